@@ -1,0 +1,22 @@
+//! Limits that several services share, each with its reason.
+
+/// Events in one unary request: more belong on a stream, which costs a fortieth each.
+pub const EVENTS_PER_REQUEST: usize = 500;
+/// Events in one message of a stream: about 300 kB, a millisecond of a core.
+pub const EVENTS_PER_BATCH: usize = 1_000;
+/// Bytes of one event, names and values together: what peers accept.
+pub const EVENT_BYTES: usize = 32 * 1024;
+/// Properties (or traits) of one event, flattened.
+pub const PROPERTIES_PER_EVENT: usize = 100;
+/// How deep properties may nest: deeper ones are data that belongs elsewhere.
+pub const PROPERTY_DEPTH: usize = 4;
+/// Characters of a property name, dots included.
+pub const PROPERTY_NAME_CHARS: usize = 100;
+/// Bytes of one text value.
+pub const TEXT_BYTES: usize = 8 * 1024;
+/// Values in one list.
+pub const LIST_VALUES: usize = 100;
+/// Traits of one profile: a profile is loaded whole.
+pub const TRAITS_PER_PROFILE: usize = 200;
+/// Bytes of one gRPC message: a batch of large events, or a directory of definitions.
+pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;

@@ -1,0 +1,96 @@
+//! Instants.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+
+use crate::Duration;
+
+/// An instant: milliseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+///
+/// Sums saturate, so that an instant far away stays far away.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The earliest instant.
+    pub const MIN: Self = Self(i64::MIN);
+    /// The latest instant.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// Reads milliseconds since the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The milliseconds since the epoch.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero where it is before.
+    pub const fn since(self, earlier: Self) -> Duration {
+        let millis = self.0.saturating_sub(earlier.0);
+        Duration::from_millis(if millis < 0 { 0 } else { millis })
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_millis()))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration.as_millis()))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    /// Reads RFC 3339, such as `2017-01-01T06:00:00Z`; below the millisecond it is cut.
+    fn from_str(text: &str) -> Result<Self, jiff::Error> {
+        text.parse::<jiff::Timestamp>()
+            .map(|instant| Self(instant.as_millisecond()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    /// Writes RFC 3339 in UTC; instants beyond the calendar as plain milliseconds.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(instant) => instant.fmt(f),
+            Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_read_back_from_its_text() {
+        let instant: Timestamp = "2017-01-01T06:00:00.250Z".parse().expect("an instant");
+        assert_eq!(instant.to_string(), "2017-01-01T06:00:00.25Z");
+        assert_eq!(instant.to_string().parse::<Timestamp>().ok(), Some(instant));
+    }
+
+    #[test]
+    fn sums_saturate() {
+        assert_eq!(Timestamp::MAX + Duration::from_millis(1), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.since(Timestamp::MAX), Duration::ZERO);
+    }
+}

@@ -1,0 +1,91 @@
+//! Conversions between the values of the contracts and those of the kernel.
+
+use kernel::{Properties, Value};
+
+use crate::stream::v1 as stream;
+
+/// Reads the values of a record. Nulls are left out.
+pub fn properties(values: &[stream::NamedValue]) -> Properties {
+    values
+        .iter()
+        .filter_map(|named| Some((named.name.as_str(), value(named.value.as_ref()?)?)))
+        .collect()
+}
+
+/// Writes values into a record, by name.
+pub fn named_values(properties: &Properties) -> Vec<stream::NamedValue> {
+    properties
+        .iter()
+        .map(|(name, value)| stream::NamedValue {
+            name: name.to_owned(),
+            value: Some(stream_value(value)),
+        })
+        .collect()
+}
+
+/// Reads one value of a record; null is none.
+pub fn value(value: &stream::Value) -> Option<Value> {
+    Some(match value.kind.as_ref()? {
+        stream::value::Kind::Bool(truth) => Value::Bool(*truth),
+        stream::value::Kind::Number(number) => Value::Number(*number),
+        stream::value::Kind::Text(text) => Value::Text(text.as_str().into()),
+        stream::value::Kind::List(list) => {
+            Value::List(list.values.iter().filter_map(self::value).collect())
+        }
+    })
+}
+
+/// Writes one value into a record.
+pub fn stream_value(value: &Value) -> stream::Value {
+    let kind = match value {
+        Value::Bool(truth) => stream::value::Kind::Bool(*truth),
+        Value::Number(number) => stream::value::Kind::Number(*number),
+        Value::Text(text) => stream::value::Kind::Text(text.as_ref().to_owned()),
+        Value::List(values) => stream::value::Kind::List(stream::ValueList {
+            values: values.iter().map(stream_value).collect(),
+        }),
+    };
+    stream::Value { kind: Some(kind) }
+}
+
+/// Writes values as a JSON object, for answers; dotted names stay flat.
+pub fn struct_of(properties: &Properties) -> prost_types::Struct {
+    prost_types::Struct {
+        fields: properties
+            .iter()
+            .map(|(name, value)| (name.to_owned(), json_value(value)))
+            .collect(),
+    }
+}
+
+fn json_value(value: &Value) -> prost_types::Value {
+    use prost_types::value::Kind;
+    let kind = match value {
+        Value::Bool(truth) => Kind::BoolValue(*truth),
+        Value::Number(number) => Kind::NumberValue(*number),
+        Value::Text(text) => Kind::StringValue(text.as_ref().to_owned()),
+        Value::List(values) => Kind::ListValue(prost_types::ListValue {
+            values: values.iter().map(json_value).collect(),
+        }),
+    };
+    prost_types::Value { kind: Some(kind) }
+}
+
+/// Writes an instant as a protobuf timestamp.
+pub fn timestamp(instant: kernel::Timestamp) -> prost_types::Timestamp {
+    let millis = instant.as_millis();
+    let nanos = millis.rem_euclid(1_000) * 1_000_000;
+    prost_types::Timestamp {
+        seconds: millis.div_euclid(1_000),
+        nanos: i32::try_from(nanos).expect("below a second"),
+    }
+}
+
+/// Reads a protobuf timestamp, cut to the millisecond.
+pub fn instant(timestamp: &prost_types::Timestamp) -> kernel::Timestamp {
+    let millis = timestamp
+        .seconds
+        .saturating_mul(1_000)
+        .saturating_add(i64::from(timestamp.nanos / 1_000_000));
+    kernel::Timestamp::from_millis(millis)
+}

@@ -1,0 +1,46 @@
+//! The contracts: messages, clients and servers generated from `proto/api`, with their descriptors.
+//!
+//! Nothing is written by hand here but conversions between the values of the contracts and those of the kernel.
+
+pub mod convert;
+
+use std::sync::LazyLock;
+
+use prost_reflect::DescriptorPool;
+
+/// The encoded descriptors of every contract, with field rules, for reflection.
+pub const DESCRIPTOR_BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+/// The descriptors of every contract, with field rules, for validation and for JSON and YAML.
+pub static DESCRIPTORS: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(DESCRIPTOR_BYTES).expect("the build wrote these descriptors")
+});
+
+macro_rules! packages {
+    ($($(#[$meta:meta])* $service:ident: $($name:literal as $module:ident),+;)+) => {
+        $($(#[$meta])* pub mod $service {
+            $(
+                #[doc = concat!("Package `", $name, "`.")]
+                #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
+                pub mod $module { tonic::include_proto!($name); }
+            )+
+        })+
+    };
+}
+
+packages! {
+    /// Identity.
+    identity: "happypath.identity.v1" as v1;
+    /// Segmentation.
+    segmentation: "happypath.segmentation.v1" as v1;
+    /// Journey.
+    journey: "happypath.journey.v1" as v1;
+    /// Activation.
+    activation: "happypath.activation.v1" as v1;
+    /// Definitions.
+    definition: "happypath.definition.v1" as v1;
+    /// The partition engine.
+    engine: "happypath.engine.v1" as v1;
+    /// Records in the streams between services.
+    stream: "happypath.stream.v1" as v1;
+}

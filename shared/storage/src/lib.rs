@@ -1,1 +1,22 @@
-//! storage.
+//! SQL storage that every service shares: the connection, migrations, leases, members and idempotent requests.
+//!
+//! One code path for SQLite and Postgres. What a service itself keeps in SQL is its own: it brings its migrations and
+//! uses [`Database::orm`]. Nothing here knows what a partition holds.
+
+mod database;
+mod entity;
+mod error;
+mod installation;
+mod lease;
+pub mod limits;
+mod member;
+mod migration;
+mod request;
+mod url;
+
+pub use self::database::Database;
+pub use self::error::StorageError;
+pub use self::installation::Installation;
+pub use self::lease::{Acquire, Lease, LeaseStore};
+pub use self::request::{Begun, RequestKey, Requests};
+pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -1,0 +1,109 @@
+//! The connection to the database.
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sea_orm_migration::MigrationTrait;
+use sea_orm_migration::migrator::MigratorTraitSelf;
+
+use crate::migration::{Chain, own_migrations};
+use crate::url::Backend;
+use crate::{DatabaseUrl, StorageError, limits};
+
+/// A pool of connections to one SQLite file or one Postgres database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    orm: DatabaseConnection,
+}
+
+/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII).
+const MIGRATION_LOCK: i64 = 0x6861_7070_7970_7468;
+
+impl Database {
+    /// Opens the database; a SQLite file is created where there is none.
+    ///
+    /// # Errors
+    /// [`StorageError::Connect`].
+    pub async fn connect(url: &DatabaseUrl) -> Result<Self, StorageError> {
+        let mut options = ConnectOptions::new(url.text());
+        options.sqlx_logging(false).acquire_timeout(limits::ACQUIRE);
+        match url.backend() {
+            Backend::Postgres => {
+                options.max_connections(limits::POSTGRES_CONNECTIONS);
+            }
+            // A database in memory belongs to its only connection, which must never be closed.
+            Backend::SqliteMemory => {
+                options.min_connections(1).max_connections(1);
+                options.idle_timeout(None).max_lifetime(None);
+            }
+            Backend::Sqlite => {
+                options.max_connections(limits::SQLITE_CONNECTIONS);
+                options.map_sqlx_sqlite_opts(|file| {
+                    file.create_if_missing(true)
+                        .busy_timeout(limits::SQLITE_BUSY)
+                        .pragma("journal_mode", "WAL")
+                        .pragma("synchronous", "NORMAL")
+                        .pragma("foreign_keys", "ON")
+                });
+            }
+        }
+        let orm = sea_orm::Database::connect(options)
+            .await
+            .map_err(|source| StorageError::Connect {
+                url: url.to_string(),
+                source,
+            })?;
+        Ok(Self { orm })
+    }
+
+    /// The connection, for a service's own tables.
+    pub const fn orm(&self) -> &DatabaseConnection {
+        &self.orm
+    }
+
+    /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: a transaction that reads
+    /// first and writes later fails when another one wrote in between.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        self.orm.begin_with_options(options).await
+    }
+
+    /// Brings the tables of an owner (a service, say) up to date, after those of the storage itself. Processes that start
+    /// at the same time wait for each other.
+    ///
+    /// # Errors
+    /// [`StorageError::Migrate`].
+    pub async fn migrate(
+        &self,
+        owner: &str,
+        migrations: Vec<Box<dyn MigrationTrait>>,
+    ) -> Result<(), StorageError> {
+        self.migrate_chain(Chain::new("storage", own_migrations()))
+            .await?;
+        self.migrate_chain(Chain::new(owner, migrations)).await
+    }
+
+    async fn migrate_chain(&self, chain: Chain) -> Result<(), StorageError> {
+        let run = async {
+            let transaction = self.begin_write().await?;
+            if self.orm.get_database_backend() == DbBackend::Postgres {
+                transaction
+                    .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
+                    .await?;
+            }
+            chain.up(&transaction, None).await?;
+            transaction.commit().await
+        };
+        run.await.map_err(|source| StorageError::Migrate {
+            owner: chain.owner().to_owned(),
+            source,
+        })
+    }
+}

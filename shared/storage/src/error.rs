@@ -1,0 +1,54 @@
+//! What goes wrong with SQL storage.
+
+use sea_orm::DbErr;
+
+/// Why a call of the storage failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The database could not be opened: correct the URL, or start the server.
+    #[error("cannot open the database {url}")]
+    Connect {
+        /// The URL, without its password.
+        url: String,
+        /// The cause.
+        #[source]
+        source: DbErr,
+    },
+    /// The tables could not be created or changed: the database holds something else, or rights are missing.
+    #[error("cannot migrate the tables of {owner}")]
+    Migrate {
+        /// Whose tables.
+        owner: String,
+        /// The cause.
+        #[source]
+        source: DbErr,
+    },
+    /// The installation was created otherwise: correct the configuration, or use another database.
+    #[error(
+        "this database was created with {name} {stored}, and the configuration says {configured}: set {name} to {stored}, \
+         or point to an empty database"
+    )]
+    Mismatch {
+        /// What differs.
+        name: &'static str,
+        /// What the database says.
+        stored: String,
+        /// What the configuration says.
+        configured: String,
+    },
+    /// The database was written by a newer version: upgrade this program.
+    #[error(
+        "this database has schema {stored}, and this program knows schemas up to {known}: upgrade the program, or point to \
+         another database"
+    )]
+    NewerSchema {
+        /// What the database says.
+        stored: u32,
+        /// What this program knows.
+        known: u32,
+    },
+    /// The database did not do it: retry.
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}

@@ -1,0 +1,75 @@
+//! What an installation was created with, and what may never change.
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+
+use kernel::PartitionCount;
+
+use crate::entity::meta;
+use crate::{Database, StorageError};
+
+/// What this process believes about the installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Installation {
+    /// How many partitions there are. Every customer would move if it changed.
+    pub partition_count: PartitionCount,
+    /// The newest schema that this program knows. An older one is upgraded by migrations.
+    pub schema_version: u32,
+}
+
+impl Database {
+    /// Writes down what the installation is created with, or compares with what it was created with. Call after
+    /// [`Database::migrate`].
+    ///
+    /// # Errors
+    /// [`StorageError::Mismatch`] and [`StorageError::NewerSchema`], which name both values and the remedy.
+    pub async fn check_installation(&self, expected: Installation) -> Result<(), StorageError> {
+        let count = expected.partition_count.get().to_string();
+        let stored = self.create_or_read("partition count", &count).await?;
+        if stored != count {
+            return Err(StorageError::Mismatch {
+                name: "partition count",
+                stored,
+                configured: count,
+            });
+        }
+        let known = expected.schema_version;
+        let stored = self.create_or_read("schema", &known.to_string()).await?;
+        match stored.parse::<u32>() {
+            Ok(stored) if stored > known => Err(StorageError::NewerSchema { stored, known }),
+            Ok(stored) if stored < known => self.raise_schema(known).await,
+            Ok(_) => Ok(()),
+            Err(_) => Err(StorageError::Mismatch {
+                name: "schema",
+                stored,
+                configured: known.to_string(),
+            }),
+        }
+    }
+
+    async fn create_or_read(&self, name: &str, value: &str) -> Result<String, StorageError> {
+        let row = meta::ActiveModel {
+            name: Set(name.to_owned()),
+            value: Set(value.to_owned()),
+        };
+        meta::Entity::insert(row)
+            .on_conflict(
+                OnConflict::column(meta::Column::Name)
+                    .do_nothing()
+                    .to_owned(),
+            )
+            .exec_without_returning(self.orm())
+            .await?;
+        let row = meta::Entity::find_by_id(name).one(self.orm()).await?;
+        Ok(row.map_or_else(|| value.to_owned(), |row| row.value))
+    }
+
+    async fn raise_schema(&self, known: u32) -> Result<(), StorageError> {
+        meta::Entity::update_many()
+            .col_expr(meta::Column::Value, known.to_string().into())
+            .filter(meta::Column::Name.eq("schema"))
+            .exec(self.orm())
+            .await?;
+        Ok(())
+    }
+}

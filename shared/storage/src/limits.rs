@@ -1,0 +1,16 @@
+//! Limits of SQL storage, each with its reason.
+
+use std::time::Duration;
+
+/// Connections to a SQLite file: one writes, the others read beside it.
+pub const SQLITE_CONNECTIONS: u32 = 4;
+/// Connections to Postgres of one process: statements are short, and servers allow about a hundred in all.
+pub const POSTGRES_CONNECTIONS: u32 = 8;
+/// How long a statement waits for another writer of a SQLite file.
+pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection before it is told that the database is unavailable.
+pub const ACQUIRE: Duration = Duration::from_secs(10);
+/// How long the answer to a request id is kept: longer than any client retries.
+pub const REQUEST_KEPT: kernel::Duration = kernel::Duration::from_days(1);
+/// How long a request may be under way before its process counts as dead: above every deadline.
+pub const REQUEST_UNDER_WAY: kernel::Duration = kernel::Duration::from_millis(60_000);

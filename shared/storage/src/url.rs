@@ -1,0 +1,123 @@
+//! Where the database is.
+
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+/// The URL of a SQLite file or of a Postgres database. Shown without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    text: String,
+    backend: Backend,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    SqliteMemory,
+    Postgres,
+}
+
+/// A text is not the URL of a database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "not the URL of a database: expected sqlite:FOLDER/FILE, sqlite::memory:, or postgres://USER:PASSWORD@HOST:5432/DATABASE"
+)]
+pub struct ParseDatabaseUrlError;
+
+impl DatabaseUrl {
+    /// The SQLite file at a path, created when it is opened.
+    pub fn sqlite_file(path: &Path) -> Self {
+        Self {
+            text: format!("sqlite:{}", path.display()),
+            backend: Backend::Sqlite,
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) const fn backend(&self) -> Backend {
+        self.backend
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = ParseDatabaseUrlError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDatabaseUrlError> {
+        let backend = if text == "sqlite::memory:" {
+            Backend::SqliteMemory
+        } else if text
+            .strip_prefix("sqlite:")
+            .is_some_and(|rest| !rest.is_empty())
+        {
+            Backend::Sqlite
+        } else if ["postgres://", "postgresql://"].iter().any(|scheme| {
+            text.strip_prefix(scheme)
+                .is_some_and(|rest| !rest.is_empty())
+        }) {
+            Backend::Postgres
+        } else {
+            return Err(ParseDatabaseUrlError);
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            backend,
+        })
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// Writes it without user name and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.text.split_once("://"), self.backend) {
+            (Some((scheme, rest)), Backend::Postgres) => {
+                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+                // Parameters may carry a password too.
+                let place = place.split_once('?').map_or(place, |(place, _)| place);
+                write!(f, "{scheme}://{place}")
+            }
+            _ => f.write_str(&self.text),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_and_shown_without_their_password() {
+        for (text, shown) in [
+            ("sqlite:data/happypath.db", "sqlite:data/happypath.db"),
+            ("sqlite::memory:", "sqlite::memory:"),
+            (
+                "postgres://me:pa@ss@db:5432/happy?password=x",
+                "postgres://db:5432/happy",
+            ),
+            ("postgresql://db/happy", "postgresql://db/happy"),
+        ] {
+            let url: DatabaseUrl = text.parse().expect(text);
+            assert_eq!(url.to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_of_a_database_is_refused() {
+        for text in ["", "sqlite:", "mysql://db/x", "postgres://", "happypath.db"] {
+            assert_eq!(
+                text.parse::<DatabaseUrl>(),
+                Err(ParseDatabaseUrlError),
+                "{text}"
+            );
+        }
+    }
+}

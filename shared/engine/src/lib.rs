@@ -4,7 +4,20 @@
 //! caused in one commit. It does not know what services decide, and does not talk to Redis or SQL but through their
 //! interfaces.
 
+mod clock;
+mod config;
 mod core;
+pub mod counters;
+mod dispatcher;
+mod engine;
+mod handle;
 pub mod limits;
+mod status;
 
+pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};
+pub use self::config::EngineConfig;
 pub use self::core::{Core, Effects, Input, Outcome, Poison, StateOf};
+pub use self::dispatcher::Dispatcher;
+pub use self::engine::Engine;
+pub use self::handle::EngineHandle;
+pub use self::status::{EngineError, QuarantineEntry, QuarantinePlace, Status};

@@ -1,1 +1,51 @@
 //! Limits of the engine, each with its reason.
+
+use std::time::Duration;
+
+/// How long a lease lasts: a dead process holds up its partitions for as long.
+pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
+/// How often placement looks at the members, so that a new process gets its share soon.
+pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(1_000);
+/// How soon a partition that another process still holds is tried again.
+pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
+/// Bytes of encoded states kept decoded in one engine: about 100 MB decoded at the worst.
+pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits grows its batch.
+pub const PARALLEL_TICKS: usize = 4;
+/// Customers touched by one batch: as many as a commit may write.
+pub const STATES_PER_BATCH: usize = hot::limits::STATES_PER_COMMIT;
+/// Records in one batch: several of one customer share a write.
+pub const RECORDS_PER_BATCH: usize = 1_024;
+/// Bytes that a batch plans to commit: half of what a commit may hold, since states may grow.
+pub const BYTES_PER_BATCH: usize = hot::limits::COMMIT_BYTES / 2;
+/// Timers fired by one batch, so that records get their turn after an outage.
+pub const TIMERS_PER_BATCH: usize = STATES_PER_BATCH / 2;
+/// Entries read at once from a stream.
+pub const ENTRIES_PER_POLL: usize = 64;
+/// The share of a batch, one in this many, that low-priority records get while live ones wait.
+pub const BULK_SHARE: usize = 4;
+/// The share of a batch, one in this many, that is kept for each other live stream that waits.
+pub const LIVE_SHARE: usize = 8;
+/// Entries of an output stream that make its writer wait for its reader. Far below what the store allows, so that
+/// records from outside still find room.
+pub const OUTPUT_ENTRIES: u64 = 512;
+/// Entries of an input stream that are read before they are removed: removing costs a call.
+pub const ENTRIES_PER_TRIM: u32 = 32;
+/// Messages forwarded from an outbox at once.
+pub const FORWARDS_PER_READ: usize = 64;
+/// How long a waiting worker trusts that it was told of every new record.
+pub const SAFETY_POLL: Duration = Duration::from_secs(5);
+/// How long a worker waits for its reader before it looks again.
+pub const HELD_RETRY: Duration = Duration::from_millis(5);
+/// The first wait after a store did not answer; it doubles up to [`RETRY_MAX`].
+pub const RETRY_MIN: Duration = Duration::from_millis(10);
+/// The longest wait after a store did not answer.
+pub const RETRY_MAX: Duration = Duration::from_secs(1);
+/// Calls of a store made at once by one question of an operator.
+pub const PARALLEL_READS: usize = 16;
+/// Bytes of the text that says why a record was quarantined.
+pub const REASON_BYTES: usize = 500;
+/// Bytes kept of a quarantined record.
+pub const QUARANTINED_BYTES: usize = 64 * 1024;
+/// How often a question whether all is done looks again at deliveries under way, which send no news.
+pub const DISPATCH_POLL: Duration = Duration::from_millis(5);

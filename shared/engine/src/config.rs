@@ -1,0 +1,93 @@
+//! What an engine needs to start.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hot::SharedHotStore;
+use kernel::Duration;
+use storage::LeaseStore;
+use tokio::sync::watch;
+
+use crate::{Clock, Core, Dispatcher, SystemClock, TimeSource, limits};
+
+/// What an engine needs to start.
+pub struct EngineConfig<C: Core> {
+    /// Where states, timers and streams are.
+    pub hot: SharedHotStore,
+    /// Where leases are.
+    pub leases: LeaseStore,
+    /// The `now` of the cores.
+    pub time: TimeSource,
+    /// The clock that leases are measured with: the machine's, except in tests.
+    pub lease_clock: Arc<dyn Clock>,
+    /// Names this process among those that run the service; never used by two at once.
+    pub worker: String,
+    /// What was published, as of now.
+    pub definitions: watch::Receiver<Arc<C::Definitions>>,
+    /// Takes what the core dispatches; absent where it dispatches nothing.
+    pub dispatcher: Option<Arc<dyn Dispatcher>>,
+    /// How long a lease lasts unless renewed, and so how long a dead process holds up its partitions.
+    pub lease_ttl: Duration,
+    /// Bytes of encoded states that are kept decoded, over all partitions.
+    pub cache_bytes: usize,
+    /// How many partitions work at once; the others wait, and their batches grow.
+    pub parallel_ticks: usize,
+}
+
+impl<C: Core> EngineConfig<C> {
+    /// The configuration of a service in production; change what differs.
+    pub fn new(
+        hot: SharedHotStore,
+        leases: LeaseStore,
+        time: TimeSource,
+        worker: impl Into<String>,
+        definitions: watch::Receiver<Arc<C::Definitions>>,
+    ) -> Self {
+        Self {
+            hot,
+            leases,
+            time,
+            lease_clock: Arc::new(SystemClock),
+            worker: worker.into(),
+            definitions,
+            dispatcher: None,
+            lease_ttl: limits::LEASE_TTL,
+            cache_bytes: limits::CACHE_BYTES,
+            parallel_ticks: limits::PARALLEL_TICKS,
+        }
+    }
+
+    /// Sets what takes the dispatched records.
+    #[must_use]
+    pub fn with_dispatcher(mut self, dispatcher: Arc<dyn Dispatcher>) -> Self {
+        self.dispatcher = Some(dispatcher);
+        self
+    }
+}
+
+impl<C: Core> Clone for EngineConfig<C> {
+    fn clone(&self) -> Self {
+        Self {
+            hot: Arc::clone(&self.hot),
+            leases: self.leases.clone(),
+            time: self.time.clone(),
+            lease_clock: Arc::clone(&self.lease_clock),
+            worker: self.worker.clone(),
+            definitions: self.definitions.clone(),
+            dispatcher: self.dispatcher.clone(),
+            lease_ttl: self.lease_ttl,
+            cache_bytes: self.cache_bytes,
+            parallel_ticks: self.parallel_ticks,
+        }
+    }
+}
+
+impl<C: Core> fmt::Debug for EngineConfig<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineConfig")
+            .field("service", &C::OWNER)
+            .field("time", &self.time)
+            .field("worker", &self.worker)
+            .finish_non_exhaustive()
+    }
+}

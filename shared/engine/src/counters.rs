@@ -1,0 +1,41 @@
+//! Counters of a service, summed over its partitions.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use hot::{HotError, HotStore, Owner, Slot};
+
+use crate::limits;
+
+/// Counters of the engine itself begin so; they are no business of services.
+pub(crate) const OWN_PREFIX: &str = "engine:";
+
+/// Sums the counters of a service whose names begin with `prefix` (empty: all) over all partitions.
+///
+/// # Errors
+/// As the store says.
+pub async fn totals(
+    hot: &dyn HotStore,
+    owner: Owner,
+    prefix: &str,
+) -> Result<BTreeMap<Box<str>, i64>, HotError> {
+    let reads = hot
+        .partition_count()
+        .iter()
+        .map(|partition| hot.counters(Slot { owner, partition }));
+    stream::iter(reads)
+        .buffer_unordered(limits::PARALLEL_READS)
+        .try_fold(
+            BTreeMap::<Box<str>, i64>::new(),
+            |mut sums, counters| async {
+                for (name, value) in counters {
+                    if name.starts_with(prefix) && !name.starts_with(OWN_PREFIX) {
+                        let sum = sums.entry(name).or_default();
+                        *sum = sum.saturating_add(value);
+                    }
+                }
+                Ok(sums)
+            },
+        )
+        .await
+}

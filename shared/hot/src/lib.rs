@@ -11,7 +11,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
+mod check;
+pub mod embedded;
+mod hints;
 pub mod limits;
+
+pub use embedded::{EmbeddedOptions, EmbeddedStore};
 
 /// A service as the hot store knows it: the first word of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +32,19 @@ pub enum Owner {
 }
 
 impl Owner {
+    /// Every service. Stores keep the place in this list: only ever add at the end.
+    pub const ALL: [Self; 4] = [
+        Self::Identity,
+        Self::Segmentation,
+        Self::Journey,
+        Self::Activation,
+    ];
+
+    /// Its place in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+
     /// Its name, as keys and answers carry it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -67,7 +85,7 @@ pub enum StreamName {
 }
 
 impl StreamName {
-    /// Every stream.
+    /// Every stream. Stores keep the place in this list: only ever add at the end.
     pub const ALL: [Self; 7] = [
         Self::Events,
         Self::EventsBulk,
@@ -77,6 +95,11 @@ impl StreamName {
         Self::ActionsBulk,
         Self::Outcomes,
     ];
+
+    /// Its place in [`Self::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
 
     /// Its name, as keys carry it.
     pub const fn name(self) -> &'static str {
@@ -138,15 +161,16 @@ pub struct Head {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The worker's watermark, as its last commit left it.
     pub watermark: Option<Timestamp>,
-    /// How many entries each stream of this partition that this service writes had when asked.
+    /// The counters, as the last commit that touched each left it, by name.
     pub counters: Vec<(Box<str>, i64)>,
-    /// The number of the last outbox message that was forwarded.
+    /// The number of the last outbox message that was forwarded: the highest that [`HotStore::trim_outbox`] removed.
     pub forwarded_seq: u64,
 }
 
 /// Everything that one batch of records and timers changed, to take effect at once or not at all.
 ///
-/// Values are absolute, so that applying a commit twice is applying it once.
+/// Values are absolute, so that applying a commit twice is applying it once. A key, stream or counter occurs at most
+/// once in each list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The epoch of the writer's lease.
@@ -157,7 +181,7 @@ pub struct Commit {
     pub batch_id: u64,
     /// States to write; absent to remove. At most [`limits::STATES_PER_COMMIT`].
     pub states: Vec<(StateKey, Option<Bytes>)>,
-    /// Timers to set, one for each key; absent to clear.
+    /// Timers to set, one for each key; absent to clear. Due times beyond 2^53 ms are rounded.
     pub timers: Vec<(StateKey, Option<Timestamp>)>,
     /// One entry to append to each of these streams of the same partition.
     pub outputs: Vec<(StreamName, Bytes)>,
@@ -269,8 +293,8 @@ pub struct Quarantined {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HotError {
-    /// Another worker opened the partition with a higher epoch: stop, and acquire it again.
-    #[error("another worker owns partition {partition} (epoch {current} is above {epoch})")]
+    /// Another worker opened the partition since: stop, and acquire it again.
+    #[error("another worker owns partition {partition}: it is at epoch {current}, not {epoch}")]
     Fenced {
         /// The partition.
         partition: PartitionId,
@@ -297,6 +321,9 @@ pub enum HotError {
         /// The limit.
         limit: usize,
     },
+    /// The call contradicts itself: a programming error, so do not retry.
+    #[error("{0}")]
+    Invalid(&'static str),
     /// The store was created otherwise: correct the configuration.
     #[error("{0}")]
     Mismatch(String),
@@ -343,7 +370,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         max: usize,
     ) -> Result<Vec<Entry>, HotError>;
 
-    /// How many entries a stream holds after a cursor.
+    /// How many entries a stream holds after a cursor; cheap.
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError>;
 
     /// Returns up to `max` timers that are due at `until`.
@@ -357,6 +384,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError>;
 
     /// Appends from outside: ingest, consent changes, delivery outcomes, the forwarder.
+    ///
+    /// The source decides before the stream's limit does, so that a retry of what was taken is never told to wait.
     async fn append(&self, append: &Append) -> Result<Appended, HotError>;
 
     /// Returns up to `max` messages of a partition's outbox after `after_seq`, oldest first.
@@ -391,7 +420,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
 }
 
-/// Receives hints; a full one drops the oldest and then yields [`Wake::All`].
+/// Receives hints; a full one drops new hints and ends with [`Wake::All`].
 pub type WakeReceiver = tokio::sync::mpsc::Receiver<Wake>;
 
 /// A shared hot store.

@@ -2,7 +2,7 @@
 
 /// States in one commit: 128 are about a millisecond of Redis, and a longer call starves the server's other users.
 pub const STATES_PER_COMMIT: usize = 256;
-/// Bytes in one commit, for the same reason; one record may exceed it alone, up to [`STATE_BYTES`].
+/// Bytes in one commit, all parts together, and in one append, for the same reason.
 pub const COMMIT_BYTES: usize = 1024 * 1024;
 /// Bytes of one state: a customer's record is loaded and written whole.
 pub const STATE_BYTES: usize = 512 * 1024;
@@ -10,8 +10,9 @@ pub const STATE_BYTES: usize = 512 * 1024;
 pub const KEY_BYTES: usize = 64;
 /// Bytes of the name of a source.
 pub const SOURCE_BYTES: usize = 128;
-/// Sources remembered by one stream; the one used longest ago is forgotten first.
-pub const SOURCES_PER_STREAM: usize = 256;
+/// Sources remembered by one stream; the one used longest ago is forgotten first. Twice as many as there can be
+/// partitions, so that the outboxes of all leave room for clients.
+pub const SOURCES_PER_STREAM: usize = 2_048;
 /// Entries of one stream before appends from outside are refused: about 100 MB at 1 kB each over 64 partitions.
 pub const STREAM_ENTRIES: u64 = 2_000;
 /// Hints that wait for a slow subscriber before they are replaced by one that means all.

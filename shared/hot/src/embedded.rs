@@ -1,0 +1,240 @@
+//! The embedded store: one process, on disk, no server.
+//!
+//! For development, tests and installations of one machine. A commit is one atomic write to a log-structured database;
+//! what is small and asked often (where streams end, what is due) is also in memory. It does not replicate.
+
+mod append;
+mod commit;
+mod disk;
+mod head;
+mod keys;
+mod load;
+mod memory;
+mod read;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+
+use self::disk::Disk;
+use self::memory::Partition;
+use crate::hints::Hints;
+use crate::{
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Outgoing,
+    Quarantined, Slot, StateKey, StreamId, StreamName, WakeReceiver, check,
+};
+
+/// How an embedded store uses the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbeddedOptions {
+    /// Whether a commit waits for the disk itself, and so outlives a crash of the machine; otherwise it outlives only a
+    /// crash of the process.
+    pub fsync: bool,
+    /// Memory for blocks read from disk, in bytes.
+    pub cache_bytes: u64,
+    /// Memory for changes not yet sorted into tables, in bytes for each of four keyspaces; used only under load.
+    pub write_buffer_bytes: u64,
+}
+
+impl Default for EmbeddedOptions {
+    /// Small: an idle process stays tiny.
+    fn default() -> Self {
+        Self {
+            fsync: false,
+            cache_bytes: 8 * 1024 * 1024,
+            write_buffer_bytes: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// A hot store in a folder of this machine.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+    fsync: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    disk: Disk,
+    count: PartitionCount,
+    partitions: Vec<Mutex<Partition>>,
+    hints: Hints,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in a folder, creating it where there is none, with the default options.
+    ///
+    /// # Errors
+    /// [`HotError::Mismatch`] where it was created with another partition count or schema, or is open elsewhere;
+    /// [`HotError::Unavailable`] where the folder cannot be used.
+    pub async fn open(
+        folder: impl AsRef<Path>,
+        partitions: PartitionCount,
+    ) -> Result<Self, HotError> {
+        Self::open_with(folder, partitions, EmbeddedOptions::default()).await
+    }
+
+    /// Opens the store in a folder with options.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_with(
+        folder: impl AsRef<Path>,
+        partitions: PartitionCount,
+        options: EmbeddedOptions,
+    ) -> Result<Self, HotError> {
+        let folder = folder.as_ref().to_path_buf();
+        let inner = blocking(move || {
+            std::fs::create_dir_all(&folder)
+                .map_err(|error| HotError::Unavailable(Box::new(error)))?;
+            let disk = Disk::open(&folder, partitions, options)?;
+            let partitions_in_memory = load::partitions(&disk, partitions)?;
+            Ok(Inner {
+                disk,
+                count: partitions,
+                partitions: partitions_in_memory,
+                hints: Hints::default(),
+            })
+        })
+        .await?;
+        Ok(Self {
+            inner: Arc::new(inner),
+            fsync: options.fsync,
+        })
+    }
+
+    /// Changes the store. Without fsync it takes microseconds, so that another thread would cost more than it saves.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Inner) -> Result<T, HotError> + Send + 'static,
+    ) -> Result<T, HotError> {
+        if !self.fsync {
+            return change(&self.inner);
+        }
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let changed = change(&inner)?;
+            inner.disk.sync()?;
+            Ok(changed)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    /// Locks a partition. Never held across an await.
+    fn partition(&self, partition: PartitionId) -> Result<MutexGuard<'_, Partition>, HotError> {
+        check::partition(self.count, partition)?;
+        Ok(self.partitions[usize::from(partition.number())]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Runs what may wait for the disk on a thread that may wait.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, HotError> + Send + 'static,
+) -> Result<T, HotError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| HotError::Unavailable(Box::new(error)))?
+}
+
+#[async_trait]
+impl HotStore for EmbeddedStore {
+    fn partition_count(&self) -> PartitionCount {
+        self.inner.count
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        self.change(move |inner| inner.open(slot, epoch)).await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.inner.head(slot)
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+        self.inner.load(slot, keys)
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.inner.poll(stream, after, max)
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        let partition = self.inner.partition(stream.partition)?;
+        Ok(partition.streams[stream.name.index()]
+            .tail
+            .after(after.minor))
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.inner.due(slot, until, max)
+    }
+
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        if self.fsync {
+            let commit = commit.clone();
+            return self.change(move |inner| inner.commit(slot, &commit)).await;
+        }
+        self.inner.commit(slot, commit)
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        if self.fsync {
+            let append = append.clone();
+            return self.change(move |inner| inner.append(&append)).await;
+        }
+        self.inner.append(append)
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.inner.outbox(slot, after_seq, max)
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.change(move |inner| inner.trim_outbox(slot, seq)).await
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        // Not worth a wait for the disk: what a crash brings back is trimmed again.
+        self.inner.trim(stream, upto)
+    }
+
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.inner.counters(slot)
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.inner.quarantined(slot, after, max)
+    }
+
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        let partition = self.inner.partition(slot.partition)?;
+        Ok(partition.slots[slot.owner.index()].head.quarantine)
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        Ok(self.inner.hints.subscribe(streams))
+    }
+}

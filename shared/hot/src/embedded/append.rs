@@ -1,0 +1,117 @@
+//! Appends from outside, and trimming what was read.
+
+use super::commit::encode_tail;
+use super::head::SlotHead;
+use super::memory::{Mark, Tail};
+use super::{Inner, keys};
+use crate::{Append, Appended, Cursor, HotError, Slot, StreamId, check, limits};
+
+impl Inner {
+    /// Appends to a stream, unless its source was taken before or it is full.
+    pub(super) fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        check::append(self.count, append)?;
+        let disk = &self.disk;
+        let mut partition = self.partition(append.to.partition)?;
+        let stream = &mut partition.streams[append.to.name.index()];
+        if let Some(range) = &append.source {
+            let mark = stream.sources.sequence(&range.source);
+            if range.last <= mark {
+                return Ok(Appended::Replayed);
+            }
+            if range.first <= mark {
+                return Ok(Appended::Overlaps { mark });
+            }
+        }
+        if stream.tail.len() >= limits::STREAM_ENTRIES {
+            return Ok(Appended::Full);
+        }
+
+        let tail = Tail {
+            last: stream.tail.last + 1,
+            ..stream.tail
+        };
+        let mut batch = disk.batch();
+        batch.insert(
+            &disk.logs,
+            keys::entry(append.to, tail.last),
+            &*append.payload,
+        );
+        batch.insert(&disk.meta, keys::tail(append.to), encode_tail(tail));
+        let mut remember = None;
+        if let Some(range) = &append.source {
+            let mark = Mark {
+                sequence: range.last,
+                entry: tail.last,
+            };
+            let victim = stream
+                .sources
+                .victim(&range.source, limits::SOURCES_PER_STREAM);
+            if let Some(victim) = &victim {
+                batch.remove(&disk.meta, keys::source(append.to, victim));
+            }
+            let mut value = [0; 16];
+            value[..8].copy_from_slice(&mark.sequence.to_be_bytes());
+            value[8..].copy_from_slice(&mark.entry.to_be_bytes());
+            batch.insert(&disk.meta, keys::source(append.to, &range.source), value);
+            remember = Some((&range.source, mark, victim));
+        }
+        disk.write(batch)?;
+
+        stream.tail = tail;
+        if let Some((source, mark, victim)) = remember {
+            if let Some(victim) = victim {
+                stream.sources.forget(&victim);
+            }
+            stream.sources.set(source, mark);
+        }
+        drop(partition);
+        self.hints.wake(append.to);
+        Ok(Appended::Applied)
+    }
+
+    /// Removes the entries of a stream up to a cursor.
+    pub(super) fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        let disk = &self.disk;
+        let mut partition = self.partition(stream.partition)?;
+        let tail = &mut partition.streams[stream.name.index()].tail;
+        let upto = upto.minor.min(tail.last);
+        if upto < tail.first {
+            return Ok(());
+        }
+        let mut batch = disk.batch();
+        for number in tail.first..=upto {
+            batch.remove(&disk.logs, keys::entry(stream, number));
+        }
+        let trimmed = Tail {
+            first: upto + 1,
+            ..*tail
+        };
+        batch.insert(&disk.meta, keys::tail(stream), encode_tail(trimmed));
+        disk.write(batch)?;
+        *tail = trimmed;
+        Ok(())
+    }
+
+    /// Removes the messages of an outbox up to a number.
+    pub(super) fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        let disk = &self.disk;
+        let mut partition = self.partition(slot.partition)?;
+        let head = &mut partition.slots[slot.owner.index()].head;
+        let seq = seq.min(head.outbox);
+        if seq <= head.forwarded {
+            return Ok(());
+        }
+        let mut batch = disk.batch();
+        for number in head.forwarded + 1..=seq {
+            batch.remove(&disk.logs, keys::outgoing(slot, number));
+        }
+        let trimmed = SlotHead {
+            forwarded: seq,
+            ..*head
+        };
+        batch.insert(&disk.meta, keys::head(slot), trimmed.encode());
+        disk.write(batch)?;
+        *head = trimmed;
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! The commit: one atomic write, then the same in memory, then hints.
+
+use super::head::SlotHead;
+use super::memory::Tail;
+use super::{Inner, keys};
+use crate::{Commit, Committed, Head, HotError, Slot, StreamId, check};
+
+impl Inner {
+    /// Raises the epoch of a slot.
+    pub(super) fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        let mut partition = self.partition(slot.partition)?;
+        let head = &mut partition.slots[slot.owner.index()].head;
+        if epoch < head.epoch {
+            return Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch,
+                current: head.epoch,
+            });
+        }
+        if epoch > head.epoch {
+            let raised = SlotHead { epoch, ..*head };
+            let mut batch = self.disk.batch();
+            batch.insert(&self.disk.meta, keys::head(slot), raised.encode());
+            self.disk.write(batch)?;
+            *head = raised;
+        }
+        drop(partition);
+        self.head(slot)
+    }
+
+    /// Applies a commit.
+    pub(super) fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        check::commit(self.count, commit)?;
+        let mut partition = self.partition(slot.partition)?;
+        let head = partition.slots[slot.owner.index()].head;
+        if let Some(before) = follows(slot, &head, commit)? {
+            return Ok(before);
+        }
+
+        let disk = &self.disk;
+        let mut batch = disk.batch();
+        for (key, value) in &commit.states {
+            let key = keys::of_slot(slot, key);
+            match value {
+                Some(value) => batch.insert(&disk.states, key, &**value),
+                None => batch.remove(&disk.states, key),
+            }
+        }
+        for (key, due) in &commit.timers {
+            let key = keys::of_slot(slot, key);
+            match due {
+                Some(due) => batch.insert(&disk.timers, key, due.as_millis().to_be_bytes()),
+                None => batch.remove(&disk.timers, key),
+            }
+        }
+        for (name, value) in &commit.counters {
+            let key = keys::counter(slot, name);
+            batch.insert(&disk.meta, key, value.to_be_bytes());
+        }
+        let mut next = moved(head, commit);
+        for message in &commit.outbox {
+            next.outbox += 1;
+            let value = encode_outgoing(message.to, &message.payload);
+            batch.insert(&disk.logs, keys::outgoing(slot, next.outbox), value);
+        }
+        for payload in &commit.quarantine {
+            next.quarantine += 1;
+            let key = keys::quarantined(slot, next.quarantine);
+            batch.insert(&disk.logs, key, &**payload);
+        }
+        let mut tails = partition.streams.each_ref().map(|stream| stream.tail);
+        for (name, payload) in &commit.outputs {
+            let stream = stream_of(slot, *name);
+            let tail = &mut tails[name.index()];
+            tail.last += 1;
+            batch.insert(&disk.logs, keys::entry(stream, tail.last), &**payload);
+            batch.insert(&disk.meta, keys::tail(stream), encode_tail(*tail));
+        }
+        batch.insert(&disk.meta, keys::head(slot), next.encode());
+        disk.write(batch)?;
+
+        let memory = &mut partition.slots[slot.owner.index()];
+        memory.head = next;
+        for (key, due) in &commit.timers {
+            memory.timers.set(key, due.map(|due| due.as_millis()));
+        }
+        for (stream, tail) in partition.streams.iter_mut().zip(tails) {
+            stream.tail = tail;
+        }
+        drop(partition);
+        for (name, _) in &commit.outputs {
+            self.hints.wake(stream_of(slot, *name));
+        }
+        Ok(Committed::Applied)
+    }
+}
+
+/// Tells whether a commit is the next one; the answer of an earlier one is repeated.
+fn follows(slot: Slot, head: &SlotHead, commit: &Commit) -> Result<Option<Committed>, HotError> {
+    if commit.epoch != head.epoch {
+        return Err(HotError::Fenced {
+            partition: slot.partition,
+            epoch: commit.epoch,
+            current: head.epoch,
+        });
+    }
+    let is_last = commit.seq == head.commit_seq && commit.seq > 0;
+    if is_last && commit.batch_id == head.batch_id {
+        return Ok(Some(Committed::AlreadyApplied));
+    }
+    if commit.seq != head.commit_seq + 1 {
+        return Err(HotError::Gap {
+            partition: slot.partition,
+            seq: commit.seq,
+            current: head.commit_seq,
+        });
+    }
+    Ok(None)
+}
+
+/// The head after a commit, its logs not counted yet.
+fn moved(head: SlotHead, commit: &Commit) -> SlotHead {
+    let mut next = SlotHead {
+        commit_seq: commit.seq,
+        batch_id: commit.batch_id,
+        watermark: commit.watermark.or(head.watermark),
+        ..head
+    };
+    for (name, cursor) in &commit.cursors {
+        next.cursors[name.index()] = Some(*cursor);
+    }
+    next
+}
+
+const fn stream_of(slot: Slot, name: crate::StreamName) -> StreamId {
+    StreamId {
+        name,
+        partition: slot.partition,
+    }
+}
+
+/// The value of a stream's tail.
+pub(super) fn encode_tail(tail: Tail) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&tail.first.to_be_bytes());
+    bytes[8..].copy_from_slice(&tail.last.to_be_bytes());
+    bytes
+}
+
+/// The value of an outbox message: partition, place of the stream, payload.
+fn encode_outgoing(to: StreamId, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(3 + payload.len());
+    bytes.extend_from_slice(&to.partition.number().to_be_bytes());
+    bytes.push(u8::try_from(to.name.index()).expect("streams are few"));
+    bytes.extend_from_slice(payload);
+    bytes
+}

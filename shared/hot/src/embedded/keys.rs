@@ -1,0 +1,105 @@
+//! Keys on disk. Numbers are big-endian, so that keys sort as they count; changing anything here is a new schema.
+
+use kernel::PartitionId;
+
+use crate::{Slot, StreamId};
+
+/// The one key that tells how the store was created.
+pub(super) const FORMAT: [u8; 1] = [0];
+/// First bytes of the keys of the `meta` keyspace.
+pub(super) const HEAD: u8 = 1;
+pub(super) const COUNTER: u8 = 2;
+pub(super) const TAIL: u8 = 3;
+pub(super) const SOURCE: u8 = 4;
+/// First bytes of the keys of the `logs` keyspace.
+const STREAM: u8 = 1;
+const OUTBOX: u8 = 2;
+const QUARANTINE: u8 = 3;
+
+/// Bytes of the part of a key that names a partition and a service or stream, first byte included.
+pub(super) const PREFIX: usize = 4;
+
+fn prefix(kind: u8, partition: PartitionId, index: usize) -> [u8; PREFIX] {
+    let [high, low] = partition.number().to_be_bytes();
+    let index = u8::try_from(index).expect("services and streams are few");
+    [kind, high, low, index]
+}
+
+fn join(prefix: [u8; PREFIX], rest: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(PREFIX + rest.len());
+    key.extend_from_slice(&prefix);
+    key.extend_from_slice(rest);
+    key
+}
+
+/// Reads the partition and the place in its list from the front of a key.
+pub(super) fn parse_prefix(key: &[u8]) -> Option<(PartitionId, usize, &[u8])> {
+    let ([_, high, low, index], rest) = key.split_first_chunk()?;
+    let partition = PartitionId::new(u16::from_be_bytes([*high, *low]));
+    Some((partition, usize::from(*index), rest))
+}
+
+/// The key of a state or a timer.
+pub(super) fn of_slot(slot: Slot, key: &[u8]) -> Vec<u8> {
+    join(prefix(0, slot.partition, slot.owner.index()), key)
+}
+
+/// The key of the head of a slot.
+pub(super) fn head(slot: Slot) -> [u8; PREFIX] {
+    prefix(HEAD, slot.partition, slot.owner.index())
+}
+
+/// The key of a counter; with an empty name the prefix of all of a slot.
+pub(super) fn counter(slot: Slot, name: &str) -> Vec<u8> {
+    join(
+        prefix(COUNTER, slot.partition, slot.owner.index()),
+        name.as_bytes(),
+    )
+}
+
+/// The key of the first and last number of a stream.
+pub(super) fn tail(stream: StreamId) -> [u8; PREFIX] {
+    prefix(TAIL, stream.partition, stream.name.index())
+}
+
+/// The key of what a stream remembers of a source.
+pub(super) fn source(stream: StreamId, source: &str) -> Vec<u8> {
+    join(
+        prefix(SOURCE, stream.partition, stream.name.index()),
+        source.as_bytes(),
+    )
+}
+
+fn numbered(prefix: [u8; PREFIX], number: u64) -> [u8; PREFIX + 8] {
+    let mut key = [0; PREFIX + 8];
+    key[..PREFIX].copy_from_slice(&prefix);
+    key[PREFIX..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The key of an entry of a stream.
+pub(super) fn entry(stream: StreamId, number: u64) -> [u8; PREFIX + 8] {
+    numbered(
+        prefix(STREAM, stream.partition, stream.name.index()),
+        number,
+    )
+}
+
+/// The key of a message of an outbox.
+pub(super) fn outgoing(slot: Slot, number: u64) -> [u8; PREFIX + 8] {
+    numbered(prefix(OUTBOX, slot.partition, slot.owner.index()), number)
+}
+
+/// The key of a quarantined record.
+pub(super) fn quarantined(slot: Slot, number: u64) -> [u8; PREFIX + 8] {
+    numbered(
+        prefix(QUARANTINE, slot.partition, slot.owner.index()),
+        number,
+    )
+}
+
+/// Reads the number at the end of the key of an entry, a message or a quarantined record.
+pub(super) fn parse_number(key: &[u8]) -> Option<u64> {
+    let (_, number) = key.split_last_chunk()?;
+    Some(u64::from_be_bytes(*number))
+}

@@ -1,0 +1,81 @@
+//! Filling the memory from disk when the store opens.
+
+use std::sync::Mutex;
+
+use fjall::Keyspace;
+use kernel::PartitionCount;
+
+use super::disk::{Disk, failure};
+use super::head::{SlotHead, take};
+use super::keys;
+use super::memory::{Mark, Partition, SlotMemory, Stream, Tail};
+use crate::HotError;
+
+/// Reads what the memory keeps of all partitions.
+pub(super) fn partitions(
+    disk: &Disk,
+    count: PartitionCount,
+) -> Result<Vec<Mutex<Partition>>, HotError> {
+    let mut partitions: Vec<Partition> = count.iter().map(|_| Partition::default()).collect();
+    scan(&disk.meta, &[keys::HEAD], |key, value| {
+        let (slot, _) = slot_of(&mut partitions, key)?;
+        slot.head = SlotHead::decode(value)?;
+        Some(())
+    })?;
+    scan(&disk.meta, &[keys::TAIL], |key, mut value| {
+        let (stream, _) = stream_of(&mut partitions, key)?;
+        stream.tail = Tail {
+            first: take(&mut value)?,
+            last: take(&mut value)?,
+        };
+        Some(())
+    })?;
+    scan(&disk.meta, &[keys::SOURCE], |key, mut value| {
+        let (stream, source) = stream_of(&mut partitions, key)?;
+        let mark = Mark {
+            sequence: take(&mut value)?,
+            entry: take(&mut value)?,
+        };
+        stream.sources.set(std::str::from_utf8(source).ok()?, mark);
+        Some(())
+    })?;
+    scan(&disk.timers, &[], |key, mut value| {
+        let (slot, key) = slot_of(&mut partitions, key)?;
+        slot.timers.set(key, Some(take(&mut value)?.cast_signed()));
+        Some(())
+    })?;
+    Ok(partitions.into_iter().map(Mutex::new).collect())
+}
+
+/// Reads all keys with a prefix; what `read` cannot make sense of is damage.
+fn scan(
+    keyspace: &Keyspace,
+    prefix: &[u8],
+    mut read: impl FnMut(&[u8], &[u8]) -> Option<()>,
+) -> Result<(), HotError> {
+    for pair in keyspace.prefix(prefix) {
+        let (key, value) = pair.into_inner().map_err(failure)?;
+        if read(&key, &value).is_none() {
+            return Err(HotError::Damaged(format!("the key {key:?} cannot be read")));
+        }
+    }
+    Ok(())
+}
+
+fn slot_of<'a, 'k>(
+    partitions: &'a mut [Partition],
+    key: &'k [u8],
+) -> Option<(&'a mut SlotMemory, &'k [u8])> {
+    let (partition, owner, rest) = keys::parse_prefix(key)?;
+    let partition = partitions.get_mut(usize::from(partition.number()))?;
+    Some((partition.slots.get_mut(owner)?, rest))
+}
+
+fn stream_of<'a, 'k>(
+    partitions: &'a mut [Partition],
+    key: &'k [u8],
+) -> Option<(&'a mut Stream, &'k [u8])> {
+    let (partition, name, rest) = keys::parse_prefix(key)?;
+    let partition = partitions.get_mut(usize::from(partition.number()))?;
+    Some((partition.streams.get_mut(name)?, rest))
+}

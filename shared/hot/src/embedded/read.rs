@@ -1,0 +1,183 @@
+//! Everything that only reads.
+
+use bytes::Bytes;
+use fjall::KvPair;
+use kernel::{PartitionId, Timestamp};
+
+use super::disk::failure;
+use super::{Inner, keys};
+use crate::{
+    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, Quarantined, Slot, StateKey,
+    StreamId, StreamName,
+};
+
+impl Inner {
+    /// What a slot has seen.
+    pub(super) fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        let head = self.partition(slot.partition)?.slots[slot.owner.index()].head;
+        let cursors = StreamName::ALL.into_iter().zip(head.cursors);
+        Ok(Head {
+            epoch: head.epoch,
+            commit_seq: head.commit_seq,
+            cursors: cursors
+                .filter_map(|(name, cursor)| Some((name, cursor?)))
+                .collect(),
+            watermark: head.watermark,
+            counters: self.counters(slot)?,
+            forwarded_seq: head.forwarded,
+        })
+    }
+
+    /// States, in the order of the keys.
+    pub(super) fn load(
+        &self,
+        slot: Slot,
+        keys: &[StateKey],
+    ) -> Result<Vec<Option<Bytes>>, HotError> {
+        keys.iter()
+            .map(|key| {
+                let state = self.disk.states.get(keys::of_slot(slot, key));
+                Ok(state.map_err(failure)?.map(|state| to_bytes(&state)))
+            })
+            .collect()
+    }
+
+    /// Entries of a stream after a cursor.
+    pub(super) fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        let tail = self.partition(stream.partition)?.streams[stream.name.index()].tail;
+        self.numbered(
+            after.minor.saturating_add(1).max(tail.first),
+            tail.last,
+            max,
+            |number| keys::entry(stream, number),
+            |cursor, payload| {
+                Ok(Entry {
+                    cursor,
+                    payload: to_bytes(payload),
+                })
+            },
+        )
+    }
+
+    /// Messages of an outbox after a number.
+    pub(super) fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        let head = self.partition(slot.partition)?.slots[slot.owner.index()].head;
+        self.numbered(
+            after_seq.max(head.forwarded).saturating_add(1),
+            head.outbox,
+            max,
+            |number| keys::outgoing(slot, number),
+            |cursor, value| {
+                Ok(Outgoing {
+                    seq: cursor.minor,
+                    message: decode_outgoing(value)
+                        .ok_or_else(|| HotError::Damaged("an outbox message is cut".into()))?,
+                })
+            },
+        )
+    }
+
+    /// Quarantined records after a cursor.
+    pub(super) fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        let head = self.partition(slot.partition)?.slots[slot.owner.index()].head;
+        self.numbered(
+            after.minor.saturating_add(1),
+            head.quarantine,
+            max,
+            |number| keys::quarantined(slot, number),
+            |cursor, payload| {
+                Ok(Quarantined {
+                    cursor,
+                    payload: to_bytes(payload),
+                })
+            },
+        )
+    }
+
+    /// Reads a log. Its numbers are known, so that the database never searches among what was trimmed.
+    fn numbered<T, const N: usize>(
+        &self,
+        first: u64,
+        last: u64,
+        max: usize,
+        key: impl Fn(u64) -> [u8; N],
+        read: impl Fn(Cursor, &[u8]) -> Result<T, HotError>,
+    ) -> Result<Vec<T>, HotError> {
+        if first > last || max == 0 {
+            return Ok(Vec::new());
+        }
+        let length = u64::try_from(max).unwrap_or(u64::MAX);
+        let last = last.min(first.saturating_add(length - 1));
+        self.disk
+            .logs
+            .range(key(first)..=key(last))
+            .map(|pair| {
+                let (key, value): KvPair = pair.into_inner().map_err(failure)?;
+                let minor = keys::parse_number(&key)
+                    .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
+                read(Cursor { major: 0, minor }, &value)
+            })
+            .collect()
+    }
+
+    /// Timers that are due.
+    pub(super) fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        let partition = self.partition(slot.partition)?;
+        let mut timers = partition.slots[slot.owner.index()].timers.iter().peekable();
+        let mut due = Due::default();
+        while due.timers.len() < max
+            && let Some((at, key)) = timers.next_if(|(at, _)| *at <= until.as_millis())
+        {
+            due.timers.push((key.clone(), Timestamp::from_millis(at)));
+        }
+        due.next = timers.next().map(|(at, _)| Timestamp::from_millis(at));
+        Ok(due)
+    }
+
+    /// All counters of a slot, by name.
+    pub(super) fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.disk
+            .meta
+            .prefix(keys::counter(slot, ""))
+            .map(|pair| {
+                let (key, value) = pair.into_inner().map_err(failure)?;
+                let name = keys::parse_prefix(&key)
+                    .and_then(|(_, _, name)| std::str::from_utf8(name).ok());
+                let value = <[u8; 8]>::try_from(&*value).ok().map(i64::from_be_bytes);
+                name.zip(value)
+                    .map(|(name, value)| (name.into(), value))
+                    .ok_or_else(|| HotError::Damaged(format!("the counter {key:?} is cut")))
+            })
+            .collect()
+    }
+}
+
+fn to_bytes(slice: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(slice)
+}
+
+fn decode_outgoing(value: &[u8]) -> Option<OutboxMessage> {
+    let ([high, low, name], payload) = value.split_first_chunk()?;
+    Some(OutboxMessage {
+        to: StreamId {
+            name: *StreamName::ALL.get(usize::from(*name))?,
+            partition: PartitionId::new(u16::from_be_bytes([*high, *low])),
+        },
+        payload: to_bytes(payload),
+    })
+}

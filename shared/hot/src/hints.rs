@@ -1,0 +1,131 @@
+//! Hints to subscribers: never blocks the writer, never loses that there was news.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{OwnedPermit, Sender, channel};
+
+use crate::{StreamId, StreamName, Wake, WakeReceiver, limits};
+
+/// All subscribers of a store.
+#[derive(Debug, Default)]
+pub(crate) struct Hints {
+    subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl Hints {
+    /// Adds a subscriber.
+    pub(crate) fn subscribe(&self, streams: &[StreamName]) -> WakeReceiver {
+        let (subscriber, receiver) = Subscriber::new(streams);
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(subscriber);
+        receiver
+    }
+
+    /// Tells everybody who asked that a stream was appended to.
+    pub(crate) fn wake(&self, stream: StreamId) {
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain_mut(|subscriber| subscriber.send(stream));
+    }
+}
+
+/// One subscriber. A place in its queue is kept for [`Wake::All`], so that an overflow can always be told.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    streams: Vec<StreamName>,
+    sender: Sender<Wake>,
+    spare: Option<OwnedPermit<Wake>>,
+}
+
+impl Subscriber {
+    pub(crate) fn new(streams: &[StreamName]) -> (Self, WakeReceiver) {
+        let (sender, receiver) = channel(limits::WAKES);
+        let subscriber = Self {
+            streams: streams.to_vec(),
+            sender,
+            spare: None,
+        };
+        (subscriber, receiver)
+    }
+
+    /// Passes on a hint; false where nobody listens any more.
+    pub(crate) fn send(&mut self, stream: StreamId) -> bool {
+        if self.streams.contains(&stream.name) {
+            self.push(Wake::Stream(stream))
+        } else {
+            !self.sender.is_closed()
+        }
+    }
+
+    /// Says that any hint may have been missed; false where nobody listens any more.
+    pub(crate) fn send_all(&mut self) -> bool {
+        self.push(Wake::All)
+    }
+
+    /// Completes when nobody listens any more.
+    pub(crate) async fn closed(&self) {
+        self.sender.closed().await;
+    }
+
+    fn push(&mut self, wake: Wake) -> bool {
+        if self.spare.is_none() {
+            match self.sender.clone().try_reserve_owned() {
+                Ok(permit) => self.spare = Some(permit),
+                // The queue is still full, and its last hint is the one that means all.
+                Err(TrySendError::Full(_)) => return true,
+                Err(TrySendError::Closed(_)) => return false,
+            }
+        }
+        match self.sender.try_send(wake) {
+            Ok(()) => true,
+            Err(TrySendError::Full(_)) => {
+                if let Some(permit) = self.spare.take() {
+                    permit.send(Wake::All);
+                }
+                true
+            }
+            Err(TrySendError::Closed(_)) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::PartitionId;
+
+    use super::*;
+
+    const NEWS: StreamId = StreamId {
+        name: StreamName::Events,
+        partition: PartitionId::new(3),
+    };
+
+    #[test]
+    fn a_slow_subscriber_learns_that_it_missed_hints() {
+        let hints = Hints::default();
+        let mut receiver = hints.subscribe(&[StreamName::Events]);
+        for _ in 0..limits::WAKES * 2 {
+            hints.wake(NEWS);
+        }
+        let mut seen = Vec::new();
+        while let Ok(wake) = receiver.try_recv() {
+            seen.push(wake);
+        }
+        assert_eq!(seen.len(), limits::WAKES);
+        assert_eq!(seen.last(), Some(&Wake::All));
+        hints.wake(NEWS);
+        assert_eq!(receiver.try_recv(), Ok(Wake::Stream(NEWS)));
+    }
+
+    #[test]
+    fn a_subscriber_that_left_is_forgotten() {
+        let hints = Hints::default();
+        drop(hints.subscribe(&[StreamName::Events]));
+        hints.wake(NEWS);
+        assert!(hints.subscribers.lock().expect("unpoisoned").is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! The syntax tree: nodes in an arena, so that dropping a tree does not recurse.
+
+/// A node's place in its [`Tree`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NodeId(pub(crate) usize);
+
+/// A syntax tree.
+#[derive(Debug, Default)]
+pub(crate) struct Tree {
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// One node and the bytes of the source it covers.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) at: usize,
+    pub(crate) end: usize,
+    /// 1 for a leaf, one more than its deepest child otherwise.
+    pub(crate) depth: usize,
+    pub(crate) kind: Syntax,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(crate) enum Syntax {
+    /// A mistake that was reported.
+    Error,
+    Bool(bool),
+    Number(f64),
+    Text(Box<str>),
+    List(Vec<NodeId>),
+    /// `root` or `root.rest`, where `rest` may have dots.
+    Path {
+        root: Box<str>,
+        rest: Option<String>,
+    },
+    /// `name(arguments)` or `receiver.name(arguments)`.
+    Call {
+        receiver: Option<NodeId>,
+        name: Box<str>,
+        name_at: usize,
+        arguments: Vec<NodeId>,
+    },
+    Not(NodeId),
+    Negative(NodeId),
+    /// A chain of `&&`.
+    All(Vec<NodeId>),
+    /// A chain of `||`.
+    Any(Vec<NodeId>),
+    /// A comparison, `in`, or arithmetic.
+    Binary {
+        operator: &'static str,
+        operator_at: usize,
+        left: NodeId,
+        right: NodeId,
+    },
+    Choice {
+        condition: NodeId,
+        yes: NodeId,
+        no: NodeId,
+    },
+}
+
+impl Tree {
+    /// The node of an id.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0]
+    }
+
+    /// The node of an id.
+    pub(crate) fn node_mut(&mut self, id: NodeId) -> &mut Node {
+        &mut self.nodes[id.0]
+    }
+}

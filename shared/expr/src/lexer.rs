@@ -1,0 +1,252 @@
+//! Cuts a source into tokens, in one pass and without recursion. It does not know which sequences make sense.
+
+use crate::mistake::{Mistakes, quote};
+
+/// What a token is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Kind<'s> {
+    /// A number.
+    Number(f64),
+    /// A text, its escapes resolved.
+    Text(Box<str>),
+    /// A name or a keyword.
+    Name(&'s str),
+    /// An operator or a bracket.
+    Symbol(&'static str),
+    /// Something that was reported as a mistake, standing for an operand.
+    Bad,
+    /// The end of the source.
+    End,
+}
+
+/// A token and the bytes it covers.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Token<'s> {
+    pub(crate) kind: Kind<'s>,
+    pub(crate) at: usize,
+    pub(crate) end: usize,
+}
+
+/// Operators and brackets, longer ones first.
+const SYMBOLS: [&str; 23] = [
+    "==", "!=", "<=", ">=", "&&", "||", "<", ">", "!", "+", "-", "*", "/", "%", "?", ":", "(", ")",
+    "[", "]", ",", ".", "{",
+];
+
+/// What other languages write for one of ours.
+const FOREIGN: [(&str, &str); 4] = [("=", "=="), ("&", "&&"), ("|", "||"), ("<>", "!=")];
+
+/// Cuts a source into tokens; the last one is [`Kind::End`].
+pub(crate) fn tokenize<'s>(source: &'s str, mistakes: &mut Mistakes) -> Vec<Token<'s>> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(first) = source[at..].chars().next() {
+        let rest = &source[at..];
+        let (kind, length) = match first {
+            _ if first.is_whitespace() => {
+                at += first.len_utf8();
+                continue;
+            }
+            '/' if rest.starts_with("//") => {
+                at += rest.find('\n').unwrap_or(rest.len());
+                continue;
+            }
+            '"' | '\'' => text(source, at, mistakes, false),
+            'r' | 'R' if rest[1..].starts_with(['"', '\'']) => {
+                let (kind, length) = text(source, at + 1, mistakes, true);
+                (kind, length + 1)
+            }
+            '0'..='9' => number(rest, at, mistakes),
+            '.' if rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
+                number(rest, at, mistakes)
+            }
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let length = name_length(rest);
+                (Kind::Name(&rest[..length]), length)
+            }
+            _ => symbol(rest, first, at, mistakes),
+        };
+        tokens.push(Token {
+            kind,
+            at,
+            end: at + length,
+        });
+        at += length;
+    }
+    tokens.push(Token {
+        kind: Kind::End,
+        at,
+        end: at,
+    });
+    tokens
+}
+
+fn name_length(text: &str) -> usize {
+    text.bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        .count()
+}
+
+fn symbol<'s>(rest: &'s str, first: char, at: usize, mistakes: &mut Mistakes) -> (Kind<'s>, usize) {
+    if rest.starts_with("<>") {
+        mistakes.add(at, "`<>` is not an operator: did you mean `!=`?");
+        return (Kind::Symbol("!="), 2);
+    }
+    if let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
+        return (Kind::Symbol(symbol), symbol.len());
+    }
+    for (foreign, ours) in FOREIGN {
+        if rest.starts_with(foreign) {
+            mistakes.add(
+                at,
+                format!("`{foreign}` is not an operator: did you mean `{ours}`?"),
+            );
+            return (Kind::Symbol(ours), foreign.len());
+        }
+    }
+    let hint = match first {
+        '“' | '”' | '‘' | '’' | '`' => {
+            ": texts are written in straight quotes, \"…\" or '…'"
+        }
+        '}' => ": there are no maps",
+        _ => "",
+    };
+    mistakes.add(
+        at,
+        format!(
+            "the character `{}` has no meaning here{hint}",
+            first.escape_debug()
+        ),
+    );
+    (Kind::Bad, first.len_utf8())
+}
+
+fn number<'s>(rest: &'s str, at: usize, mistakes: &mut Mistakes) -> (Kind<'s>, usize) {
+    let bytes = rest.as_bytes();
+    let digits = |from: usize| {
+        bytes[from..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    };
+    let mut length = digits(0);
+    if bytes.get(length) == Some(&b'.') && digits(length + 1) > 0 {
+        length += 1 + digits(length + 1);
+    }
+    if matches!(bytes.get(length), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(length + 1), Some(b'+' | b'-')));
+        let exponent = digits((length + 1 + sign).min(bytes.len()));
+        if exponent > 0 {
+            length += 1 + sign + exponent;
+        }
+    }
+    let tail = name_length(&rest[length..]);
+    if tail > 0 {
+        let whole = &rest[..length + tail];
+        let hint = if whole.parse::<kernel::Duration>().is_ok() {
+            format!(": did you mean `duration(\"{whole}\")`?")
+        } else {
+            ": numbers are written in decimal, such as 42 or 2.5".to_owned()
+        };
+        mistakes.add(at, format!("{} is not a number{hint}", quote(whole)));
+        return (Kind::Bad, length + tail);
+    }
+    match rest[..length].parse::<f64>() {
+        Ok(number) if is_exact(number, &rest[..length]) => (Kind::Number(number), length),
+        _ => {
+            mistakes.add(
+                at,
+                format!(
+                    "{} is out of range: whole numbers are exact up to 9007199254740992",
+                    quote(&rest[..length])
+                ),
+            );
+            (Kind::Bad, length)
+        }
+    }
+}
+
+/// Whole numbers that a value could not hold exactly would compare as their neighbours.
+fn is_exact(number: f64, text: &str) -> bool {
+    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
+    number.is_finite() && (!is_whole || number <= 9_007_199_254_740_992.0)
+}
+
+/// Reads a text from its opening quote at `open`; returns the token and its bytes from there.
+fn text<'s>(
+    source: &'s str,
+    open: usize,
+    mistakes: &mut Mistakes,
+    is_raw: bool,
+) -> (Kind<'s>, usize) {
+    let body = &source[open + 1..];
+    let quote = source.as_bytes()[open];
+    let mut read = String::new();
+    let mut characters = body.char_indices();
+    while let Some((place, character)) = characters.next() {
+        match character {
+            '\n' => {
+                mistakes.add(open, "this text is not closed on its line");
+                return (Kind::Bad, place + 1);
+            }
+            _ if character.is_ascii() && u32::from(character) == u32::from(quote) => {
+                return (Kind::Text(read.into()), place + 2);
+            }
+            '\\' if !is_raw => match escape(&body[place + 1..]) {
+                Some((resolved, length)) => {
+                    read.push(resolved);
+                    characters = skip(body, place + 1 + length);
+                }
+                None => {
+                    mistakes.add(
+                        open + 1 + place,
+                        "this is not an escape: write \\\\ for a backslash, \\n, \\t, \\\", \\', \\x41, \\u00e4 or \
+                         \\U0001f600",
+                    );
+                    if let Some(next) = body[place + 1..].chars().next()
+                        && next != '\n'
+                    {
+                        characters = skip(body, place + 1 + next.len_utf8());
+                    }
+                }
+            },
+            _ => read.push(character),
+        }
+    }
+    mistakes.add(open, "this text is not closed");
+    (Kind::Bad, source.len() - open)
+}
+
+/// Continues to read a body at an offset, with places still counted from its start.
+fn skip(body: &str, to: usize) -> std::str::CharIndices<'_> {
+    let mut characters = body.char_indices();
+    while characters.offset() < to && characters.next().is_some() {}
+    characters
+}
+
+/// Resolves what follows a backslash; returns it and its bytes.
+fn escape(rest: &str) -> Option<(char, usize)> {
+    let coded = |digits: usize, radix: u32, from: usize| {
+        let code = rest.get(from..from + digits)?;
+        if !code.bytes().all(|byte| char::from(byte).is_digit(radix)) {
+            return None;
+        }
+        let character = char::from_u32(u32::from_str_radix(code, radix).ok()?)?;
+        Some((character, from + digits))
+    };
+    Some(match rest.chars().next()? {
+        'n' => ('\n', 1),
+        't' => ('\t', 1),
+        'r' => ('\r', 1),
+        'a' => ('\u{7}', 1),
+        'b' => ('\u{8}', 1),
+        'f' => ('\u{c}', 1),
+        'v' => ('\u{b}', 1),
+        same @ ('\\' | '"' | '\'' | '`' | '?') => (same, 1),
+        'x' | 'X' => return coded(2, 16, 1),
+        'u' => return coded(4, 16, 1),
+        'U' => return coded(8, 16, 1),
+        '0'..='3' => return coded(3, 8, 0),
+        _ => return None,
+    })
+}

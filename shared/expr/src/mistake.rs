@@ -1,0 +1,146 @@
+//! Mistakes in an expression, with their place and what would be right.
+
+use crate::limits;
+
+/// A mistake in an expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct Mistake {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// Collects mistakes by byte offset.
+#[derive(Debug, Default)]
+pub(crate) struct Mistakes {
+    found: Vec<(usize, String)>,
+    closed: bool,
+}
+
+impl Mistakes {
+    /// Adds a mistake; a second one at the same place would only repeat the first.
+    pub(crate) fn add(&mut self, at: usize, message: impl Into<String>) {
+        let is_news = self.found.iter().all(|(place, _)| *place != at);
+        if is_news && !self.closed && self.found.len() < limits::MISTAKES {
+            self.found.push((at, message.into()));
+        }
+    }
+
+    /// Adds a last mistake: what follows from a text that is not read to its end would mislead.
+    pub(crate) fn add_last(&mut self, at: usize, message: impl Into<String>) {
+        self.add(at, message);
+        self.closed = true;
+    }
+
+    /// Returns the mistakes in the order of the text, or that there are none.
+    pub(crate) fn into_result(mut self, source: &str) -> Result<(), Vec<Mistake>> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        self.found.sort_by_key(|(at, _)| *at);
+        Err(self
+            .found
+            .into_iter()
+            .map(|(at, message)| {
+                let (line, column) = position(source, at);
+                Mistake {
+                    line,
+                    column,
+                    message,
+                }
+            })
+            .collect())
+    }
+}
+
+/// Returns line and column, from 1, of a byte offset.
+fn position(source: &str, at: usize) -> (u32, u32) {
+    let (mut line, mut column) = (1, 1);
+    for (_, character) in source.char_indices().take_while(|(place, _)| *place < at) {
+        if character == '\n' {
+            line += 1;
+            column = 1;
+        } else {
+            column += 1;
+        }
+    }
+    (line, column)
+}
+
+/// Returns the words that were probably meant, as the end of a sentence.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let word: String = word.chars().take(64).collect();
+    let allowed = word.chars().count() / 3 + 1;
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| format!(": did you mean `{candidate}`?"))
+        .unwrap_or_default()
+}
+
+/// Counts the characters to insert, remove or replace (Levenshtein 1965).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in to.iter().enumerate() {
+            let above = row[j + 1];
+            row[j + 1] = (diagonal + usize::from(a != *b))
+                .min(above + 1)
+                .min(row[j] + 1);
+            diagonal = above;
+        }
+    }
+    row[to.len()]
+}
+
+/// Quotes a text of the source for a message, cut to what a line of output can hold.
+pub(crate) fn quote(text: &str) -> String {
+    let mut quoted: String = text.chars().take(40).collect();
+    if text.chars().nth(40).is_some() {
+        quoted.push('…');
+    }
+    format!("`{quoted}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters() {
+        let mut mistakes = Mistakes::default();
+        mistakes.add("ä\nöü".len(), "x");
+        assert_eq!(
+            mistakes.into_result("ä\nöü!"),
+            Err(vec![Mistake {
+                line: 2,
+                column: 3,
+                message: "x".to_owned()
+            }])
+        );
+    }
+
+    #[test]
+    fn the_nearest_word_is_suggested() {
+        for (word, expected) in [
+            ("evnts", ": did you mean `events`?"),
+            ("profiles", ": did you mean `profile`?"),
+            ("zzzzzz", ""),
+        ] {
+            assert_eq!(
+                did_you_mean(word, ["profile", "events"]),
+                expected,
+                "{word}"
+            );
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! One customer at one instant, as conditions see them.
+
+use kernel::{Timestamp, Value};
+
+use crate::feature::{Feature, Measure};
+
+/// One customer at one instant, as conditions see them.
+///
+/// # Contract
+/// The methods with a default are asked only by expressions of a [`Scope`](crate::Scope) with `aggregates`.
+pub trait Subject {
+    /// A trait of the profile.
+    fn profile(&self, name: &str) -> Option<&Value>;
+
+    /// A property of the event at hand.
+    fn event(&self, name: &str) -> Option<&Value>;
+
+    /// Whether the customer is in a segment.
+    fn in_segment(&self, name: &str) -> bool;
+
+    /// The instant.
+    fn now(&self) -> Timestamp {
+        Timestamp::MIN
+    }
+
+    /// When the customer's first event happened.
+    fn first_seen(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// When the customer's last event happened.
+    fn last_seen(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The value of a feature of the expression at an instant at or after now, if nothing else happens until then.
+    /// `slot` is its place in [`Condition::features`](crate::Condition::features).
+    fn measure(&self, slot: usize, feature: &Feature, at: Timestamp) -> Measure {
+        let _ = (slot, feature, at);
+        Measure::Unknown
+    }
+
+    /// The first instant after `after` at which the value of a feature may change by time alone.
+    fn measure_change(
+        &self,
+        slot: usize,
+        feature: &Feature,
+        after: Timestamp,
+    ) -> Option<Timestamp> {
+        let _ = (slot, feature, after);
+        None
+    }
+}

@@ -1,0 +1,57 @@
+//! The terms of a condition, shown to people with their values.
+
+use kernel::{Duration, Timestamp};
+
+use crate::eval::View;
+use crate::program::{Number, Place, Test, Time};
+use crate::subject::Subject;
+
+/// One term of a condition and its value for a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Term {
+    /// Its text, as in the source.
+    pub text: String,
+    /// Its value, for people: `true`, `2`, `"pro"`, `30d`, or `unknown`.
+    pub value: String,
+}
+
+/// A term as it is compiled: the bytes of its text, and how its value is found.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) at: usize,
+    pub(crate) end: usize,
+    pub(crate) what: What,
+}
+
+/// What of a term is shown.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Test(Test),
+    Number(Number),
+    Instant(Time),
+    Span(Time),
+    Place(Place),
+}
+
+impl Shown {
+    pub(crate) fn explain<S: Subject + ?Sized>(&self, view: &View<'_, S>, source: &str) -> Term {
+        let value = match &self.what {
+            What::Test(test) => Some(view.test(test).to_string()),
+            What::Number(number) => view.number(number).map(|number| number.to_string()),
+            What::Instant(time) => view
+                .time(time)
+                .map(|millis| Timestamp::from_millis(millis).to_string()),
+            What::Span(time) => view.time(time).map(show_span),
+            What::Place(place) => view.value(place).map(ToString::to_string),
+        };
+        Term {
+            text: source.get(self.at..self.end).unwrap_or_default().to_owned(),
+            value: value.unwrap_or_else(|| "unknown".to_owned()),
+        }
+    }
+}
+
+fn show_span(millis: i64) -> String {
+    let span = Duration::from_millis(millis.saturating_abs());
+    format!("{}{span}", if millis < 0 { "-" } else { "" })
+}

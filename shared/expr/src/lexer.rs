@@ -169,7 +169,8 @@ fn number<'s>(rest: &'s str, at: usize, mistakes: &mut Mistakes) -> (Kind<'s>, u
 /// Whole numbers that a value could not hold exactly would compare as their neighbours.
 fn is_exact(number: f64, text: &str) -> bool {
     let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
-    number.is_finite() && (!is_whole || number <= 9_007_199_254_740_992.0)
+    let is_small = || text.parse::<u64>().is_ok_and(|whole| whole <= 1 << 53);
+    number.is_finite() && (!is_whole || is_small())
 }
 
 /// Reads a text from its opening quote at `open`; returns the token and its bytes from there.
@@ -179,35 +180,30 @@ fn text<'s>(
     mistakes: &mut Mistakes,
     is_raw: bool,
 ) -> (Kind<'s>, usize) {
-    let body = &source[open + 1..];
-    let quote = source.as_bytes()[open];
+    let quote = char::from(source.as_bytes()[open]);
     let mut read = String::new();
-    let mut characters = body.char_indices();
-    while let Some((place, character)) = characters.next() {
+    let mut at = open + 1;
+    while let Some(character) = source[at..].chars().next() {
+        let here = at;
+        at += character.len_utf8();
         match character {
             '\n' => {
                 mistakes.add(open, "this text is not closed on its line");
-                return (Kind::Bad, place + 1);
+                return (Kind::Bad, at - open);
             }
-            _ if character.is_ascii() && u32::from(character) == u32::from(quote) => {
-                return (Kind::Text(read.into()), place + 2);
-            }
-            '\\' if !is_raw => match escape(&body[place + 1..]) {
+            _ if character == quote => return (Kind::Text(read.into()), at - open),
+            '\\' if !is_raw => match escape(&source[at..]) {
                 Some((resolved, length)) => {
                     read.push(resolved);
-                    characters = skip(body, place + 1 + length);
+                    at += length;
                 }
                 None => {
                     mistakes.add(
-                        open + 1 + place,
-                        "this is not an escape: write \\\\ for a backslash, \\n, \\t, \\\", \\', \\x41, \\u00e4 or \
-                         \\U0001f600",
+                        here,
+                        "this is not an escape: write \\\\ for a backslash, \\n, \\t, \\\", \\', \\x41, \\u00e4 or \\U0001f600",
                     );
-                    if let Some(next) = body[place + 1..].chars().next()
-                        && next != '\n'
-                    {
-                        characters = skip(body, place + 1 + next.len_utf8());
-                    }
+                    let next = source[at..].chars().next().filter(|next| *next != '\n');
+                    at += next.map_or(0, char::len_utf8);
                 }
             },
             _ => read.push(character),
@@ -215,13 +211,6 @@ fn text<'s>(
     }
     mistakes.add(open, "this text is not closed");
     (Kind::Bad, source.len() - open)
-}
-
-/// Continues to read a body at an offset, with places still counted from its start.
-fn skip(body: &str, to: usize) -> std::str::CharIndices<'_> {
-    let mut characters = body.char_indices();
-    while characters.offset() < to && characters.next().is_some() {}
-    characters
 }
 
 /// Resolves what follows a backslash; returns it and its bytes.

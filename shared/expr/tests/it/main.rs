@@ -1,0 +1,8 @@
+//! Tests of the expression language through its public interface.
+
+mod agreement;
+mod hostile;
+mod language;
+mod mistakes;
+mod naive;
+mod support;

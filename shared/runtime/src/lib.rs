@@ -1,1 +1,29 @@
-//! runtime.
+//! Runs services in a process: configuration, stores, one gRPC server, telemetry, and an orderly end.
+//!
+//! It knows no service: each hands in a [`Service`], and all-in-one or alone is a matter of how many.
+
+mod binary;
+mod config;
+mod context;
+mod health;
+pub mod limits;
+mod partition_service;
+mod peers;
+pub mod pending;
+mod serve;
+mod service;
+mod signals;
+mod start_error;
+mod telemetry;
+
+pub use binary::run_binary;
+pub use config::{
+    Clock, Config, ConfigFaults, ConfigFlags, Defaults, EffectiveValue, Fault, HotStoreAddress,
+    LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
+};
+pub use context::Context;
+pub use peers::Peers;
+pub use serve::serve;
+pub use service::Service;
+pub use start_error::{Cause, StartError};
+pub use telemetry::Telemetry;

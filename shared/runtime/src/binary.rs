@@ -1,0 +1,95 @@
+//! The main function of a service that runs alone.
+
+use std::process::ExitCode;
+
+use clap::Command;
+use tokio::net::TcpListener;
+
+use crate::config::{Config, ConfigFlags, Defaults};
+use crate::context::Context;
+use crate::serve::serve;
+use crate::service::Service;
+use crate::signals::cancel_on_signal;
+use crate::start_error::StartError;
+use crate::telemetry::Telemetry;
+
+/// What `--help` says about exit codes.
+const EXIT_CODES: &str = "Exit codes: 0 ended when told to; 1 a service failed; 2 the command line or configuration has \
+faults; 3 a store was created with another configuration; 4 a store or the address could not be reached; 130 ended at \
+once by a second signal.";
+
+/// Runs one service in this process: reads the configuration, opens the stores, starts the service, serves until told to
+/// end. The whole of a service's `main`.
+pub fn run_binary<F>(name: &'static str, start: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
+{
+    let defaults = Defaults::of_service(name);
+    let matches = Command::new(name)
+        .about(format!("The {name} service of Happypath"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .args(ConfigFlags::arguments(&defaults))
+        .after_help(EXIT_CODES)
+        .get_matches();
+    let flags = ConfigFlags::from_matches(&matches);
+    let outcome = Config::load(&defaults, &flags, &|variable| std::env::var(variable).ok())
+        .map_err(StartError::from)
+        .and_then(|config| {
+            if flags.check_only {
+                report(&config.to_string());
+                return Ok(());
+            }
+            run(name, config, start)
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&format!("error: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run<F>(name: &'static str, config: Config, start: F) -> Result<(), StartError>
+where
+    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        // The trace exporter blocks a worker while another one sends, so one worker would wait for itself.
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().max(2)))
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Serve(error.into()))?;
+    runtime.block_on(async {
+        let telemetry = Telemetry::start(name, &config)?;
+        let served = run_service(name, config, start).await;
+        telemetry.shutdown().await;
+        served
+    })
+}
+
+async fn run_service<F>(name: &'static str, config: Config, start: F) -> Result<(), StartError>
+where
+    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
+{
+    let address = config.listen;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })?;
+    let context = Context::open(config).await?;
+    cancel_on_signal(context.shutdown.clone()).map_err(|error| StartError::Serve(error.into()))?;
+    let service = start(&context).await?;
+    tracing::info!(service = name, %address, worker = %context.worker, "serving");
+    serve(vec![service], listener, &context).await?;
+    tracing::info!(service = name, "ended");
+    Ok(())
+}
+
+/// Speaks to the person who started the process; there is no log yet.
+#[expect(
+    clippy::print_stderr,
+    reason = "the answer of --check-config and the last word of a process are for people"
+)]
+fn report(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,177 @@
+//! The configuration of a process: one flat list of settings, read from defaults, a file, the environment and flags.
+//!
+//! A later layer wins over an earlier one. Every fault is found at once and says where its value came from. It opens
+//! nothing and connects to nothing: that is [`Context::open`](crate::Context::open).
+
+mod defaults;
+mod fault;
+mod file;
+mod flags;
+mod layers;
+mod mask;
+mod setting;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use kernel::PartitionCount;
+
+pub use defaults::Defaults;
+pub use fault::{ConfigFaults, Fault, Origin};
+pub use flags::ConfigFlags;
+pub use mask::mask_secrets;
+pub use setting::{SETTINGS, Setting};
+
+/// The settings of a process, each one checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: SocketAddr,
+    /// Where states and streams are.
+    pub hot_store: HotStoreAddress,
+    /// Where definitions, identities and leases are.
+    pub database: storage::DatabaseUrl,
+    /// How many partitions the installation has.
+    pub partitions: PartitionCount,
+    /// Which clock tells engines the time.
+    pub clock: Clock,
+    /// Where the services are.
+    pub peers: PeerAddresses,
+    /// The name of this process among the workers of its services.
+    pub worker: String,
+    /// How long a lease outlives the last word of its worker.
+    pub lease_ttl: kernel::Duration,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Which log lines are written, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub log_level: String,
+    /// Where traces go; absent for nowhere.
+    pub otlp_endpoint: Option<String>,
+    effective: Vec<EffectiveValue>,
+}
+
+impl std::fmt::Display for Config {
+    /// What `--check-config` says: every effective value and where it came from, secrets masked.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("configuration is valid")?;
+        for EffectiveValue {
+            name,
+            value,
+            origin,
+        } in &self.effective
+        {
+            write!(f, "\n  {name} = {value} (from {origin})")?;
+        }
+        Ok(())
+    }
+}
+
+/// A setting as it counts, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveValue {
+    /// The setting.
+    pub name: &'static str,
+    /// Its value; secrets are masked.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// Where the hot store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HotStoreAddress {
+    /// In a folder of this machine, for one process.
+    Embedded(PathBuf),
+    /// In Redis; the URL may hold a password.
+    Redis(String),
+}
+
+/// Which clock tells engines the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// The clock on the wall.
+    Wall,
+    /// The times of the records themselves, for demos, tests and backtests.
+    Stream,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Where the services are, as URLs. Absent where a service runs in this process.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerAddresses {
+    /// Identity.
+    pub identity: Option<String>,
+    /// Segmentation.
+    pub segmentation: Option<String>,
+    /// Journey.
+    pub journey: Option<String>,
+    /// Activation.
+    pub activation: Option<String>,
+}
+
+impl Config {
+    /// Reads all layers: `defaults`, the file that flags or environment name, `environment`, `flags`.
+    ///
+    /// # Errors
+    /// [`ConfigFaults`] with every fault of every layer.
+    pub fn load(
+        defaults: &Defaults,
+        flags: &ConfigFlags,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigFaults> {
+        let (layers, mut faults) = layers::Layers::read(defaults, flags, environment);
+        let config = Self::parse(&layers, &mut faults);
+        match config {
+            Some(config) if faults.is_empty() => Ok(config),
+            _ => Err(ConfigFaults(faults)),
+        }
+    }
+
+    /// Every setting as it counts, in the order of the list; secrets are masked.
+    pub fn effective(&self) -> &[EffectiveValue] {
+        &self.effective
+    }
+
+    fn parse(layers: &layers::Layers, faults: &mut Vec<Fault>) -> Option<Self> {
+        // Each setting is read before any is given up, so that all faults are found.
+        let listen = layers.required("listen", value::listen, faults);
+        let hot_store = layers.required("hot_store", value::hot_store, faults);
+        let database = layers.required("database", value::database, faults);
+        let partitions = layers.required("partitions", value::partitions, faults);
+        let clock = layers.required("clock", value::clock, faults);
+        let peers = PeerAddresses {
+            identity: layers.optional("identity_address", value::url, faults),
+            segmentation: layers.optional("segmentation_address", value::url, faults),
+            journey: layers.optional("journey_address", value::url, faults),
+            activation: layers.optional("activation_address", value::url, faults),
+        };
+        let worker = layers.required("worker", value::worker, faults);
+        let lease_ttl = layers.required("lease_ttl", value::lease_ttl, faults);
+        let log_format = layers.required("log_format", value::log_format, faults);
+        let log_level = layers.required("log_level", value::log_level, faults);
+        let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
+        Some(Self {
+            listen: listen?,
+            hot_store: hot_store?,
+            database: database?,
+            partitions: partitions?,
+            clock: clock?,
+            peers,
+            worker: worker?,
+            lease_ttl: lease_ttl?,
+            log_format: log_format?,
+            log_level: log_level?,
+            otlp_endpoint,
+            effective: layers.effective(),
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! What settings are where nobody says otherwise.
+
+use std::path::Path;
+
+/// The default values of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defaults {
+    values: Vec<(&'static str, String)>,
+}
+
+/// The port of each service that runs alone.
+const PORTS: [(&str, u16); 4] = [
+    ("identity", 7401),
+    ("segmentation", 7402),
+    ("journey", 7403),
+    ("activation", 7404),
+];
+
+impl Defaults {
+    /// Those of one service in its own process. It has no default stores: they are shared with other processes, so
+    /// somebody must say where they are.
+    pub fn of_service(name: &str) -> Self {
+        let port = PORTS
+            .iter()
+            .find(|(service, _)| *service == name)
+            .map_or(7400, |(_, port)| *port);
+        let mut defaults = Self::common();
+        defaults.set("listen", format!("0.0.0.0:{port}"));
+        defaults.set("partitions", "64".to_owned());
+        for (setting, (_, port)) in [
+            "identity_address",
+            "segmentation_address",
+            "journey_address",
+            "activation_address",
+        ]
+        .into_iter()
+        .zip(PORTS)
+        {
+            defaults.set(setting, format!("http://127.0.0.1:{port}"));
+        }
+        defaults
+    }
+
+    /// Those of all services in one process, with embedded stores in a folder.
+    pub fn of_dev(folder: &Path) -> Self {
+        let mut defaults = Self::common();
+        defaults.set("listen", "127.0.0.1:7400".to_owned());
+        defaults.set(
+            "hot_store",
+            format!("embedded:{}", folder.join("hot").display()),
+        );
+        defaults.set(
+            "database",
+            format!("sqlite:{}", folder.join("happypath.db").display()),
+        );
+        defaults.set("partitions", "16".to_owned());
+        defaults.set("log_level", "warn".to_owned());
+        defaults
+    }
+
+    /// The default of a setting; absent where it has none.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Replaces the default of a setting.
+    pub fn set(&mut self, name: &'static str, value: String) {
+        self.values.retain(|(own, _)| *own != name);
+        self.values.push((name, value));
+    }
+
+    fn common() -> Self {
+        Self {
+            values: vec![
+                ("clock", "wall".to_owned()),
+                ("worker", "auto".to_owned()),
+                ("lease_ttl", "10s".to_owned()),
+                ("log_format", "text".to_owned()),
+                ("log_level", "info".to_owned()),
+            ],
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The one list of settings: names, meanings, and what a right value looks like.
+
+/// One setting. In files it is written `name`, in the environment `HAPPYPATH_NAME`, as a flag `--name` with dashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name, in snake case.
+    pub name: &'static str,
+    /// Its flag, without dashes in front.
+    pub flag: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+    /// What a right value looks like.
+    pub expected: &'static str,
+}
+
+impl Setting {
+    /// The variable of the environment.
+    pub fn variable(&self) -> String {
+        format!("HAPPYPATH_{}", self.name.to_ascii_uppercase())
+    }
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "listen",
+        flag: "listen",
+        help: "Where the server listens",
+        expected: "an address and port, such as 127.0.0.1:7400",
+    },
+    Setting {
+        name: "hot_store",
+        flag: "hot-store",
+        help: "Where states and streams are",
+        expected: "embedded:FOLDER (one process only) or redis://HOST:PORT",
+    },
+    Setting {
+        name: "database",
+        flag: "database",
+        help: "Where definitions, identities and leases are",
+        expected: "sqlite:FILE (one machine only) or postgres://USER@HOST/NAME",
+    },
+    Setting {
+        name: "partitions",
+        flag: "partitions",
+        help: "How many partitions the installation has; fixed when its stores are created",
+        expected: "a number from 1 to 1024",
+    },
+    Setting {
+        name: "clock",
+        flag: "clock",
+        help: "Which clock counts: the one on the wall, or the times of the events themselves",
+        expected: "wall or stream",
+    },
+    Setting {
+        name: "identity_address",
+        flag: "identity-address",
+        help: "Where the identity service is",
+        expected: "a URL such as http://identity:7401",
+    },
+    Setting {
+        name: "segmentation_address",
+        flag: "segmentation-address",
+        help: "Where the segmentation service is",
+        expected: "a URL such as http://segmentation:7402",
+    },
+    Setting {
+        name: "journey_address",
+        flag: "journey-address",
+        help: "Where the journey service is",
+        expected: "a URL such as http://journey:7403",
+    },
+    Setting {
+        name: "activation_address",
+        flag: "activation-address",
+        help: "Where the activation service is",
+        expected: "a URL such as http://activation:7404",
+    },
+    Setting {
+        name: "worker",
+        flag: "worker",
+        help: "The name of this process among the workers of its services",
+        expected: "1 to 100 letters, digits and . _ -, different for each process",
+    },
+    Setting {
+        name: "lease_ttl",
+        flag: "lease-ttl",
+        help: "How long a lease outlives the last word of its worker",
+        expected: "a duration from 1s to 10m, such as 10s",
+    },
+    Setting {
+        name: "log_format",
+        flag: "log-format",
+        help: "How log lines are written",
+        expected: "text or json",
+    },
+    Setting {
+        name: "log_level",
+        flag: "log-level",
+        help: "Which log lines are written",
+        expected: "error, warn, info, debug or trace, or levels by target such as info,engine=debug",
+    },
+    Setting {
+        name: "otlp_endpoint",
+        flag: "otlp-endpoint",
+        help: "Where traces go, over OTLP/gRPC; nowhere unless set",
+        expected: "a URL such as http://collector:4317",
+    },
+];
+
+/// The setting of a name.
+pub(super) fn setting(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_has_one_name_in_three_spellings() {
+        let setting = setting("hot_store").expect("in the list");
+        assert_eq!(setting.variable(), "HAPPYPATH_HOT_STORE");
+        for setting in SETTINGS {
+            assert_eq!(setting.flag, setting.name.replace('_', "-"));
+        }
+        assert_eq!(setting.flag, "hot-store");
+    }
+}

@@ -1,0 +1,96 @@
+//! Reads the text of one setting. Each refusal says what would be right.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use kernel::{Duration, PartitionCount};
+
+use super::setting::setting;
+use super::{Clock, HotStoreAddress, LogFormat};
+
+type Parsed<T> = Result<T, String>;
+
+pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| expected("listen"))
+}
+
+pub(super) fn hot_store(text: &str) -> Parsed<HotStoreAddress> {
+    if let Some(folder) = text
+        .strip_prefix("embedded:")
+        .filter(|folder| !folder.is_empty())
+    {
+        return Ok(HotStoreAddress::Embedded(PathBuf::from(folder)));
+    }
+    match text.strip_prefix("redis://") {
+        Some(rest) if !rest.is_empty() => Ok(HotStoreAddress::Redis(text.to_owned())),
+        _ => Err(expected("hot_store")),
+    }
+}
+
+pub(super) fn database(text: &str) -> Parsed<storage::DatabaseUrl> {
+    text.parse().map_err(|_| expected("database"))
+}
+
+pub(super) fn partitions(text: &str) -> Parsed<PartitionCount> {
+    let count: u64 = text.parse().map_err(|_| expected("partitions"))?;
+    PartitionCount::try_new(count).map_err(|error| error.to_string())
+}
+
+pub(super) fn clock(text: &str) -> Parsed<Clock> {
+    match text {
+        "wall" => Ok(Clock::Wall),
+        "stream" => Ok(Clock::Stream),
+        _ => Err(expected("clock")),
+    }
+}
+
+pub(super) fn url(text: &str) -> Parsed<String> {
+    let host = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let parsed = text.parse::<tonic::transport::Uri>();
+    match (host, parsed) {
+        (Some(host), Ok(uri)) if !host.is_empty() && uri.host().is_some() => Ok(text.to_owned()),
+        _ => Err("expected a URL such as http://host:7401".to_owned()),
+    }
+}
+
+pub(super) fn worker(text: &str) -> Parsed<String> {
+    let is_right = (1..=100).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+    if is_right {
+        Ok(text.to_owned())
+    } else {
+        Err(expected("worker"))
+    }
+}
+
+pub(super) fn lease_ttl(text: &str) -> Parsed<Duration> {
+    match text.parse::<Duration>() {
+        Ok(length) if (1_000..=600_000).contains(&length.as_millis()) => Ok(length),
+        _ => Err(expected("lease_ttl")),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Parsed<LogFormat> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(expected("log_format")),
+    }
+}
+
+pub(super) fn log_level(text: &str) -> Parsed<String> {
+    match text.parse::<tracing_subscriber::EnvFilter>() {
+        Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        _ => Err(expected("log_level")),
+    }
+}
+
+fn expected(name: &str) -> String {
+    let setting = setting(name).expect("the list names every setting that is read");
+    format!("expected {}", setting.expected)
+}

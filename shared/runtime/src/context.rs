@@ -1,0 +1,180 @@
+//! What services find when they start: stores, time, peers, and the word that the process ends.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hot::{EmbeddedStore, HotError, RedisStore, SharedHotStore};
+use kernel::PartitionCount;
+use storage::{Database, Installation, LeaseStore, Requests, StorageError};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Clock, Config, HotStoreAddress, mask_secrets};
+use crate::peers::Peers;
+use crate::start_error::StartError;
+
+/// The newest layout of SQL tables that this program knows; raised by every change that an older program would misread.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What services find when they start. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The hot store.
+    pub hot: SharedHotStore,
+    /// The SQL store. Its shared tables are there; services bring theirs with [`Database::migrate`].
+    pub database: Database,
+    /// Who works on which partition.
+    pub leases: LeaseStore,
+    /// How many partitions the installation has.
+    pub partitions: PartitionCount,
+    /// What tells engines the time.
+    pub time: engine::TimeSource,
+    /// The name of this process among the workers of its services.
+    pub worker: Arc<str>,
+    /// Channels to the other services.
+    pub peers: Peers,
+    /// First answers of requests, for replays.
+    pub idempotency: rpc::Idempotency,
+    /// Cancelled when the process is told to end: no more calls come, and background tasks stop. Engines are stopped by
+    /// the hooks of their services, after the calls under way.
+    pub shutdown: CancellationToken,
+}
+
+impl Context {
+    /// Connects the stores, brings the shared tables up to date, and checks that they fit the configuration.
+    ///
+    /// # Errors
+    /// [`StartError::Unreachable`] and [`StartError::Mismatch`], with what to do about it.
+    pub async fn open(config: Config) -> Result<Self, StartError> {
+        let own = format!("http://{}", reachable(config.listen));
+        let peers = Peers::open(&config.peers, &own)?;
+        let database = open_database(&config).await?;
+        let hot = open_hot_store(&config).await?;
+        Ok(Self {
+            hot,
+            leases: LeaseStore::new(database.clone()),
+            idempotency: rpc::Idempotency::new(Requests::new(database.clone())),
+            database,
+            partitions: config.partitions,
+            time: match config.clock {
+                Clock::Wall => engine::TimeSource::system(),
+                Clock::Stream => engine::TimeSource::Stream,
+            },
+            worker: config.worker.as_str().into(),
+            peers,
+            shutdown: CancellationToken::new(),
+            config: Arc::new(config),
+        })
+    }
+}
+
+/// Where this process reaches itself: "any address" is not one to connect to.
+fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
+    let mut address = listen;
+    if listen.ip().is_unspecified() {
+        address.set_ip(match listen {
+            std::net::SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}
+
+async fn open_database(config: &Config) -> Result<Database, StartError> {
+    let address = config.database.to_string();
+    if let Some(file) = address.strip_prefix("sqlite:") {
+        create_parent(Path::new(file), &address)?;
+    }
+    let failed = |error| database_error(address.clone(), error);
+    let database = Database::connect(&config.database).await.map_err(failed)?;
+    database
+        .migrate("runtime", Vec::new())
+        .await
+        .map_err(failed)?;
+    let installation = Installation {
+        partition_count: config.partitions,
+        schema_version: SCHEMA_VERSION,
+    };
+    database
+        .check_installation(installation)
+        .await
+        .map_err(failed)?;
+    Ok(database)
+}
+
+fn create_parent(file: &Path, address: &str) -> Result<(), StartError> {
+    let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|source| StartError::Unreachable {
+        what: "the database",
+        address: address.to_owned(),
+        remedy: "choose a file in a folder that this user may write to",
+        cause: source.into(),
+    })
+}
+
+fn database_error(address: String, error: StorageError) -> StartError {
+    let what = "the database";
+    match error {
+        StorageError::Mismatch { .. } | StorageError::NewerSchema { .. } => StartError::Mismatch {
+            what,
+            address,
+            remedy: "use the settings that it was created with, or choose another with --database",
+            cause: error.into(),
+        },
+        _ => StartError::Unreachable {
+            what,
+            address,
+            remedy: "check that it runs, that the address is right, and that the user may create tables",
+            cause: error.into(),
+        },
+    }
+}
+
+async fn open_hot_store(config: &Config) -> Result<SharedHotStore, StartError> {
+    let (address, opened): (String, Result<SharedHotStore, HotError>) = match &config.hot_store {
+        HotStoreAddress::Embedded(folder) => (
+            folder.display().to_string(),
+            EmbeddedStore::open(folder, config.partitions)
+                .await
+                .map(|store| Arc::new(store) as SharedHotStore),
+        ),
+        HotStoreAddress::Redis(url) => (
+            mask_secrets(url),
+            RedisStore::connect(url.as_str(), config.partitions)
+                .await
+                .map(|store| Arc::new(store) as SharedHotStore),
+        ),
+    };
+    opened.map_err(|error| hot_store_error(&config.hot_store, address, error))
+}
+
+fn hot_store_error(place: &HotStoreAddress, address: String, error: HotError) -> StartError {
+    let what = "the hot store";
+    if matches!(error, HotError::Mismatch(_) | HotError::Damaged(_)) {
+        return StartError::Mismatch {
+            what,
+            address,
+            remedy: "use the settings that it was created with, or choose another place with --hot-store",
+            cause: error.into(),
+        };
+    }
+    StartError::Unreachable {
+        what,
+        address,
+        remedy: match place {
+            HotStoreAddress::Embedded(_) => {
+                "stop the other process that uses this folder, or choose another with --hot-store"
+            }
+            HotStoreAddress::Redis(_) => {
+                "check that Redis 7.0 or newer runs there, and that the address and password are right"
+            }
+        },
+        cause: error.into(),
+    }
+}

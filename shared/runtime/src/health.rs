@@ -1,0 +1,91 @@
+//! The standard health service: for the whole server, each gRPC service, `liveness` and `readiness`.
+//!
+//! Readiness, and with it everything but liveness, follows the stores; liveness does not, so that an orchestrator never
+//! restarts a process because a store is away.
+
+use hot::{Owner, Slot};
+use kernel::PartitionId;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::context::Context;
+use crate::limits::READINESS_INTERVAL;
+
+/// The names that health is told under.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+}
+
+impl Health {
+    /// Tells health for these gRPC services; not serving before [`serving`](Self::serving).
+    pub(crate) async fn new(reporter: HealthReporter, grpc_names: &[&'static str]) -> Self {
+        let mut names = vec!["", "readiness"];
+        names.extend(grpc_names);
+        let health = Self { reporter, names };
+        health
+            .reporter
+            .set_service_status("liveness", ServingStatus::Serving)
+            .await;
+        health.not_serving().await;
+        health
+    }
+
+    /// Calls are welcome.
+    pub(crate) async fn serving(&self) {
+        self.set(ServingStatus::Serving).await;
+    }
+
+    /// Calls should go elsewhere.
+    pub(crate) async fn not_serving(&self) {
+        self.set(ServingStatus::NotServing).await;
+    }
+
+    /// Looks at the stores until the process is told to end.
+    pub(crate) async fn follow_stores(self, context: Context) {
+        let mut was_ready = true;
+        loop {
+            tokio::select! {
+                () = context.shutdown.cancelled() => return,
+                () = tokio::time::sleep(READINESS_INTERVAL) => {}
+            }
+            let is_ready = stores_answer(&context).await;
+            if is_ready == was_ready {
+                continue;
+            }
+            was_ready = is_ready;
+            if is_ready {
+                tracing::info!("stores answer again, serving");
+                self.serving().await;
+            } else {
+                self.not_serving().await;
+            }
+        }
+    }
+
+    async fn set(&self, status: ServingStatus) {
+        for name in &self.names {
+            self.reporter.set_service_status(name, status).await;
+        }
+    }
+}
+
+async fn stores_answer(context: &Context) -> bool {
+    let slot = Slot {
+        owner: Owner::Identity,
+        partition: PartitionId::new(0),
+    };
+    let hot = tokio::time::timeout(READINESS_INTERVAL, context.hot.head(slot)).await;
+    match hot {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "hot store does not answer, not serving");
+            false
+        }
+        Err(_) => {
+            tracing::warn!("hot store does not answer in time, not serving");
+            false
+        }
+    }
+}

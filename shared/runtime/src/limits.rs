@@ -1,0 +1,28 @@
+//! Limits of a process, each with its reason.
+
+use std::time::Duration;
+
+/// Bytes of a configuration file: a flat list of settings is far smaller, and a wrong path may name anything.
+pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;
+/// How long calls may take to finish once the server no longer accepts new ones; streams end then. Shorter than the
+/// 30 seconds after which Kubernetes kills.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How long the services may take to hand over their leases.
+pub const HAND_OVER_TIME: Duration = Duration::from_secs(10);
+/// How often a connection is asked whether the other end is still there.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// How long the answer may take before the connection is given up.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes a client may send on one stream before it must wait: a few full batches, so that a bulk import never idles
+/// for a round trip.
+pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Bytes a client may send on one connection, for the same reason.
+pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// Streams of one connection: a misbehaving client cannot take all memory.
+pub const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How often readiness is looked at.
+pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
+/// Partitions on one page unless the request says otherwise: all of one service.
+pub const PARTITIONS_PER_PAGE: usize = 1_000;
+/// Quarantined records on one page unless the request says otherwise; each may be large.
+pub const QUARANTINED_PER_PAGE: usize = 100;

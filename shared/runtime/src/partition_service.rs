@@ -1,0 +1,159 @@
+//! The partition service, for operators, over all engines of the process.
+
+use std::sync::Arc;
+
+use engine::{EngineError, QuarantinePlace, Status as EngineStatus};
+use hot::Cursor;
+use kernel::PartitionId;
+use proto::engine::v1::partition_service_server::PartitionService;
+use proto::engine::v1::{
+    AwaitIdleRequest, AwaitIdleResponse, ListPartitionsRequest, ListPartitionsResponse,
+    ListQuarantinedRecordsRequest, ListQuarantinedRecordsResponse, Partition,
+};
+use rpc::{ErrorReason, Failure, PageRequest};
+use tonic::{Request, Response, Status};
+
+use crate::limits::{PARTITIONS_PER_PAGE, QUARANTINED_PER_PAGE};
+
+/// The partition service over these engines.
+pub(crate) struct Partitions {
+    engines: Vec<Arc<dyn EngineStatus>>,
+}
+
+impl Partitions {
+    pub(crate) fn new(engines: Vec<Arc<dyn EngineStatus>>) -> Self {
+        Self { engines }
+    }
+
+    /// The engines of a service; all of them for an empty name.
+    fn engines_of(&self, service: &str) -> Result<Vec<&Arc<dyn EngineStatus>>, Failure> {
+        let engines: Vec<_> = self
+            .engines
+            .iter()
+            .filter(|engine| service.is_empty() || engine.service().name() == service)
+            .collect();
+        if engines.is_empty() && !service.is_empty() {
+            return Err(Failure::not_found(
+                ErrorReason::ServiceNotFound,
+                "service with partitions",
+                service,
+            ));
+        }
+        Ok(engines)
+    }
+}
+
+#[tonic::async_trait]
+impl PartitionService for Partitions {
+    async fn list_partitions(
+        &self,
+        request: Request<ListPartitionsRequest>,
+    ) -> Result<Response<ListPartitionsResponse>, Status> {
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        let page = PageRequest::read(
+            &["ListPartitions", &request.service],
+            request.page_size,
+            &request.page_token,
+            PARTITIONS_PER_PAGE,
+        )?;
+        let mut partitions = Vec::new();
+        for engine in self.engines_of(&request.service)? {
+            partitions.extend(engine.list_partitions().await.map_err(failure)?);
+        }
+        partitions.sort_by_cached_key(partition_key);
+        partitions.retain(|partition| {
+            page.after()
+                .is_none_or(|after| partition_key(partition).as_slice() > after)
+        });
+        let (partitions, next_page_token) = page.cut(partitions, partition_key);
+        Ok(Response::new(ListPartitionsResponse {
+            partitions,
+            next_page_token,
+        }))
+    }
+
+    async fn list_quarantined_records(
+        &self,
+        request: Request<ListQuarantinedRecordsRequest>,
+    ) -> Result<Response<ListQuarantinedRecordsResponse>, Status> {
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        let page = PageRequest::read(
+            &["ListQuarantinedRecords", &request.service],
+            request.page_size,
+            &request.page_token,
+            QUARANTINED_PER_PAGE,
+        )?;
+        let after = page.after().and_then(place);
+        let mut entries = Vec::new();
+        for engine in self.engines_of(&request.service)? {
+            let found = engine.list_quarantined(after, page.size() + 1).await;
+            entries.extend(found.map_err(failure)?);
+        }
+        let (entries, next_page_token) = page.cut(entries, |entry| place_key(entry.place));
+        Ok(Response::new(ListQuarantinedRecordsResponse {
+            records: entries.into_iter().map(|entry| entry.record).collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn await_idle(
+        &self,
+        request: Request<AwaitIdleRequest>,
+    ) -> Result<Response<AwaitIdleResponse>, Status> {
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        let engines = self.engines_of(&request.service)?;
+        // One service's last commit may be another one's next record, in a circle: only a whole round in which nobody
+        // committed proves that all are idle.
+        let mut last = None;
+        loop {
+            let mut commit_count = 0_u64;
+            for engine in &engines {
+                commit_count += engine.await_idle().await.map_err(failure)?;
+            }
+            if last == Some(commit_count) {
+                return Ok(Response::new(AwaitIdleResponse { commit_count }));
+            }
+            last = Some(commit_count);
+        }
+    }
+}
+
+/// Sorts by service and number, as the contract says.
+fn partition_key(partition: &Partition) -> Vec<u8> {
+    let mut key = partition.service.clone().into_bytes();
+    key.push(0);
+    key.extend(partition.number.to_be_bytes());
+    key
+}
+
+fn place_key(place: QuarantinePlace) -> Vec<u8> {
+    let mut key = place.partition.number().to_be_bytes().to_vec();
+    key.extend(place.cursor.major.to_be_bytes());
+    key.extend(place.cursor.minor.to_be_bytes());
+    key
+}
+
+fn place(key: &[u8]) -> Option<QuarantinePlace> {
+    let (partition, rest) = key.split_first_chunk::<2>()?;
+    let (major, rest) = rest.split_first_chunk::<8>()?;
+    let minor: [u8; 8] = rest.try_into().ok()?;
+    Some(QuarantinePlace {
+        partition: PartitionId::new(u16::from_be_bytes(*partition)),
+        cursor: Cursor {
+            major: u64::from_be_bytes(*major),
+            minor: u64::from_be_bytes(minor),
+        },
+    })
+}
+
+fn failure(error: EngineError) -> Failure {
+    match error {
+        EngineError::ShutDown => {
+            Failure::new(ErrorReason::ShuttingDown, "the process is going down")
+        }
+        error => Failure::store_unavailable(error),
+    }
+}

@@ -1,0 +1,120 @@
+//! One gRPC server for all services of a process, from the first call to an orderly end.
+
+use proto::DESCRIPTOR_BYTES;
+use proto::engine::v1::partition_service_server::{
+    PartitionServiceServer, SERVICE_NAME as PARTITION_SERVICE,
+};
+use tokio::net::TcpListener;
+use tonic::service::{Routes, RoutesBuilder};
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_web::GrpcWebLayer;
+
+use crate::context::Context;
+use crate::health::Health;
+use crate::limits;
+use crate::partition_service::Partitions;
+use crate::service::Service;
+use crate::start_error::StartError;
+
+/// Serves until [`Context::shutdown`] is cancelled, then ends in order: health says so, no more calls are accepted,
+/// those under way finish, and the services hand over their leases.
+///
+/// # Errors
+/// [`StartError::Serve`] where the server stopped by itself.
+pub async fn serve(
+    services: Vec<Service>,
+    listener: TcpListener,
+    context: &Context,
+) -> Result<(), StartError> {
+    let (reporter, health_server) = tonic_health::server::health_reporter();
+    let mut routes = Routes::builder();
+    routes.add_service(health_server);
+    add_reflection(&mut routes)?;
+    let (mut names, mut hooks, mut engines) = (Vec::new(), Vec::new(), Vec::new());
+    for service in services {
+        engines.extend(service.status);
+        names.extend(service.grpc_names);
+        for route in service.routes {
+            route(&mut routes);
+        }
+        hooks.extend(service.hooks.into_iter().map(|hook| (service.name, hook)));
+    }
+    names.push(PARTITION_SERVICE);
+    routes.add_service(PartitionServiceServer::new(Partitions::new(engines)));
+    let health = Health::new(reporter, &names).await;
+    health.serving().await;
+    let follower = tokio::spawn(health.clone().follow_stores(context.clone()));
+
+    let served = run_server(routes.routes(), listener, context, &health).await;
+
+    context.shutdown.cancel();
+    for (service, hook) in hooks {
+        if tokio::time::timeout(limits::HAND_OVER_TIME, hook())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                service,
+                "hand-over not finished in time, leases lapse by themselves"
+            );
+        }
+    }
+    follower.abort();
+    served
+}
+
+/// Accepts calls until shutdown, then lets those under way finish for a while.
+async fn run_server(
+    routes: Routes,
+    listener: TcpListener,
+    context: &Context,
+    health: &Health,
+) -> Result<(), StartError> {
+    let shutdown = context.shutdown.clone();
+    let health = health.clone();
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .with_keepalive(Some(limits::KEEPALIVE_INTERVAL));
+    let server = Server::builder()
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
+        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
+        .layer(GrpcWebLayer::new())
+        .layer(rpc::ServerLayer)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, {
+            let shutdown = shutdown.clone();
+            async move {
+                shutdown.cancelled().await;
+                health.not_serving().await;
+            }
+        });
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(limits::DRAIN_TIME).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(|error| StartError::Serve(error.into())),
+        () = drained => {
+            tracing::warn!("calls still under way, ending them");
+            Ok(())
+        }
+    }
+}
+
+/// Adds both versions of reflection: tools differ in which one they speak.
+fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), StartError> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTOR_BYTES)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let failed = |error: tonic_reflection::server::Error| StartError::Serve(error.into());
+    routes.add_service(builder().build_v1().map_err(failed)?);
+    routes.add_service(builder().build_v1alpha().map_err(failed)?);
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! Why a process did not start, and what to do about it.
+
+use std::error::Error;
+use std::net::SocketAddr;
+
+use crate::config::ConfigFaults;
+
+/// A cause of any kind.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a process did not start. Each says what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration has faults: correct them all.
+    #[error(transparent)]
+    Config(#[from] ConfigFaults),
+    /// A store did not answer: start it, or correct its address.
+    #[error("cannot reach {what} at {address}: {}\n  remedy: {remedy}", causes(.cause.as_ref()))]
+    Unreachable {
+        /// What was to be reached.
+        what: &'static str,
+        /// Where; secrets are masked.
+        address: String,
+        /// What to do.
+        remedy: &'static str,
+        /// Why.
+        cause: Cause,
+    },
+    /// A store was created otherwise: correct the configuration, or use another store.
+    #[error(
+        "{what} at {address} does not fit this configuration: {}\n  remedy: {remedy}",
+        causes(.cause.as_ref())
+    )]
+    Mismatch {
+        /// What does not fit.
+        what: &'static str,
+        /// Where it is; secrets are masked.
+        address: String,
+        /// What to do.
+        remedy: &'static str,
+        /// Why.
+        cause: Cause,
+    },
+    /// The address cannot be listened at: choose another, or stop who has it.
+    #[error(
+        "cannot listen at {address}: {source}\n  remedy: stop the process that listens there, or choose another with --listen"
+    )]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A service did not start: its cause says why.
+    #[error("{service} did not start: {}", causes(.cause.as_ref()))]
+    Service {
+        /// The service.
+        service: &'static str,
+        /// Why.
+        cause: Cause,
+    },
+    /// The server stopped by itself: look at its cause, and start again.
+    #[error("the server stopped: {}", causes(.0.as_ref()))]
+    Serve(Cause),
+    /// Telemetry cannot be set up: correct its settings.
+    #[error("telemetry cannot be set up: {}", causes(.0.as_ref()))]
+    Telemetry(Cause),
+}
+
+impl StartError {
+    /// A service did not start.
+    pub fn service(service: &'static str, cause: impl Into<Cause>) -> Self {
+        Self::Service {
+            service,
+            cause: cause.into(),
+        }
+    }
+
+    /// The exit code of a process that this ends.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 2,
+            Self::Mismatch { .. } => 3,
+            Self::Unreachable { .. } | Self::Listen { .. } => 4,
+            Self::Service { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,
+        }
+    }
+}
+
+/// An error and its causes in one line: nobody downstream of a process that ends prints them otherwise.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        // Some errors repeat their cause; once is enough.
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

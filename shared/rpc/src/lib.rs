@@ -1,1 +1,34 @@
-//! rpc.
+//! What every gRPC server and client of the suite shares: the field rules of the contracts, errors with
+//! remedies, page tokens, safe retries, and the layers that trace, limit and protect each call.
+//!
+//! Knows no service. The way in for a handler: [`validate`] the request, read its [`PageRequest`] or run it
+//! under [`Idempotency`], and answer with a message or a [`Failure`].
+
+mod call;
+mod client;
+mod deadline;
+mod failure;
+mod idempotency;
+pub mod limits;
+mod page;
+mod people;
+pub mod properties;
+mod reason;
+mod rules;
+mod server;
+mod trace;
+mod validate;
+mod violation;
+
+pub use client::{Outgoing, PeerChannel, connect};
+pub use deadline::Deadline;
+pub use failure::{DOMAIN, Failure};
+pub use idempotency::Idempotency;
+pub use page::PageRequest;
+pub use people::explain;
+pub use reason::ErrorReason;
+pub use rules::{UnknownRule, check_contracts};
+pub use server::{ServerLayer, ServerService};
+pub use trace::TraceParent;
+pub use validate::{validate, validate_within};
+pub use violation::{Violation, Violations};

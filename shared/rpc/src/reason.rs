@@ -1,0 +1,140 @@
+//! Why a call failed: one list for the whole suite, with a remedy each.
+
+use tonic::Code;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $code:ident, $remedy:literal;)+) => {
+        /// Why a call failed.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorReason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl ErrorReason {
+            /// Every reason, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The reason as `ErrorInfo` carries it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The status code that goes with it.
+            pub const fn code(self) -> Code {
+                match self { $(Self::$variant => Code::$code,)+ }
+            }
+
+            /// What the caller can do about it.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$variant => $remedy,)+ }
+            }
+
+            /// The reason of a text in `ErrorInfo`.
+            pub fn from_text(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The request breaks rules of its contract.
+    InvalidRequest = "INVALID_REQUEST", InvalidArgument,
+        "Correct every field that is listed and send the request again.";
+    /// The page token belongs to another request, or was altered.
+    PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument,
+        "Start again without a page token, and keep the other fields the same from page to page.";
+    /// The request id was used before with another body.
+    RequestIdReused = "REQUEST_ID_REUSED", FailedPrecondition,
+        "Use a new request_id for a new request; keep the old one only to repeat exactly the same request.";
+    /// The same request is being carried out at this moment.
+    RequestInProgress = "REQUEST_IN_PROGRESS", Aborted,
+        "Send the same request again, with the same request_id, after the delay.";
+    /// A definition of the request does not hold together.
+    DefinitionInvalid = "DEFINITION_INVALID", InvalidArgument,
+        "Correct every mistake that is listed; nothing of the request was applied.";
+    /// Another definition refers to this one.
+    DefinitionInUse = "DEFINITION_IN_USE", FailedPrecondition,
+        "Change or delete the definitions that refer to it first.";
+    /// The definition changed while this request was carried out.
+    DefinitionContended = "DEFINITION_CONTENDED", Aborted,
+        "Send the same request again.";
+    /// The definition is not there.
+    DefinitionNotFound = "DEFINITION_NOT_FOUND", NotFound,
+        "List the definitions to find its name; names are in lower case.";
+    /// This process does not own definitions of that kind.
+    DefinitionKindNotServed = "DEFINITION_KIND_NOT_SERVED", FailedPrecondition,
+        "Send it to the service that owns the kind: identity owns namespaces; segmentation segments; journey maps, happy paths and journeys; activation channels, templates and policies.";
+    /// The customer is not known.
+    CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound,
+        "Check the id or identifier; a customer exists once an event of theirs was ingested.";
+    /// Nothing of the customer was processed here yet.
+    ProfileNotFound = "PROFILE_NOT_FOUND", NotFound,
+        "Check the customer id, and try again once events of the customer were processed.";
+    /// The segment is not defined.
+    SegmentNotFound = "SEGMENT_NOT_FOUND", NotFound,
+        "List the segments to find its name.";
+    /// The journey, or that version of it, is not defined.
+    JourneyNotFound = "JOURNEY_NOT_FOUND", NotFound,
+        "List the definitions of kind DEFINITION_KIND_JOURNEY to find its name.";
+    /// The journey map is not defined.
+    MapNotFound = "MAP_NOT_FOUND", NotFound,
+        "List the definitions of kind DEFINITION_KIND_JOURNEY_MAP to find its name.";
+    /// The happy path is not defined.
+    HappyPathNotFound = "HAPPY_PATH_NOT_FOUND", NotFound,
+        "List the definitions of kind DEFINITION_KIND_HAPPY_PATH to find its name.";
+    /// This process does not run that service.
+    ServiceNotFound = "SERVICE_NOT_FOUND", NotFound,
+        "Ask the process that runs the service, or leave the service empty.";
+    /// The expression has mistakes.
+    ExpressionInvalid = "EXPRESSION_INVALID", InvalidArgument,
+        "Correct the expression at the line and column that are named; CheckExpression lists every mistake.";
+    /// The template cannot be rendered.
+    TemplateInvalid = "TEMPLATE_INVALID", InvalidArgument,
+        "Correct the template at the line that is named; PreviewTemplate shows what it gives.";
+    /// The installation runs on the wall clock.
+    ClockNotVirtual = "CLOCK_NOT_VIRTUAL", FailedPrecondition,
+        "Start the installation on stream time to move its clock, as the demo does.";
+    /// The virtual clock only moves forward.
+    ClockBackwards = "CLOCK_BACKWARDS", FailedPrecondition,
+        "Ask for a time that is not before the current one.";
+    /// The services behind are slower than the sender.
+    StreamFull = "STREAM_FULL", ResourceExhausted,
+        "Send the same request again after the delay; nothing of it was taken.";
+    /// Concurrent changes to the same customers won every attempt.
+    IdentityContended = "IDENTITY_CONTENDED", Aborted,
+        "Send the same request again.";
+    /// The customers cannot become one.
+    MergeRefused = "MERGE_REFUSED", FailedPrecondition,
+        "Merge fewer customers, or raise the limit of the namespace that stands in the way.";
+    /// A store does not answer.
+    StoreUnavailable = "STORE_UNAVAILABLE", Unavailable,
+        "Send the same request again after the delay; if it lasts, check the database and the hot store.";
+    /// Another service does not answer.
+    PeerUnavailable = "PEER_UNAVAILABLE", Unavailable,
+        "Send the same request again after the delay; if it lasts, check the address and health of the service that is named.";
+    /// The process is going down.
+    ShuttingDown = "SHUTTING_DOWN", Unavailable,
+        "Send the same request again; another replica takes it.";
+    /// The deadline of the caller passed.
+    DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded,
+        "Allow more time, or ask for less at once. A change may have taken effect: repeat it with the same request_id.";
+    /// A fault of ours.
+    Internal = "INTERNAL", Internal,
+        "Try once more; if it fails again, report the trace id to the operators.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_found_by_its_text_and_has_a_remedy() {
+        for reason in ErrorReason::ALL {
+            assert_eq!(ErrorReason::from_text(reason.as_str()), Some(*reason));
+            assert!(reason.remedy().ends_with('.'), "{reason:?}");
+            assert_ne!(reason.code(), Code::Ok);
+        }
+        assert_eq!(ErrorReason::from_text("NO_SUCH_REASON"), None);
+    }
+}

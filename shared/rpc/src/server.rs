@@ -1,0 +1,125 @@
+//! The layer around every server: a span for each call, its trace context and deadline, and no way for a panic
+//! to take other calls with it.
+
+mod body;
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::{Instrument as _, Span, field};
+
+use self::body::GuardedBody;
+use crate::call::call_name;
+use crate::{Deadline, ErrorReason, Failure, TraceParent};
+
+/// How much earlier than the transport the deadline is answered, so that the caller reads DEADLINE_EXCEEDED with its
+/// details and not the bare CANCELLED of the transport.
+const MARGIN: Duration = Duration::from_millis(10);
+
+/// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
+///
+/// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServerLayer;
+
+/// What [`ServerLayer`] wraps around a server.
+#[derive(Debug, Clone)]
+pub struct ServerService<S> {
+    inner: S,
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = ServerService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        ServerService { inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for ServerService<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let span = span_of(request.uri().path());
+        let caller = TraceParent::of_headers(request.headers());
+        if let Some(caller) = caller {
+            caller.adopt(&span);
+        }
+        let parent = TraceParent::of_span(&span).or(caller);
+        let deadline = Deadline::of_headers(request.headers());
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        if let Some(parent) = parent {
+            request.extensions_mut().insert(parent);
+        }
+        let work = span.in_scope(|| self.inner.call(request));
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let work =
+            Deadline::scope(deadline, TraceParent::scope(parent, work)).instrument(span.clone());
+        Box::pin(async move {
+            let done = match deadline {
+                Some(deadline) => {
+                    let remaining = deadline.remaining();
+                    tokio::time::timeout(remaining - MARGIN.min(remaining / 10), work).await
+                }
+                None => Ok(work.await),
+            };
+            let response: Response<Body> = match done {
+                Ok(Ok(result)) => result?,
+                Ok(Err(_panic)) => panicked(&span).into_http(),
+                Err(_elapsed) => {
+                    let message = "the deadline of the call passed";
+                    Status::from(Failure::new(ErrorReason::DeadlineExceeded, message)).into_http()
+                }
+            };
+            if let Some(status) = Status::from_header_map(response.headers()) {
+                record(&span, status.code());
+            }
+            Ok(response.map(|body| Body::new(GuardedBody::new(body, span))))
+        })
+    }
+}
+
+fn span_of(path: &str) -> Span {
+    tracing::info_span!(
+        "rpc",
+        otel.name = call_name(path),
+        otel.kind = "server",
+        rpc.method = path,
+        rpc.code = field::Empty,
+        otel.status_code = field::Empty,
+    )
+}
+
+/// The panic hook has said where and why; the caller learns only that it was our fault.
+fn panicked(span: &Span) -> Status {
+    span.in_scope(|| tracing::error!("handler panicked"));
+    Failure::new(ErrorReason::Internal, "an internal error occurred").into()
+}
+
+fn record(span: &Span, code: Code) {
+    span.record("rpc.code", field::debug(code));
+    if matches!(code, Code::Unknown | Code::Internal | Code::DataLoss) {
+        span.record("otel.status_code", "ERROR");
+    }
+}

@@ -17,13 +17,20 @@ pub static DESCRIPTORS: LazyLock<DescriptorPool> = LazyLock::new(|| {
 });
 
 macro_rules! packages {
-    ($($(#[$meta:meta])* $service:ident: $($name:literal as $module:ident),+;)+) => {
+    ($($(#[$meta:meta])* $service:ident: $name:literal as v1 $(, $state:literal as state_v1)?;)+) => {
         $($(#[$meta])* pub mod $service {
+            #[doc = concat!("Package `", $name, "`.")]
+            #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
+            pub mod v1 { tonic::include_proto!($name); }
             $(
-                #[doc = concat!("Package `", $name, "`.")]
-                #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
-                pub mod $module { tonic::include_proto!($name); }
-            )+
+                // As deep as the package is, for the generated paths to other packages.
+                mod state {
+                    #[doc = concat!("Package `", $state, "`.")]
+                    #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
+                    pub mod v1 { tonic::include_proto!($state); }
+                }
+                pub use state::v1 as state_v1;
+            )?
         })+
     };
 }
@@ -34,9 +41,9 @@ packages! {
     /// Segmentation.
     segmentation: "happypath.segmentation.v1" as v1;
     /// Journey.
-    journey: "happypath.journey.v1" as v1;
+    journey: "happypath.journey.v1" as v1, "happypath.journey.state.v1" as state_v1;
     /// Activation.
-    activation: "happypath.activation.v1" as v1;
+    activation: "happypath.activation.v1" as v1, "happypath.activation.state.v1" as state_v1;
     /// Definitions.
     definition: "happypath.definition.v1" as v1;
     /// The partition engine.

@@ -15,8 +15,10 @@ mod check;
 pub mod embedded;
 mod hints;
 pub mod limits;
+pub mod redis;
 
-pub use embedded::{EmbeddedOptions, EmbeddedStore};
+pub use self::embedded::{EmbeddedOptions, EmbeddedStore};
+pub use self::redis::{RedisOptions, RedisStore};
 
 /// A service as the hot store knows it: the first word of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

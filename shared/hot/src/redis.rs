@@ -1,0 +1,444 @@
+//! The hot store in Redis 7.0 or newer, one server or a cluster.
+//!
+//! A commit is one call of a function with packed arguments, so that it is atomic and costs Redis a few microseconds a
+//! state. It chooses no durability: the server's append-only file and its replicas do.
+
+mod head;
+mod keys;
+mod library;
+mod link;
+mod options;
+mod pack;
+mod reply;
+mod wake;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use redis::{Cmd, Value, cmd, pipe};
+use tokio::sync::Semaphore;
+
+use self::keys::{CHANNEL, INSTALLATION, Keys};
+use self::library::{Function, LIBRARY};
+use self::link::{Link, Source};
+pub use self::options::RedisOptions;
+use self::reply::{
+    bytes, cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text,
+    unexpected,
+};
+use crate::{
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore,
+    OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StreamId, StreamName, WakeReceiver,
+    check, limits,
+};
+
+/// The layout of keys and values; raised by every change that an older program would misread.
+const SCHEMA: u16 = 1;
+
+/// A hot store in Redis.
+pub struct RedisStore {
+    count: PartitionCount,
+    keys: Keys,
+    source: Source,
+    lanes: Vec<Link>,
+    commits: Semaphore,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("count", &self.count)
+            .field("lanes", &self.lanes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedisStore {
+    /// Connects, loads the functions, and checks that the installation is the right one, creating it where there is
+    /// none.
+    ///
+    /// # Errors
+    /// [`HotError::Mismatch`] where it was created with another partition count or schema, or the server cannot be
+    /// used; [`HotError::Unavailable`] where it does not answer.
+    pub async fn connect(
+        options: impl Into<RedisOptions>,
+        partitions: PartitionCount,
+    ) -> Result<Self, HotError> {
+        let options = options.into();
+        let source = Source::new(&options)?;
+        let mut lanes = Vec::new();
+        for _ in 0..options.lanes.max(1) {
+            lanes.push(source.connect(&options).await?);
+        }
+        lanes[0].check().await?;
+        let store = Self {
+            count: partitions,
+            keys: Keys::new(partitions),
+            source,
+            lanes,
+            commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
+        };
+        store.load_functions().await?;
+        store.install().await?;
+        Ok(store)
+    }
+
+    async fn load_functions(&self) -> Result<(), HotError> {
+        let mut load = cmd("FUNCTION");
+        load.arg("LOAD").arg("REPLACE").arg(&LIBRARY.source);
+        let mut lane = self.lanes[0].clone();
+        let _name: Value = load.query_async(&mut lane).await.map_err(failure)?;
+        Ok(())
+    }
+
+    async fn install(&self) -> Result<(), HotError> {
+        let count = self.count.get();
+        let found = self
+            .call(
+                PartitionId::new(0),
+                &pack::call(
+                    &LIBRARY.name(Function::Install),
+                    &[INSTALLATION.to_owned()],
+                    &[SCHEMA, count],
+                ),
+            )
+            .await?;
+        let [schema, partitions] =
+            <[Value; 2]>::try_from(found).map_err(|_| unexpected("the installation"))?;
+        let (schema, partitions): (u16, u16) = (number(schema)?, number(partitions)?);
+        if schema != SCHEMA {
+            return Err(HotError::Mismatch(format!(
+                "this Redis has schema {schema}, and this program reads schema {SCHEMA}: run the program that wrote \
+                 it, or use an empty database"
+            )));
+        }
+        if partitions != count {
+            return Err(HotError::Mismatch(format!(
+                "this Redis was created with {partitions} partitions, not {count}: configure {partitions} partitions, \
+                 or use an empty database"
+            )));
+        }
+        Ok(())
+    }
+
+    fn lane(&self, partition: PartitionId) -> Link {
+        self.lanes[usize::from(partition.number()) % self.lanes.len()].clone()
+    }
+
+    /// Asks one question about a partition.
+    async fn ask(&self, partition: PartitionId, command: &Cmd) -> Result<Value, HotError> {
+        check::partition(self.count, partition)?;
+        let mut lane = self.lane(partition);
+        command.query_async(&mut lane).await.map_err(failure)
+    }
+
+    /// Calls a function; where the server has lost the functions, loads them and calls again.
+    async fn call(&self, partition: PartitionId, call: &Cmd) -> Result<Vec<Value>, HotError> {
+        check::partition(self.count, partition)?;
+        let mut lane = self.lane(partition);
+        let reply = match call.query_async(&mut lane).await {
+            Err(error) if error.to_string().contains("Function not found") => {
+                self.load_functions().await?;
+                call.query_async(&mut lane).await
+            }
+            other => other,
+        };
+        items(reply.map_err(failure)?)
+    }
+
+    async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {
+        let call = pack::call(
+            &LIBRARY.name(Function::Open),
+            &[self.keys.meta(slot), self.keys.counters(slot)],
+            epoch.as_slice(),
+        );
+        let mut reply = self.call(slot.partition, &call).await?.into_iter();
+        let mut next = || reply.next().ok_or_else(|| unexpected("a head"));
+        match text(next()?)?.as_str() {
+            "ok" => head::read(next()?, next()?),
+            "fenced" => Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch: epoch.unwrap_or_default(),
+                current: number(next()?)?,
+            }),
+            _ => Err(unexpected("a head")),
+        }
+    }
+}
+
+/// Reads entries after a place.
+fn range(key: &str, after: Cursor, max: usize) -> Cmd {
+    let mut range = cmd("XRANGE");
+    range
+        .arg(key)
+        .arg(format!("({}", id(after)))
+        .arg("+")
+        .arg("COUNT")
+        .arg(max);
+    range
+}
+
+#[async_trait]
+impl HotStore for RedisStore {
+    fn partition_count(&self) -> PartitionCount {
+        self.count
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        check::partition(self.count, slot.partition)?;
+        self.read_head(slot, Some(epoch)).await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        check::partition(self.count, slot.partition)?;
+        self.read_head(slot, None).await
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+        check::partition(self.count, slot.partition)?;
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut get = cmd("MGET");
+        let mut name = self.keys.states(slot);
+        let prefix = name.len();
+        for key in keys {
+            name.truncate(prefix);
+            name.extend_from_slice(key);
+            get.arg(&name[..]);
+        }
+        let values = items(self.ask(slot.partition, &get).await?)?;
+        values.into_iter().map(maybe_bytes).collect()
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        check::partition(self.count, stream.partition)?;
+        let range = range(&self.keys.stream(stream), after, max);
+        entries(self.ask(stream.partition, &range).await?)?
+            .into_iter()
+            .map(|(cursor, values)| {
+                let payload = payload(values)?;
+                Ok(Entry { cursor, payload })
+            })
+            .collect()
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        check::partition(self.count, stream.partition)?;
+        let mut lane = self.lane(stream.partition);
+        let mut both = pipe();
+        both.cmd("XLEN").arg(self.keys.stream(stream));
+        both.cmd("HGET")
+            .arg(self.keys.tails(stream.partition))
+            .arg(stream.name.name());
+        let (length, last): (u64, Option<String>) =
+            both.query_async(&mut lane).await.map_err(failure)?;
+        let last = last.map_or(Ok(Cursor::START), |last| cursor(&last))?;
+        Ok(last.minor.saturating_sub(after.minor).min(length))
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        check::partition(self.count, slot.partition)?;
+        let mut range = cmd("ZRANGE");
+        // One more than asked for tells when the next is due.
+        range
+            .arg(self.keys.timers(slot))
+            .arg(0)
+            .arg(max)
+            .arg("WITHSCORES");
+        let mut due = Due::default();
+        for (key, score) in pairs(self.ask(slot.partition, &range).await?)? {
+            let at = timestamp(score)?;
+            if at > until || due.timers.len() == max {
+                due.next = Some(at);
+                break;
+            }
+            due.timers.push((bytes(key)?, at));
+        }
+        Ok(due)
+    }
+
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        check::partition(self.count, slot.partition)?;
+        check::commit(self.count, commit)?;
+        let call = pack::commit(&LIBRARY.name(Function::Commit), &self.keys, slot, commit);
+        let permit = self
+            .commits
+            .acquire()
+            .await
+            .map_err(|error| HotError::Unavailable(Box::new(error)))?;
+        let mut reply = self.call(slot.partition, &call).await?.into_iter();
+        drop(permit);
+        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
+        match text(next()?)?.as_str() {
+            "ok" => Ok(Committed::Applied),
+            "already" => Ok(Committed::AlreadyApplied),
+            "fenced" => Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch: commit.epoch,
+                current: number(next()?)?,
+            }),
+            "gap" => Err(HotError::Gap {
+                partition: slot.partition,
+                seq: commit.seq,
+                current: number(next()?)?,
+            }),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        check::append(self.count, append)?;
+        let to = append.to;
+        let mut call = pack::call(
+            &LIBRARY.name(Function::Append),
+            &[
+                self.keys.stream(to),
+                self.keys.tails(to.partition),
+                self.keys.marks(to),
+                self.keys.uses(to),
+            ],
+            &[to.name.name()],
+        );
+        call.arg(to.partition.number())
+            .arg(CHANNEL)
+            .arg(limits::STREAM_ENTRIES)
+            .arg(limits::SOURCES_PER_STREAM)
+            .arg(&append.payload[..]);
+        if let Some(range) = &append.source {
+            call.arg(&*range.source)
+                .arg(format!("{:020}", range.first))
+                .arg(format!("{:020}", range.last));
+        }
+        let mut reply = self.call(to.partition, &call).await?.into_iter();
+        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
+        match text(next()?)?.as_str() {
+            "ok" => Ok(Appended::Applied),
+            "replayed" => Ok(Appended::Replayed),
+            "full" => Ok(Appended::Full),
+            "overlaps" => Ok(Appended::Overlaps {
+                mark: number(next()?)?,
+            }),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        check::partition(self.count, slot.partition)?;
+        let after = Cursor {
+            major: 0,
+            minor: after_seq,
+        };
+        let range = range(&self.keys.outbox(slot), after, max);
+        entries(self.ask(slot.partition, &range).await?)?
+            .into_iter()
+            .map(|(cursor, values)| {
+                let [to, payload] =
+                    <[Bytes; 2]>::try_from(values).map_err(|_| unexpected("an outbox message"))?;
+                let to = std::str::from_utf8(&to).ok().and_then(target);
+                let to = to.ok_or_else(|| unexpected("the target of an outbox message"))?;
+                Ok(Outgoing {
+                    seq: cursor.minor,
+                    message: OutboxMessage { to, payload },
+                })
+            })
+            .collect()
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        check::partition(self.count, slot.partition)?;
+        let call = pack::call(
+            &LIBRARY.name(Function::TrimOutbox),
+            &[self.keys.meta(slot), self.keys.outbox(slot)],
+            &[seq],
+        );
+        self.call(slot.partition, &call).await?;
+        Ok(())
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        check::partition(self.count, stream.partition)?;
+        let next = Cursor {
+            minor: upto.minor.saturating_add(1),
+            ..upto
+        };
+        let mut trim = cmd("XTRIM");
+        trim.arg(self.keys.stream(stream))
+            .arg("MINID")
+            .arg(id(next));
+        self.ask(stream.partition, &trim).await?;
+        Ok(())
+    }
+
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        check::partition(self.count, slot.partition)?;
+        let mut all = cmd("HGETALL");
+        all.arg(self.keys.counters(slot));
+        head::read_counters(self.ask(slot.partition, &all).await?)
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        check::partition(self.count, slot.partition)?;
+        let range = range(&self.keys.quarantine(slot), after, max);
+        entries(self.ask(slot.partition, &range).await?)?
+            .into_iter()
+            .map(|(cursor, values)| {
+                let payload = payload(values)?;
+                Ok(Quarantined { cursor, payload })
+            })
+            .collect()
+    }
+
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        check::partition(self.count, slot.partition)?;
+        let mut length = cmd("XLEN");
+        length.arg(self.keys.quarantine(slot));
+        number(self.ask(slot.partition, &length).await?)
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        wake::subscribe(self.source.subscriptions().clone(), streams).await
+    }
+}
+
+/// Reads the score of a timer. Whole numbers beyond 2^53 may come as fractions of their own.
+fn timestamp(score: Value) -> Result<Timestamp, HotError> {
+    let text = text(score)?;
+    if let Ok(millis) = text.parse() {
+        return Ok(Timestamp::from_millis(millis));
+    }
+    let millis: f64 = text
+        .parse()
+        .map_err(|_| unexpected(&format!("the due time `{text}`")))?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "due times are whole; what is beyond the range stays at its end"
+    )]
+    Ok(Timestamp::from_millis(millis as i64))
+}
+
+/// Reads the address of an outbox message.
+fn target(text: &str) -> Option<StreamId> {
+    let (partition, name) = text.split_once(':')?;
+    Some(StreamId {
+        name: StreamName::ALL.into_iter().find(|it| it.name() == name)?,
+        partition: PartitionId::new(partition.parse().ok()?),
+    })
+}

@@ -1,0 +1,53 @@
+//! The function library: its source, its version and its names.
+
+use std::sync::LazyLock;
+
+/// The functions of the library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Function {
+    Install,
+    Open,
+    Commit,
+    Append,
+    TrimOutbox,
+}
+
+/// The library as this program knows it.
+#[derive(Debug)]
+pub(super) struct Library {
+    /// What to load.
+    pub(super) source: String,
+    version: String,
+}
+
+/// The library. Its version is made from its source, so that programs of two releases can share a server while one
+/// replaces the other.
+pub(super) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let template = include_str!("happypath.lua");
+    let version = format!("{:016x}", fnv1a(template.as_bytes()));
+    Library {
+        source: template.replace("@VERSION@", &version),
+        version,
+    }
+});
+
+impl Library {
+    /// The name of a function.
+    pub(super) fn name(&self, function: Function) -> String {
+        let name = match function {
+            Function::Install => "install",
+            Function::Open => "open",
+            Function::Commit => "commit",
+            Function::Append => "append",
+            Function::TrimOutbox => "trim_outbox",
+        };
+        format!("happypath_{}_{name}", self.version)
+    }
+}
+
+/// FNV-1a (Fowler, Noll, Vo): only tells versions apart.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

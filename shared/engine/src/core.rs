@@ -74,10 +74,11 @@ pub enum Input<'a> {
 pub enum Outcome {
     /// The state is kept; its timer is set to the next deadline, or cleared where there is none.
     Keep {
-        /// When the state wants to be looked at again, whatever happens.
+        /// When the state wants to be looked at again, whatever happens. From a timer: after `now`, or it counts as a
+        /// millisecond after it.
         next_due: Option<Timestamp>,
     },
-    /// Nothing changed: neither the state nor its timer is written.
+    /// Nothing changed: the state is not written. A record leaves the timer as it is; a timer that fired is gone.
     Unchanged,
     /// The state is removed, its timer with it.
     Remove,
@@ -135,6 +136,15 @@ impl Effects {
     /// asks again.
     pub fn dispatch(&mut self, record: Record) {
         self.dispatches.push(record);
+    }
+
+    /// Forgets everything, for the next step.
+    pub(crate) fn clear(&mut self) {
+        self.records.clear();
+        self.to_streams.clear();
+        self.forwards.clear();
+        self.counts.clear();
+        self.dispatches.clear();
     }
 
     /// The records emitted so far, for tests of cores.

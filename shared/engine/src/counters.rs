@@ -19,10 +19,10 @@ pub async fn totals(
     owner: Owner,
     prefix: &str,
 ) -> Result<BTreeMap<Box<str>, i64>, HotError> {
-    let reads = hot
-        .partition_count()
-        .iter()
-        .map(|partition| hot.counters(Slot { owner, partition }));
+    let mut reads = Vec::new();
+    for partition in hot.partition_count().iter() {
+        reads.push(hot.counters(Slot { owner, partition }));
+    }
     stream::iter(reads)
         .buffer_unordered(limits::PARALLEL_READS)
         .try_fold(

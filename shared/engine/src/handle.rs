@@ -1,45 +1,121 @@
 //! A running engine.
 
-use async_trait::async_trait;
-use hot::Owner;
-use proto::engine::v1::Partition;
+use std::sync::Arc;
 
-use crate::{Core, EngineConfig, EngineError, QuarantineEntry, QuarantinePlace, Status};
+use async_trait::async_trait;
+use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
+use proto::engine::v1::Partition;
+use storage::LeaseStore;
+
+use crate::ownership::Ownership;
+use crate::shared::Shared;
+use crate::worker::Worker;
+use crate::{
+    Clock, Core, Dispatcher, EngineConfig, EngineError, QuarantineEntry, QuarantinePlace, Status,
+    TimeSource, limits,
+};
 
 /// A running engine. Cheap to clone; the engine runs until [`EngineHandle::shutdown`].
 #[derive(Debug, Clone)]
 pub struct EngineHandle {
-    service: Owner,
+    running: Arc<Running>,
 }
 
-pub(crate) async fn start<C: Core>(_config: EngineConfig<C>) -> Result<EngineHandle, EngineError> {
-    Ok(EngineHandle { service: C::OWNER })
+/// What questions about a running engine need.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) service: Owner,
+    pub(crate) inputs: Vec<StreamName>,
+    pub(crate) hot: SharedHotStore,
+    pub(crate) leases: LeaseStore,
+    pub(crate) lease_clock: Arc<dyn Clock>,
+    pub(crate) time: TimeSource,
+    pub(crate) dispatcher: Option<Arc<dyn Dispatcher>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHandle, EngineError> {
+    let count = config.hot.partition_count();
+    config.leases.prepare(C::OWNER.name(), count).await?;
+    let inputs = Worker::<C>::input_streams();
+    let shared = Arc::new(Shared::new(count, inputs.clone()));
+    let hints = config.hot.subscribe(&inputs).await?;
+    let running = Running {
+        service: Worker::<C>::owner(),
+        inputs: inputs.clone(),
+        hot: Arc::clone(&config.hot),
+        leases: config.leases.clone(),
+        lease_clock: Arc::clone(&config.lease_clock),
+        time: config.time.clone(),
+        dispatcher: config.dispatcher.clone(),
+        shared: Arc::clone(&shared),
+    };
+    let hot = Arc::clone(&config.hot);
+    tokio::spawn(pass_hints(hot, inputs, hints, Arc::clone(&shared)));
+    tokio::spawn(Ownership::new(config, shared).run());
+    Ok(EngineHandle {
+        running: Arc::new(running),
+    })
+}
+
+/// Passes hints of the store on until the engine stops; subscribes again where the store ends the subscription.
+async fn pass_hints(
+    hot: SharedHotStore,
+    inputs: Vec<StreamName>,
+    mut hints: WakeReceiver,
+    shared: Arc<Shared>,
+) {
+    loop {
+        let hint = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            hint = hints.recv() => hint,
+        };
+        if let Some(hint) = hint {
+            shared.hint(hint);
+            continue;
+        }
+        tokio::time::sleep(limits::RETRY_MAX).await;
+        match hot.subscribe(&inputs).await {
+            Ok(again) => hints = again,
+            Err(HotError::Unavailable(_)) => {}
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "no hints from the hot store"
+                );
+            }
+        }
+        shared.hint(Wake::All);
+    }
 }
 
 impl EngineHandle {
     /// Stops: finishes the commits in flight, gives the leases back, and returns when everything has ended.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        self.running.shared.stop.cancel();
+        self.running.shared.stopped.cancelled().await;
+    }
 }
 
 #[async_trait]
 impl Status for EngineHandle {
     fn service(&self) -> Owner {
-        self.service
+        self.running.service
     }
 
     async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError> {
-        Ok(Vec::new())
+        self.running.list_partitions().await
     }
 
     async fn list_quarantined(
         &self,
-        _after: Option<QuarantinePlace>,
-        _max: usize,
+        after: Option<QuarantinePlace>,
+        max: usize,
     ) -> Result<Vec<QuarantineEntry>, EngineError> {
-        Ok(Vec::new())
+        self.running.list_quarantined(after, max).await
     }
 
     async fn await_idle(&self) -> Result<u64, EngineError> {
-        Err(EngineError::ShutDown)
+        self.running.await_idle().await
     }
 }

@@ -11,8 +11,16 @@ pub mod counters;
 mod dispatcher;
 mod engine;
 mod handle;
+mod idle;
+mod key;
 pub mod limits;
+mod listing;
+mod ownership;
+mod partition;
+mod placement;
+mod shared;
 mod status;
+mod worker;
 
 pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};
 pub use self::config::EngineConfig;

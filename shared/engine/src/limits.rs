@@ -8,8 +8,8 @@ pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
 pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(1_000);
 /// How soon a partition that another process still holds is tried again.
 pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
-/// Bytes of encoded states kept decoded in one engine: about 100 MB decoded at the worst.
-pub const CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes of encoded states kept decoded in one engine: about 200 MB decoded when full.
+pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits grows its batch.
 pub const PARALLEL_TICKS: usize = 4;
 /// Customers touched by one batch: as many as a commit may write.
@@ -49,3 +49,7 @@ pub const REASON_BYTES: usize = 500;
 pub const QUARANTINED_BYTES: usize = 64 * 1024;
 /// How often a question whether all is done looks again at deliveries under way, which send no news.
 pub const DISPATCH_POLL: Duration = Duration::from_millis(5);
+/// What a state is expected to grow by in one batch, for planning its commit.
+pub const STATE_GROWTH_BYTES: usize = 256;
+/// How long a partition rests that cannot be worked on, such as one whose store is damaged.
+pub const LOST_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);

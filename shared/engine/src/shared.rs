@@ -1,0 +1,140 @@
+//! What the tasks of an engine share: hints for each partition, and how each is doing.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hot::{Cursor, StreamId, StreamName, Wake};
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+/// What the tasks of an engine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    partitions: Vec<Partition>,
+    inputs: Vec<StreamName>,
+    /// The partitions that this process should own; absent until placement has looked for the first time.
+    assigned: Mutex<Option<BTreeSet<PartitionId>>>,
+    /// Grows whenever a partition begins or ends to be idle.
+    changes: watch::Sender<u64>,
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when every task has ended.
+    pub(crate) stopped: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Partition {
+    news: AtomicU32,
+    wake: Notify,
+    progress: Mutex<Option<Progress>>,
+}
+
+/// How a partition that is open here is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) commit_seq: u64,
+    /// Present while nothing is left to do.
+    pub(crate) idle: Option<Idle>,
+}
+
+/// Where an idle partition stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Idle {
+    pub(crate) cursors: Vec<(StreamId, Cursor)>,
+    pub(crate) next_due: Option<Timestamp>,
+}
+
+/// Every lane.
+pub(crate) const ALL_LANES: u32 = u32::MAX;
+
+impl Shared {
+    pub(crate) fn new(count: PartitionCount, inputs: Vec<StreamName>) -> Self {
+        Self {
+            partitions: count.iter().map(|_| Partition::default()).collect(),
+            inputs,
+            assigned: Mutex::new(None),
+            changes: watch::Sender::new(0),
+            stop: CancellationToken::new(),
+            stopped: CancellationToken::new(),
+        }
+    }
+
+    fn partition(&self, id: PartitionId) -> &Partition {
+        &self.partitions[usize::from(id.number())]
+    }
+
+    /// Passes a hint of the store on to the workers concerned.
+    pub(crate) fn hint(&self, wake: Wake) {
+        match wake {
+            Wake::Stream(stream) => {
+                let lane = self.inputs.iter().position(|name| *name == stream.name);
+                let known = usize::from(stream.partition.number()) < self.partitions.len();
+                if let (Some(lane), true) = (lane, known) {
+                    self.nudge(stream.partition, 1 << lane);
+                }
+            }
+            Wake::All => {
+                for number in 0..self.partitions.len() {
+                    let number = u16::try_from(number).expect("partitions are numbered so");
+                    self.nudge(PartitionId::new(number), ALL_LANES);
+                }
+            }
+        }
+    }
+
+    /// Makes a worker look at lanes.
+    pub(crate) fn nudge(&self, id: PartitionId, lanes: u32) {
+        let partition = self.partition(id);
+        partition.news.fetch_or(lanes, Ordering::AcqRel);
+        partition.wake.notify_one();
+    }
+
+    /// The lanes that may have news since the last call.
+    pub(crate) fn take_news(&self, id: PartitionId) -> u32 {
+        self.partition(id).news.swap(0, Ordering::AcqRel)
+    }
+
+    /// Waits for a hint.
+    pub(crate) async fn woken(&self, id: PartitionId) {
+        self.partition(id).wake.notified().await;
+    }
+
+    pub(crate) fn progress(&self, id: PartitionId) -> Option<Progress> {
+        lock(&self.partition(id).progress).clone()
+    }
+
+    /// Says how a partition is doing; absent where it is not open here.
+    pub(crate) fn report(&self, id: PartitionId, progress: Option<Progress>) {
+        *lock(&self.partition(id).progress) = progress;
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// Says that a partition has something to do.
+    pub(crate) fn report_busy(&self, id: PartitionId) {
+        if let Some(progress) = lock(&self.partition(id).progress).as_mut() {
+            progress.idle = None;
+        }
+    }
+
+    pub(crate) fn assign(&self, partitions: BTreeSet<PartitionId>) {
+        let mut assigned = lock(&self.assigned);
+        if assigned.as_ref() != Some(&partitions) {
+            *assigned = Some(partitions);
+            drop(assigned);
+            self.changes.send_modify(|changes| *changes += 1);
+        }
+    }
+
+    pub(crate) fn assigned(&self) -> Option<BTreeSet<PartitionId>> {
+        lock(&self.assigned).clone()
+    }
+
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,313 @@
+//! The worker of one partition: a loop around [`Worker::tick`], which does one batch.
+//!
+//! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
+
+mod batch;
+mod build;
+mod cache;
+mod forward;
+mod lane;
+mod output;
+mod packer;
+mod plan;
+mod quarantine;
+mod run;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use kernel::{PartitionId, Timestamp};
+use tracing::Instrument;
+use tracing::field::Empty;
+
+use self::batch::Batch;
+use self::cache::StateCache;
+use self::lane::{Lane, Place};
+use self::output::OutputGauge;
+use self::quarantine::Origin;
+use crate::{Core, Dispatcher, EngineConfig, TimeSource, limits};
+
+/// The worker of one partition.
+pub(crate) struct Worker<C: Core> {
+    config: EngineConfig<C>,
+    slot: Slot,
+    epoch: u64,
+    commit_seq: u64,
+    /// Counts the batches that were tried, so that each has a name of its own.
+    attempts: u64,
+    watermark: Timestamp,
+    counters: HashMap<Box<str>, i64>,
+    lanes: Vec<Lane>,
+    outputs: Vec<OutputGauge>,
+    cache: StateCache<C::State>,
+    batch: Batch<C>,
+    /// The batch that is being committed, and the places it moves to.
+    pending: Option<Pending>,
+    /// No timer of the store is due before this instant; absent: nothing is known.
+    no_timer_before: Option<Timestamp>,
+    forwarded_seq: u64,
+    outbox_waits: bool,
+    /// Inputs found to be poison in this batch, with the reason.
+    poisoned: HashMap<Origin, String>,
+    max_inputs: usize,
+}
+
+/// A record that a batch is going to take.
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    lane: usize,
+    place: (usize, usize),
+    /// Absent where the record names no customer.
+    work: Option<usize>,
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+struct Pending {
+    commit: Commit,
+    places: Vec<(usize, Place)>,
+    no_timer_before: Option<Timestamp>,
+}
+
+/// What one tick came to.
+#[derive(Debug)]
+pub(crate) enum TickOutcome {
+    /// A batch was committed; there may be more.
+    Worked,
+    /// Nothing is left to do now.
+    Idle {
+        /// When the first timer is due, on a wall clock.
+        next_due: Option<Timestamp>,
+    },
+    /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
+    Held,
+    /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
+    Unavailable(HotError),
+    /// The partition is another's, or cannot be worked on: drop this worker.
+    Lost(HotError),
+}
+
+impl<C: Core> Worker<C> {
+    /// Opens a partition under a new lease.
+    pub(crate) async fn open(
+        config: EngineConfig<C>,
+        partition: PartitionId,
+        epoch: u64,
+    ) -> Result<Self, HotError> {
+        let slot = Slot {
+            owner: C::OWNER,
+            partition,
+        };
+        let head = config.hot.open(slot, epoch).await?;
+        let live = C::INPUTS.iter().map(|(name, _)| (*name, false));
+        let bulk = C::INPUTS
+            .iter()
+            .filter_map(|(_, low)| low.map(|name| (name, true)));
+        let lanes = live
+            .chain(bulk)
+            .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, &head))
+            .collect();
+        let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| {
+            vec![
+                OutputGauge::new(StreamId {
+                    name: live,
+                    partition,
+                }),
+                OutputGauge::new(StreamId {
+                    name: low,
+                    partition,
+                }),
+            ]
+        });
+        let partitions = usize::from(config.hot.partition_count().get());
+        Ok(Self {
+            slot,
+            epoch,
+            commit_seq: head.commit_seq,
+            attempts: 0,
+            watermark: head.watermark.unwrap_or(Timestamp::MIN),
+            counters: head.counters.into_iter().collect(),
+            lanes,
+            outputs,
+            cache: StateCache::new(config.cache_bytes / partitions),
+            batch: Batch::new(),
+            pending: None,
+            no_timer_before: None,
+            forwarded_seq: head.forwarded_seq,
+            outbox_waits: true,
+            poisoned: HashMap::new(),
+            max_inputs: limits::RECORDS_PER_BATCH,
+            config,
+        })
+    }
+
+    /// The streams that a worker of this core reads, in the order of their lanes.
+    pub(crate) fn input_streams() -> Vec<StreamName> {
+        let live = C::INPUTS.iter().map(|(name, _)| *name);
+        live.chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
+            .collect()
+    }
+
+    /// Says which lanes may have news, by bit.
+    pub(crate) fn hint(&mut self, lanes: u32) {
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            if lanes & (1 << number) != 0 {
+                lane.hint();
+            }
+        }
+    }
+
+    pub(crate) fn commit_seq(&self) -> u64 {
+        self.commit_seq
+    }
+
+    /// Which service.
+    pub(crate) const fn owner() -> Owner {
+        C::OWNER
+    }
+
+    /// The cursors that took effect; absent for a stream whose next entry took effect in part.
+    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
+        self.lanes
+            .iter()
+            .map(|lane| (lane.stream, lane.committed().cursor))
+            .collect()
+    }
+
+    fn is_on_stream_time(&self) -> bool {
+        matches!(self.config.time, TimeSource::Stream)
+    }
+
+    fn hot(&self) -> &SharedHotStore {
+        &self.config.hot
+    }
+
+    /// Does one batch, or finds that there is nothing to do.
+    pub(crate) async fn tick(&mut self) -> TickOutcome {
+        match self.try_tick().await {
+            Ok(outcome) => outcome,
+            Err(error @ HotError::Unavailable(_)) => TickOutcome::Unavailable(error),
+            Err(error) => TickOutcome::Lost(error),
+        }
+    }
+
+    async fn try_tick(&mut self) -> Result<TickOutcome, HotError> {
+        if self.pending.is_none() {
+            if self.outbox_waits {
+                self.forward().await?;
+            }
+            let held = self.held().await?;
+            self.read(held).await?;
+            if !self.prepare(held).await? {
+                return self.rest(held).await;
+            }
+        }
+        let span = tick_span(self.slot.owner);
+        span.record("partition", self.slot.partition.number());
+        span.record("inputs", self.batch.inputs);
+        self.commit().instrument(span).await
+    }
+
+    /// There is nothing to commit: tidies up, and says when to look again.
+    async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
+        let hot = Arc::clone(self.hot());
+        for lane in &mut self.lanes {
+            lane.trim(hot.as_ref(), 1).await?;
+        }
+        if held.any() || self.outbox_waits {
+            return Ok(TickOutcome::Held);
+        }
+        let next_due = match self.config.time {
+            TimeSource::Wall(_) => self.no_timer_before,
+            TimeSource::Stream => None,
+        };
+        Ok(TickOutcome::Idle { next_due })
+    }
+
+    /// Commits what is pending, and does what follows a commit.
+    async fn commit(&mut self) -> Result<TickOutcome, HotError> {
+        let Some(pending) = &self.pending else {
+            return Ok(TickOutcome::Worked);
+        };
+        match self.config.hot.commit(self.slot, &pending.commit).await {
+            Ok(_) => {}
+            Err(HotError::TooLarge { what, limit }) => {
+                self.shrink(what, limit)?;
+                return Ok(TickOutcome::Worked);
+            }
+            Err(error) => return Err(error),
+        }
+        let pending = self.pending.take().expect("it was looked at above");
+        self.settle(pending);
+        if self.outbox_waits {
+            self.forward().await?;
+        }
+        let hot = Arc::clone(self.hot());
+        for lane in &mut self.lanes {
+            lane.trim(hot.as_ref(), limits::ENTRIES_PER_TRIM).await?;
+        }
+        Ok(TickOutcome::Worked)
+    }
+
+    /// Takes note that a commit took effect.
+    fn settle(&mut self, pending: Pending) {
+        let commit = pending.commit;
+        self.commit_seq = commit.seq;
+        for (lane, place) in pending.places {
+            self.lanes[lane].settle(place);
+        }
+        for (name, value) in commit.counters {
+            self.counters.insert(name, value);
+        }
+        self.watermark = commit.watermark.unwrap_or(self.watermark);
+        self.no_timer_before = pending.no_timer_before;
+        self.outbox_waits |= !commit.outbox.is_empty();
+        for (stream, _) in &commit.outputs {
+            for gauge in &mut self.outputs {
+                gauge.count(*stream);
+            }
+        }
+        if let Some(dispatcher) = &self.config.dispatcher {
+            for record in self.batch.dispatches.drain(..) {
+                Dispatcher::dispatch(dispatcher.as_ref(), self.slot.partition, record);
+            }
+        }
+        self.batch.return_states(&mut self.cache);
+        self.batch.clear(self.watermark);
+        self.poisoned.clear();
+        self.max_inputs = limits::RECORDS_PER_BATCH;
+    }
+
+    /// The store finds the commit too large: tries again with half the inputs, and sets aside the one that is too large
+    /// alone.
+    fn shrink(&mut self, what: &'static str, limit: usize) -> Result<(), HotError> {
+        self.pending = None;
+        let inputs = self.batch.inputs;
+        if inputs > 1 {
+            self.max_inputs = inputs / 2;
+        } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
+            let reason = format!("what it causes is too large: {what} is over {limit}");
+            self.poisoned.insert(origin, reason);
+        } else {
+            return Err(HotError::TooLarge { what, limit });
+        }
+        self.batch.clear(self.watermark);
+        Ok(())
+    }
+}
+
+/// The span of one batch. Names of spans are constants, so each service has its own.
+fn tick_span(owner: Owner) -> tracing::Span {
+    macro_rules! span {
+        ($name:literal) => {
+            tracing::info_span!($name, partition = Empty, inputs = Empty)
+        };
+    }
+    match owner {
+        Owner::Identity => span!("identity.tick"),
+        Owner::Segmentation => span!("segmentation.tick"),
+        Owner::Journey => span!("journey.tick"),
+        Owner::Activation => span!("activation.tick"),
+    }
+}

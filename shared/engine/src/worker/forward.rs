@@ -1,0 +1,58 @@
+//! Forwards the outbox to the streams of other partitions.
+//!
+//! A message is appended under the name and number it has here, so that the target skips what it has seen, and removed
+//! here afterwards: a crash at any point sends it again, and it arrives once.
+
+use std::sync::Arc;
+
+use hot::{Append, Appended, HotError, SourceRange};
+
+use super::Worker;
+use crate::{Core, limits};
+
+impl<C: Core> Worker<C> {
+    /// Sends what waits in the outbox, up to the first message whose target is full.
+    pub(super) async fn forward(&mut self) -> Result<(), HotError> {
+        let hot = Arc::clone(self.hot());
+        let source = format!("{}/{}", self.slot.owner.name(), self.slot.partition);
+        loop {
+            let messages = hot
+                .outbox(self.slot, self.forwarded_seq, limits::FORWARDS_PER_READ)
+                .await?;
+            let read = messages.len();
+            let mut sent = None;
+            let mut full = false;
+            for outgoing in messages {
+                let append = Append {
+                    to: outgoing.message.to,
+                    payload: outgoing.message.payload,
+                    source: Some(SourceRange {
+                        source: source.as_str().into(),
+                        first: outgoing.seq,
+                        last: outgoing.seq,
+                    }),
+                };
+                match hot.append(&append).await? {
+                    Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => {
+                        sent = Some(outgoing.seq);
+                    }
+                    Appended::Full => {
+                        full = true;
+                        break;
+                    }
+                }
+            }
+            if let Some(seq) = sent {
+                hot.trim_outbox(self.slot, seq).await?;
+                self.forwarded_seq = seq;
+            }
+            if full {
+                return Ok(());
+            }
+            if read < limits::FORWARDS_PER_READ {
+                self.outbox_waits = false;
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Plans a batch: which records, which timers, which states.
+
+use std::cmp::Reverse;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use hot::HotError;
+use kernel::Timestamp;
+use proto::stream::v1::record::Body;
+
+use super::cache::KnownTimer;
+use super::lane::{Item, Lane};
+use super::output::Held;
+use super::quarantine::panic_text;
+use super::{Planned, Worker};
+use crate::key::key_of;
+use crate::{Core, TimeSource, limits};
+
+impl<C: Core> Worker<C> {
+    /// Reads on in every lane that may go on.
+    pub(super) async fn read(&mut self, held: Held) -> Result<(), HotError> {
+        let hot = Arc::clone(self.hot());
+        for lane in &mut self.lanes {
+            let stopped = if lane.bulk { held.bulk } else { held.live };
+            if !stopped {
+                lane.read(hot.as_ref(), limits::RECORDS_PER_BATCH).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a batch and makes it pending. False where there is nothing to do.
+    pub(super) async fn prepare(&mut self, held: Held) -> Result<bool, HotError> {
+        let wall_now = match &self.config.time {
+            TimeSource::Wall(clock) => Some(clock.now()),
+            TimeSource::Stream => None,
+        };
+        // Each failed round finds one more input to set aside.
+        loop {
+            self.batch.clear(self.watermark);
+            let plan = self.plan(held);
+            let timers = if held.live {
+                None
+            } else {
+                self.enlist_due(&plan, wall_now).await?
+            };
+            if plan.is_empty() && self.batch.timers.is_empty() {
+                self.batch.return_states(&mut self.cache);
+                self.no_timer_before = timers.or(self.no_timer_before);
+                return Ok(false);
+            }
+            self.load().await?;
+            let definitions = Arc::clone(&self.config.definitions.borrow());
+            let built = match self.run(&definitions, &plan, wall_now) {
+                Ok(ran) => self.build(&plan[..ran], timers),
+                Err(failed) => Err(failed),
+            };
+            match built {
+                Ok(pending) => {
+                    self.pending = Some(pending);
+                    return Ok(true);
+                }
+                Err(failed) => {
+                    self.poisoned.insert(failed.origin, failed.reason);
+                }
+            }
+        }
+    }
+
+    /// Chooses records, lane by lane, and enlists their customers.
+    fn plan(&mut self, held: Held) -> Vec<Planned> {
+        let max_states = if self.may_have_due() {
+            limits::STATES_PER_BATCH - limits::TIMERS_PER_BATCH
+        } else {
+            limits::STATES_PER_BATCH
+        };
+        let quotas = quotas(
+            &self.lanes,
+            held,
+            self.max_inputs.min(limits::RECORDS_PER_BATCH),
+        );
+        let mut plan = Vec::with_capacity(quotas.iter().sum());
+        for (number, (lane, quota)) in self.lanes.iter().zip(quotas).enumerate() {
+            for place in lane.places().take(quota) {
+                let work = match lane.item(place) {
+                    Item::Record(record) if !matches!(record.body, Some(Body::Tick(_))) => {
+                        match key_of(&record.customer_id) {
+                            Some(key) if self.batch.works.len() < max_states => {
+                                Some(self.batch.enlist(key, &record.customer_id, &mut self.cache))
+                            }
+                            Some(key) => match self.batch.find(key) {
+                                Some(work) => Some(work),
+                                None => break,
+                            },
+                            None => None,
+                        }
+                    }
+                    _ => None,
+                };
+                plan.push(Planned {
+                    lane: number,
+                    place,
+                    work,
+                });
+            }
+        }
+        plan
+    }
+
+    fn may_have_due(&self) -> bool {
+        match (&self.config.time, self.no_timer_before) {
+            (TimeSource::Wall(clock), Some(next)) => next <= clock.now(),
+            (_, Some(Timestamp::MAX)) => false,
+            _ => true,
+        }
+    }
+
+    /// Enlists the timers that are due by the end of the plan. Returns an instant before which the store has no other
+    /// (the latest there is, if it has none at all); absent where the store was not asked.
+    async fn enlist_due(
+        &mut self,
+        plan: &[Planned],
+        wall_now: Option<Timestamp>,
+    ) -> Result<Option<Timestamp>, HotError> {
+        let until = wall_now.unwrap_or_else(|| {
+            plan.iter()
+                .filter_map(
+                    |planned| match self.lanes[planned.lane].item(planned.place) {
+                        Item::Record(record) => Some(Timestamp::from_millis(record.time_ms)),
+                        Item::Damaged(_) | Item::Empty => None,
+                    },
+                )
+                .fold(self.watermark, Timestamp::max)
+        });
+        if self.no_timer_before.is_some_and(|next| next > until) {
+            return Ok(None);
+        }
+        let max = limits::TIMERS_PER_BATCH.min(self.max_inputs.max(1));
+        let due = self.hot().due(self.slot, until, max).await?;
+        self.batch.horizon = due.next.filter(|next| *next <= until);
+        for (key_bytes, due_time) in due.timers {
+            let Some(key) = key_of(&key_bytes) else {
+                return Err(HotError::Damaged(format!(
+                    "a timer of partition {} belongs to no customer",
+                    self.slot.partition
+                )));
+            };
+            let work = self.batch.enlist(key, &key_bytes, &mut self.cache);
+            self.batch.works[work].timer = KnownTimer::Is(Some(due_time));
+            self.batch.timers.push(Reverse((due_time, key, work)));
+        }
+        Ok(Some(due.next.unwrap_or(Timestamp::MAX)))
+    }
+
+    /// Loads the states that are not in the cache, all in one read.
+    async fn load(&mut self) -> Result<(), HotError> {
+        let keys: Vec<_> = self
+            .batch
+            .works
+            .iter()
+            .filter(|work| !work.loaded)
+            .map(|work| work.key_bytes.clone())
+            .collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let loaded = self.hot().load(self.slot, &keys).await?;
+        let missing = self.batch.works.iter_mut().filter(|work| !work.loaded);
+        for (work, bytes) in missing.zip(loaded) {
+            work.loaded = true;
+            let Some(bytes) = bytes else { continue };
+            work.stored = true;
+            work.bytes = bytes.len();
+            match catch_unwind(AssertUnwindSafe(|| C::decode(&bytes))) {
+                Ok(Ok(state)) => work.state = state,
+                Ok(Err(poison)) => {
+                    work.fault = Some(format!("the state cannot be read: {poison}").into());
+                }
+                Err(panic) => {
+                    let text = panic_text(panic.as_ref());
+                    work.fault = Some(format!("the state cannot be read: {text}").into());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many records each lane gives to a batch of `limit`: live lanes first, each with a share kept for the others that
+/// wait, and a fixed share for low-priority lanes while live ones wait.
+fn quotas(lanes: &[Lane], held: Held, limit: usize) -> Vec<usize> {
+    let waiting: Vec<(bool, usize)> = lanes
+        .iter()
+        .map(|lane| {
+            let stopped = if lane.bulk { held.bulk } else { held.live };
+            (lane.bulk, if stopped { 0 } else { lane.waiting() })
+        })
+        .collect();
+    share(&waiting, limit)
+}
+
+fn share(waiting: &[(bool, usize)], limit: usize) -> Vec<usize> {
+    let count = |low: bool| {
+        waiting
+            .iter()
+            .filter(|(bulk, n)| *bulk == low && *n > 0)
+            .count()
+    };
+    let bulk_share = match (count(false), count(true)) {
+        (_, 0) => 0,
+        (0, _) => limit,
+        _ => limit / limits::BULK_SHARE,
+    };
+    let mut left = limit;
+    let mut bulk_left = bulk_share;
+    let mut live_behind = count(false);
+    waiting
+        .iter()
+        .map(|(bulk, n)| {
+            let quota = if *bulk {
+                (*n).min(bulk_left)
+            } else {
+                live_behind = live_behind.saturating_sub(usize::from(*n > 0));
+                let kept = live_behind * (limit / limits::LIVE_SHARE) + bulk_share;
+                (*n).min(left.saturating_sub(kept))
+            };
+            if *bulk {
+                bulk_left -= quota;
+            }
+            left -= quota;
+            quota
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIVE: bool = false;
+    const BULK: bool = true;
+
+    #[test]
+    fn live_records_come_first_and_low_priority_ones_get_a_share() {
+        for (waiting, quotas) in [
+            (vec![(LIVE, 500), (BULK, 500)], vec![75, 25]),
+            (vec![(LIVE, 5), (BULK, 500)], vec![5, 25]),
+            (vec![(LIVE, 0), (BULK, 500)], vec![0, 100]),
+            (vec![(LIVE, 500), (BULK, 0)], vec![100, 0]),
+            (
+                vec![(LIVE, 500), (LIVE, 500), (BULK, 500)],
+                vec![63, 12, 25],
+            ),
+            (vec![(LIVE, 500), (LIVE, 3), (BULK, 0)], vec![88, 3, 0]),
+            (vec![(LIVE, 0), (LIVE, 0), (BULK, 0)], vec![0, 0, 0]),
+        ] {
+            assert_eq!(share(&waiting, 100), quotas, "{waiting:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_one_makes_progress() {
+        assert_eq!(share(&[(LIVE, 5), (LIVE, 5), (BULK, 5)], 1), [1, 0, 0]);
+    }
+}

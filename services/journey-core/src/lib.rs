@@ -1,1 +1,17 @@
-//! journey-core.
+//! Journeys, decided: what happens next for one customer, given everything that happened so far.
+//!
+//! Pure: no async, clock, randomness, environment or IO. It does not keep events or evaluate aggregates (segmentation
+//! does) and does not decide whether something may be sent (activation does).
+
+mod codec;
+mod core;
+pub mod counter;
+mod definition;
+pub mod limits;
+mod measure;
+mod pass;
+mod run_id;
+pub mod state;
+
+pub use self::core::JourneyCore;
+pub use definition::{Definitions, Fault, Names, Source, StepOutline, compile};

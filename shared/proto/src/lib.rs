@@ -39,7 +39,7 @@ packages! {
     /// Identity.
     identity: "happypath.identity.v1" as v1;
     /// Segmentation.
-    segmentation: "happypath.segmentation.v1" as v1;
+    segmentation: "happypath.segmentation.v1" as v1, "happypath.segmentation.state.v1" as state_v1;
     /// Journey.
     journey: "happypath.journey.v1" as v1, "happypath.journey.state.v1" as state_v1;
     /// Activation.

@@ -1,0 +1,104 @@
+//! The core as the engine runs it.
+
+use bytes::Bytes;
+use engine::{Core, Effects, Input, Outcome, Poison};
+use hot::{Owner, StateKey, StreamName};
+use kernel::{CustomerId, Timestamp};
+use proto::stream::v1::{Record, record::Body};
+
+use crate::codec;
+use crate::definition::Definitions;
+use crate::pass::Pass;
+use crate::state::State;
+
+/// Journeys, as the engine runs them.
+#[derive(Debug, Clone, Copy)]
+pub struct JourneyCore;
+
+impl Core for JourneyCore {
+    type Definitions = Definitions;
+    type State = State;
+
+    const OWNER: Owner = Owner::Journey;
+    const INPUTS: &'static [(StreamName, Option<StreamName>)] =
+        &[(StreamName::Facts, Some(StreamName::FactsBulk))];
+    const OUTPUT: Option<(StreamName, StreamName)> =
+        Some((StreamName::Actions, StreamName::ActionsBulk));
+
+    fn decode(bytes: &[u8]) -> Result<State, Poison> {
+        codec::decode(bytes)
+    }
+
+    fn encode(state: &State) -> Bytes {
+        codec::encode(state)
+    }
+
+    fn step(
+        definitions: &Definitions,
+        state: &mut State,
+        input: Input<'_>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Poison> {
+        match input {
+            Input::Record { key, record } => {
+                take_record(definitions, state, customer(key)?, record, now, effects)
+            }
+            Input::Timer { key, .. } => {
+                let mut pass = Pass::new(definitions, customer(key)?, state, effects, now);
+                pass.take_timer();
+                Ok(pass.finish())
+            }
+        }
+    }
+}
+
+fn customer(key: &StateKey) -> Result<CustomerId, Poison> {
+    CustomerId::try_from_bytes(key).map_err(|_| Poison::new("the state key is not a customer id"))
+}
+
+fn take_record(
+    definitions: &Definitions,
+    state: &mut State,
+    customer: CustomerId,
+    record: &Record,
+    now: Timestamp,
+    effects: &mut Effects,
+) -> Result<Outcome, Poison> {
+    let Some(body) = record.body.as_ref() else {
+        return Err(Poison::new("the record has no body"));
+    };
+    if let Some(survivor) = state.redirect {
+        // A second word on the merge says nothing new; all else follows the customer.
+        if !matches!(body, Body::Merged(_)) {
+            forward(definitions, survivor, record, effects);
+        }
+        return Ok(Outcome::Unchanged);
+    }
+    let mut pass = Pass::new(definitions, customer, state, effects, now);
+    pass.caused_by(record);
+    match body {
+        Body::Fact(fact) => pass.take_fact(fact),
+        Body::Merged(merged) => pass.take_merge(&merged.into_customer_id)?,
+        Body::Moved(moved) => pass.take_moved(&moved.state)?,
+        _ => {
+            return Err(Poison::new(
+                "journeys read facts, merges and moved states only",
+            ));
+        }
+    }
+    Ok(pass.finish())
+}
+
+/// Sends a record after the customer that this one was joined into.
+fn forward(
+    definitions: &Definitions,
+    survivor: CustomerId,
+    record: &Record,
+    effects: &mut Effects,
+) {
+    let mut record = record.clone();
+    record.customer_id = Bytes::copy_from_slice(survivor.as_bytes());
+    let partition = definitions.partitions.partition_of(survivor.fragment());
+    effects.forward(partition, StreamName::Facts, record);
+}

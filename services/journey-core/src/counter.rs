@@ -1,0 +1,326 @@
+//! The counters that change in the commit of what they count, by name.
+//!
+//! `journey/<name>/<version>/…`, `map/<name>/…` and `path/<name>/…`. Names of definitions hold no slash.
+
+use std::fmt;
+
+use kernel::Reason;
+use proto::journey::v1::DeviationKind;
+
+/// One counter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter<'a> {
+    /// Of one version of a journey.
+    Journey {
+        /// The journey.
+        journey: &'a str,
+        /// The version.
+        version: u32,
+        /// What is counted.
+        of: RunCount<'a>,
+    },
+    /// Of a map.
+    Map {
+        /// The map.
+        map: &'a str,
+        /// What is counted.
+        of: StageCount<'a>,
+    },
+    /// Of a happy path.
+    Path {
+        /// The happy path.
+        path: &'a str,
+        /// What is counted.
+        of: PathCount<'a>,
+    },
+}
+
+/// What is counted of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunCount<'a> {
+    /// Runs that ever started.
+    Entered,
+    /// Runs under way.
+    Active,
+    /// Runs that ended for a reason.
+    Ended(Reason),
+    /// Triggers that started no run for a reason.
+    Refused(Reason),
+    /// Arrivals at a step.
+    In(&'a str),
+    /// Departures from a step.
+    Out(&'a str),
+    /// Runs at a step.
+    Present(&'a str),
+    /// Departures from a step by one way.
+    Exit {
+        /// The step.
+        step: &'a str,
+        /// The next step; empty where the run ended.
+        next: &'a str,
+        /// Why.
+        reason: Reason,
+    },
+    /// Assignments to an arm of a split.
+    Arm {
+        /// The split.
+        step: &'a str,
+        /// The arm.
+        arm: &'a str,
+    },
+    /// Passages of a milestone.
+    Milestone(&'a str),
+}
+
+/// What is counted of positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageCount<'a> {
+    /// Arrivals at a stage.
+    In(&'a str),
+    /// Departures from a stage.
+    Out(&'a str),
+    /// Customers in a stage.
+    Present(&'a str),
+    /// Moves.
+    Move {
+        /// The stage left; empty for the first.
+        from: &'a str,
+        /// The stage entered.
+        to: &'a str,
+    },
+}
+
+/// What is counted of happy paths: customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathCount<'a> {
+    /// Who began it.
+    Started,
+    /// Who can still follow it.
+    UnderWay,
+    /// Who followed it.
+    Followed,
+    /// Who reached a milestone in order and in time.
+    Reached(&'a str),
+    /// Who deviated in one way.
+    Deviation {
+        /// The kind.
+        kind: DeviationKind,
+        /// The milestone.
+        milestone: &'a str,
+    },
+}
+
+/// What stands for no step and no stage.
+const NONE: &str = "-";
+
+impl fmt::Display for Counter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journey {
+                journey,
+                version,
+                of,
+            } => {
+                write!(f, "journey/{journey}/{version}/")?;
+                of.fmt(f)
+            }
+            Self::Map { map, of } => {
+                write!(f, "map/{map}/")?;
+                of.fmt(f)
+            }
+            Self::Path { path, of } => {
+                write!(f, "path/{path}/")?;
+                of.fmt(f)
+            }
+        }
+    }
+}
+
+impl fmt::Display for RunCount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entered => f.write_str("entered"),
+            Self::Active => f.write_str("active"),
+            Self::Ended(reason) => write!(f, "ended/{}", reason.code()),
+            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
+            Self::In(step) => write!(f, "in/{step}"),
+            Self::Out(step) => write!(f, "out/{step}"),
+            Self::Present(step) => write!(f, "present/{step}"),
+            Self::Exit { step, next, reason } => {
+                write!(f, "exit/{step}/{}/{}", or_none(next), reason.code())
+            }
+            Self::Arm { step, arm } => write!(f, "arm/{step}/{arm}"),
+            Self::Milestone(name) => write!(f, "milestone/{name}"),
+        }
+    }
+}
+
+impl fmt::Display for StageCount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::In(stage) => write!(f, "in/{stage}"),
+            Self::Out(stage) => write!(f, "out/{stage}"),
+            Self::Present(stage) => write!(f, "present/{stage}"),
+            Self::Move { from, to } => write!(f, "move/{}/{to}", or_none(from)),
+        }
+    }
+}
+
+impl fmt::Display for PathCount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::UnderWay => f.write_str("under_way"),
+            Self::Followed => f.write_str("followed"),
+            Self::Reached(milestone) => write!(f, "reached/{milestone}"),
+            Self::Deviation { kind, milestone } => {
+                write!(f, "deviation/{}/{milestone}", i32::from(*kind))
+            }
+        }
+    }
+}
+
+fn or_none(name: &str) -> &str {
+    if name.is_empty() { NONE } else { name }
+}
+
+impl<'a> Counter<'a> {
+    /// What the names of all counters of a journey begin with.
+    pub fn journey_prefix(journey: &str) -> String {
+        format!("journey/{journey}/")
+    }
+
+    /// What the names of all counters of a map begin with.
+    pub fn map_prefix(map: &str) -> String {
+        format!("map/{map}/")
+    }
+
+    /// What the names of all counters of a happy path begin with.
+    pub fn path_prefix(path: &str) -> String {
+        format!("path/{path}/")
+    }
+
+    /// Reads the name of a counter; none where it is not one of these, as a newer version may write.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = name.split('/').collect();
+        Some(match *parts.as_slice() {
+            ["journey", journey, version, ref of @ ..] => Self::Journey {
+                journey,
+                version: version.parse().ok()?,
+                of: RunCount::parse(of)?,
+            },
+            ["map", map, ref of @ ..] => Self::Map {
+                map,
+                of: StageCount::parse(of)?,
+            },
+            ["path", path, ref of @ ..] => Self::Path {
+                path,
+                of: PathCount::parse(of)?,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> RunCount<'a> {
+    fn parse(parts: &[&'a str]) -> Option<Self> {
+        Some(match *parts {
+            ["entered"] => Self::Entered,
+            ["active"] => Self::Active,
+            ["ended", reason] => Self::Ended(Reason::from_code(reason)?),
+            ["refused", reason] => Self::Refused(Reason::from_code(reason)?),
+            ["in", step] => Self::In(step),
+            ["out", step] => Self::Out(step),
+            ["present", step] => Self::Present(step),
+            ["exit", step, next, reason] => Self::Exit {
+                step,
+                next: if next == NONE { "" } else { next },
+                reason: Reason::from_code(reason)?,
+            },
+            ["arm", step, arm] => Self::Arm { step, arm },
+            ["milestone", name] => Self::Milestone(name),
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> StageCount<'a> {
+    fn parse(parts: &[&'a str]) -> Option<Self> {
+        Some(match *parts {
+            ["in", stage] => Self::In(stage),
+            ["out", stage] => Self::Out(stage),
+            ["present", stage] => Self::Present(stage),
+            ["move", from, to] => Self::Move {
+                from: if from == NONE { "" } else { from },
+                to,
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl<'a> PathCount<'a> {
+    fn parse(parts: &[&'a str]) -> Option<Self> {
+        Some(match *parts {
+            ["started"] => Self::Started,
+            ["under_way"] => Self::UnderWay,
+            ["followed"] => Self::Followed,
+            ["reached", milestone] => Self::Reached(milestone),
+            ["deviation", kind, milestone] => Self::Deviation {
+                kind: DeviationKind::try_from(kind.parse::<i32>().ok()?).ok()?,
+                milestone,
+            },
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_read_back_from_its_name() {
+        let journey = |of| Counter::Journey {
+            journey: "welcome",
+            version: 3,
+            of,
+        };
+        let map = |of| Counter::Map { map: "coupon", of };
+        let path = |of| Counter::Path { path: "repeat", of };
+        for counter in [
+            journey(RunCount::Entered),
+            journey(RunCount::Active),
+            journey(RunCount::Ended(Reason::GoalReached)),
+            journey(RunCount::Refused(Reason::KeyMissing)),
+            journey(RunCount::In("a")),
+            journey(RunCount::Out("a")),
+            journey(RunCount::Present("a")),
+            journey(RunCount::Exit {
+                step: "a",
+                next: "",
+                reason: Reason::Completed,
+            }),
+            journey(RunCount::Arm {
+                step: "a",
+                arm: "control",
+            }),
+            journey(RunCount::Milestone("m")),
+            map(StageCount::In("s")),
+            map(StageCount::Out("s")),
+            map(StageCount::Present("s")),
+            map(StageCount::Move { from: "", to: "s" }),
+            path(PathCount::Started),
+            path(PathCount::UnderWay),
+            path(PathCount::Followed),
+            path(PathCount::Reached("m")),
+            path(PathCount::Deviation {
+                kind: DeviationKind::Late,
+                milestone: "m",
+            }),
+        ] {
+            assert_eq!(Counter::parse(&counter.to_string()), Some(counter));
+        }
+        assert_eq!(Counter::parse("journey/welcome/3/unheard_of"), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Compiles happy paths.
+
+use std::collections::BTreeMap;
+
+use proto::journey::v1 as api;
+
+use super::fault::Faults;
+use super::names::{Names, unknown};
+use super::{HappyPath, Milestone, trigger};
+
+/// Compiles a happy path. `maps` tells for each map which path, if any, it has by now.
+pub(crate) fn compile(
+    path: &api::HappyPath,
+    version: u32,
+    maps: &mut BTreeMap<String, Option<String>>,
+    names: &Names,
+    faults: &mut Faults,
+) -> Option<HappyPath> {
+    check_map(path, maps, faults);
+    if path.milestones.len() < 2 {
+        faults.add("milestones", "a happy path needs at least two milestones");
+    }
+    let named = path.milestones.iter().enumerate();
+    trigger::check_unique(
+        faults,
+        named.map(|(i, milestone)| (format!("milestones[{i}].name"), milestone.name.as_str())),
+        "milestone",
+    );
+    let last = path.milestones.len().saturating_sub(1);
+    let mut milestones = Vec::with_capacity(path.milestones.len());
+    for (i, milestone) in path.milestones.iter().enumerate() {
+        let at = format!("milestones[{i}]");
+        if i == 0 && !milestone.within.is_empty() {
+            faults.add(
+                format!("{at}.within"),
+                "the first milestone begins the path and has no deadline: drop `within`",
+            );
+        }
+        if (i == 0 || i == last) && milestone.optional {
+            faults.add(
+                format!("{at}.optional"),
+                "the first and the last milestone cannot be left out: drop `optional`",
+            );
+        }
+        let trigger = trigger::compile(
+            milestone.trigger.as_ref(),
+            &format!("{at}.trigger"),
+            names,
+            faults,
+        );
+        let within = trigger::optional_duration(&milestone.within, &format!("{at}.within"), faults);
+        if let Some(trigger) = trigger {
+            milestones.push(Milestone {
+                name: milestone.name.as_str().into(),
+                trigger,
+                within,
+                optional: milestone.optional,
+            });
+        }
+    }
+    faults.is_empty().then(|| HappyPath {
+        name: path.name.as_str().into(),
+        version,
+        milestones,
+    })
+}
+
+fn check_map(
+    path: &api::HappyPath,
+    maps: &mut BTreeMap<String, Option<String>>,
+    faults: &mut Faults,
+) {
+    match maps.get_mut(&path.map) {
+        None => faults.add(
+            "map",
+            unknown("map", &path.map, maps.keys().map(String::as_str)),
+        ),
+        Some(Some(other)) => faults.add(
+            "map",
+            format!(
+                "`{}` has the happy path `{other}` already: a map has one",
+                path.map
+            ),
+        ),
+        Some(taken) => *taken = Some(path.name.clone()),
+    }
+}

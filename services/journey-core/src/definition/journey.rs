@@ -1,0 +1,130 @@
+//! Compiles journeys.
+
+mod step;
+
+use proto::journey::v1::{self as api, Reentry};
+
+use super::fault::Faults;
+use super::names::Names;
+use super::{Entry, Journey, Subscription, TriggerKind, graph, trigger};
+
+/// Compiles one version of a journey.
+pub(crate) fn compile(
+    journey: &api::Journey,
+    version: u32,
+    names: &Names,
+    faults: &mut Faults,
+) -> Option<Journey> {
+    if journey.steps.is_empty() {
+        faults.add("steps", "a journey needs at least one step");
+    }
+    let entry = entry(journey.entry.as_ref(), names, faults);
+    let ids = journey.steps.iter().enumerate();
+    trigger::check_unique(
+        faults,
+        ids.map(|(i, step)| (format!("steps[{i}].id"), step.id.as_str())),
+        "step",
+    );
+    let steps: Vec<_> = journey
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(place, _)| step::compile(journey, place, names, faults))
+        .collect();
+    let goals = journey.goals.iter();
+    let goals = subscriptions(
+        goals.map(|goal| (goal.name.as_str(), goal.trigger.as_ref())),
+        "goals",
+        "goal",
+        names,
+        faults,
+    );
+    let exits = journey.exits.iter();
+    let exits = subscriptions(
+        exits.map(|exit| (exit.name.as_str(), exit.trigger.as_ref())),
+        "exits",
+        "exit rule",
+        names,
+        faults,
+    );
+    // The shape is judged only where every step is known, lest one mistake be told many times.
+    let steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
+    graph::check(&steps, faults);
+    let entry = entry?;
+    faults.is_empty().then(|| Journey {
+        name: journey.name.as_str().into(),
+        version,
+        entry,
+        steps,
+        goals,
+        exits,
+    })
+}
+
+fn entry(entry: Option<&api::Entry>, names: &Names, faults: &mut Faults) -> Option<Entry> {
+    let Some(entry) = entry else {
+        faults.add("entry", "a journey needs an entry: say what starts a run");
+        return None;
+    };
+    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", names, faults);
+    let reentry = Reentry::try_from(entry.reentry).unwrap_or(Reentry::Unspecified);
+    if reentry == Reentry::Unspecified {
+        faults.add(
+            "entry.reentry",
+            "say what happens when it triggers again: REENTRY_NEVER, REENTRY_AFTER_EXIT, REENTRY_AFTER_COOLDOWN or REENTRY_REPLACE",
+        );
+    }
+    let cooldown = trigger::optional_duration(&entry.cooldown, "entry.cooldown", faults);
+    if reentry == Reentry::AfterCooldown && entry.cooldown.is_empty() {
+        faults.add(
+            "entry.cooldown",
+            "REENTRY_AFTER_COOLDOWN needs a cool-down, such as 30d",
+        );
+    }
+    if reentry != Reentry::AfterCooldown && !entry.cooldown.is_empty() {
+        faults.add(
+            "entry.cooldown",
+            "only REENTRY_AFTER_COOLDOWN has a cool-down: choose it, or drop `cooldown`",
+        );
+    }
+    let max_age = trigger::optional_duration(&entry.max_age, "entry.max_age", faults);
+    let trigger = trigger?;
+    if !entry.key.is_empty() && !matches!(trigger.kind, TriggerKind::Event(_)) {
+        faults.add(
+            "entry.key",
+            "a key is a property of the event that starts the run: use an `event` trigger, or drop `key`",
+        );
+    }
+    Some(Entry {
+        trigger,
+        key: (!entry.key.is_empty()).then(|| entry.key.as_str().into()),
+        reentry,
+        cooldown: cooldown.unwrap_or_default(),
+        max_age,
+    })
+}
+
+fn subscriptions<'a>(
+    list: impl Iterator<Item = (&'a str, Option<&'a api::Trigger>)> + Clone,
+    field: &str,
+    what: &str,
+    names: &Names,
+    faults: &mut Faults,
+) -> Vec<Subscription> {
+    let named = list.clone().enumerate();
+    trigger::check_unique(
+        faults,
+        named.map(|(i, (name, _))| (format!("{field}[{i}].name"), name)),
+        what,
+    );
+    list.enumerate()
+        .filter_map(|(i, (name, cause))| {
+            let path = format!("{field}[{i}].trigger");
+            let trigger = trigger::compile(cause, &path, names, faults)?;
+            Some(Subscription {
+                name: name.into(),
+                trigger,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,229 @@
+//! Compiles steps.
+
+use proto::journey::v1::{self as api, RunOutcome, step::Kind};
+
+use crate::definition::fault::Faults;
+use crate::definition::names::{Names, check_exists, unknown};
+use crate::definition::{Arm, Send, Step, StepKind, Target, trigger};
+use crate::limits;
+
+/// Compiles the step at a place.
+pub(super) fn compile(
+    journey: &api::Journey,
+    place: usize,
+    names: &Names,
+    faults: &mut Faults,
+) -> Option<Step> {
+    let step = journey.steps.get(place)?;
+    let mut at = At {
+        journey,
+        place,
+        names,
+        faults,
+    };
+    let Some(kind) = step.kind.as_ref() else {
+        at.add(
+            "",
+            "a step needs exactly one of send, wait, wait_for, branch, split, milestone and exit",
+        );
+        return None;
+    };
+    let goes_on = matches!(kind, Kind::Send(_) | Kind::Wait(_) | Kind::Milestone(_));
+    if !goes_on && !step.next.is_empty() {
+        at.add(
+            ".next",
+            "only send, wait and milestone have a `next`: the others say where to go in their arms",
+        );
+    }
+    let kind = match kind {
+        Kind::Send(send) => at.send(send, &step.next),
+        Kind::Wait(wait) => at.wait(wait, &step.next),
+        Kind::WaitFor(wait) => at.wait_for(wait),
+        Kind::Branch(branch) => at.branch(branch),
+        Kind::Split(split) => at.split(split),
+        Kind::Milestone(milestone) => {
+            at.next(".next", &step.next)
+                .map(|next| StepKind::Milestone {
+                    name: milestone.name.as_str().into(),
+                    next,
+                })
+        }
+        Kind::Exit(exit) => Some(StepKind::Exit(match exit.outcome() {
+            RunOutcome::Unspecified => RunOutcome::Neutral,
+            outcome => outcome,
+        })),
+    }?;
+    Some(Step {
+        id: step.id.as_str().into(),
+        kind,
+    })
+}
+
+/// One step of one journey.
+struct At<'a> {
+    journey: &'a api::Journey,
+    place: usize,
+    names: &'a Names,
+    faults: &'a mut Faults,
+}
+
+impl At<'_> {
+    fn path(&self, field: &str) -> String {
+        format!("steps[{}]{field}", self.place)
+    }
+
+    fn add(&mut self, field: &str, message: impl Into<String>) {
+        let path = self.path(field);
+        self.faults.add(path, message);
+    }
+
+    /// Where a named step is; empty is the one after this, or the end.
+    fn next(&mut self, field: &str, id: &str) -> Option<Target> {
+        let steps = &self.journey.steps;
+        if id.is_empty() {
+            let after = self.place + 1;
+            return Some((after < steps.len()).then_some(after));
+        }
+        let place = steps.iter().position(|step| step.id == id);
+        if place.is_none() {
+            let ids = steps.iter().map(|step| step.id.as_str());
+            let message = unknown("step", id, ids);
+            self.add(field, message);
+        }
+        place.map(Some)
+    }
+
+    /// Where a step that must be named is.
+    fn named(&mut self, field: &str, id: &str) -> Option<Target> {
+        if id.is_empty() {
+            self.add(field, "must name the step that follows");
+            return None;
+        }
+        self.next(field, id)
+    }
+
+    fn send(&mut self, send: &api::SendStep, next: &str) -> Option<StepKind> {
+        let path = self.path(".send.channel");
+        let channels = self.names.channels.as_ref();
+        check_exists(self.faults, &path, "channel", &send.channel, channels);
+        let path = self.path(".send.template");
+        let templates = self.names.templates.as_ref();
+        check_exists(self.faults, &path, "template", &send.template, templates);
+        let path = self.path(".send.expires_after");
+        let expires_after = trigger::optional_duration(&send.expires_after, &path, self.faults);
+        Some(StepKind::Send(Send {
+            channel: send.channel.as_str().into(),
+            template: send.template.as_str().into(),
+            purpose: send.purpose.as_str().into(),
+            expires_after,
+            next: self.next(".next", next)?,
+        }))
+    }
+
+    fn wait(&mut self, wait: &api::WaitStep, next: &str) -> Option<StepKind> {
+        let path = self.path(".wait.duration");
+        let duration = trigger::waiting_time(&wait.duration, &path, self.faults);
+        let next = self.next(".next", next);
+        Some(StepKind::Wait {
+            duration: duration?,
+            next: next?,
+        })
+    }
+
+    fn wait_for(&mut self, wait: &api::WaitForStep) -> Option<StepKind> {
+        if wait.branches.is_empty() {
+            self.add(
+                ".wait_for.branches",
+                "needs something to wait for, or use `wait`",
+            );
+        }
+        let mut branches = Vec::with_capacity(wait.branches.len());
+        let mut complete = true;
+        for (i, branch) in wait.branches.iter().enumerate() {
+            let path = self.path(&format!(".wait_for.branches[{i}].trigger"));
+            let cause = trigger::compile(branch.trigger.as_ref(), &path, self.names, self.faults);
+            let next = self.named(&format!(".wait_for.branches[{i}].next"), &branch.next);
+            match (cause, next) {
+                (Some(cause), Some(next)) => branches.push((cause, next)),
+                _ => complete = false,
+            }
+        }
+        let path = self.path(".wait_for.timeout");
+        let timeout = trigger::waiting_time(&wait.timeout, &path, self.faults);
+        let on_timeout = self.next(".wait_for.on_timeout", &wait.on_timeout);
+        complete.then_some(StepKind::WaitFor {
+            branches,
+            timeout: timeout?,
+            on_timeout: on_timeout?,
+        })
+    }
+
+    fn branch(&mut self, branch: &api::BranchStep) -> Option<StepKind> {
+        if branch.arms.is_empty() {
+            self.add(".branch.arms", "needs at least one arm");
+        }
+        let mut arms = Vec::with_capacity(branch.arms.len());
+        let mut complete = true;
+        for (i, arm) in branch.arms.iter().enumerate() {
+            let path = self.path(&format!(".branch.arms[{i}].when"));
+            let when = trigger::condition(&arm.when, &path, self.names, self.faults);
+            let next = self.named(&format!(".branch.arms[{i}].next"), &arm.next);
+            match (when, next) {
+                (Some(when), Some(next)) => arms.push((when, next)),
+                _ => complete = false,
+            }
+        }
+        let otherwise = self.named(".branch.otherwise", &branch.otherwise);
+        complete.then_some(StepKind::Branch {
+            arms,
+            otherwise: otherwise?,
+        })
+    }
+
+    fn split(&mut self, split: &api::SplitStep) -> Option<StepKind> {
+        let place = self.place;
+        let named = split.arms.iter().enumerate();
+        trigger::check_unique(
+            self.faults,
+            named.map(|(i, arm)| {
+                (
+                    format!("steps[{place}].split.arms[{i}].name"),
+                    arm.name.as_str(),
+                )
+            }),
+            "arm",
+        );
+        let sum: u64 = split.arms.iter().map(|arm| u64::from(arm.share)).sum();
+        if sum != u64::from(limits::SHARES) {
+            self.add(
+                ".split.arms",
+                format!(
+                    "the shares sum to {sum}: they must sum to 10,000, so that 5,000 is a half"
+                ),
+            );
+        }
+        let mut until = 0_u32;
+        let mut arms = Vec::with_capacity(split.arms.len());
+        let mut complete = true;
+        for (i, arm) in split.arms.iter().enumerate() {
+            until = until.saturating_add(arm.share);
+            match self.named(&format!(".split.arms[{i}].next"), &arm.next) {
+                Some(next) => arms.push(Arm {
+                    name: arm.name.as_str().into(),
+                    until,
+                    holdout: arm.holdout,
+                    next,
+                }),
+                None => complete = false,
+            }
+        }
+        let salt = match split.salt.as_str() {
+            "" => format!("{}/{}", self.journey.name, self.journey.steps[place].id),
+            salt => salt.to_owned(),
+        };
+        complete.then(|| StepKind::Split {
+            salt: salt.into(),
+            arms,
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The names that definitions may refer to, and which one was probably meant.
+
+use std::collections::BTreeSet;
+
+use super::fault::Faults;
+
+/// What exists elsewhere. Absent sets accept any name.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    /// The segments.
+    pub segments: Option<BTreeSet<String>>,
+    /// The channels.
+    pub channels: Option<BTreeSet<String>>,
+    /// The templates.
+    pub templates: Option<BTreeSet<String>>,
+}
+
+/// Adds a mistake where a name is not among those that exist.
+pub(crate) fn check_exists(
+    faults: &mut Faults,
+    path: &str,
+    what: &str,
+    name: &str,
+    existing: Option<&BTreeSet<String>>,
+) {
+    if let Some(existing) = existing
+        && !existing.contains(name)
+    {
+        faults.add(
+            path,
+            unknown(what, name, existing.iter().map(String::as_str)),
+        );
+    }
+}
+
+/// Says that a name is not known, and which one was probably meant.
+pub(crate) fn unknown<'a>(
+    what: &str,
+    name: &str,
+    existing: impl Iterator<Item = &'a str> + Clone,
+) -> String {
+    match nearest(name, existing.clone()) {
+        Some(meant) => format!("no {what} is named `{name}`: did you mean `{meant}`?"),
+        None => {
+            let known: Vec<&str> = existing.take(10).collect();
+            if known.is_empty() {
+                format!("no {what} is named `{name}`, and none is defined: define it first")
+            } else {
+                format!(
+                    "no {what} is named `{name}`: there are {}",
+                    known.join(", ")
+                )
+            }
+        }
+    }
+}
+
+/// The name that differs least, if it differs in a third of its characters at the most.
+fn nearest<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    existing
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()).div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many characters must be added, removed or changed (Levenshtein 1966).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let change = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_right_is_suggested() {
+        for (name, existing, expected) in [
+            (
+                "shopers",
+                vec!["shoppers", "lapsing"],
+                "no segment is named `shopers`: did you mean `shoppers`?",
+            ),
+            (
+                "vip",
+                vec!["shoppers", "lapsing"],
+                "no segment is named `vip`: there are shoppers, lapsing",
+            ),
+            (
+                "vip",
+                vec![],
+                "no segment is named `vip`, and none is defined: define it first",
+            ),
+        ] {
+            assert_eq!(unknown("segment", name, existing.into_iter()), expected);
+        }
+    }
+}

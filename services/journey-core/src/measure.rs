@@ -1,0 +1,202 @@
+//! How well a customer follows a happy path: a pure function of what happened and of the instant.
+//!
+//! The page on its meaning is `services/journey/README.md`.
+
+use kernel::Timestamp;
+use proto::journey::v1::DeviationKind;
+
+use crate::definition::{HappyPath, Milestone};
+use crate::state::{Deviation, Measure, Passage};
+
+/// Measures, as of `now`, a path that began with the first passage of its first milestone.
+pub(crate) fn measure(path: &HappyPath, passages: &[Passage], now: Timestamp) -> Measure {
+    let mut stamps: Vec<(Timestamp, usize)> = passages
+        .iter()
+        .filter_map(|passage| Some((passage.time, path.place(&passage.milestone)?)))
+        .collect();
+    // Stable: what has the same time keeps the order in which it was processed.
+    stamps.sort_by_key(|(time, _)| *time);
+    let Some(begin) = stamps.iter().find(|(_, place)| *place == 0) else {
+        return Measure::default();
+    };
+    let start = begin.0;
+    let mut line = Line::start(path, start);
+    for (time, place) in stamps.into_iter().filter(|(time, _)| *time >= start) {
+        line.check_deadline(time);
+        line.pass(place, time);
+    }
+    line.check_deadline(now);
+    line.finish()
+}
+
+/// Which milestone an event stands for, if it says anything new: the next one that it can reach in order; else it
+/// repeats one that was reached; else it reaches one ahead of its turn, or after its turn.
+pub(crate) fn choose(
+    path: &HappyPath,
+    passages: &[Passage],
+    measure: &Measure,
+    matching: &[usize],
+) -> Option<usize> {
+    let is_reached = |place: usize| {
+        let name = &path.milestones[place].name;
+        measure
+            .reached
+            .iter()
+            .any(|passage| passage.milestone == *name)
+    };
+    let furthest = (0..path.milestones.len())
+        .rev()
+        .find(|place| is_reached(*place))?;
+    let next = path.next_required(furthest).unwrap_or(furthest);
+    let in_order = |place: &&usize| **place > furthest && **place <= next;
+    if let Some(place) = matching.iter().find(in_order) {
+        return Some(*place);
+    }
+    if matching.iter().any(|place| is_reached(*place)) {
+        return None;
+    }
+    matching.first().copied().filter(|place| {
+        let name = &path.milestones[*place].name;
+        !passages.iter().any(|passage| passage.milestone == *name)
+    })
+}
+
+impl HappyPath {
+    /// The place of a milestone.
+    pub(crate) fn place(&self, milestone: &str) -> Option<usize> {
+        self.milestones
+            .iter()
+            .position(|own| own.name.as_ref() == milestone)
+    }
+
+    /// The next milestone after a place that cannot be left out.
+    fn next_required(&self, after: usize) -> Option<usize> {
+        (after + 1..self.milestones.len()).find(|place| !self.milestones[*place].optional)
+    }
+}
+
+/// The path walked so far.
+struct Line<'a> {
+    path: &'a HappyPath,
+    passed: Vec<bool>,
+    ahead: Vec<bool>,
+    /// The furthest milestone reached in order, and when.
+    furthest: usize,
+    since: Timestamp,
+    /// The milestone whose deadline passed last.
+    stalled: Option<usize>,
+    /// No deadline missed so far.
+    in_time: bool,
+    measure: Measure,
+}
+
+impl<'a> Line<'a> {
+    fn start(path: &'a HappyPath, start: Timestamp) -> Self {
+        let count = path.milestones.len();
+        Self {
+            path,
+            passed: vec![false; count],
+            ahead: vec![false; count],
+            furthest: 0,
+            since: start,
+            stalled: None,
+            in_time: true,
+            measure: Measure::default(),
+        }
+    }
+
+    fn milestone(&self, place: usize) -> &'a Milestone {
+        &self.path.milestones[place]
+    }
+
+    /// When a milestone that follows the furthest one is due.
+    fn deadline(&self, place: usize) -> Option<Timestamp> {
+        self.milestone(place)
+            .within
+            .map(|within| self.since + within)
+    }
+
+    fn deviate(&mut self, kind: DeviationKind, place: usize, time: Timestamp) {
+        let milestone = &self.milestone(place).name;
+        let known = |own: &Deviation| own.kind == kind && own.milestone == *milestone;
+        if !self.measure.deviations.iter().any(known) {
+            self.measure.deviations.push(Deviation {
+                kind,
+                milestone: milestone.clone(),
+                time,
+            });
+        }
+    }
+
+    /// The next required milestone stalls once its deadline is over; at exactly the deadline it is not.
+    fn check_deadline(&mut self, time: Timestamp) {
+        let Some(next) = self.path.next_required(self.furthest) else {
+            return;
+        };
+        if let Some(deadline) = self.deadline(next)
+            && time > deadline
+            && self.stalled != Some(next)
+        {
+            self.deviate(DeviationKind::Stalled, next, deadline);
+            self.stalled = Some(next);
+            self.in_time = false;
+        }
+    }
+
+    fn pass(&mut self, place: usize, time: Timestamp) {
+        if self.passed[place] {
+            return;
+        }
+        if place != 0 && place < self.furthest {
+            self.passed[place] = true;
+            self.deviate(DeviationKind::OutOfOrder, place, time);
+            return;
+        }
+        let missing: Vec<usize> = (self.furthest + 1..place)
+            .filter(|between| !self.milestone(*between).optional)
+            .collect();
+        if missing.is_empty() {
+            self.reach(place, time);
+        } else {
+            self.ahead[place] = true;
+            for between in missing {
+                self.deviate(DeviationKind::Skipped, between, time);
+            }
+        }
+    }
+
+    fn reach(&mut self, place: usize, time: Timestamp) {
+        let milestone = self.milestone(place);
+        let is_late = place != 0
+            && (self.stalled == Some(place) || self.deadline(place).is_some_and(|due| time > due));
+        if is_late {
+            self.deviate(DeviationKind::Late, place, time);
+            self.in_time &= milestone.optional;
+        }
+        if self.ahead[place + 1..].contains(&true) {
+            self.deviate(DeviationKind::OutOfOrder, place, time);
+        }
+        self.passed[place] = true;
+        self.furthest = place;
+        self.since = time;
+        self.measure.reached.push(Passage {
+            milestone: milestone.name.clone(),
+            time,
+        });
+        if self.in_time && !is_late {
+            self.measure.counted.push(milestone.name.clone());
+        }
+    }
+
+    fn finish(mut self) -> Measure {
+        let last = self.path.milestones.last().map(|milestone| &milestone.name);
+        self.measure.followed = self.measure.counted.last() == last;
+        self.measure.under_way = self.in_time && !self.measure.followed;
+        self.measure.due = self
+            .path
+            .next_required(self.furthest)
+            .filter(|next| self.stalled != Some(*next))
+            .and_then(|next| self.deadline(next));
+        self.measure
+    }
+}

@@ -1,0 +1,172 @@
+//! Entry: which runs a fact starts, and why it does not start the others.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use kernel::{Properties, Reason, Value};
+use proto::journey::v1::{Reentry, RunOutcome};
+
+use crate::counter::{Counter, RunCount};
+use crate::definition::{Entry, Journey};
+use crate::limits;
+use crate::run_id::run_id;
+use crate::state::{Name, Run};
+
+use super::Pass;
+use super::happening::{Happening, Match};
+
+impl Pass<'_> {
+    /// Starts the runs that a fact triggers, each journey at most once.
+    pub(super) fn enter(&mut self, happening: &Happening<'_>) {
+        let readers = Self::readers(self.definitions, happening);
+        for journey in readers.into_iter().flat_map(|readers| &readers.entries) {
+            match self.admit(journey, happening) {
+                Ok(key) => self.start(journey, key, happening),
+                Err(reason) => self.refuse(journey, reason),
+            }
+        }
+    }
+
+    /// Decides whether a trigger starts a run, and under which key.
+    fn admit(&mut self, journey: &Journey, happening: &Happening<'_>) -> Result<Name, Reason> {
+        let entry = &journey.entry;
+        if happening.matches(&entry.trigger, self.state) != Match::Yes {
+            return Err(Reason::FilterNotMatched);
+        }
+        if entry
+            .max_age
+            .is_some_and(|age| self.now.since(self.since) > age)
+        {
+            return Err(Reason::EventTooOld);
+        }
+        let key = key(entry, happening.properties()).ok_or(Reason::KeyMissing)?;
+        self.admit_again(journey, &key)?;
+        if self.state.runs.len() >= limits::RUNS_ACTIVE {
+            return Err(Reason::RunLimit);
+        }
+        Ok(key)
+    }
+
+    /// Applies the policy on re-entry.
+    fn admit_again(&mut self, journey: &Journey, key: &Name) -> Result<(), Reason> {
+        let is_active = self.state.run_place(&journey.name, key).is_some();
+        let ended = self
+            .state
+            .endings
+            .iter()
+            .find(|own| own.journey == journey.name && own.key == *key)
+            .map(|own| own.end_time);
+        match journey.entry.reentry {
+            Reentry::Never if is_active || ended.is_some() => Err(Reason::ReentryNever),
+            Reentry::AfterExit | Reentry::AfterCooldown if is_active => Err(Reason::ReentryActive),
+            Reentry::AfterCooldown
+                if ended.is_some_and(|end| self.now < end + journey.entry.cooldown) =>
+            {
+                Err(Reason::ReentryCooldown)
+            }
+            Reentry::Replace => {
+                if let Some(place) = self.state.run_place(&journey.name, key) {
+                    let old = self.state.runs.remove(place);
+                    self.end(old, Reason::Replaced, RunOutcome::Neutral, Name::from(""));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn start(&mut self, journey: &Arc<Journey>, key: Name, happening: &Happening<'_>) {
+        let cause = match happening.event_id() {
+            "" => journey.entry.trigger.subject().as_ref(),
+            id => id,
+        };
+        let id = run_id(
+            self.customer,
+            &journey.name,
+            &key,
+            cause,
+            self.state.run_count,
+        );
+        self.state.run_count += 1;
+        let run = Run {
+            id,
+            journey: Arc::clone(&journey.name),
+            version: journey.version,
+            key,
+            step: Name::from(""),
+            visit: 0,
+            start_time: self.since,
+            arrive_time: self.now,
+            since: self.since,
+            due: None,
+            trigger: Arc::new(bounded(happening.properties())),
+            holdout: false,
+            arm: Name::from(""),
+        };
+        if let Some(run) = self.begin(run, journey) {
+            self.state.runs.push(run);
+        }
+    }
+
+    /// Counts a refusal. A filter that does not match is the normal course of things and not told as history.
+    fn refuse(&mut self, journey: &Journey, reason: Reason) {
+        let counter = Counter::Journey {
+            journey: &journey.name,
+            version: journey.version,
+            of: RunCount::Refused(reason),
+        };
+        self.count(counter, 1);
+        if reason != Reason::FilterNotMatched {
+            let detail = Arc::clone(journey.entry.trigger.subject());
+            self.note_refusal(&journey.name, reason, detail);
+        }
+    }
+}
+
+impl crate::state::State {
+    /// Where the run of a journey and key is.
+    pub(super) fn run_place(&self, journey: &Name, key: &Name) -> Option<usize> {
+        self.runs
+            .iter()
+            .position(|run| run.journey == *journey && run.key == *key)
+    }
+}
+
+/// The key of a run, if the event has it: a text, number or truth value of a bounded length.
+fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
+    let Some(name) = &entry.key else {
+        return Some(Name::from(""));
+    };
+    let key = match properties.value(name)? {
+        Value::Text(text) => text.as_ref().into(),
+        Value::List(_) => return None,
+        plain => {
+            let mut text = String::new();
+            write!(text, "{plain}").ok()?;
+            Name::from(text)
+        }
+    };
+    (!key.is_empty() && key.len() <= limits::KEY_BYTES).then_some(key)
+}
+
+/// As many properties, in the order of their names, as a run keeps.
+fn bounded(properties: &Properties) -> Properties {
+    let mut bytes = 0;
+    properties
+        .iter()
+        .take_while(|(name, value)| {
+            bytes += name.len() + size(value);
+            bytes <= limits::TRIGGER_BYTES
+        })
+        .map(|(name, value)| (name, value.clone()))
+        .collect()
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Bool(_) => 1,
+        Value::Number(_) => 8,
+        Value::Text(text) => text.len(),
+        Value::List(values) => values.iter().map(size).sum(),
+    }
+}

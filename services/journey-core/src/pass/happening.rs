@@ -1,0 +1,139 @@
+//! What a fact tells, as triggers and conditions see it.
+
+use std::cell::OnceCell;
+
+use expr::Subject;
+use kernel::{Properties, Value};
+use proto::convert::properties;
+use proto::stream::v1::{Event, Fact, SegmentChange};
+
+use crate::definition::{Readers, ReadersOf, Trigger, TriggerKind};
+use crate::state::{Name, State};
+
+use super::Pass;
+
+/// What a fact tells. The properties of its event are read when first asked for: most facts concern no definition.
+pub(crate) struct Happening<'a> {
+    event: Option<&'a Event>,
+    changes: &'a [SegmentChange],
+    properties: OnceCell<Properties>,
+}
+
+/// Whether a trigger was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Match {
+    /// Nothing that it listens to happened.
+    No,
+    /// It happened, and the condition does not hold.
+    Filtered,
+    /// It happened.
+    Yes,
+}
+
+impl<'a> Happening<'a> {
+    pub(crate) const fn of(fact: &'a Fact) -> Self {
+        Self {
+            event: fact.event.as_ref(),
+            changes: fact.changes.as_slice(),
+            properties: OnceCell::new(),
+        }
+    }
+
+    /// The event's properties; none where there is no event.
+    pub(crate) fn properties(&self) -> &Properties {
+        self.properties.get_or_init(|| {
+            self.event
+                .map(|event| properties(&event.properties))
+                .unwrap_or_default()
+        })
+    }
+
+    /// The event's id; empty where there is no event.
+    pub(crate) fn event_id(&self) -> &str {
+        self.event.map_or("", |event| event.event_id.as_str())
+    }
+
+    /// What there is to look up: the event first, then the changes in order.
+    pub(crate) fn lookups(&self) -> impl Iterator<Item = ReadersOf<'a>> + use<'a> {
+        let event = self.event.map(|event| ReadersOf::Event(&event.name));
+        let changes = self.changes.iter().map(|change| ReadersOf::Change {
+            segment: &change.segment,
+            entered: change.entered,
+        });
+        event.into_iter().chain(changes)
+    }
+
+    fn happened(&self, kind: &TriggerKind) -> bool {
+        let changed = |segment: &Name, entered: bool| {
+            self.changes
+                .iter()
+                .any(|change| change.entered == entered && change.segment == segment.as_ref())
+        };
+        match kind {
+            TriggerKind::Event(name) => self.event.is_some_and(|event| event.name == name.as_ref()),
+            TriggerKind::Entered(segment) => changed(segment, true),
+            TriggerKind::Left(segment) => changed(segment, false),
+        }
+    }
+
+    /// Whether a trigger was met.
+    pub(crate) fn matches(&self, trigger: &Trigger, state: &State) -> Match {
+        if !self.happened(&trigger.kind) {
+            return Match::No;
+        }
+        match &trigger.condition {
+            Some(condition) if !condition.holds(&View::new(state, self.properties())) => {
+                Match::Filtered
+            }
+            _ => Match::Yes,
+        }
+    }
+}
+
+impl Pass<'_> {
+    /// The readers of everything that happened, each list once.
+    pub(super) fn readers<'d>(
+        definitions: &'d crate::definition::Definitions,
+        happening: &Happening<'_>,
+    ) -> Vec<&'d Readers> {
+        happening
+            .lookups()
+            .filter_map(|lookup| definitions.readers_of(lookup))
+            .collect()
+    }
+}
+
+/// The customer and the event at hand.
+pub(crate) struct View<'a> {
+    state: &'a State,
+    event: &'a Properties,
+}
+
+impl<'a> View<'a> {
+    pub(crate) const fn new(state: &'a State, event: &'a Properties) -> Self {
+        Self { state, event }
+    }
+}
+
+impl Subject for View<'_> {
+    fn profile(&self, name: &str) -> Option<&Value> {
+        self.state.traits.value(name)
+    }
+
+    fn event(&self, name: &str) -> Option<&Value> {
+        self.event.value(name)
+    }
+
+    fn in_segment(&self, name: &str) -> bool {
+        self.state.is_in_segment(name)
+    }
+}
+
+impl Trigger {
+    /// What it listens to, for people: the event or the segment.
+    pub(crate) const fn subject(&self) -> &Name {
+        match &self.kind {
+            TriggerKind::Event(name) | TriggerKind::Entered(name) | TriggerKind::Left(name) => name,
+        }
+    }
+}

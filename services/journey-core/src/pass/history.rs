@@ -1,0 +1,56 @@
+//! What is told of the customer later: the newest things that happened, and decisions not to act.
+
+use std::sync::Arc;
+
+use kernel::{Reason, RunId};
+
+use crate::limits;
+use crate::state::{HistoryEntry, Name, Run};
+
+use super::Pass;
+
+impl Pass<'_> {
+    /// Adds to the history.
+    pub(super) fn note(
+        &mut self,
+        subject: &Name,
+        run: Option<RunId>,
+        step: &Name,
+        reason: Reason,
+        detail: Name,
+    ) {
+        self.push_history(HistoryEntry {
+            time: self.since,
+            subject: Arc::clone(subject),
+            run,
+            step: Arc::clone(step),
+            reason,
+            detail,
+        });
+    }
+
+    /// Adds a transition of a run.
+    pub(super) fn note_run(&mut self, run: &Run, reason: Reason, detail: Name) {
+        self.note(&run.journey, Some(run.id), &run.step, reason, detail);
+    }
+
+    /// Adds a refusal in the place of the last one like it, so that a frequent event does not push out all else.
+    pub(super) fn note_refusal(&mut self, journey: &Name, reason: Reason, detail: Name) {
+        let is_like = |entry: &HistoryEntry| {
+            entry.run.is_none() && entry.reason == reason && entry.subject == *journey
+        };
+        if let Some(place) = self.state.history.iter().position(is_like) {
+            Arc::make_mut(&mut self.state.history).remove(place);
+        }
+        self.note(journey, None, &Name::from(""), reason, detail);
+    }
+
+    fn push_history(&mut self, entry: HistoryEntry) {
+        let history = Arc::make_mut(&mut self.state.history);
+        if history.len() >= limits::HISTORY {
+            history.pop_front();
+        }
+        history.push_back(entry);
+        self.changed = true;
+    }
+}

@@ -1,0 +1,203 @@
+//! Merges: the state of a customer moves to the one that survives, and is folded in there.
+//!
+//! What moves is taken out of the counts of the one partition and added to those of the other, so that sums over all
+//! partitions stay what they were.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use engine::Poison;
+use hot::StreamName;
+use kernel::{CustomerId, Reason};
+use proto::journey::v1::RunOutcome;
+use proto::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
+
+use crate::codec;
+use crate::counter::{PathCount, RunCount, StageCount};
+use crate::limits;
+use crate::state::{Measure, Name, Passage, Position, Progress, Run, State};
+
+use super::Pass;
+
+impl Pass<'_> {
+    /// Sends the state after the survivor and leaves a redirect.
+    pub(crate) fn take_merge(&mut self, into: &[u8]) -> Result<(), Poison> {
+        let survivor = CustomerId::try_from_bytes(into)
+            .map_err(|_| Poison::new("the survivor of a merge is not a customer id"))?;
+        if survivor == self.customer {
+            return Err(Poison::new("a customer cannot be merged into itself"));
+        }
+        self.drop_undefined();
+        let state = std::mem::replace(self.state, State::redirect_to(survivor));
+        self.changed = true;
+        for run in &state.runs {
+            self.count_presence(run, -1);
+        }
+        for position in &state.positions {
+            self.count_stage(&position.map, StageCount::In(&position.stage), -1);
+            self.count_stage(&position.map, StageCount::Present(&position.stage), -1);
+        }
+        for progress in &state.progress {
+            self.uncount_progress(progress);
+        }
+        let from_customer_id = Bytes::copy_from_slice(self.customer.as_bytes());
+        let into_customer_id = Bytes::copy_from_slice(survivor.as_bytes());
+        let moved = StateMoved {
+            from_customer_id: from_customer_id.clone(),
+            state: codec::encode(&state),
+        };
+        let moved = self.record(into_customer_id.clone(), Body::Moved(moved));
+        let partition = self
+            .definitions
+            .partitions
+            .partition_of(survivor.fragment());
+        self.effects.forward(partition, StreamName::Facts, moved);
+        let merged = Body::Merged(CustomerMerged { into_customer_id });
+        let merged = self.record(from_customer_id, merged);
+        self.effects.emit(merged);
+        Ok(())
+    }
+
+    /// Folds in the state of a customer who was joined into this one.
+    pub(crate) fn take_moved(&mut self, state: &[u8]) -> Result<(), Poison> {
+        let other = codec::decode(state)?;
+        self.drop_undefined();
+        self.changed = true;
+        self.fold_traits(&other);
+        for ending in other.endings {
+            let own = self
+                .state
+                .endings
+                .iter()
+                .find(|own| own.journey == ending.journey && own.key == ending.key);
+            if own.is_none_or(|own| own.end_time < ending.end_time) {
+                self.remember_ending(ending);
+            }
+        }
+        self.state.run_count += other.run_count;
+        self.state.ended.extend(other.ended);
+        self.state
+            .ended
+            .make_contiguous()
+            .sort_by_key(|run| run.end_time);
+        while self.state.ended.len() > limits::RUNS_ENDED {
+            self.state.ended.pop_front();
+        }
+        let history = Arc::make_mut(&mut self.state.history);
+        history.extend(other.history.iter().cloned());
+        history.make_contiguous().sort_by_key(|entry| entry.time);
+        while history.len() > limits::HISTORY {
+            history.pop_front();
+        }
+        for run in other.runs {
+            self.fold_run(run);
+        }
+        for position in other.positions {
+            self.fold_position(position);
+        }
+        for progress in other.progress {
+            self.fold_progress(progress);
+        }
+        // What moved may have been due on its way, or refer to what was deleted meanwhile.
+        self.take_timer();
+        Ok(())
+    }
+
+    /// What the survivor knows stands; what it does not know is taken over. Memberships are not: segmentation judges
+    /// the joined customer anew and tells what changes.
+    fn fold_traits(&mut self, other: &State) {
+        let traits = Arc::make_mut(&mut self.state.traits);
+        for (name, value) in other.traits.iter() {
+            if traits.value(name).is_none() && traits.len() < kernel::limits::TRAITS_PER_PROFILE {
+                traits.set(name, value.clone());
+            }
+        }
+    }
+
+    /// The survivor's own run of a journey and key continues; without one, the other's does.
+    fn fold_run(&mut self, run: Run) {
+        self.count_presence(&run, 1);
+        if self.state.run_place(&run.journey, &run.key).is_some() {
+            self.end(run, Reason::MergedInto, RunOutcome::Neutral, Name::from(""));
+        } else {
+            self.state.runs.push(run);
+            self.state.runs.sort_by_key(|run| run.start_time);
+        }
+    }
+
+    /// The newer position stands.
+    fn fold_position(&mut self, position: Position) {
+        let map = Arc::clone(&position.map);
+        self.count_stage(&map, StageCount::In(&position.stage), 1);
+        self.count_stage(&map, StageCount::Present(&position.stage), 1);
+        let Some(place) = self.position_place(&map) else {
+            self.state.positions.push(position);
+            return;
+        };
+        let own = &mut self.state.positions[place];
+        let left = if position.enter_time > own.enter_time {
+            std::mem::replace(own, position)
+        } else {
+            position
+        };
+        self.count_stage(&map, StageCount::Out(&left.stage), 1);
+        self.count_stage(&map, StageCount::Present(&left.stage), -1);
+    }
+
+    /// Everything that happened to either happened to the customer; the path began when the first of them began it.
+    fn fold_progress(&mut self, other: Progress) {
+        let Some(path) = self.definitions.paths.get(&other.path) else {
+            return;
+        };
+        let first = &path.milestones[0].name;
+        if !other.passages.iter().any(|own| own.milestone == *first) {
+            return;
+        }
+        let place = if let Some(place) = self.progress_place(&path.name) {
+            let own = &mut self.state.progress[place];
+            own.passages = union(&own.passages, &other.passages);
+            place
+        } else {
+            self.count_path(&path.name, PathCount::Started, 1);
+            self.state.progress.push(Progress {
+                version: path.version,
+                measure: Measure::default(),
+                ..other
+            });
+            self.state.progress.len() - 1
+        };
+        self.remeasure(place, path);
+    }
+
+    fn count_presence(&mut self, run: &Run, change: i64) {
+        self.count_run(run, RunCount::Entered, change);
+        self.count_run(run, RunCount::Active, change);
+        self.count_run(run, RunCount::In(&run.step), change);
+        self.count_run(run, RunCount::Present(&run.step), change);
+    }
+
+    fn record(&self, customer_id: Bytes, body: Body) -> Record {
+        Record {
+            customer_id,
+            time_ms: self.since.as_millis(),
+            trace_parent: self.trace_parent.clone(),
+            body: Some(body),
+        }
+    }
+}
+
+/// The passages of both, by time; of each milestone the two earliest, as one customer has at the most.
+fn union(own: &[Passage], other: &[Passage]) -> Vec<Passage> {
+    let mut all: Vec<Passage> = own.iter().chain(other).cloned().collect();
+    all.sort_by_key(|passage| passage.time);
+    let mut kept: Vec<Passage> = Vec::with_capacity(all.len());
+    for passage in all {
+        let known = kept
+            .iter()
+            .filter(|kept| kept.milestone == passage.milestone);
+        if known.count() < 2 {
+            kept.push(passage);
+        }
+    }
+    kept
+}

@@ -1,0 +1,243 @@
+//! Walking: from step to step until a run must wait, or ends. Every transition is counted here, and only here.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::{Reason, Timestamp};
+use proto::convert::named_values;
+use proto::journey::v1::RunOutcome;
+use proto::stream::v1::{Action, Record, record::Body};
+
+use crate::counter::{Counter, RunCount};
+use crate::definition::{Arm, Journey, Send, Step, StepKind, Target};
+use crate::limits;
+use crate::run_id::bucket;
+use crate::state::{EndedRun, Ending, Name, Run};
+
+use super::Pass;
+use super::happening::View;
+
+/// How a run leaves a step.
+struct Departure {
+    to: Target,
+    reason: Reason,
+    detail: Name,
+}
+
+impl Pass<'_> {
+    /// Lets a run leave its step and go on; gives it back where it waits again.
+    pub(super) fn walk(
+        &mut self,
+        mut run: Run,
+        journey: &Journey,
+        to: Target,
+        reason: Reason,
+        detail: Name,
+    ) -> Option<Run> {
+        let mut departure = Departure { to, reason, detail };
+        for _ in 0..limits::STEPS_PER_PASS {
+            let step = departure.to.and_then(|place| journey.steps.get(place));
+            let next = step.map_or("", |step| step.id.as_ref());
+            self.leave(&run, next, departure.reason);
+            self.note_run(&run, departure.reason, departure.detail);
+            let Some(step) = step else {
+                self.close(run, Reason::Completed, RunOutcome::Neutral, Name::from(""));
+                return None;
+            };
+            self.arrive(&mut run, step);
+            departure = match self.take_step(&mut run, step) {
+                Taken::Went(departure) => departure,
+                Taken::Waits => return Some(run),
+                Taken::Ended(outcome) => {
+                    self.end(run, Reason::Completed, outcome, Name::from(""));
+                    return None;
+                }
+            };
+        }
+        self.end(run, Reason::StepLimit, RunOutcome::Failure, Name::from(""));
+        None
+    }
+
+    /// Begins a new run at the first step.
+    pub(super) fn begin(&mut self, mut run: Run, journey: &Journey) -> Option<Run> {
+        let step = journey.steps.first()?;
+        self.count_run(&run, RunCount::Entered, 1);
+        self.count_run(&run, RunCount::Active, 1);
+        self.arrive(&mut run, step);
+        self.note_run(
+            &run,
+            Reason::Entered,
+            Arc::clone(journey.entry.trigger.subject()),
+        );
+        match self.take_step(&mut run, step) {
+            Taken::Went(Departure { to, reason, detail }) => {
+                self.walk(run, journey, to, reason, detail)
+            }
+            Taken::Waits => Some(run),
+            Taken::Ended(outcome) => {
+                self.end(run, Reason::Completed, outcome, Name::from(""));
+                None
+            }
+        }
+    }
+
+    /// Ends a run wherever it is.
+    pub(super) fn end(&mut self, run: Run, reason: Reason, outcome: RunOutcome, detail: Name) {
+        self.leave(&run, "", reason);
+        self.close(run, reason, outcome, detail);
+    }
+
+    fn take_step(&mut self, run: &mut Run, step: &Step) -> Taken {
+        match &step.kind {
+            StepKind::Send(send) => {
+                self.send(run, send);
+                went(send.next, Reason::ActivationRequested, &send.template)
+            }
+            StepKind::Wait { duration, .. } => {
+                run.due = Some(self.now + *duration);
+                Taken::Waits
+            }
+            StepKind::WaitFor { timeout, .. } => {
+                run.due = Some(self.now + *timeout);
+                Taken::Waits
+            }
+            StepKind::Branch { arms, otherwise } => {
+                let view = View::new(self.state, &run.trigger);
+                let met = arms.iter().find(|(condition, _)| condition.holds(&view));
+                match met {
+                    Some((condition, next)) => {
+                        went(*next, Reason::BranchMatched, &condition.source().into())
+                    }
+                    None => went(*otherwise, Reason::BranchElse, &Name::from("")),
+                }
+            }
+            StepKind::Split { salt, arms } => {
+                let bucket = bucket(salt, self.customer);
+                match arms.iter().find(|arm| bucket < arm.until) {
+                    Some(arm) => self.assign(run, arm),
+                    // Shares sum to all buckets in any version that could be published.
+                    None => went(None, Reason::ArmAssigned, &Name::from("")),
+                }
+            }
+            StepKind::Milestone { name, next } => {
+                self.count_run(run, RunCount::Milestone(name), 1);
+                went(*next, Reason::MilestonePassed, name)
+            }
+            StepKind::Exit(outcome) => Taken::Ended(*outcome),
+        }
+    }
+
+    fn assign(&mut self, run: &mut Run, arm: &Arm) -> Taken {
+        run.arm = Arc::clone(&arm.name);
+        run.holdout |= arm.holdout;
+        let of = RunCount::Arm {
+            step: &run.step,
+            arm: &arm.name,
+        };
+        self.count_run(run, of, 1);
+        went(arm.next, Reason::ArmAssigned, &arm.name)
+    }
+
+    /// Asks for an activation, for control groups too, so that both are judged alike.
+    fn send(&mut self, run: &Run, send: &Send) {
+        let expire_time = send.expires_after.map(|after| self.now + after);
+        let action = Action {
+            run_id: Bytes::copy_from_slice(run.id.as_bytes()),
+            visit: run.visit,
+            journey: run.journey.as_ref().to_owned(),
+            version: run.version,
+            step: run.step.as_ref().to_owned(),
+            channel: send.channel.as_ref().to_owned(),
+            template: send.template.as_ref().to_owned(),
+            purpose: send.purpose.as_ref().to_owned(),
+            expire_time_ms: expire_time.map_or(0, Timestamp::as_millis),
+            traits: named_values(&self.state.traits),
+            properties: named_values(&run.trigger),
+            holdout: run.holdout,
+        };
+        self.effects.emit(Record {
+            customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
+            time_ms: self.now.as_millis(),
+            trace_parent: self.trace_parent.clone(),
+            body: Some(Body::Action(action)),
+        });
+    }
+
+    fn arrive(&mut self, run: &mut Run, step: &Step) {
+        run.step = Arc::clone(&step.id);
+        run.visit += 1;
+        run.arrive_time = self.now;
+        run.since = self.since;
+        run.due = None;
+        self.changed = true;
+        self.count_run(run, RunCount::In(&run.step), 1);
+        self.count_run(run, RunCount::Present(&run.step), 1);
+    }
+
+    fn leave(&mut self, run: &Run, next: &str, reason: Reason) {
+        let step = &run.step;
+        self.count_run(run, RunCount::Out(step), 1);
+        self.count_run(run, RunCount::Present(step), -1);
+        self.count_run(run, RunCount::Exit { step, next, reason }, 1);
+    }
+
+    /// Puts a run that left its last step among those that ended.
+    fn close(&mut self, run: Run, reason: Reason, outcome: RunOutcome, detail: Name) {
+        self.count_run(&run, RunCount::Active, -1);
+        self.count_run(&run, RunCount::Ended(reason), 1);
+        self.note_run(&run, reason, detail);
+        self.remember_ending(Ending {
+            journey: Arc::clone(&run.journey),
+            key: Arc::clone(&run.key),
+            end_time: self.now,
+        });
+        if self.state.ended.len() >= limits::RUNS_ENDED {
+            self.state.ended.pop_front();
+        }
+        self.state.ended.push_back(EndedRun {
+            id: run.id,
+            journey: run.journey,
+            version: run.version,
+            key: run.key,
+            visit: run.visit,
+            start_time: run.start_time,
+            end_time: self.now,
+            reason,
+            outcome,
+        });
+    }
+
+    /// Keeps when runs of a journey and key last ended.
+    pub(super) fn remember_ending(&mut self, ending: Ending) {
+        let endings = &mut self.state.endings;
+        endings.retain(|own| own.journey != ending.journey || own.key != ending.key);
+        if endings.len() >= limits::ENDINGS {
+            endings.pop_front();
+        }
+        endings.push_back(ending);
+    }
+
+    pub(super) fn count_run(&mut self, run: &Run, of: RunCount<'_>, change: i64) {
+        let counter = Counter::Journey {
+            journey: &run.journey,
+            version: run.version,
+            of,
+        };
+        self.count(counter, change);
+    }
+}
+
+/// What became of a run at a step.
+enum Taken {
+    Went(Departure),
+    Waits,
+    Ended(RunOutcome),
+}
+
+fn went(to: Target, reason: Reason, detail: &Name) -> Taken {
+    Taken::Went(Departure {
+        to,
+        reason,
+        detail: Arc::clone(detail),
+    })
+}

@@ -1,0 +1,150 @@
+//! What must hold after every step, whatever happened.
+
+use std::collections::BTreeMap;
+
+use engine::{Core as _, Effects, Input};
+use journey_core::JourneyCore;
+use journey_core::counter::{Counter, PathCount, RunCount, StageCount};
+use journey_core::state::State;
+use kernel::Timestamp;
+
+use crate::world::World;
+
+/// In = out + present in every step and stage, and what is counted as present is what the states hold.
+pub(crate) fn check(world: &World) {
+    let mut balance: BTreeMap<String, i64> = BTreeMap::new();
+    let mut present: BTreeMap<String, i64> = BTreeMap::new();
+    for (name, count) in &world.counters {
+        let counter = Counter::parse(name).unwrap_or_else(|| panic!("`{name}` is no counter"));
+        assert!(*count >= 0, "{name} is {count}");
+        let (place, sign) = match counter {
+            Counter::Journey {
+                journey,
+                version,
+                of,
+            } => {
+                let at = |step: &str| format!("{journey}/{version}/{step}");
+                match of {
+                    RunCount::In(step) => (at(step), 1),
+                    RunCount::Out(step) => (at(step), -1),
+                    RunCount::Present(step) => {
+                        *present.entry(at(step)).or_default() += count;
+                        (at(step), -1)
+                    }
+                    RunCount::Entered => (format!("{journey}/{version}"), 1),
+                    RunCount::Active => {
+                        *present.entry(format!("{journey}/{version}")).or_default() += count;
+                        (format!("{journey}/{version}"), -1)
+                    }
+                    RunCount::Ended(_) => (format!("{journey}/{version}"), -1),
+                    RunCount::Exit { step, .. } => (format!("out of {}", at(step)), *count),
+                    _ => continue,
+                }
+            }
+            Counter::Map { map, of } => match of {
+                StageCount::In(stage) => (format!("{map}:{stage}"), 1),
+                StageCount::Out(stage) => (format!("{map}:{stage}"), -1),
+                StageCount::Present(stage) => {
+                    *present.entry(format!("{map}:{stage}")).or_default() += count;
+                    (format!("{map}:{stage}"), -1)
+                }
+                StageCount::Move { .. } => continue,
+            },
+            Counter::Path { path, of } => {
+                *present.entry(format!("{path}={of}")).or_default() += count;
+                continue;
+            }
+        };
+        if !place.starts_with("out of") {
+            *balance.entry(place).or_default() += sign * count;
+        }
+    }
+    for (place, rest) in balance {
+        assert_eq!(
+            rest, 0,
+            "{place}: in is not out + present: {:#?}",
+            world.counters
+        );
+    }
+    present.retain(|_, count| *count != 0);
+    assert_eq!(present, held(world));
+}
+
+/// What the states hold, as the counters should say.
+fn held(world: &World) -> BTreeMap<String, i64> {
+    let mut held: BTreeMap<String, i64> = BTreeMap::new();
+    let mut add = |place: String| *held.entry(place).or_default() += 1;
+    for state in world.states.values() {
+        for run in &state.runs {
+            add(format!("{}/{}/{}", run.journey, run.version, run.step));
+            add(format!("{}/{}", run.journey, run.version));
+            assert!(run.due.is_some(), "a run that waits for nothing");
+        }
+        for position in &state.positions {
+            add(format!("{}:{}", position.map, position.stage));
+        }
+        for progress in &state.progress {
+            let path = &progress.path;
+            let measure = &progress.measure;
+            add(format!("{path}={}", PathCount::Started));
+            if measure.followed {
+                add(format!("{path}={}", PathCount::Followed));
+            }
+            if measure.under_way {
+                add(format!("{path}={}", PathCount::UnderWay));
+            }
+            for milestone in &measure.counted {
+                add(format!("{path}={}", PathCount::Reached(milestone)));
+            }
+            for deviation in &measure.deviations {
+                let of = PathCount::Deviation {
+                    kind: deviation.kind,
+                    milestone: &deviation.milestone,
+                };
+                add(format!("{path}={of}"));
+            }
+        }
+    }
+    held
+}
+
+/// The same step from the stored state gives the same state and effects, and no timer acted early.
+pub(crate) fn check_repeatable(
+    world: &World,
+    before: &State,
+    after: &State,
+    input: Input<'_>,
+    now: Timestamp,
+    effects: &Effects,
+) {
+    let mut again = if before.known {
+        JourneyCore::decode(&JourneyCore::encode(before)).expect("its own bytes")
+    } else {
+        State::default()
+    };
+    let mut effects_again = Effects::default();
+    JourneyCore::step(
+        &world.definitions,
+        &mut again,
+        input,
+        now,
+        &mut effects_again,
+    )
+    .expect("the same input");
+    assert_eq!(&again, after);
+    assert_eq!(effects.records(), effects_again.records());
+    assert_eq!(effects.counted(), effects_again.counted());
+    for run in &after.runs {
+        assert!(run.due.is_none_or(|due| due > run.arrive_time));
+        assert!(run.arrive_time <= now);
+        let was = before.runs.iter().find(|own| own.id == run.id);
+        if let Some(was) = was {
+            assert!(run.visit >= was.visit, "visits are numbered upwards");
+            assert!(
+                (run.visit == was.visit)
+                    == (run.arrive_time == was.arrive_time && run.step == was.step)
+                    || run.arrive_time == was.arrive_time
+            );
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the journey core: scenarios with golden transcripts, mistakes in definitions, and invariants under random
+//! journeys and facts.
+
+mod definitions;
+mod invariants;
+mod random;
+mod scenarios;
+mod world;

@@ -1,0 +1,293 @@
+//! A few customers in a world whose time is moved by hand, and everything that must hold in it at every step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use engine::{Core as _, Effects, Input, Outcome};
+use journey_core::state::State;
+use journey_core::{Definitions, JourneyCore, Names, Source, compile};
+use kernel::{CustomerId, Duration, FragmentId, PartitionCount, Timestamp};
+use proto::definition::v1::{Definition, definition::Kind};
+use proto::stream::v1::{
+    CustomerMerged, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
+};
+
+use crate::invariants;
+
+/// Customers, their states, and what was counted.
+pub(crate) struct World {
+    pub(crate) definitions: Definitions,
+    pub(crate) states: BTreeMap<CustomerId, State>,
+    pub(crate) counters: BTreeMap<String, i64>,
+    pub(crate) activations: BTreeSet<String>,
+    pub(crate) transcript: String,
+    now: Timestamp,
+    events: u32,
+}
+
+/// Reads definitions: YAML documents that map one to one to the contract.
+pub(crate) fn read(yaml: &str) -> Vec<Kind> {
+    let documents: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple(yaml).expect("the test's YAML is well-formed");
+    documents
+        .into_iter()
+        .map(|document| {
+            let name = "happypath.definition.v1.Definition";
+            let descriptor = proto::DESCRIPTORS
+                .get_message_by_name(name)
+                .expect("the contract has definitions");
+            let message = prost_reflect::DynamicMessage::deserialize(descriptor, document)
+                .expect("the test's YAML fits the contract");
+            let definition: Definition = message.transcode_to().expect("the same message");
+            definition.kind.expect("a kind")
+        })
+        .collect()
+}
+
+/// Compiles definitions of version 1.
+pub(crate) fn compiled(yaml: &str) -> Definitions {
+    let kinds = read(yaml);
+    let sources: Vec<Source<'_>> = kinds
+        .iter()
+        .map(|kind| Source {
+            kind,
+            version: 1,
+            is_current: true,
+        })
+        .collect();
+    compile(&sources, &Names::default(), PartitionCount::DEFAULT)
+        .expect("definitions without fault")
+}
+
+/// The customer of a number.
+pub(crate) fn customer(number: u32) -> CustomerId {
+    let uuid = format!("00000000-0000-7000-8000-{number:012}");
+    uuid.parse::<FragmentId>().expect("an id").into()
+}
+
+impl World {
+    pub(crate) fn new(definitions: Definitions) -> Self {
+        Self {
+            definitions,
+            states: BTreeMap::new(),
+            counters: BTreeMap::new(),
+            activations: BTreeSet::new(),
+            transcript: String::new(),
+            now: Timestamp::from_millis(0),
+            events: 0,
+        }
+    }
+
+    /// Takes one line, such as `2d c1 purchase value=3 @plan=pro +vip -new`, `3d c2 merged c1`, or `9d` alone.
+    ///
+    /// `name=value` is a property, `@name=value` a trait, `+name` and `-name` are segments entered and left. A time
+    /// before that of an earlier line is an event that comes late.
+    pub(crate) fn take_line(&mut self, line: &str) {
+        let mut words = line.split_whitespace();
+        let time: Duration = words.next().expect("a time").parse().expect("a time");
+        let time = Timestamp::from_millis(time.as_millis());
+        self.advance(time);
+        let mut words = words.peekable();
+        let who = match words.next_if(|word| word.starts_with('c') && word.len() == 2) {
+            Some(who) => who,
+            None => "c1",
+        };
+        let who = customer(who[1..].parse().expect("a customer such as c1"));
+        let words: Vec<&str> = words.collect();
+        match *words.as_slice() {
+            [] => {}
+            ["merged", into] => {
+                let into = customer(into[1..].parse().expect("a customer"));
+                let body = Body::Merged(CustomerMerged {
+                    into_customer_id: Bytes::copy_from_slice(into.as_bytes()),
+                });
+                self.take(who, time, body);
+            }
+            _ => {
+                let fact = self.fact(&words, time);
+                self.take(who, time, Body::Fact(fact));
+            }
+        }
+    }
+
+    /// Lets time pass: every timer that is due fires, in order, exactly when it is due.
+    pub(crate) fn advance(&mut self, until: Timestamp) {
+        loop {
+            let due = self
+                .states
+                .iter()
+                .filter_map(|(who, state)| Some((state.next_due()?, *who)))
+                .min();
+            match due {
+                Some((due, who)) if due <= until => {
+                    self.now = self.now.max(due);
+                    let key = Bytes::copy_from_slice(who.as_bytes());
+                    let timer = Input::Timer {
+                        key: &key,
+                        due_time: due,
+                    };
+                    self.step(who, timer);
+                    let again = self.states[&who].next_due();
+                    assert!(
+                        again.is_none_or(|again| again > due),
+                        "the timer at {due} fires for ever"
+                    );
+                }
+                _ => break,
+            }
+        }
+        self.now = self.now.max(until);
+    }
+
+    pub(crate) fn take(&mut self, who: CustomerId, time: Timestamp, body: Body) {
+        let record = Record {
+            customer_id: Bytes::copy_from_slice(who.as_bytes()),
+            time_ms: time.as_millis(),
+            trace_parent: String::new(),
+            body: Some(body),
+        };
+        let mut records = vec![(who, record)];
+        while let Some((who, record)) = records.pop() {
+            let key = Bytes::copy_from_slice(who.as_bytes());
+            let input = Input::Record {
+                key: &key,
+                record: &record,
+            };
+            for forwarded in self.step(who, input) {
+                let to = CustomerId::try_from_bytes(&forwarded.customer_id).expect("a customer");
+                records.push((to, forwarded));
+            }
+        }
+        invariants::check(self);
+    }
+
+    /// One step; returns the records that go to other customers.
+    fn step(&mut self, who: CustomerId, input: Input<'_>) -> Vec<Record> {
+        let before = self.states.get(&who).cloned().unwrap_or_default();
+        let mut effects = Effects::default();
+        let mut after = before.clone();
+        let outcome =
+            JourneyCore::step(&self.definitions, &mut after, input, self.now, &mut effects)
+                .expect("an input that can be processed");
+        invariants::check_repeatable(self, &before, &after, input, self.now, &effects);
+        match outcome {
+            Outcome::Keep { next_due } => assert_eq!(next_due, after.next_due()),
+            Outcome::Unchanged => assert_eq!(after, before, "said to be unchanged"),
+            Outcome::Remove => panic!("journeys never forget a customer"),
+        }
+        for (name, change) in effects.counted() {
+            *self.counters.entry(name.to_string()).or_default() += change;
+        }
+        self.tell(who, &before, &after);
+        self.tell_actions(who, effects.records());
+        self.states.insert(who, after);
+        let forwarded = effects.forwarded().iter();
+        forwarded.map(|(_, _, record)| record.clone()).collect()
+    }
+
+    fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {
+        let mut fact = Fact::default();
+        for word in words {
+            if let Some(segment) = word.strip_prefix(['+', '-']) {
+                fact.changes.push(SegmentChange {
+                    segment: segment.to_owned(),
+                    version: 1,
+                    entered: word.starts_with('+'),
+                    reason: 1,
+                    time_ms: time.as_millis(),
+                });
+            } else if let Some((name, value)) = word.split_once('=') {
+                let event = fact.event.get_or_insert_default();
+                match name.strip_prefix('@') {
+                    Some(name) => event.traits.push(named(name, value)),
+                    None => event.properties.push(named(name, value)),
+                }
+            } else {
+                self.events += 1;
+                fact.event = Some(Event {
+                    name: (*word).to_owned(),
+                    event_id: format!("e{}", self.events),
+                    ..Event::default()
+                });
+            }
+        }
+        fact
+    }
+
+    /// Writes down what is new in a customer's history.
+    fn tell(&mut self, who: CustomerId, before: &State, after: &State) {
+        let last = before.history.back();
+        let new: Vec<_> = after
+            .history
+            .iter()
+            .rev()
+            .take_while(|entry| Some(*entry) != last)
+            .collect();
+        if after.history.len() > before.history.len() + 20 || after.redirect.is_some() {
+            return;
+        }
+        let who = number(who);
+        for entry in new.into_iter().rev() {
+            let time = Duration::from_millis(entry.time.as_millis());
+            let line = format!(
+                "{time} c{who} {} {} {} {}",
+                entry.subject,
+                if entry.step.is_empty() {
+                    "-"
+                } else {
+                    &entry.step
+                },
+                entry.reason.code(),
+                entry.detail
+            );
+            writeln!(self.transcript, "{}", line.trim_end()).expect("a text takes it");
+        }
+    }
+
+    fn tell_actions(&mut self, who: CustomerId, records: &[Record]) {
+        for record in records {
+            let Some(Body::Action(action)) = &record.body else {
+                continue;
+            };
+            let activation = format!("{:?}/{}", action.run_id, action.visit);
+            assert!(
+                self.activations.insert(activation),
+                "visit {} of a run asked twice",
+                action.visit
+            );
+            let time = Duration::from_millis(record.time_ms);
+            let holdout = if action.holdout { " (holdout)" } else { "" };
+            writeln!(
+                self.transcript,
+                "{time} c{} > {} by {}, visit {}{holdout}",
+                number(who),
+                action.template,
+                action.channel,
+                action.visit
+            )
+            .expect("a text takes it");
+        }
+    }
+}
+
+fn number(who: CustomerId) -> u128 {
+    who.to_string()
+        .rsplit('-')
+        .next()
+        .and_then(|tail| tail.parse().ok())
+        .unwrap_or_default()
+}
+
+fn named(name: &str, text: &str) -> NamedValue {
+    let kind = match (text, text.parse::<f64>()) {
+        ("null", _) => None,
+        ("true", _) => Some(value::Kind::Bool(true)),
+        (_, Ok(number)) => Some(value::Kind::Number(number)),
+        _ => Some(value::Kind::Text(text.to_owned())),
+    };
+    NamedValue {
+        name: name.to_owned(),
+        value: Some(Value { kind }),
+    }
+}

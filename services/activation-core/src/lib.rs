@@ -1,1 +1,24 @@
-//! activation-core.
+//! Activation's decisions: may it be sent, when, and did it arrive?
+//!
+//! Pure: no async, clock, randomness, environment, IO or logging. It renders and decides; the `activation` service
+//! delivers.
+
+pub mod address;
+mod admission;
+pub mod backoff;
+pub mod cap;
+pub mod channel;
+pub mod consent;
+mod core;
+mod definitions;
+mod delivery;
+pub mod limits;
+pub mod policy;
+mod receipt;
+pub mod state;
+pub mod template;
+
+pub use self::core::ActivationCore;
+pub use definitions::{Definitions, Kind, Mistake};
+pub use receipt::{COUNTER_PREFIX, Counter};
+pub use state::State;

@@ -1,0 +1,156 @@
+//! Admission: may this be sent to this customer now?
+//!
+//! Guards in a fixed order; the first that refuses gives the reason. A refusal is kept, counted and told like any other
+//! outcome. A holdout is asked for and refused like any other, so that both arms of an experiment are counted alike.
+
+use kernel::{ActivationId, Reason};
+use proto::activation::v1::ActivationStatus;
+use proto::stream::v1::Action;
+
+use crate::definitions::Definitions;
+use crate::delivery;
+use crate::limits;
+use crate::receipt::{Step, counter};
+use crate::state::{Activation, Pending, State, detail, is_expired};
+use crate::template::{Rendered, Values};
+
+/// Takes an action: refuses it, or admits it and hands its first attempt to the channel.
+///
+/// Returns whether the state changed.
+pub(crate) fn admit(
+    definitions: &Definitions,
+    state: &mut State,
+    id: ActivationId,
+    action: &Action,
+    trace_parent: &str,
+    step: &mut Step<'_>,
+) -> bool {
+    if state.place(id).is_some() {
+        // The first one's outcome stands and was told; only the surplus request is counted.
+        step.effects.count(
+            counter(
+                &action.journey,
+                &action.channel,
+                ActivationStatus::Suppressed,
+                Reason::Duplicate,
+            ),
+            1,
+        );
+        return false;
+    }
+    let mut activation = requested(id, action, step);
+    match decide(definitions, state, id, action, step) {
+        Err(refusal) => {
+            activation.status = ActivationStatus::Suppressed;
+            activation.reason = refusal.reason;
+            activation.detail = detail(&refusal.detail);
+            step.count_new(&activation);
+            step.tell(&activation, trace_parent);
+        }
+        Ok(rendered) => {
+            let counts = !definitions.policy().is_exempt(&action.purpose);
+            if counts {
+                state.send_times.reserve(step.now);
+            }
+            activation.pending = Some(Box::new(Pending {
+                action: action.clone(),
+                trace_parent: trace_parent.into(),
+                in_flight: false,
+                due: step.now,
+                failures: 0,
+                lapses: 0,
+                reserved: counts.then_some(step.now),
+            }));
+            step.count_new(&activation);
+            delivery::dispatch(&mut activation, rendered, step);
+        }
+    }
+    state.activations.push(activation);
+    state.forget();
+    true
+}
+
+struct Refusal {
+    reason: Reason,
+    detail: String,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            detail: String::new(),
+        }
+    }
+}
+
+fn decide(
+    definitions: &Definitions,
+    state: &State,
+    id: ActivationId,
+    action: &Action,
+    step: &Step<'_>,
+) -> Result<Rendered, Refusal> {
+    let policy = definitions.policy();
+    let is_exempt = policy.is_exempt(&action.purpose);
+    if is_expired(action, step.now) {
+        return Err(Reason::Expired.into());
+    }
+    if action.holdout {
+        return Err(Reason::Holdout.into());
+    }
+    let has_consent = || {
+        state
+            .consents
+            .allows(&action.purpose, &action.channel, policy.consent_by_default)
+    };
+    if !is_exempt && !has_consent() {
+        return Err(Reason::NoConsent.into());
+    }
+    if definitions.channel(&action.channel).is_none() {
+        return Err(Reason::UnknownChannel.into());
+    }
+    if !definitions.templates().contains(&action.template) {
+        return Err(Reason::UnknownTemplate.into());
+    }
+    if state.pending_count() >= limits::PENDING {
+        return Err(Reason::PendingLimit.into());
+    }
+    if let Some(cap) = policy.frequency_cap.filter(|_| !is_exempt)
+        && !state.send_times.allows(cap, step.now)
+    {
+        return Err(Reason::FrequencyCap.into());
+    }
+    render(definitions, id, action).map_err(|detail| Refusal {
+        reason: Reason::TemplateError,
+        detail,
+    })
+}
+
+/// Renders the template of an action; the error is for people.
+pub(crate) fn render(
+    definitions: &Definitions,
+    id: ActivationId,
+    action: &Action,
+) -> Result<Rendered, String> {
+    Values::of_action(id, action)
+        .and_then(|values| definitions.templates().render(&action.template, &values))
+        .map_err(|error| error.message)
+}
+
+fn requested(id: ActivationId, action: &Action, step: &Step<'_>) -> Activation {
+    Activation {
+        id,
+        journey: action.journey.as_str().into(),
+        step: action.step.as_str().into(),
+        channel: action.channel.as_str().into(),
+        template: action.template.as_str().into(),
+        status: ActivationStatus::Pending,
+        reason: Reason::SentToChannel,
+        detail: Box::default(),
+        attempts: 0,
+        create_time: step.now,
+        update_time: step.now,
+        pending: None,
+    }
+}

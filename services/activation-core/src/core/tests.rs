@@ -1,0 +1,531 @@
+//! The core over scenarios, and over random histories against plain rules.
+
+mod properties;
+
+use std::collections::BTreeMap;
+
+use kernel::{PartitionCount, Reason};
+use proto::activation::v1 as api;
+use proto::activation::v1::ActivationStatus;
+use proto::stream::v1::{
+    Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
+};
+
+use super::*;
+use crate::backoff;
+use crate::limits;
+
+/// One customer, with all that its steps caused.
+struct World {
+    definitions: Definitions,
+    customer: CustomerId,
+    state: State,
+    now: i64,
+    next_due: Option<Timestamp>,
+    counters: BTreeMap<String, i64>,
+    dispatched: Vec<(i64, Delivery)>,
+    receipts: Vec<String>,
+    forwarded: Vec<Record>,
+}
+
+fn customer(number: u8) -> CustomerId {
+    CustomerId::try_from_bytes(&[number; 16]).expect("16 bytes")
+}
+
+fn definitions(policy: &api::Policy) -> Definitions {
+    let channel = api::Channel {
+        name: "log".to_owned(),
+        kind: Some(api::channel::Kind::Log(api::LogChannel {})),
+        max_attempts: 3,
+        ..api::Channel::default()
+    };
+    let templates = [
+        ("hello", "Hello {{ profile.name }}"),
+        ("broken", "{{ range(5000) }}"),
+    ]
+    .map(|(name, body)| api::Template {
+        name: name.to_owned(),
+        subject: "S".to_owned(),
+        body: body.to_owned(),
+    });
+    Definitions::compile(PartitionCount::DEFAULT, [&channel], &templates, [policy])
+        .expect("valid definitions")
+}
+
+fn policy(limit: u32, window: &str) -> api::Policy {
+    api::Policy {
+        name: "default".to_owned(),
+        exempt_purposes: vec!["transactional".to_owned()],
+        consent_by_default: true,
+        frequency_cap: (limit > 0).then(|| api::FrequencyCap {
+            limit,
+            window: window.to_owned(),
+        }),
+    }
+}
+
+fn action(visit: u32) -> Action {
+    Action {
+        run_id: Bytes::from_static(&[5; 16]),
+        visit,
+        journey: "welcome".to_owned(),
+        step: "mail".to_owned(),
+        channel: "log".to_owned(),
+        template: "hello".to_owned(),
+        purpose: "marketing".to_owned(),
+        traits: vec![NamedValue {
+            name: "name".to_owned(),
+            value: Some(Value {
+                kind: Some(Kind::Text("Ada".to_owned())),
+            }),
+        }],
+        ..Action::default()
+    }
+}
+
+impl World {
+    fn new(policy: &api::Policy) -> Self {
+        Self {
+            definitions: definitions(policy),
+            customer: customer(1),
+            state: State::default(),
+            now: 1_000_000,
+            next_due: None,
+            counters: BTreeMap::new(),
+            dispatched: Vec::new(),
+            receipts: Vec::new(),
+            forwarded: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, body: Body) -> Result<Outcome, Poison> {
+        let record = Record {
+            customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
+            time_ms: self.now,
+            trace_parent: "00-trace".to_owned(),
+            body: Some(body),
+        };
+        self.record(&record)
+    }
+
+    fn record(&mut self, record: &Record) -> Result<Outcome, Poison> {
+        let key = record.customer_id.clone();
+        self.step(Input::Record { key: &key, record })
+    }
+
+    /// Lets time pass, firing timers on the way.
+    fn pass(&mut self, millis: i64) {
+        let end = self.now + millis;
+        while let Some(due) = self.next_due.filter(|due| due.as_millis() <= end) {
+            self.now = due.as_millis().max(self.now);
+            let key = Bytes::copy_from_slice(self.customer.as_bytes());
+            self.step(Input::Timer {
+                key: &key,
+                due_time: due,
+            })
+            .expect("timers are never poison");
+        }
+        self.now = end;
+    }
+
+    fn step(&mut self, input: Input<'_>) -> Result<Outcome, Poison> {
+        let mut effects = Effects::default();
+        let now = Timestamp::from_millis(self.now);
+        // What is stored is what the next step finds.
+        let mut state = State::decode(&self.state.encode()).expect("what was encoded");
+        assert_eq!(state, self.state);
+        let outcome =
+            ActivationCore::step(&self.definitions, &mut state, input, now, &mut effects)?;
+        match outcome {
+            Outcome::Keep { next_due } => {
+                self.next_due = next_due;
+                self.state = state;
+            }
+            Outcome::Unchanged => assert_eq!(state, self.state),
+            Outcome::Remove => panic!("activation never removes a state"),
+        }
+        for (name, change) in effects.counted() {
+            *self.counters.entry(name.to_string()).or_default() += change;
+        }
+        for record in effects.dispatched() {
+            if let Some(Body::Delivery(delivery)) = &record.body {
+                self.dispatched.push((self.now, delivery.clone()));
+            }
+        }
+        for (stream, record) in effects.records_to() {
+            assert_eq!(*stream, StreamName::Events);
+            if let Some(Body::Event(event)) = &record.body {
+                let Some(Kind::Text(reason)) = &event.properties[3]
+                    .value
+                    .as_ref()
+                    .and_then(|v| v.kind.clone())
+                else {
+                    panic!("receipts carry a reason")
+                };
+                self.receipts.push(format!("{} {reason}", event.name));
+            }
+        }
+        self.forwarded.extend(
+            effects
+                .forwarded()
+                .iter()
+                .map(|(.., record)| record.clone()),
+        );
+        Ok(outcome)
+    }
+
+    fn outcome(&mut self, visit: u32, attempt: u32, result: DeliveryResult) -> Outcome {
+        self.send(Body::Outcome(Attempted {
+            run_id: Bytes::from_static(&[5; 16]),
+            visit,
+            attempt,
+            result: result.into(),
+            retry_after_ms: 0,
+            detail: "503".to_owned(),
+        }))
+        .expect("an outcome")
+    }
+
+    fn consent(&mut self, channel: &str, granted: bool) {
+        self.send(Body::Consent(ConsentChange {
+            purpose: "marketing".to_owned(),
+            channel: channel.to_owned(),
+            granted,
+            source: "test".to_owned(),
+        }))
+        .expect("a consent");
+    }
+
+    fn last(&self) -> (ActivationStatus, Reason) {
+        let last = self.state.activations.last().expect("an activation");
+        (last.status, last.reason)
+    }
+
+    fn counts(&self) -> Vec<(&str, i64)> {
+        self.counters
+            .iter()
+            .filter(|(_, count)| **count != 0)
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect()
+    }
+}
+
+/// Asks for one activation and says what became of it.
+fn check(change: impl FnOnce(&mut World, &mut Action), status: ActivationStatus, reason: Reason) {
+    let mut world = World::new(&policy(0, ""));
+    let mut wanted = action(1);
+    change(&mut world, &mut wanted);
+    world.send(Body::Action(wanted)).expect("an action");
+    assert_eq!(world.last(), (status, reason));
+    let sent = usize::from(status == ActivationStatus::Pending);
+    assert_eq!(world.dispatched.len(), sent);
+    assert_eq!(world.receipts.len(), 1 - sent);
+}
+
+#[test]
+fn each_guard_refuses_with_its_reason() {
+    use ActivationStatus::{Pending, Suppressed};
+    check(|_, _| {}, Pending, Reason::SentToChannel);
+    check(|w, a| a.expire_time_ms = w.now, Suppressed, Reason::Expired);
+    check(
+        |w, a| a.expire_time_ms = w.now + 1,
+        Pending,
+        Reason::SentToChannel,
+    );
+    check(|_, a| a.holdout = true, Suppressed, Reason::Holdout);
+    check(|w, _| w.consent("", false), Suppressed, Reason::NoConsent);
+    check(
+        |w, _| w.consent("other", false),
+        Pending,
+        Reason::SentToChannel,
+    );
+    check(
+        |w, a| {
+            w.consent("", false);
+            a.purpose = "transactional".to_owned();
+        },
+        Pending,
+        Reason::SentToChannel,
+    );
+    check(
+        |_, a| a.channel = "nope".to_owned(),
+        Suppressed,
+        Reason::UnknownChannel,
+    );
+    check(
+        |_, a| a.template = "nope".to_owned(),
+        Suppressed,
+        Reason::UnknownTemplate,
+    );
+    check(
+        |_, a| a.template = "broken".to_owned(),
+        Suppressed,
+        Reason::TemplateError,
+    );
+}
+
+#[test]
+fn the_first_guard_in_order_gives_the_reason() {
+    use ActivationStatus::Suppressed;
+    check(
+        |w, a| {
+            w.consent("", false);
+            a.holdout = true;
+            a.expire_time_ms = 1;
+        },
+        Suppressed,
+        Reason::Expired,
+    );
+    check(
+        |w, a| {
+            w.consent("", false);
+            a.holdout = true;
+            a.channel = "nope".to_owned();
+        },
+        Suppressed,
+        Reason::Holdout,
+    );
+    check(
+        |w, a| {
+            w.consent("", false);
+            a.channel = "nope".to_owned();
+        },
+        Suppressed,
+        Reason::NoConsent,
+    );
+}
+
+#[test]
+fn a_delivered_activation_is_told_once_and_counted_once() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    assert_eq!(world.dispatched[0].1.body, "Hello Ada");
+    assert_eq!(
+        world.counts(),
+        [("activation.welcome.log.pending.SENT_TO_CHANNEL", 1)]
+    );
+    world.outcome(1, 1, DeliveryResult::Delivered);
+    assert_eq!(
+        world.outcome(1, 1, DeliveryResult::Delivered),
+        Outcome::Unchanged
+    );
+    assert_eq!(
+        world.outcome(2, 1, DeliveryResult::Delivered),
+        Outcome::Unchanged
+    );
+    assert_eq!(world.receipts, ["activation_delivered DELIVERED"]);
+    assert_eq!(
+        world.counts(),
+        [("activation.welcome.log.delivered.DELIVERED", 1)]
+    );
+    assert_eq!(world.next_due, None);
+}
+
+#[test]
+fn the_same_request_again_changes_nothing_but_its_count() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    assert_eq!(world.send(Body::Action(action(1))), Ok(Outcome::Unchanged));
+    assert_eq!((world.dispatched.len(), world.receipts.len()), (1, 0));
+    assert_eq!(
+        world.counters["activation.welcome.log.suppressed.DUPLICATE"],
+        1
+    );
+}
+
+#[test]
+fn failures_are_tried_again_until_the_channel_gives_up() {
+    let mut world = World::new(&policy(1, "7d"));
+    world.send(Body::Action(action(1))).expect("an action");
+    for attempt in 1..=2 {
+        world.outcome(1, attempt, DeliveryResult::Retry);
+        assert_eq!(world.last(), (ActivationStatus::Pending, Reason::Retrying));
+        assert_eq!(
+            world.outcome(1, attempt, DeliveryResult::Delivered),
+            Outcome::Unchanged
+        );
+        world.pass(30_000);
+    }
+    assert_eq!(world.dispatched.len(), 3);
+    world.outcome(1, 3, DeliveryResult::Retry);
+    assert_eq!(world.last(), (ActivationStatus::Failed, Reason::DeadLetter));
+    assert_eq!(world.receipts, ["activation_failed DEAD_LETTER"]);
+    assert_eq!(
+        world.counts(),
+        [("activation.welcome.log.failed.DEAD_LETTER", 1)]
+    );
+    assert_eq!(
+        world.state.send_times.as_slice(),
+        [],
+        "a failed send is given back to the cap"
+    );
+}
+
+#[test]
+fn a_refusal_of_the_destination_is_final() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    world.outcome(1, 1, DeliveryResult::Rejected);
+    assert_eq!(
+        world.last(),
+        (ActivationStatus::Failed, Reason::ProviderRejected)
+    );
+    assert_eq!(world.next_due, None);
+}
+
+#[test]
+fn a_destination_is_not_asked_before_it_said() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    world
+        .send(Body::Outcome(Attempted {
+            run_id: Bytes::from_static(&[5; 16]),
+            visit: 1,
+            attempt: 1,
+            result: DeliveryResult::Retry.into(),
+            retry_after_ms: 3_600_000,
+            detail: String::new(),
+        }))
+        .expect("an outcome");
+    world.pass(3_599_999);
+    assert_eq!(world.dispatched.len(), 1);
+    world.pass(1);
+    assert_eq!(world.dispatched.len(), 2);
+}
+
+#[test]
+fn an_attempt_that_never_came_back_is_made_again_and_costs_no_try() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    world.pass(limits::LEASE.as_millis());
+    assert_eq!(world.dispatched[1].1.attempt, 2);
+    assert_eq!(
+        world.outcome(1, 1, DeliveryResult::Delivered),
+        Outcome::Unchanged
+    );
+    world.outcome(1, 2, DeliveryResult::Delivered);
+    assert_eq!(world.last().0, ActivationStatus::Delivered);
+
+    world.send(Body::Action(action(2))).expect("an action");
+    world.pass(backoff::lease(limits::LAPSES).as_millis() * 2);
+    assert_eq!(world.last(), (ActivationStatus::Failed, Reason::DeadLetter));
+    assert_eq!(world.dispatched.len(), 2 + 1 + 20);
+}
+
+#[test]
+fn what_becomes_too_late_is_not_sent() {
+    let mut world = World::new(&policy(0, ""));
+    let mut late = action(1);
+    late.expire_time_ms = world.now + limits::LEASE.as_millis();
+    world.send(Body::Action(late)).expect("an action");
+    world.pass(limits::LEASE.as_millis());
+    assert_eq!(world.last(), (ActivationStatus::Failed, Reason::Expired));
+    assert_eq!(world.dispatched.len(), 1);
+}
+
+#[test]
+fn a_retry_uses_the_definitions_of_now() {
+    let mut world = World::new(&policy(0, ""));
+    world.send(Body::Action(action(1))).expect("an action");
+    world.outcome(1, 1, DeliveryResult::Retry);
+    world.definitions = Definitions::empty(PartitionCount::DEFAULT);
+    world.pass(10_000);
+    assert_eq!(
+        world.last(),
+        (ActivationStatus::Failed, Reason::UnknownChannel)
+    );
+}
+
+#[test]
+fn exempt_purposes_neither_count_towards_the_cap_nor_are_held_back_by_it() {
+    let mut world = World::new(&policy(1, "1h"));
+    for visit in 1..=3 {
+        let mut exempt = action(visit);
+        exempt.purpose = "transactional".to_owned();
+        world.send(Body::Action(exempt)).expect("an action");
+        assert_eq!(world.last().0, ActivationStatus::Pending);
+    }
+    world.send(Body::Action(action(4))).expect("an action");
+    assert_eq!(world.last().0, ActivationStatus::Pending);
+    world.send(Body::Action(action(5))).expect("an action");
+    assert_eq!(world.last().1, Reason::FrequencyCap);
+}
+
+#[test]
+fn pending_activations_are_bounded_and_old_ones_forgotten() {
+    let mut world = World::new(&policy(0, ""));
+    for visit in 0..25 {
+        world.send(Body::Action(action(visit))).expect("an action");
+    }
+    assert_eq!(world.last().1, Reason::PendingLimit);
+    for visit in 100..250 {
+        world.send(Body::Action(action(visit))).expect("an action");
+    }
+    assert_eq!(world.state.activations.len(), limits::ACTIVATIONS);
+    assert_eq!(world.state.pending_count(), limits::PENDING);
+}
+
+#[test]
+fn a_merged_customer_goes_on_as_the_survivor() {
+    let (mut loser, mut survivor) = (World::new(&policy(2, "1h")), World::new(&policy(2, "1h")));
+    survivor.customer = customer(2);
+    loser.send(Body::Action(action(1))).expect("an action");
+    loser.consent("log", false);
+    survivor.send(Body::Action(action(7))).expect("an action");
+    let merged = Body::Merged(CustomerMerged {
+        into_customer_id: Bytes::copy_from_slice(survivor.customer.as_bytes()),
+    });
+    loser.send(merged.clone()).expect("a merge");
+    assert_eq!(loser.send(merged), Ok(Outcome::Unchanged));
+    assert_eq!(loser.next_due, None);
+    // What comes for the loser now follows its state.
+    loser.outcome(1, 1, DeliveryResult::Delivered);
+    loser.send(Body::Action(action(2))).expect("an action");
+    assert_eq!(loser.dispatched.len(), 1);
+    for record in std::mem::take(&mut loser.forwarded) {
+        assert_eq!(record.customer_id.as_ref(), survivor.customer.as_bytes());
+        survivor.record(&record).expect("a forwarded record");
+    }
+    let outcomes: Vec<_> = survivor
+        .state
+        .activations
+        .iter()
+        .map(|activation| (activation.id.visit, activation.reason))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (7, Reason::SentToChannel),
+            (1, Reason::Delivered),
+            (2, Reason::NoConsent)
+        ]
+    );
+    assert_eq!(survivor.state.send_times.as_slice().len(), 2);
+    let mut total = loser.counters;
+    for (name, count) in survivor.counters {
+        *total.entry(name).or_default() += count;
+    }
+    assert_eq!(total["activation.welcome.log.pending.SENT_TO_CHANNEL"], 1);
+    assert_eq!(total["activation.welcome.log.delivered.DELIVERED"], 1);
+}
+
+#[test]
+fn what_cannot_be_processed_is_poison() {
+    let mut world = World::new(&policy(0, ""));
+    let mut nameless = action(1);
+    nameless.run_id = Bytes::from_static(b"short");
+    for body in [
+        Body::Action(nameless),
+        Body::Event(proto::stream::v1::Event::default()),
+        Body::Moved(StateMoved {
+            from_customer_id: Bytes::new(),
+            state: Bytes::from_static(&[0xff]),
+        }),
+        Body::Merged(CustomerMerged {
+            into_customer_id: Bytes::copy_from_slice(world.customer.as_bytes()),
+        }),
+    ] {
+        assert!(world.send(body).is_err());
+    }
+    assert!(world.state.is_empty());
+}

@@ -1,0 +1,183 @@
+//! Everything that was published for activation, compiled as a whole.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use kernel::PartitionCount;
+use proto::activation::v1 as api;
+
+use crate::channel::{self, Channel};
+use crate::policy::{self, Policy};
+use crate::template::Templates;
+
+/// What was published: compiled, immutable, replaced as a whole.
+#[derive(Debug)]
+pub struct Definitions {
+    channels: HashMap<Box<str>, Channel>,
+    templates: Templates,
+    policy: Policy,
+    partitions: PartitionCount,
+}
+
+/// The kinds of definition that activation owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A channel.
+    Channel,
+    /// A template.
+    Template,
+    /// A policy.
+    Policy,
+}
+
+impl fmt::Display for Kind {
+    /// Writes the word that a definition file begins with.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channel => "channel",
+            Self::Template => "template",
+            Self::Policy => "policy",
+        })
+    }
+}
+
+/// A mistake in a definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} `{name}`: {path}: {message}")]
+pub struct Mistake {
+    /// The kind of the definition.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// The field within it, such as `webhook.url`.
+    pub path: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl Definitions {
+    /// Nothing published yet: the default policy, and no channel to send through.
+    pub fn empty(partitions: PartitionCount) -> Self {
+        Self {
+            channels: HashMap::new(),
+            templates: Templates::default(),
+            policy: Policy::default(),
+            partitions,
+        }
+    }
+
+    /// Compiles a whole set.
+    ///
+    /// # Errors
+    /// Every [`Mistake`] of every definition.
+    pub fn compile<'a>(
+        partitions: PartitionCount,
+        channels: impl IntoIterator<Item = &'a api::Channel>,
+        templates: impl IntoIterator<Item = &'a api::Template>,
+        policies: impl IntoIterator<Item = &'a api::Policy>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let mut all = Self::empty(partitions);
+        let mut mistakes = Vec::new();
+        for channel in channels {
+            match channel::compile(channel) {
+                Ok(compiled) => {
+                    all.channels.insert(channel.name.as_str().into(), compiled);
+                }
+                Err(found) => mistakes.extend(found.into_iter().map(|(path, message)| Mistake {
+                    kind: Kind::Channel,
+                    name: channel.name.clone(),
+                    path: path.to_owned(),
+                    message,
+                })),
+            }
+        }
+        for template in templates {
+            if let Err(found) = all.templates.add(template) {
+                mistakes.extend(found.into_iter().map(|(part, mistake)| Mistake {
+                    kind: Kind::Template,
+                    name: template.name.clone(),
+                    path: part.to_string(),
+                    message: mistake.to_string(),
+                }));
+            }
+        }
+        for policy in policies {
+            match policy::compile(policy) {
+                Ok(compiled) => all.policy = compiled,
+                Err(found) => mistakes.extend(found.into_iter().map(|(path, message)| Mistake {
+                    kind: Kind::Policy,
+                    name: policy.name.clone(),
+                    path,
+                    message,
+                })),
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(all)
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// A channel.
+    pub fn channel(&self, name: &str) -> Option<&Channel> {
+        self.channels.get(name)
+    }
+
+    /// The templates.
+    pub const fn templates(&self) -> &Templates {
+        &self.templates
+    }
+
+    /// The policy.
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// How many partitions there are.
+    pub const fn partitions(&self) -> PartitionCount {
+        self.partitions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mistake_of_every_definition_is_found_at_once() {
+        let channel = api::Channel {
+            name: "hook".to_owned(),
+            ..api::Channel::default()
+        };
+        let template = api::Template {
+            name: "hello".to_owned(),
+            subject: "{{ a".to_owned(),
+            body: "x\ny {% macro m() %}".to_owned(),
+        };
+        let mistakes = Definitions::compile(
+            PartitionCount::DEFAULT,
+            [&channel],
+            [&template],
+            [&api::Policy {
+                exempt_purposes: vec![String::new()],
+                ..api::Policy::default()
+            }],
+        )
+        .expect_err("mistakes");
+        let places: Vec<_> = mistakes
+            .iter()
+            .map(|mistake| format!("{} {} {}", mistake.kind, mistake.name, mistake.path))
+            .collect();
+        assert_eq!(
+            places,
+            [
+                "channel hook kind",
+                "template hello subject",
+                "template hello body",
+                "policy  exempt_purposes[0]"
+            ]
+        );
+        assert!(mistakes[2].message.starts_with("line 2: `macro`"));
+    }
+}

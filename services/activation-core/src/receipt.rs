@@ -1,0 +1,193 @@
+//! What the world learns of an activation: counters, and receipt events that can drive segments and journeys.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use engine::Effects;
+use hot::StreamName;
+use kernel::{CustomerId, Reason, Timestamp};
+use proto::activation::v1::ActivationStatus;
+use proto::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
+
+use crate::state::{Activation, detail};
+
+/// The first word of every counter of activations.
+pub const COUNTER_PREFIX: &str = "activation.";
+
+/// What a counter counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter<'a> {
+    /// The journey.
+    pub journey: Cow<'a, str>,
+    /// The channel.
+    pub channel: Cow<'a, str>,
+    /// The status.
+    pub status: ActivationStatus,
+    /// The reason.
+    pub reason: Reason,
+}
+
+impl<'a> Counter<'a> {
+    /// Reads the name of a counter; none where it is not one of activations.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_prefix(COUNTER_PREFIX)?.split('.');
+        let (journey, channel) = (parts.next()?, parts.next()?);
+        let (status, reason) = (parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        Some(Self {
+            journey: journey.into(),
+            channel: channel.into(),
+            status: STATUSES.into_iter().find(|known| word(*known) == status)?,
+            reason: Reason::from_code(reason)?,
+        })
+    }
+}
+
+const STATUSES: [ActivationStatus; 4] = [
+    ActivationStatus::Pending,
+    ActivationStatus::Delivered,
+    ActivationStatus::Suppressed,
+    ActivationStatus::Failed,
+];
+
+const fn word(status: ActivationStatus) -> &'static str {
+    match status {
+        ActivationStatus::Unspecified => "unspecified",
+        ActivationStatus::Pending => "pending",
+        ActivationStatus::Delivered => "delivered",
+        ActivationStatus::Suppressed => "suppressed",
+        ActivationStatus::Failed => "failed",
+    }
+}
+
+/// The name of a counter: `activation.<journey>.<channel>.<status>.<reason>`.
+pub(crate) fn counter(
+    journey: &str,
+    channel: &str,
+    status: ActivationStatus,
+    reason: Reason,
+) -> String {
+    format!(
+        "{COUNTER_PREFIX}{journey}.{channel}.{}.{}",
+        word(status),
+        reason.code()
+    )
+}
+
+/// A step at work: whom it concerns, when it is, and what it causes.
+pub(crate) struct Step<'a> {
+    pub(crate) customer: CustomerId,
+    pub(crate) now: Timestamp,
+    pub(crate) effects: &'a mut Effects,
+}
+
+impl Step<'_> {
+    /// Counts an activation that is new.
+    pub(crate) fn count_new(&mut self, activation: &Activation) {
+        self.count(activation, 1);
+    }
+
+    /// Moves an activation from one status to the next, with its counter; a final one is told as an event.
+    pub(crate) fn change(
+        &mut self,
+        activation: &mut Activation,
+        status: ActivationStatus,
+        reason: Reason,
+        text: &str,
+    ) {
+        self.count(activation, -1);
+        activation.status = status;
+        activation.reason = reason;
+        activation.detail = detail(text);
+        activation.update_time = self.now;
+        self.count(activation, 1);
+        if status != ActivationStatus::Pending {
+            let trace_parent = activation
+                .pending
+                .take()
+                .map(|pending| pending.trace_parent)
+                .unwrap_or_default();
+            self.tell(activation, &trace_parent);
+        }
+    }
+
+    /// Tells the outcome of an activation as an event of the customer.
+    pub(crate) fn tell(&mut self, activation: &Activation, trace_parent: &str) {
+        let name = format!("activation_{}", word(activation.status));
+        let customer = Bytes::copy_from_slice(self.customer.as_bytes());
+        let text = |name: &str, text: &str| NamedValue {
+            name: name.to_owned(),
+            value: Some(Value {
+                kind: Some(Kind::Text(text.to_owned())),
+            }),
+        };
+        let id = activation.id.to_string();
+        let event = Event {
+            event_id: format!("{name}:{id}"),
+            name,
+            // Sorted by name, as records promise.
+            properties: vec![
+                text("activation_id", &id),
+                text("channel", &activation.channel),
+                text("journey", &activation.journey),
+                text("reason", activation.reason.code()),
+                text("step", &activation.step),
+                text("template", &activation.template),
+            ],
+            fragment_id: customer.clone(),
+            ..Event::default()
+        };
+        self.effects.emit_to(
+            StreamName::Events,
+            Record {
+                customer_id: customer,
+                time_ms: self.now.as_millis(),
+                trace_parent: trace_parent.to_owned(),
+                body: Some(Body::Event(event)),
+            },
+        );
+    }
+
+    fn count(&mut self, activation: &Activation, change: i64) {
+        self.effects.count(
+            counter(
+                &activation.journey,
+                &activation.channel,
+                activation.status,
+                activation.reason,
+            ),
+            change,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_read_back_from_its_name() {
+        for status in STATUSES {
+            let name = counter("welcome", "hook", status, Reason::Holdout);
+            let read = Counter::parse(&name).expect("a counter");
+            assert_eq!(
+                (
+                    read.journey.as_ref(),
+                    read.channel.as_ref(),
+                    read.status,
+                    read.reason
+                ),
+                ("welcome", "hook", status, Reason::Holdout)
+            );
+        }
+        for name in [
+            "flow.a.b",
+            "activation.a.b.pending",
+            "activation.a.b.c.HOLDOUT",
+        ] {
+            assert_eq!(Counter::parse(name), None, "{name}");
+        }
+    }
+}

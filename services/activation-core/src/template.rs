@@ -1,0 +1,235 @@
+//! Templates: MiniJinja, compiled at publish, rendered within bounds whatever they contain.
+//!
+//! Nothing is loaded from elsewhere, nothing is escaped by itself (`tojson` writes values into JSON bodies), and what
+//! is not known renders as empty.
+
+mod bounds;
+mod filters;
+mod output;
+mod values;
+
+use std::fmt;
+
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use proto::activation::v1 as api;
+
+pub use self::values::Values;
+use crate::limits;
+use output::Bounded;
+
+/// Every published template, compiled.
+#[derive(Debug)]
+pub struct Templates {
+    environment: Environment<'static>,
+}
+
+/// What a template made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The subject, on one line.
+    pub subject: String,
+    /// The body.
+    pub body: String,
+}
+
+/// A mistake in the text of a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct TemplateMistake {
+    /// Line, from 1.
+    pub line: usize,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+/// A template could not be rendered for these values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct RenderError {
+    /// What went wrong, and on which line where that is known; never the values.
+    pub message: String,
+}
+
+/// The two texts of a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The subject.
+    Subject,
+    /// The body.
+    Body,
+}
+
+impl Part {
+    const fn limit(self) -> usize {
+        match self {
+            Self::Subject => limits::SUBJECT_TEMPLATE_BYTES,
+            Self::Body => limits::BODY_TEMPLATE_BYTES,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    /// Writes the name of the field that holds the text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Subject => "subject",
+            Self::Body => "body",
+        })
+    }
+}
+
+impl Default for Templates {
+    fn default() -> Self {
+        let mut environment = Environment::empty();
+        environment.set_auto_escape_callback(|_| AutoEscape::None);
+        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+        environment.set_fuel(Some(limits::TEMPLATE_FUEL));
+        // Debug output would carry the values, which are personal data.
+        environment.set_debug(false);
+        filters::add(&mut environment);
+        Self { environment }
+    }
+}
+
+impl Templates {
+    /// Compiles a template and adds it.
+    ///
+    /// # Errors
+    /// Every [`TemplateMistake`] that was found, with the text that it is in.
+    pub fn add(&mut self, template: &api::Template) -> Result<(), Vec<(Part, TemplateMistake)>> {
+        let mut mistakes = Vec::new();
+        for (part, text) in [
+            (Part::Subject, &template.subject),
+            (Part::Body, &template.body),
+        ] {
+            if let Err(found) = self.add_part(&template.name, part, text) {
+                mistakes.extend(found.into_iter().map(|mistake| (part, mistake)));
+            }
+        }
+        if mistakes.is_empty() {
+            Ok(())
+        } else {
+            Err(mistakes)
+        }
+    }
+
+    /// Whether there is a template of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.environment
+            .get_template(&key(name, Part::Body))
+            .is_ok()
+    }
+
+    /// Renders a template.
+    ///
+    /// # Errors
+    /// [`RenderError`] where the template is not defined, fails, or runs into a limit.
+    pub fn render(&self, name: &str, values: &Values) -> Result<Rendered, RenderError> {
+        let subject = self.render_part(name, Part::Subject, values)?;
+        Ok(Rendered {
+            // A subject becomes a header elsewhere: a line break in it would start another one.
+            subject: subject
+                .split(['\r', '\n'])
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" "),
+            body: self.render_part(name, Part::Body, values)?,
+        })
+    }
+
+    fn add_part(&mut self, name: &str, part: Part, text: &str) -> Result<(), Vec<TemplateMistake>> {
+        if text.len() > part.limit() {
+            return Err(vec![TemplateMistake {
+                line: 1,
+                message: format!(
+                    "the {part} has {} bytes; at most {} are allowed",
+                    text.len(),
+                    part.limit()
+                ),
+            }]);
+        }
+        let found = bounds::check(text);
+        if !found.is_empty() {
+            return Err(found);
+        }
+        self.environment
+            .add_template_owned(key(name, part), text.to_owned())
+            .map_err(|error| {
+                vec![TemplateMistake {
+                    line: error.line().unwrap_or(1),
+                    message: error
+                        .detail()
+                        .map_or_else(|| error.kind().to_string(), str::to_owned),
+                }]
+            })
+    }
+
+    fn render_part(&self, name: &str, part: Part, values: &Values) -> Result<String, RenderError> {
+        let mut text = Bounded::new(limits::OUTPUT_BYTES);
+        self.environment
+            .get_template(&key(name, part))
+            .and_then(|template| {
+                template
+                    .render_captured_to(values.0.clone(), &mut text)
+                    .map(drop)
+            })
+            .map_err(|error| render_error(part, &error))?;
+        Ok(text.into_text())
+    }
+}
+
+/// Checks and renders a template that is not published.
+///
+/// # Errors
+/// Every mistake in its texts, or why it could not be rendered.
+pub fn preview(template: &api::Template, values: &Values) -> Result<Rendered, PreviewError> {
+    let mut templates = Templates::default();
+    templates.add(template).map_err(PreviewError::Mistakes)?;
+    templates
+        .render(&template.name, values)
+        .map_err(PreviewError::Render)
+}
+
+/// A preview is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PreviewError {
+    /// The texts have mistakes.
+    #[error("the template has mistakes")]
+    Mistakes(Vec<(Part, TemplateMistake)>),
+    /// It could not be rendered for these values.
+    #[error(transparent)]
+    Render(RenderError),
+}
+
+fn key(name: &str, part: Part) -> String {
+    format!("{name}.{part}")
+}
+
+/// Says what went wrong without the values, which errors of the engine may quote.
+fn render_error(part: Part, error: &minijinja::Error) -> RenderError {
+    let what = match error.kind() {
+        ErrorKind::OutOfFuel => format!(
+            "the template takes more than {} instructions: shorten its loops",
+            limits::TEMPLATE_FUEL
+        ),
+        ErrorKind::WriteFailure => {
+            format!(
+                "the text would have more than {} bytes",
+                limits::OUTPUT_BYTES
+            )
+        }
+        ErrorKind::TemplateNotFound => "the template is not defined".to_owned(),
+        kind => error
+            .detail()
+            .map_or_else(|| kind.to_string(), str::to_owned),
+    };
+    RenderError {
+        message: error.line().map_or_else(
+            || format!("{part}: {what}"),
+            |line| format!("{part} line {line}: {what}"),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests;

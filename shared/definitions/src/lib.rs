@@ -1,1 +1,26 @@
-//! definitions.
+//! Definitions: segments, journeys, channels and the rest, as people write them and as processes keep them.
+//!
+//! [`parse`] and [`to_yaml`] are the front door: YAML (or JSON) that maps one to one to the contracts. Each service
+//! brings a [`Catalog`] of the kinds that it owns; a [`DefinitionStore`] keeps every version in SQL and hands the
+//! compiled set to whoever watches; [`DefinitionRpc`] serves them over gRPC. Nothing here knows what a kind means.
+
+mod catalog;
+mod entity;
+mod key;
+pub mod limits;
+mod migration;
+mod owner;
+mod reference;
+mod secret;
+mod service;
+mod store;
+mod yaml;
+
+pub use catalog::{Catalog, Flaw, Versioned};
+pub use key::{DefinitionKey, key_of, kind_word};
+pub use migration::migrations;
+pub use owner::{Applied, Change, Owner};
+pub use reference::{ReferenceSource, References};
+pub use service::DefinitionRpc;
+pub use store::DefinitionStore;
+pub use yaml::{Located, Mistake, parse, to_yaml};

@@ -158,7 +158,7 @@ fn digest_value(value: &Value, hasher: &mut Sha256) {
     match value {
         Value::Bool(truth) => hasher.update([1, u8::from(*truth)]),
         Value::I32(number) | Value::EnumNumber(number) => {
-            digest_bytes(2, &number.to_be_bytes(), hasher)
+            digest_bytes(2, &number.to_be_bytes(), hasher);
         }
         Value::I64(number) => digest_bytes(3, &number.to_be_bytes(), hasher),
         Value::U32(number) => digest_bytes(4, &number.to_be_bytes(), hasher),

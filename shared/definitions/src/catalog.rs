@@ -1,0 +1,75 @@
+//! What a service brings to keep definitions: the kinds that it owns, and how a set of them is compiled.
+
+use kernel::Timestamp;
+use proto::definition::v1::{Definition, DefinitionKind};
+use rpc::Violation;
+
+use crate::References;
+
+/// A definition as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned<T> {
+    /// The definition, with its secrets.
+    pub value: T,
+    /// Its version, from 1.
+    pub version: u32,
+    /// Whether a newer version took its place. Only catalogs that ask for older versions see such.
+    pub is_superseded: bool,
+    /// Changes with every change.
+    pub etag: String,
+    /// When this version was stored.
+    pub update_time: Timestamp,
+}
+
+/// What is wrong with one definition of a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The place of the definition in the set.
+    pub index: usize,
+    /// What is wrong, with a path inside the definition that begins with its kind, such as `journey.steps[2].next`.
+    pub violation: Violation,
+}
+
+impl Flaw {
+    /// Says what is wrong with the definition at this place of the set.
+    pub fn new(index: usize, field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self {
+            index,
+            violation: Violation::new(field, description),
+        }
+    }
+}
+
+/// The kinds of definition that a service owns, and what it makes of them.
+///
+/// # Contract
+/// `compile` is pure: the same set gives the same result, and the field rules of the contract hold already.
+/// It checks names of other kinds with [`References::has`], which knows every name when the store is loaded:
+/// what was applied once must compile again whatever became of other services.
+pub trait Catalog: Send + Sync + 'static {
+    /// What the set is compiled to, for the engine.
+    type Compiled: Send + Sync + 'static;
+
+    /// The kinds that it owns.
+    fn kinds(&self) -> &'static [DefinitionKind];
+
+    /// The kinds of other services whose names it must know.
+    fn needs(&self) -> &'static [DefinitionKind] {
+        &[]
+    }
+
+    /// Whether `compile` sees the newest superseded versions too, after the version in force.
+    fn wants_older_versions(&self) -> bool {
+        false
+    }
+
+    /// Compiles the whole set, sorted by kind and name, newest version first.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the versions in force.
+    fn compile(
+        &self,
+        all: &[Versioned<Definition>],
+        references: &References,
+    ) -> Result<Self::Compiled, Vec<Flaw>>;
+}

@@ -1,0 +1,20 @@
+//! Limits of definitions, each with its reason.
+
+use std::time::Duration;
+
+/// Bytes of one file of definitions: a directory of large ones fits one request.
+pub const FILE_BYTES: usize = 1024 * 1024;
+/// How deep a document may nest: three times the deepest contract.
+pub const DOCUMENT_DEPTH: usize = 64;
+/// Values in one file: more than 1 MiB of sensible YAML holds.
+pub const FILE_NODES: usize = 200_000;
+/// Mistakes reported at once.
+pub const MISTAKES: usize = 100;
+/// How often each replica looks for changes: live everywhere within a second.
+pub const POLL: Duration = Duration::from_millis(500);
+/// Definitions of one owner: a set is compiled as a whole.
+pub const DEFINITIONS: usize = 10_000;
+/// Superseded versions of one definition that a catalog may see, newest first.
+pub const OLDER_VERSIONS: usize = 20;
+/// Definitions on a page unless the request says otherwise.
+pub const PAGE_SIZE: usize = 100;

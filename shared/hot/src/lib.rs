@@ -12,6 +12,8 @@ use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 mod check;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod embedded;
 mod hints;
 pub mod limits;

@@ -1,0 +1,156 @@
+//! The contract of the hot store as a suite of cases, the same for every implementation.
+//!
+//! A store's tests name how an empty one is made and opened again, and [`contract_tests`](crate::contract_tests) turns
+//! every case into a test. Crashes of processes are not here: each store dies in its own way.
+
+mod commits;
+mod logs;
+mod model;
+mod outbox;
+mod random;
+mod streams;
+mod timers;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use kernel::{PartitionId, Timestamp};
+
+pub use self::commits::{
+    a_commit_after_the_epoch_moved_is_fenced, a_commit_over_a_limit_changes_nothing,
+    a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused, an_epoch_is_never_lowered,
+    everything_of_a_commit_moves_together, slots_are_apart,
+};
+pub use self::logs::{
+    counters_are_absolute, hints_name_the_stream, quarantine_is_read_in_pages,
+    what_was_acknowledged_is_there_after_reopening,
+};
+pub use self::outbox::{
+    a_message_is_delivered_once_wherever_the_forwarder_crashes, an_outbox_is_numbered_without_gaps,
+};
+pub use self::random::agrees_with_the_model;
+pub use self::streams::{
+    a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
+    ranges_of_a_source_are_taken_once, the_source_used_longest_ago_is_forgotten,
+    trimming_removes_what_was_read,
+};
+pub use self::timers::{
+    a_timer_is_overwritten_and_cleared_by_its_key, timers_are_due_in_order_and_never_early,
+};
+use crate::{Append, Appended, Commit, Owner, SharedHotStore, Slot, StreamId, StreamName};
+
+/// A store under test.
+#[async_trait]
+pub trait Subject: Send {
+    /// Makes an empty store of [`PARTITIONS`] partitions.
+    async fn empty(&mut self) -> SharedHotStore;
+
+    /// Closes the store and opens it again, as a new process would.
+    async fn reopen(&mut self, store: SharedHotStore) -> SharedHotStore;
+}
+
+/// How many partitions the store under test has.
+pub const PARTITIONS: u64 = 4;
+
+/// Makes a test of every case. Takes an async function that makes a [`Subject`].
+#[macro_export]
+macro_rules! contract_tests {
+    ($make:path) => {
+        $crate::contract_tests! { @cases $make:
+            a_commit_after_the_epoch_moved_is_fenced
+            a_commit_over_a_limit_changes_nothing
+            a_commit_whose_reply_was_lost_is_applied_once
+            a_full_stream_takes_nothing
+            a_gap_is_refused
+            a_message_is_delivered_once_wherever_the_forwarder_crashes
+            a_timer_is_overwritten_and_cleared_by_its_key
+            an_epoch_is_never_lowered
+            an_outbox_is_numbered_without_gaps
+            counters_are_absolute
+            entries_are_read_in_order_after_a_cursor
+            everything_of_a_commit_moves_together
+            hints_name_the_stream
+            lag_counts_what_is_left
+            quarantine_is_read_in_pages
+            ranges_of_a_source_are_taken_once
+            slots_are_apart
+            the_source_used_longest_ago_is_forgotten
+            timers_are_due_in_order_and_never_early
+            trimming_removes_what_was_read
+            what_was_acknowledged_is_there_after_reopening
+        }
+
+        #[test]
+        fn any_sequence_of_operations_agrees_with_the_model() {
+            let runtime = ::tokio::runtime::Runtime::new().expect("a runtime");
+            let mut subject = runtime.block_on($make());
+            $crate::contract::agrees_with_the_model(&runtime, &mut subject);
+        }
+    };
+    (@cases $make:path: $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                $crate::contract::$case(&mut $make().await).await;
+            }
+        )*
+    };
+}
+
+/// The slot that most cases use.
+const SLOT: Slot = Slot {
+    owner: Owner::Journey,
+    partition: PartitionId::new(1),
+};
+
+const fn stream(name: StreamName) -> StreamId {
+    StreamId {
+        name,
+        partition: SLOT.partition,
+    }
+}
+
+fn text(text: impl Into<String>) -> Bytes {
+    Bytes::from(text.into())
+}
+
+const fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+/// A commit of epoch 1 that changes nothing but its number.
+fn commit(seq: u64) -> Commit {
+    Commit {
+        epoch: 1,
+        seq,
+        batch_id: seq * 1_000_003,
+        ..Commit::default()
+    }
+}
+
+/// An empty store with [`SLOT`] opened at epoch 1.
+async fn opened(subject: &mut impl Subject) -> SharedHotStore {
+    let store = subject.empty().await;
+    store.open(SLOT, 1).await.expect("opens");
+    store
+}
+
+async fn append(store: &SharedHotStore, to: StreamId, payload: &str) -> Appended {
+    let append = Append {
+        to,
+        payload: text(payload),
+        source: None,
+    };
+    store.append(&append).await.expect("appends")
+}
+
+/// All payloads of a stream, as text.
+async fn payloads(store: &SharedHotStore, stream: StreamId) -> Vec<String> {
+    let entries = store
+        .poll(stream, crate::Cursor::START, usize::from(u16::MAX))
+        .await
+        .expect("polls");
+    entries
+        .iter()
+        .map(|entry| String::from_utf8_lossy(&entry.payload).into_owned())
+        .collect()
+}

@@ -1,0 +1,298 @@
+//! Commits: once, in order, wholly or not at all.
+
+use kernel::PartitionId;
+
+use super::{SLOT, Subject, at, commit, opened, payloads, stream, text};
+use crate::{
+    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, SharedHotStore, Slot,
+    StreamId, StreamName, limits,
+};
+
+/// A commit that changes one of everything.
+fn full(seq: u64) -> Commit {
+    Commit {
+        states: vec![(text("a"), Some(text(format!("state {seq}"))))],
+        timers: vec![(text("a"), Some(at(100)))],
+        outputs: vec![(StreamName::Actions, text(format!("output {seq}")))],
+        outbox: vec![OutboxMessage {
+            to: StreamId {
+                name: StreamName::Facts,
+                partition: PartitionId::new(2),
+            },
+            payload: text("message"),
+        }],
+        counters: vec![("runs".into(), 5)],
+        cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
+        watermark: Some(at(50)),
+        quarantine: vec![text("poison")],
+        ..commit(seq)
+    }
+}
+
+/// Everything that can be seen of the slot.
+async fn seen(store: &SharedHotStore) -> impl PartialEq + std::fmt::Debug + use<> {
+    (
+        store.head(SLOT).await.expect("a head"),
+        store
+            .load(SLOT, &[text("a"), text("b")])
+            .await
+            .expect("loads"),
+        store.due(SLOT, at(i64::MAX), 10).await.expect("due"),
+        payloads(store, stream(StreamName::Actions)).await,
+        store.outbox(SLOT, 0, 10).await.expect("an outbox"),
+        store
+            .quarantined(SLOT, Cursor::START, 10)
+            .await
+            .expect("quarantined"),
+        store.quarantined_count(SLOT).await.expect("a count"),
+        store.counters(SLOT).await.expect("counters"),
+    )
+}
+
+/// A worker that was replaced changes nothing any more.
+pub async fn a_commit_after_the_epoch_moved_is_fenced(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    store.open(SLOT, 2).await.expect("opens");
+    let before = seen(&store).await;
+    for late in [full(1), full(2)] {
+        let error = store.commit(SLOT, &late).await.expect_err("fenced");
+        assert!(
+            matches!(
+                error,
+                HotError::Fenced {
+                    epoch: 1,
+                    current: 2,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+    }
+    assert_eq!(seen(&store).await, before);
+    let next = Commit {
+        epoch: 2,
+        ..full(2)
+    };
+    assert_eq!(
+        store.commit(SLOT, &next).await.expect("commits"),
+        Committed::Applied
+    );
+}
+
+/// A retry of the very same commit is recognised, and that of another worker's batch of the same number is not.
+pub async fn a_commit_whose_reply_was_lost_is_applied_once(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    for seq in 1..=2 {
+        assert_eq!(
+            store.commit(SLOT, &full(seq)).await.expect("commits"),
+            Committed::Applied
+        );
+        let before = seen(&store).await;
+        assert_eq!(
+            store.commit(SLOT, &full(seq)).await.expect("commits"),
+            Committed::AlreadyApplied
+        );
+        assert_eq!(seen(&store).await, before);
+    }
+    let other = Commit {
+        batch_id: 1,
+        ..full(2)
+    };
+    let error = store.commit(SLOT, &other).await.expect_err("refused");
+    assert!(matches!(error, HotError::Gap { .. }), "{error:?}");
+}
+
+/// Commits are numbered without gaps, from 1.
+pub async fn a_gap_is_refused(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    let before = seen(&store).await;
+    for seq in [0, 3, 4] {
+        let error = store.commit(SLOT, &full(seq)).await.expect_err("refused");
+        let HotError::Gap {
+            seq: refused,
+            current,
+            ..
+        } = error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((refused, current), (seq, 1));
+    }
+    assert_eq!(seen(&store).await, before);
+}
+
+/// Opening raises the epoch; the same owner may open again.
+pub async fn an_epoch_is_never_lowered(subject: &mut impl Subject) {
+    let store = subject.empty().await;
+    assert_eq!(store.head(SLOT).await.expect("a head"), Head::default());
+    let early = store
+        .commit(SLOT, &commit(1))
+        .await
+        .expect_err("not opened");
+    assert!(matches!(early, HotError::Fenced { .. }), "{early:?}");
+    assert_eq!(store.open(SLOT, 5).await.expect("opens").epoch, 5);
+    assert_eq!(store.open(SLOT, 5).await.expect("opens").epoch, 5);
+    let error = store.open(SLOT, 4).await.expect_err("fenced");
+    assert!(
+        matches!(
+            error,
+            HotError::Fenced {
+                epoch: 4,
+                current: 5,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert_eq!(store.head(SLOT).await.expect("a head").epoch, 5);
+}
+
+/// Cursors, states and outputs move together.
+pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    let head = store.head(SLOT).await.expect("a head");
+    let expected = Head {
+        epoch: 1,
+        commit_seq: 1,
+        cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
+        watermark: Some(at(50)),
+        counters: vec![("runs".into(), 5)],
+        forwarded_seq: 0,
+    };
+    assert_eq!(head, expected);
+    assert_eq!(store.open(SLOT, 1).await.expect("opens"), expected);
+    let states = store.load(SLOT, &[text("b"), text("a"), text("a")]).await;
+    let a = Some(text("state 1"));
+    assert_eq!(states.expect("loads"), [None, a.clone(), a]);
+    let actions = stream(StreamName::Actions);
+    assert_eq!(payloads(&store, actions).await, ["output 1"]);
+    assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 1);
+    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 1);
+
+    let removal = Commit {
+        states: vec![(text("a"), None), (text("never"), None)],
+        timers: vec![(text("a"), None), (text("never"), None)],
+        ..commit(2)
+    };
+    store.commit(SLOT, &removal).await.expect("commits");
+    assert_eq!(store.load(SLOT, &[text("a")]).await.expect("loads"), [None]);
+    let due = store.due(SLOT, at(i64::MAX), 9).await.expect("due");
+    assert_eq!(due, Due::default());
+    let head = store.head(SLOT).await.expect("a head");
+    assert_eq!(head.commit_seq, 2);
+    assert_eq!(head.watermark, Some(at(50)), "an absent watermark stays");
+    assert_eq!(head.cursors, expected.cursors, "an absent cursor stays");
+}
+
+/// A commit that is over a limit somewhere changes nothing anywhere.
+pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    let before = seen(&store).await;
+    let fat = |bytes| Some(vec![7; bytes].into());
+    let too_large = [
+        Commit {
+            states: vec![
+                (text("a"), Some(text("new"))),
+                (text("b"), fat(limits::STATE_BYTES + 1)),
+            ],
+            ..full(2)
+        },
+        Commit {
+            states: vec![
+                (text("a"), Some(text("new"))),
+                (vec![1; limits::KEY_BYTES + 1].into(), None),
+            ],
+            ..full(2)
+        },
+        Commit {
+            states: (0..=limits::STATES_PER_COMMIT)
+                .map(|n| (text(format!("{n}")), fat(1)))
+                .collect(),
+            ..full(2)
+        },
+        Commit {
+            quarantine: vec![vec![7; limits::COMMIT_BYTES + 1].into()],
+            ..full(2)
+        },
+    ];
+    for commit in too_large {
+        let error = store.commit(SLOT, &commit).await.expect_err("refused");
+        assert!(matches!(error, HotError::TooLarge { .. }), "{error:?}");
+        assert_eq!(seen(&store).await, before);
+    }
+    let nowhere = Commit {
+        outbox: vec![OutboxMessage {
+            to: StreamId {
+                name: StreamName::Facts,
+                partition: PartitionId::new(999),
+            },
+            payload: text("lost"),
+        }],
+        ..full(2)
+    };
+    let error = store.commit(SLOT, &nowhere).await.expect_err("refused");
+    assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
+    assert_eq!(seen(&store).await, before);
+
+    let largest = Commit {
+        states: (0..limits::STATES_PER_COMMIT)
+            .map(|n| (text(format!("{n}")), fat(3_000)))
+            .collect(),
+        timers: (0..10_000)
+            .map(|n| (text(format!("{n}")), Some(at(n))))
+            .collect(),
+        counters: (0..5_000).map(|n| (format!("{n}").into(), n)).collect(),
+        ..full(2)
+    };
+    assert_eq!(
+        store.commit(SLOT, &largest).await.expect("commits"),
+        Committed::Applied
+    );
+    let due = store.due(SLOT, at(i64::MAX), 20_000).await.expect("due");
+    // The timer of `a` is not among the new ones.
+    assert_eq!(due.timers.len(), 10_001);
+    assert_eq!(store.counters(SLOT).await.expect("counters").len(), 5_001);
+}
+
+/// Partitions and services do not see each other.
+pub async fn slots_are_apart(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    let others = [
+        Slot {
+            owner: Owner::Activation,
+            ..SLOT
+        },
+        Slot {
+            partition: PartitionId::new(0),
+            ..SLOT
+        },
+    ];
+    for other in others {
+        assert_eq!(store.head(other).await.expect("a head"), Head::default());
+        assert_eq!(
+            store.load(other, &[text("a")]).await.expect("loads"),
+            [None]
+        );
+        let due = store.due(other, at(i64::MAX), 9).await.expect("due");
+        assert_eq!(due, Due::default());
+        assert!(
+            store
+                .outbox(other, 0, 9)
+                .await
+                .expect("an outbox")
+                .is_empty()
+        );
+        assert_eq!(store.quarantined_count(other).await.expect("a count"), 0);
+    }
+    let nowhere = Slot {
+        partition: PartitionId::new(4),
+        ..SLOT
+    };
+    let error = store.open(nowhere, 1).await.expect_err("refused");
+    assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
+}

@@ -1,0 +1,125 @@
+//! Quarantine, counters, hints, and what is there after reopening.
+
+use super::{SLOT, Subject, append, at, commit, opened, payloads, stream, text};
+use crate::{Commit, Cursor, HotError, StreamId, StreamName, Wake};
+
+/// Quarantined records are kept in order and read in pages.
+pub async fn quarantine_is_read_in_pages(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    for seq in 1..=3 {
+        let commit = Commit {
+            quarantine: vec![text(format!("{seq}a")), text(format!("{seq}b"))],
+            ..commit(seq)
+        };
+        store.commit(SLOT, &commit).await.expect("commits");
+    }
+    let store = subject.reopen(store).await;
+    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 6);
+    let (mut after, mut pages) = (Cursor::START, Vec::new());
+    loop {
+        let page = store.quarantined(SLOT, after, 4).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = last.cursor;
+        pages.push(page.into_iter().map(|it| it.payload).collect::<Vec<_>>());
+    }
+    let expected = [
+        ["1a", "1b", "2a", "2b"].map(text).to_vec(),
+        ["3a", "3b"].map(text).to_vec(),
+    ];
+    assert_eq!(pages, expected);
+}
+
+/// A counter is what its last commit said, and others stay.
+pub async fn counters_are_absolute(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    assert!(store.counters(SLOT).await.expect("counters").is_empty());
+    let counted = |seq, counters: &[(&str, i64)]| Commit {
+        counters: counters
+            .iter()
+            .map(|(name, value)| ((*name).into(), *value))
+            .collect(),
+        ..commit(seq)
+    };
+    let first = counted(1, &[("b/in", 3), ("a/in", i64::MAX), ("c", 0)]);
+    store.commit(SLOT, &first).await.expect("commits");
+    let second = counted(2, &[("b/in", -2)]);
+    store.commit(SLOT, &second).await.expect("commits");
+    let expected: [(Box<str>, i64); 3] = [
+        ("a/in".into(), i64::MAX),
+        ("b/in".into(), -2),
+        ("c".into(), 0),
+    ];
+    assert_eq!(store.counters(SLOT).await.expect("counters"), expected);
+    assert_eq!(store.head(SLOT).await.expect("a head").counters, expected);
+}
+
+/// Appends and outputs hint at their stream, to those who asked for it.
+pub async fn hints_name_the_stream(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let names = [StreamName::Events, StreamName::Actions];
+    let mut everything = store.subscribe(&names).await.expect("subscribes");
+    let mut actions = store
+        .subscribe(&[StreamName::Actions])
+        .await
+        .expect("subscribes");
+    append(&store, stream(StreamName::Facts), "unasked").await;
+    append(&store, stream(StreamName::Events), "event").await;
+    assert_eq!(
+        everything.recv().await,
+        Some(Wake::Stream(stream(StreamName::Events)))
+    );
+    let output = Commit {
+        outputs: vec![(StreamName::Actions, text("action"))],
+        ..commit(1)
+    };
+    store.commit(SLOT, &output).await.expect("commits");
+    let hint = Some(Wake::Stream(stream(StreamName::Actions)));
+    assert_eq!(everything.recv().await, hint);
+    assert_eq!(actions.recv().await, hint);
+}
+
+/// What was acknowledged is there when the store is opened again.
+pub async fn what_was_acknowledged_is_there_after_reopening(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let all = Commit {
+        states: vec![
+            (text("a"), Some(text("state"))),
+            (text("b"), Some(text(""))),
+        ],
+        timers: vec![(text("a"), Some(at(10)))],
+        outputs: vec![(StreamName::Actions, text("action"))],
+        counters: vec![("n".into(), 1)],
+        cursors: vec![(StreamName::Facts, Cursor { major: 1, minor: 2 })],
+        watermark: Some(at(-1)),
+        ..commit(1)
+    };
+    store.commit(SLOT, &all).await.expect("commits");
+    append(&store, stream(StreamName::Events), "event").await;
+    let head = store.head(SLOT).await.expect("a head");
+    let lag = |id: StreamId| {
+        let store = &store;
+        async move { store.lag(id, Cursor::START).await.expect("a lag") }
+    };
+    assert_eq!(lag(stream(StreamName::Events)).await, 1);
+
+    let store = subject.reopen(store).await;
+    assert_eq!(store.open(SLOT, 1).await.expect("opens"), head);
+    assert_eq!(head.watermark, Some(at(-1)));
+    let states = store.load(SLOT, &[text("a"), text("b")]).await;
+    let expected = [Some(text("state")), Some(text(""))];
+    assert_eq!(states.expect("loads"), expected);
+    let due = store.due(SLOT, at(10), 9).await.expect("due");
+    assert_eq!(due.timers, [(text("a"), at(10))]);
+    assert_eq!(
+        payloads(&store, stream(StreamName::Events)).await,
+        ["event"]
+    );
+    assert_eq!(
+        payloads(&store, stream(StreamName::Actions)).await,
+        ["action"]
+    );
+    let again = store.commit(SLOT, &all).await.expect("commits");
+    assert_eq!(again, crate::Committed::AlreadyApplied);
+    let error = store.open(SLOT, 0).await.expect_err("fenced");
+    assert!(matches!(error, HotError::Fenced { .. }), "{error:?}");
+}

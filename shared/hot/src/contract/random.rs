@@ -1,0 +1,266 @@
+//! Random sequences of operations, on the store and on the model: everything that can be seen is the same.
+
+use std::sync::Mutex;
+
+use kernel::PartitionId;
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::{Just, Strategy, any};
+use proptest::prop_oneof;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use tokio::runtime::Runtime;
+
+use super::model::Model;
+use super::{Subject, at, text};
+use crate::{
+    Append, Commit, Cursor, OutboxMessage, Owner, SharedHotStore, Slot, SourceRange, StateKey,
+    StreamId, StreamName,
+};
+
+/// Sequences that are tried.
+const CASES: u32 = 48;
+const KEYS: [&str; 4] = ["", "a", "b", "\u{ff}"];
+const STREAMS: [StreamName; 2] = [StreamName::Events, StreamName::Facts];
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Open(Slot, u64),
+    Commit(Slot, Box<Commit>),
+    /// The slot's last commit once more.
+    Retry(Slot),
+    Append(Append),
+    /// Removes so many entries.
+    Trim(StreamId, usize),
+    TrimOutbox(Slot, u64),
+    Reopen,
+}
+
+/// Runs random sequences; a failing one is cut down and shown.
+///
+/// # Panics
+/// Where the store and the model differ.
+pub fn agrees_with_the_model(runtime: &Runtime, subject: &mut impl Subject) {
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let subject = Mutex::new(subject);
+    let outcome = TestRunner::new(config).run(&vec(operation(), 1..40), |operations| {
+        let mut subject = subject.lock().expect("one sequence at a time");
+        runtime
+            .block_on(run(&mut **subject, operations))
+            .map_err(TestCaseError::fail)
+    });
+    assert!(outcome.is_ok(), "{}", outcome.expect_err("it failed"));
+}
+
+fn slot() -> impl Strategy<Value = Slot> {
+    let owner = prop_oneof![Just(Owner::Journey), Just(Owner::Segmentation)];
+    (owner, 0..2_u16).prop_map(|(owner, partition)| Slot {
+        owner,
+        partition: PartitionId::new(partition),
+    })
+}
+
+fn stream() -> impl Strategy<Value = StreamId> {
+    (0..STREAMS.len(), 0..2_u16).prop_map(|(name, partition)| StreamId {
+        name: STREAMS[name],
+        partition: PartitionId::new(partition),
+    })
+}
+
+fn payload() -> impl Strategy<Value = StateKey> {
+    vec(any::<u8>(), 0..20).prop_map(StateKey::from)
+}
+
+/// A subset of the keys, each with something.
+fn keyed<T: std::fmt::Debug + Clone>(
+    of: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Vec<(StateKey, T)>> {
+    vec(option::of(of), KEYS.len()).prop_map(|values| {
+        let keyed = KEYS.into_iter().zip(values);
+        keyed
+            .filter_map(|(key, value)| Some((text(key), value?)))
+            .collect()
+    })
+}
+
+/// A subset of the streams, each with something.
+fn streamed<T: std::fmt::Debug + Clone>(
+    of: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Vec<(StreamName, T)>> {
+    vec(option::of(of), STREAMS.len()).prop_map(|values| {
+        let named = STREAMS.into_iter().zip(values);
+        named
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    })
+}
+
+/// A commit whose number and epoch count from what the slot has, where mostly 1 and 0 are right.
+fn commit() -> impl Strategy<Value = Commit> {
+    let number = prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(2)];
+    let epoch = prop_oneof![8 => Just(0_u64), 1 => Just(1)];
+    let message = (stream(), payload()).prop_map(|(to, payload)| OutboxMessage { to, payload });
+    let cursor = (0..9_u64, 0..9_u64).prop_map(|(major, minor)| Cursor { major, minor });
+    let moved = (
+        keyed(option::of(payload())),
+        keyed(option::of((-20..20_i64).prop_map(at))),
+        streamed(payload()),
+        vec(message, 0..3),
+    );
+    let kept = (
+        keyed(any::<i64>()),
+        streamed(cursor),
+        option::of((-9..9_i64).prop_map(at)),
+        vec(payload(), 0..2),
+    );
+    (epoch, number, any::<u64>(), moved, kept).prop_map(
+        |(epoch, seq, batch_id, (states, timers, outputs, outbox), kept)| {
+            let (counters, cursors, watermark, quarantine) = kept;
+            Commit {
+                epoch,
+                seq,
+                batch_id,
+                states,
+                timers,
+                outputs,
+                outbox,
+                counters: counters
+                    .into_iter()
+                    .map(|(key, value)| (String::from_utf8_lossy(&key).into(), value))
+                    .collect(),
+                cursors,
+                watermark,
+                quarantine,
+            }
+        },
+    )
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let source = (0..2_u8, 1..9_u64, 0..3_u64).prop_map(|(source, first, more)| SourceRange {
+        source: format!("source {source}").into(),
+        first,
+        last: first + more,
+    });
+    let append =
+        (stream(), payload(), option::of(source)).prop_map(|(to, payload, source)| Append {
+            to,
+            payload,
+            source,
+        });
+    prop_oneof![
+        2 => (slot(), 0..4_u64).prop_map(|(slot, epoch)| Operation::Open(slot, epoch)),
+        6 => (slot(), commit()).prop_map(|(slot, it)| Operation::Commit(slot, Box::new(it))),
+        1 => slot().prop_map(Operation::Retry),
+        4 => append.prop_map(Operation::Append),
+        1 => (stream(), 0..5_usize).prop_map(|(stream, count)| Operation::Trim(stream, count)),
+        1 => (slot(), 0..5_u64).prop_map(|(slot, seq)| Operation::TrimOutbox(slot, seq)),
+        1 => Just(Operation::Reopen),
+    ]
+}
+
+async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(), String> {
+    let mut store = subject.empty().await;
+    let mut model = Model::default();
+    let mut commits = std::collections::BTreeMap::new();
+    for operation in operations {
+        match operation {
+            Operation::Open(slot, epoch) => {
+                let expected = model.open(slot, epoch);
+                same("open", store.open(slot, epoch).await, expected)?;
+            }
+            Operation::Commit(slot, mut commit) => {
+                let head = store.head(slot).await.map_err(|error| error.to_string())?;
+                commit.epoch += head.epoch;
+                commit.seq += head.commit_seq;
+                let expected = model.commit(slot, &commit);
+                same("commit", store.commit(slot, &commit).await, expected)?;
+                commits.insert(slot, commit);
+            }
+            Operation::Retry(slot) => {
+                if let Some(commit) = commits.get(&slot) {
+                    let expected = model.commit(slot, commit);
+                    same("retry", store.commit(slot, commit).await, expected)?;
+                }
+            }
+            Operation::Append(append) => {
+                let expected = Ok(model.append(&append));
+                same("append", store.append(&append).await, expected)?;
+            }
+            Operation::Trim(stream, count) => {
+                let read = store.poll(stream, Cursor::START, count).await;
+                let read = read.map_err(|error| error.to_string())?;
+                if let Some(last) = read.last() {
+                    model.trim(stream, read.len());
+                    same("trim", store.trim(stream, last.cursor).await, Ok(()))?;
+                }
+            }
+            Operation::TrimOutbox(slot, seq) => {
+                model.trim_outbox(slot, seq);
+                same("trim", store.trim_outbox(slot, seq).await, Ok(()))?;
+            }
+            Operation::Reopen => store = subject.reopen(store).await,
+        }
+        compare(&store, &model).await?;
+    }
+    Ok(())
+}
+
+/// Compares everything that can be seen.
+async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
+    let keys = KEYS.map(text);
+    for (slot, expected) in &model.slots {
+        let slot = *slot;
+        same("head", store.head(slot).await, Ok(expected.head()))?;
+        let states = keys.iter().map(|key| expected.states.get(key).cloned());
+        same(
+            "states",
+            store.load(slot, &keys).await,
+            Ok(states.collect()),
+        )?;
+        for (until, max) in [(-30, 9), (0, 2), (0, 9), (30, 9)] {
+            let due = Ok(expected.due(at(until), max));
+            same("timers", store.due(slot, at(until), max).await, due)?;
+        }
+        let found = store.outbox(slot, 0, 99).await;
+        let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
+        same("outbox", found, Ok(expected.outbox.clone()))?;
+        let found = store.quarantined(slot, Cursor::START, 99).await;
+        let found = found.map(|all| all.into_iter().map(|it| it.payload).collect());
+        same("quarantine", found, Ok(expected.quarantine.clone()))?;
+        let count = Ok(expected.quarantine.len() as u64);
+        same("quarantine", store.quarantined_count(slot).await, count)?;
+    }
+    for (stream, expected) in &model.streams {
+        let entries = store.poll(*stream, Cursor::START, 99).await;
+        let entries = entries.map_err(|error| error.to_string())?;
+        let found = entries.iter().map(|entry| entry.payload.clone()).collect();
+        same("stream", Ok(found), Ok(expected.clone()))?;
+        let mut left = expected.len() as u64;
+        same("lag", store.lag(*stream, Cursor::START).await, Ok(left))?;
+        for entry in entries {
+            left -= 1;
+            same("lag", store.lag(*stream, entry.cursor).await, Ok(left))?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares two answers, errors by what they say.
+fn same<T: PartialEq + std::fmt::Debug>(
+    what: &str,
+    found: Result<T, crate::HotError>,
+    expected: Result<T, crate::HotError>,
+) -> Result<(), String> {
+    let (found, expected) = (
+        found.map_err(|error| error.to_string()),
+        expected.map_err(|error| error.to_string()),
+    );
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{what}: found {found:?}, expected {expected:?}"))
+}

@@ -1,0 +1,5 @@
+//! The contract suite on every store, and what each does when its process is killed.
+
+mod crash;
+mod embedded;
+mod redis;

@@ -1,0 +1,166 @@
+//! The Redis store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hot::contract::Subject;
+use hot::{
+    Append, Appended, Cursor, HotError, HotStore, RedisStore, SharedHotStore, StreamId, StreamName,
+    Wake,
+};
+use kernel::{PartitionCount, PartitionId};
+use testkit::RedisServer;
+
+use crate::embedded::partitions;
+
+struct Redis {
+    server: RedisServer,
+}
+
+impl Redis {
+    async fn open(&self) -> SharedHotStore {
+        let store = RedisStore::connect(self.server.url(), partitions());
+        Arc::new(store.await.expect("connects"))
+    }
+}
+
+#[async_trait]
+impl Subject for Redis {
+    async fn empty(&mut self) -> SharedHotStore {
+        let client = redis::Client::open(self.server.url()).expect("an address");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("connects");
+        let () = redis::cmd("FLUSHALL")
+            .query_async(&mut connection)
+            .await
+            .expect("empties");
+        self.open().await
+    }
+
+    async fn reopen(&mut self, store: SharedHotStore) -> SharedHotStore {
+        drop(store);
+        self.open().await
+    }
+}
+
+mod contract {
+    use super::{Redis, RedisServer};
+
+    async fn subject() -> Redis {
+        let server = RedisServer::start().expect("a server");
+        Redis { server }
+    }
+
+    hot::contract_tests!(subject);
+}
+
+fn event(payload: &'static str) -> Append {
+    Append {
+        to: StreamId {
+            name: StreamName::Events,
+            partition: PartitionId::new(1),
+        },
+        payload: payload.into(),
+        source: None,
+    }
+}
+
+async fn refusal(server: &RedisServer, partitions: PartitionCount) -> String {
+    let error = RedisStore::connect(server.url(), partitions).await;
+    match error.expect_err("refused") {
+        HotError::Mismatch(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn another_partition_count_is_refused_with_both_numbers() {
+    let server = RedisServer::start().expect("a server");
+    RedisStore::connect(server.url(), partitions())
+        .await
+        .expect("connects");
+    assert_eq!(
+        refusal(&server, PartitionCount::DEFAULT).await,
+        "this Redis was created with 4 partitions, not 64: configure 4 partitions, or use an empty database"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_forgets_is_refused() {
+    let arguments = ["--maxmemory-policy", "allkeys-lru"];
+    let server = RedisServer::start_with(&arguments).expect("a server");
+    let text = refusal(&server, partitions()).await;
+    assert!(
+        text.ends_with("(maxmemory-policy allkeys-lru): set it to noeviction"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_cluster_is_refused_as_one_server() {
+    let server = RedisServer::start_with(&["--cluster-enabled", "yes"]).expect("a server");
+    let text = refusal(&server, partitions()).await;
+    assert!(text.contains("redis+cluster://"), "{text}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_says_how_one_looks() {
+    let error = RedisStore::connect("http://localhost", partitions()).await;
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("write redis://host:port"), "{error}");
+}
+
+#[tokio::test]
+async fn functions_that_the_server_lost_are_loaded_again() {
+    let server = RedisServer::start().expect("a server");
+    let store = RedisStore::connect(server.url(), partitions())
+        .await
+        .expect("connects");
+    let client = redis::Client::open(server.url()).expect("an address");
+    let mut connection = client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("connects");
+    let () = redis::cmd("FUNCTION")
+        .arg("FLUSH")
+        .query_async(&mut connection)
+        .await
+        .expect("flushes");
+    assert_eq!(
+        store.append(&event("after")).await.expect("appends"),
+        Appended::Applied
+    );
+}
+
+#[tokio::test]
+async fn a_subscriber_that_lost_its_server_is_told_to_look_at_everything() {
+    let mut server = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a server");
+    let store = RedisStore::connect(server.url(), partitions())
+        .await
+        .expect("connects");
+    let mut hints = store
+        .subscribe(&[StreamName::Events])
+        .await
+        .expect("subscribes");
+    store.append(&event("before")).await.expect("appends");
+    assert_eq!(hints.recv().await, Some(Wake::Stream(event("").to)));
+    server.kill_9().expect("dies");
+    let error = store
+        .append(&event("meanwhile"))
+        .await
+        .expect_err("nobody is there");
+    assert!(matches!(error, HotError::Unavailable(_)), "{error:?}");
+    server.restart().expect("starts again");
+    assert_eq!(hints.recv().await, Some(Wake::All));
+    // The first calls may still meet the lost connection.
+    while store.append(&event("after")).await.is_err() {}
+    assert_eq!(hints.recv().await, Some(Wake::Stream(event("").to)));
+    let entries = store
+        .poll(event("").to, Cursor::START, 9)
+        .await
+        .expect("polls");
+    assert_eq!(entries[0].payload, "before");
+    assert_eq!(entries.last().expect("an entry").payload, "after");
+}

@@ -1,0 +1,84 @@
+//! Which identifiers of an event may name a customer.
+
+use crate::customer::Identifier;
+use crate::namespace::{MalformedValue, Namespaces};
+
+/// Why an identifier was not used to resolve its event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DropReason {
+    /// The value names nobody, such as `null`.
+    BlockedValue,
+    /// The value is none of its namespace, such as an e-mail address without `@`.
+    MalformedValue,
+    /// With it, the customer would have more than one may have.
+    LimitExceeded,
+    /// No such namespace is defined.
+    UnknownNamespace,
+}
+
+impl DropReason {
+    /// The code, as answers carry it.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BlockedValue => "BLOCKED_VALUE",
+            Self::MalformedValue => "MALFORMED_VALUE",
+            Self::LimitExceeded => "LIMIT_EXCEEDED",
+            Self::UnknownNamespace => "UNKNOWN_NAMESPACE",
+        }
+    }
+}
+
+/// An identifier that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The identifier; as it came where screening dropped it, else as normalised.
+    pub identifier: Identifier,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// The identifiers of one event, screened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Screened {
+    /// Those that may name a customer, by priority, each with the rank of its namespace.
+    pub kept: Vec<(usize, Identifier)>,
+    /// The others.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Screens the identifiers of an event: one value a namespace.
+pub fn screen(
+    namespaces: &Namespaces,
+    identifiers: impl IntoIterator<Item = (String, String)>,
+) -> Screened {
+    let identifiers = identifiers.into_iter();
+    let mut screened = Screened {
+        kept: Vec::with_capacity(identifiers.size_hint().0),
+        dropped: Vec::new(),
+    };
+    for (namespace, value) in identifiers {
+        let mut drop = |namespace: String, value: String, reason| {
+            screened.dropped.push(Dropped {
+                identifier: Identifier { namespace, value },
+                reason,
+            });
+        };
+        let Some((rank, definition)) = namespaces.find(&namespace) else {
+            drop(namespace, value, DropReason::UnknownNamespace);
+            continue;
+        };
+        if definition.is_blocked(&value) {
+            drop(namespace, value, DropReason::BlockedValue);
+            continue;
+        }
+        match definition.normalizer().normalize(value) {
+            Ok(value) => screened.kept.push((rank, Identifier { namespace, value })),
+            Err(MalformedValue(value)) => drop(namespace, value, DropReason::MalformedValue),
+        }
+    }
+    screened.kept.sort_unstable_by_key(|(rank, _)| *rank);
+    screened
+        .dropped
+        .sort_by(|a, b| a.identifier.cmp(&b.identifier));
+    screened
+}

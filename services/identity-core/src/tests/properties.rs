@@ -1,0 +1,118 @@
+//! What holds for any events in any order.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Up to four identifiers of few values each, so that events meet often.
+fn event() -> impl Strategy<Value = String> {
+    let value = || proptest::option::weighted(0.5, 0_u8..6);
+    (value(), value(), value(), value())
+        .prop_filter("an event names somebody", |values| {
+            values.0.or(values.1).or(values.2).or(values.3).is_some()
+        })
+        .prop_map(|(user, email, phone, device)| {
+            [
+                ("user_id", user),
+                ("email", email),
+                ("phone", phone),
+                ("device", device),
+            ]
+            .into_iter()
+            .filter_map(|(namespace, value)| Some(format!("{namespace}=v{}", value?)))
+            .collect::<Vec<_>>()
+            .join(" ")
+        })
+}
+
+fn tight() -> Namespaces {
+    namespaces(&[("user_id", 1), ("email", 2), ("phone", 1), ("device", 3)])
+}
+
+fn loose() -> Namespaces {
+    namespaces(&[
+        ("user_id", 100),
+        ("email", 100),
+        ("phone", 100),
+        ("device", 100),
+    ])
+}
+
+proptest! {
+    #[test]
+    fn limits_are_never_exceeded_and_every_event_resolves(events in prop::collection::vec(event(), 1..60)) {
+        // World::apply checks every limit, that the oldest survives, and that no identifier has two holders.
+        let mut world = World::new(tight());
+        for event in &events {
+            let resolution = world.event(event);
+            prop_assert!(world.customers.contains_key(&resolution.customer));
+            prop_assert!(!resolution.identifiers.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_the_same_as_its_events_one_by_one(events in prop::collection::vec(event(), 1..60), size in 1_usize..20) {
+        let (mut single, mut batched) = (World::new(tight()), World::new(tight()));
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        let one: Vec<_> = events.iter().map(|event| single.event(event)).collect();
+        let many: Vec<_> = events.chunks(size).flat_map(|chunk| batched.batch(chunk)).collect();
+        prop_assert_eq!(one, many);
+        prop_assert_eq!(single.picture(), batched.picture());
+        prop_assert_eq!(single.roots, batched.roots);
+    }
+
+    #[test]
+    fn a_replayed_event_changes_nothing(events in prop::collection::vec(event(), 1..40)) {
+        let mut world = World::new(tight());
+        for event in &events {
+            let first = world.event(event);
+            let before = world.customers.clone();
+            let again = world.event(event);
+            prop_assert_eq!(&world.customers, &before);
+            prop_assert_eq!(again.customer, first.customer);
+            prop_assert_eq!(again.identifiers, first.identifiers);
+            prop_assert!(!again.is_new && again.merged.is_empty());
+        }
+    }
+
+    #[test]
+    fn links_commute(events in prop::collection::vec(event(), 1..40).prop_shuffle(), seed in any::<u64>()) {
+        // Everybody is known first, so that age does not depend on the order of the links.
+        let seed_events: Vec<String> = ["user_id", "email", "phone", "device"]
+            .iter()
+            .flat_map(|namespace| (0..6).map(move |value| format!("{namespace}=v{value}")))
+            .collect();
+        let mut shuffled = events.clone();
+        let count = shuffled.len();
+        for place in 0..count {
+            let other = usize::try_from(seed.rotate_left(u32::try_from(place).unwrap_or(0)) % count as u64).unwrap_or(0);
+            shuffled.swap(place, other);
+        }
+        let (mut one, mut two) = (World::new(loose()), World::new(loose()));
+        for event in seed_events.iter().chain(&events) {
+            one.event(event);
+        }
+        for event in seed_events.iter().chain(&shuffled) {
+            two.event(event);
+        }
+        prop_assert_eq!(one.roots, two.roots);
+    }
+
+    #[test]
+    fn forced_merges_commute(pairs in prop::collection::vec((1_usize..20, 1_usize..20), 1..30)) {
+        let people: Vec<String> = (0..20).map(|number| format!("user_id=p{number}")).collect();
+        let (mut one, mut two) = (World::new(loose()), World::new(loose()));
+        for person in &people {
+            one.event(person);
+            two.event(person);
+        }
+        let id = |number| CustomerId::new(uuid(number));
+        for (a, b) in &pairs {
+            one.merge(&[id(*a), id(*b)]);
+        }
+        for (a, b) in pairs.iter().rev() {
+            two.merge(&[id(*b), id(*a)]);
+        }
+        prop_assert_eq!(one.roots, two.roots);
+    }
+}

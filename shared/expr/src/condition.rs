@@ -142,7 +142,8 @@ impl Condition {
         self.holds_at(subject, subject.now())
     }
 
-    /// Whether it holds at an instant at or after now, if nothing else happens until then.
+    /// Whether it holds at another instant: later if nothing else happens until then, or earlier with what is known
+    /// today.
     pub fn holds_at<S: Subject + ?Sized>(&self, subject: &S, at: Timestamp) -> bool {
         self.view(subject, at).test(&self.test)
     }
@@ -157,6 +158,32 @@ impl Condition {
     /// When to look again: no later than [`next_change`](Self::next_change), possibly earlier, found at bounded cost.
     pub fn next_look<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {
         self.search(subject, limits::LOOKS).map(|(at, _)| at)
+    }
+
+    /// Since when its truth is what it is now, as far as the subject can tell, and no earlier than `from`. Tries at most
+    /// `looks` instants and says now where that is not enough.
+    pub fn since<S: Subject + ?Sized>(
+        &self,
+        subject: &S,
+        from: Timestamp,
+        looks: usize,
+    ) -> Timestamp {
+        let now = subject.now();
+        let truth = self.holds(subject);
+        let (mut at, mut last, mut since) = (from, self.holds_at(subject, from), from);
+        for _ in 0..looks {
+            match self.next_candidate(subject, at).filter(|next| *next <= now) {
+                Some(next) => at = next,
+                None if last == truth => return since,
+                None => return now,
+            }
+            let holds = self.holds_at(subject, at);
+            if holds != last && holds == truth {
+                since = at;
+            }
+            last = holds;
+        }
+        now
     }
 
     /// Its terms with their values, in the order of the text.

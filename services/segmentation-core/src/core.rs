@@ -1,0 +1,259 @@
+//! One step: an event, a due timer, or a merge of one customer.
+
+use bytes::Bytes;
+use engine::{Core, Effects, Input, Outcome, Poison};
+use hot::{Owner, StateKey, StreamName};
+use kernel::{Properties, Timestamp};
+use proto::convert;
+use proto::stream::v1::{Event, Fact, Record, SegmentChange, record::Body};
+
+use std::sync::Arc;
+
+use crate::definitions::Definitions;
+use crate::evaluate::{Cause, Worklist, evaluate, leave_deleted};
+use crate::hash::StableHash;
+use crate::past::Past;
+use crate::state::{RecentEvent, State, shown};
+use crate::{codec, limits, merge};
+
+/// Segmentation's decisions, for the engine.
+#[derive(Debug)]
+pub struct SegmentationCore;
+
+impl Core for SegmentationCore {
+    type Definitions = Definitions;
+    type State = State;
+
+    const OWNER: Owner = Owner::Segmentation;
+    const INPUTS: &'static [(StreamName, Option<StreamName>)] =
+        &[(StreamName::Events, Some(StreamName::EventsBulk))];
+    const OUTPUT: Option<(StreamName, StreamName)> =
+        Some((StreamName::Facts, StreamName::FactsBulk));
+
+    fn decode(bytes: &[u8]) -> Result<State, Poison> {
+        codec::decode(bytes)
+    }
+
+    fn encode(state: &State) -> Bytes {
+        codec::encode(state)
+    }
+
+    fn step(
+        definitions: &Definitions,
+        state: &mut State,
+        input: Input<'_>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Poison> {
+        let step = &mut Step {
+            definitions,
+            state,
+            now,
+            effects,
+        };
+        match input {
+            Input::Timer { key, due_time } => Ok(step.timer(key, due_time)),
+            Input::Record { key, record } => match &record.body {
+                Some(Body::Merged(merged)) => merge::merged(step, key, record, merged),
+                _ if step.state.redirect.is_some() => Ok(merge::pass_on(step, record)),
+                Some(Body::Event(event)) => Ok(step.event(key, record, event)),
+                Some(Body::Moved(moved)) => merge::moved(step, key, record, moved),
+                _ => Err(Poison::new("the record is neither an event nor a merge")),
+            },
+        }
+    }
+}
+
+/// What every part of a step works on.
+pub(crate) struct Step<'a> {
+    pub(crate) definitions: &'a Definitions,
+    pub(crate) state: &'a mut State,
+    pub(crate) now: Timestamp,
+    pub(crate) effects: &'a mut Effects,
+}
+
+impl Step<'_> {
+    fn timer(&mut self, key: &StateKey, due_time: Timestamp) -> Outcome {
+        if self.state.redirect.is_some() || !self.state.is_known() {
+            return Outcome::Unchanged;
+        }
+        self.catch_up(key, due_time.min(self.now), "");
+        self.advance(key, self.now, "");
+        self.keep()
+    }
+
+    fn event(&mut self, key: &StateKey, record: &Record, event: &Event) -> Outcome {
+        let id = StableHash::new().add(event.event_id.as_bytes()).finish();
+        if !event.event_id.is_empty() && !self.state.remember(id) {
+            return Outcome::Unchanged;
+        }
+        let time = Timestamp::from_millis(record.time_ms);
+        let is_new = !self.state.is_known();
+        let at = self.instant(time);
+        if is_new {
+            self.state.fingerprint = self.definitions.fingerprint;
+        } else {
+            self.catch_up(key, at, &record.trace_parent);
+            self.advance(key, at, &record.trace_parent);
+        }
+        let mut work = Worklist::new(self.definitions);
+        self.learn(event, time, at, &mut work);
+        if is_new {
+            work.fill(self.definitions);
+        }
+        let cause = Cause::Event(time.min(at));
+        let changes = evaluate(
+            self.definitions,
+            self.state,
+            &mut work,
+            at,
+            cause,
+            self.effects,
+        );
+        self.state.clock = Some(at);
+        self.effects.count(format!("events.{}", event.name), 1);
+        self.effects.emit(Record {
+            customer_id: key.clone(),
+            time_ms: record.time_ms,
+            trace_parent: record.trace_parent.clone(),
+            body: Some(Body::Fact(Fact {
+                event: Some(event.clone()),
+                changes,
+            })),
+        });
+        self.advance(key, self.now, &record.trace_parent);
+        self.keep()
+    }
+
+    /// Takes what an event tells, and names the segments that it may change.
+    fn learn(&mut self, event: &Event, time: Timestamp, at: Timestamp, work: &mut Worklist) {
+        let properties = convert::properties(&event.properties);
+        for named in &event.traits {
+            let value = named.value.as_ref().and_then(convert::value);
+            if Arc::make_mut(&mut self.state.traits).set(&named.name, value, time) {
+                work.add_all(self.definitions.by_trait(&named.name).iter().copied());
+            }
+        }
+        self.state.see(time);
+        self.count(&event.name, time, at, &properties);
+        work.add_all(self.definitions.by_event(&event.name).iter().copied());
+        work.add_all(self.definitions.by_seen().iter().copied());
+        let shown_properties = properties
+            .iter()
+            .take(limits::RECENT_PROPERTIES)
+            .map(|(name, value)| (name, shown(value.clone())))
+            .collect();
+        self.state.show(Arc::new(RecentEvent {
+            event_id: event.event_id.as_str().into(),
+            name: event.name.as_str().into(),
+            time,
+            properties: shown_properties,
+        }));
+    }
+
+    /// Adds an event to the history of its name.
+    fn count(&mut self, name: &str, time: Timestamp, at: Timestamp, properties: &Properties) {
+        let needs = self.definitions.needs(name);
+        let place = match self.state.past_place(name) {
+            Ok(place) => place,
+            Err(_) if needs.is_none() && self.state.pasts.len() >= limits::NAMES_PER_CUSTOMER => {
+                return;
+            }
+            Err(place) => {
+                self.state.pasts.insert(place, Arc::new(Past::new(name)));
+                place
+            }
+        };
+        let past = Arc::make_mut(&mut self.state.pasts[place]);
+        past.add(time, needs, |property| properties.value(property).cloned());
+        past.trim(at, needs);
+    }
+
+    /// The instant to decide at: when it happened, unless later things were decided before, or it lies ahead.
+    pub(crate) fn instant(&self, time: Timestamp) -> Timestamp {
+        let at = time.min(self.now);
+        self.state.clock.map_or(at, |clock| clock.max(at))
+    }
+
+    /// Decides everything anew where the definitions changed since the last time.
+    pub(crate) fn catch_up(&mut self, key: &StateKey, time: Timestamp, trace_parent: &str) {
+        if self.state.fingerprint == self.definitions.fingerprint {
+            return;
+        }
+        let at = self.instant(time);
+        self.state.fingerprint = self.definitions.fingerprint;
+        self.state.dues.clear();
+        for past in &mut self.state.pasts {
+            let needs = self.definitions.needs(&past.name);
+            let past = Arc::make_mut(past);
+            past.trim(at, needs);
+            if let Some(needs) = needs {
+                past.fit_columns(needs);
+            }
+        }
+        let mut changes = leave_deleted(self.definitions, self.state, at, self.effects);
+        let mut work = Worklist::new(self.definitions);
+        work.fill(self.definitions);
+        changes.extend(evaluate(
+            self.definitions,
+            self.state,
+            &mut work,
+            at,
+            Cause::Definition,
+            self.effects,
+        ));
+        self.state.clock = Some(at);
+        self.emit_changes(key, at, trace_parent, changes);
+    }
+
+    /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
+    pub(crate) fn advance(&mut self, key: &StateKey, until: Timestamp, trace_parent: &str) {
+        for _ in 0..limits::INSTANTS_PER_STEP {
+            let Some(due) = self.state.next_due().filter(|due| *due <= until) else {
+                return;
+            };
+            let at = self.state.clock.map_or(due, |clock| clock.max(due));
+            let mut work = Worklist::new(self.definitions);
+            let touched = self.state.dues.iter().filter(|(_, time)| *time == due);
+            work.add_all(touched.map(|(place, _)| *place));
+            let changes = evaluate(
+                self.definitions,
+                self.state,
+                &mut work,
+                at,
+                Cause::Time,
+                self.effects,
+            );
+            self.state.clock = Some(at);
+            self.emit_changes(key, at, trace_parent, changes);
+        }
+    }
+
+    /// Tells downstream what changed without an event.
+    pub(crate) fn emit_changes(
+        &mut self,
+        key: &StateKey,
+        at: Timestamp,
+        trace_parent: &str,
+        changes: Vec<SegmentChange>,
+    ) {
+        if changes.is_empty() {
+            return;
+        }
+        self.effects.emit(Record {
+            customer_id: key.clone(),
+            time_ms: at.as_millis(),
+            trace_parent: trace_parent.to_owned(),
+            body: Some(Body::Fact(Fact {
+                event: None,
+                changes,
+            })),
+        });
+    }
+
+    pub(crate) fn keep(&self) -> Outcome {
+        Outcome::Keep {
+            next_due: self.state.next_due(),
+        }
+    }
+}

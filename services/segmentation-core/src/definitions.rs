@@ -1,0 +1,259 @@
+//! Segments as they are published, compiled: in an order in which each follows those it reads, and indexed by what can
+//! change them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use expr::{Condition, Mistake, Scope};
+use kernel::PartitionCount;
+
+use crate::cycle;
+use crate::hash::StableHash;
+use crate::past::Needs;
+
+/// A segment as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentSource {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// Its condition.
+    pub expression: String,
+}
+
+/// A mistake in a segment.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("segment `{segment}`: {mistake}")]
+pub struct SegmentFault {
+    /// The segment.
+    pub segment: String,
+    /// What is wrong with its expression.
+    pub mistake: Mistake,
+}
+
+/// Every segment that is published, compiled.
+#[derive(Debug)]
+pub struct Definitions {
+    pub(crate) partitions: PartitionCount,
+    /// Names this set, for states to know by which one they were decided.
+    pub(crate) fingerprint: u64,
+    /// Each follows those that it reads.
+    pub(crate) segments: Vec<Segment>,
+    by_event: HashMap<Box<str>, ByEvent>,
+    by_trait: HashMap<Box<str>, Vec<u32>>,
+    by_seen: Vec<u32>,
+}
+
+/// A compiled segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) name: Arc<str>,
+    pub(crate) version: u32,
+    pub(crate) condition: Condition,
+    /// The segments that read it.
+    pub(crate) readers: Vec<u32>,
+    /// The counter of its members.
+    pub(crate) counter: Box<str>,
+}
+
+/// What reads the events of one name.
+#[derive(Debug, Default)]
+struct ByEvent {
+    segments: Vec<u32>,
+    needs: Needs,
+}
+
+impl Definitions {
+    /// No segments.
+    pub fn empty(partitions: PartitionCount) -> Self {
+        Self::index(Vec::new(), partitions)
+    }
+
+    /// Compiles a whole set of segments.
+    ///
+    /// # Errors
+    /// Every mistake of every segment, by the order of the segments; names are taken to be unique.
+    pub fn compile(
+        sources: &[SegmentSource],
+        partitions: PartitionCount,
+    ) -> Result<Self, Vec<SegmentFault>> {
+        let scope = scope(sources.iter().map(|source| source.name.clone()));
+        let mut sources: Vec<&SegmentSource> = sources.iter().collect();
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        let (mut compiled, mut faults) = (Vec::new(), Vec::new());
+        for source in &sources {
+            match Condition::compile(&source.expression, &scope) {
+                Ok(condition) => compiled.push((*source, condition)),
+                Err(mistakes) => faults.extend(mistakes.into_iter().map(|mistake| SegmentFault {
+                    segment: source.name.clone(),
+                    mistake,
+                })),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let places: BTreeMap<&str, usize> = compiled
+            .iter()
+            .enumerate()
+            .map(|(place, (source, _))| (source.name.as_str(), place))
+            .collect();
+        let reads: Vec<Vec<usize>> = compiled
+            .iter()
+            .map(|(_, condition)| {
+                let segments = condition.reads().segments.iter();
+                segments
+                    .filter_map(|name| places.get(name.as_ref()).copied())
+                    .collect()
+            })
+            .collect();
+        let order = cycle::order(&reads).map_err(|circle| circle_faults(&circle, &compiled))?;
+        let mut compiled: Vec<Option<_>> = compiled.into_iter().map(Some).collect();
+        let segments = order
+            .into_iter()
+            .filter_map(|place| compiled[place].take())
+            .map(|(source, condition)| Segment::new(source, condition))
+            .collect();
+        Ok(Self::index(segments, partitions))
+    }
+
+    fn index(mut segments: Vec<Segment>, partitions: PartitionCount) -> Self {
+        let mut by_event: HashMap<Box<str>, ByEvent> = HashMap::new();
+        let mut by_trait: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+        let mut by_seen = Vec::new();
+        let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut hash = StableHash::new();
+        let mut readers: Vec<Vec<u32>> = vec![Vec::new(); segments.len()];
+        for (place, segment) in segments.iter().enumerate() {
+            let number = u32::try_from(place).expect("far fewer segments");
+            let reads = segment.condition.reads();
+            hash = hash
+                .add(segment.name.as_bytes())
+                .add(&segment.version.to_le_bytes())
+                .add(segment.condition.source().as_bytes());
+            for name in &reads.events {
+                by_event
+                    .entry(name.clone())
+                    .or_default()
+                    .segments
+                    .push(number);
+            }
+            for feature in segment.condition.features() {
+                by_event
+                    .entry(feature.event.clone())
+                    .or_default()
+                    .needs
+                    .add(feature);
+            }
+            for name in &reads.traits {
+                by_trait.entry(name.clone()).or_default().push(number);
+            }
+            if reads.seen {
+                by_seen.push(number);
+            }
+            for read in &reads.segments {
+                if let Some(read) = places.get(read.as_ref()) {
+                    readers[*read].push(number);
+                }
+            }
+            places.insert(Arc::clone(&segment.name), place);
+        }
+        for (segment, readers) in segments.iter_mut().zip(readers) {
+            segment.readers = readers;
+        }
+        Self {
+            partitions,
+            fingerprint: hash.finish(),
+            segments,
+            by_event,
+            by_trait,
+            by_seen,
+        }
+    }
+
+    /// What expressions may refer to, with these segments.
+    pub fn scope(&self) -> Scope {
+        scope(self.segments.iter().map(|segment| segment.name.to_string()))
+    }
+
+    /// The segments by name: name, version, expression.
+    pub fn segments(&self) -> BTreeMap<&str, (u32, &str)> {
+        let segments = self.segments.iter();
+        segments
+            .map(|segment| {
+                let source = segment.condition.source();
+                (segment.name.as_ref(), (segment.version, source))
+            })
+            .collect()
+    }
+
+    /// The segments that an event of this name may change.
+    pub(crate) fn by_event(&self, name: &str) -> &[u32] {
+        self.by_event.get(name).map_or(&[], |known| &known.segments)
+    }
+
+    /// What is needed of the events of this name; absent where none is read.
+    pub(crate) fn needs(&self, name: &str) -> Option<&Needs> {
+        self.by_event.get(name).map(|known| &known.needs)
+    }
+
+    /// The segments that a trait of this name may change.
+    pub(crate) fn by_trait(&self, name: &str) -> &[u32] {
+        self.by_trait.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The segments that any event may change.
+    pub(crate) fn by_seen(&self) -> &[u32] {
+        &self.by_seen
+    }
+}
+
+impl Segment {
+    fn new(source: &SegmentSource, condition: Condition) -> Self {
+        Self {
+            name: source.name.as_str().into(),
+            version: source.version,
+            condition,
+            readers: Vec::new(),
+            counter: member_counter(&source.name).into(),
+        }
+    }
+}
+
+/// The counter of a segment's members.
+pub(crate) fn member_counter(segment: &str) -> String {
+    format!("segment.{segment}.members")
+}
+
+fn scope(segments: impl Iterator<Item = String>) -> Scope {
+    Scope {
+        aggregates: true,
+        event: false,
+        segments: Some(segments.collect::<BTreeSet<_>>()),
+    }
+}
+
+/// One fault for each segment of a circle, so that whoever wrote one of them sees it.
+fn circle_faults(circle: &[usize], compiled: &[(&SegmentSource, Condition)]) -> Vec<SegmentFault> {
+    let names: Vec<&str> = circle
+        .iter()
+        .chain(circle.first())
+        .map(|place| compiled[*place].0.name.as_str())
+        .collect();
+    let message = format!(
+        "segments cannot read each other in a circle: {}; drop one of these segments.has(…)",
+        names.join(" → ")
+    );
+    circle
+        .iter()
+        .map(|place| SegmentFault {
+            segment: compiled[*place].0.name.clone(),
+            mistake: Mistake {
+                line: 1,
+                column: 1,
+                message: message.clone(),
+            },
+        })
+        .collect()
+}

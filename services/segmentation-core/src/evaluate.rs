@@ -1,0 +1,197 @@
+//! Decides memberships: evaluates the segments that something touched, in the order of what they read, once each.
+
+use std::sync::Arc;
+
+use kernel::Timestamp;
+use proto::stream::v1::{ChangeReason, SegmentChange};
+
+use engine::Effects;
+
+use crate::customer::Customer;
+use crate::definitions::{Definitions, member_counter};
+use crate::limits;
+use crate::state::{Membership, State};
+
+/// The segments to evaluate: a set of places that is emptied in their order.
+#[derive(Debug)]
+pub(crate) struct Worklist {
+    words: Vec<u64>,
+    /// No word before this one has any.
+    first: usize,
+}
+
+impl Worklist {
+    /// An empty set of the places of a set of definitions.
+    pub(crate) fn new(definitions: &Definitions) -> Self {
+        let words = definitions.segments.len().div_ceil(64);
+        Self {
+            words: vec![0; words],
+            first: words,
+        }
+    }
+
+    pub(crate) fn add(&mut self, place: u32) {
+        let word = place as usize / 64;
+        self.words[word] |= 1 << (place % 64);
+        self.first = self.first.min(word);
+    }
+
+    pub(crate) fn add_all(&mut self, places: impl IntoIterator<Item = u32>) {
+        places.into_iter().for_each(|place| self.add(place));
+    }
+
+    /// Adds every segment.
+    pub(crate) fn fill(&mut self, definitions: &Definitions) {
+        let count = u32::try_from(definitions.segments.len()).expect("far fewer segments");
+        self.add_all(0..count);
+    }
+
+    fn pop(&mut self) -> Option<u32> {
+        while let Some(word) = self.words.get_mut(self.first) {
+            if *word != 0 {
+                let bit = word.trailing_zeros();
+                *word &= *word - 1;
+                let base = u32::try_from(self.first * 64).expect("far fewer segments");
+                return Some(base + bit);
+            }
+            self.first += 1;
+        }
+        None
+    }
+}
+
+/// Why memberships are decided anew.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cause<'a> {
+    /// An event that happened at this instant, which may be before now.
+    Event(Timestamp),
+    /// Time alone.
+    Time,
+    /// Another customer was joined into this one, who was in these segments.
+    Merge(&'a [Membership]),
+    /// The definitions are new.
+    Definition,
+}
+
+impl Cause<'_> {
+    const fn reason(self) -> ChangeReason {
+        match self {
+            Self::Event(_) => ChangeReason::Event,
+            Self::Time => ChangeReason::Time,
+            Self::Merge(_) => ChangeReason::Merge,
+            Self::Definition => ChangeReason::Definition,
+        }
+    }
+}
+
+/// Evaluates segments, and those that read the ones that change, as of an instant. Returns what changed.
+pub(crate) fn evaluate(
+    definitions: &Definitions,
+    state: &mut State,
+    work: &mut Worklist,
+    now: Timestamp,
+    cause: Cause<'_>,
+    effects: &mut Effects,
+) -> Vec<SegmentChange> {
+    let mut changes = Vec::new();
+    while let Some(number) = work.pop() {
+        let segment = &definitions.segments[number as usize];
+        let customer = Customer { state, now };
+        let holds = segment.condition.holds(&customer);
+        let due = segment.condition.next_look(&customer);
+        let place = state.membership_place(&segment.name);
+        if place.is_ok() == holds {
+            if let Ok(place) = place {
+                state.memberships[place].version = segment.version;
+            }
+            state.set_due(number, due);
+            continue;
+        }
+        let time = effective_time(definitions, state, number, now, cause, &changes);
+        state.set_due(number, due);
+        match place {
+            Ok(place) => drop(state.memberships.remove(place)),
+            Err(place) => state.memberships.insert(
+                place,
+                Membership {
+                    segment: Arc::clone(&segment.name),
+                    version: segment.version,
+                    enter_time: time,
+                },
+            ),
+        }
+        effects.count(segment.counter.clone(), if holds { 1 } else { -1 });
+        work.add_all(segment.readers.iter().copied());
+        changes.push(SegmentChange {
+            segment: segment.name.to_string(),
+            version: segment.version,
+            entered: holds,
+            reason: cause.reason().into(),
+            time_ms: time.as_millis(),
+        });
+    }
+    changes
+}
+
+/// When a change became true, which is before now where the event came late.
+fn effective_time(
+    definitions: &Definitions,
+    state: &State,
+    number: u32,
+    now: Timestamp,
+    cause: Cause<'_>,
+    changes: &[SegmentChange],
+) -> Timestamp {
+    let segment = &definitions.segments[number as usize];
+    match cause {
+        Cause::Event(at) if at < now => {
+            // What it reads of other segments became true with their changes.
+            let read = changes
+                .iter()
+                .filter(|change| {
+                    segment
+                        .condition
+                        .reads()
+                        .segments
+                        .contains(change.segment.as_str())
+                })
+                .map(|change| Timestamp::from_millis(change.time_ms));
+            let from = read.fold(at.max(now - limits::LATE_HORIZON), Timestamp::max);
+            let customer = Customer { state, now };
+            segment
+                .condition
+                .since(&customer, from, limits::LATE_INSTANTS)
+        }
+        Cause::Merge(theirs) => theirs
+            .iter()
+            .find(|membership| membership.segment == segment.name)
+            .map_or(now, |membership| membership.enter_time),
+        Cause::Event(_) | Cause::Time | Cause::Definition => now,
+    }
+}
+
+/// Removes the memberships of segments that are no longer defined. Returns what changed.
+pub(crate) fn leave_deleted(
+    definitions: &Definitions,
+    state: &mut State,
+    now: Timestamp,
+    effects: &mut Effects,
+) -> Vec<SegmentChange> {
+    let mut changes = Vec::new();
+    let segments = definitions.segments();
+    state.memberships.retain(|membership| {
+        let is_defined = segments.contains_key(membership.segment.as_ref());
+        if !is_defined {
+            effects.count(member_counter(&membership.segment), -1);
+            changes.push(SegmentChange {
+                segment: membership.segment.to_string(),
+                version: membership.version,
+                entered: false,
+                reason: ChangeReason::Definition.into(),
+                time_ms: now.as_millis(),
+            });
+        }
+        is_defined
+    });
+    changes
+}

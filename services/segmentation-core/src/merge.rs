@@ -1,0 +1,190 @@
+//! Merges: the state of the customer that was joined moves to the survivor, and what comes later is passed on.
+
+use std::sync::Arc;
+
+use engine::{Effects, Outcome, Poison};
+use hot::{StateKey, StreamName};
+use kernel::{CustomerId, Timestamp};
+use proto::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
+
+use crate::codec;
+use crate::core::Step;
+use crate::definitions::{Definitions, member_counter};
+use crate::evaluate::{Cause, Worklist, evaluate};
+use crate::limits;
+use crate::past::{Column, Past};
+use crate::state::State;
+
+/// Takes the word that this customer was joined into another.
+pub(crate) fn merged(
+    step: &mut Step<'_>,
+    key: &StateKey,
+    record: &Record,
+    merged: &CustomerMerged,
+) -> Result<Outcome, Poison> {
+    let into = customer_id(&merged.into_customer_id)?;
+    if into.as_bytes() == key.as_ref() || step.state.redirect == Some(into) {
+        return Ok(Outcome::Unchanged);
+    }
+    if step.state.redirect.is_none() {
+        let at = step.instant(Timestamp::from_millis(record.time_ms));
+        step.advance(key, at, &record.trace_parent);
+        for membership in &step.state.memberships {
+            step.effects.count(member_counter(&membership.segment), -1);
+        }
+        if step.state.is_known() {
+            let moved = StateMoved {
+                from_customer_id: key.clone(),
+                state: codec::encode(step.state),
+            };
+            forward(
+                step.definitions,
+                step.effects,
+                into,
+                record,
+                Body::Moved(moved),
+            );
+        }
+        step.effects.emit(Record {
+            customer_id: key.clone(),
+            time_ms: record.time_ms,
+            trace_parent: record.trace_parent.clone(),
+            body: Some(Body::Merged(merged.clone())),
+        });
+    }
+    *step.state = State {
+        redirect: Some(into),
+        ..State::default()
+    };
+    Ok(Outcome::Keep { next_due: None })
+}
+
+/// Sends a record of a merged customer to the survivor.
+pub(crate) fn pass_on(step: &mut Step<'_>, record: &Record) -> Outcome {
+    if let (Some(into), Some(body)) = (step.state.redirect, record.body.clone()) {
+        forward(step.definitions, step.effects, into, record, body);
+    }
+    Outcome::Unchanged
+}
+
+/// Takes in the state of a customer that was joined into this one.
+pub(crate) fn moved(
+    step: &mut Step<'_>,
+    key: &StateKey,
+    record: &Record,
+    moved: &StateMoved,
+) -> Result<Outcome, Poison> {
+    let other = codec::decode(&moved.state)?;
+    let time = Timestamp::from_millis(record.time_ms);
+    let at = step.instant(other.clock.map_or(time, |clock| clock.max(time)));
+    if step.state.is_known() {
+        step.catch_up(key, at, &record.trace_parent);
+        step.advance(key, at, &record.trace_parent);
+    }
+    join(step.state, &other, at, step.definitions);
+    step.state.fingerprint = step.definitions.fingerprint;
+    let mut work = Worklist::new(step.definitions);
+    work.fill(step.definitions);
+    let changes = evaluate(
+        step.definitions,
+        step.state,
+        &mut work,
+        at,
+        Cause::Merge(&other.memberships),
+        step.effects,
+    );
+    step.state.clock = Some(at);
+    step.emit_changes(key, at, &record.trace_parent, changes);
+    Ok(step.keep())
+}
+
+fn forward(
+    definitions: &Definitions,
+    effects: &mut Effects,
+    into: CustomerId,
+    record: &Record,
+    body: Body,
+) {
+    let partition = definitions.partitions.partition_of(into.fragment());
+    let record = Record {
+        customer_id: into.as_bytes().to_vec().into(),
+        time_ms: record.time_ms,
+        trace_parent: record.trace_parent.clone(),
+        body: Some(body),
+    };
+    effects.forward(partition, StreamName::Events, record);
+}
+
+fn customer_id(bytes: &[u8]) -> Result<CustomerId, Poison> {
+    CustomerId::try_from_bytes(bytes)
+        .map_err(|_| Poison::new("the surviving customer of a merge is not an id of 16 bytes"))
+}
+
+/// Adds to a state what another one knows.
+fn join(state: &mut State, other: &State, at: Timestamp, definitions: &Definitions) {
+    let traits = Arc::make_mut(&mut state.traits);
+    for theirs in &other.traits.0 {
+        traits.set(&theirs.name, Some(theirs.value.clone()), theirs.set_time);
+    }
+    for theirs in &other.pasts {
+        let needs = definitions.needs(&theirs.name);
+        let place = match state.past_place(&theirs.name) {
+            Ok(place) => {
+                join_pasts(Arc::make_mut(&mut state.pasts[place]), theirs);
+                place
+            }
+            Err(_) if needs.is_none() && state.pasts.len() >= limits::NAMES_PER_CUSTOMER => {
+                continue;
+            }
+            Err(place) => {
+                state.pasts.insert(place, Arc::clone(theirs));
+                place
+            }
+        };
+        let past = Arc::make_mut(&mut state.pasts[place]);
+        if let Some(needs) = needs {
+            past.fit_columns(needs);
+        }
+        past.trim(at, needs);
+    }
+    for event in &other.recent {
+        state.show(Arc::clone(event));
+    }
+    let own = std::mem::take(&mut state.event_ids);
+    for id in other.event_ids.iter().chain(&own) {
+        state.remember(*id);
+    }
+    for seen in [other.first_seen, other.last_seen].into_iter().flatten() {
+        state.see(seen);
+    }
+}
+
+/// Adds one history to another of the same name; at one instant, own events come first.
+fn join_pasts(own: &mut Past, theirs: &Past) {
+    own.count += theirs.count;
+    own.first_time = own.first_time.min(theirs.first_time);
+    own.last_time = own.last_time.max(theirs.last_time);
+    for column in &theirs.columns {
+        if own.columns.iter().all(|known| known.name != column.name) {
+            own.columns.push(Column {
+                name: column.name.clone(),
+                values: vec![None; own.times.len()],
+            });
+        }
+    }
+    for (row, at) in theirs.times.iter().enumerate() {
+        let place = own.times.partition_point(|known| known <= at);
+        own.times.insert(place, *at);
+        for column in &mut own.columns {
+            let known = theirs
+                .columns
+                .iter()
+                .find(|known| known.name == column.name);
+            let value = known.and_then(|known| known.values[row].clone());
+            column.values.insert(place, value);
+        }
+    }
+    for folded in &theirs.folded {
+        own.fold(&folded.filter, &folded.property, &folded.sums);
+    }
+}

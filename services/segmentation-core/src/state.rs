@@ -1,0 +1,180 @@
+//! What is kept of one customer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use kernel::{CustomerId, Properties, Timestamp, Value};
+
+use crate::limits;
+use crate::past::Past;
+use crate::profile::Traits;
+
+/// What is kept of one customer. Cheap to clone: what a step does not touch is shared.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    /// The customer that this one was merged into; nothing else is set then.
+    pub(crate) redirect: Option<CustomerId>,
+    pub(crate) traits: Arc<Traits>,
+    /// By name.
+    pub(crate) pasts: Vec<Arc<Past>>,
+    /// By name of the segment.
+    pub(crate) memberships: Vec<Membership>,
+    /// Places of segments and when to look at them again, by place.
+    pub(crate) dues: Vec<(u32, Timestamp)>,
+    /// Newest last.
+    pub(crate) recent: VecDeque<Arc<RecentEvent>>,
+    /// Oldest first.
+    pub(crate) event_ids: VecDeque<u64>,
+    pub(crate) first_seen: Option<Timestamp>,
+    pub(crate) last_seen: Option<Timestamp>,
+    /// The set of definitions that the memberships and dues were decided by.
+    pub(crate) fingerprint: u64,
+    /// The latest instant at which the memberships were decided.
+    pub(crate) clock: Option<Timestamp>,
+}
+
+/// A segment that the customer is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// The segment.
+    pub segment: Arc<str>,
+    /// The version of its definition that said so last.
+    pub version: u32,
+    /// Since when.
+    pub enter_time: Timestamp,
+}
+
+/// An event of the recent past, for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecentEvent {
+    /// Its id.
+    pub event_id: Box<str>,
+    /// Its name.
+    pub name: Box<str>,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Its properties; long texts are cut.
+    pub properties: Properties,
+}
+
+impl State {
+    /// The customer that this one was merged into.
+    pub const fn redirect(&self) -> Option<CustomerId> {
+        self.redirect
+    }
+
+    /// Whether an event of the customer was processed.
+    pub const fn is_known(&self) -> bool {
+        self.first_seen.is_some()
+    }
+
+    /// The traits, by name.
+    pub fn traits(&self) -> Properties {
+        let pairs = self.traits.0.iter();
+        pairs
+            .map(|own| (own.name.as_ref(), own.value.clone()))
+            .collect()
+    }
+
+    /// The segments that the customer is in, by name.
+    pub fn memberships(&self) -> &[Membership] {
+        &self.memberships
+    }
+
+    /// What happened, by name.
+    pub fn pasts(&self) -> impl Iterator<Item = &Past> {
+        self.pasts.iter().map(AsRef::as_ref)
+    }
+
+    /// The newest events, newest last.
+    pub fn recent(&self) -> impl Iterator<Item = &RecentEvent> {
+        self.recent.iter().map(AsRef::as_ref)
+    }
+
+    /// When the first event happened.
+    pub const fn first_seen(&self) -> Option<Timestamp> {
+        self.first_seen
+    }
+
+    /// When the last event happened.
+    pub const fn last_seen(&self) -> Option<Timestamp> {
+        self.last_seen
+    }
+
+    pub(crate) fn past(&self, name: &str) -> Option<&Past> {
+        let place = self.past_place(name).ok()?;
+        Some(&self.pasts[place])
+    }
+
+    pub(crate) fn past_place(&self, name: &str) -> Result<usize, usize> {
+        self.pasts
+            .binary_search_by(|past| past.name.as_ref().cmp(name))
+    }
+
+    pub(crate) fn membership_place(&self, segment: &str) -> Result<usize, usize> {
+        self.memberships
+            .binary_search_by(|membership| membership.segment.as_ref().cmp(segment))
+    }
+
+    /// Sets or clears when to look at a segment again.
+    pub(crate) fn set_due(&mut self, segment: u32, due: Option<Timestamp>) {
+        match (
+            self.dues.binary_search_by_key(&segment, |(own, _)| *own),
+            due,
+        ) {
+            (Ok(place), Some(due)) => self.dues[place].1 = due,
+            (Ok(place), None) => drop(self.dues.remove(place)),
+            (Err(place), Some(due)) => self.dues.insert(place, (segment, due)),
+            (Err(_), None) => {}
+        }
+    }
+
+    /// The earliest instant at which a segment must be looked at again.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.dues.iter().map(|(_, due)| *due).min()
+    }
+
+    /// Remembers an event id; tells whether it is new.
+    pub(crate) fn remember(&mut self, event_id: u64) -> bool {
+        if self.event_ids.contains(&event_id) {
+            return false;
+        }
+        if self.event_ids.len() >= limits::REMEMBERED_EVENT_IDS {
+            self.event_ids.pop_front();
+        }
+        self.event_ids.push_back(event_id);
+        true
+    }
+
+    /// Keeps an event for display, in the order of time.
+    pub(crate) fn show(&mut self, event: Arc<RecentEvent>) {
+        let place = self
+            .recent
+            .partition_point(|known| known.time <= event.time);
+        self.recent.insert(place, event);
+        if self.recent.len() > limits::RECENT_EVENTS {
+            self.recent.pop_front();
+        }
+    }
+
+    pub(crate) fn see(&mut self, at: Timestamp) {
+        self.first_seen = Some(self.first_seen.map_or(at, |first| first.min(at)));
+        self.last_seen = Some(self.last_seen.map_or(at, |last| last.max(at)));
+    }
+}
+
+/// Cuts a value to what people look at.
+pub(crate) fn shown(value: Value) -> Value {
+    match value {
+        Value::Text(text) if text.chars().nth(limits::RECENT_TEXT_CHARS).is_some() => {
+            let mut cut: String = text.chars().take(limits::RECENT_TEXT_CHARS).collect();
+            cut.push('…');
+            Value::Text(cut.into())
+        }
+        Value::List(mut values) => {
+            values.truncate(limits::PAST_LIST_VALUES);
+            Value::List(values.into_iter().map(shown).collect())
+        }
+        other => other,
+    }
+}

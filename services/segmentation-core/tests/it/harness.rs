@@ -1,0 +1,197 @@
+//! Drives the core as an engine on stream time does: timers first, then the record; states are written and read back.
+
+use std::collections::BTreeMap;
+
+use engine::{Core, Effects, Input, Outcome};
+use hot::StateKey;
+use kernel::{CustomerId, PartitionCount, Timestamp, Value};
+use proto::convert;
+use proto::stream::v1::{
+    ChangeReason, CustomerMerged, Event, Fact, NamedValue, Record, record::Body,
+};
+use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use uuid::Uuid;
+
+pub(crate) const DAY: i64 = 86_400_000;
+
+/// One customer and their engine.
+#[derive(Debug)]
+pub(crate) struct Harness {
+    pub(crate) key: StateKey,
+    pub(crate) definitions: Definitions,
+    pub(crate) state: State,
+    pub(crate) due: Option<Timestamp>,
+    pub(crate) watermark: Timestamp,
+    /// What was emitted, as `+name@time reason`.
+    pub(crate) log: Vec<String>,
+    pub(crate) counters: BTreeMap<Box<str>, i64>,
+    pub(crate) forwarded: Vec<Record>,
+    pub(crate) emitted: Vec<Record>,
+    next_id: u32,
+}
+
+/// Compiles segments, version 1.
+pub(crate) fn compile(segments: &[(&str, &str)]) -> Definitions {
+    compile_version(segments, 1)
+}
+
+pub(crate) fn compile_version(segments: &[(&str, &str)], version: u32) -> Definitions {
+    let sources: Vec<SegmentSource> = segments
+        .iter()
+        .map(|(name, expression)| SegmentSource {
+            name: (*name).to_owned(),
+            version,
+            expression: (*expression).to_owned(),
+        })
+        .collect();
+    Definitions::compile(&sources, PartitionCount::DEFAULT).expect("valid segments")
+}
+
+pub(crate) fn customer(number: u128) -> CustomerId {
+    CustomerId::new(Uuid::from_u128(number))
+}
+
+impl Harness {
+    pub(crate) fn new(segments: &[(&str, &str)]) -> Self {
+        Self::of(1, compile(segments))
+    }
+
+    pub(crate) fn of(number: u128, definitions: Definitions) -> Self {
+        Self {
+            key: customer(number).as_bytes().to_vec().into(),
+            definitions,
+            state: State::default(),
+            due: None,
+            watermark: Timestamp::MIN,
+            log: Vec::new(),
+            counters: BTreeMap::new(),
+            forwarded: Vec::new(),
+            emitted: Vec::new(),
+            next_id: 0,
+        }
+    }
+
+    /// An event with a new id.
+    pub(crate) fn event(&mut self, name: &str, at: i64, properties: &[(&str, Value)]) {
+        self.next_id += 1;
+        let id = format!("e-{}", self.next_id);
+        self.event_with(&id, name, at, properties, &[]);
+    }
+
+    pub(crate) fn event_with(
+        &mut self,
+        id: &str,
+        name: &str,
+        at: i64,
+        properties: &[(&str, Value)],
+        traits: &[(&str, Value)],
+    ) {
+        self.record(
+            at,
+            Body::Event(Event {
+                event_id: id.to_owned(),
+                name: name.to_owned(),
+                properties: named(properties),
+                traits: named(traits),
+                ..Event::default()
+            }),
+        );
+    }
+
+    pub(crate) fn merge_into(&mut self, number: u128, at: i64) {
+        let into_customer_id = customer(number).as_bytes().to_vec().into();
+        self.record(at, Body::Merged(CustomerMerged { into_customer_id }));
+    }
+
+    pub(crate) fn record(&mut self, at: i64, body: Body) {
+        self.pass(Timestamp::from_millis(at));
+        let record = Record {
+            customer_id: self.key.clone(),
+            time_ms: at,
+            trace_parent: String::new(),
+            body: Some(body),
+        };
+        let key = self.key.clone();
+        let input = Input::Record {
+            key: &key,
+            record: &record,
+        };
+        self.step(input, self.watermark);
+    }
+
+    /// Lets time pass: fires the timers up to an instant.
+    pub(crate) fn pass(&mut self, until: Timestamp) {
+        while let Some(due_time) = self.due.filter(|due| *due <= until) {
+            self.watermark = self.watermark.max(due_time);
+            let key = self.key.clone();
+            self.due = None;
+            self.step(
+                Input::Timer {
+                    key: &key,
+                    due_time,
+                },
+                self.watermark,
+            );
+        }
+        self.watermark = self.watermark.max(until);
+    }
+
+    fn step(&mut self, input: Input<'_>, now: Timestamp) {
+        let mut effects = Effects::default();
+        let outcome =
+            SegmentationCore::step(&self.definitions, &mut self.state, input, now, &mut effects)
+                .expect("the record can be processed");
+        if let Outcome::Keep { next_due } = outcome {
+            self.due = next_due;
+        }
+        let bytes = SegmentationCore::encode(&self.state);
+        let read = SegmentationCore::decode(&bytes).expect("a state is read back");
+        assert_eq!(read, self.state);
+        self.state = read;
+        for (name, change) in effects.counted() {
+            *self.counters.entry(name.clone()).or_default() += change;
+        }
+        self.forwarded.extend(
+            effects
+                .forwarded()
+                .iter()
+                .map(|(_, _, record)| record.clone()),
+        );
+        for record in effects.records() {
+            self.emitted.push(record.clone());
+            if let Some(Body::Fact(fact)) = &record.body {
+                self.note(fact);
+            }
+        }
+    }
+
+    fn note(&mut self, fact: &Fact) {
+        for change in &fact.changes {
+            let sign = if change.entered { '+' } else { '-' };
+            let reason = ChangeReason::try_from(change.reason).expect("a reason");
+            let reason = reason.as_str_name().trim_start_matches("CHANGE_REASON_");
+            let (segment, at) = (&change.segment, change.time_ms);
+            let at = if at % DAY == 0 {
+                format!("{}d", at / DAY)
+            } else {
+                at.to_string()
+            };
+            self.log.push(format!("{sign}{segment}@{at} {reason}"));
+        }
+    }
+
+    pub(crate) fn members(&self) -> Vec<&str> {
+        let memberships = self.state.memberships().iter();
+        memberships
+            .map(|membership| membership.segment.as_ref())
+            .collect()
+    }
+}
+
+fn named(values: &[(&str, Value)]) -> Vec<NamedValue> {
+    let pair = |(name, value): &(&str, Value)| NamedValue {
+        name: (*name).to_owned(),
+        value: Some(convert::stream_value(value)),
+    };
+    values.iter().map(pair).collect()
+}

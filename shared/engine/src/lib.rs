@@ -20,6 +20,8 @@ mod partition;
 mod placement;
 mod shared;
 mod status;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};

@@ -1,0 +1,167 @@
+//! A core that writes down everything that happens to it.
+//!
+//! An event's name says what to do, its id which number to write down.
+
+use bytes::Bytes;
+use hot::{Owner, StreamName};
+use kernel::{Duration, PartitionId, Timestamp};
+use proto::stream::v1::{Event, Fact, Record, record::Body};
+
+use crate::{Core, Effects, Input, Outcome, Poison};
+
+#[derive(Debug)]
+pub(super) struct Counting;
+
+/// Everything that happened to one customer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) log: Vec<String>,
+    pub(super) due: Option<Timestamp>,
+}
+
+impl Core for Counting {
+    type Definitions = ();
+    type State = Seen;
+
+    const OWNER: Owner = Owner::Segmentation;
+    const INPUTS: &'static [(StreamName, Option<StreamName>)] =
+        &[(StreamName::Events, Some(StreamName::EventsBulk))];
+    const OUTPUT: Option<(StreamName, StreamName)> =
+        Some((StreamName::Facts, StreamName::FactsBulk));
+
+    fn decode(bytes: &[u8]) -> Result<Seen, Poison> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Poison::new("not a text"))?;
+        let (due, log) = text.split_once('|').ok_or_else(|| Poison::new("no bar"))?;
+        Ok(Seen {
+            due: due.parse().ok().map(Timestamp::from_millis),
+            log: log
+                .split(',')
+                .filter(|entry| !entry.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        })
+    }
+
+    fn encode(state: &Seen) -> Bytes {
+        let due = state
+            .due
+            .map_or_else(String::new, |due| due.as_millis().to_string());
+        format!("{due}|{}", state.log.join(",")).into()
+    }
+
+    fn step(
+        (): &(),
+        state: &mut Seen,
+        input: Input<'_>,
+        now: Timestamp,
+        effects: &mut Effects,
+    ) -> Result<Outcome, Poison> {
+        match input {
+            Input::Timer { due_time, .. } => {
+                state.log.push(format!("fired@{}", due_time.as_millis()));
+                state.due = None;
+                effects.count("fired", 1);
+                effects.emit(fact(record_like(input), "fired", due_time));
+                Ok(Outcome::Keep { next_due: None })
+            }
+            Input::Record { record, .. } => take(state, record, now, effects),
+        }
+    }
+}
+
+fn take(
+    state: &mut Seen,
+    record: &Record,
+    now: Timestamp,
+    effects: &mut Effects,
+) -> Result<Outcome, Poison> {
+    let Some(Body::Event(event)) = &record.body else {
+        return Err(Poison::new("not an event"));
+    };
+    let (what, argument) = event.name.split_once(':').unwrap_or((&event.name, ""));
+    let number = || argument.parse::<i64>().expect("a number");
+    // Before anything can fail, so that a failure has something to undo.
+    state.log.push(event.event_id.clone());
+    match what {
+        "add" => {}
+        "skip" => {
+            state.log.pop();
+            return Ok(Outcome::Unchanged);
+        }
+        "remove" => return Ok(Outcome::Remove),
+        "wait" => state.due = Some(now + Duration::from_millis(number())),
+        "poison" => return Err(Poison::new("told so")),
+        "panic" => panic!("told so too"),
+        "grow" => state
+            .log
+            .push("x".repeat(usize::try_from(number()).expect("a size"))),
+        "shout" => {
+            let size = usize::try_from(number()).expect("a size");
+            effects.emit(fact(record.clone(), &"x".repeat(size), now));
+        }
+        "forward" => {
+            let to = PartitionId::new(u16::try_from(number()).expect("a partition"));
+            let mut copy = event.clone();
+            copy.name = "add".to_owned();
+            let body = Some(Body::Event(copy));
+            effects.forward(
+                to,
+                StreamName::Events,
+                Record {
+                    body,
+                    ..record.clone()
+                },
+            );
+        }
+        "receipt" => {
+            let mut copy = event.clone();
+            copy.name = "add".to_owned();
+            copy.event_id.push('r');
+            let body = Some(Body::Event(copy));
+            effects.emit_to(
+                StreamName::Events,
+                Record {
+                    body,
+                    ..record.clone()
+                },
+            );
+        }
+        "dispatch" => effects.dispatch(record.clone()),
+        other => return Err(Poison::new(format!("unknown {other}"))),
+    }
+    effects.count("seen", 1);
+    effects.emit(fact(
+        Record {
+            trace_parent: String::new(),
+            ..record.clone()
+        },
+        &event.event_id,
+        now,
+    ));
+    Ok(Outcome::Keep {
+        next_due: state.due,
+    })
+}
+
+fn record_like(input: Input<'_>) -> Record {
+    let (Input::Record { key, .. } | Input::Timer { key, .. }) = input;
+    Record {
+        customer_id: key.clone(),
+        ..Record::default()
+    }
+}
+
+fn fact(record: Record, name: &str, at: Timestamp) -> Record {
+    let event = Event {
+        name: name.to_owned(),
+        ..Event::default()
+    };
+    Record {
+        time_ms: at.as_millis(),
+        body: Some(Body::Fact(Fact {
+            event: Some(event),
+            changes: Vec::new(),
+        })),
+        ..record
+    }
+}

@@ -1,0 +1,177 @@
+//! Drives workers tick by tick, and looks at what they leave behind.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hot::embedded::EmbeddedStore;
+use hot::{Append, Cursor, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use kernel::{PartitionCount, PartitionId};
+use prost::Message;
+use proto::stream::v1::{Batch, Event, Record, record::Body};
+use storage::{Database, LeaseStore};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+use super::counting::{Counting, Seen};
+use crate::shared::ALL_LANES;
+use crate::worker::{TickOutcome, Worker};
+use crate::{Core, EngineConfig, TimeSource};
+
+/// A store of two partitions in a folder that goes away with it.
+pub(super) struct Bench {
+    pub(super) hot: SharedHotStore,
+    pub(super) leases: LeaseStore,
+    _folder: TempDir,
+}
+
+impl Bench {
+    pub(super) async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let count = PartitionCount::try_new(2).expect("a count");
+        let hot = EmbeddedStore::open(folder.path(), count)
+            .await
+            .expect("a store");
+        let url = "sqlite::memory:".parse().expect("a URL");
+        let database = Database::connect(&url).await.expect("a database");
+        database.migrate("test", Vec::new()).await.expect("tables");
+        Self {
+            hot: Arc::new(hot),
+            leases: LeaseStore::new(database),
+            _folder: folder,
+        }
+    }
+
+    pub(super) fn config(&self, hot: SharedHotStore, time: TimeSource) -> EngineConfig<Counting> {
+        let (sender, definitions) = watch::channel(Arc::new(()));
+        // Definitions do not change in these tests.
+        drop(sender);
+        EngineConfig::new(hot, self.leases.clone(), time, "worker", definitions)
+    }
+
+    pub(super) async fn worker(
+        &self,
+        partition: u16,
+        epoch: u64,
+        time: TimeSource,
+    ) -> Worker<Counting> {
+        let config = self.config(Arc::clone(&self.hot), time);
+        Worker::open(config, PartitionId::new(partition), epoch)
+            .await
+            .expect("it opens")
+    }
+
+    /// Appends one entry.
+    pub(super) async fn append(&self, partition: u16, name: StreamName, records: Vec<Record>) {
+        let payload = Batch { records }.encode_to_vec().into();
+        let to = stream(partition, name);
+        let append = Append {
+            to,
+            payload,
+            source: None,
+        };
+        self.hot.append(&append).await.expect("it is appended");
+    }
+
+    pub(super) async fn state(&self, partition: u16, customer: u8) -> Option<Seen> {
+        let stored = self
+            .hot
+            .load(slot(partition), &[key(customer)])
+            .await
+            .expect("it loads");
+        let bytes = stored.into_iter().next().flatten()?;
+        Some(Counting::decode(&bytes).expect("a state"))
+    }
+
+    pub(super) async fn log(&self, partition: u16, customer: u8) -> Vec<String> {
+        self.state(partition, customer)
+            .await
+            .map_or_else(Vec::new, |state| state.log)
+    }
+
+    /// The records of a stream that is not trimmed.
+    pub(super) async fn records(&self, partition: u16, name: StreamName) -> Vec<Record> {
+        let entries = self
+            .hot
+            .poll(stream(partition, name), Cursor::START, 10_000)
+            .await
+            .expect("it polls");
+        entries
+            .into_iter()
+            .flat_map(|entry| Batch::decode(entry.payload).expect("a batch").records)
+            .collect()
+    }
+
+    /// The names of the facts, with their times.
+    pub(super) async fn facts(&self, partition: u16) -> Vec<String> {
+        let records = self.records(partition, StreamName::Facts).await;
+        records.iter().map(describe).collect()
+    }
+
+    pub(super) async fn count(&self, name: &str) -> i64 {
+        let totals = crate::counters::totals(self.hot.as_ref(), Owner::Segmentation, "").await;
+        totals.expect("counters").get(name).copied().unwrap_or(0)
+    }
+}
+
+fn describe(record: &Record) -> String {
+    match &record.body {
+        Some(Body::Fact(fact)) => {
+            let name = fact.event.as_ref().map_or("", |event| event.name.as_str());
+            format!("{name}@{}", record.time_ms)
+        }
+        Some(Body::Tick(_)) => format!("tick@{}", record.time_ms),
+        other => panic!("not a fact: {other:?}"),
+    }
+}
+
+pub(super) fn stream(partition: u16, name: StreamName) -> StreamId {
+    StreamId {
+        name,
+        partition: PartitionId::new(partition),
+    }
+}
+
+pub(super) fn slot(partition: u16) -> Slot {
+    Slot {
+        owner: Owner::Segmentation,
+        partition: PartitionId::new(partition),
+    }
+}
+
+pub(super) fn key(customer: u8) -> Bytes {
+    Bytes::copy_from_slice(&[customer; 16])
+}
+
+pub(super) fn event(customer: u8, id: &str, what: &str, time_ms: i64) -> Record {
+    Record {
+        customer_id: key(customer),
+        time_ms,
+        trace_parent: String::new(),
+        body: Some(Body::Event(Event {
+            event_id: id.to_owned(),
+            name: what.to_owned(),
+            ..Event::default()
+        })),
+    }
+}
+
+pub(super) fn tick(time_ms: i64) -> Record {
+    Record {
+        time_ms,
+        body: Some(Body::Tick(proto::stream::v1::Tick {})),
+        ..Record::default()
+    }
+}
+
+/// Ticks a worker until it rests; how many batches that took.
+pub(super) async fn settle(worker: &mut Worker<Counting>) -> usize {
+    worker.hint(ALL_LANES);
+    for batches in 0..10_000 {
+        match worker.tick().await {
+            TickOutcome::Worked => {}
+            TickOutcome::Idle { .. } => return batches,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    panic!("the worker never rests");
+}

@@ -1,0 +1,192 @@
+//! Whole engines over one store: hand-over, takeover, timers on a clock, dispatching, rest.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use hot::StreamName;
+use kernel::{PartitionId, Timestamp};
+use proto::stream::v1::Record;
+
+use super::driver::{Bench, event};
+use crate::{Dispatcher, Engine, EngineHandle, Status, TimeSource, VirtualClock};
+
+async fn start(bench: &Bench, worker: &str, lease_clock: &Arc<VirtualClock>) -> EngineHandle {
+    let mut config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
+    config.worker = worker.to_owned();
+    config.lease_clock = lease_clock.clone();
+    Engine::start(config).await.expect("it starts")
+}
+
+async fn owners(engine: &EngineHandle) -> Vec<(String, u64)> {
+    let partitions = engine.list_partitions().await.expect("a list");
+    partitions
+        .into_iter()
+        .map(|it| (it.owner, it.epoch))
+        .collect()
+}
+
+#[tokio::test]
+async fn partitions_are_handed_over_and_nothing_is_lost_or_doubled() {
+    let bench = Bench::new().await;
+    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000_000)));
+    let first = start(&bench, "first", &clock).await;
+    for partition in 0..2 {
+        bench
+            .append(partition, StreamName::Events, vec![event(1, "a", "add", 1)])
+            .await;
+    }
+    assert_eq!(first.await_idle().await.expect("it rests"), 2);
+    assert_eq!(
+        owners(&first).await,
+        [("first".to_owned(), 1), ("first".to_owned(), 1)]
+    );
+
+    let begun = std::time::Instant::now();
+    first.shutdown().await;
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(1),
+        "the hand-over takes no second"
+    );
+    assert!(first.await_idle().await.is_err());
+    let second = start(&bench, "second", &clock).await;
+    for partition in 0..2 {
+        bench
+            .append(partition, StreamName::Events, vec![event(1, "b", "add", 2)])
+            .await;
+    }
+    assert_eq!(second.await_idle().await.expect("it rests"), 4);
+    assert_eq!(
+        owners(&second).await,
+        [("second".to_owned(), 2), ("second".to_owned(), 2)]
+    );
+    for partition in 0..2 {
+        assert_eq!(bench.log(partition, 1).await, ["a", "b"]);
+    }
+    second.shutdown().await;
+}
+
+#[tokio::test]
+async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leaves() {
+    let bench = Bench::new().await;
+    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000_000)));
+    let (one, two) = (
+        start(&bench, "w1", &clock).await,
+        start(&bench, "w2", &clock).await,
+    );
+    let moving = async {
+        // Rounds follow the lease clock, so it has to move while they find each other.
+        for second in 1..i64::MAX {
+            clock.advance_to(Timestamp::from_millis(1_000_000 + second * 200));
+            tokio::task::yield_now().await;
+        }
+    };
+    let shared = async {
+        loop {
+            let names: Vec<_> = owners(&one)
+                .await
+                .into_iter()
+                .map(|(owner, _)| owner)
+                .collect();
+            let members = bench
+                .leases
+                .members("segmentation", clock_now(&clock))
+                .await
+                .expect("members");
+            let wanted: Vec<_> = (0..2_u16)
+                .map(|p| crate::placement::owner("segmentation", PartitionId::new(p), &members))
+                .map(|owner| owner.unwrap_or_default().to_owned())
+                .collect();
+            if members.len() == 2 && names == wanted {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        one.shutdown().await;
+        for partition in 0..2 {
+            bench
+                .append(partition, StreamName::Events, vec![event(1, "a", "add", 1)])
+                .await;
+        }
+        loop {
+            two.await_idle().await.expect("it rests");
+            let all = owners(&two).await.iter().all(|(owner, _)| owner == "w2");
+            if all && bench.count("seen").await == 2 {
+                break;
+            }
+        }
+        two.shutdown().await;
+    };
+    tokio::select! {
+        () = moving => {}
+        () = shared => {}
+    }
+    assert_eq!(bench.log(0, 1).await, ["a"]);
+    assert_eq!(bench.log(1, 1).await, ["a"]);
+}
+
+fn clock_now(clock: &VirtualClock) -> Timestamp {
+    crate::Clock::now(clock)
+}
+
+#[tokio::test]
+async fn a_waiting_engine_wakes_for_records_and_for_timers() {
+    let bench = Bench::new().await;
+    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
+    let config = bench.config(Arc::clone(&bench.hot), TimeSource::Wall(clock.clone()));
+    let engine = Engine::start(config).await.expect("it starts");
+    assert_eq!(engine.await_idle().await.expect("it rests"), 0);
+    bench
+        .append(0, StreamName::Events, vec![event(1, "a", "wait:500", 0)])
+        .await;
+    assert_eq!(engine.await_idle().await.expect("it rests"), 1);
+    clock.advance_to(Timestamp::from_millis(1_500));
+    assert_eq!(engine.await_idle().await.expect("it rests"), 2);
+    assert_eq!(bench.log(0, 1).await, ["a", "fired@1500"]);
+    engine.shutdown().await;
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    taken: Mutex<Vec<Record>>,
+    in_flight: AtomicU64,
+}
+
+impl Dispatcher for Desk {
+    fn dispatch(&self, partition: PartitionId, record: Record) {
+        assert_eq!(partition, PartitionId::new(1));
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.taken.lock().expect("no panic").push(record);
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::SeqCst)
+    }
+}
+
+#[tokio::test]
+async fn rest_waits_for_what_was_dispatched() {
+    let bench = Bench::new().await;
+    let desk = Arc::new(Desk::default());
+    let config = bench
+        .config(Arc::clone(&bench.hot), TimeSource::Stream)
+        .with_dispatcher(desk.clone());
+    let engine = Engine::start(config).await.expect("it starts");
+    bench
+        .append(1, StreamName::Events, vec![event(1, "a", "dispatch", 0)])
+        .await;
+    let rest = engine.await_idle();
+    tokio::pin!(rest);
+    while desk.in_flight() == 0 {
+        assert!(futures::poll!(&mut rest).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert!(futures::poll!(&mut rest).is_pending());
+    bench
+        .append(1, StreamName::Events, vec![event(1, "delivered", "add", 0)])
+        .await;
+    desk.in_flight.store(0, Ordering::SeqCst);
+    assert_eq!(rest.await.expect("it rests"), 2);
+    assert_eq!(bench.log(1, 1).await, ["a", "delivered"]);
+    assert_eq!(desk.taken.lock().expect("no panic").len(), 1);
+    engine.shutdown().await;
+}

@@ -1,0 +1,124 @@
+//! A store that fails at the n-th call, before or after the call takes effect.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hot::{
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Outgoing,
+    Quarantined, SharedHotStore, Slot, StateKey, StreamId, StreamName, WakeReceiver,
+};
+use kernel::{PartitionCount, Timestamp};
+
+/// When the call fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    Before,
+    After,
+}
+
+#[derive(Debug)]
+pub(super) struct Faulty {
+    inner: SharedHotStore,
+    calls: AtomicU64,
+    fails_at: u64,
+    fault: Fault,
+}
+
+impl Faulty {
+    pub(super) fn new(inner: SharedHotStore, fails_at: u64, fault: Fault) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            calls: AtomicU64::new(0),
+            fails_at,
+            fault,
+        })
+    }
+
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn pass<T>(
+        &self,
+        call: impl Future<Output = Result<T, HotError>>,
+    ) -> Result<T, HotError> {
+        let fails = self.calls.fetch_add(1, Ordering::SeqCst) + 1 == self.fails_at;
+        if fails && self.fault == Fault::Before {
+            return Err(HotError::Unavailable("injected before".into()));
+        }
+        let answer = call.await;
+        if fails {
+            return Err(HotError::Unavailable("injected after".into()));
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl HotStore for Faulty {
+    fn partition_count(&self) -> PartitionCount {
+        self.inner.partition_count()
+    }
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        self.pass(self.inner.open(slot, epoch)).await
+    }
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.pass(self.inner.head(slot)).await
+    }
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+        self.pass(self.inner.load(slot, keys)).await
+    }
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.pass(self.inner.poll(stream, after, max)).await
+    }
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        self.pass(self.inner.lag(stream, after)).await
+    }
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.pass(self.inner.due(slot, until, max)).await
+    }
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        self.pass(self.inner.commit(slot, commit)).await
+    }
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        self.pass(self.inner.append(append)).await
+    }
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.pass(self.inner.outbox(slot, after_seq, max)).await
+    }
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.pass(self.inner.trim_outbox(slot, seq)).await
+    }
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.pass(self.inner.trim(stream, upto)).await
+    }
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.inner.counters(slot).await
+    }
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.inner.quarantined(slot, after, max).await
+    }
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        self.inner.quarantined_count(slot).await
+    }
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        self.inner.subscribe(streams).await
+    }
+}

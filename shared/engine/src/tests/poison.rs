@@ -1,0 +1,191 @@
+//! What cannot be processed is set aside with its reason, and nothing else suffers.
+
+use hot::{Append, Commit, Cursor, Owner, StreamName};
+use prost::Message;
+use proto::engine::v1::QuarantinedRecord;
+use proto::stream::v1::Record;
+
+use super::driver::{Bench, event, key, settle, slot, stream};
+use crate::{Core, Engine, EngineConfig, Status, TimeSource};
+
+async fn reasons(bench: &Bench) -> Vec<String> {
+    let entries = bench
+        .hot
+        .quarantined(slot(0), Cursor::START, 100)
+        .await
+        .expect("a list");
+    entries
+        .into_iter()
+        .map(|entry| {
+            QuarantinedRecord::decode(entry.payload)
+                .expect("a record")
+                .reason
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn poison_is_set_aside_and_its_neighbours_are_not() {
+    let bench = Bench::new().await;
+    let records = vec![
+        event(1, "a", "add", 1),
+        event(1, "b", "poison", 2),
+        event(1, "c", "panic", 3),
+        event(2, "d", "poison", 4),
+        Record {
+            customer_id: vec![1, 2].into(),
+            ..event(1, "e", "add", 5)
+        },
+        event(1, "f", "add", 6),
+    ];
+    bench.append(0, StreamName::Events, records).await;
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    assert_eq!(settle(&mut worker).await, 1, "all in one batch");
+    assert_eq!(bench.log(0, 1).await, ["a", "f"]);
+    assert_eq!(bench.state(0, 2).await, None);
+    assert_eq!(
+        reasons(&bench).await,
+        [
+            "told so",
+            "panicked: told so too",
+            "told so",
+            "the record names no customer"
+        ]
+    );
+    assert_eq!(bench.facts(0).await, ["a@1", "f@6"]);
+}
+
+#[tokio::test]
+async fn what_is_no_batch_is_passed() {
+    let bench = Bench::new().await;
+    let garbage = Append {
+        to: stream(0, StreamName::Events),
+        payload: vec![0xff; 10].into(),
+        source: None,
+    };
+    bench.hot.append(&garbage).await.expect("it is appended");
+    bench.append(0, StreamName::Events, Vec::new()).await;
+    bench
+        .append(0, StreamName::Events, vec![event(1, "a", "add", 1)])
+        .await;
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    settle(&mut worker).await;
+    assert_eq!(bench.log(0, 1).await, ["a"]);
+    assert_eq!(
+        reasons(&bench).await,
+        ["the entry is not a batch of records"]
+    );
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_is_left_alone() {
+    let bench = Bench::new().await;
+    bench.hot.open(slot(0), 1).await.expect("it opens");
+    let damaged = Commit {
+        epoch: 1,
+        seq: 1,
+        batch_id: 7,
+        states: vec![(key(1), Some("no".into()))],
+        timers: vec![(key(1), Some(kernel::Timestamp::from_millis(3)))],
+        ..Commit::default()
+    };
+    bench
+        .hot
+        .commit(slot(0), &damaged)
+        .await
+        .expect("it commits");
+    let records = vec![event(1, "a", "add", 5), event(2, "b", "add", 6)];
+    bench.append(0, StreamName::Events, records).await;
+    let mut worker = bench.worker(0, 2, TimeSource::Stream).await;
+    settle(&mut worker).await;
+    assert_eq!(
+        reasons(&bench).await,
+        ["the state cannot be read: no bar"; 2],
+        "its timer and its record"
+    );
+    let kept = bench.hot.load(slot(0), &[key(1)]).await.expect("it loads");
+    assert_eq!(kept, [Some("no".into())]);
+    assert_eq!(bench.log(0, 2).await, ["b"]);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_set_aside_alone() {
+    let bench = Bench::new().await;
+    let records = vec![
+        event(1, "a", "add", 1),
+        event(1, "b", "grow:600000", 2),
+        event(2, "c", "shout:2000000", 3),
+        event(2, "d", "add", 4),
+    ];
+    bench.append(0, StreamName::Events, records).await;
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    settle(&mut worker).await;
+    assert_eq!(bench.log(0, 1).await, ["a"]);
+    assert_eq!(bench.log(0, 2).await, ["d"]);
+    let reasons = reasons(&bench).await;
+    assert_eq!(reasons.len(), 2, "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .any(|reason| reason.contains("the state would be")),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons.iter().any(|reason| reason.contains("too large")),
+        "{reasons:?}"
+    );
+}
+
+#[tokio::test]
+async fn large_outputs_are_spread_over_commits() {
+    let bench = Bench::new().await;
+    let records = (0..20)
+        .map(|n| event(1, &n.to_string(), "shout:200000", n))
+        .collect();
+    bench.append(0, StreamName::Events, records).await;
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    assert!(settle(&mut worker).await >= 4);
+    assert_eq!(bench.count("seen").await, 20);
+    assert_eq!(bench.facts(0).await.len(), 40);
+    assert!(reasons(&bench).await.is_empty());
+}
+
+#[tokio::test]
+async fn quarantined_records_are_listed_page_by_page() {
+    let bench = Bench::new().await;
+    for (partition, id) in [(0, "a"), (0, "b"), (1, "c")] {
+        bench
+            .append(
+                partition,
+                StreamName::Events,
+                vec![event(1, id, "poison", 1)],
+            )
+            .await;
+    }
+    let config: EngineConfig<_> =
+        bench.config(std::sync::Arc::clone(&bench.hot), TimeSource::Stream);
+    let engine = Engine::start(config).await.expect("it starts");
+    engine.await_idle().await.expect("it rests");
+    let mut after = None;
+    let mut pages = Vec::new();
+    loop {
+        let page = engine.list_quarantined(after, 2).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.place);
+        pages.push(
+            page.iter()
+                .map(|entry| entry.record.partition)
+                .collect::<Vec<_>>(),
+        );
+    }
+    assert_eq!(pages, [vec![0, 0], vec![1]]);
+    let partitions = engine.list_partitions().await.expect("a list");
+    let counts: Vec<_> = partitions
+        .iter()
+        .map(|it| (it.owner.as_str(), it.quarantined_count, it.lag))
+        .collect();
+    assert_eq!(counts, [("worker", 2, 0), ("worker", 1, 0)]);
+    assert_eq!(engine.service(), Owner::Segmentation);
+    assert_eq!(super::counting::Counting::OWNER, Owner::Segmentation);
+    engine.shutdown().await;
+}

@@ -3,6 +3,7 @@
 //! A commit is one call of a function with packed arguments, so that it is atomic and costs Redis a few microseconds a
 //! state. It chooses no durability: the server's append-only file and its replicas do.
 
+mod calls;
 mod head;
 mod keys;
 mod library;
@@ -20,7 +21,7 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
-use self::keys::{CHANNEL, INSTALLATION, Keys};
+use self::keys::{CHANNEL, Keys};
 use self::library::{Function, LIBRARY};
 use self::link::{Link, Source};
 pub use self::options::RedisOptions;
@@ -33,9 +34,6 @@ use crate::{
     OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StreamId, StreamName, WakeReceiver,
     check, limits,
 };
-
-/// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 1;
 
 /// A hot store in Redis.
 pub struct RedisStore {
@@ -83,88 +81,6 @@ impl RedisStore {
         store.load_functions().await?;
         store.install().await?;
         Ok(store)
-    }
-
-    async fn load_functions(&self) -> Result<(), HotError> {
-        let mut load = cmd("FUNCTION");
-        load.arg("LOAD").arg("REPLACE").arg(&LIBRARY.source);
-        let mut lane = self.lanes[0].clone();
-        let _name: Value = load.query_async(&mut lane).await.map_err(failure)?;
-        Ok(())
-    }
-
-    async fn install(&self) -> Result<(), HotError> {
-        let count = self.count.get();
-        let found = self
-            .call(
-                PartitionId::new(0),
-                &pack::call(
-                    &LIBRARY.name(Function::Install),
-                    &[INSTALLATION.to_owned()],
-                    &[SCHEMA, count],
-                ),
-            )
-            .await?;
-        let [schema, partitions] =
-            <[Value; 2]>::try_from(found).map_err(|_| unexpected("the installation"))?;
-        let (schema, partitions): (u16, u16) = (number(schema)?, number(partitions)?);
-        if schema != SCHEMA {
-            return Err(HotError::Mismatch(format!(
-                "this Redis has schema {schema}, and this program reads schema {SCHEMA}: run the program that wrote \
-                 it, or use an empty database"
-            )));
-        }
-        if partitions != count {
-            return Err(HotError::Mismatch(format!(
-                "this Redis was created with {partitions} partitions, not {count}: configure {partitions} partitions, \
-                 or use an empty database"
-            )));
-        }
-        Ok(())
-    }
-
-    fn lane(&self, partition: PartitionId) -> Link {
-        self.lanes[usize::from(partition.number()) % self.lanes.len()].clone()
-    }
-
-    /// Asks one question about a partition.
-    async fn ask(&self, partition: PartitionId, command: &Cmd) -> Result<Value, HotError> {
-        check::partition(self.count, partition)?;
-        let mut lane = self.lane(partition);
-        command.query_async(&mut lane).await.map_err(failure)
-    }
-
-    /// Calls a function; where the server has lost the functions, loads them and calls again.
-    async fn call(&self, partition: PartitionId, call: &Cmd) -> Result<Vec<Value>, HotError> {
-        check::partition(self.count, partition)?;
-        let mut lane = self.lane(partition);
-        let reply = match call.query_async(&mut lane).await {
-            Err(error) if error.to_string().contains("Function not found") => {
-                self.load_functions().await?;
-                call.query_async(&mut lane).await
-            }
-            other => other,
-        };
-        items(reply.map_err(failure)?)
-    }
-
-    async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {
-        let call = pack::call(
-            &LIBRARY.name(Function::Open),
-            &[self.keys.meta(slot), self.keys.counters(slot)],
-            epoch.as_slice(),
-        );
-        let mut reply = self.call(slot.partition, &call).await?.into_iter();
-        let mut next = || reply.next().ok_or_else(|| unexpected("a head"));
-        match text(next()?)?.as_str() {
-            "ok" => head::read(next()?, next()?),
-            "fenced" => Err(HotError::Fenced {
-                partition: slot.partition,
-                epoch: epoch.unwrap_or_default(),
-                current: number(next()?)?,
-            }),
-            _ => Err(unexpected("a head")),
-        }
     }
 }
 

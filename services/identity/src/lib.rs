@@ -1,1 +1,29 @@
-//! identity.
+//! The identity service: the way in for every event, and the keeper of who is who.
+//!
+//! It moves bytes: validates, loads, lets `identity_core` decide, writes SQL, appends to the streams. It knows nothing of
+//! profiles, segments or journeys.
+
+mod announce;
+mod append;
+mod cache;
+mod catalog;
+mod clock;
+mod customers;
+mod event;
+mod ingest;
+pub mod limits;
+mod merge;
+mod resolve;
+mod rpc;
+mod service;
+pub mod store;
+mod stream;
+
+pub use append::{AppendError, Appender, Group, Sequenced};
+pub use catalog::NamespaceCatalog;
+pub use clock::IngestClock;
+pub use event::{check_event, prepare};
+pub use ingest::{Accepted, Intake, Outbound, Source};
+pub use resolve::{ResolveError, Resolver, Subject};
+pub use rpc::IdentityRpc;
+pub use service::{Identity, start};

@@ -1,0 +1,241 @@
+//! Appends records to the streams of their partitions.
+//!
+//! One append a partition and batch, all partitions at once; within a partition the order is kept. What a source sent
+//! before is skipped.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
+use hot::{Append, Appended, Cursor, HotError, SharedHotStore, SourceRange, StreamId, StreamName};
+use kernel::PartitionId;
+use prost::Message;
+use proto::stream::v1::{Batch, Record};
+use tokio::time::{Instant, sleep};
+
+use crate::limits::APPEND_PAUSE;
+
+/// A record and its place in its source; 0 where it has none.
+#[derive(Debug, Clone)]
+pub struct Sequenced {
+    /// The place, growing within a group.
+    pub sequence: u64,
+    /// The record.
+    pub record: Record,
+}
+
+/// The records of one partition, in order.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The records.
+    pub records: Vec<Sequenced>,
+}
+
+/// Why records were not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// A stream stayed full until the deadline: try again later.
+    #[error("stream {} of partition {} is full", .0.name.name(), .0.partition)]
+    Full(StreamId),
+    /// The hot store did not take it: retry.
+    #[error(transparent)]
+    Hot(#[from] HotError),
+}
+
+/// Appends to the hot store.
+#[derive(Debug)]
+pub struct Appender {
+    hot: SharedHotStore,
+    /// Streams that were full when last tried; mostly none.
+    full: Mutex<HashSet<StreamId>>,
+    is_any_full: AtomicBool,
+}
+
+/// Bytes of one append: half of what the store takes, so that the last record always fits.
+const APPEND_BYTES: usize = COMMIT_BYTES / 2;
+
+impl Appender {
+    /// Appends to this store.
+    pub fn new(hot: SharedHotStore) -> Self {
+        Self {
+            hot,
+            full: Mutex::default(),
+            is_any_full: AtomicBool::new(false),
+        }
+    }
+
+    /// A stream of this lane that was full and still is. Costs nothing while none is.
+    ///
+    /// # Errors
+    /// As the hot store says.
+    pub async fn full_stream(&self, name: StreamName) -> Result<Option<StreamId>, HotError> {
+        if !self.is_any_full.load(Ordering::Acquire) {
+            return Ok(None);
+        }
+        let suspects: Vec<StreamId> = self.lock().iter().copied().collect();
+        for stream in suspects {
+            if self.hot.lag(stream, Cursor::START).await? < STREAM_ENTRIES {
+                self.note(stream, false);
+            } else if stream.name == name {
+                return Ok(Some(stream));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Appends all groups and tells how many events of the source were there before. Waits while streams are full, until
+    /// the deadline if there is one.
+    ///
+    /// # Errors
+    /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.
+    pub async fn append(
+        &self,
+        name: StreamName,
+        groups: Vec<Group>,
+        source: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<usize, AppendError> {
+        let appends = groups
+            .into_iter()
+            .map(|group| self.append_group(name, group, source, deadline));
+        let mut replayed = 0;
+        for done in join_all(appends).await {
+            replayed += done?;
+        }
+        Ok(replayed)
+    }
+
+    async fn append_group(
+        &self,
+        name: StreamName,
+        group: Group,
+        source: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<usize, AppendError> {
+        let to = StreamId {
+            name,
+            partition: group.partition,
+        };
+        let mut replayed = 0;
+        for records in split(group.records) {
+            replayed += self.append_records(to, records, source, deadline).await?;
+        }
+        Ok(replayed)
+    }
+
+    async fn append_records(
+        &self,
+        to: StreamId,
+        mut records: Vec<Sequenced>,
+        source: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<usize, AppendError> {
+        let mut replayed = 0;
+        let mut append = pack(to, &mut records, source);
+        let mut wait = APPEND_PAUSE.0;
+        loop {
+            match self.hot.append(&append).await? {
+                Appended::Applied => {
+                    if self.is_any_full.load(Ordering::Acquire) {
+                        self.note(to, false);
+                    }
+                    return Ok(replayed);
+                }
+                Appended::Replayed => return Ok(replayed + events(&records)),
+                Appended::Overlaps { mark } => {
+                    let before = events(&records);
+                    records.retain(|record| record.sequence > mark);
+                    replayed += before - events(&records);
+                    if records.is_empty() {
+                        return Ok(replayed);
+                    }
+                    append = pack(to, &mut records, source);
+                }
+                Appended::Full => {
+                    self.note(to, true);
+                    let until = Instant::now() + wait;
+                    if deadline.is_some_and(|deadline| until > deadline) {
+                        return Err(AppendError::Full(to));
+                    }
+                    sleep(wait).await;
+                    wait = (wait * 2).min(APPEND_PAUSE.1);
+                }
+            }
+        }
+    }
+
+    fn note(&self, stream: StreamId, is_full: bool) {
+        let mut full = self.lock();
+        if is_full {
+            full.insert(stream);
+        } else {
+            full.remove(&stream);
+        }
+        self.is_any_full.store(!full.is_empty(), Ordering::Release);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<StreamId>> {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many records are events: merges ride along and do not count.
+fn events(records: &[Sequenced]) -> usize {
+    use proto::stream::v1::record::Body;
+    records
+        .iter()
+        .filter(|sequenced| matches!(sequenced.record.body, Some(Body::Event(_))))
+        .count()
+}
+
+/// Cuts records to appends that the store takes. The records of one event stay together.
+fn split(records: Vec<Sequenced>) -> Vec<Vec<Sequenced>> {
+    let mut parts = Vec::with_capacity(1);
+    let mut part: Vec<Sequenced> = Vec::with_capacity(records.len());
+    let mut bytes = 0;
+    for sequenced in records {
+        let size = sequenced.record.encoded_len() + 8;
+        let begins = part
+            .last()
+            .is_none_or(|last| last.sequence == 0 || last.sequence != sequenced.sequence);
+        if bytes + size > APPEND_BYTES && begins && !part.is_empty() {
+            parts.push(std::mem::take(&mut part));
+            bytes = 0;
+        }
+        bytes += size;
+        part.push(sequenced);
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+/// Packs records without copying them: they are lent to the batch and given back.
+fn pack(to: StreamId, records: &mut [Sequenced], source: Option<&str>) -> Append {
+    let batch = Batch {
+        records: records
+            .iter_mut()
+            .map(|sequenced| std::mem::take(&mut sequenced.record))
+            .collect(),
+    };
+    let payload = Bytes::from(batch.encode_to_vec());
+    for (sequenced, record) in records.iter_mut().zip(batch.records) {
+        sequenced.record = record;
+    }
+    let source = source.map(|source| SourceRange {
+        source: source.into(),
+        first: records.first().map_or(1, |record| record.sequence),
+        last: records.last().map_or(1, |record| record.sequence),
+    });
+    Append {
+        to,
+        payload,
+        source,
+    }
+}

@@ -1,0 +1,107 @@
+//! Identifiers that this process resolved lately, so that known customers need no SQL.
+//!
+//! A stale hit is harmless: the state of a merged customer forwards its records. What decides changes is always SQL.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use identity_core::Identifier;
+use kernel::{CustomerId, FragmentId};
+use quick_cache::sync::Cache;
+
+use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, CACHED_REDIRECTS};
+
+/// Who holds an identifier, as seen some time ago.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    customer: CustomerId,
+    fragment: FragmentId,
+    load_second: u64,
+}
+
+/// The cache of one process, bounded.
+#[derive(Debug)]
+pub(crate) struct IdentityCache {
+    holders: Cache<Identifier, Entry>,
+    redirects: Cache<CustomerId, CustomerId>,
+    has_redirects: AtomicBool,
+    start: Instant,
+}
+
+/// What a cache expects to hold at first; it grows from there.
+const FIRST_ENTRIES: usize = 1_000;
+
+impl IdentityCache {
+    pub(crate) fn new() -> Self {
+        Self {
+            holders: Cache::with_weighter(
+                FIRST_ENTRIES,
+                CACHED_IDENTIFIERS,
+                quick_cache::UnitWeighter,
+            ),
+            redirects: Cache::with_weighter(
+                FIRST_ENTRIES,
+                CACHED_REDIRECTS,
+                quick_cache::UnitWeighter,
+            ),
+            has_redirects: AtomicBool::new(false),
+            start: Instant::now(),
+        }
+    }
+
+    /// Seconds since the start: read once for a batch.
+    pub(crate) fn second(&self) -> u64 {
+        self.start.elapsed().as_secs()
+    }
+
+    /// The one customer that holds all identifiers, with the fragment that the first was seen under.
+    pub(crate) fn only_holder(
+        &self,
+        identifiers: &[(usize, Identifier)],
+        second: u64,
+    ) -> Option<(CustomerId, FragmentId)> {
+        let mut only = None;
+        for (_, identifier) in identifiers {
+            let entry = self.holders.get(identifier)?;
+            if second.saturating_sub(entry.load_second) > CACHE_TTL.as_secs() {
+                return None;
+            }
+            let customer = self.root(entry.customer);
+            match only {
+                None => only = Some((customer, entry.fragment)),
+                Some((first, _)) if first == customer => {}
+                Some(_) => return None,
+            }
+        }
+        only
+    }
+
+    pub(crate) fn hold(&self, identifier: Identifier, fragment: FragmentId, customer: CustomerId) {
+        let entry = Entry {
+            customer,
+            fragment,
+            load_second: self.second(),
+        };
+        self.holders.insert(identifier, entry);
+    }
+
+    pub(crate) fn redirect(&self, from: CustomerId, into: CustomerId) {
+        self.redirects.insert(from, into);
+        self.has_redirects.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn forget(&self, identifier: &Identifier) {
+        self.holders.remove(identifier);
+    }
+
+    fn root(&self, mut customer: CustomerId) -> CustomerId {
+        if !self.has_redirects.load(Ordering::Acquire) {
+            return customer;
+        }
+        // Each redirect leads to an older customer, so that this ends.
+        while let Some(into) = self.redirects.get(&customer) {
+            customer = into;
+        }
+        customer
+    }
+}

@@ -1,0 +1,132 @@
+//! Reads customers, as `GetCustomer` and `ListCustomers` answer.
+
+use std::collections::HashSet;
+
+use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
+use identity_core::Identifier;
+use kernel::{CustomerId, FragmentId, Timestamp};
+use proto::convert;
+use proto::identity::v1;
+
+use crate::ingest::Intake;
+use crate::limits::PAGE_SIZE;
+use crate::store::CustomerRecord;
+
+impl Intake {
+    /// The customer of a request, following redirects.
+    pub(crate) async fn customer(
+        &self,
+        request: v1::GetCustomerRequest,
+    ) -> Result<CustomerRecord, Failure> {
+        use v1::get_customer_request::Key;
+        let (fragment, name) = match request.key {
+            Some(Key::CustomerId(id)) => (Some(parse_id("customer_id", &id)?.fragment()), id),
+            Some(Key::Identifier(identifier)) => {
+                let name = format!("{}:{}", identifier.namespace, identifier.value);
+                (self.holder(identifier).await?, name)
+            }
+            None => (None, String::new()),
+        };
+        let record = match fragment {
+            Some(fragment) => self.resolver.store().customer(fragment).await,
+            None => Ok(None),
+        };
+        record
+            .map_err(Failure::store_unavailable)?
+            .ok_or_else(|| Failure::not_found(ErrorReason::CustomerNotFound, "customer", &name))
+    }
+
+    /// A page of customers.
+    pub(crate) async fn customers(
+        &self,
+        request: &v1::ListCustomersRequest,
+    ) -> Result<v1::ListCustomersResponse, Failure> {
+        let page = PageRequest::read(
+            &["ListCustomers"],
+            request.page_size,
+            &request.page_token,
+            PAGE_SIZE,
+        )?;
+        let after = page.after().and_then(read_key);
+        let rows = self
+            .resolver
+            .store()
+            .list(after, page.size() as u64 + 1)
+            .await
+            .map_err(Failure::store_unavailable)?;
+        let (rows, next_page_token) = page.cut(rows, write_key);
+        Ok(v1::ListCustomersResponse {
+            customers: rows.into_iter().map(message).collect(),
+            next_page_token,
+        })
+    }
+
+    async fn holder(&self, identifier: v1::Identifier) -> Result<Option<FragmentId>, Failure> {
+        let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
+        let Some((_, namespace)) = namespaces.find(&identifier.namespace) else {
+            let known: Vec<&str> = namespaces
+                .iter()
+                .map(identity_core::Namespace::name)
+                .collect();
+            let description = format!(
+                "`{}` is not defined: one of {}",
+                identifier.namespace,
+                known.join(", ")
+            );
+            return Err(Failure::invalid([Violation::new(
+                "identifier.namespace",
+                description,
+            )]));
+        };
+        let Ok(value) = namespace.normalizer().normalize(identifier.value) else {
+            return Ok(None);
+        };
+        let identifier = Identifier {
+            namespace: identifier.namespace,
+            value,
+        };
+        let found = self
+            .resolver
+            .store()
+            .find(&HashSet::from([&identifier]))
+            .await
+            .map_err(Failure::store_unavailable)?;
+        Ok(found.identifiers.first().map(|(_, fragment, _)| *fragment))
+    }
+}
+
+pub(crate) fn parse_id(field: &str, text: &str) -> Result<CustomerId, Failure> {
+    text.parse().map_err(|error: kernel::ParseIdError| {
+        Failure::invalid([Violation::new(field, error.to_string())])
+    })
+}
+
+/// A customer as answers show it.
+pub(crate) fn message(record: CustomerRecord) -> v1::Customer {
+    v1::Customer {
+        customer_id: record.id.to_string(),
+        fragment_ids: record.fragments.iter().map(ToString::to_string).collect(),
+        identifiers: record
+            .identifiers
+            .into_iter()
+            .map(|identifier| v1::Identifier {
+                namespace: identifier.namespace,
+                value: identifier.value,
+            })
+            .collect(),
+        create_time: Some(convert::timestamp(record.create_time)),
+    }
+}
+
+/// A page begins after a time and an id.
+fn write_key(record: &CustomerRecord) -> Vec<u8> {
+    let mut key = record.create_time.as_millis().to_be_bytes().to_vec();
+    key.extend_from_slice(record.id.as_bytes());
+    key
+}
+
+fn read_key(key: &[u8]) -> Option<(Timestamp, CustomerId)> {
+    let (time, id) = key.split_first_chunk::<8>()?;
+    let time = Timestamp::from_millis(i64::from_be_bytes(*time));
+    Some((time, CustomerId::try_from_bytes(id).ok()?))
+}

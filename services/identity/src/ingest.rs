@@ -1,0 +1,319 @@
+//! Takes events in: screened, resolved, grouped by partition, ready to append.
+
+use std::sync::Arc;
+
+use ::rpc::{TraceParent, Violation};
+use engine::{Clock, SystemClock};
+use hot::StreamName;
+use identity_core::{Namespaces, Resolution};
+use kernel::{CustomerId, PartitionCount, Timestamp};
+use proto::identity::v1;
+use proto::stream::v1::{self as stream, CustomerMerged, Record, record::Body};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::append::{AppendError, Appender, Group, Sequenced};
+use crate::clock::IngestClock;
+use crate::event::{Prepared, prepare};
+use crate::resolve::{ResolveError, Resolver, Subject};
+use crate::store::{Cause, MergeRecord};
+
+/// Why merges by events are on record.
+const EVENT_REASON: &str = "event";
+
+/// The way in.
+#[derive(Debug)]
+pub struct Intake {
+    pub(crate) resolver: Resolver,
+    pub(crate) appender: Appender,
+    pub(crate) clock: IngestClock,
+    pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
+    pub(crate) partitions: PartitionCount,
+}
+
+/// Where events come from, for ids and de-duplication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Nowhere in particular.
+    None,
+    /// A request: the place of an event is its sequence.
+    Request(&'a str),
+    /// An ordered source whose events carry a sequence.
+    Named(&'a str),
+}
+
+/// Events on their way to the streams.
+#[derive(Debug)]
+pub struct Outbound {
+    /// The lane.
+    pub stream: StreamName,
+    /// The records by partition.
+    pub groups: Vec<Group>,
+    /// The source that the store de-duplicates by.
+    pub source: Option<String>,
+    /// The merges that the records announce.
+    pub merges: Vec<MergeRecord>,
+}
+
+/// What became of the events of a batch, but for the appending.
+#[derive(Debug)]
+pub struct Accepted {
+    /// Those that were resolved, in order, each with its place and its id; the identifiers went into the records.
+    pub events: Vec<(usize, String, Resolution)>,
+    /// Those that were refused, each with its place and everything that is wrong with it.
+    pub rejected: Vec<(usize, Vec<Violation>)>,
+    /// What is to be appended.
+    pub outbound: Outbound,
+}
+
+impl Intake {
+    /// Reads and resolves events. Where `is_all_or_none`, nothing is resolved if one of them is refused.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub async fn accept(
+        &self,
+        events: Vec<v1::Event>,
+        source: Source<'_>,
+        stream: StreamName,
+        is_all_or_none: bool,
+    ) -> Result<Accepted, ResolveError> {
+        let namespaces = Arc::clone(&self.namespaces.borrow());
+        let (mut prepared, rejected) = self.prepare(events, source, &namespaces);
+        let digest = digest(source);
+        let mut accepted = Accepted {
+            events: Vec::with_capacity(prepared.len()),
+            rejected,
+            outbound: Outbound {
+                stream,
+                groups: Vec::new(),
+                source: source_name(source, digest.as_deref()),
+                merges: Vec::new(),
+            },
+        };
+        if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
+            return Ok(accepted);
+        }
+        let subjects = prepared
+            .iter_mut()
+            .map(|event| self.subject(event))
+            .collect();
+        let cause = Cause {
+            reason: EVENT_REASON,
+            request_id: match source {
+                Source::Request(id) => id,
+                Source::None | Source::Named(_) => "",
+            },
+            time: SystemClock.now(),
+        };
+        let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
+        accepted.outbound.merges = resolved.merges;
+        let mut groups = Groups::new(self.partitions);
+        for (mut event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
+            if event.event.event_id.is_empty() {
+                event.event.event_id = event_id(digest.as_deref(), event.sequence);
+            }
+            let (index, event_id) = (event.index, event.event.event_id.clone());
+            groups.add(event, &mut resolution);
+            accepted.events.push((index, event_id, resolution));
+        }
+        accepted.outbound.groups = groups.into_groups();
+        Ok(accepted)
+    }
+
+    /// Appends what was accepted, and tells how many events the streams had before.
+    ///
+    /// # Errors
+    /// [`AppendError`]; see [`Appender::append`].
+    pub async fn append(
+        &self,
+        outbound: Outbound,
+        deadline: Option<Instant>,
+    ) -> Result<usize, AppendError> {
+        let Outbound {
+            stream,
+            groups,
+            source,
+            merges,
+        } = outbound;
+        let replayed = self
+            .appender
+            .append(stream, groups, source.as_deref(), deadline)
+            .await?;
+        self.announced(&merges).await;
+        Ok(replayed)
+    }
+
+    /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.
+    pub(crate) async fn announced(&self, merges: &[MergeRecord]) {
+        if let Err(error) = self.resolver.store().mark_announced(merges).await {
+            tracing::warn!(%error, count = merges.len(), "merges not marked as announced");
+        }
+    }
+
+    fn prepare(
+        &self,
+        events: Vec<v1::Event>,
+        source: Source<'_>,
+        namespaces: &Namespaces,
+    ) -> (Vec<Prepared>, Vec<(usize, Vec<Violation>)>) {
+        let now = self.clock.now();
+        let mut prepared: Vec<Prepared> = Vec::with_capacity(events.len());
+        let mut rejected = Vec::new();
+        let mut last = 0;
+        for (index, event) in events.into_iter().enumerate() {
+            let sequence = event.sequence;
+            match prepare(event, index, namespaces, now) {
+                Err(violations) => rejected.push((index, violations)),
+                Ok(_) if matches!(source, Source::Named(_)) && sequence <= last => {
+                    let description = format!(
+                        "is {sequence}: must be above {last}, the one before it in the batch"
+                    );
+                    rejected.push((index, vec![Violation::new("sequence", description)]));
+                }
+                Ok(mut event) => {
+                    event.sequence = match source {
+                        Source::Named(_) => sequence,
+                        Source::Request(_) | Source::None => index as u64 + 1,
+                    };
+                    last = event.sequence;
+                    prepared.push(event);
+                }
+            }
+        }
+        (prepared, rejected)
+    }
+
+    fn subject(&self, event: &mut Prepared) -> Subject {
+        self.clock.observe(event.time);
+        Subject {
+            screened: std::mem::take(&mut event.screened),
+            time: if self.clock.is_virtual() {
+                event.time
+            } else {
+                self.clock.now()
+            },
+        }
+    }
+}
+
+/// Records by partition, in the order in which they came.
+struct Groups {
+    partitions: PartitionCount,
+    records: Vec<Vec<Sequenced>>,
+    trace_parent: String,
+}
+
+impl Groups {
+    fn new(partitions: PartitionCount) -> Self {
+        Self {
+            partitions,
+            records: vec![Vec::new(); usize::from(partitions.get())],
+            trace_parent: TraceParent::current()
+                .map(|parent| parent.to_string())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Adds an event, after the news of the customers that it joined.
+    fn add(&mut self, event: Prepared, resolution: &mut Resolution) {
+        for from in &resolution.merged {
+            self.push(
+                event.sequence,
+                merged(*from, resolution.customer, event.time, &self.trace_parent),
+            );
+        }
+        let mut body = event.event;
+        body.fragment_id = bytes::Bytes::copy_from_slice(resolution.fragment.as_bytes());
+        body.identifiers = std::mem::take(&mut resolution.identifiers)
+            .into_iter()
+            .map(|identifier| stream::Identifier {
+                namespace: identifier.namespace,
+                value: identifier.value,
+            })
+            .collect();
+        body.identifiers
+            .sort_unstable_by(|a, b| a.namespace.cmp(&b.namespace));
+        let record = Record {
+            customer_id: id_bytes(resolution.customer),
+            time_ms: event.time.as_millis(),
+            trace_parent: self.trace_parent.clone(),
+            body: Some(Body::Event(body)),
+        };
+        self.push(event.sequence, (resolution.customer, record));
+    }
+
+    fn push(&mut self, sequence: u64, (customer, record): (CustomerId, Record)) {
+        let partition = self.partitions.partition_of(customer.fragment());
+        self.records[usize::from(partition.number())].push(Sequenced { sequence, record });
+    }
+
+    fn into_groups(self) -> Vec<Group> {
+        self.partitions
+            .iter()
+            .zip(self.records)
+            .filter(|(_, records)| !records.is_empty())
+            .map(|(partition, records)| Group { partition, records })
+            .collect()
+    }
+}
+
+/// The news for a customer that it was joined into another.
+pub(crate) fn merged(
+    from: CustomerId,
+    into: CustomerId,
+    time: Timestamp,
+    trace_parent: &str,
+) -> (CustomerId, Record) {
+    let record = Record {
+        customer_id: id_bytes(from),
+        time_ms: time.as_millis(),
+        trace_parent: trace_parent.to_owned(),
+        body: Some(Body::Merged(CustomerMerged {
+            into_customer_id: id_bytes(into),
+        })),
+    };
+    (from, record)
+}
+
+fn id_bytes(customer: CustomerId) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(customer.as_bytes())
+}
+
+/// The first 80 bits of the hash of a source, in hexadecimal: names of any length fit into ids and keys.
+fn digest(source: Source<'_>) -> Option<String> {
+    let (kind, name) = match source {
+        Source::None | Source::Request("") => return None,
+        Source::Request(id) => ("request", id),
+        Source::Named(name) => ("source", name),
+    };
+    let mut hasher = Sha256::new();
+    hasher.update(kind);
+    hasher.update([0]);
+    hasher.update(name);
+    let hash = hasher.finalize();
+    Some(
+        hash.iter()
+            .take(10)
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
+}
+
+fn source_name(source: Source<'_>, digest: Option<&str>) -> Option<String> {
+    match source {
+        Source::None => None,
+        Source::Request(_) => digest.map(|digest| format!("request:{digest}")),
+        Source::Named(_) => digest.map(|digest| format!("source:{digest}")),
+    }
+}
+
+/// The same event of the same source has the same id, however often it is sent.
+fn event_id(digest: Option<&str>, sequence: u64) -> String {
+    match digest {
+        Some(digest) => format!("{digest}-{sequence}"),
+        None => Uuid::now_v7().to_string(),
+    }
+}

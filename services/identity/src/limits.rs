@@ -1,0 +1,40 @@
+//! Limits of the identity service, each with its reason.
+
+use std::time::Duration;
+
+/// Identifiers kept in the process: about 100 MB when full, so that an active base is resolved without SQL.
+pub const CACHED_IDENTIFIERS: u64 = 500_000;
+/// Redirects of merged customers kept in the process, so that what is cached of them stays right.
+pub const CACHED_REDIRECTS: u64 = 50_000;
+/// How long a cached identifier counts: what another replica merged is seen no later. Until then the state of the merged
+/// customer forwards the record.
+pub const CACHE_TTL: Duration = Duration::from_secs(600);
+/// Identifiers looked up by one statement: beyond this, planning costs more than another round trip.
+pub const LOOKUP_IDENTIFIERS: usize = 1_000;
+/// Rows written by one statement, below the 32,766 parameters that SQLite allows.
+pub const ROWS_PER_STATEMENT: usize = 2_000;
+/// Attempts to resolve a batch whose customers others change at the same time.
+pub const RESOLVE_ATTEMPTS: u32 = 16;
+/// The longest pause between two of them.
+pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
+/// Transactions of one process at a time on Postgres: more only wait for each other's rows.
+pub const WRITERS: usize = 4;
+/// How long a unary request tries to append before it is told that a stream is full.
+pub const APPEND_PATIENCE: Duration = Duration::from_secs(2);
+/// The first and the longest pause between two attempts to append.
+pub const APPEND_PAUSE: (Duration, Duration) =
+    (Duration::from_millis(2), Duration::from_millis(100));
+/// How long the caller of a full stream should wait before it tries again.
+pub const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// How long a measured room of a stream counts.
+pub const ROOM_TTL: Duration = Duration::from_millis(50);
+/// How often merges are looked for whose announcement was interrupted.
+pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(5);
+/// How old a merge must be before somebody else announces it: above every deadline.
+pub const ANNOUNCE_AFTER: kernel::Duration = kernel::Duration::from_millis(60_000);
+/// Merges announced by one look.
+pub const ANNOUNCE_MERGES: u64 = 100;
+/// Customers of a page, where the request says nothing.
+pub const PAGE_SIZE: usize = 100;
+/// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
+pub const BATCHES_AHEAD: usize = 1;

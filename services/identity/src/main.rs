@@ -1,0 +1,10 @@
+//! The identity service as a process of its own.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    runtime::run_binary("identity", async |context| identity::start(context).await)
+}

@@ -1,0 +1,76 @@
+//! Joins customers because somebody says so.
+
+use engine::{Clock, SystemClock};
+use hot::StreamName;
+use kernel::CustomerId;
+use tokio::time::Instant;
+
+use crate::append::{AppendError, Group, Sequenced};
+use crate::ingest::{Intake, merged};
+use crate::resolve::ResolveError;
+use crate::store::{Cause, MergeRecord};
+
+/// Why a merge is on record that gave no reason.
+const FORCED_REASON: &str = "forced";
+
+/// Why a merge was not carried out, or not yet announced.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MergeError {
+    /// It was not carried out.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// It was, and its announcement is late: the same request again finds it done.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+impl Intake {
+    /// Joins customers into the oldest of them, and tells the streams of the others.
+    pub(crate) async fn merge(
+        &self,
+        customers: &[CustomerId],
+        reason: &str,
+        request_id: &str,
+        deadline: Option<Instant>,
+    ) -> Result<(CustomerId, Vec<CustomerId>), MergeError> {
+        let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
+        let cause = Cause {
+            reason: if reason.is_empty() {
+                FORCED_REASON
+            } else {
+                reason
+            },
+            request_id,
+            time: SystemClock.now(),
+        };
+        let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
+        self.announce(&merges, deadline).await?;
+        Ok((into, merges.iter().map(|merge| merge.from).collect()))
+    }
+
+    /// Appends the news of merges, in order, and notes that they are in the streams.
+    pub(crate) async fn announce(
+        &self,
+        merges: &[MergeRecord],
+        deadline: Option<Instant>,
+    ) -> Result<(), AppendError> {
+        let now = self.clock.now();
+        for merge in merges {
+            let (_, record) = merged(merge.from, merge.into, now, "");
+            let group = Group {
+                partition: self.partitions.partition_of(merge.from.fragment()),
+                records: vec![Sequenced {
+                    sequence: 1,
+                    record,
+                }],
+            };
+            // Its own source, so that a merge that was announced before is not announced again.
+            let source = format!("merge:{}", merge.id);
+            self.appender
+                .append(StreamName::Events, vec![group], Some(&source), deadline)
+                .await?;
+        }
+        self.announced(merges).await;
+        Ok(())
+    }
+}

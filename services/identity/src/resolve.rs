@@ -1,0 +1,264 @@
+//! Resolves a batch of events: cache, one look-up for the rest, a plan in memory, one transaction, cache.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use identity_core::{Changes, Identifier, Namespaces, Overlay, Resolution, Screened, plan_merge};
+use kernel::{CustomerId, FragmentId, Timestamp};
+use sea_orm::DbErr;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::cache::IdentityCache;
+use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
+use crate::store::{Cause, CommitError, Found, IdentityStore, MergeRecord};
+
+/// Resolves events to customers.
+#[derive(Debug)]
+pub struct Resolver {
+    store: IdentityStore,
+    cache: IdentityCache,
+    writers: Semaphore,
+}
+
+/// An event, as far as its resolution needs it.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// Its identifiers; at least one was kept.
+    pub screened: Screened,
+    /// When somebody who is new was first seen.
+    pub time: Timestamp,
+}
+
+/// Why a batch was not resolved. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Concurrent changes won every attempt: send it again.
+    #[error("concurrent changes to the same customers won every attempt")]
+    Contended,
+    /// Customers to be joined are not there: correct their ids.
+    #[error("there is no customer {0}")]
+    NotFound(CustomerId),
+    /// Customers cannot be joined: choose fewer.
+    #[error(transparent)]
+    TooLarge(#[from] identity_core::TooLarge),
+    /// The database did not answer: retry.
+    #[error("the database failed")]
+    Database(#[from] DbErr),
+}
+
+/// What became of the events of a batch.
+#[derive(Debug, Default)]
+pub struct Resolved {
+    /// In the order of the events.
+    pub resolutions: Vec<Resolution>,
+    /// The merges, to be announced.
+    pub merges: Vec<MergeRecord>,
+}
+
+type Holder = (CustomerId, FragmentId);
+
+impl Resolver {
+    /// Resolves by these tables, with an empty cache.
+    pub fn new(store: IdentityStore) -> Self {
+        let writers = if store.has_single_writer() {
+            1
+        } else {
+            WRITERS
+        };
+        Self {
+            store,
+            cache: IdentityCache::new(),
+            writers: Semaphore::new(writers),
+        }
+    }
+
+    /// The tables.
+    pub const fn store(&self) -> &IdentityStore {
+        &self.store
+    }
+
+    /// Resolves events in order, each seeing what those before it changed.
+    ///
+    /// # Errors
+    /// [`ResolveError::Contended`] and [`ResolveError::Database`].
+    pub async fn resolve(
+        &self,
+        namespaces: &Namespaces,
+        subjects: Vec<Subject>,
+        cause: Cause<'_>,
+    ) -> Result<Resolved, ResolveError> {
+        let second = self.cache.second();
+        let known: Vec<Option<Holder>> = subjects
+            .iter()
+            .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
+            .collect();
+        if known.iter().all(Option::is_some) {
+            let resolutions = subjects
+                .into_iter()
+                .zip(known)
+                .filter_map(|(subject, holder)| Some(known_customer(subject.screened, holder?)))
+                .collect();
+            return Ok(Resolved {
+                resolutions,
+                merges: Vec::new(),
+            });
+        }
+        for attempt in 0..RESOLVE_ATTEMPTS {
+            match self.attempt(namespaces, &subjects, &known, cause).await? {
+                Some(resolved) => return Ok(resolved),
+                None => pause(attempt).await,
+            }
+        }
+        Err(ResolveError::Contended)
+    }
+
+    /// Joins customers, named by any of their fragments, into the oldest of them.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub async fn merge(
+        &self,
+        namespaces: &Namespaces,
+        customers: &[CustomerId],
+        cause: Cause<'_>,
+    ) -> Result<(CustomerId, Vec<MergeRecord>), ResolveError> {
+        let fragments: Vec<FragmentId> = customers.iter().map(|id| id.fragment()).collect();
+        for attempt in 0..RESOLVE_ATTEMPTS {
+            let (roots, found) = self.store.find_roots(&fragments).await?;
+            if let Some(missing) = roots.iter().position(Option::is_none) {
+                return Err(ResolveError::NotFound(customers[missing]));
+            }
+            let views: Vec<_> = found.customers.values().map(|(view, _)| view).collect();
+            let (into, others) = plan_merge(&views)?;
+            let mut overlay = Overlay::new(namespaces);
+            for (view, epoch) in found.customers.values() {
+                overlay.know(view.clone(), *epoch);
+            }
+            overlay.merge(into, &others);
+            if let Some(merges) = self.write(&overlay.into_changes(), cause).await? {
+                return Ok((into, merges));
+            }
+            pause(attempt).await;
+        }
+        Err(ResolveError::Contended)
+    }
+
+    /// One attempt; none where it raced.
+    async fn attempt(
+        &self,
+        namespaces: &Namespaces,
+        subjects: &[Subject],
+        known: &[Option<Holder>],
+        cause: Cause<'_>,
+    ) -> Result<Option<Resolved>, ResolveError> {
+        // Whatever is not answered by the cache alone is decided by what SQL says now, its cached part too.
+        let unknown: HashSet<&Identifier> = subjects
+            .iter()
+            .zip(known)
+            .filter(|(_, holder)| holder.is_none())
+            .flat_map(|(subject, _)| {
+                subject
+                    .screened
+                    .kept
+                    .iter()
+                    .map(|(_, identifier)| identifier)
+            })
+            .collect();
+        let found = self.store.find(&unknown).await?;
+        let mut overlay = lay_over(namespaces, &found);
+        let mut resolutions = Vec::with_capacity(subjects.len());
+        for (subject, holder) in subjects.iter().zip(known) {
+            if let Some((customer, fragment)) = holder {
+                let now = overlay.root(*customer);
+                resolutions.push(known_customer(subject.screened.clone(), (now, *fragment)));
+                continue;
+            }
+            let fragment = || FragmentId::new(Uuid::now_v7());
+            match overlay.resolve(&subject.screened, fragment, subject.time) {
+                Ok(resolution) => resolutions.push(resolution),
+                Err(_) => return Ok(None),
+            }
+        }
+        let changes = overlay.into_changes();
+        let Some(merges) = self.write(&changes, cause).await? else {
+            for identifier in unknown {
+                self.cache.forget(identifier);
+            }
+            return Ok(None);
+        };
+        self.remember(found, changes);
+        Ok(Some(Resolved {
+            resolutions,
+            merges,
+        }))
+    }
+
+    /// Writes changes; none where they raced.
+    async fn write(
+        &self,
+        changes: &Changes,
+        cause: Cause<'_>,
+    ) -> Result<Option<Vec<MergeRecord>>, ResolveError> {
+        if changes.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let _turn = self.writers.acquire().await.expect("never closed");
+        match self.store.commit(changes, cause).await {
+            Ok(committed) => {
+                for (from, into) in &changes.redirects {
+                    self.cache.redirect(*from, *into);
+                }
+                Ok(Some(committed.merges))
+            }
+            Err(CommitError::Raced) => Ok(None),
+            Err(CommitError::Database(error)) => Err(error.into()),
+        }
+    }
+
+    fn remember(&self, found: Found, changes: Changes) {
+        let roots: HashMap<_, _> = changes.redirects.into_iter().collect();
+        let root = |customer| roots.get(&customer).copied().unwrap_or(customer);
+        for (identifier, fragment, customer) in found.identifiers {
+            self.cache.hold(identifier, fragment, root(customer));
+        }
+        for (identifier, fragment) in changes.identifiers {
+            self.cache.hold(identifier, fragment, root(fragment.into()));
+        }
+    }
+}
+
+fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
+    let mut overlay = Overlay::new(namespaces);
+    for (identifier, fragment, customer) in &found.identifiers {
+        overlay.hold(identifier.clone(), *fragment, *customer);
+    }
+    for (view, epoch) in found.customers.values() {
+        overlay.know(view.clone(), *epoch);
+    }
+    overlay
+}
+
+fn known_customer(screened: Screened, (customer, fragment): Holder) -> Resolution {
+    Resolution {
+        customer,
+        fragment,
+        is_new: false,
+        merged: Vec::new(),
+        identifiers: screened
+            .kept
+            .into_iter()
+            .map(|(_, identifier)| identifier)
+            .collect(),
+        dropped: screened.dropped,
+    }
+}
+
+/// Waits longer from attempt to attempt, by chance up to twice as long, so that rivals do not meet again.
+async fn pause(attempt: u32) {
+    let longest = RESOLVE_PAUSE.min(Duration::from_millis(1 << attempt.min(10)));
+    let chance = RandomState::new().hash_one(attempt) % 1_000;
+    let share = f64::from(u32::try_from(chance).unwrap_or(0)) / 1_000.0;
+    tokio::time::sleep(longest.mul_f64(share)).await;
+}

@@ -1,0 +1,326 @@
+//! The gRPC surface: reads requests, calls the intake, writes answers.
+
+use std::sync::Arc;
+
+use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
+use hot::StreamName;
+use kernel::limits::EVENTS_PER_REQUEST;
+use proto::convert;
+use proto::identity::v1;
+use proto::identity::v1::identity_service_server::IdentityService;
+use proto::stream::v1::{Record, Tick, record::Body};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::append::{AppendError, Group, Sequenced};
+use crate::customers::{message, parse_id};
+use crate::ingest::{Accepted, Intake, Source};
+use crate::limits::{APPEND_PATIENCE, BATCHES_AHEAD, RETRY_DELAY};
+use crate::merge::MergeError;
+use crate::resolve::ResolveError;
+use crate::stream::take_batches;
+
+const INGEST: &str = "happypath.identity.v1.IdentityService/Ingest";
+const MERGE: &str = "happypath.identity.v1.IdentityService/MergeCustomers";
+/// Characters of a request id and of the name of a source.
+const ID_CHARS: usize = 100;
+
+/// The service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct IdentityRpc {
+    intake: Arc<Intake>,
+    idempotency: Idempotency,
+}
+
+impl IdentityRpc {
+    /// Serves an intake.
+    pub const fn new(intake: Arc<Intake>, idempotency: Idempotency) -> Self {
+        Self {
+            intake,
+            idempotency,
+        }
+    }
+
+    async fn take(
+        &self,
+        request: v1::IngestRequest,
+        stream: StreamName,
+    ) -> Result<v1::IngestResponse, Failure> {
+        // Before anything is resolved: most of the time a full stream is known to be full.
+        let full = self.intake.appender.full_stream(stream).await;
+        if let Some(full) = full.map_err(Failure::store_unavailable)? {
+            return Err(append_failure(AppendError::Full(full)));
+        }
+        let source = match request.request_id.as_str() {
+            "" => Source::None,
+            id => Source::Request(id),
+        };
+        let Accepted {
+            events,
+            rejected,
+            outbound,
+        } = self
+            .intake
+            .accept(request.events, source, stream, true)
+            .await
+            .map_err(resolve_failure)?;
+        if !rejected.is_empty() {
+            let violations = rejected.into_iter().flat_map(|(index, violations)| {
+                let event = format!("events[{index}]");
+                violations
+                    .into_iter()
+                    .map(move |violation| violation.under(&event))
+            });
+            return Err(Failure::invalid(
+                violations
+                    .take(::rpc::limits::VIOLATIONS)
+                    .collect::<Vec<_>>(),
+            ));
+        }
+        self.intake
+            .append(outbound, Some(patience()))
+            .await
+            .map_err(append_failure)?;
+        let results = events
+            .into_iter()
+            .map(|(_, event_id, resolution)| v1::ResolvedEvent {
+                event_id,
+                customer_id: resolution.customer.to_string(),
+                created: resolution.is_new,
+                merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
+                dropped_identifiers: resolution
+                    .dropped
+                    .into_iter()
+                    .map(|dropped| v1::DroppedIdentifier {
+                        namespace: dropped.identifier.namespace,
+                        value: dropped.identifier.value,
+                        reason: dropped.reason.code().to_owned(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        Ok(v1::IngestResponse { results })
+    }
+
+    async fn merge(
+        &self,
+        request: v1::MergeCustomersRequest,
+    ) -> Result<v1::MergeCustomersResponse, Failure> {
+        let customers = request
+            .customer_ids
+            .iter()
+            .map(|id| parse_id("customer_ids", id))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (into, merged) = self
+            .intake
+            .merge(
+                &customers,
+                &request.reason,
+                &request.request_id,
+                Some(patience()),
+            )
+            .await
+            .map_err(|error| match error {
+                MergeError::Resolve(error) => resolve_failure(error),
+                MergeError::Append(error) => append_failure(error),
+            })?;
+        let record = self
+            .intake
+            .resolver
+            .store()
+            .customer(into.fragment())
+            .await
+            .map_err(Failure::store_unavailable)?;
+        Ok(v1::MergeCustomersResponse {
+            customer: record.map(message),
+            merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
+        })
+    }
+
+    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<(), Failure> {
+        let time = request
+            .time
+            .as_ref()
+            .map(convert::instant)
+            .unwrap_or_default();
+        if !self.intake.clock.is_virtual() {
+            return Err(Failure::new(
+                ErrorReason::ClockNotVirtual,
+                "this installation runs on the wall clock",
+            ));
+        }
+        self.intake.clock.advance(time).map_err(|now| {
+            let message =
+                format!("the clock shows {now} and only moves forward; {time} is before that");
+            Failure::new(ErrorReason::ClockBackwards, message)
+        })?;
+        let store = self.intake.resolver.store();
+        store
+            .keep_virtual_time(time)
+            .await
+            .map_err(Failure::store_unavailable)?;
+        let groups = self
+            .intake
+            .partitions
+            .iter()
+            .map(|partition| Group {
+                partition,
+                records: vec![Sequenced {
+                    sequence: 0,
+                    record: Record {
+                        time_ms: time.as_millis(),
+                        body: Some(Body::Tick(Tick {})),
+                        ..Record::default()
+                    },
+                }],
+            })
+            .collect();
+        self.intake
+            .appender
+            .append(StreamName::Events, groups, None, Some(patience()))
+            .await
+            .map_err(append_failure)?;
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl IdentityService for IdentityRpc {
+    async fn ingest(
+        &self,
+        request: Request<v1::IngestRequest>,
+    ) -> Result<Response<v1::IngestResponse>, Status> {
+        let request = request.into_inner();
+        let stream = check_ingest(&request)?;
+        if request.request_id.is_empty() {
+            return Ok(Response::new(self.take(request, stream).await?));
+        }
+        let id = request.request_id.clone();
+        let work = || self.take(request.clone(), stream);
+        let answer = self.idempotency.run(INGEST, &id, &request, work).await?;
+        Ok(Response::new(answer))
+    }
+
+    type IngestStreamStream = ReceiverStream<Result<v1::IngestStreamResponse, Status>>;
+
+    async fn ingest_stream(
+        &self,
+        request: Request<Streaming<v1::IngestStreamRequest>>,
+    ) -> Result<Response<Self::IngestStreamStream>, Status> {
+        let (answers, received) = mpsc::channel(BATCHES_AHEAD);
+        let batches = take_batches(Arc::clone(&self.intake), request.into_inner(), answers);
+        tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
+        Ok(Response::new(ReceiverStream::new(received)))
+    }
+
+    async fn get_customer(
+        &self,
+        request: Request<v1::GetCustomerRequest>,
+    ) -> Result<Response<v1::GetCustomerResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let record = self.intake.customer(request).await?;
+        Ok(Response::new(v1::GetCustomerResponse {
+            customer: Some(message(record)),
+        }))
+    }
+
+    async fn list_customers(
+        &self,
+        request: Request<v1::ListCustomersRequest>,
+    ) -> Result<Response<v1::ListCustomersResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.intake.customers(&request).await?))
+    }
+
+    async fn merge_customers(
+        &self,
+        request: Request<v1::MergeCustomersRequest>,
+    ) -> Result<Response<v1::MergeCustomersResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let id = request.request_id.clone();
+        let work = || self.merge(request.clone());
+        let answer = self.idempotency.run(MERGE, &id, &request, work).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn advance_clock(
+        &self,
+        request: Request<v1::AdvanceClockRequest>,
+    ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        self.advance(&request).await?;
+        Ok(Response::new(v1::AdvanceClockResponse {}))
+    }
+}
+
+/// The rules of the request as a whole; its events are checked when they are read.
+fn check_ingest(request: &v1::IngestRequest) -> Result<StreamName, Failure> {
+    let mut violations = Vec::new();
+    violations.extend(source_rule("request_id", &request.request_id));
+    if request.events.is_empty() {
+        violations.push(Violation::new("events", "must have at least 1"));
+    } else if request.events.len() > EVENTS_PER_REQUEST {
+        let description = format!(
+            "has {}: must have at most {EVENTS_PER_REQUEST}; send more on IngestStream",
+            request.events.len()
+        );
+        violations.push(Violation::new("events", description));
+    }
+    let stream = lane(request.lane, &mut violations);
+    if violations.is_empty() {
+        Ok(stream)
+    } else {
+        Err(Failure::invalid(violations))
+    }
+}
+
+/// A request id, or the name of a source.
+pub(crate) fn source_rule(field: &str, text: &str) -> Option<Violation> {
+    (text.len() > ID_CHARS && text.chars().count() > ID_CHARS)
+        .then(|| Violation::new(field, "must have at most 100 characters"))
+}
+
+/// The stream of a lane.
+pub(crate) fn lane(lane: i32, violations: &mut Vec<Violation>) -> StreamName {
+    match v1::Lane::try_from(lane) {
+        Ok(v1::Lane::Unspecified | v1::Lane::Live) => StreamName::Events,
+        Ok(v1::Lane::Bulk) => StreamName::EventsBulk,
+        Err(_) => {
+            violations.push(Violation::new("lane", "must be LANE_LIVE or LANE_BULK"));
+            StreamName::Events
+        }
+    }
+}
+
+pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
+    match error {
+        ResolveError::Contended => Failure::new(ErrorReason::IdentityContended, error.to_string())
+            .with_retry_after(RETRY_DELAY),
+        ResolveError::NotFound(id) => {
+            Failure::not_found(ErrorReason::CustomerNotFound, "customer", &id.to_string())
+        }
+        ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
+        ResolveError::Database(error) => Failure::store_unavailable(error),
+    }
+}
+
+pub(crate) fn append_failure(error: AppendError) -> Failure {
+    match error {
+        AppendError::Full(_) => {
+            Failure::new(ErrorReason::StreamFull, error.to_string()).with_retry_after(RETRY_DELAY)
+        }
+        AppendError::Hot(error) => Failure::store_unavailable(error),
+    }
+}
+
+/// Until when a unary request tries: as long as its caller waits, and no longer than is good for the others.
+fn patience() -> Instant {
+    let own = Instant::now() + APPEND_PATIENCE;
+    Deadline::current().map_or(own, |deadline| deadline.instant().min(own))
+}

@@ -1,0 +1,101 @@
+//! Starts the service in a process.
+
+use std::sync::Arc;
+
+use definitions::DefinitionStore;
+use engine::TimeSource;
+use hot::SharedHotStore;
+use identity_core::Namespaces;
+use kernel::PartitionCount;
+use kernel::limits::MESSAGE_BYTES;
+use proto::identity::v1::identity_service_server::IdentityServiceServer;
+use runtime::{Context, Service, StartError};
+use storage::Database;
+use tokio::sync::watch;
+
+use crate::announce::announce_overdue;
+use crate::append::Appender;
+use crate::catalog::NamespaceCatalog;
+use crate::clock::IngestClock;
+use crate::ingest::Intake;
+use crate::resolve::Resolver;
+use crate::rpc::IdentityRpc;
+use crate::store::{IdentityStore, migrations};
+
+/// The name of the service, and of its migrations.
+const NAME: &str = "identity";
+
+/// What the service is made of, apart from any process.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The SQL store; the tables of identity are brought up to date.
+    pub database: Database,
+    /// The hot store.
+    pub hot: SharedHotStore,
+    /// How many partitions the installation has.
+    pub partitions: PartitionCount,
+    /// What tells the time.
+    pub time: TimeSource,
+    /// The namespaces, now and after each change.
+    pub namespaces: watch::Receiver<Arc<Namespaces>>,
+}
+
+impl Identity {
+    /// Opens the way in.
+    ///
+    /// # Errors
+    /// [`storage::StorageError`] where the database does not answer.
+    pub async fn open(self) -> Result<Arc<Intake>, storage::StorageError> {
+        self.database.migrate(NAME, migrations()).await?;
+        let store = IdentityStore::new(self.database);
+        let start = store.virtual_time().await?;
+        Ok(Arc::new(Intake {
+            resolver: Resolver::new(store),
+            appender: Appender::new(self.hot),
+            clock: IngestClock::new(&self.time, start),
+            namespaces: self.namespaces,
+            partitions: self.partitions,
+        }))
+    }
+}
+
+/// Starts the identity service: loads its namespaces, opens the way in, and hands in its RPCs.
+///
+/// # Errors
+/// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
+pub async fn start(context: &Context) -> Result<Service, StartError> {
+    context
+        .database
+        .migrate("definitions", definitions::migrations())
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let store = DefinitionStore::load(context.database.clone(), NAME, NamespaceCatalog)
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let identity = Identity {
+        database: context.database.clone(),
+        hot: Arc::clone(&context.hot),
+        partitions: context.partitions,
+        time: context.time.clone(),
+        namespaces: store.watch(),
+    };
+    let intake = identity
+        .open()
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let poll = tokio::spawn(Arc::clone(&store).poll());
+    let announcer = tokio::spawn(announce_overdue(
+        Arc::clone(&intake),
+        context.shutdown.clone(),
+    ));
+    let rpc = IdentityRpc::new(intake, context.idempotency.clone());
+    let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
+    Ok(Service::new(NAME)
+        .with_grpc(server)
+        .with_definitions(store)
+        .on_shutdown(async move || {
+            poll.abort();
+            // It ends by itself once the process is told to; a panic in it was logged by the runtime.
+            let _ended = announcer.await;
+        }))
+}

@@ -1,0 +1,96 @@
+//! The truth about who is who, in SQL: fragments, identifiers, customers, merges.
+//!
+//! One code path for SQLite and Postgres. It does not decide anything: plans come from `identity_core` and are written
+//! as they are, or not at all where somebody else changed what they were made for.
+
+mod clock;
+mod commit;
+mod entity;
+mod find;
+mod list;
+mod merges;
+mod migration;
+
+use std::collections::HashMap;
+
+use identity_core::{CustomerView, Identifier};
+use kernel::{CustomerId, FragmentId, Timestamp};
+use sea_orm::DbErr;
+use storage::Database;
+
+pub use commit::{Cause, CommitError, Committed};
+pub use merges::MergeRecord;
+pub use migration::migrations;
+
+/// The tables of identity.
+#[derive(Debug, Clone)]
+pub struct IdentityStore {
+    database: Database,
+}
+
+/// What was found of identifiers or fragments.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Who holds each identifier that is known, and the fragment that it was seen under.
+    pub identifiers: Vec<(Identifier, FragmentId, CustomerId)>,
+    /// The customers, each with its epoch.
+    pub customers: HashMap<CustomerId, (CustomerView, u64)>,
+}
+
+/// A customer with all that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerRecord {
+    /// The canonical id.
+    pub id: CustomerId,
+    /// When it was first seen.
+    pub create_time: Timestamp,
+    /// All fragments, oldest first.
+    pub fragments: Vec<FragmentId>,
+    /// All identifiers, by namespace and value.
+    pub identifiers: Vec<Identifier>,
+}
+
+impl IdentityStore {
+    /// The tables in a migrated database.
+    pub const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Whether writers exclude each other in this database.
+    pub fn has_single_writer(&self) -> bool {
+        self.database.orm().get_database_backend() == sea_orm::DbBackend::Sqlite
+    }
+}
+
+/// Writes counts as a customer's row keeps them: `email=2,user_id=1`.
+fn counts_text(view: &CustomerView) -> String {
+    let counts: Vec<String> = view
+        .identifier_counts
+        .iter()
+        .map(|(namespace, count)| format!("{namespace}={count}"))
+        .collect();
+    counts.join(",")
+}
+
+fn parse_counts(text: &str) -> Result<Vec<(Box<str>, u32)>, DbErr> {
+    text.split(',')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (namespace, count) = pair.split_once('=')?;
+            Some((namespace.into(), count.parse().ok()?))
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| damaged("the identifier counts of a customer"))
+}
+
+fn damaged(what: &str) -> DbErr {
+    DbErr::Type(format!("{what} cannot be read"))
+}
+
+fn unsigned(number: i64) -> Result<u64, DbErr> {
+    u64::try_from(number).map_err(|_| damaged("an epoch"))
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,79 @@
+//! The tables, as the object mapper knows them. Times are milliseconds since the epoch.
+
+macro_rules! entity {
+    ($(#[$meta:meta])* $module:ident, $table:literal, { $($(#[$column:meta])* $field:ident: $type:ty,)+ }) => {
+        $(#[$meta])*
+        pub(super) mod $module {
+            use sea_orm::entity::prelude::*;
+
+            #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+            #[sea_orm(table_name = $table)]
+            pub(crate) struct Model {
+                $($(#[$column])* pub(crate) $field: $type,)+
+            }
+
+            #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+            pub(crate) enum Relation {}
+
+            impl ActiveModelBehavior for ActiveModel {}
+        }
+    };
+}
+
+entity! {
+    /// Fragments, each with a redirect to the customer that it belongs to now; never a chain of them.
+    fragment, "identity_fragment", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        fragment_id: Uuid,
+        root_id: Uuid,
+        create_time: i64,
+    }
+}
+
+entity! {
+    /// Identifiers, each under the fragment that it was seen with first. One holder a value.
+    identifier, "identity_identifier", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        namespace: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        value: String,
+        fragment_id: Uuid,
+        create_time: i64,
+    }
+}
+
+entity! {
+    /// Customers that are not merged into others. The epoch grows with each change of what belongs to them.
+    customer, "identity_customer", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        customer_id: Uuid,
+        create_time: i64,
+        epoch: i64,
+        fragment_count: i64,
+        identifier_counts: String,
+    }
+}
+
+entity! {
+    /// What was joined, when and why. Announced once the merged customer's stream says so.
+    merge, "identity_merge", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        merge_id: Uuid,
+        from_customer_id: Uuid,
+        into_customer_id: Uuid,
+        reason: String,
+        request_id: String,
+        create_time: i64,
+        announced: bool,
+        claim_time: i64,
+    }
+}
+
+entity! {
+    /// The virtual clock of an installation on stream time; one row.
+    clock, "identity_clock", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: i32,
+        time: i64,
+    }
+}

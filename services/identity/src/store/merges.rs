@@ -1,0 +1,73 @@
+//! Merges whose announcement in the streams is owed.
+//!
+//! A merge is written before its record is appended. Where the process dies in between, another look finds it.
+
+use kernel::{CustomerId, Timestamp};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::IdentityStore;
+use super::entity::merge;
+use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_MERGES};
+
+/// A merge that was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MergeRecord {
+    /// Its id.
+    pub id: Uuid,
+    /// The customer that is gone.
+    pub from: CustomerId,
+    /// The customer that survived it.
+    pub into: CustomerId,
+}
+
+impl IdentityStore {
+    /// Notes that merges are in the streams.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr> {
+        if merges.is_empty() {
+            return Ok(());
+        }
+        merge::Entity::update_many()
+            .col_expr(merge::Column::Announced, true.into())
+            .filter(merge::Column::MergeId.is_in(merges.iter().map(|merge| merge.id)))
+            .exec(self.database.orm())
+            .await?;
+        Ok(())
+    }
+
+    /// Takes merges whose announcement is overdue, oldest first; another process that looks now does not get them.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
+        let before = (now - ANNOUNCE_AFTER).as_millis();
+        let rows = merge::Entity::find()
+            .filter(merge::Column::Announced.eq(false))
+            .filter(merge::Column::ClaimTime.lte(before))
+            .order_by_asc(merge::Column::MergeId)
+            .limit(ANNOUNCE_MERGES)
+            .all(self.database.orm())
+            .await?;
+        let mut claimed = Vec::new();
+        for row in rows {
+            let claim = merge::Entity::update_many()
+                .col_expr(merge::Column::ClaimTime, now.as_millis().into())
+                .filter(merge::Column::MergeId.eq(row.merge_id))
+                .filter(merge::Column::Announced.eq(false))
+                .filter(merge::Column::ClaimTime.eq(row.claim_time))
+                .exec(self.database.orm())
+                .await?;
+            if claim.rows_affected == 1 {
+                claimed.push(MergeRecord {
+                    id: row.merge_id,
+                    from: CustomerId::new(row.from_customer_id),
+                    into: CustomerId::new(row.into_customer_id),
+                });
+            }
+        }
+        Ok(claimed)
+    }
+}

@@ -1,0 +1,106 @@
+//! The rules of an event, written by hand, against the interpreter of the contract.
+
+use std::collections::BTreeSet;
+
+use identity::{check_event, prepare};
+use identity_core::Namespaces;
+use kernel::Timestamp;
+use proptest::prelude::*;
+use proto::identity::v1;
+
+/// Texts at and over every limit, and with every kind of letter.
+fn text(limit: usize) -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[a-z][a-z0-9_.-]{0,6}",
+        2 => "[ -~]{0,4}",
+        1 => "\\PC{0,4}",
+        1 => Just(String::new()),
+        1 => (limit.saturating_sub(1)..limit + 2, prop_oneof![Just("a"), Just("é")]).prop_map(|(n, letter)| letter.repeat(n)),
+        1 => Just("a\n".to_owned()),
+    ]
+}
+
+fn event() -> impl Strategy<Value = v1::Event> {
+    let identifiers = prop_oneof![
+        6 => prop::collection::hash_map(text(64), text(400), 0..5),
+        1 => prop::collection::hash_map("[a-z]{3,5}", Just("v".to_owned()), 18..24),
+    ];
+    (text(100), text(100), identifiers).prop_map(|(event_id, name, identifiers)| v1::Event {
+        event_id,
+        name,
+        identifiers: identifiers.into_iter().collect(),
+        ..Default::default()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn the_fast_check_gives_the_verdict_of_the_contract(event in event()) {
+        let fast: BTreeSet<String> = check_event(&event).into_iter().map(|violation| violation.field).collect();
+        let contract: BTreeSet<String> = match rpc::validate(&event) {
+            Ok(()) => BTreeSet::new(),
+            Err(violations) => violations.iter().map(|violation| violation.field.clone()).collect(),
+        };
+        prop_assert_eq!(fast, contract, "{:?}", event);
+    }
+}
+
+fn number(number: f64) -> prost_types::Value {
+    prost_types::Value {
+        kind: Some(prost_types::value::Kind::NumberValue(number)),
+    }
+}
+
+#[test]
+fn what_is_beyond_the_contract_is_refused_by_field() {
+    let good = crate::fixture::event("user_id=u1");
+    let properties = |value| prost_types::Struct {
+        fields: [("colour".to_owned(), value)].into_iter().collect(),
+    };
+    for (event, field) in [
+        (
+            v1::Event {
+                properties: Some(properties(number(f64::NAN))),
+                ..good.clone()
+            },
+            "properties.colour",
+        ),
+        (
+            v1::Event {
+                traits: Some(properties(number(f64::INFINITY))),
+                ..good.clone()
+            },
+            "traits.colour",
+        ),
+        (
+            v1::Event {
+                time: Some(prost_types::Timestamp {
+                    seconds: i64::MAX,
+                    nanos: 0,
+                }),
+                ..good.clone()
+            },
+            "time",
+        ),
+        (
+            crate::fixture::event("user_id=null email=undefined crm=1"),
+            "identifiers",
+        ),
+        (
+            crate::fixture::event(&format!("user_id={}", "x".repeat(40_000))),
+            "",
+        ),
+    ] {
+        let violations =
+            prepare(event, 0, &Namespaces::default(), Timestamp::from_millis(7)).expect_err(field);
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        assert_eq!(violations[0].field, field);
+    }
+    let prepared =
+        prepare(good, 3, &Namespaces::default(), Timestamp::from_millis(7)).expect("an event");
+    assert_eq!(
+        (prepared.index, prepared.time),
+        (3, Timestamp::from_millis(7))
+    );
+}

@@ -1,0 +1,6 @@
+//! The identity service against real stores: SQLite and Postgres, the embedded hot store, and gRPC over a socket.
+
+mod event;
+mod fixture;
+mod rpc;
+mod store;

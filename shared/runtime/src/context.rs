@@ -3,9 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::{Core, EngineConfig};
 use hot::{EmbeddedStore, HotError, RedisStore, SharedHotStore};
 use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, Config, HotStoreAddress, mask_secrets};
@@ -66,6 +68,22 @@ impl Context {
             shutdown: CancellationToken::new(),
             config: Arc::new(config),
         })
+    }
+
+    /// What an engine of this process needs to start, with the definitions that its core reads.
+    pub fn engine_config<C: Core>(
+        &self,
+        definitions: watch::Receiver<Arc<C::Definitions>>,
+    ) -> EngineConfig<C> {
+        let mut config = EngineConfig::new(
+            Arc::clone(&self.hot),
+            self.leases.clone(),
+            self.time.clone(),
+            self.worker.as_ref(),
+            definitions,
+        );
+        config.lease_ttl = self.config.lease_ttl;
+        config
     }
 }
 

@@ -1,6 +1,11 @@
 //! One gRPC server for all services of a process, from the first call to an orderly end.
 
+use std::sync::Arc;
+
+use definitions::{DefinitionRpc, Owner, ReferenceSource, RemoteReferences};
 use proto::DESCRIPTOR_BYTES;
+use proto::definition::v1::DefinitionKind;
+use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION_SERVICE;
 use proto::engine::v1::partition_service_server::{
     PartitionServiceServer, SERVICE_NAME as PARTITION_SERVICE,
 };
@@ -14,6 +19,7 @@ use crate::context::Context;
 use crate::health::Health;
 use crate::limits;
 use crate::partition_service::Partitions;
+use crate::peers::Peers;
 use crate::service::Service;
 use crate::start_error::StartError;
 
@@ -31,9 +37,11 @@ pub async fn serve(
     let mut routes = Routes::builder();
     routes.add_service(health_server);
     add_reflection(&mut routes)?;
-    let (mut names, mut hooks, mut engines) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut names, mut hooks, mut engines, mut owners) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for service in services {
         engines.extend(service.status);
+        owners.extend(service.owner);
         names.extend(service.grpc_names);
         for route in service.routes {
             route(&mut routes);
@@ -41,6 +49,10 @@ pub async fn serve(
         hooks.extend(service.hooks.into_iter().map(|hook| (service.name, hook)));
     }
     names.push(PARTITION_SERVICE);
+    names.push(DEFINITION_SERVICE);
+    let elsewhere = references(&owners, &context.peers);
+    let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
+    routes.add_service(definitions.into_server());
     routes.add_service(PartitionServiceServer::new(Partitions::new(engines)));
     let health = Health::new(reporter, &names).await;
     health.serving().await;
@@ -104,6 +116,31 @@ async fn run_server(
             Ok(())
         }
     }
+}
+
+/// The names of definitions that other processes own.
+fn references(owners: &[Arc<dyn Owner>], peers: &Peers) -> Arc<dyn ReferenceSource> {
+    use DefinitionKind as Kind;
+    let places = [
+        (vec![Kind::Namespace], &peers.identity),
+        (vec![Kind::Segment], &peers.segmentation),
+        (
+            vec![Kind::JourneyMap, Kind::HappyPath, Kind::Journey],
+            &peers.journey,
+        ),
+        (
+            vec![Kind::Channel, Kind::Template, Kind::Policy],
+            &peers.activation,
+        ),
+    ];
+    let elsewhere = places.into_iter().filter(|(kinds, _)| {
+        !owners
+            .iter()
+            .any(|owner| owner.kinds().iter().any(|kind| kinds.contains(kind)))
+    });
+    Arc::new(RemoteReferences::new(
+        elsewhere.map(|(kinds, channel)| (kinds, channel.clone())),
+    ))
 }
 
 /// Adds both versions of reflection: tools differ in which one they speak.

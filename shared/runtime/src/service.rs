@@ -9,8 +9,6 @@ use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
 
-use crate::pending::definitions;
-
 /// Adds one gRPC service to the routes of a server.
 type Route = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
 /// Ends what a service started.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 ///
 /// # Errors
 /// Where the process may not listen to signals.
-pub(crate) fn cancel_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {
+pub fn cancel_on_signal(shutdown: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {

@@ -18,3 +18,5 @@ pub const DEFINITIONS: usize = 10_000;
 pub const OLDER_VERSIONS: usize = 20;
 /// Definitions on a page unless the request says otherwise.
 pub const PAGE_SIZE: usize = 100;
+/// Definitions on a page that is asked of another process: few round trips, and an answer of bounded size.
+pub const REMOTE_PAGE_SIZE: u32 = 100;

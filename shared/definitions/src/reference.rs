@@ -26,6 +26,11 @@ impl References {
             .is_none_or(|names| names.contains(name))
     }
 
+    /// Whether the names of a kind are known.
+    pub fn knows(&self, kind: DefinitionKind) -> bool {
+        self.names.contains_key(&(kind as i32))
+    }
+
     /// All names of a kind, for "did you mean"; none where nothing is known of it.
     pub fn names(&self, kind: DefinitionKind) -> impl Iterator<Item = &str> {
         self.names

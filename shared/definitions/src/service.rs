@@ -124,7 +124,7 @@ impl DefinitionRpc {
                 .filter(|key| owner.needs().contains(&key.kind))
             {
                 // What the bundle brings counts as there; a kind that nothing is known of stays unknown.
-                if references.names(key.kind).next().is_some() || self.owner(key.kind).is_some() {
+                if references.knows(key.kind) {
                     references.add(key.kind, [key.name.clone()]);
                 }
             }

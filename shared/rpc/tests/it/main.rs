@@ -1,0 +1,4 @@
+//! Calls from the outside: validation by the contracts, and the layer around servers.
+
+mod server;
+mod validation;

@@ -1,0 +1,107 @@
+//! Connects to destinations, and only to those that may be connected to.
+//!
+//! A name is resolved once, every address is checked, and the connection goes to a checked address: a name that
+//! resolves to something else a moment later gains nothing. Each new connection is checked again.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use activation_core::{address, channel};
+use async_trait::async_trait;
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+/// Resolves names.
+#[async_trait]
+pub trait Resolve: Send + Sync + 'static {
+    /// The addresses of a host.
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+}
+
+/// Resolves names as the machine does.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemResolver;
+
+#[async_trait]
+impl Resolve for SystemResolver {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((host, port)).await?.collect())
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ConnectError {
+    /// The host is not of the public internet: correct the URL, or allow it.
+    #[error("the host resolves to no address of the public internet")]
+    Refused,
+    /// It took too long: try again.
+    #[error("no connection in time")]
+    TimedOut,
+    /// The name cannot be resolved, or nothing listens: try again.
+    #[error("no connection: {0}")]
+    Failed(#[from] io::Error),
+}
+
+/// Opens connections for the HTTP client.
+#[derive(Clone)]
+pub(super) struct Connector {
+    pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) allow_private_network: bool,
+    pub(super) timeout: Duration,
+}
+
+impl Connector {
+    async fn connect(self, url: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        tokio::time::timeout(self.timeout, self.connect_any(&url))
+            .await
+            .map_err(|_| ConnectError::TimedOut)?
+    }
+
+    async fn connect_any(&self, url: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+        let host = channel::host_of(url);
+        let is_tls = url.scheme_str() == Some("https");
+        let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        let mut addresses = match host.parse::<IpAddr>() {
+            Ok(literal) => vec![SocketAddr::new(literal, port)],
+            Err(_) => self.resolver.resolve(&host, port).await?,
+        };
+        if !self.allow_private_network {
+            addresses.retain(|found| address::is_public(found.ip()));
+            if addresses.is_empty() {
+                return Err(ConnectError::Refused);
+            }
+        }
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for found in addresses {
+            match TcpStream::connect(found).await {
+                Ok(stream) => {
+                    stream.set_nodelay(true)?;
+                    return Ok(TokioIo::new(stream));
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = ConnectError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(url))
+    }
+}

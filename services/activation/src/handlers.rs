@@ -1,0 +1,262 @@
+//! The RPCs of `ActivationService`.
+
+use activation_core::template::{self, PreviewError, Values};
+use activation_core::{COUNTER_PREFIX, Counter};
+use bytes::Bytes;
+use engine::TimeSource;
+use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
+use kernel::CustomerId;
+use prost::Message;
+use proto::activation::v1 as api;
+use proto::activation::v1::activation_service_server::ActivationService;
+use proto::convert;
+use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
+use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
+use tonic::{Request, Response, Status};
+
+use crate::{customer, limits};
+
+/// Serves `ActivationService`.
+#[derive(Debug, Clone)]
+pub struct Handlers {
+    hot: SharedHotStore,
+    time: TimeSource,
+    idempotency: Idempotency,
+}
+
+impl Handlers {
+    /// Serves from these stores.
+    pub const fn new(hot: SharedHotStore, time: TimeSource, idempotency: Idempotency) -> Self {
+        Self {
+            hot,
+            time,
+            idempotency,
+        }
+    }
+
+    async fn append_consent(&self, request: &api::SetConsentRequest) -> Result<(), Failure> {
+        let customer = customer_id(&request.customer_id)?;
+        let record = Record {
+            customer_id: Bytes::copy_from_slice(customer.as_bytes()),
+            // On stream time only the partition knows the time, and takes its own where there is none.
+            time_ms: match &self.time {
+                TimeSource::Wall(clock) => clock.now().as_millis(),
+                TimeSource::Stream => 0,
+            },
+            trace_parent: TraceParent::current()
+                .map(|parent| parent.to_string())
+                .unwrap_or_default(),
+            body: Some(Body::Consent(ConsentChange {
+                purpose: request.purpose.clone(),
+                channel: request.channel.clone(),
+                granted: request.granted,
+                source: request.source.clone(),
+            })),
+        };
+        let records = vec![record];
+        let append = Append {
+            to: StreamId {
+                name: StreamName::Actions,
+                partition: self.hot.partition_count().partition_of(customer.fragment()),
+            },
+            payload: Bytes::from(Batch { records }.encode_to_vec()),
+            source: None,
+        };
+        match self
+            .hot
+            .append(&append)
+            .await
+            .map_err(Failure::store_unavailable)?
+        {
+            Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => Ok(()),
+            Appended::Full => Err(Failure::new(
+                ErrorReason::StreamFull,
+                "as many actions wait in this customer's partition as may wait",
+            )
+            .with_retry_after(limits::FULL_RETRY)),
+        }
+    }
+
+    async fn count(&self, journey: &str) -> Result<Vec<api::ActivationCount>, Failure> {
+        let prefix = match journey {
+            "" => COUNTER_PREFIX.to_owned(),
+            journey => format!("{COUNTER_PREFIX}{journey}."),
+        };
+        let totals = engine::counters::totals(self.hot.as_ref(), Owner::Activation, &prefix)
+            .await
+            .map_err(Failure::store_unavailable)?;
+        Ok(totals
+            .iter()
+            .filter_map(|(name, total)| {
+                let counter = Counter::parse(name)?;
+                let count = u64::try_from(*total).ok().filter(|count| *count > 0)?;
+                Some(api::ActivationCount {
+                    journey: counter.journey.into_owned(),
+                    channel: counter.channel.into_owned(),
+                    status: counter.status.into(),
+                    reason: counter.reason.code().to_owned(),
+                    count,
+                })
+            })
+            .collect())
+    }
+}
+
+#[tonic::async_trait]
+impl ActivationService for Handlers {
+    async fn list_activations(
+        &self,
+        request: Request<api::ListActivationsRequest>,
+    ) -> Result<Response<api::ListActivationsResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let page = PageRequest::read(
+            &["ListActivations", &request.customer_id],
+            request.page_size,
+            &request.page_token,
+            limits::PAGE_SIZE,
+        )?;
+        let customer = customer_id(&request.customer_id)?;
+        let state = customer::load(self.hot.as_ref(), customer).await?;
+        let key = |activation: &activation_core::state::Activation| {
+            activation.id.to_string().into_bytes()
+        };
+        let mut newest_first = state.activations.iter().rev();
+        if let Some(after) = page.after() {
+            // Only ever older ones are forgotten: where the last one shown is gone, so is all that follows.
+            newest_first
+                .by_ref()
+                .find(|activation| key(activation) == after);
+        }
+        let rest = newest_first.take(page.size() + 1).collect();
+        let (shown, next_page_token) = page.cut(rest, |activation| key(activation));
+        Ok(Response::new(api::ListActivationsResponse {
+            activations: shown
+                .into_iter()
+                .map(|activation| message(&request.customer_id, activation))
+                .collect(),
+            next_page_token,
+        }))
+    }
+
+    async fn get_statistics(
+        &self,
+        request: Request<api::GetStatisticsRequest>,
+    ) -> Result<Response<api::GetStatisticsResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let counts = self.count(&request.journey).await?;
+        Ok(Response::new(api::GetStatisticsResponse { counts }))
+    }
+
+    async fn set_consent(
+        &self,
+        request: Request<api::SetConsentRequest>,
+    ) -> Result<Response<api::SetConsentResponse>, Status> {
+        const METHOD: &str = "happypath.activation.v1.ActivationService/SetConsent";
+        let request = request.into_inner();
+        validate(&request)?;
+        self.idempotency
+            .run(METHOD, &request.request_id, &request, || async {
+                self.append_consent(&request)
+                    .await
+                    .map(|()| api::SetConsentResponse {})
+            })
+            .await
+            .map(Response::new)
+    }
+
+    async fn get_consent(
+        &self,
+        request: Request<api::GetConsentRequest>,
+    ) -> Result<Response<api::GetConsentResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let customer = customer_id(&request.customer_id)?;
+        let state = customer::load(self.hot.as_ref(), customer).await?;
+        Ok(Response::new(api::GetConsentResponse {
+            consents: state
+                .consents
+                .iter()
+                .map(|word| api::Consent {
+                    purpose: word.purpose.to_string(),
+                    channel: word.channel.to_string(),
+                    granted: word.granted,
+                    update_time: Some(convert::timestamp(word.time)),
+                    source: word.source.to_string(),
+                })
+                .collect(),
+        }))
+    }
+
+    async fn preview_template(
+        &self,
+        request: Request<api::PreviewTemplateRequest>,
+    ) -> Result<Response<api::PreviewTemplateResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        // Rendering is bounded, but to milliseconds: not on a thread that others wait for.
+        let rendered = tokio::task::spawn_blocking(move || preview(request))
+            .await
+            .map_err(Failure::internal)??;
+        Ok(Response::new(rendered))
+    }
+}
+
+fn preview(request: api::PreviewTemplateRequest) -> Result<api::PreviewTemplateResponse, Failure> {
+    let values = Values::of_struct(&request.context.unwrap_or_default())
+        .map_err(|error| Failure::invalid([Violation::new("context", error.message)]))?;
+    let template = api::Template {
+        name: "preview".to_owned(),
+        subject: request.subject,
+        body: request.body,
+    };
+    match template::preview(&template, &values) {
+        Ok(rendered) => Ok(api::PreviewTemplateResponse {
+            subject: rendered.subject,
+            body: rendered.body,
+        }),
+        Err(PreviewError::Mistakes(mistakes)) => {
+            Err(
+                Failure::new(ErrorReason::TemplateInvalid, "the template has mistakes")
+                    .with_violations(mistakes.iter().map(|(part, mistake)| {
+                        Violation::new(part.to_string(), mistake.to_string())
+                    })),
+            )
+        }
+        Err(PreviewError::Render(error)) => {
+            Err(Failure::new(ErrorReason::TemplateInvalid, error.message))
+        }
+    }
+}
+
+fn message(customer_id: &str, activation: &activation_core::state::Activation) -> api::Activation {
+    let waits = activation
+        .pending
+        .as_ref()
+        .filter(|pending| !pending.in_flight);
+    api::Activation {
+        activation_id: activation.id.to_string(),
+        customer_id: customer_id.to_owned(),
+        journey: activation.journey.to_string(),
+        step: activation.step.to_string(),
+        channel: activation.channel.to_string(),
+        template: activation.template.to_string(),
+        status: activation.status.into(),
+        reason: activation.reason.code().to_owned(),
+        detail: activation.detail.to_string(),
+        attempts: activation.attempts,
+        create_time: Some(convert::timestamp(activation.create_time)),
+        update_time: Some(convert::timestamp(activation.update_time)),
+        next_attempt_time: waits.map(|pending| convert::timestamp(pending.due)),
+    }
+}
+
+fn customer_id(text: &str) -> Result<CustomerId, Failure> {
+    text.parse().map_err(|error: kernel::ParseIdError| {
+        Failure::invalid([Violation::new("customer_id", error.to_string())])
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,377 @@
+//! Every RPC: what it answers, bad input, replays, and what is not there.
+
+use std::sync::Arc;
+
+use activation_core::ActivationCore;
+use activation_core::Definitions;
+use engine::{Core, Effects, Input, VirtualClock};
+use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot};
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use proto::activation::v1::ActivationStatus;
+use proto::stream::v1::{Action, CustomerMerged};
+use storage::{Database, DatabaseUrl, Requests};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::*;
+
+const ADA: u128 = 0x0192_4f7e_1c5b_7a3e_9d2c_5f0b_8a6c_1d23;
+const BOB: u128 = 0x0192_4f7e_1c5b_7a3e_9d2c_5f0b_8a6c_1d24;
+
+struct Bench {
+    handlers: Handlers,
+    hot: Arc<EmbeddedStore>,
+    folder: tempfile::TempDir,
+}
+
+fn id(number: u128) -> CustomerId {
+    CustomerId::new(uuid::Uuid::from_u128(number))
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let hot = EmbeddedStore::open(folder.path().join("hot"), PartitionCount::DEFAULT)
+            .await
+            .expect("a store");
+        let hot = Arc::new(hot);
+        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display())
+            .parse()
+            .expect("a url");
+        let database = Database::connect(&url).await.expect("a database");
+        database
+            .migrate("runtime", Vec::new())
+            .await
+            .expect("migrated");
+        let shared: SharedHotStore = hot.clone();
+        let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(5_000)));
+        Self {
+            handlers: Handlers::new(
+                shared,
+                TimeSource::Wall(clock),
+                Idempotency::new(Requests::new(database)),
+            ),
+            hot,
+            folder,
+        }
+    }
+
+    fn partition(customer: CustomerId) -> PartitionId {
+        PartitionCount::DEFAULT.partition_of(customer.fragment())
+    }
+
+    /// Runs the core over what came for a customer and stores what is left, as the engine does.
+    async fn process(&self, customer: CustomerId, bodies: Vec<Body>) {
+        let definitions = Definitions::empty(PartitionCount::DEFAULT);
+        let (mut state, mut effects) = (activation_core::State::default(), Effects::default());
+        let key = Bytes::copy_from_slice(customer.as_bytes());
+        for body in bodies {
+            let record = Record {
+                customer_id: key.clone(),
+                time_ms: 1_000,
+                trace_parent: String::new(),
+                body: Some(body),
+            };
+            let input = Input::Record {
+                key: &key,
+                record: &record,
+            };
+            let now = Timestamp::from_millis(1_000);
+            ActivationCore::step(&definitions, &mut state, input, now, &mut effects)
+                .expect("a step");
+        }
+        let slot = Slot {
+            owner: Owner::Activation,
+            partition: Self::partition(customer),
+        };
+        let head = self.hot.open(slot, 1).await.expect("opened");
+        let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
+        for (name, change) in effects.counted() {
+            *counters.entry(name.clone()).or_default() += change;
+        }
+        let commit = Commit {
+            epoch: 1,
+            seq: head.commit_seq + 1,
+            batch_id: 1,
+            states: vec![(key, Some(ActivationCore::encode(&state)))],
+            counters: counters.into_iter().collect(),
+            ..Commit::default()
+        };
+        self.hot.commit(slot, &commit).await.expect("committed");
+    }
+
+    /// The records that wait in a customer's actions.
+    async fn actions(&self, customer: CustomerId) -> Vec<Record> {
+        let stream = StreamId {
+            name: StreamName::Actions,
+            partition: Self::partition(customer),
+        };
+        let entries = self
+            .hot
+            .poll(stream, Cursor::START, 100)
+            .await
+            .expect("a poll");
+        entries
+            .into_iter()
+            .flat_map(|entry| Batch::decode(entry.payload).expect("a batch").records)
+            .collect()
+    }
+}
+
+fn asked(visit: u32) -> Body {
+    Body::Action(Action {
+        run_id: Bytes::from_static(&[5; 16]),
+        visit,
+        journey: if visit.is_multiple_of(2) {
+            "even"
+        } else {
+            "odd"
+        }
+        .to_owned(),
+        channel: "hook".to_owned(),
+        ..Action::default()
+    })
+}
+
+fn consent(request_id: &str, granted: bool) -> api::SetConsentRequest {
+    api::SetConsentRequest {
+        request_id: request_id.to_owned(),
+        customer_id: id(ADA).to_string(),
+        purpose: "marketing".to_owned(),
+        channel: "mail".to_owned(),
+        granted,
+        source: "preference_centre".to_owned(),
+    }
+}
+
+/// Checks that a call was refused for these fields.
+fn check_refused<T: std::fmt::Debug>(answer: Result<Response<T>, Status>, fields: &[&str]) {
+    let status = answer.expect_err("a bad request");
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    let details = status.get_error_details();
+    let found: Vec<_> = details
+        .bad_request()
+        .map(|bad| {
+            bad.field_violations
+                .iter()
+                .map(|violation| violation.field.as_str())
+                .collect()
+        })
+        .unwrap_or_default();
+    assert_eq!(found, fields);
+}
+
+#[tokio::test]
+async fn activations_are_listed_newest_first_page_by_page() {
+    let bench = Bench::new().await;
+    bench.process(id(ADA), (1..=5).map(asked).collect()).await;
+    let (mut token, mut visits) = (String::new(), Vec::new());
+    loop {
+        let request = api::ListActivationsRequest {
+            customer_id: id(ADA).to_string(),
+            page_size: 2,
+            page_token: token,
+        };
+        let answer = bench.handlers.list_activations(Request::new(request)).await;
+        let page = answer.expect("a page").into_inner();
+        visits.extend(page.activations.iter().map(|activation| {
+            assert_eq!(activation.status(), ActivationStatus::Suppressed);
+            assert_eq!(activation.reason, "UNKNOWN_CHANNEL");
+            activation
+                .activation_id
+                .rsplit('-')
+                .next()
+                .expect("a visit")
+                .to_owned()
+        }));
+        token = page.next_page_token;
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(visits, ["5", "4", "3", "2", "1"]);
+}
+
+#[tokio::test]
+async fn a_customer_of_whom_nothing_is_known_has_no_activations_and_no_consents() {
+    let bench = Bench::new().await;
+    let customer_id = id(ADA).to_string();
+    let listed = bench
+        .handlers
+        .list_activations(Request::new(api::ListActivationsRequest {
+            customer_id: customer_id.clone(),
+            ..Default::default()
+        }))
+        .await
+        .expect("a page")
+        .into_inner();
+    assert_eq!(listed, api::ListActivationsResponse::default());
+    let consents = bench
+        .handlers
+        .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+        .await
+        .expect("consents")
+        .into_inner();
+    assert_eq!(consents.consents, []);
+}
+
+#[tokio::test]
+async fn a_merged_customer_answers_as_the_survivor() {
+    let bench = Bench::new().await;
+    bench.process(id(BOB), vec![asked(1)]).await;
+    let merged = Body::Merged(CustomerMerged {
+        into_customer_id: Bytes::copy_from_slice(id(BOB).as_bytes()),
+    });
+    bench.process(id(ADA), vec![merged]).await;
+    let listed = bench
+        .handlers
+        .list_activations(Request::new(api::ListActivationsRequest {
+            customer_id: id(ADA).to_string(),
+            ..Default::default()
+        }))
+        .await
+        .expect("a page")
+        .into_inner();
+    assert_eq!(listed.activations.len(), 1);
+}
+
+#[tokio::test]
+async fn bad_lists_are_refused() {
+    let bench = Bench::new().await;
+    let list = |customer_id: &str, page_size, page_token: &str| {
+        bench
+            .handlers
+            .list_activations(Request::new(api::ListActivationsRequest {
+                customer_id: customer_id.to_owned(),
+                page_size,
+                page_token: page_token.to_owned(),
+            }))
+    };
+    check_refused(list("nobody", 101, "").await, &["customer_id", "page_size"]);
+    check_refused(
+        list(&id(ADA).to_string(), 0, "made-up").await,
+        &["page_token"],
+    );
+    let request = api::GetConsentRequest::default();
+    check_refused(
+        bench.handlers.get_consent(Request::new(request)).await,
+        &["customer_id"],
+    );
+}
+
+#[tokio::test]
+async fn statistics_add_up_over_partitions_and_journeys() {
+    let bench = Bench::new().await;
+    bench.process(id(ADA), (1..=5).map(asked).collect()).await;
+    let count = async |journey: &str| {
+        let request = api::GetStatisticsRequest {
+            journey: journey.to_owned(),
+        };
+        let answer = bench.handlers.get_statistics(Request::new(request)).await;
+        answer
+            .expect("statistics")
+            .into_inner()
+            .counts
+            .into_iter()
+            .map(|count| (count.journey.clone(), count.reason.clone(), count.count))
+            .collect::<Vec<_>>()
+    };
+    let reason = || "UNKNOWN_CHANNEL".to_owned();
+    let (even, odd) = (
+        ("even".to_owned(), reason(), 2),
+        ("odd".to_owned(), reason(), 3),
+    );
+    assert_eq!(count("").await, [even, odd.clone()]);
+    assert_eq!(count("odd").await, [odd]);
+    assert_eq!(count("od").await, []);
+    let request = api::GetStatisticsRequest {
+        journey: "Not a name".to_owned(),
+    };
+    check_refused(
+        bench.handlers.get_statistics(Request::new(request)).await,
+        &["journey"],
+    );
+}
+
+#[tokio::test]
+async fn a_consent_is_recorded_once_however_often_it_is_sent() {
+    let bench = Bench::new().await;
+    for _ in 0..2 {
+        let answer = bench
+            .handlers
+            .set_consent(Request::new(consent("r1", false)))
+            .await;
+        assert!(answer.is_ok());
+    }
+    let actions = bench.actions(id(ADA)).await;
+    assert_eq!(actions.len(), 1);
+    assert_eq!(actions[0].time_ms, 5_000);
+    let other = bench
+        .handlers
+        .set_consent(Request::new(consent("r1", true)))
+        .await;
+    assert_eq!(other.expect_err("reused").code(), Code::FailedPrecondition);
+
+    let bodies = actions
+        .into_iter()
+        .filter_map(|record| record.body)
+        .collect();
+    bench.process(id(ADA), bodies).await;
+    let request = api::GetConsentRequest {
+        customer_id: id(ADA).to_string(),
+    };
+    let answer = bench.handlers.get_consent(Request::new(request)).await;
+    let consents = answer.expect("consents").into_inner().consents;
+    assert_eq!(consents.len(), 1);
+    assert_eq!(
+        (consents[0].purpose.as_str(), consents[0].granted),
+        ("marketing", false)
+    );
+    assert!(bench.folder.path().exists());
+}
+
+#[tokio::test]
+async fn bad_consents_are_refused_with_every_fault() {
+    let bench = Bench::new().await;
+    let request = api::SetConsentRequest {
+        purpose: "Marketing!".to_owned(),
+        ..Default::default()
+    };
+    let answer = bench.handlers.set_consent(Request::new(request)).await;
+    check_refused(answer, &["request_id", "customer_id", "purpose"]);
+}
+
+#[tokio::test]
+async fn a_template_is_previewed_with_given_values() {
+    let bench = Bench::new().await;
+    let name = prost_types::Value {
+        kind: Some(prost_types::value::Kind::StringValue("Ada".to_owned())),
+    };
+    let profile = prost_types::Value {
+        kind: Some(prost_types::value::Kind::StructValue(prost_types::Struct {
+            fields: [("name".to_owned(), name)].into(),
+        })),
+    };
+    let preview = |body: &str| {
+        bench
+            .handlers
+            .preview_template(Request::new(api::PreviewTemplateRequest {
+                subject: "Hi {{ profile.name }}".to_owned(),
+                body: body.to_owned(),
+                context: Some(prost_types::Struct {
+                    fields: [("profile".to_owned(), profile.clone())].into(),
+                }),
+            }))
+    };
+    let shown = preview("{{ profile.name|upper }}")
+        .await
+        .expect("a preview")
+        .into_inner();
+    assert_eq!(
+        (shown.subject.as_str(), shown.body.as_str()),
+        ("Hi Ada", "ADA")
+    );
+    check_refused(preview("").await, &["body"]);
+    check_refused(preview("{{ oops").await, &["body"]);
+    check_refused(preview("{{ range(100000) }}").await, &[]);
+}

@@ -1,0 +1,49 @@
+//! Limits of delivery, each with its reason.
+
+use std::time::Duration;
+
+/// Time to resolve a host and connect to it: a destination that needs longer is down.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time for a whole delivery: within what Standard Webhooks lets receivers take, and a third of an attempt's lease.
+pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(20);
+/// Time to read the body of an answer: the head has decided already, the body is only detail.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of an answer's body that are read before the connection is dropped.
+pub const BODY_BYTES: usize = 16 * 1024;
+/// Bytes of an answer's head.
+pub const HEAD_BYTES: usize = 32 * 1024;
+/// Idle connections kept to one destination, as many as it may be sent to at once.
+pub const IDLE_CONNECTIONS: usize = WINDOW_MOST;
+/// How long an idle connection is kept: below the sixty seconds after which many servers close theirs.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Deliveries to one destination at once, to begin with.
+pub const WINDOW_FIRST: usize = 8;
+/// Deliveries to one destination at once, at the most.
+pub const WINDOW_MOST: usize = 64;
+/// Deliveries at once, to all destinations: each holds a connection and up to 300 kB.
+pub const AT_ONCE: usize = 256;
+/// Deliveries that wait for one destination. What is over it is left to its lease, which asks again.
+pub const QUEUE_DELIVERIES: usize = 20_000;
+/// Bytes of rendered text that wait for one destination.
+pub const QUEUE_BYTES: usize = 32 * 1024 * 1024;
+/// Final outcomes remembered, so that an attempt whose outcome is not read yet is not sent again.
+pub const REMEMBERED: usize = 10_000;
+
+/// Outcomes in one entry of a stream.
+pub const OUTCOMES_PER_APPEND: usize = 500;
+/// Outcomes that wait to be appended; deliveries wait where there are more.
+pub const OUTCOMES_WAITING: usize = 10_000;
+/// The first wait before an append is tried again.
+pub const APPEND_RETRY_FIRST: Duration = Duration::from_millis(20);
+/// The longest wait before an append is tried again.
+pub const APPEND_RETRY_MOST: Duration = Duration::from_secs(1);
+/// How long deliveries under way may take to end when the service stops.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Activations on one page, unless the request says.
+pub const PAGE_SIZE: usize = 20;
+/// Redirects of merged customers that a read follows: merges flatten them, so more is damage.
+pub const REDIRECTS: usize = 8;
+/// How long a caller is asked to wait where a stream is full.
+pub const FULL_RETRY: Duration = Duration::from_millis(500);

@@ -1,5 +1,7 @@
 //! Writes definitions as people would: fields in the order of the contract, nothing that says nothing.
 
+use std::fmt::Write as _;
+
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage as _, Value};
 use proto::definition::v1::Definition;
 
@@ -153,7 +155,7 @@ fn escaped(text: &str) -> String {
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
             control if control.is_control() => {
-                quoted.push_str(&format!("\\u{:04x}", u32::from(control)))
+                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
             }
             other => quoted.push(other),
         }

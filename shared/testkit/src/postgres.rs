@@ -139,8 +139,15 @@ impl Programs {
             })
             .collect();
         folders.sort();
-        let newest: Vec<PathBuf> = folders.into_iter().rev().map(|(_, path)| path).collect();
-        let initdb = find("initdb", PACKAGE, &newest)?;
+        let mut newest = folders
+            .into_iter()
+            .rev()
+            .map(|(_, path)| path.join("initdb"));
+        let initdb = match newest.find(|file| file.is_file()) {
+            Some(initdb) => initdb,
+            // On the PATH it may be a link, and its neighbours are where it leads.
+            None => find("initdb", PACKAGE, &[])?.canonicalize()?,
+        };
         let folder = initdb.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let is_root = fs::metadata("/proc/self")?.uid() == 0;
         let user = is_root.then(postgres_user).transpose()?;

@@ -2,6 +2,7 @@
 //!
 //! A test proves that the verdict is the interpreter's.
 
+use ::rpc::limits::SHOWN_VALUE_CHARS;
 use ::rpc::{Violation, properties};
 use identity_core::{Namespaces, Screened, limits as caps, screen};
 use kernel::Timestamp;
@@ -137,13 +138,13 @@ pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     for (namespace, value) in &event.identifiers {
         if !is_namespace(namespace) {
             wrong.push(Violation::new(
-                format!("identifiers[{namespace:?}]"),
+                place(namespace),
                 "must have a namespace of lower case letters, digits and `_`, at most 64, beginning with a letter",
             ));
         }
         if value.is_empty() || is_longer(value, caps::IDENTIFIER_CHARS) {
             wrong.push(Violation::new(
-                format!("identifiers[{namespace:?}]"),
+                place(namespace),
                 "must have a value of 1 to 400 characters",
             ));
         }
@@ -151,6 +152,12 @@ pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     wrong.sort();
     violations.extend(wrong);
     violations
+}
+
+/// The path of an identifier, with no more of a hostile namespace than an error shows.
+fn place(namespace: &str) -> String {
+    let shown: String = namespace.chars().take(SHOWN_VALUE_CHARS).collect();
+    format!("identifiers[{shown:?}]")
 }
 
 /// Whether a text has more characters than this; most are told by their bytes.

@@ -41,7 +41,7 @@ impl Fixture {
         };
         let url = match &postgres {
             None => format!("sqlite:{}", folder.path().join("identity.db").display()),
-            Some(server) => server.create_database().expect("created"),
+            Some(server) => server.url(),
         };
         let database = Database::connect(&url.parse().expect("a URL"))
             .await

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connector;
+mod job;
 mod outcomes;
 mod queue;
 mod signature;
@@ -20,12 +21,11 @@ use std::time::Duration;
 
 use activation_core::Definitions;
 use activation_core::channel::{ChannelKind, Webhook};
-use bytes::Bytes;
 use engine::{Clock, Dispatcher, SystemClock};
 use futures::FutureExt;
 use hot::SharedHotStore;
-use kernel::{ActivationId, CustomerId, PartitionId, RunId, Timestamp};
-use proto::stream::v1::{Delivery, Outcome, Record, record::Body};
+use kernel::{ActivationId, PartitionId};
+use proto::stream::v1::Record;
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -34,6 +34,7 @@ use tracing::Instrument;
 
 pub use self::answer::Attempted;
 pub use self::connector::{Resolve, SystemResolver};
+use self::job::{Job, write_log};
 use self::outcomes::Waiting;
 use self::queue::Queues;
 use self::webhook::{Message, WebhookClient};
@@ -112,20 +113,6 @@ struct Work {
     /// The newest attempt of each activation that is under way, until its outcome is in its stream.
     under_way: HashMap<ActivationId, u32>,
     is_stopping: bool,
-}
-
-/// One attempt.
-#[derive(Debug)]
-struct Job {
-    partition: PartitionId,
-    id: ActivationId,
-    customer: CustomerId,
-    time: Timestamp,
-    trace_parent: String,
-    delivery: Delivery,
-    outcome: Option<Attempted>,
-    /// The attempt that the appended outcome names.
-    told: u32,
 }
 
 impl fmt::Debug for Deliverer {
@@ -351,63 +338,6 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Job {
-    fn read(partition: PartitionId, record: Record) -> Option<Self> {
-        let Some(Body::Delivery(delivery)) = record.body else {
-            return None;
-        };
-        Some(Self {
-            partition,
-            id: ActivationId {
-                run: RunId::try_from_bytes(&delivery.run_id).ok()?,
-                visit: delivery.visit,
-            },
-            customer: CustomerId::try_from_bytes(&record.customer_id).ok()?,
-            time: Timestamp::from_millis(record.time_ms),
-            trace_parent: record.trace_parent,
-            told: delivery.attempt,
-            delivery,
-            outcome: None,
-        })
-    }
-
-    /// The outcome carries the time of its attempt, so that time in the stream never depends on how long it took.
-    fn outcome_record(&self, attempted: &Attempted) -> Record {
-        Record {
-            customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
-            time_ms: self.time.as_millis(),
-            trace_parent: self.trace_parent.clone(),
-            body: Some(Body::Outcome(Outcome {
-                run_id: self.delivery.run_id.clone(),
-                visit: self.delivery.visit,
-                attempt: self.told,
-                result: attempted.result.into(),
-                retry_after_ms: attempted.retry_after_ms,
-                detail: attempted.detail.clone(),
-            })),
-        }
-    }
-}
-
-/// Writes ids to the log; what was rendered is personal, so it appears at debug level only.
-fn write_log(job: &Job) {
-    let delivery = &job.delivery;
-    tracing::info!(
-        activation_id = %job.id,
-        customer_id = %job.customer,
-        journey = delivery.journey,
-        step = delivery.step,
-        template = delivery.template,
-        "activation delivered to the log"
-    );
-    tracing::debug!(
-        activation_id = %job.id,
-        subject = delivery.subject,
-        body = delivery.body,
-        "activation text"
-    );
 }
 
 #[cfg(test)]

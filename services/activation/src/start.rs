@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use activation_core::ActivationCore;
 use definitions::DefinitionStore;
-use engine::{Engine, EngineConfig};
+use engine::{Engine, EngineConfig, EngineHandle};
 use proto::activation::v1::activation_service_server::ActivationServiceServer;
 use runtime::{Context, Service, StartError};
 
@@ -15,11 +15,42 @@ use crate::handlers::Handlers;
 /// The name of the service.
 pub const NAME: &str = "activation";
 
+/// The parts of the service at work.
+struct Parts {
+    store: Arc<DefinitionStore<ActivationCatalog>>,
+    deliverer: Deliverer,
+    engine: EngineHandle,
+    handlers: Handlers,
+}
+
 /// Starts activation in a process.
 ///
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds what this program does not understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
+    let Parts {
+        store,
+        deliverer,
+        engine,
+        handlers,
+    } = start_parts(context).await?;
+    let polling = tokio::spawn(Arc::clone(&store).poll());
+    let status = Arc::new(engine.clone());
+    Ok(Service::new(NAME)
+        .with_grpc(
+            ActivationServiceServer::new(handlers)
+                .max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
+        )
+        .with_definitions(store)
+        .with_engine(status)
+        .on_shutdown(move || async move {
+            polling.abort();
+            engine.shutdown().await;
+            deliverer.shutdown().await;
+        }))
+}
+
+async fn start_parts(context: &Context) -> Result<Parts, StartError> {
     let failed = |error: runtime::Cause| StartError::service(NAME, error);
     context
         .database
@@ -37,7 +68,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         Arc::clone(&context.hot),
         store.watch(),
     ));
-    let config = EngineConfig::<ActivationCore>::new(
+    let mut config = EngineConfig::<ActivationCore>::new(
         Arc::clone(&context.hot),
         context.leases.clone(),
         context.time.clone(),
@@ -45,6 +76,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         store.watch(),
     )
     .with_dispatcher(Arc::new(deliverer.clone()));
+    config.lease_ttl = context.config.lease_ttl;
     let engine = Engine::start(config)
         .await
         .map_err(|error| failed(error.into()))?;
@@ -53,18 +85,13 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         context.time.clone(),
         context.idempotency.clone(),
     );
-    let polling = tokio::spawn(Arc::clone(&store).poll());
-    let status = Arc::new(engine.clone());
-    Ok(Service::new(NAME)
-        .with_grpc(
-            ActivationServiceServer::new(handlers)
-                .max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
-        )
-        //DEFS .with_definitions(store)
-        .with_engine(status)
-        .on_shutdown(move || async move {
-            polling.abort();
-            engine.shutdown().await;
-            deliverer.shutdown().await;
-        }))
+    Ok(Parts {
+        store,
+        deliverer,
+        engine,
+        handlers,
+    })
 }
+
+#[cfg(test)]
+mod tests;

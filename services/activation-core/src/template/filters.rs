@@ -3,7 +3,7 @@
 //! Filters that multiply (`join`, `replace`, `tojson`) are our own, with a bound; those that only a programmer misses
 //! are left out.
 
-use minijinja::value::{Kwargs, ValueKind};
+use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, Value, filters, tests};
 
 use super::output::Bounded;
@@ -96,8 +96,7 @@ fn to_json(value: &Value) -> Result<String, Error> {
     Ok(json.into_text())
 }
 
-fn times(left: &Value, right: &Value, options: Kwargs) -> Result<Value, Error> {
-    options.assert_all_used()?;
+fn times(left: &Value, right: &Value) -> Result<Value, Error> {
     if left.kind() != ValueKind::Number || right.kind() != ValueKind::Number {
         return Err(Error::new(
             ErrorKind::InvalidOperation,

@@ -10,13 +10,14 @@ use activation_core::Kind;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use engine::VirtualClock;
 use hot::{Cursor, EmbeddedStore, HotStore, StreamId, StreamName};
 use http::StatusCode;
-use kernel::PartitionCount;
+use kernel::{PartitionCount, Timestamp};
 use prost::Message as _;
 use proto::activation::v1 as api;
-use proto::stream::v1::{Batch, DeliveryResult};
+use proto::stream::v1::{Batch, Delivery, DeliveryResult, Outcome, record::Body};
 
 use self::server::{Answer, Server};
 use super::*;

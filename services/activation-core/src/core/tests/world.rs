@@ -1,0 +1,207 @@
+//! One customer and everything that its steps cause, for tests.
+
+use std::collections::BTreeMap;
+
+use kernel::{PartitionCount, Reason};
+use proto::activation::v1 as api;
+use proto::activation::v1::ActivationStatus;
+use proto::stream::v1::{
+    Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
+};
+
+use super::super::*;
+
+/// One customer, with all that its steps caused.
+pub(super) struct World {
+    pub(super) definitions: Definitions,
+    pub(super) customer: CustomerId,
+    pub(super) state: State,
+    pub(super) now: i64,
+    pub(super) next_due: Option<Timestamp>,
+    pub(super) counters: BTreeMap<String, i64>,
+    pub(super) dispatched: Vec<(i64, Delivery)>,
+    pub(super) receipts: Vec<String>,
+    pub(super) forwarded: Vec<Record>,
+}
+
+pub(super) fn customer(number: u8) -> CustomerId {
+    CustomerId::try_from_bytes(&[number; 16]).expect("16 bytes")
+}
+
+pub(super) fn definitions(policy: &api::Policy) -> Definitions {
+    let channel = api::Channel {
+        name: "log".to_owned(),
+        kind: Some(api::channel::Kind::Log(api::LogChannel {})),
+        max_attempts: 3,
+        ..api::Channel::default()
+    };
+    let templates = [
+        ("hello", "Hello {{ profile.name }}"),
+        ("broken", "{{ range(5000) }}"),
+    ]
+    .map(|(name, body)| api::Template {
+        name: name.to_owned(),
+        subject: "S".to_owned(),
+        body: body.to_owned(),
+    });
+    Definitions::compile(PartitionCount::DEFAULT, [&channel], &templates, [policy])
+        .expect("valid definitions")
+}
+
+pub(super) fn policy(limit: u32, window: &str) -> api::Policy {
+    api::Policy {
+        name: "default".to_owned(),
+        exempt_purposes: vec!["transactional".to_owned()],
+        consent_by_default: true,
+        frequency_cap: (limit > 0).then(|| api::FrequencyCap {
+            limit,
+            window: window.to_owned(),
+        }),
+    }
+}
+
+pub(super) fn action(visit: u32) -> Action {
+    Action {
+        run_id: Bytes::from_static(&[5; 16]),
+        visit,
+        journey: "welcome".to_owned(),
+        step: "mail".to_owned(),
+        channel: "log".to_owned(),
+        template: "hello".to_owned(),
+        purpose: "marketing".to_owned(),
+        traits: vec![NamedValue {
+            name: "name".to_owned(),
+            value: Some(Value {
+                kind: Some(Kind::Text("Ada".to_owned())),
+            }),
+        }],
+        ..Action::default()
+    }
+}
+
+impl World {
+    pub(super) fn new(policy: &api::Policy) -> Self {
+        Self {
+            definitions: definitions(policy),
+            customer: customer(1),
+            state: State::default(),
+            now: 1_000_000,
+            next_due: None,
+            counters: BTreeMap::new(),
+            dispatched: Vec::new(),
+            receipts: Vec::new(),
+            forwarded: Vec::new(),
+        }
+    }
+
+    pub(super) fn send(&mut self, body: Body) -> Result<Outcome, Poison> {
+        let record = Record {
+            customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
+            time_ms: self.now,
+            trace_parent: "00-trace".to_owned(),
+            body: Some(body),
+        };
+        self.record(&record)
+    }
+
+    pub(super) fn record(&mut self, record: &Record) -> Result<Outcome, Poison> {
+        let key = record.customer_id.clone();
+        self.step(Input::Record { key: &key, record })
+    }
+
+    /// Lets time pass, firing timers on the way.
+    pub(super) fn pass(&mut self, millis: i64) {
+        let end = self.now + millis;
+        while let Some(due) = self.next_due.filter(|due| due.as_millis() <= end) {
+            self.now = due.as_millis().max(self.now);
+            let key = Bytes::copy_from_slice(self.customer.as_bytes());
+            self.step(Input::Timer {
+                key: &key,
+                due_time: due,
+            })
+            .expect("timers are never poison");
+        }
+        self.now = end;
+    }
+
+    pub(super) fn step(&mut self, input: Input<'_>) -> Result<Outcome, Poison> {
+        let mut effects = Effects::default();
+        let now = Timestamp::from_millis(self.now);
+        // What is stored is what the next step finds.
+        let mut state = State::decode(&self.state.encode()).expect("what was encoded");
+        assert_eq!(state, self.state);
+        let outcome =
+            ActivationCore::step(&self.definitions, &mut state, input, now, &mut effects)?;
+        match outcome {
+            Outcome::Keep { next_due } => {
+                self.next_due = next_due;
+                self.state = state;
+            }
+            Outcome::Unchanged => assert_eq!(state, self.state),
+            Outcome::Remove => panic!("activation never removes a state"),
+        }
+        for (name, change) in effects.counted() {
+            *self.counters.entry(name.to_string()).or_default() += change;
+        }
+        for record in effects.dispatched() {
+            if let Some(Body::Delivery(delivery)) = &record.body {
+                self.dispatched.push((self.now, delivery.clone()));
+            }
+        }
+        for (stream, record) in effects.records_to() {
+            assert_eq!(*stream, StreamName::Events);
+            if let Some(Body::Event(event)) = &record.body {
+                let Some(Kind::Text(reason)) = &event.properties[3]
+                    .value
+                    .as_ref()
+                    .and_then(|v| v.kind.clone())
+                else {
+                    panic!("receipts carry a reason")
+                };
+                self.receipts.push(format!("{} {reason}", event.name));
+            }
+        }
+        self.forwarded.extend(
+            effects
+                .forwarded()
+                .iter()
+                .map(|(.., record)| record.clone()),
+        );
+        Ok(outcome)
+    }
+
+    pub(super) fn outcome(&mut self, visit: u32, attempt: u32, result: DeliveryResult) -> Outcome {
+        self.send(Body::Outcome(Attempted {
+            run_id: Bytes::from_static(&[5; 16]),
+            visit,
+            attempt,
+            result: result.into(),
+            retry_after_ms: 0,
+            detail: "503".to_owned(),
+        }))
+        .expect("an outcome")
+    }
+
+    pub(super) fn consent(&mut self, channel: &str, granted: bool) {
+        self.send(Body::Consent(ConsentChange {
+            purpose: "marketing".to_owned(),
+            channel: channel.to_owned(),
+            granted,
+            source: "test".to_owned(),
+        }))
+        .expect("a consent");
+    }
+
+    pub(super) fn last(&self) -> (ActivationStatus, Reason) {
+        let last = self.state.activations.last().expect("an activation");
+        (last.status, last.reason)
+    }
+
+    pub(super) fn counts(&self) -> Vec<(&str, i64)> {
+        self.counters
+            .iter()
+            .filter(|(_, count)| **count != 0)
+            .map(|(name, count)| (name.as_str(), *count))
+            .collect()
+    }
+}

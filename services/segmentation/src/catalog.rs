@@ -1,0 +1,112 @@
+//! The kind of definition that the segmentation service owns, and what it makes of it.
+
+use definitions::{Catalog, Flaw, References, Versioned};
+use kernel::PartitionCount;
+use proto::definition::v1::definition::Kind;
+use proto::definition::v1::{Definition, DefinitionKind};
+use segmentation_core::{Definitions, SegmentSource};
+
+/// Compiles segments.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentCatalog {
+    partitions: PartitionCount,
+}
+
+impl SegmentCatalog {
+    /// A catalog for an installation.
+    pub const fn new(partitions: PartitionCount) -> Self {
+        Self { partitions }
+    }
+}
+
+impl Catalog for SegmentCatalog {
+    type Compiled = Definitions;
+
+    fn kinds(&self) -> &'static [DefinitionKind] {
+        &[DefinitionKind::Segment]
+    }
+
+    fn compile(
+        &self,
+        all: &[Versioned<Definition>],
+        _references: &References,
+    ) -> Result<Definitions, Vec<Flaw>> {
+        let (places, sources): (Vec<usize>, Vec<SegmentSource>) = all
+            .iter()
+            .enumerate()
+            .filter(|(_, stored)| !stored.is_superseded)
+            .filter_map(|(place, stored)| match &stored.value.kind {
+                Some(Kind::Segment(segment)) => Some((
+                    place,
+                    SegmentSource {
+                        name: segment.name.clone(),
+                        version: stored.version,
+                        expression: segment.expression.clone(),
+                    },
+                )),
+                _ => None,
+            })
+            .unzip();
+        Definitions::compile(&sources, self.partitions).map_err(|faults| {
+            let flaw = |fault: &segmentation_core::SegmentFault| {
+                let source = sources
+                    .iter()
+                    .position(|source| source.name == fault.segment)?;
+                let description = fault.mistake.to_string();
+                Some(Flaw::new(places[source], "segment.expression", description))
+            };
+            faults.iter().filter_map(flaw).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Timestamp;
+    use proto::segmentation::v1::Segment;
+
+    use super::*;
+
+    fn stored(name: &str, expression: &str) -> Versioned<Definition> {
+        Versioned {
+            value: Definition {
+                kind: Some(Kind::Segment(Segment {
+                    name: name.to_owned(),
+                    description: String::new(),
+                    expression: expression.to_owned(),
+                })),
+            },
+            version: 1,
+            is_superseded: false,
+            etag: String::new(),
+            update_time: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn flaws_say_which_segment_and_where_in_its_expression() {
+        let catalog = SegmentCatalog::new(PartitionCount::DEFAULT);
+        let all = [
+            stored("a", "true"),
+            stored("b", "segments.has(\"aa\") &&\n profile.x = 1"),
+        ];
+        let flaws = catalog
+            .compile(&all, &References::unknown())
+            .expect_err("two mistakes");
+        assert_eq!(
+            flaws,
+            [
+                Flaw::new(
+                    1,
+                    "segment.expression",
+                    "1:14: there is no segment `aa`: did you mean `a`?"
+                ),
+                Flaw::new(
+                    1,
+                    "segment.expression",
+                    "2:12: `=` is not an operator: did you mean `==`?"
+                ),
+            ]
+        );
+    }
+}

@@ -1,0 +1,12 @@
+//! The segmentation service as a process of its own.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    runtime::run_binary("segmentation", async |context| {
+        segmentation::start(context).await
+    })
+}

@@ -1,0 +1,52 @@
+//! Writes what the core knows as answers.
+
+use kernel::CustomerId;
+use proto::convert;
+use proto::segmentation::v1 as api;
+use segmentation_core::{Explanation, State};
+
+/// The profile of a customer.
+pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
+    let memberships = state
+        .memberships()
+        .iter()
+        .map(|membership| api::Membership {
+            segment: membership.segment.to_string(),
+            enter_time: Some(convert::timestamp(membership.enter_time)),
+        });
+    let events = state.pasts().map(|past| api::EventSummary {
+        name: past.name.to_string(),
+        count: past.count,
+        last_time: Some(convert::timestamp(past.last_time)),
+    });
+    let recent = state.recent().map(|event| api::RecentEvent {
+        event_id: event.event_id.to_string(),
+        name: event.name.to_string(),
+        time: Some(convert::timestamp(event.time)),
+        properties: Some(convert::struct_of(&event.properties)),
+    });
+    api::Profile {
+        customer_id: customer.to_string(),
+        traits: Some(convert::struct_of(&state.traits())),
+        memberships: memberships.collect(),
+        events: events.collect(),
+        recent_events: recent.collect(),
+        first_seen_time: state.first_seen().map(convert::timestamp),
+        last_seen_time: state.last_seen().map(convert::timestamp),
+    }
+}
+
+/// Why a customer is in a segment, or not.
+pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
+    let term = |term: expr::Term| api::Term {
+        text: term.text,
+        value: term.value,
+    };
+    api::SegmentExplanation {
+        segment: explanation.segment,
+        expression: explanation.expression,
+        holds: explanation.holds,
+        terms: explanation.terms.into_iter().map(term).collect(),
+        next_change_time: explanation.next_change.map(convert::timestamp),
+    }
+}

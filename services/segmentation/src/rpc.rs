@@ -1,0 +1,253 @@
+//! The gRPC service: reads states, counters and definitions, changes nothing.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use engine::{Core as _, TimeSource, counters};
+use hot::{Owner, SharedHotStore, Slot, StateKey};
+use kernel::{CustomerId, Timestamp};
+use proto::segmentation::v1 as api;
+use proto::segmentation::v1::segmentation_service_server::SegmentationService;
+use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
+use segmentation_core::{Definitions, SegmentationCore, State};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::{limits, message};
+
+/// Answers what is known of customers and why they are in segments.
+#[derive(Debug, Clone)]
+pub struct SegmentationRpc {
+    hot: SharedHotStore,
+    definitions: watch::Receiver<Arc<Definitions>>,
+    time: TimeSource,
+}
+
+/// A customer's state, and whose it is after merges.
+struct Found {
+    customer: CustomerId,
+    slot: Slot,
+    state: State,
+}
+
+impl SegmentationRpc {
+    /// Answers from a hot store and the definitions in force.
+    pub const fn new(
+        hot: SharedHotStore,
+        definitions: watch::Receiver<Arc<Definitions>>,
+        time: TimeSource,
+    ) -> Self {
+        Self {
+            hot,
+            definitions,
+            time,
+        }
+    }
+
+    fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.definitions.borrow())
+    }
+
+    /// Loads a customer, or the one that it was merged into.
+    async fn find(&self, text: &str) -> Result<Found, Failure> {
+        let mut customer: CustomerId = text
+            .parse()
+            .map_err(|error| Failure::invalid([violation("customer_id", &error)]))?;
+        for _ in 0..limits::REDIRECTS {
+            let partition = self.hot.partition_count().partition_of(customer.fragment());
+            let slot = Slot {
+                owner: Owner::Segmentation,
+                partition,
+            };
+            let keys = [StateKey::copy_from_slice(customer.as_bytes())];
+            let loaded = self.hot.load(slot, &keys).await;
+            let loaded = loaded.map_err(Failure::store_unavailable)?;
+            let Some(bytes) = loaded.into_iter().next().flatten() else {
+                break;
+            };
+            let state = SegmentationCore::decode(&bytes).map_err(Failure::internal)?;
+            match state.redirect() {
+                Some(survivor) => customer = survivor,
+                None if state.is_known() => {
+                    return Ok(Found {
+                        customer,
+                        slot,
+                        state,
+                    });
+                }
+                None => break,
+            }
+        }
+        Err(Failure::not_found(
+            ErrorReason::ProfileNotFound,
+            "profile of customer",
+            text,
+        ))
+    }
+
+    /// What time it is for a customer: on stream time, as far as its partition has come.
+    async fn now(&self, found: &Found) -> Result<Timestamp, Failure> {
+        match &self.time {
+            TimeSource::Wall(clock) => Ok(clock.now()),
+            TimeSource::Stream => {
+                let head = self.hot.head(found.slot).await;
+                let head = head.map_err(Failure::store_unavailable)?;
+                Ok(head
+                    .watermark
+                    .or(found.state.last_seen())
+                    .unwrap_or_default())
+            }
+        }
+    }
+
+    async fn explain(
+        &self,
+        request: &api::ExplainMembershipRequest,
+    ) -> Result<api::ExplainMembershipResponse, Failure> {
+        let definitions = self.definitions();
+        if !request.expression.is_empty() {
+            // Mistakes are told even where the customer is not known.
+            check(&definitions, &request.expression)?;
+        }
+        let found = self.find(&request.customer_id).await?;
+        let now = self.now(&found).await?;
+        let explanations = if request.expression.is_empty() {
+            segmentation_core::explain_segments(&definitions, &found.state, now)
+        } else {
+            let explained = segmentation_core::explain_expression(
+                &definitions,
+                &request.expression,
+                &found.state,
+                now,
+            );
+            vec![explained.map_err(|mistakes| mistaken(&mistakes))?]
+        };
+        Ok(api::ExplainMembershipResponse {
+            explanations: explanations.into_iter().map(message::explanation).collect(),
+        })
+    }
+
+    async fn list(
+        &self,
+        request: &api::ListSegmentsRequest,
+    ) -> Result<api::ListSegmentsResponse, Failure> {
+        let page = PageRequest::read(
+            &["ListSegments"],
+            request.page_size,
+            &request.page_token,
+            limits::PAGE_SIZE,
+        )?;
+        let after = String::from_utf8_lossy(page.after().unwrap_or_default()).into_owned();
+        let sizes = counters::totals(self.hot.as_ref(), Owner::Segmentation, "segment.").await;
+        let sizes = sizes.map_err(Failure::store_unavailable)?;
+        let definitions = self.definitions();
+        let segments = definitions.segments();
+        let from = (Bound::Excluded(after.as_str()), Bound::Unbounded);
+        let items: Vec<api::SegmentSummary> = segments
+            .range::<str, _>(from)
+            .take(page.size() + 1)
+            .map(|(name, (version, expression))| {
+                let size = sizes.get(format!("segment.{name}.members").as_str());
+                api::SegmentSummary {
+                    name: (*name).to_owned(),
+                    version: *version,
+                    expression: (*expression).to_owned(),
+                    member_count: size.and_then(|size| u64::try_from(*size).ok()).unwrap_or(0),
+                }
+            })
+            .collect();
+        let (segments, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
+        Ok(api::ListSegmentsResponse {
+            segments,
+            next_page_token,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl SegmentationService for SegmentationRpc {
+    async fn get_profile(
+        &self,
+        request: Request<api::GetProfileRequest>,
+    ) -> Result<Response<api::GetProfileResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let found = self.find(&request.customer_id).await?;
+        Ok(Response::new(api::GetProfileResponse {
+            profile: Some(message::profile(found.customer, &found.state)),
+        }))
+    }
+
+    async fn list_segments(
+        &self,
+        request: Request<api::ListSegmentsRequest>,
+    ) -> Result<Response<api::ListSegmentsResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.list(&request).await?))
+    }
+
+    async fn explain_membership(
+        &self,
+        request: Request<api::ExplainMembershipRequest>,
+    ) -> Result<Response<api::ExplainMembershipResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.explain(&request).await?))
+    }
+
+    async fn check_expression(
+        &self,
+        request: Request<api::CheckExpressionRequest>,
+    ) -> Result<Response<api::CheckExpressionResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let scope = self.definitions().scope();
+        let answer = match expr::check(&request.expression, &scope) {
+            Ok((kind, reads)) => {
+                let names = |names: std::collections::BTreeSet<Box<str>>| {
+                    names.into_iter().map(String::from).collect()
+                };
+                api::CheckExpressionResponse {
+                    r#type: kind.name().to_owned(),
+                    traits: names(reads.traits),
+                    events: names(reads.events),
+                    segments: names(reads.segments),
+                    errors: Vec::new(),
+                }
+            }
+            Err(mistakes) => api::CheckExpressionResponse {
+                errors: mistakes
+                    .into_iter()
+                    .map(|mistake| api::ExpressionError {
+                        line: mistake.line,
+                        column: mistake.column,
+                        message: mistake.message,
+                    })
+                    .collect(),
+                ..api::CheckExpressionResponse::default()
+            },
+        };
+        Ok(Response::new(answer))
+    }
+}
+
+fn check(definitions: &Definitions, expression: &str) -> Result<(), Failure> {
+    let compiled = expr::Condition::compile(expression, &definitions.scope());
+    compiled.map(drop).map_err(|mistakes| mistaken(&mistakes))
+}
+
+fn mistaken(mistakes: &[expr::Mistake]) -> Failure {
+    let violations = mistakes
+        .iter()
+        .map(|mistake| violation("expression", mistake));
+    Failure::new(
+        ErrorReason::ExpressionInvalid,
+        "the expression has mistakes",
+    )
+    .with_violations(violations)
+}
+
+fn violation(field: &str, what: &impl ToString) -> Violation {
+    Violation::new(field, what.to_string())
+}

@@ -1,0 +1,49 @@
+//! Starts the service in a process.
+
+use std::sync::Arc;
+
+use definitions::DefinitionStore;
+use engine::{Engine, EngineConfig};
+use proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
+use runtime::{Context, Service, StartError};
+use segmentation_core::SegmentationCore;
+
+use crate::{SegmentCatalog, SegmentationRpc};
+
+/// The name of the service.
+const NAME: &str = "segmentation";
+
+/// Starts the segmentation service: loads its definitions, runs its engine, and hands in its RPCs.
+///
+/// # Errors
+/// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
+pub async fn start(context: &Context) -> Result<Service, StartError> {
+    let catalog = SegmentCatalog::new(context.partitions);
+    context
+        .database
+        .migrate("definitions", definitions::migrations())
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let store = DefinitionStore::load(context.database.clone(), NAME, catalog)
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let poll = tokio::spawn(Arc::clone(&store).poll());
+    let config: EngineConfig<SegmentationCore> = context.engine_config(store.watch());
+    let engine = Engine::start(config)
+        .await
+        .map_err(|error| StartError::service(NAME, error))?;
+    let rpc = SegmentationRpc::new(
+        Arc::clone(&context.hot),
+        store.watch(),
+        context.time.clone(),
+    );
+    let status = Arc::new(engine.clone());
+    Ok(Service::new(NAME)
+        .with_grpc(SegmentationServiceServer::new(rpc))
+        .with_definitions(store)
+        .with_engine(status)
+        .on_shutdown(async move || {
+            poll.abort();
+            engine.shutdown().await;
+        }))
+}

@@ -73,13 +73,16 @@ impl<'a> Pass<'a> {
         self.mirror(fact);
         let happening = Happening::of(fact);
         self.answer_runs(&happening);
-        self.enter(&happening);
-        self.move_positions(&happening);
-        self.measure_paths(&happening);
+        let readers = happening.readers(self.definitions);
+        self.enter(&readers, &happening);
+        self.move_positions(&readers, &happening);
+        self.measure_paths(&readers, &happening);
+        self.measure_deadlines();
     }
 
-    /// Takes a due timer, which may be stale.
+    /// Takes a due timer, which may be stale: then it is set again.
     pub(crate) fn take_timer(&mut self) {
+        self.changed = true;
         self.drop_undefined();
         self.fire_due(self.now);
         self.measure_deadlines();

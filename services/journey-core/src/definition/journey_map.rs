@@ -66,6 +66,8 @@ fn from(map: &api::JourneyMap, stage: &api::Stage, i: usize, faults: &mut Faults
         } else if existing.clone().any(|existing| existing == name) {
             from.stages.push(name.as_str().into());
         } else {
+            // Whoever was meant comes from somewhere: one mistake, told once.
+            from.anywhere = true;
             faults.add(
                 format!("stages[{i}].from[{j}]"),
                 unknown("stage", name, existing.clone().chain([OUTSIDE])),

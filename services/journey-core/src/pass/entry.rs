@@ -7,7 +7,7 @@ use kernel::{Properties, Reason, Value};
 use proto::journey::v1::{Reentry, RunOutcome};
 
 use crate::counter::{Counter, RunCount};
-use crate::definition::{Entry, Journey};
+use crate::definition::{Entry, Journey, Readers};
 use crate::limits;
 use crate::run_id::run_id;
 use crate::state::{Name, Run};
@@ -17,9 +17,8 @@ use super::happening::{Happening, Match};
 
 impl Pass<'_> {
     /// Starts the runs that a fact triggers, each journey at most once.
-    pub(super) fn enter(&mut self, happening: &Happening<'_>) {
-        let readers = Self::readers(self.definitions, happening);
-        for journey in readers.into_iter().flat_map(|readers| &readers.entries) {
+    pub(super) fn enter(&mut self, readers: &[&Readers], happening: &Happening<'_>) {
+        for journey in readers.iter().flat_map(|readers| &readers.entries) {
             match self.admit(journey, happening) {
                 Ok(key) => self.start(journey, key, happening),
                 Err(reason) => self.refuse(journey, reason),

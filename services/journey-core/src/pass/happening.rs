@@ -7,10 +7,8 @@ use kernel::{Properties, Value};
 use proto::convert::properties;
 use proto::stream::v1::{Event, Fact, SegmentChange};
 
-use crate::definition::{Readers, ReadersOf, Trigger, TriggerKind};
+use crate::definition::{Definitions, Readers, ReadersOf, Trigger, TriggerKind};
 use crate::state::{Name, State};
-
-use super::Pass;
 
 /// What a fact tells. The properties of its event are read when first asked for: most facts concern no definition.
 pub(crate) struct Happening<'a> {
@@ -53,14 +51,18 @@ impl<'a> Happening<'a> {
         self.event.map_or("", |event| event.event_id.as_str())
     }
 
-    /// What there is to look up: the event first, then the changes in order.
-    pub(crate) fn lookups(&self) -> impl Iterator<Item = ReadersOf<'a>> + use<'a> {
+    /// What reads the event, and then what reads each change in order.
+    pub(crate) fn readers<'d>(&self, definitions: &'d Definitions) -> Vec<&'d Readers> {
         let event = self.event.map(|event| ReadersOf::Event(&event.name));
         let changes = self.changes.iter().map(|change| ReadersOf::Change {
             segment: &change.segment,
             entered: change.entered,
         });
-        event.into_iter().chain(changes)
+        event
+            .into_iter()
+            .chain(changes)
+            .filter_map(|lookup| definitions.readers_of(lookup))
+            .collect()
     }
 
     fn happened(&self, kind: &TriggerKind) -> bool {
@@ -87,19 +89,6 @@ impl<'a> Happening<'a> {
             }
             _ => Match::Yes,
         }
-    }
-}
-
-impl Pass<'_> {
-    /// The readers of everything that happened, each list once.
-    pub(super) fn readers<'d>(
-        definitions: &'d crate::definition::Definitions,
-        happening: &Happening<'_>,
-    ) -> Vec<&'d Readers> {
-        happening
-            .lookups()
-            .filter_map(|lookup| definitions.readers_of(lookup))
-            .collect()
     }
 }
 

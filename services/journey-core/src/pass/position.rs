@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::Reason;
 
 use crate::counter::{Counter, StageCount};
-use crate::definition::{JourneyMap, Stage};
+use crate::definition::{JourneyMap, Readers, Stage};
 use crate::state::{Name, Position};
 
 use super::Pass;
@@ -13,9 +13,9 @@ use super::happening::{Happening, Match};
 
 impl Pass<'_> {
     /// Moves the customer in every map that a fact concerns.
-    pub(super) fn move_positions(&mut self, happening: &Happening<'_>) {
+    pub(super) fn move_positions(&mut self, readers: &[&Readers], happening: &Happening<'_>) {
         let mut done: Vec<&Name> = Vec::new();
-        for readers in Self::readers(self.definitions, happening) {
+        for readers in readers {
             for map in &readers.maps {
                 if !done.contains(&&map.name) {
                     done.push(&map.name);

@@ -6,7 +6,7 @@ use kernel::Reason;
 use proto::journey::v1::DeviationKind;
 
 use crate::counter::{Counter, PathCount};
-use crate::definition::HappyPath;
+use crate::definition::{HappyPath, Readers};
 use crate::measure::{choose, measure};
 use crate::state::{Measure, Name, Passage, Progress};
 
@@ -15,9 +15,9 @@ use super::happening::{Happening, Match};
 
 impl Pass<'_> {
     /// Takes a fact into every happy path that it concerns.
-    pub(super) fn measure_paths(&mut self, happening: &Happening<'_>) {
+    pub(super) fn measure_paths(&mut self, readers: &[&Readers], happening: &Happening<'_>) {
         let mut done: Vec<&Name> = Vec::new();
-        for readers in Self::readers(self.definitions, happening) {
+        for readers in readers {
             for path in &readers.paths {
                 if !done.contains(&&path.name) {
                     done.push(&path.name);
@@ -25,7 +25,6 @@ impl Pass<'_> {
                 }
             }
         }
-        self.measure_deadlines();
     }
 
     fn measure_path(&mut self, path: &HappyPath, happening: &Happening<'_>) {
@@ -131,23 +130,28 @@ impl Pass<'_> {
         self.count_measure(&path.name, &old, -1);
         self.count_measure(&path.name, &new, 1);
         for passage in new.reached.iter().filter(|own| !old.reached.contains(own)) {
-            self.note(
-                &path.name,
-                None,
-                &passage.milestone,
-                Reason::MilestoneReached,
-                Name::from(""),
-            );
+            let none = Name::from("");
+            self.note_on_path(path, passage, Reason::MilestoneReached, none);
         }
         for deviation in new
             .deviations
             .iter()
             .filter(|own| !old.deviations.contains(own))
         {
-            let kind = deviation_name(deviation.kind);
-            let milestone = &deviation.milestone;
-            self.note(&path.name, None, milestone, Reason::Deviated, kind.into());
+            let passage = Passage {
+                milestone: Arc::clone(&deviation.milestone),
+                time: deviation.time,
+            };
+            let kind = deviation_name(deviation.kind).into();
+            self.note_on_path(path, &passage, Reason::Deviated, kind);
         }
+    }
+
+    /// Tells of a milestone, at its own time: a stall is that of the deadline, whenever it was noticed.
+    fn note_on_path(&mut self, path: &HappyPath, at: &Passage, reason: Reason, detail: Name) {
+        let since = std::mem::replace(&mut self.since, at.time);
+        self.note(&path.name, None, &at.milestone, reason, detail);
+        self.since = since;
     }
 
     /// Takes a progress out of all counts.

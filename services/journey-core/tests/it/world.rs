@@ -140,7 +140,22 @@ impl World {
         self.now = self.now.max(until);
     }
 
-    pub(crate) fn take(&mut self, who: CustomerId, time: Timestamp, body: Body) {
+    /// Takes a fact without looking at what must hold: for many customers at once.
+    pub(crate) fn take_quietly(&mut self, who: CustomerId, fact: Fact) {
+        let key = Bytes::copy_from_slice(who.as_bytes());
+        let record = Record {
+            customer_id: key.clone(),
+            body: Some(Body::Fact(fact)),
+            ..Record::default()
+        };
+        let input = Input::Record {
+            key: &key,
+            record: &record,
+        };
+        self.step(who, input);
+    }
+
+    fn take(&mut self, who: CustomerId, time: Timestamp, body: Body) {
         let record = Record {
             customer_id: Bytes::copy_from_slice(who.as_bytes()),
             time_ms: time.as_millis(),
@@ -186,7 +201,7 @@ impl World {
         forwarded.map(|(_, _, record)| record.clone()).collect()
     }
 
-    fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {
+    pub(crate) fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {
         let mut fact = Fact::default();
         for word in words {
             if let Some(segment) = word.strip_prefix(['+', '-']) {
@@ -217,18 +232,15 @@ impl World {
 
     /// Writes down what is new in a customer's history.
     fn tell(&mut self, who: CustomerId, before: &State, after: &State) {
-        let last = before.history.back();
-        let new: Vec<_> = after
-            .history
-            .iter()
-            .rev()
-            .take_while(|entry| Some(*entry) != last)
+        let entries = after.history.iter();
+        let new: Vec<_> = entries
+            .filter(|entry| !before.history.contains(entry))
             .collect();
         if after.history.len() > before.history.len() + 20 || after.redirect.is_some() {
             return;
         }
         let who = number(who);
-        for entry in new.into_iter().rev() {
+        for entry in new {
             let time = Duration::from_millis(entry.time.as_millis());
             let line = format!(
                 "{time} c{who} {} {} {} {}",

@@ -1,0 +1,147 @@
+//! Definitions that change under customers who are on them.
+
+use journey_core::{Names, Source, compile};
+use kernel::PartitionCount;
+
+use crate::world::{World, compiled, customer, read};
+
+const OLD: &str = "journey:
+  name: j
+  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: a, wait: {duration: 5d}}
+    - {id: b, send: {channel: mail, template: old, purpose: p}}";
+
+const NEW: &str = "journey:
+  name: j
+  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: c, send: {channel: mail, template: new, purpose: p}}
+    - {id: d, wait: {duration: 1d}}";
+
+const PATH: &str = "journey_map: {name: m, stages: [{name: one, enter: [{event: a}]}, {name: two, enter: [{event: b}]}]}
+---
+happy_path:
+  name: p
+  map: m
+  milestones: [{name: a, trigger: {event: a}}, {name: b, trigger: {event: b}, within: 2d}]";
+
+/// Versions of one journey, the last of them in force.
+fn versions(yamls: &[&str]) -> journey_core::Definitions {
+    let kinds: Vec<_> = yamls.iter().flat_map(|yaml| read(yaml)).collect();
+    let sources: Vec<Source<'_>> = (1..)
+        .zip(&kinds)
+        .map(|(version, kind)| Source {
+            kind,
+            version,
+            is_current: usize::try_from(version).is_ok_and(|version| version == kinds.len()),
+        })
+        .collect();
+    compile(&sources, &Names::default(), PartitionCount::DEFAULT).expect("no faults")
+}
+
+fn lines(world: &mut World, lines: &str) -> String {
+    world.transcript.clear();
+    for line in lines.lines() {
+        world.take_line(line);
+    }
+    world.transcript.clone()
+}
+
+#[test]
+fn a_run_stays_on_its_version_and_the_next_takes_the_newest() {
+    let mut world = World::new(versions(&[OLD]));
+    lines(&mut world, "0d c1 go");
+    world.definitions = versions(&[OLD, NEW]);
+    let told = lines(&mut world, "1d c2 go\n6d c1 go");
+    assert!(told.contains("1d c2 > new by mail"), "{told}");
+    assert!(told.contains("5d c1 > old by mail"), "{told}");
+    assert!(told.contains("6d c1 > new by mail"), "{told}");
+    assert_eq!(world.counters.get("journey/j/1/in/b"), Some(&1));
+    assert_eq!(world.counters.get("journey/j/2/in/c"), Some(&2));
+}
+
+#[test]
+fn runs_of_what_is_gone_exit_when_they_are_next_looked_at() {
+    for (definitions, reason) in [
+        (versions(&[NEW]), "STEP_REMOVED"),
+        (compiled(PATH), "JOURNEY_DELETED"),
+    ] {
+        let mut world = World::new(versions(&[OLD]));
+        lines(&mut world, "0d c1 go");
+        world.definitions = definitions;
+        let told = lines(&mut world, "3d c1 other\n9d");
+        assert_eq!(told, format!("3d c1 j a {reason}\n"));
+        assert!(world.states[&customer(1)].runs.is_empty());
+    }
+}
+
+#[test]
+fn a_happy_path_is_measured_anew_when_it_is_redefined() {
+    let mut world = World::new(compiled(PATH));
+    lines(&mut world, "0d c1 a\n3d c1 b\n3d c1 other");
+    assert_eq!(
+        world.counters.get("path/p/followed").copied().unwrap_or(0),
+        0
+    );
+    let kinds = read(&PATH.replace("2d", "4d"));
+    let sources: Vec<Source<'_>> = kinds
+        .iter()
+        .map(|kind| Source {
+            kind,
+            version: 2,
+            is_current: true,
+        })
+        .collect();
+    world.definitions =
+        compile(&sources, &Names::default(), PartitionCount::DEFAULT).expect("no faults");
+    lines(&mut world, "4d c1 other");
+    assert_eq!(world.counters.get("path/p/followed"), Some(&1));
+    world.definitions = versions(&[OLD]);
+    lines(&mut world, "5d c1 other");
+    assert_eq!(world.counters.get("path/p/followed"), Some(&0));
+    assert_eq!(world.counters.get("path/p/started"), Some(&0));
+    assert_eq!(world.counters.get("map/m/present/two"), Some(&0));
+}
+
+#[test]
+fn nobody_has_more_runs_at_once_than_the_limit() {
+    let mut world = World::new(compiled(
+        "journey:
+  name: j
+  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  steps: [{id: a, wait: {duration: 5d}}]",
+    ));
+    for key in 0..30 {
+        world.take_line(&format!("{key}s go k={key}"));
+    }
+    let state = &world.states[&customer(1)];
+    assert_eq!(state.runs.len(), journey_core::limits::RUNS_ACTIVE);
+    assert_eq!(
+        world.counters.get("journey/j/1/refused/RUN_LIMIT"),
+        Some(&5)
+    );
+}
+
+#[test]
+fn a_split_divides_by_share() {
+    let mut world = World::new(compiled(
+        "journey:
+  name: j
+  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: s, split: {arms: [{name: x, share: 1000, holdout: true, next: a}, {name: z, share: 9000, next: a}]}}
+    - {id: a, send: {channel: mail, template: t, purpose: p}}",
+    ));
+    for number in 1..=1_000 {
+        let who = customer(number);
+        let fact = world.fact(&["go"], kernel::Timestamp::from_millis(0));
+        world.take_quietly(who, fact);
+    }
+    let held = world.counters["journey/j/1/arm/s/x"];
+    assert!((70..130).contains(&held), "{held}");
+    assert_eq!(
+        world.transcript.matches("(holdout)").count(),
+        usize::try_from(held).expect("a count")
+    );
+}

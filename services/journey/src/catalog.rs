@@ -1,0 +1,158 @@
+//! The kinds of definition that the journey service owns, and what it makes of them.
+
+use std::collections::BTreeSet;
+
+use definitions::{Catalog, Flaw, References, Versioned};
+use journey_core::{Definitions, Names, Source};
+use kernel::PartitionCount;
+use proto::definition::v1::definition::Kind;
+use proto::definition::v1::{Definition, DefinitionKind};
+
+/// Compiles maps, happy paths and journeys.
+#[derive(Debug, Clone, Copy)]
+pub struct JourneyCatalog {
+    partitions: PartitionCount,
+}
+
+impl JourneyCatalog {
+    /// A catalog for an installation.
+    pub const fn new(partitions: PartitionCount) -> Self {
+        Self { partitions }
+    }
+}
+
+impl Catalog for JourneyCatalog {
+    type Compiled = Definitions;
+
+    fn kinds(&self) -> &'static [DefinitionKind] {
+        &[
+            DefinitionKind::JourneyMap,
+            DefinitionKind::HappyPath,
+            DefinitionKind::Journey,
+        ]
+    }
+
+    fn needs(&self) -> &'static [DefinitionKind] {
+        &[
+            DefinitionKind::Segment,
+            DefinitionKind::Channel,
+            DefinitionKind::Template,
+        ]
+    }
+
+    /// Runs stay on the version that they started on.
+    fn wants_older_versions(&self) -> bool {
+        true
+    }
+
+    fn compile(
+        &self,
+        all: &[Versioned<Definition>],
+        references: &References,
+    ) -> Result<Definitions, Vec<Flaw>> {
+        let names = Names {
+            segments: known(references, DefinitionKind::Segment),
+            channels: known(references, DefinitionKind::Channel),
+            templates: known(references, DefinitionKind::Template),
+        };
+        let places: Vec<usize> = (0..all.len())
+            .filter(|place| all[*place].value.kind.is_some())
+            .collect();
+        let sources: Vec<Source<'_>> = all
+            .iter()
+            .filter_map(|stored| {
+                Some(Source {
+                    kind: stored.value.kind.as_ref()?,
+                    version: stored.version,
+                    is_current: !stored.is_superseded,
+                })
+            })
+            .collect();
+        journey_core::compile(&sources, &names, self.partitions).map_err(|faults| {
+            faults
+                .into_iter()
+                .map(|fault| {
+                    let word = word(sources[fault.source].kind);
+                    let field = format!("{word}.{}", fault.path);
+                    Flaw::new(places[fault.source], field, fault.message)
+                })
+                .collect()
+        })
+    }
+}
+
+/// The names of a kind, where anything is known of it: no name is empty, so an unknown kind is one that has that.
+fn known(references: &References, kind: DefinitionKind) -> Option<BTreeSet<String>> {
+    (!references.has(kind, "")).then(|| references.names(kind).map(str::to_owned).collect())
+}
+
+const fn word(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::JourneyMap(_) => "journey_map",
+        Kind::HappyPath(_) => "happy_path",
+        Kind::Journey(_) => "journey",
+        _ => "definition",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernel::Timestamp;
+    use proto::journey::v1 as api;
+
+    fn stored(name: &str, segment: &str, is_superseded: bool) -> Versioned<Definition> {
+        let trigger = api::Trigger {
+            kind: Some(api::trigger::Kind::SegmentEntered(segment.to_owned())),
+            r#where: String::new(),
+        };
+        let stage = api::Stage {
+            name: "one".to_owned(),
+            enter: vec![trigger],
+            ..api::Stage::default()
+        };
+        Versioned {
+            value: Definition {
+                kind: Some(Kind::JourneyMap(api::JourneyMap {
+                    name: name.to_owned(),
+                    stages: vec![stage],
+                    ..api::JourneyMap::default()
+                })),
+            },
+            version: 1,
+            is_superseded,
+            etag: String::new(),
+            update_time: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn names_of_other_services_resolve_where_nothing_is_known_of_them() {
+        let catalog = JourneyCatalog::new(PartitionCount::DEFAULT);
+        let all = [stored("m", "loyal", false)];
+        assert!(catalog.compile(&all, &References::unknown()).is_ok());
+    }
+
+    #[test]
+    fn flaws_say_which_definition_and_where_in_it() {
+        let catalog = JourneyCatalog::new(PartitionCount::DEFAULT);
+        let mut references = References::unknown();
+        references.add(DefinitionKind::Segment, ["loyal".to_owned()]);
+        let all = [
+            stored("a", "loyal", false),
+            stored("b", "gone", true),
+            stored("c", "loyl", false),
+        ];
+        let flaws = catalog
+            .compile(&all, &references)
+            .expect_err("there is no segment `loyl`");
+        assert_eq!(
+            flaws,
+            [Flaw::new(
+                2,
+                "journey_map.stages[0].enter[0].segment_entered",
+                "no segment is named `loyl`: did you mean `loyal`?"
+            )]
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! The gRPC service: reads counters and states, changes nothing.
+
+mod customer;
+mod flow;
+mod happy_path;
+mod map_flow;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use engine::{Core as _, counters};
+use hot::{Owner, SharedHotStore, Slot, StateKey};
+use journey_core::counter::Counter;
+use journey_core::state::State;
+use journey_core::{Definitions, JourneyCore};
+use kernel::CustomerId;
+use proto::journey::v1::journey_service_server::JourneyService;
+use proto::journey::v1::{
+    GetCustomerJourneysRequest, GetCustomerJourneysResponse, GetFlowRequest, GetFlowResponse,
+    GetMapFlowRequest, GetMapFlowResponse, MeasureHappyPathRequest, MeasureHappyPathResponse,
+};
+use rpc::{ErrorReason, Failure, Violation, validate};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use crate::limits;
+
+/// Answers where customers are, how they flow, and where they leave the happy path.
+#[derive(Debug, Clone)]
+pub struct JourneyRpc {
+    hot: SharedHotStore,
+    definitions: watch::Receiver<Arc<Definitions>>,
+}
+
+impl JourneyRpc {
+    /// Answers from a hot store and the definitions in force.
+    pub const fn new(hot: SharedHotStore, definitions: watch::Receiver<Arc<Definitions>>) -> Self {
+        Self { hot, definitions }
+    }
+
+    fn definitions(&self) -> Arc<Definitions> {
+        Arc::clone(&self.definitions.borrow())
+    }
+
+    async fn totals(&self, prefix: &str) -> Result<BTreeMap<Box<str>, i64>, Failure> {
+        counters::totals(self.hot.as_ref(), Owner::Journey, prefix)
+            .await
+            .map_err(Failure::store_unavailable)
+    }
+
+    /// The state of a customer, or of the one that it was joined into, and whose it is.
+    async fn find_state(&self, customer: CustomerId) -> Result<(CustomerId, State), Failure> {
+        let mut current = customer;
+        for _ in 0..limits::REDIRECTS {
+            let slot = Slot {
+                owner: Owner::Journey,
+                partition: self.hot.partition_count().partition_of(current.fragment()),
+            };
+            let keys = [StateKey::copy_from_slice(current.as_bytes())];
+            let loaded = self.hot.load(slot, &keys).await;
+            let loaded = loaded.map_err(Failure::store_unavailable)?;
+            let Some(bytes) = loaded.into_iter().next().flatten() else {
+                break;
+            };
+            let state = JourneyCore::decode(&bytes).map_err(Failure::internal)?;
+            match state.redirect {
+                Some(survivor) => current = survivor,
+                None => return Ok((current, state)),
+            }
+        }
+        let text = customer.to_string();
+        Err(Failure::not_found(
+            ErrorReason::ProfileNotFound,
+            "journey state of customer",
+            &text,
+        ))
+    }
+}
+
+#[tonic::async_trait]
+impl JourneyService for JourneyRpc {
+    async fn get_flow(
+        &self,
+        request: Request<GetFlowRequest>,
+    ) -> Result<Response<GetFlowResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let definitions = self.definitions();
+        let versions = definitions.journey_versions(&request.journey);
+        let missing =
+            |name: &str| Failure::not_found(ErrorReason::JourneyNotFound, "journey", name);
+        if versions.is_empty() {
+            return Err(missing(&request.journey).into());
+        }
+        if request.version != 0 && !versions.contains(&request.version) {
+            let name = format!("{}, version {}", request.journey, request.version);
+            return Err(missing(&name).into());
+        }
+        let prefix = Counter::journey_prefix(&request.journey);
+        let totals = self.totals(&prefix).await?;
+        Ok(Response::new(flow::answer(&definitions, &request, &totals)))
+    }
+
+    async fn get_map_flow(
+        &self,
+        request: Request<GetMapFlowRequest>,
+    ) -> Result<Response<GetMapFlowResponse>, Status> {
+        let map = request.into_inner();
+        validate(&map)?;
+        let Some(stages) = self.definitions().stages(&map.map) else {
+            return Err(Failure::not_found(ErrorReason::MapNotFound, "map", &map.map).into());
+        };
+        let totals = self.totals(&Counter::map_prefix(&map.map)).await?;
+        Ok(Response::new(map_flow::answer(map.map, &stages, &totals)))
+    }
+
+    async fn measure_happy_path(
+        &self,
+        request: Request<MeasureHappyPathRequest>,
+    ) -> Result<Response<MeasureHappyPathResponse>, Status> {
+        let path = request.into_inner();
+        validate(&path)?;
+        let name = path.happy_path;
+        let Some(milestones) = self.definitions().milestones(&name) else {
+            let reason = ErrorReason::HappyPathNotFound;
+            return Err(Failure::not_found(reason, "happy path", &name).into());
+        };
+        let totals = self.totals(&Counter::path_prefix(&name)).await?;
+        Ok(Response::new(happy_path::answer(
+            name,
+            &milestones,
+            &totals,
+        )))
+    }
+
+    async fn get_customer_journeys(
+        &self,
+        request: Request<GetCustomerJourneysRequest>,
+    ) -> Result<Response<GetCustomerJourneysResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let customer: CustomerId = request.customer_id.parse().map_err(|error| {
+            Failure::invalid([Violation::new("customer_id", format!("{error}"))])
+        })?;
+        let (customer, state) = self.find_state(customer).await?;
+        Ok(Response::new(customer::answer(customer, &state)))
+    }
+}
+
+/// A count as answers carry it. Counters of what is there are never negative over all partitions, but may seem so for
+/// a moment while a merged customer moves from one to another.
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}

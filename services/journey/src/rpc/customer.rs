@@ -1,0 +1,90 @@
+//! Where one customer is, from the stored state.
+
+use journey_core::state::{EndedRun, HistoryEntry, Passage, Progress, Run, State};
+use kernel::CustomerId;
+use proto::convert::timestamp;
+use proto::journey::v1 as api;
+
+/// Everything that is kept of a customer.
+pub(super) fn answer(customer: CustomerId, state: &State) -> api::GetCustomerJourneysResponse {
+    let active = state.runs.iter().rev().map(run);
+    let ended = state.ended.iter().rev().map(ended_run);
+    api::GetCustomerJourneysResponse {
+        customer_id: customer.to_string(),
+        runs: active.chain(ended).collect(),
+        positions: state
+            .positions
+            .iter()
+            .map(|position| api::Position {
+                map: position.map.as_ref().to_owned(),
+                stage: position.stage.as_ref().to_owned(),
+                enter_time: Some(timestamp(position.enter_time)),
+            })
+            .collect(),
+        happy_paths: state.progress.iter().map(progress).collect(),
+        history: state.history.iter().map(history).collect(),
+    }
+}
+
+fn run(run: &Run) -> api::Run {
+    api::Run {
+        run_id: run.id.to_string(),
+        journey: run.journey.as_ref().to_owned(),
+        version: run.version,
+        key: run.key.as_ref().to_owned(),
+        step: run.step.as_ref().to_owned(),
+        visit: run.visit,
+        start_time: Some(timestamp(run.start_time)),
+        due_time: run.due.map(timestamp),
+        ..api::Run::default()
+    }
+}
+
+fn ended_run(run: &EndedRun) -> api::Run {
+    api::Run {
+        run_id: run.id.to_string(),
+        journey: run.journey.as_ref().to_owned(),
+        version: run.version,
+        key: run.key.as_ref().to_owned(),
+        visit: run.visit,
+        start_time: Some(timestamp(run.start_time)),
+        end_time: Some(timestamp(run.end_time)),
+        end_reason: run.reason.code().to_owned(),
+        outcome: run.outcome.into(),
+        ..api::Run::default()
+    }
+}
+
+fn progress(progress: &Progress) -> api::HappyPathProgress {
+    let reached = |passage: &Passage| api::MilestoneTime {
+        milestone: passage.milestone.as_ref().to_owned(),
+        time: Some(timestamp(passage.time)),
+    };
+    let measure = &progress.measure;
+    api::HappyPathProgress {
+        happy_path: progress.path.as_ref().to_owned(),
+        milestones: measure.reached.iter().map(reached).collect(),
+        due_time: measure.due.map(timestamp),
+        deviations: measure
+            .deviations
+            .iter()
+            .map(|deviation| api::Deviation {
+                kind: deviation.kind.into(),
+                milestone: deviation.milestone.as_ref().to_owned(),
+                time: Some(timestamp(deviation.time)),
+            })
+            .collect(),
+        followed: measure.followed,
+    }
+}
+
+fn history(entry: &HistoryEntry) -> api::HistoryEntry {
+    api::HistoryEntry {
+        time: Some(timestamp(entry.time)),
+        subject: entry.subject.as_ref().to_owned(),
+        run_id: entry.run.map(|run| run.to_string()).unwrap_or_default(),
+        step: entry.step.as_ref().to_owned(),
+        reason: entry.reason.code().to_owned(),
+        detail: entry.detail.as_ref().to_owned(),
+    }
+}

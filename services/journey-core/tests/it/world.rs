@@ -89,10 +89,8 @@ impl World {
         let time = Timestamp::from_millis(time.as_millis());
         self.advance(time);
         let mut words = words.peekable();
-        let who = match words.next_if(|word| word.starts_with('c') && word.len() == 2) {
-            Some(who) => who,
-            None => "c1",
-        };
+        let named = words.next_if(|word| word.starts_with('c') && word.len() == 2);
+        let who = named.unwrap_or("c1");
         let who = customer(who[1..].parse().expect("a customer such as c1"));
         let words: Vec<&str> = words.collect();
         match *words.as_slice() {

@@ -1,0 +1,309 @@
+//! A bundle: the definitions of files and folders, and what services say about them.
+
+mod diff;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use definitions::{Located, Mistake, key_of, parse};
+use proto::definition::v1::{
+    AppliedDefinition, ApplyDefinitionsRequest, Definition, DefinitionKind,
+};
+use rpc::Violation;
+use tonic::Status;
+use tonic_types::StatusExt as _;
+
+use crate::client::{Connection, ServiceName, ask, request_id};
+use crate::failure::Failure;
+use crate::limits::{DEFINITION_FILE_BYTES, DEFINITIONS_PER_REQUEST};
+
+pub(crate) use diff::unified_diff;
+
+/// The definitions of files and folders, in the order in which they depend on one another.
+pub(crate) struct Bundle {
+    definitions: Vec<Located<Definition>>,
+}
+
+impl Bundle {
+    /// Reads files, and every `.yaml`, `.yml` and `.json` file of folders.
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Failure> {
+        let mut definitions = Vec::new();
+        let mut mistakes = Vec::new();
+        for file in files(paths)? {
+            match parse(&file.display().to_string(), &read_text(&file)?) {
+                Ok(found) => definitions.extend(found),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if !mistakes.is_empty() {
+            return Err(refused(&mistakes));
+        }
+        if definitions.is_empty() {
+            return Err(Failure::mistake("the files hold no definitions"));
+        }
+        if definitions.len() > DEFINITIONS_PER_REQUEST {
+            return Err(Failure::mistake(format!(
+                "the files hold {} definitions: apply at most {DEFINITIONS_PER_REQUEST} at once",
+                definitions.len()
+            )));
+        }
+        // A stable sort: within a kind, files stay in order.
+        definitions.sort_by_key(|located| rank(kind(&located.value)));
+        Ok(Self { definitions })
+    }
+
+    /// The definitions.
+    pub(crate) fn definitions(&self) -> impl ExactSizeIterator<Item = &Definition> {
+        self.definitions.iter().map(|located| &located.value)
+    }
+
+    /// Has every process check the whole bundle, and collects the mistakes of all of them.
+    pub(crate) async fn validate(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<AppliedDefinition>, Failure> {
+        let mut mistakes = BTreeSet::new();
+        let mut planned = Vec::new();
+        for (_, services) in connection.processes() {
+            let request = ApplyDefinitionsRequest {
+                request_id: request_id(),
+                definitions: self.definitions().cloned().collect(),
+                validate_only: true,
+            };
+            let mut client = connection.definitions(services[0])?;
+            match client.apply_definitions(ask(request)).await {
+                Ok(answer) => planned.extend(answer.into_inner().applied),
+                Err(status) => mistakes.extend(self.mistakes_of(status, None)?),
+            }
+        }
+        if mistakes.is_empty() {
+            return Ok(planned);
+        }
+        Err(refused(&mistakes.into_iter().collect::<Vec<_>>()))
+    }
+
+    /// Applies the bundle, one process after the other. Validate it first: then a process refuses only what changed in
+    /// between.
+    pub(crate) async fn apply(
+        &self,
+        connection: &Connection,
+    ) -> Result<Vec<AppliedDefinition>, Failure> {
+        let mut applied = Vec::new();
+        for (_, services) in connection.processes() {
+            let own: Vec<usize> = (0..self.definitions.len())
+                .filter(|place| services.contains(&service(kind(&self.definitions[*place].value))))
+                .collect();
+            if own.is_empty() {
+                continue;
+            }
+            let request = ApplyDefinitionsRequest {
+                request_id: request_id(),
+                definitions: own
+                    .iter()
+                    .map(|place| self.definitions[*place].value.clone())
+                    .collect(),
+                validate_only: false,
+            };
+            let mut client = connection.definitions(services[0])?;
+            match client.apply_definitions(ask(request)).await {
+                Ok(answer) => applied.extend(answer.into_inner().applied),
+                Err(status) => return Err(refused(&self.mistakes_of(status, Some(&own))?)),
+            }
+        }
+        Ok(applied)
+    }
+
+    /// What a service said about definitions, in the words of the files; `places` are those of the request's
+    /// definitions in the bundle.
+    fn mistakes_of(
+        &self,
+        status: Status,
+        places: Option<&[usize]>,
+    ) -> Result<Vec<Mistake>, Failure> {
+        let details = status.get_error_details();
+        let violations = details
+            .bad_request()
+            .map_or(&[][..], |bad| &bad.field_violations);
+        let mistakes: Option<Vec<Mistake>> = violations
+            .iter()
+            .map(|violation| {
+                let (index, path) = split_path(&violation.field)?;
+                let place = places.map_or(Some(index), |places| places.get(index).copied())?;
+                let located = self.definitions.get(place)?;
+                Some(located.mistake(&Violation::new(path, violation.description.as_str())))
+            })
+            .collect();
+        match mistakes {
+            Some(mistakes) if !mistakes.is_empty() => Ok(mistakes),
+            // Something that no file says: about the request, or about other definitions.
+            _ => Err(status.into()),
+        }
+    }
+}
+
+fn refused(mistakes: &[Mistake]) -> Failure {
+    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let count = match lines.len() {
+        1 => "1 mistake".to_owned(),
+        count => format!("{count} mistakes"),
+    };
+    Failure::mistake(format!(
+        "{count}; nothing was applied\n{}",
+        lines.join("\n")
+    ))
+}
+
+/// Splits `definitions[3].segment.name` into 3 and `segment.name`.
+fn split_path(field: &str) -> Option<(usize, &str)> {
+    let rest = field.strip_prefix("definitions[")?;
+    let (index, path) = rest.split_once(']')?;
+    Some((index.parse().ok()?, path.strip_prefix('.').unwrap_or(path)))
+}
+
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    for path in paths {
+        let unreadable =
+            |error| Failure::mistake(format!("{}: cannot be read: {error}", path.display()));
+        if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            let file = entry.map_err(unreadable)?.path();
+            if is_definition_file(&file) {
+                found.push(file);
+            }
+        }
+        if found.is_empty() {
+            return Err(Failure::mistake(format!(
+                "{}: holds no .yaml, .yml or .json file",
+                path.display()
+            )));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    Ok(files)
+}
+
+fn is_definition_file(path: &Path) -> bool {
+    path.is_file()
+        && path.extension().is_some_and(|extension| {
+            ["yaml", "yml", "json"]
+                .iter()
+                .any(|known| extension == *known)
+        })
+}
+
+fn read_text(file: &Path) -> Result<String, Failure> {
+    let unreadable =
+        |error| Failure::mistake(format!("{}: cannot be read: {error}", file.display()));
+    let size = std::fs::metadata(file).map_err(unreadable)?.len();
+    if size > DEFINITION_FILE_BYTES {
+        return Err(Failure::mistake(format!(
+            "{}: has {size} bytes: a file of definitions has at most {DEFINITION_FILE_BYTES}",
+            file.display()
+        )));
+    }
+    std::fs::read_to_string(file).map_err(unreadable)
+}
+
+/// The kind of a definition.
+pub(crate) fn kind(definition: &Definition) -> DefinitionKind {
+    key_of(definition).map_or(DefinitionKind::Unspecified, |key| key.kind)
+}
+
+/// Which service keeps a kind.
+pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
+    match kind {
+        DefinitionKind::Unspecified | DefinitionKind::Namespace => ServiceName::Identity,
+        DefinitionKind::Segment => ServiceName::Segmentation,
+        DefinitionKind::Channel | DefinitionKind::Template | DefinitionKind::Policy => {
+            ServiceName::Activation
+        }
+        DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {
+            ServiceName::Journey
+        }
+    }
+}
+
+/// Its place among the kinds, so that each follows those that it refers to.
+const fn rank(kind: DefinitionKind) -> u8 {
+    match kind {
+        DefinitionKind::Unspecified | DefinitionKind::Namespace => 0,
+        DefinitionKind::Segment => 1,
+        DefinitionKind::Channel => 2,
+        DefinitionKind::Template => 3,
+        DefinitionKind::Policy => 4,
+        DefinitionKind::JourneyMap => 5,
+        DefinitionKind::HappyPath => 6,
+        DefinitionKind::Journey => 7,
+    }
+}
+
+/// Reads a kind as people write it: `segment`, `segments`, `happy-path`, `maps`.
+pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
+    let word = text.to_ascii_lowercase().replace('-', "_");
+    let singular = match word.as_str() {
+        "policies" => "policy",
+        "map" | "maps" => "journey_map",
+        word => word.strip_suffix('s').unwrap_or(word),
+    };
+    KINDS
+        .into_iter()
+        .find(|kind| definitions::kind_word(*kind) == singular)
+        .ok_or_else(|| {
+            let words = KINDS.map(definitions::kind_word).join(", ");
+            format!("is not a kind of definition: there are {words}")
+        })
+}
+
+/// Every kind, in the order of [`rank`].
+const KINDS: [DefinitionKind; 8] = [
+    DefinitionKind::Namespace,
+    DefinitionKind::Segment,
+    DefinitionKind::Channel,
+    DefinitionKind::Template,
+    DefinitionKind::Policy,
+    DefinitionKind::JourneyMap,
+    DefinitionKind::HappyPath,
+    DefinitionKind::Journey,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_read_in_every_usual_spelling() {
+        for (text, kind) in [
+            ("segment", DefinitionKind::Segment),
+            ("Segments", DefinitionKind::Segment),
+            ("happy-paths", DefinitionKind::HappyPath),
+            ("map", DefinitionKind::JourneyMap),
+            ("journey_maps", DefinitionKind::JourneyMap),
+            ("policies", DefinitionKind::Policy),
+        ] {
+            assert_eq!(parse_kind(text), Ok(kind), "{text}");
+        }
+        assert!(parse_kind("persona").is_err());
+    }
+
+    #[test]
+    fn kinds_are_in_the_order_in_which_they_depend_on_one_another() {
+        assert!(KINDS.is_sorted_by_key(|kind| rank(*kind)));
+    }
+
+    #[test]
+    fn paths_of_requests_are_split() {
+        for (field, split) in [
+            ("definitions[3].segment.name", Some((3, "segment.name"))),
+            ("definitions[0]", Some((0, ""))),
+            ("request_id", None),
+        ] {
+            assert_eq!(split_path(field), split);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The command line: which commands there are, and what runs them.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::{EXIT_CODES, Failure};
+use crate::output::remark;
+
+/// Knows where every customer is on their journey, and brings back the ones who leave the happy path.
+#[derive(Debug, Parser)]
+#[command(name = "happypath", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs all services in this process, with their stores in one folder
+    Dev(commands::dev::Args),
+    /// Creates or updates definitions from YAML or JSON files, all or none
+    Apply(commands::apply::Args),
+    /// Shows definitions
+    Get(commands::get::Args),
+    /// Shows what `apply` would change
+    Diff(commands::diff::Args),
+    /// Deletes a definition
+    Delete(commands::delete::Args),
+    /// Sends events from CSV or JSON Lines files; may be repeated safely
+    Import(commands::import::Args),
+    /// Sends one event and shows the customer that it belongs to
+    Track(commands::track::Args),
+    /// Shows a customer: profile, segments, runs, timeline
+    Customer(commands::customer::Args),
+    /// Tells why a customer is in segments or not, and why journeys did what they did
+    Explain(commands::explain::Args),
+    /// Shows how runs flow through a journey
+    Flow(commands::flow::Args),
+    /// Shows how customers flow through the stages of a map
+    Map(commands::map::Args),
+    /// Shows how many follow a happy path, and where and how the others leave it
+    HappyPath(commands::happy_path::Args),
+    /// Shows the segments with their sizes
+    Segments(commands::segments::Args),
+    /// Shows activations by outcome
+    Activations(commands::activations::Args),
+    /// Shows partitions with owner and lag
+    Partitions(commands::partitions::Args),
+    /// Shows records that could not be processed, with the reason
+    Quarantine(commands::quarantine::Args),
+    /// Prints the completions of a shell
+    Completions(commands::completions::Args),
+}
+
+/// Runs a command line: the whole of the program.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A reader that went away while help was printed is no failure.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            remark(&format!("error: cannot start: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(Box::pin(execute(cli.command))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            remark(&format!("error: {failure}"));
+            failure.exit_code()
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        // One worker could wait for itself when the last traces are sent.
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().max(2)))
+        .enable_all()
+        .build()
+}
+
+async fn execute(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(args) => commands::dev::run(args).await,
+        Command::Apply(args) => commands::apply::run(args).await,
+        Command::Get(args) => commands::get::run(args).await,
+        Command::Diff(args) => commands::diff::run(args).await,
+        Command::Delete(args) => commands::delete::run(args).await,
+        Command::Import(args) => commands::import::run(args).await,
+        Command::Track(args) => commands::track::run(args).await,
+        Command::Customer(args) => commands::customer::run(args).await,
+        Command::Explain(args) => commands::explain::run(args).await,
+        Command::Flow(args) => commands::flow::run(args).await,
+        Command::Map(args) => commands::map::run(args).await,
+        Command::HappyPath(args) => commands::happy_path::run(args).await,
+        Command::Segments(args) => commands::segments::run(args).await,
+        Command::Activations(args) => commands::activations::run(args).await,
+        Command::Partitions(args) => commands::partitions::run(args).await,
+        Command::Quarantine(args) => commands::quarantine::run(args).await,
+        Command::Completions(args) => commands::completions::run::<Cli>(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines_are_read() {
+        for line in [
+            "dev --folder x --listen 127.0.0.1:0 --clock stream --partitions 4",
+            "dev --check-config --hot-store redis://h --identity-address http://i:7401",
+            "apply -f a.yaml -f b --validate-only",
+            "get segments",
+            "get journey welcome -o json",
+            "diff -f demo",
+            "delete segment loyal",
+            "import a.csv b.jsonl.gz --lane live --on-error continue --batch 100",
+            "import a.csv --time-column at --customer-column user_id=household --event-name purchase",
+            "track purchase --id user_id=u1 --id email=a@b.c --property value=3 --trait plan=pro",
+            "customer user_id:u1 --json",
+            "explain user_id:u1",
+            "flow welcome --version 2",
+            "activations stats --journey welcome",
+            "quarantine journey",
+            "completions bash",
+        ] {
+            let words = std::iter::once("happypath").chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn command_lines_that_say_nothing_are_refused() {
+        for line in [
+            "",
+            "apply",
+            "track",
+            "import",
+            "get",
+            "import a --batch 0",
+            "import a --lane fast",
+        ] {
+            let words = std::iter::once("happypath").chain(line.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

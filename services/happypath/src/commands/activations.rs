@@ -1,0 +1,69 @@
+//! `happypath activations`: what became of messages and actions.
+
+use proto::activation::v1::{ActivationStatus, GetStatisticsRequest};
+
+use crate::client::{Connection, ask};
+use crate::failure::Failure;
+use crate::output::{Format, Rows, json_of, print_json};
+
+/// Arguments of `activations`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Counts activations by outcome and reason
+    Stats(StatsArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct StatsArgs {
+    /// Only this journey
+    #[arg(long, default_value = "", hide_default_value = true)]
+    journey: String,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Shows the statistics.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let Command::Stats(args) = args.command;
+    let request = GetStatisticsRequest {
+        journey: args.journey,
+    };
+    let answer = args
+        .connection
+        .activation()?
+        .get_statistics(ask(request))
+        .await?
+        .into_inner();
+    if args.format.json {
+        return print_json(&json_of(&answer)?);
+    }
+    let mut rows = Rows::new(&["journey", "channel", "outcome", "reason", "#count"]);
+    for count in &answer.counts {
+        rows.row([
+            count.journey.clone(),
+            count.channel.clone(),
+            outcome(count.status()).to_owned(),
+            count.reason.clone(),
+            count.count.to_string(),
+        ]);
+    }
+    rows.print_or("Nothing was to be sent yet.")
+}
+
+fn outcome(status: ActivationStatus) -> &'static str {
+    match status {
+        ActivationStatus::Unspecified => "unknown",
+        ActivationStatus::Pending => "pending",
+        ActivationStatus::Delivered => "delivered",
+        ActivationStatus::Suppressed => "not sent",
+        ActivationStatus::Failed => "failed",
+    }
+}

@@ -1,0 +1,69 @@
+//! `happypath dev`: all services in one process.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use runtime::{ConfigFlags, HotStoreAddress, Telemetry};
+
+use crate::dev::{self, Options};
+use crate::failure::Failure;
+use crate::output::print;
+
+/// Arguments of `dev`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder of the embedded stores; created where there is none
+    #[arg(long, default_value = ".happypath", value_name = "DIR")]
+    folder: PathBuf,
+    #[command(flatten)]
+    flags: ConfigFlags,
+}
+
+/// Runs until told to end.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let started = Instant::now();
+    let check_only = args.flags.check_only;
+    let options = Options {
+        folder: args.folder,
+        flags: args.flags,
+        reads_environment: true,
+    };
+    let config = options.config()?;
+    if check_only {
+        return print(&config.to_string());
+    }
+    let stores = match &config.hot_store {
+        HotStoreAddress::Embedded(_) => options.folder.display().to_string(),
+        HotStoreAddress::Redis(url) => {
+            format!("{} and {}", runtime::mask_secrets(url), config.database)
+        }
+    };
+    let telemetry = Telemetry::start("happypath", &config)?;
+    let running = dev::start(config).await?;
+    let ended = async {
+        runtime::cancel_on_signal(running.shutdown.clone())
+            .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
+        print(&welcome(&running.url(), &stores, started))?;
+        Ok(running.ended().await?)
+    };
+    let ended = ended.await;
+    telemetry.shutdown().await;
+    ended
+}
+
+fn welcome(url: &str, stores: &str, started: Instant) -> String {
+    let address = match url {
+        "http://127.0.0.1:7400" => String::new(),
+        url => format!(" --address {url}"),
+    };
+    format!(
+        "Happypath is ready at {url} after {} ms. Its stores are in {stores}.\n\n\
+         Try next, in another terminal:\n  \
+         happypath track signed_up --id user_id=u1 --trait plan=free{address}\n  \
+         happypath customer user_id:u1{address}\n  \
+         happypath get segments{address}\n  \
+         happypath partitions{address}\n\n\
+         Ctrl+C ends it; what it knows stays in the folder.",
+        started.elapsed().as_millis()
+    )
+}

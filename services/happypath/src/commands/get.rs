@@ -1,0 +1,115 @@
+//! `happypath get`: shows definitions.
+
+use definitions::{key_of, kind_word, to_yaml};
+use proto::definition::v1::{
+    DefinitionKind, GetDefinitionRequest, ListDefinitionsRequest, StoredDefinition,
+};
+use serde_json::{Value, json};
+
+use crate::bundle::{parse_kind, service};
+use crate::client::{Connection, ask};
+use crate::failure::Failure;
+use crate::limits::PAGE_SIZE;
+use crate::output::{Rows, print, print_json, short_json_of};
+use crate::when::when;
+
+/// Arguments of `get`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The kind, such as segment or journey
+    #[arg(value_parser = parse_kind)]
+    kind: DefinitionKind,
+    /// The name; all of the kind unless given
+    name: Option<String>,
+    /// An older version; 0 for the newest
+    #[arg(long, default_value_t = 0, requires = "name")]
+    version: u32,
+    /// How to print [default: yaml for one, a table for all]
+    #[arg(short, long, value_name = "FORMAT")]
+    output: Option<Output>,
+    /// The same as -o json
+    #[arg(long, conflicts_with = "output")]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    Table,
+    Yaml,
+    Json,
+}
+
+/// Shows the definitions.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let (stored, default) = match &args.name {
+        Some(name) => {
+            let request = GetDefinitionRequest {
+                kind: args.kind.into(),
+                name: name.clone(),
+                version: args.version,
+            };
+            let mut client = args.connection.definitions(service(args.kind))?;
+            let answer = client.get_definition(ask(request)).await?.into_inner();
+            (answer.definition.into_iter().collect(), Output::Yaml)
+        }
+        None => (list(&args.connection, args.kind).await?, Output::Table),
+    };
+    let output = if args.json {
+        Output::Json
+    } else {
+        args.output.unwrap_or(default)
+    };
+    match output {
+        Output::Table => show_table(args.kind, &stored),
+        Output::Yaml => show_yaml(&stored),
+        Output::Json => {
+            let definitions: Result<Vec<Value>, _> = stored.iter().map(short_json_of).collect();
+            print_json(&json!({ "definitions": definitions? }))
+        }
+    }
+}
+
+async fn list(
+    connection: &Connection,
+    kind: DefinitionKind,
+) -> Result<Vec<StoredDefinition>, Failure> {
+    let mut client = connection.definitions(service(kind))?;
+    let mut stored = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListDefinitionsRequest {
+            kind: kind.into(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.list_definitions(ask(request)).await?.into_inner();
+        stored.extend(page.definitions);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(stored);
+        }
+    }
+}
+
+fn show_table(kind: DefinitionKind, stored: &[StoredDefinition]) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["name", "#version", "updated"]);
+    for definition in stored {
+        let key = definition.definition.as_ref().and_then(key_of);
+        rows.row([
+            key.map_or_else(String::new, |key| key.name),
+            definition.version.to_string(),
+            when(definition.update_time.as_ref()),
+        ]);
+    }
+    rows.print_or(&format!("There is no {} yet.", kind_word(kind)))
+}
+
+fn show_yaml(stored: &[StoredDefinition]) -> Result<(), Failure> {
+    let documents: Vec<String> = stored
+        .iter()
+        .filter_map(|stored| Some(to_yaml(stored.definition.as_ref()?)))
+        .collect();
+    print(documents.join("---\n").trim_end())
+}

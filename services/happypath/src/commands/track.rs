@@ -1,0 +1,113 @@
+//! `happypath track`: one event, by hand.
+
+use std::collections::HashMap;
+
+use prost_types::Struct;
+use proto::identity::v1::{Event, IngestRequest, Lane};
+use serde_json::json;
+
+use crate::client::{Connection, ask, request_id};
+use crate::failure::Failure;
+use crate::import::value::scalar;
+use crate::output::{Format, json_of, print, print_json};
+use crate::when::{now, parse_time};
+
+/// Arguments of `track`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What happened, such as `purchase`
+    event: String,
+    /// Who it happened to, such as user_id=u1; at least one
+    #[arg(long = "id", value_name = "NAMESPACE=VALUE", required = true, value_parser = pair)]
+    ids: Vec<(String, String)>,
+    /// What is known about the event; numbers and true or false are read as such
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = pair)]
+    properties: Vec<(String, String)>,
+    /// What it tells about the customer
+    #[arg(long = "trait", value_name = "NAME=VALUE", value_parser = pair)]
+    traits: Vec<(String, String)>,
+    /// When it happened, such as 2017-01-01T06:00:00Z [default: now]
+    #[arg(long)]
+    time: Option<String>,
+    /// The id of the event: the same id again has no effect [default: a new one]
+    #[arg(long, value_name = "ID")]
+    event_id: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Sends the event.
+pub(crate) async fn run(args: Args) -> Result<(), Failure> {
+    let time = match &args.time {
+        None => now(),
+        Some(text) => parse_time(text).ok_or_else(|| {
+            Failure::mistake(format!(
+                "--time {text}: expected an instant such as 2017-01-01T06:00:00Z"
+            ))
+        })?,
+    };
+    let event = Event {
+        event_id: args.event_id.unwrap_or_default(),
+        name: args.event.clone(),
+        time: Some(time),
+        identifiers: args.ids.into_iter().collect::<HashMap<_, _>>(),
+        properties: structure(args.properties),
+        traits: structure(args.traits),
+        sequence: 0,
+    };
+    let request = IngestRequest {
+        request_id: request_id(),
+        events: vec![event],
+        lane: Lane::Live.into(),
+    };
+    let answer = args
+        .connection
+        .identity()?
+        .ingest(ask(request))
+        .await?
+        .into_inner();
+    if args.format.json {
+        return print_json(&json!({ "results": json_of(&answer)?["results"] }));
+    }
+    for result in &answer.results {
+        let how = if result.created {
+            "a new customer"
+        } else {
+            "a known customer"
+        };
+        print(&format!(
+            "{}: {} of customer {} ({how})",
+            result.event_id, args.event, result.customer_id
+        ))?;
+        for merged in &result.merged_customer_ids {
+            print(&format!("  joined customer {merged} into it"))?;
+        }
+        for dropped in &result.dropped_identifiers {
+            print(&format!(
+                "  {} {:?} was left out: {}",
+                dropped.namespace, dropped.value, dropped.reason
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
+            Ok((name.to_owned(), value.to_owned()))
+        }
+        _ => Err("expected a name, = and a value, such as user_id=u1".to_owned()),
+    }
+}
+
+fn structure(pairs: Vec<(String, String)>) -> Option<Struct> {
+    (!pairs.is_empty()).then(|| Struct {
+        fields: pairs
+            .into_iter()
+            .map(|(name, text)| (name, scalar(&text)))
+            .collect(),
+    })
+}

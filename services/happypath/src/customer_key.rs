@@ -1,0 +1,40 @@
+//! How a person names a customer on the command line: an id, or an identifier such as `user_id:u1`.
+
+use proto::identity::v1::get_customer_request::Key;
+use proto::identity::v1::{Customer, GetCustomerRequest, Identifier};
+
+use crate::client::{Connection, ask};
+use crate::failure::Failure;
+
+/// Finds the customer that somebody named.
+pub(crate) async fn find_customer(
+    connection: &Connection,
+    text: &str,
+) -> Result<Customer, Failure> {
+    let request = GetCustomerRequest {
+        key: Some(parse(text)?),
+    };
+    let answer = connection.identity()?.get_customer(ask(request)).await?;
+    answer
+        .into_inner()
+        .customer
+        .ok_or_else(|| Failure::failed("identity answered without a customer"))
+}
+
+/// Reads an id, or `namespace:value`.
+pub(crate) fn parse(text: &str) -> Result<Key, Failure> {
+    if uuid::Uuid::try_parse(text).is_ok() {
+        return Ok(Key::CustomerId(text.to_owned()));
+    }
+    match text.split_once([':', '=']) {
+        Some((namespace, value)) if !namespace.is_empty() && !value.is_empty() => {
+            Ok(Key::Identifier(Identifier {
+                namespace: namespace.to_owned(),
+                value: value.to_owned(),
+            }))
+        }
+        _ => Err(Failure::mistake(format!(
+            "`{text}` names no customer: expected an id, or namespace:value such as user_id:u1"
+        ))),
+    }
+}

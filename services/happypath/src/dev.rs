@@ -1,0 +1,120 @@
+//! All services in one process and on one port: what `happypath dev`, the demo and tests start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use runtime::{Config, ConfigFlags, Context, Defaults, Service, StartError};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of the embedded stores.
+    pub folder: PathBuf,
+    /// What differs from the defaults.
+    pub flags: ConfigFlags,
+    /// Whether `HAPPYPATH_*` variables count.
+    pub reads_environment: bool,
+}
+
+impl Options {
+    /// A private installation in a folder, on a free port, whatever the environment says: for the demo and for tests.
+    pub fn private(folder: impl AsRef<Path>) -> Self {
+        Self {
+            folder: folder.as_ref().to_path_buf(),
+            flags: ConfigFlags::default().with("listen", "127.0.0.1:0"),
+            reads_environment: false,
+        }
+    }
+
+    /// Changes a setting, as a flag would.
+    #[must_use]
+    pub fn with(mut self, setting: &'static str, value: impl Into<String>) -> Self {
+        self.flags = self.flags.with(setting, value);
+        self
+    }
+
+    /// The settings as they count.
+    ///
+    /// # Errors
+    /// [`StartError::Config`] with every fault.
+    pub fn config(&self) -> Result<Config, StartError> {
+        let environment = |variable: &str| {
+            self.reads_environment
+                .then(|| std::env::var(variable).ok())
+                .flatten()
+        };
+        let defaults = Defaults::of_dev(&self.folder);
+        Ok(Config::load(&defaults, &self.flags, &environment)?)
+    }
+}
+
+/// All services, running.
+#[derive(Debug)]
+pub struct Running {
+    /// Where they listen.
+    pub address: SocketAddr,
+    /// Ends them when cancelled; [`Running::stop`] waits for the end too.
+    pub shutdown: CancellationToken,
+    server: JoinHandle<Result<(), StartError>>,
+}
+
+impl Running {
+    /// Where they listen, as clients want it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Ends them in order, and returns when they have ended.
+    ///
+    /// # Errors
+    /// Where the server had stopped by itself.
+    pub async fn stop(self) -> Result<(), StartError> {
+        self.shutdown.cancel();
+        self.ended().await
+    }
+
+    /// Returns when they have ended, by [`Running::shutdown`] or by themselves.
+    ///
+    /// # Errors
+    /// Where the server stopped by itself.
+    pub async fn ended(self) -> Result<(), StartError> {
+        match self.server.await {
+            Ok(served) => served,
+            Err(error) => Err(StartError::Serve(error.into())),
+        }
+    }
+}
+
+/// Starts all services. Calls are accepted when this returns.
+///
+/// # Errors
+/// [`StartError`], with what to do about it.
+pub async fn start(mut config: Config) -> Result<Running, StartError> {
+    let address = config.listen;
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    // Port 0 is any free one; services must find each other at the one that was found.
+    config.listen = listener.local_addr().map_err(failed)?;
+    let address = config.listen;
+    let context = Context::open(config).await?;
+    let services = start_services(&context).await?;
+    let shutdown = context.shutdown.clone();
+    let server = tokio::spawn(async move { runtime::serve(services, listener, &context).await });
+    Ok(Running {
+        address,
+        shutdown,
+        server,
+    })
+}
+
+/// Those that others are asked by come first.
+async fn start_services(context: &Context) -> Result<Vec<Service>, StartError> {
+    Ok(vec![
+        identity::start(context).await?,
+        journey::start(context).await?,
+        activation::start(context).await?,
+    ])
+}

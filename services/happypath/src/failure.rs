@@ -1,0 +1,76 @@
+//! Why a command failed, in words for people, with the exit code that scripts read.
+
+use std::fmt;
+use std::process::ExitCode;
+
+use tonic::{Code, Status};
+
+/// What `--help` says about exit codes.
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  the command line, a file or a definition has mistakes
+  3  what was asked for is not there
+  4  the service, or a store, cannot be reached";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    /// Something went wrong that is nobody's mistake.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 1,
+        }
+    }
+
+    /// What the user gave has mistakes; the message says what would be right.
+    pub fn mistake(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 2,
+        }
+    }
+
+    /// The exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self {
+            code: match status.code() {
+                Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 2,
+                Code::NotFound => 3,
+                Code::Unavailable => 4,
+                _ => 1,
+            },
+            message: rpc::explain(&status),
+        }
+    }
+}
+
+impl From<runtime::StartError> for Failure {
+    fn from(error: runtime::StartError) -> Self {
+        Self {
+            code: error.exit_code(),
+            message: error.to_string(),
+        }
+    }
+}

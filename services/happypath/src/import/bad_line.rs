@@ -1,0 +1,34 @@
+//! A line that is no event.
+
+use std::fmt;
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadLine {
+    /// The line, from 1.
+    pub(crate) line: u64,
+    /// The field at fault; empty for the whole line.
+    pub(crate) field: String,
+    /// What is wrong, and what would be right.
+    pub(crate) reason: String,
+}
+
+impl BadLine {
+    /// Says what is wrong.
+    pub(crate) fn new(line: u64, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            line,
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => write!(f, "{}: {}", self.line, self.reason),
+            field => write!(f, "{}: {field}: {}", self.line, self.reason),
+        }
+    }
+}

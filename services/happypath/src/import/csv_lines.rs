@@ -1,0 +1,130 @@
+//! Lines of separated values.
+
+use std::cell::Cell;
+use std::io::{BufRead, Error, Read};
+use std::rc::Rc;
+
+use proto::identity::v1::Event;
+
+use super::bad_line::BadLine;
+use super::columns::Builder;
+use super::mapping::{Mapping, Role};
+use crate::limits::LINE_BYTES;
+
+/// Reads events from separated values under a header.
+pub(super) struct CsvLines {
+    reader: csv::Reader<Bounded>,
+    record: csv::StringRecord,
+    roles: Vec<Role>,
+    event_name: Option<String>,
+    since_record: Rc<Cell<usize>>,
+    is_over: bool,
+}
+
+impl CsvLines {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(super) fn open(
+        reader: Box<dyn BufRead>,
+        separator: u8,
+        mapping: &Mapping,
+    ) -> Result<Self, Vec<BadLine>> {
+        let since_record = Rc::new(Cell::new(0));
+        let bounded = Bounded {
+            inner: reader,
+            since_record: Rc::clone(&since_record),
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(separator)
+            .from_reader(bounded);
+        let header = reader
+            .headers()
+            .map_err(|error| vec![bad_line(&error, 1)])?
+            .clone();
+        let mut columns: Vec<&str> = header.iter().map(str::trim).collect();
+        if let Some(first) = columns.first_mut() {
+            // Spreadsheets begin their files with a byte order mark.
+            *first = first.trim_start_matches('\u{feff}');
+        }
+        let roles = mapping.roles(&columns, false).map_err(|faults| {
+            let known = columns.join(", ");
+            let bad = |(field, reason): (String, String)| {
+                BadLine::new(1, field, format!("{reason} (the columns are {known})"))
+            };
+            faults.into_iter().map(bad).collect::<Vec<_>>()
+        })?;
+        Ok(Self {
+            reader,
+            record: csv::StringRecord::new(),
+            roles,
+            event_name: mapping.event_name.clone(),
+            since_record,
+            is_over: false,
+        })
+    }
+}
+
+impl Iterator for CsvLines {
+    type Item = Result<Event, BadLine>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        self.since_record.set(0);
+        let line = self.reader.position().line();
+        match self.reader.read_record(&mut self.record) {
+            Ok(false) => None,
+            Ok(true) => {
+                let line = self.record.position().map_or(line, csv::Position::line);
+                let mut builder = Builder::new(line, self.event_name.as_deref());
+                for (role, cell) in self.roles.iter().zip(&self.record) {
+                    builder.text(role, cell);
+                }
+                Some(builder.build())
+            }
+            Err(error) => {
+                // A reader that failed would fail for ever.
+                self.is_over = matches!(error.kind(), csv::ErrorKind::Io(_));
+                Some(Err(bad_line(&error, line)))
+            }
+        }
+    }
+}
+
+fn bad_line(error: &csv::Error, line: u64) -> BadLine {
+    let line = error.position().map_or(line, csv::Position::line);
+    let reason = match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => {
+            format!("has {len} values, and the header {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { .. } => "is not text in UTF-8".to_owned(),
+        csv::ErrorKind::Io(error) => error.to_string(),
+        _ => error.to_string(),
+    };
+    BadLine::new(line, "", reason)
+}
+
+/// Refuses a record without end, such as after a quote that is never closed, before it takes all memory.
+struct Bounded {
+    inner: Box<dyn BufRead>,
+    since_record: Rc<Cell<usize>>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let since = self.since_record.get() + count;
+        self.since_record.set(since);
+        if since > LINE_BYTES {
+            return Err(Error::other(format!(
+                "a record longer than {LINE_BYTES} bytes begins here: is a quote not closed?"
+            )));
+        }
+        Ok(count)
+    }
+}

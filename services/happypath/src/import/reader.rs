@@ -1,0 +1,201 @@
+//! From a file to batches of events, on a thread of its own.
+
+use proto::identity::v1::Event;
+use tokio::sync::mpsc;
+
+use super::bad_line::BadLine;
+use super::csv_lines::CsvLines;
+use super::file::{ImportFile, LineFormat};
+use super::json_lines::JsonLines;
+use super::mapping::Mapping;
+use crate::limits::BATCHES_IN_FLIGHT;
+
+/// What a file yields, in order.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Events.
+    Batch(Batch),
+    /// A line that is none.
+    Bad(BadLine),
+}
+
+/// Events on their way; the sequence of each is its line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Batch {
+    /// The events.
+    pub(crate) events: Vec<Event>,
+}
+
+/// Reads a file on a thread of its own, as fast as the receiver takes it. Dropping the receiver ends it.
+pub(crate) fn read(
+    file: &ImportFile,
+    mapping: &Mapping,
+    batch_size: usize,
+) -> mpsc::Receiver<Piece> {
+    let (pieces, receiver) = mpsc::channel(BATCHES_IN_FLIGHT);
+    let (file, mapping) = (file.clone(), mapping.clone());
+    tokio::task::spawn_blocking(move || {
+        let lines = match lines(&file, &mapping) {
+            Ok(lines) => lines,
+            Err(bad) => {
+                for line in bad {
+                    // The receiver went away: nobody wants to know.
+                    let _ = pieces.blocking_send(Piece::Bad(line));
+                }
+                return;
+            }
+        };
+        for piece in Pieces::new(lines, batch_size) {
+            if pieces.blocking_send(piece).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+type Lines = Box<dyn Iterator<Item = Result<Event, BadLine>>>;
+
+fn lines(file: &ImportFile, mapping: &Mapping) -> Result<Lines, Vec<BadLine>> {
+    let reader = file
+        .reader()
+        .map_err(|error| vec![BadLine::new(1, "", format!("cannot be read: {error}"))])?;
+    Ok(match file.format {
+        LineFormat::Separated(separator) => Box::new(CsvLines::open(reader, separator, mapping)?),
+        LineFormat::Json => Box::new(JsonLines::open(reader, mapping)),
+    })
+}
+
+/// Gathers events into batches; a bad line comes after the events before it.
+struct Pieces {
+    lines: Lines,
+    batch_size: usize,
+    bad: Option<BadLine>,
+}
+
+impl Pieces {
+    fn new(lines: Lines, batch_size: usize) -> Self {
+        Self {
+            lines,
+            batch_size,
+            bad: None,
+        }
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
+        if let Some(bad) = self.bad.take() {
+            return Some(Piece::Bad(bad));
+        }
+        let mut events = Vec::with_capacity(self.batch_size);
+        while events.len() < self.batch_size {
+            match self.lines.next() {
+                Some(Ok(event)) => events.push(event),
+                Some(Err(bad)) if events.is_empty() => return Some(Piece::Bad(bad)),
+                Some(Err(bad)) => {
+                    self.bad = Some(bad);
+                    break;
+                }
+                None if events.is_empty() => return None,
+                None => break,
+            }
+        }
+        Some(Piece::Batch(Batch { events }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// What a file yields, one word a piece: the lines of a batch, or `bad` with its line and field.
+    async fn pieces(name: &str, content: &[u8]) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).expect("a file");
+        let file = ImportFile::open(&path, None).expect("a format");
+        let mut receiver = read(&file, &Mapping::default(), 2);
+        let mut found = Vec::new();
+        while let Some(piece) = receiver.recv().await {
+            found.push(match piece {
+                Piece::Batch(batch) => {
+                    let lines: Vec<String> = batch
+                        .events
+                        .iter()
+                        .map(|event| event.sequence.to_string())
+                        .collect();
+                    lines.join("+")
+                }
+                Piece::Bad(bad) => format!("bad {}:{}", bad.line, bad.field),
+            });
+        }
+        found
+    }
+
+    const CSV: &[u8] = b"timestamp,customer_id,event,value\n\
+        2017-01-01,1,purchase,2.5\n\
+        2017-01-02,1,purchase,\n\
+        never,1,purchase,1\n\
+        2017-01-03,,purchase,1\n\
+        2017-01-04,1,purchase\n\
+        2017-01-05,\"2\n3\",purchase,1\n\
+        2017-01-06,4,purchase,1\n";
+
+    const CSV_PIECES: [&str; 5] = ["2+3", "bad 4:time", "bad 5:identifiers", "bad 6:", "7+9"];
+
+    #[tokio::test]
+    async fn separated_values_become_batches_and_bad_lines_in_order() {
+        assert_eq!(pieces("a.csv", CSV).await, CSV_PIECES);
+    }
+
+    #[tokio::test]
+    async fn gzip_is_unpacked() {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(CSV).expect("packed");
+        assert_eq!(
+            pieces("a.csv.gz", &packed.finish().expect("packed")).await,
+            CSV_PIECES
+        );
+    }
+
+    #[tokio::test]
+    async fn json_lines_become_batches_and_bad_lines_in_order() {
+        let content = b"{\"time\":\"2017-01-01\",\"user_id\":\"u1\",\"event\":\"a\",\"value\":1}\n\
+            \n\
+            {\"time\":1483250400,\"name\":\"a\",\"identifiers\":{\"email\":\"a@b.c\"},\"properties\":{\"x\":[1]}}\n\
+            [1]\n\
+            {\"time\":\"2017-01-01\",\"user_id\":{},\"event\":\"a\"}\n\
+            {\"time\":\"2017-01-01\",\"user_id\":\"u1\"}";
+        assert_eq!(
+            pieces("a.jsonl", content).await,
+            ["1+3", "bad 4:", "bad 5:user_id", "bad 6:event"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_header_without_customers_is_bad_and_nothing_follows() {
+        assert_eq!(
+            pieces("a.csv", b"time,event\n2017-01-01,a\n").await,
+            ["bad 1:identifiers"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_quote_that_is_never_closed_ends_the_file_at_bounded_cost() {
+        let mut content = b"time,event,user_id\n2017-01-01,a,\"".to_vec();
+        content.resize(4 * 1024 * 1024, b'x');
+        assert_eq!(pieces("a.csv", &content).await, ["bad 2:"]);
+    }
+
+    #[tokio::test]
+    async fn a_line_without_end_is_skipped() {
+        let mut content = vec![b'x'; 1024 * 1024];
+        content.extend(b"\n{\"time\":\"2017-01-01\",\"user_id\":\"u1\",\"event\":\"a\"}");
+        assert_eq!(pieces("a.jsonl", &content).await, ["bad 1:", "2"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! The command line of Happypath, and all services in one process.
+//!
+//! Commands talk to services through the public gRPC API only, as any other client would; [`dev`] alone knows that
+//! services are crates.
+
+mod bundle;
+mod cli;
+mod client;
+mod commands;
+mod customer_key;
+pub mod dev;
+mod failure;
+mod import;
+pub mod limits;
+mod output;
+mod when;
+
+pub use cli::run;
+pub use failure::Failure;

@@ -1,0 +1,122 @@
+//! What commands print: tables for people, JSON for programs.
+
+use std::io::{ErrorKind, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// How a command answers.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Format {
+    /// Prints JSON instead of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Prints a line (or several) to stdout. A reader that went away, such as `head`, is no mistake.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::failed(format!("cannot write the answer: {error}"))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Prints a remark to stderr, where it does not disturb who reads the answer.
+#[expect(
+    clippy::print_stderr,
+    reason = "remarks of a command line are for people"
+)]
+pub(crate) fn remark(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Prints a value as JSON.
+pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::failed(format!("cannot write the answer: {error}")))?;
+    print(&text)
+}
+
+/// A message as JSON: every field, under its name in the contract, numbers as numbers.
+pub(crate) fn json_of<M: ReflectMessage>(message: &M) -> Result<Value, Failure> {
+    json_with(&message.transcode_to_dynamic(), false)
+}
+
+/// A message as JSON without fields that are empty, as definitions are written.
+pub(crate) fn short_json_of<M: ReflectMessage>(message: &M) -> Result<Value, Failure> {
+    json_with(&message.transcode_to_dynamic(), true)
+}
+
+fn json_with(message: &DynamicMessage, skip_empty: bool) -> Result<Value, Failure> {
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false)
+        .skip_default_fields(skip_empty);
+    message
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))
+}
+
+/// A table with its headings; columns whose headings begin with `#` are numbers.
+pub(crate) struct Rows {
+    table: Table,
+}
+
+impl Rows {
+    /// An empty table.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(
+            headings
+                .iter()
+                .map(|heading| heading.trim_start_matches('#')),
+        );
+        for (place, heading) in headings.iter().enumerate() {
+            if let Some(column) = table.column_mut(place) {
+                column.set_padding((0, 2));
+                if heading.starts_with('#') {
+                    column.set_cell_alignment(CellAlignment::Right);
+                }
+            }
+        }
+        Self { table }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<T: ToString>(&mut self, cells: impl IntoIterator<Item = T>) {
+        self.table
+            .add_row(cells.into_iter().map(|cell| cell.to_string()));
+    }
+
+    /// Prints the table under a title; nothing of it where it is empty.
+    pub(crate) fn print_titled(&self, title: &str) -> Result<(), Failure> {
+        if self.table.is_empty() {
+            return Ok(());
+        }
+        print(&format!("\n{title}"))?;
+        print(&self.text("  "))
+    }
+
+    /// Prints the table, or a line where it is empty.
+    pub(crate) fn print_or(&self, empty: &str) -> Result<(), Failure> {
+        if self.table.is_empty() {
+            return print(empty);
+        }
+        print(&self.text(""))
+    }
+
+    fn text(&self, indent: &str) -> String {
+        let lines: Vec<String> = self
+            .table
+            .lines()
+            .map(|line| format!("{indent}{}", line.trim_end()))
+            .collect();
+        lines.join("\n")
+    }
+}

@@ -42,7 +42,7 @@ journey:
   entry: {trigger: {event: visit}, reentry: REENTRY_NEVER}
   goals: [{name: bought, trigger: {event: purchase}}]
   steps:
-    - {id: wait_a_day, wait: {duration: 1d}}
+    - {id: wait_a_while, wait: {duration: 2d}}
     - {id: remind, send: {channel: mail, template: hello, purpose: marketing}}
 ";
 
@@ -203,7 +203,10 @@ async fn flow_tells_every_step_in_order_and_balances() {
             .collect();
         assert_eq!(
             steps,
-            [("wait_a_day", "wait", 3, 2, 1), ("remind", "send", 1, 1, 0)]
+            [
+                ("wait_a_while", "wait", 3, 2, 1),
+                ("remind", "send", 1, 1, 0)
+            ]
         );
         let exits: Vec<_> = flow.steps[0]
             .exits
@@ -317,8 +320,8 @@ async fn a_customer_is_told_with_runs_positions_progress_and_history() {
         .await
         .expect("a customer");
     let run = &told.get_ref().runs[0];
-    assert_eq!(run.step, "wait_a_day");
-    assert_eq!(run.due_time.map(|due| due.seconds), Some(DAY_MS / 1000));
+    assert_eq!(run.step, "wait_a_while");
+    assert_eq!(run.due_time.map(|due| due.seconds), Some(2 * DAY_MS / 1000));
 }
 
 #[tokio::test]

@@ -162,6 +162,36 @@ impl SegmentationRpc {
             next_page_token,
         })
     }
+
+    async fn list_events(
+        &self,
+        request: &api::ListEventNamesRequest,
+    ) -> Result<api::ListEventNamesResponse, Failure> {
+        let page = PageRequest::read(
+            &["ListEventNames"],
+            request.page_size,
+            &request.page_token,
+            limits::PAGE_SIZE,
+        )?;
+        let after = page.after().unwrap_or_default();
+        let counts = counters::totals(self.hot.as_ref(), Owner::Segmentation, "events.").await;
+        let counts = counts.map_err(Failure::store_unavailable)?;
+        let items: Vec<api::EventCount> = counts
+            .iter()
+            .filter_map(|(counter, count)| Some((counter.strip_prefix("events.")?, count)))
+            .filter(|(name, _)| name.as_bytes() > after)
+            .take(page.size() + 1)
+            .map(|(name, count)| api::EventCount {
+                name: name.to_owned(),
+                count: u64::try_from(*count).unwrap_or(0),
+            })
+            .collect();
+        let (events, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
+        Ok(api::ListEventNamesResponse {
+            events,
+            next_page_token,
+        })
+    }
 }
 
 #[tonic::async_trait]
@@ -185,6 +215,15 @@ impl SegmentationService for SegmentationRpc {
         let request = request.into_inner();
         validate(&request)?;
         Ok(Response::new(self.list(&request).await?))
+    }
+
+    async fn list_event_names(
+        &self,
+        request: Request<api::ListEventNamesRequest>,
+    ) -> Result<Response<api::ListEventNamesResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        Ok(Response::new(self.list_events(&request).await?))
     }
 
     async fn explain_membership(

@@ -63,7 +63,7 @@ fn a_late_event_takes_effect_when_it_would_have() {
         &segments,
         &[("a", 5), ("x", 11), ("a", 10)],
         20,
-        &["+s@11d EVENT", "-s@12d TIME"],
+        &["+s@10d EVENT", "-s@12d TIME"],
     );
 }
 

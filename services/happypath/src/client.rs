@@ -93,6 +93,17 @@ impl ServiceName {
 }
 
 impl Connection {
+    /// Everything in one process, at this address.
+    pub(crate) fn single(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            identity_address: None,
+            segmentation_address: None,
+            journey_address: None,
+            activation_address: None,
+        }
+    }
+
     /// The processes to talk to, each once, with the services that it runs.
     pub(crate) fn processes(&self) -> Vec<(&str, Vec<ServiceName>)> {
         let mut processes: Vec<(&str, Vec<ServiceName>)> = Vec::new();

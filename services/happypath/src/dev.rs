@@ -114,6 +114,7 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
 async fn start_services(context: &Context) -> Result<Vec<Service>, StartError> {
     Ok(vec![
         identity::start(context).await?,
+        segmentation::start(context).await?,
         journey::start(context).await?,
         activation::start(context).await?,
     ])

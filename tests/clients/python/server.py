@@ -1,0 +1,112 @@
+"""Calls a server that is known by its address only: contracts come from reflection, messages are dictionaries.
+
+Holds no generated code, and no retries: a call that fails is the finding.
+"""
+
+import time
+
+import grpc
+from google.protobuf import json_format, message_factory
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+# How long a call may take, hostile ones included. Far above what an idle machine needs, far below a hang.
+DEADLINE_SECONDS = 10
+# How long what happens behind the answer may take: journeys, deliveries and their retries.
+PATIENCE_SECONDS = 60
+
+
+class Refused(Exception):
+    """A call that was answered with an error, and its google.rpc details."""
+
+    def __init__(self, error):
+        self.code = error.code()
+        self.message = error.details()
+        self.violations = []
+        self.reason = self.domain = self.remedy = None
+        status = status_pb2.Status()
+        for key, value in error.trailing_metadata() or ():
+            if key == "grpc-status-details-bin":
+                status.ParseFromString(value)
+        for detail in status.details:
+            self._read(detail)
+        super().__init__(f"{self.code.name} {self.reason}: {self.message}")
+
+    def _read(self, detail):
+        bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+        if detail.Unpack(bad):
+            self.violations = [(each.field, each.description) for each in bad.field_violations]
+        elif detail.Unpack(info):
+            self.reason, self.domain = info.reason, info.domain
+
+    @property
+    def fields(self):
+        """The fields at fault, in the order of the answer."""
+        return [field for field, _ in self.violations]
+
+
+class Server:
+    """One server, by address such as http://127.0.0.1:7400."""
+
+    def __init__(self, address):
+        self.channel = grpc.insecure_channel(address.removeprefix("http://"))
+        self._reflection = ProtoReflectionDescriptorDatabase(self.channel)
+        self._pool = DescriptorPool(self._reflection)
+        self._health = health_pb2_grpc.HealthStub(self.channel)
+
+    def services(self):
+        """The full names of the services that reflection lists."""
+        return set(self._reflection.get_services())
+
+    def health(self, service=""):
+        """The health of the server, or of one service, as text."""
+        answer = self._health.Check(
+            health_pb2.HealthCheckRequest(service=service), timeout=DEADLINE_SECONDS
+        )
+        return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+    def call(self, method, request):
+        """Calls `package.Service/Method` and returns the answer as a dictionary with the names of the contract."""
+        service, _, name = method.rpartition("/")
+        contract = self._pool.FindServiceByName(service).FindMethodByName(name)
+        message = json_format.ParseDict(request, message_factory.GetMessageClass(contract.input_type)())
+        return self.call_raw(method, message.SerializeToString())
+
+    def call_raw(self, method, request):
+        """The same with bytes that need not be any message at all."""
+        service, _, name = method.rpartition("/")
+        contract = self._pool.FindServiceByName(service).FindMethodByName(name)
+        answer_class = message_factory.GetMessageClass(contract.output_type)
+        stub = self.channel.unary_unary(f"/{method}", response_deserializer=answer_class.FromString)
+        try:
+            answer = stub(request, timeout=DEADLINE_SECONDS)
+        except grpc.RpcError as error:
+            raise Refused(error) from None
+        return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+
+    def refusal(self, method, request):
+        """The error that a call is answered with; it must be one."""
+        try:
+            answer = self.call_raw(method, request) if isinstance(request, bytes) else self.call(method, request)
+        except Refused as refused:
+            return refused
+        raise AssertionError(f"{method} should have been refused, and answered {answer}")
+
+
+def until(what, look):
+    """Looks until `look` returns something, and returns that. NOT_FOUND means that it is not there yet."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    found = None
+    while time.monotonic() < deadline:
+        try:
+            found = look()
+        except Refused as refused:
+            if refused.code is not grpc.StatusCode.NOT_FOUND:
+                raise
+        if found:
+            print(f"  {what}")
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {PATIENCE_SECONDS} s: {what}")

@@ -17,7 +17,7 @@ use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
 use crate::{Core, EngineConfig, TimeSource};
 
-/// A store of two partitions in a folder that goes away with it.
+/// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
     pub(super) hot: SharedHotStore,
     pub(super) leases: LeaseStore,
@@ -26,8 +26,12 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn new() -> Self {
+        Self::of(2).await
+    }
+
+    pub(super) async fn of(partitions: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let count = PartitionCount::try_new(2).expect("a count");
+        let count = PartitionCount::try_new(partitions).expect("a count");
         let hot = EmbeddedStore::open(folder.path(), count)
             .await
             .expect("a store");

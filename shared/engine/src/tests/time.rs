@@ -37,7 +37,7 @@ async fn timers_fire_between_records_in_the_order_of_their_time() {
 
 #[tokio::test]
 async fn stream_time_does_not_depend_on_how_records_are_batched() {
-    let records: Vec<_> = (0..600_i64)
+    let records: Vec<_> = (0..450_i64)
         .map(|n| {
             let customer = u8::try_from(n * 7 % 50).expect("small");
             let what = match n % 5 {
@@ -63,7 +63,7 @@ async fn stream_time_does_not_depend_on_how_records_are_batched() {
         settle(&mut worker).await;
         answers.push(bench.facts(0).await);
     }
-    assert!(answers[0].len() > 400);
+    assert!(answers[0].len() > 350, "{}", answers[0].len());
     for answer in &answers[1..] {
         assert_eq!(answer, &answers[0]);
     }

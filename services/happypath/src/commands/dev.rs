@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use runtime::{ConfigFlags, HotStoreAddress, Telemetry};
+use serde_json::json;
 
 use crate::dev::{self, Options};
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{Format, print};
 
 /// Arguments of `dev`.
 #[derive(Debug, clap::Args)]
@@ -17,6 +18,8 @@ pub(crate) struct Args {
     folder: PathBuf,
     #[command(flatten)]
     flags: ConfigFlags,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// Runs until told to end.
@@ -43,7 +46,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let ended = async {
         runtime::cancel_on_signal(running.shutdown.clone())
             .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
-        print(&welcome(&running.url(), &stores, started))?;
+        // One line, so that a script can read it while this goes on.
+        print(&if args.format.json {
+            json!({ "address": running.url() }).to_string()
+        } else {
+            welcome(&running.url(), &stores, started)
+        })?;
         Ok(running.ended().await?)
     };
     let ended = ended.await;

@@ -21,6 +21,8 @@ struct Cli {
 enum Command {
     /// Runs all services in this process, with their stores in one folder
     Dev(commands::dev::Args),
+    /// Plays a year of real customers through all services and shows what there is to see
+    Demo(commands::demo::Args),
     /// Creates or updates definitions from YAML or JSON files, all or none
     Apply(commands::apply::Args),
     /// Shows definitions
@@ -92,6 +94,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 async fn execute(command: Command) -> Result<(), Failure> {
     match command {
         Command::Dev(args) => commands::dev::run(args).await,
+        Command::Demo(args) => Box::pin(commands::demo::run(args)).await,
         Command::Apply(args) => commands::apply::run(args).await,
         Command::Get(args) => commands::get::run(args).await,
         Command::Diff(args) => commands::diff::run(args).await,
@@ -127,6 +130,7 @@ mod tests {
         for line in [
             "dev --folder x --listen 127.0.0.1:0 --clock stream --partitions 4",
             "dev --check-config --hot-store redis://h --identity-address http://i:7401",
+            "demo --folder x --report y.html --json",
             "apply -f a.yaml -f b --validate-only",
             "get segments",
             "get journey welcome -o json",

@@ -5,6 +5,7 @@ pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod customer;
 pub(crate) mod delete;
+pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod diff;
 pub(crate) mod explain;

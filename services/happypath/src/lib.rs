@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod commands;
 mod customer_key;
+pub mod demo;
 pub mod dev;
 mod failure;
 mod import;

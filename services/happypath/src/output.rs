@@ -57,9 +57,32 @@ fn json_with(message: &DynamicMessage, skip_empty: bool) -> Result<Value, Failur
         .use_proto_field_name(true)
         .stringify_64_bit_integers(false)
         .skip_default_fields(skip_empty);
-    message
+    let mut json = message
         .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))
+        .map_err(|error| Failure::failed(format!("the answer is not JSON: {error}")))?;
+    shorten_numbers(&mut json);
+    Ok(json)
+}
+
+/// Writes whole numbers as such: 4 and not 4.0. Answers nest no deeper than the contracts and events allow.
+fn shorten_numbers(json: &mut Value) {
+    /// Beyond this, not every whole number is a double.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    match json {
+        Value::Array(values) => values.iter_mut().for_each(shorten_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(shorten_numbers),
+        Value::Number(number) if number.is_f64() => {
+            if let Some(float) = number.as_f64()
+                && float.fract() == 0.0
+                && float.abs() < MOST
+            {
+                #[expect(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
+                let whole = float as i64;
+                *number = whole.into();
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A table with its headings; columns whose headings begin with `#` are numbers.
@@ -118,5 +141,20 @@ impl Rows {
             .map(|line| format!("{indent}{}", line.trim_end()))
             .collect();
         lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_written_as_such() {
+        let mut json = serde_json::json!({"a": [4.0, 2.5, -0.0, 1e300], "b": 7, "c": "4.0"});
+        shorten_numbers(&mut json);
+        assert_eq!(
+            json,
+            serde_json::json!({"a": [4, 2.5, 0, 1e300], "b": 7, "c": "4.0"})
+        );
     }
 }

@@ -1,1 +1,1 @@
-//! it.
+//! Scenarios over whole processes; everything is under `tests/`.

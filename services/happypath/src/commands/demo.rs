@@ -150,7 +150,11 @@ fn show_months(months: &[Month]) -> Result<(), Failure> {
     let Some(last) = months.last() else {
         return Ok(());
     };
-    let names: Vec<String> = last.stages.iter().map(|stage| format!("#{}", stage.name)).collect();
+    let names: Vec<String> = last
+        .stages
+        .iter()
+        .map(|stage| format!("#{}", stage.name))
+        .collect();
     let mut headings = vec!["month"];
     headings.extend(names.iter().map(String::as_str));
     let mut rows = Rows::new(&headings);
@@ -165,11 +169,17 @@ fn show_happy_path(figures: &Figures) -> Result<(), Failure> {
     let path = &figures.happy_path;
     let mut rows = Rows::new(&["milestone or departure", "#customers"]);
     for milestone in &path.milestones {
-        rows.row([format!("reached {}", milestone.name), milestone.count.to_string()]);
+        rows.row([
+            format!("reached {}", milestone.name),
+            milestone.count.to_string(),
+        ]);
     }
     for deviation in &path.deviations {
         let kind = deviation.kind.replace('_', " ");
-        rows.row([format!("{kind} at {}", deviation.milestone), deviation.count.to_string()]);
+        rows.row([
+            format!("{kind} at {}", deviation.milestone),
+            deviation.count.to_string(),
+        ]);
     }
     rows.print_titled(&format!(
         "Happy path {}: {} began it, {} followed it, {} are on it still",

@@ -194,7 +194,14 @@ impl Sender {
         if self.on_error == OnError::Stop {
             self.is_reading = false;
         }
-        self.first_bad.get_or_insert(bad);
+        // Services answer later than the file is read, so the first to be known need not be the first of the file.
+        if self
+            .first_bad
+            .as_ref()
+            .is_none_or(|first| bad.line < first.line)
+        {
+            self.first_bad = Some(bad);
+        }
     }
 
     fn request(&self, batch: &Batch) -> IngestStreamRequest {

@@ -4,7 +4,7 @@ import time
 
 import grpc
 
-from server import DEADLINE_SECONDS
+from server import DEADLINE_SECONDS, Refused
 from story import APPLY, GET_DEFINITION, INGEST
 
 CHECK = "happypath.segmentation.v1.SegmentationService/CheckExpression"
@@ -54,8 +54,8 @@ def hostile_events(server, tag):
     event = {"name": "purchase", "identifiers": {"user_id": f"hostile-{tag}"}}
     large = {**event, "properties": {f"p{number}": "x" * 1_000 for number in range(40)}}
     refused("an event of 40 kB", server, INGEST, {"events": [large]})
-    wide = {**event, "properties": {f"p{number}": number for number in range(2_000)}}
-    refused("2,000 properties", server, INGEST, {"events": [wide]})
+    wide = {**event, "properties": {f"p{number}": number for number in range(500)}}
+    refused("500 properties", server, INGEST, {"events": [wide]})
     refused("501 events", server, INGEST, {"events": [event] * 501})
     refused("bytes that are no message", server, INGEST, b"\xff" * 1_000)
     refused("a page token that nobody gave out", server, LIST_CUSTOMERS, {"page_token": "AAAA" * 100})
@@ -92,8 +92,8 @@ def mistaken(what, server, expression):
     started = time.monotonic()
     try:
         answer = server.call(CHECK, {"expression": expression})
-    except Exception as refusal:
-        assert getattr(refusal, "code", None) is INVALID, f"{what}: {refusal}"
+    except Refused as refusal:
+        assert refusal.code is INVALID, f"{what}: {refusal}"
         said = refusal.message
     else:
         assert answer.get("errors"), f"{what}: {answer}"

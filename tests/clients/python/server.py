@@ -25,7 +25,7 @@ class Refused(Exception):
         self.code = error.code()
         self.message = error.details()
         self.violations = []
-        self.reason = self.domain = self.remedy = None
+        self.reason = self.domain = None
         status = status_pb2.Status()
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":

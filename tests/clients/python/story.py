@@ -157,7 +157,7 @@ class Story:
         """Deletes what the run defined, which the server refuses while something refers to it."""
         in_use = self.server.refusal(DELETE, self.deletion("SEGMENT", self.segment, "too-early"))
         assert (in_use.code, in_use.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "DEFINITION_IN_USE"), in_use
-        assert self.journey in in_use.message, in_use
+        assert any(self.journey in description for _, description in in_use.violations), in_use.violations
         for kind in ("JOURNEY", "SEGMENT", "TEMPLATE", "CHANNEL"):
             self.server.call(DELETE, self.deletion(kind, getattr(self, kind.lower()), "delete"))
         print("  definitions in use are kept, others are deleted")

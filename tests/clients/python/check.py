@@ -44,6 +44,7 @@ def main(address):
         print("Afterwards")
         assert story.profile_with(3), "the customer is not what they were"
         story.clean_up()
+        story.apply_at_once()
     finally:
         story.receiver.close()
 

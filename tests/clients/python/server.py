@@ -1,6 +1,6 @@
 """Calls a server that is known by its address only: contracts come from reflection, messages are dictionaries.
 
-Holds no generated code, and no retries: a call that fails is the finding.
+Holds no generated code. A call that fails is the finding; only ABORTED is tried again, where a check says so.
 """
 
 import time
@@ -32,7 +32,8 @@ class Refused(Exception):
                 status.ParseFromString(value)
         for detail in status.details:
             self._read(detail)
-        super().__init__(f"{self.code.name} {self.reason}: {self.message}")
+        faults = "".join(f"\n  {field}: {description}" for field, description in self.violations)
+        super().__init__(f"{self.code.name} {self.reason}: {self.message}{faults}")
 
     def _read(self, detail):
         bad, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
@@ -85,6 +86,16 @@ class Server:
         except grpc.RpcError as error:
             raise Refused(error) from None
         return json_format.MessageToDict(answer, preserving_proto_field_name=True)
+
+    def call_again(self, method, request):
+        """Calls, and sends the same request again as long as the answer is ABORTED, as its remedy says."""
+        while True:
+            try:
+                return self.call(method, request)
+            except Refused as refused:
+                if refused.code is not grpc.StatusCode.ABORTED:
+                    raise
+                time.sleep(0.05)
 
     def refusal(self, method, request):
         """The error that a call is answered with; it must be one."""

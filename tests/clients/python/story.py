@@ -4,6 +4,7 @@ import base64
 import os
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -86,6 +87,28 @@ class Story:
         # The contract gives every replica a second to hear of them.
         time.sleep(1)
         print("  four definitions are live, the secret of the channel is masked")
+
+    def apply_at_once(self):
+        """Eight teams apply bundles of their own at the same moment: none is in another's way."""
+
+        def team(number):
+            names = {"segment": f"team{number}_{self.tag}", "journey": f"team{number}_{self.tag}"}
+            left = {"trigger": {"segment_left": names["segment"]}, "next": "done"}
+            steps = [
+                {"id": "stay", "wait_for": {"branches": [left], "timeout": "1d", "on_timeout": "done"}},
+                {"id": "done", "exit": {}},
+            ]
+            entry = {"trigger": {"segment_entered": names["segment"]}, "reentry": "REENTRY_AFTER_EXIT"}
+            segment = {"name": names["segment"], "expression": f'profile.team == "{names["segment"]}"'}
+            journey = {"name": names["journey"], "entry": entry, "steps": steps}
+            definitions = [{"segment": segment}, {"journey": journey}]
+            self.server.call_again(APPLY, {"request_id": f"team{number}-{self.tag}", "definitions": definitions})
+            for kind in ("JOURNEY", "SEGMENT"):
+                self.server.call_again(DELETE, self.deletion(kind, names[kind.lower()], f"team{number}"))
+
+        with ThreadPoolExecutor(8) as teams:
+            list(teams.map(team, range(8)))
+        print("  eight bundles were applied and deleted at once")
 
     def purchases(self, count, request_id):
         """A request of so many purchases, each event named by the request."""

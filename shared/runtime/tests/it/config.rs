@@ -1,0 +1,156 @@
+//! Layers, and every fault of them at once.
+
+use std::path::Path;
+
+use runtime::{Config, ConfigFlags, Defaults};
+
+/// Reads a configuration from a file's text, variables (`NAME=value`) and flags (`setting=value`).
+fn load(
+    file: Option<&str>,
+    environment: &[&str],
+    flags: &[(&'static str, &str)],
+) -> Result<Config, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("happypath.yaml");
+    let mut given = ConfigFlags::default();
+    if let Some(text) = file {
+        std::fs::write(&path, text).expect("a file");
+        given.file = Some(path.clone());
+    }
+    for (name, value) in flags {
+        given = given.with(name, *value);
+    }
+    let variable = |name: &str| {
+        environment
+            .iter()
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(own, _)| *own == name)
+            .map(|(_, value)| value.to_owned())
+    };
+    Config::load(&Defaults::of_dev(Path::new("store")), &given, &variable).map_err(|faults| {
+        faults
+            .to_string()
+            .replace(&path.display().to_string(), "FILE")
+    })
+}
+
+#[test]
+fn each_layer_wins_over_the_one_before() {
+    let config = load(
+        Some("partitions: 4\nlease_ttl: 20s\nlog_level: debug\n"),
+        &[
+            "HAPPYPATH_PARTITIONS=8",
+            "HAPPYPATH_LEASE_TTL=30s",
+            "HAPPYPATH_LISTEN=",
+        ],
+        &[("partitions", "32")],
+    )
+    .expect("valid");
+    assert_eq!(config.partitions.get(), 32);
+    assert_eq!(config.lease_ttl.to_string(), "30s");
+    assert_eq!(config.log_level, "debug");
+    assert_eq!(
+        config.listen.to_string(),
+        "127.0.0.1:7400",
+        "an empty variable says nothing"
+    );
+}
+
+#[test]
+fn faults_name_setting_value_origin_and_remedy() {
+    for (file, environment, flags, faults) in [
+        (
+            Some("partitions: 0\nhot_stores: x\n"),
+            &["HAPPYPATH_CLOCK=moon"][..],
+            &[("listen", "7400"), ("hot_store", "memory:")][..],
+            "the configuration has 5 faults\n  \
+             hot_stores (from FILE:2): is not a setting: did you mean `hot_store`?\n  \
+             listen = \"7400\" (from --listen): expected an address and port, such as 127.0.0.1:7400\n  \
+             hot_store = \"memory:\" (from --hot-store): expected embedded:FOLDER (one process only) or redis://HOST:PORT\n  \
+             partitions = \"0\" (from FILE:1): 0 partitions are not possible: choose 1 to 1024\n  \
+             clock = \"moon\" (from HAPPYPATH_CLOCK): expected wall or stream",
+        ),
+        (
+            None,
+            &["HAPPYPATH_DATABASE=mysql://me:secret@db/x"],
+            &[("lease_ttl", "1ms"), ("identity_address", "identity")],
+            "the configuration has 3 faults\n  \
+             database = \"mysql://me:***@db/x\" (from HAPPYPATH_DATABASE): expected sqlite:FILE (one machine only) or \
+             postgres://USER@HOST/NAME\n  \
+             identity_address = \"identity\" (from --identity-address): expected a URL such as http://host:7401\n  \
+             lease_ttl = \"1ms\" (from --lease-ttl): expected a duration from 1s to 10m, such as 10s",
+        ),
+        (
+            Some("partitions:\n  - 1\n"),
+            &["HAPPYPATH_LOG_FORMAT=xml"],
+            &[("worker", "a b")],
+            "the configuration has 3 faults\n  \
+             partitions (from FILE:2): is not one value: expected a number from 1 to 1024\n  \
+             worker = \"a b\" (from --worker): expected 1 to 100 letters, digits and . _ -, different for each process\n  \
+             log_format = \"xml\" (from HAPPYPATH_LOG_FORMAT): expected text or json",
+        ),
+    ] {
+        let found = load(file, environment, flags).expect_err("faulty");
+        assert_eq!(found, faults);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_named() {
+    let flags = ConfigFlags {
+        file: Some("no/such/file.yaml".into()),
+        ..ConfigFlags::default()
+    };
+    let faults = Config::load(&Defaults::of_dev(Path::new("x")), &flags, &|_| None)
+        .expect_err("no file")
+        .to_string();
+    assert!(
+        faults.contains("config = \"no/such/file.yaml\": cannot be read"),
+        "{faults}"
+    );
+    let broken = load(Some("partitions: [\n"), &[], &[]).expect_err("no YAML");
+    assert!(
+        broken.contains("is not a list of settings in YAML"),
+        "{broken}"
+    );
+}
+
+#[test]
+fn a_service_alone_must_be_told_its_stores() {
+    let faults = Config::load(
+        &Defaults::of_service("journey"),
+        &ConfigFlags::default(),
+        &|_| None,
+    )
+    .expect_err("no stores")
+    .to_string();
+    for line in [
+        "hot_store: is not set: expected embedded:FOLDER (one process only) or redis://HOST:PORT; set it with \
+         --hot-store, HAPPYPATH_HOT_STORE or in the file",
+        "database: is not set",
+    ] {
+        assert!(faults.contains(line), "{faults}");
+    }
+}
+
+#[test]
+fn effective_values_are_told_without_secrets() {
+    let config = load(
+        None,
+        &["HAPPYPATH_DATABASE=postgres://me:secret@db/happypath"],
+        &[("hot_store", "redis://:secret@cache:6379")],
+    )
+    .expect("valid");
+    let told = config.to_string();
+    assert!(told.starts_with("configuration is valid\n"), "{told}");
+    assert!(
+        told.contains("hot_store = redis://:***@cache:6379 (from --hot-store)"),
+        "{told}"
+    );
+    assert!(
+        told.contains("database = postgres://me:***@db/happypath (from HAPPYPATH_DATABASE)"),
+        "{told}"
+    );
+    assert!(!told.contains("secret"), "{told}");
+    assert!(!format!("{:?}", config.database).contains("secret"));
+}

@@ -132,7 +132,7 @@ impl crate::state::State {
 }
 
 /// The key of a run, if the event has it: a text, number or truth value of a bounded length.
-fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
+pub(super) fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
     let Some(name) = &entry.key else {
         return Some(Name::from(""));
     };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use kernel::{Reason, Timestamp};
 use proto::journey::v1::RunOutcome;
 
-use crate::definition::{Journey, StepKind, Subscription, TriggerKind};
+use crate::definition::{Journey, StepKind, Subscription, Trigger, TriggerKind};
 use crate::state::{Name, Run};
 
 use super::Pass;
+use super::entry::key;
 use super::happening::{Happening, Match};
 
 impl Pass<'_> {
@@ -24,7 +25,7 @@ impl Pass<'_> {
         }
         let met = |list: &[Subscription]| -> Option<Name> {
             list.iter()
-                .find(|own| happening.matches(&own.trigger, self.state) == Match::Yes)
+                .find(|own| self.meets(&run, journey, &own.trigger, happening))
                 .map(|own| Arc::clone(&own.name))
         };
         if let Some(goal) = met(&journey.goals) {
@@ -44,7 +45,7 @@ impl Pass<'_> {
         }
         let met = branches
             .iter()
-            .find(|(trigger, _)| happening.matches(trigger, self.state) == Match::Yes);
+            .find(|(trigger, _)| self.meets(&run, journey, trigger, happening));
         let Some((trigger, next)) = met else {
             return Some(run);
         };
@@ -54,6 +55,26 @@ impl Pass<'_> {
         };
         let detail = Arc::clone(trigger.subject());
         self.walk(run, journey, *next, reason, detail)
+    }
+
+    /// Whether a trigger is met for a run. An event that carries the key of another run does not concern this one; one
+    /// that carries none concerns all.
+    fn meets(
+        &self,
+        run: &Run,
+        journey: &Journey,
+        trigger: &Trigger,
+        happening: &Happening<'_>,
+    ) -> bool {
+        let is_about = || match (&trigger.kind, &journey.entry.key) {
+            (TriggerKind::Event(_), Some(name)) => {
+                let properties = happening.properties();
+                properties.value(name).is_none()
+                    || key(&journey.entry, properties).as_ref() == Some(&run.key)
+            }
+            _ => true,
+        };
+        happening.matches(trigger, self.state) == Match::Yes && is_about()
     }
 
     /// Lets every run go on whose time has come by `until`, in the order of their times.

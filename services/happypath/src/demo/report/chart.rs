@@ -76,19 +76,18 @@ pub(super) fn months(months: &[Month]) -> String {
 /// One bar a milestone, as long as many customers reached it.
 pub(super) fn funnel(path: &HappyPathFigures) -> String {
     const BAR: f64 = 44.0;
+    const NAMES: f64 = 300.0;
     #[expect(clippy::cast_precision_loss, reason = "at most twenty milestones")]
     let mut drawing = Drawing::new(WIDTH, BAR * path.milestones.len() as f64);
     let mut y = 0.0;
     for milestone in &path.milestones {
-        let width = WIDTH * length(milestone.count) / length(path.started.max(1));
-        let text = format!(
-            "{}: {} customers, {} of those who began",
-            milestone.name,
-            thousands(milestone.count),
-            share(milestone.count, path.started)
-        );
-        drawing.rectangle(0.0, y + 3.0, width.max(2.0), BAR - 6.0, "c0", &text);
-        drawing.text(12.0, y + BAR / 2.0 + 5.0, "label", &text);
+        let width = (WIDTH - NAMES) * length(milestone.count) / length(path.started.max(1));
+        let part = share(milestone.count, path.started);
+        let count = format!("{} customers, {part}", thousands(milestone.count));
+        let title = format!("{}: {count} of those who began", milestone.name);
+        drawing.text(0.0, y + 18.0, "strong", &milestone.name);
+        drawing.text(0.0, y + 35.0, "small", &count);
+        drawing.rectangle(NAMES, y + 6.0, width.max(2.0), BAR - 12.0, "c0", &title);
         y += BAR;
     }
     drawing.finish("Customers who reached each milestone of the happy path")

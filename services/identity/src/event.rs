@@ -6,8 +6,10 @@ use ::rpc::limits::SHOWN_VALUE_CHARS;
 use ::rpc::{Violation, properties};
 use identity_core::{Namespaces, Screened, limits as caps, screen};
 use kernel::Timestamp;
-use kernel::limits::EVENT_BYTES;
+use kernel::limits::{EVENT_BYTES, PROPERTY_DEPTH};
 use prost::Message;
+use prost_types::Struct;
+use prost_types::value::Kind;
 use proto::convert;
 use proto::identity::v1;
 use proto::stream::v1 as stream;
@@ -59,7 +61,7 @@ pub fn prepare(
             "is no instant of the years 1 to 9999",
         ));
     }
-    let mut read = |field: &str, object: Option<prost_types::Struct>| match object {
+    let mut read = |field: &str, object: Option<Struct>| match object {
         None => Vec::new(),
         Some(object) => match properties::flatten(&object) {
             Ok(properties) => convert::named_values(&properties),
@@ -70,7 +72,9 @@ pub fn prepare(
         },
     };
     let properties = read("properties", event.properties.take());
-    let traits = read("traits", event.traits.take());
+    let forgotten = event.traits.as_ref().map(nulls).unwrap_or_default();
+    let mut traits = read("traits", event.traits.take());
+    add_nulls(&mut traits, forgotten);
     if !violations.is_empty() {
         return Err(violations);
     }
@@ -92,6 +96,35 @@ pub fn prepare(
             fragment_id: bytes::Bytes::new(),
         },
     })
+}
+
+/// The dotted names of the nulls in an object: of a trait, null says that it is no longer so.
+fn nulls(object: &Struct) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut objects = vec![(String::new(), object, 1)];
+    while let Some((prefix, object, depth)) = objects.pop() {
+        for (name, value) in &object.fields {
+            let path = format!("{prefix}{name}");
+            match &value.kind {
+                None | Some(Kind::NullValue(_)) => names.push(path),
+                Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
+                    objects.push((format!("{path}."), inner, depth + 1));
+                }
+                _ => {}
+            }
+        }
+    }
+    names
+}
+
+/// Adds nulls to values, in the order of names that records promise; a value of the same name stands.
+fn add_nulls(values: &mut Vec<stream::NamedValue>, names: Vec<String>) {
+    for name in names {
+        if let Err(place) = values.binary_search_by(|own| own.name.cmp(&name)) {
+            let value = Some(stream::Value { kind: None });
+            values.insert(place, stream::NamedValue { name, value });
+        }
+    }
 }
 
 fn nobody(screened: &Screened) -> String {

@@ -104,3 +104,47 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
         (3, Timestamp::from_millis(7))
     );
 }
+
+#[test]
+fn a_null_trait_is_told_and_a_null_property_is_left_out() {
+    let null = prost_types::Value {
+        kind: Some(prost_types::value::Kind::NullValue(0)),
+    };
+    let inner = prost_types::Value {
+        kind: Some(prost_types::value::Kind::StructValue(prost_types::Struct {
+            fields: [("city".to_owned(), null.clone())].into_iter().collect(),
+        })),
+    };
+    let object = prost_types::Struct {
+        fields: [
+            ("plan".to_owned(), null),
+            ("age".to_owned(), number(7.0)),
+            ("home".to_owned(), inner),
+        ]
+        .into_iter()
+        .collect(),
+    };
+    let event = v1::Event {
+        properties: Some(object.clone()),
+        traits: Some(object),
+        ..crate::fixture::event("user_id=u1")
+    };
+    let event = prepare(event, 0, &Namespaces::default(), Timestamp::from_millis(7))
+        .expect("an event")
+        .event;
+    let told = |values: &[proto::stream::v1::NamedValue]| -> Vec<(String, bool)> {
+        values
+            .iter()
+            .map(|named| {
+                let value = named.value.as_ref().and_then(proto::convert::value);
+                (named.name.clone(), value.is_some())
+            })
+            .collect()
+    };
+    assert_eq!(told(&event.properties), [("age".to_owned(), true)]);
+    let traits = [("age", true), ("home.city", false), ("plan", false)];
+    assert_eq!(
+        told(&event.traits),
+        traits.map(|(name, known)| (name.to_owned(), known))
+    );
+}

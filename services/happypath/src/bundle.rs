@@ -261,7 +261,7 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
 }
 
 /// Every kind, in the order of [`rank`].
-const KINDS: [DefinitionKind; 8] = [
+pub(crate) const KINDS: [DefinitionKind; 8] = [
     DefinitionKind::Namespace,
     DefinitionKind::Segment,
     DefinitionKind::Channel,

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::client::Connection;
 use crate::commands;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::remark;
@@ -57,6 +58,30 @@ enum Command {
     Completions(commands::completions::Args),
 }
 
+impl Command {
+    /// Where a command asks; none for those that bring their own services, or need none.
+    const fn connection(&self) -> Option<&Connection> {
+        Some(match self {
+            Self::Dev(_) | Self::Demo(_) | Self::Completions(_) => return None,
+            Self::Apply(args) => &args.connection,
+            Self::Get(args) => &args.connection,
+            Self::Diff(args) => &args.connection,
+            Self::Delete(args) => &args.connection,
+            Self::Import(args) => &args.connection,
+            Self::Track(args) => &args.connection,
+            Self::Customer(args) => &args.connection,
+            Self::Explain(args) => &args.connection,
+            Self::Flow(args) => &args.connection,
+            Self::Map(args) => &args.connection,
+            Self::HappyPath(args) => &args.connection,
+            Self::Segments(args) => &args.connection,
+            Self::Activations(args) => args.connection(),
+            Self::Partitions(args) => &args.connection,
+            Self::Quarantine(args) => &args.connection,
+        })
+    }
+}
+
 /// Runs a command line: the whole of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
@@ -74,9 +99,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let addresses = cli.command.connection().map(Connection::addresses);
     match runtime.block_on(Box::pin(execute(cli.command))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            let failure = match &addresses {
+                Some(addresses) => failure.with_addresses(addresses),
+                None => failure,
+            };
             remark(&format!("error: {failure}"));
             failure.exit_code()
         }
@@ -144,6 +174,8 @@ mod tests {
             "flow welcome --version 2",
             "activations stats --journey welcome",
             "quarantine journey",
+            "quarantine",
+            "get",
             "completions bash",
         ] {
             let words = std::iter::once("happypath").chain(line.split(' '));
@@ -160,7 +192,6 @@ mod tests {
             "apply",
             "track",
             "import",
-            "get",
             "import a --batch 0",
             "import a --lane fast",
         ] {

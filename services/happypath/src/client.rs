@@ -117,6 +117,12 @@ impl Connection {
         processes
     }
 
+    /// The addresses of these processes, for messages.
+    pub(crate) fn addresses(&self) -> String {
+        let addresses: Vec<&str> = self.processes().iter().map(|(own, _)| *own).collect();
+        addresses.join(" or ")
+    }
+
     /// A client of identity.
     pub(crate) fn identity(&self) -> Result<IdentityServiceClient<PeerChannel>, Failure> {
         Ok(IdentityServiceClient::new(

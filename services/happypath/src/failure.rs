@@ -1,5 +1,6 @@
 //! Why a command failed, in words for people, with the exit code that scripts read.
 
+use std::error::Error as _;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -11,7 +12,7 @@ Exit codes:
   0  done
   1  failed
   2  the command line, a file or a definition has mistakes
-  3  what was asked for is not there
+  3  what was asked for is not there, or a store was created with other settings
   4  the service, or a store, cannot be reached";
 
 /// Why a command failed.
@@ -19,6 +20,8 @@ Exit codes:
 pub struct Failure {
     message: String,
     code: u8,
+    /// Why there was no connection, where that is what failed.
+    no_connection: Option<String>,
 }
 
 impl Failure {
@@ -27,6 +30,7 @@ impl Failure {
         Self {
             message: message.into(),
             code: 1,
+            no_connection: None,
         }
     }
 
@@ -35,7 +39,20 @@ impl Failure {
         Self {
             message: message.into(),
             code: 2,
+            no_connection: None,
         }
+    }
+
+    /// The same failure, with the addresses that could not be reached, if that is what failed.
+    pub(crate) fn with_addresses(mut self, addresses: &str) -> Self {
+        if let Some(cause) = self.no_connection.take() {
+            self.code = 4;
+            self.message = format!(
+                "cannot reach {addresses}: {cause}\n\
+                 Start the service there (`happypath dev` starts everything), or correct --address or HAPPYPATH_ADDRESS."
+            );
+        }
+        self
     }
 
     /// The exit code.
@@ -62,8 +79,21 @@ impl From<Status> for Failure {
                 _ => 1,
             },
             message: rpc::explain(&status),
+            no_connection: transport_cause(&status),
         }
     }
+}
+
+/// Why the transport failed, at its root; none where a service answered.
+fn transport_cause(status: &Status) -> Option<String> {
+    let mut cause = status.source()?;
+    if !cause.is::<tonic::transport::Error>() {
+        return None;
+    }
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Some(cause.to_string())
 }
 
 impl From<runtime::StartError> for Failure {
@@ -71,6 +101,7 @@ impl From<runtime::StartError> for Failure {
         Self {
             code: error.exit_code(),
             message: error.to_string(),
+            no_connection: None,
         }
     }
 }

@@ -25,9 +25,17 @@ struct StatsArgs {
     #[arg(long, default_value = "", hide_default_value = true)]
     journey: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
+}
+
+impl Args {
+    /// Where to ask.
+    pub(crate) const fn connection(&self) -> &Connection {
+        let Command::Stats(args) = &self.command;
+        &args.connection
+    }
 }
 
 /// Shows the statistics.

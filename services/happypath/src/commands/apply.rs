@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long)]
     validate_only: bool,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

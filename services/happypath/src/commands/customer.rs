@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// An id, or an identifier such as user_id:u1
     customer: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

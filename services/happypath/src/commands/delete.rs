@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// The name
     name: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

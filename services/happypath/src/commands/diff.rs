@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(short, long = "file", required = true, num_args = 1.., value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

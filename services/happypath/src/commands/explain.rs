@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "", hide_default_value = true)]
     expression: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 0)]
     version: u32,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

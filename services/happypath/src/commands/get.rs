@@ -6,7 +6,7 @@ use proto::definition::v1::{
 };
 use serde_json::{Value, json};
 
-use crate::bundle::{parse_kind, service};
+use crate::bundle::{KINDS, parse_kind, service};
 use crate::client::{Connection, ask};
 use crate::failure::Failure;
 use crate::limits::PAGE_SIZE;
@@ -16,9 +16,9 @@ use crate::when::when;
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The kind, such as segment or journey
+    /// The kind: namespace, segment, channel, template, policy, map, happy-path or journey; all unless given
     #[arg(value_parser = parse_kind)]
-    kind: DefinitionKind,
+    kind: Option<DefinitionKind>,
     /// The name; all of the kind unless given
     name: Option<String>,
     /// An older version; 0 for the newest
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "output")]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,18 +43,25 @@ enum Output {
 
 /// Shows the definitions.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let (stored, default) = match &args.name {
-        Some(name) => {
+    let (stored, default) = match (args.kind, &args.name) {
+        (Some(kind), Some(name)) => {
             let request = GetDefinitionRequest {
-                kind: args.kind.into(),
+                kind: kind.into(),
                 name: name.clone(),
                 version: args.version,
             };
-            let mut client = args.connection.definitions(service(args.kind))?;
+            let mut client = args.connection.definitions(service(kind))?;
             let answer = client.get_definition(ask(request)).await?.into_inner();
             (answer.definition.into_iter().collect(), Output::Yaml)
         }
-        None => (list(&args.connection, args.kind).await?, Output::Table),
+        (Some(kind), None) => (list(&args.connection, kind).await?, Output::Table),
+        (None, _) => {
+            let mut stored = Vec::new();
+            for kind in KINDS {
+                stored.extend(list(&args.connection, kind).await?);
+            }
+            (stored, Output::Table)
+        }
     };
     let output = if args.json {
         Output::Json
@@ -93,17 +100,26 @@ async fn list(
     }
 }
 
-fn show_table(kind: DefinitionKind, stored: &[StoredDefinition]) -> Result<(), Failure> {
-    let mut rows = Rows::new(&["name", "#version", "updated"]);
+fn show_table(kind: Option<DefinitionKind>, stored: &[StoredDefinition]) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["kind", "name", "#version", "updated"]);
     for definition in stored {
         let key = definition.definition.as_ref().and_then(key_of);
+        let (kind, name) = key.map_or_else(Default::default, |key| (kind_word(key.kind), key.name));
         rows.row([
-            key.map_or_else(String::new, |key| key.name),
+            kind.to_owned(),
+            name,
             definition.version.to_string(),
             when(definition.update_time.as_ref()),
         ]);
     }
-    rows.print_or(&format!("There is no {} yet.", kind_word(kind)))
+    rows.print_or(&match kind {
+        Some(DefinitionKind::Namespace) => {
+            "No namespace is defined; until one is, user_id, email and anonymous_id are known."
+                .to_owned()
+        }
+        Some(kind) => format!("There is no {} yet.", kind_word(kind)),
+        None => "Nothing is defined yet: `happypath apply -f FILE` defines it.".to_owned(),
+    })
 }
 
 fn show_yaml(stored: &[StoredDefinition]) -> Result<(), Failure> {

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     /// The happy path
     name: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }
@@ -74,11 +74,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let mut summaries = Vec::new();
     for path in &args.files {
         let (summary, stopped) = import(&args, path.clone(), &mapping).await?;
-        if !args.format.json {
-            print(&sentence(&summary))?;
-        }
         if let Some(bad) = stopped {
             return Err(Failure::mistake(stop_advice(&args, &summary, &bad)));
+        }
+        if !args.format.json {
+            print(&sentence(&summary))?;
         }
         summaries.push(summary);
     }
@@ -150,19 +150,29 @@ fn sentence(summary: &Summary) -> String {
         text.push_str(&format!("; {} of them were there before", summary.replayed));
     }
     if summary.bad > 0 {
-        text.push_str(&format!("; {} bad lines were left out", summary.bad));
+        let (lines, were) = match summary.bad {
+            1 => ("line", "was"),
+            _ => ("lines", "were"),
+        };
+        text.push_str(&format!("; {} bad {lines} {were} left out", summary.bad));
     }
     text
 }
 
+/// What to do about the line that stopped the import; the line itself was shown when it was found.
 fn stop_advice(args: &Args, summary: &Summary, bad: &BadLine) -> String {
-    let source = match &args.source {
-        Some(source) => source.clone(),
-        None => summary.source.clone(),
-    };
+    let (file, line) = (&summary.file, bad.line);
+    if summary.accepted == 0 {
+        return format!(
+            "{file}: nothing was imported, because of line {line}: correct the file or say what its columns mean, or \
+             leave bad lines out with `--on-error continue`"
+        );
+    }
+    let source = args.source.as_ref().unwrap_or(&summary.source);
     format!(
-        "{}:{bad}\nThe import stopped there. Correct the line and go on with the same lines and `--source {source}`, \
-         or leave bad lines out with `--on-error continue`.",
-        summary.file
+        "{file}: {} events were accepted, and the import stopped at line {line}. Correct it, leave the lines before it \
+         as they are, and repeat the command with `--source {source}`; or leave bad lines out with \
+         `--on-error continue`.",
+        summary.accepted
     )
 }

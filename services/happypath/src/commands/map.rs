@@ -12,7 +12,7 @@ pub(crate) struct Args {
     /// The map
     map: String,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     event_id: Option<String>,
     #[command(flatten)]
-    connection: Connection,
+    pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
 }
@@ -99,7 +99,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))
         }
-        _ => Err("expected a name, = and a value, such as user_id=u1".to_owned()),
+        _ => Err("expected a name, = and a value, such as plan=free".to_owned()),
     }
 }
 

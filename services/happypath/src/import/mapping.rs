@@ -78,6 +78,10 @@ impl Mapping {
         let text = std::fs::read_to_string(path)
             .map_err(|error| mistake(format!("cannot be read: {error}")))?;
         serde_saphyr::from_str(&text).map_err(|error| {
+            // What follows the first line quotes the file.
+            let error = error.to_string();
+            let error = error.lines().next().unwrap_or_default();
+            let error = error.strip_prefix("error: ").unwrap_or(error);
             mistake(format!(
                 "is not a mapping, such as `time: created_at` and `identifiers: {{user_id: household}}`: {error}"
             ))

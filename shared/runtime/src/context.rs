@@ -178,7 +178,7 @@ fn hot_store_error(place: &HotStoreAddress, address: String, error: HotError) ->
         return StartError::Mismatch {
             what,
             address,
-            remedy: "use the settings that it was created with, or choose another place with --hot-store",
+            remedy: "use the settings that it was created with, stop who else uses it, or choose another place with --hot-store",
             cause: error.into(),
         };
     }

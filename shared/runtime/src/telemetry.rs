@@ -12,6 +12,9 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{Config, LogFormat};
 use crate::start_error::StartError;
 
+/// Targets that tell at each start, as news, that tables are there; what the configuration says of them wins.
+const QUIETER: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn";
+
 /// The telemetry of a process; ended by [`Telemetry::shutdown`], which sends what is left.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -28,7 +31,7 @@ impl Telemetry {
             Some(endpoint) => Some(tracer_provider(program, endpoint)?),
             None => None,
         };
-        let filter = EnvFilter::try_new(&config.log_level)
+        let filter = EnvFilter::try_new(format!("{QUIETER},{}", config.log_level))
             .map_err(|error| StartError::Telemetry(error.into()))?;
         let tracing = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer().with_tracer(provider.tracer("happypath"))

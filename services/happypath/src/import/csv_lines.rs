@@ -48,13 +48,9 @@ impl CsvLines {
             // Spreadsheets begin their files with a byte order mark.
             *first = first.trim_start_matches('\u{feff}');
         }
-        let roles = mapping.roles(&columns, false).map_err(|faults| {
-            let known = columns.join(", ");
-            let bad = |(field, reason): (String, String)| {
-                BadLine::new(1, field, format!("{reason} (the columns are {known})"))
-            };
-            faults.into_iter().map(bad).collect::<Vec<_>>()
-        })?;
+        let roles = mapping
+            .roles(&columns, false)
+            .map_err(|faults| vec![bad_header(&columns, &faults)])?;
         Ok(Self {
             reader,
             record: csv::StringRecord::new(),
@@ -92,6 +88,26 @@ impl Iterator for CsvLines {
             }
         }
     }
+}
+
+/// All that is wrong with the names of the columns, as one line: an import that stops at bad lines stops at it.
+fn bad_header(columns: &[&str], faults: &[(String, String)]) -> BadLine {
+    if columns.iter().all(|column| column.is_empty()) {
+        return BadLine::new(
+            1,
+            "",
+            "names no columns: expected their names, such as `timestamp,event,user_id`, and one event on each line after",
+        );
+    }
+    let known = format!("(the columns are {})", columns.join(", "));
+    if let [(field, reason)] = faults {
+        return BadLine::new(1, field, format!("{reason} {known}"));
+    }
+    let all: Vec<String> = faults
+        .iter()
+        .map(|(field, reason)| format!("{field}: {reason}"))
+        .collect();
+    BadLine::new(1, "", format!("{} {known}", all.join("; ")))
 }
 
 fn bad_line(error: &csv::Error, line: u64) -> BadLine {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use definitions::kind_word;
-use proto::definition::v1::{AppliedDefinition, ApplyAction};
+use proto::definition::v1::{AppliedDefinition, ApplyAction, DefinitionKind};
 use serde_json::{Value, json};
 
 use crate::bundle::Bundle;
@@ -44,9 +44,17 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
     show(&applied)?;
     if args.validate_only {
-        print("\nThe definitions are right. Nothing was changed.")?;
+        return print("\nThe definitions are right. Nothing was changed.");
+    }
+    // Who imports first and defines then would wonder why a segment is empty.
+    if applied.iter().any(is_new_segment) {
+        print("\nA new or changed segment counts each customer from their next event on.")?;
     }
     Ok(())
+}
+
+fn is_new_segment(applied: &AppliedDefinition) -> bool {
+    applied.kind() == DefinitionKind::Segment && applied.action() != ApplyAction::Unchanged
 }
 
 fn show(applied: &[AppliedDefinition]) -> Result<(), Failure> {

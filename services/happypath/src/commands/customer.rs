@@ -97,11 +97,14 @@ fn found<T>(answer: Result<Response<T>, Status>) -> Result<Option<T>, Failure> {
 }
 
 fn show_customer(customer: &Customer) -> Result<(), Failure> {
+    let joined = match customer.fragment_ids.len() {
+        0 | 1 => String::new(),
+        count => format!(", joined from {count} fragments"),
+    };
     print(&format!(
-        "Customer {}, first seen {}, {} fragment(s)",
+        "Customer {}, first seen {}{joined}",
         customer.customer_id,
         when(customer.create_time.as_ref()),
-        customer.fragment_ids.len()
     ))?;
     let mut rows = Rows::new(&["namespace", "value"]);
     for identifier in &customer.identifiers {

@@ -10,6 +10,8 @@ pub const VIOLATIONS: usize = 100;
 pub const MESSAGE_DEPTH: usize = 32;
 /// Characters of a wrong value that an error shows.
 pub const SHOWN_VALUE_CHARS: usize = 60;
+/// Fields that an error about unreadable bytes names, from the outside: enough to find the place, however deep it is.
+pub const SHOWN_FIELDS: usize = 4;
 /// Bytes of a page token: what the contracts accept.
 pub const PAGE_TOKEN_BYTES: usize = 500;
 /// How often a duplicate of a request that another process is running looks for its answer.

@@ -1,7 +1,8 @@
-//! The layer around every server: a span for each call, its trace context and deadline, and no way for a panic
-//! to take other calls with it.
+//! The layer around every server: a span for each call, its trace context and deadline, reasons for requests that
+//! cannot be read, and no way for a panic to take other calls with it.
 
 mod body;
+mod unread;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -84,7 +85,7 @@ where
                 }
                 None => Ok(work.await),
             };
-            let response: Response<Body> = match done {
+            let mut response: Response<Body> = match done {
                 Ok(Ok(result)) => result?,
                 Ok(Err(_panic)) => panicked(&span).into_http(),
                 Err(_elapsed) => {
@@ -92,7 +93,7 @@ where
                     Status::from(Failure::new(ErrorReason::DeadlineExceeded, message)).into_http()
                 }
             };
-            if let Some(status) = Status::from_header_map(response.headers()) {
+            if let Some(status) = unread::status_of(response.headers_mut()) {
                 record(&span, status.code());
             }
             Ok(response.map(|body| Body::new(GuardedBody::new(body, span))))

@@ -1,4 +1,4 @@
-//! The body of an answer: streams run in it, so spans and panics reach into it.
+//! The body of an answer: streams run in it, so spans, panics and unreadable messages reach into it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -44,15 +44,15 @@ impl HttpBody for GuardedBody {
                 Pin::new(&mut this.inner).poll_frame(context)
             }))
         });
-        let Ok(frame) = polled else {
+        let Ok(mut frame) = polled else {
             this.is_over = true;
             return Poll::Ready(Some(trailers(&super::panicked(&this.span))));
         };
-        if let Poll::Ready(Some(Ok(frame))) = &frame
-            && let Some(trailers) = frame.trailers_ref()
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
         {
             let code =
-                Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code());
+                super::unread::status_of(trailers).map_or(Code::Unknown, |status| status.code());
             super::record(&this.span, code);
         }
         frame

@@ -1,4 +1,5 @@
 //! Calls from the outside: validation by the contracts, and the layer around servers.
 
 mod server;
+mod unread;
 mod validation;

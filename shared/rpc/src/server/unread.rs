@@ -1,0 +1,185 @@
+//! Requests that the transport could not read: answered as faults of the request, with reason and remedy.
+//!
+//! The transport says INTERNAL for bytes that are no message and a bare OUT_OF_RANGE for too many of them, without
+//! details. Handlers of ours never answer without details, so a status that has some is left as it is.
+
+use http::HeaderMap;
+use tonic::{Code, Status};
+
+use crate::limits::SHOWN_FIELDS;
+use crate::{Failure, Violation};
+
+/// Where details of a status travel.
+const DETAILS: &str = "grpc-status-details-bin";
+/// What the decoder of protobuf says first.
+const NO_MESSAGE: &str = "failed to decode Protobuf message: ";
+/// What the transport says of a message above the limit.
+const TOO_LARGE: &str = "Error, decoded message length too large: ";
+/// What the transport says of a frame that it cannot read.
+const BROKEN_FRAMES: [&str; 3] = [
+    "protocol error: received message with ",
+    "Unexpected EOF decoding stream.",
+    "Missing request message.",
+];
+
+/// The status in headers or trailers, after one of the transport about an unreadable request was replaced.
+pub(super) fn status_of(headers: &mut HeaderMap) -> Option<Status> {
+    let status = Status::from_header_map(headers)?;
+    if !matches!(status.code(), Code::Internal | Code::OutOfRange) || headers.contains_key(DETAILS)
+    {
+        return Some(status);
+    }
+    let Some(violation) = violation(status.code(), status.message()) else {
+        return Some(status);
+    };
+    let explained = Status::from(Failure::invalid([violation]));
+    match explained.add_header(headers) {
+        Ok(()) => Some(explained),
+        Err(_unfit) => Some(status),
+    }
+}
+
+fn violation(code: Code, message: &str) -> Option<Violation> {
+    if code == Code::OutOfRange {
+        return message.strip_prefix(TOO_LARGE).map(too_large);
+    }
+    if let Some(cause) = message.strip_prefix(NO_MESSAGE) {
+        return Some(no_message(cause));
+    }
+    let is_frame = BROKEN_FRAMES.iter().any(|text| message.starts_with(text));
+    is_frame.then(|| {
+        let description = "the message does not arrive whole and uncompressed, as gRPC frames it: \
+                           send it with a gRPC client, without compression";
+        Violation::new("", description)
+    })
+}
+
+/// Reads `found 9000000 bytes, the limit is: 8388608 bytes`.
+fn too_large(text: &str) -> Violation {
+    let mut numbers = text
+        .split(|letter: char| !letter.is_ascii_digit())
+        .filter(|digits| !digits.is_empty());
+    let description = match (numbers.next(), numbers.next()) {
+        (Some(found), Some(limit)) => format!(
+            "the message has {found} bytes, at most {limit} are taken: send less at once, in several requests"
+        ),
+        _ => "the message is too large: send less at once, in several requests".to_owned(),
+    };
+    Violation::new("", description)
+}
+
+/// Reads `Inner.field: Outer.field: cause`, which is as long as the message nests.
+fn no_message(text: &str) -> Violation {
+    let mut cause = text;
+    let mut fields = Vec::new();
+    while let Some((step, rest)) = cause.split_once(": ") {
+        let Some((message, field)) = step.split_once('.') else {
+            break;
+        };
+        if !is_name(message) || !is_name(field) {
+            break;
+        }
+        fields.push(field);
+        cause = rest;
+    }
+    let description = if cause == "recursion limit reached" {
+        "nests too deep to be read: nest less".to_owned()
+    } else {
+        format!(
+            "cannot be read as protobuf ({cause}): send the message of the contract, with a client made from it"
+        )
+    };
+    let path: Vec<&str> = fields.into_iter().rev().take(SHOWN_FIELDS).collect();
+    Violation::new(path.join("."), description)
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: &Status, expected: Option<&str>) {
+        let mut headers = HeaderMap::new();
+        status.add_header(&mut headers).expect("headers");
+        let answer = status_of(&mut headers).expect("a status");
+        let sent = Status::from_header_map(&headers).expect("a status");
+        assert_eq!(
+            (answer.code(), answer.message()),
+            (sent.code(), sent.message())
+        );
+        match expected {
+            Some(message) => assert_eq!(
+                (sent.code(), sent.message()),
+                (Code::InvalidArgument, message)
+            ),
+            None => assert_eq!(
+                (sent.code(), sent.message(), sent.details()),
+                (status.code(), status.message(), status.details())
+            ),
+        }
+    }
+
+    #[test]
+    fn what_the_transport_cannot_read_is_a_fault_of_the_request_with_a_remedy() {
+        check(
+            &Status::internal(
+                "failed to decode Protobuf message: Event.name: IngestRequest.events: invalid string value: data is \
+                 not UTF-8 encoded",
+            ),
+            Some(
+                "the request is not valid: events.name: cannot be read as protobuf (invalid string value: data is \
+                 not UTF-8 encoded): send the message of the contract, with a client made from it",
+            ),
+        );
+        let deep = "Struct.fields: Value.kind: ".repeat(50);
+        let deep = format!(
+            "failed to decode Protobuf message: {deep}Event.properties: recursion limit reached"
+        );
+        check(
+            &Status::internal(deep),
+            Some(
+                "the request is not valid: properties.kind.fields.kind: nests too deep to be read: nest less",
+            ),
+        );
+        check(
+            &Status::out_of_range(
+                "Error, decoded message length too large: found 9 bytes, the limit is: 8 bytes",
+            ),
+            Some(
+                "the request is not valid: the message has 9 bytes, at most 8 are taken: send less at once, in \
+                 several requests",
+            ),
+        );
+        check(
+            &Status::internal("Unexpected EOF decoding stream."),
+            Some(
+                "the request is not valid: the message does not arrive whole and uncompressed, as gRPC frames it: \
+                 send it with a gRPC client, without compression",
+            ),
+        );
+    }
+
+    #[test]
+    fn every_other_status_stays() {
+        check(&Status::internal("something else"), None);
+        check(&Status::out_of_range("beyond the end"), None);
+        check(
+            &Failure::internal("failed to decode Protobuf message: of our own store").into(),
+            None,
+        );
+        check(
+            &Status::with_details(
+                Code::Internal,
+                "failed to decode Protobuf message: invalid varint",
+                bytes::Bytes::from_static(b"details"),
+            ),
+            None,
+        );
+    }
+}

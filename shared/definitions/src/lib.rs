@@ -5,22 +5,28 @@
 //! compiled set to whoever watches; [`DefinitionRpc`] serves them over gRPC. Nothing here knows what a kind means.
 
 mod catalog;
+mod commit;
 mod entity;
 mod key;
 pub mod limits;
 mod migration;
 mod owner;
+mod owners;
+mod plan;
 mod reference;
 mod remote;
 mod secret;
 mod service;
+mod stamp;
 mod store;
 mod yaml;
 
 pub use catalog::{Catalog, Flaw, Versioned};
+pub use commit::Revision;
 pub use key::{DefinitionKey, key_of, kind_word};
 pub use migration::migrations;
 pub use owner::{Applied, Change, Owner};
+pub use plan::{Fault, Planned};
 pub use reference::{ReferenceSource, References};
 pub use remote::RemoteReferences;
 pub use service::DefinitionRpc;

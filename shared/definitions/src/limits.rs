@@ -20,3 +20,9 @@ pub const OLDER_VERSIONS: usize = 20;
 pub const PAGE_SIZE: usize = 100;
 /// Definitions on a page that is asked of another process: few round trips, and an answer of bounded size.
 pub const REMOTE_PAGE_SIZE: u32 = 100;
+/// Referrers that a refused deletion names in its message; the violations name more.
+pub const SHOWN_REFERRERS: usize = 5;
+/// Attempts at a change that other processes are faster than: each lost one is somebody else's change made.
+pub const ATTEMPTS: u32 = 16;
+/// The pause after a lost attempt, growing by as much with each.
+pub const CONTENTION_PAUSE: Duration = Duration::from_millis(5);

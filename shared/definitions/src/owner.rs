@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use proto::definition::v1::{AppliedDefinition, Definition, DefinitionKind};
-use rpc::{Failure, Violation};
+use rpc::Failure;
+use storage::Database;
 
-use crate::{DefinitionKey, References, Versioned};
+use crate::commit::commit;
+use crate::{DefinitionKey, Planned, References, Revision, Versioned};
 
 /// What to do with the definitions of one owner, all or none.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,6 +29,12 @@ pub trait Owner: Send + Sync + 'static {
     /// The kinds of others whose names it must know.
     fn needs(&self) -> &'static [DefinitionKind];
 
+    /// Where it keeps them.
+    fn database(&self) -> &Database;
+
+    /// How often what is stored changed.
+    async fn stored_revision(&self) -> Result<Revision, Failure>;
+
     /// The names of a kind that it owns.
     async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure>;
 
@@ -45,15 +53,22 @@ pub trait Owner: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Versioned<Definition>>, Failure>;
 
-    /// Says what is wrong with the set after a change; paths are `definitions[i].…` for definitions of the request,
-    /// and name the definition for others.
-    async fn check(
+    /// Plans a change, with the names of others as they are before and after it.
+    ///
+    /// Faults are those of the definitions of the change, and of stored ones that the change breaks. A stored
+    /// definition that was at fault at the same place before stands in nobody's way.
+    async fn plan(
         &self,
         change: &Change,
-        references: &References,
-    ) -> Result<Vec<Violation>, Failure>;
+        before: &References,
+        after: &References,
+    ) -> Result<Planned, Failure>;
 
-    /// Makes a change, all or none, and returns what it did; with `validate_only`, what it would do.
+    /// Brings into force what is stored.
+    async fn bring_into_force(&self);
+
+    /// Makes a change of this owner alone, all or none, and returns what it did; with `validate_only`, what it would
+    /// do.
     ///
     /// # Errors
     /// [`rpc::ErrorReason::DefinitionInvalid`] where the set does not hold together then;
@@ -63,5 +78,15 @@ pub trait Owner: Send + Sync + 'static {
         change: &Change,
         references: &References,
         validate_only: bool,
-    ) -> Result<Applied, Failure>;
+    ) -> Result<Applied, Failure> {
+        let seen = self.stored_revision().await?;
+        let mut planned = [self.plan(change, references, references).await?];
+        crate::plan::refuse_faults(&mut planned)?;
+        if !validate_only && planned[0].is_change() {
+            commit(self.database(), vec![seen], &mut planned).await?;
+            self.bring_into_force().await;
+        }
+        let [planned] = planned;
+        Ok(planned.applied)
+    }
 }

@@ -3,17 +3,14 @@
 use kernel::Timestamp;
 use prost::Message as _;
 use proto::definition::v1::{Definition, DefinitionKind};
-use rpc::{ErrorReason, Failure};
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use rpc::Failure;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use storage::Database;
 
 use crate::entity::{definition, revision};
-use crate::owner::Applied;
-use crate::{DefinitionKey, Versioned, key_of, limits};
+use crate::{DefinitionKey, Versioned, limits};
 
 /// The rows of one owner.
 pub(super) struct Rows {
@@ -31,6 +28,10 @@ impl Rows {
 
     pub(super) fn owner(&self) -> &str {
         &self.owner
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
     }
 
     pub(super) async fn revision(&self) -> Result<i64, Failure> {
@@ -126,120 +127,6 @@ impl Rows {
             .map_err(Failure::store_unavailable)?;
         rows.into_iter().map(read).collect()
     }
-
-    /// Writes a change to the set that had this revision, all or none.
-    pub(super) async fn write(
-        &self,
-        seen: i64,
-        written: &mut [Versioned<Definition>],
-        deleted: Option<&DefinitionKey>,
-        now: Timestamp,
-        applied: &mut Applied,
-    ) -> Result<(), Failure> {
-        let transaction = self
-            .database
-            .begin_write()
-            .await
-            .map_err(Failure::store_unavailable)?;
-        if !self.advance(&transaction, seen).await? {
-            let message = "another change of the definitions was faster";
-            return Err(Failure::new(ErrorReason::DefinitionContended, message));
-        }
-        if let Some(key) = deleted {
-            retire(&transaction, key, now).await?;
-        }
-        for it in written {
-            let Some(key) = key_of(&it.value) else {
-                continue;
-            };
-            retire(&transaction, &key, now).await?;
-            // A name that was deleted once goes on counting where it stopped.
-            it.version = next_version(&transaction, &key).await?;
-            for (_, answer) in applied.iter_mut() {
-                if answer.kind == key.kind as i32 && answer.name == key.name {
-                    answer.version = it.version;
-                }
-            }
-            let row = definition::ActiveModel {
-                kind: Set(key.kind as i32),
-                name: Set(key.name),
-                version: Set(i32::try_from(it.version).map_err(Failure::internal)?),
-                body: Set(it.value.encode_to_vec()),
-                etag: Set(it.etag.clone()),
-                create_time: Set(now.as_millis()),
-                delete_time: Set(None),
-            };
-            definition::Entity::insert(row)
-                .exec_without_returning(&transaction)
-                .await
-                .map_err(Failure::store_unavailable)?;
-        }
-        transaction
-            .commit()
-            .await
-            .map_err(Failure::store_unavailable)
-    }
-
-    /// Moves the revision on, unless somebody else did.
-    async fn advance(&self, connection: &impl ConnectionTrait, seen: i64) -> Result<bool, Failure> {
-        let first = revision::ActiveModel {
-            owner: Set(self.owner.clone()),
-            revision: Set(0),
-        };
-        revision::Entity::insert(first)
-            .on_conflict(
-                OnConflict::column(revision::Column::Owner)
-                    .do_nothing()
-                    .to_owned(),
-            )
-            .exec_without_returning(connection)
-            .await
-            .map_err(Failure::store_unavailable)?;
-        let moved = revision::Entity::update_many()
-            .col_expr(
-                revision::Column::Revision,
-                Expr::col(revision::Column::Revision).add(1),
-            )
-            .filter(revision::Column::Owner.eq(self.owner.as_str()))
-            .filter(revision::Column::Revision.eq(seen))
-            .exec(connection)
-            .await
-            .map_err(Failure::store_unavailable)?;
-        Ok(moved.rows_affected == 1)
-    }
-}
-
-async fn retire(
-    connection: &impl ConnectionTrait,
-    key: &DefinitionKey,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    definition::Entity::update_many()
-        .col_expr(definition::Column::DeleteTime, Expr::value(now.as_millis()))
-        .filter(definition::Column::Kind.eq(key.kind as i32))
-        .filter(definition::Column::Name.eq(key.name.as_str()))
-        .filter(definition::Column::DeleteTime.is_null())
-        .exec(connection)
-        .await
-        .map_err(Failure::store_unavailable)?;
-    Ok(())
-}
-
-async fn next_version(
-    connection: &impl ConnectionTrait,
-    key: &DefinitionKey,
-) -> Result<u32, Failure> {
-    let newest: Option<i32> = definition::Entity::find()
-        .select_only()
-        .column(definition::Column::Version)
-        .filter(definition::Column::Kind.eq(key.kind as i32))
-        .filter(definition::Column::Name.eq(key.name.as_str()))
-        .order_by_desc(definition::Column::Version)
-        .into_tuple()
-        .one(connection)
-        .await
-        .map_err(Failure::store_unavailable)?;
-    u32::try_from(newest.unwrap_or(0) + 1).map_err(Failure::internal)
 }
 
 fn read(row: definition::Model) -> Result<Versioned<Definition>, Failure> {

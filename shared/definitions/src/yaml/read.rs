@@ -223,10 +223,15 @@ impl Reader {
             Kind::Bytes | Kind::Message(_) => None,
         };
         if value.is_none() {
+            let hint = match kind {
+                Kind::Bool => bool_meant(text),
+                _ => None,
+            };
+            let hint = hint.map_or(String::new(), |meant| format!("did you mean {meant}? "));
             self.report(
                 place,
                 format!(
-                    "`{}` is not right here: expected {}",
+                    "`{}` is not right here: {hint}expected {}",
                     shown(text),
                     wanted(kind)
                 ),
@@ -326,6 +331,15 @@ pub(super) fn is_other_type(text: &str) -> bool {
     is_word
         || (begins
             && (text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o")))
+}
+
+/// What a word of YAML 1.1 means where true or false belongs.
+fn bool_meant(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "y" | "yes" | "on" | "true" => Some(true),
+        "n" | "no" | "off" | "false" => Some(false),
+        _ => None,
+    }
 }
 
 fn wanted(kind: &Kind) -> &'static str {

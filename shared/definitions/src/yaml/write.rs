@@ -137,12 +137,20 @@ fn quoted(text: &str, indent: usize) -> String {
         && !text.contains(": ")
         && !text.contains(" #")
         && !text.chars().any(char::is_control)
-        && !is_other_type(text);
+        && !is_other_type(text)
+        && !is_bool_elsewhere(text);
     if is_plain {
         text.to_owned()
     } else {
         escaped(text)
     }
+}
+
+/// Whether YAML 1.1 reads a plain scalar as true or false: many tools still do, and would read another name.
+fn is_bool_elsewhere(text: &str) -> bool {
+    ["y", "n", "yes", "no", "on", "off"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn escaped(text: &str) -> String {

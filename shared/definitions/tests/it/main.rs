@@ -1,4 +1,6 @@
 //! Definitions from the outside: the front door, the store and the gRPC server.
 
+mod change;
+mod fixture;
 mod server;
 mod yaml;

@@ -121,6 +121,32 @@ fn each_mistake_names_line_column_and_what_would_be_right() {
 }
 
 #[test]
+fn words_that_older_yaml_reads_as_true_or_false_are_names_and_written_in_quotes() {
+    for word in ["y", "n", "on", "off", "yes", "no"] {
+        let yaml = format!("segment: {{name: {word}, expression: x}}");
+        let read = parse("a.yaml", &yaml).expect(&yaml);
+        assert_eq!(key_of(&read[0].value).expect("a key").name, word);
+        let written = to_yaml(&read[0].value);
+        assert!(written.contains(&format!("name: \"{word}\"")), "{written}");
+    }
+    check(
+        "policy:\n  name: p\n  consent_by_default: yes\n",
+        &["a.yaml:3:23: `yes` is not right here: did you mean true? expected true or false"],
+    );
+    check(
+        "policy:\n  name: p\n  consent_by_default: Off\n",
+        &["a.yaml:3:23: `Off` is not right here: did you mean false? expected true or false"],
+    );
+    check(
+        "segment:\n  name: True\n  expression: 1e3\n",
+        &[
+            "a.yaml:2:9: `True` is not a text: write it in quotes, \"True\"",
+            "a.yaml:3:15: `1e3` is not a text: write it in quotes, \"1e3\"",
+        ],
+    );
+}
+
+#[test]
 fn broken_rules_of_the_contract_have_a_place_too() {
     check(
         "segment:\n  name: Loyal\n  expression: x\n---\njourney_map:\n  name: m\n  stages:\n    - name: s\n",

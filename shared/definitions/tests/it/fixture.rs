@@ -1,0 +1,200 @@
+//! What the tests share: a server over stores on SQLite, with a catalog of segments and one of journeys.
+
+use std::sync::Arc;
+
+use definitions::{
+    Catalog, DefinitionRpc, DefinitionStore, Flaw, Owner, References, Versioned, migrations, parse,
+};
+use proto::definition::v1::definition::Kind;
+use proto::definition::v1::definition_service_server::DefinitionService as _;
+use proto::definition::v1::{
+    ApplyAction, ApplyDefinitionsRequest, Definition, DefinitionKind, DeleteDefinitionRequest,
+};
+use rpc::Idempotency;
+use storage::{Database, DatabaseUrl, Requests};
+use tokio::sync::watch;
+use tonic::{Request, Status};
+
+/// Owns segments and channels; a segment named `bad` does not compile.
+pub(crate) struct Segments;
+
+impl Catalog for Segments {
+    type Compiled = Vec<String>;
+
+    fn kinds(&self) -> &'static [DefinitionKind] {
+        &[DefinitionKind::Segment, DefinitionKind::Channel]
+    }
+
+    fn compile(
+        &self,
+        all: &[Versioned<Definition>],
+        _: &References,
+    ) -> Result<Vec<String>, Vec<Flaw>> {
+        let mut names = Vec::new();
+        let mut flaws = Vec::new();
+        for (index, it) in all.iter().enumerate() {
+            let name = definitions::key_of(&it.value).expect("validated").name;
+            if name == "bad" {
+                flaws.push(Flaw::new(index, "segment.expression", "does not compile"));
+            }
+            names.push(format!("{name}@{}", it.version));
+        }
+        if flaws.is_empty() {
+            Ok(names)
+        } else {
+            Err(flaws)
+        }
+    }
+}
+
+/// Owns journeys, whose entry must name a known segment; compiled, it tells which segments were in force then.
+pub(crate) struct Journeys {
+    segments: watch::Receiver<Arc<Vec<String>>>,
+}
+
+impl Catalog for Journeys {
+    type Compiled = Vec<String>;
+
+    fn kinds(&self) -> &'static [DefinitionKind] {
+        &[DefinitionKind::Journey]
+    }
+
+    fn needs(&self) -> &'static [DefinitionKind] {
+        &[DefinitionKind::Segment]
+    }
+
+    fn compile(
+        &self,
+        all: &[Versioned<Definition>],
+        references: &References,
+    ) -> Result<Vec<String>, Vec<Flaw>> {
+        use proto::journey::v1::trigger::Kind as TriggerKind;
+        let flaws: Vec<Flaw> = all
+            .iter()
+            .enumerate()
+            .filter_map(|(index, it)| {
+                let Some(Kind::Journey(journey)) = &it.value.kind else {
+                    return None;
+                };
+                let trigger = journey.entry.as_ref()?.trigger.as_ref()?;
+                let Some(TriggerKind::SegmentEntered(name)) = &trigger.kind else {
+                    return None;
+                };
+                let text = format!("there is no segment `{name}`");
+                (!references.has(DefinitionKind::Segment, name))
+                    .then(|| Flaw::new(index, "journey.entry.trigger.segment_entered", text))
+            })
+            .collect();
+        if flaws.is_empty() {
+            Ok(self.segments.borrow().to_vec())
+        } else {
+            Err(flaws)
+        }
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) rpc: DefinitionRpc,
+    pub(crate) segments: Arc<DefinitionStore<Segments>>,
+    pub(crate) journeys: Arc<DefinitionStore<Journeys>>,
+    pub(crate) replica: Arc<DefinitionStore<Segments>>,
+    pub(crate) database: Database,
+    _folder: tempfile::TempDir,
+}
+
+/// One process over a database.
+pub(crate) async fn process(
+    database: &Database,
+) -> (
+    DefinitionRpc,
+    Arc<DefinitionStore<Segments>>,
+    Arc<DefinitionStore<Journeys>>,
+) {
+    let segments = DefinitionStore::load(database.clone(), "segmentation", Segments)
+        .await
+        .expect("loaded");
+    let catalog = Journeys {
+        segments: segments.watch(),
+    };
+    let journeys = DefinitionStore::load(database.clone(), "journey", catalog)
+        .await
+        .expect("loaded");
+    // In the wrong order: the server finds the right one.
+    let owners: Vec<Arc<dyn Owner>> = vec![journeys.clone(), segments.clone()];
+    let idempotency = Idempotency::new(Requests::new(database.clone()));
+    let rpc = DefinitionRpc::new(owners, None, idempotency);
+    (rpc, segments, journeys)
+}
+
+pub(crate) async fn world() -> World {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("t.db").display())
+        .parse()
+        .expect("a url");
+    let database = Database::connect(&url).await.expect("a database");
+    database
+        .migrate("definitions", migrations())
+        .await
+        .expect("migrated");
+    let (rpc, segments, journeys) = process(&database).await;
+    let replica = DefinitionStore::load(database.clone(), "segmentation", Segments)
+        .await
+        .expect("loaded");
+    World {
+        rpc,
+        segments,
+        journeys,
+        replica,
+        database,
+        _folder: folder,
+    }
+}
+
+pub(crate) fn request(id: &str, yaml: &str) -> ApplyDefinitionsRequest {
+    ApplyDefinitionsRequest {
+        request_id: id.to_owned(),
+        definitions: parse("t.yaml", yaml)
+            .expect(yaml)
+            .into_iter()
+            .map(|it| it.value)
+            .collect(),
+        validate_only: false,
+    }
+}
+
+/// What became of each definition of a request.
+pub(crate) async fn apply(
+    rpc: &DefinitionRpc,
+    request: ApplyDefinitionsRequest,
+) -> Result<Vec<(ApplyAction, u32)>, Status> {
+    let answer = rpc
+        .apply_definitions(Request::new(request))
+        .await?
+        .into_inner();
+    Ok(answer
+        .applied
+        .iter()
+        .map(|it| (it.action(), it.version))
+        .collect())
+}
+
+pub(crate) const LOYAL: &str = "segment: {name: loyal, expression: x}";
+pub(crate) const JOURNEY: &str = "\
+journey:
+  name: j
+  entry: {trigger: {segment_entered: loyal}, reentry: REENTRY_NEVER}
+  steps: [{id: a, exit: {}}]";
+
+pub(crate) async fn delete(
+    rpc: &DefinitionRpc,
+    request_id: &str,
+    kind: DefinitionKind,
+    name: &str,
+) -> Result<(), Status> {
+    let request = DeleteDefinitionRequest {
+        request_id: request_id.to_owned(),
+        kind: kind.into(),
+        name: name.to_owned(),
+    };
+    rpc.delete_definition(Request::new(request)).await.map(drop)
+}

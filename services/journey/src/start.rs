@@ -41,7 +41,9 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
     let rpc = JourneyRpc::new(Arc::clone(&context.hot), store.watch());
     let status = Arc::new(engine.clone());
     Ok(Service::new(NAME)
-        .with_grpc(JourneyServiceServer::new(rpc))
+        .with_grpc(
+            JourneyServiceServer::new(rpc).max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
+        )
         .with_definitions(store)
         .with_engine(status)
         .on_shutdown(async move || {

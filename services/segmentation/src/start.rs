@@ -39,7 +39,10 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
     );
     let status = Arc::new(engine.clone());
     Ok(Service::new(NAME)
-        .with_grpc(SegmentationServiceServer::new(rpc))
+        .with_grpc(
+            SegmentationServiceServer::new(rpc)
+                .max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
+        )
         .with_definitions(store)
         .with_engine(status)
         .on_shutdown(async move || {

@@ -53,7 +53,10 @@ pub async fn serve(
     let elsewhere = references(&owners, &context.peers);
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
     routes.add_service(definitions.into_server());
-    routes.add_service(PartitionServiceServer::new(Partitions::new(engines)));
+    routes.add_service(
+        PartitionServiceServer::new(Partitions::new(engines))
+            .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
+    );
     let health = Health::new(reporter, &names).await;
     health.serving().await;
     let follower = tokio::spawn(health.clone().follow_stores(context.clone()));

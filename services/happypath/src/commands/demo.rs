@@ -27,12 +27,23 @@ pub(crate) struct Args {
 /// Plays the demo.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let folder = fresh_folder(args.folder)?;
+    let report = args.report.unwrap_or_else(|| folder.join("report.html"));
+    // Known before the year is played, not after it.
+    std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&report)
+        .map_err(|error| {
+            Failure::mistake(format!(
+                "cannot write --report {}: {error}",
+                report.display()
+            ))
+        })?;
     let running = dev::start(demo::options(&folder).config()?).await?;
     let played = Box::pin(play_at(&running.url(), &folder)).await;
     let stopped = running.stop().await;
     let (figures, definitions) = played?;
     stopped?;
-    let report = args.report.unwrap_or_else(|| folder.join("report.html"));
     std::fs::write(&report, report::html(&figures))
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", report.display())))?;
     if args.format.json {
@@ -175,9 +186,13 @@ fn show_happy_path(figures: &Figures) -> Result<(), Failure> {
         ]);
     }
     for deviation in &path.deviations {
-        let kind = deviation.kind.replace('_', " ");
+        let how = match deviation.kind.as_str() {
+            "stalled" => "stalled before".to_owned(),
+            "skipped" => "skipped".to_owned(),
+            kind => format!("{} at", kind.replace('_', " ")),
+        };
         rows.row([
-            format!("{kind} at {}", deviation.milestone),
+            format!("{how} {}", deviation.milestone),
             deviation.count.to_string(),
         ]);
     }

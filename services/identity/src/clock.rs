@@ -6,6 +6,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use engine::{Clock, SystemClock, TimeSource};
 use kernel::Timestamp;
 
+use crate::limits::{EVENT_AHEAD, VIRTUAL_LEAP};
+
+/// What a clock tells the events of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    /// The time of an event that carries none.
+    pub now: Timestamp,
+    /// Whether it is a virtual clock's.
+    pub is_virtual: bool,
+    /// The latest time that an event may carry.
+    pub latest: Timestamp,
+}
+
 /// The clock of the way in.
 #[derive(Debug)]
 pub enum IngestClock {
@@ -34,6 +47,23 @@ impl IngestClock {
                 i64::MIN => SystemClock.now(),
                 millis => Timestamp::from_millis(millis),
             },
+        }
+    }
+
+    /// What it tells the events of a request. A virtual clock that has seen nothing yet takes any time.
+    pub fn read(&self) -> ClockReading {
+        let now = self.now();
+        let latest = match self {
+            Self::Wall(_) => now + EVENT_AHEAD,
+            Self::Virtual(millis) => match millis.load(Ordering::Acquire) {
+                i64::MIN => Timestamp::MAX,
+                millis => Timestamp::from_millis(millis) + VIRTUAL_LEAP,
+            },
+        };
+        ClockReading {
+            now,
+            is_virtual: self.is_virtual(),
+            latest,
         }
     }
 

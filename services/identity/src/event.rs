@@ -14,6 +14,8 @@ use proto::convert;
 use proto::identity::v1;
 use proto::stream::v1 as stream;
 
+use crate::clock::ClockReading;
+
 /// An event that may be resolved.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -36,7 +38,7 @@ const NAMESPACE_CHARS: usize = 64;
 /// Seconds of the first and the last instant that a protobuf timestamp can carry.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
-/// Reads an event, or says everything that is wrong with it. `now` is the time of an event that carries none.
+/// Reads an event, or says everything that is wrong with it.
 ///
 /// # Errors
 /// Every violation, with paths inside the event.
@@ -44,7 +46,7 @@ pub fn prepare(
     mut event: v1::Event,
     index: usize,
     namespaces: &Namespaces,
-    now: Timestamp,
+    clock: &ClockReading,
 ) -> Result<Prepared, Vec<Violation>> {
     let bytes = event.encoded_len();
     if bytes > EVENT_BYTES {
@@ -53,13 +55,8 @@ pub fn prepare(
         return Err(vec![Violation::new("", description)]);
     }
     let mut violations = check_event(&event);
-    if let Some(time) = &event.time
-        && !(SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos))
-    {
-        violations.push(Violation::new(
-            "time",
-            "is no instant of the years 1 to 9999",
-        ));
+    if let Some(time) = &event.time {
+        violations.extend(time_rule(time, clock));
     }
     let mut read = |field: &str, object: Option<Struct>| match object {
         None => Vec::new(),
@@ -85,7 +82,7 @@ pub fn prepare(
     Ok(Prepared {
         index,
         sequence: event.sequence,
-        time: event.time.as_ref().map_or(now, convert::instant),
+        time: event.time.as_ref().map_or(clock.now, convert::instant),
         screened,
         event: stream::Event {
             event_id: event.event_id,
@@ -95,6 +92,31 @@ pub fn prepare(
             identifiers: Vec::new(),
             fragment_id: bytes::Bytes::new(),
         },
+    })
+}
+
+/// When something happened: an instant, and not far ahead of the clock.
+fn time_rule(time: &prost_types::Timestamp, clock: &ClockReading) -> Option<Violation> {
+    if !(SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)) {
+        return Some(Violation::new(
+            "time",
+            "is no instant of the years 1 to 9999",
+        ));
+    }
+    let time = convert::instant(time);
+    let (now, latest) = (clock.now, clock.latest);
+    (time > latest).then(|| {
+        let description = if clock.is_virtual {
+            format!(
+                "is {time}, more than 400 days ahead of the virtual clock, {now}: correct it, or move the clock there \
+                 first with AdvanceClock"
+            )
+        } else {
+            format!(
+                "is {time}, more than 24 hours ahead of the clock, {now}: send the time at which it happened, or none"
+            )
+        };
+        Violation::new("time", description)
     })
 }
 

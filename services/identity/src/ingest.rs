@@ -159,13 +159,13 @@ impl Intake {
         source: Source<'_>,
         namespaces: &Namespaces,
     ) -> (Vec<Prepared>, Vec<(usize, Vec<Violation>)>) {
-        let now = self.clock.now();
+        let clock = self.clock.read();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(events.len());
         let mut rejected = Vec::new();
         let mut last = 0;
         for (index, event) in events.into_iter().enumerate() {
             let sequence = event.sequence;
-            match prepare(event, index, namespaces, now) {
+            match prepare(event, index, namespaces, &clock) {
                 Err(violations) => rejected.push((index, violations)),
                 Ok(_) if matches!(source, Source::Named(_)) && sequence <= last => {
                     let description = format!(

@@ -21,7 +21,7 @@ mod stream;
 
 pub use append::{AppendError, Appender, Group, Sequenced};
 pub use catalog::NamespaceCatalog;
-pub use clock::IngestClock;
+pub use clock::{ClockReading, IngestClock};
 pub use event::{check_event, prepare};
 pub use ingest::{Accepted, Intake, Outbound, Source};
 pub use resolve::{ResolveError, Resolver, Subject};

@@ -38,3 +38,8 @@ pub const ANNOUNCE_MERGES: u64 = 100;
 pub const PAGE_SIZE: usize = 100;
 /// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
 pub const BATCHES_AHEAD: usize = 1;
+/// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
+pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
+/// How far one event may move a virtual clock: a year of silence is a story, more is a mistyped date that would let
+/// every timer fire.
+pub const VIRTUAL_LEAP: kernel::Duration = kernel::Duration::from_days(400);

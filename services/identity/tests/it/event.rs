@@ -1,8 +1,10 @@
 //! The rules of an event, written by hand, against the interpreter of the contract.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use identity::{check_event, prepare};
+use engine::{Clock, TimeSource, VirtualClock};
+use identity::{ClockReading, IngestClock, check_event, prepare};
 use identity_core::Namespaces;
 use kernel::Timestamp;
 use proptest::prelude::*;
@@ -44,6 +46,47 @@ proptest! {
         };
         prop_assert_eq!(fast, contract, "{:?}", event);
     }
+}
+
+/// A clock that shows seven milliseconds, and lets events be a day ahead.
+fn clock() -> ClockReading {
+    ClockReading {
+        now: Timestamp::from_millis(7),
+        is_virtual: false,
+        latest: Timestamp::from_millis(86_400_007),
+    }
+}
+
+#[test]
+fn an_event_far_ahead_of_the_clock_is_refused_with_a_remedy() {
+    let at = |millis: i64| v1::Event {
+        time: Some(proto::convert::timestamp(Timestamp::from_millis(millis))),
+        ..crate::fixture::event("user_id=u1")
+    };
+    let check = |clock: &ClockReading, latest: i64, words: &str| {
+        prepare(at(latest), 0, &Namespaces::default(), clock).expect("in time");
+        let violations =
+            prepare(at(latest + 1), 0, &Namespaces::default(), clock).expect_err("far ahead");
+        assert_eq!(violations.len(), 1, "{violations:?}");
+        assert_eq!(violations[0].field, "time");
+        assert!(violations[0].description.contains(words), "{violations:?}");
+    };
+    let day = 86_400_000;
+    let wall: Arc<dyn Clock> = Arc::new(VirtualClock::new(Timestamp::from_millis(7)));
+    let wall = IngestClock::new(&TimeSource::Wall(wall), None);
+    check(
+        &wall.read(),
+        7 + day,
+        "more than 24 hours ahead of the clock",
+    );
+    let stream = IngestClock::new(&TimeSource::Stream, None);
+    prepare(at(9_000 * day), 0, &Namespaces::default(), &stream.read()).expect("the first event");
+    stream.observe(Timestamp::from_millis(day));
+    check(&stream.read(), 401 * day, "AdvanceClock");
+    stream
+        .advance(Timestamp::from_millis(1_000 * day))
+        .expect("forward");
+    check(&stream.read(), 1_400 * day, "more than 400 days ahead");
 }
 
 fn number(number: f64) -> prost_types::Value {
@@ -92,13 +135,11 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
             "",
         ),
     ] {
-        let violations =
-            prepare(event, 0, &Namespaces::default(), Timestamp::from_millis(7)).expect_err(field);
+        let violations = prepare(event, 0, &Namespaces::default(), &clock()).expect_err(field);
         assert_eq!(violations.len(), 1, "{violations:?}");
         assert_eq!(violations[0].field, field);
     }
-    let prepared =
-        prepare(good, 3, &Namespaces::default(), Timestamp::from_millis(7)).expect("an event");
+    let prepared = prepare(good, 3, &Namespaces::default(), &clock()).expect("an event");
     assert_eq!(
         (prepared.index, prepared.time),
         (3, Timestamp::from_millis(7))
@@ -129,7 +170,7 @@ fn a_null_trait_is_told_and_a_null_property_is_left_out() {
         traits: Some(object),
         ..crate::fixture::event("user_id=u1")
     };
-    let event = prepare(event, 0, &Namespaces::default(), Timestamp::from_millis(7))
+    let event = prepare(event, 0, &Namespaces::default(), &clock())
         .expect("an event")
         .event;
     let told = |values: &[proto::stream::v1::NamedValue]| -> Vec<(String, bool)> {

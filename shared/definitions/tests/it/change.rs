@@ -3,10 +3,11 @@
 use definitions::{Change, DefinitionKey, Owner as _, References};
 use proto::definition::v1::{ApplyAction, DefinitionKind};
 use sea_orm::ConnectionTrait as _;
+use testkit::PostgresServer;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::fixture::{JOURNEY, LOYAL, apply, delete, process, request, world};
+use crate::fixture::{JOURNEY, LOYAL, World, apply, delete, process, request, world, world_on};
 
 fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
@@ -16,7 +17,18 @@ fn fields(status: &Status) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn teams_that_define_things_at_the_same_moment_do_not_refuse_each_other() {
-    let world = world().await;
+    teams(&world().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn teams_do_not_refuse_each_other_on_postgres_either() {
+    let server = PostgresServer::start().expect("starts");
+    let folder = tempfile::tempdir().expect("a folder");
+    teams(&world_on(&server.url(), folder).await).await;
+}
+
+/// Eight teams, on two processes over the same database, each make a bundle of their own and delete it again.
+async fn teams(world: &World) {
     let (other, _, _) = process(&world.database).await;
     let teams = (0..8).map(|team| {
         let rpc = if team % 2 == 0 { &world.rpc } else { &other };

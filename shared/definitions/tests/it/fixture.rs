@@ -126,11 +126,16 @@ pub(crate) async fn process(
     (rpc, segments, journeys)
 }
 
+/// A process and a replica of it on SQLite.
 pub(crate) async fn world() -> World {
     let folder = tempfile::tempdir().expect("a folder");
-    let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("t.db").display())
-        .parse()
-        .expect("a url");
+    let url = format!("sqlite:{}", folder.path().join("t.db").display());
+    world_on(&url, folder).await
+}
+
+/// The same on a database; the folder goes with it.
+pub(crate) async fn world_on(url: &str, folder: tempfile::TempDir) -> World {
+    let url: DatabaseUrl = url.parse().expect("a url");
     let database = Database::connect(&url).await.expect("a database");
     database
         .migrate("definitions", migrations())

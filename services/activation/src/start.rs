@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use activation_core::ActivationCore;
 use definitions::DefinitionStore;
-use engine::{Engine, EngineConfig, EngineHandle};
+use engine::{Engine, EngineHandle};
 use proto::activation::v1::activation_service_server::ActivationServiceServer;
 use runtime::{Context, Service, StartError};
 
@@ -68,15 +68,9 @@ async fn start_parts(context: &Context) -> Result<Parts, StartError> {
         Arc::clone(&context.hot),
         store.watch(),
     ));
-    let mut config = EngineConfig::<ActivationCore>::new(
-        Arc::clone(&context.hot),
-        context.leases.clone(),
-        context.time.clone(),
-        context.worker.as_ref(),
-        store.watch(),
-    )
-    .with_dispatcher(Arc::new(deliverer.clone()));
-    config.lease_ttl = context.config.lease_ttl;
+    let config = context
+        .engine_config::<ActivationCore>(store.watch())
+        .with_dispatcher(Arc::new(deliverer.clone()));
     let engine = Engine::start(config)
         .await
         .map_err(|error| failed(error.into()))?;

@@ -1,4 +1,4 @@
-//! Stored states: between the customer's [`State`] and the message that keeps it.
+//! Stored states: between the customer's state and the message that keeps it.
 
 mod read;
 mod write;

@@ -1,7 +1,7 @@
 //! The state of one customer: what earlier facts left behind.
 //!
 //! Names are shared texts, so that a copy of the state, which the engine takes before each step, costs no copies of
-//! them. How it is stored is in [`codec`](crate::codec).
+//! them. How it is stored is in `codec`.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use definitions::DefinitionStore;
-use engine::{Engine, EngineConfig};
+use engine::Engine;
 use journey_core::JourneyCore;
 use proto::journey::v1::journey_service_server::JourneyServiceServer;
 use runtime::{Context, Service, StartError};
@@ -28,13 +28,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let poll = tokio::spawn(Arc::clone(&store).poll());
-    let config = EngineConfig::<JourneyCore>::new(
-        Arc::clone(&context.hot),
-        context.leases.clone(),
-        context.time.clone(),
-        context.worker.as_ref(),
-        store.watch(),
-    );
+    let config = context.engine_config::<JourneyCore>(store.watch());
     let engine = Engine::start(config)
         .await
         .map_err(|error| StartError::service(NAME, error))?;

@@ -101,7 +101,6 @@ impl Pass<'_> {
 impl Stage {
     /// Whether a customer may come here from a stage, or from outside the map.
     fn admits(&self, from: Option<&Name>) -> bool {
-        self.from.anywhere
-            || from.map_or(self.from.outside, |from| self.from.stages.contains(from))
+        self.from.anywhere || from.map_or(self.from.outside, |from| self.from.stages.contains(from))
     }
 }

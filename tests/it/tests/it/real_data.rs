@@ -254,7 +254,7 @@ fn balances(figures: &Figures) {
     let last = figures.months.last().expect("months");
     assert_eq!(
         last.stages.iter().map(|s| s.count).sum::<u64>(),
-        figures.map.stages.iter().map(|s| s.present).sum()
+        figures.map.stages.iter().map(|s| s.present).sum::<u64>()
     );
     let months: BTreeSet<_> = figures.months.iter().map(|month| &month.month).collect();
     assert_eq!(months.len(), 15);

@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::migrator::MigratorTraitSelf;
@@ -48,13 +48,22 @@ impl Database {
                 });
             }
         }
-        let orm = sea_orm::Database::connect(options)
-            .await
-            .map_err(|source| StorageError::Connect {
-                url: url.to_string(),
-                source,
-            })?;
-        Ok(Self { orm })
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match sea_orm::Database::connect(options.clone()).await {
+                Ok(orm) => return Ok(Self { orm }),
+                Err(error) if is_locked(&error) && attempts < limits::CONNECT_ATTEMPTS => {
+                    tokio::time::sleep(limits::CONNECT_PAUSE).await;
+                }
+                Err(source) => {
+                    return Err(StorageError::Connect {
+                        url: url.to_string(),
+                        source,
+                    });
+                }
+            }
+        }
     }
 
     /// The connection, for a service's own tables.
@@ -106,4 +115,16 @@ impl Database {
             source,
         })
     }
+}
+
+/// Whether SQLite is locked. Where several processes open a new file at once, one turns it to WAL, and SQLite refuses the
+/// others at once, whatever their busy time-out.
+fn is_locked(error: &DbErr) -> bool {
+    const SQLITE_BUSY: &str = "5";
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else {
+        return false;
+    };
+    error
+        .as_database_error()
+        .is_some_and(|error| error.code().as_deref() == Some(SQLITE_BUSY))
 }

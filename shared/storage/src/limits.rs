@@ -14,3 +14,7 @@ pub const ACQUIRE: Duration = Duration::from_secs(10);
 pub const REQUEST_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// How long a request may be under way before its process counts as dead: above every deadline.
 pub const REQUEST_UNDER_WAY: kernel::Duration = kernel::Duration::from_millis(60_000);
+/// Attempts to open a SQLite file that another process is just setting up, which takes it milliseconds.
+pub(crate) const CONNECT_ATTEMPTS: u32 = 40;
+/// Between two attempts.
+pub(crate) const CONNECT_PAUSE: Duration = Duration::from_millis(25);

@@ -32,18 +32,10 @@ impl Installation {
 
     /// Returns once everything accepted so far has happened, receipts included.
     pub(crate) async fn idle(&self) -> Result<(), Failure> {
-        let mut partitions = PartitionServiceClient::new(self.channel.clone());
-        let mut seen = None;
-        loop {
-            let idle = partitions
-                .await_idle(AwaitIdleRequest::default())
-                .await?
-                .into_inner();
-            if seen == Some(idle.commit_count) {
-                return Ok(());
-            }
-            seen = Some(idle.commit_count);
-        }
+        PartitionServiceClient::new(self.channel.clone())
+            .await_idle(AwaitIdleRequest::default())
+            .await?;
+        Ok(())
     }
 
     /// Ends it.

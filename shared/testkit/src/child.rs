@@ -35,6 +35,26 @@ pub enum StartError {
         /// The end of what it wrote.
         log: String,
     },
+    /// Valkey is not on this machine; few systems have a package of it.
+    #[error(
+        "`valkey-server` is not installed: run `tests/run`, which puts it into `.cache/valkey`, or name the program in \
+         the environment variable {variable}"
+    )]
+    NoValkey {
+        /// The environment variable that may name it.
+        variable: &'static str,
+    },
+    /// Servers that belong together did not find each other in time.
+    #[error("{what} within {PATIENCE:?}: {last}")]
+    Apart {
+        /// What did not happen.
+        what: &'static str,
+        /// What they said last.
+        last: String,
+    },
+    /// A certificate could not be made.
+    #[error("a certificate for tests cannot be made")]
+    Certificate(#[from] rcgen::Error),
     /// The machine refused a file, a port or a process.
     #[error("the test server cannot be prepared")]
     Io(#[from] io::Error),
@@ -78,6 +98,39 @@ pub(crate) fn serves(child: &mut Child, mut is_ready: impl FnMut() -> bool) -> i
     Ok(false)
 }
 
+/// Waits until an answer is the right one: `ask` returns what it saw where it is not.
+pub(crate) fn until(
+    what: &'static str,
+    mut ask: impl FnMut() -> Result<(), String>,
+) -> Result<(), StartError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(()) => return Ok(()),
+            Err(last) if Instant::now() >= deadline => {
+                return Err(StartError::Apart { what, last });
+            }
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// Sends a signal to processes.
+pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
+    let sent = Command::new("kill")
+        .arg(format!("-{name}"))
+        .args(processes.iter().map(u32::to_string))
+        .stderr(Stdio::null())
+        .status()?;
+    if sent.success() {
+        Ok(())
+    } else {
+        Err(io::Error::other(format!(
+            "no process took the signal {name}"
+        )))
+    }
+}
+
 /// Ends a child as a crash does, and collects it.
 pub(crate) fn kill_9(child: &mut Child) -> io::Result<()> {
     child.kill()?;
@@ -90,11 +143,7 @@ pub(crate) fn stop(child: &mut Child, signal: &str) -> io::Result<()> {
     if child.try_wait()?.is_some() {
         return Ok(());
     }
-    let asked = Command::new("kill")
-        .args([format!("-{signal}"), child.id().to_string()])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
+    let asked = self::signal(signal, &[child.id()]).is_ok();
     let deadline = Instant::now() + PATIENCE;
     while asked && Instant::now() < deadline {
         if child.try_wait()?.is_some() {

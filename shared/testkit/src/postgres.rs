@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 
 use crate::StartError;
-use crate::child::{PORT_ATTEMPTS, find, free_port, kill_9, serves, stop, tail};
+use crate::child::{PORT_ATTEMPTS, find, free_port, kill_9, serves, signal, stop, tail, until};
 
 const PACKAGE: &str = "postgresql";
 
@@ -21,6 +21,7 @@ const PACKAGE: &str = "postgresql";
 #[derive(Debug)]
 pub struct PostgresServer {
     programs: Programs,
+    arguments: Vec<String>,
     folder: TempDir,
     port: u16,
     child: Child,
@@ -56,13 +57,15 @@ impl PostgresServer {
             chown(folder.path(), Some(user), Some(group))?;
         }
         programs.init(folder.path())?;
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         let mut last = None;
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
-            match programs.spawn(arguments, folder.path(), port) {
+            match programs.spawn(&arguments, folder.path(), port) {
                 Ok(child) => {
                     return Ok(Self {
                         programs,
+                        arguments,
                         folder,
                         port,
                         child,
@@ -73,6 +76,11 @@ impl PostgresServer {
             }
         }
         Err(last.expect("there is at least one attempt"))
+    }
+
+    /// The id of its process: to read what it uses, or to signal it.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// The address of the database `postgres`.
@@ -106,12 +114,82 @@ impl PostgresServer {
         }
     }
 
-    /// Kills the server as a crash does.
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills the server as a crash does: all its processes, and none has a say.
     ///
     /// # Errors
     /// [`StartError::Io`] where the system refuses.
     pub fn kill_9(&mut self) -> Result<(), StartError> {
-        Ok(kill_9(&mut self.child)?)
+        self.suspend()?;
+        let processes = self.processes()?;
+        signal("KILL", &processes)?;
+        self.child.wait()?;
+        // The next server needs the shared memory that the last of them frees.
+        until("the processes of postgres did not end", || {
+            if processes.iter().all(|process| !is_running(*process)) {
+                Ok(())
+            } else {
+                Err(format!("{processes:?}"))
+            }
+        })
+    }
+
+    /// Starts the server again with the same port and folder, after ending it where it still runs.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn restart(&mut self) -> Result<(), StartError> {
+        if self.child.try_wait()?.is_none() {
+            self.kill_9()?;
+        }
+        // What the dead server left says that it is ready.
+        let _absent = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
+        self.child = self
+            .programs
+            .spawn(&self.arguments, self.folder.path(), self.port)?;
+        Ok(())
+    }
+
+    /// Stops all its processes in their tracks, as a machine that hangs does: connections stay, and nothing answers.
+    ///
+    /// # Errors
+    /// [`StartError::Io`] where the system refuses.
+    pub fn suspend(&self) -> Result<(), StartError> {
+        // Its first process starts the others: once it stands still, there are no new ones.
+        signal("STOP", &[self.child.id()])?;
+        Ok(signal("STOP", &self.processes()?)?)
+    }
+
+    /// Lets all its processes go on.
+    ///
+    /// # Errors
+    /// [`StartError::Io`] where the system refuses.
+    pub fn resume(&self) -> Result<(), StartError> {
+        Ok(signal("CONT", &self.processes()?)?)
+    }
+
+    /// The processes that the first one started, and last it: while it stands still, none of them is collected, so that
+    /// each takes a signal.
+    fn processes(&self) -> Result<Vec<u32>, StartError> {
+        let first = self.child.id();
+        let listed = Command::new("ps")
+            .args(["-A", "-o", "pid=,ppid="])
+            .output()?;
+        let mut all = Vec::new();
+        for line in String::from_utf8_lossy(&listed.stdout).lines() {
+            let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+            if let (Some(Ok(process)), Some(Ok(parent))) = (numbers.next(), numbers.next())
+                && parent == first
+            {
+                all.push(process);
+            }
+        }
+        all.push(first);
+        Ok(all)
     }
 
     fn url_of(&self, database: &str) -> String {
@@ -121,6 +199,8 @@ impl PostgresServer {
 
 impl Drop for PostgresServer {
     fn drop(&mut self) {
+        // One that stands still hears nothing.
+        let _gone = self.resume();
         // Immediate shutdown frees the shared memory; a failure means that the process is gone already.
         let _gone = stop(&mut self.child, "QUIT");
     }
@@ -184,7 +264,7 @@ impl Programs {
         }
     }
 
-    fn spawn(&self, arguments: &[&str], folder: &Path, port: u16) -> Result<Child, StartError> {
+    fn spawn(&self, arguments: &[String], folder: &Path, port: u16) -> Result<Child, StartError> {
         let log = folder.join("postgres.log");
         let output = File::options().create(true).append(true).open(&log)?;
         let mut child = self
@@ -215,6 +295,17 @@ impl Programs {
             })
         }
     }
+}
+
+/// Whether there is such a process that has not ended yet.
+fn is_running(process: u32) -> bool {
+    let state = Command::new("ps")
+        .args(["-o", "state=", "-p", &process.to_string()])
+        .output();
+    state.is_ok_and(|output| {
+        let state = String::from_utf8_lossy(&output.stdout);
+        !state.trim().is_empty() && !state.trim().starts_with('Z')
+    })
 }
 
 /// The ids of the user that the package creates.
@@ -255,5 +346,33 @@ mod tests {
             .output()
             .expect("runs");
         assert_eq!(String::from_utf8_lossy(&tables.stdout).trim(), "42");
+    }
+
+    #[test]
+    fn a_suspended_server_goes_on_and_a_killed_one_comes_back() {
+        let mut server =
+            PostgresServer::start_with(&["-c", "synchronous_commit=on"]).expect("starts");
+        let ask = |server: &PostgresServer, question: &str| {
+            let mut psql = server.programs.command("psql");
+            let answer = psql.args([&server.url(), "-qtAc", question]).output();
+            String::from_utf8_lossy(&answer.expect("runs").stdout)
+                .trim()
+                .to_owned()
+        };
+        ask(&server, "CREATE TABLE kept AS SELECT 7 AS number");
+        server.suspend().expect("stands still");
+        let waiting = {
+            let mut psql = server.programs.command("psql");
+            psql.args([&server.url(), "-qtAc", "SELECT number FROM kept"])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("runs")
+        };
+        server.resume().expect("goes on");
+        let answer = waiting.wait_with_output().expect("ends");
+        assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "7");
+        server.kill_9().expect("dies");
+        server.restart().expect("starts again");
+        assert_eq!(ask(&server, "SELECT number FROM kept"), "7");
     }
 }

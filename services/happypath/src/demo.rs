@@ -7,8 +7,6 @@ pub mod report;
 
 use std::path::{Path, PathBuf};
 
-use crate::bundle::Bundle;
-use crate::client::Connection;
 use crate::dev;
 use crate::failure::Failure;
 
@@ -49,9 +47,6 @@ pub async fn apply(url: &str, folder: &Path) -> Result<PathBuf, Failure> {
     for (name, text) in DEFINITIONS {
         std::fs::write(definitions.join(name), text).map_err(unwritable)?;
     }
-    let connection = Connection::single(url);
-    let bundle = Bundle::read(std::slice::from_ref(&definitions))?;
-    bundle.validate(&connection).await?;
-    bundle.apply(&connection).await?;
+    dev::apply(url, std::slice::from_ref(&definitions)).await?;
     Ok(definitions)
 }

@@ -8,6 +8,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bundle::Bundle;
+use crate::client::Connection;
+use crate::failure::Failure;
+
 /// How to start.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -108,6 +112,18 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
         shutdown,
         server,
     })
+}
+
+/// Applies definitions from files and folders to services that run on one port, as `happypath apply` does.
+///
+/// # Errors
+/// [`Failure`] where a file cannot be read, or a service refuses.
+pub async fn apply(url: &str, files: &[PathBuf]) -> Result<(), Failure> {
+    let connection = Connection::single(url);
+    let bundle = Bundle::read(files)?;
+    bundle.validate(&connection).await?;
+    bundle.apply(&connection).await?;
+    Ok(())
 }
 
 /// Those that others are asked by come first.

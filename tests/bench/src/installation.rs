@@ -1,33 +1,125 @@
-//! An installation in this process, as `happypath dev` starts it, with the demo's definitions.
+//! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real stores.
 
-use happypath::dev::{self, Running};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use happypath::dev::{self, Options};
 use proto::engine::v1::AwaitIdleRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use tempfile::TempDir;
+use testkit::{PostgresServer, RedisServer};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::Failure;
+use crate::cpu::{self, Seconds};
 
-/// A running installation and a connection to it.
+/// How durable an installation is, and so on which stores it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Redis, its append-only file flushed each second.
+    Hot,
+    /// PostgreSQL, which waits for its disk, then Redis.
+    Journal,
+    /// Embedded stores.
+    Embedded,
+}
+
+impl Level {
+    /// Its name, as the setting and the figures spell it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Journal => "journal",
+            Self::Embedded => "embedded",
+        }
+    }
+}
+
+/// The servers of installations that are measured one after another.
+#[derive(Debug)]
+pub(crate) struct Servers {
+    postgres: PostgresServer,
+}
+
+impl Servers {
+    /// Starts what is slow to start. PostgreSQL waits for its disk, as in production.
+    pub(crate) fn start() -> Result<Self, Failure> {
+        Ok(Self {
+            postgres: PostgresServer::start_with(&["-c", "shared_buffers=256MB"])?,
+        })
+    }
+}
+
+/// A running installation and a connection to it. It ends when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Installation {
-    running: Running,
+    child: Child,
+    url: String,
+    redis: Option<RedisServer>,
+    postgres: Option<u32>,
+    folder: TempDir,
+    /// A connection to it.
     pub(crate) channel: Channel,
-    _folder: TempDir,
 }
 
 impl Installation {
-    /// Starts one on the given clock, `wall` or `stream`.
-    pub(crate) async fn start(clock: &'static str) -> Result<Self, Failure> {
+    /// Starts one on empty stores, with further settings.
+    pub(crate) async fn start(
+        servers: &Servers,
+        level: Level,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let options = happypath::demo::options(folder.path()).with("clock", clock);
-        let running = dev::start(options.config()?).await?;
-        happypath::demo::apply(&running.url(), folder.path()).await?;
-        let channel = connect(&running.url()).await?;
+        let mut arguments = vec![format!("durability={}", level.name())];
+        let (mut redis, mut postgres) = (None, None);
+        if level != Level::Embedded {
+            let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
+            arguments.push(format!("hot_store={}", server.url()));
+            let database = servers.postgres.create_database()?;
+            arguments.push(format!("database={database}"));
+            postgres = Some(servers.postgres.process_id());
+            redis = Some(server);
+        }
+        arguments.extend(
+            settings
+                .iter()
+                .map(|(name, value)| format!("{name}={value}")),
+        );
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .arg(folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut url = String::new();
+        let output = child.stdout.take().ok_or("the child has no output")?;
+        BufReader::new(output).read_line(&mut url)?;
+        let url = url.trim().to_owned();
+        if url.is_empty() {
+            return Err(format!("the installation did not start: {}", child.wait()?).into());
+        }
         Ok(Self {
-            running,
-            channel,
-            _folder: folder,
+            child,
+            channel: connect(&url).await?,
+            url,
+            redis,
+            postgres,
+            folder,
         })
+    }
+
+    /// Applies the definitions of the demo.
+    pub(crate) async fn apply_demo(&self) -> Result<(), Failure> {
+        happypath::demo::apply(&self.url, self.folder.path()).await?;
+        Ok(())
+    }
+
+    /// Applies definitions, written as YAML.
+    pub(crate) async fn apply(&self, definitions: &str) -> Result<(), Failure> {
+        let file = self.folder.path().join("definitions.yaml");
+        std::fs::write(&file, definitions)?;
+        Ok(dev::apply(&self.url, &[file]).await?)
     }
 
     /// Returns once everything accepted so far has happened, receipts included.
@@ -38,10 +130,52 @@ impl Installation {
         Ok(())
     }
 
-    /// Ends it.
-    pub(crate) async fn stop(self) -> Result<(), Failure> {
-        Ok(self.running.stop().await?)
+    /// Seconds of processor time that each process has used so far.
+    pub(crate) fn used(&self) -> Seconds {
+        let mut used = Seconds::from([
+            ("client", cpu::own(std::process::id())),
+            ("services", cpu::own(self.child.id())),
+        ]);
+        if let Some(redis) = &self.redis {
+            used.insert("redis", cpu::own(redis.process_id()));
+        }
+        if let Some(postgres) = self.postgres {
+            used.insert("postgres", cpu::of_family(postgres));
+        }
+        used
     }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        // It may have ended already; nothing that it knows is wanted any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves an installation in this process until the input ends: what [`Installation::start`] runs.
+#[expect(
+    clippy::print_stdout,
+    reason = "the address is what the other process waits for"
+)]
+pub(crate) async fn serve(folder: &std::path::Path, settings: &[String]) -> Result<(), Failure> {
+    let mut options = Options::private(folder);
+    for setting in settings {
+        let (name, value) = setting
+            .split_once('=')
+            .ok_or_else(|| format!("`{setting}` is not NAME=VALUE"))?;
+        let known = runtime::SETTINGS
+            .iter()
+            .find(|known| known.name == name)
+            .ok_or_else(|| format!("`{name}` is not a setting"))?;
+        options = options.with(known.name, value);
+    }
+    let running = dev::start(options.config()?).await?;
+    println!("{}", running.url());
+    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
+        .await??;
+    Ok(running.stop().await?)
 }
 
 /// A connection as clients make it.

@@ -1,92 +1,95 @@
-//! Events a second from the ingest stream through identity, segmentation, journey and activation, all committed.
+//! Events a second from the ingest stream through identity, segmentation, journey and activation, all committed, at each
+//! level of durability, beside bare unary calls.
 
 use std::time::Instant;
 
-use futures::{SinkExt as _, StreamExt as _};
 use happypath::demo::history;
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{Event, IngestStreamRequest, Lane};
-use tonic::transport::Channel;
+use proto::identity::v1::Event;
 
-use crate::installation::{Installation, connect};
-use crate::result::{Measured, cpu_seconds, median};
+use crate::cpu::{self, Seconds};
+use crate::installation::{Installation, Level, Servers, connect};
+use crate::load::{send_stream, unary_rate};
+use crate::result::{Measured, median, median_seconds};
 use crate::{Failure, bare};
 
 const ROUNDS: usize = 5;
-const EVENTS: usize = 60_000;
-const BATCH: usize = 500;
-const IN_FLIGHT: usize = 8;
+const EVENTS: usize = 30_000;
+/// Calls of the ceiling in each round.
+const CALLS: u32 = 15_000;
+/// Each level, the events a second that it must reach, and its least ratio to bare unary calls.
+const LEVELS: [(Level, f64, f64); 3] = [
+    (Level::Journal, 5_000.0, 0.28),
+    (Level::Hot, 10_000.0, 0.55),
+    (Level::Embedded, 20_000.0, 1.1),
+];
 
-/// Measures real events, in rounds on fresh stores, each beside its ceiling.
+/// Measures real events, in rounds on fresh stores.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
     let events: Vec<Event> = history::days()?
         .into_iter()
         .flat_map(|day| day.events)
         .take(EVENTS)
         .collect();
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
-    let count = events.len() as f64;
+    let servers = Servers::start()?;
     let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
-    let (mut rates, mut ceilings, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut ceilings = Vec::new();
+    let mut rates = [const { Vec::new() }; LEVELS.len()];
+    let mut costs = [const { Vec::new() }; LEVELS.len()];
     for _ in 0..ROUNDS {
-        let installation = Installation::start("stream").await?;
-        let (started, used) = (Instant::now(), cpu_seconds());
-        stream(installation.channel.clone(), &events).await?;
-        installation.idle().await?;
-        rates.push(count / started.elapsed().as_secs_f64());
-        costs.push((cpu_seconds() - used) * 1e6 / count);
-        installation.stop().await?;
-
-        let started = Instant::now();
-        stream(bare.clone(), &events).await?;
-        ceilings.push(count / started.elapsed().as_secs_f64());
+        ceilings.push(unary_rate(&bare, CALLS).await?);
+        for (place, (level, _, _)) in LEVELS.iter().enumerate() {
+            let (rate, cost) = round(&servers, *level, &events).await?;
+            rates[place].push(rate);
+            costs[place].push(cost);
+        }
     }
-    let (figure, ceiling) = (median(rates), median(ceilings));
-    let cpu_us = median(costs);
-    Ok(Measured {
-        bench: "pipeline",
-        figure,
-        unit: "events/s",
+    let ceiling = median(ceilings);
+    let figures = rates.map(median);
+    let costs = costs.map(|readings| median_seconds(&readings));
+    let [journal_cpu, hot_cpu, embedded_cpu] = &costs;
+    let mut measured = Measured::new(
+        "pipeline",
+        figures[0],
+        "events/s (journal)",
         ceiling,
-        ratio: figure / ceiling,
-        cpu_us,
-    })
+        journal_cpu.clone(),
+    );
+    for (name, cpu) in [("hot", hot_cpu), ("embedded", embedded_cpu)] {
+        for (process, us) in cpu {
+            measured = measured.also(format!("{name}_{process}_cpu_us"), *us);
+        }
+    }
+    for ((level, least, ratio), figure) in LEVELS.iter().zip(figures) {
+        let name = level.name();
+        let (rate_name, ratio_name) = (format!("{name}_events_per_s"), format!("{name}_ratio"));
+        measured = measured
+            .also(&rate_name, figure)
+            .also(&ratio_name, figure / ceiling)
+            .at_least(&rate_name, *least)
+            .at_least(&ratio_name, *ratio);
+    }
+    Ok(measured)
 }
 
-/// Sends all events over one stream, and returns when all are accepted.
-async fn stream(channel: Channel, events: &[Event]) -> Result<(), Failure> {
-    let (mut sender, receiver) = futures::channel::mpsc::channel(IN_FLIGHT);
-    let mut client = IdentityServiceClient::new(channel);
-    let batches: Vec<IngestStreamRequest> = events
-        .chunks(BATCH)
-        .map(|chunk| IngestStreamRequest {
-            events: chunk.to_vec(),
-            source: "bench".to_owned(),
-            lane: Lane::Live.into(),
-        })
-        .collect();
-    let expected = events.len() as u64;
-    let mut answers = client.ingest_stream(receiver).await?.into_inner();
-    let send = async {
-        for batch in batches {
-            // An early end is told by the answers.
-            if sender.send(batch).await.is_err() {
-                break;
-            }
-        }
-        sender.close_channel();
-    };
-    let receive = async {
-        let mut accepted = 0;
-        while let Some(answer) = answers.next().await {
-            accepted += u64::from(answer?.accepted_count);
-        }
-        Ok::<_, Failure>(accepted)
-    };
-    let ((), accepted) = futures::join!(send, receive);
-    let accepted = accepted?;
-    if accepted == expected {
-        return Ok(());
-    }
-    Err(format!("{accepted} of {expected} events were accepted").into())
+/// Sends all events into a fresh installation. Returns events a second and processor time for each.
+async fn round(
+    servers: &Servers,
+    level: Level,
+    events: &[Event],
+) -> Result<(f64, Seconds), Failure> {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
+    let count = events.len() as f64;
+    let installation = Installation::start(
+        servers,
+        level,
+        &[("clock", "stream"), ("partitions", "16")],
+    )
+    .await?;
+    installation.apply_demo().await?;
+    let (started, before) = (Instant::now(), installation.used());
+    send_stream(installation.channel.clone(), events).await?;
+    installation.idle().await?;
+    let rate = count / started.elapsed().as_secs_f64();
+    let cost = cpu::each_us(&before, &installation.used(), count);
+    Ok((rate, cost))
 }

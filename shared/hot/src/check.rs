@@ -1,8 +1,10 @@
-//! What every store refuses before it touches anything, so that both refuse the same.
+//! What every store refuses before it touches anything, so that all refuse the same.
+
+use std::collections::HashSet;
 
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Append, Commit, HotError, limits};
+use crate::{Append, Commit, HotError, StateWrite, limits};
 
 /// Refuses what is over a limit.
 fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), HotError> {
@@ -23,20 +25,22 @@ pub(crate) fn partition(count: PartitionCount, partition: PartitionId) -> Result
 }
 
 /// Refuses a commit that no store could take.
-pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotError> {
+///
+/// # Errors
+/// [`HotError::TooLarge`] where a part or the whole is over a limit, [`HotError::Invalid`] where it contradicts itself.
+pub fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotError> {
     at_most(
         "the number of states of a commit",
         commit.states.len(),
         limits::STATES_PER_COMMIT,
     )?;
-    let mut bytes = 0;
-    for (key, value) in &commit.states {
-        at_most("a state key", key.len(), limits::KEY_BYTES)?;
-        let size = value.as_ref().map_or(0, |value| value.len());
-        at_most("a state", size, limits::STATE_BYTES)?;
-        bytes += key.len() + size;
-    }
-    for (key, _) in &commit.timers {
+    at_most(
+        "the number of fired timers of a commit",
+        commit.fired.len(),
+        limits::FIRED_PER_COMMIT,
+    )?;
+    let mut bytes = states(&commit.states)?;
+    for (key, _) in &commit.fired {
         at_most("a timer key", key.len(), limits::KEY_BYTES)?;
         bytes += key.len();
     }
@@ -54,10 +58,51 @@ pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotEr
     at_most("a commit", bytes, limits::COMMIT_BYTES)
 }
 
+/// Refuses states that no store could take; returns their bytes.
+pub(crate) fn states(states: &[StateWrite]) -> Result<usize, HotError> {
+    let mut seen = HashSet::with_capacity(states.len());
+    let mut bytes = 0;
+    for state in states {
+        at_most("a state key", state.key.len(), limits::KEY_BYTES)?;
+        let size = state.value.as_ref().map_or(0, |value| value.len());
+        at_most("a state", size, limits::STATE_BYTES)?;
+        bytes += state.key.len() + size;
+        if !seen.insert(&state.key[..]) {
+            return Err(HotError::Invalid(
+                "a state occurs twice in one commit: write it once, as it is in the end",
+            ));
+        }
+        timer(state)?;
+    }
+    Ok(bytes)
+}
+
+/// Refuses a timer that would be lost.
+fn timer(state: &StateWrite) -> Result<(), HotError> {
+    let timer = state.timer;
+    if timer.due.is_some() && timer.entry.is_none_or(|entry| timer.due < Some(entry)) {
+        return Err(HotError::Invalid(
+            "a timer is due before the entry of the index that leads to it: make it with Timer::set",
+        ));
+    }
+    if state.adds_entry && (timer.entry.is_none() || state.value.is_none()) {
+        return Err(HotError::Invalid(
+            "a state adds an entry to the index of timers and has none: say what Timer::set said",
+        ));
+    }
+    Ok(())
+}
+
 /// Refuses an append that no store could take.
-pub(crate) fn append(count: PartitionCount, append: &Append) -> Result<(), HotError> {
+///
+/// # Errors
+/// [`HotError::TooLarge`] where a part is over a limit, [`HotError::Invalid`] where it contradicts itself.
+pub fn append(count: PartitionCount, append: &Append) -> Result<(), HotError> {
     partition(count, append.to.partition)?;
     at_most("an append", append.payload.len(), limits::COMMIT_BYTES)?;
+    if append.origin.is_some_and(|origin| origin.seq == 0) {
+        return Err(HotError::Invalid("the entries of a writer count from 1"));
+    }
     let Some(range) = &append.source else {
         return Ok(());
     };
@@ -68,4 +113,51 @@ pub(crate) fn append(count: PartitionCount, append: &Append) -> Result<(), HotEr
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kernel::Timestamp;
+
+    use super::*;
+    use crate::Timer;
+
+    fn write(due: Option<i64>, entry: Option<i64>, adds_entry: bool) -> StateWrite {
+        StateWrite {
+            key: Bytes::from_static(b"key"),
+            value: Some(Bytes::from_static(b"state")),
+            timer: Timer {
+                due: due.map(Timestamp::from_millis),
+                entry: entry.map(Timestamp::from_millis),
+            },
+            adds_entry,
+        }
+    }
+
+    #[test]
+    fn a_timer_that_would_be_lost_is_refused() {
+        let cases = [
+            (write(None, None, false), true),
+            (write(Some(5), Some(5), true), true),
+            (write(Some(6), Some(5), false), true),
+            (write(None, Some(5), false), true),
+            (write(Some(5), None, false), false),
+            (write(Some(4), Some(5), false), false),
+            (write(None, None, true), false),
+        ];
+        for (state, is_right) in cases {
+            assert_eq!(
+                states(std::slice::from_ref(&state)).is_ok(),
+                is_right,
+                "{state:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_state_is_written_once() {
+        let twice = [write(None, None, false), write(None, None, false)];
+        assert!(matches!(states(&twice), Err(HotError::Invalid(_))));
+    }
 }

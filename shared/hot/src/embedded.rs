@@ -16,15 +16,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use self::disk::Disk;
 use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Outgoing,
-    Quarantined, Slot, StateKey, StreamId, StreamName, WakeReceiver, check,
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Origin,
+    Outgoing, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -158,7 +157,7 @@ impl HotStore for EmbeddedStore {
         self.inner.head(slot)
     }
 
-    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
         self.inner.load(slot, keys)
     }
 
@@ -236,5 +235,14 @@ impl HotStore for EmbeddedStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         Ok(self.inner.hints.subscribe(streams))
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.inner.sources(stream)
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        check::partition(self.inner.count, stream.partition)?;
+        Ok(Vec::new())
     }
 }

@@ -18,11 +18,24 @@ pub mod embedded;
 mod error;
 mod hints;
 pub mod limits;
+pub mod marks;
+#[cfg(feature = "contract")]
+pub mod memory;
+mod origin;
 pub mod redis;
+mod restore;
+mod stored;
+mod timer;
 
+pub use self::check::{append as check_append, commit as check_commit};
 pub use self::embedded::{EmbeddedOptions, EmbeddedStore};
 pub use self::error::HotError;
+#[cfg(feature = "contract")]
+pub use self::memory::MemoryStore;
+pub use self::origin::{Origin, Writer};
 pub use self::redis::{RedisOptions, RedisStore};
+pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
+pub use self::timer::Timer;
 
 /// A service as the hot store knows it: the first word of its keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +120,15 @@ impl StreamName {
         self as usize
     }
 
+    /// The only service that reads it.
+    pub const fn reader(self) -> Owner {
+        match self {
+            Self::Events | Self::EventsBulk => Owner::Segmentation,
+            Self::Facts | Self::FactsBulk => Owner::Journey,
+            Self::Actions | Self::ActionsBulk | Self::Outcomes => Owner::Activation,
+        }
+    }
+
     /// Its name, as keys carry it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -151,6 +173,30 @@ pub struct Entry {
     pub cursor: Cursor,
     /// What was appended.
     pub payload: Bytes,
+    /// Who wrote it, as its journal counts; absent where nobody keeps a journal.
+    pub origin: Option<Origin>,
+}
+
+/// A state as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The state.
+    pub value: Bytes,
+    /// Its timer.
+    pub timer: Timer,
+}
+
+/// A change of one state, its timer with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateWrite {
+    /// Which.
+    pub key: StateKey,
+    /// The state; absent to remove it and its timer.
+    pub value: Option<Bytes>,
+    /// The timer after this commit, as [`Timer::set`] made it.
+    pub timer: Timer,
+    /// Whether `timer.entry` is to be added to the index of timers, as [`Timer::set`] said.
+    pub adds_entry: bool,
 }
 
 /// The key of a state within its slot, at most [`limits::KEY_BYTES`]; a customer id for customers.
@@ -185,10 +231,10 @@ pub struct Commit {
     pub seq: u64,
     /// Names this batch for ever, so that a retry is told from another worker's commit of the same number.
     pub batch_id: u64,
-    /// States to write; absent to remove. At most [`limits::STATES_PER_COMMIT`].
-    pub states: Vec<(StateKey, Option<Bytes>)>,
-    /// Timers to set, one for each key; absent to clear. Due times beyond 2^53 ms are rounded.
-    pub timers: Vec<(StateKey, Option<Timestamp>)>,
+    /// States to write or remove, with their timers. At most [`limits::STATES_PER_COMMIT`].
+    pub states: Vec<StateWrite>,
+    /// Entries of the index of timers that are done with, as [`HotStore::due`] returned them.
+    pub fired: Vec<(StateKey, Timestamp)>,
     /// One entry to append to each of these streams of the same partition.
     pub outputs: Vec<(StreamName, Bytes)>,
     /// Messages to streams of other partitions, delivered by [`HotStore::outbox`] and [`HotStore::append`].
@@ -239,6 +285,9 @@ pub struct Append {
     pub payload: Bytes,
     /// Where they come from, for de-duplication; absent to always append.
     pub source: Option<SourceRange>,
+    /// Who wrote it, as its journal counts: taken only in sequence, without gaps, before the source is looked at. Absent
+    /// where nobody keeps a journal.
+    pub origin: Option<Origin>,
 }
 
 /// A range of an ordered source.
@@ -264,16 +313,23 @@ pub enum Appended {
         /// The highest sequence taken from the source.
         mark: u64,
     },
-    /// The stream is at its limit, and nothing was appended: try again later.
+    /// The stream is at its limit, and nothing was appended: try again later. Never the answer to an append with an
+    /// origin, which was accepted already.
     Full,
+    /// Entries of the same writer are missing before this one, and nothing was appended: the store has lost them, and its
+    /// partition is to be recovered.
+    Gap {
+        /// The last entry of the writer that the stream took.
+        mark: u64,
+    },
 }
 
-/// Timers that are due, oldest first.
+/// Entries of the index of timers, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
-    /// The keys and their due times.
+    /// The keys and the times of their entries. An entry counts only where it is the `entry` of its state's timer.
     pub timers: Vec<(StateKey, Timestamp)>,
-    /// When the first timer not returned is due; absent where there is none.
+    /// No entry that was not returned is before this; absent where there is none.
     pub next: Option<Timestamp>,
 }
 
@@ -284,6 +340,9 @@ pub enum Wake {
     Stream(StreamId),
     /// Look at everything.
     All,
+    /// Another server answers than before, or the same one after a restart: it may have lost what is newest. Open every
+    /// partition again.
+    Reopen,
 }
 
 /// A quarantined entry, as it was committed.
@@ -302,8 +361,10 @@ pub struct Quarantined {
 ///   [`HotError::Fenced`] from then on and changes nothing.
 /// - [`commit`](Self::commit) takes effect wholly or not at all, once for each (seq, `batch_id`), in the order of `seq`.
 /// - Entries of a stream are returned in the order in which they were appended, each at most once for a growing cursor.
-/// - A timer is returned by [`due`](Self::due) when `until` is at or after its due time, oldest first, until a commit
-///   sets or clears the timer of its key.
+/// - An entry of the index of timers is returned by [`due`](Self::due) when `until` is at or after its time, oldest
+///   first, until a commit names it as `fired`; the entries that a commit adds are there after it, also one that it
+///   names as fired. An entry that was fired can come back after the next [`open`](Self::open): it no longer counts. A
+///   partition's timers are asked for by its owner only, after [`open`](Self::open).
 /// - What was acknowledged is there after the process dies.
 #[async_trait]
 pub trait HotStore: Send + Sync + fmt::Debug + 'static {
@@ -320,7 +381,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     async fn head(&self, slot: Slot) -> Result<Head, HotError>;
 
     /// Loads states, in the order of the keys.
-    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError>;
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError>;
 
     /// Reads up to `max` entries after a cursor; does not wait.
     async fn poll(
@@ -333,7 +394,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// How many entries a stream holds after a cursor; cheap.
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError>;
 
-    /// Returns up to `max` timers that are due at `until`.
+    /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
 
     /// Applies a commit.
@@ -346,6 +407,15 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Appends from outside: ingest, consent changes, delivery outcomes, the forwarder.
     ///
     /// The source decides before the stream's limit does, so that a retry of what was taken is never told to wait.
+    ///
+    /// An origin decides before both: its journal counts without gaps, so every append in sequence moves the mark of its
+    /// writer, also one whose source was taken before. [`Appended::Replayed`] and [`Appended::Overlaps`] then mean that
+    /// nothing of it is in the stream, and never will be: what is above the source's mark is sent again as a new append,
+    /// and whoever restores the stream leaves this one out.
+    ///
+    /// # Errors
+    /// [`HotError::Invalid`] for an append with an origin where the store cannot be restored; [`HotError::Unavailable`]
+    /// says nothing about whether it took effect: retry with the very same append.
     async fn append(&self, append: &Append) -> Result<Appended, HotError>;
 
     /// Returns up to `max` messages of a partition's outbox after `after_seq`, oldest first.
@@ -378,6 +448,79 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
 
     /// Hints about streams with news, from now on. Each subscriber gets its own.
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
+
+    /// The highest sequence taken from each source of a stream.
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError>;
+
+    /// The last append with an origin that a stream took from each writer; empty where nobody keeps a journal. What workers
+    /// commit is not among them: the head of their slot tells.
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
+
+    /// Closes a partition so that it can be restored: from now on its commits are [`HotError::Fenced`], and opens,
+    /// appends with an origin and calls with an older gate are [`HotError::Unavailable`]. A gate that another process left
+    /// behind is taken over after [`limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`HotError::Invalid`] where the store cannot be restored, such as the embedded one, which is its own journal.
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let _ = (partition, gate);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number, and repeating one changes nothing.
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        let _ = (slot, gate, part);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers, counters, outbox, watermark and
+    /// quarantine, but neither its outputs nor its cursors, which [`Self::restore_stream`] makes anew.
+    ///
+    /// # Errors
+    /// [`HotError::Gap`] where it does not follow; one that was applied before changes nothing.
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        let _ = (slot, gate, commit);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its reader's cursor to
+    /// [`Cursor::START`] and forgets all writers. Repeating the last part changes nothing: no two entries have one origin.
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        let _ = (stream, gate, part);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
+    /// [`Self::open`] with higher ones.
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let _ = (partition, gate);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
 }
 
 /// Receives hints; a full one drops new hints and ends with [`Wake::All`].

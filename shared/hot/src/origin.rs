@@ -15,7 +15,12 @@ const FIRST_PROCESS: u32 = 16;
 impl Writer {
     /// The worker of a service in the entry's partition; its sequence is the number of its commits.
     pub const fn worker(owner: Owner) -> Self {
-        Self(owner.index() as u32)
+        Self(match owner {
+            Owner::Identity => 0,
+            Owner::Segmentation => 1,
+            Owner::Journey => 2,
+            Owner::Activation => 3,
+        })
     }
 
     /// A process, by the number that the journal gave it; its sequence counts its appends to the stream, from 1.
@@ -25,7 +30,9 @@ impl Writer {
 
     /// The service whose worker it is; absent for a process.
     pub fn owner(self) -> Option<Owner> {
-        Owner::ALL.into_iter().find(|owner| Self::worker(*owner) == self)
+        Owner::ALL
+            .into_iter()
+            .find(|owner| Self::worker(*owner) == self)
     }
 
     /// As keys and names carry it.

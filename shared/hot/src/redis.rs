@@ -5,12 +5,16 @@
 
 mod calls;
 mod head;
+mod index;
 mod keys;
 mod library;
 mod link;
 mod options;
 mod pack;
+mod record;
 mod reply;
+mod restore;
+mod timers;
 mod wake;
 
 use std::fmt;
@@ -18,7 +22,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
-use redis::{Cmd, Value, cmd, pipe};
+use redis::{Cmd, cmd, pipe};
 use tokio::sync::Semaphore;
 
 use self::keys::{CHANNEL, Keys};
@@ -26,13 +30,14 @@ use self::library::{Function, LIBRARY};
 use self::link::{Link, Source};
 pub use self::options::RedisOptions;
 use self::reply::{
-    bytes, cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text,
+    PAYLOAD, cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text,
     unexpected,
 };
+use self::timers::Timers;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore,
-    OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StreamId, StreamName, WakeReceiver,
-    check, limits,
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
+    Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
+    StreamName, StreamRestore, WakeReceiver, Writer, check, limits, stored,
 };
 
 /// A hot store in Redis.
@@ -42,6 +47,8 @@ pub struct RedisStore {
     source: Source,
     lanes: Vec<Link>,
     commits: Semaphore,
+    timers: Timers,
+    has_origins: bool,
 }
 
 impl fmt::Debug for RedisStore {
@@ -77,6 +84,8 @@ impl RedisStore {
             source,
             lanes,
             commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
+            timers: Timers::new(partitions),
+            has_origins: options.origins,
         };
         store.load_functions().await?;
         store.install().await?;
@@ -112,7 +121,7 @@ impl HotStore for RedisStore {
         self.read_head(slot, None).await
     }
 
-    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
         check::partition(self.count, slot.partition)?;
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -126,7 +135,10 @@ impl HotStore for RedisStore {
             get.arg(&name[..]);
         }
         let values = items(self.ask(slot.partition, &get).await?)?;
-        values.into_iter().map(maybe_bytes).collect()
+        values
+            .into_iter()
+            .map(|value| maybe_bytes(value)?.map(stored::decode).transpose())
+            .collect()
     }
 
     async fn poll(
@@ -139,9 +151,13 @@ impl HotStore for RedisStore {
         let range = range(&self.keys.stream(stream), after, max);
         entries(self.ask(stream.partition, &range).await?)?
             .into_iter()
-            .map(|(cursor, values)| {
-                let payload = payload(values)?;
-                Ok(Entry { cursor, payload })
+            .map(|(cursor, fields)| {
+                let (origin, payload) = payload(fields)?;
+                Ok(Entry {
+                    cursor,
+                    payload,
+                    origin,
+                })
             })
             .collect()
     }
@@ -162,29 +178,21 @@ impl HotStore for RedisStore {
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         check::partition(self.count, slot.partition)?;
-        let mut range = cmd("ZRANGE");
-        // One more than asked for tells when the next is due.
-        range
-            .arg(self.keys.timers(slot))
-            .arg(0)
-            .arg(max)
-            .arg("WITHSCORES");
-        let mut due = Due::default();
-        for (key, score) in pairs(self.ask(slot.partition, &range).await?)? {
-            let at = timestamp(score)?;
-            if at > until || due.timers.len() == max {
-                due.next = Some(at);
-                break;
-            }
-            due.timers.push((bytes(key)?, at));
-        }
-        Ok(due)
+        self.read_due(slot, until, max).await
     }
 
     async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
         check::partition(self.count, slot.partition)?;
         check::commit(self.count, commit)?;
-        let call = pack::commit(&LIBRARY.name(Function::Commit), &self.keys, slot, commit);
+        let field = self.has_origins.then(|| Origin {
+            writer: Writer::worker(slot.owner),
+            seq: commit.seq,
+        });
+        let field = field.map_or_else(|| PAYLOAD.to_owned(), |origin| origin.to_string());
+        let pending = self.timers.begin(slot, commit);
+        let function = LIBRARY.name(Function::Commit);
+        let moves = pending.moves();
+        let call = pack::commit(&function, &self.keys, slot, commit, moves, &field, None)?;
         let permit = self
             .commits
             .acquire()
@@ -194,7 +202,10 @@ impl HotStore for RedisStore {
         drop(permit);
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
         match text(next()?)?.as_str() {
-            "ok" => Ok(Committed::Applied),
+            "ok" => {
+                pending.apply(commit);
+                Ok(Committed::Applied)
+            }
             "already" => Ok(Committed::AlreadyApplied),
             "fenced" => Err(HotError::Fenced {
                 partition: slot.partition,
@@ -220,6 +231,7 @@ impl HotStore for RedisStore {
                 self.keys.tails(to.partition),
                 self.keys.marks(to),
                 self.keys.uses(to),
+                self.keys.origins(to),
             ],
             &[to.name.name()],
         );
@@ -228,10 +240,18 @@ impl HotStore for RedisStore {
             .arg(limits::STREAM_ENTRIES)
             .arg(limits::SOURCES_PER_STREAM)
             .arg(&append.payload[..]);
+        match append.origin {
+            Some(origin) => call
+                .arg(origin.to_string())
+                .arg(origin.writer.number())
+                .arg(digits(origin.seq))
+                .arg(digits(origin.seq - 1)),
+            None => call.arg(PAYLOAD).arg("").arg("").arg(""),
+        };
         if let Some(range) = &append.source {
             call.arg(&*range.source)
-                .arg(format!("{:020}", range.first))
-                .arg(format!("{:020}", range.last));
+                .arg(digits(range.first))
+                .arg(digits(range.last));
         }
         let mut reply = self.call(to.partition, &call).await?.into_iter();
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
@@ -242,6 +262,10 @@ impl HotStore for RedisStore {
             "overlaps" => Ok(Appended::Overlaps {
                 mark: number(next()?)?,
             }),
+            "gap" => Ok(Appended::Gap {
+                mark: number(next()?)?,
+            }),
+            "gated" => Err(restore::closed()),
             _ => Err(unexpected("a reply")),
         }
     }
@@ -260,9 +284,9 @@ impl HotStore for RedisStore {
         let range = range(&self.keys.outbox(slot), after, max);
         entries(self.ask(slot.partition, &range).await?)?
             .into_iter()
-            .map(|(cursor, values)| {
-                let [to, payload] =
-                    <[Bytes; 2]>::try_from(values).map_err(|_| unexpected("an outbox message"))?;
+            .map(|(cursor, fields)| {
+                let [(_, to), (_, payload)] = <[(Bytes, Bytes); 2]>::try_from(fields)
+                    .map_err(|_| unexpected("an outbox message"))?;
                 let to = std::str::from_utf8(&to).ok().and_then(target);
                 let to = to.ok_or_else(|| unexpected("the target of an outbox message"))?;
                 Ok(Outgoing {
@@ -315,8 +339,8 @@ impl HotStore for RedisStore {
         let range = range(&self.keys.quarantine(slot), after, max);
         entries(self.ask(slot.partition, &range).await?)?
             .into_iter()
-            .map(|(cursor, values)| {
-                let payload = payload(values)?;
+            .map(|(cursor, fields)| {
+                let (_, payload) = payload(fields)?;
                 Ok(Quarantined { cursor, payload })
             })
             .collect()
@@ -332,22 +356,62 @@ impl HotStore for RedisStore {
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         wake::subscribe(self.source.subscriptions().clone(), streams).await
     }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        let mut all = cmd("HGETALL");
+        all.arg(self.keys.marks(stream));
+        let mut sources = pairs(self.ask(stream.partition, &all).await?)?
+            .into_iter()
+            .map(|(source, mark)| Ok((text(source)?.into(), number(mark)?)))
+            .collect::<Result<Vec<_>, HotError>>()?;
+        sources.sort_unstable();
+        Ok(sources)
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.read_origins(stream).await
+    }
+
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.close(partition, gate).await
+    }
+
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        self.write_states(slot, gate, part).await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        check::commit(self.count, commit)?;
+        self.write_commit(slot, gate, commit).await
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.write_stream(stream, gate, part).await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.open_again(partition, gate).await
+    }
 }
 
-/// Reads the score of a timer. Whole numbers beyond 2^53 may come as fractions of their own.
-fn timestamp(score: Value) -> Result<Timestamp, HotError> {
-    let text = text(score)?;
-    if let Ok(millis) = text.parse() {
-        return Ok(Timestamp::from_millis(millis));
-    }
-    let millis: f64 = text
-        .parse()
-        .map_err(|_| unexpected(&format!("the due time `{text}`")))?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "due times are whole; what is beyond the range stays at its end"
-    )]
-    Ok(Timestamp::from_millis(millis as i64))
+/// A number as functions compare it.
+fn digits(number: u64) -> String {
+    format!("{number:020}")
 }
 
 /// Reads the address of an outbox message.

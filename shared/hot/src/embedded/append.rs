@@ -10,6 +10,11 @@ impl Inner {
     /// Appends to a stream, unless its source was taken before or it is full.
     pub(super) fn append(&self, append: &Append) -> Result<Appended, HotError> {
         check::append(self.count, append)?;
+        if append.origin.is_some() {
+            return Err(HotError::Invalid(
+                "the embedded store is its own journal, and takes no appends with an origin",
+            ));
+        }
         let disk = &self.disk;
         let mut partition = self.partition(append.to.partition)?;
         let stream = &mut partition.streams[append.to.name.index()];

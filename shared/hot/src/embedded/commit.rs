@@ -1,9 +1,11 @@
 //! The commit: one atomic write, then the same in memory, then hints.
 
+use std::collections::BTreeSet;
+
 use super::head::SlotHead;
 use super::memory::Tail;
 use super::{Inner, keys};
-use crate::{Commit, Committed, Head, HotError, Slot, StreamId, check};
+use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, check, stored};
 
 impl Inner {
     /// Raises the epoch of a slot.
@@ -39,19 +41,24 @@ impl Inner {
 
         let disk = &self.disk;
         let mut batch = disk.batch();
-        for (key, value) in &commit.states {
-            let key = keys::of_slot(slot, key);
-            match value {
-                Some(value) => batch.insert(&disk.states, key, &**value),
+        let mut value = Vec::new();
+        for state in &commit.states {
+            let key = keys::of_slot(slot, &state.key);
+            match &state.value {
+                Some(bytes) => {
+                    value.clear();
+                    stored::encode(&mut value, state.timer, bytes);
+                    batch.insert(&disk.states, key, &*value);
+                }
                 None => batch.remove(&disk.states, key),
             }
         }
-        for (key, due) in &commit.timers {
-            let key = keys::of_slot(slot, key);
-            match due {
-                Some(due) => batch.insert(&disk.timers, key, due.as_millis().to_be_bytes()),
-                None => batch.remove(&disk.timers, key),
-            }
+        let (added, fired) = entries(commit);
+        for (time_ms, key) in &fired {
+            batch.remove(&disk.timers, keys::timer(slot, *time_ms, key));
+        }
+        for (time_ms, key) in &added {
+            batch.insert(&disk.timers, keys::timer(slot, *time_ms, key), []);
         }
         for (name, value) in &commit.counters {
             let key = keys::counter(slot, name);
@@ -81,8 +88,11 @@ impl Inner {
 
         let memory = &mut partition.slots[slot.owner.index()];
         memory.head = next;
-        for (key, due) in &commit.timers {
-            memory.timers.set(key, due.map(|due| due.as_millis()));
+        for (time_ms, key) in fired {
+            memory.timers.remove(time_ms, key);
+        }
+        for (time_ms, key) in added {
+            memory.timers.add(time_ms, key);
         }
         for (stream, tail) in partition.streams.iter_mut().zip(tails) {
             stream.tail = tail;
@@ -116,6 +126,25 @@ fn follows(slot: Slot, head: &SlotHead, commit: &Commit) -> Result<Option<Commit
         });
     }
     Ok(None)
+}
+
+/// Entries of the index of timers: times and keys.
+type Entries<'a> = BTreeSet<(i64, &'a StateKey)>;
+
+/// The entries of the index of timers that a commit adds and takes away; none is in both.
+fn entries(commit: &Commit) -> (Entries<'_>, Entries<'_>) {
+    let added: BTreeSet<_> = commit
+        .states
+        .iter()
+        .filter(|state| state.adds_entry)
+        .filter_map(|state| Some((state.timer.entry?.as_millis(), &state.key)))
+        .collect();
+    let fired = commit
+        .fired
+        .iter()
+        .map(|(key, time)| (time.as_millis(), key));
+    let fired = fired.filter(|entry| !added.contains(entry)).collect();
+    (added, fired)
 }
 
 /// The head after a commit, its logs not counted yet.

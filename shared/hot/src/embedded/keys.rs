@@ -39,9 +39,23 @@ pub(super) fn parse_prefix(key: &[u8]) -> Option<(PartitionId, usize, &[u8])> {
     Some((partition, usize::from(*index), rest))
 }
 
-/// The key of a state or a timer.
+/// The key of a state.
 pub(super) fn of_slot(slot: Slot, key: &[u8]) -> Vec<u8> {
     join(prefix(0, slot.partition, slot.owner.index()), key)
+}
+
+/// The key of an entry of the index of timers: its time, sorting as it counts, then the key of its state.
+pub(super) fn timer(slot: Slot, time_ms: i64, key: &[u8]) -> Vec<u8> {
+    let mut rest = Vec::with_capacity(8 + key.len());
+    rest.extend_from_slice(&(time_ms.cast_unsigned() ^ (1 << 63)).to_be_bytes());
+    rest.extend_from_slice(key);
+    of_slot(slot, &rest)
+}
+
+/// Reads the time and the key of a state from the end of the key of an entry of the index of timers.
+pub(super) fn parse_timer(rest: &[u8]) -> Option<(i64, &[u8])> {
+    let (time, key) = rest.split_first_chunk()?;
+    Some(((u64::from_be_bytes(*time) ^ (1 << 63)).cast_signed(), key))
 }
 
 /// The key of the head of a slot.

@@ -39,9 +39,10 @@ pub(super) fn partitions(
         stream.sources.set(std::str::from_utf8(source).ok()?, mark);
         Some(())
     })?;
-    scan(&disk.timers, &[], |key, mut value| {
-        let (slot, key) = slot_of(&mut partitions, key)?;
-        slot.timers.set(key, Some(take(&mut value)?.cast_signed()));
+    scan(&disk.timers, &[], |key, _| {
+        let (slot, rest) = slot_of(&mut partitions, key)?;
+        let (time_ms, key) = keys::parse_timer(rest)?;
+        slot.timers.add(time_ms, key);
         Some(())
     })?;
     Ok(partitions.into_iter().map(Mutex::new).collect())

@@ -60,30 +60,27 @@ impl Tail {
     }
 }
 
-/// Timers by key and in the order in which they are due.
+/// The entries of the index of timers, in order.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    by_key: HashMap<Bytes, i64>,
-    by_due: BTreeSet<(i64, Bytes)>,
+    entries: BTreeSet<(i64, Bytes)>,
 }
 
 impl Timers {
-    /// Sets or clears the timer of a key.
-    pub(super) fn set(&mut self, key: &[u8], due_ms: Option<i64>) {
-        if let Some((key, old)) = self.by_key.remove_entry(key) {
-            self.by_due.remove(&(old, key));
-        }
-        if let Some(due_ms) = due_ms {
-            // A copy: the caller's key may be a slice of a large buffer.
-            let key = Bytes::copy_from_slice(key);
-            self.by_key.insert(key.clone(), due_ms);
-            self.by_due.insert((due_ms, key));
-        }
+    /// Adds an entry.
+    pub(super) fn add(&mut self, time_ms: i64, key: &[u8]) {
+        // A copy: the caller's key may be a slice of a large buffer.
+        self.entries.insert((time_ms, Bytes::copy_from_slice(key)));
     }
 
-    /// The timers in the order in which they are due; of the same time, in the order of their keys.
+    /// Takes an entry away.
+    pub(super) fn remove(&mut self, time_ms: i64, key: &Bytes) {
+        self.entries.remove(&(time_ms, key.clone()));
+    }
+
+    /// The entries by time; of the same time, by key.
     pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &Bytes)> {
-        self.by_due.iter().map(|(due_ms, key)| (*due_ms, key))
+        self.entries.iter().map(|(time_ms, key)| (*time_ms, key))
     }
 }
 
@@ -107,6 +104,17 @@ impl Sources {
     /// The highest sequence taken from a source; 0 before the first.
     pub(super) fn sequence(&self, source: &str) -> u64 {
         self.marks.get(source).map_or(0, |mark| mark.sequence)
+    }
+
+    /// The highest sequence taken from each source, by name.
+    pub(super) fn all(&self) -> Vec<(Box<str>, u64)> {
+        let mut all: Vec<_> = self
+            .marks
+            .iter()
+            .map(|(source, mark)| (Box::from(&**source), mark.sequence))
+            .collect();
+        all.sort_unstable();
+        all
     }
 
     /// The source to forget before another one is remembered; absent while there is room or where it is known.

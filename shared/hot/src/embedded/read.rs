@@ -8,7 +8,7 @@ use super::disk::failure;
 use super::{Inner, keys};
 use crate::{
     Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, Quarantined, Slot, StateKey,
-    StreamId, StreamName,
+    Stored, StreamId, StreamName, stored,
 };
 
 impl Inner {
@@ -33,11 +33,12 @@ impl Inner {
         &self,
         slot: Slot,
         keys: &[StateKey],
-    ) -> Result<Vec<Option<Bytes>>, HotError> {
+    ) -> Result<Vec<Option<Stored>>, HotError> {
         keys.iter()
             .map(|key| {
                 let state = self.disk.states.get(keys::of_slot(slot, key));
-                Ok(state.map_err(failure)?.map(|state| to_bytes(&state)))
+                let state = state.map_err(failure)?;
+                state.map(|it| stored::decode(to_bytes(&it))).transpose()
             })
             .collect()
     }
@@ -59,6 +60,7 @@ impl Inner {
                 Ok(Entry {
                     cursor,
                     payload: to_bytes(payload),
+                    origin: None,
                 })
             },
         )
@@ -135,7 +137,7 @@ impl Inner {
             .collect()
     }
 
-    /// Timers that are due.
+    /// The first entries of the index of timers.
     pub(super) fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         let partition = self.partition(slot.partition)?;
         let mut timers = partition.slots[slot.owner.index()].timers.iter().peekable();
@@ -147,6 +149,12 @@ impl Inner {
         }
         due.next = timers.next().map(|(at, _)| Timestamp::from_millis(at));
         Ok(due)
+    }
+
+    /// The highest sequence taken from each source of a stream, by name.
+    pub(super) fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        let partition = self.partition(stream.partition)?;
+        Ok(partition.streams[stream.name.index()].sources.all())
     }
 
     /// All counters of a slot, by name.

@@ -7,11 +7,11 @@ use super::keys::INSTALLATION;
 use super::library::{Function, LIBRARY};
 use super::link::Link;
 use super::reply::{failure, items, number, text, unexpected};
-use super::{RedisStore, head, pack};
+use super::{RedisStore, head, pack, restore};
 use crate::{Head, HotError, Slot, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 1;
+const SCHEMA: u16 = 2;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {
@@ -88,13 +88,24 @@ impl RedisStore {
     pub(super) async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {
         let call = pack::call(
             &LIBRARY.name(Function::Open),
-            &[self.keys.meta(slot), self.keys.counters(slot)],
+            &[
+                self.keys.meta(slot),
+                self.keys.counters(slot),
+                self.keys.buckets(slot),
+            ],
             epoch.as_slice(),
         );
         let mut reply = self.call(slot.partition, &call).await?.into_iter();
         let mut next = || reply.next().ok_or_else(|| unexpected("a head"));
         match text(next()?)?.as_str() {
-            "ok" => head::read(next()?, next()?),
+            "ok" => {
+                let head = head::read(next()?, next()?)?;
+                if epoch.is_some() {
+                    self.timers.open(slot, next()?)?;
+                }
+                Ok(head)
+            }
+            "gated" => Err(restore::closed()),
             "fenced" => Err(HotError::Fenced {
                 partition: slot.partition,
                 epoch: epoch.unwrap_or_default(),

@@ -6,6 +6,9 @@
 
 -- Lua cannot pass more than about 8,000 arguments at once; even, so that pairs stay together.
 local CHUNK = 4000
+local MINUS = string.byte('-')
+-- Before the first entry of a writer.
+local NOTHING = string.rep('0', 20)
 
 local function write(command, key, args, first, last)
   for from = first, last, CHUNK do
@@ -36,30 +39,107 @@ local function install(keys, args)
   return redis.call('HMGET', keys[1], 'schema', 'partitions')
 end
 
--- keys: meta, counters. args: the epoch to raise to, or nothing to only look.
+-- keys: meta, counters, buckets. args: the epoch to raise to, or nothing to only look. The epoch of a partition whose gate
+-- is closed has a minus before it, so that no commit's is equal to it.
 local function open(keys, args)
   local epoch = redis.call('HGET', keys[1], 'epoch') or '0'
-  if args[1] then
-    if tonumber(args[1]) < tonumber(epoch) then
-      return {'fenced', epoch}
-    end
-    redis.call('HSET', keys[1], 'epoch', args[1])
+  if not args[1] then
+    return {'ok', redis.call('HGETALL', keys[1]), redis.call('HGETALL', keys[2])}
   end
-  return {'ok', redis.call('HGETALL', keys[1]), redis.call('HGETALL', keys[2])}
+  if string.byte(epoch) == MINUS then
+    return {'gated'}
+  end
+  if tonumber(args[1]) < tonumber(epoch) then
+    return {'fenced', epoch}
+  end
+  redis.call('HSET', keys[1], 'epoch', args[1])
+  return {'ok', redis.call('HGETALL', keys[1]), redis.call('HGETALL', keys[2]), redis.call('SMEMBERS', keys[3])}
 end
 
--- keys: meta, timers, counters, outbox, quarantine, tails, then the streams of the outputs, the states to write and the
--- states to remove.
--- args: epoch, seq, batch, partition, channel, then how many outputs, states to write, states to remove, timers to set,
--- timers to clear, counters, outbox messages, fields of meta and quarantined records there are, then those: (stream,
--- payload), value, (nothing: the key says it), (due, key), key, (name, value), (target, payload), (field, value),
--- payload.
+-- Applies a commit that has been found to follow. head: the numbers of the last outbox message and the last quarantined
+-- record. The rest is as for `commit`; `at` is the place of the count of outputs.
+local function apply(keys, args, sent, aside)
+  local partition, channel, field = args[4], args[5], args[6]
+  local outputs, sets, removes, pushes, ends, begins, closes, counters, outgoing, fields, quarantined =
+    struct.unpack('<HHHHHHHHHHH', args[7])
+  local key, at = 7, 8
+
+  if outputs > 0 then
+    local names = {}
+    for n = 0, outputs - 1 do
+      names[n + 1] = args[at + 2 * n]
+    end
+    local tails, now = redis.call('HMGET', keys[5], unpack(names)), now_ms()
+    local moved = {}
+    for n = 1, outputs do
+      local id = next_id(tails[n], now)
+      redis.call('XADD', keys[key], id, field, args[at + 1])
+      moved[2 * n - 1], moved[2 * n] = names[n], id
+      key, at = key + 1, at + 2
+    end
+    redis.call('HSET', keys[5], unpack(moved))
+    for n = 1, outputs do
+      redis.call('PUBLISH', channel .. names[n], partition)
+    end
+  end
+
+  if sets > 0 then
+    local written = {}
+    for n = 0, sets - 1 do
+      written[2 * n + 1], written[2 * n + 2] = keys[key + n], args[at + n]
+    end
+    redis.call('MSET', unpack(written))
+    key, at = key + sets, at + sets
+  end
+  if removes > 0 then
+    redis.call('UNLINK', unpack(keys, key, key + removes - 1))
+    key = key + removes
+  end
+
+  if ends > 0 then
+    redis.call('UNLINK', unpack(keys, key, key + ends - 1))
+    key = key + ends
+  end
+  for n = 0, pushes - 1 do
+    redis.call('RPUSH', keys[key + n], args[at + n])
+  end
+  at = at + pushes
+  write('SADD', keys[6], args, at, at + begins - 1)
+  at = at + begins
+  write('SREM', keys[6], args, at, at + closes - 1)
+  at = at + closes
+  write('HSET', keys[2], args, at, at + 2 * counters - 1)
+  at = at + 2 * counters
+
+  for _ = 1, outgoing do
+    sent = sent + 1
+    redis.call('XADD', keys[3], '0-' .. decimal(sent), 't', args[at], 'p', args[at + 1])
+    at = at + 2
+  end
+  local fields_at = at
+  at = at + 2 * fields
+  for _ = 1, quarantined do
+    aside = aside + 1
+    redis.call('XADD', keys[4], '0-' .. decimal(aside), 'p', args[at])
+    at = at + 1
+  end
+
+  redis.call('HSET', keys[1], 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'quarantine', decimal(aside),
+    unpack(args, fields_at, fields_at + 2 * fields - 1))
+  return {'ok'}
+end
+
+-- keys: meta, counters, outbox, quarantine, tails, buckets, then the streams of the outputs, the states to write, the
+-- states to remove, the lists of timers to remove and those to add to.
+-- args: epoch, seq, batch, partition, channel, the field of an entry, then how many outputs, states to write, states to
+-- remove, lists to add to, lists to remove, buckets that begin, buckets that end, counters, outbox messages, fields of meta
+-- and quarantined records there are, as one packed text; then those: (stream, payload), value, (nothing: the key says it),
+-- records, (nothing), bucket, bucket, (name, value), (target, payload), (field, value), payload.
 local function commit(keys, args)
-  local meta, tails = keys[1], keys[6]
-  local head = redis.call('HMGET', meta, 'epoch', 'seq', 'batch', 'outbox', 'quarantine')
+  local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'quarantine')
   local epoch, seq = head[1] or '0', head[2] or '0'
   if args[1] ~= epoch then
-    return {'fenced', epoch}
+    return {'fenced', (string.gsub(epoch, '^-', ''))}
   end
   if args[2] == seq and seq ~= '0' and args[3] == head[3] then
     return {'already'}
@@ -67,94 +147,59 @@ local function commit(keys, args)
   if tonumber(args[2]) ~= tonumber(seq) + 1 then
     return {'gap', seq}
   end
-  local partition, channel = args[4], args[5]
-  local outputs, sets, removes = tonumber(args[6]), tonumber(args[7]), tonumber(args[8])
-  local due, cleared, counters = tonumber(args[9]), tonumber(args[10]), tonumber(args[11])
-  local outgoing, fields, quarantined = tonumber(args[12]), tonumber(args[13]), tonumber(args[14])
-  local key, at = 7, 15
-
-  if outputs > 0 then
-    local names = {}
-    for n = 0, outputs - 1 do
-      names[n + 1] = args[at + 2 * n]
-    end
-    local ends, now = redis.call('HMGET', tails, unpack(names)), now_ms()
-    local moved = {}
-    for n = 1, outputs do
-      local id = next_id(ends[n], now)
-      redis.call('XADD', keys[key], id, 'p', args[at + 1])
-      moved[2 * n - 1], moved[2 * n] = names[n], id
-      key, at = key + 1, at + 2
-    end
-    redis.call('HSET', tails, unpack(moved))
-    for n = 1, outputs do
-      redis.call('PUBLISH', channel .. names[n], partition)
-    end
-  end
-
-  if sets > 0 then
-    local pairs_of = {}
-    for n = 0, sets - 1 do
-      pairs_of[2 * n + 1], pairs_of[2 * n + 2] = keys[key + n], args[at + n]
-    end
-    redis.call('MSET', unpack(pairs_of))
-    key, at = key + sets, at + sets
-  end
-  if removes > 0 then
-    redis.call('UNLINK', unpack(keys, key, key + removes - 1))
-  end
-
-  write('ZADD', keys[2], args, at, at + 2 * due - 1)
-  at = at + 2 * due
-  write('ZREM', keys[2], args, at, at + cleared - 1)
-  at = at + cleared
-  write('HSET', keys[3], args, at, at + 2 * counters - 1)
-  at = at + 2 * counters
-
-  local sent = tonumber(head[4] or '0')
-  for _ = 1, outgoing do
-    sent = sent + 1
-    redis.call('XADD', keys[4], '0-' .. decimal(sent), 't', args[at], 'p', args[at + 1])
-    at = at + 2
-  end
-  local fields_at = at
-  at = at + 2 * fields
-  local aside = tonumber(head[5] or '0')
-  for _ = 1, quarantined do
-    aside = aside + 1
-    redis.call('XADD', keys[5], '0-' .. decimal(aside), 'p', args[at])
-    at = at + 1
-  end
-
-  redis.call('HSET', meta, 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'quarantine', decimal(aside),
-    unpack(args, fields_at, fields_at + 2 * fields - 1))
-  return {'ok'}
+  return apply(keys, args, tonumber(head[4] or '0'), tonumber(head[5] or '0'))
 end
 
--- keys: stream, tails, marks of the sources, use of the sources. args: stream, partition, channel, most entries, most
--- sources, payload, then either nothing or source, first, last. Sequences have 20 digits, so that text sorts as numbers.
+-- Remembers how far a source is taken; the source used longest ago is forgotten where there are too many.
+local function remember(marks, uses, source, last, use, most)
+  redis.call('HSET', marks, source, last)
+  redis.call('ZADD', uses, use, source)
+  if redis.call('ZCARD', uses) > tonumber(most) then
+    redis.call('HDEL', marks, redis.call('ZPOPMIN', uses)[1])
+  end
+end
+
+-- keys: stream, tails, marks of the sources, use of the sources, marks of the writers. args: stream, partition, channel,
+-- most entries, most sources, payload, the field of the entry, then the writer, its number and the one before, empty where
+-- there is none; then either nothing or source, first, last. Numbers that are compared have 20 digits, so that text sorts
+-- as numbers.
 local function append(keys, args)
-  local source, first, last = args[7], args[8], args[9]
+  local writer, seq = args[8], args[9]
+  local is_counted = writer ~= ''
+  if is_counted then
+    local origin = redis.call('HMGET', keys[5], writer, 'gate')
+    if origin[2] then
+      return {'gated'}
+    end
+    local taken = origin[1] or NOTHING
+    if seq <= taken then
+      return {'replayed'}
+    end
+    if args[10] ~= taken then
+      return {'gap', taken}
+    end
+  end
+  local source, first, last = args[11], args[12], args[13]
   local mark = source and redis.call('HGET', keys[3], source)
-  if mark then
+  if mark and first <= mark then
+    if is_counted then
+      redis.call('HSET', keys[5], writer, seq)
+    end
     if last <= mark then
       return {'replayed'}
     end
-    if first <= mark then
-      return {'overlaps', mark}
-    end
+    return {'overlaps', mark}
   end
-  if redis.call('XLEN', keys[1]) >= tonumber(args[4]) then
+  if not is_counted and redis.call('XLEN', keys[1]) >= tonumber(args[4]) then
     return {'full'}
   end
   local id = next_id(redis.call('HGET', keys[2], args[1]), now_ms())
-  redis.call('XADD', keys[1], id, 'p', args[6])
+  redis.call('XADD', keys[1], id, args[7], args[6])
   if source then
-    redis.call('HSET', keys[3], source, last)
-    redis.call('ZADD', keys[4], string.match(id, '%d+$'), source)
-    if redis.call('ZCARD', keys[4]) > tonumber(args[5]) then
-      redis.call('HDEL', keys[3], redis.call('ZPOPMIN', keys[4])[1])
-    end
+    remember(keys[3], keys[4], source, last, string.match(id, '%d+$'), args[5])
+  end
+  if is_counted then
+    redis.call('HSET', keys[5], writer, seq)
   end
   redis.call('HSET', keys[2], args[1], id)
   redis.call('PUBLISH', args[3] .. args[1], args[2])
@@ -172,8 +217,172 @@ local function trim_outbox(keys, args)
   return {'ok'}
 end
 
+-- Whether a restore still has the gate. keys: the gate. args: its token.
+local function has_gate(key, token)
+  if redis.call('HGET', key, 'token') ~= token then
+    return false
+  end
+  redis.call('HSET', key, 'time', decimal(now_ms()))
+  return true
+end
+
+-- keys: the gate, then the metas of all slots and the marks of the writers of all streams. args: token, how many metas there
+-- are, how long a gate is respected in milliseconds.
+local function close_gate(keys, args)
+  local gate, now = redis.call('HMGET', keys[1], 'token', 'time'), now_ms()
+  if gate[1] and gate[1] ~= args[1] and math.abs(now - tonumber(gate[2])) < tonumber(args[3]) then
+    return {'gated'}
+  end
+  redis.call('HSET', keys[1], 'token', args[1], 'time', decimal(now))
+  local metas = 1 + tonumber(args[2])
+  for n = 2, metas do
+    local epoch = redis.call('HGET', keys[n], 'epoch') or '0'
+    if string.byte(epoch) ~= MINUS then
+      redis.call('HSET', keys[n], 'epoch', '-' .. epoch)
+    end
+  end
+  for n = metas + 1, #keys do
+    redis.call('HSET', keys[n], 'gate', args[1])
+  end
+  return {'ok'}
+end
+
+-- keys: as for close_gate. args: token, how many metas there are.
+local function open_gate(keys, args)
+  local gate = redis.call('HMGET', keys[1], 'token', 'opened')
+  if not gate[1] and gate[2] == args[1] then
+    return {'ok'}
+  end
+  if gate[1] ~= args[1] then
+    return {'gated'}
+  end
+  local metas = 1 + tonumber(args[2])
+  for n = 2, metas do
+    local epoch = redis.call('HGET', keys[n], 'epoch') or '0'
+    redis.call('HSET', keys[n], 'epoch', (string.gsub(epoch, '^-', '')))
+  end
+  for n = metas + 1, #keys do
+    redis.call('HDEL', keys[n], 'gate')
+  end
+  redis.call('HDEL', keys[1], 'token', 'time')
+  redis.call('HSET', keys[1], 'opened', args[1])
+  return {'ok'}
+end
+
+-- keys: gate, meta, counters, outbox, quarantine, buckets, then the states and the lists of timers to add to.
+-- args: token, then how many states, lists, counters, quarantined records, fields of meta and outbox messages there are, as
+-- one packed text; then those: value, records, bucket for each list, (name, value), (number, payload), (field, value),
+-- (number, target, payload). The outbox is made anew where there are fields.
+local function restore_states(keys, args)
+  if not has_gate(keys[1], args[1]) then
+    return {'gated'}
+  end
+  local sets, pushes, counters, quarantined, fields, outgoing = struct.unpack('<HHHHHH', args[2])
+  local key, at = 7, 3
+  if sets > 0 then
+    local written = {}
+    for n = 0, sets - 1 do
+      written[2 * n + 1], written[2 * n + 2] = keys[key + n], args[at + n]
+    end
+    redis.call('MSET', unpack(written))
+    key, at = key + sets, at + sets
+  end
+  for n = 0, pushes - 1 do
+    redis.call('RPUSH', keys[key + n], args[at + n])
+  end
+  at = at + pushes
+  write('SADD', keys[6], args, at, at + pushes - 1)
+  at = at + pushes
+  write('HSET', keys[3], args, at, at + 2 * counters - 1)
+  at = at + 2 * counters
+  local aside = tonumber(redis.call('HGET', keys[2], 'quarantine') or '0')
+  for _ = 1, quarantined do
+    if tonumber(args[at]) > aside then
+      aside = tonumber(args[at])
+      redis.call('XADD', keys[5], '0-' .. args[at], 'p', args[at + 1])
+    end
+    at = at + 2
+  end
+  if fields > 0 then
+    local fields_at = at
+    at = at + 2 * fields
+    redis.call('UNLINK', keys[4])
+    for _ = 1, outgoing do
+      redis.call('XADD', keys[4], '0-' .. args[at], 't', args[at + 1], 'p', args[at + 2])
+      at = at + 3
+    end
+    redis.call('HSET', keys[2], unpack(args, fields_at, fields_at + 2 * fields - 1))
+  end
+  redis.call('HSET', keys[2], 'quarantine', decimal(aside))
+  return {'ok'}
+end
+
+-- As `commit`, whatever the epoch; the last key is the gate, the last argument its token.
+local function restore_commit(keys, args)
+  if not has_gate(keys[#keys], args[#args]) then
+    return {'gated'}
+  end
+  local head = redis.call('HMGET', keys[1], 'seq', 'outbox', 'quarantine')
+  local seq = head[1] or '0'
+  if tonumber(args[2]) <= tonumber(seq) then
+    return {'ok'}
+  end
+  if tonumber(args[2]) ~= tonumber(seq) + 1 then
+    return {'gap', seq}
+  end
+  return apply(keys, args, tonumber(head[2] or '0'), tonumber(head[3] or '0'))
+end
+
+-- keys: stream, tails, marks of the sources, use of the sources, marks of the writers, meta of the reader, gate.
+-- args: token, stream, the field of the reader's cursor, most sources, whether this is the first part, then how many
+-- entries, writers and sources there are, as one packed text; then those: (field, payload), (writer, mark), (source, mark).
+-- No two entries have one origin, so the last one tells whether a part is there.
+local function restore_stream(keys, args)
+  if not has_gate(keys[7], args[1]) then
+    return {'gated'}
+  end
+  local name, most = args[2], args[4]
+  local entries, writers, sources = struct.unpack('<HHH', args[6])
+  local at = 7
+  local is_there = false
+  if args[5] == '1' then
+    redis.call('UNLINK', keys[1], keys[5])
+    redis.call('HSET', keys[5], 'gate', args[1])
+    redis.call('HDEL', keys[6], args[3])
+  elseif entries > 0 then
+    local last = redis.call('XREVRANGE', keys[1], '+', '-', 'COUNT', 1)[1]
+    is_there = last and last[2][1] == args[at + 2 * (entries - 1)]
+  end
+  local id, now = redis.call('HGET', keys[2], name), now_ms()
+  if not is_there then
+    for n = 0, entries - 1 do
+      id = next_id(id, now)
+      redis.call('XADD', keys[1], id, args[at + 2 * n], args[at + 2 * n + 1])
+    end
+  end
+  if id then
+    redis.call('HSET', keys[2], name, id)
+  end
+  at = at + 2 * entries
+  write('HSET', keys[5], args, at, at + 2 * writers - 1)
+  at = at + 2 * writers
+  for _ = 1, sources do
+    local source, mark = args[at], args[at + 1]
+    if mark > (redis.call('HGET', keys[3], source) or NOTHING) then
+      remember(keys[3], keys[4], source, mark, string.match(id or '0-0', '%d+$'), most)
+    end
+    at = at + 2
+  end
+  return {'ok'}
+end
+
 redis.register_function('happypath_@VERSION@_install', install)
 redis.register_function('happypath_@VERSION@_open', open)
 redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
+redis.register_function('happypath_@VERSION@_close_gate', close_gate)
+redis.register_function('happypath_@VERSION@_open_gate', open_gate)
+redis.register_function('happypath_@VERSION@_restore_states', restore_states)
+redis.register_function('happypath_@VERSION@_restore_commit', restore_commit)
+redis.register_function('happypath_@VERSION@_restore_stream', restore_stream)

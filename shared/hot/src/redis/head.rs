@@ -19,7 +19,14 @@ pub(super) fn read(meta: Value, counters: Value) -> Result<Head, HotError> {
     };
     for (field, value) in pairs(meta)? {
         match text(field)?.as_str() {
-            "epoch" => head.epoch = number(value)?,
+            "epoch" => {
+                let epoch = text(value)?;
+                // A minus says that the gate is closed.
+                let epoch = epoch.strip_prefix('-').unwrap_or(&epoch);
+                head.epoch = epoch
+                    .parse()
+                    .map_err(|_| unexpected(&format!("the epoch `{epoch}`")))?;
+            }
             "seq" => head.commit_seq = number(value)?,
             "forwarded" => head.forwarded_seq = number(value)?,
             WATERMARK => head.watermark = Some(Timestamp::from_millis(number(value)?)),

@@ -46,9 +46,14 @@ impl Keys {
         self.of_slot(slot, "m")
     }
 
-    /// Timers by due time: a sorted set.
+    /// What the keys of all lists of timers of a slot begin with; the number of the bucket follows.
     pub(super) fn timers(&self, slot: Slot) -> String {
-        self.of_slot(slot, "z")
+        self.of_slot(slot, "t:")
+    }
+
+    /// The buckets of which there are lists of timers: a set.
+    pub(super) fn buckets(&self, slot: Slot) -> String {
+        self.of_slot(slot, "t")
     }
 
     /// Counters: a hash.
@@ -84,6 +89,16 @@ impl Keys {
     /// The highest sequence taken from each source of a stream: a hash.
     pub(super) fn marks(&self, stream: StreamId) -> String {
         self.of_stream(stream, "marks")
+    }
+
+    /// The last append of each writer that keeps a journal, and whether the gate is closed: a hash.
+    pub(super) fn origins(&self, stream: StreamId) -> String {
+        self.of_stream(stream, "origins")
+    }
+
+    /// Who restores a partition: a hash.
+    pub(super) fn gate(&self, partition: PartitionId) -> String {
+        format!("{}gate", self.prefix(partition))
     }
 
     /// The sources of a stream by their last use: a sorted set.

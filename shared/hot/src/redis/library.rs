@@ -10,6 +10,11 @@ pub(super) enum Function {
     Commit,
     Append,
     TrimOutbox,
+    CloseGate,
+    OpenGate,
+    RestoreStates,
+    RestoreCommit,
+    RestoreStream,
 }
 
 /// The library as this program knows it.
@@ -40,6 +45,11 @@ impl Library {
             Function::Commit => "commit",
             Function::Append => "append",
             Function::TrimOutbox => "trim_outbox",
+            Function::CloseGate => "close_gate",
+            Function::OpenGate => "open_gate",
+            Function::RestoreStates => "restore_states",
+            Function::RestoreCommit => "restore_commit",
+            Function::RestoreStream => "restore_stream",
         };
         format!("happypath_{}_{name}", self.version)
     }

@@ -17,6 +17,8 @@ pub struct RedisOptions {
     pub lanes: u16,
     /// Commits in flight; more would only make each batch smaller. Those that wait grow theirs.
     pub commits_in_flight: u16,
+    /// Whether entries that commits write carry their origin, as the durability level `journal` needs.
+    pub origins: bool,
 }
 
 impl RedisOptions {
@@ -28,6 +30,7 @@ impl RedisOptions {
             connection_timeout: Duration::from_secs(5),
             lanes: 4,
             commits_in_flight: 8,
+            origins: false,
         }
     }
 }

@@ -3,78 +3,76 @@
 use redis::{Cmd, ToRedisArgs};
 
 use super::head::{CURSOR, WATERMARK};
+use super::index::Moves;
 use super::keys::{CHANNEL, Keys};
 use super::reply::id;
-use crate::{Commit, Slot, StreamId};
+use crate::{Commit, HotError, Slot, StateWrite, StreamId, stored};
 
-/// The call of a commit, in the order that the function expects.
-pub(super) fn commit(function: &str, keys: &Keys, slot: Slot, commit: &Commit) -> Cmd {
-    let (written, removed): (Vec<_>, Vec<_>) =
-        commit.states.iter().partition(|(_, value)| value.is_some());
-    let set: Vec<_> = commit
-        .timers
+/// The call of a commit, in the order that the function expects; `field` is that of the entries it writes, `gate` the key
+/// and the token of the gate behind which it is written.
+pub(super) fn commit(
+    function: &str,
+    keys: &Keys,
+    slot: Slot,
+    commit: &Commit,
+    moves: &Moves,
+    field: &str,
+    gate: Option<(String, u64)>,
+) -> Result<Cmd, HotError> {
+    let (written, removed): (Vec<_>, Vec<_>) = commit
+        .states
         .iter()
-        .filter_map(|(key, due)| Some((key, (*due)?)))
-        .collect();
-    let cleared = commit.timers.len() - set.len();
+        .partition(|state| state.value.is_some());
     let fields = commit.cursors.len() + usize::from(commit.watermark.is_some());
+    let lists = moves.ends.len() + moves.pushes.len();
+    let (gate, token) = gate.unzip();
 
     let mut call = Cmd::with_capacity(64 + 4 * commit.states.len(), 4096);
     call.arg("FCALL")
         .arg(function)
-        .arg(6 + commit.outputs.len() + commit.states.len());
+        .arg(6 + commit.outputs.len() + commit.states.len() + lists + usize::from(gate.is_some()));
     call.arg(keys.meta(slot))
-        .arg(keys.timers(slot))
         .arg(keys.counters(slot))
         .arg(keys.outbox(slot))
         .arg(keys.quarantine(slot))
-        .arg(keys.tails(slot.partition));
+        .arg(keys.tails(slot.partition))
+        .arg(keys.buckets(slot));
     for (name, _) in &commit.outputs {
         call.arg(keys.stream(StreamId {
             name: *name,
             partition: slot.partition,
         }));
     }
-    let mut state_key = keys.states(slot);
-    let prefix = state_key.len();
-    for (key, _) in written.iter().chain(&removed) {
-        state_key.truncate(prefix);
-        state_key.extend_from_slice(key);
-        call.arg(&state_key[..]);
-    }
+    state_keys(&mut call, keys, slot, written.iter().chain(&removed));
+    list_keys(&mut call, keys, slot, moves);
+    call.arg(gate);
 
     call.arg(commit.epoch)
         .arg(commit.seq)
         .arg(commit.batch_id)
         .arg(slot.partition.number())
-        .arg(CHANNEL);
-    for count in [
-        commit.outputs.len(),
-        written.len(),
-        removed.len(),
-        set.len(),
-        cleared,
-        commit.counters.len(),
-        commit.outbox.len(),
-        fields,
-        commit.quarantine.len(),
-    ] {
-        call.arg(count);
-    }
+        .arg(CHANNEL)
+        .arg(field)
+        .arg(
+            &counts([
+                commit.outputs.len(),
+                written.len(),
+                removed.len(),
+                moves.pushes.len(),
+                moves.ends.len(),
+                moves.begins.len(),
+                moves.closes.len(),
+                commit.counters.len(),
+                commit.outbox.len(),
+                fields,
+                commit.quarantine.len(),
+            ])?[..],
+        );
     for (name, payload) in &commit.outputs {
         call.arg(name.name()).arg(&payload[..]);
     }
-    for (_, value) in written {
-        call.arg(value.as_deref().unwrap_or_default());
-    }
-    for (key, due) in set {
-        call.arg(due.as_millis()).arg(&key[..]);
-    }
-    for (key, due) in &commit.timers {
-        if due.is_none() {
-            call.arg(&key[..]);
-        }
-    }
+    values(&mut call, &written);
+    move_arguments(&mut call, moves);
     for (name, value) in &commit.counters {
         call.arg(&**name).arg(*value);
     }
@@ -91,7 +89,66 @@ pub(super) fn commit(function: &str, keys: &Keys, slot: Slot, commit: &Commit) -
     for payload in &commit.quarantine {
         call.arg(&payload[..]);
     }
-    call
+    call.arg(token);
+    Ok(call)
+}
+
+/// The keys of states.
+pub(super) fn state_keys<'a>(
+    call: &mut Cmd,
+    keys: &Keys,
+    slot: Slot,
+    states: impl Iterator<Item = &'a &'a StateWrite>,
+) {
+    let mut key = keys.states(slot);
+    let prefix = key.len();
+    for state in states {
+        key.truncate(prefix);
+        key.extend_from_slice(&state.key);
+        call.arg(&key[..]);
+    }
+}
+
+/// The keys of the lists of timers to remove, then of those to add to.
+pub(super) fn list_keys(call: &mut Cmd, keys: &Keys, slot: Slot, moves: &Moves) {
+    let prefix = keys.timers(slot);
+    for bucket in moves.ends.iter().chain(moves.pushes.keys()) {
+        call.arg(format!("{prefix}{bucket}"));
+    }
+}
+
+/// The values of states, each with its timer.
+pub(super) fn values(call: &mut Cmd, written: &[&StateWrite]) {
+    let mut value = Vec::new();
+    for state in written {
+        value.clear();
+        let bytes = state.value.as_deref().unwrap_or_default();
+        stored::encode(&mut value, state.timer, bytes);
+        call.arg(&value[..]);
+    }
+}
+
+/// What is added to lists of timers, then the buckets that begin and those that end.
+pub(super) fn move_arguments(call: &mut Cmd, moves: &Moves) {
+    for records in moves.pushes.values() {
+        call.arg(&records[..]);
+    }
+    for bucket in moves.begins.iter().chain(&moves.closes) {
+        call.arg(*bucket);
+    }
+}
+
+/// How many there are of each, as the function unpacks them.
+pub(super) fn counts<const N: usize>(counts: [usize; N]) -> Result<Vec<u8>, HotError> {
+    let mut packed = Vec::with_capacity(2 * N);
+    for count in counts {
+        let count = u16::try_from(count).map_err(|_| HotError::TooLarge {
+            what: "the number of parts of a commit",
+            limit: usize::from(u16::MAX),
+        })?;
+        packed.extend_from_slice(&count.to_le_bytes());
+    }
+    Ok(packed)
 }
 
 /// A call of a function with a few keys and arguments.
@@ -108,6 +165,6 @@ pub(super) fn call(function: &str, keys: &[String], arguments: &[impl ToRedisArg
 }
 
 /// The address of an outbox message.
-fn target(to: StreamId) -> String {
+pub(super) fn target(to: StreamId) -> String {
     format!("{}:{}", to.partition, to.name.name())
 }

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use redis::{ErrorKind, RedisError, Value};
 
-use crate::{Cursor, HotError};
+use crate::{Cursor, HotError, Origin};
+
+/// The field of an entry that has no origin; of one that has, the origin is the field.
+pub(super) const PAYLOAD: &str = "p";
 
 /// Sorts failures: what may pass, and what will not.
 pub(super) fn failure(error: RedisError) -> HotError {
@@ -92,26 +95,36 @@ pub(super) fn id(cursor: Cursor) -> String {
     format!("{}-{}", cursor.major, cursor.minor)
 }
 
-/// The entries of a stream: each its place and its fields' values.
-pub(super) fn entries(value: Value) -> Result<Vec<(Cursor, Vec<Bytes>)>, HotError> {
+/// An entry of a stream: its place, and its fields.
+pub(super) type RawEntry = (Cursor, Vec<(Bytes, Bytes)>);
+
+/// The entries of a stream.
+pub(super) fn entries(value: Value) -> Result<Vec<RawEntry>, HotError> {
     items(value)?
         .into_iter()
         .map(|entry| {
             let [id, fields] =
                 <[Value; 2]>::try_from(items(entry)?).map_err(|_| unexpected("an entry"))?;
-            let values = pairs(fields)?
+            let fields = pairs(fields)?
                 .into_iter()
-                .map(|(_, value)| bytes(value))
-                .collect::<Result<_, _>>()?;
-            Ok((cursor(&text(id)?)?, values))
+                .map(|(field, value)| Ok((bytes(field)?, bytes(value)?)))
+                .collect::<Result<_, HotError>>()?;
+            Ok((cursor(&text(id)?)?, fields))
         })
         .collect()
 }
 
-/// The only value of an entry.
-pub(super) fn payload(mut values: Vec<Bytes>) -> Result<Bytes, HotError> {
-    match values.pop() {
-        Some(payload) if values.is_empty() => Ok(payload),
-        _ => Err(unexpected("the fields of an entry")),
+/// The only field of an entry: its origin, and its value.
+pub(super) fn payload(
+    mut fields: Vec<(Bytes, Bytes)>,
+) -> Result<(Option<Origin>, Bytes), HotError> {
+    let Some((field, payload)) = fields.pop().filter(|_| fields.is_empty()) else {
+        return Err(unexpected("the fields of an entry"));
+    };
+    if field == PAYLOAD {
+        return Ok((None, payload));
     }
+    let origin = std::str::from_utf8(&field).ok().and_then(Origin::parse);
+    let origin = origin.ok_or_else(|| unexpected("the origin of an entry"))?;
+    Ok((Some(origin), payload))
 }

@@ -1,0 +1,296 @@
+//! Restoring a partition behind its gate, and what that needs to know.
+//!
+//! Every call names the gate, and is refused where another restore has taken it over. It decides nothing: what is written
+//! comes from the journal.
+
+use kernel::PartitionId;
+use redis::{Cmd, cmd};
+
+use super::head::{CURSOR, WATERMARK};
+use super::index::{Moves, added};
+use super::library::{Function, LIBRARY};
+use super::reply::{PAYLOAD, number, pairs, text, unexpected};
+use super::{RedisStore, digits, pack, record};
+use crate::{
+    Commit, Gate, HotError, Origin, Owner, RestoredHead, Slot, StateRestore, StateWrite, StreamId,
+    StreamName, StreamRestore, Timer, Writer, check, limits,
+};
+
+/// The field that says that the gate is closed, among the marks of the writers.
+const GATE: &str = "gate";
+
+/// Says that a partition is being restored, by another process.
+pub(super) fn closed() -> HotError {
+    HotError::Unavailable("the partition is being restored from the journal".into())
+}
+
+/// What entries of the index of timers do to the lists, where nobody knows which lists there are.
+fn pushes<'a>(entries: impl Iterator<Item = (i64, &'a crate::StateKey)>) -> Moves {
+    let mut moves = Moves::default();
+    for (time_ms, key) in entries {
+        let bucket = record::bucket(time_ms);
+        record::push(moves.pushes.entry(bucket).or_default(), time_ms, key);
+    }
+    moves.begins = moves.pushes.keys().copied().collect();
+    moves
+}
+
+impl RedisStore {
+    pub(super) async fn read_origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        check::partition(self.count, stream.partition)?;
+        let mut all = cmd("HGETALL");
+        all.arg(self.keys.origins(stream));
+        let mut origins = Vec::new();
+        for (writer, seq) in pairs(self.ask(stream.partition, &all).await?)? {
+            let writer = text(writer)?;
+            if writer == GATE {
+                continue;
+            }
+            let number_of_writer = writer
+                .parse()
+                .map_err(|_| unexpected(&format!("the writer `{writer}`")))?;
+            origins.push(Origin {
+                writer: Writer::from_number(number_of_writer),
+                seq: number(seq)?,
+            });
+        }
+        origins.sort_unstable();
+        Ok(origins)
+    }
+
+    pub(super) async fn close(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let mut call = self.gate_call(Function::CloseGate, partition, gate);
+        call.arg(limits::GATE_TTL.as_millis().to_string());
+        self.restore(partition, &call).await
+    }
+
+    pub(super) async fn open_again(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+    ) -> Result<(), HotError> {
+        let call = self.gate_call(Function::OpenGate, partition, gate);
+        self.restore(partition, &call).await
+    }
+
+    fn gate_call(&self, function: Function, partition: PartitionId, gate: Gate) -> Cmd {
+        let mut keys = vec![self.keys.gate(partition)];
+        keys.extend(Owner::ALL.map(|owner| self.keys.meta(Slot { owner, partition })));
+        keys.extend(StreamName::ALL.map(|name| self.keys.origins(StreamId { name, partition })));
+        let arguments = [gate.0.to_string(), Owner::ALL.len().to_string()];
+        pack::call(&LIBRARY.name(function), &keys, &arguments)
+    }
+
+    /// Calls a function that restores.
+    async fn restore(&self, partition: PartitionId, call: &Cmd) -> Result<(), HotError> {
+        let reply = self.call(partition, call).await?;
+        let mut reply = reply.into_iter();
+        let outcome = reply.next().ok_or_else(|| unexpected("a reply"))?;
+        match text(outcome)?.as_str() {
+            "ok" => Ok(()),
+            "gated" => Err(closed()),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    pub(super) async fn write_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        check::partition(self.count, slot.partition)?;
+        check::states(&part.states)?;
+        let states: Vec<StateWrite> = part.states.iter().map(snapshot_state).collect();
+        for states in states.chunks(limits::STATES_PER_COMMIT) {
+            let call = self.states_call(slot, gate, states, &StateRestore::default())?;
+            self.restore(slot.partition, &call).await?;
+        }
+        let call = self.states_call(slot, gate, &[], part)?;
+        self.restore(slot.partition, &call).await
+    }
+
+    /// The call that writes these states, and everything but the states of a part.
+    fn states_call(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        states: &[StateWrite],
+        part: &StateRestore,
+    ) -> Result<Cmd, HotError> {
+        let written: Vec<&StateWrite> = states.iter().filter(|it| it.value.is_some()).collect();
+        let entries = written.iter().filter(|it| it.adds_entry);
+        let entries = entries.filter_map(|it| Some((it.timer.entry?.as_millis(), &it.key)));
+        let moves = pushes(entries);
+        let fields = part.head.as_ref().map(head_fields).unwrap_or_default();
+        let outbox = part.head.as_ref().map_or(&[][..], |head| &head.outbox);
+
+        let mut call = Cmd::new();
+        call.arg("FCALL")
+            .arg(LIBRARY.name(Function::RestoreStates))
+            .arg(6 + written.len() + moves.pushes.len())
+            .arg(self.keys.gate(slot.partition))
+            .arg(self.keys.meta(slot))
+            .arg(self.keys.counters(slot))
+            .arg(self.keys.outbox(slot))
+            .arg(self.keys.quarantine(slot))
+            .arg(self.keys.buckets(slot));
+        pack::state_keys(&mut call, &self.keys, slot, written.iter());
+        pack::list_keys(&mut call, &self.keys, slot, &moves);
+        call.arg(gate.0).arg(&pack::counts([
+            written.len(),
+            moves.pushes.len(),
+            part.counters.len(),
+            part.quarantine.len(),
+            fields.len(),
+            outbox.len(),
+        ])?);
+        pack::values(&mut call, &written);
+        pack::move_arguments(&mut call, &moves);
+        for (name, value) in &part.counters {
+            call.arg(&**name).arg(*value);
+        }
+        for (number, payload) in &part.quarantine {
+            call.arg(*number).arg(&payload[..]);
+        }
+        for (field, value) in fields {
+            call.arg(field).arg(value);
+        }
+        for (number, message) in outbox {
+            call.arg(*number)
+                .arg(pack::target(message.to))
+                .arg(&message.payload[..]);
+        }
+        Ok(call)
+    }
+
+    pub(super) async fn write_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        check::partition(self.count, slot.partition)?;
+        let commit = Commit {
+            outputs: Vec::new(),
+            cursors: Vec::new(),
+            states: self.with_entries(slot, &commit.states).await?,
+            ..commit.clone()
+        };
+        let moves = pushes(added(&commit));
+        let function = LIBRARY.name(Function::RestoreCommit);
+        let gate = (self.keys.gate(slot.partition), gate.0);
+        let call = pack::commit(
+            &function,
+            &self.keys,
+            slot,
+            &commit,
+            &moves,
+            PAYLOAD,
+            Some(gate),
+        )?;
+        let mut reply = self.call(slot.partition, &call).await?.into_iter();
+        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
+        match text(next()?)?.as_str() {
+            "ok" => Ok(()),
+            "gated" => Err(closed()),
+            "gap" => Err(HotError::Gap {
+                partition: slot.partition,
+                seq: commit.seq,
+                current: number(next()?)?,
+            }),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    /// The states of a journaled commit, each adding its entry unless the one that it counts on is there: a snapshot gives
+    /// every timer an entry of its own.
+    async fn with_entries(
+        &self,
+        slot: Slot,
+        states: &[StateWrite],
+    ) -> Result<Vec<StateWrite>, HotError> {
+        let keys: Vec<_> = states.iter().map(|state| state.key.clone()).collect();
+        let found = crate::HotStore::load(self, slot, &keys).await?;
+        let is_missing = |state: &StateWrite, found: Option<crate::Stored>| {
+            let entry = found.and_then(|found| found.timer.entry);
+            state.value.is_some() && state.timer.entry.is_some() && state.timer.entry != entry
+        };
+        let both = states.iter().zip(found);
+        Ok(both
+            .map(|(state, found)| StateWrite {
+                adds_entry: state.adds_entry || is_missing(state, found),
+                ..state.clone()
+            })
+            .collect())
+    }
+
+    pub(super) async fn write_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        check::partition(self.count, stream.partition)?;
+        let reader = Slot {
+            owner: stream.name.reader(),
+            partition: stream.partition,
+        };
+        let mut call = pack::call(
+            &LIBRARY.name(Function::RestoreStream),
+            &[
+                self.keys.stream(stream),
+                self.keys.tails(stream.partition),
+                self.keys.marks(stream),
+                self.keys.uses(stream),
+                self.keys.origins(stream),
+                self.keys.meta(reader),
+                self.keys.gate(stream.partition),
+            ],
+            &[gate.0],
+        );
+        call.arg(stream.name.name())
+            .arg(format!("{CURSOR}{}", stream.name.name()))
+            .arg(limits::SOURCES_PER_STREAM)
+            .arg(u8::from(part.is_first))
+            .arg(&pack::counts([
+                part.entries.len(),
+                part.origins.len(),
+                part.sources.len(),
+            ])?);
+        for (origin, payload) in &part.entries {
+            call.arg(origin.to_string()).arg(&payload[..]);
+        }
+        for origin in &part.origins {
+            call.arg(origin.writer.number()).arg(digits(origin.seq));
+        }
+        for (source, mark) in &part.sources {
+            call.arg(&**source).arg(digits(*mark));
+        }
+        self.restore(stream.partition, &call).await
+    }
+}
+
+/// A state of a snapshot with an entry at the time its timer is due.
+fn snapshot_state(state: &StateWrite) -> StateWrite {
+    let due = state.timer.due;
+    StateWrite {
+        timer: Timer { due, entry: due },
+        adds_entry: due.is_some(),
+        ..state.clone()
+    }
+}
+
+/// The fields of the head of a slot.
+fn head_fields(head: &RestoredHead) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("seq", head.commit_seq.to_string()),
+        ("batch", head.batch_id.to_string()),
+        ("outbox", head.outbox_seq.to_string()),
+        ("forwarded", head.forwarded_seq.to_string()),
+    ];
+    if let Some(watermark) = head.watermark {
+        fields.push((WATERMARK, watermark.as_millis().to_string()));
+    }
+    fields
+}

@@ -24,10 +24,10 @@ pub(crate) async fn load(hot: &dyn HotStore, customer: CustomerId) -> Result<Sta
             .load(slot, &[key])
             .await
             .map_err(Failure::store_unavailable)?;
-        let Some(bytes) = found.into_iter().next().flatten() else {
+        let Some(stored) = found.into_iter().next().flatten() else {
             return Ok(State::default());
         };
-        let state = State::decode(&bytes).map_err(Failure::internal)?;
+        let state = State::decode(&stored.value).map_err(Failure::internal)?;
         match state.redirect {
             Some(survivor) => id = survivor,
             None => return Ok(state),

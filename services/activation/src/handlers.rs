@@ -61,6 +61,7 @@ impl Handlers {
             },
             payload: Bytes::from(Batch { records }.encode_to_vec()),
             source: None,
+            origin: None,
         };
         match self
             .hot
@@ -69,6 +70,9 @@ impl Handlers {
             .map_err(Failure::store_unavailable)?
         {
             Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => Ok(()),
+            Appended::Gap { .. } => Err(Failure::store_unavailable(
+                "the stream has lost entries that are being written again",
+            )),
             Appended::Full => Err(Failure::new(
                 ErrorReason::StreamFull,
                 "as many actions wait in this customer's partition as may wait",

@@ -156,6 +156,7 @@ impl Appender {
                     }
                     append = pack(to, &mut records, source);
                 }
+                Appended::Gap { .. } => return Err(lost().into()),
                 Appended::Full => {
                     self.note(to, true);
                     let until = Instant::now() + wait;
@@ -216,6 +217,11 @@ fn split(records: Vec<Sequenced>) -> Vec<Vec<Sequenced>> {
     parts
 }
 
+/// Only a journal counts appends, and it recovers what is missing itself.
+fn lost() -> HotError {
+    HotError::Unavailable("the stream has lost entries that are being written again".into())
+}
+
 /// Packs records without copying them: they are lent to the batch and given back.
 fn pack(to: StreamId, records: &mut [Sequenced], source: Option<&str>) -> Append {
     let batch = Batch {
@@ -237,5 +243,6 @@ fn pack(to: StreamId, records: &mut [Sequenced], source: Option<&str>) -> Append
         to,
         payload,
         source,
+        origin: None,
     }
 }

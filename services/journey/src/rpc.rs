@@ -59,10 +59,10 @@ impl JourneyRpc {
             let keys = [StateKey::copy_from_slice(current.as_bytes())];
             let loaded = self.hot.load(slot, &keys).await;
             let loaded = loaded.map_err(Failure::store_unavailable)?;
-            let Some(bytes) = loaded.into_iter().next().flatten() else {
+            let Some(stored) = loaded.into_iter().next().flatten() else {
                 break;
             };
-            let state = JourneyCore::decode(&bytes).map_err(Failure::internal)?;
+            let state = JourneyCore::decode(&stored.value).map_err(Failure::internal)?;
             match state.redirect {
                 Some(survivor) => current = survivor,
                 None => return Ok((current, state)),

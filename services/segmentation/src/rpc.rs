@@ -62,10 +62,10 @@ impl SegmentationRpc {
             let keys = [StateKey::copy_from_slice(customer.as_bytes())];
             let loaded = self.hot.load(slot, &keys).await;
             let loaded = loaded.map_err(Failure::store_unavailable)?;
-            let Some(bytes) = loaded.into_iter().next().flatten() else {
+            let Some(stored) = loaded.into_iter().next().flatten() else {
                 break;
             };
-            let state = SegmentationCore::decode(&bytes).map_err(Failure::internal)?;
+            let state = SegmentationCore::decode(&stored.value).map_err(Failure::internal)?;
             match state.redirect() {
                 Some(survivor) => customer = survivor,
                 None if state.is_known() => {

@@ -67,12 +67,16 @@ async fn append(hot: &dyn HotStore, partition: PartitionId, records: Vec<Record>
         },
         payload: Bytes::from(Batch { records }.encode_to_vec()),
         source: None,
+        origin: None,
     };
     let mut wait = limits::APPEND_RETRY_FIRST;
     loop {
         match hot.append(&append).await {
             Ok(Appended::Full) => {
                 tracing::debug!(%partition, "outcomes wait for their stream to drain");
+            }
+            Ok(Appended::Gap { .. }) => {
+                tracing::warn!(%partition, "outcomes wait for their stream to be restored");
             }
             Ok(Appended::Applied | Appended::Replayed | Appended::Overlaps { .. }) => return,
             Err(error) => {

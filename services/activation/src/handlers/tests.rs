@@ -5,7 +5,7 @@ use std::sync::Arc;
 use activation_core::ActivationCore;
 use activation_core::Definitions;
 use engine::{Core, Effects, Input, VirtualClock};
-use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot};
+use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::activation::v1::ActivationStatus;
 use proto::stream::v1::{Action, CustomerMerged};
@@ -93,7 +93,12 @@ impl Bench {
             epoch: 1,
             seq: head.commit_seq + 1,
             batch_id: 1,
-            states: vec![(key, Some(ActivationCore::encode(&state)))],
+            states: vec![StateWrite {
+                key,
+                value: Some(ActivationCore::encode(&state)),
+                timer: Timer::NONE,
+                adds_entry: false,
+            }],
             counters: counters.into_iter().collect(),
             ..Commit::default()
         };

@@ -97,6 +97,7 @@ async fn an_action_becomes_a_delivery_and_a_receipt() {
         to: stream(StreamName::Actions),
         payload: Bytes::from(Batch { records }.encode_to_vec()),
         source: None,
+        origin: None,
     };
     context.hot.append(&append).await.expect("appended");
     parts.engine.await_idle().await.expect("idle");

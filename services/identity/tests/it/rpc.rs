@@ -494,6 +494,7 @@ async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
             },
             payload: bytes::Bytes::new(),
             source: None,
+            origin: None,
         };
         while fixture.hot.append(&append).await.expect("appends") == Appended::Applied {}
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use definitions::{Catalog as _, References, Versioned};
 use engine::{Core as _, Effects, Input};
-use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot};
+use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use journey::{JourneyCatalog, JourneyRpc};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
@@ -147,10 +147,12 @@ async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             epoch: 1,
             seq: *seq,
             batch_id: *seq,
-            states: vec![(
-                Bytes::copy_from_slice(who.as_bytes()),
-                Some(JourneyCore::encode(&state)),
-            )],
+            states: vec![StateWrite {
+                key: Bytes::copy_from_slice(who.as_bytes()),
+                value: Some(JourneyCore::encode(&state)),
+                timer: Timer::NONE,
+                adds_entry: false,
+            }],
             counters: sums.clone().into_iter().collect(),
             ..Commit::default()
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::{Clock, Core as _, Effects, Input, TimeSource, VirtualClock};
-use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot};
+use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use kernel::{CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
 use proto::segmentation::v1 as api;
@@ -91,7 +91,12 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
         epoch: 1,
         seq: head.commit_seq + 1,
         batch_id: u64::from(slot.partition.number()) + 1,
-        states: vec![(key, Some(SegmentationCore::encode(&state)))],
+        states: vec![StateWrite {
+            key,
+            value: Some(SegmentationCore::encode(&state)),
+            timer: Timer::NONE,
+            adds_entry: false,
+        }],
         counters: effects.counted().to_vec(),
         ..Commit::default()
     };

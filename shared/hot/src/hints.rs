@@ -31,6 +31,15 @@ impl Hints {
             .unwrap_or_else(PoisonError::into_inner)
             .retain_mut(|subscriber| subscriber.send(stream));
     }
+
+    /// Tells everybody something that concerns all streams.
+    #[cfg(feature = "contract")]
+    pub(crate) fn tell(&self, wake: Wake) {
+        self.subscribers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain_mut(|subscriber| subscriber.push(wake));
+    }
 }
 
 /// One subscriber. A place in its queue is kept for [`Wake::All`], so that an overflow can always be told.
@@ -64,6 +73,12 @@ impl Subscriber {
     /// Says that any hint may have been missed; false where nobody listens any more.
     pub(crate) fn send_all(&mut self) -> bool {
         self.push(Wake::All)
+    }
+
+    /// Says that the store may have lost what is newest, once there is room for it: no other hint says that much. False
+    /// where nobody listens any more.
+    pub(crate) async fn send_reopen(&mut self) -> bool {
+        self.sender.send(Wake::Reopen).await.is_ok()
     }
 
     /// Completes when nobody listens any more.

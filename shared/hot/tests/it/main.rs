@@ -2,4 +2,5 @@
 
 mod crash;
 mod embedded;
+mod memory;
 mod redis;

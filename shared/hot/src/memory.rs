@@ -1,0 +1,400 @@
+//! A hot store in memory, for simulations: exactly what the Redis store does, and what only a simulation needs.
+//!
+//! It can go back to an older copy of itself, forget everything, and do to single calls what networks do: refuse them, lose
+//! their answers, delay and repeat them. It keeps nothing when the process ends, and is not built into production.
+
+mod change;
+mod data;
+mod hook;
+mod restore;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use tokio::time::Instant;
+
+use self::data::Data;
+pub use self::hook::{Call, Content, Delivery, Hook, Operation};
+use crate::hints::Hints;
+use crate::{
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
+    Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId, StreamName,
+    StreamRestore, Wake, WakeReceiver, check,
+};
+
+/// How a store in memory behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryOptions {
+    /// Whether the outputs of commits carry their origin, as at level `journal`.
+    pub origins: bool,
+}
+
+/// A hot store in memory. A clone is another connection to the same store.
+#[derive(Clone)]
+pub struct MemoryStore {
+    server: Arc<Server>,
+    hook: Option<Arc<dyn Hook>>,
+}
+
+/// What all connections share.
+struct Server {
+    count: PartitionCount,
+    options: MemoryOptions,
+    started: Instant,
+    data: Mutex<Data>,
+    hints: Hints,
+}
+
+/// A copy of a whole store.
+#[derive(Debug, Clone)]
+pub struct Snapshot(Data);
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(partitions: PartitionCount, options: MemoryOptions) -> Self {
+        let server = Server {
+            count: partitions,
+            options,
+            started: Instant::now(),
+            data: Mutex::new(Data::empty(partitions)),
+            hints: Hints::default(),
+        };
+        Self {
+            server: Arc::new(server),
+            hook: None,
+        }
+    }
+
+    /// Another connection to the same store, whose calls go through a hook.
+    #[must_use]
+    pub fn with_hook(&self, hook: Arc<dyn Hook>) -> Self {
+        Self {
+            server: Arc::clone(&self.server),
+            hook: Some(hook),
+        }
+    }
+
+    /// Copies the whole store.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.server.data().clone())
+    }
+
+    /// Goes back to an older copy, as after a lost tail, a fail-over to a replica that was behind, or a stale copy. Whoever
+    /// is connected is told to open everything again, as by a watcher that finds another server.
+    pub fn roll_back(&self, snapshot: Snapshot) {
+        *self.server.data() = snapshot.0;
+        self.server.hints.tell(Wake::Reopen);
+    }
+
+    /// Goes back to an older copy without anybody being told: what a connection that survives sees.
+    pub fn roll_back_silently(&self, snapshot: Snapshot) {
+        *self.server.data() = snapshot.0;
+    }
+
+    /// Forgets everything, and tells whoever is connected, like [`Self::roll_back`].
+    pub fn clear(&self) {
+        *self.server.data() = Data::empty(self.server.count);
+        self.server.hints.tell(Wake::Reopen);
+    }
+
+    /// Copies all states of a slot, by key.
+    pub fn states(&self, slot: Slot) -> Vec<(StateKey, Stored)> {
+        let data = self.server.data();
+        let states = &data.partition(slot.partition).slot(slot.owner).states;
+        let states = states.iter();
+        states.map(|(key, it)| (key.clone(), it.clone())).collect()
+    }
+
+    /// Makes a call: through the hook, where there is one.
+    async fn call<T>(
+        &self,
+        partition: PartitionId,
+        operation: Operation,
+        run: impl Fn(&Server, &mut Data) -> Result<T, HotError> + Send + Sync,
+    ) -> Result<T, HotError> {
+        self.call_with(partition, operation, Content::None, run)
+            .await
+    }
+
+    /// Makes a call that brings something.
+    async fn call_with<T>(
+        &self,
+        partition: PartitionId,
+        operation: Operation,
+        content: Content<'_>,
+        run: impl Fn(&Server, &mut Data) -> Result<T, HotError> + Send + Sync,
+    ) -> Result<T, HotError> {
+        check::partition(self.server.count, partition)?;
+        let once = || run(&self.server, &mut self.server.data());
+        let Some(hook) = &self.hook else {
+            return once();
+        };
+        let call = Call {
+            operation,
+            partition,
+            content,
+        };
+        let first = match hook.before(call).await? {
+            Delivery::Once => once(),
+            // The answer of the first is the one that counts: the second only must not harm.
+            Delivery::Twice => {
+                let first = once();
+                drop(once());
+                first
+            }
+            Delivery::Late => {
+                // The caller is told at once that nobody answered; the call arrives all the same.
+                drop(once());
+                return Err(HotError::Unavailable("the answer was lost".into()));
+            }
+        };
+        hook.after(call, first.is_ok()).await?;
+        first
+    }
+}
+
+impl Server {
+    /// Locks the data. Never held across an await.
+    fn data(&self) -> MutexGuard<'_, Data> {
+        self.data.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock of the server, in milliseconds since it was started, from 1: virtual where tokio's is.
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |ms| ms + 1)
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore")
+            .field("partitions", &self.server.count)
+            .field("options", &self.server.options)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl HotStore for MemoryStore {
+    fn partition_count(&self) -> PartitionCount {
+        self.server.count
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        let content = Content::Epoch(slot, epoch);
+        self.call_with(slot.partition, Operation::Open, content, |_, data| {
+            data.open(slot, epoch)
+        })
+        .await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.call(slot.partition, Operation::Head, |_, data| {
+            Ok(data.partition(slot.partition).slot(slot.owner).head())
+        })
+        .await
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
+        self.call(slot.partition, Operation::Load, |_, data| {
+            let states = &data.partition(slot.partition).slot(slot.owner).states;
+            Ok(keys.iter().map(|key| states.get(key).cloned()).collect())
+        })
+        .await
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.call(stream.partition, Operation::Poll, |_, data| {
+            Ok(data.stream(stream).poll(after, max))
+        })
+        .await
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        self.call(stream.partition, Operation::Lag, |_, data| {
+            Ok(data.stream(stream).lag(after))
+        })
+        .await
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.call(slot.partition, Operation::Due, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.due(until, max))
+        })
+        .await
+    }
+
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        check::commit(self.server.count, commit)?;
+        let content = Content::Commit(slot, commit);
+        self.call_with(
+            slot.partition,
+            Operation::Commit,
+            content,
+            |server, data| {
+                let origins = server.options.origins;
+                let committed = data.commit(slot, commit, origins, server.now_ms())?;
+                if committed == Committed::Applied {
+                    for (name, _) in &commit.outputs {
+                        server.hints.wake(StreamId {
+                            name: *name,
+                            partition: slot.partition,
+                        });
+                    }
+                }
+                Ok(committed)
+            },
+        )
+        .await
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        check::append(self.server.count, append)?;
+        let content = Content::Append(append);
+        let partition = append.to.partition;
+        self.call_with(partition, Operation::Append, content, |server, data| {
+            let appended = data.append(append, server.now_ms())?;
+            if appended == Appended::Applied {
+                server.hints.wake(append.to);
+            }
+            Ok(appended)
+        })
+        .await
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.call(slot.partition, Operation::Outbox, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.outgoing(after_seq, max))
+        })
+        .await
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::TrimOutbox, |_, data| {
+            data.trim_outbox(slot, seq);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Trim, |_, data| {
+            data.trim(stream, upto);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.call(slot.partition, Operation::Counters, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.counters())
+        })
+        .await
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.call(slot.partition, Operation::Quarantined, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.quarantined(after, max))
+        })
+        .await
+    }
+
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        self.call(slot.partition, Operation::Quarantined, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.quarantine.len() as u64)
+        })
+        .await
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        Ok(self.server.hints.subscribe(streams))
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.call(stream.partition, Operation::Sources, |_, data| {
+            Ok(data.stream(stream).sources())
+        })
+        .await
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.call(stream.partition, Operation::Origins, |_, data| {
+            Ok(data.stream(stream).origins())
+        })
+        .await
+    }
+
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::CloseGate, |server, data| {
+            data.close_gate(partition, gate, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_states(slot, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_commit(slot, gate, commit, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Restore, |server, data| {
+            data.restore_stream(stream, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::OpenGate, |server, data| {
+            data.open_gate(partition, gate)?;
+            server.hints.tell(Wake::All);
+            Ok(())
+        })
+        .await
+    }
+}

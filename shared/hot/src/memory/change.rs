@@ -1,0 +1,192 @@
+//! What changes the store in memory: each decides first, and writes then.
+
+use super::data::{Data, SlotData, StreamData};
+use crate::{
+    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, Slot, StreamId, Writer,
+    limits,
+};
+
+impl Data {
+    /// Raises the epoch of a slot.
+    pub(super) fn open(&mut self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        self.partition(slot.partition).no_gate()?;
+        let data = self.slot_mut(slot);
+        if epoch < data.epoch {
+            return Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch,
+                current: data.epoch,
+            });
+        }
+        data.epoch = epoch;
+        Ok(data.head())
+    }
+
+    /// Applies a commit.
+    pub(super) fn commit(
+        &mut self,
+        slot: Slot,
+        commit: &Commit,
+        origins: bool,
+        now_ms: u64,
+    ) -> Result<Committed, HotError> {
+        let is_closed = self.partition(slot.partition).gate.is_some();
+        let data = self.slot_mut(slot);
+        if is_closed || commit.epoch != data.epoch {
+            return Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch: commit.epoch,
+                current: data.epoch,
+            });
+        }
+        let is_last = commit.seq == data.commit_seq && commit.seq > 0;
+        if is_last && commit.batch_id == data.batch_id {
+            return Ok(Committed::AlreadyApplied);
+        }
+        if commit.seq != data.commit_seq + 1 {
+            return Err(HotError::Gap {
+                partition: slot.partition,
+                seq: commit.seq,
+                current: data.commit_seq,
+            });
+        }
+
+        data.apply(commit);
+        for write in &commit.states {
+            let entry = write.timer.entry.filter(|_| write.adds_entry);
+            if let (Some(entry), true) = (entry, write.value.is_some()) {
+                data.entries.insert((entry, write.key.clone()));
+            }
+        }
+        data.cursors.extend(commit.cursors.iter().copied());
+        for (name, payload) in &commit.outputs {
+            let to = StreamId {
+                name: *name,
+                partition: slot.partition,
+            };
+            let origin = origins.then_some(Origin {
+                writer: Writer::worker(slot.owner),
+                seq: commit.seq,
+            });
+            self.stream_mut(to).push(payload.clone(), origin, now_ms);
+        }
+        Ok(Committed::Applied)
+    }
+
+    /// Appends to a stream, unless its origin or its source was taken before, or it is full.
+    pub(super) fn append(&mut self, append: &Append, now_ms: u64) -> Result<Appended, HotError> {
+        if append.origin.is_some() {
+            self.partition(append.to.partition).no_gate()?;
+        }
+        let stream = self.stream_mut(append.to);
+        if let Some(origin) = append.origin {
+            let mark = stream.writers.get(&origin.writer).copied().unwrap_or(0);
+            if origin.seq <= mark {
+                return Ok(Appended::Replayed);
+            }
+            if origin.seq != mark + 1 {
+                return Ok(Appended::Gap { mark });
+            }
+        }
+        let taken = stream.look_up(append);
+        if let Some(taken) = taken {
+            // The writer has counted it all the same.
+            stream.take_origin(append.origin);
+            return Ok(taken);
+        }
+        if append.origin.is_none() && stream.len() >= limits::STREAM_ENTRIES {
+            return Ok(Appended::Full);
+        }
+        stream.push(append.payload.clone(), append.origin, now_ms);
+        stream.take_origin(append.origin);
+        if let Some(range) = &append.source {
+            let entry = stream.tail.minor;
+            stream.take_source(&range.source, range.last, entry);
+        }
+        Ok(Appended::Applied)
+    }
+
+    /// Removes the entries of a stream up to a cursor.
+    pub(super) fn trim(&mut self, stream: StreamId, upto: Cursor) {
+        let entries = &mut self.stream_mut(stream).entries;
+        let read = entries.partition_point(|entry| entry.cursor <= upto);
+        entries.drain(..read);
+    }
+
+    /// Removes the messages of an outbox up to a number.
+    pub(super) fn trim_outbox(&mut self, slot: Slot, seq: u64) {
+        let data = self.slot_mut(slot);
+        let seq = seq.min(data.outbox_seq);
+        if seq > data.forwarded_seq {
+            data.forwarded_seq = seq;
+            data.outbox.retain(|number, _| *number > seq);
+        }
+    }
+}
+
+impl SlotData {
+    /// What a commit changes in its own slot, but for new entries of the index of timers and cursors.
+    pub(super) fn apply(&mut self, commit: &Commit) {
+        self.commit_seq = commit.seq;
+        self.batch_id = commit.batch_id;
+        for (key, at) in &commit.fired {
+            self.entries.remove(&(*at, key.clone()));
+        }
+        for write in &commit.states {
+            match &write.value {
+                Some(value) => {
+                    let stored = crate::Stored {
+                        value: value.clone(),
+                        timer: write.timer,
+                    };
+                    self.states.insert(write.key.clone(), stored);
+                }
+                None => {
+                    self.states.remove(&write.key);
+                }
+            }
+        }
+        self.counters.extend(commit.counters.iter().cloned());
+        self.watermark = commit.watermark.or(self.watermark);
+        for message in &commit.outbox {
+            self.outbox_seq += 1;
+            self.outbox.insert(self.outbox_seq, message.clone());
+        }
+        for payload in &commit.quarantine {
+            let number = self
+                .quarantine
+                .last_key_value()
+                .map_or(0, |(last, _)| *last);
+            self.quarantine.insert(number + 1, payload.clone());
+        }
+    }
+}
+
+impl StreamData {
+    /// Whether the source of an append was taken before.
+    fn look_up(&self, append: &Append) -> Option<Appended> {
+        let range = append.source.as_ref()?;
+        let (mark, _) = *self.marks.get(&range.source)?;
+        if range.last <= mark {
+            return Some(Appended::Replayed);
+        }
+        (range.first <= mark).then_some(Appended::Overlaps { mark })
+    }
+
+    fn take_origin(&mut self, origin: Option<Origin>) {
+        if let Some(origin) = origin {
+            self.writers.insert(origin.writer, origin.seq);
+        }
+    }
+
+    /// Remembers a source, and forgets the one used longest ago where there are too many.
+    pub(super) fn take_source(&mut self, source: &str, mark: u64, entry: u64) {
+        self.marks.insert(source.into(), (mark, entry));
+        if self.marks.len() > limits::SOURCES_PER_STREAM {
+            let oldest = self.marks.iter().min_by_key(|(_, (_, entry))| *entry);
+            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+                self.marks.remove(&oldest);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! What the store in memory keeps: maps and vectors, copied as a whole for a snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+
+use crate::{
+    Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, Quarantined, Slot,
+    StateKey, Stored, StreamId, StreamName, Writer,
+};
+
+/// Everything.
+#[derive(Debug, Clone)]
+pub(super) struct Data(Vec<PartitionData>);
+
+/// One partition of all services.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PartitionData {
+    slots: [SlotData; Owner::ALL.len()],
+    pub(super) streams: [StreamData; StreamName::ALL.len()],
+    /// The gate that is closed, and when its process was last heard of.
+    pub(super) gate: Option<(Gate, u64)>,
+}
+
+/// One slot.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SlotData {
+    pub(super) epoch: u64,
+    pub(super) commit_seq: u64,
+    pub(super) batch_id: u64,
+    pub(super) states: BTreeMap<StateKey, Stored>,
+    /// The index of timers.
+    pub(super) entries: BTreeSet<(Timestamp, StateKey)>,
+    pub(super) counters: BTreeMap<Box<str>, i64>,
+    pub(super) cursors: BTreeMap<StreamName, Cursor>,
+    pub(super) watermark: Option<Timestamp>,
+    pub(super) outbox: BTreeMap<u64, OutboxMessage>,
+    /// The number of the last message put into the outbox.
+    pub(super) outbox_seq: u64,
+    /// The number of the last message removed from it.
+    pub(super) forwarded_seq: u64,
+    pub(super) quarantine: BTreeMap<u64, Bytes>,
+}
+
+/// One stream.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StreamData {
+    pub(super) entries: VecDeque<Entry>,
+    /// The id of the last entry that it ever had.
+    pub(super) tail: Cursor,
+    /// The highest sequence of each source, and the number of the entry that took it.
+    pub(super) marks: BTreeMap<Box<str>, (u64, u64)>,
+    /// The last entry of each writer.
+    pub(super) writers: BTreeMap<Writer, u64>,
+}
+
+impl Data {
+    pub(super) fn empty(count: PartitionCount) -> Self {
+        Self(count.iter().map(|_| PartitionData::default()).collect())
+    }
+
+    pub(super) fn partition(&self, partition: PartitionId) -> &PartitionData {
+        &self.0[usize::from(partition.number())]
+    }
+
+    pub(super) fn partition_mut(&mut self, partition: PartitionId) -> &mut PartitionData {
+        &mut self.0[usize::from(partition.number())]
+    }
+
+    pub(super) fn slot_mut(&mut self, slot: Slot) -> &mut SlotData {
+        &mut self.partition_mut(slot.partition).slots[slot.owner.index()]
+    }
+
+    pub(super) fn stream(&self, stream: StreamId) -> &StreamData {
+        &self.partition(stream.partition).streams[stream.name.index()]
+    }
+
+    pub(super) fn stream_mut(&mut self, stream: StreamId) -> &mut StreamData {
+        &mut self.partition_mut(stream.partition).streams[stream.name.index()]
+    }
+}
+
+impl PartitionData {
+    pub(super) fn slot(&self, owner: Owner) -> &SlotData {
+        &self.slots[owner.index()]
+    }
+
+    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut SlotData> {
+        self.slots.iter_mut()
+    }
+}
+
+impl SlotData {
+    pub(super) fn head(&self) -> Head {
+        Head {
+            epoch: self.epoch,
+            commit_seq: self.commit_seq,
+            cursors: self.cursors.clone().into_iter().collect(),
+            watermark: self.watermark,
+            counters: self.counters(),
+            forwarded_seq: self.forwarded_seq,
+        }
+    }
+
+    pub(super) fn counters(&self) -> Vec<(Box<str>, i64)> {
+        self.counters.clone().into_iter().collect()
+    }
+
+    pub(super) fn due(&self, until: Timestamp, max: usize) -> Due {
+        let mut entries = self.entries.iter().peekable();
+        let mut due = Due::default();
+        while due.timers.len() < max
+            && let Some((at, key)) = entries.next_if(|(at, _)| *at <= until)
+        {
+            due.timers.push((key.clone(), *at));
+        }
+        due.next = entries.next().map(|(at, _)| *at);
+        due
+    }
+
+    pub(super) fn outgoing(&self, after_seq: u64, max: usize) -> Vec<Outgoing> {
+        let after = self.outbox.range(after_seq.saturating_add(1)..).take(max);
+        after
+            .map(|(seq, message)| Outgoing {
+                seq: *seq,
+                message: message.clone(),
+            })
+            .collect()
+    }
+
+    pub(super) fn quarantined(&self, after: Cursor, max: usize) -> Vec<Quarantined> {
+        let after = self.quarantine.range(after.minor.saturating_add(1)..);
+        after
+            .take(max)
+            .map(|(number, payload)| Quarantined {
+                cursor: Cursor {
+                    major: 0,
+                    minor: *number,
+                },
+                payload: payload.clone(),
+            })
+            .collect()
+    }
+}
+
+impl StreamData {
+    /// Adds an entry under the next id: the time, which never falls, and a number without gaps.
+    pub(super) fn push(&mut self, payload: Bytes, origin: Option<Origin>, now_ms: u64) {
+        self.tail = Cursor {
+            major: self.tail.major.max(now_ms),
+            minor: self.tail.minor + 1,
+        };
+        self.entries.push_back(Entry {
+            cursor: self.tail,
+            payload,
+            origin,
+        });
+    }
+
+    pub(super) fn poll(&self, after: Cursor, max: usize) -> Vec<Entry> {
+        let from = self.entries.partition_point(|entry| entry.cursor <= after);
+        self.entries.range(from..).take(max).cloned().collect()
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    pub(super) fn lag(&self, after: Cursor) -> u64 {
+        self.tail.minor.saturating_sub(after.minor).min(self.len())
+    }
+
+    pub(super) fn sources(&self) -> Vec<(Box<str>, u64)> {
+        let marks = self.marks.iter();
+        marks
+            .map(|(name, (mark, _))| (name.clone(), *mark))
+            .collect()
+    }
+
+    pub(super) fn origins(&self) -> Vec<Origin> {
+        let writers = self.writers.iter();
+        writers
+            .map(|(writer, seq)| Origin {
+                writer: *writer,
+                seq: *seq,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! Restoring a partition of the store in memory, behind its gate.
+
+use kernel::PartitionId;
+
+use super::data::{Data, PartitionData};
+use crate::{
+    Commit, Gate, HotError, Slot, StateRestore, Stored, StreamId, StreamRestore, Timer, limits,
+};
+
+impl PartitionData {
+    /// Refuses while the gate is closed.
+    pub(super) fn no_gate(&self) -> Result<(), HotError> {
+        if self.gate.is_some() {
+            return Err(HotError::Unavailable(
+                "the partition is being restored".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses who has not closed the gate; notes that who has is alive.
+    fn behind(&mut self, gate: Gate, now_ms: u64) -> Result<(), HotError> {
+        match &mut self.gate {
+            Some((closed, heard_ms)) if *closed == gate => {
+                *heard_ms = now_ms;
+                Ok(())
+            }
+            _ => Err(HotError::Unavailable(
+                "the gate is not closed by this process any more".into(),
+            )),
+        }
+    }
+}
+
+impl Data {
+    /// Closes a gate.
+    pub(super) fn close_gate(
+        &mut self,
+        partition: PartitionId,
+        gate: Gate,
+        now_ms: u64,
+    ) -> Result<(), HotError> {
+        let ttl_ms = u64::try_from(limits::GATE_TTL.as_millis()).unwrap_or(u64::MAX);
+        let data = self.partition_mut(partition);
+        if let Some((closed, heard_ms)) = data.gate
+            && closed != gate
+            && now_ms < heard_ms.saturating_add(ttl_ms)
+        {
+            return Err(HotError::Unavailable(
+                "another process is restoring the partition".into(),
+            ));
+        }
+        data.gate = Some((gate, now_ms));
+        Ok(())
+    }
+
+    /// Opens it again; once more changes nothing.
+    pub(super) fn open_gate(&mut self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let data = self.partition_mut(partition);
+        if data.gate.is_some_and(|(closed, _)| closed != gate) {
+            return Err(HotError::Unavailable(
+                "another process is restoring the partition".into(),
+            ));
+        }
+        data.gate = None;
+        Ok(())
+    }
+
+    /// Writes a part of a snapshot.
+    pub(super) fn restore_states(
+        &mut self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+        now_ms: u64,
+    ) -> Result<(), HotError> {
+        self.partition_mut(slot.partition).behind(gate, now_ms)?;
+        let data = self.slot_mut(slot);
+        for write in &part.states {
+            let Some(value) = &write.value else {
+                data.states.remove(&write.key);
+                continue;
+            };
+            let due = write.timer.due;
+            let stored = Stored {
+                value: value.clone(),
+                timer: Timer { due, entry: due },
+            };
+            data.states.insert(write.key.clone(), stored);
+            data.entries.extend(due.map(|due| (due, write.key.clone())));
+        }
+        data.counters.extend(part.counters.iter().cloned());
+        data.quarantine.extend(part.quarantine.iter().cloned());
+        if let Some(head) = &part.head {
+            data.commit_seq = head.commit_seq;
+            data.batch_id = head.batch_id;
+            data.watermark = head.watermark;
+            data.outbox_seq = head.outbox_seq;
+            data.forwarded_seq = head.forwarded_seq;
+            data.outbox = head.outbox.iter().cloned().collect();
+        }
+        Ok(())
+    }
+
+    /// Applies a journaled commit to its slot.
+    pub(super) fn restore_commit(
+        &mut self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+        now_ms: u64,
+    ) -> Result<(), HotError> {
+        self.partition_mut(slot.partition).behind(gate, now_ms)?;
+        let data = self.slot_mut(slot);
+        if commit.seq == data.commit_seq && commit.batch_id == data.batch_id {
+            return Ok(());
+        }
+        if commit.seq != data.commit_seq + 1 {
+            return Err(HotError::Gap {
+                partition: slot.partition,
+                seq: commit.seq,
+                current: data.commit_seq,
+            });
+        }
+        data.apply(commit);
+        for write in &commit.states {
+            // The entry may have been in the index long before this commit, and so not in what was restored.
+            if let (Some(entry), true) = (write.timer.entry, write.value.is_some()) {
+                data.entries.insert((entry, write.key.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a stream anew.
+    pub(super) fn restore_stream(
+        &mut self,
+        id: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+        now_ms: u64,
+    ) -> Result<(), HotError> {
+        let partition = self.partition_mut(id.partition);
+        partition.behind(gate, now_ms)?;
+        if part.is_first {
+            for slot in partition.slots_mut() {
+                slot.cursors.remove(&id.name);
+            }
+            let stream = self.stream_mut(id);
+            stream.entries.clear();
+            stream.writers.clear();
+        }
+        let stream = self.stream_mut(id);
+        for (origin, payload) in &part.entries {
+            stream.push(payload.clone(), Some(*origin), now_ms);
+        }
+        for origin in &part.origins {
+            stream.writers.insert(origin.writer, origin.seq);
+        }
+        for (source, mark) in &part.sources {
+            let (known, entry) = stream.marks.get(source).copied().unwrap_or_default();
+            let entry = entry.max(stream.tail.minor);
+            stream.take_source(source, known.max(*mark), entry);
+        }
+        Ok(())
+    }
+}

@@ -103,6 +103,22 @@ pub enum LogError {
     Damaged(String),
 }
 
+impl LogError {
+    /// A chunk of a snapshot is not there, given the snapshot that counts.
+    pub(crate) fn no_chunk(slot: Slot, seq: u64, number: u32, counts: Option<u64>) -> Self {
+        if counts == Some(seq) {
+            let (service, partition) = (slot.owner.name(), slot.partition);
+            return Self::Damaged(format!(
+                "chunk {number} of the snapshot of partition {partition} of {service} at commit {seq} is missing"
+            ));
+        }
+        Self::Unavailable(
+            format!("the snapshot at commit {seq} was replaced while it was read: begin again")
+                .into(),
+        )
+    }
+}
+
 /// The durable log.
 ///
 /// # Contract
@@ -154,9 +170,13 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     async fn snapshot(&self, slot: Slot) -> Result<Option<SnapshotHead>, LogError>;
 
     /// Reads a chunk of the snapshot that ends with commit `seq`.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] as well where another snapshot has replaced it: begin again with [`Self::snapshot`].
     async fn read_chunk(&self, slot: Slot, seq: u64, number: u32) -> Result<Bytes, LogError>;
 
-    /// Writes a chunk of a snapshot to come; again is no harm.
+    /// Writes a chunk of a snapshot to come; again is no harm. Where a snapshot counts that reaches as far, nothing changes:
+    /// publishing will be refused.
     async fn write_chunk(
         &self,
         slot: Slot,
@@ -166,7 +186,8 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     ) -> Result<(), LogError>;
 
     /// Makes a snapshot the one that counts, and removes the chunks of every other. False where the snapshot that counts is
-    /// not the one that ends with `replaces` (0: none): another process was faster, and nothing changed.
+    /// not the one that ends with `replaces` (0: none), or has removed chunks of this one: another process was faster, and
+    /// nothing changed. Publishing the same one twice is true twice.
     async fn publish_snapshot(
         &self,
         slot: Slot,
@@ -174,8 +195,9 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         replaces: u64,
     ) -> Result<bool, LogError>;
 
-    /// Removes commits up to `seq` that were written before an instant. The caller knows that the snapshot has them, and
-    /// that the readers of their outputs do.
+    /// Removes commits up to `seq`, from the first, up to one that was not written before an instant. The caller knows that
+    /// the snapshot has them, and that the readers of their outputs do. The instant is minutes ago at the least, so that no
+    /// append that began before them is under way still. The last commit stays always, so that the next can follow it.
     async fn cut_commits(
         &self,
         slot: Slot,
@@ -183,9 +205,9 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         written_before: Timestamp,
     ) -> Result<u64, LogError>;
 
-    /// Removes entries of a writer in a stream up to `upto.seq` that were written before an instant. The caller knows that
-    /// the reader's snapshot has them. The entry with the highest number stays always, so that
-    /// [`Self::last_entries`] tells it.
+    /// Removes entries of a writer in a stream up to `upto.seq`, from the first, up to one that was not written before an
+    /// instant. The caller knows that the reader's snapshot has them. The entry with the highest number stays always, so
+    /// that [`Self::last_entries`] tells it.
     async fn cut_entries(
         &self,
         stream: StreamId,

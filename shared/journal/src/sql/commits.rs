@@ -1,0 +1,231 @@
+//! Writes commits, and explains why one was not.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use hot::Slot;
+use sea_orm::sqlx::postgres::{PgArguments, PgRow};
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::{self, PgPool, Postgres, Row as _};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use storage::Database;
+use tokio::time::timeout;
+
+use super::limits::FLUSH;
+use super::postgres::KeptConnection;
+use super::queue::{Row, WriteRows};
+use super::statements::{Statements, failed, late, now, signed, slot_columns, unsigned};
+use crate::{CommitRow, Journaled, LogError};
+
+impl Row for CommitRow {
+    fn key(&self) -> impl Ord {
+        (self.slot, self.seq)
+    }
+
+    fn bytes(&self) -> usize {
+        self.payload.len()
+    }
+}
+
+/// The fence and the order of commits, for a row `i` and its lease `l`. The predecessor's epoch is NULL, and the row
+/// refused, where there is no predecessor.
+macro_rules! follows {
+    () => {
+        "CASE WHEN i.seq = 1 \
+         THEN NOT EXISTS (SELECT 1 FROM journal_snapshot s WHERE s.service = i.service AND s.partition = i.partition) \
+         ELSE (SELECT p.epoch FROM journal_commit p \
+               WHERE p.service = i.service AND p.partition = i.partition AND p.seq = i.seq - 1) <= i.epoch END \
+         ON CONFLICT DO NOTHING "
+    };
+}
+
+const POSTGRES_INSERT: &str = concat!(
+    "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
+     SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, i.payload \
+     FROM unnest($1::text[], $2::int2[], $3::int4[], $4::int8[], $5::int8[], $6::int8[], $7::bytea[]) \
+          AS i(name, service, partition, seq, epoch, batch_id, payload) \
+     JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
+    follows!(),
+    "RETURNING service, partition, seq, batch_id"
+);
+
+const SQLITE_INSERT: &str = concat!(
+    "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
+     SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, $7 \
+     FROM (SELECT $1 AS name, $2 AS service, $3 AS partition, $4 AS seq, $5 AS epoch, $6 AS batch_id) i \
+     JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
+    follows!()
+);
+
+/// Writes commits to Postgres.
+#[derive(Debug)]
+pub(super) struct PostgresCommits {
+    statements: Statements,
+    connection: KeptConnection,
+}
+
+impl PostgresCommits {
+    pub(super) const fn new(statements: Statements, pool: PgPool) -> Self {
+        Self {
+            statements,
+            connection: KeptConnection::new(pool),
+        }
+    }
+}
+
+#[async_trait]
+impl WriteRows<CommitRow, Journaled> for PostgresCommits {
+    async fn write(
+        &mut self,
+        rows: &[CommitRow],
+    ) -> Result<Vec<Result<Journaled, LogError>>, LogError> {
+        let create_time = now();
+        let written = self.connection.run(|| insert(rows, create_time)).await?;
+        if written.len() == rows.len() {
+            return Ok(rows.iter().map(|_| Ok(Journaled::Written)).collect());
+        }
+        let written: HashSet<Key> = written
+            .iter()
+            .map(read_key)
+            .collect::<Result<_, _>>()
+            .map_err(failed)?;
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for row in rows {
+            outcomes.push(if written.contains(&key(row)) {
+                Ok(Journaled::Written)
+            } else {
+                self.statements.explain(row).await
+            });
+        }
+        Ok(outcomes)
+    }
+}
+
+/// A commit by what makes it the same one: service, partition, number and name.
+type Key = (i16, i32, i64, i64);
+
+fn key(row: &CommitRow) -> Key {
+    let (service, partition) = slot_columns(row.slot);
+    (service, partition, signed(row.seq), signed(row.batch_id))
+}
+
+fn read_key(row: &PgRow) -> Result<Key, sqlx::Error> {
+    Ok((
+        row.try_get(0)?,
+        row.try_get(1)?,
+        row.try_get(2)?,
+        row.try_get(3)?,
+    ))
+}
+
+fn insert<'a>(rows: &[CommitRow], create_time: i64) -> Query<'a, Postgres, PgArguments> {
+    let (services, partitions): (Vec<i16>, Vec<i32>) =
+        rows.iter().map(|row| slot_columns(row.slot)).unzip();
+    let column = |of: fn(&CommitRow) -> u64| -> Vec<i64> {
+        rows.iter().map(|row| signed(of(row))).collect()
+    };
+    let names: Vec<&str> = rows.iter().map(|row| row.slot.owner.name()).collect();
+    let payloads: Vec<&[u8]> = rows.iter().map(|row| &*row.payload).collect();
+    sqlx::query(POSTGRES_INSERT)
+        .bind(names)
+        .bind(services)
+        .bind(partitions)
+        .bind(column(|row| row.seq))
+        .bind(column(|row| row.epoch))
+        .bind(column(|row| row.batch_id))
+        .bind(payloads)
+        .bind(create_time)
+}
+
+/// Writes commits to SQLite.
+#[derive(Debug)]
+pub(super) struct SqliteCommits {
+    database: Database,
+}
+
+impl SqliteCommits {
+    pub(super) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn insert(&self, rows: &[CommitRow]) -> Result<Vec<bool>, DbErr> {
+        let create_time = now();
+        let transaction = self.database.begin_write().await?;
+        let mut written = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (service, partition) = slot_columns(row.slot);
+            let values = [
+                row.slot.owner.name().into(),
+                service.into(),
+                partition.into(),
+                signed(row.seq).into(),
+                signed(row.epoch).into(),
+                signed(row.batch_id).into(),
+                row.payload.to_vec().into(),
+                create_time.into(),
+            ];
+            let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
+            written.push(transaction.execute_raw(insert).await?.rows_affected() > 0);
+        }
+        transaction.commit().await?;
+        Ok(written)
+    }
+}
+
+#[async_trait]
+impl WriteRows<CommitRow, Journaled> for SqliteCommits {
+    async fn write(
+        &mut self,
+        rows: &[CommitRow],
+    ) -> Result<Vec<Result<Journaled, LogError>>, LogError> {
+        let written = timeout(FLUSH, self.insert(rows))
+            .await
+            .map_err(|_| late(FLUSH))?
+            .map_err(failed)?;
+        let statements = Statements::new(self.database.clone());
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for (row, written) in rows.iter().zip(written) {
+            outcomes.push(if written {
+                Ok(Journaled::Written)
+            } else {
+                statements.explain(row).await
+            });
+        }
+        Ok(outcomes)
+    }
+}
+
+const EXPLAIN: &str = "SELECT \
+     (SELECT batch_id FROM journal_commit WHERE service = $1 AND partition = $2 AND seq = $3), \
+     (SELECT epoch FROM partition_lease WHERE service = $4 AND partition = $2)";
+
+impl Statements {
+    /// Why a commit was not written.
+    async fn explain(&self, row: &CommitRow) -> Result<Journaled, LogError> {
+        let (service, partition) = slot_columns(row.slot);
+        let name = row.slot.owner.name();
+        let values = [
+            service.into(),
+            partition.into(),
+            signed(row.seq).into(),
+            name.into(),
+        ];
+        let found = self.one(EXPLAIN, values).await?;
+        let batch_id: Option<i64> = found.try_get_by_index(0).map_err(failed)?;
+        let epoch: Option<i64> = found.try_get_by_index(1).map_err(failed)?;
+        if batch_id.map(unsigned) == Some(row.batch_id) {
+            return Ok(Journaled::AlreadyWritten);
+        }
+        Err(refusal(row.slot, row.seq, row.epoch, epoch.map(unsigned)))
+    }
+}
+
+/// Why a commit that is not in the log was refused, given the epoch of its lease.
+fn refusal(slot: Slot, seq: u64, epoch: u64, leased: Option<u64>) -> LogError {
+    let partition = slot.partition;
+    if leased == Some(epoch) {
+        LogError::Gap { partition, seq }
+    } else {
+        LogError::Fenced { partition, epoch }
+    }
+}

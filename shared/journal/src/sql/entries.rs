@@ -1,0 +1,184 @@
+//! Writes entries: each once for its stream, writer and number.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use hot::{SourceRange, StreamId, StreamName};
+use sea_orm::sqlx::postgres::PgArguments;
+use sea_orm::sqlx::query::Query;
+use sea_orm::sqlx::{self, PgPool, Postgres};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use storage::Database;
+use tokio::time::timeout;
+
+use super::limits::FLUSH;
+use super::payload::pack;
+use super::postgres::KeptConnection;
+use super::queue::{Row, WriteRows};
+use super::statements::{failed, late, now, signed};
+use crate::events::EventIndex;
+use crate::{EntryRow, LogError};
+
+/// An entry as its row has it.
+#[derive(Debug)]
+pub(super) struct PackedEntry {
+    stream: StreamId,
+    writer: i32,
+    seq: i64,
+    /// Of the streams whose entries are the event log.
+    index: Option<EventIndex>,
+    source: Option<SourceRange>,
+    payload: Bytes,
+}
+
+impl PackedEntry {
+    pub(super) fn new(row: EntryRow) -> Self {
+        let has_events = matches!(row.stream.name, StreamName::Events | StreamName::EventsBulk);
+        Self {
+            stream: row.stream,
+            writer: row.origin.writer.number().cast_signed(),
+            seq: signed(row.origin.seq),
+            index: has_events.then(|| EventIndex::read(&row.payload)).flatten(),
+            source: row.source,
+            payload: pack(&row.payload),
+        }
+    }
+}
+
+impl Row for PackedEntry {
+    fn key(&self) -> impl Ord {
+        (self.stream, self.writer, self.seq)
+    }
+
+    fn bytes(&self) -> usize {
+        let index = self.index.as_ref();
+        self.payload.len() + index.map_or(0, |index| index.customers.len())
+    }
+}
+
+macro_rules! insert_into {
+    ($rows:literal) => {
+        concat!(
+            "INSERT INTO journal_entry (stream, partition, writer, seq, span, first_time, last_time, event_count, \
+             customers, source, source_first, source_last, create_time, payload) ",
+            $rows,
+            " ON CONFLICT DO NOTHING"
+        )
+    };
+}
+
+const POSTGRES_INSERT: &str = insert_into!(
+    "SELECT stream, partition, writer, seq, span, first_time, last_time, event_count, customers, source, source_first, \
+     source_last, $14, payload \
+     FROM unnest($1::int2[], $2::int4[], $3::int4[], $4::int8[], $5::int2[], $6::int8[], $7::int8[], $8::int4[], \
+                 $9::bytea[], $10::text[], $11::int8[], $12::int8[], $13::bytea[]) \
+          AS i(stream, partition, writer, seq, span, first_time, last_time, event_count, customers, source, \
+               source_first, source_last, payload)"
+);
+
+const SQLITE_INSERT: &str =
+    insert_into!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13)");
+
+/// Writes entries to Postgres.
+#[derive(Debug)]
+pub(super) struct PostgresEntries {
+    connection: KeptConnection,
+}
+
+impl PostgresEntries {
+    pub(super) const fn new(pool: PgPool) -> Self {
+        Self {
+            connection: KeptConnection::new(pool),
+        }
+    }
+}
+
+#[async_trait]
+impl WriteRows<PackedEntry, ()> for PostgresEntries {
+    async fn write(&mut self, rows: &[PackedEntry]) -> Result<Vec<Result<(), LogError>>, LogError> {
+        let create_time = now();
+        self.connection.run(|| insert(rows, create_time)).await?;
+        Ok(rows.iter().map(|_| Ok(())).collect())
+    }
+}
+
+fn insert<'a>(rows: &[PackedEntry], create_time: i64) -> Query<'a, Postgres, PgArguments> {
+    fn column<'r, T>(rows: &'r [PackedEntry], of: impl Fn(&'r PackedEntry) -> T) -> Vec<T> {
+        rows.iter().map(of).collect()
+    }
+    let index = |row: &PackedEntry, of: fn(&EventIndex) -> i64| row.index.as_ref().map(of);
+    let source = |row: &PackedEntry, of: fn(&SourceRange) -> u64| {
+        row.source.as_ref().map(|range| signed(of(range)))
+    };
+    sqlx::query(POSTGRES_INSERT)
+        .bind(column(rows, |row| row.stream.name as i16))
+        .bind(column(rows, |row| i32::from(row.stream.partition.number())))
+        .bind(column(rows, |row| row.writer))
+        .bind(column(rows, |row| row.seq))
+        .bind(column(rows, |row| row.index.as_ref().map(EventIndex::span)))
+        .bind(column(rows, |row| index(row, |index| index.first_time)))
+        .bind(column(rows, |row| index(row, |index| index.last_time)))
+        .bind(column(rows, |row| {
+            row.index.as_ref().map(|index| index.count)
+        }))
+        .bind(column(rows, |row| {
+            row.index.as_ref().map(|index| &*index.customers)
+        }))
+        .bind(column(rows, |row| {
+            row.source.as_ref().map(|range| &*range.source)
+        }))
+        .bind(column(rows, |row| source(row, |range| range.first)))
+        .bind(column(rows, |row| source(row, |range| range.last)))
+        .bind(column(rows, |row| &*row.payload))
+        .bind(create_time)
+}
+
+/// Writes entries to SQLite.
+#[derive(Debug)]
+pub(super) struct SqliteEntries {
+    database: Database,
+}
+
+impl SqliteEntries {
+    pub(super) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    async fn insert(&self, rows: &[PackedEntry]) -> Result<(), DbErr> {
+        let create_time = now();
+        let transaction = self.database.begin_write().await?;
+        for row in rows {
+            let index = row.index.as_ref();
+            let source = row.source.as_ref();
+            let values = [
+                (row.stream.name as i16).into(),
+                i32::from(row.stream.partition.number()).into(),
+                row.writer.into(),
+                row.seq.into(),
+                index.map(EventIndex::span).into(),
+                index.map(|index| index.first_time).into(),
+                index.map(|index| index.last_time).into(),
+                index.map(|index| index.count).into(),
+                index.map(|index| index.customers.clone()).into(),
+                source.map(|range| range.source.to_string()).into(),
+                source.map(|range| signed(range.first)).into(),
+                source.map(|range| signed(range.last)).into(),
+                row.payload.to_vec().into(),
+                create_time.into(),
+            ];
+            let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
+            transaction.execute_raw(insert).await?;
+        }
+        transaction.commit().await
+    }
+}
+
+#[async_trait]
+impl WriteRows<PackedEntry, ()> for SqliteEntries {
+    async fn write(&mut self, rows: &[PackedEntry]) -> Result<Vec<Result<(), LogError>>, LogError> {
+        timeout(FLUSH, self.insert(rows))
+            .await
+            .map_err(|_| late(FLUSH))?
+            .map_err(failed)?;
+        Ok(rows.iter().map(|_| Ok(())).collect())
+    }
+}

@@ -1,0 +1,134 @@
+//! Runs single statements with a time-out, and says which failures are whose.
+//!
+//! It knows no table; its siblings add what each reads and removes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hot::Slot;
+use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
+use storage::Database;
+use tokio::time::timeout;
+
+use super::limits::STATEMENT;
+use crate::LogError;
+
+/// The database of a log, for one statement at a time. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    pub(super) database: Database,
+}
+
+impl Statements {
+    /// Statements on a migrated database.
+    pub(crate) const fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Reads rows. Arguments are `$1`, `$2` and so on with both databases.
+    pub(crate) async fn all<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<Vec<QueryResult>, LogError> {
+        let orm = self.database.orm();
+        let statement = Statement::from_sql_and_values(orm.get_database_backend(), sql, values);
+        timed(orm.query_all_raw(statement)).await
+    }
+
+    /// Reads the only row of a statement that always has one.
+    pub(super) async fn one<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<QueryResult, LogError> {
+        let row = self.all(sql, values).await?.pop();
+        row.ok_or_else(|| LogError::Damaged("a statement answered without a row".to_owned()))
+    }
+
+    /// Changes rows and tells how many.
+    pub(super) async fn execute<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<u64, LogError> {
+        let orm = self.database.orm();
+        let statement = Statement::from_sql_and_values(orm.get_database_backend(), sql, values);
+        Ok(timed(orm.execute_raw(statement)).await?.rows_affected())
+    }
+}
+
+/// Waits for the database, but not for ever.
+pub(super) async fn timed<T>(work: impl Future<Output = Result<T, DbErr>>) -> Result<T, LogError> {
+    timeout(STATEMENT, work)
+        .await
+        .map_err(|_| late(STATEMENT))?
+        .map_err(failed)
+}
+
+/// A failure of the database.
+pub(crate) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> LogError {
+    LogError::Unavailable(Box::new(error))
+}
+
+/// No answer in time.
+pub(super) fn late(after: std::time::Duration) -> LogError {
+    LogError::Unavailable(
+        format!("the database did not answer within {} s", after.as_secs()).into(),
+    )
+}
+
+/// A failure that several callers are told.
+#[derive(Debug, Clone)]
+pub(super) struct SharedFailure(Arc<LogError>);
+
+impl SharedFailure {
+    pub(super) fn new(error: LogError) -> Self {
+        Self(Arc::new(error))
+    }
+
+    pub(super) fn told(&self) -> LogError {
+        LogError::Unavailable(Box::new(self.clone()))
+    }
+}
+
+impl fmt::Display for SharedFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What it says of itself is said already by the error around it.
+        match &*self.0 {
+            LogError::Unavailable(cause) => cause.fmt(f),
+            other => other.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for SharedFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            LogError::Unavailable(cause) => cause.source(),
+            other => other.source(),
+        }
+    }
+}
+
+/// The machine's clock, in milliseconds since the epoch.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A slot as columns: its service by number, and its partition.
+pub(super) fn slot_columns(slot: Slot) -> (i16, i32) {
+    (slot.owner as i16, i32::from(slot.partition.number()))
+}
+
+/// A number as SQL has it: never above 2^63 but for names, which are only compared for equality.
+pub(crate) const fn signed(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// From [`signed`].
+pub(crate) const fn unsigned(number: i64) -> u64 {
+    number.cast_unsigned()
+}

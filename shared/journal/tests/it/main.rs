@@ -1,0 +1,5 @@
+//! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database does.
+
+mod memory;
+mod outage;
+mod sql;

@@ -1,0 +1,112 @@
+//! The log in SQLite and in Postgres.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use async_trait::async_trait;
+use hot::Slot;
+use journal::contract::Subject;
+use journal::{SharedLog, SqlLog};
+use sea_orm::{ConnectionTrait, Statement};
+use storage::{Database, DatabaseUrl};
+use tempfile::TempDir;
+use testkit::PostgresServer;
+
+/// A log in an empty database.
+pub(crate) struct Sql {
+    url: DatabaseUrl,
+    place: Place,
+    database: Option<Database>,
+}
+
+/// Where the database is; it ends with its last user.
+#[expect(dead_code, reason = "it is there to be dropped")]
+enum Place {
+    Folder(TempDir),
+    Server(Arc<PostgresServer>),
+    /// Kept by the test.
+    Elsewhere,
+}
+
+/// One server for all tests that run at the same time.
+static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
+
+fn server() -> Arc<PostgresServer> {
+    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let server = Arc::new(PostgresServer::start().expect("a server"));
+        *shared = Arc::downgrade(&server);
+        server
+    })
+}
+
+impl Sql {
+    fn sqlite() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let url = DatabaseUrl::sqlite_file(&folder.path().join("test.db"));
+        Self::new(url, Place::Folder(folder))
+    }
+
+    fn postgres() -> Self {
+        let server = server();
+        let url = server.create_database().expect("a database");
+        Self::new(url.parse().expect("a URL"), Place::Server(server))
+    }
+
+    pub(crate) fn on(server: &PostgresServer) -> Self {
+        Self::new(server.url().parse().expect("a URL"), Place::Elsewhere)
+    }
+
+    const fn new(url: DatabaseUrl, place: Place) -> Self {
+        Self {
+            url,
+            place,
+            database: None,
+        }
+    }
+}
+
+#[async_trait]
+impl Subject for Sql {
+    async fn open(&mut self) -> SharedLog {
+        let database = Database::connect(&self.url).await.expect("it opens");
+        self.database.get_or_insert(database.clone());
+        Arc::new(SqlLog::open(database).await.expect("tables"))
+    }
+
+    async fn lease(&mut self, slot: Slot, epoch: u64) {
+        let database = self.database.as_ref().expect("it is open");
+        let values = [
+            slot.owner.name().into(),
+            i32::from(slot.partition.number()).into(),
+            epoch.cast_signed().into(),
+        ];
+        let set = "INSERT INTO partition_lease (service, partition, worker, epoch, expire_time) \
+                   VALUES ($1, $2, 'w', $3, 0) \
+                   ON CONFLICT (service, partition) DO UPDATE SET epoch = excluded.epoch";
+        let orm = database.orm();
+        let backend = orm.get_database_backend();
+        orm.execute_raw(Statement::from_sql_and_values(backend, set, values))
+            .await
+            .expect("a lease");
+    }
+}
+
+mod sqlite {
+    use super::Sql;
+
+    async fn subject() -> Sql {
+        Sql::sqlite()
+    }
+
+    journal::log_contract_tests!(subject);
+}
+
+mod postgres {
+    use super::Sql;
+
+    async fn subject() -> Sql {
+        Sql::postgres()
+    }
+
+    journal::log_contract_tests!(subject);
+}

@@ -22,7 +22,6 @@ pub(crate) fn admit(
     state: &mut State,
     id: ActivationId,
     action: &Action,
-    trace_parent: &str,
     step: &mut Step<'_>,
 ) -> bool {
     if state.place(id).is_some() {
@@ -45,7 +44,7 @@ pub(crate) fn admit(
             activation.reason = refusal.reason;
             activation.detail = detail(&refusal.detail);
             step.count_new(&activation);
-            step.tell(&activation, trace_parent);
+            step.tell(&activation, step.trace_parent);
         }
         Ok(rendered) => {
             let counts = !definitions.policy().is_exempt(&action.purpose);
@@ -54,7 +53,7 @@ pub(crate) fn admit(
             }
             activation.pending = Some(Box::new(Pending {
                 action: action.clone(),
-                trace_parent: trace_parent.into(),
+                trace_parent: step.trace_parent.into(),
                 in_flight: false,
                 due: step.now,
                 failures: 0,

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use engine::{Core, Effects, Input, Outcome, Poison};
 use hot::{Owner, StateKey, StreamName};
 use kernel::{ActivationId, CustomerId, RunId, Timestamp};
-use proto::stream::v1::{ConsentChange, CustomerMerged, Record, StateMoved, record::Body};
+use proto::stream::v1::{
+    Carried, ConsentChange, CustomerMerged, Home, Record, StateMoved, record::Body,
+};
 
 use crate::consent::Consent;
 use crate::definitions::Definitions;
@@ -48,6 +50,7 @@ impl Core for ActivationCore {
                 let mut step = Step {
                     customer,
                     now,
+                    trace_parent: "",
                     effects,
                 };
                 delivery::fire(definitions, state, &mut step);
@@ -58,6 +61,7 @@ impl Core for ActivationCore {
                 let mut step = Step {
                     customer,
                     now,
+                    trace_parent: &record.trace_parent,
                     effects,
                 };
                 take(definitions, state, record, &mut step)
@@ -76,13 +80,16 @@ fn take(
         .body
         .as_ref()
         .ok_or_else(|| Poison::new("the record has no body"))?;
+    if let Body::Carried(carried) = body {
+        return hand_over(definitions, carried, step);
+    }
     if let Some(survivor) = state.redirect {
         return redirect(definitions, state, survivor, record, step);
     }
     let changed = match body {
         Body::Action(action) => {
             let id = activation_id(&action.run_id, action.visit)?;
-            admission::admit(definitions, state, id, action, &record.trace_parent, step)
+            admission::admit(definitions, state, id, action, step)
         }
         Body::Outcome(outcome) => {
             let id = activation_id(&outcome.run_id, outcome.visit)?;
@@ -97,7 +104,7 @@ fn take(
             fold(state, State::decode(&moved.state)?);
             true
         }
-        Body::Event(_) | Body::Fact(_) | Body::Tick(_) | Body::Delivery(_) => {
+        Body::Event(_) | Body::Fact(_) | Body::Tick(_) | Body::Delivery(_) | Body::Carried(_) => {
             return Err(Poison::new(
                 "activation takes actions, outcomes, consents and merges only",
             ));
@@ -164,6 +171,27 @@ fn redirect(
         }
         None => Err(Poison::new("the record has no body")),
     }
+}
+
+/// Hands over what other services send after a merged customer, at the end of its way: behind all that was sent before.
+fn hand_over(
+    definitions: &Definitions,
+    carried: &Carried,
+    step: &mut Step<'_>,
+) -> Result<Outcome, Poison> {
+    let stream = match carried.home() {
+        Home::Segmentation => StreamName::Events,
+        Home::Journey => StreamName::Facts,
+        Home::Unspecified => return Err(Poison::new("what is carried has no home")),
+    };
+    let record = carried
+        .record
+        .as_deref()
+        .ok_or_else(|| Poison::new("nothing is carried"))?;
+    let survivor = customer_of(&record.customer_id)?;
+    let partition = definitions.partitions().partition_of(survivor.fragment());
+    step.effects.forward(partition, stream, record.clone());
+    Ok(Outcome::Unchanged)
 }
 
 /// Everything that follows a merged customer takes the one stream that its state took, so that it arrives after it.

@@ -80,6 +80,8 @@ pub(crate) fn counter(
 pub(crate) struct Step<'a> {
     pub(crate) customer: CustomerId,
     pub(crate) now: Timestamp,
+    /// The trace of the record that causes it; empty where there is none.
+    pub(crate) trace_parent: &'a str,
     pub(crate) effects: &'a mut Effects,
 }
 
@@ -104,12 +106,17 @@ impl Step<'_> {
         activation.update_time = self.now;
         self.count(activation, 1);
         if status != ActivationStatus::Pending {
-            let trace_parent = activation
+            let admitted = activation
                 .pending
                 .take()
                 .map(|pending| pending.trace_parent)
                 .unwrap_or_default();
-            self.tell(activation, &trace_parent);
+            // What came of an attempt tells it; by time alone, it belongs to what was admitted.
+            let trace_parent = match self.trace_parent {
+                "" => admitted.as_ref(),
+                cause => cause,
+            };
+            self.tell(activation, trace_parent);
         }
     }
 

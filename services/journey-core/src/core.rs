@@ -4,7 +4,7 @@ use bytes::Bytes;
 use engine::{Core, Effects, Input, Outcome, Poison};
 use hot::{Owner, StateKey, StreamName};
 use kernel::{CustomerId, Timestamp};
-use proto::stream::v1::{Record, record::Body};
+use proto::stream::v1::{Carried, Home, Record, record::Body};
 
 use crate::codec;
 use crate::definition::Definitions;
@@ -68,10 +68,16 @@ fn take_record(
     let Some(body) = record.body.as_ref() else {
         return Err(Poison::new("the record has no body"));
     };
+    if let Body::Carried(_) = body {
+        effects.emit(record.clone());
+        return Ok(Outcome::Unchanged);
+    }
     if let Some(survivor) = state.redirect {
         // A second word on the merge says nothing new; all else follows the customer.
         if !matches!(body, Body::Merged(_)) {
-            forward(definitions, survivor, record, effects);
+            let mut record = record.clone();
+            record.customer_id = Bytes::copy_from_slice(survivor.as_bytes());
+            effects.emit(carried(customer, record));
         }
         return Ok(Outcome::Unchanged);
     }
@@ -90,15 +96,15 @@ fn take_record(
     Ok(pass.finish())
 }
 
-/// Sends a record after the customer that this one was joined into.
-fn forward(
-    definitions: &Definitions,
-    survivor: CustomerId,
-    record: &Record,
-    effects: &mut Effects,
-) {
-    let mut record = record.clone();
-    record.customer_id = Bytes::copy_from_slice(survivor.as_bytes());
-    let partition = definitions.partitions.partition_of(survivor.fragment());
-    effects.forward(partition, StreamName::Facts, record);
+/// A record for the survivor of a merge, on the way that leads to it: behind what activation sends there itself.
+pub(crate) fn carried(from: CustomerId, record: Record) -> Record {
+    Record {
+        customer_id: Bytes::copy_from_slice(from.as_bytes()),
+        time_ms: record.time_ms,
+        trace_parent: record.trace_parent.clone(),
+        body: Some(Body::Carried(Box::new(Carried {
+            home: Home::Journey.into(),
+            record: Some(Box::new(record)),
+        }))),
+    }
 }

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use expr::Condition;
-use kernel::{Duration, PartitionCount};
+use kernel::Duration;
 use proto::journey::v1::{Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
@@ -32,7 +32,6 @@ use crate::state::Name;
 /// Everything that was published.
 #[derive(Debug)]
 pub struct Definitions {
-    pub(crate) partitions: PartitionCount,
     pub(crate) journeys: HashMap<Name, Versions>,
     pub(crate) maps: HashMap<Name, Arc<JourneyMap>>,
     pub(crate) paths: HashMap<Name, Arc<HappyPath>>,

@@ -67,6 +67,14 @@ impl<'a> Pass<'a> {
 
     /// Takes a fact.
     pub(crate) fn take_fact(&mut self, fact: &Fact) {
+        let told;
+        let fact = match &fact.profile {
+            Some(profile) => {
+                told = self.take_profile(profile, &fact.changes);
+                &told
+            }
+            None => fact,
+        };
         self.drop_undefined();
         // So the order is that of time, whichever came here first.
         self.fire_due(self.since);

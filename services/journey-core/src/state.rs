@@ -129,6 +129,8 @@ pub struct Run {
     pub holdout: bool,
     /// The newest arm that it was assigned; empty for none.
     pub arm: Name,
+    /// The trace of what brought it to its step: what time alone causes belongs to it. Empty where nothing is traced.
+    pub trace_parent: Box<str>,
 }
 
 /// A run that ended.

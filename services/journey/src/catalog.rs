@@ -4,22 +4,12 @@ use std::collections::BTreeSet;
 
 use definitions::{Catalog, Flaw, References, Versioned};
 use journey_core::{Definitions, Names, Source};
-use kernel::PartitionCount;
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Compiles maps, happy paths and journeys.
-#[derive(Debug, Clone, Copy)]
-pub struct JourneyCatalog {
-    partitions: PartitionCount,
-}
-
-impl JourneyCatalog {
-    /// A catalog for an installation.
-    pub const fn new(partitions: PartitionCount) -> Self {
-        Self { partitions }
-    }
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JourneyCatalog;
 
 impl Catalog for JourneyCatalog {
     type Compiled = Definitions;
@@ -68,7 +58,7 @@ impl Catalog for JourneyCatalog {
                 })
             })
             .collect();
-        journey_core::compile(&sources, &names, self.partitions).map_err(|faults| {
+        journey_core::compile(&sources, &names).map_err(|faults| {
             faults
                 .into_iter()
                 .map(|fault| {
@@ -128,14 +118,14 @@ mod tests {
 
     #[test]
     fn names_of_other_services_resolve_where_nothing_is_known_of_them() {
-        let catalog = JourneyCatalog::new(PartitionCount::DEFAULT);
+        let catalog = JourneyCatalog;
         let all = [stored("m", "loyal", false)];
         assert!(catalog.compile(&all, &References::unknown()).is_ok());
     }
 
     #[test]
     fn flaws_say_which_definition_and_where_in_it() {
-        let catalog = JourneyCatalog::new(PartitionCount::DEFAULT);
+        let catalog = JourneyCatalog;
         let mut references = References::unknown();
         references.add(DefinitionKind::Segment, ["loyal".to_owned()]);
         let all = [

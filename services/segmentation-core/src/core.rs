@@ -5,7 +5,9 @@ use engine::{Core, Effects, Input, Outcome, Poison};
 use hot::{Owner, StateKey, StreamName};
 use kernel::{Properties, Timestamp};
 use proto::convert;
-use proto::stream::v1::{Event, Fact, Record, SegmentChange, record::Body};
+use proto::stream::v1::{
+    ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
+};
 
 use std::sync::Arc;
 
@@ -55,7 +57,7 @@ impl Core for SegmentationCore {
             Input::Timer { key, due_time } => Ok(step.timer(key, due_time)),
             Input::Record { key, record } => match &record.body {
                 Some(Body::Merged(merged)) => merge::merged(step, key, record, merged),
-                _ if step.state.redirect.is_some() => Ok(merge::pass_on(step, record)),
+                _ if step.state.redirect.is_some() => Ok(merge::pass_on(step, key, record)),
                 Some(Body::Event(event)) => Ok(step.event(key, record, event)),
                 Some(Body::Moved(moved)) => merge::moved(step, key, record, moved),
                 _ => Err(Poison::new("the record is neither an event nor a merge")),
@@ -119,6 +121,7 @@ impl Step<'_> {
             body: Some(Body::Fact(Fact {
                 event: Some(event.clone()),
                 changes,
+                profile: None,
             })),
         });
         self.advance(key, self.now, &record.trace_parent);
@@ -247,6 +250,46 @@ impl Step<'_> {
             body: Some(Body::Fact(Fact {
                 event: None,
                 changes,
+                profile: None,
+            })),
+        });
+    }
+
+    /// Tells downstream everything that is known of the customer, and what of it changed.
+    pub(crate) fn emit_profile(
+        &mut self,
+        key: &StateKey,
+        at: Timestamp,
+        trace_parent: &str,
+        changes: Vec<SegmentChange>,
+    ) {
+        let traits = self.state.traits.0.iter().map(|known| NamedValue {
+            name: known.name.to_string(),
+            value: Some(convert::stream_value(&known.value)),
+        });
+        let segments = self
+            .state
+            .memberships
+            .iter()
+            .map(|membership| SegmentChange {
+                segment: membership.segment.to_string(),
+                version: membership.version,
+                entered: true,
+                reason: ChangeReason::Merge.into(),
+                time_ms: membership.enter_time.as_millis(),
+            });
+        let profile = Profile {
+            traits: traits.collect(),
+            segments: segments.collect(),
+        };
+        self.effects.emit(Record {
+            customer_id: key.clone(),
+            time_ms: at.as_millis(),
+            trace_parent: trace_parent.to_owned(),
+            body: Some(Body::Fact(Fact {
+                event: None,
+                changes,
+                profile: Some(profile),
             })),
         });
     }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expr::{Condition, Mistake, Scope};
-use kernel::PartitionCount;
 
 use crate::cycle;
 use crate::hash::StableHash;
@@ -35,7 +34,6 @@ pub struct SegmentFault {
 /// Every segment that is published, compiled.
 #[derive(Debug)]
 pub struct Definitions {
-    pub(crate) partitions: PartitionCount,
     /// Names this set, for states to know by which one they were decided.
     pub(crate) fingerprint: u64,
     /// Each follows those that it reads.
@@ -66,18 +64,15 @@ struct ByEvent {
 
 impl Definitions {
     /// No segments.
-    pub fn empty(partitions: PartitionCount) -> Self {
-        Self::index(Vec::new(), partitions)
+    pub fn empty() -> Self {
+        Self::index(Vec::new())
     }
 
     /// Compiles a whole set of segments.
     ///
     /// # Errors
     /// Every mistake of every segment, by the order of the segments; names are taken to be unique.
-    pub fn compile(
-        sources: &[SegmentSource],
-        partitions: PartitionCount,
-    ) -> Result<Self, Vec<SegmentFault>> {
+    pub fn compile(sources: &[SegmentSource]) -> Result<Self, Vec<SegmentFault>> {
         let scope = scope(sources.iter().map(|source| source.name.clone()));
         let mut sources: Vec<&SegmentSource> = sources.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
@@ -115,10 +110,10 @@ impl Definitions {
             .filter_map(|place| compiled[place].take())
             .map(|(source, condition)| Segment::new(source, condition))
             .collect();
-        Ok(Self::index(segments, partitions))
+        Ok(Self::index(segments))
     }
 
-    fn index(mut segments: Vec<Segment>, partitions: PartitionCount) -> Self {
+    fn index(mut segments: Vec<Segment>) -> Self {
         let mut by_event: HashMap<Box<str>, ByEvent> = HashMap::new();
         let mut by_trait: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let mut by_seen = Vec::new();
@@ -163,7 +158,6 @@ impl Definitions {
             segment.readers = readers;
         }
         Self {
-            partitions,
             fingerprint: hash.finish(),
             segments,
             by_event,

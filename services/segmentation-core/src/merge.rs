@@ -1,11 +1,14 @@
-//! Merges: the state of the customer that was joined moves to the survivor, and what comes later is passed on.
+//! Merges: the state of the customer that was joined moves to the survivor, and what comes later follows it.
+//!
+//! Both go the way of the facts, through the services that read them, and come to the survivor from the last of these: so
+//! what the survivor's segments tell of the merge finds there what those services knew of the customer.
 
 use std::sync::Arc;
 
-use engine::{Effects, Outcome, Poison};
-use hot::{StateKey, StreamName};
+use engine::{Outcome, Poison};
+use hot::StateKey;
 use kernel::{CustomerId, Timestamp};
-use proto::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
+use proto::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, record::Body};
 
 use crate::codec;
 use crate::core::Step;
@@ -32,25 +35,19 @@ pub(crate) fn merged(
         for membership in &step.state.memberships {
             step.effects.count(member_counter(&membership.segment), -1);
         }
-        if step.state.is_known() {
-            let moved = StateMoved {
-                from_customer_id: key.clone(),
-                state: codec::encode(step.state),
-            };
-            forward(
-                step.definitions,
-                step.effects,
-                into,
-                record,
-                Body::Moved(moved),
-            );
-        }
         step.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,
             trace_parent: record.trace_parent.clone(),
             body: Some(Body::Merged(merged.clone())),
         });
+        if step.state.is_known() {
+            let moved = StateMoved {
+                from_customer_id: key.clone(),
+                state: codec::encode(step.state),
+            };
+            carry(step, key, into, record, Body::Moved(moved));
+        }
     }
     *step.state = State {
         redirect: Some(into),
@@ -60,9 +57,9 @@ pub(crate) fn merged(
 }
 
 /// Sends a record of a merged customer to the survivor.
-pub(crate) fn pass_on(step: &mut Step<'_>, record: &Record) -> Outcome {
+pub(crate) fn pass_on(step: &mut Step<'_>, key: &StateKey, record: &Record) -> Outcome {
     if let (Some(into), Some(body)) = (step.state.redirect, record.body.clone()) {
-        forward(step.definitions, step.effects, into, record, body);
+        carry(step, key, into, record, body);
     }
     Outcome::Unchanged
 }
@@ -94,25 +91,27 @@ pub(crate) fn moved(
         step.effects,
     );
     step.state.clock = Some(at);
-    step.emit_changes(key, at, &record.trace_parent, changes);
+    step.emit_profile(key, at, &record.trace_parent, changes);
     Ok(step.keep())
 }
 
-fn forward(
-    definitions: &Definitions,
-    effects: &mut Effects,
-    into: CustomerId,
-    record: &Record,
-    body: Body,
-) {
-    let partition = definitions.partitions.partition_of(into.fragment());
-    let record = Record {
+/// Sends something after a merged customer.
+fn carry(step: &mut Step<'_>, key: &StateKey, into: CustomerId, record: &Record, body: Body) {
+    let carried = Record {
         customer_id: into.as_bytes().to_vec().into(),
         time_ms: record.time_ms,
         trace_parent: record.trace_parent.clone(),
         body: Some(body),
     };
-    effects.forward(partition, StreamName::Events, record);
+    step.effects.emit(Record {
+        customer_id: key.clone(),
+        time_ms: record.time_ms,
+        trace_parent: record.trace_parent.clone(),
+        body: Some(Body::Carried(Box::new(Carried {
+            home: Home::Segmentation.into(),
+            record: Some(Box::new(carried)),
+        }))),
+    });
 }
 
 fn customer_id(bytes: &[u8]) -> Result<CustomerId, Poison> {

@@ -1,23 +1,13 @@
 //! The kind of definition that the segmentation service owns, and what it makes of it.
 
 use definitions::{Catalog, Flaw, References, Versioned};
-use kernel::PartitionCount;
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
 use segmentation_core::{Definitions, SegmentSource};
 
 /// Compiles segments.
-#[derive(Debug, Clone, Copy)]
-pub struct SegmentCatalog {
-    partitions: PartitionCount,
-}
-
-impl SegmentCatalog {
-    /// A catalog for an installation.
-    pub const fn new(partitions: PartitionCount) -> Self {
-        Self { partitions }
-    }
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SegmentCatalog;
 
 impl Catalog for SegmentCatalog {
     type Compiled = Definitions;
@@ -47,7 +37,7 @@ impl Catalog for SegmentCatalog {
                 _ => None,
             })
             .unzip();
-        Definitions::compile(&sources, self.partitions).map_err(|faults| {
+        Definitions::compile(&sources).map_err(|faults| {
             let flaw = |fault: &segmentation_core::SegmentFault| {
                 let source = sources
                     .iter()
@@ -85,7 +75,7 @@ mod tests {
 
     #[test]
     fn flaws_say_which_segment_and_where_in_its_expression() {
-        let catalog = SegmentCatalog::new(PartitionCount::DEFAULT);
+        let catalog = SegmentCatalog;
         let all = [
             stored("a", "true"),
             stored("b", "segments.has(\"aa\") &&\n profile.x = 1"),

@@ -18,7 +18,7 @@ const NAME: &str = "segmentation";
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
-    let catalog = SegmentCatalog::new(context.partitions);
+    let catalog = SegmentCatalog;
     context
         .database
         .migrate("definitions", definitions::migrations())

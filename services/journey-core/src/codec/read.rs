@@ -122,6 +122,7 @@ fn run(entry: stored::RunEntry) -> Result<Run, Poison> {
         trigger: Arc::new(properties(&entry.trigger)),
         holdout: entry.holdout,
         arm: entry.arm.into(),
+        trace_parent: entry.trace_parent.into(),
     })
 }
 

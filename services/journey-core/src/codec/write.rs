@@ -91,6 +91,7 @@ fn run(run: &Run) -> stored::RunEntry {
         trigger: named_values(&run.trigger),
         holdout: run.holdout,
         arm: text(&run.arm),
+        trace_parent: run.trace_parent.as_ref().to_owned(),
     }
 }
 

@@ -3,15 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use kernel::PartitionCount;
-
 use super::{Definitions, HappyPath, Journey, JourneyMap, Readers, TriggerKind};
 
 impl Definitions {
     /// Nothing published.
-    pub fn empty(partitions: PartitionCount) -> Self {
+    pub fn empty() -> Self {
         Self {
-            partitions,
             journeys: HashMap::new(),
             maps: HashMap::new(),
             paths: HashMap::new(),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kernel::PartitionCount;
 use proto::definition::v1::definition::Kind;
 
 use super::fault::{Fault, Faults};
@@ -25,12 +24,8 @@ pub struct Source<'a> {
 ///
 /// # Errors
 /// Every [`Fault`] of every current definition, in their order.
-pub fn compile(
-    sources: &[Source<'_>],
-    names: &Names,
-    partitions: PartitionCount,
-) -> Result<Definitions, Vec<Fault>> {
-    let mut definitions = Definitions::empty(partitions);
+pub fn compile(sources: &[Source<'_>], names: &Names) -> Result<Definitions, Vec<Fault>> {
+    let mut definitions = Definitions::empty();
     let mut found = Vec::new();
     let mut path_of_map: BTreeMap<String, Option<String>> = sources
         .iter()

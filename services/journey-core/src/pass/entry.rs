@@ -101,6 +101,7 @@ impl Pass<'_> {
             trigger: Arc::new(bounded(happening.properties())),
             holdout: false,
             arm: Name::from(""),
+            trace_parent: Box::default(),
         };
         if let Some(run) = self.begin(run, journey) {
             self.state.runs.push(run);

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use engine::Poison;
-use hot::StreamName;
 use kernel::{CustomerId, Reason};
 use proto::journey::v1::RunOutcome;
 use proto::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
 
 use crate::codec;
+use crate::core::carried;
 use crate::counter::{PathCount, RunCount, StageCount};
 use crate::limits;
 use crate::state::{Measure, Name, Passage, Position, Progress, Run, State};
@@ -47,14 +47,10 @@ impl Pass<'_> {
             state: codec::encode(&state),
         };
         let moved = self.record(into_customer_id.clone(), Body::Moved(moved));
-        let partition = self
-            .definitions
-            .partitions
-            .partition_of(survivor.fragment());
-        self.effects.forward(partition, StreamName::Facts, moved);
         let merged = Body::Merged(CustomerMerged { into_customer_id });
         let merged = self.record(from_customer_id, merged);
         self.effects.emit(merged);
+        self.effects.emit(carried(self.customer, moved));
         Ok(())
     }
 
@@ -64,6 +60,7 @@ impl Pass<'_> {
         self.drop_undefined();
         self.changed = true;
         self.fold_traits(&other);
+        self.fold_segments(&other);
         for ending in other.endings {
             let own = self
                 .state
@@ -103,8 +100,17 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// What the survivor knows stands; what it does not know is taken over. Memberships are not: segmentation judges
-    /// the joined customer anew and tells what changes.
+    /// What either was in is nothing new to the customer. Segmentation judges the joined customer next, and tells the
+    /// whole: see [`Pass::take_profile`].
+    fn fold_segments(&mut self, other: &State) {
+        for segment in &other.segments {
+            if let Err(place) = self.state.segment_place(segment) {
+                self.state.segments.insert(place, segment.clone());
+            }
+        }
+    }
+
+    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is taken over.
     fn fold_traits(&mut self, other: &State) {
         let traits = Arc::make_mut(&mut self.state.traits);
         for (name, value) in other.traits.iter() {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kernel::limits::TRAITS_PER_PROFILE;
-use proto::convert::value;
-use proto::stream::v1::{Event, Fact, SegmentChange};
+use proto::convert::{properties, value};
+use proto::stream::v1::{ChangeReason, Event, Fact, Profile, SegmentChange};
 
 use super::Pass;
 
@@ -16,6 +16,41 @@ impl Pass<'_> {
         }
         for change in &fact.changes {
             self.mirror_segment(change);
+        }
+    }
+
+    /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what differs from what was
+    /// known of the two.
+    pub(super) fn take_profile(&mut self, profile: &Profile, changes: &[SegmentChange]) -> Fact {
+        let traits = properties(&profile.traits);
+        if *self.state.traits != traits {
+            self.state.traits = Arc::new(traits);
+            self.changed = true;
+        }
+        let is_told = |name: &str| profile.segments.iter().any(|known| known.segment == name);
+        let left = self
+            .state
+            .segments
+            .iter()
+            .filter(|name| !is_told(name))
+            .map(|name| SegmentChange {
+                segment: name.to_string(),
+                reason: ChangeReason::Merge.into(),
+                time_ms: self.since.as_millis(),
+                ..SegmentChange::default()
+            });
+        let entered = profile
+            .segments
+            .iter()
+            .filter(|known| self.state.segment_place(&known.segment).is_err())
+            .map(|known| {
+                let change = changes.iter().find(|it| it.segment == known.segment);
+                change.unwrap_or(known).clone()
+            });
+        Fact {
+            event: None,
+            changes: left.chain(entered).collect(),
+            profile: None,
         }
     }
 

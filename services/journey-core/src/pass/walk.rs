@@ -158,7 +158,7 @@ impl Pass<'_> {
         self.effects.emit(Record {
             customer_id: Bytes::copy_from_slice(self.customer.as_bytes()),
             time_ms: self.now.as_millis(),
-            trace_parent: self.trace_parent.clone(),
+            trace_parent: run.trace_parent.as_ref().to_owned(),
             body: Some(Body::Action(action)),
         });
     }
@@ -169,6 +169,10 @@ impl Pass<'_> {
         run.arrive_time = self.now;
         run.since = self.since;
         run.due = None;
+        // What time brings about has no trace of its own: it goes on with the one that began the wait.
+        if !self.trace_parent.is_empty() {
+            run.trace_parent = self.trace_parent.as_str().into();
+        }
         self.changed = true;
         self.count_run(run, RunCount::In(&run.step), 1);
         self.count_run(run, RunCount::Present(&run.step), 1);

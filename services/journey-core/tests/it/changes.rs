@@ -1,7 +1,6 @@
 //! Definitions that change under customers who are on them.
 
 use journey_core::{Names, Source, compile};
-use kernel::PartitionCount;
 
 use crate::world::{World, compiled, customer, read};
 
@@ -37,7 +36,7 @@ fn versions(yamls: &[&str]) -> journey_core::Definitions {
             is_current: usize::try_from(version).is_ok_and(|version| version == kinds.len()),
         })
         .collect();
-    compile(&sources, &Names::default(), PartitionCount::DEFAULT).expect("no faults")
+    compile(&sources, &Names::default()).expect("no faults")
 }
 
 fn lines(world: &mut World, lines: &str) -> String {
@@ -93,8 +92,7 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
             is_current: true,
         })
         .collect();
-    world.definitions =
-        compile(&sources, &Names::default(), PartitionCount::DEFAULT).expect("no faults");
+    world.definitions = compile(&sources, &Names::default()).expect("no faults");
     lines(&mut world, "4d c1 other");
     assert_eq!(world.counters.get("path/p/followed"), Some(&1));
     world.definitions = versions(&[OLD]);

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use journey_core::{Names, Source, compile};
-use kernel::PartitionCount;
 
 use crate::world::read;
 
@@ -30,7 +29,7 @@ fn faults(yaml: &str) -> Vec<String> {
         channels: set(&["mail"]),
         templates: set(&["hello"]),
     };
-    match compile(&sources, &names, PartitionCount::DEFAULT) {
+    match compile(&sources, &names) {
         Ok(_) => Vec::new(),
         Err(faults) => faults
             .iter()

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use engine::{Core as _, Effects, Input, Outcome};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore, Names, Source, compile};
-use kernel::{CustomerId, Duration, FragmentId, PartitionCount, Timestamp};
+use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use proto::definition::v1::{Definition, definition::Kind};
 use proto::stream::v1::{
     CustomerMerged, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
@@ -56,8 +56,7 @@ pub(crate) fn compiled(yaml: &str) -> Definitions {
             is_current: true,
         })
         .collect();
-    compile(&sources, &Names::default(), PartitionCount::DEFAULT)
-        .expect("definitions without fault")
+    compile(&sources, &Names::default()).expect("definitions without fault")
 }
 
 /// The customer of a number.
@@ -193,10 +192,19 @@ impl World {
             *self.counters.entry(name.to_string()).or_default() += change;
         }
         self.tell(who, &before, &after);
-        self.tell_actions(who, effects.records());
+        let mut forwarded = Vec::new();
+        let mut actions = Vec::new();
+        for record in effects.records() {
+            match &record.body {
+                Some(Body::Carried(carried)) => {
+                    forwarded.extend(carried.record.as_deref().cloned())
+                }
+                _ => actions.push(record.clone()),
+            }
+        }
+        self.tell_actions(who, &actions);
         self.states.insert(who, after);
-        let forwarded = effects.forwarded().iter();
-        forwarded.map(|(_, _, record)| record.clone()).collect()
+        forwarded
     }
 
     pub(crate) fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {

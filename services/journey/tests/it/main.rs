@@ -61,7 +61,7 @@ fn compiled() -> Arc<Definitions> {
         })
         .collect();
     all.sort_by_key(|it| definitions::key_of(&it.value));
-    let catalog = JourneyCatalog::new(PartitionCount::DEFAULT);
+    let catalog = JourneyCatalog;
     let compiled = catalog.compile(&all, &References::unknown());
     Arc::new(compiled.expect("definitions without flaw"))
 }

@@ -1,6 +1,5 @@
 //! Sets of segments are checked as a whole.
 
-use kernel::PartitionCount;
 use segmentation_core::{Definitions, SegmentSource};
 
 fn faults(segments: &[(&str, &str)]) -> Vec<String> {
@@ -12,7 +11,7 @@ fn faults(segments: &[(&str, &str)]) -> Vec<String> {
             expression: (*expression).to_owned(),
         })
         .collect();
-    match Definitions::compile(&sources, PartitionCount::DEFAULT) {
+    match Definitions::compile(&sources) {
         Ok(_) => Vec::new(),
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::{Core, Effects, Input, Outcome};
 use hot::StateKey;
-use kernel::{CustomerId, PartitionCount, Timestamp, Value};
+use kernel::{CustomerId, Timestamp, Value};
 use proto::convert;
 use proto::stream::v1::{
     ChangeReason, CustomerMerged, Event, Fact, NamedValue, Record, record::Body,
@@ -44,7 +44,7 @@ pub(crate) fn compile_version(segments: &[(&str, &str)], version: u32) -> Defini
             expression: (*expression).to_owned(),
         })
         .collect();
-    Definitions::compile(&sources, PartitionCount::DEFAULT).expect("valid segments")
+    Definitions::compile(&sources).expect("valid segments")
 }
 
 pub(crate) fn customer(number: u128) -> CustomerId {
@@ -151,13 +151,12 @@ impl Harness {
         for (name, change) in effects.counted() {
             *self.counters.entry(name.clone()).or_default() += change;
         }
-        self.forwarded.extend(
-            effects
-                .forwarded()
-                .iter()
-                .map(|(_, _, record)| record.clone()),
-        );
         for record in effects.records() {
+            if let Some(Body::Carried(carried)) = &record.body {
+                let record = carried.record.as_deref().expect("a record");
+                self.forwarded.push(record.clone());
+                continue;
+            }
             self.emitted.push(record.clone());
             if let Some(Body::Fact(fact)) = &record.body {
                 self.note(fact);

@@ -40,7 +40,7 @@ fn compiled() -> Arc<Definitions> {
             expression: (*expression).to_owned(),
         })
         .collect();
-    let compiled = Definitions::compile(&sources, PartitionCount::DEFAULT);
+    let compiled = Definitions::compile(&sources);
     Arc::new(compiled.expect("valid segments"))
 }
 
@@ -105,9 +105,7 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
 
 /// Customer 1 bought on day 1; customer 2 was merged into customer 1. It is day 2.
 async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
-    let store = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
-        .await
-        .expect("a store");
+    let store = EmbeddedStore::open(folder.path()).await.expect("a store");
     let definitions = compiled();
     keep(&store, &definitions, customer(1), purchase()).await;
     let merged = CustomerMerged {

@@ -12,6 +12,9 @@ use crate::{Core, Effects, Input, Outcome, Poison};
 #[derive(Debug)]
 pub(super) struct Counting;
 
+/// How long after a timer the next one of a customer that was told to repeat.
+const REPEAT: Duration = Duration::from_millis(7);
+
 /// Everything that happened to one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -58,11 +61,19 @@ impl Core for Counting {
     ) -> Result<Outcome, Poison> {
         match input {
             Input::Timer { due_time, .. } => {
+                match state.log.last().map(String::as_str) {
+                    Some("deaf") => return Ok(Outcome::Unchanged),
+                    Some("sour") => return Err(Poison::new("a sour timer")),
+                    _ => {}
+                }
+                let repeats = state.log.iter().any(|entry| entry == "repeat");
+                state.due = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
                 state.log.push(format!("fired@{}", due_time.as_millis()));
-                state.due = None;
                 effects.count("fired", 1);
                 effects.emit(fact(record_like(input), "fired", due_time));
-                Ok(Outcome::Keep { next_due: None })
+                Ok(Outcome::Keep {
+                    next_due: state.due,
+                })
             }
             Input::Record { record, .. } => take(state, record, now, effects),
         }
@@ -90,6 +101,9 @@ fn take(
         }
         "remove" => return Ok(Outcome::Remove),
         "wait" => state.due = Some(now + Duration::from_millis(number())),
+        "clear" => state.due = None,
+        // What its timer does from now on.
+        "repeat" | "deaf" | "sour" => state.log.push(what.to_owned()),
         "poison" => return Err(Poison::new("told so")),
         "panic" => panic!("told so too"),
         "grow" => state
@@ -160,7 +174,7 @@ fn fact(record: Record, name: &str, at: Timestamp) -> Record {
         time_ms: at.as_millis(),
         body: Some(Body::Fact(Fact {
             event: Some(event),
-            changes: Vec::new(),
+            ..Fact::default()
         })),
         ..record
     }

@@ -4,8 +4,10 @@
 //! every case into a test. Crashes of processes are not here: each store dies in its own way.
 
 mod commits;
+mod gate;
 mod logs;
 mod model;
+mod origins;
 mod outbox;
 mod random;
 mod streams;
@@ -20,9 +22,18 @@ pub use self::commits::{
     a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused, an_epoch_is_never_lowered,
     everything_of_a_commit_moves_together, slots_are_apart,
 };
+pub use self::gate::{
+    a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
+    a_partition_is_restored_from_its_journal, a_restored_stream_holds_what_it_is_given,
+    a_store_that_cannot_be_restored_says_so,
+};
 pub use self::logs::{
     counters_are_absolute, hints_name_the_stream, quarantine_is_read_in_pages,
     what_was_acknowledged_is_there_after_reopening,
+};
+pub use self::origins::{
+    an_append_with_an_origin_is_taken_in_sequence, an_origin_is_read_back_with_its_entry,
+    every_append_in_sequence_moves_the_mark,
 };
 pub use self::outbox::{
     a_message_is_delivered_once_wherever_the_forwarder_crashes, an_outbox_is_numbered_without_gaps,
@@ -30,13 +41,17 @@ pub use self::outbox::{
 pub use self::random::agrees_with_the_model;
 pub use self::streams::{
     a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
-    ranges_of_a_source_are_taken_once, the_source_used_longest_ago_is_forgotten,
-    trimming_removes_what_was_read,
+    ranges_of_a_source_are_taken_once, sources_are_listed,
+    the_source_used_longest_ago_is_forgotten, trimming_removes_what_was_read,
 };
 pub use self::timers::{
-    a_timer_is_overwritten_and_cleared_by_its_key, timers_are_due_in_order_and_never_early,
+    a_commit_can_fire_an_entry_and_add_it_again, a_new_owner_finds_every_entry,
+    entries_of_any_time_come_up, timers_are_due_in_order_and_never_early,
+    timers_stand_beside_their_states,
 };
-use crate::{Append, Appended, Commit, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use crate::{
+    Append, Appended, Commit, Owner, SharedHotStore, Slot, StateWrite, StreamId, StreamName, Timer,
+};
 
 /// A store under test.
 #[async_trait]
@@ -46,6 +61,22 @@ pub trait Subject: Send {
 
     /// Closes the store and opens it again, as a new process would.
     async fn reopen(&mut self, store: SharedHotStore) -> SharedHotStore;
+
+    /// Whether the store takes appends with an origin, and can be restored from a journal.
+    fn is_restorable(&self) -> bool {
+        false
+    }
+
+    /// Whether what commits write carries its origin.
+    fn has_origins(&self) -> bool {
+        false
+    }
+
+    /// Makes a gate that was closed just now as old as [`limits::GATE_TTL`](crate::limits::GATE_TTL), where the store can
+    /// be restored.
+    async fn leave_gate_behind(&mut self, partition: PartitionId) {
+        unreachable!("partition {partition} has no gate");
+    }
 }
 
 /// How many partitions the store under test has.
@@ -60,21 +91,33 @@ macro_rules! contract_tests {
             a_commit_over_a_limit_changes_nothing
             a_commit_whose_reply_was_lost_is_applied_once
             a_full_stream_takes_nothing
+            a_closed_gate_holds_off_everybody
+            a_commit_can_fire_an_entry_and_add_it_again
             a_gap_is_refused
+            a_gate_that_was_left_behind_is_taken_over
             a_message_is_delivered_once_wherever_the_forwarder_crashes
-            a_timer_is_overwritten_and_cleared_by_its_key
+            a_new_owner_finds_every_entry
+            a_partition_is_restored_from_its_journal
+            a_restored_stream_holds_what_it_is_given
+            a_store_that_cannot_be_restored_says_so
+            an_append_with_an_origin_is_taken_in_sequence
             an_epoch_is_never_lowered
+            an_origin_is_read_back_with_its_entry
             an_outbox_is_numbered_without_gaps
             counters_are_absolute
             entries_are_read_in_order_after_a_cursor
+            entries_of_any_time_come_up
+            every_append_in_sequence_moves_the_mark
             everything_of_a_commit_moves_together
             hints_name_the_stream
             lag_counts_what_is_left
             quarantine_is_read_in_pages
             ranges_of_a_source_are_taken_once
             slots_are_apart
+            sources_are_listed
             the_source_used_longest_ago_is_forgotten
             timers_are_due_in_order_and_never_early
+            timers_stand_beside_their_states
             trimming_removes_what_was_read
             what_was_acknowledged_is_there_after_reopening
         }
@@ -127,6 +170,41 @@ fn commit(seq: u64) -> Commit {
     }
 }
 
+/// A state without a timer.
+fn state(key: &str, value: &str) -> StateWrite {
+    timed(key, value, Timer::NONE, None).0
+}
+
+/// A state whose timer is moved, and the timer that it has then.
+fn timed(key: &str, value: &str, timer: Timer, due: Option<i64>) -> (StateWrite, Timer) {
+    let (timer, adds_entry) = timer.set(due.map(at));
+    let state = StateWrite {
+        key: text(key),
+        value: Some(text(value)),
+        timer,
+        adds_entry,
+    };
+    (state, timer)
+}
+
+/// The removal of a state.
+fn removed(key: &str) -> StateWrite {
+    StateWrite {
+        value: None,
+        ..state(key, "")
+    }
+}
+
+/// The values of states, as text.
+async fn values(store: &SharedHotStore, keys: &[&str]) -> Vec<Option<String>> {
+    let keys: Vec<_> = keys.iter().map(|key| text(*key)).collect();
+    let found = store.load(SLOT, &keys).await.expect("loads");
+    found
+        .into_iter()
+        .map(|it| it.map(|it| String::from_utf8_lossy(&it.value).into_owned()))
+        .collect()
+}
+
 /// An empty store with [`SLOT`] opened at epoch 1.
 async fn opened(subject: &mut impl Subject) -> SharedHotStore {
     let store = subject.empty().await;
@@ -139,6 +217,7 @@ async fn append(store: &SharedHotStore, to: StreamId, payload: &str) -> Appended
         to,
         payload: text(payload),
         source: None,
+        origin: None,
     };
     store.append(&append).await.expect("appends")
 }

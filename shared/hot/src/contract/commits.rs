@@ -2,17 +2,18 @@
 
 use kernel::PartitionId;
 
-use super::{SLOT, Subject, at, commit, opened, payloads, stream, text};
+use super::{
+    SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
+};
 use crate::{
     Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, SharedHotStore, Slot,
-    StreamId, StreamName, limits,
+    StateWrite, StreamId, StreamName, Timer, limits,
 };
 
 /// A commit that changes one of everything.
 fn full(seq: u64) -> Commit {
     Commit {
-        states: vec![(text("a"), Some(text(format!("state {seq}"))))],
-        timers: vec![(text("a"), Some(at(100)))],
+        states: vec![timed("a", &format!("state {seq}"), Timer::NONE, Some(100)).0],
         outputs: vec![(StreamName::Actions, text(format!("output {seq}")))],
         outbox: vec![OutboxMessage {
             to: StreamId {
@@ -164,17 +165,18 @@ pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
     };
     assert_eq!(head, expected);
     assert_eq!(store.open(SLOT, 1).await.expect("opens"), expected);
-    let states = store.load(SLOT, &[text("b"), text("a"), text("a")]).await;
-    let a = Some(text("state 1"));
-    assert_eq!(states.expect("loads"), [None, a.clone(), a]);
+    let a = Some("state 1".to_owned());
+    assert_eq!(values(&store, &["b", "a", "a"]).await, [None, a.clone(), a]);
     let actions = stream(StreamName::Actions);
     assert_eq!(payloads(&store, actions).await, ["output 1"]);
     assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 1);
     assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 1);
 
+    let due = store.due(SLOT, at(100), 9).await.expect("due");
+    assert_eq!(due.timers, [(text("a"), at(100))]);
     let removal = Commit {
-        states: vec![(text("a"), None), (text("never"), None)],
-        timers: vec![(text("a"), None), (text("never"), None)],
+        states: vec![removed("a"), removed("never")],
+        fired: vec![due.timers[0].clone(), (text("never"), at(100))],
         ..commit(2)
     };
     store.commit(SLOT, &removal).await.expect("commits");
@@ -192,26 +194,30 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
     let store = opened(subject).await;
     store.commit(SLOT, &full(1)).await.expect("commits");
     let before = seen(&store).await;
-    let fat = |bytes| Some(vec![7; bytes].into());
+    let fat = |key: &str, bytes| StateWrite {
+        value: Some(vec![7; bytes].into()),
+        ..state(key, "")
+    };
     let too_large = [
         Commit {
-            states: vec![
-                (text("a"), Some(text("new"))),
-                (text("b"), fat(limits::STATE_BYTES + 1)),
-            ],
+            states: vec![state("a", "new"), fat("b", limits::STATE_BYTES + 1)],
             ..full(2)
         },
         Commit {
             states: vec![
-                (text("a"), Some(text("new"))),
-                (vec![1; limits::KEY_BYTES + 1].into(), None),
+                state("a", "new"),
+                removed(&"k".repeat(limits::KEY_BYTES + 1)),
             ],
             ..full(2)
         },
         Commit {
             states: (0..=limits::STATES_PER_COMMIT)
-                .map(|n| (text(format!("{n}")), fat(1)))
+                .map(|n| fat(&n.to_string(), 1))
                 .collect(),
+            ..full(2)
+        },
+        Commit {
+            fired: vec![(text("a"), at(100)); limits::FIRED_PER_COMMIT + 1],
             ..full(2)
         },
         Commit {
@@ -224,6 +230,12 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
         assert!(matches!(error, HotError::TooLarge { .. }), "{error:?}");
         assert_eq!(seen(&store).await, before);
     }
+    let twice = Commit {
+        states: vec![state("a", "one"), state("a", "other")],
+        ..full(2)
+    };
+    let error = store.commit(SLOT, &twice).await.expect_err("refused");
+    assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
     let nowhere = Commit {
         outbox: vec![OutboxMessage {
             to: StreamId {
@@ -240,10 +252,17 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
 
     let largest = Commit {
         states: (0..limits::STATES_PER_COMMIT)
-            .map(|n| (text(format!("{n}")), fat(3_000)))
+            .map(|n| {
+                let times = [i64::MIN, -1, 0, i64::try_from(n).expect("small") << 20];
+                let key = n.to_string();
+                StateWrite {
+                    value: Some(vec![7; 3_000].into()),
+                    ..timed(&key, "", Timer::NONE, Some(times[n % 4])).0
+                }
+            })
             .collect(),
-        timers: (0..10_000)
-            .map(|n| (text(format!("{n}")), Some(at(n))))
+        fired: (0..limits::FIRED_PER_COMMIT)
+            .map(|n| (text(format!("unknown {n}")), at(-1)))
             .collect(),
         counters: (0..5_000).map(|n| (format!("{n}").into(), n)).collect(),
         ..full(2)
@@ -253,8 +272,8 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
         Committed::Applied
     );
     let due = store.due(SLOT, at(i64::MAX), 20_000).await.expect("due");
-    // The timer of `a` is not among the new ones.
-    assert_eq!(due.timers.len(), 10_001);
+    // The entry of `a` is not among the new ones.
+    assert_eq!(due.timers.len(), limits::STATES_PER_COMMIT + 1);
     assert_eq!(store.counters(SLOT).await.expect("counters").len(), 5_001);
 }
 

@@ -1,7 +1,9 @@
 //! Quarantine, counters, hints, and what is there after reopening.
 
-use super::{SLOT, Subject, append, at, commit, opened, payloads, stream, text};
-use crate::{Commit, Cursor, HotError, StreamId, StreamName, Wake};
+use super::{
+    SLOT, Subject, append, at, commit, opened, payloads, state, stream, text, timed, values,
+};
+use crate::{Commit, Cursor, HotError, StreamId, StreamName, Timer, Wake};
 
 /// Quarantined records are kept in order and read in pages.
 pub async fn quarantine_is_read_in_pages(subject: &mut impl Subject) {
@@ -82,11 +84,7 @@ pub async fn hints_name_the_stream(subject: &mut impl Subject) {
 pub async fn what_was_acknowledged_is_there_after_reopening(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let all = Commit {
-        states: vec![
-            (text("a"), Some(text("state"))),
-            (text("b"), Some(text(""))),
-        ],
-        timers: vec![(text("a"), Some(at(10)))],
+        states: vec![timed("a", "state", Timer::NONE, Some(10)).0, state("b", "")],
         outputs: vec![(StreamName::Actions, text("action"))],
         counters: vec![("n".into(), 1)],
         cursors: vec![(StreamName::Facts, Cursor { major: 1, minor: 2 })],
@@ -105,9 +103,8 @@ pub async fn what_was_acknowledged_is_there_after_reopening(subject: &mut impl S
     let store = subject.reopen(store).await;
     assert_eq!(store.open(SLOT, 1).await.expect("opens"), head);
     assert_eq!(head.watermark, Some(at(-1)));
-    let states = store.load(SLOT, &[text("a"), text("b")]).await;
-    let expected = [Some(text("state")), Some(text(""))];
-    assert_eq!(states.expect("loads"), expected);
+    let expected = ["state", ""].map(|value| Some(value.to_owned()));
+    assert_eq!(values(&store, &["a", "b"]).await, expected);
     let due = store.due(SLOT, at(10), 9).await.expect("due");
     assert_eq!(due.timers, [(text("a"), at(10))]);
     assert_eq!(

@@ -1,21 +1,23 @@
 //! The hot store as simply as it can be said: maps and vectors.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use kernel::Timestamp;
 
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Slot,
-    StateKey, StreamId, StreamName, limits,
+    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, OutboxMessage, Slot,
+    StateKey, Stored, StreamId, StreamName, Writer, limits,
 };
 
 /// The whole store.
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) slots: BTreeMap<Slot, ModelSlot>,
-    pub(super) streams: BTreeMap<StreamId, Vec<Bytes>>,
-    sources: BTreeMap<(StreamId, Box<str>), u64>,
+    pub(super) streams: BTreeMap<StreamId, Vec<(Option<Origin>, Bytes)>>,
+    pub(super) sources: BTreeMap<(StreamId, Box<str>), u64>,
+    pub(super) writers: BTreeMap<(StreamId, Writer), u64>,
+    has_origins: bool,
 }
 
 /// One slot.
@@ -23,8 +25,8 @@ pub(super) struct Model {
 pub(super) struct ModelSlot {
     epoch: u64,
     last: Option<(u64, u64)>,
-    pub(super) states: BTreeMap<StateKey, Bytes>,
-    timers: BTreeMap<StateKey, Timestamp>,
+    pub(super) states: BTreeMap<StateKey, Stored>,
+    entries: BTreeSet<(Timestamp, StateKey)>,
     counters: BTreeMap<Box<str>, i64>,
     cursors: BTreeMap<StreamName, Cursor>,
     watermark: Option<Timestamp>,
@@ -35,6 +37,14 @@ pub(super) struct ModelSlot {
 }
 
 impl Model {
+    /// An empty store, whose commits give their entries origins or not.
+    pub(super) fn new(has_origins: bool) -> Self {
+        Self {
+            has_origins,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn open(&mut self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
         let model = self.slots.entry(slot).or_default();
         if epoch < model.epoch {
@@ -69,16 +79,18 @@ impl Model {
             });
         }
         model.last = Some((commit.seq, commit.batch_id));
-        for (key, value) in &commit.states {
-            match value {
-                Some(value) => model.states.insert(key.clone(), value.clone()),
-                None => model.states.remove(key),
-            };
+        for (key, time) in &commit.fired {
+            model.entries.remove(&(*time, key.clone()));
         }
-        for (key, due) in &commit.timers {
-            match due {
-                Some(due) => model.timers.insert(key.clone(), *due),
-                None => model.timers.remove(key),
+        for state in &commit.states {
+            let key = state.key.clone();
+            let timer = state.timer;
+            if let (Some(entry), true) = (timer.entry, state.adds_entry) {
+                model.entries.insert((entry, key.clone()));
+            }
+            match state.value.clone() {
+                Some(value) => model.states.insert(key, Stored { value, timer }),
+                None => model.states.remove(&key),
             };
         }
         model.counters.extend(commit.counters.iter().cloned());
@@ -94,12 +106,28 @@ impl Model {
                 name: *name,
                 partition: slot.partition,
             };
-            self.streams.entry(id).or_default().push(payload.clone());
+            let origin = self.has_origins.then(|| Origin {
+                writer: Writer::worker(slot.owner),
+                seq: commit.seq,
+            });
+            let entry = (origin, payload.clone());
+            self.streams.entry(id).or_default().push(entry);
         }
         Ok(Committed::Applied)
     }
 
     pub(super) fn append(&mut self, append: &Append) -> Appended {
+        if let Some(origin) = append.origin {
+            let key = (append.to, origin.writer);
+            let mark = self.writers.get(&key).copied().unwrap_or(0);
+            if origin.seq <= mark {
+                return Appended::Replayed;
+            }
+            if origin.seq != mark + 1 {
+                return Appended::Gap { mark };
+            }
+            self.writers.insert(key, origin.seq);
+        }
         if let Some(range) = &append.source {
             let key = (append.to, range.source.clone());
             let mark = self.sources.get(&key).copied().unwrap_or(0);
@@ -111,10 +139,10 @@ impl Model {
             }
         }
         let stream = self.streams.entry(append.to).or_default();
-        if stream.len() as u64 >= limits::STREAM_ENTRIES {
+        if append.origin.is_none() && stream.len() as u64 >= limits::STREAM_ENTRIES {
             return Appended::Full;
         }
-        stream.push(append.payload.clone());
+        stream.push((append.origin, append.payload.clone()));
         if let Some(range) = &append.source {
             self.sources
                 .insert((append.to, range.source.clone()), range.last);
@@ -145,20 +173,21 @@ impl ModelSlot {
         }
     }
 
-    pub(super) fn due(&self, until: Timestamp, max: usize) -> Due {
-        let mut sorted: Vec<_> = self.timers.iter().map(|(key, due)| (*due, key)).collect();
-        sorted.sort();
-        let taken = sorted
-            .iter()
-            .take_while(|(due, _)| *due <= until)
-            .count()
-            .min(max);
-        Due {
-            timers: sorted[..taken]
-                .iter()
-                .map(|(due, key)| ((*key).clone(), *due))
-                .collect(),
-            next: sorted.get(taken).map(|(due, _)| *due),
-        }
+    /// The entries up to a time, oldest first.
+    pub(super) fn due(&self, until: Timestamp) -> Vec<(StateKey, Timestamp)> {
+        let due = self.entries.iter().take_while(|(time, _)| *time <= until);
+        due.map(|(time, key)| (key.clone(), *time)).collect()
+    }
+
+    /// The first entry after a time.
+    pub(super) fn after(&self, until: Timestamp) -> Option<Timestamp> {
+        let mut after = self.entries.iter().skip_while(|(time, _)| *time <= until);
+        after.next().map(|(time, _)| *time)
+    }
+
+    /// Whether an entry counts: whether it is that of its state's timer.
+    pub(super) fn counts(&self, key: &StateKey, time: Timestamp) -> bool {
+        let state = self.states.get(key);
+        state.is_some_and(|state| state.timer.entry == Some(time))
     }
 }

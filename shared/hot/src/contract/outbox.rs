@@ -97,6 +97,7 @@ async fn forward(store: &SharedHotStore, upto: u64) -> Vec<Appended> {
                 first: outgoing.seq,
                 last: outgoing.seq,
             }),
+            origin: None,
         };
         outcomes.push(store.append(&append).await.expect("appends"));
     }

@@ -1,8 +1,10 @@
 //! Random sequences of operations, on the store and on the model: everything that can be seen is the same.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use kernel::PartitionId;
+use bytes::Bytes;
+use kernel::{PartitionId, Timestamp};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any};
@@ -10,11 +12,11 @@ use proptest::prop_oneof;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 
-use super::model::Model;
+use super::model::{Model, ModelSlot};
 use super::{Subject, at, text};
 use crate::{
-    Append, Commit, Cursor, OutboxMessage, Owner, SharedHotStore, Slot, SourceRange, StateKey,
-    StreamId, StreamName,
+    Append, Commit, Cursor, HotError, Origin, OutboxMessage, Owner, SharedHotStore, Slot,
+    SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
 };
 
 /// Sequences that are tried.
@@ -25,7 +27,7 @@ const STREAMS: [StreamName; 2] = [StreamName::Events, StreamName::Facts];
 #[derive(Debug, Clone)]
 enum Operation {
     Open(Slot, u64),
-    Commit(Slot, Box<Commit>),
+    Commit(Slot, Box<Change>),
     /// The slot's last commit once more.
     Retry(Slot),
     Append(Append),
@@ -33,6 +35,18 @@ enum Operation {
     Trim(StreamId, usize),
     TrimOutbox(Slot, u64),
     Reopen,
+}
+
+/// A value and a due time.
+type Written = (Option<Bytes>, Option<Timestamp>);
+
+/// A commit but for its states and timers, which count from what the slot has.
+#[derive(Debug, Clone)]
+struct Change {
+    commit: Commit,
+    states: Vec<(StateKey, Written)>,
+    /// Fires what is due then.
+    fires: Option<Timestamp>,
 }
 
 /// Runs random sequences; a failing one is cut down and shown.
@@ -45,8 +59,9 @@ pub fn agrees_with_the_model(runtime: &Runtime, subject: &mut impl Subject) {
         failure_persistence: None,
         ..Config::default()
     };
+    let operations = vec(operation(subject.is_restorable()), 1..40);
     let subject = Mutex::new(subject);
-    let outcome = TestRunner::new(config).run(&vec(operation(), 1..40), |operations| {
+    let outcome = TestRunner::new(config).run(&operations, |operations| {
         let mut subject = subject.lock().expect("one sequence at a time");
         runtime
             .block_on(run(&mut **subject, operations))
@@ -98,15 +113,21 @@ fn streamed<T: std::fmt::Debug + Clone>(
     })
 }
 
-/// A commit whose number and epoch count from what the slot has, where mostly 1 and 0 are right.
-fn commit() -> impl Strategy<Value = Commit> {
+/// Times in and around a few buckets of any store, and at the ends of time.
+fn time() -> impl Strategy<Value = Timestamp> {
+    let near = (-3..3_i64, -2..3_i64).prop_map(|(bucket, millis)| (bucket << 19) + millis);
+    prop_oneof![12 => near, 1 => Just(i64::MAX), 1 => Just(i64::MIN)].prop_map(at)
+}
+
+/// A change whose number and epoch count from what the slot has, where mostly 1 and 0 are right.
+fn change() -> impl Strategy<Value = Change> {
     let number = prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(2)];
     let epoch = prop_oneof![8 => Just(0_u64), 1 => Just(1)];
     let message = (stream(), payload()).prop_map(|(to, payload)| OutboxMessage { to, payload });
     let cursor = (0..9_u64, 0..9_u64).prop_map(|(major, minor)| Cursor { major, minor });
     let moved = (
-        keyed(option::of(payload())),
-        keyed(option::of((-20..20_i64).prop_map(at))),
+        keyed((option::of(payload()), option::of(time()))),
+        option::of(time()),
         streamed(payload()),
         vec(message, 0..3),
     );
@@ -117,14 +138,14 @@ fn commit() -> impl Strategy<Value = Commit> {
         vec(payload(), 0..2),
     );
     (epoch, number, any::<u64>(), moved, kept).prop_map(
-        |(epoch, seq, batch_id, (states, timers, outputs, outbox), kept)| {
+        |(epoch, seq, batch_id, (states, fires, outputs, outbox), kept)| {
             let (counters, cursors, watermark, quarantine) = kept;
-            Commit {
+            let commit = Commit {
                 epoch,
                 seq,
                 batch_id,
-                states,
-                timers,
+                states: Vec::new(),
+                fired: Vec::new(),
                 outputs,
                 outbox,
                 counters: counters
@@ -134,26 +155,37 @@ fn commit() -> impl Strategy<Value = Commit> {
                 cursors,
                 watermark,
                 quarantine,
+            };
+            Change {
+                commit,
+                states,
+                fires,
             }
         },
     )
 }
 
-fn operation() -> impl Strategy<Value = Operation> {
+fn operation(takes_origins: bool) -> impl Strategy<Value = Operation> {
     let source = (0..2_u8, 1..9_u64, 0..3_u64).prop_map(|(source, first, more)| SourceRange {
         source: format!("source {source}").into(),
         first,
         last: first + more,
     });
-    let append =
-        (stream(), payload(), option::of(source)).prop_map(|(to, payload, source)| Append {
+    let origin = (0..2_u32, 1..6_u64).prop_map(|(process, seq)| Origin {
+        writer: Writer::process(process),
+        seq,
+    });
+    let append = (stream(), payload(), option::of(source), option::of(origin)).prop_map(
+        move |(to, payload, source, origin)| Append {
             to,
             payload,
             source,
-        });
+            origin: origin.filter(|_| takes_origins),
+        },
+    );
     prop_oneof![
         2 => (slot(), 0..4_u64).prop_map(|(slot, epoch)| Operation::Open(slot, epoch)),
-        6 => (slot(), commit()).prop_map(|(slot, it)| Operation::Commit(slot, Box::new(it))),
+        6 => (slot(), change()).prop_map(|(slot, it)| Operation::Commit(slot, Box::new(it))),
         1 => slot().prop_map(Operation::Retry),
         4 => append.prop_map(Operation::Append),
         1 => (stream(), 0..5_usize).prop_map(|(stream, count)| Operation::Trim(stream, count)),
@@ -164,18 +196,17 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(), String> {
     let mut store = subject.empty().await;
-    let mut model = Model::default();
-    let mut commits = std::collections::BTreeMap::new();
+    let mut model = Model::new(subject.has_origins());
+    let mut commits = BTreeMap::new();
     for operation in operations {
         match operation {
             Operation::Open(slot, epoch) => {
                 let expected = model.open(slot, epoch);
                 same("open", store.open(slot, epoch).await, expected)?;
             }
-            Operation::Commit(slot, mut commit) => {
-                let head = store.head(slot).await.map_err(|error| error.to_string())?;
-                commit.epoch += head.epoch;
-                commit.seq += head.commit_seq;
+            Operation::Commit(slot, change) => {
+                let commit = change.complete(&store, slot).await;
+                let commit = commit.map_err(|error| error.to_string())?;
                 let expected = model.commit(slot, &commit);
                 same("commit", store.commit(slot, &commit).await, expected)?;
                 commits.insert(slot, commit);
@@ -221,9 +252,8 @@ async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
             store.load(slot, &keys).await,
             Ok(states.collect()),
         )?;
-        for (until, max) in [(-30, 9), (0, 2), (0, 9), (30, 9)] {
-            let due = Ok(expected.due(at(until), max));
-            same("timers", store.due(slot, at(until), max).await, due)?;
+        for until in [i64::MIN, -1, 0, 1 << 19, i64::MAX] {
+            compare_due(store, slot, expected, at(until)).await?;
         }
         let found = store.outbox(slot, 0, 99).await;
         let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
@@ -237,8 +267,9 @@ async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
     for (stream, expected) in &model.streams {
         let entries = store.poll(*stream, Cursor::START, 99).await;
         let entries = entries.map_err(|error| error.to_string())?;
-        let found = entries.iter().map(|entry| entry.payload.clone()).collect();
-        same("stream", Ok(found), Ok(expected.clone()))?;
+        let found = entries.iter();
+        let found = found.map(|entry| (entry.origin, entry.payload.clone()));
+        same("stream", Ok(found.collect()), Ok(expected.clone()))?;
         let mut left = expected.len() as u64;
         same("lag", store.lag(*stream, Cursor::START).await, Ok(left))?;
         for entry in entries {
@@ -246,14 +277,115 @@ async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
             same("lag", store.lag(*stream, entry.cursor).await, Ok(left))?;
         }
     }
+    for stream in model.streams.keys() {
+        let sources = model.sources.iter().filter(|((of, _), _)| of == stream);
+        let sources = sources.map(|((_, source), mark)| (source.clone(), *mark));
+        same(
+            "sources",
+            store.sources(*stream).await,
+            Ok(sources.collect()),
+        )?;
+        let writers = model.writers.iter().filter(|((of, _), _)| of == stream);
+        let origins = writers.map(|((_, writer), seq)| Origin {
+            writer: *writer,
+            seq: *seq,
+        });
+        same(
+            "origins",
+            store.origins(*stream).await,
+            Ok(origins.collect()),
+        )?;
+    }
     Ok(())
+}
+
+impl Change {
+    /// Makes a commit that follows what the slot has, as an engine would: an entry that counts fires only where its state is
+    /// written.
+    async fn complete(self, store: &SharedHotStore, slot: Slot) -> Result<Commit, HotError> {
+        let head = store.head(slot).await?;
+        let mut commit = self.commit;
+        commit.epoch += head.epoch;
+        commit.seq += head.commit_seq;
+        let due = match self.fires {
+            Some(until) => store.due(slot, until, 5).await?.timers,
+            None => Vec::new(),
+        };
+        let mut timers: BTreeMap<StateKey, Timer> = BTreeMap::new();
+        let keys = KEYS.map(text);
+        for (key, stored) in keys.iter().zip(store.load(slot, &keys).await?) {
+            timers.insert(key.clone(), stored.map_or(Timer::NONE, |it| it.timer));
+        }
+        for (key, time) in due {
+            let timer = timers.entry(key.clone()).or_default();
+            let is_written = self.states.iter().any(|(written, _)| *written == key);
+            if timer.entry != Some(time) || is_written {
+                commit.fired.push((key, time));
+            }
+        }
+        for (key, (value, due)) in self.states {
+            let mut timer = timers.remove(&key).unwrap_or_default();
+            let entry = timer.entry.map(|entry| (key.clone(), entry));
+            if entry.is_some_and(|entry| commit.fired.contains(&entry)) {
+                timer = timer.fired();
+            }
+            let (timer, adds_entry) = timer.set(due);
+            let (timer, adds_entry) = match value {
+                Some(_) => (timer, adds_entry),
+                None => (Timer::NONE, false),
+            };
+            commit.states.push(StateWrite {
+                key,
+                value,
+                timer,
+                adds_entry,
+            });
+        }
+        Ok(commit)
+    }
+}
+
+/// Compares what is due. Entries that fired before may come back, but they do not count.
+async fn compare_due(
+    store: &SharedHotStore,
+    slot: Slot,
+    expected: &ModelSlot,
+    until: Timestamp,
+) -> Result<(), String> {
+    let found = store.due(slot, until, 99).await;
+    let found = found.map_err(|error| error.to_string())?;
+    let wrong = || {
+        Err(format!(
+            "due until {until:?}: found {found:?}, expected {expected:?}"
+        ))
+    };
+    let first = store.due(slot, until, 2).await;
+    let first = first.map_err(|error| error.to_string())?;
+    if first.timers[..] != found.timers[..found.timers.len().min(2)] {
+        return wrong();
+    }
+    let sorted = found.timers.iter().map(|(key, time)| (time, key));
+    if !sorted.is_sorted() || found.timers.iter().any(|(_, time)| *time > until) {
+        return wrong();
+    }
+    let due = expected.due(until);
+    let old = found.timers.iter().filter(|entry| !due.contains(entry));
+    let counting = old.filter(|(key, time)| expected.counts(key, *time));
+    if counting.count() > 0 || !due.iter().all(|entry| found.timers.contains(entry)) {
+        return wrong();
+    }
+    let is_next_right = match (found.next, expected.after(until)) {
+        (None, next) => next.is_none(),
+        (Some(announced), next) => announced > until && next.is_none_or(|next| announced <= next),
+    };
+    if is_next_right { Ok(()) } else { wrong() }
 }
 
 /// Compares two answers, errors by what they say.
 fn same<T: PartialEq + std::fmt::Debug>(
     what: &str,
-    found: Result<T, crate::HotError>,
-    expected: Result<T, crate::HotError>,
+    found: Result<T, HotError>,
+    expected: Result<T, HotError>,
 ) -> Result<(), String> {
     let (found, expected) = (
         found.map_err(|error| error.to_string()),

@@ -19,6 +19,7 @@ async fn append_range(store: &SharedHotStore, source: &str, first: u64, last: u6
             first,
             last,
         }),
+        origin: None,
     };
     store.append(&append).await.expect("appends")
 }
@@ -178,9 +179,25 @@ pub async fn ranges_of_a_source_are_taken_once(subject: &mut impl Subject) {
             first: 5,
             last: 4,
         }),
+        origin: None,
     };
     let error = store.append(&backwards).await.expect_err("refused");
     assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
+}
+
+/// What was taken from each source can be listed.
+pub async fn sources_are_listed(subject: &mut impl Subject) {
+    let store = subject.empty().await;
+    assert!(store.sources(EVENTS).await.expect("sources").is_empty());
+    for (source, first, last) in [("b", 1, 3), ("a", 2, 9), ("b", 7, u64::MAX)] {
+        append_range(&store, source, first, last).await;
+    }
+    let expected = [(Box::from("a"), 9), (Box::from("b"), u64::MAX)];
+    assert_eq!(store.sources(EVENTS).await.expect("sources"), expected);
+    let store = subject.reopen(store).await;
+    assert_eq!(store.sources(EVENTS).await.expect("sources"), expected);
+    let other = stream(StreamName::Facts);
+    assert!(store.sources(other).await.expect("sources").is_empty());
 }
 
 /// A stream remembers a bounded number of sources.

@@ -6,9 +6,10 @@
 
 -- Lua cannot pass more than about 8,000 arguments at once; even, so that pairs stay together.
 local CHUNK = 4000
-local MINUS = string.byte('-')
+-- The byte `-`.
+local MINUS = 45
 -- Before the first entry of a writer.
-local NOTHING = string.rep('0', 20)
+local NOTHING = '00000000000000000000'
 
 local function write(command, key, args, first, last)
   for from = first, last, CHUNK do

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hot::contract::Subject;
 use hot::{
-    Append, Appended, Cursor, HotError, HotStore, RedisStore, SharedHotStore, StreamId, StreamName,
-    Wake,
+    Append, Appended, Cursor, HotError, HotStore, RedisOptions, RedisStore, SharedHotStore,
+    StreamId, StreamName, Wake, limits,
 };
 use kernel::{PartitionCount, PartitionId};
 use testkit::RedisServer;
@@ -15,27 +15,39 @@ use crate::embedded::partitions;
 
 struct Redis {
     server: RedisServer,
+    origins: bool,
 }
 
 impl Redis {
+    fn new(origins: bool) -> Self {
+        let server = RedisServer::start().expect("a server");
+        Self { server, origins }
+    }
+
     async fn open(&self) -> SharedHotStore {
-        let store = RedisStore::connect(self.server.url(), partitions());
+        let options = RedisOptions {
+            origins: self.origins,
+            ..RedisOptions::new(self.server.url())
+        };
+        let store = RedisStore::connect(options, partitions());
         Arc::new(store.await.expect("connects"))
+    }
+
+    /// Asks the server itself.
+    async fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let client = redis::Client::open(self.server.url()).expect("an address");
+        let mut connection = client
+            .get_multiplexed_async_connection()
+            .await
+            .expect("connects");
+        command.query_async(&mut connection).await.expect("answers")
     }
 }
 
 #[async_trait]
 impl Subject for Redis {
     async fn empty(&mut self) -> SharedHotStore {
-        let client = redis::Client::open(self.server.url()).expect("an address");
-        let mut connection = client
-            .get_multiplexed_async_connection()
-            .await
-            .expect("connects");
-        let () = redis::cmd("FLUSHALL")
-            .query_async(&mut connection)
-            .await
-            .expect("empties");
+        let () = self.ask(&redis::cmd("FLUSHALL")).await;
         self.open().await
     }
 
@@ -43,14 +55,42 @@ impl Subject for Redis {
         drop(store);
         self.open().await
     }
+
+    fn is_restorable(&self) -> bool {
+        true
+    }
+
+    fn has_origins(&self) -> bool {
+        self.origins
+    }
+
+    async fn leave_gate_behind(&mut self, _partition: PartitionId) {
+        let gates: Vec<String> = self.ask(redis::cmd("KEYS").arg("hp:{*}:gate")).await;
+        for gate in gates {
+            let at: u64 = self.ask(redis::cmd("HGET").arg(&gate).arg("time")).await;
+            let ttl = u64::try_from(limits::GATE_TTL.as_millis()).expect("short");
+            let mut set = redis::cmd("HSET");
+            let () = self.ask(set.arg(gate).arg("time").arg(at - ttl)).await;
+        }
+    }
 }
 
 mod contract {
-    use super::{Redis, RedisServer};
+    use super::Redis;
 
     async fn subject() -> Redis {
-        let server = RedisServer::start().expect("a server");
-        Redis { server }
+        Redis::new(false)
+    }
+
+    hot::contract_tests!(subject);
+}
+
+/// As at durability level `journal`.
+mod contract_with_origins {
+    use super::Redis;
+
+    async fn subject() -> Redis {
+        Redis::new(true)
     }
 
     hot::contract_tests!(subject);
@@ -64,6 +104,7 @@ fn event(payload: &'static str) -> Append {
         },
         payload: payload.into(),
         source: None,
+        origin: None,
     }
 }
 

@@ -1,0 +1,404 @@
+//! Restoring behind a gate, for stores that can be restored from a journal.
+
+use kernel::PartitionId;
+
+use super::origins::{origin, written};
+use super::{
+    SLOT, Subject, append, at, commit, opened, payloads, removed, state, stream, text, timed,
+    values,
+};
+use crate::{
+    Appended, Commit, Committed, Cursor, Gate, Head, HotError, Origin, OutboxMessage, Owner,
+    RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
+    Writer,
+};
+
+const MINE: Gate = Gate(u64::MAX);
+const OTHER: Gate = Gate(7);
+const FACTS: StreamId = stream(StreamName::Facts);
+
+fn is_held_off<T: std::fmt::Debug>(outcome: Result<T, HotError>) {
+    let error = outcome.expect_err("held off");
+    assert!(matches!(error, HotError::Unavailable(_)), "{error:?}");
+}
+
+/// A store that is its own journal refuses to be restored.
+pub async fn a_store_that_cannot_be_restored_says_so(subject: &mut impl Subject) {
+    if subject.is_restorable() {
+        return;
+    }
+    let store = opened(subject).await;
+    let outcomes = [
+        store.close_gate(SLOT.partition, MINE).await,
+        store
+            .restore_states(SLOT, MINE, &StateRestore::default())
+            .await,
+        store.restore_commit(SLOT, MINE, &commit(1)).await,
+        store
+            .restore_stream(FACTS, MINE, &StreamRestore::default())
+            .await,
+        store.open_gate(SLOT.partition, MINE).await,
+    ];
+    for outcome in outcomes {
+        let error = outcome.expect_err("refused");
+        assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
+    }
+}
+
+/// While a gate is closed, commits are fenced, and opens, appends with an origin and other restores wait.
+pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
+    if !subject.is_restorable() {
+        return;
+    }
+    let store = subject.empty().await;
+    store.open(SLOT, 3).await.expect("opens");
+    let mine = |seq| Commit {
+        epoch: 3,
+        ..commit(seq)
+    };
+    store.commit(SLOT, &mine(1)).await.expect("commits");
+    for _ in 0..2 {
+        store
+            .close_gate(SLOT.partition, MINE)
+            .await
+            .expect("closes");
+    }
+    for late in [mine(1), mine(2)] {
+        let error = store.commit(SLOT, &late).await.expect_err("fenced");
+        assert!(matches!(error, HotError::Fenced { .. }), "{error:?}");
+    }
+    for owner in Owner::ALL {
+        let slot = Slot { owner, ..SLOT };
+        is_held_off(store.open(slot, 9).await);
+    }
+    is_held_off(store.append(&written(1, 1, None)).await);
+    is_held_off(store.close_gate(SLOT.partition, OTHER).await);
+    is_held_off(store.open_gate(SLOT.partition, OTHER).await);
+    is_held_off(
+        store
+            .restore_states(SLOT, OTHER, &StateRestore::default())
+            .await,
+    );
+    is_held_off(store.restore_commit(SLOT, OTHER, &commit(2)).await);
+    is_held_off(
+        store
+            .restore_stream(FACTS, OTHER, &StreamRestore::default())
+            .await,
+    );
+    let store = subject.reopen(store).await;
+    is_held_off(store.open(SLOT, 9).await);
+    let expected = Head {
+        epoch: 3,
+        commit_seq: 1,
+        ..Head::default()
+    };
+    assert_eq!(store.head(SLOT).await.expect("a head"), expected);
+    let elsewhere = Slot {
+        partition: PartitionId::new(0),
+        ..SLOT
+    };
+    store
+        .open(elsewhere, 1)
+        .await
+        .expect("another partition is not held off");
+
+    for _ in 0..2 {
+        store.open_gate(SLOT.partition, MINE).await.expect("opens");
+    }
+    is_held_off(store.restore_commit(SLOT, MINE, &commit(2)).await);
+    let error = store.open(SLOT, 2).await.expect_err("fenced");
+    assert!(
+        matches!(error, HotError::Fenced { current: 3, .. }),
+        "{error:?}"
+    );
+    assert_eq!(store.open(SLOT, 4).await.expect("opens").commit_seq, 1);
+    let next = Commit {
+        epoch: 4,
+        ..commit(2)
+    };
+    assert_eq!(
+        store.commit(SLOT, &next).await.expect("commits"),
+        Committed::Applied
+    );
+    let appended = store.append(&written(1, 1, None)).await.expect("appends");
+    assert_eq!(appended, Appended::Applied);
+}
+
+/// A gate whose process died is taken over when its time is up, and the process finds that out when it wakes up.
+pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subject) {
+    if !subject.is_restorable() {
+        return;
+    }
+    let store = opened(subject).await;
+    store
+        .close_gate(SLOT.partition, OTHER)
+        .await
+        .expect("closes");
+    is_held_off(store.close_gate(SLOT.partition, MINE).await);
+    subject.leave_gate_behind(SLOT.partition).await;
+    store
+        .close_gate(SLOT.partition, MINE)
+        .await
+        .expect("takes over");
+    is_held_off(store.restore_commit(SLOT, OTHER, &commit(1)).await);
+    is_held_off(store.open_gate(SLOT.partition, OTHER).await);
+    store
+        .restore_commit(SLOT, MINE, &commit(1))
+        .await
+        .expect("is mine");
+    store.open_gate(SLOT.partition, MINE).await.expect("opens");
+    assert_eq!(store.open(SLOT, 2).await.expect("opens").commit_seq, 1);
+}
+
+/// The commits of a journal: one of everything, timers that move, and what is taken away again.
+fn journal() -> Vec<Commit> {
+    let (a1, a) = timed("a", "a1", Timer::NONE, Some(100));
+    let (a2, a) = timed("a", "a2", a, Some(9_000_000));
+    let (a4, _) = timed("a", "a4", a, Some(9_900_000));
+    let (b1, b) = timed("b", "b1", Timer::NONE, Some(-7));
+    let (b3, _) = timed("b", "b3", b.fired(), None);
+    let message = |payload: &str| OutboxMessage {
+        to: FACTS,
+        payload: text(payload),
+    };
+    vec![
+        Commit {
+            states: vec![a1, b1, state("c", "c1")],
+            outbox: vec![message("one"), message("two")],
+            counters: vec![("runs".into(), 1), ("exits".into(), 5)],
+            cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
+            watermark: Some(at(50)),
+            quarantine: vec![text("poison")],
+            outputs: vec![(StreamName::Actions, text("never seen"))],
+            ..commit(1)
+        },
+        Commit {
+            states: vec![a2],
+            ..commit(2)
+        },
+        Commit {
+            states: vec![
+                b3,
+                removed("c"),
+                timed("d", "d3", Timer::NONE, Some(i64::MAX)).0,
+            ],
+            fired: vec![(text("b"), at(-7))],
+            outbox: vec![message("three")],
+            counters: vec![("runs".into(), 2)],
+            quarantine: vec![text("venom")],
+            ..commit(3)
+        },
+        Commit {
+            epoch: 2,
+            states: vec![a4],
+            watermark: Some(at(60)),
+            ..commit(4)
+        },
+    ]
+}
+
+/// The snapshot after two commits of the journal, in two parts.
+fn snapshot() -> [StateRestore; 2] {
+    let commits = journal();
+    let states = StateRestore {
+        states: vec![
+            commits[1].states[0].clone(),
+            commits[0].states[1].clone(),
+            commits[0].states[2].clone(),
+        ],
+        ..StateRestore::default()
+    };
+    let rest = StateRestore {
+        counters: commits[0].counters.clone(),
+        quarantine: vec![(1, text("poison"))],
+        head: Some(RestoredHead {
+            commit_seq: 2,
+            batch_id: commits[1].batch_id,
+            watermark: Some(at(50)),
+            outbox_seq: 2,
+            forwarded_seq: 1,
+            outbox: vec![(2, commits[0].outbox[1].clone())],
+        }),
+        ..StateRestore::default()
+    };
+    [states, rest]
+}
+
+/// A partition that was lost is made anew from a snapshot and the commits after it, with all its timers, even where parts
+/// are written twice.
+pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject) {
+    if !subject.is_restorable() {
+        return;
+    }
+    let store = subject.empty().await;
+    let gate = (SLOT.partition, MINE);
+    store.close_gate(gate.0, gate.1).await.expect("closes");
+    for part in snapshot() {
+        for _ in 0..2 {
+            store
+                .restore_states(SLOT, MINE, &part)
+                .await
+                .expect("restores");
+        }
+    }
+    let commits = journal();
+    let error = store.restore_commit(SLOT, MINE, &commits[3]).await;
+    assert!(
+        matches!(error, Err(HotError::Gap { current: 2, .. })),
+        "{error:?}"
+    );
+    for commit in &commits[1..] {
+        for _ in 0..2 {
+            store
+                .restore_commit(SLOT, MINE, commit)
+                .await
+                .expect("restores");
+        }
+    }
+    store.open_gate(gate.0, gate.1).await.expect("opens");
+
+    let store = subject.reopen(store).await;
+    let head = store.open(SLOT, 3).await.expect("opens");
+    let expected = Head {
+        epoch: 3,
+        commit_seq: 4,
+        cursors: Vec::new(),
+        watermark: Some(at(60)),
+        counters: vec![("exits".into(), 5), ("runs".into(), 2)],
+        forwarded_seq: 1,
+    };
+    assert_eq!(head, expected);
+    let found = values(&store, &["a", "b", "c", "d"]).await;
+    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
+    assert_eq!(found, [Some("a4"), Some("b3"), None, Some("d3")]);
+    let outbox = store.outbox(SLOT, 0, 9).await.expect("an outbox");
+    let numbers: Vec<_> = outbox
+        .iter()
+        .map(|it| (it.seq, it.message.payload.clone()))
+        .collect();
+    assert_eq!(numbers, [(2, text("two")), (3, text("three"))]);
+    let aside = store
+        .quarantined(SLOT, Cursor::START, 9)
+        .await
+        .expect("quarantined");
+    let aside: Vec<_> = aside.into_iter().map(|it| it.payload).collect();
+    assert_eq!(aside, ["poison", "venom"]);
+    assert!(
+        payloads(&store, stream(StreamName::Actions))
+            .await
+            .is_empty()
+    );
+    every_timer_has_its_entry(&store, &["a", "b", "c", "d"]).await;
+
+    let next = Commit {
+        epoch: 3,
+        quarantine: vec![text("third")],
+        outbox: outbox.iter().map(|it| it.message.clone()).collect(),
+        ..commit(5)
+    };
+    assert_eq!(
+        store.commit(SLOT, &next).await.expect("commits"),
+        Committed::Applied
+    );
+    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 3);
+    let outbox = store.outbox(SLOT, 3, 9).await.expect("an outbox");
+    assert_eq!(outbox.iter().map(|it| it.seq).collect::<Vec<_>>(), [4, 5]);
+}
+
+/// Checks that every timer that is set is found again by an entry that counts.
+async fn every_timer_has_its_entry(store: &SharedHotStore, keys: &[&str]) {
+    let due = store.due(SLOT, at(i64::MAX), 99).await.expect("due");
+    let keys: Vec<_> = keys.iter().map(|key| text(*key)).collect();
+    let states = store.load(SLOT, &keys).await.expect("loads");
+    let mut found = 0;
+    for (key, stored) in keys.into_iter().zip(states) {
+        let Some(entry) = stored.and_then(|it| it.timer.due.and(it.timer.entry)) else {
+            continue;
+        };
+        assert!(due.timers.contains(&(key, entry)), "{:?}", due.timers);
+        found += 1;
+    }
+    assert_eq!(found, 2, "a and d have timers");
+}
+
+/// A stream is made anew from entries with their origins; its reader begins at its start, and its writers go on where they
+/// are.
+pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject) {
+    if !subject.is_restorable() {
+        return;
+    }
+    let store = opened(subject).await;
+    append(&store, FACTS, "lost").await;
+    append(&store, FACTS, "lost, too").await;
+    let read = Commit {
+        cursors: vec![(StreamName::Facts, Cursor { major: 1, minor: 2 })],
+        ..commit(1)
+    };
+    store.commit(SLOT, &read).await.expect("commits");
+    store
+        .close_gate(SLOT.partition, MINE)
+        .await
+        .expect("closes");
+    let worker = |seq| Origin {
+        writer: Writer::worker(Owner::Segmentation),
+        seq,
+    };
+    let parts = [
+        StreamRestore {
+            is_first: true,
+            entries: vec![(worker(9), text("nine")), (origin(1, 4), text("four"))],
+            sources: vec![("a".into(), 3), ("b".into(), 8)],
+            ..StreamRestore::default()
+        },
+        StreamRestore {
+            entries: vec![(worker(8), text("eight"))],
+            origins: vec![origin(1, 4), origin(2, 6)],
+            sources: vec![("b".into(), 5)],
+            ..StreamRestore::default()
+        },
+    ];
+    for part in [&parts[0], &parts[0], &parts[1], &parts[1]] {
+        store
+            .restore_stream(FACTS, MINE, part)
+            .await
+            .expect("restores");
+    }
+    store.open_gate(SLOT.partition, MINE).await.expect("opens");
+
+    let store = subject.reopen(store).await;
+    let head = store.open(SLOT, 2).await.expect("opens");
+    let cursor = head
+        .cursors
+        .iter()
+        .find(|(name, _)| *name == StreamName::Facts);
+    let cursor = cursor.map_or(Cursor::START, |(_, cursor)| *cursor);
+    assert_eq!(cursor, Cursor::START);
+    assert_eq!(store.lag(FACTS, cursor).await.expect("a lag"), 3);
+    let entries = store.poll(FACTS, cursor, 9).await.expect("polls");
+    let found: Vec<_> = entries
+        .iter()
+        .map(|it| (it.origin, it.payload.clone()))
+        .collect();
+    let expected = [
+        (worker(9), "nine"),
+        (origin(1, 4), "four"),
+        (worker(8), "eight"),
+    ];
+    assert_eq!(
+        found,
+        expected.map(|(origin, payload)| (Some(origin), text(payload)))
+    );
+    let origins = store.origins(FACTS).await.expect("origins");
+    assert_eq!(origins, [origin(1, 4), origin(2, 6)]);
+    let sources = store.sources(FACTS).await.expect("sources");
+    assert_eq!(sources, [("a".into(), 3), ("b".into(), 8)]);
+    let next = crate::Append {
+        to: FACTS,
+        ..written(2, 7, None)
+    };
+    assert_eq!(
+        store.append(&next).await.expect("appends"),
+        Appended::Applied
+    );
+    assert_eq!(store.lag(FACTS, entries[2].cursor).await.expect("a lag"), 1);
+}

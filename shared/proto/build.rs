@@ -53,10 +53,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Stream records and stored states are neither validated nor shown by reflection, so they do without.
+/// Stream records, stored states and the journal are neither validated nor shown by reflection, so they do without.
 fn is_reflected(package: &str) -> bool {
     package.starts_with("happypath.")
         && package != "happypath.stream.v1"
+        && package != "happypath.journal.v1"
         && !package.contains(".state.")
 }
 

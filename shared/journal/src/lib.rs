@@ -4,8 +4,29 @@
 //! found by comparing the two, and written again; nothing is ever decided a second time. It does not know what states and
 //! records mean.
 
+#[cfg(feature = "memory")]
+pub mod contract;
+mod error;
+mod event_log;
+mod events;
+mod fold;
+mod limits;
 mod log;
+#[cfg(feature = "memory")]
+mod memory;
+mod packed;
+mod readers;
+mod recover;
+mod sql;
+mod store;
 
+pub use self::event_log::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LoggedEvent};
+pub use self::fold::{FoldError, FoldOptions, Folded, fold};
 pub use self::log::{
     CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SharedLog, SnapshotHead,
 };
+#[cfg(feature = "memory")]
+pub use self::memory::{Call, Fault, MemoryLog};
+pub use self::recover::{Recovered, recover};
+pub use self::sql::SqlLog;
+pub use self::store::{DEFAULT_RETENTION, JournaledStore};

@@ -50,4 +50,6 @@ packages! {
     engine: "happypath.engine.v1" as v1;
     /// Records in the streams between services.
     stream: "happypath.stream.v1" as v1;
+    /// Commits and snapshots as the journal keeps them.
+    journal: "happypath.journal.v1" as v1;
 }

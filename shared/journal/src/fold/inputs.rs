@@ -1,0 +1,61 @@
+//! What only the hot store knows of a slot when its snapshot is made.
+
+use std::collections::BTreeMap;
+
+use hot::{Cursor, Head, HotError, HotStore, Slot, StreamId, StreamName};
+
+use crate::packed::Input;
+use crate::readers::inputs_of;
+
+/// What the hot store knows.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    /// The last message that was forwarded.
+    pub(super) forwarded_seq: u64,
+    /// The last commit that the store had: what is settled is so for whoever has this commit.
+    pub(super) commit_seq: u64,
+    pub(super) streams: BTreeMap<StreamName, Input>,
+}
+
+/// Asks the hot store.
+pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotError> {
+    let before = hot.head(slot).await?;
+    let mut streams = BTreeMap::new();
+    for name in inputs_of(slot.owner) {
+        let stream = StreamId {
+            name,
+            partition: slot.partition,
+        };
+        let mut input = Input {
+            sources: hot.sources(stream).await?.into_iter().collect(),
+            ..Input::default()
+        };
+        let taken = hot.origins(stream).await?;
+        if let Some(cursor) = cursor_of(&before, name)
+            && hot.lag(stream, cursor).await? == 0
+        {
+            // The reader has consumed all that there was, so what it has not seen was refused, as its source was taken.
+            input.settled = taken.iter().map(|it| (it.writer, it.seq)).collect();
+        }
+        streams.insert(name, input);
+    }
+    let after = hot.head(slot).await?;
+    for (name, input) in &mut streams {
+        // A stream that was made anew meanwhile was empty for a moment.
+        if after.epoch != before.epoch || cursor_of(&after, *name).is_none() {
+            input.settled.clear();
+        }
+    }
+    Ok(Inputs {
+        forwarded_seq: before.forwarded_seq,
+        commit_seq: before.commit_seq,
+        streams,
+    })
+}
+
+/// The cursor of a reader that has committed one since the stream was made.
+fn cursor_of(head: &Head, name: StreamName) -> Option<Cursor> {
+    let mut cursors = head.cursors.iter();
+    let cursor = cursors.find(|(own, _)| *own == name)?.1;
+    (cursor > Cursor::START).then_some(cursor)
+}

@@ -1,0 +1,239 @@
+//! Merges a snapshot with the commits after it: both are in the order of keys, so one chunk of each is in memory.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::IntoIter;
+use std::iter::Peekable;
+
+use bytes::Bytes;
+use hot::{Commit, Slot, StateKey, StateWrite, marks};
+
+use super::inputs::Inputs;
+use crate::packed::{Chunk, Snapshot, unpack_commit};
+use crate::{Log, LogError, limits};
+
+/// What commits changed: the last word on each key.
+#[derive(Debug, Default)]
+struct Changes {
+    states: BTreeMap<StateKey, StateWrite>,
+    counters: BTreeMap<Box<str>, i64>,
+    quarantine: Vec<(u64, Bytes)>,
+}
+
+/// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the old one, without that,
+/// where there is nothing new.
+pub(super) async fn merge(
+    log: &dyn Log,
+    slot: Slot,
+    inputs: &Inputs,
+) -> Result<(Snapshot, u64), LogError> {
+    let old = match log.snapshot(slot).await? {
+        Some(head) => Snapshot::unpack(&head)?,
+        None => Snapshot::default(),
+    };
+    let mut new = old.clone();
+    let mut changes = Changes::default();
+    read_commits(log, slot, &mut new, &mut changes).await?;
+    if new.seq == old.seq {
+        return Ok((old, 0));
+    }
+    let mut chunks = Chunks::new(log, slot, new.seq);
+    write_states(log, slot, &old, &mut changes, &mut chunks).await?;
+    for (name, value) in &changes.counters {
+        chunks.current.push_counter(name, *value);
+        chunks.flush_if_full().await?;
+    }
+    for (number, payload) in std::mem::take(&mut changes.quarantine) {
+        chunks.current.push_quarantined(number, payload);
+        chunks.flush_if_full().await?;
+    }
+    chunks.flush().await?;
+
+    new.chunks = chunks.number;
+    new.bytes = chunks.bytes;
+    let counters = changes.counters.into_iter();
+    new.marks = counters
+        .filter(|(name, _)| name.starts_with(marks::PREFIX))
+        .collect();
+    add_inputs(&mut new, inputs);
+    if log.publish_snapshot(slot, new.pack(), old.seq).await? {
+        return Ok((new, chunks.states));
+    }
+    // Another process was faster, and its snapshot is as good.
+    match log.snapshot(slot).await? {
+        Some(head) => Ok((Snapshot::unpack(&head)?, 0)),
+        None => Ok((old, 0)),
+    }
+}
+
+/// Reads commits after a snapshot, as many as memory allows.
+async fn read_commits(
+    log: &dyn Log,
+    slot: Slot,
+    new: &mut Snapshot,
+    changes: &mut Changes,
+) -> Result<(), LogError> {
+    let mut bytes = 0;
+    while bytes < limits::FOLD_MOST_BYTES {
+        let rows = log.commits(slot, new.seq, limits::READ_BYTES).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            if row.seq != new.seq + 1 {
+                return Err(LogError::Damaged(format!(
+                    "{}, partition {}: there is no commit {}",
+                    slot.owner.name(),
+                    slot.partition,
+                    new.seq + 1
+                )));
+            }
+            bytes += row.payload.len() as u64;
+            add_commit(new, changes, unpack_commit(&row)?);
+        }
+    }
+    Ok(())
+}
+
+fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
+    new.seq = commit.seq;
+    new.batch_id = commit.batch_id;
+    new.epoch = commit.epoch;
+    new.watermark = commit.watermark.or(new.watermark);
+    for write in commit.states {
+        changes.states.insert(write.key.clone(), write);
+    }
+    changes.counters.extend(commit.counters);
+    for payload in commit.quarantine {
+        new.quarantine_seq += 1;
+        changes.quarantine.push((new.quarantine_seq, payload));
+    }
+    for message in commit.outbox {
+        new.outbox_seq += 1;
+        new.outbox.insert(new.outbox_seq, message);
+    }
+    for (name, _) in &commit.outputs {
+        new.last_outputs.insert(*name, commit.seq);
+    }
+}
+
+/// Writes the states of the old snapshot and of the changes, by key, and gathers the rest of the old one.
+async fn write_states(
+    log: &dyn Log,
+    slot: Slot,
+    old: &Snapshot,
+    changes: &mut Changes,
+    chunks: &mut Chunks<'_>,
+) -> Result<(), LogError> {
+    let mut changed = std::mem::take(&mut changes.states).into_iter().peekable();
+    for number in 0..old.chunks {
+        let mut chunk = Chunk::unpack(&log.read_chunk(slot, old.seq, number).await?)?;
+        for state in chunk.take_states() {
+            while let Some(write) = next_below(&mut changed, &state.key) {
+                chunks.push(&write).await?;
+            }
+            match changed.next_if(|(key, _)| *key == state.key) {
+                Some((_, write)) => chunks.push(&write).await?,
+                None => chunks.push(&state).await?,
+            }
+        }
+        for (name, value) in chunk.take_counters() {
+            changes.counters.entry(name).or_insert(value);
+        }
+        for (number, payload) in chunk.take_quarantine() {
+            chunks.current.push_quarantined(number, payload);
+            chunks.flush_if_full().await?;
+        }
+    }
+    for (_, write) in changed {
+        chunks.push(&write).await?;
+    }
+    Ok(())
+}
+
+fn next_below(
+    changed: &mut Peekable<IntoIter<StateKey, StateWrite>>,
+    key: &StateKey,
+) -> Option<StateWrite> {
+    changed
+        .next_if(|(own, _)| own < key)
+        .map(|(_, write)| write)
+}
+
+/// Adds what the hot store said.
+fn add_inputs(new: &mut Snapshot, inputs: &Inputs) {
+    let forwarded = inputs.forwarded_seq.min(new.outbox_seq);
+    new.forwarded_seq = new.forwarded_seq.max(forwarded);
+    new.outbox = new.outbox.split_off(&(new.forwarded_seq + 1));
+    for (name, input) in &inputs.streams {
+        let known = new.inputs.entry(*name).or_default();
+        // The store forgets the sources that were used longest ago; so does the snapshot. One that has lost its newest
+        // knows less than the snapshot.
+        for (source, mark) in &input.sources {
+            let seq = known.sources.entry(source.clone()).or_default();
+            *seq = (*seq).max(*mark);
+        }
+        if known.sources.len() > hot::limits::SOURCES_PER_STREAM {
+            known
+                .sources
+                .retain(|source, _| input.sources.contains_key(source));
+        }
+        if inputs.commit_seq <= new.seq {
+            for (writer, seq) in &input.settled {
+                let settled = known.settled.entry(*writer).or_default();
+                *settled = (*settled).max(*seq);
+            }
+        }
+    }
+}
+
+/// The chunks of a snapshot to come.
+struct Chunks<'a> {
+    log: &'a dyn Log,
+    slot: Slot,
+    seq: u64,
+    current: Chunk,
+    number: u32,
+    bytes: u64,
+    states: u64,
+}
+
+impl<'a> Chunks<'a> {
+    fn new(log: &'a dyn Log, slot: Slot, seq: u64) -> Self {
+        Self {
+            log,
+            slot,
+            seq,
+            current: Chunk::default(),
+            number: 0,
+            bytes: 0,
+            states: 0,
+        }
+    }
+
+    /// Adds a state, unless it was removed.
+    async fn push(&mut self, write: &StateWrite) -> Result<(), LogError> {
+        self.states += u64::from(write.value.is_some());
+        self.current.push_state(write);
+        self.flush_if_full().await
+    }
+
+    async fn flush_if_full(&mut self) -> Result<(), LogError> {
+        if self.current.bytes() >= limits::CHUNK_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), LogError> {
+        if self.current.bytes() == 0 {
+            return Ok(());
+        }
+        let payload = std::mem::take(&mut self.current).pack();
+        self.bytes += payload.len() as u64;
+        self.log
+            .write_chunk(self.slot, self.seq, self.number, payload)
+            .await?;
+        self.number += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,198 @@
+//! A commit as bytes. Its slot, number, epoch and name are beside them in its row.
+
+use bytes::{Bytes, BytesMut};
+use hot::{Commit, Cursor};
+use kernel::Timestamp;
+use prost::Message;
+use proto::journal::v1::{PackedCommit, PackedCounter, PackedCursor, PackedFired, PackedOutput};
+
+use super::{
+    damaged, pack_message, pack_state, stream_name, stream_number, unpack_message, unpack_state,
+};
+use crate::{CommitRow, LogError};
+
+/// Packs a commit into one buffer; values are copied once, into it.
+pub(crate) fn pack_commit(commit: &Commit) -> Bytes {
+    let packed = PackedCommit {
+        states: commit.states.iter().map(pack_state).collect(),
+        fired: commit
+            .fired
+            .iter()
+            .map(|(key, time)| PackedFired {
+                key: key.clone(),
+                time_ms: time.as_millis(),
+            })
+            .collect(),
+        outputs: commit
+            .outputs
+            .iter()
+            .map(|(name, payload)| PackedOutput {
+                stream: stream_number(*name),
+                payload: payload.clone(),
+            })
+            .collect(),
+        outbox: commit.outbox.iter().map(pack_message).collect(),
+        counters: commit
+            .counters
+            .iter()
+            .map(|(name, value)| PackedCounter {
+                name: name.as_ref().to_owned(),
+                value: *value,
+            })
+            .collect(),
+        cursors: commit
+            .cursors
+            .iter()
+            .map(|(name, cursor)| PackedCursor {
+                stream: stream_number(*name),
+                major: cursor.major,
+                minor: cursor.minor,
+            })
+            .collect(),
+        watermark_ms: commit.watermark.map(Timestamp::as_millis),
+        quarantine: commit.quarantine.clone(),
+    };
+    let mut buffer = BytesMut::with_capacity(packed.encoded_len());
+    packed
+        .encode(&mut buffer)
+        .expect("a buffer in memory grows as needed");
+    buffer.freeze()
+}
+
+/// Reads the commit of a row. Values are parts of the row's bytes, not copies.
+///
+/// # Errors
+/// [`LogError::Damaged`].
+pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
+    let packed = PackedCommit::decode(row.payload.clone()).map_err(|error| {
+        damaged(
+            "cannot be read",
+            format!(
+                "commit {} of partition {}: {error}",
+                row.seq, row.slot.partition
+            ),
+        )
+    })?;
+    let outputs = packed.outputs.into_iter();
+    let cursors = packed.cursors.into_iter();
+    Ok(Commit {
+        epoch: row.epoch,
+        seq: row.seq,
+        batch_id: row.batch_id,
+        states: packed.states.into_iter().map(unpack_state).collect(),
+        fired: packed
+            .fired
+            .into_iter()
+            .map(|fired| (fired.key, Timestamp::from_millis(fired.time_ms)))
+            .collect(),
+        outputs: outputs
+            .map(|output| Ok((stream_name(output.stream)?, output.payload)))
+            .collect::<Result<_, LogError>>()?,
+        outbox: packed
+            .outbox
+            .into_iter()
+            .map(unpack_message)
+            .collect::<Result<_, _>>()?,
+        counters: packed
+            .counters
+            .into_iter()
+            .map(|counter| (counter.name.into(), counter.value))
+            .collect(),
+        cursors: cursors
+            .map(|cursor| {
+                let place = Cursor {
+                    major: cursor.major,
+                    minor: cursor.minor,
+                };
+                Ok((stream_name(cursor.stream)?, place))
+            })
+            .collect::<Result<_, LogError>>()?,
+        watermark: packed.watermark_ms.map(Timestamp::from_millis),
+        quarantine: packed.quarantine,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use hot::{OutboxMessage, Owner, Slot, StateWrite, StreamId, StreamName, Timer};
+    use kernel::PartitionId;
+
+    use super::*;
+
+    fn row(commit: &Commit, payload: Bytes) -> CommitRow {
+        CommitRow {
+            slot: Slot {
+                owner: Owner::Journey,
+                partition: PartitionId::new(3),
+            },
+            seq: commit.seq,
+            epoch: commit.epoch,
+            batch_id: commit.batch_id,
+            payload,
+        }
+    }
+
+    #[test]
+    fn a_commit_is_read_back_as_it_was() {
+        let at = Timestamp::from_millis;
+        let commit = Commit {
+            epoch: 7,
+            seq: 8,
+            batch_id: u64::MAX,
+            states: vec![
+                StateWrite {
+                    key: Bytes::from_static(b"one"),
+                    value: Some(Bytes::new()),
+                    timer: Timer {
+                        due: Some(at(-5)),
+                        entry: Some(at(-6)),
+                    },
+                    adds_entry: true,
+                },
+                StateWrite {
+                    key: Bytes::from_static(b"two"),
+                    value: None,
+                    timer: Timer::NONE,
+                    adds_entry: false,
+                },
+            ],
+            fired: vec![(Bytes::from_static(b"one"), at(0))],
+            outputs: StreamName::ALL
+                .map(|name| (name, Bytes::from_static(b"x")))
+                .into(),
+            outbox: vec![OutboxMessage {
+                to: StreamId {
+                    name: StreamName::Outcomes,
+                    partition: PartitionId::new(u16::MAX),
+                },
+                payload: Bytes::from_static(b"y"),
+            }],
+            counters: vec![("a".into(), i64::MIN)],
+            cursors: vec![(
+                StreamName::Facts,
+                Cursor {
+                    major: u64::MAX,
+                    minor: 1,
+                },
+            )],
+            watermark: Some(at(9)),
+            quarantine: vec![Bytes::from_static(b"z")],
+        };
+        let packed = pack_commit(&commit);
+        assert_eq!(
+            unpack_commit(&row(&commit, packed)).expect("readable"),
+            commit
+        );
+    }
+
+    #[test]
+    fn damage_names_the_commit() {
+        let commit = Commit {
+            seq: 12,
+            ..Commit::default()
+        };
+        let damaged = row(&commit, Bytes::from_static(b"\xff\xff"));
+        let error = unpack_commit(&damaged).expect_err("damaged").to_string();
+        assert!(error.contains("commit 12 of partition 3"), "{error}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Who reads which stream.
+
+use hot::{Owner, StreamName};
+
+/// The service that reads a stream; each has exactly one.
+pub(crate) const fn reader_of(stream: StreamName) -> Owner {
+    match stream {
+        StreamName::Events | StreamName::EventsBulk => Owner::Segmentation,
+        StreamName::Facts | StreamName::FactsBulk => Owner::Journey,
+        StreamName::Actions | StreamName::ActionsBulk | StreamName::Outcomes => Owner::Activation,
+    }
+}
+
+/// The streams that a service reads.
+pub(crate) fn inputs_of(owner: Owner) -> impl Iterator<Item = StreamName> {
+    StreamName::ALL
+        .into_iter()
+        .filter(move |stream| reader_of(*stream) == owner)
+}

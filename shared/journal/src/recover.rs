@@ -1,0 +1,235 @@
+//! Recovery of a partition: what the hot store has lost of it is written again, of all services and streams at once.
+//!
+//! Behind a closed gate, every slot gets the commits that the store has not seen, or its snapshot and those after it; then
+//! every stream is made anew with what its reader has not consumed, by the marks that the reader keeps in its commits.
+//! Nothing is decided again, and running it twice changes nothing.
+
+mod entries;
+mod order;
+mod outputs;
+mod progress;
+mod slot;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hot::{
+    Gate, HotError, HotStore, Origin, Owner, Slot, StreamId, StreamName, StreamRestore,
+    marks::Marks,
+};
+use kernel::PartitionId;
+
+pub(crate) use self::outputs::consumed_upto;
+use self::progress::Progress;
+use self::slot::{Plan, Restored};
+use crate::error::hot_error;
+use crate::readers::reader_of;
+use crate::{Log, limits};
+
+/// What a recovery did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Commits that were applied again.
+    pub commits: u64,
+    /// States that were written from snapshots.
+    pub states: u64,
+    /// Those of them with a timer.
+    pub timers: u64,
+    /// Entries that are in its streams now.
+    pub entries: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Brings a partition of the hot store up to date with the log.
+///
+/// The gate's number is the caller's own, used for nothing else. Workers of the partition are fenced, in this process and in
+/// others: they acquire their leases again.
+///
+/// # Errors
+/// [`HotError::Unavailable`] where a store does not answer or another process is at it: try again.
+/// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has, [`HotError::Damaged`] where it
+/// is ahead of the log.
+pub async fn recover(
+    hot: &dyn HotStore,
+    log: &dyn Log,
+    partition: PartitionId,
+    gate: Gate,
+) -> Result<Recovered, HotError> {
+    let mut recovery = Recovery {
+        hot,
+        log,
+        partition,
+        progress: Progress::new(hot, partition, gate),
+    };
+    for _ in 0..limits::RECOVERY_ROUNDS {
+        hot.close_gate(partition, gate).await?;
+        let restored = Box::pin(recovery.run(gate)).await?;
+        if recovery.open(gate, &restored).await? {
+            return Ok(recovery.progress.done());
+        }
+    }
+    Err(HotError::Unavailable(
+        "commits keep slipping in while the partition is recovered".into(),
+    ))
+}
+
+struct Recovery<'a> {
+    hot: &'a dyn HotStore,
+    log: &'a dyn Log,
+    partition: PartitionId,
+    progress: Progress<'a>,
+}
+
+impl Recovery<'_> {
+    /// Restores everything behind the gate.
+    async fn run(&mut self, gate: Gate) -> Result<Vec<Restored>, HotError> {
+        let mut plans = Vec::with_capacity(Owner::ALL.len());
+        for owner in Owner::ALL {
+            let slot = self.slot(owner);
+            match slot::plan(self.hot, self.log, slot).await {
+                Ok(plan) => plans.push(plan),
+                Err(error) => {
+                    // Nothing was changed yet, and whoever works there may go on until they find out themselves.
+                    self.hot.open_gate(self.partition, gate).await?;
+                    return Err(error);
+                }
+            }
+        }
+        let mut restored = Vec::with_capacity(plans.len());
+        for plan in plans {
+            restored.push(self.restore_slot(plan).await?);
+        }
+        let marks = self.read_marks().await?;
+        for (name, marks) in &marks {
+            self.begin_stream(*name, marks).await?;
+        }
+        self.restore_outputs(&restored, &marks).await?;
+        for (name, marks) in &marks {
+            let reader = &restored[reader_of(*name) as usize];
+            self.restore_entries(self.stream(*name), marks, reader)
+                .await?;
+        }
+        Ok(restored)
+    }
+
+    /// What every reader has consumed, by stream, now that its slot is restored.
+    async fn read_marks(&self) -> Result<BTreeMap<StreamName, Marks>, HotError> {
+        let mut marks = BTreeMap::new();
+        for owner in Owner::ALL {
+            let counters = self.hot.counters(self.slot(owner)).await?;
+            for name in crate::readers::inputs_of(owner) {
+                marks.insert(name, Marks::read(name, &counters));
+            }
+        }
+        Ok(marks)
+    }
+
+    /// Empties a stream; the entry that its reader has in effect in part comes first again.
+    async fn begin_stream(&mut self, name: StreamName, marks: &Marks) -> Result<(), HotError> {
+        let part = match marks.part {
+            None => None,
+            Some(part) => {
+                let origin = part.origin.ok_or_else(|| {
+                    HotError::Damaged(format!(
+                        "partition {} has an entry of {} in effect in part that is in no journal",
+                        self.partition,
+                        name.name()
+                    ))
+                })?;
+                Some(self.read_entry(self.stream(name), origin).await?)
+            }
+        };
+        let part = StreamRestore {
+            is_first: true,
+            entries: part.into_iter().collect(),
+            ..StreamRestore::default()
+        };
+        self.write_stream(name, &part).await
+    }
+
+    /// Reads one entry, whoever wrote it.
+    async fn read_entry(
+        &self,
+        stream: StreamId,
+        origin: Origin,
+    ) -> Result<(Origin, bytes::Bytes), HotError> {
+        let payload = match origin.writer.owner() {
+            Some(owner) => {
+                outputs::read_output(self.log, self.slot(owner), origin.seq, stream.name).await?
+            }
+            None => entries::read_entry(self.log, stream, origin).await?,
+        };
+        let payload = payload.ok_or_else(|| {
+            HotError::Damaged(format!(
+                "entry {origin} of {} in partition {} is half consumed and no longer in the journal",
+                stream.name.name(),
+                stream.partition
+            ))
+        })?;
+        Ok((origin, payload))
+    }
+
+    async fn write_stream(
+        &mut self,
+        name: StreamName,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.progress.alive().await?;
+        let gate = self.progress.gate();
+        self.hot
+            .restore_stream(self.stream(name), gate, part)
+            .await?;
+        self.progress.entries += part.entries.len() as u64;
+        Ok(())
+    }
+
+    /// Opens the gate, and fences every worker that has not noticed: what it has read ahead is of streams that are no more.
+    /// False where one committed before it was fenced: then the streams are to be made once more.
+    async fn open(&mut self, gate: Gate, restored: &[Restored]) -> Result<bool, HotError> {
+        self.hot.open_gate(self.partition, gate).await?;
+        let mut is_whole = true;
+        for restored in restored {
+            let slot = restored.slot;
+            let head = match self.hot.open(slot, restored.fence).await {
+                Ok(head) => head,
+                // A worker has opened it already, under a higher epoch.
+                Err(HotError::Fenced { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            is_whole &= head.commit_seq == restored.seq;
+        }
+        Ok(is_whole)
+    }
+
+    const fn slot(&self, owner: Owner) -> Slot {
+        Slot {
+            owner,
+            partition: self.partition,
+        }
+    }
+
+    const fn stream(&self, name: StreamName) -> StreamId {
+        StreamId {
+            name,
+            partition: self.partition,
+        }
+    }
+
+    async fn restore_slot(&mut self, plan: Plan) -> Result<Restored, HotError> {
+        slot::restore(self.hot, self.log, plan, &mut self.progress).await
+    }
+}
+
+/// Waits between attempts that double.
+pub(crate) async fn pause(wait: &mut Duration) {
+    tokio::time::sleep(*wait).await;
+    *wait *= 2;
+}
+
+/// A log's failure as the hot store tells it.
+pub(crate) fn failed(partition: PartitionId) -> impl Fn(crate::LogError) -> HotError + Copy {
+    move |error| hot_error(partition, error)
+}

@@ -1,0 +1,227 @@
+//! A hot store with a journal: every commit and every append from outside goes to the log first.
+//!
+//! What is logged is accepted. It reaches the store in the same call, in the next one, by a background task, or by a
+//! recovery, and never twice. Reads go to the store alone. What the store has lost is found when a partition is opened and
+//! when a writer's number is missing; it never waits for a check.
+
+mod append;
+mod background;
+mod lane;
+mod recovery;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use hot::{
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
+    Origin, Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
+    WakeReceiver, Writer,
+};
+use kernel::{Duration, PartitionCount, Timestamp};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use self::background::FoldWatch;
+use self::lane::Lane;
+use crate::error::hot_error;
+use crate::packed::pack_commit;
+use crate::{CommitRow, FoldOptions, LogError, SharedLog};
+
+/// A hot store with a journal. Cheap to clone; clones are the same process.
+#[derive(Clone)]
+pub struct JournaledStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hot: SharedHotStore,
+    log: SharedLog,
+    writer: Writer,
+    fold: FoldOptions,
+    /// By partition and stream: what this process appends to each.
+    lanes: Vec<Mutex<Lane>>,
+    /// One for each partition: who recovers it.
+    recoveries: Vec<Mutex<()>>,
+    /// How often each partition was recovered here.
+    recovered: Vec<AtomicU64>,
+    gates: AtomicU64,
+    folds: FoldWatch,
+}
+
+impl fmt::Debug for JournaledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JournaledStore")
+            .field("hot", &self.shared.hot)
+            .field("writer", &self.shared.writer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl JournaledStore {
+    /// A store around another one, whose entries must carry origins. The writer is what [`crate::Log::register`] gave this
+    /// process. Nothing runs in the background: call [`Self::redeliver`] and [`Self::fold`], or use [`Self::start`].
+    pub fn new(hot: SharedHotStore, log: SharedLog, writer: Writer, fold: FoldOptions) -> Self {
+        let partitions = usize::from(hot.partition_count().get());
+        let lanes = partitions * StreamName::ALL.len();
+        let shared = Shared {
+            hot,
+            log,
+            writer,
+            fold,
+            lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            recoveries: (0..partitions).map(|_| Mutex::default()).collect(),
+            recovered: (0..partitions).map(|_| AtomicU64::default()).collect(),
+            gates: AtomicU64::new(0),
+            folds: FoldWatch::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Registers this process and starts its background tasks, which end when `stop` is cancelled.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] where the log does not answer.
+    pub async fn start(
+        hot: SharedHotStore,
+        log: SharedLog,
+        worker: &str,
+        fold: FoldOptions,
+        stop: CancellationToken,
+    ) -> Result<Self, LogError> {
+        let writer = log.register(worker).await?;
+        let store = Self::new(hot, log, writer, fold);
+        store.spawn_tasks(stop);
+        Ok(store)
+    }
+
+    /// Who this process is in the log.
+    pub fn writer(&self) -> Writer {
+        self.shared.writer
+    }
+
+    /// A number for one recovery that no other process has.
+    fn next_gate(&self) -> Gate {
+        let process = u64::from(self.shared.writer.number()) << 32;
+        Gate(process | self.shared.gates.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn lane(&self, stream: StreamId) -> Option<&Mutex<Lane>> {
+        let partition = usize::from(stream.partition.number());
+        let lane = partition * StreamName::ALL.len() + stream.name as usize;
+        self.shared.lanes.get(lane)
+    }
+}
+
+#[async_trait]
+impl HotStore for JournaledStore {
+    fn partition_count(&self) -> PartitionCount {
+        self.shared.hot.partition_count()
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        self.open_compared(slot, epoch).await
+    }
+
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        hot::check_commit(self.partition_count(), commit)?;
+        let payload = pack_commit(commit);
+        let bytes = payload.len();
+        let row = CommitRow {
+            slot,
+            seq: commit.seq,
+            epoch: commit.epoch,
+            batch_id: commit.batch_id,
+            payload,
+        };
+        self.shared
+            .log
+            .append_commit(row)
+            .await
+            .map_err(|error| hot_error(slot.partition, error))?;
+        self.shared.folds.count(slot, bytes as u64);
+        self.shared.hot.commit(slot, commit).await
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        self.append_logged(append).await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.shared.hot.head(slot).await
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
+        self.shared.hot.load(slot, keys).await
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.shared.hot.poll(stream, after, max).await
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        self.shared.hot.lag(stream, after).await
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.shared.hot.due(slot, until, max).await
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.shared.hot.outbox(slot, after_seq, max).await
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.shared.hot.trim_outbox(slot, seq).await
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.shared.hot.trim(stream, upto).await
+    }
+
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.shared.hot.counters(slot).await
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.shared.hot.quarantined(slot, after, max).await
+    }
+
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        self.shared.hot.quarantined_count(slot).await
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        self.shared.hot.subscribe(streams).await
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.shared.hot.sources(stream).await
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.shared.hot.origins(stream).await
+    }
+}
+
+/// How long journals reach back, unless somebody says otherwise: a copy of the hot store up to this age needs nothing but
+/// the commits after it.
+pub const DEFAULT_RETENTION: Duration = Duration::from_millis(3_600_000);

@@ -1,0 +1,189 @@
+//! Appends from outside: first to the log, then to the store, one at a time for each stream.
+
+use hot::{Append, Appended, Cursor, HotError, Origin, SourceRange, StreamId};
+use tokio::sync::MutexGuard;
+
+use super::JournaledStore;
+use super::lane::{Lane, Pending, screen};
+use crate::error::hot_error;
+use crate::recover::pause;
+use crate::{EntryRow, limits};
+
+impl JournaledStore {
+    /// Logs an append and brings it to the store.
+    pub(super) async fn append_logged(&self, append: &Append) -> Result<Appended, HotError> {
+        hot::check_append(self.shared.hot.partition_count(), append)?;
+        let mut lane = self.lock_lane(append.to).await?;
+        if !lane.is_compared {
+            if !self.has_all_entries(append.to).await? {
+                self.recover_once(append.to.partition).await?;
+            }
+            lane.is_compared = true;
+        }
+        let is_again = lane
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.is(append));
+        let delivered = self.deliver(&mut lane).await?;
+        if let (true, Some(delivered)) = (is_again, delivered) {
+            return Ok(delivered);
+        }
+        if let Some(range) = &append.source
+            && let Some(answer) = self.screen(&mut lane, append.to, range).await?
+        {
+            return Ok(answer);
+        }
+        if !self.has_room(&mut lane, append.to).await? {
+            return Ok(Appended::Full);
+        }
+        lane.last += 1;
+        lane.pending = Some(Pending {
+            row: EntryRow {
+                stream: append.to,
+                origin: Origin {
+                    writer: self.shared.writer,
+                    seq: lane.last,
+                },
+                source: append.source.clone(),
+                payload: append.payload.clone(),
+            },
+            is_logged: false,
+            is_retried: false,
+        });
+        let delivered = self.deliver(&mut lane).await?;
+        Ok(delivered.unwrap_or(Appended::Applied))
+    }
+
+    async fn lock_lane(&self, stream: StreamId) -> Result<MutexGuard<'_, Lane>, HotError> {
+        match self.lane(stream) {
+            Some(lane) => Ok(lane.lock().await),
+            None => Err(HotError::Invalid(
+                "there is no such partition: partitions are numbered from 0 to below the count",
+            )),
+        }
+    }
+
+    /// Brings to the store what is on its way in a lane. Absent where nothing was.
+    pub(super) async fn deliver(&self, lane: &mut Lane) -> Result<Option<Appended>, HotError> {
+        let Some(pending) = &mut lane.pending else {
+            return Ok(None);
+        };
+        let stream = pending.row.stream;
+        if !pending.is_logged {
+            self.shared
+                .log
+                .append_entry(pending.row.clone())
+                .await
+                .map_err(|error| hot_error(stream.partition, error))?;
+            pending.is_logged = true;
+        }
+        let append = Append {
+            to: stream,
+            payload: pending.row.payload.clone(),
+            source: pending.row.source.clone(),
+            origin: Some(pending.row.origin),
+        };
+        let mut wait = limits::APPEND_FIRST_WAIT;
+        let mut attempts = 1;
+        let appended = loop {
+            let is_retried = std::mem::replace(&mut pending.is_retried, true);
+            match self.shared.hot.append(&append).await {
+                Ok(Appended::Replayed) if is_retried => {
+                    break self.resolve(stream, append.source.as_ref()).await?;
+                }
+                Ok(Appended::Gap { mark }) if attempts < limits::APPEND_ATTEMPTS => {
+                    tracing::warn!(
+                        stream = stream.name.name(),
+                        partition = stream.partition.number(),
+                        mark,
+                        "the hot store has lost entries"
+                    );
+                    self.recover_once(stream.partition).await?;
+                }
+                Ok(Appended::Gap { .. } | Appended::Full) => {
+                    return Err(HotError::Unavailable(
+                        "the hot store does not take an entry that is accepted".into(),
+                    ));
+                }
+                Ok(appended) => break appended,
+                Err(HotError::Unavailable(_)) if attempts < limits::APPEND_ATTEMPTS => {
+                    pause(&mut wait).await;
+                }
+                Err(error) => return Err(error),
+            }
+            attempts += 1;
+        };
+        lane.pending = None;
+        if attempts > 1 {
+            lane.forget();
+        }
+        if appended == Appended::Applied {
+            lane.applied(append.source.as_ref());
+        } else {
+            // Another process is faster with this source.
+            lane.forget();
+        }
+        Ok(Some(appended))
+    }
+
+    /// An entry is in sequence with the store, which was asked more than once: tells whether its range was taken.
+    async fn resolve(
+        &self,
+        stream: StreamId,
+        source: Option<&SourceRange>,
+    ) -> Result<Appended, HotError> {
+        let Some(range) = source else {
+            return Ok(Appended::Applied);
+        };
+        let sources = self.shared.hot.sources(stream).await?;
+        let mut marks = sources.into_iter();
+        let mark = marks.find(|(source, _)| *source == range.source);
+        match screen(mark.map(|(_, mark)| mark), range) {
+            Some(overlaps @ Appended::Overlaps { .. }) => Ok(overlaps),
+            _ => Ok(Appended::Applied),
+        }
+    }
+
+    /// What was taken before needs no log; absent where the range is new.
+    async fn screen(
+        &self,
+        lane: &mut Lane,
+        stream: StreamId,
+        range: &SourceRange,
+    ) -> Result<Option<Appended>, HotError> {
+        if let Some(screened) = lane.screen(range) {
+            return Ok(screened);
+        }
+        let sources = self.shared.hot.sources(stream).await?;
+        lane.set_sources(sources);
+        Ok(lane.screen(range).flatten())
+    }
+
+    /// Whether a stream has room. What is logged is accepted, so this comes before.
+    async fn has_room(&self, lane: &mut Lane, stream: StreamId) -> Result<bool, HotError> {
+        if let Some(has_room) = lane.has_room() {
+            return Ok(has_room);
+        }
+        let length = self.shared.hot.lag(stream, Cursor::START).await?;
+        Ok(lane.set_length(length))
+    }
+
+    /// Brings to the store what was accepted and did not get through. Returns how many appends still wait.
+    pub async fn redeliver(&self) -> usize {
+        let mut waiting = 0;
+        for lane in &self.shared.lanes {
+            // Whoever holds it delivers.
+            let Ok(mut lane) = lane.try_lock() else {
+                continue;
+            };
+            if let Err(error) = self.deliver(&mut lane).await {
+                waiting += 1;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "an accepted append has not reached the hot store"
+                );
+            }
+        }
+        waiting
+    }
+}

@@ -1,0 +1,165 @@
+//! What a process knows of a stream that it appends to.
+
+use std::collections::HashMap;
+
+use hot::{Append, Appended, SourceRange, limits::STREAM_ENTRIES};
+use tokio::time::Instant;
+
+use crate::{EntryRow, limits};
+
+/// What a process knows of a stream that it appends to. One append at a time.
+#[derive(Debug, Default)]
+pub(super) struct Lane {
+    /// The number of the last append of this process.
+    pub(super) last: u64,
+    /// The one that is on its way, or did not get through; it goes before any other.
+    pub(super) pending: Option<Pending>,
+    /// Whether the store was found to have what the log has, when this process first appended.
+    pub(super) is_compared: bool,
+    length: Option<Length>,
+    sources: Option<Sources>,
+}
+
+/// An append that may be accepted and not be in the store.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) row: EntryRow,
+    /// Whether the log has it for certain.
+    pub(super) is_logged: bool,
+    /// Whether the store may have been asked for it before: then it cannot tell whether the origin or the source was known.
+    pub(super) is_retried: bool,
+}
+
+impl Pending {
+    /// Whether an append asks for the very same: a caller that was told to try again.
+    pub(super) fn is(&self, append: &Append) -> bool {
+        self.row.payload == append.payload && self.row.source == append.source
+    }
+}
+
+#[derive(Debug)]
+struct Length {
+    read: u64,
+    at: Instant,
+    appended: u64,
+}
+
+#[derive(Debug)]
+struct Sources {
+    marks: HashMap<Box<str>, u64>,
+    at: Instant,
+}
+
+impl Lane {
+    /// Whether the stream has room for one more; absent where its length is to be read first.
+    pub(super) fn has_room(&self) -> Option<bool> {
+        let length = self.length.as_ref()?;
+        let is_new = length.appended < limits::LENGTH_APPENDS
+            && length.at.elapsed() < limits::LENGTH_TTL
+            && length.read + length.appended < STREAM_ENTRIES;
+        is_new.then_some(true)
+    }
+
+    /// Takes note of the length of the stream, and tells whether there is room for one more.
+    pub(super) fn set_length(&mut self, read: u64) -> bool {
+        self.length = Some(Length {
+            read,
+            at: Instant::now(),
+            appended: 0,
+        });
+        read < STREAM_ENTRIES
+    }
+
+    /// What the sources say of a range; the outer absence says that they are to be read first.
+    pub(super) fn screen(&self, range: &SourceRange) -> Option<Option<Appended>> {
+        let sources = self.sources.as_ref()?;
+        match screen(sources.marks.get(&range.source).copied(), range) {
+            // Marks only grow: what was taken once stays so.
+            Some(answer) => Some(Some(answer)),
+            None if sources.at.elapsed() < limits::SOURCES_TTL => Some(None),
+            None => None,
+        }
+    }
+
+    /// Takes note of the sources of the stream.
+    pub(super) fn set_sources(&mut self, marks: Vec<(Box<str>, u64)>) {
+        self.sources = Some(Sources {
+            marks: marks.into_iter().collect(),
+            at: Instant::now(),
+        });
+    }
+
+    /// Takes note of an append that took effect.
+    pub(super) fn applied(&mut self, source: Option<&SourceRange>) {
+        if let Some(length) = &mut self.length {
+            length.appended += 1;
+        }
+        if let (Some(range), Some(sources)) = (source, &mut self.sources) {
+            let mark = sources.marks.entry(range.source.clone()).or_default();
+            *mark = (*mark).max(range.last);
+        }
+    }
+
+    /// Forgets what the stream said of itself: it was made anew.
+    pub(super) fn forget(&mut self) {
+        self.length = None;
+        self.sources = None;
+    }
+}
+
+/// What a stream says to a range, given the mark of its source.
+pub(super) fn screen(mark: Option<u64>, range: &SourceRange) -> Option<Appended> {
+    match mark {
+        Some(mark) if range.last <= mark => Some(Appended::Replayed),
+        Some(mark) if range.first <= mark => Some(Appended::Overlaps { mark }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(first: u64, last: u64) -> SourceRange {
+        SourceRange {
+            source: "a".into(),
+            first,
+            last,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sources_are_trusted_for_a_while_and_what_they_took_for_ever() {
+        let mut lane = Lane::default();
+        assert_eq!(lane.screen(&range(1, 2)), None);
+        lane.set_sources(vec![("a".into(), 5)]);
+        assert_eq!(lane.screen(&range(6, 7)), Some(None));
+        lane.applied(Some(&range(6, 7)));
+        tokio::time::advance(limits::SOURCES_TTL).await;
+        assert_eq!(lane.screen(&range(6, 7)), Some(Some(Appended::Replayed)));
+        let overlaps = Appended::Overlaps { mark: 7 };
+        assert_eq!(lane.screen(&range(7, 8)), Some(Some(overlaps)));
+        assert_eq!(lane.screen(&range(8, 8)), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_length_is_read_again_after_a_while_after_appends_and_near_the_limit() {
+        let mut lane = Lane::default();
+        assert_eq!(lane.has_room(), None);
+        assert!(lane.set_length(STREAM_ENTRIES - 2));
+        assert_eq!(lane.has_room(), Some(true));
+        lane.applied(None);
+        lane.applied(None);
+        assert_eq!(lane.has_room(), None);
+        assert!(!lane.set_length(STREAM_ENTRIES));
+        assert_eq!(lane.has_room(), None);
+        assert!(lane.set_length(0));
+        tokio::time::advance(limits::LENGTH_TTL).await;
+        assert_eq!(lane.has_room(), None);
+        assert!(lane.set_length(0));
+        for _ in 0..limits::LENGTH_APPENDS {
+            lane.applied(None);
+        }
+        assert_eq!(lane.has_room(), None);
+    }
+}

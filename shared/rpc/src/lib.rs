@@ -10,6 +10,7 @@ mod deadline;
 mod failure;
 mod idempotency;
 pub mod limits;
+mod metrics;
 mod page;
 mod people;
 pub mod properties;

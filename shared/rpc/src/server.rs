@@ -7,6 +7,7 @@ mod unread;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tracing::{Instrument as _, Span, field};
 
 use self::body::GuardedBody;
 use crate::call::call_name;
+use crate::metrics::{CallMeter, MeasuredCall};
 use crate::{Deadline, ErrorReason, Failure, TraceParent};
 
 /// How much earlier than the transport the deadline is answered, so that the caller reads DEADLINE_EXCEEDED with its
@@ -28,20 +30,42 @@ const MARGIN: Duration = Duration::from_millis(10);
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
 /// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the request.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ServerLayer;
+#[derive(Debug, Clone, Default)]
+pub struct ServerLayer {
+    meter: Option<Arc<CallMeter>>,
+}
+
+impl ServerLayer {
+    /// Wraps calls and measures them, with the meters that the process has by now.
+    pub fn measured() -> Self {
+        Self {
+            meter: Some(Arc::new(CallMeter::new())),
+        }
+    }
+}
 
 /// What [`ServerLayer`] wraps around a server.
 #[derive(Debug, Clone)]
 pub struct ServerService<S> {
     inner: S,
+    meter: Option<Arc<CallMeter>>,
+}
+
+/// A call under way: what is told of it once its last byte is sent.
+#[derive(Debug)]
+struct Call {
+    span: Span,
+    measured: Option<MeasuredCall>,
 }
 
 impl<S> Layer<S> for ServerLayer {
     type Service = ServerService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        ServerService { inner }
+        ServerService {
+            inner,
+            meter: self.meter.clone(),
+        }
     }
 }
 
@@ -60,7 +84,12 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let span = span_of(request.uri().path());
+        let name = call_name(request.uri().path());
+        let span = span_of(&name, request.uri().path());
+        let measured = self
+            .meter
+            .as_ref()
+            .map(|meter| MeasuredCall::begin(meter, name));
         let caller = TraceParent::of_headers(request.headers());
         if let Some(caller) = caller {
             caller.adopt(&span);
@@ -77,6 +106,7 @@ where
         let work = AssertUnwindSafe(work).catch_unwind();
         let work =
             Deadline::scope(deadline, TraceParent::scope(parent, work)).instrument(span.clone());
+        let mut call = Call { span, measured };
         Box::pin(async move {
             let done = match deadline {
                 Some(deadline) => {
@@ -87,24 +117,24 @@ where
             };
             let mut response: Response<Body> = match done {
                 Ok(Ok(result)) => result?,
-                Ok(Err(_panic)) => panicked(&span).into_http(),
+                Ok(Err(_panic)) => panicked(&call.span).into_http(),
                 Err(_elapsed) => {
                     let message = "the deadline of the call passed";
                     Status::from(Failure::new(ErrorReason::DeadlineExceeded, message)).into_http()
                 }
             };
             if let Some(status) = unread::status_of(response.headers_mut()) {
-                record(&span, status.code());
+                call.ended(status.code());
             }
-            Ok(response.map(|body| Body::new(GuardedBody::new(body, span))))
+            Ok(response.map(|body| Body::new(GuardedBody::new(body, call))))
         })
     }
 }
 
-fn span_of(path: &str) -> Span {
+fn span_of(name: &str, path: &str) -> Span {
     tracing::info_span!(
         "rpc",
-        otel.name = call_name(path),
+        otel.name = name,
         otel.kind = "server",
         rpc.method = path,
         rpc.code = field::Empty,
@@ -118,9 +148,24 @@ fn panicked(span: &Span) -> Status {
     Failure::new(ErrorReason::Internal, "an internal error occurred").into()
 }
 
-fn record(span: &Span, code: Code) {
-    span.record("rpc.code", field::debug(code));
-    if matches!(code, Code::Unknown | Code::Internal | Code::DataLoss) {
-        span.record("otel.status_code", "ERROR");
+impl Call {
+    /// Tells how the call ended.
+    fn ended(&mut self, code: Code) {
+        self.span.record("rpc.code", field::debug(code));
+        if matches!(code, Code::Unknown | Code::Internal | Code::DataLoss) {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        if let Some(measured) = self.measured.take() {
+            measured.end(code);
+        }
+    }
+}
+
+impl Drop for Call {
+    /// A caller who went away before the end is told of, too.
+    fn drop(&mut self) {
+        if let Some(measured) = self.measured.take() {
+            measured.end(Code::Cancelled);
+        }
     }
 }

@@ -8,20 +8,21 @@ use bytes::Bytes;
 use tonic::body::Body;
 use tonic::codegen::Body as HttpBody;
 use tonic::{Code, Status};
-use tracing::Span;
+
+use super::Call;
 
 /// Runs the stream of an answer in the span of its call, records how it ends, and turns a panic into INTERNAL.
 pub(super) struct GuardedBody {
     inner: Body,
-    span: Span,
+    call: Call,
     is_over: bool,
 }
 
 impl GuardedBody {
-    pub(super) fn new(inner: Body, span: Span) -> Self {
+    pub(super) fn new(inner: Body, call: Call) -> Self {
         Self {
             inner,
-            span,
+            call,
             is_over: false,
         }
     }
@@ -39,21 +40,23 @@ impl HttpBody for GuardedBody {
             return Poll::Ready(None);
         }
         let this = &mut *self;
-        let polled = this.span.in_scope(|| {
+        let polled = this.call.span.in_scope(|| {
             catch_unwind(AssertUnwindSafe(|| {
                 Pin::new(&mut this.inner).poll_frame(context)
             }))
         });
         let Ok(mut frame) = polled else {
             this.is_over = true;
-            return Poll::Ready(Some(trailers(&super::panicked(&this.span))));
+            let status = super::panicked(&this.call.span);
+            this.call.ended(status.code());
+            return Poll::Ready(Some(trailers(&status)));
         };
         if let Poll::Ready(Some(Ok(frame))) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
             let code =
                 super::unread::status_of(trailers).map_or(Code::Unknown, |status| status.code());
-            super::record(&this.span, code);
+            this.call.ended(code);
         }
         frame
     }

@@ -21,7 +21,7 @@ where
         request = request.header(*name, *value);
     }
     let request = request.body(()).expect("a request");
-    let mut server = ServerLayer.layer(service_fn(handler));
+    let mut server = ServerLayer::default().layer(service_fn(handler));
     match server.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

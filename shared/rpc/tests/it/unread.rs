@@ -95,7 +95,7 @@ async fn call(method: &str, bytes: Vec<u8>) -> Status {
         .body(Body::new(Full::new(Bytes::from(bytes))))
         .expect("a request");
     let server = IdentityServiceServer::new(Identity).max_decoding_message_size(LIMIT);
-    let response = ServerLayer.layer(server).call(request).await;
+    let response = ServerLayer::default().layer(server).call(request).await;
     let response = match response {
         Ok(response) => response,
         Err(never) => match never {},

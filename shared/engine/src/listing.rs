@@ -1,8 +1,9 @@
 //! Lists partitions and quarantined records for operators.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hot::{Cursor, HotError, Slot, StreamId};
+use hot::{Cursor, HotError, Slot, StreamName};
 use prost::Message;
+use proto::convert::timestamp;
 use proto::engine::v1::{Partition, QuarantinedRecord};
 use storage::Lease;
 
@@ -25,19 +26,14 @@ impl Running {
             partition: lease.partition,
         };
         let head = self.hot.head(slot).await?;
-        let mut lag = 0;
-        for name in &self.inputs {
-            let cursor = head
-                .cursors
+        let waiting = self.waiting(lease.partition, &head).await?;
+        let entries = |of: &dyn Fn(StreamName) -> bool| {
+            waiting
                 .iter()
-                .find(|(read, _)| read == name)
-                .map_or(Cursor::START, |(_, cursor)| *cursor);
-            let stream = StreamId {
-                name: *name,
-                partition: lease.partition,
-            };
-            lag += self.hot.lag(stream, cursor).await?;
-        }
+                .filter(|waiting| of(waiting.stream))
+                .map(|waiting| waiting.entries)
+                .sum()
+        };
         let is_held = lease.expire_time > self.lease_clock.now();
         Ok(Partition {
             service: self.service.name().to_owned(),
@@ -45,8 +41,17 @@ impl Running {
             owner: if is_held { lease.worker } else { String::new() },
             epoch: lease.epoch,
             commit_seq: head.commit_seq,
-            lag,
+            lag: entries(&|_| true),
             quarantined_count: self.hot.quarantined_count(slot).await?,
+            lease_expire_time: is_held.then(|| timestamp(lease.expire_time)),
+            bulk_lag: entries(&|stream| self.bulk_inputs.contains(&stream)),
+            oldest_waiting_time: waiting
+                .iter()
+                .filter(|waiting| !self.bulk_inputs.contains(&waiting.stream))
+                .filter_map(|waiting| waiting.since)
+                .min()
+                .map(timestamp),
+            watermark_time: head.watermark.map(timestamp),
         })
     }
 

@@ -1,0 +1,130 @@
+//! What partitions have before them: how many entries wait in their input streams, and since when.
+//!
+//! It is asked for by operators, and every few seconds where metrics are read; otherwise never.
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use hot::{Cursor, Entry, Head, Slot, StreamId, StreamName};
+use kernel::{PartitionId, Timestamp};
+use prost::Message as _;
+use proto::stream::v1::Batch;
+
+use crate::handle::Running;
+use crate::metrics::{self, Backlog};
+use crate::{EngineError, limits};
+
+/// What waits in one input stream of one partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) stream: StreamName,
+    pub(crate) entries: u64,
+    /// Since when the first of them waits; absent where nothing does.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl Running {
+    /// What waits in the input streams of a partition.
+    pub(crate) async fn waiting(
+        &self,
+        partition: PartitionId,
+        head: &Head,
+    ) -> Result<Vec<Waiting>, EngineError> {
+        let mut waiting = Vec::with_capacity(self.inputs.len());
+        for name in &self.inputs {
+            let cursor = head
+                .cursors
+                .iter()
+                .find(|(read, _)| read == name)
+                .map_or(Cursor::START, |(_, cursor)| *cursor);
+            let stream = StreamId {
+                name: *name,
+                partition,
+            };
+            let entries = self.hot.lag(stream, cursor).await?;
+            let since = match entries {
+                0 => None,
+                _ => self
+                    .hot
+                    .poll(stream, cursor, 1)
+                    .await?
+                    .first()
+                    .and_then(append_time),
+            };
+            waiting.push(Waiting {
+                stream: *name,
+                entries,
+                since,
+            });
+        }
+        Ok(waiting)
+    }
+
+    /// Measures what the partitions owned by a worker have before them, until the engine stops.
+    pub(crate) async fn measure(self: std::sync::Arc<Self>, worker: String) {
+        while !self.shared.stop.is_cancelled() {
+            match self.backlog(&worker).await {
+                Ok(backlog) => metrics::backlog(self.service, &backlog),
+                Err(error) => {
+                    tracing::debug!(
+                        service = self.service.name(),
+                        error = &error as &dyn std::error::Error,
+                        "what waits was not measured"
+                    );
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(limits::BACKLOG_INTERVAL) => {}
+                () = self.shared.stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn backlog(&self, worker: &str) -> Result<Backlog, EngineError> {
+        let now = self.lease_clock.now();
+        let leases = self.leases.list(self.service.name()).await?;
+        let own: Vec<PartitionId> = leases
+            .into_iter()
+            .filter(|lease| lease.worker == worker && lease.expire_time > now)
+            .map(|lease| lease.partition)
+            .collect();
+        let mut backlog = Backlog {
+            leases: own.len() as u64,
+            entries: self.inputs.iter().map(|name| (*name, 0)).collect(),
+            ..Backlog::default()
+        };
+        let mut partitions = stream::iter(own)
+            .map(|partition| async move {
+                let slot = Slot {
+                    owner: self.service,
+                    partition,
+                };
+                let head = self.hot.head(slot).await?;
+                let quarantined = self.hot.quarantined_count(slot).await?;
+                Ok::<_, EngineError>((self.waiting(partition, &head).await?, quarantined))
+            })
+            .buffer_unordered(limits::PARALLEL_READS);
+        let mut oldest = now;
+        while let Some((waiting, quarantined)) = partitions.try_next().await? {
+            backlog.quarantined += quarantined;
+            for (sum, waiting) in backlog.entries.iter_mut().zip(waiting) {
+                sum.1 += waiting.entries;
+                oldest = oldest.min(waiting.since.unwrap_or(now));
+            }
+        }
+        let waited = u64::try_from(now.since(oldest).as_millis()).unwrap_or(0);
+        backlog.oldest_wait = std::time::Duration::from_millis(waited);
+        Ok(backlog)
+    }
+}
+
+/// When an entry was appended: Redis numbers entries by the time of the append. Of other stores the time of the first
+/// record must do, which for events of the past is longer ago.
+fn append_time(entry: &Entry) -> Option<Timestamp> {
+    if entry.cursor.major > 0 {
+        return i64::try_from(entry.cursor.major)
+            .ok()
+            .map(Timestamp::from_millis);
+    }
+    let batch = Batch::decode(entry.payload.clone()).ok()?;
+    let first = batch.records.first()?;
+    Some(Timestamp::from_millis(first.time_ms))
+}

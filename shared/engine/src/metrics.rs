@@ -1,0 +1,249 @@
+//! The metrics of an engine: every one that it has, with unit and meaning.
+//!
+//! Where nobody reads metrics these are no-ops of the API. What is measured is summed up by batch, so that an event
+//! costs nothing of its own; only how late a timer is gets measured one by one. Labels are the service, and words from
+//! short lists; never partitions, customers, or names that people choose. The meters are those that the process has when
+//! the first of its engines starts.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use hot::{Owner, StreamName};
+use kernel::Timestamp;
+use opentelemetry::KeyValue;
+use opentelemetry::global;
+use opentelemetry::metrics::{Counter, Gauge, Histogram};
+
+/// Seconds that a commit, or a call of a store, takes: from the fastest embedded one to what no caller waits for.
+const COMMIT_SECONDS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+/// Seconds that a timer is late: fractions of what it promises, and outages.
+const LATE_SECONDS: [f64; 13] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 30.0, 300.0, 3_600.0,
+];
+/// How many are in a batch.
+const BATCH_SIZES: [f64; 11] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
+];
+
+/// How a lease came or went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LeaseChange {
+    /// The lease was acquired, with a new epoch.
+    Acquired,
+    /// It was given back: another process should own the partition, or this one ends.
+    Released,
+    /// It lapsed, or the store refused its epoch: another process owns the partition.
+    Lost,
+}
+
+/// What a service's partitions in this process have before them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Backlog {
+    /// Leases held here.
+    pub(crate) leases: u64,
+    /// Entries that wait, by input stream.
+    pub(crate) entries: Vec<(StreamName, u64)>,
+    /// How long the oldest of them has waited.
+    pub(crate) oldest_wait: Duration,
+    /// Records in quarantine.
+    pub(crate) quarantined: u64,
+}
+
+/// Everything that is measured.
+struct Instruments {
+    input_entries: Gauge<u64>,
+    input_age: Gauge<f64>,
+    leases: Gauge<u64>,
+    lease_changes: Counter<u64>,
+    opens: Counter<u64>,
+    batch_inputs: Histogram<u64>,
+    batch_states: Histogram<u64>,
+    inputs: Counter<u64>,
+    commit_duration: Histogram<f64>,
+    store_failures: Counter<u64>,
+    quarantined: Counter<u64>,
+    quarantine_records: Gauge<u64>,
+    held: Counter<f64>,
+    timer_lateness: Histogram<f64>,
+}
+
+static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(Instruments::new);
+
+impl Instruments {
+    fn new() -> Self {
+        let meter = global::meter("happypath.engine");
+        let gauge = |name, unit, about| {
+            let gauge = meter.u64_gauge(name).with_unit(unit);
+            gauge.with_description(about).build()
+        };
+        let counter = |name, unit, about| {
+            let counter = meter.u64_counter(name).with_unit(unit);
+            counter.with_description(about).build()
+        };
+        let sizes = |name, unit, about| {
+            let sizes = meter.u64_histogram(name).with_unit(unit);
+            let sizes = sizes.with_boundaries(BATCH_SIZES.to_vec());
+            sizes.with_description(about).build()
+        };
+        let seconds = |name, bounds: &[f64], about| {
+            let seconds = meter.f64_histogram(name).with_unit("s");
+            let seconds = seconds.with_boundaries(bounds.to_vec());
+            seconds.with_description(about).build()
+        };
+        Self {
+            input_entries: gauge(
+                "happypath.engine.input.entries",
+                "{entry}",
+                "Entries of input streams that wait, in the partitions owned here, by stream",
+            ),
+            input_age: meter
+                .f64_gauge("happypath.engine.input.age")
+                .with_unit("s")
+                .with_description(
+                    "How long the oldest entry that waits has waited, in the partitions owned here",
+                )
+                .build(),
+            leases: gauge(
+                "happypath.engine.leases",
+                "{lease}",
+                "Leases of partitions held here",
+            ),
+            lease_changes: counter(
+                "happypath.engine.lease.changes",
+                "{change}",
+                "Leases acquired, each with a new epoch, released and lost, by change",
+            ),
+            opens: counter(
+                "happypath.engine.partition.opens",
+                "{open}",
+                "Partitions opened under a new lease, or again because their store may have changed",
+            ),
+            batch_inputs: sizes(
+                "happypath.engine.batch.inputs",
+                "{input}",
+                "Records and timers in a batch",
+            ),
+            batch_states: sizes(
+                "happypath.engine.batch.states",
+                "{state}",
+                "States that a batch wrote",
+            ),
+            inputs: counter(
+                "happypath.engine.inputs",
+                "{input}",
+                "Records and timers that took effect",
+            ),
+            commit_duration: seconds(
+                "happypath.engine.commit.duration",
+                &COMMIT_SECONDS,
+                "How long a commit took, the journal included",
+            ),
+            store_failures: counter(
+                "happypath.engine.store.failures",
+                "{failure}",
+                "Times that a store did not answer a worker, which then tried again",
+            ),
+            quarantined: counter(
+                "happypath.engine.quarantined",
+                "{record}",
+                "Records set aside because they could not be processed",
+            ),
+            quarantine_records: gauge(
+                "happypath.engine.quarantine.records",
+                "{record}",
+                "Records in quarantine, in the partitions owned here",
+            ),
+            held: meter
+                .f64_counter("happypath.engine.held.time")
+                .with_unit("s")
+                .with_description(
+                    "Time that partitions waited for the reader of their output (back-pressure)",
+                )
+                .build(),
+            timer_lateness: seconds(
+                "happypath.engine.timer.lateness",
+                &LATE_SECONDS,
+                "How long after its due time a timer fired, on the wall clock",
+            ),
+        }
+    }
+}
+
+fn service(owner: Owner) -> KeyValue {
+    KeyValue::new("service", owner.name())
+}
+
+/// A batch was committed.
+pub(crate) fn committed(owner: Owner, took: Duration, inputs: usize, states: usize) {
+    let labels = [service(owner)];
+    INSTRUMENTS.inputs.add(inputs as u64, &labels);
+    INSTRUMENTS.batch_inputs.record(inputs as u64, &labels);
+    INSTRUMENTS.batch_states.record(states as u64, &labels);
+    INSTRUMENTS
+        .commit_duration
+        .record(took.as_secs_f64(), &labels);
+}
+
+/// A timer fires, on a wall clock.
+pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
+    // A clock that went back makes nobody early.
+    let late = u64::try_from(now.since(due_time).as_millis()).unwrap_or(0);
+    let late = Duration::from_millis(late);
+    INSTRUMENTS
+        .timer_lateness
+        .record(late.as_secs_f64(), &[service(owner)]);
+}
+
+/// A record was set aside.
+pub(crate) fn quarantined(owner: Owner) {
+    INSTRUMENTS.quarantined.add(1, &[service(owner)]);
+}
+
+/// A worker is going to wait for the reader of its output, or for the target of its outbox.
+pub(crate) fn held(owner: Owner, wait: Duration) {
+    INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// A store did not answer a worker.
+pub(crate) fn unavailable(owner: Owner) {
+    INSTRUMENTS.store_failures.add(1, &[service(owner)]);
+}
+
+/// A partition was opened.
+pub(crate) fn opened(owner: Owner) {
+    INSTRUMENTS.opens.add(1, &[service(owner)]);
+}
+
+/// Leases came or went.
+pub(crate) fn leases_changed(owner: Owner, change: LeaseChange, count: usize) {
+    if count == 0 {
+        return;
+    }
+    let change = match change {
+        LeaseChange::Acquired => "acquired",
+        LeaseChange::Released => "released",
+        LeaseChange::Lost => "lost",
+    };
+    INSTRUMENTS.lease_changes.add(
+        count as u64,
+        &[service(owner), KeyValue::new("change", change)],
+    );
+}
+
+/// What the partitions owned here have before them.
+pub(crate) fn backlog(owner: Owner, backlog: &Backlog) {
+    for (stream, entries) in &backlog.entries {
+        let labels = [service(owner), KeyValue::new("stream", stream.name())];
+        INSTRUMENTS.input_entries.record(*entries, &labels);
+    }
+    let labels = [service(owner)];
+    INSTRUMENTS
+        .input_age
+        .record(backlog.oldest_wait.as_secs_f64(), &labels);
+    INSTRUMENTS.leases.record(backlog.leases, &labels);
+    INSTRUMENTS
+        .quarantine_records
+        .record(backlog.quarantined, &labels);
+}

@@ -46,8 +46,12 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which log lines are written, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
-    /// Where traces go; absent for nowhere.
+    /// Where traces, metrics and logs go, over OTLP/gRPC; absent for nowhere.
     pub otlp_endpoint: Option<String>,
+    /// The share of traces begun here that is kept, from 0 to 1.
+    pub trace_ratio: f64,
+    /// Where metrics are served to Prometheus; absent for nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     effective: Vec<EffectiveValue>,
 }
 
@@ -136,6 +140,11 @@ impl Config {
         }
     }
 
+    /// Whether anybody reads metrics of this process.
+    pub const fn is_measured(&self) -> bool {
+        self.otlp_endpoint.is_some() || self.metrics_listen.is_some()
+    }
+
     /// Every setting as it counts, in the order of the list; secrets are masked.
     pub fn effective(&self) -> &[EffectiveValue] {
         &self.effective
@@ -159,6 +168,8 @@ impl Config {
         let log_format = layers.required("log_format", value::log_format, faults);
         let log_level = layers.required("log_level", value::log_level, faults);
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
+        let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
+        let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
         Some(Self {
             listen: listen?,
             hot_store: hot_store?,
@@ -171,6 +182,8 @@ impl Config {
             log_format: log_format?,
             log_level: log_level?,
             otlp_endpoint,
+            trace_ratio: trace_ratio?,
+            metrics_listen,
             effective: layers.effective(),
         })
     }

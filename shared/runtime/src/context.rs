@@ -83,7 +83,10 @@ impl Context {
             definitions,
         );
         config.lease_ttl = self.config.lease_ttl;
-        config
+        config.with_telemetry(
+            self.config.otlp_endpoint.is_some(),
+            self.config.is_measured(),
+        )
     }
 }
 

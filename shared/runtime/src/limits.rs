@@ -20,6 +20,12 @@ pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// Streams of one connection: a misbehaving client cannot take all memory.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// How often metrics are sent to a collector: dashboards look no closer.
+pub const METRICS_INTERVAL: Duration = Duration::from_secs(15);
+/// Readers of metrics at once: one Prometheus, its spare, and a person.
+pub const METRICS_CONNECTIONS: usize = 16;
+/// How long a reader of metrics may take to ask.
+pub const METRICS_HEAD_TIME: Duration = Duration::from_secs(10);
 /// How often readiness is looked at.
 pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
 /// Partitions on one page unless the request says otherwise: all of one service.

@@ -2,27 +2,41 @@
 
 use std::sync::Arc;
 
-use engine::{EngineError, QuarantinePlace, Status as EngineStatus};
+use engine::{Clock as _, EngineError, QuarantinePlace, Status as EngineStatus, SystemClock};
 use hot::Cursor;
 use kernel::PartitionId;
+use proto::convert::timestamp;
 use proto::engine::v1::partition_service_server::PartitionService;
 use proto::engine::v1::{
-    AwaitIdleRequest, AwaitIdleResponse, ListPartitionsRequest, ListPartitionsResponse,
-    ListQuarantinedRecordsRequest, ListQuarantinedRecordsResponse, Partition,
+    self, AwaitIdleRequest, AwaitIdleResponse, GetInstallationRequest, GetInstallationResponse,
+    ListPartitionsRequest, ListPartitionsResponse, ListQuarantinedRecordsRequest,
+    ListQuarantinedRecordsResponse, Partition,
 };
 use rpc::{ErrorReason, Failure, PageRequest};
 use tonic::{Request, Response, Status};
 
+use crate::config::{Clock, HotStoreAddress};
+use crate::context::Context;
 use crate::limits::{PARTITIONS_PER_PAGE, QUARANTINED_PER_PAGE};
 
 /// The partition service over these engines.
 pub(crate) struct Partitions {
     engines: Vec<Arc<dyn EngineStatus>>,
+    services: Vec<&'static str>,
+    context: Context,
 }
 
 impl Partitions {
-    pub(crate) fn new(engines: Vec<Arc<dyn EngineStatus>>) -> Self {
-        Self { engines }
+    pub(crate) fn new(
+        engines: Vec<Arc<dyn EngineStatus>>,
+        services: Vec<&'static str>,
+        context: Context,
+    ) -> Self {
+        Self {
+            engines,
+            services,
+            context,
+        }
     }
 
     /// The engines of a service; all of them for an empty name.
@@ -95,6 +109,35 @@ impl PartitionService for Partitions {
         Ok(Response::new(ListQuarantinedRecordsResponse {
             records: entries.into_iter().map(|entry| entry.record).collect(),
             next_page_token,
+        }))
+    }
+
+    async fn get_installation(
+        &self,
+        request: Request<GetInstallationRequest>,
+    ) -> Result<Response<GetInstallationResponse>, Status> {
+        rpc::validate(&request.into_inner())?;
+        let config = &self.context.config;
+        let clock = match config.clock {
+            Clock::Wall => v1::Clock::Wall,
+            Clock::Stream => v1::Clock::Stream,
+        };
+        let durability = match config.hot_store {
+            HotStoreAddress::Embedded(_) => v1::Durability::Embedded,
+            HotStoreAddress::Redis(_) => v1::Durability::Hot,
+        };
+        Ok(Response::new(GetInstallationResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            worker: self.context.worker.as_ref().to_owned(),
+            services: self
+                .services
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            partition_count: u32::from(self.context.partitions.get()),
+            clock: clock.into(),
+            durability: durability.into(),
+            now_time: Some(timestamp(SystemClock.now())),
         }))
     }
 

@@ -39,6 +39,7 @@ pub async fn serve(
     add_reflection(&mut routes)?;
     let (mut names, mut hooks, mut engines, mut owners) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let names_of_services = services.iter().map(Service::name).collect();
     for service in services {
         engines.extend(service.status);
         owners.extend(service.owner);
@@ -54,7 +55,7 @@ pub async fn serve(
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
     routes.add_service(definitions.into_server());
     routes.add_service(
-        PartitionServiceServer::new(Partitions::new(engines))
+        PartitionServiceServer::new(Partitions::new(engines, names_of_services, context.clone()))
             .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
     );
     let health = Health::new(reporter, &names).await;
@@ -91,6 +92,11 @@ async fn run_server(
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
         .with_keepalive(Some(limits::KEEPALIVE_INTERVAL));
+    let calls = if context.config.is_measured() {
+        rpc::ServerLayer::measured()
+    } else {
+        rpc::ServerLayer::default()
+    };
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
@@ -99,7 +105,7 @@ async fn run_server(
         .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
         .layer(GrpcWebLayer::new())
-        .layer(rpc::ServerLayer)
+        .layer(calls)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, {
             let shutdown = shutdown.clone();

@@ -52,6 +52,16 @@ pub enum StartError {
         /// Why.
         source: std::io::Error,
     },
+    /// The metrics cannot be served at their address: choose another, or stop who has it.
+    #[error(
+        "cannot serve metrics at {address}: {source}\n  remedy: stop the process that listens there, or choose another with --metrics-listen"
+    )]
+    MetricsListen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A service did not start: its cause says why.
     #[error("{service} did not start: {}", causes(.cause.as_ref()))]
     Service {
@@ -82,7 +92,7 @@ impl StartError {
         match self {
             Self::Config(_) => 2,
             Self::Mismatch { .. } => 3,
-            Self::Unreachable { .. } | Self::Listen { .. } => 4,
+            Self::Unreachable { .. } | Self::Listen { .. } | Self::MetricsListen { .. } => 4,
             Self::Service { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,
         }
     }

@@ -1,88 +1,121 @@
-//! Logs to stderr, and traces over OTLP where a collector is configured.
+//! Logs to stderr; traces, metrics and logs over OTLP, and metrics for Prometheus, where that is configured.
+//!
+//! Where it is not, nothing of it exists: no exporter, no thread, no listener. It declares no span and no metric: those
+//! are where the things happen that they tell of.
+
+mod endpoint;
+mod exporters;
+mod lines;
+
+use std::net::SocketAddr;
 
 use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::WithExportConfig as _;
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{EnvFilter, Layer as _};
 
-use crate::config::{Config, LogFormat};
+use self::endpoint::Endpoint;
+use self::exporters::{Collector, Exporters};
+use crate::config::Config;
 use crate::start_error::StartError;
 
 /// Targets that tell at each start, as news, that tables are there; what the configuration says of them wins.
 const QUIETER: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn";
+/// What sends logs must not log what it does into the same way out.
+const SENDERS_OFF: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,tonic=off,h2=off,hyper=off,\
+                           hyper_util=off,tower=off";
+/// The crates whose spans are traces; those of libraries are theirs.
+const TRACED: [&str; 12] = [
+    "activation",
+    "definitions",
+    "engine",
+    "happypath",
+    "hot",
+    "identity",
+    "journal",
+    "journey",
+    "rpc",
+    "runtime",
+    "segmentation",
+    "storage",
+];
 
 /// The telemetry of a process; ended by [`Telemetry::shutdown`], which sends what is left.
 #[derive(Debug)]
 pub struct Telemetry {
-    traces: Option<SdkTracerProvider>,
+    exporters: Exporters,
+    endpoint: Option<Endpoint>,
 }
 
 impl Telemetry {
-    /// Begins to log, and to trace where a collector is configured. Once in a process, inside a runtime.
+    /// Begins to log, and to trace and measure where somebody is configured to read it. Once in a process, inside a
+    /// runtime, before anything that is to be measured.
     ///
     /// # Errors
-    /// [`StartError::Telemetry`] where the exporter cannot be made, or telemetry was begun before.
+    /// [`StartError::Telemetry`] where an exporter cannot be made, or telemetry was begun before;
+    /// [`StartError::MetricsListen`] where the address of the metrics is taken.
     pub fn start(program: &str, config: &Config) -> Result<Self, StartError> {
-        let traces = match &config.otlp_endpoint {
-            Some(endpoint) => Some(tracer_provider(program, endpoint)?),
-            None => None,
+        let exporters = Exporters::open(program, config)?;
+        let endpoint = match (config.metrics_listen, &exporters.registry) {
+            (Some(address), Some(registry)) => Some(Endpoint::open(address, registry.clone())?),
+            _ => None,
         };
-        let filter = EnvFilter::try_new(format!("{QUIETER},{}", config.log_level))
-            .map_err(|error| StartError::Telemetry(error.into()))?;
-        let tracing = traces.as_ref().map(|provider| {
-            tracing_opentelemetry::layer().with_tracer(provider.tracer("happypath"))
-        });
-        tracing_subscriber::registry()
-            .with(log_layer(config.log_format))
-            .with(tracing)
-            .with(filter)
-            .try_init()
-            .map_err(|error| StartError::Telemetry(error.into()))?;
-        Ok(Self { traces })
+        subscribe(config, exporters.collector.as_ref())?;
+        exporters.install();
+        Ok(Self {
+            exporters,
+            endpoint,
+        })
     }
 
-    /// Sends the traces that are left.
+    /// Where the metrics are served; absent where they are not.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.endpoint.as_ref().map(Endpoint::address)
+    }
+
+    /// Ends the metrics endpoint and sends what is left.
     pub async fn shutdown(self) {
-        let Some(provider) = self.traces else {
-            return;
-        };
-        // The exporter blocks its thread until the runtime has sent everything: on a runtime thread that can be for ever.
-        let ended = tokio::task::spawn_blocking(move || provider.shutdown()).await;
-        if let Ok(Err(error)) = ended {
-            tracing::warn!(%error, "last traces not sent");
+        drop(self.endpoint);
+        self.exporters.shutdown().await;
+    }
+}
+
+/// Connects `tracing` to stderr, and to the collector where there is one.
+fn subscribe(config: &Config, collector: Option<&Collector>) -> Result<(), StartError> {
+    let lines = lines::layer(config.log_format);
+    let levels = filter(&format!("{QUIETER},{}", config.log_level))?;
+    let begun = match collector {
+        // One filter for everything: what nobody reads costs one comparison.
+        None => tracing_subscriber::registry()
+            .with(lines)
+            .with(levels)
+            .try_init(),
+        // Spans are traced whatever the level of the log lines is.
+        Some(collector) => {
+            let traces = tracing_opentelemetry::layer()
+                .with_tracer(collector.traces.tracer("happypath"))
+                .with_filter(
+                    filter_fn(|about| {
+                        let root = about.target().split("::").next().unwrap_or_default();
+                        about.is_span() && TRACED.contains(&root)
+                    })
+                    .with_max_level_hint(LevelFilter::INFO),
+                );
+            let logs = OpenTelemetryTracingBridge::new(&collector.logs).with_filter(filter(
+                &format!("{QUIETER},{},{SENDERS_OFF}", config.log_level),
+            )?);
+            tracing_subscriber::registry()
+                .with(lines.with_filter(levels))
+                .with(traces)
+                .with(logs)
+                .try_init()
         }
-    }
+    };
+    begun.map_err(|error| StartError::Telemetry(error.into()))
 }
 
-fn tracer_provider(program: &str, endpoint: &str) -> Result<SdkTracerProvider, StartError> {
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .with_endpoint(endpoint)
-        .build()
-        .map_err(|error| StartError::Telemetry(error.into()))?;
-    let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(
-            Resource::builder()
-                .with_service_name(program.to_owned())
-                .build(),
-        )
-        .build();
-    opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-    opentelemetry::global::set_tracer_provider(provider.clone());
-    Ok(provider)
-}
-
-fn log_layer(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => layer
-            .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-            .boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).boxed(),
-    }
+fn filter(directives: &str) -> Result<EnvFilter, StartError> {
+    EnvFilter::try_new(directives).map_err(|error| StartError::Telemetry(error.into()))
 }

@@ -103,8 +103,20 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "otlp_endpoint",
         flag: "otlp-endpoint",
-        help: "Where traces go, over OTLP/gRPC; nowhere unless set",
+        help: "Where traces, metrics and logs go, over OTLP/gRPC; nowhere unless set",
         expected: "a URL such as http://collector:4317",
+    },
+    Setting {
+        name: "trace_ratio",
+        flag: "trace-ratio",
+        help: "The share of traces that is kept; what comes with a trace is kept as its sender says",
+        expected: "a number from 0 to 1, such as 0.01",
+    },
+    Setting {
+        name: "metrics_listen",
+        flag: "metrics-listen",
+        help: "Where metrics are served to Prometheus, under /metrics; nowhere unless set",
+        expected: "an address and port, such as 127.0.0.1:9464",
     },
 ];
 

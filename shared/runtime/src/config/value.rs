@@ -15,6 +15,18 @@ pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     text.parse().map_err(|_| expected("listen"))
 }
 
+pub(super) fn metrics_listen(text: &str) -> Parsed<SocketAddr> {
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| expected("metrics_listen"))
+}
+
+pub(super) fn trace_ratio(text: &str) -> Parsed<f64> {
+    match text.parse::<f64>() {
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
+        _ => Err(expected("trace_ratio")),
+    }
+}
+
 pub(super) fn hot_store(text: &str) -> Parsed<HotStoreAddress> {
     if let Some(folder) = text
         .strip_prefix("embedded:")

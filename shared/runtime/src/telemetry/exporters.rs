@@ -1,0 +1,152 @@
+//! What sends traces, metrics and logs to a collector, and what collects metrics for Prometheus.
+
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+
+use crate::config::Config;
+use crate::limits::METRICS_INTERVAL;
+use crate::start_error::StartError;
+
+/// Everything that leaves the process, as far as it is configured.
+#[derive(Debug)]
+pub(super) struct Exporters {
+    pub(super) collector: Option<Collector>,
+    metrics: Option<SdkMeterProvider>,
+    /// What Prometheus reads; absent where it does not.
+    pub(super) registry: Option<prometheus::Registry>,
+}
+
+/// What goes to an OTLP collector, but for metrics, which may go to Prometheus too.
+#[derive(Debug)]
+pub(super) struct Collector {
+    pub(super) traces: SdkTracerProvider,
+    pub(super) logs: SdkLoggerProvider,
+}
+
+impl Exporters {
+    /// Makes what the configuration asks for. Inside a runtime.
+    pub(super) fn open(program: &str, config: &Config) -> Result<Self, StartError> {
+        let resource = Resource::builder()
+            .with_service_name(program.to_owned())
+            .with_attributes([
+                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+                KeyValue::new("service.instance.id", config.worker.clone()),
+            ])
+            .build();
+        let endpoint = config.otlp_endpoint.as_deref();
+        let collector = endpoint
+            .map(|endpoint| Collector::open(endpoint, config.trace_ratio, &resource))
+            .transpose()?;
+        let registry = config
+            .metrics_listen
+            .is_some()
+            .then(prometheus::Registry::new);
+        let metrics = if collector.is_some() || registry.is_some() {
+            Some(meter_provider(endpoint, registry.as_ref(), resource)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            collector,
+            metrics,
+            registry,
+        })
+    }
+
+    /// Makes them the ones of the process.
+    pub(super) fn install(&self) {
+        if let Some(collector) = &self.collector {
+            opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+            opentelemetry::global::set_tracer_provider(collector.traces.clone());
+        }
+        if let Some(metrics) = &self.metrics {
+            opentelemetry::global::set_meter_provider(metrics.clone());
+        }
+    }
+
+    /// Sends what is left.
+    pub(super) async fn shutdown(self) {
+        let Self {
+            collector, metrics, ..
+        } = self;
+        // An exporter blocks its thread until the runtime has sent everything: on a runtime thread that can be for ever.
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut ended: Vec<(&'static str, OTelSdkResult)> = Vec::new();
+            if let Some(collector) = collector {
+                ended.push(("traces", collector.traces.shutdown()));
+                ended.push(("logs", collector.logs.shutdown()));
+            }
+            ended.extend(metrics.map(|metrics| ("metrics", metrics.shutdown())));
+            ended
+        })
+        .await;
+        for (what, result) in ended.unwrap_or_default() {
+            if let Err(error) = result {
+                tracing::warn!(what, %error, "the last telemetry was not sent");
+            }
+        }
+    }
+}
+
+impl Collector {
+    fn open(endpoint: &str, trace_ratio: f64, resource: &Resource) -> Result<Self, StartError> {
+        let spans = opentelemetry_otlp::SpanExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .build()
+            .map_err(|error| StartError::Telemetry(error.into()))?;
+        let logs = opentelemetry_otlp::LogExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .build()
+            .map_err(|error| StartError::Telemetry(error.into()))?;
+        // Whoever begins a trace decides for all of it, so that no trace is kept in part.
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(trace_ratio)));
+        Ok(Self {
+            traces: SdkTracerProvider::builder()
+                .with_batch_exporter(spans)
+                .with_sampler(sampler)
+                .with_resource(resource.clone())
+                .build(),
+            logs: SdkLoggerProvider::builder()
+                .with_batch_exporter(logs)
+                .with_resource(resource.clone())
+                .build(),
+        })
+    }
+}
+
+fn meter_provider(
+    endpoint: Option<&str>,
+    registry: Option<&prometheus::Registry>,
+    resource: Resource,
+) -> Result<SdkMeterProvider, StartError> {
+    let mut provider = SdkMeterProvider::builder().with_resource(resource);
+    if let Some(endpoint) = endpoint {
+        let exporter = opentelemetry_otlp::MetricExporter::builder()
+            .with_tonic()
+            .with_endpoint(endpoint)
+            .build()
+            .map_err(|error| StartError::Telemetry(error.into()))?;
+        let reader = PeriodicReader::builder(exporter)
+            .with_interval(METRICS_INTERVAL)
+            .build();
+        provider = provider.with_reader(reader);
+    }
+    if let Some(registry) = registry {
+        let reader = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            // Each metric says by its name where it comes from.
+            .scope_info_enabled(false)
+            .build()
+            .map_err(|error| StartError::Telemetry(error.into()))?;
+        provider = provider.with_reader(reader);
+    }
+    Ok(provider.build())
+}

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::append::{AppendError, Appender, Group, Sequenced};
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
+use crate::metrics::IngestMetrics;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::store::{Cause, MergeRecord};
 
@@ -31,6 +32,7 @@ pub struct Intake {
     pub(crate) clock: IngestClock,
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
     pub(crate) partitions: PartitionCount,
+    pub(crate) metrics: IngestMetrics,
 }
 
 /// Where events come from, for ids and de-duplication.
@@ -138,10 +140,16 @@ impl Intake {
             source,
             merges,
         } = outbound;
-        let replayed = self
+        let begun = Instant::now();
+        let appended = self
             .appender
             .append(stream, groups, source.as_deref(), deadline)
-            .await?;
+            .await;
+        self.metrics.appended(begun.elapsed());
+        if let Err(AppendError::Full(_)) = &appended {
+            self.metrics.refused(stream);
+        }
+        let replayed = appended?;
         self.announced(&merges).await;
         Ok(replayed)
     }

@@ -13,6 +13,7 @@ mod event;
 mod ingest;
 pub mod limits;
 mod merge;
+mod metrics;
 mod resolve;
 mod rpc;
 mod service;

@@ -19,6 +19,7 @@ use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
 use crate::limits::{APPEND_PATIENCE, BATCHES_AHEAD, RETRY_DELAY};
 use crate::merge::MergeError;
+use crate::metrics::Taken;
 use crate::resolve::ResolveError;
 use crate::stream::take_batches;
 
@@ -51,6 +52,7 @@ impl IdentityRpc {
         // Before anything is resolved: most of the time a full stream is known to be full.
         let full = self.intake.appender.full_stream(stream).await;
         if let Some(full) = full.map_err(Failure::store_unavailable)? {
+            self.intake.metrics.refused(stream);
             return Err(append_failure(AppendError::Full(full)));
         }
         let source = match request.request_id.as_str() {
@@ -67,6 +69,11 @@ impl IdentityRpc {
             .await
             .map_err(resolve_failure)?;
         if !rejected.is_empty() {
+            let taken = Taken {
+                rejected: rejected.len(),
+                ..Taken::default()
+            };
+            self.intake.metrics.taken(stream, taken);
             let violations = rejected.into_iter().flat_map(|(index, violations)| {
                 let event = format!("events[{index}]");
                 violations
@@ -79,10 +86,17 @@ impl IdentityRpc {
                     .collect::<Vec<_>>(),
             ));
         }
-        self.intake
+        let replayed = self
+            .intake
             .append(outbound, Some(patience()))
             .await
             .map_err(append_failure)?;
+        let taken = Taken {
+            accepted: events.len().saturating_sub(replayed),
+            replayed,
+            rejected: 0,
+        };
+        self.intake.metrics.taken(stream, taken);
         let results = events
             .into_iter()
             .map(|(_, event_id, resolution)| v1::ResolvedEvent {

@@ -18,6 +18,7 @@ use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::ingest::Intake;
+use crate::metrics::IngestMetrics;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
 use crate::store::{IdentityStore, migrations};
@@ -55,6 +56,7 @@ impl Identity {
             clock: IngestClock::new(&self.time, start),
             namespaces: self.namespaces,
             partitions: self.partitions,
+            metrics: IngestMetrics::new(),
         }))
     }
 }

@@ -10,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
+use crate::append::AppendError;
 use crate::ingest::{Accepted, Intake, Outbound, Source};
 use crate::limits::BATCHES_AHEAD;
+use crate::metrics::Taken;
 use crate::rpc::{append_failure, lane, resolve_failure, source_rule};
 
 type Answer = Result<v1::IngestStreamResponse, Status>;
@@ -64,7 +66,7 @@ async fn append_batches(
 ) {
     while let Some(half) = resolved.recv().await {
         let answer = match half {
-            Ok((mut answer, outbound)) => match intake.append(outbound, None).await {
+            Ok((mut answer, outbound)) => match append(intake, &answer, outbound).await {
                 Ok(replayed) => {
                     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
                     Ok(answer)
@@ -79,6 +81,27 @@ async fn append_batches(
             return;
         }
     }
+}
+
+/// Appends a batch, and returns how many of its events were there before.
+async fn append(
+    intake: &Intake,
+    answer: &v1::IngestStreamResponse,
+    outbound: Outbound,
+) -> Result<usize, AppendError> {
+    let stream = outbound.stream;
+    let replayed = intake.append(outbound, None).await?;
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
+    // One event may have several faults, side by side.
+    rejected.dedup();
+    let taken = Taken {
+        accepted: count(answer.accepted_count).saturating_sub(replayed),
+        replayed,
+        rejected: rejected.len(),
+    };
+    intake.metrics.taken(stream, taken);
+    Ok(replayed)
 }
 
 async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {

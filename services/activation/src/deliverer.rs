@@ -16,8 +16,8 @@ mod webhook;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use activation_core::Definitions;
 use activation_core::channel::{ChannelKind, Webhook};
@@ -39,6 +39,7 @@ use self::outcomes::Waiting;
 use self::queue::Queues;
 use self::webhook::{Message, WebhookClient};
 use crate::limits;
+use crate::metrics::DeliveryMetrics;
 
 /// How long each part of a delivery may take.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +94,7 @@ impl DelivererConfig {
 pub struct Deliverer(Arc<Shared>);
 
 struct Shared {
+    metrics: DeliveryMetrics,
     definitions: watch::Receiver<Arc<Definitions>>,
     webhooks: WebhookClient,
     /// The hard bound on what is under way to all destinations.
@@ -132,7 +134,7 @@ impl Dispatcher for Deliverer {
     }
 
     fn in_flight(&self) -> u64 {
-        u64::try_from(self.0.work().under_way.len()).unwrap_or(u64::MAX)
+        self.0.in_flight()
     }
 }
 
@@ -140,7 +142,11 @@ impl Deliverer {
     /// Starts a deliverer on the current runtime.
     pub fn start(config: DelivererConfig) -> Self {
         let (sender, receiver) = mpsc::channel(limits::OUTCOMES_WAITING);
-        let deliverer = Self(Arc::new(Shared {
+        let deliverer = Self(Arc::new_cyclic(|shared: &Weak<Shared>| Shared {
+            metrics: DeliveryMetrics::new({
+                let shared = Weak::clone(shared);
+                move || Some(shared.upgrade()?.in_flight())
+            }),
             definitions: config.definitions,
             webhooks: WebhookClient::new(&config.resolver, config.clock, config.timeouts),
             permits: Semaphore::new(limits::AT_ONCE),
@@ -209,11 +215,13 @@ impl Deliverer {
             .channel(&job.delivery.channel)
             .map(|channel| &channel.kind)
         {
-            None => self.finish(job, Attempted::rejected("the channel was deleted")),
-            Some(ChannelKind::Log) => {
+            None => job.span().in_scope(|| {
+                self.attempted(job, Attempted::rejected("the channel was deleted"), None);
+            }),
+            Some(ChannelKind::Log) => job.span().in_scope(|| {
                 write_log(&job);
-                self.finish(job, Attempted::delivered("written to the log"));
-            }
+                self.attempted(job, Attempted::delivered("written to the log"), None);
+            }),
             Some(ChannelKind::Webhook(webhook)) => self.enqueue(job, webhook.clone()),
         }
     }
@@ -224,6 +232,7 @@ impl Deliverer {
         let mut work = self.0.work();
         if let Err((job, _)) = work.queues.push(&name, bytes, (job, webhook)) {
             work.under_way.remove(&job.id);
+            self.0.metrics.deferred();
             tracing::warn!(channel = name, "queue full, delivery left to its lease");
             return;
         }
@@ -233,15 +242,7 @@ impl Deliverer {
     /// Begins what the destination's window allows.
     fn begin(&self, work: &mut Work, name: &str) {
         while let Some((job, webhook)) = work.queues.next(name) {
-            let span = tracing::info_span!(
-                "activation.deliver",
-                activation_id = %job.id,
-                channel = name,
-                attempt = job.delivery.attempt,
-            );
-            if let Some(parent) = rpc::TraceParent::parse(&job.trace_parent) {
-                parent.adopt(&span);
-            }
+            let span = job.span();
             let owner = self.clone();
             self.0.tasks.spawn_on(
                 async move { owner.run(job, webhook).await }.instrument(span),
@@ -250,20 +251,24 @@ impl Deliverer {
         }
     }
 
-    async fn run(self, job: Job, webhook: Webhook) {
-        let attempted = {
+    async fn run(self, mut job: Job, webhook: Webhook) {
+        job.trace_by_span();
+        let (attempted, took) = {
             let _permit = self.0.permits.acquire().await;
+            let begun = Instant::now();
             let message = Message {
                 id: job.id,
                 customer: job.customer,
                 time: job.time,
+                trace_parent: &job.trace_parent,
                 delivery: &job.delivery,
             };
             // A panic costs this attempt, not the destination's place in its window.
-            AssertUnwindSafe(self.0.webhooks.post(&webhook, message))
+            let attempted = AssertUnwindSafe(self.0.webhooks.post(&webhook, message))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| Attempted::unanswered("the attempt failed inside"))
+                .unwrap_or_else(|_| Attempted::unanswered("the attempt failed inside"));
+            (attempted, begun.elapsed())
         };
         tracing::debug!(
             result = attempted.result.as_str_name(),
@@ -275,6 +280,13 @@ impl Deliverer {
             work.queues.done(name, attempted.is_struggling);
             self.begin(&mut work, name);
         }
+        self.attempted(job, attempted, Some(took));
+    }
+
+    /// Takes note of what came of an attempt that was made now, in its span.
+    fn attempted(&self, mut job: Job, attempted: Attempted, took: Option<Duration>) {
+        job.trace_by_span();
+        self.0.metrics.attempted(attempted.result, took);
         self.finish(job, attempted);
     }
 
@@ -331,6 +343,10 @@ impl Deliverer {
 }
 
 impl Shared {
+    fn in_flight(&self) -> u64 {
+        u64::try_from(self.work().under_way.len()).unwrap_or(u64::MAX)
+    }
+
     fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }

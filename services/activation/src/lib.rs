@@ -8,6 +8,7 @@ mod customer;
 pub mod deliverer;
 mod handlers;
 pub mod limits;
+mod metrics;
 mod start;
 
 pub use catalog::ActivationCatalog;

@@ -4,6 +4,9 @@ use bytes::Bytes;
 use kernel::{ActivationId, CustomerId, PartitionId, RunId, Timestamp};
 use proto::stream::v1::{Delivery, Outcome, Record, record::Body};
 
+use rpc::TraceParent;
+use tracing::Span;
+
 use super::answer::Attempted;
 
 /// One attempt.
@@ -39,6 +42,29 @@ impl Job {
             delivery,
             outcome: None,
         })
+    }
+
+    /// The span of the attempt, in the trace of what was admitted. Ids only: what was rendered is personal.
+    pub(super) fn span(&self) -> Span {
+        let span = tracing::info_span!(
+            "activation.deliver",
+            otel.kind = "client",
+            activation_id = %self.id,
+            customer_id = %self.customer,
+            channel = self.delivery.channel,
+            attempt = self.delivery.attempt,
+        );
+        if let Some(parent) = TraceParent::parse(&self.trace_parent) {
+            parent.adopt(&span);
+        }
+        span
+    }
+
+    /// Makes the span at hand the cause of what follows, where spans are traced.
+    pub(super) fn trace_by_span(&mut self) {
+        if let Some(own) = TraceParent::of_span(&Span::current()) {
+            self.trace_parent = own.to_string();
+        }
     }
 
     /// The outcome carries the time of its attempt, so that time in the stream never depends on how long it took.

@@ -40,6 +40,8 @@ pub(super) struct Message<'a> {
     pub(super) customer: CustomerId,
     /// When the attempt was decided, in the time of the installation, which may be virtual.
     pub(super) time: Timestamp,
+    /// W3C trace context of the attempt; empty for none.
+    pub(super) trace_parent: &'a str,
     pub(super) delivery: &'a Delivery,
 }
 
@@ -117,7 +119,11 @@ impl WebhookClient {
         .to_string();
         // Receivers compare this with their own clocks, so it is real time even where the installation's is not.
         let seconds = self.clock.now().as_millis().div_euclid(1_000);
-        Request::builder()
+        let mut request = Request::builder();
+        if !message.trace_parent.is_empty() {
+            request = request.header("traceparent", message.trace_parent);
+        }
+        request
             .method(Method::POST)
             .uri(webhook.url.clone())
             .header(header::CONTENT_TYPE, "application/json")

@@ -50,6 +50,8 @@ enum Command {
     Segments(commands::segments::Args),
     /// Shows activations by outcome
     Activations(commands::activations::Args),
+    /// Shows whether all is well: partitions, owners, lag, quarantine, and what to do
+    Status(commands::status::Args),
     /// Shows partitions with owner and lag
     Partitions(commands::partitions::Args),
     /// Shows records that could not be processed, with the reason
@@ -76,6 +78,7 @@ impl Command {
             Self::HappyPath(args) => &args.connection,
             Self::Segments(args) => &args.connection,
             Self::Activations(args) => args.connection(),
+            Self::Status(args) => &args.connection,
             Self::Partitions(args) => &args.connection,
             Self::Quarantine(args) => &args.connection,
         })
@@ -138,6 +141,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::HappyPath(args) => commands::happy_path::run(args).await,
         Command::Segments(args) => commands::segments::run(args).await,
         Command::Activations(args) => commands::activations::run(args).await,
+        Command::Status(args) => commands::status::run(args).await,
         Command::Partitions(args) => commands::partitions::run(args).await,
         Command::Quarantine(args) => commands::quarantine::run(args).await,
         Command::Completions(args) => commands::completions::run::<Cli>(&args),
@@ -173,6 +177,8 @@ mod tests {
             "explain user_id:u1",
             "flow welcome --version 2",
             "activations stats --journey welcome",
+            "status",
+            "status --watch --interval 500ms --json",
             "quarantine journey",
             "quarantine",
             "get",
@@ -194,6 +200,7 @@ mod tests {
             "import",
             "import a --batch 0",
             "import a --lane fast",
+            "status --interval 1ms",
         ] {
             let words = std::iter::once("happypath").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -17,4 +17,5 @@ pub(crate) mod map;
 pub(crate) mod partitions;
 pub(crate) mod quarantine;
 pub(crate) mod segments;
+pub(crate) mod status;
 pub(crate) mod track;

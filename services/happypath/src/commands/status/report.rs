@@ -1,0 +1,183 @@
+//! What the processes say of themselves and of the partitions of their services, put together by service.
+
+use kernel::Timestamp;
+use proto::convert::instant;
+use proto::engine::v1::{
+    Clock, GetInstallationRequest, GetInstallationResponse, ListPartitionsRequest, Partition,
+};
+
+use crate::client::{Connection, ServiceName, ask};
+use crate::failure::Failure;
+use crate::limits::PAGE_SIZE;
+
+/// How everything is doing.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Report {
+    pub(super) processes: Vec<Process>,
+    pub(super) services: Vec<Service>,
+}
+
+/// One address that was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Process {
+    pub(super) address: String,
+    /// What it should run.
+    pub(super) services: Vec<&'static str>,
+    /// What it says of itself, or why it says nothing.
+    pub(super) answer: Result<GetInstallationResponse, String>,
+}
+
+/// The partitions of one service.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Service {
+    pub(super) name: String,
+    /// Whether time is that of the events, which makes the age of what waits say nothing.
+    pub(super) is_on_stream_time: bool,
+    /// What the clock of the process showed that was asked.
+    pub(super) now: Timestamp,
+    pub(super) partitions: Vec<Partition>,
+}
+
+/// The partitions of one service that one worker owns.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Worker<'a> {
+    pub(super) name: &'a str,
+    pub(super) partition_count: usize,
+    pub(super) newest_epoch: u64,
+    /// When the first of its leases lapses unless renewed.
+    pub(super) lease_expire_time: Option<Timestamp>,
+}
+
+impl Report {
+    /// Asks every process.
+    pub(super) async fn ask(connection: &Connection) -> Result<Self, Failure> {
+        let mut report = Self {
+            processes: Vec::new(),
+            services: Vec::new(),
+        };
+        for (address, names) in connection.processes() {
+            let Some(first) = names.first() else { continue };
+            let answer = match ask_process(connection, *first).await {
+                Ok((installation, partitions)) => {
+                    report.add(&installation, partitions);
+                    Ok(installation)
+                }
+                Err(failure) => Err(failure.with_addresses(address).to_string()),
+            };
+            report.processes.push(Process {
+                address: address.to_owned(),
+                services: names.iter().map(|name| name.name()).collect(),
+                answer,
+            });
+        }
+        let place = |service: &Service| {
+            ServiceName::ALL
+                .iter()
+                .position(|name| name.name() == service.name)
+        };
+        report.services.sort_by_key(place);
+        Ok(report)
+    }
+
+    fn add(&mut self, installation: &GetInstallationResponse, partitions: Vec<Partition>) {
+        let now = installation.now_time.as_ref().map(instant);
+        for partition in partitions {
+            let known = self
+                .services
+                .iter_mut()
+                .find(|service| service.name == partition.service);
+            match known {
+                Some(service) => service.partitions.push(partition),
+                None => self.services.push(Service {
+                    name: partition.service.clone(),
+                    is_on_stream_time: installation.clock() == Clock::Stream,
+                    now: now.unwrap_or_default(),
+                    partitions: vec![partition],
+                }),
+            }
+        }
+    }
+}
+
+async fn ask_process(
+    connection: &Connection,
+    service: ServiceName,
+) -> Result<(GetInstallationResponse, Vec<Partition>), Failure> {
+    let mut client = connection.partitions(service)?;
+    let installation = client
+        .get_installation(ask(GetInstallationRequest {}))
+        .await?
+        .into_inner();
+    let mut partitions = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListPartitionsRequest {
+            service: String::new(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.list_partitions(ask(request)).await?.into_inner();
+        partitions.extend(page.partitions);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok((installation, partitions));
+        }
+    }
+}
+
+impl Service {
+    /// The workers, by name.
+    pub(super) fn workers(&self) -> Vec<Worker<'_>> {
+        let mut workers: Vec<Worker<'_>> = Vec::new();
+        for partition in self.partitions.iter().filter(|own| !own.owner.is_empty()) {
+            let expires = partition.lease_expire_time.as_ref().map(instant);
+            match workers.iter_mut().find(|own| own.name == partition.owner) {
+                Some(worker) => {
+                    worker.partition_count += 1;
+                    worker.newest_epoch = worker.newest_epoch.max(partition.epoch);
+                    worker.lease_expire_time = match (worker.lease_expire_time, expires) {
+                        (Some(own), Some(other)) => Some(own.min(other)),
+                        (own, other) => own.or(other),
+                    };
+                }
+                None => workers.push(Worker {
+                    name: &partition.owner,
+                    partition_count: 1,
+                    newest_epoch: partition.epoch,
+                    lease_expire_time: expires,
+                }),
+            }
+        }
+        workers.sort_by_key(|worker| worker.name);
+        workers
+    }
+
+    /// The numbers of the partitions that nobody owns.
+    pub(super) fn unowned(&self) -> Vec<u32> {
+        let unowned = self.partitions.iter().filter(|own| own.owner.is_empty());
+        unowned.map(|own| own.number).collect()
+    }
+
+    /// The sum of a number over the partitions.
+    pub(super) fn sum(&self, of: impl Fn(&Partition) -> u64) -> u64 {
+        self.partitions.iter().map(of).sum()
+    }
+
+    /// Since when the oldest entry waits that is not of low priority.
+    pub(super) fn oldest_waiting_time(&self) -> Option<Timestamp> {
+        let times = self.partitions.iter();
+        times
+            .filter_map(|own| own.oldest_waiting_time.as_ref())
+            .map(instant)
+            .min()
+    }
+
+    /// How far time has come in the partition where it has come least far, on stream time.
+    pub(super) fn watermark(&self) -> Option<Timestamp> {
+        let times = self.partitions.iter();
+        times
+            .filter_map(|own| own.watermark_time.as_ref())
+            .map(instant)
+            .min()
+    }
+}

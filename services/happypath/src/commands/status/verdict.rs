@@ -1,0 +1,222 @@
+//! What is wrong, and what to do about it. Pure.
+
+use kernel::Duration;
+
+use super::report::{Report, Service};
+
+/// How long a record may wait before somebody should know: a worker that is well needs milliseconds.
+const BEHIND: Duration = Duration::from_millis(10_000);
+/// Numbers of partitions that are named.
+const NAMED: usize = 5;
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    /// What is wrong.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) remedy: String,
+}
+
+/// Everything that is wrong, the worst first; nothing where all is well.
+pub(super) fn problems(report: &Report) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for process in &report.processes {
+        let services = process.services.join(", ");
+        match &process.answer {
+            Err(cause) => problems.push(Problem {
+                what: format!("{services}: no answer"),
+                remedy: cause.clone(),
+            }),
+            Ok(installation) => {
+                let runs = |name: &&&str| !installation.services.iter().any(|own| own == **name);
+                let missing: Vec<&str> = process.services.iter().filter(runs).copied().collect();
+                if let Some(first) = missing.first() {
+                    problems.push(Problem {
+                        what: format!(
+                            "{} at {}: not run there",
+                            missing.join(", "),
+                            process.address
+                        ),
+                        remedy: format!("say where it is, with --{first}-address"),
+                    });
+                }
+            }
+        }
+    }
+    problems.extend(report.services.iter().filter_map(unowned));
+    problems.extend(report.services.iter().filter_map(behind));
+    problems.extend(report.services.iter().filter_map(quarantined));
+    problems
+}
+
+fn unowned(service: &Service) -> Option<Problem> {
+    let unowned = service.unowned();
+    if unowned.is_empty() {
+        return None;
+    }
+    let mut numbers: Vec<String> = unowned.iter().take(NAMED).map(u32::to_string).collect();
+    if unowned.len() > NAMED {
+        numbers.push("…".to_owned());
+    }
+    let name = &service.name;
+    Some(Problem {
+        what: format!(
+            "{name}: nobody works on {} of {} partitions ({})",
+            unowned.len(),
+            service.partitions.len(),
+            numbers.join(", ")
+        ),
+        remedy: format!(
+            "start a {name} process; after one has died, others take over when its leases lapse, which takes --lease-ttl"
+        ),
+    })
+}
+
+fn behind(service: &Service) -> Option<Problem> {
+    let oldest = service.oldest_waiting_time()?;
+    let waits = service.now.since(oldest);
+    if service.is_on_stream_time || waits < BEHIND {
+        return None;
+    }
+    let live = service.sum(|own| own.lag.saturating_sub(own.bulk_lag));
+    let name = &service.name;
+    Some(Problem {
+        what: format!(
+            "{name}: {live} entries wait, the oldest for {}",
+            whole_seconds(waits)
+        ),
+        remedy: format!(
+            "if that grows, start another {name} process (replicas divide the partitions); if it does not move at all, \
+             look at the log of the worker, whose stores may not answer"
+        ),
+    })
+}
+
+fn quarantined(service: &Service) -> Option<Problem> {
+    let count = service.sum(|own| own.quarantined_count);
+    let name = &service.name;
+    (count > 0).then(|| Problem {
+        what: format!("{name}: {count} records could not be processed and were set aside"),
+        remedy: format!("`happypath quarantine {name}` shows them, each with its reason"),
+    })
+}
+
+/// A length for people.
+pub(super) fn whole_seconds(length: Duration) -> Duration {
+    let millis = length.as_millis().max(0);
+    Duration::from_millis(millis - millis.rem_euclid(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::Timestamp;
+    use proto::convert::timestamp;
+    use proto::engine::v1::{GetInstallationResponse, Partition};
+
+    use super::super::report::Process;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000_000_000);
+
+    /// A report of one process and service whose partitions are as `change` makes them.
+    fn report(change: impl Fn(&mut Partition), is_on_stream_time: bool) -> Report {
+        let partitions = (0..8).map(|number| {
+            let mut partition = Partition {
+                service: "journey".to_owned(),
+                number,
+                owner: "a".to_owned(),
+                ..Partition::default()
+            };
+            change(&mut partition);
+            partition
+        });
+        Report {
+            processes: vec![Process {
+                address: "http://j:7403".to_owned(),
+                services: vec!["journey"],
+                answer: Ok(GetInstallationResponse {
+                    services: vec!["journey".to_owned()],
+                    ..GetInstallationResponse::default()
+                }),
+            }],
+            services: vec![Service {
+                name: "journey".to_owned(),
+                is_on_stream_time,
+                now: NOW,
+                partitions: partitions.collect(),
+            }],
+        }
+    }
+
+    fn whats(report: &Report) -> Vec<String> {
+        problems(report)
+            .into_iter()
+            .map(|problem| problem.what)
+            .collect()
+    }
+
+    #[test]
+    fn nothing_is_wrong_where_all_partitions_are_owned_and_read() {
+        assert_eq!(problems(&report(|_| {}, false)), []);
+    }
+
+    #[test]
+    fn partitions_that_nobody_owns_are_told() {
+        let report = report(
+            |own| {
+                if own.number != 3 {
+                    own.owner.clear();
+                }
+            },
+            false,
+        );
+        assert_eq!(
+            whats(&report),
+            ["journey: nobody works on 7 of 8 partitions (0, 1, 2, 4, 5, …)"]
+        );
+    }
+
+    #[test]
+    fn records_that_wait_too_long_are_told_on_the_wall_clock() {
+        let late = |wait_ms: i64| {
+            move |own: &mut Partition| {
+                if own.number == 2 {
+                    own.lag = 12;
+                    own.bulk_lag = 2;
+                    own.oldest_waiting_time =
+                        Some(timestamp(NOW + Duration::from_millis(-wait_ms)));
+                }
+            }
+        };
+        assert_eq!(whats(&report(late(9_999), false)), Vec::<String>::new());
+        assert_eq!(
+            whats(&report(late(75_500), false)),
+            ["journey: 10 entries wait, the oldest for 1m15s"]
+        );
+        assert_eq!(whats(&report(late(75_500), true)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn quarantined_records_are_told_with_the_command_that_shows_them() {
+        let problems = problems(&report(|own| own.quarantined_count = 1, false));
+        assert_eq!(
+            problems[0].what,
+            "journey: 8 records could not be processed and were set aside"
+        );
+        assert!(problems[0].remedy.contains("happypath quarantine journey"));
+    }
+
+    #[test]
+    fn a_process_that_does_not_answer_or_runs_something_else_is_told() {
+        let mut silent = report(|_| {}, false);
+        silent.processes[0].answer = Err("cannot reach http://j:7403: refused".to_owned());
+        assert_eq!(whats(&silent), ["journey: no answer"]);
+        let mut other = report(|_| {}, false);
+        other.processes[0].services.push("activation");
+        assert_eq!(
+            whats(&other),
+            ["activation at http://j:7403: not run there"]
+        );
+    }
+}

@@ -1,9 +1,11 @@
-//! The hot store in Redis 7.0 or newer, one server or a cluster.
+//! The hot store in Redis 7.0 or newer or Valkey: one server, what sentinels watch, or a cluster.
 //!
 //! A commit is one call of a function with packed arguments, so that it is atomic and costs Redis a few microseconds a
 //! state. It chooses no durability: the server's append-only file and its replicas do.
 
+mod address;
 mod calls;
+mod confirm;
 mod head;
 mod index;
 mod keys;
@@ -14,10 +16,14 @@ mod pack;
 mod record;
 mod reply;
 mod restore;
+mod server;
+mod source;
 mod timers;
 mod wake;
+mod watch;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,15 +31,19 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::{Cmd, cmd, pipe};
 use tokio::sync::Semaphore;
 
+use self::address::refused;
+use self::confirm::Confirm;
 use self::keys::{CHANNEL, Keys};
 use self::library::{Function, LIBRARY};
-use self::link::{Link, Source};
+use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
     PAYLOAD, cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text,
     unexpected,
 };
+use self::source::Source;
 use self::timers::Timers;
+use self::watch::Watch;
 use crate::{
     Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
     Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
@@ -44,8 +54,10 @@ use crate::{
 pub struct RedisStore {
     count: PartitionCount,
     keys: Keys,
-    source: Source,
+    source: Arc<Source>,
     lanes: Vec<Link>,
+    confirm: Option<Confirm>,
+    watch: Watch,
     commits: Semaphore,
     timers: Timers,
     has_origins: bool,
@@ -71,18 +83,21 @@ impl RedisStore {
         options: impl Into<RedisOptions>,
         partitions: PartitionCount,
     ) -> Result<Self, HotError> {
-        let options = options.into();
-        let source = Source::new(&options)?;
+        let options = options.into().with_query()?;
+        let source = Arc::new(Source::new(&options)?);
         let mut lanes = Vec::new();
         for _ in 0..options.lanes.max(1) {
-            lanes.push(source.connect(&options).await?);
+            lanes.push(Link::connect(&source).await.map_err(refused)?);
         }
-        lanes[0].check().await?;
+        server::check(&lanes[0], &options).await?;
+        let watch = Watch::start(&source).await.map_err(refused)?;
         let store = Self {
             count: partitions,
             keys: Keys::new(partitions),
             source,
             lanes,
+            confirm: Confirm::new(&options),
+            watch,
             commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
             timers: Timers::new(partitions),
             has_origins: options.origins,
@@ -198,7 +213,7 @@ impl HotStore for RedisStore {
             .acquire()
             .await
             .map_err(|error| HotError::Unavailable(Box::new(error)))?;
-        let mut reply = self.call(slot.partition, &call).await?.into_iter();
+        let mut reply = self.confirmed(slot.partition, &call).await?.into_iter();
         drop(permit);
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
         match text(next()?)?.as_str() {
@@ -253,7 +268,7 @@ impl HotStore for RedisStore {
                 .arg(digits(range.first))
                 .arg(digits(range.last));
         }
-        let mut reply = self.call(to.partition, &call).await?.into_iter();
+        let mut reply = self.confirmed(to.partition, &call).await?.into_iter();
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
         match text(next()?)?.as_str() {
             "ok" => Ok(Appended::Applied),
@@ -354,7 +369,7 @@ impl HotStore for RedisStore {
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
-        wake::subscribe(self.source.subscriptions().clone(), streams).await
+        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), streams).await
     }
 
     async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {

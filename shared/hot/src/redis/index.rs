@@ -21,7 +21,9 @@ pub(super) struct Index {
     buckets: BTreeMap<i64, Bucket>,
     /// Buckets that were read and found empty: their lists go with the next commit.
     empty: BTreeSet<i64>,
-    /// The latest time that was asked for.
+    /// How long before its time a list is read.
+    lead_ms: i64,
+    /// Up to when lists have been asked for.
     horizon_ms: Option<i64>,
 }
 
@@ -65,6 +67,14 @@ pub(super) fn added(commit: &Commit) -> impl Iterator<Item = (i64, &StateKey)> {
 }
 
 impl Index {
+    /// An index that knows nothing, and reads lists so long before their time.
+    pub(super) fn new(lead_ms: i64) -> Self {
+        Self {
+            lead_ms,
+            ..Self::default()
+        }
+    }
+
     /// Forgets everything but which buckets there are.
     pub(super) fn reset(&mut self, buckets: impl IntoIterator<Item = i64>) {
         *self = Self {
@@ -74,7 +84,7 @@ impl Index {
                 .into_iter()
                 .map(|bucket| (bucket, Bucket::Unread))
                 .collect(),
-            ..Self::default()
+            ..Self::new(self.lead_ms)
         };
     }
 
@@ -82,7 +92,7 @@ impl Index {
     pub(super) fn forget(&mut self) {
         *self = Self {
             generation: self.generation + 1,
-            ..Self::default()
+            ..Self::new(self.lead_ms)
         };
     }
 
@@ -210,12 +220,13 @@ impl Index {
             return Err(Missing::Buckets);
         }
         let until_ms = until.as_millis();
-        self.horizon_ms = self.horizon_ms.max(Some(until_ms));
+        let horizon_ms = until_ms.saturating_add(self.lead_ms);
+        self.horizon_ms = self.horizon_ms.max(Some(horizon_ms));
         let mut due = Due::default();
         for (bucket, found) in &self.buckets {
             let start_ms = record::start_ms(*bucket);
             let Bucket::Read(entries) = found else {
-                if start_ms <= until_ms && due.timers.len() < max {
+                if start_ms <= horizon_ms && due.timers.len() < max {
                     return Err(Missing::Bucket(*bucket));
                 }
                 due.next = Some(Timestamp::from_millis(start_ms));

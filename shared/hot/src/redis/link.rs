@@ -1,155 +1,282 @@
-//! Connections to one server or to a cluster, and the check that it is one we can use.
+//! A connection that finds its way back: after a loss, a time-out, or an answer that shows that the server no longer is
+//! the one that takes writes, the next call goes to whoever serves then.
+//!
+//! It repeats no call; that is for who knows whether it may be repeated.
 
-use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
-use redis::cluster::ClusterClient;
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value, cmd};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use super::RedisOptions;
-use super::reply::{failure, text};
-use crate::HotError;
+use redis::aio::ConnectionLike;
+use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
+use redis::{
+    Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value, cmd,
+};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
 
-const CLUSTER: &str = "redis+cluster://";
-/// The first version with functions.
-const OLDEST: (u32, u32) = (7, 0);
-/// How often a lost connection is tried again before the call that waits for it fails. The next call tries again.
-const RETRIES: usize = 2;
+use super::source::{Connection, Source};
 
-/// Where connections come from.
-pub(super) enum Source {
-    Single(Client),
-    Cluster(Box<ClusterClient>, Box<Client>),
-}
+/// How long to wait after an attempt that failed before the next.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Calls that fail one after the other before the connections to a cluster are made anew; up to there it helps itself.
+const CLUSTER_FAILURES: u32 = 4;
 
-/// One connection, or one to each node of a cluster.
+/// A connection that is made anew where it is lost. Clones share it.
 #[derive(Clone)]
-pub(super) enum Link {
-    Single(ConnectionManager),
-    Cluster(ClusterConnection),
+pub(super) struct Link(Arc<Line>);
+
+struct Line {
+    source: Arc<Source>,
+    current: RwLock<Option<Current>>,
+    /// Connections made so far.
+    number: AtomicU64,
+    /// One attempt at a time.
+    attempts: Mutex<Attempts>,
+    /// Calls to a cluster that failed since the last that did not.
+    failures: AtomicU32,
+    is_renewing: AtomicBool,
 }
 
-/// An address or a password that cannot be right; everything else may pass.
-fn refused(error: RedisError) -> HotError {
-    match error.kind() {
-        ErrorKind::InvalidClientConfig => HotError::Mismatch(format!(
-            "the address of Redis is not valid ({error}): write redis://host:port, or redis+cluster://host:port,…"
-        )),
-        ErrorKind::AuthenticationFailed => HotError::Mismatch(format!(
-            "Redis refuses the user or the password of its address: {error}"
-        )),
-        _ => failure(error),
-    }
+#[derive(Clone)]
+struct Current {
+    /// Tells it from those before it.
+    number: u64,
+    connection: Connection,
 }
 
-impl Source {
-    /// Reads the address.
-    pub(super) fn new(options: &RedisOptions) -> Result<Self, HotError> {
-        let Some(nodes) = options.url.strip_prefix(CLUSTER) else {
-            let client = Client::open(options.url.as_str()).map_err(refused)?;
-            return Ok(Self::Single(client));
-        };
-        let (user, hosts) = nodes
-            .rsplit_once('@')
-            .map_or(("", nodes), |(user, hosts)| (&nodes[..=user.len()], hosts));
-        let urls: Vec<String> = hosts
-            .trim_end_matches('/')
-            .split(',')
-            .map(|host| format!("redis://{user}{host}/"))
-            .collect();
-        let first = Client::open(urls[0].as_str()).map_err(refused)?;
-        let cluster = ClusterClient::builder(urls)
-            .connection_timeout(options.connection_timeout)
-            .response_timeout(options.response_timeout)
-            .build()
-            .map_err(refused)?;
-        Ok(Self::Cluster(Box::new(cluster), Box::new(first)))
-    }
+#[derive(Default)]
+struct Attempts {
+    made: u64,
+    failed: Option<(Instant, RedisError)>,
+}
 
-    /// Connects.
-    pub(super) async fn connect(&self, options: &RedisOptions) -> Result<Link, HotError> {
-        match self {
-            Self::Single(client) => {
-                let config = ConnectionManagerConfig::new()
-                    .set_number_of_retries(RETRIES)
-                    .set_connection_timeout(Some(options.connection_timeout))
-                    .set_response_timeout(Some(options.response_timeout));
-                ConnectionManager::new_with_config(client.clone(), config)
-                    .await
-                    .map(Link::Single)
-            }
-            Self::Cluster(client, _) => client.get_async_connection().await.map(Link::Cluster),
-        }
-        .map_err(refused)
-    }
-
-    /// The server to subscribe at: nodes of a cluster pass hints on to each other.
-    pub(super) fn subscriptions(&self) -> &Client {
-        match self {
-            Self::Single(client) => client,
-            Self::Cluster(_, client) => client,
-        }
-    }
+/// What a call told about its connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Good,
+    /// A cluster usually helps itself; one server cannot.
+    Failing,
+    Lost,
 }
 
 impl Link {
-    /// Refuses a server that would lose data or misses what we need.
-    pub(super) async fn check(&mut self) -> Result<(), HotError> {
-        let server = self.info("server").await?;
-        let version = field(&server, "redis_version").unwrap_or_default();
-        let mut parts = version.split('.').map_while(|part| part.parse().ok());
-        let found: (u32, u32) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-        if found < OLDEST {
-            return Err(HotError::Mismatch(format!(
-                "Redis {version} has no functions: run Redis 7.0 or newer, or Valkey"
-            )));
-        }
-        let is_cluster = field(&server, "redis_mode") == Some("cluster");
-        if is_cluster && matches!(self, Self::Single(_)) {
-            return Err(HotError::Mismatch(
-                "Redis runs as a cluster: write its address as redis+cluster://host:port,…".into(),
-            ));
-        }
-        let memory = self.info("memory").await?;
-        let policy = field(&memory, "maxmemory_policy").unwrap_or("noeviction");
-        if policy.starts_with("allkeys-") {
-            return Err(HotError::Mismatch(format!(
-                "Redis forgets customers when its memory is full (maxmemory-policy {policy}): set it to noeviction"
-            )));
-        }
-        Ok(())
+    /// Connects.
+    pub(super) async fn connect(source: &Arc<Source>) -> RedisResult<Self> {
+        let link = Self(Arc::new(Line {
+            source: Arc::clone(source),
+            current: RwLock::default(),
+            number: AtomicU64::new(0),
+            attempts: Mutex::default(),
+            failures: AtomicU32::new(0),
+            is_renewing: AtomicBool::new(false),
+        }));
+        link.0.connected().await?;
+        Ok(link)
     }
 
-    async fn info(&mut self, section: &str) -> Result<String, HotError> {
+    pub(super) fn is_cluster(&self) -> bool {
+        self.0.source.is_cluster()
+    }
+
+    /// Asks the server, or every primary of a cluster, for information; each with the address of its node in a cluster.
+    pub(super) async fn info(&self, sections: &[&str]) -> RedisResult<Vec<(String, String)>> {
         let mut info = cmd("INFO");
-        info.arg(section);
-        let value = match self {
-            Self::Single(connection) => connection.send_packed_command(&info).await,
-            Self::Cluster(connection) => {
-                let anywhere = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
-                connection.route_command(info, anywhere).await
+        info.arg(sections);
+        let Current { number, connection } = self.0.connected().await?;
+        let result = match connection {
+            Connection::Server(mut connection) => {
+                connection.send_packed_command(&info).await.map(|answer| {
+                    let pair = (Value::SimpleString(String::new()), answer);
+                    Value::Map(vec![pair])
+                })
+            }
+            Connection::Cluster(mut connection) => {
+                let primaries = (MultipleNodeRoutingInfo::AllMasters, None::<ResponsePolicy>);
+                let everywhere = RoutingInfo::MultiNode(primaries);
+                connection.route_command(info, everywhere).await
             }
         };
-        match value.map_err(refused)? {
-            Value::VerbatimString { text, .. } => Ok(text),
-            other => text(other),
+        self.0
+            .note(number, health(result.as_ref().map(std::slice::from_ref)));
+        let Value::Map(answers) = result?.extract_error()? else {
+            return Err(unreadable());
+        };
+        answers
+            .into_iter()
+            .map(|(node, answer)| Ok((text(node)?, text(answer)?)))
+            .collect()
+    }
+
+    /// Gives up the connection: what it leads to takes no writes any more.
+    pub(super) fn give_up(&self) {
+        let number = self.0.current().map(|current| current.number);
+        if let Some(number) = number {
+            self.0.note(number, Health::Lost);
         }
     }
 }
 
-/// A field of the answer to INFO.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
-    info.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim)
+fn unreadable() -> RedisError {
+    (ErrorKind::UnexpectedReturnType, "INFO cannot be read").into()
+}
+
+fn text(value: Value) -> RedisResult<String> {
+    match value {
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(text),
+        Value::BulkString(bytes) => String::from_utf8(bytes).map_err(|_| unreadable()),
+        _ => Err(unreadable()),
+    }
+}
+
+impl Line {
+    fn current(&self) -> Option<Current> {
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn replace(&self, connection: Connection) -> Current {
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        let current = Current { number, connection };
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(current.clone());
+        current
+    }
+
+    /// The connection there is, or a new one.
+    async fn connected(&self) -> RedisResult<Current> {
+        if let Some(current) = self.current() {
+            return Ok(current);
+        }
+        let made = self.attempts.try_lock().map(|attempts| attempts.made).ok();
+        let mut attempts = self.attempts.lock().await;
+        if let Some(current) = self.current() {
+            return Ok(current);
+        }
+        if let Some((at, error)) = &attempts.failed {
+            // Whoever waited for an attempt of somebody else shares what came of it.
+            if made != Some(attempts.made) {
+                return Err(error.clone());
+            }
+            sleep_until(*at + PAUSE).await;
+        }
+        let is_first = attempts.made == 0;
+        attempts.made += 1;
+        match self.source.connection().await {
+            Ok(connection) => {
+                attempts.failed = None;
+                let current = self.replace(connection);
+                drop(attempts);
+                if !is_first {
+                    self.source.reconnected.notify_one();
+                }
+                Ok(current)
+            }
+            Err(error) => {
+                attempts.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Draws the consequence of a call.
+    fn note(self: &Arc<Self>, number: u64, health: Health) {
+        if health == Health::Good {
+            if self.failures.load(Ordering::Relaxed) > 0 {
+                self.failures.store(0, Ordering::Relaxed);
+            }
+            return;
+        }
+        if !self.source.is_cluster() {
+            let mut place = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            if place.as_ref().is_some_and(|it| it.number == number) {
+                *place = None;
+            }
+            return;
+        }
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if health == Health::Lost || failures >= CLUSTER_FAILURES {
+            self.renew(number);
+        }
+    }
+
+    /// Connects to a cluster anew while its healthy nodes go on being served by the connections there are.
+    fn renew(self: &Arc<Self>, number: u64) {
+        let is_current = self.current().is_some_and(|it| it.number == number);
+        if !is_current || self.is_renewing.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let line = Arc::clone(self);
+        tokio::spawn(async move {
+            // Where it fails, the next calls that fail start it again.
+            if let Ok(connection) = line.source.connection().await {
+                line.replace(connection);
+                line.source.reconnected.notify_one();
+            }
+            line.failures.store(0, Ordering::Relaxed);
+            line.is_renewing.store(false, Ordering::Release);
+        });
+    }
+
+    fn finish<T: AsRef<[Value]>>(
+        self: &Arc<Self>,
+        number: u64,
+        result: RedisResult<T>,
+    ) -> RedisResult<T> {
+        self.note(number, health(result.as_ref().map(AsRef::as_ref)));
+        result.map_err(|error| match error.kind() {
+            // Cut in the middle of an answer, not an answer of the wrong kind.
+            ErrorKind::Parse => std::io::Error::other(error).into(),
+            _ => error,
+        })
+    }
+}
+
+/// What an answer tells about the connection it came by.
+fn health(result: Result<&[Value], &RedisError>) -> Health {
+    let kind = match result {
+        Err(error) if error.is_timeout() || error.kind() == ErrorKind::Parse => {
+            return Health::Lost;
+        }
+        Err(error) if error.is_io_error() => return Health::Failing,
+        Err(error) => Some(error.kind()),
+        Ok(values) => values.iter().find_map(|value| match value {
+            Value::ServerError(error) => match error.kind() {
+                Some(kind) => Some(ErrorKind::Server(kind)),
+                // "force unblock from blocking operation, instance state changed".
+                None if error.code() == "UNBLOCKED" => {
+                    Some(ErrorKind::Server(ServerErrorKind::ReadOnly))
+                }
+                None => None,
+            },
+            _ => None,
+        }),
+    };
+    match kind {
+        Some(ErrorKind::ClusterConnectionNotFound) => Health::Lost,
+        Some(ErrorKind::Server(
+            ServerErrorKind::ReadOnly
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::Moved
+            | ServerErrorKind::Ask
+            | ServerErrorKind::ClusterDown,
+        )) => Health::Failing,
+        _ => Health::Good,
+    }
 }
 
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(command),
-            Self::Cluster(connection) => connection.req_packed_command(command),
-        }
+        Box::pin(async move {
+            let Current { number, connection } = self.0.connected().await?;
+            let result = match connection {
+                Connection::Server(mut connection) => connection.send_packed_command(command).await,
+                Connection::Cluster(mut connection) => connection.req_packed_command(command).await,
+            };
+            let [value] = self.0.finish(number, result.map(|value| [value]))?;
+            Ok(value)
+        })
     }
 
     fn req_packed_commands<'a>(
@@ -158,16 +285,25 @@ impl ConnectionLike for Link {
         offset: usize,
         count: usize,
     ) -> RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(pipeline, offset, count),
-        }
+        Box::pin(async move {
+            let Current { number, connection } = self.0.connected().await?;
+            let result = match connection {
+                Connection::Server(mut connection) => {
+                    connection
+                        .send_packed_commands(pipeline, offset, count)
+                        .await
+                }
+                Connection::Cluster(mut connection) => {
+                    connection
+                        .req_packed_commands(pipeline, offset, count)
+                        .await
+                }
+            };
+            self.0.finish(number, result)
+        })
     }
 
     fn get_db(&self) -> i64 {
-        match self {
-            Self::Single(connection) => connection.get_db(),
-            Self::Cluster(connection) => connection.get_db(),
-        }
+        self.0.source.database()
     }
 }

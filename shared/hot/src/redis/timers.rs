@@ -13,12 +13,15 @@ use crate::{Commit, Due, HotError, Owner, Slot, StateKey};
 /// Elements of a list that are read at once: each is what one commit added, a few kilobytes at most.
 const ELEMENTS: usize = 256;
 
+/// How long before its time a list is read, where its slot is asked for timers meanwhile; up to twice that, spread over the
+/// slots, so that not all of them read theirs at the same moment.
+const LEAD_MS: i64 = 60_000;
+
 /// The indexes of timers of all slots.
 pub(super) struct Timers {
     slots: Vec<SlotTimers>,
 }
 
-#[derive(Default)]
 struct SlotTimers {
     index: Mutex<Index>,
     /// Held by whoever reads what is missing, so that nothing is read twice.
@@ -26,6 +29,14 @@ struct SlotTimers {
 }
 
 impl SlotTimers {
+    fn new(place: usize, slots: usize) -> Self {
+        let share = i64::try_from(place * 1_000 / slots).unwrap_or_default();
+        Self {
+            index: Mutex::new(Index::new(LEAD_MS + LEAD_MS * share / 1_000)),
+            reading: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// Locks the index. Never held across an await.
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,7 +54,9 @@ impl Timers {
     pub(super) fn new(count: PartitionCount) -> Self {
         let slots = usize::from(count.get()) * Owner::ALL.len();
         Self {
-            slots: (0..slots).map(|_| SlotTimers::default()).collect(),
+            slots: (0..slots)
+                .map(|place| SlotTimers::new(place, slots))
+                .collect(),
         }
     }
 

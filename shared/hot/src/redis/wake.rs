@@ -1,46 +1,71 @@
-//! Hints from Redis: one connection for each subscriber, for as long as it listens.
+//! Hints from Redis: one connection for each subscriber, for as long as it listens, to whoever serves then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use kernel::PartitionId;
 use redis::aio::{PubSubSink, PubSubStream};
-use redis::{Client, Msg, RedisResult};
+use redis::{Msg, RedisResult};
+use tokio::sync::watch::Receiver;
 use tokio::time::{sleep, timeout};
 
 use super::keys::CHANNEL;
 use super::reply::failure;
+use super::source::Source;
 use crate::hints::Subscriber;
 use crate::{HotError, StreamId, StreamName, WakeReceiver};
 
-/// How often a silent connection is asked whether it is still there, and how long it may take to answer.
+/// How often a silent connection is asked whether it is still there.
 const PING: Duration = Duration::from_secs(5);
 /// How long to wait before a lost connection is tried again.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// Why listening ended.
+enum End {
+    /// Nobody listens any more.
+    Unheard,
+    /// The connection is lost.
+    Lost,
+    /// Another server answers than before.
+    Changed,
+}
+
 /// Subscribes; the hints count from when this returns.
 pub(super) async fn subscribe(
-    client: Client,
+    source: Arc<Source>,
+    mut changes: Receiver<u64>,
     streams: &[StreamName],
 ) -> Result<WakeReceiver, HotError> {
-    let connection = connect(&client, streams).await.map_err(failure)?;
+    let connection = connect(&source, streams).await.map_err(failure)?;
     let (mut subscriber, receiver) = Subscriber::new(streams);
     let streams = streams.to_vec();
     // Ends when the receiver is dropped.
     tokio::spawn(async move {
         let mut connection = Some(connection);
         loop {
-            if let Some((sink, messages)) = connection.take() {
-                if !listen(sink, messages, &mut subscriber).await {
-                    return;
+            let end = match connection.take() {
+                Some((sink, messages)) => {
+                    let patience = source.response_timeout();
+                    listen(sink, messages, &mut subscriber, &mut changes, patience).await
                 }
-                tracing::warn!("hints of the hot store are interrupted");
+                None => tokio::select! {
+                    () = subscriber.closed() => End::Unheard,
+                    () = changed(&mut changes) => End::Changed,
+                    () = sleep(PAUSE) => End::Lost,
+                },
+            };
+            match end {
+                End::Unheard => return,
+                End::Lost => tracing::debug!("hints of the hot store are interrupted"),
+                // The connection may lead to a server that nobody writes to any more.
+                End::Changed => {
+                    if !subscriber.send_reopen().await {
+                        return;
+                    }
+                }
             }
-            tokio::select! {
-                () = subscriber.closed() => return,
-                () = sleep(PAUSE) => {}
-            }
-            connection = connect(&client, &streams).await.ok();
+            connection = connect(&source, &streams).await.ok();
             // What happened meanwhile is not known.
             if connection.is_some() && !subscriber.send_all() {
                 return;
@@ -50,44 +75,55 @@ pub(super) async fn subscribe(
     Ok(receiver)
 }
 
+/// Completes when another server answers; never where nobody watches any more.
+async fn changed(changes: &mut Receiver<u64>) {
+    if changes.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
 async fn connect(
-    client: &Client,
+    source: &Source,
     streams: &[StreamName],
 ) -> RedisResult<(PubSubSink, PubSubStream)> {
-    let attempt = async {
-        let (mut sink, messages) = client.get_async_pubsub().await?.split();
+    let (mut sink, messages) = source.subscription().await?.split();
+    let subscribing = async {
         for stream in streams {
             sink.subscribe(format!("{CHANNEL}{}", stream.name()))
                 .await?;
         }
-        Ok((sink, messages))
+        Ok::<_, redis::RedisError>(())
     };
-    timeout(PING, attempt)
+    timeout(source.response_timeout(), subscribing)
         .await
-        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+        .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))?;
+    Ok((sink, messages))
 }
 
-/// Passes on hints until the connection is lost; false where nobody listens any more.
+/// Passes on hints until something ends it.
 async fn listen(
     mut sink: PubSubSink,
     mut messages: PubSubStream,
     subscriber: &mut Subscriber,
-) -> bool {
+    changes: &mut Receiver<u64>,
+    patience: Duration,
+) -> End {
     loop {
         let message = tokio::select! {
-            () = subscriber.closed() => return false,
+            () = subscriber.closed() => return End::Unheard,
+            () = changed(changes) => return End::Changed,
             message = timeout(PING, messages.next()) => message,
         };
         match message {
             Ok(Some(message)) => match hint(&message) {
-                Some(stream) if !subscriber.send(stream) => return false,
+                Some(stream) if !subscriber.send(stream) => return End::Unheard,
                 _ => {}
             },
-            Ok(None) => return true,
+            Ok(None) => return End::Lost,
             // Silence: either nothing happens, or the other side is gone.
-            Err(_) => match timeout(PING, sink.ping::<redis::Value>()).await {
+            Err(_) => match timeout(patience, sink.ping::<redis::Value>()).await {
                 Ok(Ok(_)) => {}
-                _ => return true,
+                _ => return End::Lost,
             },
         }
     }

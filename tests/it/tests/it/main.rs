@@ -1,5 +1,10 @@
 //! Scenarios over whole processes: real data against a plain computation, and four services on real servers.
 
+mod faults;
 mod four_processes;
+mod history;
 mod process;
+mod random;
 mod real_data;
+mod rolling;
+mod telemetry;

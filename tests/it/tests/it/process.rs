@@ -1,8 +1,10 @@
 //! The binaries of the workspace as child processes, and a receiver of webhooks.
 
+use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,10 +26,39 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     file
 }
 
+/// Names a folder with the binaries of an older version, for tests in which versions take turns.
+const OLDER_BINARIES: &str = "HAPPYPATH_OLDER_BINARIES";
+
+/// The file of a binary of the version before this one, where the environment names a folder with some; of this version
+/// otherwise.
+pub(crate) fn older_binary(name: &str) -> PathBuf {
+    match std::env::var_os(OLDER_BINARIES) {
+        Some(folder) => Path::new(&folder).join(name),
+        None => binary(name),
+    }
+}
+
+/// Where services listen: below the ports that systems give to clients, so that nobody takes the port of a process
+/// that was killed before it is back.
+const PORTS: std::ops::Range<u16> = 15_000..32_000;
+/// How many ports this process looked at.
+static LOOKED_AT: AtomicU16 = AtomicU16::new(0);
+
 /// A port that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound port").port()
+    // Test processes that run at the same time begin at different places.
+    let length = PORTS.end - PORTS.start;
+    let begin = u16::try_from(std::process::id() * 97 % u32::from(length)).expect("below a u16");
+    for _ in 0..length {
+        let place = LOOKED_AT
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(begin);
+        let port = PORTS.start + place % length;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("every port of {PORTS:?} is taken");
 }
 
 /// A service as a process of its own; killed when dropped.
@@ -35,21 +66,36 @@ pub(crate) struct Service {
     pub(crate) name: &'static str,
     pub(crate) port: u16,
     arguments: Vec<String>,
+    program: PathBuf,
+    log: Option<PathBuf>,
     child: Child,
 }
 
 impl Service {
     /// Starts a service and waits until it accepts connections.
     pub(crate) async fn start(name: &'static str, port: u16, arguments: Vec<String>) -> Self {
-        let child = spawn(name, port, &arguments);
-        let mut service = Self {
+        let mut service = Self::spawn(binary(name), name, port, arguments, None);
+        service.ready().await;
+        service
+    }
+
+    /// Starts a program as a service, with its log in a file where one is named; does not wait for it.
+    pub(crate) fn spawn(
+        program: PathBuf,
+        name: &'static str,
+        port: u16,
+        arguments: Vec<String>,
+        log: Option<PathBuf>,
+    ) -> Self {
+        let child = spawn(&program, port, &arguments, log.as_deref());
+        Self {
             name,
             port,
             arguments,
+            program,
+            log,
             child,
-        };
-        service.ready().await;
-        service
+        }
     }
 
     /// Where it listens.
@@ -59,24 +105,75 @@ impl Service {
 
     /// Kills it with no warning, and starts it again.
     pub(crate) async fn kill_and_restart(&mut self) {
+        self.kill();
+        self.respawn();
+        self.ready().await;
+    }
+
+    /// Kills it with no warning.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("a running process");
         self.child.wait().expect("a killed process");
-        self.child = spawn(self.name, self.port, &self.arguments);
-        self.ready().await;
+    }
+
+    /// Starts it again after its end; does not wait for it.
+    pub(crate) fn respawn(&mut self) {
+        self.child = spawn(
+            &self.program,
+            self.port,
+            &self.arguments,
+            self.log.as_deref(),
+        );
+    }
+
+    /// Stops it in its tracks: it keeps its connections and does nothing.
+    pub(crate) fn suspend(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    /// Asks it to end; [`Self::ended`] waits for that.
+    pub(crate) fn ask_to_end(&self) {
+        self.signal("TERM");
+    }
+
+    /// Waits until it has ended, and returns whether it ended in order.
+    pub(crate) async fn ended(&mut self) -> bool {
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.success();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether it ended without being told to.
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
     }
 
     /// Asks it to end, and returns whether it ended in order.
     pub(crate) fn terminate(mut self) -> bool {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill")
-            .args(["-TERM", &pid])
-            .status()
-            .expect("kill");
-        assert!(sent.success());
+        self.ask_to_end();
         self.child.wait().expect("an ended process").success()
     }
 
-    async fn ready(&mut self) {
+    /// The names of its threads, which Linux cuts to 15 letters.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let tasks = std::fs::read_dir(tasks).expect("the threads of a process that runs");
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim_end().to_owned())
+            .collect()
+    }
+
+    /// Waits until it accepts connections.
+    pub(crate) async fn ready(&mut self) {
         for _ in 0..300 {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("{} ended at its start: {status}", self.name);
@@ -91,6 +188,14 @@ impl Service {
         }
         panic!("{} does not listen after 30 s", self.name);
     }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status()
+            .expect("kill");
+        assert!(sent.success(), "{} took no signal {name}", self.name);
+    }
 }
 
 impl Drop for Service {
@@ -101,14 +206,16 @@ impl Drop for Service {
     }
 }
 
-fn spawn(name: &str, port: u16, arguments: &[String]) -> Child {
-    Command::new(binary(name))
-        .args([
-            "--listen",
-            &format!("127.0.0.1:{port}"),
-            "--log-level",
-            "warn",
-        ])
+fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) -> Child {
+    let mut command = Command::new(program);
+    if let Some(log) = log {
+        let log = File::options().create(true).append(true).open(log);
+        command.stderr(log.expect("a file for the log"));
+    }
+    command
+        // What is logged beyond that, a test says by its arguments.
+        .env("HAPPYPATH_LOG_LEVEL", "warn")
+        .args(["--listen", &format!("127.0.0.1:{port}")])
         .args(arguments)
         .stdin(Stdio::null())
         .spawn()
@@ -132,6 +239,13 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
+    /// Whether there is a header.
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        let prefix = format!("{name}:");
+        let mut lines = self.headers.lines();
+        lines.any(|line| line.to_ascii_lowercase().starts_with(&prefix))
+    }
+
     /// The value of a header.
     pub(crate) fn header(&self, name: &str) -> &str {
         let prefix = format!("{name}:");

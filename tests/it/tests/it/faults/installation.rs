@@ -1,0 +1,318 @@
+//! Four services as processes of their own, on a Redis and a PostgreSQL of their own, and what can be asked of them.
+//!
+//! It breaks nothing by itself: the tests do.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::engine::v1::partition_service_client::PartitionServiceClient;
+use proto::engine::v1::{AwaitIdleRequest, ListPartitionsRequest, Partition};
+use tempfile::TempDir;
+use testkit::{PostgresServer, RedisServer};
+use tokio::time::Instant;
+use tonic::Request;
+use tonic::transport::{Channel, Endpoint};
+
+use super::hooks::Hooks;
+use crate::process::{self, Service};
+
+/// Enough that a fault meets several at once, few enough that each is busy under a modest load.
+pub(crate) const PARTITIONS: u16 = 8;
+/// The shortest that the configuration takes: what holds up a partition is the work of the test, not its waiting.
+pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
+/// How long anything may take on a busy machine. Above the minute after which a delivery that died with its process is
+/// tried again.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
+/// How long a question may take where all is well.
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long to wait before a question is asked again.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The services, by their place in [`Installation::services`].
+pub(crate) const IDENTITY: usize = 0;
+pub(crate) const SEGMENTATION: usize = 1;
+pub(crate) const JOURNEY: usize = 2;
+pub(crate) const ACTIVATION: usize = 3;
+pub(crate) const NAMES: [&str; 4] = ["identity", "segmentation", "journey", "activation"];
+
+/// What a commit promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// What Redis keeps.
+    Hot,
+    /// What SQL keeps.
+    Journal,
+}
+
+impl Durability {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hot => "hot",
+            Self::Journal => "journal",
+        }
+    }
+}
+
+/// Four services and their stores.
+pub(crate) struct Installation {
+    pub(crate) services: Vec<Service>,
+    pub(crate) redis: RedisServer,
+    /// Where Redis keeps its files.
+    pub(crate) redis_folder: PathBuf,
+    pub(crate) postgres: PostgresServer,
+    pub(crate) hooks: Hooks,
+    pub(crate) arguments: Vec<String>,
+    folder: TempDir,
+}
+
+impl Installation {
+    /// Starts everything, and applies [`definitions`].
+    pub(crate) async fn start(durability: Durability) -> Self {
+        let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
+        Self::start_on(durability, redis).await
+    }
+
+    /// As [`Self::start`], on a Redis that was set up for the test.
+    pub(crate) async fn start_on(durability: Durability, redis: RedisServer) -> Self {
+        let postgres = PostgresServer::start().expect("a PostgreSQL");
+        let database = postgres.create_database().expect("a database");
+        let ports = NAMES.map(|_| process::free_port());
+        let settings = [
+            ("--hot-store", redis.url()),
+            ("--database", database),
+            ("--partitions", PARTITIONS.to_string()),
+            ("--lease-ttl", format!("{}ms", LEASE_TTL.as_millis())),
+            ("--durability", durability.name().to_owned()),
+        ];
+        let peers = NAMES.iter().zip(ports).map(|(name, port)| {
+            (
+                format!("--{name}-address"),
+                format!("http://127.0.0.1:{port}"),
+            )
+        });
+        let arguments: Vec<String> = settings
+            .into_iter()
+            .map(|(flag, value)| (flag.to_owned(), value))
+            .chain(peers)
+            .flat_map(|(flag, value)| [flag, value])
+            .collect();
+        let answer = redis.ask(&["CONFIG", "GET", "dir"]).expect("an answer");
+        let redis_folder = answer.lines().last().expect("a folder").into();
+        let mut installation = Self {
+            services: Vec::new(),
+            redis,
+            redis_folder,
+            postgres,
+            hooks: Hooks::receive().await,
+            arguments,
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        // At the same time, as an operator would.
+        for (name, port) in NAMES.into_iter().zip(ports) {
+            let service = installation.spawn(process::older_binary(name), name, port);
+            installation.services.push(service);
+        }
+        for service in &mut installation.services {
+            service.ready().await;
+        }
+        let text = definitions(&installation.hooks.url());
+        installation.apply(&text).await;
+        installation
+    }
+
+    /// Starts one more process of a service.
+    pub(crate) async fn add_replica(&mut self, service: usize) {
+        let name = NAMES[service];
+        let replica = self.spawn(process::binary(name), name, process::free_port());
+        self.services.push(replica);
+        let last = self.services.last_mut().expect("just added");
+        last.ready().await;
+    }
+
+    /// Asks the process that was added last to end, and waits until it has.
+    pub(crate) async fn end_last(&mut self) {
+        let mut last = self.services.pop().expect("a process");
+        last.ask_to_end();
+        assert!(
+            last.ended().await,
+            "{} did not end in order\n{}",
+            last.name,
+            self.logs()
+        );
+    }
+
+    fn spawn(&self, program: PathBuf, name: &'static str, port: u16) -> Service {
+        let log = Some(log_file(self.folder.path(), name, port));
+        Service::spawn(program, name, port, self.arguments.clone(), log)
+    }
+
+    /// The settings that name the stores.
+    pub(crate) fn stores(&self) -> Vec<String> {
+        let pairs = self.arguments.chunks(2);
+        pairs
+            .filter(|pair| ["--hot-store", "--database", "--partitions"].contains(&&*pair[0]))
+            .flatten()
+            .cloned()
+            .collect()
+    }
+
+    /// Where a service is.
+    pub(crate) fn channel(&self, service: usize) -> Channel {
+        channel(&self.services[service].url())
+    }
+
+    /// Applies definitions, again where a service does not answer yet.
+    pub(crate) async fn apply(&mut self, text: &str) {
+        let file = self.folder.path().join("definitions.yaml");
+        std::fs::write(&file, text).expect("a file");
+        let file = file.display().to_string();
+        let mut arguments = vec!["apply".to_owned(), "-f".to_owned(), file];
+        // The same addresses as the services have.
+        let peers = self
+            .arguments
+            .chunks(2)
+            .filter(|pair| pair[0].ends_with("-address"));
+        arguments.extend(peers.flatten().cloned());
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let applied = process::run("happypath", &words);
+            if applied.status.success() {
+                return;
+            }
+            let reason = String::from_utf8_lossy(&applied.stderr).into_owned();
+            assert!(Instant::now() < deadline, "{reason}\n{}", self.logs());
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The partitions of a service, as one of its processes sees them.
+    pub(crate) async fn partitions(&self, service: usize) -> Result<Vec<Partition>, tonic::Status> {
+        let mut client = PartitionServiceClient::new(self.channel(service));
+        let mut request = Request::new(ListPartitionsRequest::default());
+        request.set_timeout(ANSWER);
+        Ok(client
+            .list_partitions(request)
+            .await?
+            .into_inner()
+            .partitions)
+    }
+
+    /// Waits until all processes say twice that nothing happened in between.
+    pub(crate) async fn await_idle(&self) -> Result<(), tonic::Status> {
+        let mut last = None;
+        loop {
+            let mut commit_count = 0;
+            for service in &self.services {
+                let mut client = PartitionServiceClient::new(channel(&service.url()));
+                let mut request = Request::new(AwaitIdleRequest::default());
+                request.set_timeout(ANSWER);
+                commit_count += client.await_idle(request).await?.into_inner().commit_count;
+            }
+            if last == Some(commit_count) {
+                return Ok(());
+            }
+            last = Some(commit_count);
+        }
+    }
+
+    /// Fails where a process ended that nobody told to.
+    pub(crate) fn assert_running(&mut self) {
+        for place in 0..self.services.len() {
+            let is_gone = self.services[place].is_gone();
+            let name = self.services[place].name;
+            assert!(!is_gone, "{name} ended by itself\n{}", self.logs());
+        }
+    }
+
+    /// The ends of all logs, for whoever reads why a test failed.
+    pub(crate) fn logs(&self) -> String {
+        /// Lines of each log.
+        const LINES: usize = 30;
+        let mut text = String::new();
+        let files = std::fs::read_dir(self.folder.path()).expect("a folder");
+        for file in files.flatten().map(|entry| entry.path()) {
+            if file.extension().is_some_and(|extension| extension == "log") {
+                let log = std::fs::read_to_string(&file).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().collect();
+                let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
+                text.push_str(&format!("== {}\n{end}\n", file.display()));
+            }
+        }
+        text
+    }
+}
+
+fn log_file(folder: &Path, name: &str, port: u16) -> PathBuf {
+    folder.join(format!("{name}-{port}.log"))
+}
+
+/// A channel that connects when it is used, and again after its server was away.
+pub(crate) fn channel(url: &str) -> Channel {
+    Endpoint::from_shared(url.to_owned())
+        .expect("a URL")
+        .connect_timeout(ANSWER)
+        .connect_lazy()
+}
+
+/// Asks again until there is an answer; absent where there is none in time.
+pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return Some(answer);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// How long each run waits before it sends, so that timers are in play.
+pub(crate) const WAIT: Duration = Duration::from_millis(300);
+
+/// Signs the webhooks; nobody here checks that.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
+
+/// Every purchase starts a run of its own, which waits, sends one webhook and ends with a receipt; the second purchase
+/// makes a buyer, who is welcomed.
+pub(crate) fn definitions(hook: &str) -> String {
+    let wait_ms = WAIT.as_millis();
+    format!(
+        r#"
+segment: {{name: buyers, expression: 'events("purchase").count() >= 2'}}
+---
+channel:
+  name: shop
+  webhook: {{url: "{hook}", secret: {SECRET}, allow_private_network: true}}
+---
+template: {{name: thanks, body: '{{{{ event.order }}}}'}}
+---
+journey:
+  name: thank_buyers
+  entry: {{trigger: {{event: purchase}}, key: order, reentry: REENTRY_AFTER_EXIT}}
+  steps:
+    - id: pause
+      wait: {{duration: {wait_ms}ms}}
+    - id: thank
+      send: {{channel: shop, template: thanks, purpose: marketing}}
+    - id: until_it_arrived
+      wait_for:
+        branches: [{{trigger: {{event: activation_delivered}}, next: done}}]
+        timeout: 1h
+        on_timeout: give_up
+    - id: give_up
+      exit: {{outcome: RUN_OUTCOME_FAILURE}}
+    - id: done
+      exit: {{outcome: RUN_OUTCOME_SUCCESS}}
+---
+journey:
+  name: welcome_buyers
+  entry: {{trigger: {{segment_entered: buyers}}, reentry: REENTRY_NEVER}}
+  steps:
+    - id: welcome
+      milestone: {{name: welcomed}}
+"#
+    )
+}

@@ -1,0 +1,68 @@
+//! Services are killed at random moments, again and again.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::installation::{ACTIVATION, Durability, Installation, NAMES};
+use super::load::{Load, Record};
+use super::{CALM, shared_machine};
+use crate::random::Random;
+
+/// How many services are killed at level `journal`.
+const KILLS: usize = 50;
+/// How many at level `hot`, where a process that dies takes nothing with it either: the stores stay.
+const HOT_KILLS: usize = 16;
+/// The time between two kills: from before the last victim is up again until all is well.
+const PAUSES_MS: std::ops::Range<u64> = 150..1_400;
+
+/// The order in which services die. All die equally often; the deliverer in the first half, since a delivery that died
+/// with it is tried again after a minute, which passes meanwhile.
+fn victims(count: usize, random: &mut Random) -> Vec<usize> {
+    let mut victims: Vec<usize> = (0..count).map(|place| place % NAMES.len()).collect();
+    random.shuffle(&mut victims);
+    let half = count / 2;
+    for place in half..count {
+        if victims[place] == ACTIVATION {
+            let other = (0..half).find(|other| victims[*other] != ACTIVATION);
+            victims.swap(place, other.expect("a quarter is less than a half"));
+        }
+    }
+    victims
+}
+
+async fn kill(durability: Durability, count: usize) {
+    let _machine = shared_machine().await;
+    let mut random = Random::new();
+    let record: Arc<Mutex<Record>> = Arc::default();
+    let mut installation = Installation::start(durability).await;
+    let load = Load::start(installation.services[0].url(), &record);
+    for victim in victims(count, &mut random) {
+        tokio::time::sleep(Duration::from_millis(random.within(PAUSES_MS))).await;
+        installation.assert_running();
+        installation.services[victim].kill();
+        installation.services[victim].respawn();
+    }
+    tokio::time::sleep(CALM).await;
+    load.stop().await;
+    installation.review(&record, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_killed_fifty_times_under_load_lose_and_double_nothing_at_level_journal() {
+    kill(Durability::Journal, KILLS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_killed_under_load_lose_and_double_nothing_at_level_hot() {
+    kill(Durability::Hot, HOT_KILLS).await;
+}
+
+#[test]
+fn every_service_dies_equally_often() {
+    let victims = victims(KILLS, &mut Random::from_seed(1));
+    for service in 0..NAMES.len() {
+        let count = victims.iter().filter(|victim| **victim == service).count();
+        assert!((KILLS / 4..=KILLS / 4 + 1).contains(&count), "{count}");
+    }
+    assert!(!victims[KILLS / 2..].contains(&ACTIVATION));
+}

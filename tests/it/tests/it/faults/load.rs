@@ -1,0 +1,286 @@
+//! A steady, modest load of events, sent as clients should: again and again under the same names until acknowledged.
+//!
+//! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use proto::identity::v1::identity_service_client::IdentityServiceClient;
+use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, IngestStreamResponse};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status, Streaming};
+use tonic_types::StatusExt as _;
+
+use super::installation::{PATIENCE, channel};
+use crate::history::Sent;
+
+/// So many that none has more than a few runs under way at once.
+pub(crate) const USERS: usize = 240;
+/// Clients that send one event a call.
+const CALLERS: usize = 4;
+/// The pause of each between two events: 40 events a second from all.
+const CALLER_PAUSE: Duration = Duration::from_millis(100);
+/// Events in one batch of the client that streams.
+const BATCH: usize = 5;
+/// Its pause between two batches: 20 events a second.
+const BATCH_PAUSE: Duration = Duration::from_millis(250);
+/// How long a client waits for an answer before it asks again.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How long a client that was refused waits at the most, whatever it was told.
+const RETRY_MOST: Duration = Duration::from_millis(500);
+/// How long it waits where it was told nothing.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// An attempt that was not acknowledged.
+#[derive(Debug, Clone)]
+pub(crate) struct Refusal {
+    pub(crate) time: Instant,
+    pub(crate) code: Code,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) message: String,
+}
+
+/// What was sent, over all loads of a test.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) sent: Vec<Sent>,
+    pub(crate) refusals: Vec<Refusal>,
+    /// How many clients of streams there were: each has a source of its own.
+    streams: u32,
+}
+
+/// Clients that send until they are stopped.
+pub(crate) struct Load {
+    shared: Arc<Shared>,
+    clients: JoinSet<()>,
+}
+
+struct Shared {
+    url: String,
+    record: Arc<Mutex<Record>>,
+    is_stopped: AtomicBool,
+}
+
+impl Load {
+    /// Starts to send to an identity service.
+    pub(crate) fn start(url: String, record: &Arc<Mutex<Record>>) -> Self {
+        let shared = Arc::new(Shared {
+            url,
+            record: Arc::clone(record),
+            is_stopped: AtomicBool::new(false),
+        });
+        let mut clients = JoinSet::new();
+        for _ in 0..CALLERS {
+            clients.spawn(Arc::clone(&shared).call());
+        }
+        clients.spawn(Arc::clone(&shared).stream());
+        Self { shared, clients }
+    }
+
+    /// Sends nothing new, and waits until everything that was sent is acknowledged.
+    pub(crate) async fn stop(mut self) {
+        self.shared.is_stopped.store(true, Ordering::Relaxed);
+        while let Some(ended) = self.clients.join_next().await {
+            if let Err(error) = ended {
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn record(&self) -> MutexGuard<'_, Record> {
+        lock(&self.record)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    /// The next event, on record as sent.
+    fn next(&self) -> Sent {
+        let mut record = self.record();
+        let order = u32::try_from(record.sent.len()).expect("a short test");
+        let sent = Sent {
+            order,
+            user: record.sent.len() % USERS,
+            first_time: Instant::now(),
+            ack_time: None,
+        };
+        record.sent.push(sent.clone());
+        sent
+    }
+
+    fn acknowledge(&self, events: &[Sent]) {
+        let now = Instant::now();
+        let mut record = self.record();
+        for event in events {
+            record.sent[event.order as usize].ack_time = Some(now);
+        }
+    }
+
+    /// Takes note of a refusal, and waits as the server asks.
+    async fn refused(&self, status: &Status, since: Instant) {
+        let is_final = matches!(
+            status.code(),
+            Code::InvalidArgument | Code::FailedPrecondition | Code::NotFound | Code::Unimplemented
+        );
+        assert!(!is_final, "no retry helps against {status:?}");
+        assert!(since.elapsed() < PATIENCE, "still refused: {status:?}");
+        let retry_after = status
+            .get_details_retry_info()
+            .and_then(|info| info.retry_delay);
+        self.record().refusals.push(Refusal {
+            time: Instant::now(),
+            code: status.code(),
+            retry_after,
+            message: status.message().to_owned(),
+        });
+        tokio::time::sleep(retry_after.unwrap_or(RETRY).min(RETRY_MOST)).await;
+    }
+
+    /// One event a call.
+    async fn call(self: Arc<Self>) {
+        let mut client = IdentityServiceClient::new(channel(&self.url));
+        while !self.is_stopped() {
+            let sent = self.next();
+            let request = IngestRequest {
+                // The same name at each attempt.
+                request_id: format!("request-{}", sent.order),
+                events: vec![event(&sent, 0)],
+                ..IngestRequest::default()
+            };
+            loop {
+                let mut attempt = Request::new(request.clone());
+                attempt.set_timeout(ANSWER);
+                match client.ingest(attempt).await {
+                    Ok(_) => break,
+                    Err(status) => self.refused(&status, sent.first_time).await,
+                }
+            }
+            self.acknowledge(&[sent]);
+            tokio::time::sleep(CALLER_PAUSE).await;
+        }
+    }
+
+    /// Batches on a stream, from a source that counts its events.
+    async fn stream(self: Arc<Self>) {
+        let source = {
+            let mut record = self.record();
+            record.streams += 1;
+            format!("stream-{}", record.streams)
+        };
+        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut open: Option<OpenStream> = None;
+        let mut sequence = 0;
+        while !self.is_stopped() {
+            let sent: Vec<Sent> = (0..BATCH).map(|_| self.next()).collect();
+            let events = sent.iter().map(|sent| {
+                sequence += 1;
+                event(sent, sequence)
+            });
+            let batch = IngestStreamRequest {
+                events: events.collect(),
+                source: source.clone(),
+                ..IngestStreamRequest::default()
+            };
+            loop {
+                let attempt = async {
+                    let stream = match open.take() {
+                        Some(stream) => stream,
+                        None => OpenStream::open(&mut client).await?,
+                    };
+                    stream.send(batch.clone()).await
+                };
+                match tokio::time::timeout(ANSWER, attempt).await {
+                    Ok(Ok((stream, answer))) => {
+                        assert_eq!(answer.rejected, [], "a batch of good events");
+                        open = Some(stream);
+                        break;
+                    }
+                    Ok(Err(status)) => self.refused(&status, sent[0].first_time).await,
+                    Err(_) => {
+                        let status = Status::deadline_exceeded("no answer on the stream");
+                        self.refused(&status, sent[0].first_time).await;
+                    }
+                }
+            }
+            self.acknowledge(&sent);
+            tokio::time::sleep(BATCH_PAUSE).await;
+        }
+    }
+}
+
+/// A stream of batches and one of answers.
+struct OpenStream {
+    batches: mpsc::Sender<IngestStreamRequest>,
+    answers: Streaming<IngestStreamResponse>,
+}
+
+impl OpenStream {
+    async fn open(client: &mut IdentityServiceClient<Channel>) -> Result<Self, Status> {
+        let (batches, sent) = mpsc::channel(1);
+        let answers = client.ingest_stream(ReceiverStream::new(sent)).await?;
+        Ok(Self {
+            batches,
+            answers: answers.into_inner(),
+        })
+    }
+
+    /// Sends a batch and waits for its answer. The stream is lost where there is none.
+    async fn send(
+        mut self,
+        batch: IngestStreamRequest,
+    ) -> Result<(Self, IngestStreamResponse), Status> {
+        let ended = || Status::unavailable("the stream ended");
+        if self.batches.send(batch).await.is_err() {
+            // The reason is on the other half.
+            self.answers.message().await?;
+            return Err(ended());
+        }
+        let answer = self.answers.message().await?.ok_or_else(ended)?;
+        Ok((self, answer))
+    }
+}
+
+fn event(sent: &Sent, sequence: u64) -> Event {
+    let text = |text: String| prost_types::Value {
+        kind: Some(prost_types::value::Kind::StringValue(text)),
+    };
+    let order = sent.order.to_string();
+    Event {
+        event_id: event_id(sent.order),
+        name: "purchase".to_owned(),
+        identifiers: HashMap::from([("user_id".to_owned(), user_id(sent.user))]),
+        properties: Some(prost_types::Struct {
+            fields: [("order".to_owned(), text(order))].into_iter().collect(),
+        }),
+        sequence,
+        ..Event::default()
+    }
+}
+
+/// The id of the event of an order.
+pub(crate) fn event_id(order: u32) -> String {
+    format!("event-{order}")
+}
+
+/// The order of an event's id.
+pub(crate) fn order(event_id: &str) -> Option<u32> {
+    event_id.strip_prefix("event-")?.parse().ok()
+}
+
+/// The identifier of a user.
+pub(crate) fn user_id(user: usize) -> String {
+    format!("user-{user}")
+}
+
+/// Locks a record.
+pub(crate) fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
+    record.lock().unwrap_or_else(PoisonError::into_inner)
+}

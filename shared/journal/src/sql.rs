@@ -30,6 +30,8 @@ mod read;
 mod snapshots;
 mod statements;
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use hot::{Origin, Slot, StreamId, Writer};
@@ -39,9 +41,10 @@ use storage::{Database, StorageError};
 
 use self::commits::{PostgresCommits, SqliteCommits};
 use self::entries::{PackedEntry, PostgresEntries, SqliteEntries};
+pub(crate) use self::payload::unpack;
 use self::queue::Queue;
-pub(crate) use self::statements::Statements;
-pub(crate) use self::{payload::unpack, statements::unsigned};
+pub(crate) use self::statements::{Statements, failed, signed, unsigned};
+use crate::metrics::{self, Row};
 use crate::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
 
 /// The name of the chain of migrations.
@@ -56,12 +59,17 @@ pub struct SqlLog {
 }
 
 impl SqlLog {
+    /// Brings the tables up to date.
+    pub(crate) async fn migrate(database: &Database) -> Result<(), StorageError> {
+        database.migrate(OWNER, migration::migrations()).await
+    }
+
     /// Opens the log: brings its tables up to date, and starts the tasks that write. They end when it is dropped.
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer.
     pub async fn open(database: Database) -> Result<Self, StorageError> {
-        database.migrate(OWNER, migration::migrations()).await?;
+        Self::migrate(&database).await?;
         let statements = Statements::new(database.clone());
         let (commits, entries) = if database.orm().get_database_backend() == DbBackend::Postgres {
             let pool = database.orm().get_postgres_connection_pool();
@@ -96,7 +104,7 @@ impl Log for SqlLog {
             "INSERT INTO journal_writer (worker, create_time) VALUES ($1, $2) RETURNING id";
         let values = [worker.into(), statements::now().into()];
         let row = self.statements.one(insert, values).await?;
-        let id: i32 = row.try_get_by_index(0).map_err(statements::failed)?;
+        let id: i32 = row.try_get_by_index(0).map_err(failed)?;
         let number = u32::try_from(id)
             .map_err(|_| LogError::Damaged(format!("a writer has the number {id}")))?;
         Ok(Writer::process(number))
@@ -104,11 +112,17 @@ impl Log for SqlLog {
 
     async fn append_commit(&self, row: CommitRow) -> Result<Journaled, LogError> {
         let payload = payload::pack(&row.payload);
-        self.commits.write(CommitRow { payload, ..row }).await
+        let begun = Instant::now();
+        let written = self.commits.write(CommitRow { payload, ..row }).await;
+        metrics::appended(Row::Commit, written.is_ok(), begun.elapsed());
+        written
     }
 
     async fn append_entry(&self, row: EntryRow) -> Result<(), LogError> {
-        self.entries.write(PackedEntry::new(row)).await
+        let begun = Instant::now();
+        let written = self.entries.write(PackedEntry::new(row)).await;
+        metrics::appended(Row::Entry, written.is_ok(), begun.elapsed());
+        written
     }
 
     async fn head(&self, slot: Slot) -> Result<LogHead, LogError> {

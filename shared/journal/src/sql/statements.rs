@@ -27,10 +27,10 @@ impl Statements {
     }
 
     /// Reads rows. Arguments are `$1`, `$2` and so on with both databases.
-    pub(crate) async fn all<const N: usize>(
+    pub(crate) async fn all(
         &self,
         sql: &str,
-        values: [Value; N],
+        values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<QueryResult>, LogError> {
         let orm = self.database.orm();
         let statement = Statement::from_sql_and_values(orm.get_database_backend(), sql, values);

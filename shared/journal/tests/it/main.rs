@@ -1,5 +1,7 @@
 //! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database does.
 
+mod events;
+mod journaled;
 mod memory;
 mod outage;
 mod sql;

@@ -14,12 +14,12 @@ use testkit::PostgresServer;
 /// A log in an empty database.
 pub(crate) struct Sql {
     url: DatabaseUrl,
+    #[expect(dead_code, reason = "it is there to be dropped")]
     place: Place,
     database: Option<Database>,
 }
 
 /// Where the database is; it ends with its last user.
-#[expect(dead_code, reason = "it is there to be dropped")]
 enum Place {
     Folder(TempDir),
     Server(Arc<PostgresServer>),
@@ -40,13 +40,13 @@ fn server() -> Arc<PostgresServer> {
 }
 
 impl Sql {
-    fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::sqlite_file(&folder.path().join("test.db"));
         Self::new(url, Place::Folder(folder))
     }
 
-    fn postgres() -> Self {
+    pub(crate) fn postgres() -> Self {
         let server = server();
         let url = server.create_database().expect("a database");
         Self::new(url.parse().expect("a URL"), Place::Server(server))
@@ -62,6 +62,13 @@ impl Sql {
             place,
             database: None,
         }
+    }
+}
+
+impl Sql {
+    /// The database, once it was opened.
+    pub(crate) fn database(&self) -> Database {
+        self.database.clone().expect("it is open")
     }
 }
 

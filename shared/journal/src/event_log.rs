@@ -1,0 +1,262 @@
+//! Reads the event log: by customer, by partition, or all of it, in a range of time.
+//!
+//! Within a page, events are in the order of time. Pages follow the rows, by the earliest event of each: events that arrived
+//! together in a wide range of times, such as an import, can be on a later page than younger ones. It does not know of
+//! merges: whoever asks names every customer that the events were accepted for.
+
+use std::collections::{HashSet, VecDeque};
+
+use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
+use prost::Message;
+use proto::stream::v1::record::Body;
+use proto::stream::v1::{Batch, Event};
+use storage::Database;
+
+pub use crate::events::EventPlace;
+use crate::events::limits::PARTITIONS_AT_ONCE;
+use crate::events::{Budget, RowKey, Scan, Step, hash_of};
+use crate::sql::Statements;
+use crate::{LogError, SqlLog};
+
+/// Which events are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventsBy {
+    /// Those of these customers, by the ids that they had when the events were accepted.
+    Customers(Vec<CustomerId>),
+    /// Those of a partition.
+    Partition(PartitionId),
+    /// All of them.
+    All,
+}
+
+/// A search of the event log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventQuery {
+    /// Whose events.
+    pub by: EventsBy,
+    /// Events at or after this instant.
+    pub from: Timestamp,
+    /// And before this one.
+    pub to: Timestamp,
+}
+
+/// An event of the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedEvent {
+    /// The customer, as known when the event was accepted.
+    pub customer: CustomerId,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Whether it came by the low-priority lane.
+    pub is_bulk: bool,
+    /// The event.
+    pub event: Event,
+}
+
+/// A page of events.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EventPage {
+    /// The events, in the order of time. There may be fewer than asked for, and none, before the last page.
+    pub events: Vec<LoggedEvent>,
+    /// Where the next page begins; absent on the last.
+    pub next: Option<EventPlace>,
+}
+
+/// The event log of a deployment that keeps one. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventLog {
+    statements: Statements,
+    partitions: PartitionCount,
+}
+
+impl EventLog {
+    /// Opens the event log; its tables are brought up to date.
+    ///
+    /// # Errors
+    /// [`storage::StorageError`] where the database does not answer.
+    pub async fn open(
+        database: Database,
+        partitions: PartitionCount,
+    ) -> Result<Self, storage::StorageError> {
+        SqlLog::migrate(&database).await?;
+        Ok(Self {
+            statements: Statements::new(database),
+            partitions,
+        })
+    }
+
+    /// Reads a page of up to `size` events after a place. The work for a page is bounded: a search for a customer with few
+    /// events can take several pages, some of them empty.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`]; [`LogError::Damaged`] where a row cannot be read.
+    pub async fn read(
+        &self,
+        query: &EventQuery,
+        after: Option<EventPlace>,
+        size: usize,
+    ) -> Result<EventPage, LogError> {
+        let wanted = Wanted::new(query);
+        let partitions = self.partitions_of(&query.by);
+        let groups = partitions.chunks(PARTITIONS_AT_ONCE).zip(0_u16..);
+        let mut after = after;
+        let mut budget = Budget::PAGE;
+        let mut page = Page {
+            events: Vec::new(),
+            size: size.max(1),
+        };
+        let start = after.map_or(0, |place| place.group);
+        for (partitions, group) in groups {
+            if group < start {
+                continue;
+            }
+            let place = after.take();
+            let mut scan = Scan {
+                statements: &self.statements,
+                partitions,
+                hashes: wanted.hashes.as_deref(),
+                from: query.from.as_millis(),
+                to: query.to.as_millis(),
+                headers: VecDeque::new(),
+                after: place.map(|place| (place.row, place.records.is_none())),
+                budget,
+            };
+            let mut begun = place.and_then(|place| Some((place.row, place.records?)));
+            while let Step::Rows(rows) = scan.step().await? {
+                for (key, payload) in rows {
+                    let skip = begun.take_if(|(row, _)| *row == key);
+                    let skip = skip.map_or(0, |(_, records)| records);
+                    if let Some(records) = page.take(key, payload, skip, &wanted)? {
+                        return Ok(page.end(group, key, Some(records)));
+                    }
+                }
+                if let (true, Some((key, _))) =
+                    (page.is_full() || scan.budget.is_spent(), scan.after)
+                {
+                    return Ok(page.end(group, key, None));
+                }
+            }
+            budget = scan.budget;
+        }
+        Ok(page.last())
+    }
+
+    /// The partitions to search, in order.
+    fn partitions_of(&self, by: &EventsBy) -> Vec<u16> {
+        let mut partitions: Vec<u16> = match by {
+            EventsBy::Customers(customers) => customers
+                .iter()
+                .map(|customer| self.partitions.partition_of(customer.fragment()).number())
+                .collect(),
+            EventsBy::Partition(partition) => vec![partition.number()],
+            EventsBy::All => self.partitions.iter().map(PartitionId::number).collect(),
+        };
+        partitions.sort_unstable();
+        partitions.dedup();
+        partitions
+    }
+}
+
+/// What a search is for, as it is looked up.
+struct Wanted {
+    customers: Option<HashSet<CustomerId>>,
+    hashes: Option<Vec<u32>>,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl Wanted {
+    fn new(query: &EventQuery) -> Self {
+        let customers = match &query.by {
+            EventsBy::Customers(customers) => {
+                Some(customers.iter().copied().collect::<HashSet<CustomerId>>())
+            }
+            EventsBy::Partition(_) | EventsBy::All => None,
+        };
+        Self {
+            hashes: customers
+                .as_ref()
+                .map(|customers| customers.iter().map(|id| hash_of(*id)).collect()),
+            customers,
+            from: query.from,
+            to: query.to,
+        }
+    }
+
+    fn has(&self, customer: CustomerId, time: Timestamp) -> bool {
+        let customers = self.customers.as_ref();
+        self.from <= time
+            && time < self.to
+            && customers.is_none_or(|customers| customers.contains(&customer))
+    }
+}
+
+/// The page that is being filled.
+struct Page {
+    events: Vec<LoggedEvent>,
+    size: usize,
+}
+
+impl Page {
+    fn is_full(&self) -> bool {
+        self.events.len() >= self.size
+    }
+
+    /// Takes what is wanted of a row after some of its records. Where the page is full before its end, returns how many
+    /// records are done with.
+    fn take(
+        &mut self,
+        key: RowKey,
+        payload: bytes::Bytes,
+        skip: u32,
+        wanted: &Wanted,
+    ) -> Result<Option<u32>, LogError> {
+        let damaged =
+            |why: String| LogError::Damaged(format!("entry {} of the event log {why}", key.seq));
+        let batch = Batch::decode(payload).map_err(|error| damaged(error.to_string()))?;
+        for (record, number) in batch.records.into_iter().zip(0_u32..) {
+            let Some(Body::Event(event)) = record.body else {
+                continue;
+            };
+            if number < skip {
+                continue;
+            }
+            let customer = CustomerId::try_from_bytes(&record.customer_id)
+                .map_err(|error| damaged(error.to_string()))?;
+            let time = Timestamp::from_millis(record.time_ms);
+            if !wanted.has(customer, time) {
+                continue;
+            }
+            if self.is_full() {
+                return Ok(Some(number));
+            }
+            self.events.push(LoggedEvent {
+                customer,
+                time,
+                is_bulk: key.is_bulk(),
+                event,
+            });
+        }
+        Ok(None)
+    }
+
+    fn end(self, group: u16, row: RowKey, records: Option<u32>) -> EventPage {
+        EventPage {
+            next: Some(EventPlace {
+                group,
+                row,
+                records,
+            }),
+            ..self.last()
+        }
+    }
+
+    fn last(mut self) -> EventPage {
+        // Stable: what happened at the same time stays in the order in which it was accepted.
+        self.events.sort_by_key(|logged| logged.time);
+        EventPage {
+            events: self.events,
+            next: None,
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Limits of searches in the event log, each with its reason.
+
+/// Rows that one statement looks at in one partition, without unpacking them.
+pub(crate) const HEADERS: usize = 256;
+/// Rows looked at for one page: some tenths of a second; a search goes on with the next page.
+pub(crate) const HEADERS_PER_PAGE: usize = 16_384;
+/// Partitions whose rows are put in one order of time. A customer has been in a few; a search of all goes through them
+/// some at a time.
+pub(crate) const PARTITIONS_AT_ONCE: usize = 8;
+/// Rows read by one statement.
+pub(crate) const ROWS: usize = 32;
+/// Packed bytes read for one page, after which it ends early: what a process can spare for one caller.
+pub(crate) const BYTES_PER_PAGE: u64 = 8 * 1024 * 1024;

@@ -70,7 +70,7 @@ fn welcome(url: &str, stores: &str, started: Instant) -> String {
          happypath track signed_up --id user_id=u1 --trait plan=free{address}\n  \
          happypath customer user_id:u1{address}\n  \
          happypath get segments{address}\n  \
-         happypath partitions{address}\n\n\
+         happypath status{address}\n\n\
          Ctrl+C ends it; what it knows stays in the folder.",
         started.elapsed().as_millis()
     )

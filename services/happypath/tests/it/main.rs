@@ -191,6 +191,18 @@ fn an_event_moves_a_customer_through_everything_and_survives_a_restart() {
     assert_eq!(dev.json("map shop")["stages"][0]["present_count"], 1);
     assert_eq!(dev.json("segments")["segments"][0]["member_count"], 1);
     assert!(dev.ok("get journey welcome").contains("  name: welcome\n"));
+    let status = dev.json("status");
+    assert_eq!(status["well"], true, "{status}");
+    assert_eq!(status["services"][0]["service"], "segmentation");
+    assert_eq!(
+        status["services"][0]["unowned_partitions"],
+        Value::Array(vec![])
+    );
+    assert_eq!(
+        status["processes"][0]["installation"]["durability"],
+        "DURABILITY_EMBEDDED"
+    );
+    assert!(dev.ok("status").starts_with("All is well.\n"));
 
     let again = Dev::start_in(dev.stop());
     assert_eq!(again.json("flow welcome")["entered_count"], 1);

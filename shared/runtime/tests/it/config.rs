@@ -72,6 +72,15 @@ fn faults_name_setting_value_origin_and_remedy() {
         ),
         (
             None,
+            &["HAPPYPATH_TRACE_RATIO=1.5"],
+            &[("metrics_listen", "9464"), ("otlp_endpoint", "collector")],
+            "the configuration has 3 faults\n  \
+             otlp_endpoint = \"collector\" (from --otlp-endpoint): expected a URL such as http://host:7401\n  \
+             trace_ratio = \"1.5\" (from HAPPYPATH_TRACE_RATIO): expected a number from 0 to 1, such as 0.01\n  \
+             metrics_listen = \"9464\" (from --metrics-listen): expected an address and port, such as 127.0.0.1:9464",
+        ),
+        (
+            None,
             &["HAPPYPATH_DATABASE=mysql://me:secret@db/x"],
             &[("lease_ttl", "1ms"), ("identity_address", "identity")],
             "the configuration has 3 faults\n  \

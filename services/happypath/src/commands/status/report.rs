@@ -62,7 +62,11 @@ impl Report {
                     report.add(&installation, partitions);
                     Ok(installation)
                 }
-                Err(failure) => Err(failure.with_addresses(address).to_string()),
+                Err(failure) => {
+                    let text = failure.with_addresses(address).to_string();
+                    // What to do about it follows on a second line, for people who asked for something else.
+                    Err(text.lines().next().unwrap_or_default().to_owned())
+                }
             };
             report.processes.push(Process {
                 address: address.to_owned(),

@@ -25,8 +25,10 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
         let services = process.services.join(", ");
         match &process.answer {
             Err(cause) => problems.push(Problem {
-                what: format!("{services}: no answer"),
-                remedy: cause.clone(),
+                what: format!("{services}: {cause}"),
+                remedy:
+                    "start it there (`happypath dev` starts everything), or correct its address"
+                        .to_owned(),
             }),
             Ok(installation) => {
                 let runs = |name: &&&str| !installation.services.iter().any(|own| own == **name);
@@ -211,7 +213,10 @@ mod tests {
     fn a_process_that_does_not_answer_or_runs_something_else_is_told() {
         let mut silent = report(|_| {}, false);
         silent.processes[0].answer = Err("cannot reach http://j:7403: refused".to_owned());
-        assert_eq!(whats(&silent), ["journey: no answer"]);
+        assert_eq!(
+            whats(&silent),
+            ["journey: cannot reach http://j:7403: refused"]
+        );
         let mut other = report(|_| {}, false);
         other.processes[0].services.push("activation");
         assert_eq!(

@@ -14,6 +14,7 @@ mod limits;
 mod log;
 #[cfg(feature = "memory")]
 mod memory;
+mod metrics;
 mod packed;
 mod readers;
 mod recover;

@@ -8,7 +8,7 @@ use kernel::PartitionId;
 use super::JournaledStore;
 use crate::readers::inputs_of;
 use crate::recover::{failed, pause};
-use crate::{Recovered, limits, recover};
+use crate::{Recovered, limits, metrics, recover};
 
 impl JournaledStore {
     /// Opens a slot once the store has all that the log has of it and of the streams that it reads.
@@ -111,6 +111,7 @@ impl JournaledStore {
             took_ms = u64::try_from(recovered.took.as_millis()).unwrap_or(u64::MAX),
             "recovered a partition from the journal"
         );
+        metrics::recovered();
         Ok(recovered)
     }
 

@@ -187,7 +187,7 @@ mod tests {
                     own.lag = 12;
                     own.bulk_lag = 2;
                     own.oldest_waiting_time =
-                        Some(timestamp(NOW + Duration::from_millis(-wait_ms)));
+                        Some(timestamp(Timestamp::from_millis(NOW.as_millis() - wait_ms)));
                 }
             }
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hot::SharedHotStore;
 use kernel::Duration;
-use storage::LeaseStore;
+use storage::{Leases, SharedLeases};
 use tokio::sync::watch;
 
 use crate::{Clock, Core, Dispatcher, SystemClock, TimeSource, limits};
@@ -15,7 +15,7 @@ pub struct EngineConfig<C: Core> {
     /// Where states, timers and streams are.
     pub hot: SharedHotStore,
     /// Where leases are.
-    pub leases: LeaseStore,
+    pub leases: SharedLeases,
     /// The `now` of the cores.
     pub time: TimeSource,
     /// The clock that leases are measured with: the machine's, except in tests.
@@ -32,20 +32,22 @@ pub struct EngineConfig<C: Core> {
     pub cache_bytes: usize,
     /// How many partitions work at once; the others wait, and their batches grow.
     pub parallel_ticks: usize,
+    pub(crate) is_traced: bool,
+    pub(crate) is_measured: bool,
 }
 
 impl<C: Core> EngineConfig<C> {
     /// The configuration of a service in production; change what differs.
     pub fn new(
         hot: SharedHotStore,
-        leases: LeaseStore,
+        leases: impl Leases,
         time: TimeSource,
         worker: impl Into<String>,
         definitions: watch::Receiver<Arc<C::Definitions>>,
     ) -> Self {
         Self {
             hot,
-            leases,
+            leases: Arc::new(leases),
             time,
             lease_clock: Arc::new(SystemClock),
             worker: worker.into(),
@@ -54,7 +56,18 @@ impl<C: Core> EngineConfig<C> {
             lease_ttl: limits::LEASE_TTL,
             cache_bytes: limits::CACHE_BYTES,
             parallel_ticks: limits::PARALLEL_TICKS,
+            is_traced: false,
+            is_measured: false,
         }
+    }
+
+    /// Says who reads what the engine tells of itself: traces, metrics. Nobody does unless this is called, and then
+    /// telling costs nothing.
+    #[must_use]
+    pub fn with_telemetry(mut self, is_traced: bool, is_measured: bool) -> Self {
+        self.is_traced = is_traced;
+        self.is_measured = is_measured;
+        self
     }
 
     /// Sets what takes the dispatched records.
@@ -69,7 +82,7 @@ impl<C: Core> Clone for EngineConfig<C> {
     fn clone(&self) -> Self {
         Self {
             hot: Arc::clone(&self.hot),
-            leases: self.leases.clone(),
+            leases: Arc::clone(&self.leases),
             time: self.time.clone(),
             lease_clock: Arc::clone(&self.lease_clock),
             worker: self.worker.clone(),
@@ -78,6 +91,8 @@ impl<C: Core> Clone for EngineConfig<C> {
             lease_ttl: self.lease_ttl,
             cache_bytes: self.cache_bytes,
             parallel_ticks: self.parallel_ticks,
+            is_traced: self.is_traced,
+            is_measured: self.is_measured,
         }
     }
 }

@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hot::{HotError, HotStore, Owner, Slot};
+use hot::{HotError, HotStore, Owner, Slot, marks};
 
 use crate::limits;
-
-/// Counters of the engine itself begin so; they are no business of services.
-pub(crate) const OWN_PREFIX: &str = "engine:";
 
 /// Sums the counters of a service whose names begin with `prefix` (empty: all) over all partitions.
 ///
@@ -29,7 +26,8 @@ pub async fn totals(
             BTreeMap::<Box<str>, i64>::new(),
             |mut sums, counters| async {
                 for (name, value) in counters {
-                    if name.starts_with(prefix) && !name.starts_with(OWN_PREFIX) {
+                    // Those of the engine itself are no business of services.
+                    if name.starts_with(prefix) && !name.starts_with(marks::PREFIX) {
                         let sum = sums.entry(name).or_default();
                         *sum = sum.saturating_add(value);
                     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
 use proto::engine::v1::Partition;
-use storage::LeaseStore;
+use storage::SharedLeases;
 
 use crate::ownership::Ownership;
 use crate::shared::Shared;
@@ -26,8 +26,10 @@ pub struct EngineHandle {
 pub(crate) struct Running {
     pub(crate) service: Owner,
     pub(crate) inputs: Vec<StreamName>,
+    /// Those of them that are of low priority.
+    pub(crate) bulk_inputs: Vec<StreamName>,
     pub(crate) hot: SharedHotStore,
-    pub(crate) leases: LeaseStore,
+    pub(crate) leases: SharedLeases,
     pub(crate) lease_clock: Arc<dyn Clock>,
     pub(crate) time: TimeSource,
     pub(crate) dispatcher: Option<Arc<dyn Dispatcher>>,
@@ -43,8 +45,9 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
     let running = Running {
         service: Worker::<C>::owner(),
         inputs: inputs.clone(),
+        bulk_inputs: C::INPUTS.iter().filter_map(|(_, low)| *low).collect(),
         hot: Arc::clone(&config.hot),
-        leases: config.leases.clone(),
+        leases: Arc::clone(&config.leases),
         lease_clock: Arc::clone(&config.lease_clock),
         time: config.time.clone(),
         dispatcher: config.dispatcher.clone(),
@@ -52,10 +55,12 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
     };
     let hot = Arc::clone(&config.hot);
     tokio::spawn(pass_hints(hot, inputs, hints, Arc::clone(&shared)));
+    let running = Arc::new(running);
+    if config.is_measured {
+        tokio::spawn(Arc::clone(&running).measure(config.worker.clone()));
+    }
     tokio::spawn(Ownership::new(config, shared).run());
-    Ok(EngineHandle {
-        running: Arc::new(running),
-    })
+    Ok(EngineHandle { running })
 }
 
 /// Passes hints of the store on until the engine stops; subscribes again where the store ends the subscription.

@@ -4,6 +4,7 @@
 //! caused in one commit. It does not know what services decide, and does not talk to Redis or SQL but through their
 //! interfaces.
 
+mod backlog;
 mod clock;
 mod config;
 mod core;
@@ -15,11 +16,13 @@ mod idle;
 mod key;
 pub mod limits;
 mod listing;
+mod metrics;
 mod ownership;
 mod partition;
 mod placement;
 mod shared;
 mod status;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod worker;

@@ -4,14 +4,23 @@ use std::time::Duration;
 
 /// How long a lease lasts: a dead process holds up its partitions for as long.
 pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
-/// How often placement looks at the members, so that a new process gets its share soon.
-pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(1_000);
+/// How often placement looks at the members: a partition that is handed over rests for up to this and a little more.
+pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(500);
 /// How soon a partition that another process still holds is tried again.
 pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
 /// Bytes of encoded states kept decoded in one engine: about 200 MB decoded when full.
 pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// How soon a partition that was lost is had again, if it was lost before within [`LOST_OFTEN`].
+pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
+/// How long after a loss another one means that having it again at once does not help.
+pub const LOST_OFTEN: kernel::Duration = kernel::Duration::from_millis(2_000);
+/// How long a process that ends tries to give its leases back, which lapse otherwise.
+pub const HAND_OVER: Duration = Duration::from_secs(3);
 /// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits grows its batch.
 pub const PARALLEL_TICKS: usize = 4;
+/// Partitions that work at once where each commit waits for a journal: the database makes groups of those that wait for
+/// its disk together.
+pub const PARALLEL_TICKS_JOURNALED: usize = 16;
 /// Customers touched by one batch: as many as a commit may write.
 pub const STATES_PER_BATCH: usize = hot::limits::STATES_PER_COMMIT;
 /// Records in one batch: several of one customer share a write.
@@ -34,19 +43,23 @@ pub const ENTRIES_PER_TRIM: u32 = 32;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// How long a waiting worker trusts that it was told of every new record.
-pub const SAFETY_POLL: Duration = Duration::from_secs(5);
-/// How long a worker waits for its reader before it looks again.
-pub const HELD_RETRY: Duration = Duration::from_millis(5);
+pub const SAFETY_POLL: Duration = Duration::from_secs(10);
+/// The first wait for the reader of an output; it doubles up to [`HELD_RETRY_MAX`].
+pub const HELD_RETRY_MIN: Duration = Duration::from_millis(5);
+/// The longest wait for the reader of an output: it has hundreds of entries to read meanwhile.
+pub const HELD_RETRY_MAX: Duration = Duration::from_millis(40);
 /// The first wait after a store did not answer; it doubles up to [`RETRY_MAX`].
 pub const RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest wait after a store did not answer.
-pub const RETRY_MAX: Duration = Duration::from_secs(1);
+pub const RETRY_MAX: Duration = Duration::from_millis(500);
 /// Calls of a store made at once by one question of an operator.
 pub const PARALLEL_READS: usize = 16;
 /// Bytes of the text that says why a record was quarantined.
 pub const REASON_BYTES: usize = 500;
 /// Bytes kept of a quarantined record.
 pub const QUARANTINED_BYTES: usize = 64 * 1024;
+/// How often an engine that is measured looks at what its partitions have before them.
+pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a question whether all is done looks again at deliveries under way, which send no news.
 pub const DISPATCH_POLL: Duration = Duration::from_millis(5);
 /// What a state is expected to grow by in one batch, for planning its commit.

@@ -7,12 +7,13 @@ use hot::HotError;
 use kernel::{PartitionId, Timestamp};
 use storage::{Acquire, StorageError};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::LeaseChange;
 use crate::partition::{Ended, PartitionTask};
 use crate::shared::Shared;
-use crate::{Core, EngineConfig, limits, placement};
+use crate::{Core, EngineConfig, limits, metrics, placement};
 
 /// Decides which partitions this process works on.
 pub(crate) struct Ownership<C: Core> {
@@ -26,7 +27,12 @@ pub(crate) struct Ownership<C: Core> {
     renewed: Option<Timestamp>,
     /// Partitions that could not be worked on, and when to try again.
     resting: BTreeMap<PartitionId, Timestamp>,
+    /// When the store refused a partition last.
+    lost: BTreeMap<PartitionId, Timestamp>,
 }
+
+/// What the end of a partition's task looks like.
+type Joined = Result<(PartitionId, Ended), JoinError>;
 
 #[derive(Debug)]
 struct Running {
@@ -47,6 +53,7 @@ impl<C: Core> Ownership<C> {
             above: 0,
             renewed: None,
             resting: BTreeMap::new(),
+            lost: BTreeMap::new(),
         }
     }
 
@@ -54,25 +61,21 @@ impl<C: Core> Ownership<C> {
     pub(crate) async fn run(mut self) {
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
-            let complete = match self.round().await {
-                Ok(complete) => complete,
-                Err(error) => {
-                    // Nobody can take over without the database either, so what runs goes on.
-                    tracing::warn!(
-                        service = C::OWNER.name(),
-                        error = &error as &dyn std::error::Error,
-                        "the database does not answer; leases are not renewed"
-                    );
-                    true
-                }
+            let round = tokio::select! {
+                () = stop.cancelled() => break,
+                round = self.round() => round,
             };
-            let wait = if complete {
-                self.round_length()
-            } else {
-                limits::ACQUIRE_RETRY
-            };
+            let is_complete = round.unwrap_or_else(|error| {
+                // Nobody can take over without the database either, so what runs goes on.
+                tracing::warn!(
+                    service = C::OWNER.name(),
+                    error = &error as &dyn std::error::Error,
+                    "the database does not answer; leases are not renewed"
+                );
+                true
+            });
             let clock = Arc::clone(&self.config.lease_clock);
-            let next = clock.now() + wait;
+            let next = self.next_round(clock.now(), is_complete);
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = clock.sleep_until(next) => {}
@@ -83,8 +86,15 @@ impl<C: Core> Ownership<C> {
         self.shared.stopped.cancel();
     }
 
-    fn round_length(&self) -> kernel::Duration {
-        self.renewal().min(limits::PLACEMENT_ROUND)
+    /// When to look at members and leases again, unless a partition's task ends before.
+    fn next_round(&self, now: Timestamp, is_complete: bool) -> Timestamp {
+        let wait = if is_complete {
+            self.renewal().min(limits::PLACEMENT_ROUND)
+        } else {
+            limits::ACQUIRE_RETRY
+        };
+        let rested = self.resting.values().copied().filter(|until| *until > now);
+        rested.fold(now + wait, Timestamp::min)
     }
 
     fn renewal(&self) -> kernel::Duration {
@@ -134,6 +144,7 @@ impl<C: Core> Ownership<C> {
             })
             .await?;
         let complete = acquired.len() == missing.len();
+        metrics::leases_changed(C::OWNER, LeaseChange::Acquired, acquired.len());
         for (partition, epoch) in acquired {
             self.start(partition, epoch);
         }
@@ -153,6 +164,7 @@ impl<C: Core> Ownership<C> {
         for (partition, running) in &self.running {
             if kept.get(partition) != Some(&running.epoch) && !running.stop.is_cancelled() {
                 tracing::warn!(service, partition = partition.number(), "a lease was lost");
+                metrics::leases_changed(C::OWNER, LeaseChange::Lost, 1);
                 running.stop.cancel();
             }
         }
@@ -177,86 +189,27 @@ impl<C: Core> Ownership<C> {
             .insert(partition, Running { epoch, task, stop });
     }
 
-    /// A partition's task ended: its lease is given back where that was wanted, and had again otherwise.
-    async fn ended(&mut self, joined: Result<(PartitionId, Ended), tokio::task::JoinError>) {
-        let service = C::OWNER.name();
-        let (partition, ended) = match joined {
-            Ok(ended) => ended,
-            Err(error) => {
-                tracing::error!(
-                    service,
-                    error = &error as &dyn std::error::Error,
-                    "a worker died"
-                );
-                self.running.retain(|partition, running| {
-                    let died = running.task == error.id();
-                    if died {
-                        self.shared.report(*partition, None);
+    /// Tasks ended, this one and maybe more: their leases are given back where that was wanted, and had again otherwise.
+    async fn ended(&mut self, first: Joined) {
+        let mut joined = Some(first);
+        let mut stopped = Vec::new();
+        while let Some(ended) = joined {
+            match ended {
+                Ok((partition, ended)) => {
+                    self.running.remove(&partition);
+                    match ended {
+                        Ended::Stopped => stopped.push(partition),
+                        Ended::Lost(error) => self.lost(partition, &error),
                     }
-                    !died
-                });
-                return;
-            }
-        };
-        self.running.remove(&partition);
-        match ended {
-            Ended::Stopped => {
-                let released = self
-                    .config
-                    .leases
-                    .release(service, &[partition], &self.config.worker)
-                    .await;
-                if let Err(error) = released {
-                    tracing::warn!(
-                        service,
-                        error = &error as &dyn std::error::Error,
-                        "a lease was not given back, and lapses"
-                    );
                 }
+                Err(error) => self.died(&error),
             }
-            Ended::Lost(HotError::Fenced { current, .. }) => {
-                tracing::warn!(
-                    service,
-                    partition = partition.number(),
-                    epoch = current,
-                    "fenced"
-                );
-                self.above = self.above.max(current);
-            }
-            Ended::Lost(error @ HotError::Gap { .. }) => {
-                tracing::warn!(
-                    service,
-                    error = &error as &dyn std::error::Error,
-                    "opened again"
-                );
-            }
-            Ended::Lost(error) => {
-                tracing::error!(
-                    service,
-                    partition = partition.number(),
-                    error = &error as &dyn std::error::Error,
-                    "the partition cannot be worked on; trying again"
-                );
-                // A store that is damaged stays so: looking again soon would only fill the log.
-                let until = self.config.lease_clock.now() + limits::LOST_RETRY;
-                self.resting.insert(partition, until);
-            }
+            joined = self.tasks.try_join_next();
         }
-    }
-
-    /// Waits for the commits in flight, then gives everything back.
-    async fn hand_over(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-        let partitions: Vec<_> = self.running.keys().copied().collect();
+        metrics::leases_changed(C::OWNER, LeaseChange::Released, stopped.len());
         let (service, worker) = (C::OWNER.name(), &self.config.worker);
-        let leases = &self.config.leases;
-        let given_back = async {
-            leases.release(service, &partitions, worker).await?;
-            leases
-                .leave(service, worker, self.config.lease_clock.now())
-                .await
-        };
-        if let Err(error) = given_back.await {
+        let released = self.config.leases.release(service, &stopped, worker);
+        if let Err(error) = released.await {
             tracing::warn!(
                 service,
                 error = &error as &dyn std::error::Error,
@@ -264,4 +217,83 @@ impl<C: Core> Ownership<C> {
             );
         }
     }
+
+    /// The store refused a partition.
+    fn lost(&mut self, partition: PartitionId, error: &HotError) {
+        let (service, number) = (C::OWNER.name(), partition.number());
+        let now = self.config.lease_clock.now();
+        let before = self.lost.insert(partition, now);
+        // Once it is had again at once, so that no record waits.
+        let mut rest = before
+            .is_some_and(|before| now < before + limits::LOST_OFTEN)
+            .then_some(limits::LOST_AGAIN_RETRY);
+        let cause = error as &dyn std::error::Error;
+        match error {
+            HotError::Fenced { current, .. } => {
+                self.above = self.above.max(*current);
+                tracing::warn!(service, partition = number, error = cause, "fenced");
+                metrics::leases_changed(C::OWNER, LeaseChange::Lost, 1);
+            }
+            HotError::Gap { .. } => {
+                tracing::warn!(service, partition = number, error = cause, "opened again");
+            }
+            _ => {
+                // A store that is damaged stays so: looking again soon would only fill the log.
+                rest = Some(limits::LOST_RETRY);
+                tracing::error!(
+                    service,
+                    partition = number,
+                    error = cause,
+                    "the partition cannot be worked on; trying again"
+                );
+            }
+        }
+        if let Some(rest) = rest {
+            self.resting.insert(partition, now + rest);
+        }
+    }
+
+    /// A task panicked.
+    fn died(&mut self, error: &JoinError) {
+        tracing::error!(
+            service = C::OWNER.name(),
+            error = error as &dyn std::error::Error,
+            "a worker died; starting it again"
+        );
+        let now = self.config.lease_clock.now();
+        let died = |running: &Running| running.task == error.id();
+        let found = self.running.iter().find(|(_, running)| died(running));
+        if let Some(partition) = found.map(|(partition, _)| *partition) {
+            self.running.remove(&partition);
+            self.shared.report(partition, None);
+            self.resting.insert(partition, now + limits::LOST_RETRY);
+        }
+    }
+
+    /// Says that this worker leaves, so that others ask for its partitions; waits for the commits in flight, and gives
+    /// everything back.
+    async fn hand_over(&mut self) {
+        let (service, worker) = (C::OWNER.name(), self.config.worker.clone());
+        let leases = Arc::clone(&self.config.leases);
+        let now = self.config.lease_clock.now();
+        let left = within_time(leases.leave(service, &worker, now)).await;
+        while self.tasks.join_next().await.is_some() {}
+        let all: Vec<_> = self.config.hot.partition_count().iter().collect();
+        let released = within_time(leases.release(service, &all, &worker)).await;
+        if let Err(error) = left.and(released) {
+            tracing::warn!(
+                service,
+                error = &*error as &dyn std::error::Error,
+                "leases were not given back, and lapse"
+            );
+        }
+    }
+}
+
+/// A process that ends does not wait for a database that does not answer.
+async fn within_time(
+    call: impl Future<Output = Result<(), StorageError>>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    tokio::time::timeout(limits::HAND_OVER, call).await??;
+    Ok(())
 }

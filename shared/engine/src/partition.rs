@@ -8,9 +8,9 @@ use kernel::PartitionId;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::shared::{ALL_LANES, Idle, Progress, Shared};
+use crate::shared::{ALL_LANES, Idle, Progress, REOPEN, Shared};
 use crate::worker::{TickOutcome, Worker};
-use crate::{Core, EngineConfig, TimeSource, limits};
+use crate::{Core, EngineConfig, TimeSource, limits, metrics};
 
 /// Why a partition's task ended.
 #[derive(Debug)]
@@ -45,8 +45,10 @@ impl<C: Core> PartitionTask<C> {
 
     /// Opens the partition; absent where it was stopped meanwhile.
     async fn open(&self) -> Result<Option<Worker<C>>, HotError> {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::unavailable();
         while !self.stop.is_cancelled() {
+            // Opening looks at everything, so older news are none.
+            self.shared.take_news(self.partition);
             match Worker::open(self.config.clone(), self.partition, self.epoch).await {
                 Ok(worker) => return Ok(Some(worker)),
                 Err(error @ HotError::Unavailable(_)) => {
@@ -60,21 +62,35 @@ impl<C: Core> PartitionTask<C> {
     }
 
     async fn work(&self, mut worker: Worker<C>) -> Ended {
-        let mut backoff = Backoff::new();
+        let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
         self.report(&worker, None);
-        while !self.stop.is_cancelled() {
-            worker.hint(self.shared.take_news(self.partition));
-            let outcome = {
-                // Closed never: the semaphore lives as long as the tasks.
-                let _permit = self.permits.acquire().await;
-                worker.tick().await
+        loop {
+            // Closed never: the semaphore lives as long as the tasks.
+            let permit = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::Stopped,
+                permit = self.permits.acquire() => permit,
             };
+            let news = self.shared.take_news(self.partition);
+            worker.hint(news);
+            if news & REOPEN != 0 {
+                worker.doubt();
+            }
+            let outcome = worker.tick().await;
+            drop(permit);
             if !matches!(outcome, TickOutcome::Unavailable(_)) {
-                backoff = Backoff::new();
+                unavailable = Backoff::unavailable();
+            }
+            if !matches!(outcome, TickOutcome::Held) {
+                held = Backoff::held();
             }
             match outcome {
                 TickOutcome::Worked => {}
-                TickOutcome::Held => self.pause(limits::HELD_RETRY).await,
+                TickOutcome::Held => {
+                    let wait = held.next();
+                    metrics::held(C::OWNER, wait);
+                    self.pause(wait).await;
+                }
                 TickOutcome::Idle { next_due } => {
                     let idle = Idle {
                         cursors: worker.cursors(),
@@ -88,12 +104,11 @@ impl<C: Core> PartitionTask<C> {
                 }
                 TickOutcome::Unavailable(error) => {
                     self.unavailable(&error);
-                    self.pause(backoff.next()).await;
+                    self.pause(unavailable.next()).await;
                 }
                 TickOutcome::Lost(error) => return Ended::Lost(error),
             }
         }
-        Ended::Stopped
     }
 
     /// Waits for a hint, a timer, or a while. True after a while: hints may have been missed.
@@ -128,6 +143,7 @@ impl<C: Core> PartitionTask<C> {
     }
 
     fn unavailable(&self, error: &HotError) {
+        metrics::unavailable(C::OWNER);
         tracing::warn!(
             service = C::OWNER.name(),
             partition = self.partition.number(),
@@ -139,16 +155,31 @@ impl<C: Core> PartitionTask<C> {
 
 /// Waits that double.
 #[derive(Debug)]
-struct Backoff(Duration);
+struct Backoff {
+    next: Duration,
+    max: Duration,
+}
 
 impl Backoff {
-    const fn new() -> Self {
-        Self(limits::RETRY_MIN)
+    /// For a store that does not answer.
+    const fn unavailable() -> Self {
+        Self {
+            next: limits::RETRY_MIN,
+            max: limits::RETRY_MAX,
+        }
+    }
+
+    /// For a reader that is behind.
+    const fn held() -> Self {
+        Self {
+            next: limits::HELD_RETRY_MIN,
+            max: limits::HELD_RETRY_MAX,
+        }
     }
 
     fn next(&mut self) -> Duration {
-        let wait = self.0;
-        self.0 = (wait * 2).min(limits::RETRY_MAX);
+        let wait = self.next;
+        self.next = (wait * 2).min(self.max);
         wait
     }
 }

@@ -45,8 +45,10 @@ pub(crate) struct Idle {
     pub(crate) next_due: Option<Timestamp>,
 }
 
+/// News that is not of a lane: the store may be another one, and the partition is to be opened again.
+pub(crate) const REOPEN: u32 = 1 << 31;
 /// Every lane.
-pub(crate) const ALL_LANES: u32 = u32::MAX;
+pub(crate) const ALL_LANES: u32 = REOPEN - 1;
 
 impl Shared {
     pub(crate) fn new(count: PartitionCount, inputs: Vec<StreamName>) -> Self {
@@ -74,23 +76,26 @@ impl Shared {
                     self.nudge(stream.partition, 1 << lane);
                 }
             }
-            Wake::All => {
-                for number in 0..self.partitions.len() {
-                    let number = u16::try_from(number).expect("partitions are numbered so");
-                    self.nudge(PartitionId::new(number), ALL_LANES);
-                }
-            }
+            Wake::All => self.nudge_all(ALL_LANES),
+            Wake::Reopen => self.nudge_all(REOPEN | ALL_LANES),
+        }
+    }
+
+    fn nudge_all(&self, news: u32) {
+        for number in 0..self.partitions.len() {
+            let number = u16::try_from(number).expect("partitions are numbered so");
+            self.nudge(PartitionId::new(number), news);
         }
     }
 
     /// Makes a worker look at lanes.
-    pub(crate) fn nudge(&self, id: PartitionId, lanes: u32) {
+    pub(crate) fn nudge(&self, id: PartitionId, news: u32) {
         let partition = self.partition(id);
-        partition.news.fetch_or(lanes, Ordering::AcqRel);
+        partition.news.fetch_or(news, Ordering::AcqRel);
         partition.wake.notify_one();
     }
 
-    /// The lanes that may have news since the last call.
+    /// The lanes that may have news since the last call, and [`REOPEN`] where that was said.
     pub(crate) fn take_news(&self, id: PartitionId) -> u32 {
         self.partition(id).news.swap(0, Ordering::AcqRel)
     }

@@ -1,10 +1,16 @@
-//! Tests of the engine as a whole: a core that counts, over the embedded store, with faults where a test asks for them.
+//! Tests of the engine as a whole: a core that counts, over the stores that need no server, with faults where a test asks for them.
 
 mod counting;
 mod crash;
+mod doubt;
 mod driver;
 mod engine;
 mod faulty;
 mod flow;
+mod leases;
+mod marks;
 mod poison;
+mod reference;
+mod replicas;
 mod time;
+mod timers;

@@ -5,6 +5,7 @@
 mod batch;
 mod build;
 mod cache;
+mod fire;
 mod forward;
 mod lane;
 mod output;
@@ -15,6 +16,7 @@ mod run;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
@@ -25,16 +27,18 @@ use self::batch::Batch;
 use self::cache::StateCache;
 use self::lane::{Lane, Place};
 use self::output::OutputGauge;
-use self::quarantine::Origin;
-use crate::{Core, Dispatcher, EngineConfig, TimeSource, limits};
+use self::quarantine::InputId;
+use crate::steps::Steps;
+use crate::{Core, Dispatcher, EngineConfig, TimeSource, limits, metrics};
 
 /// The worker of one partition.
 pub(crate) struct Worker<C: Core> {
     config: EngineConfig<C>,
     slot: Slot,
     epoch: u64,
+    cache_bytes: usize,
     commit_seq: u64,
-    /// Counts the batches that were tried, so that each has a name of its own.
+    /// Counts the batches that were tried under this lease, so that each has a name of its own.
     attempts: u64,
     watermark: Timestamp,
     counters: HashMap<Box<str>, i64>,
@@ -44,13 +48,17 @@ pub(crate) struct Worker<C: Core> {
     batch: Batch<C>,
     /// The batch that is being committed, and the places it moves to.
     pending: Option<Pending>,
-    /// No timer of the store is due before this instant; absent: nothing is known.
+    /// The index of timers has nothing before this instant; absent: nothing is known.
     no_timer_before: Option<Timestamp>,
     forwarded_seq: u64,
     outbox_waits: bool,
     /// Inputs found to be poison in this batch, with the reason.
-    poisoned: HashMap<Origin, String>,
+    poisoned: HashMap<InputId, String>,
     max_inputs: usize,
+    /// Whether the store has to be looked at anew before anything is believed.
+    doubts: bool,
+    /// The spans of the records of the batch.
+    steps: Steps,
 }
 
 /// A record that a batch is going to take.
@@ -66,6 +74,7 @@ struct Planned {
 #[derive(Debug)]
 struct Pending {
     commit: Commit,
+    inputs: usize,
     places: Vec<(usize, Place)>,
     no_timer_before: Option<Timestamp>,
 }
@@ -99,47 +108,81 @@ impl<C: Core> Worker<C> {
             owner: C::OWNER,
             partition,
         };
-        let head = config.hot.open(slot, epoch).await?;
+        let partitions = usize::from(config.hot.partition_count().get());
+        let cache_bytes = config.cache_bytes / partitions;
+        let steps = Steps::new(slot, config.is_traced);
+        let mut worker = Self {
+            config,
+            slot,
+            epoch,
+            cache_bytes,
+            commit_seq: 0,
+            attempts: 0,
+            watermark: Timestamp::MIN,
+            counters: HashMap::new(),
+            lanes: Vec::new(),
+            outputs: Vec::new(),
+            cache: StateCache::new(cache_bytes),
+            batch: Batch::new(),
+            pending: None,
+            no_timer_before: None,
+            forwarded_seq: 0,
+            outbox_waits: true,
+            poisoned: HashMap::new(),
+            max_inputs: limits::RECORDS_PER_BATCH,
+            doubts: false,
+            steps,
+        };
+        worker.reopen().await?;
+        Ok(worker)
+    }
+
+    /// Opens the partition under the same lease, and forgets all that was known of it: the store may be another one than
+    /// before, and may have lost what is newest. Batches keep having names of their own.
+    async fn reopen(&mut self) -> Result<(), HotError> {
+        let head = self.config.hot.open(self.slot, self.epoch).await?;
+        if self.doubts && head.commit_seq != self.commit_seq {
+            tracing::warn!(
+                service = C::OWNER.name(),
+                partition = self.slot.partition.number(),
+                commit_seq = head.commit_seq,
+                known = self.commit_seq,
+                "the hot store is at another commit than it was"
+            );
+        }
+        let partition = self.slot.partition;
         let live = C::INPUTS.iter().map(|(name, _)| (*name, false));
         let bulk = C::INPUTS
             .iter()
             .filter_map(|(_, low)| low.map(|name| (name, true)));
-        let lanes = live
+        self.lanes = live
             .chain(bulk)
             .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, &head))
             .collect();
-        let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| {
-            vec![
-                OutputGauge::new(StreamId {
-                    name: live,
-                    partition,
-                }),
-                OutputGauge::new(StreamId {
-                    name: low,
-                    partition,
-                }),
-            ]
-        });
-        let partitions = usize::from(config.hot.partition_count().get());
-        Ok(Self {
-            slot,
-            epoch,
-            commit_seq: head.commit_seq,
-            attempts: 0,
-            watermark: head.watermark.unwrap_or(Timestamp::MIN),
-            counters: head.counters.into_iter().collect(),
-            lanes,
-            outputs,
-            cache: StateCache::new(config.cache_bytes / partitions),
-            batch: Batch::new(),
-            pending: None,
-            no_timer_before: None,
-            forwarded_seq: head.forwarded_seq,
-            outbox_waits: true,
-            poisoned: HashMap::new(),
-            max_inputs: limits::RECORDS_PER_BATCH,
-            config,
-        })
+        let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| vec![live, low]);
+        self.outputs = outputs
+            .into_iter()
+            .map(|name| OutputGauge::new(StreamId { name, partition }))
+            .collect();
+        self.commit_seq = head.commit_seq;
+        self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
+        self.counters = head.counters.into_iter().collect();
+        self.cache = StateCache::new(self.cache_bytes);
+        self.batch.clear(self.watermark);
+        self.no_timer_before = None;
+        self.forwarded_seq = head.forwarded_seq;
+        self.outbox_waits = true;
+        self.poisoned.clear();
+        self.max_inputs = limits::RECORDS_PER_BATCH;
+        self.doubts = false;
+        metrics::opened(C::OWNER);
+        Ok(())
+    }
+
+    /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,
+    /// but for a commit that is on its way.
+    pub(crate) fn doubt(&mut self) {
+        self.doubts = true;
     }
 
     /// The streams that a worker of this core reads, in the order of their lanes.
@@ -167,7 +210,7 @@ impl<C: Core> Worker<C> {
         C::OWNER
     }
 
-    /// The cursors that took effect; absent for a stream whose next entry took effect in part.
+    /// The cursors that took effect.
     pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
         self.lanes
             .iter()
@@ -187,16 +230,22 @@ impl<C: Core> Worker<C> {
     pub(crate) async fn tick(&mut self) -> TickOutcome {
         match self.try_tick().await {
             Ok(outcome) => outcome,
-            Err(error @ HotError::Unavailable(_)) => TickOutcome::Unavailable(error),
+            Err(error @ HotError::Unavailable(_)) => {
+                // Who answers next may be another server. A commit on its way comes first: only the same one again tells
+                // whether it took effect.
+                self.doubt();
+                TickOutcome::Unavailable(error)
+            }
             Err(error) => TickOutcome::Lost(error),
         }
     }
 
     async fn try_tick(&mut self) -> Result<TickOutcome, HotError> {
         if self.pending.is_none() {
-            if self.outbox_waits {
-                self.forward().await?;
+            if self.doubts {
+                self.reopen().await?;
             }
+            self.forward().await?;
             let held = self.held().await?;
             self.read(held).await?;
             if !self.prepare(held).await? {
@@ -211,10 +260,7 @@ impl<C: Core> Worker<C> {
 
     /// There is nothing to commit: tidies up, and says when to look again.
     async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
-        let hot = Arc::clone(self.hot());
-        for lane in &mut self.lanes {
-            lane.trim(hot.as_ref(), 1).await?;
-        }
+        self.trim(1).await?;
         if held.any() || self.outbox_waits {
             return Ok(TickOutcome::Held);
         }
@@ -230,8 +276,14 @@ impl<C: Core> Worker<C> {
         let Some(pending) = &self.pending else {
             return Ok(TickOutcome::Worked);
         };
+        let begun = Instant::now();
         match self.config.hot.commit(self.slot, &pending.commit).await {
-            Ok(_) => {}
+            Ok(_) => metrics::committed(
+                C::OWNER,
+                begun.elapsed(),
+                pending.inputs,
+                pending.commit.states.len(),
+            ),
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;
                 return Ok(TickOutcome::Worked);
@@ -239,15 +291,20 @@ impl<C: Core> Worker<C> {
             Err(error) => return Err(error),
         }
         let pending = self.pending.take().expect("it was looked at above");
+        self.steps.committed();
         self.settle(pending);
-        if self.outbox_waits {
-            self.forward().await?;
-        }
+        self.forward().await?;
+        self.trim(limits::ENTRIES_PER_TRIM).await?;
+        Ok(TickOutcome::Worked)
+    }
+
+    /// Removes from the input streams what is in effect, where that is at least so many entries.
+    async fn trim(&mut self, least: u32) -> Result<(), HotError> {
         let hot = Arc::clone(self.hot());
         for lane in &mut self.lanes {
-            lane.trim(hot.as_ref(), limits::ENTRIES_PER_TRIM).await?;
+            lane.trim(hot.as_ref(), least).await?;
         }
-        Ok(TickOutcome::Worked)
+        Ok(())
     }
 
     /// Takes note that a commit took effect.
@@ -288,7 +345,9 @@ impl<C: Core> Worker<C> {
             self.max_inputs = inputs / 2;
         } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
             let reason = format!("what it causes is too large: {what} is over {limit}");
-            self.poisoned.insert(origin, reason);
+            if self.poisoned.insert(origin, reason).is_some() {
+                return Err(HotError::TooLarge { what, limit });
+            }
         } else {
             return Err(HotError::TooLarge { what, limit });
         }

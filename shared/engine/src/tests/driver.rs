@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hot::embedded::EmbeddedStore;
-use hot::{Append, Cursor, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use hot::memory::MemoryOptions;
+use hot::{
+    Append, Appended, Cursor, MemoryStore, Origin, Owner, SharedHotStore, Slot, StreamId,
+    StreamName,
+};
 use kernel::{PartitionCount, PartitionId};
 use prost::Message;
 use proto::stream::v1::{Batch, Event, Record, record::Body};
@@ -21,7 +25,7 @@ use crate::{Core, EngineConfig, TimeSource};
 pub(super) struct Bench {
     pub(super) hot: SharedHotStore,
     pub(super) leases: LeaseStore,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl Bench {
@@ -41,7 +45,16 @@ impl Bench {
         Self {
             hot: Arc::new(hot),
             leases: LeaseStore::new(database),
-            _folder: folder,
+            _folder: Some(folder),
+        }
+    }
+
+    /// The same over a store in memory, which needs no folder.
+    pub(super) fn over(&self, hot: SharedHotStore) -> Self {
+        Self {
+            hot,
+            leases: self.leases.clone(),
+            _folder: None,
         }
     }
 
@@ -66,14 +79,27 @@ impl Bench {
 
     /// Appends one entry.
     pub(super) async fn append(&self, partition: u16, name: StreamName, records: Vec<Record>) {
+        self.append_from(partition, name, None, records).await;
+    }
+
+    /// Appends one entry of a writer that keeps a journal.
+    pub(super) async fn append_from(
+        &self,
+        partition: u16,
+        name: StreamName,
+        origin: Option<Origin>,
+        records: Vec<Record>,
+    ) {
         let payload = Batch { records }.encode_to_vec().into();
         let to = stream(partition, name);
         let append = Append {
             to,
             payload,
             source: None,
+            origin,
         };
-        self.hot.append(&append).await.expect("it is appended");
+        let appended = self.hot.append(&append).await.expect("it is appended");
+        assert_eq!(appended, Appended::Applied);
     }
 
     pub(super) async fn state(&self, partition: u16, customer: u8) -> Option<Seen> {
@@ -82,8 +108,8 @@ impl Bench {
             .load(slot(partition), &[key(customer)])
             .await
             .expect("it loads");
-        let bytes = stored.into_iter().next().flatten()?;
-        Some(Counting::decode(&bytes).expect("a state"))
+        let stored = stored.into_iter().next().flatten()?;
+        Some(Counting::decode(&stored.value).expect("a state"))
     }
 
     pub(super) async fn log(&self, partition: u16, customer: u8) -> Vec<String> {
@@ -117,7 +143,7 @@ impl Bench {
     }
 }
 
-fn describe(record: &Record) -> String {
+pub(super) fn describe(record: &Record) -> String {
     match &record.body {
         Some(Body::Fact(fact)) => {
             let name = fact.event.as_ref().map_or("", |event| event.name.as_str());
@@ -126,6 +152,12 @@ fn describe(record: &Record) -> String {
         Some(Body::Tick(_)) => format!("tick@{}", record.time_ms),
         other => panic!("not a fact: {other:?}"),
     }
+}
+
+/// An empty store in memory, of two partitions.
+pub(super) fn memory() -> MemoryStore {
+    let count = PartitionCount::try_new(2).expect("a count");
+    MemoryStore::new(count, MemoryOptions::default())
 }
 
 pub(super) fn stream(partition: u16, name: StreamName) -> StreamId {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use hot::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Outgoing,
-    Quarantined, SharedHotStore, Slot, StateKey, StreamId, StreamName, WakeReceiver,
+    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Origin,
+    Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
+    WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -67,7 +67,7 @@ impl HotStore for Faulty {
     async fn head(&self, slot: Slot) -> Result<Head, HotError> {
         self.pass(self.inner.head(slot)).await
     }
-    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Bytes>>, HotError> {
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
         self.pass(self.inner.load(slot, keys)).await
     }
     async fn poll(
@@ -120,5 +120,11 @@ impl HotStore for Faulty {
     }
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.inner.subscribe(streams).await
+    }
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.inner.sources(stream).await
+    }
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.inner.origins(stream).await
     }
 }

@@ -121,6 +121,7 @@ async fn a_full_target_holds_the_outbox_and_loses_nothing() {
         to: stream(1, StreamName::Events),
         payload: Vec::new().into(),
         source: None,
+        origin: None,
     };
     assert_eq!(
         bench.hot.append(&full).await.expect("it answers"),

@@ -1,6 +1,6 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
-use hot::{Append, Commit, Cursor, Owner, StreamName};
+use hot::{Append, Commit, Cursor, Owner, StateWrite, Stored, StreamName, Timer};
 use prost::Message;
 use proto::engine::v1::QuarantinedRecord;
 use proto::stream::v1::Record;
@@ -62,6 +62,7 @@ async fn what_is_no_batch_is_passed() {
         to: stream(0, StreamName::Events),
         payload: vec![0xff; 10].into(),
         source: None,
+        origin: None,
     };
     bench.hot.append(&garbage).await.expect("it is appended");
     bench.append(0, StreamName::Events, Vec::new()).await;
@@ -81,12 +82,17 @@ async fn what_is_no_batch_is_passed() {
 async fn a_state_that_cannot_be_read_is_left_alone() {
     let bench = Bench::new().await;
     bench.hot.open(slot(0), 1).await.expect("it opens");
+    let (timer, adds_entry) = Timer::NONE.set(Some(kernel::Timestamp::from_millis(3)));
     let damaged = Commit {
         epoch: 1,
         seq: 1,
         batch_id: 7,
-        states: vec![(key(1), Some("no".into()))],
-        timers: vec![(key(1), Some(kernel::Timestamp::from_millis(3)))],
+        states: vec![StateWrite {
+            key: key(1),
+            value: Some("no".into()),
+            timer,
+            adds_entry,
+        }],
         ..Commit::default()
     };
     bench
@@ -104,7 +110,11 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
         "its timer and its record"
     );
     let kept = bench.hot.load(slot(0), &[key(1)]).await.expect("it loads");
-    assert_eq!(kept, [Some("no".into())]);
+    let stored = Stored {
+        value: "no".into(),
+        timer: Timer::NONE,
+    };
+    assert_eq!(kept, [Some(stored)]);
     assert_eq!(bench.log(0, 2).await, ["b"]);
 }
 

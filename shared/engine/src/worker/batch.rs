@@ -4,15 +4,15 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
 use bytes::{Bytes, BytesMut};
-use hot::{StateKey, StreamId};
+use hot::{StateKey, StreamId, Timer};
 use kernel::Timestamp;
 use proto::stream::v1::Record;
 
-use super::cache::{Cached, KnownTimer, StateCache};
+use super::cache::{Cached, StateCache};
 use super::packer::Packer;
-use super::quarantine::Origin;
+use super::quarantine::InputId;
 use crate::key::{Key, KeyMap};
-use crate::{Core, Effects};
+use crate::{Core, Effects, limits};
 
 /// One customer that a batch touches.
 #[derive(Debug)]
@@ -26,11 +26,19 @@ pub(crate) struct Work<S> {
     pub(crate) stored: bool,
     /// Its size when encoded last.
     pub(crate) bytes: usize,
+    /// Its bytes in the store, where they were loaded for this batch.
+    pub(crate) raw: Option<Bytes>,
     pub(crate) change: Change,
-    pub(crate) timer: KnownTimer,
+    /// Its due time as of now. Its entry as the store has it, or none once that has come up; the commit adds what is
+    /// missing.
+    pub(crate) timer: Timer,
     pub(crate) timer_changed: bool,
+    /// Whether its size is part of the batch's.
+    counted: bool,
+    /// How many timers of it fired.
+    pub(crate) fires: u32,
     /// The input that changed it last.
-    pub(crate) last: Option<Origin>,
+    pub(crate) last: Option<InputId>,
 }
 
 /// What a batch does to a state.
@@ -41,8 +49,17 @@ pub(crate) enum Change {
     Remove,
 }
 
-/// A timer that waits in the batch: its due time, its key (which orders timers of one instant), its work.
-pub(crate) type Waiting = Reverse<(Timestamp, Key, usize)>;
+/// What waits in a batch for its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// An entry of the index, which leads to a timer.
+    Entry,
+    /// A timer.
+    Due,
+}
+
+/// Something that waits in a batch: its time, its key (which orders timers of one instant), what it is, its work.
+pub(crate) type Waiting = Reverse<(Timestamp, Key, Wait, usize)>;
 
 /// The working set of one batch. Used again, with its buffers.
 pub(crate) struct Batch<C: Core> {
@@ -55,10 +72,14 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) quarantine: Vec<Bytes>,
     pub(crate) effects: Effects,
     pub(crate) timers: BinaryHeap<Waiting>,
-    /// Timers of the store from this instant on are not known.
-    pub(crate) horizon: Option<Timestamp>,
+    /// Entries of the index, as the store returned them: works and times.
+    pub(crate) entries: Vec<(usize, Timestamp)>,
+    /// Entries of the index that are done with.
+    pub(crate) fired: Vec<(usize, Timestamp)>,
+    /// After this instant and key there are timers of the store that are not known.
+    pub(crate) horizon: Option<(Timestamp, Key)>,
     pub(crate) watermark: Timestamp,
-    /// Records and timers run so far.
+    /// Records and timers run so far, and timers moved.
     pub(crate) inputs: usize,
     pub(crate) state_bytes: usize,
     pub(crate) other_bytes: usize,
@@ -76,6 +97,8 @@ impl<C: Core> Batch<C> {
             quarantine: Vec::new(),
             effects: Effects::default(),
             timers: BinaryHeap::new(),
+            entries: Vec::new(),
+            fired: Vec::new(),
             horizon: None,
             watermark: Timestamp::MIN,
             inputs: 0,
@@ -95,6 +118,8 @@ impl<C: Core> Batch<C> {
         self.quarantine.clear();
         self.effects.clear();
         self.timers.clear();
+        self.entries.clear();
+        self.fired.clear();
         self.horizon = None;
         self.watermark = watermark;
         self.inputs = 0;
@@ -123,7 +148,7 @@ impl<C: Core> Batch<C> {
             state: C::State::default(),
             stored: false,
             bytes: 0,
-            timer: KnownTimer::Unknown,
+            timer: Timer::NONE,
         });
         self.works.push(Work {
             key,
@@ -133,9 +158,12 @@ impl<C: Core> Batch<C> {
             loaded,
             stored: cached.stored,
             bytes: cached.bytes,
+            raw: None,
             change: Change::None,
             timer: cached.timer,
             timer_changed: false,
+            counted: false,
+            fires: 0,
             last: None,
         });
         let work = self.works.len() - 1;
@@ -164,14 +192,45 @@ impl<C: Core> Batch<C> {
         }
     }
 
-    /// The earliest timer known to be pending.
-    pub(crate) fn earliest_timer(&self) -> Option<Timestamp> {
-        self.works
-            .iter()
-            .filter_map(|work| match work.timer {
-                KnownTimer::Is(due) => due,
-                KnownTimer::Unknown => None,
-            })
-            .min()
+    /// Takes note that a state is going to be written.
+    pub(crate) fn count_write(&mut self, work: usize) {
+        let work = &mut self.works[work];
+        if !std::mem::replace(&mut work.counted, true) {
+            self.state_bytes += work.bytes + limits::STATE_GROWTH_BYTES;
+        }
+    }
+
+    /// Once the states are there: entries that lead to a timer wait for their time, all others are done with.
+    pub(crate) fn sort_entries(&mut self) {
+        for (number, time) in self.entries.drain(..) {
+            let work = &self.works[number];
+            if work.timer.entry == Some(time) {
+                let waiting = (time, work.key, Wait::Entry, number);
+                self.timers.push(Reverse(waiting));
+            } else {
+                self.fired.push((number, time));
+            }
+        }
+    }
+
+    /// The entry that leads to a timer has come up: it is done with, and the timer waits for its due time, which may be
+    /// later. Returns that.
+    pub(crate) fn come_up(&mut self, number: usize, time: Timestamp) -> Option<Timestamp> {
+        self.fired.push((number, time));
+        self.count_write(number);
+        let work = &mut self.works[number];
+        work.timer = work.timer.fired();
+        work.timer_changed = true;
+        work.last.get_or_insert(InputId::Timer {
+            key: work.key,
+            due_time: time,
+            number: work.fires,
+        });
+        work.timer.due
+    }
+
+    /// The earliest entry of the index that leads to a state of the batch.
+    pub(crate) fn earliest_entry(&self) -> Option<Timestamp> {
+        self.works.iter().filter_map(|work| work.timer.entry).min()
     }
 }

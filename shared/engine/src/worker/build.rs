@@ -2,11 +2,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use hot::{Commit, OutboxMessage};
+use bytes::Bytes;
+use hot::{Commit, OutboxMessage, StateWrite, Timer, marks};
 use kernel::Timestamp;
 
-use super::batch::Change;
-use super::cache::KnownTimer;
+use super::batch::{Batch, Change, Work};
+use super::lane::Place;
 use super::quarantine::panic_text;
 use super::run::Failed;
 use super::{Pending, Planned, Worker};
@@ -26,7 +27,7 @@ impl<C: Core> Worker<C> {
             batch_id: batch_id(self.epoch, self.commit_seq + 1, self.attempts),
             ..Commit::default()
         };
-        self.encode_states(&mut commit)?;
+        self.batch.write_states(&mut commit)?;
         commit.outputs = self.batch.packer.take();
         commit.outbox = self
             .batch
@@ -52,57 +53,21 @@ impl<C: Core> Worker<C> {
         }
         let places = self.places(ran, &mut commit);
         let asked = timers.or(self.no_timer_before);
-        let no_timer_before = match (asked, self.batch.earliest_timer()) {
+        let no_timer_before = match (asked, self.batch.earliest_entry()) {
             (Some(asked), Some(earliest)) => Some(asked.min(earliest)),
             (asked, _) => asked,
         };
         Ok(Pending {
+            inputs: self.batch.inputs,
             commit,
             places,
             no_timer_before,
         })
     }
 
-    fn encode_states(&mut self, commit: &mut Commit) -> Result<(), Failed> {
-        for work in &mut self.batch.works {
-            match work.change {
-                Change::None => {}
-                Change::Remove => {
-                    if work.stored {
-                        commit.states.push((work.key_bytes.clone(), None));
-                    }
-                    work.stored = false;
-                    work.bytes = 0;
-                }
-                Change::Write => {
-                    let failed = |reason| Failed {
-                        origin: work.last.expect("a change has a cause"),
-                        reason,
-                    };
-                    let bytes = catch_unwind(AssertUnwindSafe(|| C::encode(&work.state)))
-                        .map_err(|panic| failed(panic_text(panic.as_ref())))?;
-                    if bytes.len() > hot::limits::STATE_BYTES {
-                        return Err(failed(format!(
-                            "the state would be {} bytes, and {} are the limit",
-                            bytes.len(),
-                            hot::limits::STATE_BYTES
-                        )));
-                    }
-                    work.bytes = bytes.len();
-                    work.stored = true;
-                    commit.states.push((work.key_bytes.clone(), Some(bytes)));
-                }
-            }
-            if let (true, KnownTimer::Is(due)) = (work.timer_changed, work.timer) {
-                commit.timers.push((work.key_bytes.clone(), due));
-            }
-        }
-        Ok(())
-    }
-
-    /// Where each lane is after the batch; cursors and the places within entries go into the commit.
-    fn places(&self, ran: &[Planned], commit: &mut Commit) -> Vec<(usize, super::Place)> {
-        let mut places: Vec<(usize, super::Place)> = Vec::with_capacity(self.lanes.len());
+    /// Where each lane is after the batch; cursors and marks go into the commit.
+    fn places(&self, ran: &[Planned], commit: &mut Commit) -> Vec<(usize, Place)> {
+        let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.lanes.len());
         // A plan goes lane by lane, so the last record of a lane is the one before the next lane begins.
         for (at, planned) in ran.iter().enumerate() {
             if ran
@@ -112,18 +77,105 @@ impl<C: Core> Worker<C> {
                 continue;
             }
             let lane = &self.lanes[planned.lane];
-            let (before, after) = (lane.committed(), lane.after(planned.place));
+            let (name, before) = (lane.stream.name, lane.committed());
+            let after = lane.after(planned.place);
             if after.cursor != before.cursor {
-                commit.cursors.push((lane.stream.name, after.cursor));
+                commit.cursors.push((name, after.cursor));
             }
-            if after.index != before.index {
-                let index = i64::try_from(after.index).unwrap_or(i64::MAX);
-                commit.counters.push((lane.index_counter.clone(), index));
+            let mut mark = |(mark, value): (Box<str>, i64)| {
+                if self.counters.get(&mark).copied().unwrap_or(0) != value {
+                    commit.counters.push((mark, value));
+                }
+            };
+            if after.part != before.part {
+                marks::part_counters(name, after.part)
+                    .into_iter()
+                    .for_each(&mut mark);
+            }
+            for (writer, seq) in lane.seen_by(after.cursor) {
+                mark((marks::seen(name, writer), marks::count(seq)));
             }
             places.push((planned.lane, after));
         }
         places
     }
+}
+
+impl<C: Core> Batch<C> {
+    /// Writes the states and timers that changed, and what that means for the index of timers.
+    fn write_states(&mut self, commit: &mut Commit) -> Result<(), Failed> {
+        self.fired.sort_unstable();
+        self.fired.dedup();
+        for (number, work) in self.works.iter_mut().enumerate() {
+            if work.change == Change::Remove {
+                if work.stored {
+                    commit.states.push(StateWrite {
+                        key: work.key_bytes.clone(),
+                        value: None,
+                        timer: Timer::NONE,
+                        adds_entry: false,
+                    });
+                }
+                work.stored = false;
+                work.bytes = 0;
+                work.timer = Timer::NONE;
+                continue;
+            }
+            let Some(value) = value_of::<C>(work)? else {
+                continue;
+            };
+            let (timer, mut adds_entry) = work.timer.set(work.timer.due);
+            // An entry that came up and is wanted again stays where it is.
+            if let (true, Some(entry)) = (adds_entry, timer.entry)
+                && let Ok(at) = self.fired.binary_search(&(number, entry))
+            {
+                self.fired.remove(at);
+                adds_entry = false;
+            }
+            work.timer = timer;
+            commit.states.push(StateWrite {
+                key: work.key_bytes.clone(),
+                value: Some(value),
+                timer,
+                adds_entry,
+            });
+        }
+        for (number, time) in self.fired.drain(..) {
+            commit
+                .fired
+                .push((self.works[number].key_bytes.clone(), time));
+        }
+        Ok(())
+    }
+}
+
+/// The bytes to write for a state; absent where neither it nor its timer changed.
+fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<Bytes>, Failed> {
+    if work.change == Change::None {
+        if !(work.timer_changed && work.stored) {
+            return Ok(None);
+        }
+        // Only the timer changed. Bytes that nobody could read are kept as they are.
+        if let Some(raw) = &work.raw {
+            return Ok(Some(raw.clone()));
+        }
+    }
+    let failed = |reason| Failed {
+        origin: work.last.expect("a change has a cause"),
+        reason,
+    };
+    let bytes = catch_unwind(AssertUnwindSafe(|| C::encode(&work.state)))
+        .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+    if bytes.len() > hot::limits::STATE_BYTES {
+        return Err(failed(format!(
+            "the state would be {} bytes, and {} are the limit",
+            bytes.len(),
+            hot::limits::STATE_BYTES
+        )));
+    }
+    work.bytes = bytes.len();
+    work.stored = true;
+    Ok(Some(bytes))
 }
 
 /// A name that no other batch has: SplitMix64 over what tells batches apart.

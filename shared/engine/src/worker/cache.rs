@@ -1,15 +1,8 @@
 //! Decoded states that a worker keeps: it is their only writer, so they are never stale.
 
-use crate::key::{Key, KeyMap};
+use hot::Timer;
 
-/// What is known of the timer of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum KnownTimer {
-    /// Nothing: it was set by an earlier owner, if at all.
-    Unknown,
-    /// It is this, or there is none.
-    Is(Option<kernel::Timestamp>),
-}
+use crate::key::{Key, KeyMap};
 
 /// A decoded state.
 #[derive(Debug)]
@@ -19,7 +12,8 @@ pub(crate) struct Cached<S> {
     pub(crate) stored: bool,
     /// Its size when encoded last.
     pub(crate) bytes: usize,
-    pub(crate) timer: KnownTimer,
+    /// Its timer, as the store has it.
+    pub(crate) timer: Timer,
 }
 
 /// States in two generations: what is used moves to the young one, and when that is full the old one is dropped.
@@ -76,7 +70,7 @@ mod tests {
             state,
             stored: true,
             bytes: 100 - 28,
-            timer: KnownTimer::Unknown,
+            timer: Timer::NONE,
         }
     }
 

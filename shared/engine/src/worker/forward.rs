@@ -13,6 +13,9 @@ use crate::{Core, limits};
 impl<C: Core> Worker<C> {
     /// Sends what waits in the outbox, up to the first message whose target is full.
     pub(super) async fn forward(&mut self) -> Result<(), HotError> {
+        if !self.outbox_waits {
+            return Ok(());
+        }
         let hot = Arc::clone(self.hot());
         let source = format!("{}/{}", self.slot.owner.name(), self.slot.partition);
         loop {
@@ -31,6 +34,7 @@ impl<C: Core> Worker<C> {
                         first: outgoing.seq,
                         last: outgoing.seq,
                     }),
+                    origin: None,
                 };
                 match hot.append(&append).await? {
                     Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => {
@@ -39,6 +43,12 @@ impl<C: Core> Worker<C> {
                     Appended::Full => {
                         full = true;
                         break;
+                    }
+                    Appended::Gap { .. } => {
+                        return Err(HotError::Unavailable(
+                            "the target of a message has lost entries, and is to be recovered first"
+                                .into(),
+                        ));
                     }
                 }
             }

@@ -1,13 +1,16 @@
 //! One input stream of a partition, read ahead.
+//!
+//! What took effect is told in two ways. The cursor is a place in this incarnation of the store. Where entries have an
+//! origin, the marks of [`hot::marks`] are the truth: what they say was consumed is passed over, wherever it stands.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use hot::{Cursor, Head, HotError, HotStore, StreamId};
+use hot::marks::{Marks, Part};
+use hot::{Cursor, Head, HotError, HotStore, Origin, StreamId, Writer};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
 
-use crate::counters::OWN_PREFIX;
 use crate::limits;
 
 /// One input stream.
@@ -16,29 +19,31 @@ pub(crate) struct Lane {
     pub(crate) stream: StreamId,
     /// Whether it is a low-priority lane.
     pub(crate) bulk: bool,
-    /// The counter that keeps how many records of the entry after the cursor took effect.
-    pub(crate) index_counter: Box<str>,
     committed: Place,
     read_to: Cursor,
     entries: VecDeque<ReadEntry>,
-    /// The entry (by its number in `entries`) and the record in it that come next.
-    next: (usize, usize),
+    /// Of each writer, its last entry that is in effect or was read.
+    taken: HashMap<Writer, u64>,
     waiting: usize,
     may_have_more: bool,
     records_per_entry: usize,
     untrimmed: u32,
 }
 
-/// How far a stream took effect: all entries up to the cursor, and `index` records of the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How far a stream took effect: all entries up to the cursor, and some records of one after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) cursor: Cursor,
-    pub(crate) index: usize,
+    pub(crate) part: Option<Part>,
 }
 
 #[derive(Debug)]
 struct ReadEntry {
     cursor: Cursor,
+    /// Absent where it has none, and where the marks have it already.
+    origin: Option<Origin>,
+    /// How many of its records are in effect.
+    done: usize,
     content: Content,
 }
 
@@ -47,7 +52,7 @@ enum Content {
     Records(Vec<Record>),
     /// Nothing that can be read; taken as one record.
     Damaged(Bytes),
-    /// No record at all; taken as one that does nothing, so that the cursor passes it.
+    /// No record, or none that is not in effect; taken as one that does nothing, so that the cursor passes it.
     Empty,
 }
 
@@ -66,29 +71,27 @@ impl ReadEntry {
             Content::Damaged(_) | Content::Empty => 1,
         }
     }
+
+    fn waiting(&self) -> usize {
+        self.len() - self.done
+    }
 }
 
 impl Lane {
     pub(crate) fn open(stream: StreamId, bulk: bool, head: &Head) -> Self {
-        let index_counter = format!("{OWN_PREFIX}index:{}", stream.name.name()).into_boxed_str();
         let cursor = head
             .cursors
             .iter()
             .find(|(name, _)| *name == stream.name)
             .map_or(Cursor::START, |(_, cursor)| *cursor);
-        let index = head
-            .counters
-            .iter()
-            .find(|(name, _)| *name == index_counter)
-            .map_or(0, |(_, index)| usize::try_from(*index).unwrap_or(0));
+        let Marks { seen, part } = Marks::read(stream.name, &head.counters);
         Self {
             stream,
             bulk,
-            index_counter,
-            committed: Place { cursor, index },
+            committed: Place { cursor, part },
             read_to: cursor,
             entries: VecDeque::new(),
-            next: (0, index),
+            taken: seen.into_iter().collect(),
             waiting: 0,
             may_have_more: true,
             records_per_entry: 1,
@@ -132,36 +135,56 @@ impl Lane {
 
     fn push(&mut self, entry: hot::Entry) {
         self.read_to = entry.cursor;
-        let content = match Batch::decode(entry.payload.clone()) {
-            Ok(batch) if batch.records.is_empty() => Content::Empty,
-            Ok(batch) => Content::Records(batch.records),
-            Err(_) => Content::Damaged(entry.payload),
-        };
-        let entry = ReadEntry {
+        let mut read = ReadEntry {
             cursor: entry.cursor,
-            content,
+            origin: None,
+            done: 0,
+            content: Content::Empty,
         };
-        // Of the first entry after opening, some may be in effect already.
-        let done = if self.entries.is_empty() {
-            self.next.1
-        } else {
-            0
+        if !entry.origin.is_some_and(|origin| self.is_taken(origin)) {
+            read.content = match Batch::decode(entry.payload.clone()) {
+                Ok(batch) if batch.records.is_empty() => Content::Empty,
+                Ok(batch) => Content::Records(batch.records),
+                Err(_) => Content::Damaged(entry.payload),
+            };
+            read.origin = entry.origin;
+            read.done = self.done_of(entry.origin);
+            if read.done >= read.len() {
+                (read.done, read.content) = (0, Content::Empty);
+            }
+            if let Some(origin) = entry.origin {
+                self.taken.insert(origin.writer, origin.seq);
+            }
+        }
+        self.waiting += read.waiting();
+        self.entries.push_back(read);
+    }
+
+    fn is_taken(&self, origin: Origin) -> bool {
+        self.taken
+            .get(&origin.writer)
+            .is_some_and(|taken| origin.seq <= *taken)
+    }
+
+    /// How many records of an entry that was just read are in effect.
+    fn done_of(&self, origin: Option<Origin>) -> usize {
+        let Some(part) = self.committed.part else {
+            return 0;
         };
-        self.waiting += entry.len().saturating_sub(done);
-        self.entries.push_back(entry);
+        let is_it = match part.origin {
+            Some(_) => part.origin == origin,
+            // It is the first after the cursor, and stays in `entries` until it is wholly in effect.
+            None => self.entries.is_empty(),
+        };
+        if is_it { index_of(part) } else { 0 }
     }
 
     /// The places from the next one on.
     pub(crate) fn places(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
-        let (first, skip) = self.next;
         self.entries
             .iter()
             .enumerate()
-            .skip(first)
-            .flat_map(move |(entry, read)| {
-                let from = if entry == first { skip } else { 0 };
-                (from..read.len()).map(move |index| (entry, index))
-            })
+            .flat_map(|(entry, read)| (read.done..read.len()).map(move |index| (entry, index)))
     }
 
     pub(crate) fn item(&self, (entry, index): (usize, usize)) -> Item<'_> {
@@ -178,20 +201,47 @@ impl Lane {
 
     /// Where the stream is once everything up to and with a place is in effect.
     pub(crate) fn after(&self, (entry, index): (usize, usize)) -> Place {
-        if index + 1 >= self.entries[entry].len() {
+        let read = &self.entries[entry];
+        if index + 1 < read.len() {
+            let cursor = match entry {
+                0 => self.committed.cursor,
+                _ => self.entries[entry - 1].cursor,
+            };
+            let part = Part {
+                origin: read.origin,
+                index: u64::try_from(index + 1).unwrap_or(u64::MAX),
+            };
             return Place {
-                cursor: self.entries[entry].cursor,
-                index: 0,
+                cursor,
+                part: Some(part),
             };
         }
-        let cursor = match entry {
-            0 => self.committed.cursor,
-            _ => self.entries[entry - 1].cursor,
+        // What is in effect of an entry that still is to come stays on record.
+        let passed = |part: &Part| {
+            part.origin.is_none()
+                || self
+                    .entries
+                    .iter()
+                    .take(entry + 1)
+                    .any(|read| read.origin == part.origin)
         };
         Place {
-            cursor,
-            index: index + 1,
+            cursor: read.cursor,
+            part: self.committed.part.filter(|part| !passed(part)),
         }
+    }
+
+    /// Of each writer, its last entry that is wholly in effect once the cursor is at a place, as far as that is news.
+    pub(crate) fn seen_by(&self, cursor: Cursor) -> Vec<(Writer, u64)> {
+        let mut seen: Vec<(Writer, u64)> = Vec::new();
+        let passed = self.entries.iter().take_while(|read| read.cursor <= cursor);
+        for origin in passed.filter_map(|read| read.origin) {
+            match seen.iter_mut().find(|(writer, _)| *writer == origin.writer) {
+                Some((_, seq)) => *seq = origin.seq,
+                None => seen.push((origin.writer, origin.seq)),
+            }
+        }
+        seen
     }
 
     /// Takes note that everything up to a place is in effect.
@@ -202,12 +252,16 @@ impl Lane {
             .is_some_and(|entry| entry.cursor <= place.cursor)
         {
             let entry = self.entries.pop_front().expect("there is a front");
-            self.waiting -= entry.len().saturating_sub(self.next.1);
-            self.next = (0, 0);
+            self.waiting -= entry.waiting();
             self.untrimmed += 1;
         }
-        self.waiting -= place.index - self.next.1;
-        self.next = (0, place.index);
+        if let (Some(part), Some(front)) = (place.part, self.entries.front_mut())
+            && front.origin == part.origin
+        {
+            self.waiting -= front.waiting();
+            front.done = index_of(part);
+            self.waiting += front.waiting();
+        }
         self.committed = place;
     }
 
@@ -219,4 +273,8 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+fn index_of(part: Part) -> usize {
+    usize::try_from(part.index).unwrap_or(usize::MAX)
 }

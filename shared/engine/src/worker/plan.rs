@@ -1,19 +1,17 @@
 //! Plans a batch: which records, which timers, which states.
 
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hot::HotError;
-use kernel::Timestamp;
+use kernel::{Duration, Timestamp};
 use proto::stream::v1::record::Body;
 
-use super::cache::KnownTimer;
 use super::lane::{Item, Lane};
 use super::output::Held;
 use super::quarantine::panic_text;
 use super::{Planned, Worker};
-use crate::key::key_of;
+use crate::key::{Key, key_of};
 use crate::{Core, TimeSource, limits};
 
 impl<C: Core> Worker<C> {
@@ -38,18 +36,20 @@ impl<C: Core> Worker<C> {
         // Each failed round finds one more input to set aside.
         loop {
             self.batch.clear(self.watermark);
+            self.steps.discard();
             let plan = self.plan(held);
             let timers = if held.live {
                 None
             } else {
                 self.enlist_due(&plan, wall_now).await?
             };
-            if plan.is_empty() && self.batch.timers.is_empty() {
+            if plan.is_empty() && self.batch.entries.is_empty() {
                 self.batch.return_states(&mut self.cache);
                 self.no_timer_before = timers.or(self.no_timer_before);
                 return Ok(false);
             }
             self.load().await?;
+            self.batch.sort_entries();
             let definitions = Arc::clone(&self.config.definitions.borrow());
             let built = match self.run(&definitions, &plan, wall_now) {
                 Ok(ran) => self.build(&plan[..ran], timers),
@@ -115,8 +115,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Enlists the timers that are due by the end of the plan. Returns an instant before which the store has no other
-    /// (the latest there is, if it has none at all); absent where the store was not asked.
+    /// Enlists the entries of the index of timers up to the end of the plan. Returns an instant before which the index has
+    /// no other (the latest there is, if it has none at all); absent where the store was not asked.
     async fn enlist_due(
         &mut self,
         plan: &[Planned],
@@ -137,8 +137,8 @@ impl<C: Core> Worker<C> {
         }
         let max = limits::TIMERS_PER_BATCH.min(self.max_inputs.max(1));
         let due = self.hot().due(self.slot, until, max).await?;
-        self.batch.horizon = due.next.filter(|next| *next <= until);
-        for (key_bytes, due_time) in due.timers {
+        let mut last = None;
+        for (key_bytes, time) in due.timers {
             let Some(key) = key_of(&key_bytes) else {
                 return Err(HotError::Damaged(format!(
                     "a timer of partition {} belongs to no customer",
@@ -146,10 +146,20 @@ impl<C: Core> Worker<C> {
                 )));
             };
             let work = self.batch.enlist(key, &key_bytes, &mut self.cache);
-            self.batch.works[work].timer = KnownTimer::Is(Some(due_time));
-            self.batch.timers.push(Reverse((due_time, key, work)));
+            self.batch.entries.push((work, time));
+            last = last.max(Some((time, key)));
         }
-        Ok(Some(due.next.unwrap_or(Timestamp::MAX)))
+        let next = due.next.unwrap_or(Timestamp::MAX);
+        let Some(last) = last else {
+            // All up to `until` would have been returned.
+            return Ok(Some(next.max(until + Duration::from_millis(1))));
+        };
+        if next <= until {
+            // The oldest are returned first, so whatever is left comes after the last of them.
+            let before = (next - Duration::from_millis(1), Key::MAX);
+            self.batch.horizon = Some(before.max(last));
+        }
+        Ok(Some(next))
     }
 
     /// Loads the states that are not in the cache, all in one read.
@@ -166,12 +176,14 @@ impl<C: Core> Worker<C> {
         }
         let loaded = self.hot().load(self.slot, &keys).await?;
         let missing = self.batch.works.iter_mut().filter(|work| !work.loaded);
-        for (work, bytes) in missing.zip(loaded) {
+        for (work, stored) in missing.zip(loaded) {
             work.loaded = true;
-            let Some(bytes) = bytes else { continue };
+            let Some(stored) = stored else { continue };
             work.stored = true;
-            work.bytes = bytes.len();
-            match catch_unwind(AssertUnwindSafe(|| C::decode(&bytes))) {
+            work.bytes = stored.value.len();
+            work.timer = stored.timer;
+            work.raw = Some(stored.value.clone());
+            match catch_unwind(AssertUnwindSafe(|| C::decode(&stored.value))) {
                 Ok(Ok(state)) => work.state = state,
                 Ok(Err(poison)) => {
                     work.fault = Some(format!("the state cannot be read: {poison}").into());

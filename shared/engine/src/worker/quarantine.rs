@@ -9,9 +9,9 @@ use proto::engine::v1::QuarantinedRecord;
 use crate::key::Key;
 use crate::limits;
 
-/// Where an input came from: names it across attempts.
+/// Names an input across attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Origin {
+pub(crate) enum InputId {
     /// A record: the lane by its number, the entry, the record in it.
     Record {
         lane: usize,
@@ -19,7 +19,12 @@ pub(crate) enum Origin {
         index: usize,
     },
     /// A timer.
-    Timer { key: Key, due_time: Timestamp },
+    Timer {
+        key: Key,
+        due_time: Timestamp,
+        /// How many timers of the key fired before it in the batch: one may be due twice at the same time.
+        number: u32,
+    },
 }
 
 /// Encodes what is set aside.

@@ -1,6 +1,5 @@
-//! Runs the core over a batch: due timers and records, in order.
+//! Runs the core over a batch: records, and between them the timers that are due.
 
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::{Bytes, BytesMut};
@@ -10,33 +9,33 @@ use prost::Message;
 use proto::stream::v1::{Record, record::Body};
 
 use super::batch::Change;
-use super::cache::KnownTimer;
 use super::lane::{Item, Lane};
 use super::packer::pack;
-use super::quarantine::{self, Origin, panic_text};
+use super::quarantine::{self, InputId, panic_text};
 use super::{Planned, Worker};
-use crate::{Core, Input, Outcome, limits};
+use crate::key::Key;
+use crate::{Core, Input, Outcome, limits, metrics};
 
 /// An input that can never be processed, found while running it: the batch is run again without it.
 #[derive(Debug)]
 pub(crate) struct Failed {
-    pub(crate) origin: Origin,
+    pub(crate) origin: InputId,
     pub(crate) reason: String,
 }
 
 /// Whether the batch has room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Room {
+pub(super) enum Room {
     Left,
     Full,
 }
 
 /// What caused a step.
 #[derive(Debug, Clone, Copy)]
-struct Cause<'a> {
-    origin: Origin,
-    bulk: bool,
-    trace_parent: &'a str,
+pub(super) struct Cause<'a> {
+    pub(super) origin: InputId,
+    pub(super) bulk: bool,
+    pub(super) trace_parent: &'a str,
 }
 
 impl<C: Core> Worker<C> {
@@ -47,7 +46,10 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<usize, Failed> {
-        let until = wall_now.unwrap_or(self.batch.watermark);
+        let until = match wall_now {
+            Some(now) => (now, Key::MAX),
+            None => self.known_until(self.batch.watermark).0,
+        };
         if self.fire_due(definitions, until, wall_now)? == Room::Full {
             return Ok(0);
         }
@@ -71,9 +73,9 @@ impl<C: Core> Worker<C> {
             let mut now = wall_now.unwrap_or(self.batch.watermark);
             if let (None, Item::Record(record)) = (wall_now, item) {
                 now = now.max(Timestamp::from_millis(record.time_ms));
-                let horizon = self.batch.horizon.filter(|horizon| *horizon <= now);
-                let room = self.fire_due(definitions, horizon.unwrap_or(now), None)?;
-                if room == Room::Full || horizon.is_some() {
+                let (until, is_all) = self.known_until(now);
+                let room = self.fire_due(definitions, until, None)?;
+                if room == Room::Full || !is_all {
                     return Ok(ran);
                 }
                 self.batch.watermark = now;
@@ -85,6 +87,15 @@ impl<C: Core> Worker<C> {
             self.run_item(definitions, lane, planned, item, now)?;
         }
         Ok(plan.len())
+    }
+
+    /// Up to where timers can fire on stream time, and whether that is all of those up to and with `now`.
+    fn known_until(&self, now: Timestamp) -> ((Timestamp, Key), bool) {
+        let all = (now, Key::MAX);
+        match self.batch.horizon {
+            Some(horizon) if horizon < all => (horizon, false),
+            _ => (all, true),
+        }
     }
 
     fn run_item(
@@ -116,7 +127,7 @@ impl<C: Core> Worker<C> {
             self.set_aside_record("the record names no customer", now, record);
             return Ok(());
         };
-        let origin = Origin::Record {
+        let origin = InputId::Record {
             lane: planned.lane,
             cursor: lane.cursor_of(planned.place.0),
             index: planned.place.1,
@@ -131,6 +142,8 @@ impl<C: Core> Worker<C> {
             self.set_aside_record(&reason, now, record);
             return Ok(());
         }
+        let traced = self.steps.begin(record);
+        let record = traced.as_ref().unwrap_or(record);
         let cause = Cause {
             origin,
             bulk: lane.bulk,
@@ -150,58 +163,7 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Fires the timers that are due at `until`, oldest first.
-    fn fire_due(
-        &mut self,
-        definitions: &C::Definitions,
-        until: Timestamp,
-        wall_now: Option<Timestamp>,
-    ) -> Result<Room, Failed> {
-        while let Some(Reverse((due_time, key, work))) = self.batch.timers.peek().copied() {
-            if due_time > until {
-                break;
-            }
-            if self.batch.works[work].timer != KnownTimer::Is(Some(due_time)) {
-                self.batch.timers.pop();
-                continue;
-            }
-            if self.room() == Room::Full {
-                return Ok(Room::Full);
-            }
-            self.batch.timers.pop();
-            self.batch.inputs += 1;
-            let now = wall_now.unwrap_or_else(|| self.batch.watermark.max(due_time));
-            if wall_now.is_none() {
-                self.batch.watermark = now;
-            }
-            let origin = Origin::Timer { key, due_time };
-            let fault = self.batch.works[work]
-                .fault
-                .as_deref()
-                .map(str::to_owned)
-                .or_else(|| self.poisoned.get(&origin).cloned());
-            if let Some(reason) = fault {
-                let customer = self.batch.works[work].key_bytes.clone();
-                self.set_aside(&reason, now, &customer, Bytes::new());
-                self.set_timer(work, None);
-                continue;
-            }
-            let key_bytes = self.batch.works[work].key_bytes.clone();
-            let input = Input::Timer {
-                key: &key_bytes,
-                due_time,
-            };
-            let cause = Cause {
-                origin,
-                bulk: false,
-                trace_parent: "",
-            };
-            self.step(definitions, work, input, now, cause)?;
-        }
-        Ok(Room::Left)
-    }
-
-    fn step(
+    pub(super) fn step(
         &mut self,
         definitions: &C::Definitions,
         work: usize,
@@ -232,10 +194,8 @@ impl<C: Core> Worker<C> {
         let entry = &mut self.batch.works[work];
         match outcome {
             Outcome::Keep { next_due } => {
-                if entry.change == Change::None {
-                    self.batch.state_bytes += entry.bytes + limits::STATE_GROWTH_BYTES;
-                }
                 entry.change = Change::Write;
+                self.batch.count_write(work);
                 // A timer that asked for its own instant again would fire for ever.
                 let earliest = now + Duration::from_millis(1);
                 let due = next_due.map(|due| if from_timer { due.max(earliest) } else { due });
@@ -251,19 +211,6 @@ impl<C: Core> Worker<C> {
                 entry.state = C::State::default();
                 self.set_timer(work, None);
             }
-        }
-    }
-
-    fn set_timer(&mut self, work: usize, due: Option<Timestamp>) {
-        let entry = &mut self.batch.works[work];
-        if entry.timer == KnownTimer::Is(due) {
-            // A timer that fired was taken off the queue, so the same one again must be put on it; and the store has it.
-            return;
-        }
-        entry.timer = KnownTimer::Is(due);
-        entry.timer_changed = true;
-        if let Some(due) = due {
-            self.batch.timers.push(Reverse((due, entry.key, work)));
         }
     }
 
@@ -319,19 +266,26 @@ impl<C: Core> Worker<C> {
         );
     }
 
-    fn set_aside(&mut self, reason: &str, now: Timestamp, customer: &[u8], record: Bytes) {
+    pub(super) fn set_aside(
+        &mut self,
+        reason: &str,
+        now: Timestamp,
+        customer: &[u8],
+        record: Bytes,
+    ) {
         tracing::warn!(
             service = C::OWNER.name(),
             partition = self.slot.partition.number(),
             reason,
             "a record was quarantined"
         );
+        metrics::quarantined(C::OWNER);
         let entry = quarantine::encode(self.slot, reason, now, customer, record);
         self.batch.other_bytes += entry.len();
         self.batch.quarantine.push(entry);
     }
 
-    fn room(&self) -> Room {
+    pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
         let full = batch.inputs >= self.max_inputs
             || batch.inputs > 0 && batch.bytes() >= limits::BYTES_PER_BATCH;

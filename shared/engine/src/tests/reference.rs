@@ -1,0 +1,226 @@
+//! The worker against a reference that knows no batches, no index and no cache: one record after another, and before each
+//! the timers that are due, oldest first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hot::{StreamName, Timer};
+use kernel::{Duration, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use proto::stream::v1::{Record, record::Body};
+
+use super::counting::{Counting, Seen};
+use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
+use crate::shared::ALL_LANES;
+use crate::{Core, Effects, Input, Outcome, TimeSource};
+
+#[derive(Debug, Default)]
+struct Reference {
+    states: BTreeMap<u8, (Seen, Option<Timestamp>)>,
+    now: Option<Timestamp>,
+    facts: Vec<String>,
+    quarantined: u64,
+}
+
+impl Reference {
+    fn take(&mut self, record: &Record) {
+        let at = Timestamp::from_millis(record.time_ms);
+        let now = self.now.map_or(at, |now| now.max(at));
+        self.fire(now);
+        self.now = Some(now);
+        if let Some(Body::Tick(_)) = record.body {
+            self.facts.push(describe(record));
+            return;
+        }
+        let customer = record.customer_id[0];
+        let input = Input::Record {
+            key: &record.customer_id,
+            record,
+        };
+        self.step(customer, input, now);
+    }
+
+    fn fire(&mut self, until: Timestamp) {
+        let due = |(customer, (_, due)): (&u8, &(Seen, Option<Timestamp>))| Some((*due, *customer));
+        while let Some((Some(due_time), customer)) = self
+            .states
+            .iter()
+            .filter(|(_, (_, due))| due.is_some())
+            .filter_map(due)
+            .min()
+            && due_time <= until
+        {
+            let now = self.now.map_or(due_time, |now| now.max(due_time));
+            self.now = Some(now);
+            let key = &key(customer);
+            self.step(customer, Input::Timer { key, due_time }, now);
+        }
+    }
+
+    fn step(&mut self, customer: u8, input: Input<'_>, now: Timestamp) {
+        let is_timer = matches!(input, Input::Timer { .. });
+        let before = self.states.get(&customer).map(|(state, _)| state.clone());
+        let mut state = before.unwrap_or_default();
+        let mut effects = Effects::default();
+        let outcome = Counting::step(&(), &mut state, input, now, &mut effects);
+        match outcome {
+            Ok(Outcome::Keep { next_due }) => {
+                let after = now + Duration::from_millis(1);
+                let due = next_due.map(|due| if is_timer { due.max(after) } else { due });
+                self.states.insert(customer, (state, due));
+            }
+            Ok(Outcome::Remove) => {
+                self.states.remove(&customer);
+            }
+            Ok(Outcome::Unchanged) => self.forget_timer(customer, is_timer),
+            Err(_) => {
+                self.quarantined += 1;
+                self.forget_timer(customer, is_timer);
+                return;
+            }
+        }
+        self.facts.extend(effects.records().iter().map(describe));
+    }
+
+    fn forget_timer(&mut self, customer: u8, is_timer: bool) {
+        if let (true, Some((_, due))) = (is_timer, self.states.get_mut(&customer)) {
+            *due = None;
+        }
+    }
+}
+
+/// What happens after a record was appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The next one is of the same entry.
+    Same,
+    /// The entry ends.
+    End,
+    /// It ends, and the worker does one batch.
+    Tick,
+    /// It ends, and the worker does all there is.
+    Settle,
+    /// It ends, the worker does one batch, and another one takes over.
+    TakeOver,
+}
+
+/// Which customer, what it is told, by how much time moves, and what happens then.
+type Step = (u8, String, i64, Then);
+
+fn step(customers: u8) -> impl Strategy<Value = Step> {
+    let what = prop_oneof![
+        2 => Just("add".to_owned()),
+        8 => (0_i64..60).prop_map(|wait| format!("wait:{wait}")),
+        2 => Just("clear".to_owned()),
+        1 => Just("skip".to_owned()),
+        1 => Just("remove".to_owned()),
+        1 => Just("poison".to_owned()),
+        1 => Just("repeat".to_owned()),
+        1 => Just("deaf".to_owned()),
+        1 => Just("sour".to_owned()),
+    ];
+    let then = prop_oneof![
+        12 => Just(Then::Same),
+        3 => Just(Then::End),
+        2 => Just(Then::Tick),
+        1 => Just(Then::Settle),
+        1 => Just(Then::TakeOver),
+    ];
+    // Some records are late, some are far ahead.
+    let moves = prop_oneof![4 => -3_i64..6, 1 => 20_i64..60];
+    (0..customers, what, moves, then)
+}
+
+async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
+    let memory = memory();
+    let bench = bench.over(Arc::new(memory.clone()));
+    let mut reference = Reference::default();
+    let mut epoch = 1;
+    let mut worker = bench.worker(0, epoch, TimeSource::Stream).await;
+    let (mut entry, mut time) = (Vec::new(), 0);
+    for (number, (customer, what, moves, then)) in steps.iter().enumerate() {
+        time += moves;
+        let record = event(*customer, &number.to_string(), what, time);
+        reference.take(&record);
+        entry.push(record);
+        if *then == Then::Same {
+            continue;
+        }
+        bench
+            .append(0, StreamName::Events, std::mem::take(&mut entry))
+            .await;
+        worker.hint(ALL_LANES);
+        match then {
+            Then::Same | Then::End => {}
+            Then::Settle => {
+                settle(&mut worker).await;
+            }
+            Then::Tick => {
+                worker.tick().await;
+            }
+            Then::TakeOver => {
+                worker.tick().await;
+                epoch += 1;
+                worker = bench.worker(0, epoch, TimeSource::Stream).await;
+            }
+        }
+    }
+    let last = tick(time + 30);
+    reference.take(&last);
+    entry.push(last);
+    bench.append(0, StreamName::Events, entry).await;
+    settle(&mut worker).await;
+
+    prop_assert_eq!(&bench.facts(0).await, &reference.facts);
+    let set_aside = bench.hot.quarantined_count(slot(0)).await.expect("a count");
+    prop_assert_eq!(set_aside, reference.quarantined);
+    let due = bench.hot.due(slot(0), Timestamp::MAX, usize::MAX).await;
+    let index = due.expect("the index").timers;
+    let mut found = BTreeMap::new();
+    for (customer, stored) in memory.states(slot(0)) {
+        let Timer { due, entry } = stored.timer;
+        if let Some(due) = due {
+            prop_assert!(entry.is_some_and(|entry| entry <= due), "{entry:?} {due:?}");
+        }
+        if let Some(entry) = entry {
+            prop_assert!(
+                index.contains(&(customer.clone(), entry)),
+                "no entry leads to it"
+            );
+        }
+        let state = Counting::decode(&stored.value).expect("a state");
+        found.insert(customer[0], (state, due));
+    }
+    prop_assert_eq!(found, reference.states);
+    Ok(())
+}
+
+fn run(customers: u8, steps: std::ops::Range<usize>, cases: u32) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let bench = runtime.block_on(Bench::new());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(
+            &proptest::collection::vec(step(customers), steps),
+            |steps| runtime.block_on(check(&bench, &steps)),
+        )
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_few_customers_are_seen_as_one_after_another_would_see_them() {
+    run(4, 1..120, 300);
+}
+
+#[test]
+fn more_customers_than_a_batch_has_timers_are_seen_the_same() {
+    run(250, 400..900, 12);
+}

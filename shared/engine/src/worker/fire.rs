@@ -1,0 +1,111 @@
+//! Fires timers: in the order of their due times, whatever the index said when to look.
+//!
+//! An entry of the index comes up at or before its timer is due. Only then the due time is known to the batch, and since it
+//! is never before the entry, taking both off one queue keeps the order exact.
+
+use std::cmp::Reverse;
+
+use bytes::Bytes;
+use kernel::Timestamp;
+
+use super::Worker;
+use super::batch::Wait;
+use super::quarantine::InputId;
+use super::run::{Cause, Failed, Room};
+use crate::key::Key;
+use crate::{Core, Input, metrics};
+
+impl<C: Core> Worker<C> {
+    /// Fires the timers that are due up to an instant and key, oldest first.
+    pub(super) fn fire_due(
+        &mut self,
+        definitions: &C::Definitions,
+        until: (Timestamp, Key),
+        wall_now: Option<Timestamp>,
+    ) -> Result<Room, Failed> {
+        while let Some(Reverse((time, key, wait, number))) = self.batch.timers.peek().copied() {
+            if (time, key) > until {
+                break;
+            }
+            let timer = self.batch.works[number].timer;
+            let counts = match wait {
+                Wait::Entry => timer.entry == Some(time),
+                Wait::Due => timer.due == Some(time),
+            };
+            if counts && self.room() == Room::Full {
+                return Ok(Room::Full);
+            }
+            self.batch.timers.pop();
+            match wait {
+                Wait::Entry if !counts => self.batch.fired.push((number, time)),
+                Wait::Due if !counts => {}
+                Wait::Due => self.fire(definitions, (number, time), wall_now)?,
+                Wait::Entry => match self.batch.come_up(number, time) {
+                    Some(due) if due == time => self.fire(definitions, (number, time), wall_now)?,
+                    moved => {
+                        self.batch.inputs += 1;
+                        if let Some(due) = moved {
+                            let waiting = (due, key, Wait::Due, number);
+                            self.batch.timers.push(Reverse(waiting));
+                        }
+                    }
+                },
+            }
+        }
+        Ok(Room::Left)
+    }
+
+    /// Fires one timer.
+    fn fire(
+        &mut self,
+        definitions: &C::Definitions,
+        (number, due_time): (usize, Timestamp),
+        wall_now: Option<Timestamp>,
+    ) -> Result<(), Failed> {
+        self.batch.inputs += 1;
+        let now = wall_now.unwrap_or_else(|| self.batch.watermark.max(due_time));
+        if wall_now.is_none() {
+            self.batch.watermark = now;
+        } else {
+            metrics::timer_fired(C::OWNER, due_time, now);
+        }
+        let work = &mut self.batch.works[number];
+        let key = &work.key_bytes.clone();
+        let origin = InputId::Timer {
+            key: work.key,
+            due_time,
+            number: work.fires,
+        };
+        work.fires += 1;
+        let fault = work.fault.as_deref().map(str::to_owned);
+        if let Some(reason) = fault.or_else(|| self.poisoned.get(&origin).cloned()) {
+            self.set_aside(&reason, now, key, Bytes::new());
+            self.set_timer(number, None);
+            return Ok(());
+        }
+        let cause = Cause {
+            origin,
+            bulk: false,
+            trace_parent: "",
+        };
+        let input = Input::Timer { key, due_time };
+        self.step(definitions, number, input, now, cause)
+    }
+
+    /// Sets or clears the timer of a state.
+    pub(super) fn set_timer(&mut self, number: usize, due: Option<Timestamp>) {
+        let work = &mut self.batch.works[number];
+        if work.timer.due == due {
+            // It waits already: here, or in the index behind an entry that has not come up.
+            return;
+        }
+        work.timer.due = due;
+        work.timer_changed = true;
+        let key = work.key;
+        self.batch.count_write(number);
+        if let Some(due) = due {
+            let waiting = (due, key, Wait::Due, number);
+            self.batch.timers.push(Reverse(waiting));
+        }
+    }
+}

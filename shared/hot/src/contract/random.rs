@@ -115,7 +115,7 @@ fn streamed<T: std::fmt::Debug + Clone>(
 
 /// Times in and around a few buckets of any store, and at the ends of time.
 fn time() -> impl Strategy<Value = Timestamp> {
-    let near = (-3..3_i64, -2..3_i64).prop_map(|(bucket, millis)| (bucket << 19) + millis);
+    let near = (-3..3_i64, -2..3_i64).prop_map(|(bucket, millis)| (bucket << 21) + millis);
     prop_oneof![12 => near, 1 => Just(i64::MAX), 1 => Just(i64::MIN)].prop_map(at)
 }
 
@@ -252,7 +252,7 @@ async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
             store.load(slot, &keys).await,
             Ok(states.collect()),
         )?;
-        for until in [i64::MIN, -1, 0, 1 << 19, i64::MAX] {
+        for until in [i64::MIN, -1, 0, 1 << 21, i64::MAX] {
             compare_due(store, slot, expected, at(until)).await?;
         }
         let found = store.outbox(slot, 0, 99).await;

@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use hot::{Owner, StreamName};
+use hot::{Commit, Owner, StreamName};
 use kernel::Timestamp;
 use opentelemetry::KeyValue;
 use opentelemetry::global;
@@ -176,14 +176,18 @@ fn service(owner: Owner) -> KeyValue {
 }
 
 /// A batch was committed.
-pub(crate) fn committed(owner: Owner, took: Duration, inputs: usize, states: usize) {
+pub(crate) fn committed(owner: Owner, took: Duration, inputs: usize, commit: &Commit) {
     let labels = [service(owner)];
     INSTRUMENTS.inputs.add(inputs as u64, &labels);
     INSTRUMENTS.batch_inputs.record(inputs as u64, &labels);
-    INSTRUMENTS.batch_states.record(states as u64, &labels);
+    INSTRUMENTS.batch_states.record(commit.states.len() as u64, &labels);
     INSTRUMENTS
         .commit_duration
         .record(took.as_secs_f64(), &labels);
+    if !commit.quarantine.is_empty() {
+        let count = commit.quarantine.len() as u64;
+        INSTRUMENTS.quarantined.add(count, &labels);
+    }
 }
 
 /// A timer fires, on a wall clock.
@@ -194,11 +198,6 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
     INSTRUMENTS
         .timer_lateness
         .record(late.as_secs_f64(), &[service(owner)]);
-}
-
-/// A record was set aside.
-pub(crate) fn quarantined(owner: Owner) {
-    INSTRUMENTS.quarantined.add(1, &[service(owner)]);
 }
 
 /// A worker is going to wait for the reader of its output, or for the target of its outbox.

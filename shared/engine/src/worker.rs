@@ -282,7 +282,7 @@ impl<C: Core> Worker<C> {
                 C::OWNER,
                 begun.elapsed(),
                 pending.inputs,
-                pending.commit.states.len(),
+                &pending.commit,
             ),
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;

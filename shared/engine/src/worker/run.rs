@@ -14,7 +14,7 @@ use super::packer::pack;
 use super::quarantine::{self, InputId, panic_text};
 use super::{Planned, Worker};
 use crate::key::Key;
-use crate::{Core, Input, Outcome, limits, metrics};
+use crate::{Core, Input, Outcome, limits};
 
 /// An input that can never be processed, found while running it: the batch is run again without it.
 #[derive(Debug)]
@@ -279,7 +279,6 @@ impl<C: Core> Worker<C> {
             reason,
             "a record was quarantined"
         );
-        metrics::quarantined(C::OWNER);
         let entry = quarantine::encode(self.slot, reason, now, customer, record);
         self.batch.other_bytes += entry.len();
         self.batch.quarantine.push(entry);

@@ -38,6 +38,8 @@ enum Command {
     Track(commands::track::Args),
     /// Shows a customer: profile, segments, runs, timeline
     Customer(commands::customer::Args),
+    /// Shows the events of a customer or a partition, from the event log of a deployment that keeps one
+    Events(commands::events::Args),
     /// Tells why a customer is in segments or not, and why journeys did what they did
     Explain(commands::explain::Args),
     /// Shows how runs flow through a journey
@@ -72,6 +74,7 @@ impl Command {
             Self::Import(args) => &args.connection,
             Self::Track(args) => &args.connection,
             Self::Customer(args) => &args.connection,
+            Self::Events(args) => &args.connection,
             Self::Explain(args) => &args.connection,
             Self::Flow(args) => &args.connection,
             Self::Map(args) => &args.connection,
@@ -135,6 +138,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Import(args) => commands::import::run(args).await,
         Command::Track(args) => commands::track::run(args).await,
         Command::Customer(args) => commands::customer::run(args).await,
+        Command::Events(args) => commands::events::run(args).await,
         Command::Explain(args) => commands::explain::run(args).await,
         Command::Flow(args) => commands::flow::run(args).await,
         Command::Map(args) => commands::map::run(args).await,
@@ -174,6 +178,8 @@ mod tests {
             "import a.csv --time-column at --customer-column user_id=household --event-name purchase",
             "track purchase --id user_id=u1 --id email=a@b.c --property value=3 --trait plan=pro",
             "customer user_id:u1 --json",
+            "events --customer user_id:u1 --from 2017-01-01 --to 2017-02-01T06:00:00Z --limit 5 --json",
+            "events --partition 3",
             "explain user_id:u1",
             "flow welcome --version 2",
             "activations stats --journey welcome",
@@ -201,6 +207,9 @@ mod tests {
             "import a --batch 0",
             "import a --lane fast",
             "status --interval 1ms",
+            "events",
+            "events --customer a --partition 1",
+            "events --customer a --from yesterday",
         ] {
             let words = std::iter::once("happypath").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

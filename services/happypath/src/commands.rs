@@ -8,6 +8,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod diff;
+pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod flow;
 pub(crate) mod get;

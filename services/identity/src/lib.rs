@@ -10,6 +10,7 @@ mod catalog;
 mod clock;
 mod customers;
 mod event;
+mod events;
 mod ingest;
 pub mod limits;
 mod merge;

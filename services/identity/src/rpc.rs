@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
 use hot::StreamName;
+use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
 use proto::convert;
 use proto::identity::v1;
@@ -33,6 +34,7 @@ const ID_CHARS: usize = 100;
 pub struct IdentityRpc {
     intake: Arc<Intake>,
     idempotency: Idempotency,
+    events: Option<EventLog>,
 }
 
 impl IdentityRpc {
@@ -41,7 +43,14 @@ impl IdentityRpc {
         Self {
             intake,
             idempotency,
+            events: None,
         }
+    }
+
+    /// Lists events from this log, where the deployment keeps one.
+    #[must_use]
+    pub fn with_event_log(self, events: Option<EventLog>) -> Self {
+        Self { events, ..self }
     }
 
     async fn take(
@@ -248,6 +257,16 @@ impl IdentityService for IdentityRpc {
         let request = request.into_inner();
         validate(&request)?;
         Ok(Response::new(self.intake.customers(&request).await?))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let events = self.intake.events(self.events.as_ref(), request).await?;
+        Ok(Response::new(events))
     }
 
     async fn merge_customers(

@@ -6,6 +6,7 @@ use definitions::DefinitionStore;
 use engine::TimeSource;
 use hot::SharedHotStore;
 use identity_core::Namespaces;
+use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
@@ -90,7 +91,15 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         Arc::clone(&intake),
         context.shutdown.clone(),
     ));
-    let rpc = IdentityRpc::new(intake, context.idempotency.clone());
+    let events = match &context.journal {
+        Some(_) => Some(
+            EventLog::open(context.database.clone(), context.partitions)
+                .await
+                .map_err(|error| StartError::service(NAME, error))?,
+        ),
+        None => None,
+    };
+    let rpc = IdentityRpc::new(intake, context.idempotency.clone()).with_event_log(events);
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)

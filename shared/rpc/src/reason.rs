@@ -92,6 +92,9 @@ reasons! {
     /// The template cannot be rendered.
     TemplateInvalid = "TEMPLATE_INVALID", InvalidArgument,
         "Correct the template at the line that is named; PreviewTemplate shows what it gives.";
+    /// The deployment keeps no event log.
+    EventLogAbsent = "EVENT_LOG_ABSENT", FailedPrecondition,
+        "Run the deployment at the durability level `journal`, which keeps every event from then on.";
     /// The installation runs on the wall clock.
     ClockNotVirtual = "CLOCK_NOT_VIRTUAL", FailedPrecondition,
         "Start the installation on stream time to move its clock, as the demo does.";

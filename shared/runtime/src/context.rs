@@ -24,6 +24,8 @@ pub struct Context {
     pub config: Arc<Config>,
     /// The hot store.
     pub hot: SharedHotStore,
+    /// The log of commits and entries, where the deployment keeps one.
+    pub journal: Option<journal::SharedLog>,
     /// The SQL store. Its shared tables are there; services bring theirs with [`Database::migrate`].
     pub database: Database,
     /// Who works on which partition.
@@ -55,6 +57,7 @@ impl Context {
         let hot = open_hot_store(&config).await?;
         Ok(Self {
             hot,
+            journal: None,
             leases: LeaseStore::new(database.clone()),
             idempotency: rpc::Idempotency::new(Requests::new(database.clone())),
             database,

@@ -8,7 +8,8 @@ use proto::identity::v1::identity_service_server::{IdentityService, IdentityServ
 use proto::identity::v1::{
     AdvanceClockRequest, AdvanceClockResponse, GetCustomerRequest, GetCustomerResponse,
     IngestRequest, IngestResponse, IngestStreamRequest, IngestStreamResponse, ListCustomersRequest,
-    ListCustomersResponse, MergeCustomersRequest, MergeCustomersResponse,
+    ListCustomersResponse, ListEventsRequest, ListEventsResponse, MergeCustomersRequest,
+    MergeCustomersResponse,
 };
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -62,6 +63,13 @@ impl IdentityService for Bare {
         &self,
         _: Request<ListCustomersRequest>,
     ) -> Result<Response<ListCustomersResponse>, Status> {
+        Err(Status::unimplemented("the ceiling only ingests"))
+    }
+
+    async fn list_events(
+        &self,
+        _: Request<ListEventsRequest>,
+    ) -> Result<Response<ListEventsResponse>, Status> {
         Err(Status::unimplemented("the ceiling only ingests"))
     }
 

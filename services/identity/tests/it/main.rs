@@ -1,6 +1,7 @@
 //! The identity service against real stores: SQLite and Postgres, the embedded hot store, and gRPC over a socket.
 
 mod event;
+mod events;
 mod fixture;
 mod rpc;
 mod store;

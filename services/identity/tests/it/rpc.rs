@@ -4,6 +4,7 @@ use engine::TimeSource;
 use hot::{Append, Appended, StreamId, StreamName};
 use identity::IdentityRpc;
 use identity_core::Namespaces;
+use journal::EventLog;
 use kernel::CustomerId;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
@@ -19,7 +20,7 @@ use tonic_types::StatusExt;
 
 use crate::fixture::{Fixture, Sql, event};
 
-type Client = IdentityServiceClient<Channel>;
+pub(crate) type Client = IdentityServiceClient<Channel>;
 
 /// Serves an identity on a free port until the test ends.
 async fn serve(time: TimeSource) -> (Client, Fixture) {
@@ -30,9 +31,15 @@ async fn serve(time: TimeSource) -> (Client, Fixture) {
 
 /// One more process over the same stores.
 async fn connect(fixture: &Fixture) -> Client {
+    connect_with(fixture, None).await
+}
+
+/// One more process, over an event log.
+pub(crate) async fn connect_with(fixture: &Fixture, events: Option<EventLog>) -> Client {
     let intake = fixture.identity.clone().open().await.expect("opens");
     let idempotency = Idempotency::new(Requests::new(fixture.identity.database.clone()));
-    let server = IdentityServiceServer::new(IdentityRpc::new(intake, idempotency));
+    let server =
+        IdentityServiceServer::new(IdentityRpc::new(intake, idempotency).with_event_log(events));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let incoming = TcpListenerStream::new(listener);
@@ -46,7 +53,7 @@ async fn connect(fixture: &Fixture) -> Client {
         .expect("connects")
 }
 
-fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     status
         .get_error_details()
         .error_info()
@@ -54,7 +61,7 @@ fn reason(status: &Status) -> String {
         .unwrap_or_default()
 }
 
-fn fields(status: &Status) -> Vec<String> {
+pub(crate) fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().expect("a BadRequest");
     bad.field_violations
@@ -63,7 +70,7 @@ fn fields(status: &Status) -> Vec<String> {
         .collect()
 }
 
-async fn ingest(
+pub(crate) async fn ingest(
     client: &mut Client,
     request_id: &str,
     events: &[&str],

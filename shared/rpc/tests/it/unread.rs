@@ -62,6 +62,13 @@ impl IdentityService for Identity {
         unused()
     }
 
+    async fn list_events(
+        &self,
+        _: Request<v1::ListEventsRequest>,
+    ) -> Result<Response<v1::ListEventsResponse>, Status> {
+        unused()
+    }
+
     async fn merge_customers(
         &self,
         _: Request<v1::MergeCustomersRequest>,

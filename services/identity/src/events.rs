@@ -1,0 +1,183 @@
+//! Lists events of the event log, as `ListEvents` answers.
+//!
+//! The log knows customers by the ids that they had; this module asks for all fragments of the customer, so that events from
+//! before merges are found.
+
+use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
+use journal::{EventLog, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
+use kernel::{CustomerId, PartitionId, Timestamp};
+use prost_types::value::Kind;
+use prost_types::{Struct, Value};
+use proto::convert;
+use proto::identity::v1;
+use proto::stream::v1 as stream;
+
+use crate::ingest::Intake;
+use crate::limits::PAGE_SIZE;
+
+impl Intake {
+    /// A page of events.
+    pub(crate) async fn events(
+        &self,
+        log: Option<&EventLog>,
+        request: v1::ListEventsRequest,
+    ) -> Result<v1::ListEventsResponse, Failure> {
+        let (from, to) = times(&request)?;
+        let page = PageRequest::read(
+            &[
+                "ListEvents",
+                &format!("{:?}", request.by),
+                &from.as_millis().to_string(),
+                &to.as_millis().to_string(),
+            ],
+            request.page_size,
+            &request.page_token,
+            PAGE_SIZE,
+        )?;
+        let after = page.after().and_then(EventPlace::try_from_bytes);
+        let by = self.whose(request.by).await?;
+        let Some(log) = log else {
+            return Err(Failure::new(
+                ErrorReason::EventLogAbsent,
+                "this deployment keeps no event log",
+            ));
+        };
+        let query = EventQuery { by, from, to };
+        let found = log
+            .read(&query, after, page.size())
+            .await
+            .map_err(|error| match error {
+                LogError::Damaged(_) => Failure::internal(error),
+                _ => Failure::store_unavailable(error),
+            })?;
+        Ok(v1::ListEventsResponse {
+            events: found.events.into_iter().map(message).collect(),
+            next_page_token: found
+                .next
+                .map(|place| page.token(&place.to_bytes()))
+                .unwrap_or_default(),
+        })
+    }
+
+    async fn whose(&self, by: Option<v1::list_events_request::By>) -> Result<EventsBy, Failure> {
+        use v1::get_customer_request::Key;
+        use v1::list_events_request::By;
+        let key = match by {
+            Some(By::Partition(number)) => return self.partition(number),
+            Some(By::CustomerId(id)) => Some(Key::CustomerId(id)),
+            Some(By::Identifier(identifier)) => Some(Key::Identifier(identifier)),
+            None => None,
+        };
+        let customer = self.customer(v1::GetCustomerRequest { key }).await?;
+        let fragments = customer.fragments.into_iter().map(CustomerId::from);
+        Ok(EventsBy::Customers(fragments.collect()))
+    }
+
+    fn partition(&self, number: u32) -> Result<EventsBy, Failure> {
+        let count = self.partitions.get();
+        match u16::try_from(number) {
+            Ok(number) if number < count => Ok(EventsBy::Partition(PartitionId::new(number))),
+            _ => {
+                let last = count - 1;
+                let description = format!("must be 0 to {last}: there are {count} partitions");
+                Err(Failure::invalid([Violation::new("partition", description)]))
+            }
+        }
+    }
+}
+
+/// The range of time of a request.
+fn times(request: &v1::ListEventsRequest) -> Result<(Timestamp, Timestamp), Failure> {
+    let read = |time: &Option<prost_types::Timestamp>, absent| {
+        time.as_ref().map_or(absent, convert::instant)
+    };
+    let from = read(&request.start_time, Timestamp::MIN);
+    let to = read(&request.end_time, Timestamp::MAX);
+    if from < to {
+        return Ok((from, to));
+    }
+    let description = format!("is {to}: must be after start_time, {from}");
+    Err(Failure::invalid([Violation::new("end_time", description)]))
+}
+
+fn message(logged: LoggedEvent) -> v1::LoggedEvent {
+    let event = logged.event;
+    let lane = if logged.is_bulk {
+        v1::Lane::Bulk
+    } else {
+        v1::Lane::Live
+    };
+    v1::LoggedEvent {
+        customer_id: logged.customer.to_string(),
+        event: Some(v1::Event {
+            properties: object(&event.properties),
+            traits: object(&event.traits),
+            event_id: event.event_id,
+            name: event.name,
+            time: Some(convert::timestamp(logged.time)),
+            identifiers: event
+                .identifiers
+                .into_iter()
+                .map(|identifier| (identifier.namespace, identifier.value))
+                .collect(),
+            sequence: 0,
+        }),
+        lane: lane.into(),
+    }
+}
+
+/// Values as an object; a value that was taken away is null. Absent where there are none.
+fn object(values: &[stream::NamedValue]) -> Option<Struct> {
+    if values.is_empty() {
+        return None;
+    }
+    let mut object = convert::struct_of(&convert::properties(values));
+    for named in values {
+        let null = || Value {
+            kind: Some(Kind::NullValue(0)),
+        };
+        object.fields.entry(named.name.clone()).or_insert_with(null);
+    }
+    Some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_were_taken_away_are_null() {
+        let named = |name: &str, kind| stream::NamedValue {
+            name: name.to_owned(),
+            value: Some(stream::Value { kind }),
+        };
+        let values = [
+            named("plan", Some(stream::value::Kind::Text("pro".into()))),
+            named("trial", None),
+        ];
+        let fields = object(&values).expect("values").fields;
+        assert_eq!(fields["plan"].kind, Some(Kind::StringValue("pro".into())));
+        assert_eq!(fields["trial"].kind, Some(Kind::NullValue(0)));
+        assert_eq!(object(&[]), None);
+    }
+
+    #[test]
+    fn a_range_of_time_has_a_length() {
+        let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        for (start_time, end_time, is_valid) in [
+            (None, None, true),
+            (at(1), None, true),
+            (None, at(1), true),
+            (at(1), at(2), true),
+            (at(2), at(2), false),
+            (at(3), at(2), false),
+        ] {
+            let request = v1::ListEventsRequest {
+                start_time,
+                end_time,
+                ..Default::default()
+            };
+            assert_eq!(times(&request).is_ok(), is_valid, "{request:?}");
+        }
+    }
+}

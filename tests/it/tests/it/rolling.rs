@@ -144,7 +144,7 @@ async fn versions_and_replicas_take_turns_under_load_with_no_gap_and_nothing_los
     let record: Arc<Mutex<Record>> = Arc::default();
     let redis = redis_with_functions_of_another_version();
     // The first processes are of the older version, where there is one; all that follow are of this one.
-    let mut installation = Installation::start_on(Durability::Journal, redis).await;
+    let mut installation = Installation::start_on(Durability::Journal, redis, None).await;
     let load = Load::start(installation.services[0].url(), &record);
     tokio::time::sleep(CALM).await;
 
@@ -177,6 +177,7 @@ async fn versions_and_replicas_take_turns_under_load_with_no_gap_and_nothing_los
         tokio::time::sleep(STEP).await;
     }
     let gaps = watches.map(Watch::end);
+    eprintln!("GAPS {gaps:?}");
     load.stop().await;
 
     let history = installation.review(&record, None).await;

@@ -1,87 +1,71 @@
-//! The disk under Redis is full for a while.
+//! The disk under a store is full for a while.
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use testkit::RedisServer;
+use testkit::{PostgresServer, RedisServer};
 use tonic::Code;
 
 use super::installation::{Durability, Installation, eventually};
 use super::load::{self, Load, Record};
 use super::{CALM, shared_machine};
 
-/// A disk that a short load would not fill.
-const DISK_MB: usize = 64;
+/// A disk that a short load would not fill, with room for an empty PostgreSQL.
+const DISK_MB: usize = 128;
 /// How long the disk stays full once the first client was told.
 const FULL: Duration = Duration::from_secs(4);
 
-/// A disk of its own for a server, which can be filled.
+/// A small file system over a folder, which can be filled.
 struct Disk {
-    folder: TempDir,
-    is_mounted: bool,
+    folder: PathBuf,
 }
 
 impl Disk {
-    /// Mounts a small file system, where the system lets us.
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// Mounts one; absent where the system does not let us.
+    fn mount(folder: &Path) -> Option<Self> {
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={DISK_MB}m"), "tmpfs"])
-            .arg(folder.path())
+            .arg(folder)
             .output();
-        Self {
-            is_mounted: mounted.is_ok_and(|output| output.status.success()),
-            folder,
-        }
+        mounted
+            .is_ok_and(|output| output.status.success())
+            .then(|| Self {
+                folder: folder.to_owned(),
+            })
     }
 
     fn ballast(&self) -> PathBuf {
-        self.folder.path().join("ballast")
+        self.folder.join("ballast")
     }
 
-    /// Leaves no room. Without a file system of its own, the server may not make its files longer instead.
-    fn fill(&self, redis: &RedisServer) {
-        if !self.is_mounted {
-            return limit_files(redis, "4096:");
-        }
+    /// Leaves no room.
+    fn fill(&self) {
         let mut ballast = File::create(self.ballast()).expect("a file");
-        let piece = [1; 4096];
         // The server takes its share of the room meanwhile.
-        while let Ok(written) = ballast.write(&piece) {
+        while let Ok(written) = ballast.write(&[1; 4096]) {
             assert!(written > 0, "a disk that is full says so");
         }
     }
 
-    /// Gives the room back. A server that ended for want of it is started again, as an operator would.
-    fn empty(&self, redis: &mut RedisServer) {
-        if self.is_mounted {
-            std::fs::remove_file(self.ballast()).expect("removed");
-        } else if redis.ask(&["PING"]).is_ok() {
-            limit_files(redis, "unlimited:");
-        } else {
-            redis.restart().expect("starts again");
-        }
+    /// Gives the room back.
+    fn empty(&self) {
+        std::fs::remove_file(self.ballast()).expect("removed");
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        if self.is_mounted {
-            // Lazily: the server that used it may be ending still.
-            let _gone = Command::new("umount")
-                .arg("-l")
-                .arg(self.folder.path())
-                .status();
-        }
+        // Lazily: the server that uses it may be running still.
+        let _gone = Command::new("umount").arg("-l").arg(&self.folder).status();
     }
 }
 
-/// Limits how long the files of a running server may get.
+/// Limits how long the files of a running Redis may get.
 fn limit_files(redis: &RedisServer, limit: &str) {
     let info = redis.ask(&["INFO", "server"]).expect("an answer");
     let process = info
@@ -98,22 +82,10 @@ fn limit_files(redis: &RedisServer, limit: &str) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_under_redis_refuses_intake_and_loses_nothing() {
-    let _machine = shared_machine().await;
-    let disk = Disk::new();
-    let record: Arc<Mutex<Record>> = Arc::default();
-    let folder = disk.folder.path().display().to_string();
-    let mut arguments = RedisServer::APPEND_ONLY.to_vec();
-    arguments.extend(["--dir", &folder]);
-    let redis = RedisServer::start_with(&arguments).expect("a Redis");
-    let mut installation = Installation::start_on(Durability::Hot, redis).await;
-    let load = Load::start(installation.services[0].url(), &record);
-    tokio::time::sleep(CALM).await;
-
-    disk.fill(&installation.redis);
+/// Waits until a client was told that a store does not answer, and when to try again; then a while longer.
+async fn full_for_a_while(record: &Mutex<Record>) {
     let told = eventually(async || {
-        let record = load::lock(&record);
+        let record = load::lock(record);
         let refusal = record
             .refusals
             .iter()
@@ -126,8 +98,90 @@ async fn a_full_disk_under_redis_refuses_intake_and_loses_nothing() {
         "the way in says that a store does not answer"
     );
     tokio::time::sleep(FULL).await;
-    disk.empty(&mut installation.redis);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_redis_refuses_intake_and_loses_nothing_even_at_level_hot() {
+    let _machine = shared_machine().await;
+    let record: Arc<Mutex<Record>> = Arc::default();
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = Disk::mount(folder.path());
+    let mut arguments = RedisServer::APPEND_ONLY.to_vec();
+    let place = folder.path().display().to_string();
+    arguments.extend(["--dir", &place]);
+    let redis = RedisServer::start_with(&arguments).expect("a Redis");
+    let mut installation = Installation::start_on(Durability::Hot, redis, None).await;
+    // What is bound last is dropped first: the folder has nothing mounted on it when it is removed.
+    let (_folder, disk): (TempDir, _) = (folder, disk);
+    let load = Load::start(installation.services[0].url(), &record);
+    tokio::time::sleep(CALM).await;
+    match &disk {
+        Some(disk) => {
+            disk.fill();
+            full_for_a_while(&record).await;
+            disk.empty();
+        }
+        None => {
+            // Its files may not grow instead: it ends, and is started again as an operator would.
+            limit_files(&installation.redis, "4096:");
+            full_for_a_while(&record).await;
+            installation.redis.restart().expect("starts again");
+        }
+    }
+    tokio::time::sleep(CALM).await;
+    load.stop().await;
+    installation.review(&record, None).await;
+}
+
+/// Puts the tables of a server on a small disk.
+fn move_tables(postgres: &mut PostgresServer) -> Option<Disk> {
+    let working_folder = format!("/proc/{}/cwd", postgres.process_id());
+    let tables = std::fs::read_link(working_folder).ok()?.join("base");
+    let kept = tables.with_extension("kept");
+    postgres.kill_9().expect("dies");
+    std::fs::rename(&tables, &kept).expect("moved");
+    std::fs::create_dir(&tables).expect("made");
+    let disk = Disk::mount(&tables);
+    if disk.is_some() {
+        // Owners and rights go with the files.
+        let copied = Command::new("cp")
+            .args(["-a", &format!("{}/.", kept.display())])
+            .arg(&tables)
+            .status();
+        assert!(copied.is_ok_and(|status| status.success()), "copied");
+    } else {
+        std::fs::remove_dir(&tables).expect("removed");
+        std::fs::rename(&kept, &tables).expect("moved back");
+    }
+    postgres.restart().expect("starts again");
+    disk
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_postgres_refuses_intake_and_loses_nothing_at_level_journal() {
+    let _machine = shared_machine().await;
+    let record: Arc<Mutex<Record>> = Arc::default();
+    let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
+    let mut postgres = PostgresServer::start().expect("a PostgreSQL");
+    let disk = move_tables(&mut postgres);
+    let mut installation = Installation::start_on(Durability::Journal, redis, Some(postgres)).await;
+    // Unmounted before the folder of the server is removed.
+    let disk = disk;
+    let load = Load::start(installation.services[0].url(), &record);
+    tokio::time::sleep(CALM).await;
+    match &disk {
+        Some(disk) => {
+            disk.fill();
+            full_for_a_while(&record).await;
+            disk.empty();
+        }
+        None => {
+            // A server whose own log finds no room ends, and is started again as an operator would.
+            installation.postgres.kill_9().expect("dies");
+            full_for_a_while(&record).await;
+            installation.postgres.restart().expect("starts again");
+        }
+    }
     tokio::time::sleep(CALM).await;
     load.stop().await;
     installation.review(&record, None).await;

@@ -69,12 +69,16 @@ impl Installation {
     /// Starts everything, and applies [`definitions`].
     pub(crate) async fn start(durability: Durability) -> Self {
         let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
-        Self::start_on(durability, redis).await
+        Self::start_on(durability, redis, None).await
     }
 
-    /// As [`Self::start`], on a Redis that was set up for the test.
-    pub(crate) async fn start_on(durability: Durability, redis: RedisServer) -> Self {
-        let postgres = PostgresServer::start().expect("a PostgreSQL");
+    /// As [`Self::start`], on stores that were set up for the test.
+    pub(crate) async fn start_on(
+        durability: Durability,
+        redis: RedisServer,
+        postgres: Option<PostgresServer>,
+    ) -> Self {
+        let postgres = postgres.unwrap_or_else(|| PostgresServer::start().expect("a PostgreSQL"));
         let database = postgres.create_database().expect("a database");
         let ports = NAMES.map(|_| process::free_port());
         let settings = [

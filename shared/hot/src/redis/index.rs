@@ -244,3 +244,103 @@ impl Index {
         Ok(due)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StateWrite, Timer};
+
+    const HOUR_MS: i64 = 3_600_000;
+
+    fn commit(added: &[i64], fired: &[i64]) -> Commit {
+        let key = StateKey::from_static(b"key");
+        let states = added.iter().map(|time_ms| {
+            let (timer, adds_entry) = Timer::NONE.set(Some(Timestamp::from_millis(*time_ms)));
+            StateWrite {
+                key: key.clone(),
+                value: Some(StateKey::new()),
+                timer,
+                adds_entry,
+            }
+        });
+        let fired = fired
+            .iter()
+            .map(|time_ms| (key.clone(), Timestamp::from_millis(*time_ms)));
+        Commit {
+            states: states.collect(),
+            fired: fired.collect(),
+            ..Commit::default()
+        }
+    }
+
+    fn apply(index: &mut Index, added: &[i64], fired: &[i64]) -> Moves {
+        let commit = commit(added, fired);
+        let moves = index.moves(&commit);
+        index.apply(&commit, &moves);
+        moves
+    }
+
+    fn due(index: &mut Index, until_ms: i64) -> Result<Vec<i64>, Missing> {
+        let due = index.due(Timestamp::from_millis(until_ms), 99)?;
+        Ok(due
+            .timers
+            .iter()
+            .map(|(_, time)| time.as_millis())
+            .collect())
+    }
+
+    #[test]
+    fn a_list_begins_once_and_ends_when_all_of_it_has_fired() {
+        let mut index = Index::default();
+        index.reset([]);
+        assert_eq!(apply(&mut index, &[1, HOUR_MS], &[]).begins, [0, 1]);
+        assert_eq!(apply(&mut index, &[2], &[]).begins, []);
+        assert_eq!(due(&mut index, 9), Err(Missing::Bucket(0)));
+        let generation = index.begin_reading(0);
+        // Added while it is being read, and not in what is read.
+        apply(&mut index, &[3], &[]);
+        let key = StateKey::from_static(b"key");
+        let read = Some(vec![(2, key.clone()), (1, key.clone()), (1, key)]);
+        index.end_reading(0, generation, read);
+        assert_eq!(due(&mut index, 9), Ok(vec![1, 2, 3]));
+        assert_eq!(apply(&mut index, &[], &[1, 3]).ends, []);
+        let again = apply(&mut index, &[4], &[2]);
+        assert_eq!((&again.ends[..], &again.closes[..]), (&[0][..], &[][..]));
+        let last = apply(&mut index, &[], &[4, 4, 77]);
+        assert_eq!((&last.ends[..], &last.closes[..]), (&[0][..], &[0][..]));
+        assert_eq!(apply(&mut index, &[5], &[]).begins, [0]);
+        assert_eq!(
+            due(&mut index, 9),
+            Ok(vec![5]),
+            "nothing is read that is known"
+        );
+    }
+
+    #[test]
+    fn after_a_commit_in_doubt_everything_is_read_again() {
+        let mut index = Index::default();
+        index.reset([]);
+        apply(&mut index, &[1], &[]);
+        index.forget();
+        assert_eq!(due(&mut index, 9), Err(Missing::Buckets));
+        let moves = apply(&mut index, &[2], &[1]);
+        assert_eq!((&moves.begins[..], &moves.ends[..]), (&[0][..], &[][..]));
+        index.reset([0]);
+        let stale = index.begin_reading(0);
+        index.reset([0]);
+        index.end_reading(0, stale, Some(Vec::new()));
+        assert_eq!(
+            due(&mut index, 9),
+            Err(Missing::Bucket(0)),
+            "what was asked for before does not count"
+        );
+        let generation = index.begin_reading(0);
+        index.end_reading(0, generation, Some(Vec::new()));
+        assert_eq!(due(&mut index, 9), Ok(Vec::new()));
+        assert_eq!(
+            apply(&mut index, &[], &[]).closes,
+            [0],
+            "an empty list goes with the next commit"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use hot::contract::Subject;
 use hot::memory::{Call, Delivery, Hook, MemoryOptions, Operation};
 use hot::{
     Append, Appended, Commit, Committed, Cursor, HotError, HotStore, MemoryStore, Owner,
-    SharedHotStore, Slot, StreamId, StreamName, Wake,
+    SharedHotStore, Slot, StreamId, StreamName, Wake, limits,
 };
 use kernel::PartitionId;
 
@@ -41,6 +41,20 @@ impl Subject for Memory {
         drop(store);
         Arc::new(self.store.clone())
     }
+
+    fn is_restorable(&self) -> bool {
+        true
+    }
+
+    fn has_origins(&self) -> bool {
+        self.options.origins
+    }
+
+    async fn leave_gate_behind(&mut self, _partition: PartitionId) {
+        tokio::time::pause();
+        tokio::time::advance(limits::GATE_TTL).await;
+        tokio::time::resume();
+    }
 }
 
 mod contract {
@@ -48,6 +62,17 @@ mod contract {
 
     async fn subject() -> Memory {
         Memory::new(false)
+    }
+
+    hot::contract_tests!(subject);
+}
+
+/// As at durability level `journal`.
+mod contract_with_origins {
+    use super::Memory;
+
+    async fn subject() -> Memory {
+        Memory::new(true)
     }
 
     hot::contract_tests!(subject);

@@ -129,6 +129,17 @@ async fn another_partition_count_is_refused_with_both_numbers() {
 }
 
 #[tokio::test]
+async fn a_database_of_an_older_program_is_refused() {
+    let subject = Redis::new(false);
+    drop(subject.open().await);
+    let mut older = redis::cmd("HSET");
+    let () = subject.ask(older.arg("hp:meta").arg("schema").arg(1)).await;
+    let text = refusal(&subject.server, partitions()).await;
+    let expected = "this Redis has schema 1, and this program reads schema 2: ";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[tokio::test]
 async fn a_server_that_forgets_is_refused() {
     let arguments = ["--maxmemory-policy", "allkeys-lru"];
     let server = RedisServer::start_with(&arguments).expect("a server");

@@ -124,8 +124,26 @@ impl RedisCluster {
         format!("{}{}", self.nodes[0].credentials(), hosts.join(","))
     }
 
+    /// [`Self::hosts`] for TLS: what follows `rediss+cluster://`.
+    ///
+    /// # Panics
+    /// Where the nodes have no TLS: [`RedisSetup::tls`] gives it to them.
+    pub fn tls_hosts(&self) -> String {
+        let hosts: Vec<String> = self
+            .nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.tls_port()))
+            .collect();
+        format!("{}{}", self.nodes[0].credentials(), hosts.join(","))
+    }
+
     /// A node: 0 to 2 were the primaries at the start, 3 to 5 their replicas.
-    pub fn node(&mut self, index: usize) -> &mut RedisServer {
+    pub fn node(&self, index: usize) -> &RedisServer {
+        &self.nodes[index]
+    }
+
+    /// [`Self::node`], to kill it or start it again.
+    pub fn node_mut(&mut self, index: usize) -> &mut RedisServer {
         &mut self.nodes[index]
     }
 
@@ -240,7 +258,7 @@ mod tests {
                 .ok_or_else(String::new)
         })
         .expect("copied");
-        cluster.node(to).kill_9().expect("dies");
+        cluster.node_mut(to).kill_9().expect("dies");
         until("the replica did not take over", || {
             let role = cluster.nodes[replica].ask(&["ROLE"]).unwrap_or_default();
             role.starts_with("master").then_some(()).ok_or(role)

@@ -94,8 +94,11 @@ impl RedisServer {
     /// # Panics
     /// Where it has none: [`RedisSetup::tls`] gives it one.
     pub fn tls_url(&self) -> String {
-        let port = self.ports.tls.expect("the server was set up with TLS");
-        self.url_of("rediss", port)
+        self.url_of("rediss", self.tls_port())
+    }
+
+    pub(crate) fn tls_port(&self) -> u16 {
+        self.ports.tls.expect("the server was set up with TLS")
     }
 
     /// What an address begins with before its hosts: nothing, or the user and the password.

@@ -94,7 +94,12 @@ impl RedisSentinel {
     }
 
     /// A server: 0 was the primary at the start, 1 its replica.
-    pub fn server(&mut self, index: usize) -> &mut RedisServer {
+    pub fn server(&self, index: usize) -> &RedisServer {
+        &self.servers[index]
+    }
+
+    /// [`Self::server`], to kill it or start it again.
+    pub fn server_mut(&mut self, index: usize) -> &mut RedisServer {
         &mut self.servers[index]
     }
 
@@ -204,7 +209,7 @@ mod tests {
         let setup = RedisSetup::new().login(&servers);
         let mut all = RedisSentinel::start(&setup, Some(&sentinels)).expect("starts");
         all.await_primary(0).expect("the first");
-        all.server(0).kill_9().expect("dies");
+        all.server_mut(0).kill_9().expect("dies");
         all.await_primary(1).expect("the second");
     }
 }

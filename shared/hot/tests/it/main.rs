@@ -1,6 +1,7 @@
 //! The contract suite on every store, and what each does when its process is killed.
 
 mod crash;
+mod deployments;
 mod embedded;
 mod memory;
 mod redis;

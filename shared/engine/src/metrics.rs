@@ -180,7 +180,9 @@ pub(crate) fn committed(owner: Owner, took: Duration, inputs: usize, commit: &Co
     let labels = [service(owner)];
     INSTRUMENTS.inputs.add(inputs as u64, &labels);
     INSTRUMENTS.batch_inputs.record(inputs as u64, &labels);
-    INSTRUMENTS.batch_states.record(commit.states.len() as u64, &labels);
+    INSTRUMENTS
+        .batch_states
+        .record(commit.states.len() as u64, &labels);
     INSTRUMENTS
         .commit_duration
         .record(took.as_secs_f64(), &labels);

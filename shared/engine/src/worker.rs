@@ -278,12 +278,7 @@ impl<C: Core> Worker<C> {
         };
         let begun = Instant::now();
         match self.config.hot.commit(self.slot, &pending.commit).await {
-            Ok(_) => metrics::committed(
-                C::OWNER,
-                begun.elapsed(),
-                pending.inputs,
-                &pending.commit,
-            ),
+            Ok(_) => metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit),
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;
                 return Ok(TickOutcome::Worked);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use hot::memory::MemoryOptions;
-use hot::{Append, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
+use hot::{Append, Cursor, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::Batch;
@@ -114,10 +114,23 @@ impl Site {
                     origin: None,
                 };
                 self.hot.append(&append).await.expect("it is appended");
+                self.read_facts(partition).await;
             }
             tokio::time::sleep(ROUND).await;
         }
         longest
+    }
+
+    /// Does what the reader of the output does, or the workers would wait for it.
+    async fn read_facts(&self, partition: PartitionId) {
+        let facts = StreamId {
+            name: StreamName::Facts,
+            partition,
+        };
+        let entries = self.hot.poll(facts, Cursor::START, 100).await;
+        if let Some(last) = entries.expect("it polls").last() {
+            self.hot.trim(facts, last.cursor).await.expect("it trims");
+        }
     }
 
     async fn check(&self) {

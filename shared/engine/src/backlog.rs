@@ -72,6 +72,7 @@ impl Running {
                 }
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(limits::BACKLOG_INTERVAL) => {}
                 () = self.shared.stop.cancelled() => {}
             }

@@ -72,6 +72,7 @@ async fn pass_hints(
 ) {
     loop {
         let hint = tokio::select! {
+            biased;
             () = shared.stop.cancelled() => return,
             hint = hints.recv() => hint,
         };

@@ -38,6 +38,7 @@ impl Running {
                 LOOK_AGAIN
             };
             tokio::select! {
+                biased;
                 // The sender lives in `shared`.
                 _ = changes.changed() => {}
                 () = tokio::time::sleep(wait) => {}

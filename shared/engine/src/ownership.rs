@@ -62,6 +62,7 @@ impl<C: Core> Ownership<C> {
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
             let round = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 round = self.round() => round,
             };
@@ -77,6 +78,7 @@ impl<C: Core> Ownership<C> {
             let clock = Arc::clone(&self.config.lease_clock);
             let next = self.next_round(clock.now(), is_complete);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 () = clock.sleep_until(next) => {}
                 Some(joined) = self.tasks.join_next() => self.ended(joined).await,

@@ -120,6 +120,7 @@ impl<C: Core> PartitionTask<C> {
             }
         };
         tokio::select! {
+            biased;
             () = self.shared.woken(self.partition) => false,
             () = due => false,
             () = self.stop.cancelled() => false,
@@ -137,6 +138,7 @@ impl<C: Core> PartitionTask<C> {
 
     async fn pause(&self, wait: Duration) {
         tokio::select! {
+            biased;
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
         }

@@ -259,7 +259,7 @@ impl Driver {
 }
 
 /// The bucket of a customer in a split: SHA-256 over the salt and the customer id, as the journey service documents it.
-fn bucket(salt: &str, customer: &str) -> u64 {
+pub(crate) fn bucket(salt: &str, customer: &str) -> u64 {
     let customer: Uuid = customer.parse().expect("a customer id is a UUID");
     let mut hash = Sha256::new();
     hash.update(salt.as_bytes());

@@ -12,6 +12,7 @@ mod installation;
 mod news;
 mod people;
 mod script;
+mod simulator;
 mod stores;
 
 use std::collections::BTreeSet;

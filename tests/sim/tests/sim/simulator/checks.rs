@@ -1,0 +1,225 @@
+//! What must hold once everything is quiet, whatever went wrong before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use activation_core::Counter;
+use hot::{HotStore, Slot, StreamId, StreamName};
+use kernel::Timestamp;
+use proto::activation::v1::ActivationStatus;
+
+use super::installation::{Installation, SERVICES};
+use super::picture::Picture;
+
+/// Checks everything that can be told from the end, but for how many events there are.
+pub(crate) async fn check(installation: &Installation, picture: &Picture, now: Timestamp) {
+    nothing_waits(installation).await;
+    timers(installation, picture, now);
+    runs(installation, picture);
+    maps(installation, picture);
+    segments(installation, picture);
+    activations(installation, picture);
+}
+
+fn violate(installation: &Installation, what: impl Display) {
+    installation.world().violate(what);
+}
+
+/// Every record took effect, every message arrived, and nothing was set aside.
+async fn nothing_waits(installation: &Installation) {
+    let store = &installation.shared.store;
+    for partition in installation.partitions().iter() {
+        for owner in SERVICES {
+            let slot = Slot { owner, partition };
+            let set_aside = store.quarantined_count(slot).await.unwrap_or(u64::MAX);
+            if set_aside > 0 {
+                violate(installation, format!("{slot:?} set {set_aside} records aside"));
+            }
+            let waiting = store.outbox(slot, 0, 9).await.unwrap_or_default();
+            if !waiting.is_empty() {
+                violate(installation, format!("{slot:?} has not sent {waiting:?}"));
+            }
+            let head = store.head(slot).await.unwrap_or_default();
+            for (name, cursor) in head.cursors {
+                let stream = StreamId { name, partition };
+                let lag = store.lag(stream, cursor).await.unwrap_or(u64::MAX);
+                if lag > 0 {
+                    violate(installation, format!("{slot:?} has not read {lag} entries of {stream:?}"));
+                }
+            }
+        }
+        // A stream of which nothing was ever read has no cursor.
+        for name in StreamName::ALL {
+            let stream = StreamId { name, partition };
+            let entries = store.poll(stream, hot::Cursor::START, 1).await.unwrap_or_default();
+            let heads = SERVICES.map(|owner| Slot { owner, partition });
+            let mut is_read = entries.is_empty();
+            for slot in heads {
+                let head = store.head(slot).await.unwrap_or_default();
+                is_read |= head.cursors.iter().any(|(of, _)| *of == name);
+            }
+            if !is_read {
+                violate(installation, format!("nobody reads {stream:?}"));
+            }
+        }
+    }
+}
+
+/// No timer is lost: each state that wants to be looked at is led to by an entry in time, and nothing is overdue.
+fn timers(installation: &Installation, picture: &Picture, now: Timestamp) {
+    let mut entries: BTreeMap<Slot, BTreeSet<_>> = BTreeMap::new();
+    for (slot, key, stored) in &picture.stored {
+        let Some(due) = stored.timer.due else {
+            continue;
+        };
+        let entries = entries
+            .entry(*slot)
+            .or_insert_with(|| installation.shared.store.timers(*slot));
+        let is_led_to = stored
+            .timer
+            .entry
+            .is_some_and(|entry| entry <= due && entries.contains(&(entry, key.clone())));
+        if !is_led_to {
+            violate(installation, format!("the timer of {slot:?} {key:?} is lost: {:?}", stored.timer));
+        }
+        if due <= now {
+            violate(installation, format!("{slot:?} {key:?} was due at {due}, and it is {now}"));
+        }
+    }
+}
+
+/// The counters under a prefix, by the rest of their names.
+fn under<'a>(picture: &'a Picture, prefix: &'a str) -> impl Iterator<Item = (&'a str, i64)> {
+    let all = picture.counters.iter();
+    all.filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, *value)))
+}
+
+fn sum(picture: &Picture, prefix: &str) -> i64 {
+    under(picture, prefix).map(|(_, value)| value).sum()
+}
+
+/// Counters balance, and say what the states say.
+fn runs(installation: &Installation, picture: &Picture) {
+    let mut present: BTreeMap<String, i64> = BTreeMap::new();
+    for run in picture.journeys.values().flat_map(|state| &state.runs) {
+        let name = format!("journey/{}/{}/", run.journey, run.version);
+        *present.entry(format!("{name}active")).or_default() += 1;
+        *present.entry(format!("{name}present/{}", run.step)).or_default() += 1;
+    }
+    let mut journeys = BTreeSet::new();
+    for name in picture.counters.keys().filter(|name| name.starts_with("journey/")) {
+        let parts: Vec<&str> = name.splitn(4, '/').collect();
+        journeys.insert(format!("journey/{}/{}/", parts[1], parts[2]));
+    }
+    for journey in journeys {
+        let count = |what: &str| sum_of(picture, &format!("{journey}{what}"));
+        let (entered, active) = (count("entered"), count("active"));
+        let ended = sum(picture, &format!("{journey}ended/"));
+        if entered != active + ended {
+            violate(
+                installation,
+                format!("{journey} has {entered} entered, {active} active, {ended} ended"),
+            );
+        }
+        balance(installation, picture, &journey);
+    }
+    let counted = picture.counters.iter().filter(|(name, _)| {
+        name.starts_with("journey/") && (name.ends_with("/active") || name.contains("/present/"))
+    });
+    let counted: BTreeMap<String, i64> =
+        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    if counted != present {
+        violate(installation, format!("counters say {counted:?}, states {present:?}"));
+    }
+}
+
+fn sum_of(picture: &Picture, name: &str) -> i64 {
+    picture.counters.get(name).copied().unwrap_or(0)
+}
+
+/// In = out + present.
+fn balance(installation: &Installation, picture: &Picture, of: &str) {
+    let places: BTreeSet<&str> = ["in/", "out/", "present/"]
+        .into_iter()
+        .flat_map(|what| under(picture, of).filter_map(move |(name, _)| name.strip_prefix(what)))
+        .collect();
+    for place in places {
+        let count = |what: &str| sum_of(picture, &format!("{of}{what}/{place}"));
+        let (came, left, present) = (count("in"), count("out"), count("present"));
+        if came != left + present {
+            violate(
+                installation,
+                format!("{of} {place}: {came} came, {left} left, {present} are there"),
+            );
+        }
+    }
+}
+
+fn maps(installation: &Installation, picture: &Picture) {
+    let mut present: BTreeMap<String, i64> = BTreeMap::new();
+    for position in picture.journeys.values().flat_map(|state| &state.positions) {
+        let name = format!("map/{}/present/{}", position.map, position.stage);
+        *present.entry(name).or_default() += 1;
+        balance(installation, picture, &format!("map/{}/", position.map));
+    }
+    let counted = picture.counters.iter();
+    let counted = counted.filter(|(name, _)| name.starts_with("map/") && name.contains("/present/"));
+    let counted: BTreeMap<String, i64> =
+        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    if counted != present {
+        violate(installation, format!("counters say {counted:?}, states {present:?}"));
+    }
+}
+
+fn segments(installation: &Installation, picture: &Picture) {
+    let mut members: BTreeMap<String, i64> = BTreeMap::new();
+    for membership in picture.profiles.values().flat_map(|state| state.memberships()) {
+        *members.entry(format!("segment.{}.members", membership.segment)).or_default() += 1;
+    }
+    let counted = picture.counters.iter().filter(|(name, _)| name.starts_with("segment."));
+    let counted: BTreeMap<String, i64> =
+        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    if counted != members {
+        violate(installation, format!("counters say {counted:?}, states {members:?}"));
+    }
+}
+
+/// Every effect was decided once, told once, and delivered where it says so.
+fn activations(installation: &Installation, picture: &Picture) {
+    let mut by_status: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
+    let mut told: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
+    for (name, value) in &picture.counters {
+        if let Some(counter) = Counter::parse(name) {
+            *by_status.entry(counter.status).or_default() += value;
+        }
+    }
+    let mut of_states: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
+    let seen = installation.shared.destination.seen();
+    for own in picture.activations.values().flat_map(|state| &state.activations) {
+        *of_states.entry(own.status).or_default() += 1;
+        let id = (bytes::Bytes::copy_from_slice(own.id.run.as_bytes()), own.id.visit);
+        if own.status == ActivationStatus::Delivered && !seen.contains_key(&id) {
+            violate(installation, format!("{:?} is delivered, and never arrived", own.id));
+        }
+    }
+    by_status.retain(|_, count| *count != 0);
+    if by_status != of_states {
+        violate(installation, format!("counters say {by_status:?}, states {of_states:?}"));
+    }
+    for (status, word) in [
+        (ActivationStatus::Delivered, "delivered"),
+        (ActivationStatus::Failed, "failed"),
+        (ActivationStatus::Suppressed, "suppressed"),
+    ] {
+        let receipts = sum_of(picture, &format!("events.activation_{word}"));
+        told.extend((receipts != 0).then_some((status, receipts)));
+    }
+    by_status.remove(&ActivationStatus::Pending);
+    if by_status != told {
+        violate(installation, format!("activations ended as {by_status:?}, and receipts tell of {told:?}"));
+    }
+    let pending = of_states.get(&ActivationStatus::Pending).copied().unwrap_or(0);
+    if pending != 0 {
+        violate(installation, format!("{pending} activations are pending"));
+    }
+}

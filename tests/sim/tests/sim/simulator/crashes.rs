@@ -1,0 +1,248 @@
+//! A crash before and after every effect of every scenario: what comes of it is what comes of no crash at all.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use kernel::{Duration as Span, Timestamp};
+use proto::stream::v1::ConsentChange;
+use tokio::time::sleep;
+
+use super::checks;
+use super::installation::{Installation, Options, SERVICES};
+use super::people::{People, Seen, customer};
+use super::picture::Picture;
+use super::world::{CrashPoint, Side};
+use crate::script::{Act, Happening, Line};
+use crate::{golden, script};
+
+/// How far time goes after the last line, in steps: so that what was lost on its way is asked for again, and delivered.
+const AFTER: [Span; 3] = [
+    Span::from_millis(70_000),
+    Span::from_millis(200_000),
+    Span::from_millis(600_000),
+];
+
+/// What came of a scenario.
+#[derive(Debug, PartialEq, Eq)]
+struct Ending {
+    lines: BTreeSet<String>,
+    violations: Vec<String>,
+    effects: u64,
+}
+
+/// Plays a scenario with a crash, or without.
+fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Ending, String) {
+    super::on_virtual_time(async {
+        let options = Options {
+            seed: 1,
+            partitions: 2,
+            is_wall: false,
+            is_journaled,
+            retention: Span::from_millis(3_600_000),
+            services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+            senders: 1,
+        };
+        let mut player = Player {
+            people: People::nobody(kernel::PartitionCount::try_new(2).expect("two")),
+            on: Installation::start(options),
+            now: Timestamp::MIN,
+        };
+        player.on.settle().await;
+        player.on.world().crash_at(crash);
+        for line in lines {
+            player.take(&line.act).await;
+        }
+        for span in AFTER {
+            player.advance(player.now + span).await;
+        }
+        let picture = Picture::take(&player.on).await;
+        checks::check(&player.on, &picture, player.now).await;
+        let world = player.on.world();
+        let mut lines = picture.lines();
+        let seen = player.on.shared.destination.seen();
+        lines.extend(seen.keys().map(|id| format!("delivered {id:?}")));
+        let ending = Ending {
+            lines,
+            violations: world.violations(),
+            effects: world.effects(),
+        };
+        (ending, world.last_lines())
+    })
+}
+
+/// A scenario under way.
+struct Player {
+    on: Installation,
+    people: People,
+    now: Timestamp,
+}
+
+impl Player {
+    async fn take(&mut self, act: &Act) {
+        match act {
+            Act::Define(definitions) => {
+                self.on.shared.definitions().define(definitions.clone());
+                // So that every process decides by it from here on.
+                sleep(Duration::from_millis(10)).await;
+            }
+            Act::Happen { time, event } => self.happen(*time, event).await,
+            Act::Pick {
+                time,
+                name,
+                buckets,
+                salt,
+            } => {
+                while !buckets.contains(&crate::driver::bucket(
+                    salt,
+                    &customer(self.people.next()).to_string(),
+                )) {
+                    self.people.skip();
+                }
+                let event = Happening {
+                    identifiers: vec![("user_id".to_owned(), name.clone())],
+                    name: "picked".to_owned(),
+                    id: String::new(),
+                    properties: Vec::new(),
+                    traits: Vec::new(),
+                };
+                self.happen(*time, &event).await;
+            }
+            Act::Advance(time) => self.advance(*time).await,
+            Act::Merge(names) => {
+                let mut ids: Vec<_> = names.iter().filter_map(|name| self.people.find(name)).collect();
+                ids.sort_unstable();
+                for loser in &ids[1..] {
+                    let letter = self.people.merge(*loser, ids[0], self.now);
+                    self.on.post.send(0, letter);
+                }
+                self.on.settle().await;
+            }
+            Act::Consent {
+                name,
+                purpose,
+                channel,
+                granted,
+            } => {
+                let consent = ConsentChange {
+                    purpose: purpose.clone(),
+                    channel: channel.clone(),
+                    granted: *granted,
+                    source: "scenario".to_owned(),
+                };
+                let customer = self.people.find(name).expect("the scenario introduces everybody");
+                let letter = self.people.consent(customer, self.now, consent);
+                self.on.post.send(0, letter);
+                self.on.settle().await;
+            }
+            Act::Ask(_) => {}
+        }
+    }
+
+    async fn happen(&mut self, time: Timestamp, event: &Happening) {
+        let seen = Seen {
+            identifiers: event.identifiers.clone(),
+            name: event.name.clone(),
+            id: event.id.clone(),
+            properties: event.properties.clone(),
+            traits: event.traits.clone(),
+        };
+        for letter in self.people.take(seen, time, None) {
+            self.on.post.send(0, letter);
+        }
+        self.on.settle().await;
+        if time > self.now {
+            self.advance(time).await;
+        }
+    }
+
+    async fn advance(&mut self, time: Timestamp) {
+        self.now = time;
+        self.on.tick(time);
+        self.on.settle().await;
+    }
+}
+
+fn read(name: &str) -> Vec<Line> {
+    script::read(&format!("{name}.txt"), &golden::scenario(name))
+}
+
+/// Crashes a scenario everywhere, one run for each place.
+fn crash_everywhere(name: &str, is_journaled: bool) {
+    let lines = read(name);
+    let (undisturbed, transcript) = play(&lines, is_journaled, None);
+    assert!(
+        undisturbed.violations.is_empty(),
+        "{name} without a crash: {:#?}\n{transcript}",
+        undisturbed.violations
+    );
+    for effect in 1..=undisturbed.effects {
+        // A crash before an effect is one after the effect before.
+        let point = CrashPoint {
+            effect,
+            side: Side::After,
+        };
+        let (ending, transcript) = play(&lines, is_journaled, Some(point));
+        let missing: Vec<_> = undisturbed.lines.difference(&ending.lines).collect();
+        let added: Vec<_> = ending.lines.difference(&undisturbed.lines).collect();
+        assert!(
+            ending.violations.is_empty() && missing.is_empty() && added.is_empty(),
+            "{name} with a crash after effect {effect}: {:#?}\nmissing {missing:#?}\nadded {added:#?}\n{transcript}",
+            ending.violations,
+        );
+    }
+}
+
+/// Makes tests of every scenario: with a journal, and without.
+macro_rules! scenarios {
+    ($($name:ident,)+) => {
+        const SCENARIOS: &[&str] = &[$(stringify!($name)),+];
+
+        mod hot {
+            $(
+                #[test]
+                fn $name() {
+                    super::crash_everywhere(stringify!($name), false);
+                }
+            )+
+        }
+
+        mod journal {
+            $(
+                #[test]
+                fn $name() {
+                    super::crash_everywhere(stringify!($name), true);
+                }
+            )+
+        }
+    };
+}
+
+scenarios! {
+    a_control_group_is_asked_for_and_not_sent,
+    a_customer_enters_waits_and_is_greeted,
+    a_goal_interrupts_a_wait_and_wins_over_an_exit,
+    a_merge_keeps_the_survivors_run_and_what_both_did,
+    a_new_definition_leaves_runs_under_way_alone,
+    a_new_segment_takes_customers_in_with_their_next_event,
+    a_receipt_sets_another_journey_in_motion,
+    an_event_before_the_run_is_not_what_it_waits_for,
+    an_event_that_is_waited_for_decides_the_way,
+    an_event_that_knows_two_customers_joins_them,
+    an_exit_rule_interrupts_a_long_wait,
+    branches_look_at_traits_segments_and_the_first_event,
+    consent_that_was_withdrawn_suppresses,
+    lapsing_by_time_alone_starts_a_journey,
+    late_events_count_when_they_happened,
+    outside_is_a_place_in_a_map,
+    paying_one_order_ends_the_run_of_that_order,
+    reentry_is_a_policy,
+    the_same_event_twice_counts_once,
+    the_third_message_in_a_week_is_held_back,
+    there_are_four_ways_to_leave_the_happy_path,
+    what_comes_too_late_to_send_has_expired,
+}
+
+#[test]
+fn every_scenario_is_crashed() {
+    assert_eq!(SCENARIOS, crate::SCENARIOS);
+}

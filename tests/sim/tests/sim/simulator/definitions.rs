@@ -1,0 +1,124 @@
+//! The definitions of a simulation, compiled for the cores as services compile them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use activation_core::ActivationCore;
+use definitions::{key_of, parse};
+use engine::Core;
+use journey_core::{JourneyCore, Names, Source};
+use kernel::PartitionCount;
+use proto::definition::v1::Definition;
+use proto::definition::v1::definition::Kind;
+use segmentation_core::{SegmentSource, SegmentationCore};
+use tokio::sync::watch;
+
+type Shown<C> = watch::Sender<Arc<<C as Core>::Definitions>>;
+
+/// What is defined, and was.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    partitions: PartitionCount,
+    /// Every version, oldest first, by kind and name.
+    versions: BTreeMap<String, Vec<Definition>>,
+    pub(crate) segmentation: Shown<SegmentationCore>,
+    pub(crate) journey: Shown<JourneyCore>,
+    pub(crate) activation: Shown<ActivationCore>,
+}
+
+impl Definitions {
+    /// Nothing is defined yet.
+    pub(crate) fn none(partitions: PartitionCount) -> Self {
+        let versions = BTreeMap::new();
+        let (segmentation, journey, activation) = compile(&versions, partitions);
+        Self {
+            partitions,
+            versions,
+            segmentation: watch::Sender::new(Arc::new(segmentation)),
+            journey: watch::Sender::new(Arc::new(journey)),
+            activation: watch::Sender::new(Arc::new(activation)),
+        }
+    }
+
+    /// Adds a version of each definition that differs from the last.
+    pub(crate) fn define(&mut self, definitions: Vec<Definition>) {
+        for definition in definitions {
+            let key = format!("{:?}", key_of(&definition).expect("a definition has a name"));
+            let versions = self.versions.entry(key).or_default();
+            if versions.last() != Some(&definition) {
+                versions.push(definition);
+            }
+        }
+        let (segmentation, journey, activation) = compile(&self.versions, self.partitions);
+        self.segmentation.send_replace(Arc::new(segmentation));
+        self.journey.send_replace(Arc::new(journey));
+        self.activation.send_replace(Arc::new(activation));
+    }
+
+    /// Reads definitions and adds them.
+    pub(crate) fn define_yaml(&mut self, yaml: &str) {
+        let parsed = parse("simulation", yaml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        self.define(parsed.into_iter().map(|located| located.value).collect());
+    }
+}
+
+type Compiled = (
+    <SegmentationCore as Core>::Definitions,
+    <JourneyCore as Core>::Definitions,
+    <ActivationCore as Core>::Definitions,
+);
+
+fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCount) -> Compiled {
+    let numbered = || {
+        versions.values().flat_map(|versions| {
+            let last = versions.len();
+            let numbered = (1_u32..).zip(versions);
+            numbered.filter_map(move |(version, definition)| {
+                let is_current = usize::try_from(version) == Ok(last);
+                Some((version, is_current, definition.kind.as_ref()?))
+            })
+        })
+    };
+    let current = || numbered().filter(|(_, is_current, _)| *is_current);
+    let mut segments = Vec::new();
+    let (mut channels, mut templates, mut policies) = (Vec::new(), Vec::new(), Vec::new());
+    for (version, _, kind) in current() {
+        match kind {
+            Kind::Segment(segment) => segments.push(SegmentSource {
+                name: segment.name.clone(),
+                version,
+                expression: segment.expression.clone(),
+            }),
+            Kind::Channel(channel) => channels.push(channel),
+            Kind::Template(template) => templates.push(template),
+            Kind::Policy(policy) => policies.push(policy),
+            _ => {}
+        }
+    }
+    let sources: Vec<Source<'_>> = numbered()
+        .filter(|(_, _, kind)| {
+            matches!(
+                kind,
+                Kind::JourneyMap(_) | Kind::HappyPath(_) | Kind::Journey(_)
+            )
+        })
+        .map(|(version, is_current, kind)| Source {
+            kind,
+            version,
+            is_current,
+        })
+        .collect();
+    let names = Names {
+        segments: None,
+        channels: None,
+        templates: None,
+    };
+    (
+        segmentation_core::Definitions::compile(&segments)
+            .unwrap_or_else(|faults| panic!("{faults:?}")),
+        journey_core::compile(&sources, &names)
+            .unwrap_or_else(|faults| panic!("{faults:?}")),
+        activation_core::Definitions::compile(partitions, channels, templates, policies)
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
+    )
+}

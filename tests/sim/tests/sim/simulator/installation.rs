@@ -1,0 +1,256 @@
+//! A simulated installation: the stores, the processes around them, and the hand that starts and stops those.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hot::memory::{MemoryOptions, MemoryStore};
+use hot::{HotStore, Owner, StreamId, StreamName};
+use journal::MemoryLog;
+use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
+use proto::stream::v1::{Record, Tick, record::Body};
+use tokio::time::{Instant, sleep};
+
+use super::clock::BEGIN;
+use super::definitions::Definitions;
+use super::destination::Destination;
+use super::leases::MemoryLeases;
+use super::post::{Letter, Post};
+use super::process::{Process, Roster};
+use super::watch::Watch;
+use super::world::{Weather, World};
+
+/// The services that have engines.
+pub(crate) const SERVICES: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activation];
+
+/// How long nothing happens before everything is taken to be done: leases lapse after 9 s, and partitions that could not
+/// be worked on rest for 5 s.
+const QUIET_AFTER_FAULTS: Duration = Duration::from_secs(16);
+/// The same where nothing went wrong: longer than the longest wait between two tries.
+const QUIET: Duration = Duration::from_millis(1_500);
+/// After this, something hangs.
+const HANGS: Duration = Duration::from_secs(1_800);
+
+/// What an installation is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    pub(crate) partitions: u64,
+    /// Whether time is that of clocks; otherwise it is that of records.
+    pub(crate) is_wall: bool,
+    /// Whether everything goes to a journal first.
+    pub(crate) is_journaled: bool,
+    /// How long the journal keeps rows that are in a snapshot.
+    pub(crate) retention: Span,
+    /// The services of each process.
+    pub(crate) services: Vec<Vec<Owner>>,
+    /// How many clients send events.
+    pub(crate) senders: usize,
+}
+
+/// What processes are given.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) world: Arc<World>,
+    pub(crate) watch: Arc<Watch>,
+    pub(crate) store: MemoryStore,
+    pub(crate) log: Arc<MemoryLog>,
+    /// How far every clock is from what is right, in milliseconds.
+    offset_ms: Arc<AtomicI64>,
+    pub(crate) leases: Arc<MemoryLeases>,
+    pub(crate) destination: Arc<Destination>,
+    definitions: Mutex<Definitions>,
+}
+
+impl Shared {
+    /// What time it is where the log is.
+    pub(crate) fn log_time(&self) -> Timestamp {
+        right_time(self.world.started, &self.offset_ms)
+    }
+
+    pub(crate) fn definitions(&self) -> MutexGuard<'_, Definitions> {
+        self.definitions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A simulated installation.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) post: Post,
+    started: u32,
+    /// Whether anything went wrong since it was quiet last.
+    is_disturbed: bool,
+}
+
+impl Installation {
+    /// Starts all processes.
+    pub(crate) fn start(options: Options) -> Self {
+        let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
+        let world = Arc::new(World::new(options.seed));
+        let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
+        let memory = MemoryOptions {
+            origins: options.is_journaled,
+        };
+        let leases = Arc::new(MemoryLeases::default());
+        let offset_ms = Arc::new(AtomicI64::new(0));
+        let (own_leases, started) = (Arc::clone(&leases), world.started);
+        let own_offset_ms = Arc::clone(&offset_ms);
+        let log = MemoryLog::new()
+            .with_leases(move |slot| own_leases.epoch(slot))
+            .with_clock(move || right_time(started, &own_offset_ms));
+        let roster = Arc::new(Roster::default());
+        let post = Post::open(options.senders, &world, &roster);
+        let shared = Arc::new(Shared {
+            world,
+            watch: Arc::new(watch),
+            store: MemoryStore::new(partitions, memory),
+            log: Arc::new(log),
+            offset_ms,
+            leases,
+            destination: Arc::default(),
+            definitions: Mutex::new(Definitions::none(partitions)),
+            options,
+        });
+        let mut installation = Self {
+            shared,
+            roster,
+            post,
+            started: 0,
+            is_disturbed: false,
+        };
+        for place in 0..installation.shared.options.services.len() {
+            installation.start_process(place);
+        }
+        installation
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.shared.world
+    }
+
+    pub(crate) fn partitions(&self) -> PartitionCount {
+        self.shared.store.partition_count()
+    }
+
+    fn start_process(&mut self, place: usize) {
+        self.started += 1;
+        let name = format!("p{place}.{}", self.started);
+        let offset_ms = self.shared.offset_ms.load(Ordering::Relaxed);
+        let process = Process::start(&self.shared, place, name, offset_ms);
+        self.roster.processes().push(process);
+    }
+
+    /// The process of a place.
+    pub(crate) fn process(&self, place: usize) -> Option<Process> {
+        let processes = self.roster.processes();
+        processes.iter().find(|it| it.place == place).cloned()
+    }
+
+    /// Takes note that something was made to go wrong.
+    pub(crate) fn disturb(&mut self) {
+        self.is_disturbed = true;
+    }
+
+    /// Starts a new process in the place of each that died.
+    pub(crate) fn replace_dead(&mut self) {
+        let mut dead = Vec::new();
+        self.roster.processes().retain(|process| {
+            let is_dead = process.link.life.is_dead();
+            dead.extend(is_dead.then_some(process.place));
+            !is_dead
+        });
+        for place in dead {
+            self.is_disturbed = true;
+            self.start_process(place);
+        }
+    }
+
+    /// Ends all faults: what stands still goes on, what is dead is replaced, what is away comes back.
+    pub(crate) fn calm_down(&mut self) {
+        self.world().set_weather(Weather::default());
+        self.world().crash_at(None);
+        self.world().bring_back();
+        for process in self.roster.processes().iter() {
+            process.link.life.go_on();
+        }
+        self.replace_dead();
+    }
+
+    /// Sets every clock to the same time, so far from what is right.
+    pub(crate) fn set_clocks(&mut self, offset_ms: i64) {
+        self.shared.offset_ms.store(offset_ms, Ordering::Relaxed);
+        for process in self.roster.processes().iter() {
+            process.link.clock.set_offset(offset_ms);
+        }
+    }
+
+    /// Waits until nothing is left to do.
+    pub(crate) async fn settle(&mut self) {
+        let began = Instant::now();
+        loop {
+            sleep(Duration::from_millis(250)).await;
+            self.replace_dead();
+            let quiet = if self.is_disturbed {
+                QUIET_AFTER_FAULTS
+            } else {
+                QUIET
+            };
+            if self.post.waiting() == 0
+                && self.under_way() == 0
+                && self.world().quiet_for() >= quiet
+                && began.elapsed() >= quiet
+            {
+                self.is_disturbed = false;
+                return;
+            }
+            if began.elapsed() > HANGS {
+                self.world().violate(format!(
+                    "it never becomes quiet: {} letters wait, {} deliveries are under way",
+                    self.post.waiting(),
+                    self.under_way()
+                ));
+                return;
+            }
+        }
+    }
+
+    fn under_way(&self) -> u64 {
+        let processes = self.roster.processes();
+        let counts = processes.iter().filter(|it| !it.link.life.is_dead());
+        counts.map(|it| it.under_way.load(Ordering::Relaxed)).sum()
+    }
+
+    /// On stream time, tells every partition how late it is.
+    pub(crate) fn tick(&self, time: Timestamp) {
+        for partition in self.partitions().iter() {
+            let letter = Letter {
+                event: None,
+                to: events(partition),
+                records: vec![Record {
+                    time_ms: time.as_millis(),
+                    body: Some(Body::Tick(Tick {})),
+                    ..Record::default()
+                }],
+            };
+            self.post.send(usize::from(partition.number()), letter);
+        }
+    }
+}
+
+fn right_time(started: Instant, offset_ms: &AtomicI64) -> Timestamp {
+    let elapsed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+    BEGIN + Span::from_millis(elapsed_ms + offset_ms.load(Ordering::Relaxed))
+}
+
+/// The events of a partition.
+pub(crate) const fn events(partition: PartitionId) -> StreamId {
+    StreamId {
+        name: StreamName::Events,
+        partition,
+    }
+}

@@ -1,0 +1,169 @@
+//! Who is who: what identity decides, as simply as it can be said.
+
+use std::collections::BTreeMap;
+
+use hot::{StreamId, StreamName};
+use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
+use proto::stream::v1::{
+    ConsentChange, CustomerMerged, Event, NamedValue, Record, Value, record::Body, value,
+};
+use uuid::{Builder, Uuid};
+
+use super::installation::events;
+use super::post::Letter;
+
+/// Customers by their identifiers.
+#[derive(Debug)]
+pub(crate) struct People {
+    partitions: PartitionCount,
+    /// How many were ever new.
+    count: u64,
+    by_identifier: BTreeMap<(String, String), CustomerId>,
+}
+
+/// An event, before anybody knows whose it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    pub(crate) identifiers: Vec<(String, String)>,
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) properties: Vec<(String, String)>,
+    pub(crate) traits: Vec<(String, String)>,
+}
+
+impl People {
+    pub(crate) const fn nobody(partitions: PartitionCount) -> Self {
+        Self {
+            partitions,
+            count: 0,
+            by_identifier: BTreeMap::new(),
+        }
+    }
+
+    /// The customer of a user id, if there is one.
+    pub(crate) fn find(&self, user_id: &str) -> Option<CustomerId> {
+        let key = ("user_id".to_owned(), user_id.to_owned());
+        self.by_identifier.get(&key).copied()
+    }
+
+    /// The number of the next customer decides its id, and so its partition and its bucket in splits.
+    pub(crate) fn skip(&mut self) -> CustomerId {
+        self.count += 1;
+        customer(self.count)
+    }
+
+    /// The customer that is going to be new next.
+    pub(crate) const fn next(&self) -> u64 {
+        self.count + 1
+    }
+
+    /// Resolves the identifiers of an event. Returns the letters that tell of it, merges first.
+    pub(crate) fn take(&mut self, seen: Seen, time: Timestamp, number: Option<u64>) -> Vec<Letter> {
+        let mut known: Vec<CustomerId> = seen
+            .identifiers
+            .iter()
+            .filter_map(|identifier| self.by_identifier.get(identifier).copied())
+            .collect();
+        known.sort_unstable();
+        known.dedup();
+        let customer = known.first().copied().unwrap_or_else(|| self.skip());
+        for identifier in &seen.identifiers {
+            self.by_identifier.insert(identifier.clone(), customer);
+        }
+        let mut letters = Vec::new();
+        for loser in known.iter().skip(1) {
+            letters.push(self.merge(*loser, customer, time));
+        }
+        let body = Body::Event(Event {
+            event_id: seen.id,
+            name: seen.name,
+            properties: values(seen.properties),
+            traits: values(seen.traits),
+            fragment_id: bytes(customer),
+            ..Event::default()
+        });
+        letters.push(self.letter(customer, time, body, number));
+        letters
+    }
+
+    /// Joins a customer into another one.
+    pub(crate) fn merge(
+        &mut self,
+        loser: CustomerId,
+        survivor: CustomerId,
+        time: Timestamp,
+    ) -> Letter {
+        for customer in self.by_identifier.values_mut() {
+            if *customer == loser {
+                *customer = survivor;
+            }
+        }
+        let body = Body::Merged(CustomerMerged {
+            into_customer_id: bytes(survivor),
+        });
+        self.letter(loser, time, body, None)
+    }
+
+    /// Takes a customer's word on a purpose.
+    pub(crate) fn consent(
+        &self,
+        customer: CustomerId,
+        time: Timestamp,
+        consent: ConsentChange,
+    ) -> Letter {
+        let mut letter = self.letter(customer, time, Body::Consent(consent), None);
+        letter.to = StreamId {
+            name: StreamName::Actions,
+            ..letter.to
+        };
+        letter
+    }
+
+    fn letter(
+        &self,
+        customer: CustomerId,
+        time: Timestamp,
+        body: Body,
+        event: Option<u64>,
+    ) -> Letter {
+        Letter {
+            event,
+            to: events(self.partitions.partition_of(customer.fragment())),
+            records: vec![Record {
+                customer_id: bytes(customer),
+                time_ms: time.as_millis(),
+                trace_parent: String::new(),
+                body: Some(body),
+            }],
+        }
+    }
+}
+
+/// The customer of a number: older ones have smaller ids.
+pub(crate) fn customer(number: u64) -> CustomerId {
+    let mut random = [0; 10];
+    let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    random[2..].copy_from_slice(&hash.to_be_bytes());
+    let uuid: Uuid = Builder::from_unix_timestamp_millis(1_700_000_000_000 + number, &random).into_uuid();
+    FragmentId::new(uuid).into()
+}
+
+fn bytes(customer: CustomerId) -> bytes::Bytes {
+    bytes::Bytes::copy_from_slice(customer.as_bytes())
+}
+
+/// Texts that read as numbers are numbers.
+fn values(mut pairs: Vec<(String, String)>) -> Vec<NamedValue> {
+    pairs.sort_unstable();
+    let named = pairs.into_iter().map(|(name, text)| {
+        let kind = match text.parse() {
+            Ok(number) => value::Kind::Number(number),
+            Err(_) => value::Kind::Text(text),
+        };
+        NamedValue {
+            name,
+            value: Some(Value { kind: Some(kind) }),
+        }
+    });
+    named.collect()
+}

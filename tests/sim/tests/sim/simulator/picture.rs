@@ -1,0 +1,114 @@
+//! What an installation has come to, read from the store itself: what must be the same however it came there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use activation_core::ActivationCore;
+use bytes::Bytes;
+use engine::Core;
+use hot::{HotStore, Owner, Slot, StateKey, Stored};
+use journey_core::JourneyCore;
+use segmentation_core::SegmentationCore;
+
+use super::installation::{Installation, SERVICES};
+
+/// All states and counters.
+#[derive(Debug, Default)]
+pub(crate) struct Picture {
+    pub(crate) profiles: BTreeMap<StateKey, segmentation_core::State>,
+    pub(crate) journeys: BTreeMap<StateKey, journey_core::state::State>,
+    pub(crate) activations: BTreeMap<StateKey, activation_core::State>,
+    /// Over all partitions, without the engine's own.
+    pub(crate) counters: BTreeMap<Box<str>, i64>,
+    /// The states with their timers, as they are stored.
+    pub(crate) stored: Vec<(Slot, StateKey, Stored)>,
+}
+
+impl Picture {
+    /// Looks at everything.
+    pub(crate) async fn take(installation: &Installation) -> Self {
+        let store = &installation.shared.store;
+        let mut picture = Self::default();
+        for owner in SERVICES {
+            for partition in installation.partitions().iter() {
+                let slot = Slot { owner, partition };
+                for (key, stored) in store.states(slot) {
+                    picture.read(installation, slot, &key, &stored);
+                    picture.stored.push((slot, key, stored));
+                }
+                let counters = store.counters(slot).await.expect("no faults on this link");
+                for (name, value) in counters {
+                    if !name.starts_with("engine:") {
+                        *picture.counters.entry(name).or_default() += value;
+                    }
+                }
+            }
+        }
+        picture.counters.retain(|_, value| *value != 0);
+        picture
+    }
+
+    fn read(&mut self, installation: &Installation, slot: Slot, key: &StateKey, stored: &Stored) {
+        match slot.owner {
+            Owner::Segmentation => {
+                let state = decode::<SegmentationCore>(&stored.value);
+                self.profiles.extend(state.map(|state| (key.clone(), state)));
+            }
+            Owner::Journey => {
+                let state = decode::<JourneyCore>(&stored.value);
+                self.journeys.extend(state.map(|state| (key.clone(), state)));
+            }
+            _ => {
+                let state = decode::<ActivationCore>(&stored.value);
+                self.activations.extend(state.map(|state| (key.clone(), state)));
+            }
+        }
+        if !self.has(slot.owner, key) {
+            installation
+                .world()
+                .violate(format!("the state {key:?} of {slot:?} cannot be read"));
+        }
+    }
+
+    fn has(&self, owner: Owner, key: &StateKey) -> bool {
+        match owner {
+            Owner::Segmentation => self.profiles.contains_key(key),
+            Owner::Journey => self.journeys.contains_key(key),
+            _ => self.activations.contains_key(key),
+        }
+    }
+
+    /// What must not depend on when things were tried, as lines.
+    pub(crate) fn lines(&self) -> BTreeSet<String> {
+        let mut lines = BTreeSet::new();
+        let mut add = |what: &str, value: &dyn Debug| {
+            lines.insert(format!("{what} {value:?}"));
+        };
+        for (key, state) in &self.profiles {
+            let memberships: Vec<_> = state.memberships().iter().map(|it| &it.segment).collect();
+            let events: Vec<_> = state.pasts().map(|it| (&it.name, it.count)).collect();
+            let facts = (state.redirect(), state.traits(), memberships, events);
+            add("profile", &(key, facts));
+        }
+        for (key, state) in &self.journeys {
+            let positions: Vec<_> = state.positions.iter().map(|it| (&it.map, &it.stage)).collect();
+            let runs: Vec<_> = state.runs.iter().map(|it| (it.id, &it.step, it.visit)).collect();
+            let ended: BTreeMap<_, _> = state.ended.iter().map(|it| (it.id, it.reason)).collect();
+            add("journeys", &(key, state.redirect, &state.segments, positions, runs, ended));
+        }
+        for (key, state) in &self.activations {
+            let mut own: Vec<_> = state.activations.iter().collect();
+            own.sort_by_key(|it| (it.id.run, it.id.visit));
+            let own: Vec<_> = own.iter().map(|it| (it.id, it.status, it.reason)).collect();
+            add("activations", &(key, state.redirect, own));
+        }
+        for counter in &self.counters {
+            add("counter", &counter);
+        }
+        lines
+    }
+}
+
+fn decode<C: Core>(bytes: &Bytes) -> Option<C::State> {
+    C::decode(bytes).ok()
+}

@@ -1,0 +1,189 @@
+//! One simulated process: its own connections, clock and courier, and the engines of some services.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use activation_core::ActivationCore;
+use engine::{Clock, Core, Dispatcher, Engine, EngineConfig, EngineHandle, TimeSource};
+use hot::{Owner, SharedHotStore};
+use journey_core::JourneyCore;
+use segmentation_core::SegmentationCore;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::destination::Courier;
+use super::installation::Shared;
+use super::leases::LeasesLink;
+use super::link::Link;
+use super::store::{self, Connection};
+use super::world::World;
+
+/// How long a process waits before it tries once more to start.
+const START_RETRY: Duration = Duration::from_millis(500);
+
+/// One process.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pub(crate) link: Arc<Link>,
+    /// The place that it fills: the next process of that place runs the same services.
+    pub(crate) place: usize,
+    pub(crate) under_way: Arc<AtomicU64>,
+    /// Present once the process has connected to its stores.
+    connection: Arc<Mutex<Option<Connection>>>,
+    stop: CancellationToken,
+    engines: Arc<Mutex<Vec<EngineHandle>>>,
+}
+
+/// All processes that were ever started and are not known to be dead.
+#[derive(Debug, Default)]
+pub(crate) struct Roster(Mutex<Vec<Process>>);
+
+impl Roster {
+    pub(crate) fn processes(&self) -> MutexGuard<'_, Vec<Process>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store of any process that is connected, as a load balancer chooses.
+    pub(crate) fn any(&self, world: &World) -> Option<SharedHotStore> {
+        let processes = self.processes();
+        let stores: Vec<_> = processes.iter().filter_map(Process::hot).collect();
+        if stores.is_empty() {
+            return None;
+        }
+        Some(world.draw(|rng| Arc::clone(rng.pick(&stores))))
+    }
+}
+
+impl Process {
+    /// Starts a process; it connects and begins to work by itself.
+    pub(crate) fn start(shared: &Arc<Shared>, place: usize, name: String, offset_ms: i64) -> Self {
+        let (world, watch) = (Arc::clone(&shared.world), Arc::clone(&shared.watch));
+        world.tell(format!("{name} starts"));
+        let process = Self {
+            link: Arc::new(Link::new(name, world, watch, offset_ms)),
+            place,
+            under_way: Arc::default(),
+            connection: Arc::default(),
+            stop: CancellationToken::new(),
+            engines: Arc::default(),
+        };
+        tokio::spawn(process.clone().run(Arc::clone(shared)));
+        process
+    }
+
+    /// Its connections, once it has them and as long as it lives.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        let connection = self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        connection.clone().filter(|_| !self.link.life.is_dead())
+    }
+
+    fn hot(&self) -> Option<SharedHotStore> {
+        Some(self.connection()?.hot)
+    }
+
+    fn engines(&self) -> Vec<EngineHandle> {
+        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.clone()
+    }
+
+    /// Ends in order: finishes what is under way, and gives its leases back.
+    pub(crate) async fn shut_down(&self) {
+        for engine in self.engines() {
+            engine.shutdown().await;
+        }
+        self.stop.cancel();
+        self.link.life.kill();
+    }
+
+    async fn run(self, shared: Arc<Shared>) {
+        let connection = loop {
+            match store::connect(&shared, &self.link, self.stop.clone()).await {
+                Ok(connection) => break connection,
+                Err(error) => {
+                    let name = &self.link.name;
+                    self.link.world.tell(format!("{name} cannot connect: {error}"));
+                    tokio::time::sleep(START_RETRY).await;
+                }
+            }
+        };
+        let hot = Arc::clone(&connection.hot);
+        *self
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        for owner in &shared.options.services[self.place] {
+            let engine = match owner {
+                Owner::Segmentation => {
+                    let shown = shared.definitions().segmentation.subscribe();
+                    self.engine::<SegmentationCore>(&shared, &hot, shown).await
+                }
+                Owner::Journey => {
+                    let shown = shared.definitions().journey.subscribe();
+                    self.engine::<JourneyCore>(&shared, &hot, shown).await
+                }
+                _ => {
+                    let shown = shared.definitions().activation.subscribe();
+                    self.engine::<ActivationCore>(&shared, &hot, shown).await
+                }
+            };
+            let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+            engines.push(engine);
+        }
+    }
+
+    async fn engine<C: Core>(
+        &self,
+        shared: &Shared,
+        hot: &SharedHotStore,
+        definitions: watch::Receiver<Arc<C::Definitions>>,
+    ) -> EngineHandle {
+        let clock: Arc<dyn Clock> = Arc::new(LinkClock(Arc::clone(&self.link)));
+        let time = if shared.options.is_wall {
+            TimeSource::Wall(Arc::clone(&clock))
+        } else {
+            TimeSource::Stream
+        };
+        let leases = LeasesLink {
+            leases: Arc::clone(&shared.leases),
+            link: Arc::clone(&self.link),
+        };
+        let name = self.link.name.clone();
+        let mut config =
+            EngineConfig::<C>::new(Arc::clone(hot), leases, time, name, definitions);
+        config.lease_clock = clock;
+        if C::OWNER == Owner::Activation {
+            let courier: Arc<dyn Dispatcher> = Arc::new(Courier {
+                link: Arc::clone(&self.link),
+                hot: Arc::clone(hot),
+                destination: Arc::clone(&shared.destination),
+                under_way: Arc::clone(&self.under_way),
+            });
+            config.dispatcher = Some(courier);
+        }
+        loop {
+            match Engine::start(config.clone()).await {
+                Ok(engine) => return engine,
+                Err(_) => tokio::time::sleep(START_RETRY).await,
+            }
+        }
+    }
+}
+
+/// The clock of the machine that a process runs on.
+#[derive(Debug)]
+struct LinkClock(Arc<Link>);
+
+#[async_trait::async_trait]
+impl Clock for LinkClock {
+    fn now(&self) -> kernel::Timestamp {
+        self.0.clock.now()
+    }
+
+    async fn sleep_until(&self, instant: kernel::Timestamp) {
+        self.0.clock.sleep_until(instant).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! What is checked at every commit, while the simulation runs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hot::{Commit, Slot, StreamName};
+use kernel::Timestamp;
+use prost::Message as _;
+use proto::stream::v1::{Batch, record::Body};
+
+use super::world::World;
+
+/// Watches all commits.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    world: Arc<World>,
+    /// Whether time is that of clocks; otherwise it is that of records.
+    is_wall: bool,
+    /// Whether what a store has lost comes back, so that no number is ever used twice.
+    is_journaled: bool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    slots: BTreeMap<Slot, LastCommit>,
+    watermarks: BTreeMap<Slot, Timestamp>,
+    /// The commit that decided each effect.
+    effects: BTreeMap<(Bytes, u32), (Slot, u64, u64)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct LastCommit {
+    epoch: u64,
+    seq: u64,
+    batch_id: u64,
+}
+
+impl Watch {
+    pub(crate) fn new(world: Arc<World>, is_wall: bool, is_journaled: bool) -> Self {
+        Self {
+            world,
+            is_wall,
+            is_journaled,
+            seen: Mutex::default(),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store went back in time. Where nobody keeps a journal, everything after that happens anew.
+    pub(crate) fn forget(&self) {
+        let mut seen = self.seen();
+        if !self.is_journaled {
+            seen.slots.clear();
+            seen.effects.clear();
+        }
+    }
+
+    /// No timer is early: an entry has fired only once the clock of its process, or the time of its partition, has shown
+    /// its time.
+    pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit, highest: Timestamp) {
+        let mut seen = self.seen();
+        let now = if self.is_wall {
+            highest
+        } else {
+            let watermark = seen.watermarks.entry(slot).or_insert(Timestamp::MIN);
+            *watermark = commit.watermark.unwrap_or(*watermark).max(*watermark);
+            *watermark
+        };
+        drop(seen);
+        for (key, at) in &commit.fired {
+            if *at > now {
+                self.world.violate(format!(
+                    "{slot:?} fires {key:?} of {at} at {now}: a timer is early"
+                ));
+            }
+        }
+    }
+
+    /// One epoch commits at a time, numbers only grow, and each effect is decided once.
+    pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit) {
+        let mut seen = self.seen();
+        let last = seen.slots.get(&slot).copied();
+        if let Some(last) = last {
+            let is_retry = (last.seq, last.batch_id) == (commit.seq, commit.batch_id);
+            let follows = if self.is_journaled {
+                commit.seq > last.seq
+            } else {
+                commit.seq == last.seq + 1
+            };
+            if !is_retry && !follows {
+                self.world.violate(format!(
+                    "{slot:?} takes commit {} after {}",
+                    commit.seq, last.seq
+                ));
+            }
+            if commit.epoch < last.epoch {
+                self.world.violate(format!(
+                    "{slot:?} takes a commit of epoch {} after one of {}",
+                    commit.epoch, last.epoch
+                ));
+            }
+        }
+        seen.slots.insert(
+            slot,
+            LastCommit {
+                epoch: commit.epoch,
+                seq: commit.seq,
+                batch_id: commit.batch_id,
+            },
+        );
+        let decided = (slot, commit.seq, commit.batch_id);
+        for (name, payload) in &commit.outputs {
+            if !matches!(name, StreamName::Actions | StreamName::ActionsBulk) {
+                continue;
+            }
+            let records = Batch::decode(payload.clone()).map(|batch| batch.records);
+            for record in records.unwrap_or_default() {
+                let Some(Body::Action(action)) = record.body else {
+                    continue;
+                };
+                let id = (action.run_id, action.visit);
+                let first = *seen.effects.entry(id.clone()).or_insert(decided);
+                if first != decided {
+                    self.world.violate(format!(
+                        "effect {id:?} is decided by {decided:?}, and was by {first:?}"
+                    ));
+                }
+            }
+        }
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! It survives no process. What it needs to know of leases and of the time, it is told.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,9 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hot::{Origin, Slot, StreamId, Writer};
-use kernel::Timestamp;
+use hot::{Origin, Owner, Slot, StreamId, Writer};
+use kernel::{PartitionId, Timestamp};
 
+use self::state::{State, to_cut, within};
 use crate::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
 
 /// A call of the log, as faults are asked for.
@@ -52,15 +55,6 @@ pub struct MemoryLog {
     ask_lease: Option<Ask<Slot, u64>>,
     clock: Ask<(), Timestamp>,
     faults: Ask<Call, Option<Fault>>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    writers: u32,
-    commits: BTreeMap<(Slot, u64), (CommitRow, Timestamp)>,
-    entries: BTreeMap<(StreamId, Writer, u64), (EntryRow, Timestamp)>,
-    snapshots: BTreeMap<Slot, SnapshotHead>,
-    chunks: BTreeMap<(Slot, u64, u32), Bytes>,
 }
 
 impl fmt::Debug for MemoryLog {
@@ -170,6 +164,18 @@ impl Log for MemoryLog {
         let call = Call::Commit(row.slot);
         self.call(call, |state| state.append_commit(row, self))
             .await
+    }
+
+    async fn fence(&self, partition: PartitionId, raise: u64) -> Result<(), LogError> {
+        self.call(Call::Read, |state| {
+            for owner in Owner::ALL {
+                let slot = Slot { owner, partition };
+                // Leases are kept elsewhere: who has one under the present epoch has to acquire it again.
+                state.fences.insert(slot, self.epoch(slot) + raise.min(1));
+            }
+            Ok(())
+        })
+        .await
     }
 
     async fn append_entry(&self, row: EntryRow) -> Result<(), LogError> {
@@ -312,113 +318,4 @@ impl Log for MemoryLog {
         })
         .await
     }
-}
-
-impl State {
-    fn append_commit(&mut self, row: CommitRow, log: &MemoryLog) -> Result<Journaled, LogError> {
-        let (slot, seq, epoch) = (row.slot, row.seq, row.epoch);
-        let present = self.commits.get(&(slot, seq));
-        if present.is_some_and(|(there, _)| there.batch_id == row.batch_id) {
-            return Ok(Journaled::AlreadyWritten);
-        }
-        let partition = slot.partition;
-        if log.epoch(slot) != epoch {
-            return Err(LogError::Fenced { partition, epoch });
-        }
-        let follows = match seq {
-            1 => !self.snapshots.contains_key(&slot),
-            _ => self
-                .commits
-                .get(&(slot, seq.saturating_sub(1)))
-                .is_some_and(|(before, _)| before.epoch <= epoch),
-        };
-        if present.is_some() || !follows {
-            return Err(LogError::Gap { partition, seq });
-        }
-        self.commits.insert((slot, seq), (row, (log.clock)(())));
-        Ok(Journaled::Written)
-    }
-
-    fn head(&self, slot: Slot) -> LogHead {
-        let snapshot = self.snapshots.get(&slot);
-        let snapshot_seq = snapshot.map_or(0, |head| head.seq);
-        let last = self.commits_of(slot).last().map(|(row, _)| row);
-        let (seq, batch_id) = match (last, snapshot) {
-            (Some(row), _) if row.seq >= snapshot_seq => (row.seq, row.batch_id),
-            (_, Some(head)) => (head.seq, head.batch_id),
-            _ => (0, 0),
-        };
-        LogHead {
-            seq,
-            batch_id,
-            snapshot_seq,
-            first_seq: self.commits_of(slot).next().map_or(0, |(row, _)| row.seq),
-            backlog_bytes: self
-                .commits_of(slot)
-                .filter(|(row, _)| row.seq > snapshot_seq)
-                .map(|(row, _)| row.payload.len() as u64)
-                .sum(),
-        }
-    }
-
-    fn publish(&mut self, slot: Slot, head: SnapshotHead, replaces: u64) -> bool {
-        let counts = self.snapshots.get(&slot);
-        if counts == Some(&head) {
-            return true;
-        }
-        let seq = head.seq;
-        let is_whole =
-            (0..head.chunks).all(|number| self.chunks.contains_key(&(slot, seq, number)));
-        if counts.map_or(0, |head| head.seq) != replaces || !is_whole {
-            return false;
-        }
-        let chunks = head.chunks;
-        self.chunks
-            .retain(|(of, at, number), _| *of != slot || (*at == seq && *number < chunks));
-        self.snapshots.insert(slot, head);
-        true
-    }
-
-    fn commits_of(&self, slot: Slot) -> impl DoubleEndedIterator<Item = &(CommitRow, Timestamp)> {
-        self.commits
-            .range((slot, 0)..=(slot, u64::MAX))
-            .map(|(_, row)| row)
-    }
-
-    fn entries_of(
-        &self,
-        stream: StreamId,
-        writer: Writer,
-    ) -> impl DoubleEndedIterator<Item = &(EntryRow, Timestamp)> {
-        self.entries
-            .range((stream, writer, 0)..=(stream, writer, u64::MAX))
-            .map(|(_, row)| row)
-    }
-}
-
-/// The first rows that are at most so many bytes together, and the first in any case.
-fn within<'a, T: Clone + 'a>(
-    rows: impl Iterator<Item = &'a T>,
-    max_bytes: usize,
-    bytes: impl Fn(&T) -> usize,
-) -> Vec<T> {
-    let mut taken = Vec::new();
-    let mut total = 0;
-    for row in rows {
-        total += bytes(row);
-        if !taken.is_empty() && total > max_bytes {
-            break;
-        }
-        taken.push(row.clone());
-    }
-    taken
-}
-
-/// Which numbers go: from the first, up to and with `seq`, before the first that is too young, and before the last.
-fn to_cut(rows: Vec<(u64, Timestamp)>, seq: u64, written_before: Timestamp) -> Vec<u64> {
-    let last = rows.last().map_or(0, |(last, _)| *last);
-    rows.into_iter()
-        .take_while(|(number, time)| *number <= seq && *number < last && *time < written_before)
-        .map(|(number, _)| number)
-        .collect()
 }

@@ -24,16 +24,15 @@ pub use self::commits::{
 };
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
-    a_partition_is_restored_from_its_journal, a_restored_stream_holds_what_it_is_given,
-    a_store_that_cannot_be_restored_says_so,
+    a_partition_is_restored_from_its_journal, a_store_that_cannot_be_restored_says_so,
 };
 pub use self::logs::{
     counters_are_absolute, hints_name_the_stream, quarantine_is_read_in_pages,
     what_was_acknowledged_is_there_after_reopening,
 };
 pub use self::origins::{
-    an_append_with_an_origin_is_taken_in_sequence, an_origin_is_read_back_with_its_entry,
-    every_append_in_sequence_moves_the_mark,
+    a_restored_stream_holds_what_it_is_given, an_append_with_an_origin_is_taken_in_sequence,
+    an_origin_is_read_back_with_its_entry, every_append_in_sequence_moves_the_mark,
 };
 pub use self::outbox::{
     a_message_is_delivered_once_wherever_the_forwarder_crashes, an_outbox_is_numbered_without_gaps,

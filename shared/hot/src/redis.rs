@@ -21,6 +21,7 @@ mod source;
 mod timers;
 mod wake;
 mod watch;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,13 +34,12 @@ use tokio::sync::Semaphore;
 
 use self::address::refused;
 use self::confirm::Confirm;
-use self::keys::{CHANNEL, Keys};
+use self::keys::Keys;
 use self::library::{Function, LIBRARY};
 use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
-    PAYLOAD, cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text,
-    unexpected,
+    cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text, unexpected,
 };
 use self::source::Source;
 use self::timers::Timers;
@@ -47,7 +47,7 @@ use self::watch::Watch;
 use crate::{
     Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
     Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
-    StreamName, StreamRestore, WakeReceiver, Writer, check, limits, stored,
+    StreamName, StreamRestore, WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -197,92 +197,11 @@ impl HotStore for RedisStore {
     }
 
     async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
-        check::partition(self.count, slot.partition)?;
-        check::commit(self.count, commit)?;
-        let field = self.has_origins.then(|| Origin {
-            writer: Writer::worker(slot.owner),
-            seq: commit.seq,
-        });
-        let field = field.map_or_else(|| PAYLOAD.to_owned(), |origin| origin.to_string());
-        let pending = self.timers.begin(slot, commit);
-        let function = LIBRARY.name(Function::Commit);
-        let moves = pending.moves();
-        let call = pack::commit(&function, &self.keys, slot, commit, moves, &field, None)?;
-        let permit = self
-            .commits
-            .acquire()
-            .await
-            .map_err(|error| HotError::Unavailable(Box::new(error)))?;
-        let mut reply = self.confirmed(slot.partition, &call).await?.into_iter();
-        drop(permit);
-        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
-        match text(next()?)?.as_str() {
-            "ok" => {
-                pending.apply(commit);
-                Ok(Committed::Applied)
-            }
-            "already" => Ok(Committed::AlreadyApplied),
-            "fenced" => Err(HotError::Fenced {
-                partition: slot.partition,
-                epoch: commit.epoch,
-                current: number(next()?)?,
-            }),
-            "gap" => Err(HotError::Gap {
-                partition: slot.partition,
-                seq: commit.seq,
-                current: number(next()?)?,
-            }),
-            _ => Err(unexpected("a reply")),
-        }
+        self.write(slot, commit).await
     }
 
     async fn append(&self, append: &Append) -> Result<Appended, HotError> {
-        check::append(self.count, append)?;
-        let to = append.to;
-        let mut call = pack::call(
-            &LIBRARY.name(Function::Append),
-            &[
-                self.keys.stream(to),
-                self.keys.tails(to.partition),
-                self.keys.marks(to),
-                self.keys.uses(to),
-                self.keys.origins(to),
-            ],
-            &[to.name.name()],
-        );
-        call.arg(to.partition.number())
-            .arg(CHANNEL)
-            .arg(limits::STREAM_ENTRIES)
-            .arg(limits::SOURCES_PER_STREAM)
-            .arg(&append.payload[..]);
-        match append.origin {
-            Some(origin) => call
-                .arg(origin.to_string())
-                .arg(origin.writer.number())
-                .arg(digits(origin.seq))
-                .arg(digits(origin.seq - 1)),
-            None => call.arg(PAYLOAD).arg("").arg("").arg(""),
-        };
-        if let Some(range) = &append.source {
-            call.arg(&*range.source)
-                .arg(digits(range.first))
-                .arg(digits(range.last));
-        }
-        let mut reply = self.confirmed(to.partition, &call).await?.into_iter();
-        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
-        match text(next()?)?.as_str() {
-            "ok" => Ok(Appended::Applied),
-            "replayed" => Ok(Appended::Replayed),
-            "full" => Ok(Appended::Full),
-            "overlaps" => Ok(Appended::Overlaps {
-                mark: number(next()?)?,
-            }),
-            "gap" => Ok(Appended::Gap {
-                mark: number(next()?)?,
-            }),
-            "gated" => Err(restore::closed()),
-            _ => Err(unexpected("a reply")),
-        }
+        self.add(append).await
     }
 
     async fn outbox(
@@ -422,11 +341,6 @@ impl HotStore for RedisStore {
     async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
         self.open_again(partition, gate).await
     }
-}
-
-/// A number as functions compare it.
-fn digits(number: u64) -> String {
-    format!("{number:020}")
 }
 
 /// Reads the address of an outbox message.

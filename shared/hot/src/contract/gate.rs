@@ -2,20 +2,18 @@
 
 use kernel::PartitionId;
 
-use super::origins::{origin, written};
+use super::origins::written;
 use super::{
-    SLOT, Subject, append, at, commit, opened, payloads, removed, state, stream, text, timed,
-    values,
+    SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
 };
 use crate::{
-    Appended, Commit, Committed, Cursor, Gate, Head, HotError, Origin, OutboxMessage, Owner,
-    RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
-    Writer,
+    Appended, Commit, Committed, Cursor, Gate, Head, HotError, OutboxMessage, Owner, RestoredHead,
+    SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
 };
 
-const MINE: Gate = Gate(u64::MAX);
+pub(super) const MINE: Gate = Gate(u64::MAX);
 const OTHER: Gate = Gate(7);
-const FACTS: StreamId = stream(StreamName::Facts);
+pub(super) const FACTS: StreamId = stream(StreamName::Facts);
 
 fn is_held_off<T: std::fmt::Debug>(outcome: Result<T, HotError>) {
     let error = outcome.expect_err("held off");
@@ -319,86 +317,4 @@ async fn every_timer_has_its_entry(store: &SharedHotStore, keys: &[&str]) {
         found += 1;
     }
     assert_eq!(found, 2, "a and d have timers");
-}
-
-/// A stream is made anew from entries with their origins; its reader begins at its start, and its writers go on where they
-/// are.
-pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
-    let store = opened(subject).await;
-    append(&store, FACTS, "lost").await;
-    append(&store, FACTS, "lost, too").await;
-    let read = Commit {
-        cursors: vec![(StreamName::Facts, Cursor { major: 1, minor: 2 })],
-        ..commit(1)
-    };
-    store.commit(SLOT, &read).await.expect("commits");
-    store
-        .close_gate(SLOT.partition, MINE)
-        .await
-        .expect("closes");
-    let worker = |seq| Origin {
-        writer: Writer::worker(Owner::Segmentation),
-        seq,
-    };
-    let parts = [
-        StreamRestore {
-            is_first: true,
-            entries: vec![(worker(9), text("nine")), (origin(1, 4), text("four"))],
-            sources: vec![("a".into(), 3), ("b".into(), 8)],
-            ..StreamRestore::default()
-        },
-        StreamRestore {
-            entries: vec![(worker(8), text("eight"))],
-            origins: vec![origin(1, 4), origin(2, 6)],
-            sources: vec![("b".into(), 5)],
-            ..StreamRestore::default()
-        },
-    ];
-    for part in [&parts[0], &parts[0], &parts[1], &parts[1]] {
-        store
-            .restore_stream(FACTS, MINE, part)
-            .await
-            .expect("restores");
-    }
-    store.open_gate(SLOT.partition, MINE).await.expect("opens");
-
-    let store = subject.reopen(store).await;
-    let head = store.open(SLOT, 2).await.expect("opens");
-    let cursor = head
-        .cursors
-        .iter()
-        .find(|(name, _)| *name == StreamName::Facts);
-    let cursor = cursor.map_or(Cursor::START, |(_, cursor)| *cursor);
-    assert_eq!(cursor, Cursor::START);
-    assert_eq!(store.lag(FACTS, cursor).await.expect("a lag"), 3);
-    let entries = store.poll(FACTS, cursor, 9).await.expect("polls");
-    let found: Vec<_> = entries
-        .iter()
-        .map(|it| (it.origin, it.payload.clone()))
-        .collect();
-    let expected = [
-        (worker(9), "nine"),
-        (origin(1, 4), "four"),
-        (worker(8), "eight"),
-    ];
-    assert_eq!(
-        found,
-        expected.map(|(origin, payload)| (Some(origin), text(payload)))
-    );
-    let origins = store.origins(FACTS).await.expect("origins");
-    assert_eq!(origins, [origin(1, 4), origin(2, 6)]);
-    let sources = store.sources(FACTS).await.expect("sources");
-    assert_eq!(sources, [("a".into(), 3), ("b".into(), 8)]);
-    let next = crate::Append {
-        to: FACTS,
-        ..written(2, 7, None)
-    };
-    assert_eq!(
-        store.append(&next).await.expect("appends"),
-        Appended::Applied
-    );
-    assert_eq!(store.lag(FACTS, entries[2].cursor).await.expect("a lag"), 1);
 }

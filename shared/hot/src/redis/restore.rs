@@ -10,7 +10,8 @@ use super::head::{CURSOR, WATERMARK};
 use super::index::{Moves, added};
 use super::library::{Function, LIBRARY};
 use super::reply::{PAYLOAD, number, pairs, text, unexpected};
-use super::{RedisStore, digits, pack, record};
+use super::write::digits;
+use super::{RedisStore, pack, record};
 use crate::{
     Commit, Gate, HotError, Origin, Owner, RestoredHead, Slot, StateRestore, StateWrite, StreamId,
     StreamName, StreamRestore, Timer, Writer, check, limits,

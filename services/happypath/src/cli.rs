@@ -58,6 +58,8 @@ enum Command {
     Partitions(commands::partitions::Args),
     /// Shows records that could not be processed, with the reason
     Quarantine(commands::quarantine::Args),
+    /// Restores the hot store from the journal, after it lost some or all it had
+    Rebuild(commands::rebuild::Args),
     /// Prints the completions of a shell
     Completions(commands::completions::Args),
 }
@@ -66,7 +68,7 @@ impl Command {
     /// Where a command asks; none for those that bring their own services, or need none.
     const fn connection(&self) -> Option<&Connection> {
         Some(match self {
-            Self::Dev(_) | Self::Demo(_) | Self::Completions(_) => return None,
+            Self::Dev(_) | Self::Demo(_) | Self::Rebuild(_) | Self::Completions(_) => return None,
             Self::Apply(args) => &args.connection,
             Self::Get(args) => &args.connection,
             Self::Diff(args) => &args.connection,
@@ -148,6 +150,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::run(args).await,
         Command::Partitions(args) => commands::partitions::run(args).await,
         Command::Quarantine(args) => commands::quarantine::run(args).await,
+        Command::Rebuild(args) => Box::pin(commands::rebuild::run(args)).await,
         Command::Completions(args) => commands::completions::run::<Cli>(&args),
     }
 }
@@ -188,6 +191,7 @@ mod tests {
             "quarantine journey",
             "quarantine",
             "get",
+            "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
             "completions bash",
         ] {
             let words = std::iter::once("happypath").chain(line.split(' '));

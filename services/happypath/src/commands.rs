@@ -17,6 +17,7 @@ pub(crate) mod import;
 pub(crate) mod map;
 pub(crate) mod partitions;
 pub(crate) mod quarantine;
+pub(crate) mod rebuild;
 pub(crate) mod segments;
 pub(crate) mod status;
 pub(crate) mod track;

@@ -43,6 +43,24 @@ impl Failure {
         }
     }
 
+    /// A store was created with other settings, or holds what does not fit; the message says what to do.
+    pub(crate) fn mismatch(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 3,
+            no_connection: None,
+        }
+    }
+
+    /// A store does not answer.
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 4,
+            no_connection: None,
+        }
+    }
+
     /// The same failure, with the addresses that could not be reached, if that is what failed.
     pub(crate) fn with_addresses(mut self, addresses: &str) -> Self {
         if let Some(cause) = self.no_connection.take() {

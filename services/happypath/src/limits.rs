@@ -22,3 +22,9 @@ pub const STREAM_ATTEMPTS: u32 = 8;
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// Items asked for at once when a list is read to its end.
 pub const PAGE_SIZE: u32 = 1_000;
+/// Partitions rebuilt at once: they wait for the database and for Redis in turn.
+pub(crate) const REBUILDS_AT_ONCE: usize = 8;
+/// How long a rebuild waits for another process that restores the same partition: longer than such a one counts as alive.
+pub(crate) const REBUILD_PATIENCE: Duration = Duration::from_secs(60);
+/// How often it looks.
+pub(crate) const REBUILD_PAUSE: Duration = Duration::from_millis(500);

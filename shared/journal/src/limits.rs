@@ -11,9 +11,9 @@ pub(crate) const GATE_RENEWAL: Duration = Duration::from_secs(4);
 /// How often a recovery begins again because a commit slipped in before the partition was fenced; each needs a worker that
 /// commits within the same millisecond.
 pub(crate) const RECOVERY_ROUNDS: u32 = 8;
-/// How far a fence is raised above the last epoch in the journal where the store has lost its own: further than a partition
-/// is opened between two commits.
-pub(crate) const LOST_EPOCHS: u64 = 1_000;
+/// How far a fence is raised above the last epoch that the store or the journal know: further than a partition is opened
+/// without a commit, which a store that is an older copy of itself knows nothing of.
+pub(crate) const FENCED_EPOCHS: u64 = 100;
 /// Entries of a writer that are read from before those that are needed, to find which of two with the same source was taken:
 /// two processes race for a source within seconds.
 pub(crate) const ENTRIES_LOOKED_BACK: u64 = 256;
@@ -28,6 +28,8 @@ pub(crate) const ENTRY_FIRST_WAIT: Duration = Duration::from_millis(10);
 pub(crate) const APPEND_ATTEMPTS: u32 = 6;
 /// The first wait before that; it doubles.
 pub(crate) const APPEND_FIRST_WAIT: Duration = Duration::from_millis(10);
+/// Answers kept for callers that were told to try again; who does not soon has given up.
+pub(crate) const UNASKED_ANSWERS: usize = 8;
 /// How long the length of a stream that was read is trusted.
 pub(crate) const LENGTH_TTL: Duration = Duration::from_secs(1);
 /// Appends of this process to a stream before its length is read again: others append too.

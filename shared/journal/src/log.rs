@@ -140,6 +140,10 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// commit with another name or does not follow the last one.
     async fn append_commit(&self, row: CommitRow) -> Result<Journaled, LogError>;
 
+    /// Raises the epochs of a partition's leases by `raise`, so that commits under the present ones are refused from now on,
+    /// but for one that is under way: a recovery makes streams anew, and no worker may go on from what it read before.
+    async fn fence(&self, partition: PartitionId, raise: u64) -> Result<(), LogError>;
+
     /// Appends an entry.
     async fn append_entry(&self, row: EntryRow) -> Result<(), LogError>;
 

@@ -86,6 +86,10 @@ struct Recovery<'a> {
 impl Recovery<'_> {
     /// Restores everything behind the gate.
     async fn run(&mut self, gate: Gate) -> Result<Vec<Restored>, HotError> {
+        self.log
+            .fence(self.partition, limits::FENCED_EPOCHS)
+            .await
+            .map_err(failed(self.partition))?;
         let mut plans = Vec::with_capacity(Owner::ALL.len());
         for owner in Owner::ALL {
             let slot = self.slot(owner);
@@ -192,8 +196,10 @@ impl Recovery<'_> {
         self.hot.open_gate(self.partition, gate).await?;
         let mut is_whole = true;
         for restored in restored {
-            let slot = restored.slot;
-            let head = match self.hot.open(slot, restored.fence).await {
+            let Some(fence) = restored.fence else {
+                continue;
+            };
+            let head = match self.hot.open(restored.slot, fence).await {
                 Ok(head) => head,
                 // A worker has opened it already, under a higher epoch.
                 Err(HotError::Fenced { .. }) => continue,

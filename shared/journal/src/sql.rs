@@ -35,7 +35,7 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hot::{Origin, Slot, StreamId, Writer};
-use kernel::Timestamp;
+use kernel::{PartitionId, Timestamp};
 use sea_orm::DbBackend;
 use storage::{Database, StorageError};
 
@@ -116,6 +116,10 @@ impl Log for SqlLog {
         let written = self.commits.write(CommitRow { payload, ..row }).await;
         metrics::appended(Row::Commit, written.is_ok(), begun.elapsed());
         written
+    }
+
+    async fn fence(&self, partition: PartitionId, raise: u64) -> Result<(), LogError> {
+        self.statements.fence(partition, raise).await
     }
 
     async fn append_entry(&self, row: EntryRow) -> Result<(), LogError> {

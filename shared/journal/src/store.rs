@@ -42,8 +42,8 @@ struct Shared {
     fold: FoldOptions,
     /// By partition and stream: what this process appends to each.
     lanes: Vec<Mutex<Lane>>,
-    /// One for each partition: who recovers it.
-    recoveries: Vec<Mutex<()>>,
+    /// One for each partition: who recovers it, and the gate that is left closed where that failed.
+    recoveries: Vec<Mutex<Option<Gate>>>,
     /// How often each partition was recovered here.
     recovered: Vec<AtomicU64>,
     gates: AtomicU64,

@@ -4,6 +4,7 @@
 //! nothing and connects to nothing: that is [`Context::open`](crate::Context::open).
 
 mod defaults;
+mod durability;
 mod fault;
 mod file;
 mod flags;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use kernel::PartitionCount;
 
 pub use defaults::Defaults;
+pub use durability::Durability;
 pub use fault::{ConfigFaults, Fault, Origin};
 pub use flags::ConfigFlags;
 pub use mask::mask_secrets;
@@ -30,6 +32,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where states and streams are.
     pub hot_store: HotStoreAddress,
+    /// What an acknowledgement promises.
+    pub durability: Durability,
+    /// Replicas of Redis that must have a write before it is acknowledged.
+    pub replicas_acked: u16,
+    /// How long the journal keeps what its snapshots have.
+    pub journal_retention: kernel::Duration,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
     /// How many partitions the installation has.
@@ -154,6 +162,10 @@ impl Config {
         // Each setting is read before any is given up, so that all faults are found.
         let listen = layers.required("listen", value::listen, faults);
         let hot_store = layers.required("hot_store", value::hot_store, faults);
+        let durability = layers.optional("durability", value::durability, faults);
+        let replicas_acked = layers.required("replicas_acked", value::replicas_acked, faults);
+        let journal_retention =
+            layers.required("journal_retention", value::journal_retention, faults);
         let database = layers.required("database", value::database, faults);
         let partitions = layers.required("partitions", value::partitions, faults);
         let clock = layers.required("clock", value::clock, faults);
@@ -170,10 +182,22 @@ impl Config {
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
         let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
+        let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
+        let durability = durability::fitting(
+            layers,
+            &hot_store,
+            &database,
+            durability,
+            replicas_acked,
+            faults,
+        )?;
         Some(Self {
             listen: listen?,
-            hot_store: hot_store?,
-            database: database?,
+            hot_store,
+            durability,
+            replicas_acked,
+            journal_retention: journal_retention?,
+            database,
             partitions: partitions?,
             clock: clock?,
             peers,
@@ -184,7 +208,7 @@ impl Config {
             otlp_endpoint,
             trace_ratio: trace_ratio?,
             metrics_listen,
-            effective: layers.effective(),
+            effective: durability::told(layers.effective(), durability),
         })
     }
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::{Core, EngineConfig};
-use hot::{EmbeddedStore, HotError, RedisStore, SharedHotStore};
+use hot::{EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore};
+use journal::{FoldOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Clock, Config, HotStoreAddress, mask_secrets};
+use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::peers::Peers;
 use crate::start_error::StartError;
 
@@ -25,7 +26,7 @@ pub struct Context {
     /// The hot store.
     pub hot: SharedHotStore,
     /// The log of commits and entries, where the deployment keeps one.
-    pub journal: Option<journal::SharedLog>,
+    pub journal: Option<SharedLog>,
     /// The SQL store. Its shared tables are there; services bring theirs with [`Database::migrate`].
     pub database: Database,
     /// Who works on which partition.
@@ -54,10 +55,17 @@ impl Context {
         let own = format!("http://{}", reachable(config.listen));
         let peers = Peers::open(&config.peers, &own)?;
         let database = open_database(&config).await?;
-        let hot = open_hot_store(&config).await?;
+        let shutdown = CancellationToken::new();
+        let mut hot = open_hot_store(&config).await?;
+        let mut journal = None;
+        if config.durability == Durability::Journal {
+            let log = open_journal(&config, &database).await?;
+            hot = journaled(&config, hot, Arc::clone(&log), shutdown.clone()).await?;
+            journal = Some(log);
+        }
         Ok(Self {
             hot,
-            journal: None,
+            journal,
             leases: LeaseStore::new(database.clone()),
             idempotency: rpc::Idempotency::new(Requests::new(database.clone())),
             database,
@@ -68,7 +76,7 @@ impl Context {
             },
             worker: config.worker.as_str().into(),
             peers,
-            shutdown: CancellationToken::new(),
+            shutdown,
             config: Arc::new(config),
         })
     }
@@ -86,6 +94,9 @@ impl Context {
             definitions,
         );
         config.lease_ttl = self.config.lease_ttl;
+        if self.journal.is_some() {
+            config.parallel_ticks = engine::limits::PARALLEL_TICKS_JOURNALED;
+        }
         config.with_telemetry(
             self.config.otlp_endpoint.is_some(),
             self.config.is_measured(),
@@ -170,12 +181,67 @@ async fn open_hot_store(config: &Config) -> Result<SharedHotStore, StartError> {
         ),
         HotStoreAddress::Redis(url) => (
             mask_secrets(url),
-            RedisStore::connect(url.as_str(), config.partitions)
+            RedisStore::connect(redis_options(config, url), config.partitions)
                 .await
                 .map(|store| Arc::new(store) as SharedHotStore),
         ),
     };
     opened.map_err(|error| hot_store_error(&config.hot_store, address, error))
+}
+
+/// How to reach Redis, and what it has to have done before a write counts.
+fn redis_options(config: &Config, url: &str) -> RedisOptions {
+    RedisOptions {
+        replicas_acked: config.replicas_acked,
+        origins: config.durability == Durability::Journal,
+        ..RedisOptions::new(url)
+    }
+}
+
+/// Opens the stores alone, and nothing that works in the background: for tools that repair them.
+///
+/// # Errors
+/// As [`Context::open`]; where this deployment keeps no journal, the second is absent.
+pub async fn open_stores(
+    config: &Config,
+) -> Result<(SharedHotStore, Option<SharedLog>), StartError> {
+    let database = open_database(config).await?;
+    let hot = open_hot_store(config).await?;
+    let journal = match config.durability {
+        Durability::Journal => Some(open_journal(config, &database).await?),
+        Durability::Hot | Durability::Embedded => None,
+    };
+    Ok((hot, journal))
+}
+
+async fn open_journal(config: &Config, database: &Database) -> Result<SharedLog, StartError> {
+    let address = config.database.to_string();
+    let log = SqlLog::open(database.clone())
+        .await
+        .map_err(|error| database_error(address, error))?;
+    Ok(Arc::new(log))
+}
+
+/// Puts a journal before the hot store.
+async fn journaled(
+    config: &Config,
+    hot: SharedHotStore,
+    log: SharedLog,
+    stop: CancellationToken,
+) -> Result<SharedHotStore, StartError> {
+    let fold = FoldOptions {
+        retention: config.journal_retention,
+        ..FoldOptions::default()
+    };
+    let store = JournaledStore::start(hot, log, &config.worker, fold, stop)
+        .await
+        .map_err(|error| StartError::Unreachable {
+            what: "the journal",
+            address: config.database.to_string(),
+            remedy: "check that the database runs and answers",
+            cause: error.into(),
+        })?;
+    Ok(Arc::new(store))
 }
 
 fn hot_store_error(place: &HotStoreAddress, address: String, error: HotError) -> StartError {

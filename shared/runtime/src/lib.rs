@@ -17,10 +17,10 @@ mod telemetry;
 
 pub use binary::run_binary;
 pub use config::{
-    Clock, Config, ConfigFaults, ConfigFlags, Defaults, EffectiveValue, Fault, HotStoreAddress,
-    LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
+    Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue, Fault,
+    HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
-pub use context::Context;
+pub use context::{Context, open_stores};
 pub use peers::Peers;
 pub use serve::serve;
 pub use service::Service;

@@ -27,8 +27,8 @@ pub(super) struct Restored {
     pub(super) slot: Slot,
     /// The last commit that it has.
     pub(super) seq: u64,
-    /// The epoch to which it is to be raised.
-    pub(super) fence: u64,
+    /// The epoch to which it is to be raised; absent where nobody ever worked on it.
+    pub(super) fence: Option<u64>,
     /// The snapshot that the log has; the one before the first commit where it has none.
     pub(super) snapshot: Snapshot,
     /// How far the log goes.
@@ -121,12 +121,8 @@ pub(super) async fn restore(
             seq = row.seq;
         }
     }
-    // Where the store has lost its epoch, that of the last commit is the best guess, and may be too low.
-    let fence = if plan.epoch >= last_epoch && plan.epoch > 0 {
-        plan.epoch + 1
-    } else {
-        plan.epoch.max(last_epoch) + limits::LOST_EPOCHS
-    };
+    let known = plan.epoch.max(last_epoch);
+    let fence = (known > 0).then_some(known + limits::FENCED_EPOCHS);
     Ok(Restored {
         slot,
         seq,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hot::Slot;
+use kernel::PartitionId;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use storage::Database;
 use tokio::time::timeout;
@@ -45,6 +46,14 @@ impl Statements {
     ) -> Result<QueryResult, LogError> {
         let row = self.all(sql, values).await?.pop();
         row.ok_or_else(|| LogError::Damaged("a statement answered without a row".to_owned()))
+    }
+
+    /// Raises the epochs of the leases of a partition.
+    pub(super) async fn fence(&self, partition: PartitionId, raise: u64) -> Result<(), LogError> {
+        let sql = "UPDATE partition_lease SET epoch = epoch + $2 WHERE partition = $1";
+        let values = [i32::from(partition.number()).into(), signed(raise).into()];
+        self.execute(sql, values).await?;
+        Ok(())
     }
 
     /// Changes rows and tells how many.

@@ -20,13 +20,9 @@ impl JournaledStore {
             }
             lane.is_compared = true;
         }
-        let is_again = lane
-            .pending
-            .as_ref()
-            .is_some_and(|pending| pending.is(append));
-        let delivered = self.deliver(&mut lane).await?;
-        if let (true, Some(delivered)) = (is_again, delivered) {
-            return Ok(delivered);
+        self.deliver_unasked(&mut lane).await?;
+        if let Some(answer) = lane.take_unasked(append) {
+            return Ok(answer);
         }
         if let Some(range) = &append.source
             && let Some(answer) = self.screen(&mut lane, append.to, range).await?
@@ -50,8 +46,18 @@ impl JournaledStore {
             is_logged: false,
             is_retried: false,
         });
-        let delivered = self.deliver(&mut lane).await?;
-        Ok(delivered.unwrap_or(Appended::Applied))
+        match self.deliver(&mut lane).await? {
+            Some((_, appended)) => Ok(appended),
+            None => Ok(Appended::Applied),
+        }
+    }
+
+    /// Brings to the store what a caller was told to try again with, and keeps the answer for when it does.
+    async fn deliver_unasked(&self, lane: &mut Lane) -> Result<(), HotError> {
+        if let Some((row, appended)) = self.deliver(lane).await? {
+            lane.keep_unasked(row, appended);
+        }
+        Ok(())
     }
 
     async fn lock_lane(&self, stream: StreamId) -> Result<MutexGuard<'_, Lane>, HotError> {
@@ -64,7 +70,7 @@ impl JournaledStore {
     }
 
     /// Brings to the store what is on its way in a lane. Absent where nothing was.
-    pub(super) async fn deliver(&self, lane: &mut Lane) -> Result<Option<Appended>, HotError> {
+    async fn deliver(&self, lane: &mut Lane) -> Result<Option<(EntryRow, Appended)>, HotError> {
         let Some(pending) = &mut lane.pending else {
             return Ok(None);
         };
@@ -113,17 +119,15 @@ impl JournaledStore {
             }
             attempts += 1;
         };
-        lane.pending = None;
-        if attempts > 1 {
+        let row = lane.pending.take().map(|pending| pending.row);
+        if attempts > 1 || appended != Appended::Applied {
+            // The stream may have been made anew, or another process is faster with this source.
             lane.forget();
         }
         if appended == Appended::Applied {
             lane.applied(append.source.as_ref());
-        } else {
-            // Another process is faster with this source.
-            lane.forget();
         }
-        Ok(Some(appended))
+        Ok(row.map(|row| (row, appended)))
     }
 
     /// An entry is in sequence with the store, which was asked more than once: tells whether its range was taken.
@@ -176,7 +180,7 @@ impl JournaledStore {
             let Ok(mut lane) = lane.try_lock() else {
                 continue;
             };
-            if let Err(error) = self.deliver(&mut lane).await {
+            if let Err(error) = self.deliver_unasked(&mut lane).await {
                 waiting += 1;
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,

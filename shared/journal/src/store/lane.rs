@@ -1,6 +1,6 @@
 //! What a process knows of a stream that it appends to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use hot::{Append, Appended, SourceRange, limits::STREAM_ENTRIES};
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ pub(super) struct Lane {
     pub(super) is_compared: bool,
     length: Option<Length>,
     sources: Option<Sources>,
+    /// Appends that were brought through after their callers had been told to try again, with the answers.
+    unasked: VecDeque<(EntryRow, Appended)>,
 }
 
 /// An append that may be accepted and not be in the store.
@@ -28,13 +30,6 @@ pub(super) struct Pending {
     pub(super) is_logged: bool,
     /// Whether the store may have been asked for it before: then it cannot tell whether the origin or the source was known.
     pub(super) is_retried: bool,
-}
-
-impl Pending {
-    /// Whether an append asks for the very same: a caller that was told to try again.
-    pub(super) fn is(&self, append: &Append) -> bool {
-        self.row.payload == append.payload && self.row.source == append.source
-    }
 }
 
 #[derive(Debug)]
@@ -98,6 +93,23 @@ impl Lane {
             let mark = sources.marks.entry(range.source.clone()).or_default();
             *mark = (*mark).max(range.last);
         }
+    }
+
+    /// Keeps the answer to an append for the caller, who was told to try again.
+    pub(super) fn keep_unasked(&mut self, row: EntryRow, answer: Appended) {
+        if self.unasked.len() >= limits::UNASKED_ANSWERS {
+            self.unasked.pop_front();
+        }
+        self.unasked.push_back((row, answer));
+    }
+
+    /// The answer to an append that was brought through already.
+    pub(super) fn take_unasked(&mut self, append: &Append) -> Option<Appended> {
+        let place = self
+            .unasked
+            .iter()
+            .position(|(row, _)| row.payload == append.payload && row.source == append.source)?;
+        self.unasked.remove(place).map(|(_, answer)| answer)
     }
 
     /// Forgets what the stream said of itself: it was made anew.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use hot::{Head, HotError, Slot, StreamId};
+use hot::{Gate, Head, HotError, Slot, StreamId};
 use kernel::PartitionId;
 
 use super::JournaledStore;
@@ -100,8 +100,35 @@ impl JournaledStore {
     /// # Errors
     /// As [`recover`].
     pub async fn recover(&self, partition: PartitionId) -> Result<Recovered, HotError> {
+        let mut gate = self.shared.recoveries[usize::from(partition.number())]
+            .lock()
+            .await;
+        self.recover_behind(partition, &mut gate).await
+    }
+
+    /// Recovers a partition, or waits until somebody else in this process has.
+    pub(super) async fn recover_once(&self, partition: PartitionId) -> Result<(), HotError> {
+        let number = usize::from(partition.number());
+        let recovered = &self.shared.recovered[number];
+        let before = recovered.load(Ordering::Acquire);
+        let mut gate = self.shared.recoveries[number].lock().await;
+        if recovered.load(Ordering::Acquire) == before {
+            self.recover_behind(partition, &mut gate).await?;
+        }
+        Ok(())
+    }
+
+    /// Recovers behind the gate that an attempt which failed left closed, or a new one.
+    async fn recover_behind(
+        &self,
+        partition: PartitionId,
+        gate: &mut Option<Gate>,
+    ) -> Result<Recovered, HotError> {
         let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
-        let recovered = Box::pin(recover(hot, log, partition, self.next_gate())).await?;
+        let closed = *gate.get_or_insert_with(|| self.next_gate());
+        let recovered = Box::pin(recover(hot, log, partition, closed)).await?;
+        *gate = None;
+        self.shared.recovered[usize::from(partition.number())].fetch_add(1, Ordering::AcqRel);
         tracing::warn!(
             partition = partition.number(),
             commits = recovered.commits,
@@ -113,18 +140,5 @@ impl JournaledStore {
         );
         metrics::recovered();
         Ok(recovered)
-    }
-
-    /// Recovers a partition, or waits until somebody else in this process has.
-    pub(super) async fn recover_once(&self, partition: PartitionId) -> Result<(), HotError> {
-        let number = usize::from(partition.number());
-        let recovered = &self.shared.recovered[number];
-        let before = recovered.load(Ordering::Acquire);
-        let _alone = self.shared.recoveries[number].lock().await;
-        if recovered.load(Ordering::Acquire) == before {
-            self.recover(partition).await?;
-            recovered.fetch_add(1, Ordering::AcqRel);
-        }
-        Ok(())
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! Readers here are the smallest engine there can be. What they must see in the end is said by the clients alone.
 
-mod client;
-mod reader;
+pub(crate) mod client;
+pub(crate) mod reader;
 mod world;
 
 use proptest::prelude::*;
@@ -28,7 +28,12 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(action, 1..160)
 }
 
-fn check(seed: u64, fault_percent: u64, retention_s: u64, actions: &[Action]) -> Result<(), String> {
+fn check(
+    seed: u64,
+    fault_percent: u64,
+    retention_s: u64,
+    actions: &[Action],
+) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

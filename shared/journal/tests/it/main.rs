@@ -1,5 +1,6 @@
 //! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database does.
 
+mod deployed;
 mod events;
 mod journaled;
 mod memory;

@@ -78,6 +78,8 @@ impl Defaults {
                 ("clock", "wall".to_owned()),
                 ("worker", "auto".to_owned()),
                 ("lease_ttl", "10s".to_owned()),
+                ("replicas_acked", "0".to_owned()),
+                ("journal_retention", "1h".to_owned()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),

@@ -102,6 +102,20 @@ impl Layers {
         }
     }
 
+    /// A fault of a setting whose value is right by itself, and does not fit another.
+    pub(super) fn misfit(&self, name: &'static str, problem: &str) -> Fault {
+        let (value, origin) = match self.text(name) {
+            Some((text, origin)) => (Some(mask_secrets(text)), Some(origin.clone())),
+            None => (None, None),
+        };
+        Fault {
+            setting: name.to_owned(),
+            value,
+            problem: problem.to_owned(),
+            origin,
+        }
+    }
+
     /// Every setting that is set, in the order of the list.
     pub(super) fn effective(&self) -> Vec<EffectiveValue> {
         SETTINGS

@@ -32,7 +32,29 @@ pub const SETTINGS: &[Setting] = &[
         name: "hot_store",
         flag: "hot-store",
         help: "Where states and streams are",
-        expected: "embedded:FOLDER (one process only) or redis://HOST:PORT",
+        expected: "embedded:FOLDER (one process only), redis://HOST:PORT, redis+sentinel://HOST:PORT/NAME or \
+                   redis+cluster://HOST:PORT",
+    },
+    Setting {
+        name: "durability",
+        flag: "durability",
+        help: "What an acknowledgement promises. hot: Redis has it, and what Redis loses is lost. journal: the database has \
+               it, and Redis is rebuilt from there. embedded: the folder of the embedded store has it [default: embedded \
+               for an embedded store; journal for Redis with Postgres, otherwise hot]",
+        expected: "hot or journal for Redis, embedded for an embedded store",
+    },
+    Setting {
+        name: "replicas_acked",
+        flag: "replicas-acked",
+        help: "Replicas of Redis that must have a write before it is acknowledged",
+        expected: "a number from 0 to 10; above 0 only for Redis",
+    },
+    Setting {
+        name: "journal_retention",
+        flag: "journal-retention",
+        help: "How long the journal keeps what its snapshots have: a copy of Redis up to this age is brought up to date, and \
+               an older one has to be emptied first",
+        expected: "a duration from 1m to 30d, such as 1h",
     },
     Setting {
         name: "database",

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use kernel::{Duration, PartitionCount};
 
 use super::setting::setting;
-use super::{Clock, HotStoreAddress, LogFormat};
+use super::{Clock, Durability, HotStoreAddress, LogFormat};
 
 type Parsed<T> = Result<T, String>;
 
@@ -34,9 +34,47 @@ pub(super) fn hot_store(text: &str) -> Parsed<HotStoreAddress> {
     {
         return Ok(HotStoreAddress::Embedded(PathBuf::from(folder)));
     }
-    match text.strip_prefix("redis://") {
+    let host = REDIS_SCHEMES
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme)?.strip_prefix("://"));
+    match host {
         Some(rest) if !rest.is_empty() => Ok(HotStoreAddress::Redis(text.to_owned())),
         _ => Err(expected("hot_store")),
+    }
+}
+
+/// What addresses of Redis begin with: one server, sentinels, a cluster; each with TLS or without.
+const REDIS_SCHEMES: [&str; 6] = [
+    "redis",
+    "rediss",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+];
+
+pub(super) fn durability(text: &str) -> Parsed<Durability> {
+    match text {
+        "hot" => Ok(Durability::Hot),
+        "journal" => Ok(Durability::Journal),
+        "embedded" => Ok(Durability::Embedded),
+        _ => Err(expected("durability")),
+    }
+}
+
+pub(super) fn replicas_acked(text: &str) -> Parsed<u16> {
+    match text.parse() {
+        Ok(replicas @ 0..=10) => Ok(replicas),
+        _ => Err(expected("replicas_acked")),
+    }
+}
+
+pub(super) fn journal_retention(text: &str) -> Parsed<Duration> {
+    const LEAST: i64 = 60_000;
+    const MOST: i64 = 30 * 24 * 3_600_000;
+    match text.parse::<Duration>() {
+        Ok(length) if (LEAST..=MOST).contains(&length.as_millis()) => Ok(length),
+        _ => Err(expected("journal_retention")),
     }
 }
 

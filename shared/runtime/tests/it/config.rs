@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use runtime::{Config, ConfigFlags, Defaults};
+use runtime::{Config, ConfigFlags, Defaults, Durability};
 
 /// Reads a configuration from a file's text, variables (`NAME=value`) and flags (`setting=value`).
 fn load(
@@ -66,7 +66,8 @@ fn faults_name_setting_value_origin_and_remedy() {
             "the configuration has 5 faults\n  \
              hot_stores (from FILE:2): is not a setting: did you mean `hot_store`?\n  \
              listen = \"7400\" (from --listen): expected an address and port, such as 127.0.0.1:7400\n  \
-             hot_store = \"memory:\" (from --hot-store): expected embedded:FOLDER (one process only) or redis://HOST:PORT\n  \
+             hot_store = \"memory:\" (from --hot-store): expected embedded:FOLDER (one process only), \
+             redis://HOST:PORT, redis+sentinel://HOST:PORT/NAME or redis+cluster://HOST:PORT\n  \
              partitions = \"0\" (from FILE:1): 0 partitions are not possible: choose 1 to 1024\n  \
              clock = \"moon\" (from HAPPYPATH_CLOCK): expected wall or stream",
         ),
@@ -134,7 +135,8 @@ fn a_service_alone_must_be_told_its_stores() {
     .expect_err("no stores")
     .to_string();
     for line in [
-        "hot_store: is not set: expected embedded:FOLDER (one process only) or redis://HOST:PORT; set it with \
+        "hot_store: is not set: expected embedded:FOLDER (one process only), redis://HOST:PORT, \
+         redis+sentinel://HOST:PORT/NAME or redis+cluster://HOST:PORT; set it with \
          --hot-store, HAPPYPATH_HOT_STORE or in the file",
         "database: is not set",
     ] {
@@ -160,6 +162,69 @@ fn effective_values_are_told_without_secrets() {
         told.contains("database = postgres://me:***@db/happypath (from HAPPYPATH_DATABASE)"),
         "{told}"
     );
+    assert!(
+        told.contains("\n  durability = journal (from the default)\n"),
+        "{told}"
+    );
     assert!(!told.contains("secret"), "{told}");
     assert!(!format!("{:?}", config.database).contains("secret"));
+}
+
+#[test]
+fn durability_follows_the_stores_unless_it_is_set() {
+    let redis = ("hot_store", "rediss+sentinel://a:26379,b:26379/main");
+    let postgres = ("database", "postgres://me@db/happypath");
+    for (flags, expected) in [
+        (vec![], Durability::Embedded),
+        (vec![("durability", "embedded")], Durability::Embedded),
+        (vec![redis], Durability::Hot),
+        (vec![redis, postgres], Durability::Journal),
+        (
+            vec![redis, postgres, ("durability", "hot")],
+            Durability::Hot,
+        ),
+        (vec![redis, ("durability", "journal")], Durability::Journal),
+    ] {
+        let config = load(None, &[], &flags).expect("valid");
+        assert_eq!(config.durability, expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn levels_that_do_not_fit_the_store_are_refused() {
+    let redis = ("hot_store", "redis://cache");
+    for (flags, fault) in [
+        (
+            vec![("durability", "journal")],
+            "durability = \"journal\" (from --durability): an embedded store is its own journal",
+        ),
+        (
+            vec![("durability", "hot")],
+            "durability = \"hot\" (from --durability): an embedded store writes to disk",
+        ),
+        (
+            vec![redis, ("durability", "embedded")],
+            "durability = \"embedded\" (from --durability): the hot store is Redis",
+        ),
+        (
+            vec![redis, ("durability", "strong")],
+            "expected hot or journal for Redis, embedded for an embedded store",
+        ),
+        (
+            vec![("replicas_acked", "1")],
+            "replicas_acked = \"1\" (from --replicas-acked): an embedded store has no replicas",
+        ),
+        (
+            vec![redis, ("replicas_acked", "11")],
+            "expected a number from 0 to 10",
+        ),
+        (
+            vec![redis, ("journal_retention", "1s")],
+            "expected a duration from 1m to 30d, such as 1h",
+        ),
+    ] {
+        let faults = load(None, &[], &flags).expect_err("faulty");
+        assert!(faults.contains(fault), "{faults}");
+        assert!(faults.contains("has 1 fault\n"), "{faults}");
+    }
 }

@@ -7,7 +7,7 @@ use hot::{Append, Appended, HotStore, SourceRange, StreamId};
 
 /// A client.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(crate) struct Client {
     number: usize,
     to: StreamId,
     /// Whether its events have a source, so that it may send them again to anybody.
@@ -17,11 +17,11 @@ pub(super) struct Client {
     waiting: Vec<u64>,
     asked: Option<usize>,
     /// What was accepted.
-    pub(super) accepted: BTreeSet<String>,
+    pub(crate) accepted: BTreeSet<String>,
 }
 
 impl Client {
-    pub(super) fn new(number: usize, to: StreamId, has_source: bool) -> Self {
+    pub(crate) fn new(number: usize, to: StreamId, has_source: bool) -> Self {
         Self {
             number,
             to,
@@ -33,8 +33,13 @@ impl Client {
         }
     }
 
+    /// Whether it has no answer for something.
+    pub(crate) const fn waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// A process died: without a source, nobody else may be asked the same.
-    pub(super) fn process_died(&mut self, process: usize) {
+    pub(crate) fn process_died(&mut self, process: usize) {
         if !self.has_source && self.asked == Some(process) {
             self.waiting.clear();
             self.asked = None;
@@ -42,7 +47,7 @@ impl Client {
     }
 
     /// Sends something new, or the same again, with a little more where the source allows that.
-    pub(super) async fn send(&mut self, process: usize, store: &dyn HotStore, dice: u64) {
+    pub(crate) async fn send(&mut self, process: usize, store: &dyn HotStore, dice: u64) {
         let process = match self.asked {
             Some(asked) if !self.has_source && asked != process => return,
             _ => process,

@@ -12,9 +12,9 @@ use kernel::{PartitionId, Timestamp};
 
 /// A worker.
 #[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) slot: Slot,
-    pub(super) process: usize,
+pub(crate) struct Reader {
+    pub(crate) slot: Slot,
+    pub(crate) process: usize,
     epoch: u64,
     seq: u64,
     attempts: u64,
@@ -27,12 +27,12 @@ pub(super) struct Reader {
 
 /// What one round came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Worked {
+pub(crate) enum Worked {
     Something,
     Nothing,
 }
 
-pub(super) fn inputs(owner: Owner) -> &'static [StreamName] {
+pub(crate) fn inputs(owner: Owner) -> &'static [StreamName] {
     match owner {
         Owner::Identity => &[],
         Owner::Segmentation => &[StreamName::Events, StreamName::EventsBulk],
@@ -50,7 +50,7 @@ struct Batch {
 }
 
 impl Reader {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         store: &dyn HotStore,
         slot: Slot,
         process: usize,
@@ -66,7 +66,9 @@ impl Reader {
             epoch,
             seq: head.commit_seq,
             attempts: 0,
-            marks: inputs.map(|name| (*name, Marks::read(*name, &head.counters))).collect(),
+            marks: inputs
+                .map(|name| (*name, Marks::read(*name, &head.counters)))
+                .collect(),
             cursors,
             total: total.map_or(0, |(_, total)| *total),
             forwarded: head.forwarded_seq,
@@ -75,7 +77,7 @@ impl Reader {
     }
 
     /// Does one batch; the dice say how much.
-    pub(super) async fn work(
+    pub(crate) async fn work(
         &mut self,
         store: &dyn HotStore,
         mut dice: u64,
@@ -183,7 +185,11 @@ impl Reader {
         };
         for (key, (stored, timer, is_fired)) in batch.states {
             let name = String::from_utf8_lossy(&key).into_owned();
-            let seen = batch.records.iter().filter(|record| **record == name).count();
+            let seen = batch
+                .records
+                .iter()
+                .filter(|record| **record == name)
+                .count();
             let before = stored.as_ref().map_or(0, |stored| number(&stored.value));
             let after = before + u64::try_from(seen).expect("small");
             if is_fired && let Some(entry) = stored.as_ref().and_then(|it| it.timer.entry) {
@@ -273,9 +279,16 @@ fn take(batch: &mut Batch, marks: &mut Marks, entry: &Entry, stops: bool) -> boo
         _ => 0,
     };
     let done = usize::try_from(done).expect("small");
-    let end = if stops && done == 0 && records.len() > 1 { 1 } else { records.len() };
+    let end = if stops && done == 0 && records.len() > 1 {
+        1
+    } else {
+        records.len()
+    };
     for record in &records[done..end] {
-        batch.states.entry(Bytes::copy_from_slice(record.as_bytes())).or_default();
+        batch
+            .states
+            .entry(Bytes::copy_from_slice(record.as_bytes()))
+            .or_default();
         batch.records.push((*record).to_owned());
     }
     if end < records.len() {
@@ -291,6 +304,6 @@ fn take(batch: &mut Batch, marks: &mut Marks, entry: &Entry, stops: bool) -> boo
 }
 
 /// How often a record was seen.
-pub(super) fn number(value: &[u8]) -> u64 {
+pub(crate) fn number(value: &[u8]) -> u64 {
     String::from_utf8_lossy(value).parse().expect("a count")
 }

@@ -40,7 +40,9 @@ struct Chance {
 
 impl Chance {
     fn next(&self) -> u64 {
-        let state = self.state.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let state = self
+            .state
+            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         let mut x = state;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -54,7 +56,7 @@ impl Chance {
 
 #[async_trait]
 impl Hook for Chance {
-    async fn before(&self, _call: Call) -> Result<Delivery, HotError> {
+    async fn before(&self, _call: Call<'_>) -> Result<Delivery, HotError> {
         if !self.fails() {
             return Ok(Delivery::Once);
         }
@@ -65,7 +67,7 @@ impl Hook for Chance {
         }
     }
 
-    async fn after(&self, _call: Call) -> Result<(), HotError> {
+    async fn after(&self, _call: Call<'_>, _done: bool) -> Result<(), HotError> {
         Ok(())
     }
 }
@@ -88,7 +90,9 @@ const OWNERS: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activati
 
 fn slots() -> Vec<Slot> {
     let pairs = PARTITIONS.into_iter().flat_map(|partition| {
-        OWNERS.into_iter().map(move |owner| Slot { owner, partition })
+        OWNERS
+            .into_iter()
+            .map(move |owner| Slot { owner, partition })
     });
     pairs.collect()
 }
@@ -126,7 +130,11 @@ impl World {
         let count = PartitionCount::try_new(2).expect("a count");
         let options = MemoryOptions { origins: true };
         let client = |number: usize| {
-            let name = if number == 3 { StreamName::EventsBulk } else { StreamName::Events };
+            let name = if number == 3 {
+                StreamName::EventsBulk
+            } else {
+                StreamName::Events
+            };
             let partition = PARTITIONS[number % 2];
             Client::new(number, StreamId { name, partition }, number != 2)
         };
@@ -294,12 +302,19 @@ impl World {
 
     /// Every accepted event is in effect once, at every service, and no other twice.
     pub(super) async fn check_effects(&self) -> Result<(), String> {
-        let accepted: BTreeSet<&String> =
-            self.clients.iter().flat_map(|client| &client.accepted).collect();
+        let accepted: BTreeSet<&String> = self
+            .clients
+            .iter()
+            .flat_map(|client| &client.accepted)
+            .collect();
         let mut seen = BTreeMap::new();
         for slot in slots() {
             let states = self.hot.states(slot);
-            let counters = self.hot.counters(slot).await.map_err(|error| error.to_string())?;
+            let counters = self
+                .hot
+                .counters(slot)
+                .await
+                .map_err(|error| error.to_string())?;
             let total = counters.iter().find(|(name, _)| **name == *"total");
             let total = total.map_or(0, |(_, total)| *total);
             if total != i64::try_from(states.len()).expect("few") {

@@ -34,6 +34,17 @@ impl MemoryLeases {
     }
 }
 
+impl MemoryLeases {
+    /// Raises the epochs of all leases of a partition.
+    pub(crate) fn raise(&self, partition: PartitionId, raise: u64) {
+        for lease in self.tables().leases.values_mut() {
+            if lease.partition == partition {
+                lease.epoch += raise;
+            }
+        }
+    }
+}
+
 impl Tables {
     fn leases_of(&mut self, service: &str) -> impl Iterator<Item = &mut Lease> {
         self.leases

@@ -3,7 +3,9 @@
 //! Everything that a process does to the world goes through a link that asks here first. So a process that is killed needs
 //! no help of its own: whatever its tasks go on to do, nothing of it arrives any more.
 
-use tokio::sync::watch;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 /// How a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,23 +17,40 @@ enum Condition {
 
 /// Whether a process runs.
 #[derive(Debug)]
-pub(crate) struct Life(watch::Sender<Condition>);
+pub(crate) struct Life {
+    condition: Mutex<Condition>,
+    /// Wakes in the order of waiting, unlike a watch channel.
+    changed: Notify,
+}
 
 impl Life {
     pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(Condition::Runs))
+        Self {
+            condition: Mutex::new(Condition::Runs),
+            changed: Notify::new(),
+        }
+    }
+
+    fn condition(&self) -> MutexGuard<'_, Condition> {
+        self.condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns once the process runs; never, where it is dead.
     pub(crate) async fn runs(&self) {
-        let mut condition = self.0.subscribe();
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = condition.wait_for(|now| *now == Condition::Runs).await;
+        loop {
+            let changed = self.changed.notified();
+            if *self.condition() == Condition::Runs {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Ends it, in the middle of whatever it does.
     pub(crate) fn kill(&self) {
-        self.0.send_replace(Condition::Dead);
+        *self.condition() = Condition::Dead;
     }
 
     /// Stops it, as SIGSTOP does.
@@ -42,19 +61,17 @@ impl Life {
     /// Lets it go on as if nothing had been.
     pub(crate) fn go_on(&self) {
         self.change(Condition::Stopped, Condition::Runs);
+        self.changed.notify_waiters();
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        *self.0.borrow() == Condition::Dead
+        *self.condition() == Condition::Dead
     }
 
     fn change(&self, from: Condition, to: Condition) {
-        self.0.send_if_modified(|now| {
-            let changes = *now == from;
-            if changes {
-                *now = to;
-            }
-            changes
-        });
+        let mut condition = self.condition();
+        if *condition == from {
+            *condition = to;
+        }
     }
 }

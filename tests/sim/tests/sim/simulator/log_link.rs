@@ -9,6 +9,7 @@ use hot::{Origin, Slot, StreamId, Writer};
 use journal::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead};
 use kernel::{PartitionId, Timestamp};
 
+use super::leases::MemoryLeases;
 use super::link::{Link, Lost};
 use super::world::Place;
 
@@ -16,6 +17,7 @@ use super::world::Place;
 #[derive(Debug)]
 pub(crate) struct LogLink {
     pub(crate) log: Arc<MemoryLog>,
+    pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) link: Arc<Link>,
 }
 
@@ -76,7 +78,11 @@ impl Log for LogLink {
     }
 
     async fn fence(&self, partition: PartitionId, raise: u64) -> Result<(), LogError> {
-        call!(self, true, self.log.fence(partition, raise))
+        // The leases are in the same database.
+        call!(self, true, async {
+            self.leases.raise(partition, raise);
+            Ok::<(), LogError>(())
+        })
     }
 
     async fn head(&self, slot: Slot) -> Result<LogHead, LogError> {

@@ -34,6 +34,7 @@ pub(crate) async fn connect(
     }
     let log: SharedLog = Arc::new(LogLink {
         log: Arc::clone(&shared.log),
+        leases: Arc::clone(&shared.leases),
         link: Arc::clone(link),
     });
     let clock = Arc::clone(shared);

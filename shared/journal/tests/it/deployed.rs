@@ -198,6 +198,8 @@ async fn a_redis_that_was_emptied_is_restored_and_nothing_takes_effect_twice() {
     deployment.fold().await;
     deployment.go_on(10).await;
     deployment.redis.ask(&["FLUSHALL"]).expect("emptied");
+    // Whoever writes next finds out.
+    deployment.go_on(1).await;
     deployment.check().await;
     // And as a tool does it, while nobody else is there.
     deployment.redis.ask(&["FLUSHALL"]).expect("emptied");

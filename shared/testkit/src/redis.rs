@@ -41,8 +41,11 @@ impl Ports {
 }
 
 impl RedisServer {
-    /// Arguments for a server that keeps its data when its process is killed.
+    /// Arguments for a server that keeps its data when its process is killed, as operators usually run it: what is
+    /// written while the disk is busy may be lost all the same.
     pub const APPEND_ONLY: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
+    /// Arguments for a server that keeps everything that it acknowledged, at the price of a wait for the disk each.
+    pub const SYNCED: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 
     /// Starts a server that keeps nothing on disk.
     ///
@@ -255,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_killed_server_with_a_log_comes_back_with_its_data() {
-        let mut server = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("starts");
+        let mut server = RedisServer::start_with(RedisServer::SYNCED).expect("starts");
         assert_eq!(server.ask(&["SET", "word", "kept"]).expect("sets"), "OK");
         server.kill_9().expect("dies");
         server.restart().expect("starts again");

@@ -164,7 +164,7 @@ async fn a_killed_process_keeps_what_the_embedded_store_acknowledged() {
 
 #[tokio::test]
 async fn a_killed_server_keeps_what_the_redis_store_acknowledged() {
-    let mut server = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a server");
+    let mut server = RedisServer::start_with(RedisServer::SYNCED).expect("a server");
     let store = RedisStore::connect(server.url(), partitions())
         .await
         .expect("connects");

@@ -188,7 +188,7 @@ async fn functions_that_the_server_lost_are_loaded_again() {
 
 #[tokio::test]
 async fn a_subscriber_that_lost_its_server_is_told_to_look_at_everything() {
-    let mut server = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a server");
+    let mut server = RedisServer::start_with(RedisServer::SYNCED).expect("a server");
     let store = RedisStore::connect(server.url(), partitions())
         .await
         .expect("connects");

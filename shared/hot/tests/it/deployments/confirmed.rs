@@ -99,10 +99,7 @@ fn on_disk(url: String) -> RedisOptions {
 
 #[tokio::test]
 async fn a_commit_that_is_not_on_the_disk_of_valkey_is_not_acknowledged() {
-    let setup =
-        RedisSetup::new()
-            .valkey()
-            .with(&["--appendonly", "yes", "--appendfsync", "always"]);
+    let setup = RedisSetup::new().valkey().with(RedisServer::SYNCED);
     let mut server = setup.start().expect("a server");
     let store = connect(on_disk(server.url())).await.expect("connects");
     store.open(slot(1), 1).await.expect("opens");

@@ -21,6 +21,11 @@ pub const RESOLVE_PAUSE: Duration = Duration::from_millis(100);
 pub const WRITERS: usize = 4;
 /// How long a unary request tries to append before it is told that a stream is full.
 pub const APPEND_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the caller of a unary request waits before it is told that a store does not answer: longer than an append
+/// may take, shorter than clients wait.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+/// Unary requests under way at once: far more than a machine can work on, so only a store that does not answer fills it.
+pub const REQUESTS_UNDER_WAY: usize = 4_096;
 /// The first and the longest pause between two attempts to append.
 pub const APPEND_PAUSE: (Duration, Duration) =
     (Duration::from_millis(2), Duration::from_millis(100));

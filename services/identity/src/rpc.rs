@@ -10,15 +10,18 @@ use proto::convert;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_server::IdentityService;
 use proto::stream::v1::{Record, Tick, record::Body};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
+use tracing::Instrument as _;
 
 use crate::append::{AppendError, Group, Sequenced};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
-use crate::limits::{APPEND_PATIENCE, BATCHES_AHEAD, RETRY_DELAY};
+use crate::limits::{
+    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, REQUESTS_UNDER_WAY, RETRY_DELAY,
+};
 use crate::merge::MergeError;
 use crate::metrics::Taken;
 use crate::resolve::ResolveError;
@@ -35,15 +38,17 @@ pub struct IdentityRpc {
     intake: Arc<Intake>,
     idempotency: Idempotency,
     events: Option<EventLog>,
+    under_way: Arc<Semaphore>,
 }
 
 impl IdentityRpc {
     /// Serves an intake.
-    pub const fn new(intake: Arc<Intake>, idempotency: Idempotency) -> Self {
+    pub fn new(intake: Arc<Intake>, idempotency: Idempotency) -> Self {
         Self {
             intake,
             idempotency,
             events: None,
+            under_way: Arc::new(Semaphore::new(REQUESTS_UNDER_WAY)),
         }
     }
 
@@ -51,6 +56,41 @@ impl IdentityRpc {
     #[must_use]
     pub fn with_event_log(self, events: Option<EventLog>) -> Self {
         Self { events, ..self }
+    }
+
+    /// Takes a request in a task of its own. A caller who goes away leaves nothing half done, and one who would wait long
+    /// for a store is told to send the same request again, while this one goes on.
+    async fn take_in_time(
+        &self,
+        request: v1::IngestRequest,
+        stream: StreamName,
+    ) -> Result<v1::IngestResponse, Status> {
+        let permit = Arc::clone(&self.under_way).try_acquire_owned();
+        let permit = permit.map_err(Failure::store_unavailable)?;
+        let rpc = self.clone();
+        let work = async move {
+            let _permit = permit;
+            let id = request.request_id.clone();
+            if id.is_empty() {
+                return Ok(rpc.take(request, stream).await?);
+            }
+            // The streams know what they have of a request, so it may be taken again.
+            let work = || rpc.take(request.clone(), stream);
+            let idempotency = &rpc.idempotency;
+            idempotency
+                .run_repeatable(INGEST, &id, &request, work)
+                .await
+        };
+        let work = Deadline::scope(
+            Deadline::current(),
+            TraceParent::scope(TraceParent::current(), work),
+        );
+        let work = tokio::spawn(work.in_current_span());
+        match tokio::time::timeout(ANSWER_PATIENCE, work).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => Err(Failure::internal(error).into()),
+            Err(elapsed) => Err(Failure::store_unavailable(elapsed).into()),
+        }
     }
 
     async fn take(
@@ -217,12 +257,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::IngestResponse>, Status> {
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
-        if request.request_id.is_empty() {
-            return Ok(Response::new(self.take(request, stream).await?));
-        }
-        let id = request.request_id.clone();
-        let work = || self.take(request.clone(), stream);
-        let answer = self.idempotency.run(INGEST, &id, &request, work).await?;
+        let answer = self.take_in_time(request, stream).await?;
         Ok(Response::new(answer))
     }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use storage::{Begun, RequestKey, Requests};
 use tonic::Status;
 
-use crate::limits::{DUPLICATE_POLL, DUPLICATE_POLLS};
+use crate::limits::{DUPLICATE_POLL, DUPLICATE_POLLS, REPEATABLE_POLLS};
 use crate::{ErrorReason, Failure, Violation};
 
 /// Runs each request that changes something once, by its `request_id`.
@@ -54,13 +54,54 @@ impl Idempotency {
         E: Into<Status>,
         F: Future<Output = Result<R, E>> + Send,
     {
+        let names = (method, request_id);
+        self.run_unless(Unanswered::Refused, names, body, work)
+            .await
+    }
+
+    /// As [`Self::run`], for work that changes nothing where it is done again: the death of a process that had begun it
+    /// does not hold up who asks again.
+    ///
+    /// # Errors
+    /// As [`Self::run`], but for [`ErrorReason::RequestInProgress`].
+    pub async fn run_repeatable<B, R, E, F>(
+        &self,
+        method: &str,
+        request_id: &str,
+        body: &B,
+        work: impl FnOnce() -> F + Send,
+    ) -> Result<R, Status>
+    where
+        B: ReflectMessage,
+        R: Message + Default,
+        E: Into<Status>,
+        F: Future<Output = Result<R, E>> + Send,
+    {
+        let names = (method, request_id);
+        self.run_unless(Unanswered::Repeated, names, body, work)
+            .await
+    }
+
+    async fn run_unless<B, R, E, F>(
+        &self,
+        unanswered: Unanswered,
+        (method, request_id): (&str, &str),
+        body: &B,
+        work: impl FnOnce() -> F + Send,
+    ) -> Result<R, Status>
+    where
+        B: ReflectMessage,
+        R: Message + Default,
+        E: Into<Status>,
+        F: Future<Output = Result<R, E>> + Send,
+    {
         if request_id.is_empty() {
             return work().await.map_err(Into::into);
         }
         let lock = self.lock(&format!("{method} {request_id}"));
         let _turn = lock.lock().await;
         let key = RequestKey { request_id, method };
-        if let Some(answer) = self.begin(key, body).await? {
+        if let Some(answer) = self.begin(key, body, unanswered).await? {
             return R::decode(answer.as_slice()).map_err(|error| Failure::internal(error).into());
         }
         match work().await {
@@ -85,9 +126,14 @@ impl Idempotency {
         &self,
         key: RequestKey<'_>,
         body: &B,
+        unanswered: Unanswered,
     ) -> Result<Option<Vec<u8>>, Failure> {
         let hash = body_hash(body);
-        for _ in 0..DUPLICATE_POLLS {
+        let polls = match unanswered {
+            Unanswered::Refused => DUPLICATE_POLLS,
+            Unanswered::Repeated => REPEATABLE_POLLS,
+        };
+        for _ in 0..polls {
             match self
                 .requests
                 .begin(key, &hash, now())
@@ -99,6 +145,9 @@ impl Idempotency {
                 Begun::UnderWay => tokio::time::sleep(DUPLICATE_POLL).await,
                 Begun::Differs => return Err(reused(key.request_id)),
             }
+        }
+        if unanswered == Unanswered::Repeated {
+            return Ok(None);
         }
         let message = format!(
             "the request `{}` is being carried out at this moment",
@@ -121,6 +170,15 @@ impl Idempotency {
         locks.insert(key.to_owned(), Arc::downgrade(&lock));
         lock
     }
+}
+
+/// What becomes of a request that another process began, and has not answered after a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unanswered {
+    /// The other process may be at it still.
+    Refused,
+    /// It does no harm to do it again.
+    Repeated,
 }
 
 fn reused(request_id: &str) -> Failure {
@@ -191,143 +249,4 @@ fn digest_bytes(tag: u8, bytes: &[u8], hasher: &mut Sha256) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use proto::identity::v1::{
-        AdvanceClockResponse, Event, IngestRequest, MergeCustomersRequest, MergeCustomersResponse,
-    };
-    use storage::{Database, DatabaseUrl};
-    use tonic::Code;
-
-    use super::*;
-
-    const METHOD: &str = "happypath.identity.v1.IdentityService/MergeCustomers";
-
-    async fn idempotency(folder: &tempfile::TempDir) -> Idempotency {
-        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display())
-            .parse()
-            .expect("a url");
-        let database = Database::connect(&url).await.expect("a database");
-        database.migrate("rpc", Vec::new()).await.expect("migrated");
-        Idempotency::new(Requests::new(database))
-    }
-
-    fn body(reason: &str) -> MergeCustomersRequest {
-        MergeCustomersRequest {
-            reason: reason.to_owned(),
-            ..Default::default()
-        }
-    }
-
-    fn answer(id: &str) -> MergeCustomersResponse {
-        MergeCustomersResponse {
-            merged_customer_ids: vec![id.to_owned()],
-            ..Default::default()
-        }
-    }
-
-    #[tokio::test]
-    async fn the_same_request_gets_the_first_answer() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let idempotency = idempotency(&folder).await;
-        let first = idempotency
-            .run(METHOD, "r1", &body("a"), || async {
-                Ok::<_, Failure>(answer("1"))
-            })
-            .await;
-        let again = idempotency
-            .run(METHOD, "r1", &body("a"), || async {
-                Ok::<_, Failure>(answer("2"))
-            })
-            .await;
-        assert_eq!(first.expect("done"), answer("1"));
-        assert_eq!(again.expect("replayed"), answer("1"));
-    }
-
-    #[tokio::test]
-    async fn the_same_id_with_another_body_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let idempotency = idempotency(&folder).await;
-        let work = || async { Ok::<_, Failure>(answer("1")) };
-        idempotency
-            .run(METHOD, "r1", &body("a"), work)
-            .await
-            .expect("done");
-        let refused = idempotency
-            .run(METHOD, "r1", &body("b"), work)
-            .await
-            .expect_err("reused");
-        assert_eq!(refused.code(), Code::FailedPrecondition);
-        let other = idempotency
-            .run("another/Method", "r1", &body("b"), || async {
-                Ok::<_, Failure>(AdvanceClockResponse {})
-            })
-            .await;
-        assert!(other.is_ok(), "ids belong to a method");
-    }
-
-    #[tokio::test]
-    async fn a_request_that_failed_can_be_tried_again() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let idempotency = idempotency(&folder).await;
-        let fail = || async {
-            Err::<MergeCustomersResponse, _>(Failure::new(ErrorReason::IdentityContended, "x"))
-        };
-        assert!(
-            idempotency
-                .run(METHOD, "r1", &body("a"), fail)
-                .await
-                .is_err()
-        );
-        let again = idempotency
-            .run(METHOD, "r1", &body("a"), || async {
-                Ok::<_, Failure>(answer("2"))
-            })
-            .await;
-        assert_eq!(again.expect("done"), answer("2"));
-    }
-
-    #[tokio::test]
-    async fn duplicates_at_once_run_once() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let idempotency = idempotency(&folder).await;
-        // Another process has its own locks and meets us in the database only.
-        let elsewhere = Idempotency::new(idempotency.requests.clone());
-        let runs = AtomicU32::new(0);
-        let request = body("a");
-        let work = || async {
-            runs.fetch_add(1, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            Ok::<_, Failure>(answer("1"))
-        };
-        let (a, b, c) = tokio::join!(
-            idempotency.run(METHOD, "r1", &request, work),
-            idempotency.run(METHOD, "r1", &request, work),
-            elsewhere.run(METHOD, "r1", &request, work),
-        );
-        assert!(
-            [a, b, c]
-                .into_iter()
-                .all(|result| result.expect("an answer") == answer("1"))
-        );
-        assert_eq!(runs.load(Ordering::SeqCst), 1);
-    }
-
-    #[test]
-    fn the_order_of_a_map_makes_no_other_body() {
-        let request = |names: [&str; 3]| IngestRequest {
-            events: vec![Event {
-                identifiers: names
-                    .map(|name| (name.to_owned(), name.to_owned()))
-                    .into_iter()
-                    .collect(),
-                ..Default::default()
-            }],
-            ..Default::default()
-        };
-        let hash = body_hash(&request(["a", "b", "c"]));
-        assert_eq!(hash, body_hash(&request(["c", "b", "a"])));
-        assert_ne!(hash, body_hash(&request(["a", "b", "d"])));
-    }
-}
+mod tests;

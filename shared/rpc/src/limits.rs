@@ -16,6 +16,8 @@ pub const SHOWN_FIELDS: usize = 4;
 pub const PAGE_TOKEN_BYTES: usize = 500;
 /// How often a duplicate of a request that another process is running looks for its answer.
 pub const DUPLICATE_POLLS: u32 = 50;
+/// How often it looks where doing it again does no harm: long enough for the other process, where that is alive.
+pub const REPEATABLE_POLLS: u32 = 10;
 /// How long it waits between two looks.
 pub const DUPLICATE_POLL: Duration = Duration::from_millis(100);
 /// How long connecting to another service may take.

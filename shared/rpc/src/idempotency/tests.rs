@@ -1,0 +1,163 @@
+//! Requests are carried out once.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use proto::identity::v1::{
+    AdvanceClockResponse, Event, IngestRequest, MergeCustomersRequest, MergeCustomersResponse,
+};
+use storage::{Database, DatabaseUrl};
+use tonic::Code;
+
+use super::*;
+
+const METHOD: &str = "happypath.identity.v1.IdentityService/MergeCustomers";
+
+async fn idempotency(folder: &tempfile::TempDir) -> Idempotency {
+    let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display())
+        .parse()
+        .expect("a url");
+    let database = Database::connect(&url).await.expect("a database");
+    database.migrate("rpc", Vec::new()).await.expect("migrated");
+    Idempotency::new(Requests::new(database))
+}
+
+fn body(reason: &str) -> MergeCustomersRequest {
+    MergeCustomersRequest {
+        reason: reason.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn answer(id: &str) -> MergeCustomersResponse {
+    MergeCustomersResponse {
+        merged_customer_ids: vec![id.to_owned()],
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn the_same_request_gets_the_first_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let first = idempotency
+        .run(METHOD, "r1", &body("a"), || async {
+            Ok::<_, Failure>(answer("1"))
+        })
+        .await;
+    let again = idempotency
+        .run(METHOD, "r1", &body("a"), || async {
+            Ok::<_, Failure>(answer("2"))
+        })
+        .await;
+    assert_eq!(first.expect("done"), answer("1"));
+    assert_eq!(again.expect("replayed"), answer("1"));
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_body_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let work = || async { Ok::<_, Failure>(answer("1")) };
+    idempotency
+        .run(METHOD, "r1", &body("a"), work)
+        .await
+        .expect("done");
+    let refused = idempotency
+        .run(METHOD, "r1", &body("b"), work)
+        .await
+        .expect_err("reused");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let other = idempotency
+        .run("another/Method", "r1", &body("b"), || async {
+            Ok::<_, Failure>(AdvanceClockResponse {})
+        })
+        .await;
+    assert!(other.is_ok(), "ids belong to a method");
+}
+
+#[tokio::test]
+async fn a_request_that_failed_can_be_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let fail = || async {
+        Err::<MergeCustomersResponse, _>(Failure::new(ErrorReason::IdentityContended, "x"))
+    };
+    assert!(
+        idempotency
+            .run(METHOD, "r1", &body("a"), fail)
+            .await
+            .is_err()
+    );
+    let again = idempotency
+        .run(METHOD, "r1", &body("a"), || async {
+            Ok::<_, Failure>(answer("2"))
+        })
+        .await;
+    assert_eq!(again.expect("done"), answer("2"));
+}
+
+#[tokio::test]
+async fn duplicates_at_once_run_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    // Another process has its own locks and meets us in the database only.
+    let elsewhere = Idempotency::new(idempotency.requests.clone());
+    let runs = AtomicU32::new(0);
+    let request = body("a");
+    let work = || async {
+        runs.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok::<_, Failure>(answer("1"))
+    };
+    let (a, b, c) = tokio::join!(
+        idempotency.run(METHOD, "r1", &request, work),
+        idempotency.run(METHOD, "r1", &request, work),
+        elsewhere.run(METHOD, "r1", &request, work),
+    );
+    assert!(
+        [a, b, c]
+            .into_iter()
+            .all(|result| result.expect("an answer") == answer("1"))
+    );
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn what_a_dead_process_began_is_done_again_where_that_does_no_harm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let request = body("a");
+    let key = RequestKey {
+        request_id: "r1",
+        method: METHOD,
+    };
+    let begun = idempotency
+        .requests
+        .begin(key, &body_hash(&request), now())
+        .await;
+    assert_eq!(begun.expect("a row"), Begun::New);
+    let work = |id: &'static str| move || async move { Ok::<_, Failure>(answer(id)) };
+    let repeated = idempotency
+        .run_repeatable(METHOD, "r1", &request, work("2"))
+        .await;
+    assert_eq!(repeated.expect("done again"), answer("2"));
+    let replayed = idempotency.run(METHOD, "r1", &request, work("3")).await;
+    assert_eq!(replayed.expect("an answer"), answer("2"));
+}
+
+#[test]
+fn the_order_of_a_map_makes_no_other_body() {
+    let request = |names: [&str; 3]| IngestRequest {
+        events: vec![Event {
+            identifiers: names
+                .map(|name| (name.to_owned(), name.to_owned()))
+                .into_iter()
+                .collect(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let hash = body_hash(&request(["a", "b", "c"]));
+    assert_eq!(hash, body_hash(&request(["c", "b", "a"])));
+    assert_ne!(hash, body_hash(&request(["a", "b", "d"])));
+}

@@ -177,7 +177,6 @@ async fn versions_and_replicas_take_turns_under_load_with_no_gap_and_nothing_los
         tokio::time::sleep(STEP).await;
     }
     let gaps = watches.map(Watch::end);
-    eprintln!("GAPS {gaps:?}");
     load.stop().await;
 
     let history = installation.review(&record, None).await;

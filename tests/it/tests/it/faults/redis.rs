@@ -125,8 +125,11 @@ async fn rebuild_fills_an_emptied_redis_while_no_service_runs() {
     let record: Arc<Mutex<Record>> = Arc::default();
     let mut installation = Installation::start(Durability::Journal).await;
     run_load(installation.services[0].url(), &record, CALM).await;
+    for service in &installation.services {
+        service.ask_to_end();
+    }
     for service in &mut installation.services {
-        service.kill();
+        assert!(service.ended().await, "{} ended in order", service.name);
     }
     installation.redis.ask(&["FLUSHALL"]).expect("is emptied");
     let arguments = ["rebuild"].into_iter();

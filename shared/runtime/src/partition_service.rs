@@ -124,6 +124,7 @@ impl PartitionService for Partitions {
         };
         let durability = match config.hot_store {
             HotStoreAddress::Embedded(_) => v1::Durability::Embedded,
+            _ if self.context.journal.is_some() => v1::Durability::Journal,
             HotStoreAddress::Redis(_) => v1::Durability::Hot,
         };
         Ok(Response::new(GetInstallationResponse {

@@ -11,20 +11,12 @@ use storage::{Database, DatabaseUrl};
 use tempfile::TempDir;
 use testkit::PostgresServer;
 
-/// A log in an empty database.
+/// A log in an empty database, which ends with its last user.
 pub(crate) struct Sql {
     url: DatabaseUrl,
-    #[expect(dead_code, reason = "it is there to be dropped")]
-    place: Place,
     database: Option<Database>,
-}
-
-/// Where the database is; it ends with its last user.
-enum Place {
-    Folder(TempDir),
-    Server(Arc<PostgresServer>),
-    /// Kept by the test.
-    Elsewhere,
+    _folder: Option<TempDir>,
+    _server: Option<Arc<PostgresServer>>,
 }
 
 /// One server for all tests that run at the same time.
@@ -43,24 +35,29 @@ impl Sql {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::sqlite_file(&folder.path().join("test.db"));
-        Self::new(url, Place::Folder(folder))
+        Self::new(url, Some(folder), None)
     }
 
     pub(crate) fn postgres() -> Self {
         let server = server();
         let url = server.create_database().expect("a database");
-        Self::new(url.parse().expect("a URL"), Place::Server(server))
+        Self::new(url.parse().expect("a URL"), None, Some(server))
     }
 
     pub(crate) fn on(server: &PostgresServer) -> Self {
-        Self::new(server.url().parse().expect("a URL"), Place::Elsewhere)
+        Self::new(server.url().parse().expect("a URL"), None, None)
     }
 
-    const fn new(url: DatabaseUrl, place: Place) -> Self {
+    const fn new(
+        url: DatabaseUrl,
+        folder: Option<TempDir>,
+        server: Option<Arc<PostgresServer>>,
+    ) -> Self {
         Self {
             url,
-            place,
             database: None,
+            _folder: folder,
+            _server: server,
         }
     }
 }

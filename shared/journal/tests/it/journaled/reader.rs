@@ -22,7 +22,7 @@ pub(crate) struct Reader {
     cursors: BTreeMap<StreamName, Cursor>,
     total: i64,
     forwarded: u64,
-    pending: Option<(Commit, BTreeMap<StreamName, (Marks, Cursor)>)>,
+    pending: Option<(Commit, Places)>,
 }
 
 /// What one round came to.
@@ -41,12 +41,15 @@ pub(crate) fn inputs(owner: Owner) -> &'static [StreamName] {
     }
 }
 
+/// How far each stream is consumed.
+type Places = BTreeMap<StreamName, (Marks, Cursor)>;
+
 /// What a batch changes.
 #[derive(Debug, Default)]
 struct Batch {
     states: BTreeMap<StateKey, (Option<Stored>, Timer, bool)>,
     records: Vec<String>,
-    places: BTreeMap<StreamName, (Marks, Cursor)>,
+    places: Places,
 }
 
 impl Reader {
@@ -163,7 +166,11 @@ impl Reader {
             if batch.states.contains_key(&key) {
                 continue;
             }
-            let Some(stored) = store.load(self.slot, &[key.clone()]).await?.remove(0) else {
+            let Some(stored) = store
+                .load(self.slot, std::slice::from_ref(&key))
+                .await?
+                .remove(0)
+            else {
                 continue;
             };
             if stored.timer.entry == Some(at) {

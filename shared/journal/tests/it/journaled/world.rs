@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use hot::memory::{Call, Delivery, Hook, MemoryOptions, Snapshot};
 use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StateKey, Stored, StreamId, StreamName};
-use journal::{Fault, FoldOptions, JournaledStore, Log, MemoryLog, SharedLog};
+use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
 

@@ -193,14 +193,20 @@ fn activations(installation: &Installation, picture: &Picture) {
             *by_status.entry(counter.status).or_default() += value;
         }
     }
+    let mut effects = installation.shared.watch.effects();
     let mut of_states: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
     let seen = installation.shared.destination.seen();
     for own in picture.activations.values().flat_map(|state| &state.activations) {
         *of_states.entry(own.status).or_default() += 1;
         let id = (bytes::Bytes::copy_from_slice(own.id.run.as_bytes()), own.id.visit);
+        effects.remove(&id);
         if own.status == ActivationStatus::Delivered && !seen.contains_key(&id) {
             violate(installation, format!("{:?} is delivered, and never arrived", own.id));
         }
+    }
+    for (id, decided) in effects {
+        let id = format!("{:02x?} {}", id.0, id.1);
+        violate(installation, format!("nobody knows of effect {id}, decided by {decided}"));
     }
     by_status.retain(|_, count| *count != 0);
     if by_status != of_states {

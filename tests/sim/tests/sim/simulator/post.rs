@@ -25,17 +25,17 @@ pub(crate) struct Letter {
     pub(crate) records: Vec<Record>,
 }
 
-/// When each event was acknowledged.
+/// When each event was sent the last time, and when that was acknowledged: between the two it was stored.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<BTreeMap<u64, Instant>>);
+pub(crate) struct Ledger(Mutex<BTreeMap<u64, (Instant, Instant)>>);
 
 impl Ledger {
-    fn acknowledge(&self, event: u64) {
+    fn acknowledge(&self, event: u64, sent: Instant) {
         let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        times.entry(event).or_insert_with(Instant::now);
+        times.insert(event, (sent, Instant::now()));
     }
 
-    pub(crate) fn times(&self) -> BTreeMap<u64, Instant> {
+    pub(crate) fn times(&self) -> BTreeMap<u64, (Instant, Instant)> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -112,25 +112,26 @@ impl Sender {
                 }),
                 origin: None,
             };
-            self.deliver(append).await;
+            let sent = self.deliver(append).await;
             if let Some(event) = letter.event {
                 self.world.tell(format!("event {event} is acknowledged"));
-                self.ledger.acknowledge(event);
+                self.ledger.acknowledge(event, sent);
             }
             *self.waiting.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
         }
     }
 
     /// Sends again, to any process, until one says that it is there.
-    async fn deliver(&self, append: Append) {
+    async fn deliver(&self, append: Append) -> Instant {
         loop {
+            let sent = Instant::now();
             if let Some(hot) = self.roster.any(&self.world) {
                 let answer = self.ask(hot, append.clone()).await;
                 if matches!(
                     answer,
                     Some(Ok(Appended::Applied | Appended::Replayed | Appended::Overlaps { .. }))
                 ) {
-                    return;
+                    return sent;
                 }
             }
             let wait_ms = self.world.draw(|rng| rng.between(50, 500));

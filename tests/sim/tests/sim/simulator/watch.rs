@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use hot::{Commit, Slot, StreamName};
 use kernel::Timestamp;
 use prost::Message as _;
 use proto::stream::v1::{Batch, record::Body};
 
+use super::destination::EffectId;
 use super::world::World;
 
 /// Watches all commits.
@@ -27,7 +27,7 @@ struct Seen {
     slots: BTreeMap<Slot, LastCommit>,
     watermarks: BTreeMap<Slot, Timestamp>,
     /// The commit that decided each effect.
-    effects: BTreeMap<(Bytes, u32), (Slot, u64, u64)>,
+    effects: BTreeMap<EffectId, (Slot, u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,15 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The commits that decided each effect, by effect.
+    pub(crate) fn effects(&self) -> BTreeMap<EffectId, String> {
+        let seen = self.seen();
+        let effects = seen.effects.iter();
+        effects
+            .map(|(id, (slot, seq, _))| (id.clone(), format!("{slot:?} in commit {seq}")))
+            .collect()
     }
 
     /// The store went back in time. Where nobody keeps a journal, everything after that happens anew.
@@ -124,6 +133,10 @@ impl Watch {
                     continue;
                 };
                 let id = (action.run_id, action.visit);
+                if !seen.effects.contains_key(&id) {
+                    let id = format!("{:02x?} {}", &id.0[..4], id.1);
+                    self.world.tell(format!("{slot:?} {} decides {id}", commit.seq));
+                }
                 let first = *seen.effects.entry(id.clone()).or_insert(decided);
                 if first != decided {
                     self.world.violate(format!(

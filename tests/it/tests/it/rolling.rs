@@ -40,10 +40,12 @@ struct Watch {
     seen: Arc<Mutex<BTreeMap<u32, Progress>>>,
 }
 
+/// A partition stands still from the moment at which an answer tells of a commit to the last question whose answer tells
+/// of no other: what a slow answer hides does not count, and answers are quick.
 #[derive(Debug, Clone, Copy)]
 struct Progress {
     commit_seq: u64,
-    commit_time: Instant,
+    told_time: Instant,
     longest_gap: Duration,
 }
 
@@ -65,11 +67,9 @@ impl Watch {
         self.task.abort();
         let seen = self.seen.lock().expect("no panic before").clone();
         assert_eq!(seen.len(), usize::from(PARTITIONS), "all were seen");
-        let now = Instant::now();
-        let gap = |progress: &Progress| progress.longest_gap.max(now - progress.commit_time);
         let gaps = seen
             .iter()
-            .map(|(number, progress)| (gap(progress), *number));
+            .map(|(number, progress)| (progress.longest_gap, *number));
         gaps.max().expect("there are partitions")
     }
 }
@@ -80,19 +80,22 @@ async fn look(url: Arc<Mutex<String>>, seen: Arc<Mutex<BTreeMap<u32, Progress>>>
         let mut client = PartitionServiceClient::new(channel(&url));
         let mut request = Request::new(ListPartitionsRequest::default());
         request.set_timeout(GAP_MOST);
+        let asked_time = Instant::now();
         // A process that is about to end may not answer; the next look tells.
         if let Ok(answer) = client.list_partitions(request).await {
-            let now = Instant::now();
+            let told_time = Instant::now();
             let mut seen = seen.lock().expect("no panic before");
             for partition in answer.into_inner().partitions {
                 let progress = seen.entry(partition.number).or_insert(Progress {
                     commit_seq: partition.commit_seq,
-                    commit_time: now,
+                    told_time,
                     longest_gap: Duration::ZERO,
                 });
-                if progress.commit_seq != partition.commit_seq {
-                    progress.longest_gap = progress.longest_gap.max(now - progress.commit_time);
-                    (progress.commit_seq, progress.commit_time) = (partition.commit_seq, now);
+                if progress.commit_seq == partition.commit_seq {
+                    let gap = asked_time.saturating_duration_since(progress.told_time);
+                    progress.longest_gap = progress.longest_gap.max(gap);
+                } else {
+                    (progress.commit_seq, progress.told_time) = (partition.commit_seq, told_time);
                 }
             }
         }

@@ -86,10 +86,9 @@ fn limit_files(redis: &RedisServer, limit: &str) {
 async fn full_for_a_while(record: &Mutex<Record>) {
     let told = eventually(async || {
         let record = load::lock(record);
-        let refusal = record
-            .refusals
-            .iter()
-            .find(|refusal| refusal.code == Code::Unavailable && refusal.retry_after.is_some());
+        let refusal = record.refusals.iter().find(|refusal| {
+            refusal.status.code() == Code::Unavailable && refusal.retry_after.is_some()
+        });
         refusal.cloned()
     })
     .await;

@@ -40,9 +40,8 @@ const RETRY: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub(crate) time: Instant,
-    pub(crate) code: Code,
+    pub(crate) status: Status,
     pub(crate) retry_after: Option<Duration>,
-    pub(crate) message: String,
 }
 
 /// What was sent, over all loads of a test.
@@ -137,9 +136,8 @@ impl Shared {
             .and_then(|info| info.retry_delay);
         self.record().refusals.push(Refusal {
             time: Instant::now(),
-            code: status.code(),
+            status: status.clone(),
             retry_after,
-            message: status.message().to_owned(),
         });
         tokio::time::sleep(retry_after.unwrap_or(RETRY).min(RETRY_MOST)).await;
     }

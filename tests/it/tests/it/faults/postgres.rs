@@ -60,13 +60,15 @@ async fn without_postgres_intake_is_refused_with_a_delay_and_goes_on_by_itself_a
         .filter(|refusal| refusal.time > away + FIRST_REFUSAL && refusal.time < back)
         .collect();
     assert!(
-        meanwhile.iter().any(|refusal| with_delay(refusal.code)),
+        meanwhile
+            .iter()
+            .any(|refusal| with_delay(refusal.status.code())),
         "intake was refused: {refusals:?}"
     );
     for refusal in meanwhile {
-        let is_told = with_delay(refusal.code) && refusal.retry_after.is_some();
+        let is_told = with_delay(refusal.status.code()) && refusal.retry_after.is_some();
         assert!(
-            is_told || refusal.code == Code::DeadlineExceeded,
+            is_told || refusal.status.code() == Code::DeadlineExceeded,
             "a refusal says when to try again: {refusal:?}"
         );
     }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use hot::{Slot, StreamId, StreamName, Writer};
+use kernel::Timestamp;
 
 use super::FoldOptions;
 use crate::packed::{Snapshot, origin};
 use crate::readers::{inputs_of, reader_of};
 use crate::recover::consumed_upto;
-use crate::{Log, LogError};
+use crate::{Log, LogError, limits};
 
 /// Cuts the commits of a slot and the entries that it has read. Returns how many rows are gone.
 pub(super) async fn cut(
@@ -28,16 +29,41 @@ pub(super) async fn cut(
             name,
             partition: slot.partition,
         };
-        let seen = snapshot.marks(name).seen;
-        for last in log.last_entries(stream).await? {
-            let seen = seen.get(&last.writer).copied().unwrap_or(0);
-            let upto = seen.max(snapshot.settled(name, last.writer));
-            if upto > 0 {
-                cut += log
-                    .cut_entries(stream, origin(last.writer, upto), before)
-                    .await?;
+        cut += cut_entries(log, stream, snapshot, before).await?;
+    }
+    Ok(cut)
+}
+
+/// Cuts the entries of a stream that its reader has consumed. None of them while there is one with a source that is not
+/// consumed: the stream may have refused it because its range was there already, and what has that range tells so.
+async fn cut_entries(
+    log: &dyn Log,
+    stream: StreamId,
+    snapshot: &Snapshot,
+    before: Timestamp,
+) -> Result<u64, LogError> {
+    let seen = snapshot.marks(stream.name).seen;
+    let mut consumed = Vec::new();
+    for last in log.last_entries(stream).await? {
+        let seen = seen.get(&last.writer).copied().unwrap_or(0);
+        let upto = origin(
+            last.writer,
+            seen.max(snapshot.settled(stream.name, last.writer)),
+        );
+        let mut after = upto;
+        while after.seq < last.seq {
+            let rows = log.entries(stream, after, limits::READ_BYTES).await?;
+            if rows.iter().any(|row| row.source.is_some()) {
+                return Ok(0);
             }
+            let Some(row) = rows.last() else { break };
+            after = row.origin;
         }
+        consumed.push(upto);
+    }
+    let mut cut = 0;
+    for upto in consumed.into_iter().filter(|upto| upto.seq > 0) {
+        cut += log.cut_entries(stream, upto, before).await?;
     }
     Ok(cut)
 }

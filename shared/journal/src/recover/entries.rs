@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hot::marks::Marks;
 use hot::{HotError, Origin, SourceRange, StreamId, StreamRestore, Writer};
 
-use super::order::{Header, Taken, order};
+use super::order::{Header, order};
 use super::outputs::{Part, is_needed};
 use super::slot::Restored;
 use super::{Recovery, failed};
@@ -54,16 +54,14 @@ impl Recovery<'_> {
         reader: &Restored,
     ) -> Result<(), HotError> {
         let survey = self.survey(stream, marks, &reader.snapshot).await?;
-        let mut taken = Taken::default();
-        taken.take_consumed(survey.consumed);
-        let order = order(survey.waiting, &mut taken);
-        self.write_entries(stream, &order).await?;
+        let order = order(survey.waiting, survey.consumed);
+        self.write_entries(stream, &order.entries).await?;
 
         let mut sources = match reader.snapshot.inputs.get(&stream.name) {
             Some(input) => input.sources.clone(),
             None => BTreeMap::new(),
         };
-        for (source, mark) in taken.marks() {
+        for (source, mark) in order.marks {
             let known = sources.entry(source).or_default();
             *known = (*known).max(mark);
         }

@@ -16,54 +16,132 @@ pub(super) struct Header {
     pub(super) source: Option<SourceRange>,
 }
 
-/// What is taken of each source.
-#[derive(Debug, Default)]
-pub(super) struct Taken(BTreeMap<Box<str>, BTreeMap<u64, u64>>);
-
-impl Taken {
-    /// Takes a range, unless some of it is taken.
-    pub(super) fn take(&mut self, range: &SourceRange) -> bool {
-        let ranges = self.0.entry(range.source.clone()).or_default();
-        let before = ranges.range(..=range.last).next_back();
-        if before.is_some_and(|(_, last)| *last >= range.first) {
-            return false;
-        }
-        ranges.insert(range.first, range.last);
-        true
-    }
-
-    /// Takes what the ranges of consumed entries say. Of ranges that overlap, the stream took the one that ended first: the
-    /// rest of the other was sent again.
-    pub(super) fn take_consumed(&mut self, mut ranges: Vec<SourceRange>) {
-        ranges.sort_by(|one, other| {
-            (&one.source, one.last, one.first).cmp(&(&other.source, other.last, other.first))
-        });
-        for range in ranges {
-            self.take(&range);
-        }
-    }
-
-    /// The highest sequence of each source.
-    pub(super) fn marks(&self) -> impl Iterator<Item = (Box<str>, u64)> + '_ {
-        self.0.iter().filter_map(|(source, ranges)| {
-            let (_, last) = ranges.last_key_value()?;
-            Some((source.clone(), *last))
-        })
-    }
+/// A range of a source that the stream may have taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    first: u64,
+    last: u64,
+    /// The entry that waits; absent for one that is consumed, or would be if it was taken.
+    waits: Option<Origin>,
 }
 
-/// Orders the entries that are not consumed (of each writer, in its order), leaving out those whose source is taken.
+/// The best choice among the candidates from a place on: how many of its ranges are consumed, the first of them, and the
+/// place from which the others are chosen.
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    consumed: u64,
+    head: Option<(usize, usize)>,
+}
+
+/// Chooses ranges that do not overlap: those that the stream took, as far as can be told.
+///
+/// As many consumed ones as there can be, since they took effect. Of such choices the one that leaves the least out at the
+/// beginning: a source goes on from what was taken, so what was accepted has no holes.
+fn choose(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    candidates.sort_unstable();
+    let nothing = Choice {
+        consumed: 0,
+        head: None,
+    };
+    // From the last place back, so that the choices after each are made.
+    let mut best = vec![nothing; candidates.len() + 1];
+    for (place, candidate) in candidates.iter().enumerate().rev() {
+        let rest = candidates.partition_point(|other| other.first <= candidate.last);
+        let with = Choice {
+            consumed: best[rest].consumed + u64::from(candidate.waits.is_none()),
+            head: Some((place, rest)),
+        };
+        let without = best[place + 1];
+        let is_better = with.consumed.cmp(&without.consumed).then_with(|| {
+            let (with, without) = (
+                runs(&candidates, &best, with),
+                runs(&candidates, &best, without),
+            );
+            with.cmp(without)
+        });
+        best[place] = if is_better.is_ge() { with } else { without };
+    }
+    ranges(&candidates, &best, best[0]).collect()
+}
+
+/// The ranges of a choice, in order.
+fn ranges<'a>(
+    candidates: &'a [Candidate],
+    best: &'a [Choice],
+    choice: Choice,
+) -> impl Iterator<Item = Candidate> + 'a {
+    let mut head = choice.head;
+    std::iter::from_fn(move || {
+        let (place, rest) = head?;
+        head = best[rest].head;
+        Some(candidates[place])
+    })
+}
+
+/// What a choice covers without holes, as (start, end): an earlier start counts more, and then a later end.
+fn runs<'a>(
+    candidates: &'a [Candidate],
+    best: &'a [Choice],
+    choice: Choice,
+) -> impl Iterator<Item = (Reverse<u64>, u64)> + 'a {
+    let mut ranges = ranges(candidates, best, choice).peekable();
+    std::iter::from_fn(move || {
+        let run = ranges.next()?;
+        let mut end = run.last;
+        while let Some(next) = ranges.next_if(|next| next.first == end.saturating_add(1)) {
+            end = next.last;
+        }
+        Some((Reverse(run.first), end))
+    })
+}
+
+/// What goes back on a stream.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// Entries, in order.
+    pub(super) entries: Vec<Origin>,
+    /// The highest sequence that is taken of each source.
+    pub(super) marks: BTreeMap<Box<str>, u64>,
+}
+
+/// Orders the entries that are not consumed (of each writer, in its order), leaving out those that the stream did not take,
+/// given the sources of those that are.
 pub(super) fn order(
     mut writers: BTreeMap<Writer, VecDeque<Header>>,
-    taken: &mut Taken,
-) -> Vec<Origin> {
+    consumed: Vec<SourceRange>,
+) -> Order {
+    let mut candidates: BTreeMap<Box<str>, Vec<Candidate>> = BTreeMap::new();
+    let mut offer = |range: SourceRange, waits| {
+        let (first, last) = (range.first, range.last);
+        let candidate = Candidate { first, last, waits };
+        candidates.entry(range.source).or_default().push(candidate);
+    };
+    for range in consumed {
+        offer(range, None);
+    }
+    for header in writers.values().flatten() {
+        if let Some(range) = &header.source {
+            offer(range.clone(), Some(header.origin));
+        }
+    }
+    let mut order = Order::default();
+    let mut taken = BTreeSet::new();
+    for (source, candidates) in candidates {
+        let chosen = choose(candidates);
+        let mark = chosen.iter().map(|it| it.last).max();
+        order.marks.insert(source, mark.unwrap_or(0));
+        taken.extend(chosen.into_iter().filter_map(|it| it.waits));
+    }
+    for entries in writers.values_mut() {
+        entries.retain(|header| header.source.is_none() || taken.contains(&header.origin));
+    }
+
     let mut waiting: BTreeMap<Box<str>, BTreeSet<Place>> = BTreeMap::new();
     for header in writers.values().flatten() {
         if let Some((source, place)) = place(header) {
             waiting.entry(source.into()).or_default().insert(place);
         }
     }
-    let mut order = Vec::new();
     while let Some(writer) = next(&writers, &waiting) {
         let Some(header) = writers.get_mut(&writer).and_then(VecDeque::pop_front) else {
             break;
@@ -73,22 +151,17 @@ pub(super) fn order(
         {
             places.remove(&place);
         }
-        if header.source.as_ref().is_none_or(|range| taken.take(range)) {
-            order.push(header.origin);
-        }
+        order.entries.push(header.origin);
     }
     order
 }
 
-/// Where an entry stands among those of its source: what begins first, and of those, what reaches furthest.
-type Place = (u64, Reverse<u64>, Origin);
+/// Where an entry stands among those of its source.
+type Place = (u64, Origin);
 
 fn place(header: &Header) -> Option<(&str, Place)> {
     let range = header.source.as_ref()?;
-    Some((
-        &range.source,
-        (range.first, Reverse(range.last), header.origin),
-    ))
+    Some((&range.source, (range.first, header.origin)))
 }
 
 /// The writer whose next entry may go on: it has no source, or is the first of its source. Where writers wait for each other
@@ -137,11 +210,10 @@ mod tests {
         writers: &[&[(&str, u64, u64)]],
         expected: &[(u32, u64)],
     ) {
-        let mut taken = Taken::default();
         let ranges = consumed
             .iter()
             .map(|(source, first, last)| range(source, *first, *last));
-        taken.take_consumed(ranges.collect());
+
         let entries = (1..).zip(writers).map(|(writer, entries)| {
             let entries = (1..)
                 .zip(*entries)
@@ -155,11 +227,8 @@ mod tests {
             .iter()
             .map(|(writer, seq)| origin(*writer, *seq))
             .collect();
-        assert_eq!(
-            order(entries.collect(), &mut taken),
-            expected,
-            "{consumed:?} {writers:?}"
-        );
+        let order = order(entries.collect(), ranges.collect());
+        assert_eq!(order.entries, expected, "{consumed:?} {writers:?}");
     }
 
     #[test]
@@ -208,11 +277,31 @@ mod tests {
     }
 
     #[test]
+    fn what_was_sent_again_in_other_parts_is_taken_as_a_whole() {
+        // The first process died with 2 to 4; the client went on elsewhere.
+        check(
+            &[],
+            &[&[("a", 2, 4)], &[("a", 2, 3), ("a", 4, 7)]],
+            &[(2, 1), (2, 2)],
+        );
+        check(&[("a", 2, 4)], &[&[("a", 2, 9)], &[("a", 5, 6)]], &[(2, 1)]);
+        check(
+            &[("a", 2, 3), ("a", 2, 4)],
+            &[&[("a", 4, 7)], &[("a", 8, 8)]],
+            &[(1, 1), (2, 1)],
+        );
+    }
+
+    #[test]
+    fn what_leaves_a_hole_was_not_taken() {
+        check(&[("a", 1, 1)], &[&[("a", 4, 8)], &[("a", 2, 5)]], &[(2, 1)]);
+        check(&[("a", 4, 8)], &[&[("a", 9, 9)], &[("a", 2, 5)]], &[(1, 1)]);
+    }
+
+    #[test]
     fn marks_are_the_highest_of_what_is_taken() {
-        let mut taken = Taken::default();
-        assert!(taken.take(&range("a", 5, 6)));
-        assert!(taken.take(&range("a", 1, 2)));
-        assert!(!taken.take(&range("a", 2, 4)));
-        assert_eq!(taken.marks().collect::<Vec<_>>(), [("a".into(), 6)]);
+        let taken = vec![range("a", 5, 6), range("a", 1, 2), range("b", 1, 1)];
+        let marks = order(BTreeMap::new(), taken).marks;
+        assert_eq!(marks, [("a".into(), 6), ("b".into(), 1)].into());
     }
 }

@@ -86,9 +86,11 @@ pub async fn fold(
     slot: Slot,
     options: &FoldOptions,
 ) -> Result<Folded, FoldError> {
-    // Asked before the log: every commit that the store has is there then.
+    // Asked before the log: every commit that the store has is there then. The snapshot has no other, so that it does not
+    // know of more entries than of their sources, and is left alone where the store has lost what is in it: it may be on its
+    // way back from there, and what a later one no longer has would stay.
     let inputs = inputs::read(hot, slot).await?;
-    let (snapshot, states) = merge::merge(log, slot, &inputs).await?;
+    let (snapshot, states) = merge::merge(hot, log, slot, &inputs).await?;
     let cut = cut::cut(log, slot, &snapshot, options).await?;
     Ok(Folded {
         seq: snapshot.seq,

@@ -64,9 +64,12 @@ pub async fn recover(
         partition,
         progress: Progress::new(hot, partition, gate),
     };
+    // What cannot be restored is found before anything is closed: whoever works there may go on until they find out
+    // themselves.
+    recovery.compare().await?;
     for _ in 0..limits::RECOVERY_ROUNDS {
         hot.close_gate(partition, gate).await?;
-        let restored = Box::pin(recovery.run(gate)).await?;
+        let restored = Box::pin(recovery.run()).await?;
         if recovery.open(gate, &restored).await? {
             return Ok(recovery.progress.done());
         }
@@ -85,23 +88,13 @@ struct Recovery<'a> {
 
 impl Recovery<'_> {
     /// Restores everything behind the gate.
-    async fn run(&mut self, gate: Gate) -> Result<Vec<Restored>, HotError> {
+    async fn run(&mut self) -> Result<Vec<Restored>, HotError> {
         self.log
             .fence(self.partition, limits::FENCED_EPOCHS)
             .await
             .map_err(failed(self.partition))?;
-        let mut plans = Vec::with_capacity(Owner::ALL.len());
-        for owner in Owner::ALL {
-            let slot = self.slot(owner);
-            match slot::plan(self.hot, self.log, slot).await {
-                Ok(plan) => plans.push(plan),
-                Err(error) => {
-                    // Nothing was changed yet, and whoever works there may go on until they find out themselves.
-                    self.hot.open_gate(self.partition, gate).await?;
-                    return Err(error);
-                }
-            }
-        }
+        // Where this fails the gate stays closed: an attempt before this one may have emptied streams.
+        let plans = self.compare().await?;
         let mut restored = Vec::with_capacity(plans.len());
         for plan in plans {
             restored.push(self.restore_slot(plan).await?);
@@ -117,6 +110,15 @@ impl Recovery<'_> {
                 .await?;
         }
         Ok(restored)
+    }
+
+    /// Compares every slot with the log, changing nothing.
+    async fn compare(&self) -> Result<Vec<Plan>, HotError> {
+        let mut plans = Vec::with_capacity(Owner::ALL.len());
+        for owner in Owner::ALL {
+            plans.push(slot::plan(self.hot, self.log, self.slot(owner)).await?);
+        }
+        Ok(plans)
     }
 
     /// What every reader has consumed, by stream, now that its slot is restored.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Cursor, Head, HotError, HotStore, Slot, StreamId, StreamName};
+use hot::{Cursor, Head, HotError, HotStore, Origin, Slot, StreamId, StreamName};
 
 use crate::packed::Input;
 use crate::readers::inputs_of;
@@ -12,7 +12,8 @@ use crate::readers::inputs_of;
 pub(super) struct Inputs {
     /// The last message that was forwarded.
     pub(super) forwarded_seq: u64,
-    /// The last commit that the store had: what is settled is so for whoever has this commit.
+    /// The last commit that the store had before it was asked the rest: what is settled is so for whoever has this commit,
+    /// and the sources are those of everything that it has consumed.
     pub(super) commit_seq: u64,
     pub(super) streams: BTreeMap<StreamName, Input>,
 }
@@ -35,14 +36,28 @@ pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotEr
             && hot.lag(stream, cursor).await? == 0
         {
             // The reader has consumed all that there was, so what it has not seen was refused, as its source was taken.
-            input.settled = taken.iter().map(|it| (it.writer, it.seq)).collect();
+            // But for what the store lost while it was asked.
+            let still = hot.origins(stream).await?;
+            let is_there = |it: &&Origin| {
+                still
+                    .iter()
+                    .any(|other| other.writer == it.writer && other.seq >= it.seq)
+            };
+            let settled = taken.iter().filter(is_there);
+            input.settled = settled.map(|it| (it.writer, it.seq)).collect();
         }
         streams.insert(name, input);
     }
     let after = hot.head(slot).await?;
+    if after.epoch != before.epoch || after.commit_seq < before.commit_seq {
+        return Err(HotError::Unavailable(
+            "the store may have lost something, or another worker has the partition now: ask again"
+                .into(),
+        ));
+    }
     for (name, input) in &mut streams {
-        // A stream that was made anew meanwhile was empty for a moment.
-        if after.epoch != before.epoch || cursor_of(&after, *name).is_none() {
+        // A stream that is being made anew is empty for a moment.
+        if cursor_of(&after, *name).is_none() {
             input.settled.clear();
         }
     }

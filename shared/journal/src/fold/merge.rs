@@ -5,8 +5,9 @@ use std::collections::btree_map::IntoIter;
 use std::iter::Peekable;
 
 use bytes::Bytes;
-use hot::{Commit, Slot, StateKey, StateWrite, marks};
+use hot::{Commit, HotStore, Slot, StateKey, StateWrite, marks};
 
+use super::FoldError;
 use super::inputs::Inputs;
 use crate::packed::{Chunk, Snapshot, unpack_commit};
 use crate::{Log, LogError, limits};
@@ -22,17 +23,18 @@ struct Changes {
 /// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the old one, without that,
 /// where there is nothing new.
 pub(super) async fn merge(
+    hot: &dyn HotStore,
     log: &dyn Log,
     slot: Slot,
     inputs: &Inputs,
-) -> Result<(Snapshot, u64), LogError> {
+) -> Result<(Snapshot, u64), FoldError> {
     let old = match log.snapshot(slot).await? {
         Some(head) => Snapshot::unpack(&head)?,
         None => Snapshot::default(),
     };
     let mut new = old.clone();
     let mut changes = Changes::default();
-    read_commits(log, slot, &mut new, &mut changes).await?;
+    read_commits(log, slot, inputs.commit_seq, &mut new, &mut changes).await?;
     if new.seq == old.seq {
         return Ok((old, 0));
     }
@@ -55,6 +57,9 @@ pub(super) async fn merge(
         .filter(|(name, _)| name.starts_with(marks::PREFIX))
         .collect();
     add_inputs(&mut new, inputs);
+    if hot.head(slot).await?.commit_seq < new.seq {
+        return Ok((old, 0));
+    }
     if log.publish_snapshot(slot, new.pack(), old.seq).await? {
         return Ok((new, chunks.states));
     }
@@ -65,15 +70,16 @@ pub(super) async fn merge(
     }
 }
 
-/// Reads commits after a snapshot, as many as memory allows.
+/// Reads commits after a snapshot and up to a number, as many as memory allows.
 async fn read_commits(
     log: &dyn Log,
     slot: Slot,
+    upto: u64,
     new: &mut Snapshot,
     changes: &mut Changes,
 ) -> Result<(), LogError> {
     let mut bytes = 0;
-    while bytes < limits::FOLD_MOST_BYTES {
+    while bytes < limits::FOLD_MOST_BYTES && new.seq < upto {
         let rows = log.commits(slot, new.seq, limits::READ_BYTES).await?;
         if rows.is_empty() {
             return Ok(());
@@ -86,6 +92,9 @@ async fn read_commits(
                     slot.partition,
                     new.seq + 1
                 )));
+            }
+            if row.seq > upto {
+                return Ok(());
             }
             bytes += row.payload.len() as u64;
             add_commit(new, changes, unpack_commit(&row)?);

@@ -94,8 +94,9 @@ impl JournaledStore {
         let appended = loop {
             let is_retried = std::mem::replace(&mut pending.is_retried, true);
             match self.shared.hot.append(&append).await {
-                Ok(Appended::Replayed) if is_retried => {
-                    break self.resolve(stream, append.source.as_ref()).await?;
+                Ok(Appended::Replayed) => {
+                    let source = append.source.as_ref();
+                    break self.resolve(stream, source, is_retried).await?;
                 }
                 Ok(Appended::Gap { mark }) if attempts < limits::APPEND_ATTEMPTS => {
                     tracing::warn!(
@@ -130,11 +131,13 @@ impl JournaledStore {
         Ok(row.map(|row| (row, appended)))
     }
 
-    /// An entry is in sequence with the store, which was asked more than once: tells whether its range was taken.
+    /// The store has dealt with an entry before, when it was asked or in a recovery, or its source was known: tells which
+    /// part of its range was taken.
     async fn resolve(
         &self,
         stream: StreamId,
         source: Option<&SourceRange>,
+        is_retried: bool,
     ) -> Result<Appended, HotError> {
         let Some(range) = source else {
             return Ok(Appended::Applied);
@@ -144,7 +147,8 @@ impl JournaledStore {
         let mark = marks.find(|(source, _)| *source == range.source);
         match screen(mark.map(|(_, mark)| mark), range) {
             Some(overlaps @ Appended::Overlaps { .. }) => Ok(overlaps),
-            _ => Ok(Appended::Applied),
+            _ if is_retried => Ok(Appended::Applied),
+            _ => Ok(Appended::Replayed),
         }
     }
 

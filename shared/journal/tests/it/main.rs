@@ -2,6 +2,7 @@
 
 mod deployed;
 mod events;
+mod interleavings;
 mod journaled;
 mod memory;
 mod outage;

@@ -40,6 +40,7 @@ scenarios! {
     a_customer_enters_waits_and_is_greeted,
     a_goal_interrupts_a_wait_and_wins_over_an_exit,
     a_merge_keeps_the_survivors_run_and_what_both_did,
+    a_merge_tells_segments_after_runs,
     a_new_definition_leaves_runs_under_way_alone,
     a_new_segment_takes_customers_in_with_their_next_event,
     a_receipt_sets_another_journey_in_motion,

@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use activation_core::Definitions;
+use activation_core::channel::ChannelKind;
 use bytes::Bytes;
 use engine::Dispatcher;
 use hot::{Append, Appended, SharedHotStore, StreamId, StreamName};
 use kernel::PartitionId;
 use prost::Message as _;
 use proto::stream::v1::{Batch, Delivery, DeliveryResult, Outcome, Record, record::Body};
+
+use tokio::sync::watch;
 
 use super::link::Link;
 use super::world::Place;
@@ -45,6 +49,7 @@ pub(crate) struct Courier {
     pub(crate) link: Arc<Link>,
     pub(crate) hot: SharedHotStore,
     pub(crate) destination: Arc<Destination>,
+    pub(crate) definitions: watch::Receiver<Arc<Definitions>>,
     pub(crate) under_way: Arc<AtomicU64>,
 }
 
@@ -100,6 +105,12 @@ impl Courier {
 
     /// Delivers once, or not at all, or says that it did not though it did.
     async fn attempt(&self, delivery: &Delivery) -> DeliveryResult {
+        let definitions = Arc::clone(&self.definitions.borrow());
+        let channel = definitions.channel(&delivery.channel);
+        if channel.is_none_or(|channel| channel.kind != ChannelKind::Log) {
+            // There is no network: nobody listens at any address.
+            return DeliveryResult::Retry;
+        }
         let wait_ms = self.link.world.draw(|rng| rng.between(1, SLOWEST));
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         if self.link.enter(Place::Destination, true).await.is_err() {

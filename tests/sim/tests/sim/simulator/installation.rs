@@ -28,6 +28,8 @@ pub(crate) const SERVICES: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Ow
 const QUIET_AFTER_FAULTS: Duration = Duration::from_secs(16);
 /// The same where nothing went wrong: longer than the longest wait between two tries.
 const QUIET: Duration = Duration::from_millis(1_500);
+/// The same where clocks were set: longer than a worker trusts that it was told of everything.
+const QUIET_AFTER_JUMP: Duration = Duration::from_millis(6_500);
 /// After this, something hangs.
 const HANGS: Duration = Duration::from_secs(1_800);
 
@@ -191,6 +193,20 @@ impl Installation {
 
     /// Waits until nothing is left to do.
     pub(crate) async fn settle(&mut self) {
+        self.settle_within(QUIET).await;
+    }
+
+    /// Waits until nothing is left to do after clocks were set, or time was told.
+    pub(crate) async fn settle_after_jump(&mut self) {
+        let quiet = if self.shared.options.is_wall {
+            QUIET_AFTER_JUMP
+        } else {
+            QUIET
+        };
+        self.settle_within(quiet).await;
+    }
+
+    async fn settle_within(&mut self, quiet: Duration) {
         let began = Instant::now();
         loop {
             sleep(Duration::from_millis(250)).await;
@@ -198,7 +214,7 @@ impl Installation {
             let quiet = if self.is_disturbed {
                 QUIET_AFTER_FAULTS
             } else {
-                QUIET
+                quiet
             };
             if self.post.waiting() == 0
                 && self.under_way() == 0

@@ -160,6 +160,7 @@ impl Process {
                 link: Arc::clone(&self.link),
                 hot: Arc::clone(hot),
                 destination: Arc::clone(&shared.destination),
+                definitions: shared.definitions().activation.subscribe(),
                 under_way: Arc::clone(&self.under_way),
             });
             config.dispatcher = Some(courier);

@@ -383,9 +383,7 @@ impl Run {
                 self.stream_time = self.stream_time + Span::from_millis(HOUR_MS);
                 self.on.tick(self.stream_time);
             }
-            // Clocks that jump are noticed by the next safety poll.
-            self.on.disturb();
-            self.on.settle().await;
+            self.on.settle_after_jump().await;
         }
         let now = if self.on.shared.options.is_wall {
             self.now() + Span::from_millis(offset_ms - HOUR_MS / 2)

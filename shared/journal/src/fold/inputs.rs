@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Cursor, Head, HotError, HotStore, Origin, Slot, StreamId, StreamName};
+use hot::marks::Marks;
+use hot::{Cursor, Head, HotError, HotStore, Origin, Slot, StreamId, StreamName, Writer};
 
 use crate::packed::Input;
 use crate::readers::inputs_of;
@@ -27,23 +28,27 @@ pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotEr
             name,
             partition: slot.partition,
         };
+        let taken = hot.origins(stream).await?;
+        let seen = Marks::read(name, &before.counters).seen;
+        let mut seen = seen.iter().filter(|(writer, _)| writer.owner().is_none());
+        if !seen.all(|(writer, seq)| has_taken(&taken, *writer, *seq)) {
+            return Err(HotError::Unavailable(
+                "a stream has lost what its reader has consumed, and its sources with it: ask again when it is recovered"
+                    .into(),
+            ));
+        }
         let mut input = Input {
             sources: hot.sources(stream).await?.into_iter().collect(),
             ..Input::default()
         };
-        let taken = hot.origins(stream).await?;
         if let Some(cursor) = cursor_of(&before, name)
             && hot.lag(stream, cursor).await? == 0
         {
             // The reader has consumed all that there was, so what it has not seen was refused, as its source was taken.
             // But for what the store lost while it was asked.
             let still = hot.origins(stream).await?;
-            let is_there = |it: &&Origin| {
-                still
-                    .iter()
-                    .any(|other| other.writer == it.writer && other.seq >= it.seq)
-            };
-            let settled = taken.iter().filter(is_there);
+            let settled = taken.iter();
+            let settled = settled.filter(|it| has_taken(&still, it.writer, it.seq));
             input.settled = settled.map(|it| (it.writer, it.seq)).collect();
         }
         streams.insert(name, input);
@@ -66,6 +71,12 @@ pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotEr
         commit_seq: before.commit_seq,
         streams,
     })
+}
+
+/// Whether a stream has taken an entry, given the last of each writer.
+fn has_taken(taken: &[Origin], writer: Writer, seq: u64) -> bool {
+    let mut taken = taken.iter();
+    taken.any(|it| it.writer == writer && it.seq >= seq)
 }
 
 /// The cursor of a reader that has committed one since the stream was made.

@@ -140,6 +140,27 @@ async fn what_a_source_has_sent_is_known_though_a_snapshot_was_made_of_an_empty_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_source_has_sent_is_known_though_a_snapshot_was_made_in_the_middle_of_a_recovery() {
+    let world = World::new();
+    let (store, other) = (world.process().await, world.process().await);
+    world.open(&store, SLOT, 1).await;
+    let copy = world.hot.snapshot();
+    append(&store, 1, 5).await.expect("taken");
+    consume(&store, commit(1, 1)).await;
+    world.hot.roll_back_silently(copy);
+    // The commit is there again, and the streams are not.
+    let restores = Arc::new(FailingRestore::default());
+    let first = world.process_on(world.hot.with_hook(restores)).await;
+    first.recover(PARTITION).await.expect_err("fails half-way");
+    assert_eq!(world.hot.head(SLOT).await.expect("a head").commit_seq, 1);
+    drop(store.fold(SLOT).await);
+    tokio::time::sleep(hot::limits::GATE_TTL).await;
+    store.recover(PARTITION).await.expect("recovers");
+    let again = append(&other, 1, 5).await.expect("answers");
+    assert_eq!(again, Appended::Replayed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_entry_that_the_store_loses_while_a_snapshot_is_made_is_not_taken_for_consumed() {
     let world = World::new();
     let store = world.process().await;

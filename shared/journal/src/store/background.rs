@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hot::Slot;
+use hot::{Slot, StreamId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::JournaledStore;
+use crate::readers::inputs_of;
 use crate::{FoldError, Folded, fold, limits};
 
 /// The slots that were opened here, and what is known of their backlogs without asking.
@@ -97,9 +98,19 @@ impl JournaledStore {
 
     /// Makes the snapshot of a slot anew, whatever its backlog. See [`fold`].
     ///
+    /// What processes logged before they died, and nobody has brought to the streams of the slot, goes there first: a
+    /// recovery tells that its client asked another process instead by what was taken since the last snapshot, and later
+    /// no more.
+    ///
     /// # Errors
     /// As [`fold`].
     pub async fn fold(&self, slot: Slot) -> Result<Folded, FoldError> {
+        for name in inputs_of(slot.owner) {
+            let partition = slot.partition;
+            if !self.has_all_entries(StreamId { name, partition }).await? {
+                self.recover_once(partition).await?;
+            }
+        }
         let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
         fold(hot, log, slot, &self.shared.fold).await
     }

@@ -75,9 +75,18 @@ impl World {
         JournaledStore::new(Arc::new(hot), log, writer, FoldOptions::default())
     }
 
-    async fn open(&self, store: &JournaledStore, slot: Slot, epoch: u64) {
+    /// Opens a slot under this epoch or a higher one, where a recovery has fenced it; returns that.
+    async fn open(&self, store: &JournaledStore, slot: Slot, epoch: u64) -> u64 {
         self.log.set_epoch(slot, epoch);
-        store.open(slot, epoch).await.expect("opens");
+        match store.open(slot, epoch).await {
+            Ok(_) => epoch,
+            Err(HotError::Fenced { current, .. }) => {
+                self.log.set_epoch(slot, current + 1);
+                store.open(slot, current + 1).await.expect("opens");
+                current + 1
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 }
 
@@ -110,7 +119,10 @@ fn commit(epoch: u64, seq: u64) -> Commit {
 
 /// Consumes everything that waits in the events.
 async fn consume(store: &JournaledStore, mut commit: Commit) {
-    let entries = store.poll(EVENTS, Cursor::START, 100).await.expect("reads");
+    let entries = store
+        .poll(EVENTS, Cursor::START, 9_999)
+        .await
+        .expect("reads");
     let mut marks = Marks::default();
     for entry in &entries {
         let origin = entry.origin.expect("a journal gives one");
@@ -158,6 +170,73 @@ async fn what_a_source_has_sent_is_known_though_a_snapshot_was_made_in_the_middl
     store.recover(PARTITION).await.expect("recovers");
     let again = append(&other, 1, 5).await.expect("answers");
     assert_eq!(again, Appended::Replayed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_logged_before_it_died_is_found_while_it_is_known_who_was_asked_instead() {
+    let world = World::new();
+    let dying = world
+        .process_on(world.hot.with_hook(Arc::new(NoAppend)))
+        .await;
+    append(&dying, 1, 5).await.expect_err("it is logged alone");
+    drop(dying);
+    let store = world.process().await;
+    let mut epoch = world.open(&store, SLOT, 1).await;
+    assert_eq!(
+        waiting(&store).await,
+        1,
+        "who opens the partition brings it"
+    );
+
+    append(&store, 6, 6).await.expect("taken");
+
+    let dying = world
+        .process_on(world.hot.with_hook(Arc::new(NoAppend)))
+        .await;
+    append(&dying, 7, 9).await.expect_err("it is logged alone");
+    drop(dying);
+    // The client asks another process, and goes on there for long.
+    append(&store, 7, 9).await.expect("taken");
+    consume(&store, commit(epoch, 1)).await;
+    store.fold(SLOT).await.expect("a snapshot");
+    if world.hot.head(SLOT).await.expect("a head").epoch > epoch {
+        epoch = world.open(&store, SLOT, epoch + 1_000).await;
+    }
+    for seq in 10..1_000 {
+        append(&store, seq, seq).await.expect("taken");
+    }
+    consume(&store, commit(epoch, 2)).await;
+    store.fold(SLOT).await.expect("a snapshot");
+    world.open(&store, SLOT, epoch + 1_000).await;
+    assert_eq!(waiting(&store).await, 0, "nothing comes twice");
+}
+
+/// How many events are not in effect.
+async fn waiting(store: &JournaledStore) -> usize {
+    let entries = store.poll(EVENTS, Cursor::START, 9_999).await;
+    let counters = store.counters(SLOT).await.expect("reads");
+    let marks = Marks::read(EVENTS.name, &counters);
+    let entries = entries.expect("reads").into_iter();
+    let is_new = |entry: &hot::Entry| entry.origin.is_some_and(|origin| !marks.has_seen(origin));
+    entries.filter(is_new).count()
+}
+
+/// Takes no appends.
+#[derive(Debug)]
+struct NoAppend;
+
+#[async_trait]
+impl Hook for NoAppend {
+    async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
+        if call.operation == Operation::Append {
+            return Err(HotError::Unavailable("it is gone".into()));
+        }
+        Ok(Delivery::Once)
+    }
+
+    async fn after(&self, _call: memory::Call<'_>, _is_done: bool) -> Result<(), HotError> {
+        Ok(())
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,6 +87,11 @@ impl RedisServer {
         Err(last.expect("there is at least one attempt"))
     }
 
+    /// The id of its process: to read what it uses.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its address, such as `redis://127.0.0.1:40123/`, with the user and the password where it asks for them.
     pub fn url(&self) -> String {
         self.url_of("redis", self.ports.plain)

@@ -1,14 +1,20 @@
-//! What a transition costs Redis in a packed commit, beside the same work as plain pipelined commands.
+//! What a transition costs Redis in a packed commit, beside the same work as plain pipelined commands; and how many are
+//! committed in a second with and without a journal.
 //!
 //! A transition writes a state, sets a timer and emits a record.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use engine::{Clock as _, SystemClock};
 use hot::{Commit, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamName, Timer};
+use journal::{FoldOptions, JournaledStore, SqlLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::aio::MultiplexedConnection;
-use testkit::RedisServer;
+use storage::{Acquire, Database, LeaseStore};
+use testkit::{PostgresServer, RedisServer};
+use tokio_util::sync::CancellationToken;
 
 use crate::Failure;
 use crate::result::{Measured, median};
@@ -19,26 +25,38 @@ const BATCH: u32 = 128;
 /// Commits in each round.
 const COMMITS: u32 = 400;
 const PARTITIONS: u16 = 16;
-/// Commits under way at once: what a Redis primary wants.
+/// Pipelines under way at once: what a Redis primary wants.
 const IN_FLIGHT: u16 = 4;
+/// The epoch of the first lease.
+const EPOCH: u64 = 1;
 /// Customers, and so states that are written again and again.
 const CUSTOMERS: u32 = 200_000;
 const STATE_BYTES: usize = 300;
 const RECORD_BYTES: usize = 120;
 /// The most that a transition may cost, as a share of plain commands.
 const BOUND: f64 = 0.8;
+/// The least share of its transitions that a journal leaves.
+const JOURNAL_BOUND: f64 = 0.3;
 
 /// Measures Redis by its own account of processor time.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
-    let (mut packed, mut plain, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    let postgres = PostgresServer::start_with(&["-c", "shared_buffers=256MB"])?;
+    let (mut packed, mut plain) = (Vec::new(), Vec::new());
+    let (mut rates, mut journaled) = (Vec::new(), Vec::new());
+    let transitions = f64::from(COMMITS * BATCH);
     for _ in 0..ROUNDS {
         let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
         let mut account = account(&server).await?;
+        let store = store(&server, false).await?;
         let before = used_us(&mut account).await?;
-        let took = commits(&server).await?;
-        let transitions = f64::from(COMMITS * BATCH);
+        let took = commits(&store).await?;
         packed.push((used_us(&mut account).await? - before) / transitions);
         rates.push(transitions / took.as_secs_f64());
+
+        let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
+        let store = journaled_store(&server, &postgres).await?;
+        let took = commits(&store).await?;
+        journaled.push(transitions / took.as_secs_f64());
 
         let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
         let mut account = self::account(&server).await?;
@@ -47,35 +65,73 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
         plain.push((used_us(&mut account).await? - before) / transitions);
     }
     let (figure, ceiling) = (median(packed), median(plain));
+    let (hot, journal) = (median(rates), median(journaled));
     let cpu = [("redis", figure)].into();
     Ok(
         Measured::new("commit", figure, "µs of Redis a transition", ceiling, cpu)
-            .also("hot_transitions_per_s", median(rates))
-            .at_most("ratio", BOUND),
+            .also("hot_transitions_per_s", hot)
+            .also("journal_transitions_per_s", journal)
+            .also("journal_ratio", journal / hot)
+            .at_most("ratio", BOUND)
+            .at_least("journal_ratio", JOURNAL_BOUND),
     )
 }
 
-/// Commits through the hot store, several partitions at a time.
-async fn commits(server: &RedisServer) -> Result<Duration, Failure> {
-    let count = PartitionCount::try_new(PARTITIONS)?;
-    let store = RedisStore::connect(RedisOptions::new(server.url()), count).await?;
+async fn store(server: &RedisServer, origins: bool) -> Result<RedisStore, Failure> {
+    let count = PartitionCount::try_new(PARTITIONS.into())?;
+    let mut options = RedisOptions::new(server.url());
+    options.origins = origins;
+    Ok(RedisStore::connect(options, count).await?)
+}
+
+/// A store with a journal in an empty database, and a lease for each partition.
+async fn journaled_store(
+    server: &RedisServer,
+    postgres: &PostgresServer,
+) -> Result<JournaledStore, Failure> {
+    let count = PartitionCount::try_new(PARTITIONS.into())?;
+    let database = Database::connect(&postgres.create_database()?.parse()?).await?;
+    database.migrate("bench", Vec::new()).await?;
+    let leases = LeaseStore::new(database.clone());
+    let service = Owner::Journey.name();
+    leases.prepare(service, count).await?;
+    let partitions: Vec<PartitionId> = count.iter().collect();
+    let taken = leases
+        .acquire(Acquire {
+            service,
+            partitions: &partitions,
+            worker: "bench",
+            ttl: kernel::Duration::from_millis(600_000),
+            now: SystemClock.now(),
+            above: 0,
+        })
+        .await?;
+    if taken.len() != partitions.len() || taken.iter().any(|(_, epoch)| *epoch != EPOCH) {
+        return Err("a lease of a new database is not free".into());
+    }
+    let log = SqlLog::open(database).await?;
+    let hot = store(server, true).await?;
+    let journaled = JournaledStore::start(
+        Arc::new(hot),
+        Arc::new(log),
+        "bench",
+        FoldOptions::default(),
+        CancellationToken::new(),
+    )
+    .await?;
+    Ok(journaled)
+}
+
+/// Commits through a store, all partitions at a time: each waits for its own commit only, as workers do.
+async fn commits(store: &dyn HotStore) -> Result<Duration, Failure> {
     let started = Instant::now();
-    let workers = (0..IN_FLIGHT).map(|first| {
-        let store = &store;
-        async move {
-            let own: Vec<u16> = (first..PARTITIONS).step_by(usize::from(IN_FLIGHT)).collect();
-            for partition in &own {
-                store.open(slot(*partition), 1).await?;
-            }
-            let each = COMMITS / u32::from(PARTITIONS);
-            for seq in 1..=each {
-                for partition in &own {
-                    let commit = commit(*partition, seq);
-                    store.commit(slot(*partition), &commit).await?;
-                }
-            }
-            Ok::<(), hot::HotError>(())
+    let workers = (0..PARTITIONS).map(|partition| async move {
+        store.open(slot(partition), EPOCH).await?;
+        for seq in 1..=COMMITS / u32::from(PARTITIONS) {
+            let commit = commit(partition, seq);
+            store.commit(slot(partition), &commit).await?;
         }
+        Ok::<(), hot::HotError>(())
     });
     futures::future::try_join_all(workers).await?;
     Ok(started.elapsed())
@@ -104,7 +160,7 @@ fn commit(partition: u16, seq: u32) -> Commit {
         })
         .collect();
     Commit {
-        epoch: 1,
+        epoch: EPOCH,
         seq: u64::from(seq),
         batch_id: u64::from(seq),
         states,
@@ -139,9 +195,7 @@ async fn commands(server: &RedisServer) -> Result<(), Failure> {
             let each = COMMITS / u32::from(PARTITIONS);
             for seq in 1..=each {
                 for partition in (first..PARTITIONS).step_by(usize::from(IN_FLIGHT)) {
-                    pipeline(partition, seq)
-                        .exec_async(&mut connection)
-                        .await?;
+                    pipeline(partition, seq).exec_async(&mut connection).await?;
                 }
             }
             Ok::<(), redis::RedisError>(())

@@ -129,7 +129,7 @@ async fn ceiling(
         beat(started, number, PAUSE).await;
         let sent = Instant::now();
         ingest(bare.clone(), event("asked", number)).await?;
-        let body = number.to_string();
+        let body = format!(r#"{{"data":{{"body":"{number}"}}}}"#);
         let head = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", body.len());
         stream.write_all((head + &body).as_bytes()).await?;
         let (_, arrived) = arrivals.recv().await.ok_or("the receiver ended")?;
@@ -154,14 +154,8 @@ async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Fa
                 let mut bytes = Vec::new();
                 while let Some(body) = read_request(&mut stream, &mut bytes).await {
                     let arrived = Instant::now();
-                    let number = body.trim().parse::<f64>();
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "the numbers that were sent"
-                    )]
-                    if let Ok(number) = number {
-                        let _ = sender.send((number as u32, arrived));
+                    if let Some(number) = number_in(&body) {
+                        let _ = sender.send((number, arrived));
                     }
                     if stream
                         .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
@@ -175,6 +169,12 @@ async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Fa
         }
     });
     Ok((address, receiver))
+}
+
+/// The number that a webhook is about: what its template rendered.
+fn number_in(body: &str) -> Option<u32> {
+    let webhook: serde_json::Value = serde_json::from_str(body).ok()?;
+    webhook["data"]["body"].as_str()?.trim().parse().ok()
 }
 
 /// Reads one HTTP/1.1 request with a content length; none where the connection ended.

@@ -79,12 +79,8 @@ async fn round(
 ) -> Result<(f64, Seconds), Failure> {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
     let count = events.len() as f64;
-    let installation = Installation::start(
-        servers,
-        level,
-        &[("clock", "stream"), ("partitions", "16")],
-    )
-    .await?;
+    let installation =
+        Installation::start(servers, level, &[("clock", "stream"), ("partitions", "16")]).await?;
     installation.apply_demo().await?;
     let (started, before) = (Instant::now(), installation.used());
     send_stream(installation.channel.clone(), events).await?;

@@ -91,13 +91,7 @@ impl Measured {
         self.bounds.iter().all(|bound| bound.holds)
     }
 
-    fn bound(
-        mut self,
-        of: &str,
-        at_least: Option<f64>,
-        at_most: Option<f64>,
-        holds: bool,
-    ) -> Self {
+    fn bound(mut self, of: &str, at_least: Option<f64>, at_most: Option<f64>, holds: bool) -> Self {
         self.bounds.push(Bound {
             of: of.to_owned(),
             at_least,
@@ -157,10 +151,18 @@ pub(crate) fn table(measured: &[Measured]) -> String {
             .bounds
             .iter()
             .map(|bound| {
-                let sign = if bound.at_least.is_some() { "≥" } else { "≤" };
+                let sign = if bound.at_least.is_some() {
+                    "≥"
+                } else {
+                    "≤"
+                };
                 let limit = bound.at_least.or(bound.at_most).unwrap_or(f64::NAN);
                 let verdict = if bound.holds { "" } else { " MISSED" };
-                format!("{} {:.2} {sign} {limit}{verdict}", bound.of, one.value(&bound.of))
+                format!(
+                    "{} {:.2} {sign} {limit}{verdict}",
+                    bound.of,
+                    one.value(&bound.of)
+                )
             })
             .collect();
         table.push_str(&format!(

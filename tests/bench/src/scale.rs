@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use proto::identity::v1::Event;
 use prost_types::Timestamp;
+use proto::identity::v1::Event;
 
 use crate::Failure;
 use crate::installation::{Installation, Level, Servers};
@@ -43,7 +43,10 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     let mut measured =
         Measured::new("scale", largest, "µs an event", smallest, cpu).at_most("ratio", BOUND);
     for (definitions, customers, cost) in costs {
-        measured = measured.also(format!("{definitions}_definitions_{customers}_customers_us"), cost);
+        measured = measured.also(
+            format!("{definitions}_definitions_{customers}_customers_us"),
+            cost,
+        );
     }
     Ok(measured)
 }
@@ -105,7 +108,11 @@ impl Scale {
     }
 
     fn used(&self) -> f64 {
-        self.installation.used().get("services").copied().unwrap_or(0.0)
+        self.installation
+            .used()
+            .get("services")
+            .copied()
+            .unwrap_or(0.0)
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::{
-    Clock as _, Core, Effects, Engine, EngineConfig, Input, Outcome, Poison, SystemClock, TimeSource,
+    Clock as _, Core, Effects, Engine, EngineConfig, Input, Outcome, Poison, SystemClock,
+    TimeSource,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{
-    Append, Commit, HotError, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamId,
-    StreamName, Timer,
+    Append, Commit, HotError, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite,
+    StreamId, StreamName, Timer,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use prost::Message as _;
@@ -51,18 +52,22 @@ pub(crate) async fn measure(waiting: u32) -> Result<Measured, Failure> {
     let pop_us = timed.pop_us / f64::from(waiting);
     let mut lateness = lateness().await?;
     let cpu = [("redis", set_us + pop_us)].into();
-    Ok(
-        Measured::new("timers", bytes, "bytes each", sorted / f64::from(waiting), cpu)
-            .also("set_and_pop_us", set_us + pop_us)
-            .also("set_us", set_us)
-            .also("pop_us", pop_us)
-            .also("waiting", f64::from(waiting))
-            .also("lateness_p50_ms", quantile(&mut lateness, 0.5))
-            .also("lateness_p99_ms", quantile(&mut lateness, 0.99))
-            .at_most("figure", BOUNDS.0)
-            .at_most("set_and_pop_us", BOUNDS.1)
-            .at_most("lateness_p99_ms", BOUNDS.2),
+    Ok(Measured::new(
+        "timers",
+        bytes,
+        "bytes each",
+        sorted / f64::from(waiting),
+        cpu,
     )
+    .also("set_and_pop_us", set_us + pop_us)
+    .also("set_us", set_us)
+    .also("pop_us", pop_us)
+    .also("waiting", f64::from(waiting))
+    .also("lateness_p50_ms", quantile(&mut lateness, 0.5))
+    .also("lateness_p99_ms", quantile(&mut lateness, 0.99))
+    .at_most("figure", BOUNDS.0)
+    .at_most("set_and_pop_us", BOUNDS.1)
+    .at_most("lateness_p99_ms", BOUNDS.2))
 }
 
 /// What a number of states took.
@@ -75,7 +80,7 @@ struct Taken {
 /// Writes states, with a timer each or without, then takes all timers as they come due.
 async fn fill(waiting: u32, with_timers: bool) -> Result<Taken, Failure> {
     let server = RedisServer::start()?;
-    let count = PartitionCount::try_new(PARTITIONS)?;
+    let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = RedisStore::connect(RedisOptions::new(server.url()), count).await?;
     let mut account = account(&server).await?;
     let (empty, before) = (memory(&mut account).await?, used_us(&mut account).await?);
@@ -202,7 +207,8 @@ fn key(partition: u16, number: u32) -> Bytes {
 
 /// Within a week from some instant, anywhere.
 fn due(partition: u16, number: u32) -> Timestamp {
-    let mixed = (u64::from(number) << 16 | u64::from(partition)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (u64::from(number) << 16 | u64::from(partition)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let offset = i64::try_from(mixed >> 16).unwrap_or(0) % SPAN_MS;
     Timestamp::from_millis(1_750_000_000_000 + offset)
 }
@@ -293,7 +299,7 @@ impl Core for Alarms {
 /// Sets timers that come due at a steady rate, and returns how late each fired.
 async fn lateness() -> Result<Vec<f64>, Failure> {
     let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
-    let count = PartitionCount::try_new(PARTITIONS)?;
+    let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = Arc::new(RedisStore::connect(RedisOptions::new(server.url()), count).await?);
     let database = Database::connect(&"sqlite::memory:".parse()?).await?;
     database.migrate("bench", Vec::new()).await?;

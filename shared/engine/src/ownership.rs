@@ -25,6 +25,8 @@ pub(crate) struct Ownership<C: Core> {
     /// The highest epoch that the hot store refused us with: new ones must be above it.
     above: u64,
     renewed: Option<Timestamp>,
+    /// The partitions whose leases were this worker's when they were renewed last.
+    held: Vec<PartitionId>,
     /// Partitions that could not be worked on, and when to try again.
     resting: BTreeMap<PartitionId, Timestamp>,
     /// When the store refused a partition last.
@@ -52,6 +54,7 @@ impl<C: Core> Ownership<C> {
             tasks: JoinSet::new(),
             above: 0,
             renewed: None,
+            held: Vec::new(),
             resting: BTreeMap::new(),
             lost: BTreeMap::new(),
         }
@@ -108,10 +111,10 @@ impl<C: Core> Ownership<C> {
         let service = C::OWNER.name();
         let now = self.config.lease_clock.now();
         if self.renewed.is_none_or(|at| now >= at + self.renewal()) {
-            self.renew(now).await?;
+            self.held = self.renew(now).await?;
             self.renewed = Some(now);
         }
-        let leases = &self.config.leases;
+        let leases = Arc::clone(&self.config.leases);
         let members = leases.members(service, now).await?;
         let wanted: BTreeSet<_> = self
             .config
@@ -127,6 +130,7 @@ impl<C: Core> Ownership<C> {
                 running.stop.cancel();
             }
         }
+        self.give_back_strays(&wanted).await?;
         self.resting.retain(|_, until| *until > now);
         let missing: Vec<_> = wanted
             .iter()
@@ -154,7 +158,24 @@ impl<C: Core> Ownership<C> {
         Ok(complete)
     }
 
-    async fn renew(&mut self, now: Timestamp) -> Result<(), StorageError> {
+    /// Gives back the leases of partitions that were lost here and are another's share since: renewed with the others, they
+    /// would never lapse.
+    async fn give_back_strays(
+        &mut self,
+        wanted: &BTreeSet<PartitionId>,
+    ) -> Result<(), StorageError> {
+        let is_stray = |partition: &&PartitionId| {
+            !wanted.contains(partition) && !self.running.contains_key(partition)
+        };
+        let strays: Vec<_> = self.held.iter().filter(is_stray).copied().collect();
+        let (service, worker) = (C::OWNER.name(), &self.config.worker);
+        self.config.leases.release(service, &strays, worker).await?;
+        self.held.retain(|partition| !strays.contains(partition));
+        Ok(())
+    }
+
+    /// Says that the worker is alive, and renews its leases. Returns the partitions of those.
+    async fn renew(&self, now: Timestamp) -> Result<Vec<PartitionId>, StorageError> {
         let (service, worker, ttl) = (C::OWNER.name(), &self.config.worker, self.config.lease_ttl);
         let leases = &self.config.leases;
         leases.heartbeat(service, worker, ttl, now).await?;
@@ -170,7 +191,7 @@ impl<C: Core> Ownership<C> {
                 running.stop.cancel();
             }
         }
-        Ok(())
+        Ok(kept.into_keys().collect())
     }
 
     fn start(&mut self, partition: PartitionId, epoch: u64) {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hot::StreamName;
-use kernel::{PartitionId, Timestamp};
+use hot::{Owner, Slot, StreamName};
+use kernel::{Duration, PartitionId, Timestamp};
 use proto::stream::v1::Record;
 
 use super::driver::{Bench, event};
@@ -110,6 +110,42 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
     for partition in 0..2 {
         assert_eq!(bench.log(partition, 1).await, ["a"]);
     }
+}
+
+#[tokio::test]
+async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
+    let bench = Bench::new().await;
+    let begin = Timestamp::from_millis(1_000_000);
+    let clock = Arc::new(VirtualClock::new(begin));
+    let one = start(&bench, "w1", &clock).await;
+    one.await_idle().await.expect("it rests");
+    // Another one joins, and before anybody looks, the store refuses a partition that is going to be its share.
+    let members = ["w1", "w2"].map(str::to_owned);
+    let lost = (0..2)
+        .map(PartitionId::new)
+        .find(|it| placement::owner("segmentation", *it, &members) == Some("w2"))
+        .expect("two share two partitions");
+    let ttl = Duration::from_millis(60_000);
+    let joined = bench.leases.heartbeat("segmentation", "w2", ttl, begin);
+    joined.await.expect("it joins");
+    let slot = Slot {
+        owner: Owner::Segmentation,
+        partition: lost,
+    };
+    bench.hot.open(slot, 100).await.expect("opens");
+    let record = event(1, "a", "add", 1);
+    bench
+        .append(lost.number(), StreamName::Events, vec![record])
+        .await;
+    for passed in (0..60_000).step_by(500) {
+        clock.advance_to(begin + Duration::from_millis(passed));
+        let owners = owners(&one).await;
+        if owners[usize::from(lost.number())].0.is_empty() {
+            one.shutdown().await;
+            return;
+        }
+    }
+    panic!("the lease is renewed for ever");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What an event costs the services with few and with many definitions, and with few and with many customers.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use prost_types::Timestamp;
 use proto::identity::v1::Event;
@@ -12,6 +13,8 @@ use crate::result::{Measured, median};
 
 /// Segments, and as many journeys.
 const DEFINITIONS: [u32; 4] = [1, 10, 100, 1_000];
+/// Segments, and as many journeys, that are applied at once: a bundle holds 500 definitions at the most.
+const APPLIED_AT_ONCE: u32 = 200;
 const FEW_CUSTOMERS: u32 = 1_000;
 const MANY_CUSTOMERS: u32 = 1_000_000;
 const ROUNDS: u32 = 5;
@@ -78,7 +81,10 @@ impl Scale {
 
     /// Microseconds of the services for each event of a customer chosen at random, with this many segments and journeys.
     async fn cost(&self, definitions: u32) -> Result<f64, Failure> {
-        self.installation.apply(&text(definitions)).await?;
+        for first in (0..definitions).step_by(APPLIED_AT_ONCE as usize) {
+            let numbers = first..definitions.min(first + APPLIED_AT_ONCE);
+            self.installation.apply(&text(numbers)).await?;
+        }
         let mut random = SplitMix(u64::from(definitions));
         self.send(definitions, 0, WARM_UP, &mut random).await?;
         let mut costs = Vec::new();
@@ -128,9 +134,9 @@ fn at(event: Event, minute: u32) -> Event {
 }
 
 /// As many segments as journeys, each about an event of its own.
-fn text(count: u32) -> String {
+fn text(numbers: Range<u32>) -> String {
     let mut text = String::new();
-    for number in 0..count {
+    for number in numbers {
         let _infallible = write!(
             text,
             r#"---

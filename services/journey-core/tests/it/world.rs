@@ -197,7 +197,7 @@ impl World {
         for record in effects.records() {
             match &record.body {
                 Some(Body::Carried(carried)) => {
-                    forwarded.extend(carried.record.as_deref().cloned())
+                    forwarded.extend(carried.record.as_deref().cloned());
                 }
                 _ => actions.push(record.clone()),
             }

@@ -105,7 +105,9 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
 
 /// Customer 1 bought on day 1; customer 2 was merged into customer 1. It is day 2.
 async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
-    let store = EmbeddedStore::open(folder.path()).await.expect("a store");
+    let store = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
+        .await
+        .expect("a store");
     let definitions = compiled();
     keep(&store, &definitions, customer(1), purchase()).await;
     let merged = CustomerMerged {

@@ -44,5 +44,8 @@ fn on_virtual_time<T>(simulation: impl Future<Output = T>) -> T {
 /// Reads a number that whoever runs the tests gave.
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number")))
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number")),
+    )
 }

@@ -33,7 +33,10 @@ async fn nothing_waits(installation: &Installation) {
             let slot = Slot { owner, partition };
             let set_aside = store.quarantined_count(slot).await.unwrap_or(u64::MAX);
             if set_aside > 0 {
-                violate(installation, format!("{slot:?} set {set_aside} records aside"));
+                violate(
+                    installation,
+                    format!("{slot:?} set {set_aside} records aside"),
+                );
             }
             let waiting = store.outbox(slot, 0, 9).await.unwrap_or_default();
             if !waiting.is_empty() {
@@ -44,14 +47,20 @@ async fn nothing_waits(installation: &Installation) {
                 let stream = StreamId { name, partition };
                 let lag = store.lag(stream, cursor).await.unwrap_or(u64::MAX);
                 if lag > 0 {
-                    violate(installation, format!("{slot:?} has not read {lag} entries of {stream:?}"));
+                    violate(
+                        installation,
+                        format!("{slot:?} has not read {lag} entries of {stream:?}"),
+                    );
                 }
             }
         }
         // A stream of which nothing was ever read has no cursor.
         for name in StreamName::ALL {
             let stream = StreamId { name, partition };
-            let entries = store.poll(stream, hot::Cursor::START, 1).await.unwrap_or_default();
+            let entries = store
+                .poll(stream, hot::Cursor::START, 1)
+                .await
+                .unwrap_or_default();
             let heads = SERVICES.map(|owner| Slot { owner, partition });
             let mut is_read = entries.is_empty();
             for slot in heads {
@@ -80,10 +89,16 @@ fn timers(installation: &Installation, picture: &Picture, now: Timestamp) {
             .entry
             .is_some_and(|entry| entry <= due && entries.contains(&(entry, key.clone())));
         if !is_led_to {
-            violate(installation, format!("the timer of {slot:?} {key:?} is lost: {:?}", stored.timer));
+            violate(
+                installation,
+                format!("the timer of {slot:?} {key:?} is lost: {:?}", stored.timer),
+            );
         }
         if due <= now {
-            violate(installation, format!("{slot:?} {key:?} was due at {due}, and it is {now}"));
+            violate(
+                installation,
+                format!("{slot:?} {key:?} was due at {due}, and it is {now}"),
+            );
         }
     }
 }
@@ -104,10 +119,16 @@ fn runs(installation: &Installation, picture: &Picture) {
     for run in picture.journeys.values().flat_map(|state| &state.runs) {
         let name = format!("journey/{}/{}/", run.journey, run.version);
         *present.entry(format!("{name}active")).or_default() += 1;
-        *present.entry(format!("{name}present/{}", run.step)).or_default() += 1;
+        *present
+            .entry(format!("{name}present/{}", run.step))
+            .or_default() += 1;
     }
     let mut journeys = BTreeSet::new();
-    for name in picture.counters.keys().filter(|name| name.starts_with("journey/")) {
+    for name in picture
+        .counters
+        .keys()
+        .filter(|name| name.starts_with("journey/"))
+    {
         let parts: Vec<&str> = name.splitn(4, '/').collect();
         journeys.insert(format!("journey/{}/{}/", parts[1], parts[2]));
     }
@@ -126,10 +147,14 @@ fn runs(installation: &Installation, picture: &Picture) {
     let counted = picture.counters.iter().filter(|(name, _)| {
         name.starts_with("journey/") && (name.ends_with("/active") || name.contains("/present/"))
     });
-    let counted: BTreeMap<String, i64> =
-        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    let counted: BTreeMap<String, i64> = counted
+        .map(|(name, value)| (name.to_string(), *value))
+        .collect();
     if counted != present {
-        violate(installation, format!("counters say {counted:?}, states {present:?}"));
+        violate(
+            installation,
+            format!("counters say {counted:?}, states {present:?}"),
+        );
     }
 }
 
@@ -163,24 +188,42 @@ fn maps(installation: &Installation, picture: &Picture) {
         balance(installation, picture, &format!("map/{}/", position.map));
     }
     let counted = picture.counters.iter();
-    let counted = counted.filter(|(name, _)| name.starts_with("map/") && name.contains("/present/"));
-    let counted: BTreeMap<String, i64> =
-        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    let counted =
+        counted.filter(|(name, _)| name.starts_with("map/") && name.contains("/present/"));
+    let counted: BTreeMap<String, i64> = counted
+        .map(|(name, value)| (name.to_string(), *value))
+        .collect();
     if counted != present {
-        violate(installation, format!("counters say {counted:?}, states {present:?}"));
+        violate(
+            installation,
+            format!("counters say {counted:?}, states {present:?}"),
+        );
     }
 }
 
 fn segments(installation: &Installation, picture: &Picture) {
     let mut members: BTreeMap<String, i64> = BTreeMap::new();
-    for membership in picture.profiles.values().flat_map(|state| state.memberships()) {
-        *members.entry(format!("segment.{}.members", membership.segment)).or_default() += 1;
+    for membership in picture
+        .profiles
+        .values()
+        .flat_map(|state| state.memberships())
+    {
+        *members
+            .entry(format!("segment.{}.members", membership.segment))
+            .or_default() += 1;
     }
-    let counted = picture.counters.iter().filter(|(name, _)| name.starts_with("segment."));
-    let counted: BTreeMap<String, i64> =
-        counted.map(|(name, value)| (name.to_string(), *value)).collect();
+    let counted = picture
+        .counters
+        .iter()
+        .filter(|(name, _)| name.starts_with("segment."));
+    let counted: BTreeMap<String, i64> = counted
+        .map(|(name, value)| (name.to_string(), *value))
+        .collect();
     if counted != members {
-        violate(installation, format!("counters say {counted:?}, states {members:?}"));
+        violate(
+            installation,
+            format!("counters say {counted:?}, states {members:?}"),
+        );
     }
 }
 
@@ -196,21 +239,37 @@ fn activations(installation: &Installation, picture: &Picture) {
     let mut effects = installation.shared.watch.effects();
     let mut of_states: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
     let seen = installation.shared.destination.seen();
-    for own in picture.activations.values().flat_map(|state| &state.activations) {
+    for own in picture
+        .activations
+        .values()
+        .flat_map(|state| &state.activations)
+    {
         *of_states.entry(own.status).or_default() += 1;
-        let id = (bytes::Bytes::copy_from_slice(own.id.run.as_bytes()), own.id.visit);
+        let id = (
+            bytes::Bytes::copy_from_slice(own.id.run.as_bytes()),
+            own.id.visit,
+        );
         effects.remove(&id);
         if own.status == ActivationStatus::Delivered && !seen.contains_key(&id) {
-            violate(installation, format!("{:?} is delivered, and never arrived", own.id));
+            violate(
+                installation,
+                format!("{:?} is delivered, and never arrived", own.id),
+            );
         }
     }
     for (id, decided) in effects {
         let id = format!("{:02x?} {}", id.0, id.1);
-        violate(installation, format!("nobody knows of effect {id}, decided by {decided}"));
+        violate(
+            installation,
+            format!("nobody knows of effect {id}, decided by {decided}"),
+        );
     }
     by_status.retain(|_, count| *count != 0);
     if by_status != of_states {
-        violate(installation, format!("counters say {by_status:?}, states {of_states:?}"));
+        violate(
+            installation,
+            format!("counters say {by_status:?}, states {of_states:?}"),
+        );
     }
     for (status, word) in [
         (ActivationStatus::Delivered, "delivered"),
@@ -222,9 +281,15 @@ fn activations(installation: &Installation, picture: &Picture) {
     }
     by_status.remove(&ActivationStatus::Pending);
     if by_status != told {
-        violate(installation, format!("activations ended as {by_status:?}, and receipts tell of {told:?}"));
+        violate(
+            installation,
+            format!("activations ended as {by_status:?}, and receipts tell of {told:?}"),
+        );
     }
-    let pending = of_states.get(&ActivationStatus::Pending).copied().unwrap_or(0);
+    let pending = of_states
+        .get(&ActivationStatus::Pending)
+        .copied()
+        .unwrap_or(0);
     if pending != 0 {
         violate(installation, format!("{pending} activations are pending"));
     }

@@ -113,7 +113,10 @@ impl Player {
             }
             Act::Advance(time) => self.advance(*time).await,
             Act::Merge(names) => {
-                let mut ids: Vec<_> = names.iter().filter_map(|name| self.people.find(name)).collect();
+                let mut ids: Vec<_> = names
+                    .iter()
+                    .filter_map(|name| self.people.find(name))
+                    .collect();
                 ids.sort_unstable();
                 for loser in &ids[1..] {
                     let letter = self.people.merge(*loser, ids[0], self.now);
@@ -133,7 +136,10 @@ impl Player {
                     granted: *granted,
                     source: "scenario".to_owned(),
                 };
-                let customer = self.people.find(name).expect("the scenario introduces everybody");
+                let customer = self
+                    .people
+                    .find(name)
+                    .expect("the scenario introduces everybody");
                 let letter = self.people.consent(customer, self.now, consent);
                 self.on.post.send(0, letter);
                 self.settle().await;
@@ -256,6 +262,7 @@ scenarios! {
     a_customer_enters_waits_and_is_greeted,
     a_goal_interrupts_a_wait_and_wins_over_an_exit,
     a_merge_keeps_the_survivors_run_and_what_both_did,
+    a_merge_tells_segments_after_runs,
     a_new_definition_leaves_runs_under_way_alone,
     a_new_segment_takes_customers_in_with_their_next_event,
     a_receipt_sets_another_journey_in_motion,

@@ -43,7 +43,10 @@ impl Definitions {
     /// Adds a version of each definition that differs from the last.
     pub(crate) fn define(&mut self, definitions: Vec<Definition>) {
         for definition in definitions {
-            let key = format!("{:?}", key_of(&definition).expect("a definition has a name"));
+            let key = format!(
+                "{:?}",
+                key_of(&definition).expect("a definition has a name")
+            );
             let versions = self.versions.entry(key).or_default();
             if versions.last() != Some(&definition) {
                 versions.push(definition);
@@ -116,8 +119,7 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCo
     (
         segmentation_core::Definitions::compile(&segments)
             .unwrap_or_else(|faults| panic!("{faults:?}")),
-        journey_core::compile(&sources, &names)
-            .unwrap_or_else(|faults| panic!("{faults:?}")),
+        journey_core::compile(&sources, &names).unwrap_or_else(|faults| panic!("{faults:?}")),
         activation_core::Definitions::compile(partitions, channels, templates, policies)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
     )

@@ -34,12 +34,17 @@ pub(crate) struct Destination(Mutex<BTreeMap<EffectId, u32>>);
 impl Destination {
     fn take(&self, delivery: &Delivery) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen.entry((delivery.run_id.clone(), delivery.visit)).or_default() += 1;
+        *seen
+            .entry((delivery.run_id.clone(), delivery.visit))
+            .or_default() += 1;
     }
 
     /// Everything that it saw.
     pub(crate) fn seen(&self) -> BTreeMap<EffectId, u32> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 

@@ -30,7 +30,10 @@ impl MemoryLeases {
     /// The epoch of the lease of a slot, for the log.
     pub(crate) fn epoch(&self, slot: Slot) -> u64 {
         let key = (slot.owner.name().to_owned(), slot.partition);
-        self.tables().leases.get(&key).map_or(0, |lease| lease.epoch)
+        self.tables()
+            .leases
+            .get(&key)
+            .map_or(0, |lease| lease.epoch)
     }
 }
 
@@ -76,7 +79,10 @@ pub(crate) struct LeasesLink {
 }
 
 impl LeasesLink {
-    async fn call<T>(&self, run: impl Fn(&mut Tables) -> T + Send + Sync) -> Result<T, StorageError> {
+    async fn call<T>(
+        &self,
+        run: impl Fn(&mut Tables) -> T + Send + Sync,
+    ) -> Result<T, StorageError> {
         let delivery = self.link.enter(Place::Leases, false).await.map_err(lost)?;
         let mut answer = run(&mut self.leases.tables());
         if delivery == Delivery::Twice {
@@ -87,8 +93,8 @@ impl LeasesLink {
     }
 }
 
-fn lost(lost: Lost) -> StorageError {
-    StorageError::Database(sea_orm::DbErr::Custom(lost.to_string()))
+fn lost(_: Lost) -> StorageError {
+    StorageError::Database(sea_orm::DbErr::Custom(Lost.to_string()))
 }
 
 #[async_trait]
@@ -113,8 +119,13 @@ impl Leases for LeasesLink {
         let taken = self.call(|tables| tables.acquire(acquire)).await?;
         if !taken.is_empty() {
             let (name, service) = (&self.link.name, acquire.service);
-            let taken: Vec<_> = taken.iter().map(|(id, epoch)| (id.number(), *epoch)).collect();
-            self.link.world.tell(format!("{name} acquires {service} {taken:?}"));
+            let taken: Vec<_> = taken
+                .iter()
+                .map(|(id, epoch)| (id.number(), *epoch))
+                .collect();
+            self.link
+                .world
+                .tell(format!("{name} acquires {service} {taken:?}"));
         }
         Ok(taken)
     }
@@ -157,8 +168,13 @@ impl Leases for LeasesLink {
     }
 
     async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
-        self.call(|tables| tables.leases_of(service).map(|lease| lease.clone()).collect())
-            .await
+        self.call(|tables| {
+            tables
+                .leases_of(service)
+                .map(|lease| lease.clone())
+                .collect()
+        })
+        .await
     }
 
     async fn heartbeat(

@@ -160,12 +160,21 @@ impl HotLink {
                 world.tell(format!(
                     "{name} append {} {partition} {:?} {}{done}",
                     append.to.name.name(),
-                    append.source.as_ref().map(|range| (&range.source, range.last)),
-                    append.origin.map(|origin| origin.to_string()).unwrap_or_default(),
+                    append
+                        .source
+                        .as_ref()
+                        .map(|range| (&range.source, range.last)),
+                    append
+                        .origin
+                        .map(|origin| origin.to_string())
+                        .unwrap_or_default(),
                 ));
             }
             Content::Epoch(slot, epoch) => {
-                world.tell(format!("{name} open {} {partition} {epoch}{done}", slot.owner.name()));
+                world.tell(format!(
+                    "{name} open {} {partition} {epoch}{done}",
+                    slot.owner.name()
+                ));
             }
             Content::None if operation.is_change() => {
                 world.tell(format!("{name} {operation:?} {partition}{done}"));

@@ -148,7 +148,9 @@ impl Log for LogLink {
         let name = &self.link.name;
         let (owner, partition) = (slot.owner.name(), slot.partition);
         let world = &self.link.world;
-        world.tell(format!("{name} folds {owner} {partition} up to {seq}: {answer:?}"));
+        world.tell(format!(
+            "{name} folds {owner} {partition} up to {seq}: {answer:?}"
+        ));
         answer
     }
 

@@ -144,7 +144,8 @@ pub(crate) fn customer(number: u64) -> CustomerId {
     let mut random = [0; 10];
     let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     random[2..].copy_from_slice(&hash.to_be_bytes());
-    let uuid: Uuid = Builder::from_unix_timestamp_millis(1_700_000_000_000 + number, &random).into_uuid();
+    let uuid: Uuid =
+        Builder::from_unix_timestamp_millis(1_700_000_000_000 + number, &random).into_uuid();
     FragmentId::new(uuid).into()
 }
 

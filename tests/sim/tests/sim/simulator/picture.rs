@@ -52,15 +52,18 @@ impl Picture {
         match slot.owner {
             Owner::Segmentation => {
                 let state = decode::<SegmentationCore>(&stored.value);
-                self.profiles.extend(state.map(|state| (key.clone(), state)));
+                self.profiles
+                    .extend(state.map(|state| (key.clone(), state)));
             }
             Owner::Journey => {
                 let state = decode::<JourneyCore>(&stored.value);
-                self.journeys.extend(state.map(|state| (key.clone(), state)));
+                self.journeys
+                    .extend(state.map(|state| (key.clone(), state)));
             }
             _ => {
                 let state = decode::<ActivationCore>(&stored.value);
-                self.activations.extend(state.map(|state| (key.clone(), state)));
+                self.activations
+                    .extend(state.map(|state| (key.clone(), state)));
             }
         }
         if !self.has(slot.owner, key) {
@@ -91,10 +94,21 @@ impl Picture {
             add("profile", &(key, facts));
         }
         for (key, state) in &self.journeys {
-            let positions: Vec<_> = state.positions.iter().map(|it| (&it.map, &it.stage)).collect();
-            let runs: Vec<_> = state.runs.iter().map(|it| (it.id, &it.step, it.visit)).collect();
+            let positions: Vec<_> = state
+                .positions
+                .iter()
+                .map(|it| (&it.map, &it.stage))
+                .collect();
+            let runs: Vec<_> = state
+                .runs
+                .iter()
+                .map(|it| (it.id, &it.step, it.visit))
+                .collect();
             let ended: BTreeMap<_, _> = state.ended.iter().map(|it| (it.id, it.reason)).collect();
-            add("journeys", &(key, state.redirect, &state.segments, positions, runs, ended));
+            add(
+                "journeys",
+                &(key, state.redirect, &state.segments, positions, runs, ended),
+            );
         }
         for (key, state) in &self.activations {
             let mut own: Vec<_> = state.activations.iter().collect();

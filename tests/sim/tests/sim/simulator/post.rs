@@ -36,7 +36,10 @@ impl Ledger {
     }
 
     pub(crate) fn times(&self) -> BTreeMap<u64, (Instant, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -129,7 +132,9 @@ impl Sender {
                 let answer = self.ask(hot, append.clone()).await;
                 if matches!(
                     answer,
-                    Some(Ok(Appended::Applied | Appended::Replayed | Appended::Overlaps { .. }))
+                    Some(Ok(Appended::Applied
+                        | Appended::Replayed
+                        | Appended::Overlaps { .. }))
                 ) {
                     return sent;
                 }

@@ -105,7 +105,9 @@ impl Process {
                 Ok(connection) => break connection,
                 Err(error) => {
                     let name = &self.link.name;
-                    self.link.world.tell(format!("{name} cannot connect: {error}"));
+                    self.link
+                        .world
+                        .tell(format!("{name} cannot connect: {error}"));
                     tokio::time::sleep(START_RETRY).await;
                 }
             }
@@ -152,8 +154,7 @@ impl Process {
             link: Arc::clone(&self.link),
         };
         let name = self.link.name.clone();
-        let mut config =
-            EngineConfig::<C>::new(Arc::clone(hot), leases, time, name, definitions);
+        let mut config = EngineConfig::<C>::new(Arc::clone(hot), leases, time, name, definitions);
         config.lease_clock = clock;
         if C::OWNER == Owner::Activation {
             let courier: Arc<dyn Dispatcher> = Arc::new(Courier {

@@ -135,7 +135,8 @@ impl Watch {
                 let id = (action.run_id, action.visit);
                 if !seen.effects.contains_key(&id) {
                     let id = format!("{:02x?} {}", &id.0[..4], id.1);
-                    self.world.tell(format!("{slot:?} {} decides {id}", commit.seq));
+                    self.world
+                        .tell(format!("{slot:?} {} decides {id}", commit.seq));
                 }
                 let first = *seen.effects.entry(id.clone()).or_insert(decided);
                 if first != decided {

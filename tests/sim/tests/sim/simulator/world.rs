@@ -144,7 +144,10 @@ impl World {
         let mut state = self.state();
         state.effects += 1;
         let effects = state.effects;
-        state.crash.take_if(|point| point.effect <= effects).map(|point| point.side)
+        state
+            .crash
+            .take_if(|point| point.effect <= effects)
+            .map(|point| point.side)
     }
 
     /// How many effects there were.

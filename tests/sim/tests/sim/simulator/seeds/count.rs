@@ -1,0 +1,107 @@
+//! Whether what was sent is what was counted, by every service.
+//!
+//! Without a journal, a store that goes back in time loses its tail. What a service has read of that tail it may apply all
+//! the same, and again where the writer decides it anew: so after such a loss there may be more downstream than upstream,
+//! and never less.
+
+use std::collections::BTreeMap;
+
+use super::Run;
+use crate::simulator::picture::Picture;
+
+const NAMES: [&str; 4] = ["ordered", "paid", "promised", "visited"];
+/// The counters of arrivals at steps that send.
+const SENDS: [&str; 3] = [
+    "journey/order/1/in/confirm",
+    "journey/order/1/in/remind",
+    "journey/win_back/1/in/miss",
+];
+
+impl Run {
+    /// No acknowledged event is lost or applied twice.
+    pub(super) fn count(&self, picture: &Picture) {
+        for name in NAMES {
+            self.count_events(picture, name);
+        }
+        self.count_twice(picture);
+        let of = |name: &str| picture.counters.get(name).copied().unwrap_or(0);
+        let (orders, runs) = (of("events.ordered"), of("journey/order/1/entered"));
+        self.compare("orders", orders, "runs", runs);
+        let asked = SENDS.map(of).iter().sum();
+        let decided = picture.counters.iter();
+        let decided = decided.filter(|(name, _)| name.starts_with(activation_core::COUNTER_PREFIX));
+        let decided = decided.map(|(_, value)| value).sum();
+        self.compare("effects asked for", asked, "effects decided", decided);
+    }
+
+    /// Whether what may be lost was lost at all.
+    fn has_losses(&self) -> bool {
+        !self.is_journaled() && !self.losses.is_empty()
+    }
+
+    /// Whether an event was stored while the store lost what is stored.
+    fn may_be_lost(&self, number: u64) -> bool {
+        if !self.has_losses() {
+            return false;
+        }
+        let times = self.on.post.ledger.times();
+        times.get(&number).is_none_or(|(sent, acknowledged)| {
+            let mut losses = self.losses.iter();
+            losses.any(|(from, to)| from <= acknowledged && sent <= to)
+        })
+    }
+
+    /// What is downstream is what is upstream.
+    fn compare(&self, cause: &str, causes: i64, effect: &str, effects: i64) {
+        let is_right = if self.has_losses() {
+            effects >= causes
+        } else {
+            effects == causes
+        };
+        if !is_right {
+            let world = self.on.world();
+            world.violate(format!("{causes} {cause} and {effects} {effect}"));
+        }
+    }
+
+    fn count_events(&self, picture: &Picture, name: &str) {
+        let numbers = (1_u64..).zip(&self.events);
+        let (mut least, mut most) = (0, 0);
+        for (number, _) in numbers.filter(|(_, it)| **it == name) {
+            let may_be_lost = self.may_be_lost(number);
+            least += i64::from(!may_be_lost);
+            // One that was read before it was lost is sent again.
+            most += 1 + i64::from(may_be_lost);
+        }
+        let counter = format!("events.{name}");
+        let counted = picture.counters.get(counter.as_str()).copied().unwrap_or(0);
+        if counted < least || counted > most {
+            let world = self.on.world();
+            world.violate(format!(
+                "{name}: {counted} counted, and it must be {least} to {most}"
+            ));
+        }
+    }
+
+    /// Events carry no ids that services could tell them by, but each a number of its own.
+    fn count_twice(&self, picture: &Picture) {
+        let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
+        for event in picture.profiles.values().flat_map(|state| state.recent()) {
+            if let Some(kernel::Value::Number(number)) = event.properties.value("n") {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "small whole numbers"
+                )]
+                let number = *number as u64;
+                *counts.entry(number).or_default() += 1;
+            }
+        }
+        for (number, count) in counts {
+            if count > 1 && !self.may_be_lost(number) {
+                let world = self.on.world();
+                world.violate(format!("event {number} was applied {count} times"));
+            }
+        }
+    }
+}

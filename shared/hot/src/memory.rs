@@ -8,8 +8,11 @@ mod data;
 mod hook;
 mod restore;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
@@ -43,6 +46,8 @@ struct Server {
     count: PartitionCount,
     options: MemoryOptions,
     started: Instant,
+    /// How far the clock of the server was set forward, in milliseconds.
+    ahead_ms: AtomicU64,
     data: Mutex<Data>,
     hints: Hints,
 }
@@ -58,6 +63,7 @@ impl MemoryStore {
             count: partitions,
             options,
             started: Instant::now(),
+            ahead_ms: AtomicU64::new(0),
             data: Mutex::new(Data::empty(partitions)),
             hints: Hints::default(),
         };
@@ -88,9 +94,14 @@ impl MemoryStore {
         self.server.hints.tell(Wake::Reopen);
     }
 
-    /// Goes back to an older copy without anybody being told: what a connection that survives sees.
+    /// Goes back to an older copy without anybody being told yet: see [`Self::tell_reopen`].
     pub fn roll_back_silently(&self, snapshot: Snapshot) {
         *self.server.data() = snapshot.0;
+    }
+
+    /// Tells whoever is connected to open everything again.
+    pub fn tell_reopen(&self) {
+        self.server.hints.tell(Wake::Reopen);
     }
 
     /// Forgets everything, and tells whoever is connected, like [`Self::roll_back`].
@@ -99,12 +110,27 @@ impl MemoryStore {
         self.server.hints.tell(Wake::Reopen);
     }
 
+    /// Sets the clock of the server forward.
+    pub fn set_clock_forward(&self, by: Duration) {
+        let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        self.server.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
     /// Copies all states of a slot, by key.
     pub fn states(&self, slot: Slot) -> Vec<(StateKey, Stored)> {
         let data = self.server.data();
         let states = &data.partition(slot.partition).slot(slot.owner).states;
         let states = states.iter();
         states.map(|(key, it)| (key.clone(), it.clone())).collect()
+    }
+
+    /// Copies the index of timers of a slot.
+    pub fn timers(&self, slot: Slot) -> BTreeSet<(Timestamp, StateKey)> {
+        let data = self.server.data();
+        data.partition(slot.partition)
+            .slot(slot.owner)
+            .entries
+            .clone()
     }
 
     /// Makes a call: through the hook, where there is one.
@@ -163,7 +189,9 @@ impl Server {
 
     /// The clock of the server, in milliseconds since it was started, from 1: virtual where tokio's is.
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).map_or(u64::MAX, |ms| ms + 1)
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let ahead = self.ahead_ms.load(Ordering::Relaxed);
+        elapsed.saturating_add(ahead).saturating_add(1)
     }
 }
 

@@ -152,7 +152,10 @@ impl Data {
         }
         let stream = self.stream_mut(id);
         for (origin, payload) in &part.entries {
-            stream.push(payload.clone(), Some(*origin), now_ms);
+            // The part may be here for the second time.
+            if stream.entries.iter().all(|it| it.origin != Some(*origin)) {
+                stream.push(payload.clone(), Some(*origin), now_ms);
+            }
         }
         for origin in &part.origins {
             stream.writers.insert(origin.writer, origin.seq);

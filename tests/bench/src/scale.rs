@@ -80,6 +80,7 @@ impl Scale {
     }
 
     /// Microseconds of the services for each event of a customer chosen at random, with this many segments and journeys.
+    /// Each customer has one kind of event, so that all that grows is what there is beside it.
     async fn cost(&self, definitions: u32) -> Result<f64, Failure> {
         for first in (0..definitions).step_by(APPLIED_AT_ONCE as usize) {
             let numbers = first..definitions.min(first + APPLIED_AT_ONCE);
@@ -105,8 +106,9 @@ impl Scale {
     ) -> Result<(), Failure> {
         let events: Vec<Event> = (0..count)
             .map(|_| {
-                let name = format!("e{}", random.below(definitions));
-                at(event(&name, random.below(self.customers)), round)
+                let customer = random.below(self.customers);
+                let name = format!("e{}", customer % definitions);
+                at(event(&name, customer), round)
             })
             .collect();
         send_stream(self.installation.channel.clone(), &events).await?;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hot::{
-    Gate, HotError, HotStore, Origin, Owner, Slot, StreamId, StreamName, StreamRestore,
+    Cursor, Gate, HotError, HotStore, Origin, Owner, Slot, StreamId, StreamName, StreamRestore,
     marks::Marks,
 };
 use kernel::PartitionId;
@@ -63,6 +63,7 @@ pub async fn recover(
         log,
         partition,
         progress: Progress::new(hot, partition, gate),
+        written: BTreeMap::new(),
     };
     // What cannot be restored is found before anything is closed: whoever works there may go on until they find out
     // themselves.
@@ -70,7 +71,7 @@ pub async fn recover(
     for _ in 0..limits::RECOVERY_ROUNDS {
         hot.close_gate(partition, gate).await?;
         let restored = Box::pin(recovery.run()).await?;
-        if recovery.open(gate, &restored).await? {
+        if recovery.is_there(&restored).await? && recovery.open(gate, &restored).await? {
             return Ok(recovery.progress.done());
         }
     }
@@ -84,6 +85,8 @@ struct Recovery<'a> {
     log: &'a dyn Log,
     partition: PartitionId,
     progress: Progress<'a>,
+    /// How many entries were written to each stream, behind the gate that is closed now.
+    written: BTreeMap<StreamName, u64>,
 }
 
 impl Recovery<'_> {
@@ -188,8 +191,27 @@ impl Recovery<'_> {
         self.hot
             .restore_stream(self.stream(name), gate, part)
             .await?;
-        self.progress.entries += part.entries.len() as u64;
+        let entries = part.entries.len() as u64;
+        self.progress.entries += entries;
+        let written = self.written.entry(name).or_default();
+        *written = entries + if part.is_first { 0 } else { *written };
         Ok(())
+    }
+
+    /// Whether everything is there that was written: the store may have gone back once more meanwhile, to a copy in which
+    /// this very gate is closed. Nobody else can have changed it behind the gate.
+    async fn is_there(&self, restored: &[Restored]) -> Result<bool, HotError> {
+        for restored in restored {
+            if self.hot.head(restored.slot).await?.commit_seq != restored.seq {
+                return Ok(false);
+            }
+        }
+        for (name, written) in &self.written {
+            if self.hot.lag(self.stream(*name), Cursor::START).await? != *written {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Opens the gate, and fences every worker that has not noticed: what it has read ahead is of streams that are no more.

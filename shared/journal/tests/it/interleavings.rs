@@ -404,3 +404,61 @@ async fn what_a_recovery_found_to_overlap_is_told_so_that_the_rest_is_sent_again
     let answer = append(&store, 2, 8).await.expect("answers");
     assert_eq!(answer, Appended::Overlaps { mark: 5 });
 }
+
+/// Goes back, once, to the middle of the recovery that is almost done.
+#[derive(Debug)]
+struct GoesBack {
+    server: MemoryStore,
+    copy: Mutex<Option<memory::Snapshot>>,
+    is_back: AtomicBool,
+}
+
+#[async_trait]
+impl Hook for GoesBack {
+    async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
+        // Whatever comes last: a look at what was restored, or the gate.
+        let is_late = matches!(call.operation, Operation::Head | Operation::OpenGate);
+        if is_late && !self.is_back.load(Ordering::Relaxed) {
+            let copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(copy) = copy.clone() {
+                self.is_back.store(true, Ordering::Relaxed);
+                self.server.roll_back_silently(copy);
+            }
+        }
+        Ok(Delivery::Once)
+    }
+
+    async fn after(&self, call: memory::Call<'_>, _: bool) -> Result<(), HotError> {
+        if call.operation == Operation::Restore {
+            let mut copy = self.copy.lock().unwrap_or_else(PoisonError::into_inner);
+            copy.get_or_insert_with(|| self.server.snapshot());
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_goes_back_into_its_own_recovery_is_recovered_once_more() {
+    let world = World::new();
+    let store = world.process().await;
+    world.open(&store, SLOT, 1).await;
+    let decided = Commit {
+        outputs: vec![(FACTS.name, Bytes::from_static(b"a fact"))],
+        ..commit(1, 1)
+    };
+    store.commit(SLOT, &decided).await.expect("commits");
+    world.hot.clear();
+    let hook = GoesBack {
+        server: world.hot.clone(),
+        copy: Mutex::default(),
+        is_back: AtomicBool::new(false),
+    };
+    let hook = Arc::new(hook);
+    let store = world
+        .process_on(world.hot.with_hook(Arc::clone(&hook) as Arc<dyn Hook>))
+        .await;
+    store.recover(PARTITION).await.expect("recovers");
+    assert!(hook.is_back.load(Ordering::Relaxed), "it went back");
+    let facts = store.poll(FACTS, Cursor::START, 9).await.expect("reads");
+    assert_eq!(facts.len(), 1, "the output is there again");
+}

@@ -335,7 +335,7 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
     assert!(eventually(own).await, "{}", suite.run(&["status"]));
     let text = suite.run(&["status"]);
     assert!(text.starts_with("All is well."), "{text}");
-    assert!(text.contains("hot: what Redis survives"), "{text}");
+    assert!(text.contains("journal: what SQL survives"), "{text}");
 }
 
 /// Whether something becomes true in time.

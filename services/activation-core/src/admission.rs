@@ -40,6 +40,12 @@ pub(crate) fn admit(
     let mut activation = requested(id, action, step);
     match decide(definitions, state, id, action, step) {
         Err(refusal) => {
+            if matches!(
+                refusal.reason,
+                Reason::UnknownChannel | Reason::UnknownTemplate
+            ) {
+                step.effects.lack_definition();
+            }
             activation.status = ActivationStatus::Suppressed;
             activation.reason = refusal.reason;
             activation.detail = detail(&refusal.detail);

@@ -169,6 +169,9 @@ fn attempt(definitions: &Definitions, state: &mut State, place: usize, step: &mu
 /// Gives up, and gives the reserved send back: nothing arrived.
 fn fail(state: &mut State, place: usize, reason: Reason, detail: &str, step: &mut Step<'_>) {
     let activation = &mut state.activations[place];
+    if matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate) {
+        step.effects.lack_definition();
+    }
     if let Some(time) = activation
         .pending
         .as_ref()

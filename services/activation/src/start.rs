@@ -69,7 +69,7 @@ async fn start_parts(context: &Context) -> Result<Parts, StartError> {
         store.watch(),
     ));
     let config = context
-        .engine_config::<ActivationCore>(store.watch())
+        .engine_config::<ActivationCore>(&store)
         .with_dispatcher(Arc::new(deliverer.clone()));
     let engine = Engine::start(config)
         .await

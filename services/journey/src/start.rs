@@ -28,7 +28,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let poll = tokio::spawn(Arc::clone(&store).poll());
-    let config = context.engine_config::<JourneyCore>(store.watch());
+    let config = context.engine_config::<JourneyCore>(&store);
     let engine = Engine::start(config)
         .await
         .map_err(|error| StartError::service(NAME, error))?;

@@ -28,7 +28,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let poll = tokio::spawn(Arc::clone(&store).poll());
-    let config: EngineConfig<SegmentationCore> = context.engine_config(store.watch());
+    let config: EngineConfig<SegmentationCore> = context.engine_config(&store);
     let engine = Engine::start(config)
         .await
         .map_err(|error| StartError::service(NAME, error))?;

@@ -21,8 +21,15 @@ pub struct DefinitionStore<C: Catalog> {
     rows: Rows,
     catalog: C,
     compiled: watch::Sender<Arc<C::Compiled>>,
-    /// The revision that is compiled; held while a newer one takes its place.
-    revision: tokio::sync::Mutex<i64>,
+    /// Held while a newer revision takes the place of the last.
+    seen: tokio::sync::Mutex<Seen>,
+}
+
+/// The newest revision that was read.
+struct Seen {
+    revision: i64,
+    /// Whether it is in force; otherwise this program does not understand it.
+    is_in_force: bool,
 }
 
 impl<C: Catalog> DefinitionStore<C> {
@@ -44,7 +51,10 @@ impl<C: Catalog> DefinitionStore<C> {
             rows,
             catalog,
             compiled: watch::Sender::new(Arc::new(compiled)),
-            revision: tokio::sync::Mutex::new(revision),
+            seen: tokio::sync::Mutex::new(Seen {
+                revision,
+                is_in_force: true,
+            }),
         }))
     }
 
@@ -53,9 +63,20 @@ impl<C: Catalog> DefinitionStore<C> {
         self.compiled.subscribe()
     }
 
+    /// Whose definitions these are, such as `journey`.
+    pub fn owner(&self) -> &str {
+        self.rows.owner()
+    }
+
     /// How often the definitions changed, as far as this process has seen.
     pub async fn revision(&self) -> i64 {
-        *self.revision.lock().await
+        self.seen.lock().await.revision
+    }
+
+    /// Whether the newest revision that was read is in force: false where another version of the program stored what this
+    /// one does not understand.
+    pub async fn is_in_force(&self) -> bool {
+        self.seen.lock().await.is_in_force
     }
 
     /// Compiles the set again if another replica changed it. Says whether it did.
@@ -64,19 +85,23 @@ impl<C: Catalog> DefinitionStore<C> {
     /// [`rpc::ErrorReason::StoreUnavailable`], and [`rpc::ErrorReason::DefinitionInvalid`] where a newer program stored what
     /// this one does not understand: it keeps the set that it has.
     pub async fn refresh(&self) -> Result<bool, Failure> {
-        let mut seen = self.revision.lock().await;
+        let mut seen = self.seen.lock().await;
         let revision = self.rows.revision().await?;
-        if revision == *seen {
+        if revision == seen.revision {
             return Ok(false);
         }
         let all = self.all().await?;
         // Not tried again and again: the next change is the next chance.
-        *seen = revision;
+        *seen = Seen {
+            revision,
+            is_in_force: false,
+        };
         let compiled = self
             .catalog
             .compile(&all, &References::unknown())
             .map_err(|flaws| not_understood(&all, flaws))?;
         self.compiled.send_replace(Arc::new(compiled));
+        seen.is_in_force = true;
         Ok(true)
     }
 

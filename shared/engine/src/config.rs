@@ -8,7 +8,7 @@ use kernel::Duration;
 use storage::{Leases, SharedLeases};
 use tokio::sync::watch;
 
-use crate::{Clock, Core, Dispatcher, SystemClock, TimeSource, limits};
+use crate::{Clock, Core, Dispatcher, Refresh, SystemClock, TimeSource, limits};
 
 /// What an engine needs to start.
 pub struct EngineConfig<C: Core> {
@@ -24,6 +24,8 @@ pub struct EngineConfig<C: Core> {
     pub worker: String,
     /// What was published, as of now.
     pub definitions: watch::Receiver<Arc<C::Definitions>>,
+    /// Learns what was published since; absent where nothing ever is.
+    pub refresh: Option<Arc<dyn Refresh>>,
     /// Takes what the core dispatches; absent where it dispatches nothing.
     pub dispatcher: Option<Arc<dyn Dispatcher>>,
     /// How long a lease lasts unless renewed, and so how long a dead process holds up its partitions.
@@ -52,6 +54,7 @@ impl<C: Core> EngineConfig<C> {
             lease_clock: Arc::new(SystemClock),
             worker: worker.into(),
             definitions,
+            refresh: None,
             dispatcher: None,
             lease_ttl: limits::LEASE_TTL,
             cache_bytes: limits::CACHE_BYTES,
@@ -67,6 +70,13 @@ impl<C: Core> EngineConfig<C> {
     pub fn with_telemetry(mut self, is_traced: bool, is_measured: bool) -> Self {
         self.is_traced = is_traced;
         self.is_measured = is_measured;
+        self
+    }
+
+    /// Sets what learns of newer definitions.
+    #[must_use]
+    pub fn with_refresh(mut self, refresh: Arc<dyn Refresh>) -> Self {
+        self.refresh = Some(refresh);
         self
     }
 
@@ -87,6 +97,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             lease_clock: Arc::clone(&self.lease_clock),
             worker: self.worker.clone(),
             definitions: self.definitions.clone(),
+            refresh: self.refresh.clone(),
             dispatcher: self.dispatcher.clone(),
             lease_ttl: self.lease_ttl,
             cache_bytes: self.cache_bytes,

@@ -109,6 +109,7 @@ pub struct Effects {
     pub(crate) forwards: Vec<(PartitionId, StreamName, Record)>,
     pub(crate) counts: Vec<(Box<str>, i64)>,
     pub(crate) dispatches: Vec<Record>,
+    pub(crate) lacks_definition: bool,
 }
 
 impl Effects {
@@ -138,6 +139,12 @@ impl Effects {
         self.dispatches.push(record);
     }
 
+    /// Says that the step went as it did because something that the state or the record names is not defined. Where that
+    /// may only be so because this process knows less than others, the step is taken again with what they know.
+    pub fn lack_definition(&mut self) {
+        self.lacks_definition = true;
+    }
+
     /// Forgets everything, for the next step.
     pub(crate) fn clear(&mut self) {
         self.records.clear();
@@ -145,6 +152,7 @@ impl Effects {
         self.forwards.clear();
         self.counts.clear();
         self.dispatches.clear();
+        self.lacks_definition = false;
     }
 
     /// The records emitted so far, for tests of cores.
@@ -170,6 +178,11 @@ impl Effects {
     /// The records handed to the dispatcher so far, for tests of cores.
     pub fn dispatched(&self) -> &[Record] {
         &self.dispatches
+    }
+
+    /// Whether a step so far said that something is not defined, for tests of cores.
+    pub fn does_lack_definition(&self) -> bool {
+        self.lacks_definition
     }
 
     /// Whether nothing was caused.

@@ -11,6 +11,7 @@ mod leases;
 mod marks;
 mod poison;
 mod reference;
+mod refresh;
 mod replicas;
 mod time;
 mod timers;

@@ -29,7 +29,7 @@ use self::lane::{Lane, Place};
 use self::output::OutputGauge;
 use self::quarantine::InputId;
 use crate::steps::Steps;
-use crate::{Core, Dispatcher, EngineConfig, TimeSource, limits, metrics};
+use crate::{Core, Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 
 /// The worker of one partition.
 pub(crate) struct Worker<C: Core> {
@@ -141,6 +141,8 @@ impl<C: Core> Worker<C> {
     /// before, and may have lost what is newest. Batches keep having names of their own.
     async fn reopen(&mut self) -> Result<(), HotError> {
         let head = self.config.hot.open(self.slot, self.epoch).await?;
+        // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
+        self.refresh().await?;
         if self.doubts && head.commit_seq != self.commit_seq {
             tracing::warn!(
                 service = C::OWNER.name(),
@@ -177,6 +179,14 @@ impl<C: Core> Worker<C> {
         self.doubts = false;
         metrics::opened(C::OWNER);
         Ok(())
+    }
+
+    /// Brings the newest definitions into force.
+    async fn refresh(&self) -> Result<Freshness, HotError> {
+        match &self.config.refresh {
+            Some(refresh) => refresh.refresh().await,
+            None => Ok(Freshness::Newest),
+        }
     }
 
     /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use definitions::{Catalog, DefinitionStore};
 use engine::{Core, EngineConfig};
 use hot::{EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore};
 use journal::{FoldOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::peers::Peers;
+use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older program would misread.
@@ -84,15 +85,16 @@ impl Context {
     /// What an engine of this process needs to start, with the definitions that its core reads.
     pub fn engine_config<C: Core>(
         &self,
-        definitions: watch::Receiver<Arc<C::Definitions>>,
+        definitions: &Arc<DefinitionStore<impl Catalog<Compiled = C::Definitions>>>,
     ) -> EngineConfig<C> {
         let mut config = EngineConfig::new(
             Arc::clone(&self.hot),
             self.leases.clone(),
             self.time.clone(),
             self.worker.as_ref(),
-            definitions,
-        );
+            definitions.watch(),
+        )
+        .with_refresh(Arc::new(StoreRefresh(Arc::clone(definitions))));
         config.lease_ttl = self.config.lease_ttl;
         if self.journal.is_some() {
             config.parallel_ticks = engine::limits::PARALLEL_TICKS_JOURNALED;

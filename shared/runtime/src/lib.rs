@@ -9,6 +9,7 @@ mod health;
 pub mod limits;
 mod partition_service;
 mod peers;
+mod refresh;
 mod serve;
 mod service;
 mod signals;

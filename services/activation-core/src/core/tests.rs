@@ -22,6 +22,8 @@ fn check(change: impl FnOnce(&mut World, &mut Action), status: ActivationStatus,
     let sent = usize::from(status == ActivationStatus::Pending);
     assert_eq!(world.dispatched.len(), sent);
     assert_eq!(world.receipts.len(), 1 - sent);
+    let is_unknown = matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate);
+    assert_eq!(world.is_lacking, is_unknown);
 }
 
 #[test]
@@ -236,6 +238,7 @@ fn a_retry_uses_the_definitions_of_now() {
         world.last(),
         (ActivationStatus::Failed, Reason::UnknownChannel)
     );
+    assert!(world.is_lacking);
 }
 
 #[test]

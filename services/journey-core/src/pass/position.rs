@@ -83,6 +83,7 @@ impl Pass<'_> {
         };
         while let Some(place) = self.state.positions.iter().position(is_gone) {
             let position = self.state.positions.remove(place);
+            self.effects.lack_definition();
             self.count_stage(&position.map, StageCount::Out(&position.stage), 1);
             self.count_stage(&position.map, StageCount::Present(&position.stage), -1);
             self.changed = true;

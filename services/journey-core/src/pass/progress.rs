@@ -96,6 +96,9 @@ impl Pass<'_> {
                 place += 1;
                 continue;
             }
+            if path.is_none_or(|path| path.version < progress.version) {
+                self.effects.lack_definition();
+            }
             self.changed = true;
             let began = path.is_some_and(|path| {
                 let first = &path.milestones[0].name;

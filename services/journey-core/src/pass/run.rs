@@ -114,7 +114,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Ends runs whose journey, version or step is not defined any more.
+    /// Ends runs whose journey, version or step is not defined (any more, as the engine makes sure).
     pub(super) fn drop_undefined_runs(&mut self) {
         let definitions = self.definitions;
         let judge = |run: &Run| match definitions.journeys.get(&run.journey) {
@@ -132,6 +132,7 @@ impl Pass<'_> {
             .find_map(|(place, run)| Some((place, judge(run)?)))
         {
             let run = self.state.runs.remove(place);
+            self.effects.lack_definition();
             self.end(run, reason, RunOutcome::Neutral, Name::from(""));
         }
     }

@@ -58,6 +58,7 @@ fn a_run_stays_on_its_version_and_the_next_takes_the_newest() {
     assert!(told.contains("6d c1 > new by mail"), "{told}");
     assert_eq!(world.counters.get("journey/j/1/in/b"), Some(&1));
     assert_eq!(world.counters.get("journey/j/2/in/c"), Some(&2));
+    assert_eq!(world.lacking, 0);
 }
 
 #[test]
@@ -72,6 +73,8 @@ fn runs_of_what_is_gone_exit_when_they_are_next_looked_at() {
         let told = lines(&mut world, "3d c1 other\n9d");
         assert_eq!(told, format!("3d c1 j a {reason}\n"));
         assert!(world.states[&customer(1)].runs.is_empty());
+        // Said once: another process may know better.
+        assert_eq!(world.lacking, 1);
     }
 }
 
@@ -95,11 +98,19 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     world.definitions = compile(&sources, &Names::default()).expect("no faults");
     lines(&mut world, "4d c1 other");
     assert_eq!(world.counters.get("path/p/followed"), Some(&1));
+    assert_eq!(world.lacking, 0);
+    // As a process that does not know the newest yet would see it.
+    let mut behind = World::new(compiled(PATH));
+    behind.states.clone_from(&world.states);
+    behind.counters.clone_from(&world.counters);
+    lines(&mut behind, "4d c1 other");
+    assert_eq!(behind.lacking, 1);
     world.definitions = versions(&[OLD]);
     lines(&mut world, "5d c1 other");
     assert_eq!(world.counters.get("path/p/followed"), Some(&0));
     assert_eq!(world.counters.get("path/p/started"), Some(&0));
     assert_eq!(world.counters.get("map/m/present/two"), Some(&0));
+    assert_eq!(world.lacking, 1);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) counters: BTreeMap<String, i64>,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,
+    /// How many steps said that something is not defined.
+    pub(crate) lacking: u32,
     now: Timestamp,
     events: u32,
 }
@@ -73,6 +75,7 @@ impl World {
             counters: BTreeMap::new(),
             activations: BTreeSet::new(),
             transcript: String::new(),
+            lacking: 0,
             now: Timestamp::from_millis(0),
             events: 0,
         }
@@ -188,6 +191,7 @@ impl World {
             Outcome::Unchanged => assert_eq!(after, before, "said to be unchanged"),
             Outcome::Remove => panic!("journeys never forget a customer"),
         }
+        self.lacking += u32::from(effects.does_lack_definition());
         for (name, change) in effects.counted() {
             *self.counters.entry(name.to_string()).or_default() += change;
         }

@@ -23,7 +23,8 @@ pub(super) struct Seen {
 }
 
 impl Core for Counting {
-    type Definitions = ();
+    /// The numbers below this are defined.
+    type Definitions = i64;
     type State = Seen;
 
     const OWNER: Owner = Owner::Segmentation;
@@ -53,7 +54,7 @@ impl Core for Counting {
     }
 
     fn step(
-        (): &(),
+        defined: &i64,
         state: &mut Seen,
         input: Input<'_>,
         now: Timestamp,
@@ -75,12 +76,13 @@ impl Core for Counting {
                     next_due: state.due,
                 })
             }
-            Input::Record { record, .. } => take(state, record, now, effects),
+            Input::Record { record, .. } => take(*defined, state, record, now, effects),
         }
     }
 }
 
 fn take(
+    defined: i64,
     state: &mut Seen,
     record: &Record,
     now: Timestamp,
@@ -139,6 +141,11 @@ fn take(
                     ..record.clone()
                 },
             );
+        }
+        "need" if number() < defined => {}
+        "need" => {
+            effects.lack_definition();
+            state.log.push("lacking".to_owned());
         }
         "dispatch" => effects.dispatch(record.clone()),
         other => return Err(Poison::new(format!("unknown {other}"))),

@@ -59,7 +59,7 @@ impl Bench {
     }
 
     pub(super) fn config(&self, hot: SharedHotStore, time: TimeSource) -> EngineConfig<Counting> {
-        let (sender, definitions) = watch::channel(Arc::new(()));
+        let (sender, definitions) = watch::channel(Arc::new(0));
         // Definitions do not change in these tests.
         drop(sender);
         EngineConfig::new(hot, self.leases.clone(), time, "worker", definitions)

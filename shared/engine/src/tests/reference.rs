@@ -63,7 +63,7 @@ impl Reference {
         let before = self.states.get(&customer).map(|(state, _)| state.clone());
         let mut state = before.unwrap_or_default();
         let mut effects = Effects::default();
-        let outcome = Counting::step(&(), &mut state, input, now, &mut effects);
+        let outcome = Counting::step(&0, &mut state, input, now, &mut effects);
         match outcome {
             Ok(Outcome::Keep { next_due }) => {
                 let after = now + Duration::from_millis(1);

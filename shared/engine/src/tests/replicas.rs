@@ -59,7 +59,7 @@ impl Site {
     }
 
     async fn start(&self, worker: &str) -> EngineHandle {
-        let (sender, definitions) = watch::channel(Arc::new(()));
+        let (sender, definitions) = watch::channel(Arc::new(0));
         drop(sender);
         let mut config = EngineConfig::<Counting>::new(
             Arc::new(self.hot.clone()),

@@ -12,7 +12,7 @@ use super::output::Held;
 use super::quarantine::panic_text;
 use super::{Planned, Worker};
 use crate::key::{Key, key_of};
-use crate::{Core, TimeSource, limits};
+use crate::{Core, Freshness, TimeSource, limits};
 
 impl<C: Core> Worker<C> {
     /// Reads on in every lane that may go on.
@@ -33,7 +33,8 @@ impl<C: Core> Worker<C> {
             TimeSource::Wall(clock) => Some(clock.now()),
             TimeSource::Stream => None,
         };
-        // Each failed round finds one more input to set aside.
+        let mut is_newest = self.config.refresh.is_none();
+        // Each failed round finds one more input to set aside, or that the definitions may be too old.
         loop {
             self.batch.clear(self.watermark);
             self.steps.discard();
@@ -51,7 +52,13 @@ impl<C: Core> Worker<C> {
             self.load().await?;
             self.batch.sort_entries();
             let definitions = Arc::clone(&self.config.definitions.borrow());
-            let built = match self.run(&definitions, &plan, wall_now) {
+            let ran = self.run(&definitions, &plan, wall_now);
+            if self.batch.effects.lacks_definition && !is_newest {
+                self.refresh_for_batch().await?;
+                is_newest = true;
+                continue;
+            }
+            let built = match ran {
                 Ok(ran) => self.build(&plan[..ran], timers),
                 Err(failed) => Err(failed),
             };
@@ -64,6 +71,17 @@ impl<C: Core> Worker<C> {
                     self.poisoned.insert(failed.origin, failed.reason);
                 }
             }
+        }
+    }
+
+    /// Something is not defined: goes on only where it is known that no other process defined it.
+    async fn refresh_for_batch(&self) -> Result<(), HotError> {
+        match self.refresh().await? {
+            Freshness::Newest => Ok(()),
+            Freshness::Older => Err(HotError::Unavailable(
+                "a batch needs definitions that this version of the program does not understand"
+                    .into(),
+            )),
         }
     }
 

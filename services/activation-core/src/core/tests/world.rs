@@ -22,6 +22,8 @@ pub(super) struct World {
     pub(super) dispatched: Vec<(i64, Delivery)>,
     pub(super) receipts: Vec<String>,
     pub(super) forwarded: Vec<Record>,
+    /// Whether a step said that something is not defined.
+    pub(super) is_lacking: bool,
 }
 
 pub(super) fn customer(number: u8) -> CustomerId {
@@ -91,6 +93,7 @@ impl World {
             dispatched: Vec::new(),
             receipts: Vec::new(),
             forwarded: Vec::new(),
+            is_lacking: false,
         }
     }
 
@@ -140,6 +143,7 @@ impl World {
             Outcome::Unchanged => assert_eq!(state, self.state),
             Outcome::Remove => panic!("activation never removes a state"),
         }
+        self.is_lacking |= effects.does_lack_definition();
         for (name, change) in effects.counted() {
             *self.counters.entry(name.to_string()).or_default() += change;
         }

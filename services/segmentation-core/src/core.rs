@@ -12,7 +12,7 @@ use proto::stream::v1::{
 use std::sync::Arc;
 
 use crate::definitions::Definitions;
-use crate::evaluate::{Cause, Worklist, evaluate, leave_deleted};
+use crate::evaluate::{Cause, Worklist, evaluate, evaluate_all, leave_deleted};
 use crate::hash::StableHash;
 use crate::past::Past;
 use crate::state::{RecentEvent, State, shown};
@@ -100,18 +100,9 @@ impl Step<'_> {
         }
         let mut work = Worklist::new(self.definitions);
         self.learn(event, time, at, &mut work);
-        if is_new {
-            work.fill(self.definitions);
-        }
         let cause = Cause::Event(time.min(at));
-        let changes = evaluate(
-            self.definitions,
-            self.state,
-            &mut work,
-            at,
-            cause,
-            self.effects,
-        );
+        let decide = if is_new { evaluate_all } else { evaluate };
+        let changes = decide(self.definitions, self.state, work, at, cause, self.effects);
         self.state.clock = Some(at);
         self.effects.count(format!("events.{}", event.name), 1);
         self.effects.emit(Record {
@@ -195,12 +186,10 @@ impl Step<'_> {
             }
         }
         let mut changes = leave_deleted(self.definitions, self.state, at, self.effects);
-        let mut work = Worklist::new(self.definitions);
-        work.fill(self.definitions);
-        changes.extend(evaluate(
+        changes.extend(evaluate_all(
             self.definitions,
             self.state,
-            &mut work,
+            Worklist::new(self.definitions),
             at,
             Cause::Definition,
             self.effects,
@@ -222,7 +211,7 @@ impl Step<'_> {
             let changes = evaluate(
                 self.definitions,
                 self.state,
-                &mut work,
+                work,
                 at,
                 Cause::Time,
                 self.effects,

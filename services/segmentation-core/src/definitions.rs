@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expr::{Condition, Mistake, Scope};
+use kernel::Timestamp;
 
+use crate::customer::Customer;
 use crate::cycle;
 use crate::hash::StableHash;
 use crate::past::Needs;
+use crate::state::State;
 
 /// A segment as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +41,12 @@ pub struct Definitions {
     pub(crate) fingerprint: u64,
     /// Each follows those that it reads.
     pub(crate) segments: Vec<Segment>,
+    places: HashMap<Arc<str>, u32>,
     by_event: HashMap<Box<str>, ByEvent>,
     by_trait: HashMap<Box<str>, Vec<u32>>,
     by_seen: Vec<u32>,
+    /// Those that may hold for a customer of whom nothing is known, now or at another time.
+    needing_nothing: Vec<u32>,
 }
 
 /// A compiled segment.
@@ -116,12 +122,11 @@ impl Definitions {
     fn index(mut segments: Vec<Segment>) -> Self {
         let mut by_event: HashMap<Box<str>, ByEvent> = HashMap::new();
         let mut by_trait: HashMap<Box<str>, Vec<u32>> = HashMap::new();
-        let mut by_seen = Vec::new();
-        let mut places: HashMap<Arc<str>, usize> = HashMap::new();
+        let (mut by_seen, mut needing_nothing) = (Vec::new(), Vec::new());
+        let mut places: HashMap<Arc<str>, u32> = HashMap::new();
         let mut hash = StableHash::new();
         let mut readers: Vec<Vec<u32>> = vec![Vec::new(); segments.len()];
-        for (place, segment) in segments.iter().enumerate() {
-            let number = u32::try_from(place).expect("far fewer segments");
+        for (number, segment) in (0_u32..).zip(&segments) {
             let reads = segment.condition.reads();
             hash = hash
                 .add(segment.name.as_bytes())
@@ -147,12 +152,15 @@ impl Definitions {
             if reads.seen {
                 by_seen.push(number);
             }
+            if segment.may_need_nothing() {
+                needing_nothing.push(number);
+            }
             for read in &reads.segments {
                 if let Some(read) = places.get(read.as_ref()) {
-                    readers[*read].push(number);
+                    readers[*read as usize].push(number);
                 }
             }
-            places.insert(Arc::clone(&segment.name), place);
+            places.insert(Arc::clone(&segment.name), number);
         }
         for (segment, readers) in segments.iter_mut().zip(readers) {
             segment.readers = readers;
@@ -160,9 +168,11 @@ impl Definitions {
         Self {
             fingerprint: hash.finish(),
             segments,
+            places,
             by_event,
             by_trait,
             by_seen,
+            needing_nothing,
         }
     }
 
@@ -201,6 +211,16 @@ impl Definitions {
     pub(crate) fn by_seen(&self) -> &[u32] {
         &self.by_seen
     }
+
+    /// The segments that may hold for a customer of whom nothing is known.
+    pub(crate) fn needing_nothing(&self) -> &[u32] {
+        &self.needing_nothing
+    }
+
+    /// The place of a segment.
+    pub(crate) fn place(&self, name: &str) -> Option<u32> {
+        self.places.get(name).copied()
+    }
 }
 
 impl Segment {
@@ -212,6 +232,16 @@ impl Segment {
             readers: Vec::new(),
             counter: member_counter(&source.name).into(),
         }
+    }
+
+    /// Whether it may hold for a customer of whom nothing is known. Where it compares no times that is the same at any
+    /// instant, because there is no event whose age could change.
+    fn may_need_nothing(&self) -> bool {
+        let nobody = Customer {
+            state: &State::default(),
+            now: Timestamp::from_millis(0),
+        };
+        self.condition.compares_times() || self.condition.holds(&nobody)
     }
 }
 

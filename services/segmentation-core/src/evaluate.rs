@@ -40,10 +40,42 @@ impl Worklist {
         places.into_iter().for_each(|place| self.add(place));
     }
 
-    /// Adds every segment.
-    pub(crate) fn fill(&mut self, definitions: &Definitions) {
-        let count = u32::try_from(definitions.segments.len()).expect("far fewer segments");
-        self.add_all(0..count);
+    /// Adds every segment that can hold, or begin to hold by time alone. The others are left out: they read nothing that
+    /// is known of the customer, and would not hold for one of whom nothing is known. So a customer costs what concerns
+    /// them, however many segments there are.
+    pub(crate) fn add_possible(&mut self, definitions: &Definitions, state: &State) {
+        self.add_all(definitions.needing_nothing().iter().copied());
+        if state.is_known() {
+            self.add_all(definitions.by_seen().iter().copied());
+        }
+        for past in &state.pasts {
+            self.add_all(definitions.by_event(&past.name).iter().copied());
+        }
+        for known in &state.traits.0 {
+            self.add_all(definitions.by_trait(&known.name).iter().copied());
+        }
+        for membership in &state.memberships {
+            if let Some(place) = definitions.place(&membership.segment) {
+                self.add(place);
+                let readers = &definitions.segments[place as usize].readers;
+                self.add_all(readers.iter().copied());
+            }
+        }
+    }
+
+    fn has(&self, place: u32) -> bool {
+        self.words[place as usize / 64] & (1 << (place % 64)) != 0
+    }
+
+    /// Whether what is left out neither holds nor has a time to be looked at: what [`Self::add_possible`] promises.
+    fn is_complete(&self, definitions: &Definitions, state: &State, now: Timestamp) -> bool {
+        let customer = Customer { state, now };
+        (0..).zip(&definitions.segments).all(|(place, segment)| {
+            self.has(place)
+                || state.membership_place(&segment.name).is_err()
+                    && !segment.condition.holds(&customer)
+                    && segment.condition.next_look(&customer).is_none()
+        })
     }
 
     fn pop(&mut self) -> Option<u32> {
@@ -84,11 +116,28 @@ impl Cause<'_> {
     }
 }
 
+/// Evaluates all segments that may concern a customer, as of an instant. Returns what changed.
+pub(crate) fn evaluate_all(
+    definitions: &Definitions,
+    state: &mut State,
+    mut work: Worklist,
+    now: Timestamp,
+    cause: Cause<'_>,
+    effects: &mut Effects,
+) -> Vec<SegmentChange> {
+    work.add_possible(definitions, state);
+    debug_assert!(
+        work.is_complete(definitions, state, now),
+        "a segment was left out that concerns the customer"
+    );
+    evaluate(definitions, state, work, now, cause, effects)
+}
+
 /// Evaluates segments, and those that read the ones that change, as of an instant. Returns what changed.
 pub(crate) fn evaluate(
     definitions: &Definitions,
     state: &mut State,
-    work: &mut Worklist,
+    mut work: Worklist,
     now: Timestamp,
     cause: Cause<'_>,
     effects: &mut Effects,
@@ -194,4 +243,65 @@ pub(crate) fn leave_deleted(
         is_defined
     });
     changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::SegmentSource;
+    use crate::past::Past;
+
+    fn definitions() -> Definitions {
+        let about = (0..200).map(|number| {
+            let expression = format!("events(\"e{number}\").count() >= 2");
+            (format!("about{number}"), expression)
+        });
+        let others = [
+            ("absent", "events(\"gone\").count() == 0"),
+            ("later", "now > timestamp(\"2030-01-01T00:00:00Z\")"),
+            ("old", "now - last_seen > duration(\"30d\")"),
+            ("paying", "profile.plan == \"pro\""),
+            (
+                "nested",
+                "segments.has(\"about7\") && profile.plan != \"x\"",
+            ),
+        ];
+        let others = others.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let sources: Vec<SegmentSource> = about
+            .chain(others)
+            .map(|(name, expression)| SegmentSource {
+                name,
+                version: 1,
+                expression,
+            })
+            .collect();
+        Definitions::compile(&sources).expect("valid segments")
+    }
+
+    #[test]
+    fn only_what_may_concern_a_customer_is_looked_at() {
+        let definitions = definitions();
+        let state = State {
+            first_seen: Some(Timestamp::from_millis(1)),
+            pasts: vec![Arc::new(Past::new("e3"))],
+            memberships: vec![Membership {
+                segment: "about7".into(),
+                version: 1,
+                enter_time: Timestamp::from_millis(1),
+            }],
+            ..State::default()
+        };
+        let mut work = Worklist::new(&definitions);
+        work.add_possible(&definitions, &state);
+        assert!(work.is_complete(&definitions, &state, Timestamp::from_millis(2)));
+        let mut names = Vec::new();
+        while let Some(place) = work.pop() {
+            names.push(definitions.segments[place as usize].name.to_string());
+        }
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["about3", "about7", "absent", "later", "nested", "old"]
+        );
+    }
 }

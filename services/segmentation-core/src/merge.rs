@@ -13,7 +13,7 @@ use proto::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, recor
 use crate::codec;
 use crate::core::Step;
 use crate::definitions::{Definitions, member_counter};
-use crate::evaluate::{Cause, Worklist, evaluate};
+use crate::evaluate::{Cause, Worklist, evaluate_all};
 use crate::limits;
 use crate::past::{Column, Past};
 use crate::state::State;
@@ -80,12 +80,10 @@ pub(crate) fn moved(
     }
     join(step.state, &other, at, step.definitions);
     step.state.fingerprint = step.definitions.fingerprint;
-    let mut work = Worklist::new(step.definitions);
-    work.fill(step.definitions);
-    let changes = evaluate(
+    let changes = evaluate_all(
         step.definitions,
         step.state,
-        &mut work,
+        Worklist::new(step.definitions),
         at,
         Cause::Merge(&other.memberships),
         step.effects,

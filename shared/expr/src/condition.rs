@@ -148,6 +148,11 @@ impl Condition {
         self.view(subject, at).test(&self.test)
     }
 
+    /// Whether it compares instants or lengths of time, so that it may change by time alone whatever the subject.
+    pub fn compares_times(&self) -> bool {
+        !self.clocks.is_empty()
+    }
+
     /// When its truth changes next, if nothing but time happens; none if never. Memberships in other segments are
     /// taken to stay as they are.
     pub fn next_change<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {

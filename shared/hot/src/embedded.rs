@@ -34,7 +34,10 @@ pub struct EmbeddedOptions {
     pub fsync: bool,
     /// Memory for blocks read from disk, in bytes.
     pub cache_bytes: u64,
-    /// Memory for changes not yet sorted into tables, in bytes for each of four keyspaces; used only under load.
+    /// Memory for states not yet sorted into tables, in bytes; used only under load. Each time it is full a good part of
+    /// all states is written anew, so the more there are of them the more a larger buffer saves.
+    pub state_buffer_bytes: u64,
+    /// The same for all else, in bytes for each of three keyspaces.
     pub write_buffer_bytes: u64,
 }
 
@@ -44,6 +47,7 @@ impl Default for EmbeddedOptions {
         Self {
             fsync: false,
             cache_bytes: 8 * 1024 * 1024,
+            state_buffer_bytes: 32 * 1024 * 1024,
             write_buffer_bytes: 8 * 1024 * 1024,
         }
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use kernel::PartitionCount;
 
@@ -55,18 +56,22 @@ impl Disk {
                 )),
                 other => failure(other),
             })?;
-        let keyspace = |name| {
+        let keyspace = |name, write_buffer_bytes| {
             database
                 .keyspace(name, || {
-                    KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes)
+                    KeyspaceCreateOptions::default()
+                        .max_memtable_size(write_buffer_bytes)
+                        // A filter has 10 bits a key: little to keep, but as one block too much to read at each look-up.
+                        .filter_block_pinning_policy(PinningPolicy::all(true))
+                        .index_block_pinning_policy(PinningPolicy::all(true))
                 })
                 .map_err(failure)
         };
         let disk = Self {
-            states: keyspace("states")?,
-            timers: keyspace("timers")?,
-            logs: keyspace("logs")?,
-            meta: keyspace("meta")?,
+            states: keyspace("states", options.state_buffer_bytes)?,
+            timers: keyspace("timers", options.write_buffer_bytes)?,
+            logs: keyspace("logs", options.write_buffer_bytes)?,
+            meta: keyspace("meta", options.write_buffer_bytes)?,
             database,
             written: AtomicU64::new(0),
             synced: Mutex::new(0),

@@ -12,7 +12,7 @@ use proto::stream::v1::{
 use std::sync::Arc;
 
 use crate::definitions::Definitions;
-use crate::evaluate::{Cause, Worklist, evaluate, evaluate_all, leave_deleted};
+use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
 use crate::hash::StableHash;
 use crate::past::Past;
 use crate::state::{RecentEvent, State, shown};
@@ -175,6 +175,7 @@ impl Step<'_> {
             return;
         }
         let at = self.instant(time);
+        compare(self.definitions, &self.state.memberships, self.effects);
         self.state.fingerprint = self.definitions.fingerprint;
         self.state.dues.clear();
         for past in &mut self.state.pasts {

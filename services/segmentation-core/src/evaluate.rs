@@ -219,6 +219,22 @@ fn effective_time(
     }
 }
 
+/// Says where newer definitions decided these memberships than are known here.
+pub(crate) fn compare(
+    definitions: &Definitions,
+    memberships: &[Membership],
+    effects: &mut Effects,
+) {
+    let is_newer = |membership: &Membership| {
+        definitions
+            .place(&membership.segment)
+            .is_none_or(|place| definitions.segments[place as usize].version < membership.version)
+    };
+    if memberships.iter().any(is_newer) {
+        effects.lack_definition();
+    }
+}
+
 /// Removes the memberships of segments that are no longer defined. Returns what changed.
 pub(crate) fn leave_deleted(
     definitions: &Definitions,

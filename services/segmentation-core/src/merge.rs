@@ -13,7 +13,7 @@ use proto::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, recor
 use crate::codec;
 use crate::core::Step;
 use crate::definitions::{Definitions, member_counter};
-use crate::evaluate::{Cause, Worklist, evaluate_all};
+use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::limits;
 use crate::past::{Column, Past};
 use crate::state::State;
@@ -78,6 +78,7 @@ pub(crate) fn moved(
         step.catch_up(key, at, &record.trace_parent);
         step.advance(key, at, &record.trace_parent);
     }
+    compare(step.definitions, &other.memberships, step.effects);
     join(step.state, &other, at, step.definitions);
     step.state.fingerprint = step.definitions.fingerprint;
     let changes = evaluate_all(

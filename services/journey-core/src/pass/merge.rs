@@ -152,7 +152,11 @@ impl Pass<'_> {
 
     /// Everything that happened to either happened to the customer; the path began when the first of them began it.
     fn fold_progress(&mut self, other: Progress) {
-        let Some(path) = self.definitions.paths.get(&other.path) else {
+        let path = self.definitions.paths.get(&other.path);
+        if path.is_none_or(|path| path.version < other.version) {
+            self.effects.lack_definition();
+        }
+        let Some(path) = path else {
             return;
         };
         let first = &path.milestones[0].name;

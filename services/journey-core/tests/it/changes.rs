@@ -1,6 +1,10 @@
 //! Definitions that change under customers who are on them.
 
-use journey_core::{Names, Source, compile};
+use bytes::Bytes;
+use engine::{Core as _, Effects, Input};
+use journey_core::state::State;
+use journey_core::{JourneyCore, Names, Source, compile};
+use proto::stream::v1::{Record, StateMoved, record::Body};
 
 use crate::world::{World, compiled, customer, read};
 
@@ -111,6 +115,51 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     assert_eq!(world.counters.get("path/p/started"), Some(&0));
     assert_eq!(world.counters.get("map/m/present/two"), Some(&0));
     assert_eq!(world.lacking, 1);
+}
+
+#[test]
+fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
+    let kinds = read(PATH);
+    let path = |version| {
+        let sources: Vec<Source<'_>> = kinds
+            .iter()
+            .map(|kind| Source {
+                kind,
+                version,
+                is_current: true,
+            })
+            .collect();
+        compile(&sources, &Names::default()).expect("no faults")
+    };
+    let mut world = World::new(path(2));
+    lines(&mut world, "0d c1 a");
+    let mut moved = world.states[&customer(1)].clone();
+    // Positions are told apart already.
+    moved.positions.clear();
+    let record = Record {
+        customer_id: Bytes::copy_from_slice(customer(2).as_bytes()),
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
+            state: JourneyCore::encode(&moved),
+        })),
+        ..Record::default()
+    };
+    for (definitions, is_lacking) in [
+        (path(2), false),
+        (path(3), false),
+        // The survivor's process has not read the newest definitions yet.
+        (path(1), true),
+        (versions(&[OLD]), true),
+    ] {
+        let (mut survivor, mut effects) = (State::default(), Effects::default());
+        let input = Input::Record {
+            key: &record.customer_id,
+            record: &record,
+        };
+        let now = kernel::Timestamp::from_millis(1);
+        JourneyCore::step(&definitions, &mut survivor, input, now, &mut effects).expect("is taken");
+        assert_eq!(effects.does_lack_definition(), is_lacking);
+    }
 }
 
 #[test]

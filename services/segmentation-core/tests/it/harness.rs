@@ -27,6 +27,8 @@ pub(crate) struct Harness {
     pub(crate) counters: BTreeMap<Box<str>, i64>,
     pub(crate) forwarded: Vec<Record>,
     pub(crate) emitted: Vec<Record>,
+    /// How many steps said that something is not defined.
+    pub(crate) lacking: u32,
     next_id: u32,
 }
 
@@ -67,6 +69,7 @@ impl Harness {
             counters: BTreeMap::new(),
             forwarded: Vec::new(),
             emitted: Vec::new(),
+            lacking: 0,
             next_id: 0,
         }
     }
@@ -148,6 +151,7 @@ impl Harness {
         let read = SegmentationCore::decode(&bytes).expect("a state is read back");
         assert_eq!(read, self.state);
         self.state = read;
+        self.lacking += u32::from(effects.does_lack_definition());
         for (name, change) in effects.counted() {
             *self.counters.entry(name.clone()).or_default() += change;
         }

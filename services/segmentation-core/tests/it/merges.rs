@@ -3,7 +3,7 @@
 use kernel::Timestamp;
 use proto::stream::v1::record::Body;
 
-use crate::harness::{DAY, Harness, compile, customer};
+use crate::harness::{DAY, Harness, compile, compile_version, customer};
 
 const SEGMENTS: [(&str, &str); 3] = [
     ("buyers", "events(\"buy\").exists()"),
@@ -95,4 +95,33 @@ fn an_unknown_customer_may_be_merged() {
     assert_eq!(loser.emitted.len(), 1);
     loser.event("buy", DAY, &[]);
     assert_eq!(loser.forwarded.len(), 1);
+}
+
+#[test]
+fn memberships_are_not_left_by_who_does_not_know_their_segments() {
+    let older = || compile(&SEGMENTS[..1]);
+    let newer = || compile_version(&SEGMENTS[..2], 2);
+    // The definitions of the customer's last decision, those of this one, and whether these may be too old.
+    for (before, now, is_lacking) in [
+        (older(), newer(), false),
+        (newer(), newer(), false),
+        (newer(), older(), true),
+        (newer(), compile(&SEGMENTS), true),
+        (newer(), compile_version(&SEGMENTS, 3), false),
+    ] {
+        let mut loser = Harness::of(2, before);
+        loser.event("buy", 0, &[("value", 20.0.into())]);
+        // As news of another partition, and in its own, where a process takes over.
+        let mut survivor = Harness::of(1, now);
+        loser.merge_into(1, DAY);
+        deliver(&mut loser, &mut survivor);
+        assert_eq!(survivor.lacking, u32::from(is_lacking));
+
+        let mut customer = Harness::of(3, loser.definitions);
+        customer.event("buy", 0, &[("value", 20.0.into())]);
+        customer.definitions = survivor.definitions;
+        customer.event("other", DAY, &[]);
+        assert_eq!(customer.lacking, u32::from(is_lacking));
+        assert_eq!(loser.lacking, 0);
+    }
 }

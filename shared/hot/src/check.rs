@@ -25,10 +25,7 @@ pub(crate) fn partition(count: PartitionCount, partition: PartitionId) -> Result
 }
 
 /// Refuses a commit that no store could take.
-///
-/// # Errors
-/// [`HotError::TooLarge`] where a part or the whole is over a limit, [`HotError::Invalid`] where it contradicts itself.
-pub fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotError> {
+pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotError> {
     at_most(
         "the number of states of a commit",
         commit.states.len(),

@@ -22,8 +22,9 @@ use self::disk::Disk;
 use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Origin,
-    Outgoing, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Head, HotError,
+    HotStore, Origin, Outgoing, Quarantined, Slot, StateKey, Stored, StreamId, StreamName,
+    WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -185,12 +186,12 @@ impl HotStore for EmbeddedStore {
         self.inner.due(slot, until, max)
     }
 
-    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
         if self.fsync {
-            let commit = commit.clone();
+            let commit = Commit::clone(&commit);
             return self.change(move |inner| inner.commit(slot, &commit)).await;
         }
-        self.inner.commit(slot, commit)
+        self.inner.commit(slot, &commit)
     }
 
     async fn append(&self, append: &Append) -> Result<Appended, HotError> {

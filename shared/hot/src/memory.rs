@@ -22,9 +22,9 @@ use self::data::Data;
 pub use self::hook::{Call, Content, Delivery, Hook, Operation};
 use crate::hints::Hints;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
-    Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId, StreamName,
-    StreamRestore, Wake, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
+    HotStore, Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
+    StreamName, StreamRestore, Wake, WakeReceiver, check,
 };
 
 /// How a store in memory behaves.
@@ -260,16 +260,15 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
-        check::commit(self.server.count, commit)?;
-        let content = Content::Commit(slot, commit);
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        let content = Content::Commit(slot, &commit);
         self.call_with(
             slot.partition,
             Operation::Commit,
             content,
             |server, data| {
                 let origins = server.options.origins;
-                let committed = data.commit(slot, commit, origins, server.now_ms())?;
+                let committed = data.commit(slot, &commit, origins, server.now_ms())?;
                 if committed == Committed::Applied {
                     for (name, _) in &commit.outputs {
                         server.hints.wake(StreamId {

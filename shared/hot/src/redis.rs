@@ -45,9 +45,9 @@ use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
-    Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
-    StreamName, StreamRestore, WakeReceiver, check, stored,
+    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
+    HotStore, Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored,
+    StreamId, StreamName, StreamRestore, WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -196,7 +196,7 @@ impl HotStore for RedisStore {
         self.read_due(slot, until, max).await
     }
 
-    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
         self.write(slot, commit).await
     }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
+    Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
     Origin, Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
     WakeReceiver, Writer,
 };
@@ -126,9 +126,8 @@ impl HotStore for JournaledStore {
         self.open_compared(slot, epoch).await
     }
 
-    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
-        hot::check_commit(self.partition_count(), commit)?;
-        let payload = pack_commit(commit);
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        let payload = pack_commit(&commit);
         let bytes = payload.len();
         let row = CommitRow {
             slot,
@@ -143,7 +142,7 @@ impl HotStore for JournaledStore {
             .await
             .map_err(|error| hot_error(slot.partition, error))?;
         self.shared.folds.count(slot, bytes as u64);
-        self.shared.hot.commit(slot, commit).await
+        self.shared.hot.apply(slot, commit).await
     }
 
     async fn append(&self, append: &Append) -> Result<Appended, HotError> {

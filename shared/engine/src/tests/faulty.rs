@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, Commit, Committed, Cursor, Due, Entry, Head, HotError, HotStore, Origin,
-    Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
+    Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Head, HotError, HotStore,
+    Origin, Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
     WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
@@ -84,8 +84,8 @@ impl HotStore for Faulty {
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.pass(self.inner.due(slot, until, max)).await
     }
-    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
-        self.pass(self.inner.commit(slot, commit)).await
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        self.pass(self.inner.apply(slot, commit)).await
     }
     async fn append(&self, append: &Append) -> Result<Appended, HotError> {
         self.pass(self.inner.append(append)).await

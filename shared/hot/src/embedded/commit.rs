@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::head::SlotHead;
 use super::memory::Tail;
 use super::{Inner, keys};
-use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, check, stored};
+use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, stored};
 
 impl Inner {
     /// Raises the epoch of a slot.
@@ -30,9 +30,8 @@ impl Inner {
         self.head(slot)
     }
 
-    /// Applies a commit.
+    /// Applies a commit that was checked.
     pub(super) fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
-        check::commit(self.count, commit)?;
         let mut partition = self.partition(slot.partition)?;
         let head = partition.slots[slot.owner.index()].head;
         if let Some(before) = follows(slot, &head, commit)? {

@@ -4,22 +4,27 @@ use super::keys::CHANNEL;
 use super::library::{Function, LIBRARY};
 use super::reply::{PAYLOAD, number, text, unexpected};
 use super::{RedisStore, pack, restore};
-use crate::{Append, Appended, Commit, Committed, HotError, Origin, Slot, Writer, check, limits};
+use crate::{
+    Append, Appended, CheckedCommit, Committed, HotError, Origin, Slot, Writer, check, limits,
+};
 
 impl RedisStore {
     /// Applies a commit.
-    pub(super) async fn write(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+    pub(super) async fn write(
+        &self,
+        slot: Slot,
+        commit: CheckedCommit<'_>,
+    ) -> Result<Committed, HotError> {
         check::partition(self.count, slot.partition)?;
-        check::commit(self.count, commit)?;
         let field = self.has_origins.then(|| Origin {
             writer: Writer::worker(slot.owner),
             seq: commit.seq,
         });
         let field = field.map_or_else(|| PAYLOAD.to_owned(), |origin| origin.to_string());
-        let pending = self.timers.begin(slot, commit);
+        let pending = self.timers.begin(slot, &commit);
         let function = LIBRARY.name(Function::Commit);
         let moves = pending.moves();
-        let call = pack::commit(&function, &self.keys, slot, commit, moves, &field, None)?;
+        let call = pack::commit(&function, &self.keys, slot, &commit, moves, &field, None)?;
         let permit = self
             .commits
             .acquire()
@@ -30,7 +35,7 @@ impl RedisStore {
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
         match text(next()?)?.as_str() {
             "ok" => {
-                pending.apply(commit);
+                pending.apply(&commit);
                 Ok(Committed::Applied)
             }
             "already" => Ok(Committed::AlreadyApplied),

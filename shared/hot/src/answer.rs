@@ -1,0 +1,82 @@
+//! What a store answers to those who read it.
+
+use bytes::Bytes;
+use kernel::Timestamp;
+
+use crate::{Cursor, Origin, OutboxMessage, StateKey, StreamId, StreamName, Timer};
+
+/// What a partition has seen, as its new owner finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Head {
+    /// The highest epoch that opened the partition.
+    pub epoch: u64,
+    /// The number of the last commit; 0 before the first.
+    pub commit_seq: u64,
+    /// The cursor of every stream that a commit has moved.
+    pub cursors: Vec<(StreamName, Cursor)>,
+    /// The worker's watermark, as its last commit left it.
+    pub watermark: Option<Timestamp>,
+    /// The counters, as the last commit that touched each left it, by name.
+    pub counters: Vec<(Box<str>, i64)>,
+    /// The number of the last outbox message that was forwarded: the highest that [`crate::HotStore::trim_outbox`] removed.
+    pub forwarded_seq: u64,
+}
+
+/// A state as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The state.
+    pub value: Bytes,
+    /// Its timer.
+    pub timer: Timer,
+}
+
+/// One entry of a stream: the packed records of one commit or append.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place.
+    pub cursor: Cursor,
+    /// What was appended.
+    pub payload: Bytes,
+    /// Who wrote it, as its journal counts; absent where nobody keeps a journal.
+    pub origin: Option<Origin>,
+}
+
+/// A message that waits in an outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number in this outbox, from 1, without gaps.
+    pub seq: u64,
+    /// The message.
+    pub message: OutboxMessage,
+}
+
+/// Entries of the index of timers, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// The keys and the times of their entries. An entry counts only where it is the `entry` of its state's timer.
+    pub timers: Vec<(StateKey, Timestamp)>,
+    /// No entry that was not returned is before this; absent where there is none.
+    pub next: Option<Timestamp>,
+}
+
+/// A quarantined entry, as it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Its place in the quarantine.
+    pub cursor: Cursor,
+    /// What was set aside.
+    pub payload: Bytes,
+}
+
+/// A hint that a stream has news. Hints may be spurious; after [`Wake::All`], any may have been missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// This stream was appended to.
+    Stream(StreamId),
+    /// Look at everything.
+    All,
+    /// Another server answers than before, or the same one after a restart: it may have lost what is newest. Open every
+    /// partition again.
+    Reopen,
+}

@@ -1,0 +1,198 @@
+//! The contract of every hot store.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+
+use crate::{
+    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
+    Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId, StreamName,
+    StreamRestore, Wake,
+};
+
+/// The hot store.
+///
+/// # Contract
+/// - [`open`](Self::open) raises the partition's epoch and never lowers it; every commit with a lower one is
+///   [`HotError::Fenced`] from then on and changes nothing.
+/// - [`commit`](Self::commit) takes effect wholly or not at all, once for each (seq, `batch_id`), in the order of `seq`.
+/// - Entries of a stream are returned in the order in which they were appended, each at most once for a growing cursor.
+/// - An entry of the index of timers is returned by [`due`](Self::due) when `until` is at or after its time, oldest
+///   first, until a commit names it as `fired`; the entries that a commit adds are there after it, also one that it
+///   names as fired. An entry that was fired can come back after the next [`open`](Self::open): it no longer counts. A
+///   partition's timers are asked for by its owner only, after [`open`](Self::open).
+/// - What was acknowledged is there after the process dies.
+#[async_trait]
+pub trait HotStore: Send + Sync + fmt::Debug + 'static {
+    /// How many partitions the store was created with.
+    fn partition_count(&self) -> PartitionCount;
+
+    /// Opens a partition for a new owner: raises its epoch to `epoch` and tells what it has seen.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`] where a higher epoch opened it before.
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError>;
+
+    /// Tells what a partition has seen, changing nothing.
+    async fn head(&self, slot: Slot) -> Result<Head, HotError>;
+
+    /// Loads states, in the order of the keys.
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError>;
+
+    /// Reads up to `max` entries after a cursor; does not wait.
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError>;
+
+    /// How many entries a stream holds after a cursor; cheap.
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError>;
+
+    /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
+
+    /// Checks a commit and applies it.
+    ///
+    /// # Errors
+    /// As [`CheckedCommit::try_new`] and [`Self::apply`].
+    async fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
+        let commit = CheckedCommit::try_new(self.partition_count(), commit)?;
+        self.apply(slot, commit).await
+    }
+
+    /// Applies a commit that was checked: what stores implement, and a store around another one calls.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`], [`HotError::Gap`]; [`HotError::Unavailable`] says nothing about whether it took effect: retry
+    /// with the very same commit.
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError>;
+
+    /// Appends from outside: ingest, consent changes, delivery outcomes, the forwarder.
+    ///
+    /// The source decides before the stream's limit does, so that a retry of what was taken is never told to wait.
+    ///
+    /// An origin decides before both: its journal counts without gaps, so every append in sequence moves the mark of its
+    /// writer, also one whose source was taken before. [`Appended::Replayed`] and [`Appended::Overlaps`] then mean that
+    /// nothing of it is in the stream, and never will be: what is above the source's mark is sent again as a new append,
+    /// and whoever restores the stream leaves this one out.
+    ///
+    /// # Errors
+    /// [`HotError::Invalid`] for an append with an origin where the store cannot be restored; [`HotError::Unavailable`]
+    /// says nothing about whether it took effect: retry with the very same append.
+    async fn append(&self, append: &Append) -> Result<Appended, HotError>;
+
+    /// Returns up to `max` messages of a partition's outbox after `after_seq`, oldest first.
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError>;
+
+    /// Removes the messages of an outbox up to `seq`: they are in their target streams.
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError>;
+
+    /// Removes the entries of a stream up to a cursor: its reader has committed them.
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError>;
+
+    /// Returns all counters of a partition.
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError>;
+
+    /// Reads up to `max` quarantined entries after a cursor, oldest first.
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError>;
+
+    /// How many entries are quarantined.
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError>;
+
+    /// Hints about streams with news, from now on. Each subscriber gets its own.
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
+
+    /// The highest sequence taken from each source of a stream.
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError>;
+
+    /// The last append with an origin that a stream took from each writer; empty where nobody keeps a journal. What workers
+    /// commit is not among them: the head of their slot tells.
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
+
+    /// Closes a partition so that it can be restored: from now on its commits are [`HotError::Fenced`], and opens,
+    /// appends with an origin and calls with an older gate are [`HotError::Unavailable`]. A gate that another process left
+    /// behind is taken over after [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`HotError::Invalid`] where the store cannot be restored, such as the embedded one, which is its own journal.
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let _ = (partition, gate);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number, and repeating one changes nothing.
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        let _ = (slot, gate, part);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers, counters, outbox, watermark and
+    /// quarantine, but neither its outputs nor its cursors, which [`Self::restore_stream`] makes anew. Every timer is given
+    /// its entry, whatever `adds_entry` says: a snapshot may have it under another time.
+    ///
+    /// # Errors
+    /// [`HotError::Gap`] where it does not follow; one that was applied before changes nothing.
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        let _ = (slot, gate, commit);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its reader's cursor to
+    /// [`Cursor::START`] and forgets all writers. Repeating the last part changes nothing: no two entries have one origin.
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        let _ = (stream, gate, part);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+
+    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
+    /// [`Self::open`] with higher ones.
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let _ = (partition, gate);
+        Err(HotError::Invalid(
+            "this store cannot be restored from a journal",
+        ))
+    }
+}
+
+/// Receives hints; a full one drops new hints and ends with [`Wake::All`].
+pub type WakeReceiver = tokio::sync::mpsc::Receiver<Wake>;
+
+/// A shared hot store.
+pub type SharedHotStore = Arc<dyn HotStore>;

@@ -175,7 +175,7 @@ impl RedisStore {
         let commit = Commit {
             outputs: Vec::new(),
             cursors: Vec::new(),
-            states: self.with_entries(slot, &commit.states).await?,
+            states: with_entries(&commit.states),
             ..commit.clone()
         };
         let moves = pushes(added(&commit));
@@ -202,28 +202,6 @@ impl RedisStore {
             }),
             _ => Err(unexpected("a reply")),
         }
-    }
-
-    /// The states of a journaled commit, each adding its entry unless the one that it counts on is there: a snapshot gives
-    /// every timer an entry of its own.
-    async fn with_entries(
-        &self,
-        slot: Slot,
-        states: &[StateWrite],
-    ) -> Result<Vec<StateWrite>, HotError> {
-        let keys: Vec<_> = states.iter().map(|state| state.key.clone()).collect();
-        let found = crate::HotStore::load(self, slot, &keys).await?;
-        let is_missing = |state: &StateWrite, found: Option<crate::Stored>| {
-            let entry = found.and_then(|found| found.timer.entry);
-            state.value.is_some() && state.timer.entry.is_some() && state.timer.entry != entry
-        };
-        let both = states.iter().zip(found);
-        Ok(both
-            .map(|(state, found)| StateWrite {
-                adds_entry: state.adds_entry || is_missing(state, found),
-                ..state.clone()
-            })
-            .collect())
     }
 
     pub(super) async fn write_stream(
@@ -280,6 +258,16 @@ fn snapshot_state(state: &StateWrite) -> StateWrite {
         adds_entry: due.is_some(),
         ..state.clone()
     }
+}
+
+/// The states of a journaled commit, each with its entry: what is restored may have it under another time, and an entry
+/// that is there twice is returned once.
+fn with_entries(states: &[StateWrite]) -> Vec<StateWrite> {
+    let with_entry = |state: &StateWrite| StateWrite {
+        adds_entry: state.value.is_some() && state.timer.entry.is_some(),
+        ..state.clone()
+    };
+    states.iter().map(with_entry).collect()
 }
 
 /// The fields of the head of a slot.

@@ -110,11 +110,7 @@ pub(super) async fn restore(
                 )));
             }
             progress.alive().await?;
-            let mut commit = unpack_commit(&row).map_err(failed)?;
-            for write in &mut commit.states {
-                // The entry may have been added by a commit that is only in the snapshot now, under another time.
-                write.adds_entry = write.timer.entry.is_some();
-            }
+            let commit = unpack_commit(&row).map_err(failed)?;
             hot.restore_commit(slot, progress.gate(), &commit).await?;
             progress.commits += 1;
             last_epoch = row.epoch;

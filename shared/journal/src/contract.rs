@@ -20,7 +20,8 @@ pub use self::commits::{
     the_epochs_of_a_slot_never_fall,
 };
 pub use self::cuts::{
-    commits_are_cut_from_the_first, entries_are_cut_for_one_writer, what_is_too_young_is_not_cut,
+    commits_are_cut_from_the_first, entries_are_cut_for_one_writer,
+    many_entries_are_cut_in_batches, what_is_too_young_is_not_cut,
 };
 pub use self::entries::{
     an_entry_is_written_once, entries_are_read_for_one_writer, every_process_has_its_own_number,
@@ -60,6 +61,7 @@ macro_rules! log_contract_tests {
             entries_are_cut_for_one_writer
             entries_are_read_for_one_writer
             every_process_has_its_own_number
+            many_entries_are_cut_in_batches
             of_two_commits_with_a_number_one_wins
             of_two_snapshots_one_is_published
             the_epochs_of_a_slot_never_fall

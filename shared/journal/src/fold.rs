@@ -2,7 +2,8 @@
 //!
 //! Nothing is read from the hot store but what only it knows: which messages were forwarded, how far sources are taken, and
 //! what its streams refused. Then the rows are cut that nobody needs any more: those in the snapshot whose outputs the
-//! readers have consumed by their own snapshots, once they are older than the retention.
+//! readers have consumed by their own snapshots, once they are older than the retention; events, once they are older than
+//! theirs.
 
 mod cut;
 mod inputs;
@@ -15,6 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hot::{HotError, HotStore, Slot};
 use kernel::{Duration, Timestamp};
 
+pub(crate) use self::cut::CutRows;
+use crate::packed::Snapshot;
 use crate::{DEFAULT_RETENTION, Log, LogError};
 
 /// How snapshots are made.
@@ -22,6 +25,8 @@ use crate::{DEFAULT_RETENTION, Log, LogError};
 pub struct FoldOptions {
     /// How long rows are kept that are in a snapshot: a copy of the hot store up to this age needs only them.
     pub retention: Duration,
+    /// How long events are kept after they were accepted; absent for ever. Those that a recovery needs stay for longer.
+    pub event_retention: Option<Duration>,
     /// The clock that the age of rows is measured with: that of the log.
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
@@ -30,6 +35,7 @@ impl Default for FoldOptions {
     fn default() -> Self {
         Self {
             retention: DEFAULT_RETENTION,
+            event_retention: None,
             now: Arc::new(machine_now),
         }
     }
@@ -39,6 +45,7 @@ impl fmt::Debug for FoldOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FoldOptions")
             .field("retention", &self.retention)
+            .field("event_retention", &self.event_retention)
             .finish_non_exhaustive()
     }
 }
@@ -72,6 +79,19 @@ pub enum FoldError {
     /// The hot store failed: try again later.
     #[error(transparent)]
     Hot(#[from] HotError),
+}
+
+/// Cuts the events that a slot has read, as its snapshot says, and that are older than they are kept.
+pub(crate) async fn cut_events(
+    log: &dyn Log,
+    slot: Slot,
+    options: &FoldOptions,
+) -> Result<CutRows, LogError> {
+    let snapshot = match log.snapshot(slot).await? {
+        Some(head) => Snapshot::unpack(&head)?,
+        None => Snapshot::default(),
+    };
+    cut::cut_events(log, slot, &snapshot, options).await
 }
 
 /// Makes the snapshot of a slot anew, if there are commits after it, and cuts what is not needed.

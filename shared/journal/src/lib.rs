@@ -6,6 +6,7 @@
 
 #[cfg(feature = "memory")]
 pub mod contract;
+mod cut;
 mod error;
 mod event_log;
 mod events;
@@ -24,7 +25,7 @@ mod store;
 pub use self::event_log::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LoggedEvent};
 pub use self::fold::{FoldError, FoldOptions, Folded, fold};
 pub use self::log::{
-    CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SharedLog, SnapshotHead,
+    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SharedLog, SnapshotHead,
 };
 #[cfg(feature = "memory")]
 pub use self::memory::{Call, Fault, MemoryLog};

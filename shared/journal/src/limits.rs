@@ -45,6 +45,16 @@ pub(crate) const FOLD_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const FOLD_LEAST_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of commits taken into one snapshot: they are in memory while it is made.
 pub(crate) const FOLD_MOST_BYTES: u64 = 64 * 1024 * 1024;
+/// How often a slot is asked for events that are older than they are kept: so many times while they get that old.
+pub(crate) const EVENT_CUTS: u32 = 24;
+/// The shortest time between: a few statements for each partition.
+pub(crate) const EVENT_CUT_LEAST: Duration = Duration::from_secs(60);
+/// The longest.
+pub(crate) const EVENT_CUT_MOST: Duration = Duration::from_secs(6 * 3_600);
+/// Batches that are cut of a stream before other slots have their turn.
+pub(crate) const CUT_BATCHES: usize = 64;
+/// How long a snapshot counts at the least before it is made anew only so that the events after it can be cut.
+pub(crate) const EVENT_FOLD_AGE: Duration = Duration::from_secs(3_600);
 /// How old commits get before they are folded, where that costs little.
 pub(crate) const FOLD_AGE: Duration = Duration::from_secs(300);
 /// A snapshot that is at most this many times as large as the commits after it is made anew by age.

@@ -75,6 +75,15 @@ pub struct SnapshotHead {
     pub payload: Bytes,
 }
 
+/// What became of a cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cut {
+    /// How many rows lost what they held.
+    pub removed: u64,
+    /// Whether the next row is old enough to go, and stays because its number is above what the caller named.
+    pub is_held: bool,
+}
+
 /// What goes wrong with a log, and what to do then.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -199,9 +208,10 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         replaces: u64,
     ) -> Result<bool, LogError>;
 
-    /// Removes commits up to `seq`, from the first, up to one that was not written before an instant. The caller knows that
-    /// the snapshot has them, and that the readers of their outputs do. The instant is minutes ago at the least, so that no
-    /// append that began before them is under way still. The last commit stays always, so that the next can follow it.
+    /// Removes some commits up to `seq`, from the first, up to one that was not written before an instant: call it again
+    /// until there are none. The caller knows that the snapshot has them, and that the readers of their outputs do. The
+    /// instant is minutes ago at the least, so that no append that began before them is under way still. The last commit
+    /// stays always, so that the next can follow it.
     async fn cut_commits(
         &self,
         slot: Slot,
@@ -209,15 +219,15 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         written_before: Timestamp,
     ) -> Result<u64, LogError>;
 
-    /// Removes entries of a writer in a stream up to `upto.seq`, from the first, up to one that was not written before an
-    /// instant. The caller knows that the reader's snapshot has them. The entry with the highest number stays always, so
-    /// that [`Self::last_entries`] tells it.
+    /// Removes some entries of a writer in a stream up to `upto.seq`, from the first, up to one that was not written before
+    /// an instant: call it again until there are none. The caller knows that the reader's snapshot has them. The entry with
+    /// the highest number loses its source and its payload, and stays, so that [`Self::last_entries`] tells it.
     async fn cut_entries(
         &self,
         stream: StreamId,
         upto: Origin,
         written_before: Timestamp,
-    ) -> Result<u64, LogError>;
+    ) -> Result<Cut, LogError>;
 }
 
 /// A shared log.

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use hot::{Origin, Owner, Slot, StreamId, Writer};
 use kernel::{PartitionId, Timestamp};
 
-use self::state::{State, to_cut, within};
-use crate::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
+use self::state::{State, within};
+use crate::cut::{AgedRow, CUT_ROWS, ERASED_BYTES, plan};
+use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
 
 /// A call of the log, as faults are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,12 +291,20 @@ impl Log for MemoryLog {
         written_before: Timestamp,
     ) -> Result<u64, LogError> {
         self.call(Call::Cut, |state| {
-            let rows = state.commits_of(slot).map(|(row, time)| (row.seq, *time));
-            let cut = to_cut(rows.collect(), seq, written_before);
-            for seq in &cut {
-                state.commits.remove(&(slot, *seq));
-            }
-            Ok(cut.len() as u64)
+            let rows = state.commits_of(slot).map(|(row, create_time)| AgedRow {
+                seq: row.seq,
+                create_time: *create_time,
+                bytes: row.payload.len() as u64,
+            });
+            let rows: Vec<AgedRow> = rows.take(CUT_ROWS + 1).collect();
+            let Some(upto) = plan(&rows, seq, written_before).remove_upto else {
+                return Ok(0);
+            };
+            let before = state.commits.len();
+            state
+                .commits
+                .retain(|(of, seq), _| *of != slot || *seq > upto);
+            Ok((before - state.commits.len()) as u64)
         })
         .await
     }
@@ -305,16 +314,37 @@ impl Log for MemoryLog {
         stream: StreamId,
         upto: Origin,
         written_before: Timestamp,
-    ) -> Result<u64, LogError> {
+    ) -> Result<Cut, LogError> {
         self.call(Call::Cut, |state| {
-            let rows = state
-                .entries_of(stream, upto.writer)
-                .map(|(row, time)| (row.origin.seq, *time));
-            let cut = to_cut(rows.collect(), upto.seq, written_before);
-            for seq in &cut {
-                state.entries.remove(&(stream, upto.writer, *seq));
+            let rows = state.entries_of(stream, upto.writer);
+            let rows = rows.map(|(row, create_time)| {
+                let source = row.source.as_ref().map_or(0, |range| range.source.len());
+                AgedRow {
+                    seq: row.origin.seq,
+                    create_time: *create_time,
+                    bytes: (row.payload.len() + source) as u64 + ERASED_BYTES,
+                }
+            });
+            let rows: Vec<AgedRow> = rows.take(CUT_ROWS + 1).collect();
+            let plan = plan(&rows, upto.seq, written_before);
+            let before = state.entries.len();
+            if let Some(last) = plan.remove_upto {
+                state.entries.retain(|(of, writer, seq), _| {
+                    (*of, *writer) != (stream, upto.writer) || *seq > last
+                });
             }
-            Ok(cut.len() as u64)
+            let mut removed = (before - state.entries.len()) as u64;
+            if let Some(last) = plan.erase
+                && let Some((row, _)) = state.entries.get_mut(&(stream, upto.writer, last))
+            {
+                row.source = None;
+                row.payload = Bytes::new();
+                removed += 1;
+            }
+            Ok(Cut {
+                removed,
+                is_held: plan.is_held,
+            })
         })
         .await
     }

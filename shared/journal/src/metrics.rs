@@ -21,12 +21,25 @@ pub(crate) enum Row {
     Commit,
     /// An append from outside.
     Entry,
+    /// An append of events from outside.
+    Event,
+}
+
+impl Row {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Entry => "entry",
+            Self::Event => "event",
+        }
+    }
 }
 
 struct Instruments {
     append_duration: Histogram<f64>,
     append_failures: Counter<u64>,
     recoveries: Counter<u64>,
+    removed_rows: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
@@ -48,16 +61,17 @@ static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
             .with_unit("{partition}")
             .with_description("Partitions whose hot store was brought up to the journal")
             .build(),
+        removed_rows: meter
+            .u64_counter("happypath.journal.removed.rows")
+            .with_unit("{row}")
+            .with_description("Rows that were removed because no recovery needs them and they are older than the retention, by row")
+            .build(),
     }
 });
 
 /// A row is in the journal, or was not taken.
 pub(crate) fn appended(row: Row, is_in: bool, took: Duration) {
-    let row = match row {
-        Row::Commit => "commit",
-        Row::Entry => "entry",
-    };
-    let labels = [KeyValue::new("row", row)];
+    let labels = [KeyValue::new("row", row.label())];
     if is_in {
         INSTRUMENTS
             .append_duration
@@ -70,4 +84,12 @@ pub(crate) fn appended(row: Row, is_in: bool, took: Duration) {
 /// A partition was recovered.
 pub(crate) fn recovered() {
     INSTRUMENTS.recoveries.add(1, &[]);
+}
+
+/// Rows were removed.
+pub(crate) fn removed(row: Row, count: u64) {
+    if count > 0 {
+        let labels = [KeyValue::new("row", row.label())];
+        INSTRUMENTS.removed_rows.add(count, &labels);
+    }
 }

@@ -1,8 +1,8 @@
 //! The log in SQL: SQLite for one machine, Postgres for several.
 //!
 //! What all partitions of a process append at the same time is written by one statement (on SQLite: in one transaction),
-//! and acknowledged when the database has it. It does not decide when to cut or to make snapshots, and never changes a
-//! row.
+//! and acknowledged when the database has it. It does not decide when to cut or to make snapshots, and changes no row but
+//! the last of a writer, which loses what it held.
 //!
 //! # Why no row is locked
 //! A commit is refused unless, as its statement sees the database, the lease of its slot has its epoch and the commit
@@ -45,7 +45,7 @@ pub(crate) use self::payload::unpack;
 use self::queue::Queue;
 pub(crate) use self::statements::{Statements, failed, signed, unsigned};
 use crate::metrics::{self, Row};
-use crate::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
+use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
 
 /// The name of the chain of migrations.
 const OWNER: &str = "journal";
@@ -198,7 +198,7 @@ impl Log for SqlLog {
         stream: StreamId,
         upto: Origin,
         written_before: Timestamp,
-    ) -> Result<u64, LogError> {
+    ) -> Result<Cut, LogError> {
         self.statements
             .cut_entries(stream, upto, written_before)
             .await

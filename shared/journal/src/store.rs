@@ -8,6 +8,7 @@ mod append;
 mod background;
 mod lane;
 mod recovery;
+mod retention;
 
 use std::fmt;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod file;
 mod flags;
 mod layers;
 mod mask;
+mod retention;
 mod setting;
 mod value;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub replicas_acked: u16,
     /// How long the journal keeps what its snapshots have.
     pub journal_retention: kernel::Duration,
+    /// How long the event log keeps events; absent for ever.
+    pub event_retention: Option<kernel::Duration>,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
     /// How many partitions the installation has.
@@ -166,6 +169,8 @@ impl Config {
         let replicas_acked = layers.required("replicas_acked", value::replicas_acked, faults);
         let journal_retention =
             layers.required("journal_retention", value::journal_retention, faults);
+        let event_retention = layers.required("event_retention", value::event_retention, faults);
+        retention::check(layers, journal_retention, event_retention, faults);
         let database = layers.required("database", value::database, faults);
         let partitions = layers.required("partitions", value::partitions, faults);
         let clock = layers.required("clock", value::clock, faults);
@@ -197,6 +202,7 @@ impl Config {
             durability,
             replicas_acked,
             journal_retention: journal_retention?,
+            event_retention: event_retention?,
             database,
             partitions: partitions?,
             clock: clock?,

@@ -82,6 +82,28 @@ impl Context {
         })
     }
 
+    /// Loads the definitions of a service, and keeps up with changes until the process is told to end.
+    ///
+    /// # Errors
+    /// [`StartError::Service`] where the database does not answer, or holds definitions that this program does not
+    /// understand.
+    pub async fn load_definitions<C: Catalog>(
+        &self,
+        service: &'static str,
+        catalog: C,
+    ) -> Result<Arc<DefinitionStore<C>>, StartError> {
+        self.database
+            .migrate("definitions", definitions::migrations())
+            .await
+            .map_err(|error| StartError::service(service, error))?;
+        let store = DefinitionStore::load(self.database.clone(), service, catalog)
+            .await
+            .map_err(|error| StartError::service(service, error))?;
+        let poll = Arc::clone(&store).poll();
+        tokio::spawn(self.shutdown.clone().run_until_cancelled_owned(poll));
+        Ok(store)
+    }
+
     /// What an engine of this process needs to start, with the definitions that its core reads.
     pub fn engine_config<C: Core>(
         &self,
@@ -233,6 +255,7 @@ async fn journaled(
 ) -> Result<SharedHotStore, StartError> {
     let fold = FoldOptions {
         retention: config.journal_retention,
+        event_retention: config.event_retention,
         ..FoldOptions::default()
     };
     let store = JournaledStore::start(hot, log, &config.worker, fold, stop)

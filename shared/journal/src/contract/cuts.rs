@@ -1,11 +1,13 @@
-//! Cases about what is removed: a beginning, never the last.
+//! Cases about what is removed: a beginning, never the number of the last.
 
 use bytes::Bytes;
-use hot::Origin;
+use futures::future::join_all;
+use hot::{Origin, SourceRange};
 use kernel::Timestamp;
 
 use super::{SLOT, STREAM, Subject, commit, entry, seqs, slot, with_commits};
-use crate::{CommitRow, Journaled, LogError, SnapshotHead};
+use crate::cut::CUT_ROWS;
+use crate::{CommitRow, Cut, EntryRow, Journaled, LogError, SharedLog, SnapshotHead};
 
 /// The head knows what is left, and the next commit follows the last, also where all others are gone.
 pub async fn commits_are_cut_from_the_first(subject: &mut impl Subject) {
@@ -47,33 +49,86 @@ pub async fn commits_are_cut_from_the_first(subject: &mut impl Subject) {
     assert_eq!(next, Journaled::Written);
 }
 
-/// Others keep theirs, and the last one of each stays.
+/// Others keep theirs, and the last one of each stays, without what it held.
 pub async fn entries_are_cut_for_one_writer(subject: &mut impl Subject) {
     let log = subject.open().await;
     for seq in 1..=4 {
         for writer in [1, 2] {
-            log.append_entry(entry(writer, seq)).await.expect("appends");
+            log.append_entry(sourced(writer, seq))
+                .await
+                .expect("appends");
         }
     }
-    for (upto, removed, left) in [(1, 1, &[2, 3, 4][..]), (9, 2, &[4]), (9, 0, &[4])] {
+    let erased = EntryRow {
+        payload: Bytes::new(),
+        ..entry(1, 4)
+    };
+    let kept = [sourced(1, 2), sourced(1, 3), sourced(1, 4)];
+    for (upto, removed, is_held, left) in [
+        (1, 1, true, &kept[..]),
+        (3, 2, true, &kept[2..]),
+        (3, 0, true, &kept[2..]),
+        (9, 1, false, std::slice::from_ref(&erased)),
+        (9, 0, false, std::slice::from_ref(&erased)),
+    ] {
         let upto = Origin {
             seq: upto,
             ..entry(1, 1).origin
         };
         let cut = log.cut_entries(STREAM, upto, Timestamp::MAX).await;
-        assert_eq!(cut.expect("cuts"), removed);
-        let from_start = Origin { seq: 0, ..upto };
-        let entries = log.entries(STREAM, from_start, usize::MAX).await;
-        let found: Vec<u64> = entries
-            .expect("reads")
-            .iter()
-            .map(|row| row.origin.seq)
-            .collect();
-        assert_eq!(found, left);
+        assert_eq!(cut.expect("cuts"), Cut { removed, is_held });
+        assert_eq!(entries_of(&log, 1).await, left);
     }
+    assert_eq!(entries_of(&log, 2).await.len(), 4);
     let mut last = log.last_entries(STREAM).await.expect("reads");
     last.sort_unstable();
     assert_eq!(last, [entry(1, 4).origin, entry(2, 4).origin]);
+    // Its writer goes on, and what was erased goes then; a retry brings nothing back.
+    for seq in [4, 5] {
+        log.append_entry(sourced(1, seq)).await.expect("appends");
+    }
+    assert_eq!(entries_of(&log, 1).await, [erased, sourced(1, 5)]);
+    let cut = log.cut_entries(STREAM, entry(1, 4).origin, Timestamp::MAX);
+    assert_eq!(cut.await.expect("cuts").removed, 1);
+    assert_eq!(entries_of(&log, 1).await, [sourced(1, 5)]);
+}
+
+/// So that no statement takes long.
+pub async fn many_entries_are_cut_in_batches(subject: &mut impl Subject) {
+    let log = subject.open().await;
+    let most = CUT_ROWS as u64;
+    let appends = (1..=most + 20).map(|seq| log.append_entry(sourced(1, seq)));
+    for appended in join_all(appends).await {
+        appended.expect("appends");
+    }
+    let upto = entry(1, most + 10).origin;
+    for (removed, is_held) in [(most, false), (10, true), (0, true)] {
+        let cut = log.cut_entries(STREAM, upto, Timestamp::MAX).await;
+        assert_eq!(cut.expect("cuts"), Cut { removed, is_held });
+    }
+    let left = entries_of(&log, 1).await;
+    let left: Vec<u64> = left.iter().map(|row| row.origin.seq).collect();
+    assert_eq!(left, (most + 11..=most + 20).collect::<Vec<u64>>());
+}
+
+fn sourced(writer: u32, seq: u64) -> EntryRow {
+    EntryRow {
+        source: Some(SourceRange {
+            source: "file".into(),
+            first: seq,
+            last: seq,
+        }),
+        ..entry(writer, seq)
+    }
+}
+
+async fn entries_of(log: &SharedLog, writer: u32) -> Vec<EntryRow> {
+    let from_start = Origin {
+        seq: 0,
+        ..entry(writer, 1).origin
+    };
+    let entries = log.entries(STREAM, from_start, usize::MAX).await;
+    entries.expect("reads")
 }
 
 /// Whatever its number.
@@ -85,6 +140,6 @@ pub async fn what_is_too_young_is_not_cut(subject: &mut impl Subject) {
     let never = Timestamp::MIN;
     let commits = log.cut_commits(SLOT, 3, never).await.expect("cuts");
     let entries = log.cut_entries(STREAM, entry(1, 3).origin, never).await;
-    assert_eq!((commits, entries.expect("cuts")), (0, 0));
+    assert_eq!((commits, entries.expect("cuts")), (0, Cut::default()));
     assert_eq!(seqs(&log, SLOT).await, [1, 2, 3]);
 }

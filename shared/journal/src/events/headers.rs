@@ -61,7 +61,7 @@ static SELECT_ROWS: LazyLock<String> = LazyLock::new(|| {
         .collect();
     format!(
         "SELECT stream, partition, writer, seq, first_time, payload FROM journal_entry \
-         WHERE (stream, partition, writer, seq) IN ({})",
+         WHERE span IS NOT NULL AND (stream, partition, writer, seq) IN ({})",
         rows.join(", ")
     )
 });
@@ -89,7 +89,7 @@ impl Statements {
         rows.iter().map(read).collect()
     }
 
-    /// The payloads of up to [`ROWS`] rows, in any order.
+    /// The payloads of up to [`ROWS`] rows, in any order, but for those that were removed since they were looked at.
     pub(crate) async fn payloads(&self, keys: &[RowKey]) -> Result<Vec<(RowKey, Bytes)>, LogError> {
         let Some(last) = keys.last() else {
             return Ok(Vec::new());

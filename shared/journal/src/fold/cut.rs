@@ -2,14 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Slot, StreamId, StreamName, Writer};
+use hot::{Origin, Slot, StreamId, StreamName, Writer};
 use kernel::Timestamp;
 
 use super::FoldOptions;
+use crate::metrics::{self, Row};
 use crate::packed::{Snapshot, origin};
 use crate::readers::{inputs_of, reader_of};
 use crate::recover::consumed_upto;
 use crate::{Log, LogError, limits};
+
+/// What a cut came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct CutRows {
+    /// How many rows are gone.
+    pub(crate) removed: u64,
+    /// Whether there may be more to remove at once: enough was done for now.
+    pub(crate) has_more: bool,
+    /// Whether rows stay that are old enough, because the snapshot does not say that their reader has consumed them.
+    pub(crate) is_held: bool,
+}
 
 /// Cuts the commits of a slot and the entries that it has read. Returns how many rows are gone.
 pub(super) async fn cut(
@@ -19,58 +31,139 @@ pub(super) async fn cut(
     options: &FoldOptions,
 ) -> Result<u64, LogError> {
     let before = (options.now)() - options.retention;
-    let mut cut = 0;
-    let needless = needless_commits(log, slot, snapshot).await?;
-    if needless > 0 {
-        cut += log.cut_commits(slot, needless, before).await?;
-    }
+    let mut cut = cut_commits(log, slot, snapshot, before).await?;
     for name in inputs_of(slot.owner).filter(|name| !is_event_log(*name)) {
-        let stream = StreamId {
-            name,
-            partition: slot.partition,
+        let partition = slot.partition;
+        let work = Work {
+            stream: StreamId { name, partition },
+            before,
+            row: Row::Entry,
+            batches: usize::MAX,
         };
-        cut += cut_entries(log, stream, snapshot, before).await?;
+        cut += cut_entries(log, work, snapshot).await?.removed;
+    }
+    Ok(cut + cut_events(log, slot, snapshot, options).await?.removed)
+}
+
+/// Cuts the events that a slot has read and that are older than the event log is kept for: some of them, so that other
+/// slots need not wait where there are many.
+pub(crate) async fn cut_events(
+    log: &dyn Log,
+    slot: Slot,
+    snapshot: &Snapshot,
+    options: &FoldOptions,
+) -> Result<CutRows, LogError> {
+    let mut cut = CutRows::default();
+    let Some(retention) = options.event_retention else {
+        return Ok(cut);
+    };
+    for name in inputs_of(slot.owner).filter(|name| is_event_log(*name)) {
+        let partition = slot.partition;
+        let work = Work {
+            stream: StreamId { name, partition },
+            before: (options.now)() - retention,
+            row: Row::Event,
+            batches: limits::CUT_BATCHES,
+        };
+        let of_stream = cut_entries(log, work, snapshot).await?;
+        cut.removed += of_stream.removed;
+        cut.has_more |= of_stream.has_more;
+        cut.is_held |= of_stream.is_held;
     }
     Ok(cut)
 }
 
-/// Cuts the entries of a stream that its reader has consumed. None of them while there is one with a source that is not
-/// consumed: the stream may have refused it because its range was there already, and what has that range tells so.
-async fn cut_entries(
+/// Entries of these streams are kept for longer: they are what happened to customers.
+const fn is_event_log(name: StreamName) -> bool {
+    matches!(name, StreamName::Events | StreamName::EventsBulk)
+}
+
+async fn cut_commits(
     log: &dyn Log,
-    stream: StreamId,
+    slot: Slot,
     snapshot: &Snapshot,
     before: Timestamp,
 ) -> Result<u64, LogError> {
+    let needless = needless_commits(log, slot, snapshot).await?;
+    let mut cut = 0;
+    loop {
+        let removed = match needless {
+            0 => 0,
+            _ => log.cut_commits(slot, needless, before).await?,
+        };
+        if removed == 0 {
+            return Ok(cut);
+        }
+        metrics::removed(Row::Commit, removed);
+        cut += removed;
+    }
+}
+
+/// Which entries are to be cut.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    stream: StreamId,
+    /// Those written before this instant.
+    before: Timestamp,
+    row: Row,
+    /// In so many batches at the most.
+    batches: usize,
+}
+
+/// Cuts the entries of a stream that its reader has consumed.
+async fn cut_entries(log: &dyn Log, work: Work, snapshot: &Snapshot) -> Result<CutRows, LogError> {
+    let mut cut = CutRows::default();
+    let mut batches = work.batches;
+    for upto in needless_entries(log, work.stream, snapshot).await? {
+        loop {
+            if batches == 0 {
+                cut.has_more = true;
+                return Ok(cut);
+            }
+            let batch = log.cut_entries(work.stream, upto, work.before).await?;
+            metrics::removed(work.row, batch.removed);
+            cut.removed += batch.removed;
+            if batch.removed == 0 {
+                cut.is_held |= batch.is_held;
+                break;
+            }
+            batches -= 1;
+        }
+    }
+    Ok(cut)
+}
+
+/// The last entry of each writer that no recovery looks at.
+///
+/// Where an entry with a source is not consumed, the stream may have refused it because its range was there already, and
+/// what has that range tells so: then those stay that a recovery looks at to find out.
+async fn needless_entries(
+    log: &dyn Log,
+    stream: StreamId,
+    snapshot: &Snapshot,
+) -> Result<Vec<Origin>, LogError> {
     let seen = snapshot.marks(stream.name).seen;
+    let mut has_sources = false;
     let mut consumed = Vec::new();
     for last in log.last_entries(stream).await? {
         let seen = seen.get(&last.writer).copied().unwrap_or(0);
-        let upto = origin(
-            last.writer,
-            seen.max(snapshot.settled(stream.name, last.writer)),
-        );
+        let settled = snapshot.settled(stream.name, last.writer);
+        let upto = origin(last.writer, seen.max(settled));
         let mut after = upto;
-        while after.seq < last.seq {
+        while after.seq < last.seq && !has_sources {
             let rows = log.entries(stream, after, limits::READ_BYTES).await?;
-            if rows.iter().any(|row| row.source.is_some()) {
-                return Ok(0);
-            }
+            has_sources = rows.iter().any(|row| row.source.is_some());
             let Some(row) = rows.last() else { break };
             after = row.origin;
         }
         consumed.push(upto);
     }
-    let mut cut = 0;
-    for upto in consumed.into_iter().filter(|upto| upto.seq > 0) {
-        cut += log.cut_entries(stream, upto, before).await?;
+    if has_sources {
+        for upto in &mut consumed {
+            upto.seq = upto.seq.saturating_sub(limits::ENTRIES_LOOKED_BACK);
+        }
     }
-    Ok(cut)
-}
-
-/// Entries of these streams are kept: they are what happened to customers, and readable for ever.
-const fn is_event_log(name: StreamName) -> bool {
-    matches!(name, StreamName::Events | StreamName::EventsBulk)
+    Ok(consumed)
 }
 
 /// The last commit that the snapshot has, and whose outputs the snapshots of their readers have.

@@ -127,12 +127,3 @@ pub(super) fn within<'a, T: Clone + 'a>(
     }
     taken
 }
-
-/// Which numbers go: from the first, up to and with `seq`, before the first that is too young, and before the last.
-pub(super) fn to_cut(rows: Vec<(u64, Timestamp)>, seq: u64, written_before: Timestamp) -> Vec<u64> {
-    let last = rows.last().map_or(0, |(last, _)| *last);
-    rows.into_iter()
-        .take_while(|(number, time)| *number <= seq && *number < last && *time < written_before)
-        .map(|(number, _)| number)
-        .collect()
-}

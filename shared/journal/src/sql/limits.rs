@@ -20,7 +20,7 @@ pub(super) const APPEND: Duration = Duration::from_secs(8);
 pub(super) const STATEMENT: Duration = Duration::from_secs(10);
 /// Bytes from which a payload is compressed: below, there is little to gain.
 pub(super) const COMPRESS_BYTES: usize = 1_024;
-/// Rows looked at by one statement that reads, and removed by one that cuts.
+/// Rows looked at by one statement that reads.
 pub(super) const ROWS: i64 = 1_000;
 /// Bytes of a payload once unpacked: what says more is damaged. Four times what the hot store takes in one commit, for the
 /// overhead of packing.

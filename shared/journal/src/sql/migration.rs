@@ -1,6 +1,6 @@
 //! The tables of the log.
 //!
-//! Rows are added and removed, never changed, so pages need no room for updates. Postgres keeps payloads as they come: they
+//! Rows are added and removed, and hardly ever changed, so pages need no room for updates. Postgres keeps payloads as they come: they
 //! are compressed already.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};

@@ -1,9 +1,11 @@
-//! What a journaled store does beside its calls: brings accepted appends through, and folds commits into snapshots.
+//! What a journaled store does beside its calls: brings accepted appends through, folds commits into snapshots, and cuts
+//! what is too old.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use hot::{Slot, StreamId};
+use hot::{Owner, Slot, StreamId};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +26,8 @@ struct Backlog {
     /// At how many of them it is looked at.
     next: u64,
     since: Instant,
+    /// When its events are to be cut.
+    cut_at: Instant,
 }
 
 impl FoldWatch {
@@ -33,6 +37,7 @@ impl FoldWatch {
             bytes: 0,
             next: 0,
             since: Instant::now(),
+            cut_at: Instant::now(),
         });
     }
 
@@ -67,6 +72,33 @@ impl FoldWatch {
         }
     }
 
+    /// The slots whose events are to be cut now, and whether their snapshots are old; they are asked for again after so long.
+    pub(super) fn take_cuts(&self, owner: Owner, next: Duration) -> Vec<(Slot, bool)> {
+        let now = Instant::now();
+        let mut slots = self.slots();
+        let due = slots.iter_mut();
+        let due = due.filter(|(slot, backlog)| slot.owner == owner && backlog.cut_at <= now);
+        due.map(|(slot, backlog)| {
+            backlog.cut_at = now + next;
+            (*slot, backlog.since.elapsed() >= limits::EVENT_FOLD_AGE)
+        })
+        .collect()
+    }
+
+    /// There are more events to cut in a slot.
+    pub(super) fn cut_again(&self, slot: Slot) {
+        if let Some(backlog) = self.slots().get_mut(&slot) {
+            backlog.cut_at = Instant::now();
+        }
+    }
+
+    /// A slot has a new snapshot.
+    pub(super) fn folded(&self, slot: Slot) {
+        if let Some(backlog) = self.slots().get_mut(&slot) {
+            backlog.since = Instant::now();
+        }
+    }
+
     fn slots(&self) -> MutexGuard<'_, BTreeMap<Slot, Backlog>> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,6 +122,7 @@ impl JournaledStore {
                 loop {
                     tokio::time::sleep(limits::FOLD_INTERVAL).await;
                     Box::pin(store.fold_due()).await;
+                    Box::pin(store.cut_events_due()).await;
                 }
             };
             stop.run_until_cancelled(work).await

@@ -2,7 +2,7 @@
 
 use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
-use journal::{EntryRow, EventLog, EventQuery, EventsBy, LoggedEvent, SharedLog};
+use journal::{EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog};
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::record::Body;
@@ -228,4 +228,115 @@ async fn narrow_rows_are_in_the_order_of_time_from_page_to_page() {
     let found = search(&events, &query, 7).await;
     assert_eq!(found.len(), 50);
     assert!(found.is_sorted_by_key(|logged| logged.time));
+}
+
+/// What a search of all finds after the first pages were read and the beginning of the log was cut: the rest of what is
+/// left, without what was on those pages.
+async fn a_search_goes_on_where_the_log_was_cut(mut subject: Sql) {
+    let log = subject.open().await;
+    let all = fill(&log).await;
+    let events = EventLog::open(subject.database(), partitions())
+        .await
+        .expect("opens");
+    let query = EventQuery {
+        by: EventsBy::All,
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+    };
+    // Places in the middle of rows, at their ends, and in several groups of partitions.
+    let mut places = Vec::new();
+    let mut after = None;
+    loop {
+        let page = events.read(&query, after, 7).await.expect("reads");
+        let Some(next) = page.next else { break };
+        after = Some(next);
+        places.push(next);
+    }
+    let before: Vec<Vec<String>> = rests(&events, &query, &places).await;
+
+    let mut removed = 0;
+    for stream in streams() {
+        for last in log.last_entries(stream).await.expect("reads") {
+            let upto = Origin {
+                seq: match last.writer.number() % 3 {
+                    0 => last.seq,
+                    _ => last.seq / 2,
+                },
+                ..last
+            };
+            let cut = log.cut_entries(stream, upto, Timestamp::MAX).await;
+            removed += cut.expect("cuts").removed;
+        }
+    }
+    assert!(removed > 100, "{removed} rows");
+    let left: Vec<String> = search(&events, &query, 100).await.iter().map(id).collect();
+    assert!(!left.is_empty() && left.len() < all.len());
+    let after = rests(&events, &query, &places).await;
+    for (before, after) in before.iter().zip(&after) {
+        let expected: Vec<&String> = before.iter().filter(|id| left.contains(id)).collect();
+        assert_eq!(after.iter().collect::<Vec<_>>(), expected);
+    }
+    // Nothing is found of what is gone, and all of what is not.
+    let mut expected = Vec::new();
+    for stream in streams() {
+        for last in log.last_entries(stream).await.expect("reads") {
+            let from_start = Origin { seq: 0, ..last };
+            let rows = log.entries(stream, from_start, usize::MAX).await;
+            for row in rows.expect("reads") {
+                let batch = Batch::decode(row.payload).expect("a batch");
+                let ids = batch.records.into_iter().filter_map(|record| match record {
+                    Record {
+                        body: Some(Body::Event(event)),
+                        ..
+                    } => Some(event.event_id),
+                    _ => None,
+                });
+                expected.extend(ids);
+            }
+        }
+    }
+    let mut left = left;
+    expected.sort_unstable();
+    left.sort_unstable();
+    assert_eq!(left, expected);
+}
+
+fn id(logged: &LoggedEvent) -> String {
+    logged.event.event_id.clone()
+}
+
+fn streams() -> Vec<StreamId> {
+    let names = [StreamName::Events, StreamName::EventsBulk];
+    let of = |name| partitions().iter().map(move |partition| (name, partition));
+    let pairs = names.into_iter().flat_map(of);
+    pairs
+        .map(|(name, partition)| StreamId { name, partition })
+        .collect()
+}
+
+/// What is found after each place, in order of time.
+async fn rests(log: &EventLog, query: &EventQuery, places: &[EventPlace]) -> Vec<Vec<String>> {
+    let mut rests = Vec::new();
+    for place in places.iter().step_by(9) {
+        let (mut found, mut after) = (Vec::new(), Some(*place));
+        while after.is_some() {
+            let page = log.read(query, after, 1_000).await.expect("reads");
+            found.extend(page.events);
+            after = page.next;
+        }
+        // Pages end elsewhere in a shorter log, and each is in order by itself.
+        found.sort_by_key(|logged| (logged.time, id(logged)));
+        rests.push(found.iter().map(id).collect());
+    }
+    rests
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_the_log_was_cut_in_sqlite() {
+    a_search_goes_on_where_the_log_was_cut(Sql::sqlite()).await;
+}
+
+#[tokio::test]
+async fn a_search_goes_on_where_the_log_was_cut_in_postgres() {
+    a_search_goes_on_where_the_log_was_cut(Sql::postgres()).await;
 }

@@ -32,6 +32,7 @@ fn check(
     seed: u64,
     fault_percent: u64,
     retention_s: u64,
+    event_retention_s: Option<u64>,
     actions: &[Action],
 ) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -40,7 +41,7 @@ fn check(
         .build()
         .map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let mut world = World::new(seed, fault_percent, retention_s).await;
+        let mut world = World::new(seed, fault_percent, retention_s, event_retention_s).await;
         for action in actions {
             world.act(*action).await;
         }
@@ -58,8 +59,9 @@ proptest! {
         seed in any::<u64>(),
         fault_percent in prop_oneof![Just(0_u64), 1..25_u64],
         retention_s in prop_oneof![Just(0_u64), Just(20), Just(3_600)],
+        event_retention_s in prop_oneof![Just(None), Just(Some(0_u64)), Just(Some(20))],
         actions in actions(),
     ) {
-        check(seed, fault_percent, retention_s, &actions).map_err(TestCaseError::fail)?;
+        check(seed, fault_percent, retention_s, event_retention_s, &actions).map_err(TestCaseError::fail)?;
     }
 }

@@ -6,4 +6,5 @@ mod interleavings;
 mod journaled;
 mod memory;
 mod outage;
+mod retention;
 mod sql;

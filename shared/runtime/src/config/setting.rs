@@ -57,6 +57,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "a duration from 1m to 30d, such as 1h",
     },
     Setting {
+        name: "event_retention",
+        flag: "event-retention",
+        help: "How long the event log of durability level journal keeps events after they were accepted; what a recovery \
+               needs stays for longer",
+        expected: "forever, or a duration from 1h to 3650d that is not below journal_retention, such as 90d",
+    },
+    Setting {
         name: "database",
         flag: "database",
         help: "Where definitions, identities and leases are",

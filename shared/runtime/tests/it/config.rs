@@ -191,6 +191,24 @@ fn durability_follows_the_stores_unless_it_is_set() {
 }
 
 #[test]
+fn events_are_kept_for_ever_unless_somebody_says_how_long() {
+    for (flags, expected) in [
+        (vec![], None),
+        (vec![("event_retention", "forever")], None),
+        (vec![("event_retention", "1h")], Some("1h")),
+        (vec![("event_retention", "90d")], Some("90d")),
+        (
+            vec![("journal_retention", "2d"), ("event_retention", "48h")],
+            Some("2d"),
+        ),
+    ] {
+        let config = load(None, &[], &flags).expect("valid");
+        let found = config.event_retention.map(|length| length.to_string());
+        assert_eq!(found.as_deref(), expected, "{flags:?}");
+    }
+}
+
+#[test]
 fn levels_that_do_not_fit_the_store_are_refused() {
     let redis = ("hot_store", "redis://cache");
     for (flags, fault) in [
@@ -221,6 +239,22 @@ fn levels_that_do_not_fit_the_store_are_refused() {
         (
             vec![redis, ("journal_retention", "1s")],
             "expected a duration from 1m to 30d, such as 1h",
+        ),
+        (
+            vec![redis, ("event_retention", "59m")],
+            "event_retention = \"59m\" (from --event-retention): expected forever, or a duration from 1h to 3650d",
+        ),
+        (
+            vec![redis, ("event_retention", "never")],
+            "event_retention = \"never\" (from --event-retention): expected forever, or",
+        ),
+        (
+            vec![
+                redis,
+                ("journal_retention", "2d"),
+                ("event_retention", "1d"),
+            ],
+            "event_retention = \"1d\" (from --event-retention): is below journal_retention, 2d",
         ),
     ] {
         let faults = load(None, &[], &flags).expect_err("faulty");

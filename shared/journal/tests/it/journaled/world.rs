@@ -98,7 +98,12 @@ fn slots() -> Vec<Slot> {
 }
 
 impl World {
-    pub(super) async fn new(seed: u64, fault_percent: u64, retention_s: u64) -> Self {
+    pub(super) async fn new(
+        seed: u64,
+        fault_percent: u64,
+        retention_s: u64,
+        event_retention_s: Option<u64>,
+    ) -> Self {
         let chance = Arc::new(Chance {
             state: AtomicU64::new(seed),
             fault_percent,
@@ -138,14 +143,17 @@ impl World {
             let partition = PARTITIONS[number % 2];
             Client::new(number, StreamId { name, partition }, number != 2)
         };
-        let millis = i64::try_from(retention_s * 1_000).expect("short");
+        let seconds = |length: u64| {
+            kernel::Duration::from_millis(i64::try_from(length * 1_000).expect("short"))
+        };
         let mut world = Self {
             chance,
             hot: MemoryStore::new(count, options),
             log: Arc::new(log),
             leases,
             fold: FoldOptions {
-                retention: kernel::Duration::from_millis(millis),
+                retention: seconds(retention_s),
+                event_retention: event_retention_s.map(seconds),
                 now: Arc::new(now),
             },
             processes: Vec::new(),

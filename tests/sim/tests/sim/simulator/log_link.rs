@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::Delivery;
 use hot::{Origin, Slot, StreamId, Writer};
-use journal::{CommitRow, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead};
+use journal::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead};
 use kernel::{PartitionId, Timestamp};
 
 use super::leases::MemoryLeases;
@@ -168,7 +168,7 @@ impl Log for LogLink {
         stream: StreamId,
         upto: Origin,
         written_before: Timestamp,
-    ) -> Result<u64, LogError> {
+    ) -> Result<Cut, LogError> {
         call!(
             self,
             false,

@@ -40,6 +40,7 @@ pub(crate) async fn connect(
     let clock = Arc::clone(shared);
     let fold = FoldOptions {
         retention: shared.options.retention,
+        event_retention: None,
         now: Arc::new(move || clock.log_time()),
     };
     let journal = JournaledStore::start(hot, log, &link.name, fold, stop).await?;

@@ -64,10 +64,16 @@ impl<C: Core> Ownership<C> {
     pub(crate) async fn run(mut self) {
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
+            // A round that began goes on: a statement whose answer nobody waits for could still take effect, after
+            // everything was given back.
+            let late = async {
+                stop.cancelled().await;
+                tokio::time::sleep(limits::HAND_OVER).await;
+            };
             let round = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
                 round = self.round() => round,
+                () = late => break,
             };
             let is_complete = round.unwrap_or_else(|error| {
                 // Nobody can take over without the database either, so what runs goes on.

@@ -7,6 +7,7 @@ mod driver;
 mod engine;
 mod faulty;
 mod flow;
+mod hand_over;
 mod leases;
 mod marks;
 mod poison;

@@ -134,6 +134,10 @@ impl<C: Core> Worker<C> {
             steps,
         };
         worker.reopen().await?;
+        // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
+        // Opened again under the same lease it is asked for no more: nobody else decided anything meanwhile, and a
+        // partition goes on while SQL is away.
+        worker.refresh().await?;
         Ok(worker)
     }
 
@@ -141,8 +145,6 @@ impl<C: Core> Worker<C> {
     /// before, and may have lost what is newest. Batches keep having names of their own.
     async fn reopen(&mut self) -> Result<(), HotError> {
         let head = self.config.hot.open(self.slot, self.epoch).await?;
-        // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
-        self.refresh().await?;
         if self.doubts && head.commit_seq != self.commit_seq {
             tracing::warn!(
                 service = C::OWNER.name(),

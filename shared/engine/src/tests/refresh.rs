@@ -133,7 +133,6 @@ async fn nothing_is_decided_while_it_is_not_known_what_is_published() {
     let published = Published::new(true);
     let mut worker = open(&published, &bench, 1).await;
     published.publish(1);
-    // The second question is that of the partition, which is opened again.
     published.silent.store(2, Ordering::SeqCst);
     need(&bench, "a", 0).await;
     for _ in 0..2 {
@@ -144,6 +143,18 @@ async fn nothing_is_decided_while_it_is_not_known_what_is_published() {
         );
     }
     assert!(bench.log(0, 1).await.is_empty());
+    settle(&mut worker).await;
+    assert_eq!(bench.log(0, 1).await, ["a"]);
+}
+
+#[tokio::test]
+async fn a_partition_that_is_opened_again_goes_on_though_nobody_can_say_what_is_published() {
+    let bench = Bench::new().await;
+    let published = Published::new(true);
+    let mut worker = open(&published, &bench, 1).await;
+    published.silent.store(u64::MAX, Ordering::SeqCst);
+    worker.doubt();
+    need(&bench, "a", -1).await;
     settle(&mut worker).await;
     assert_eq!(bench.log(0, 1).await, ["a"]);
 }

@@ -243,9 +243,8 @@ pub(crate) fn leave_deleted(
     effects: &mut Effects,
 ) -> Vec<SegmentChange> {
     let mut changes = Vec::new();
-    let segments = definitions.segments();
     state.memberships.retain(|membership| {
-        let is_defined = segments.contains_key(membership.segment.as_ref());
+        let is_defined = definitions.place(&membership.segment).is_some();
         if !is_defined {
             effects.count(member_counter(&membership.segment), -1);
             changes.push(SegmentChange {

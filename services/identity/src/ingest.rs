@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ::rpc::{TraceParent, Violation};
+use definitions::DefinitionStore;
 use engine::{Clock, SystemClock};
 use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
@@ -15,8 +16,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::append::{AppendError, Appender, Group, Sequenced};
+use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
+use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::store::{Cause, MergeRecord};
@@ -31,6 +34,7 @@ pub struct Intake {
     pub(crate) appender: Appender,
     pub(crate) clock: IngestClock,
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
+    pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
     pub(crate) metrics: IngestMetrics,
 }
@@ -82,7 +86,7 @@ impl Intake {
         stream: StreamName,
         is_all_or_none: bool,
     ) -> Result<Accepted, ResolveError> {
-        let namespaces = Arc::clone(&self.namespaces.borrow());
+        let namespaces = self.namespaces_for(&events).await;
         let (mut prepared, rejected) = self.prepare(events, source, &namespaces);
         let digest = digest(source);
         let mut accepted = Accepted {
@@ -158,6 +162,24 @@ impl Intake {
     pub(crate) async fn announced(&self, merges: &[MergeRecord]) {
         if let Err(error) = self.resolver.store().mark_announced(merges).await {
             tracing::warn!(%error, count = merges.len(), "merges not marked as announced");
+        }
+    }
+
+    /// The namespaces; newer ones where an event names one that is not known here, since another process may have defined
+    /// it before the event was sent, and what is left out of an event is lost.
+    async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
+        let known = Arc::clone(&self.namespaces.borrow());
+        let mut named = events.iter().flat_map(|event| event.identifiers.keys());
+        let Some(definitions) = &self.definitions else {
+            return known;
+        };
+        if named.all(|namespace| known.find(namespace).is_some()) {
+            return known;
+        }
+        match tokio::time::timeout(DEFINITIONS_PATIENCE, definitions.refresh()).await {
+            Ok(Ok(_)) => Arc::clone(&self.namespaces.borrow()),
+            // Nobody defines anything now, so what is known has to do.
+            Ok(Err(_)) | Err(_) => known,
         }
     }
 

@@ -29,10 +29,11 @@ pub const REQUESTS_UNDER_WAY: usize = 4_096;
 /// The first and the longest pause between two attempts to append.
 pub const APPEND_PAUSE: (Duration, Duration) =
     (Duration::from_millis(2), Duration::from_millis(100));
+/// How long an event that names a namespace that is not known waits for word whether another process defined it: as long as
+/// that takes to be known everywhere.
+pub const DEFINITIONS_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the caller of a full stream should wait before it tries again.
 pub const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// How long a measured room of a stream counts.
-pub const ROOM_TTL: Duration = Duration::from_millis(50);
 /// How often merges are looked for whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(5);
 /// How old a merge must be before somebody else announces it: above every deadline.

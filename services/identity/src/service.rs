@@ -40,6 +40,8 @@ pub struct Identity {
     pub time: TimeSource,
     /// The namespaces, now and after each change.
     pub namespaces: watch::Receiver<Arc<Namespaces>>,
+    /// Where other processes store newer ones; absent where nobody does.
+    pub definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
 }
 
 impl Identity {
@@ -56,6 +58,7 @@ impl Identity {
             appender: Appender::new(self.hot),
             clock: IngestClock::new(&self.time, start),
             namespaces: self.namespaces,
+            definitions: self.definitions,
             partitions: self.partitions,
             metrics: IngestMetrics::new(),
         }))
@@ -67,26 +70,19 @@ impl Identity {
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
-    context
-        .database
-        .migrate("definitions", definitions::migrations())
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
-    let store = DefinitionStore::load(context.database.clone(), NAME, NamespaceCatalog)
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
+    let store = context.load_definitions(NAME, NamespaceCatalog).await?;
     let identity = Identity {
         database: context.database.clone(),
         hot: Arc::clone(&context.hot),
         partitions: context.partitions,
         time: context.time.clone(),
         namespaces: store.watch(),
+        definitions: Some(Arc::clone(&store)),
     };
     let intake = identity
         .open()
         .await
         .map_err(|error| StartError::service(NAME, error))?;
-    let poll = tokio::spawn(Arc::clone(&store).poll());
     let announcer = tokio::spawn(announce_overdue(
         Arc::clone(&intake),
         context.shutdown.clone(),
@@ -105,7 +101,6 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         .with_grpc(server)
         .with_definitions(store)
         .on_shutdown(async move || {
-            poll.abort();
             // It ends by itself once the process is told to; a panic in it was logged by the runtime.
             let _ended = announcer.await;
         }))

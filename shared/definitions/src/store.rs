@@ -2,7 +2,9 @@
 
 mod query;
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -21,8 +23,18 @@ pub struct DefinitionStore<C: Catalog> {
     rows: Rows,
     catalog: C,
     compiled: watch::Sender<Arc<C::Compiled>>,
+    /// How often it was asked for what is newest.
+    asked: AtomicU64,
     /// Held while a newer revision takes the place of the last.
     seen: tokio::sync::Mutex<Seen>,
+}
+
+impl<C: Catalog> fmt::Debug for DefinitionStore<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DefinitionStore")
+            .field("owner", &self.owner())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The newest revision that was read.
@@ -30,6 +42,8 @@ struct Seen {
     revision: i64,
     /// Whether it is in force; otherwise this program does not understand it.
     is_in_force: bool,
+    /// How many had asked when it was looked for.
+    answered: u64,
 }
 
 impl<C: Catalog> DefinitionStore<C> {
@@ -51,9 +65,11 @@ impl<C: Catalog> DefinitionStore<C> {
             rows,
             catalog,
             compiled: watch::Sender::new(Arc::new(compiled)),
+            asked: AtomicU64::new(0),
             seen: tokio::sync::Mutex::new(Seen {
                 revision,
                 is_in_force: true,
+                answered: 0,
             }),
         }))
     }
@@ -79,15 +95,23 @@ impl<C: Catalog> DefinitionStore<C> {
         self.seen.lock().await.is_in_force
     }
 
-    /// Compiles the set again if another replica changed it. Says whether it did.
+    /// Compiles the set again if another replica changed it. Says whether it did here: of many who ask at once one looks for
+    /// all.
     ///
     /// # Errors
     /// [`rpc::ErrorReason::StoreUnavailable`], and [`rpc::ErrorReason::DefinitionInvalid`] where a newer program stored what
     /// this one does not understand: it keeps the set that it has.
     pub async fn refresh(&self) -> Result<bool, Failure> {
+        let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut seen = self.seen.lock().await;
+        if seen.answered >= asked {
+            return Ok(false);
+        }
+        // What they want to know was stored before they asked, and is read now.
+        let answered = self.asked.load(Ordering::Acquire);
         let revision = self.rows.revision().await?;
         if revision == seen.revision {
+            seen.answered = answered;
             return Ok(false);
         }
         let all = self.all().await?;
@@ -95,6 +119,7 @@ impl<C: Catalog> DefinitionStore<C> {
         *seen = Seen {
             revision,
             is_in_force: false,
+            answered,
         };
         let compiled = self
             .catalog
@@ -105,13 +130,16 @@ impl<C: Catalog> DefinitionStore<C> {
         Ok(true)
     }
 
-    /// Refreshes twice a second, for ever: run it as a task that shutdown aborts.
+    /// Refreshes twice a second, for as long as somebody uses the store.
     pub async fn poll(self: Arc<Self>) {
+        let store = Arc::downgrade(&self);
+        drop(self);
         let mut ticks = tokio::time::interval(limits::POLL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.bring_into_force().await;
+            let Some(store) = store.upgrade() else { return };
+            store.bring_into_force().await;
         }
     }
 

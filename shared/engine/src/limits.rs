@@ -14,6 +14,8 @@ pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
 /// How long after a loss another one means that having it again at once does not help.
 pub const LOST_OFTEN: kernel::Duration = kernel::Duration::from_millis(2_000);
+/// How long a process that ends waits for the round of placement that is under way, which takes milliseconds.
+pub const LAST_ROUND: Duration = Duration::from_secs(1);
 /// How long a process that ends tries to give its leases back, which lapse otherwise.
 pub const HAND_OVER: Duration = Duration::from_secs(3);
 /// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits grows its batch.

@@ -68,7 +68,7 @@ impl<C: Core> Ownership<C> {
             // everything was given back.
             let late = async {
                 stop.cancelled().await;
-                tokio::time::sleep(limits::HAND_OVER).await;
+                tokio::time::sleep(limits::LAST_ROUND).await;
             };
             let round = tokio::select! {
                 biased;

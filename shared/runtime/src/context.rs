@@ -99,8 +99,8 @@ impl Context {
         let store = DefinitionStore::load(self.database.clone(), service, catalog)
             .await
             .map_err(|error| StartError::service(service, error))?;
-        let poll = Arc::clone(&store).poll();
-        tokio::spawn(self.shutdown.clone().run_until_cancelled_owned(poll));
+        // Not until shutdown: engines and calls under way need what is newest until their end.
+        tokio::spawn(Arc::clone(&store).poll());
         Ok(store)
     }
 

@@ -59,6 +59,7 @@ impl Fixture {
                 time,
                 // The receiver keeps the value after its sender is gone.
                 namespaces: watch::channel(Arc::new(namespaces)).1,
+                definitions: None,
             },
             hot,
             partitions,

@@ -3,5 +3,6 @@
 mod event;
 mod events;
 mod fixture;
+mod namespaces;
 mod rpc;
 mod store;

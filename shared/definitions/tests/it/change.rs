@@ -1,5 +1,8 @@
 //! Changes over several owners: at the same moment, whole or not at all, and in nobody's way.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use definitions::{Change, DefinitionKey, Owner as _, References};
 use proto::definition::v1::{ApplyAction, DefinitionKind};
 use sea_orm::ConnectionTrait as _;
@@ -8,6 +11,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::fixture::{JOURNEY, LOYAL, World, apply, delete, process, request, world, world_on};
+
+/// Changes of a definition while others ask for the newest.
+const CHANGES: u32 = 20;
 
 fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
@@ -133,4 +139,37 @@ async fn a_stored_definition_that_is_at_fault_already_stands_in_nobodys_way() {
     apply(&world.rpc, request("6", &format!("{own}\n---\n{LOYAL}")))
         .await
         .expect("repaired");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whoever_asks_gets_what_was_stored_before_though_one_looks_for_many() {
+    let world = world().await;
+    let published = Arc::new(AtomicU32::new(0));
+    let askers = (0..16).map(|_| {
+        let (replica, published) = (Arc::clone(&world.replica), Arc::clone(&published));
+        tokio::spawn(async move {
+            let mut newest = 0;
+            while newest < CHANGES {
+                let least = published.load(Ordering::SeqCst);
+                replica.refresh().await.expect("refreshed");
+                let known = replica.watch().borrow().clone();
+                newest = known.first().map_or(0, |name| {
+                    let (_, version) = name.split_once('@').expect("name@version");
+                    version.parse().expect("a version")
+                });
+                assert!(newest >= least, "{newest} is older than {least}");
+            }
+        })
+    });
+    let askers: Vec<_> = askers.collect();
+    for version in 1..=CHANGES {
+        let changed = LOYAL.replace(": x", &format!(": x{version}"));
+        apply(&world.rpc, request(&format!("r{version}"), &changed))
+            .await
+            .expect("applied");
+        published.store(version, Ordering::SeqCst);
+    }
+    for asker in askers {
+        asker.await.expect("no panic");
+    }
 }

@@ -8,7 +8,7 @@ use proto::definition::v1::{
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-use crate::fixture::{JOURNEY, LOYAL, apply, delete, request, world};
+use crate::fixture::{JOURNEY, LOYAL, apply, delete, process, request, world};
 
 #[tokio::test]
 async fn versions_grow_with_changes_only_and_reach_watchers_and_replicas() {
@@ -267,4 +267,21 @@ async fn pages_list_everything_once_by_kind_and_name() {
             "channel `c`"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_store_is_polled_for_as_long_as_somebody_uses_it() {
+    let world = world().await;
+    let (_, store, _) = process(&world.database).await;
+    let poll = tokio::spawn(std::sync::Arc::clone(&store).poll());
+    let mut known = store.watch();
+    apply(&world.rpc, request("1", LOYAL))
+        .await
+        .expect("applied");
+    known
+        .wait_for(|names| ***names == ["loyal@1"])
+        .await
+        .expect("is used");
+    drop(store);
+    poll.await.expect("ends");
 }

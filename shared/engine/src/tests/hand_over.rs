@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::driver::Bench;
 use super::leases::MemoryLeases;
-use crate::{Engine, TimeSource};
+use crate::{Engine, TimeSource, limits};
 
 /// Leases in a database that does what it was asked for, whether or not somebody still waits for the answer, once it is
 /// let.
@@ -105,11 +105,11 @@ async fn leases_that_were_asked_for_are_given_back_though_the_answer_comes_after
     let engine = Engine::start(config).await.expect("it starts");
     leases.asked.acquire().await.expect("never closed").forget();
     let end = tokio::spawn(async move { engine.shutdown().await });
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(limits::LAST_ROUND / 2).await;
     leases.let_through.add_permits(1);
     end.await.expect("no panic");
     // Whatever was still under way has its time.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(limits::LAST_ROUND).await;
     for lease in leases.list("segmentation").await.expect("a list") {
         assert_eq!(lease.worker, "", "partition {}", lease.partition);
     }

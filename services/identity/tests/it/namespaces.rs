@@ -1,0 +1,62 @@
+//! Namespaces that another process defined a moment ago.
+
+use std::sync::Arc;
+
+use definitions::{Change, DefinitionStore, Owner as _, References, migrations};
+use engine::TimeSource;
+use hot::StreamName;
+use identity::{NamespaceCatalog, Source};
+use identity_core::Namespaces;
+use proto::definition::v1::{Definition, definition::Kind};
+use proto::identity::v1;
+
+use crate::fixture::{Fixture, Sql, event};
+
+fn namespaces(names: &[&str]) -> Change {
+    let definitions = names.iter().zip(1..).map(|(name, priority)| Definition {
+        kind: Some(Kind::Namespace(v1::Namespace {
+            name: (*name).to_owned(),
+            priority,
+            limit: 1,
+            ..v1::Namespace::default()
+        })),
+    });
+    Change::Apply(definitions.enumerate().collect())
+}
+
+#[tokio::test]
+async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_of_it() {
+    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
+    let database = &fixture.identity.database;
+    let migrated = database.migrate("definitions", migrations()).await;
+    migrated.expect("migrated");
+    // Neither polls.
+    let load = || DefinitionStore::load(database.clone(), "identity", NamespaceCatalog);
+    let (here, elsewhere) = (load().await.expect("loaded"), load().await.expect("loaded"));
+    let mut identity = fixture.identity.clone();
+    identity.namespaces = here.watch();
+    identity.definitions = Some(Arc::clone(&here));
+    let intake = identity.open().await.expect("opens");
+
+    let change = namespaces(&["user_id", "loyalty"]);
+    let nothing = References::unknown();
+    let changed = elsewhere.change(&change, &nothing, false).await;
+    changed.expect("defined");
+    let events = ["user_id=u loyalty=l", "loyalty=l", "unheard=of"];
+    let accepted = intake
+        .accept(
+            events.map(event).to_vec(),
+            Source::None,
+            StreamName::Events,
+            false,
+        )
+        .await
+        .expect("resolved");
+    let rejected: Vec<_> = accepted.rejected.iter().map(|(index, _)| *index).collect();
+    assert_eq!(rejected, [2]);
+    let [(_, _, first), (_, _, second)] = accepted.events.as_slice() else {
+        panic!("two are accepted: {:?}", accepted.events);
+    };
+    assert!(first.dropped.is_empty(), "{:?}", first.dropped);
+    assert_eq!(first.customer, second.customer);
+}

@@ -29,6 +29,11 @@ impl Consents {
         self.0.iter()
     }
 
+    /// When the newest word was said.
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.0.iter().map(|word| word.time).max()
+    }
+
     /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

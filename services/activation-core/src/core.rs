@@ -95,7 +95,12 @@ fn take(
             let id = activation_id(&outcome.run_id, outcome.visit)?;
             delivery::settle(definitions, state, id, outcome, step)
         }
-        Body::Consent(change) => state.consents.take(consent(change, record, step.now)),
+        Body::Consent(change) => {
+            // The clock of the machine that worked here before may have been ahead of this one's.
+            let now = state.consents.latest().max(Some(step.now));
+            let word = consent(change, record, now.unwrap_or(step.now));
+            state.consents.take(word)
+        }
         Body::Merged(merged) => {
             merge_into(definitions, state, survivor_of(merged, step)?, record, step);
             true

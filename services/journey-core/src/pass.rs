@@ -59,9 +59,11 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Makes a record the cause. What claims to come from the future is taken to happen now.
+    /// Makes a record the cause. What claims to come from the future is taken to happen now; no earlier than what happened
+    /// already, though, where the clock of the machine that worked here before was ahead of this one's.
     pub(crate) fn caused_by(&mut self, record: &Record) {
-        self.since = Timestamp::from_millis(record.time_ms).min(self.now);
+        let now = self.state.latest().map_or(self.now, |at| at.max(self.now));
+        self.since = Timestamp::from_millis(record.time_ms).min(now);
         self.trace_parent.clone_from(&record.trace_parent);
     }
 

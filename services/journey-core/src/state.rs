@@ -185,6 +185,15 @@ pub struct HistoryEntry {
 }
 
 impl State {
+    /// When the last thing happened that runs, positions and happy paths go by; absent where there are none.
+    pub(crate) fn latest(&self) -> Option<Timestamp> {
+        let runs = self.runs.iter().map(|run| run.since);
+        let positions = self.positions.iter().map(|position| position.enter_time);
+        let progress = self.progress.iter();
+        let passages = progress.flat_map(|own| own.passages.iter().map(|passage| passage.time));
+        runs.chain(positions).chain(passages).max()
+    }
+
     /// The state of a customer who was joined into another.
     pub fn redirect_to(customer: CustomerId) -> Self {
         Self {

@@ -334,3 +334,26 @@ fn what_cannot_be_processed_is_poison() {
     }
     assert!(world.state.is_empty());
 }
+
+#[test]
+fn a_withdrawal_counts_though_the_next_machine_has_a_clock_that_is_behind() {
+    let mut world = World::new(&policy(0, ""));
+    world.now = 20_000;
+    world.consent("", true);
+    let word = |time_ms, granted| Record {
+        customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
+        time_ms,
+        body: Some(Body::Consent(ConsentChange {
+            purpose: "marketing".to_owned(),
+            granted,
+            ..ConsentChange::default()
+        })),
+        ..Record::default()
+    };
+    world.now = 18_000;
+    world.record(&word(20_500, false)).expect("a consent");
+    assert!(!world.state.consents.allows("marketing", "hook", true));
+    // What was said before stays so.
+    world.record(&word(19_000, true)).expect("a consent");
+    assert!(!world.state.consents.allows("marketing", "hook", true));
+}

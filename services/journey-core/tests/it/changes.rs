@@ -163,6 +163,41 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
 }
 
 #[test]
+fn what_happens_next_is_not_earlier_because_the_next_machine_has_a_clock_that_is_behind() {
+    let mut world = World::new(compiled(
+        "journey:
+  name: j
+  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  goals: [{name: bought, trigger: {event: buy}}]
+  steps: [{id: a, wait: {duration: 5d}}]",
+    ));
+    lines(&mut world, "20s go");
+    let fact = world.fact(&["buy"], kernel::Timestamp::from_millis(0));
+    // What happened before the run does not concern it; what came after it does, by the clock of whoever tells.
+    for (time_ms, runs) in [(19_000, 1), (20_500, 0)] {
+        let key = Bytes::copy_from_slice(customer(1).as_bytes());
+        let record = Record {
+            customer_id: key.clone(),
+            time_ms,
+            body: Some(Body::Fact(fact.clone())),
+            ..Record::default()
+        };
+        let mut state = world.states[&customer(1)].clone();
+        let (input, now) = (
+            Input::Record {
+                key: &key,
+                record: &record,
+            },
+            kernel::Timestamp::from_millis(18_000),
+        );
+        let mut effects = Effects::default();
+        JourneyCore::step(&world.definitions, &mut state, input, now, &mut effects)
+            .expect("is taken");
+        assert_eq!(state.runs.len(), runs, "{time_ms}");
+    }
+}
+
+#[test]
 fn nobody_has_more_runs_at_once_than_the_limit() {
     let mut world = World::new(compiled(
         "journey:

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use activation_core::ActivationCore;
 use definitions::DefinitionStore;
 use engine::{Engine, EngineHandle};
+use kernel::limits::MESSAGE_BYTES;
 use proto::activation::v1::activation_service_server::ActivationServiceServer;
 use runtime::{Context, Service, StartError};
 
@@ -34,36 +35,17 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         engine,
         handlers,
     } = start_parts(context).await?;
-    let polling = tokio::spawn(Arc::clone(&store).poll());
-    let status = Arc::new(engine.clone());
+    let server = ActivationServiceServer::new(handlers).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
-        .with_grpc(
-            ActivationServiceServer::new(handlers)
-                .max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
-        )
+        .with_grpc(server)
         .with_definitions(store)
-        .with_engine(status)
-        .on_shutdown(move || async move {
-            polling.abort();
-            engine.shutdown().await;
-            deliverer.shutdown().await;
-        }))
+        .with_engine(engine)
+        .on_shutdown(async move || deliverer.shutdown().await))
 }
 
 async fn start_parts(context: &Context) -> Result<Parts, StartError> {
-    let failed = |error: runtime::Cause| StartError::service(NAME, error);
-    context
-        .database
-        .migrate("definitions", definitions::migrations())
-        .await
-        .map_err(|error| failed(error.into()))?;
-    let store = DefinitionStore::load(
-        context.database.clone(),
-        NAME,
-        ActivationCatalog::new(context.partitions),
-    )
-    .await
-    .map_err(|error| failed(error.into()))?;
+    let catalog = ActivationCatalog::new(context.partitions);
+    let store = context.load_definitions(NAME, catalog).await?;
     let deliverer = Deliverer::start(DelivererConfig::new(
         Arc::clone(&context.hot),
         store.watch(),
@@ -73,7 +55,7 @@ async fn start_parts(context: &Context) -> Result<Parts, StartError> {
         .with_dispatcher(Arc::new(deliverer.clone()));
     let engine = Engine::start(config)
         .await
-        .map_err(|error| failed(error.into()))?;
+        .map_err(|error| StartError::service(NAME, error))?;
     let handlers = Handlers::new(
         Arc::clone(&context.hot),
         context.time.clone(),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use definitions::DefinitionStore;
 use engine::Engine;
 use journey_core::JourneyCore;
+use kernel::limits::MESSAGE_BYTES;
 use proto::journey::v1::journey_service_server::JourneyServiceServer;
 use runtime::{Context, Service, StartError};
 
@@ -18,30 +18,14 @@ const NAME: &str = "journey";
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
-    let catalog = JourneyCatalog;
-    context
-        .database
-        .migrate("definitions", definitions::migrations())
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
-    let store = DefinitionStore::load(context.database.clone(), NAME, catalog)
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
-    let poll = tokio::spawn(Arc::clone(&store).poll());
-    let config = context.engine_config::<JourneyCore>(&store);
-    let engine = Engine::start(config)
+    let store = context.load_definitions(NAME, JourneyCatalog).await?;
+    let engine = Engine::start(context.engine_config::<JourneyCore>(&store))
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let rpc = JourneyRpc::new(Arc::clone(&context.hot), store.watch());
-    let status = Arc::new(engine.clone());
+    let server = JourneyServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
-        .with_grpc(
-            JourneyServiceServer::new(rpc).max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
-        )
+        .with_grpc(server)
         .with_definitions(store)
-        .with_engine(status)
-        .on_shutdown(async move || {
-            poll.abort();
-            engine.shutdown().await;
-        }))
+        .with_engine(engine))
 }

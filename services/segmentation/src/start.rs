@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use definitions::DefinitionStore;
-use engine::{Engine, EngineConfig};
+use engine::Engine;
+use kernel::limits::MESSAGE_BYTES;
 use proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
 use runtime::{Context, Service, StartError};
 use segmentation_core::SegmentationCore;
@@ -18,35 +18,15 @@ const NAME: &str = "segmentation";
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
-    let catalog = SegmentCatalog;
-    context
-        .database
-        .migrate("definitions", definitions::migrations())
+    let store = context.load_definitions(NAME, SegmentCatalog).await?;
+    let engine = Engine::start(context.engine_config::<SegmentationCore>(&store))
         .await
         .map_err(|error| StartError::service(NAME, error))?;
-    let store = DefinitionStore::load(context.database.clone(), NAME, catalog)
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
-    let poll = tokio::spawn(Arc::clone(&store).poll());
-    let config: EngineConfig<SegmentationCore> = context.engine_config(&store);
-    let engine = Engine::start(config)
-        .await
-        .map_err(|error| StartError::service(NAME, error))?;
-    let rpc = SegmentationRpc::new(
-        Arc::clone(&context.hot),
-        store.watch(),
-        context.time.clone(),
-    );
-    let status = Arc::new(engine.clone());
+    let (hot, time) = (Arc::clone(&context.hot), context.time.clone());
+    let rpc = SegmentationRpc::new(hot, store.watch(), time);
+    let server = SegmentationServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
-        .with_grpc(
-            SegmentationServiceServer::new(rpc)
-                .max_decoding_message_size(kernel::limits::MESSAGE_BYTES),
-        )
+        .with_grpc(server)
         .with_definitions(store)
-        .with_engine(status)
-        .on_shutdown(async move || {
-            poll.abort();
-            engine.shutdown().await;
-        }))
+        .with_engine(engine))
 }

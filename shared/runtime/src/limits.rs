@@ -7,7 +7,7 @@ pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;
 /// How long calls may take to finish once the server no longer accepts new ones; streams end then. Shorter than the
 /// 30 seconds after which Kubernetes kills.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How long the services may take to hand over their leases.
+/// How long each service may take to hand over its leases.
 pub const HAND_OVER_TIME: Duration = Duration::from_secs(10);
 /// How often a connection is asked whether the other end is still there.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

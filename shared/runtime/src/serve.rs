@@ -47,7 +47,7 @@ pub async fn serve(
         for route in service.routes {
             route(&mut routes);
         }
-        hooks.extend(service.hooks.into_iter().map(|hook| (service.name, hook)));
+        hooks.push((service.name, service.hooks));
     }
     names.push(PARTITION_SERVICE);
     names.push(DEFINITION_SERVICE);
@@ -65,8 +65,13 @@ pub async fn serve(
     let served = run_server(routes.routes(), listener, context, &health).await;
 
     context.shutdown.cancel();
-    for (service, hook) in hooks {
-        if tokio::time::timeout(limits::HAND_OVER_TIME, hook())
+    for (service, hooks) in hooks {
+        let handed_over = async {
+            for hook in hooks {
+                hook().await;
+            }
+        };
+        if tokio::time::timeout(limits::HAND_OVER_TIME, handed_over)
             .await
             .is_err()
         {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use engine::EngineHandle;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
@@ -71,15 +72,15 @@ impl Service {
         self
     }
 
-    /// Adds the partitions that it works on.
+    /// Adds the engine that works on its partitions, whose leases are handed over before what is added later is done.
     #[must_use]
-    pub fn with_engine(mut self, status: Arc<dyn engine::Status>) -> Self {
-        self.status = Some(status);
-        self
+    pub fn with_engine(mut self, engine: EngineHandle) -> Self {
+        self.status = Some(Arc::new(engine.clone()));
+        self.on_shutdown(async move || engine.shutdown().await)
     }
 
-    /// Adds what must be done before the process ends, such as handing over leases. Hooks run in the order in which they
-    /// were added, once calls have finished.
+    /// Adds what must be done before the process ends. Hooks run in the order in which they were added, once calls have
+    /// finished.
     #[must_use]
     pub fn on_shutdown<F, Done>(mut self, hook: F) -> Self
     where

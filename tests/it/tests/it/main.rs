@@ -7,4 +7,5 @@ mod process;
 mod random;
 mod real_data;
 mod rolling;
+mod suite;
 mod telemetry;

@@ -13,11 +13,10 @@ use testkit::RedisServer;
 use tokio::task::JoinHandle;
 use tonic::Request;
 
-use crate::faults::installation::{
-    Durability, Installation, JOURNEY, PARTITIONS, SEGMENTATION, channel, definitions,
-};
+use crate::faults::installation::{Durability, Installation, PARTITIONS, channel, definitions};
 use crate::faults::load::{Load, Record};
 use crate::faults::{CALM, whole_machine};
+use crate::suite::{JOURNEY, SEGMENTATION};
 
 /// No partition may stand still for longer while events for it flow.
 const GAP_MOST: Duration = Duration::from_secs(2);

@@ -4,29 +4,23 @@
 mod collector;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{Event, IngestRequest};
-use testkit::{PostgresServer, RedisServer};
+use proto::identity::v1::Event;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use self::collector::{Collector, SeenSpan};
-use crate::process::{self, Service};
+use crate::process;
+use crate::suite::{self, NAMES, PATIENCE, Suite, eventually};
 
-/// How long anything may take on a busy machine; nothing waits for it where all goes well.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// The services by name, in the order of one event's way.
-const NAMES: [&str; 4] = ["identity", "segmentation", "journey", "activation"];
+/// Enough to tell that services count them.
+const PARTITIONS: u16 = 2;
 
 /// A journey that sends at once, and once more after a wait; the wait begins with the receipt of the first.
 fn definitions(hook: &str) -> String {
+    let shop = suite::shop(hook);
     format!(
         r#"
-channel:
-  name: shop
-  webhook: {{url: "{hook}", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz, allow_private_network: true}}
+{shop}
 ---
 template: {{name: thanks, body: 'Thank you'}}
 ---
@@ -46,90 +40,14 @@ policy: {{name: default, consent_by_default: true}}
     )
 }
 
-/// Four services on real stores, each with the same settings on top.
-struct Suite {
-    services: Vec<Service>,
-    _redis: RedisServer,
-    _postgres: PostgresServer,
-}
-
-impl Suite {
-    /// Starts them; `settings` says what differs for each.
-    async fn start(settings: impl Fn(&str) -> Vec<String>) -> Self {
-        let redis = RedisServer::start().expect("a Redis");
-        let postgres = PostgresServer::start().expect("a PostgreSQL");
-        let database = postgres.create_database().expect("a database");
-        let ports = NAMES.map(|_| process::free_port());
-        let mut common: Vec<String> = [
-            ("--hot-store", redis.url()),
-            ("--database", database),
-            ("--partitions", "2".to_owned()),
-        ]
-        .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value])
-        .collect();
-        for (name, port) in NAMES.iter().zip(ports) {
-            common.push(format!("--{name}-address"));
-            common.push(format!("http://127.0.0.1:{port}"));
-        }
-        let start = |place: usize| {
-            let name = NAMES[place];
-            let arguments = common.iter().cloned().chain(settings(name)).collect();
-            Service::start(name, ports[place], arguments)
-        };
-        let (identity, segmentation, journey, activation) =
-            tokio::join!(start(0), start(1), start(2), start(3));
-        Self {
-            services: vec![identity, segmentation, journey, activation],
-            _redis: redis,
-            _postgres: postgres,
-        }
-    }
-
-    /// Runs a command of `happypath` and returns what it printed.
-    fn run(&self, command: &[&str]) -> String {
-        let addresses: Vec<String> = self
-            .services
-            .iter()
-            .flat_map(|service| [format!("--{}-address", service.name), service.url()])
-            .collect();
-        let arguments: Vec<&str> = command
-            .iter()
-            .copied()
-            .chain(addresses.iter().map(String::as_str))
-            .collect();
-        let output = process::run("happypath", &arguments);
-        assert!(
-            output.status.success(),
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).expect("text")
-    }
-
-    fn apply(&self, definitions: &str) {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("definitions.yaml");
-        std::fs::write(&file, definitions).expect("a file");
-        self.run(&["apply", "-f", &file.display().to_string()]);
-    }
-
-    /// Sends a purchase of somebody.
-    async fn purchase(&self, user: &str) {
-        let mut identity = IdentityServiceClient::connect(self.services[0].url())
-            .await
-            .expect("identity");
-        let event = Event {
-            name: "purchase".to_owned(),
-            identifiers: [("user_id".to_owned(), user.to_owned())].into(),
-            ..Event::default()
-        };
-        let request = IngestRequest {
-            events: vec![event],
-            ..IngestRequest::default()
-        };
-        identity.ingest(request).await.expect("an accepted event");
-    }
+/// Sends a purchase of somebody.
+async fn purchase(suite: &Suite) {
+    let event = Event {
+        name: "purchase".to_owned(),
+        identifiers: [("user_id".to_owned(), "ann".to_owned())].into(),
+        ..Event::default()
+    };
+    suite.ingest("", event).await;
 }
 
 /// The spans of a trace as a tree in text: one line each, children below their parent and indented.
@@ -170,7 +88,7 @@ identity.ingest (identity)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
     let collector = Collector::start().await;
-    let suite = Suite::start(|_| {
+    let suite = Suite::start(PARTITIONS, |_| {
         let endpoint = collector.url();
         let settings = [
             "--otlp-endpoint",
@@ -183,7 +101,7 @@ async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
     .await;
     let (address, mut hooks) = process::receive_hooks().await;
     suite.apply(&definitions(&format!("http://{address}/hook")));
-    suite.purchase("ann").await;
+    purchase(&suite).await;
     let mut received = Vec::new();
     for _ in 0..2 {
         let hook = tokio::time::timeout(PATIENCE, hooks.recv());
@@ -293,7 +211,7 @@ const METRICS: [(&str, &str, &str); 21] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well() {
     let ports: BTreeMap<&str, u16> = NAMES.map(|name| (name, process::free_port())).into();
-    let suite = Suite::start(|name| {
+    let suite = Suite::start(PARTITIONS, |name| {
         vec![
             "--metrics-listen".to_owned(),
             format!("127.0.0.1:{}", ports[name]),
@@ -302,60 +220,53 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
     .await;
     let (address, mut hooks) = process::receive_hooks().await;
     suite.apply(&definitions(&format!("http://{address}/hook")));
-    suite.purchase("ann").await;
+    purchase(&suite).await;
     for _ in 0..2 {
         let hook = tokio::time::timeout(PATIENCE, hooks.recv());
         hook.await.expect("in time").expect("a webhook");
     }
     for (metric, kind, service) in METRICS {
-        let has_it = || async {
+        let has_it = async || {
             let served = get(ports[service], "/metrics").await;
             let lines: Vec<&str> = served.lines().collect();
             let help = format!("# HELP {metric} ");
             let meaning = lines.iter().find_map(|line| line.strip_prefix(&help));
             let has_type = lines.contains(&format!("# TYPE {metric} {kind}").as_str());
-            meaning.is_some_and(|text| !text.is_empty()) && has_type
+            (meaning.is_some_and(|text| !text.is_empty()) && has_type).then_some(())
         };
-        assert!(eventually(has_it).await, "{metric} of {service}");
+        assert!(eventually(has_it).await.is_some(), "{metric} of {service}");
     }
     let alive = get(ports["journey"], "/healthz").await;
     assert!(alive.starts_with("HTTP/1.1 200 OK") && alive.ends_with("ok\n"));
-    let own = || async {
+    let own = async || {
         let status = suite.run(&["status", "--json"]);
         let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
         let services = status["services"].as_array().expect("a list");
-        status["well"] == true
+        let is_well = status["well"] == true
             && services.len() == 3
             && services.iter().all(|service| {
-                service["partition_count"] == 2
-                    && service["workers"][0]["partition_count"] == 2
+                service["partition_count"] == PARTITIONS
+                    && service["workers"][0]["partition_count"] == PARTITIONS
                     && service["quarantined_count"] == 0
-            })
+            });
+        is_well.then_some(())
     };
-    assert!(eventually(own).await, "{}", suite.run(&["status"]));
+    assert!(
+        eventually(own).await.is_some(),
+        "{}",
+        suite.run(&["status"])
+    );
     let text = suite.run(&["status"]);
     assert!(text.starts_with("All is well."), "{text}");
     assert!(text.contains("journal: what SQL survives"), "{text}");
 }
 
-/// Whether something becomes true in time.
-async fn eventually<F: Future<Output = bool>>(is_so: impl Fn() -> F) -> bool {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while tokio::time::Instant::now() < deadline {
-        if is_so().await {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    false
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_nobody_reads_telemetry_there_are_no_exporters_and_no_contexts() {
-    let suite = Suite::start(|_| Vec::new()).await;
+    let suite = Suite::start(PARTITIONS, |_| Vec::new()).await;
     let (address, mut hooks) = process::receive_hooks().await;
     suite.apply(&definitions(&format!("http://{address}/hook")));
-    suite.purchase("ann").await;
+    purchase(&suite).await;
     let hook = tokio::time::timeout(PATIENCE, hooks.recv());
     let hook = hook.await.expect("in time").expect("a webhook");
     // What activation tells the destination is what the records carried all the way.

@@ -11,9 +11,10 @@ use tempfile::TempDir;
 use testkit::{PostgresServer, RedisServer};
 use tonic::Code;
 
-use super::installation::{Durability, Installation, eventually};
+use super::installation::{Durability, Installation};
 use super::load::{self, Load, Record};
 use super::{CALM, shared_machine};
+use crate::suite::eventually;
 
 /// A disk that a short load would not fill, with room for an empty PostgreSQL.
 const DISK_MB: usize = 128;

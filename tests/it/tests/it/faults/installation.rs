@@ -15,25 +15,14 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::hooks::Hooks;
 use crate::process::{self, Service};
+use crate::suite::{self, BUYERS, NAMES, PAUSE};
 
 /// Enough that a fault meets several at once, few enough that each is busy under a modest load.
 pub(crate) const PARTITIONS: u16 = 8;
 /// The shortest that the configuration takes: what holds up a partition is the work of the test, not its waiting.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
-/// How long anything may take on a busy machine. Above the minute after which a delivery that died with its process is
-/// tried again.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 /// How long a question may take where all is well.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How long to wait before a question is asked again.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The services, by their place in [`Installation::services`].
-pub(crate) const IDENTITY: usize = 0;
-pub(crate) const SEGMENTATION: usize = 1;
-pub(crate) const JOURNEY: usize = 2;
-pub(crate) const ACTIVATION: usize = 3;
-pub(crate) const NAMES: [&str; 4] = ["identity", "segmentation", "journey", "activation"];
 
 /// What a commit promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +44,7 @@ impl Durability {
 
 /// Four services and their stores.
 pub(crate) struct Installation {
+    /// By their places in [`NAMES`], then replicas.
     pub(crate) services: Vec<Service>,
     pub(crate) redis: RedisServer,
     /// Where Redis keeps its files.
@@ -88,17 +78,10 @@ impl Installation {
             ("--lease-ttl", format!("{}ms", LEASE_TTL.as_millis())),
             ("--durability", durability.name().to_owned()),
         ];
-        let peers = NAMES.iter().zip(ports).map(|(name, port)| {
-            (
-                format!("--{name}-address"),
-                format!("http://127.0.0.1:{port}"),
-            )
-        });
         let arguments: Vec<String> = settings
             .into_iter()
-            .map(|(flag, value)| (flag.to_owned(), value))
-            .chain(peers)
-            .flat_map(|(flag, value)| [flag, value])
+            .flat_map(|(flag, value)| [flag.to_owned(), value])
+            .chain(suite::addresses(ports))
             .collect();
         let answer = redis.ask(&["CONFIG", "GET", "dir"]).expect("an answer");
         let redis_folder = answer.lines().last().expect("a folder").into();
@@ -259,37 +242,19 @@ pub(crate) fn channel(url: &str) -> Channel {
         .connect_lazy()
 }
 
-/// Asks again until there is an answer; absent where there is none in time.
-pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(answer) = ask().await {
-            return Some(answer);
-        }
-        if Instant::now() >= deadline {
-            return None;
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
 /// How long each run waits before it sends, so that timers are in play.
 pub(crate) const WAIT: Duration = Duration::from_millis(300);
-
-/// Signs the webhooks; nobody here checks that.
-const SECRET: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz";
 
 /// Every purchase starts a run of its own, which waits, sends one webhook and ends with a receipt; the second purchase
 /// makes a buyer, who is welcomed.
 pub(crate) fn definitions(hook: &str) -> String {
     let wait_ms = WAIT.as_millis();
+    let shop = suite::shop(hook);
     format!(
         r#"
-segment: {{name: buyers, expression: 'events("purchase").count() >= 2'}}
+{BUYERS}
 ---
-channel:
-  name: shop
-  webhook: {{url: "{hook}", secret: {SECRET}, allow_private_network: true}}
+{shop}
 ---
 template: {{name: thanks, body: '{{{{ event.order }}}}'}}
 ---

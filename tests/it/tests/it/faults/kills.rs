@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::installation::{ACTIVATION, Durability, Installation, NAMES};
+use super::installation::{Durability, Installation};
 use super::load::{Load, Record};
 use super::{CALM, shared_machine};
 use crate::random::Random;
+use crate::suite::{ACTIVATION, NAMES};
 
 /// How many services are killed at level `journal`.
 const KILLS: usize = 50;

@@ -16,8 +16,9 @@ use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::installation::{PATIENCE, channel};
+use super::installation::channel;
 use crate::history::Sent;
+use crate::suite::PATIENCE;
 
 /// So many that none has more than a few runs under way at once.
 pub(crate) const USERS: usize = 240;

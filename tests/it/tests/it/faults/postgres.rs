@@ -7,9 +7,10 @@ use proto::journey::v1::GetFlowRequest;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use tonic::{Code, Request};
 
-use super::installation::{Durability, Installation, JOURNEY};
+use super::installation::{Durability, Installation};
 use super::load::{self, Load, Record};
 use super::{CALM, shared_machine};
+use crate::suite::JOURNEY;
 
 /// How long PostgreSQL is away: much longer than a lease.
 const AWAY: Duration = Duration::from_secs(20);

@@ -14,11 +14,10 @@ use proto::segmentation::v1::{
 };
 use tonic::{Code, Status};
 
-use super::installation::{
-    ACTIVATION, IDENTITY, Installation, JOURNEY, SEGMENTATION, WAIT, eventually,
-};
+use super::installation::{Installation, WAIT};
 use super::load::{self, Record, USERS, user_id};
 use crate::history::{Customer, History, Loss, Totals};
+use crate::suite::{ACTIVATION, IDENTITY, JOURNEY, SEGMENTATION, eventually};
 
 impl Installation {
     /// Waits until everything that was accepted has had all its effects, and fails where the history has a fault.

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::installation::{
-    ACTIVATION, Durability, Installation, JOURNEY, LEASE_TTL, SEGMENTATION, eventually,
-};
+use super::installation::{Durability, Installation, LEASE_TTL};
 use super::load::{Load, Record};
 use super::{CALM, shared_machine};
+use crate::suite::{ACTIVATION, JOURNEY, SEGMENTATION, eventually};
 
 /// How long the worker stands still: its lease lapses, others take over, and work for a while.
 const STANDSTILL: Duration = Duration::from_millis(3 * 1_000);

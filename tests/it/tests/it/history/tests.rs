@@ -48,6 +48,19 @@ fn check(change: impl FnOnce(&mut History), expected: &[&str]) {
     assert_eq!(history.faults(), expected);
 }
 
+/// The services know nothing of the last event.
+fn lose_last(history: &mut History) {
+    let customer = &mut history.customers[0];
+    customer.recent.pop();
+    (customer.purchases, customer.receipts) = (1, 1);
+    history.totals = Totals {
+        entered: 1,
+        completed: 1,
+        purchases: 1,
+        ..Totals::default()
+    };
+}
+
 #[test]
 fn a_sound_history_has_no_faults_and_a_repeated_delivery_is_none() {
     check(|_| {}, &[]);
@@ -62,17 +75,7 @@ fn what_is_lost_is_found() {
     check(
         |history| {
             history.arrived.pop();
-            history.customers[0].recent.pop();
-            (
-                history.customers[0].purchases,
-                history.customers[0].receipts,
-            ) = (1, 1);
-            history.totals = Totals {
-                entered: 1,
-                completed: 1,
-                purchases: 1,
-                ..Totals::default()
-            };
+            lose_last(history);
         },
         &["event 2 of user 0 was acknowledged and is missing"],
     );
@@ -130,17 +133,7 @@ fn an_early_effect_and_one_of_another_customer_are_found() {
 #[test]
 fn only_what_is_newer_than_the_copy_may_be_lost() {
     let lose = |history: &mut History| {
-        history.customers[0].recent.pop();
-        (
-            history.customers[0].purchases,
-            history.customers[0].receipts,
-        ) = (1, 1);
-        history.totals = Totals {
-            entered: 1,
-            completed: 1,
-            purchases: 1,
-            ..Totals::default()
-        };
+        lose_last(history);
         history.sent[0].first_time + WAIT
     };
     check(

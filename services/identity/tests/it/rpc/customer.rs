@@ -1,0 +1,189 @@
+//! Customers: found, listed, merged.
+
+use engine::TimeSource;
+use hot::StreamName;
+use proto::identity::v1::{self, get_customer_request::Key};
+use proto::stream::v1::record::Body;
+use tonic::Code;
+
+use super::{ingest, reason, serve};
+
+#[tokio::test]
+async fn a_customer_is_found_by_every_id_and_identifier() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    let results = ingest(
+        &mut client,
+        "",
+        &[
+            "anonymous_id=a1",
+            "email=e@x.io",
+            "anonymous_id=a1 email=e@x.io",
+        ],
+    )
+    .await
+    .expect("ingests");
+    let by_email = |value: &str| {
+        Key::Identifier(v1::Identifier {
+            namespace: "email".to_owned(),
+            value: value.to_owned(),
+        })
+    };
+    for key in [
+        Key::CustomerId(results[0].customer_id.clone()),
+        Key::CustomerId(results[1].customer_id.clone()),
+        by_email(" E@X.io"),
+    ] {
+        let request = v1::GetCustomerRequest { key: Some(key) };
+        let customer = client
+            .get_customer(request)
+            .await
+            .expect("there")
+            .into_inner()
+            .customer
+            .expect("set");
+        assert_eq!(customer.customer_id, results[0].customer_id);
+        assert_eq!(customer.fragment_ids.len(), 2);
+        assert_eq!(customer.identifiers.len(), 2);
+    }
+    let missing = "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23".to_owned();
+    for (key, code) in [
+        (Some(Key::CustomerId(missing)), Code::NotFound),
+        (Some(by_email("nobody@x.io")), Code::NotFound),
+        (Some(Key::CustomerId("x".to_owned())), Code::InvalidArgument),
+        (None, Code::InvalidArgument),
+    ] {
+        let refused = client
+            .get_customer(v1::GetCustomerRequest { key })
+            .await
+            .expect_err("refused");
+        assert_eq!(refused.code(), code);
+    }
+}
+
+#[tokio::test]
+async fn customers_are_listed_in_pages() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    ingest(&mut client, "", &["user_id=u1", "user_id=u2", "user_id=u3"])
+        .await
+        .expect("ingests");
+    let mut request = v1::ListCustomersRequest {
+        page_size: 2,
+        page_token: String::new(),
+    };
+    let first = client
+        .list_customers(request.clone())
+        .await
+        .expect("lists")
+        .into_inner();
+    request.page_token = first.next_page_token;
+    let second = client
+        .list_customers(request.clone())
+        .await
+        .expect("lists")
+        .into_inner();
+    let values: Vec<String> = first
+        .customers
+        .into_iter()
+        .chain(second.customers)
+        .flat_map(|customer| {
+            customer
+                .identifiers
+                .into_iter()
+                .map(|identifier| identifier.value)
+        })
+        .collect();
+    assert_eq!(
+        (values.as_slice(), second.next_page_token.as_str()),
+        (["u1", "u2", "u3"].map(str::to_owned).as_slice(), "")
+    );
+    request.page_token = "nonsense".to_owned();
+    let refused = client.list_customers(request).await.expect_err("refused");
+    assert_eq!(reason(&refused), "PAGE_TOKEN_INVALID");
+    let large = v1::ListCustomersRequest {
+        page_size: 1_001,
+        page_token: String::new(),
+    };
+    assert_eq!(
+        client
+            .list_customers(large)
+            .await
+            .expect_err("refused")
+            .code(),
+        Code::InvalidArgument
+    );
+}
+
+#[tokio::test]
+async fn a_forced_merge_is_answered_the_same_on_replay() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let results = ingest(&mut client, "", &["user_id=u1", "user_id=u2"])
+        .await
+        .expect("ingests");
+    let request = v1::MergeCustomersRequest {
+        request_id: "m1".to_owned(),
+        customer_ids: results
+            .iter()
+            .rev()
+            .map(|it| it.customer_id.clone())
+            .collect(),
+        reason: "the same person".to_owned(),
+    };
+    let first = client
+        .merge_customers(request.clone())
+        .await
+        .expect("merges")
+        .into_inner();
+    assert_eq!(first.merged_customer_ids, [results[1].customer_id.clone()]);
+    assert_eq!(
+        first.customer.as_ref().map(|it| it.identifiers.len()),
+        Some(2)
+    );
+    assert_eq!(
+        client
+            .merge_customers(request.clone())
+            .await
+            .expect("replays")
+            .into_inner(),
+        first
+    );
+    let merges = fixture.records(StreamName::Events).await;
+    assert_eq!(
+        merges
+            .iter()
+            .filter(|record| matches!(record.body, Some(Body::Merged(_))))
+            .count(),
+        1
+    );
+    let now = ingest(&mut client, "", &["user_id=u2"])
+        .await
+        .expect("ingests");
+    assert_eq!(
+        now[0].customer_id, results[0].customer_id,
+        "the cache knows of the merge"
+    );
+
+    let missing = v1::MergeCustomersRequest {
+        request_id: "m2".to_owned(),
+        customer_ids: vec![
+            results[0].customer_id.clone(),
+            "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23".to_owned(),
+        ],
+        ..Default::default()
+    };
+    assert_eq!(
+        reason(&client.merge_customers(missing).await.expect_err("missing")),
+        "CUSTOMER_NOT_FOUND"
+    );
+    let alone = v1::MergeCustomersRequest {
+        request_id: "m3".to_owned(),
+        ..request
+    };
+    let alone = v1::MergeCustomersRequest {
+        customer_ids: vec!["x".to_owned()],
+        ..alone
+    };
+    assert_eq!(
+        client.merge_customers(alone).await.expect_err("bad").code(),
+        Code::InvalidArgument
+    );
+}

@@ -1,0 +1,220 @@
+//! The way in: unary and streamed, what is refused, and what is sent again.
+
+use engine::TimeSource;
+use hot::{Append, Appended, StreamId, StreamName};
+use kernel::CustomerId;
+use proto::identity::v1;
+use proto::stream::v1::record::Body;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::{connect, fields, ingest, reason, serve, stream};
+use crate::fixture::event;
+
+#[tokio::test]
+async fn ingest_says_who_each_event_happened_to_and_a_replay_gives_the_first_answer() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let events = [
+        "anonymous_id=a1",
+        "email=e@x.io",
+        "anonymous_id=a1 email=E@x.io user_id=null",
+    ];
+    let first = ingest(&mut client, "r1", &events).await.expect("ingests");
+    assert_eq!(
+        first.iter().map(|it| it.created).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+    assert_eq!(first[2].customer_id, first[0].customer_id);
+    assert_eq!(first[2].merged_customer_ids, [first[1].customer_id.clone()]);
+    let dropped = &first[2].dropped_identifiers[0];
+    assert_eq!(
+        (dropped.value.as_str(), dropped.reason.as_str()),
+        ("null", "BLOCKED_VALUE")
+    );
+
+    assert_eq!(
+        ingest(&mut client, "r1", &events).await.expect("replays"),
+        first
+    );
+    let records = fixture.records(StreamName::Events).await;
+    assert_eq!(records.len(), 4, "three events and one merge, once");
+    let merged = records
+        .iter()
+        .find(|record| matches!(record.body, Some(Body::Merged(_))))
+        .expect("a merge");
+    let loser: CustomerId = first[1].customer_id.parse().expect("an id");
+    assert_eq!(merged.customer_id.as_ref(), loser.as_bytes());
+
+    let refused = ingest(&mut client, "r1", &events[..1])
+        .await
+        .expect_err("another body");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::FailedPrecondition, "REQUEST_ID_REUSED")
+    );
+}
+
+#[tokio::test]
+async fn a_bad_event_refuses_the_whole_request_and_names_every_fault() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let mut request = v1::IngestRequest {
+        events: vec![
+            event("user_id=u1"),
+            event("user_id=null"),
+            v1::Event::default(),
+        ],
+        ..Default::default()
+    };
+    let refused = client.ingest(request.clone()).await.expect_err("refused");
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert_eq!(
+        fields(&refused),
+        [
+            "events[1].identifiers",
+            "events[2].name",
+            "events[2].identifiers"
+        ]
+    );
+    request.events.clear();
+    request.lane = 9;
+    request.request_id = "x".repeat(101);
+    let refused = client.ingest(request).await.expect_err("refused");
+    assert_eq!(fields(&refused), ["request_id", "events", "lane"]);
+    assert_eq!(fixture.records(StreamName::Events).await, []);
+    let listed = client
+        .list_customers(v1::ListCustomersRequest::default())
+        .await
+        .expect("lists");
+    assert_eq!(
+        listed.into_inner().customers,
+        [],
+        "nothing was half-applied"
+    );
+}
+
+#[tokio::test]
+async fn a_stream_answers_each_batch_and_a_bad_event_does_not_stop_the_others() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let batch = |events: &[&str]| v1::IngestStreamRequest {
+        events: events
+            .iter()
+            .map(|identifiers| event(identifiers))
+            .collect(),
+        lane: v1::Lane::Bulk.into(),
+        ..Default::default()
+    };
+    let mut bad = batch(&["user_id=u1", "user_id=u2", "user_id=u1"]);
+    bad.events[1].name = "Not A Name".to_owned();
+    let answers = stream(&mut client, vec![bad, batch(&["user_id=u1", "user_id=u3"])])
+        .await
+        .expect("answers");
+    let counts: Vec<_> = answers
+        .iter()
+        .map(|it| (it.accepted_count, it.created_count))
+        .collect();
+    assert_eq!(counts, [(2, 1), (2, 1)]);
+    assert_eq!(
+        (
+            answers[0].rejected[0].index,
+            answers[0].rejected[0].field.as_str()
+        ),
+        (1, "name")
+    );
+    assert_eq!(fixture.records(StreamName::EventsBulk).await.len(), 4);
+    assert_eq!(fixture.records(StreamName::Events).await, []);
+
+    let refused = stream(&mut client, vec![v1::IngestStreamRequest::default()])
+        .await
+        .expect_err("empty");
+    assert_eq!(
+        (refused.code(), fields(&refused)),
+        (Code::InvalidArgument, vec!["events".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn a_source_that_is_sent_again_has_no_effect_above_what_is_new() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let batch = |range: std::ops::RangeInclusive<u64>| v1::IngestStreamRequest {
+        events: range
+            .map(|sequence| v1::Event {
+                sequence,
+                ..event(&format!("user_id=u{}", sequence % 7))
+            })
+            .collect(),
+        source: "file".to_owned(),
+        lane: 0,
+    };
+    let first = stream(&mut client, vec![batch(1..=40)])
+        .await
+        .expect("answers");
+    assert_eq!((first[0].accepted_count, first[0].replayed_count), (40, 0));
+    // Another process, as after a crash of the first one.
+    let mut client = connect(&fixture).await;
+    let again = stream(&mut client, vec![batch(21..=60), batch(1..=10)])
+        .await
+        .expect("answers");
+    assert_eq!((again[0].accepted_count, again[0].replayed_count), (40, 20));
+    assert_eq!(again[1].replayed_count, 10);
+    let mut ids: Vec<String> = fixture
+        .records(StreamName::Events)
+        .await
+        .into_iter()
+        .filter_map(|record| match record.body {
+            Some(Body::Event(event)) => Some(event.event_id),
+            _ => None,
+        })
+        .collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 60);
+
+    let mut backwards = batch(70..=71);
+    backwards.events.reverse();
+    let answers = stream(&mut client, vec![backwards]).await.expect("answers");
+    assert_eq!(answers[0].rejected[0].field, "sequence");
+}
+
+#[tokio::test]
+async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    for partition in fixture.partitions.iter() {
+        let append = Append {
+            to: StreamId {
+                name: StreamName::Events,
+                partition,
+            },
+            payload: bytes::Bytes::new(),
+            source: None,
+            origin: None,
+        };
+        while fixture.hot.append(&append).await.expect("appends") == Appended::Applied {}
+    }
+    for _ in 0..2 {
+        let refused = ingest(&mut client, "full", &["user_id=u1"])
+            .await
+            .expect_err("full");
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::ResourceExhausted, "STREAM_FULL")
+        );
+        assert!(refused.get_error_details().retry_info().is_some());
+    }
+    assert!(fixture.records(StreamName::Events).await.is_empty());
+    for partition in fixture.partitions.iter() {
+        let stream = StreamId {
+            name: StreamName::Events,
+            partition,
+        };
+        let entries = fixture
+            .hot
+            .poll(stream, hot::Cursor::START, 10_000)
+            .await
+            .expect("polls");
+        let last = entries.last().expect("full").cursor;
+        fixture.hot.trim(stream, last).await.expect("trims");
+    }
+    ingest(&mut client, "full", &["user_id=u1"])
+        .await
+        .expect("there is room again");
+}

@@ -133,7 +133,7 @@ impl Condition {
     }
 
     /// Whether its truth may change by time alone.
-    pub fn is_timed(&self) -> bool {
+    fn is_timed(&self) -> bool {
         !self.clocks.is_empty() || !self.features.is_empty()
     }
 
@@ -144,7 +144,7 @@ impl Condition {
 
     /// Whether it holds at another instant: later if nothing else happens until then, or earlier with what is known
     /// today.
-    pub fn holds_at<S: Subject + ?Sized>(&self, subject: &S, at: Timestamp) -> bool {
+    fn holds_at<S: Subject + ?Sized>(&self, subject: &S, at: Timestamp) -> bool {
         self.view(subject, at).test(&self.test)
     }
 

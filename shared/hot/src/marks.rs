@@ -110,17 +110,17 @@ pub fn seen(stream: StreamName, writer: Writer) -> Box<str> {
 }
 
 /// The name of the counter with the number of records in effect of the entry that is in effect in part.
-pub fn index(stream: StreamName) -> Box<str> {
+fn index(stream: StreamName) -> Box<str> {
     format!("{PREFIX}index:{}", stream.name()).into()
 }
 
 /// The name of the counter with the writer of the entry that is in effect in part.
-pub fn part_writer(stream: StreamName) -> Box<str> {
+fn part_writer(stream: StreamName) -> Box<str> {
     format!("{PREFIX}part_writer:{}", stream.name()).into()
 }
 
 /// The name of the counter with the number of the entry that is in effect in part; 0 where it has no origin.
-pub fn part_seq(stream: StreamName) -> Box<str> {
+fn part_seq(stream: StreamName) -> Box<str> {
     format!("{PREFIX}part_seq:{}", stream.name()).into()
 }
 

@@ -10,9 +10,7 @@ mod restore;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
@@ -46,8 +44,6 @@ struct Server {
     count: PartitionCount,
     options: MemoryOptions,
     started: Instant,
-    /// How far the clock of the server was set forward, in milliseconds.
-    ahead_ms: AtomicU64,
     data: Mutex<Data>,
     hints: Hints,
 }
@@ -63,7 +59,6 @@ impl MemoryStore {
             count: partitions,
             options,
             started: Instant::now(),
-            ahead_ms: AtomicU64::new(0),
             data: Mutex::new(Data::empty(partitions)),
             hints: Hints::default(),
         };
@@ -108,12 +103,6 @@ impl MemoryStore {
     pub fn clear(&self) {
         *self.server.data() = Data::empty(self.server.count);
         self.server.hints.tell(Wake::Reopen);
-    }
-
-    /// Sets the clock of the server forward.
-    pub fn set_clock_forward(&self, by: Duration) {
-        let by_ms = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
-        self.server.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
 
     /// Copies all states of a slot, by key.
@@ -190,8 +179,7 @@ impl Server {
     /// The clock of the server, in milliseconds since it was started, from 1: virtual where tokio's is.
     fn now_ms(&self) -> u64 {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let ahead = self.ahead_ms.load(Ordering::Relaxed);
-        elapsed.saturating_add(ahead).saturating_add(1)
+        elapsed.saturating_add(1)
     }
 }
 

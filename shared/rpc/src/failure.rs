@@ -23,7 +23,6 @@ struct Inner {
     message: String,
     violations: Vec<Violation>,
     retry_after: Option<Duration>,
-    metadata: HashMap<String, String>,
     resource: Option<(String, String)>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -36,7 +35,6 @@ impl Failure {
             message: message.into(),
             violations: Vec::new(),
             retry_after: None,
-            metadata: HashMap::new(),
             resource: None,
             source: None,
         }))
@@ -86,13 +84,6 @@ impl Failure {
     #[must_use]
     pub fn with_retry_after(mut self, delay: Duration) -> Self {
         self.0.retry_after = Some(delay);
-        self
-    }
-
-    /// Adds a machine-readable detail.
-    #[must_use]
-    pub fn with_metadata(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.metadata.insert(name.to_owned(), value.into());
         self
     }
 
@@ -161,7 +152,6 @@ impl From<Failure> for Status {
             message,
             violations,
             retry_after,
-            metadata,
             resource,
             source,
         } = *failure.0;
@@ -169,7 +159,7 @@ impl From<Failure> for Status {
             log_cause(reason, source.as_ref());
         }
         let mut details = ErrorDetails::new();
-        details.set_error_info(reason.as_str(), DOMAIN, metadata);
+        details.set_error_info(reason.as_str(), DOMAIN, HashMap::new());
         if !violations.is_empty() {
             let fields: Vec<FieldViolation> = violations
                 .into_iter()
@@ -211,7 +201,6 @@ mod tests {
     #[test]
     fn a_failure_becomes_a_status_with_all_its_details() {
         let status: Status = Failure::invalid([Violation::new("name", "is empty")])
-            .with_metadata("limit", "5")
             .with_retry_after(Duration::from_secs(2))
             .into();
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -221,7 +210,6 @@ mod tests {
             (info.reason.as_str(), info.domain.as_str()),
             ("INVALID_REQUEST", DOMAIN)
         );
-        assert_eq!(info.metadata.get("limit").map(String::as_str), Some("5"));
         let bad = details.bad_request().expect("a BadRequest");
         assert_eq!(bad.field_violations[0].field, "name");
         let retry = details.retry_info().expect("a RetryInfo");

@@ -17,31 +17,22 @@ use crate::{Violation, Violations};
 /// # Errors
 /// Everything that is wrong, at most 100 things, in the order of the fields: `definitions[3].journey.name`.
 pub fn validate<M: ReflectMessage>(message: &M) -> Result<(), Violations> {
-    validate_within(message, "")
-}
-
-/// Checks a message that is a part of a request, at this path of it.
-///
-/// # Errors
-/// As [`validate`], with paths of the request.
-pub fn validate_within<M: ReflectMessage>(message: &M, path: &str) -> Result<(), Violations> {
     let rules = match rules::all() {
         Ok(rules) => rules,
         Err(unknown) => {
-            // Servers refuse to start like this; a program that does not check refuses every message.
             let first = unknown.first().map(ToString::to_string).unwrap_or_default();
-            return Err(Violation::new(path, first).into());
+            return Err(Violation::new("", first).into());
         }
     };
     let mut dynamic = DynamicMessage::new(message.descriptor());
     if dynamic.transcode_from(message).is_err() {
-        return Err(Violation::new(path, "is nested too deep: flatten it").into());
+        return Err(Violation::new("", "is nested too deep: flatten it").into());
     }
     let mut check = Check {
         rules,
         found: Vec::new(),
     };
-    let mut place = path.to_owned();
+    let mut place = String::new();
     check.message(&dynamic, &mut place, 0);
     Violations::found(check.found)
 }

@@ -7,8 +7,6 @@ mod endpoint;
 mod exporters;
 mod lines;
 
-use std::net::SocketAddr;
-
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
@@ -68,11 +66,6 @@ impl Telemetry {
             exporters,
             endpoint,
         })
-    }
-
-    /// Where the metrics are served; absent where they are not.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.endpoint.as_ref().map(Endpoint::address)
     }
 
     /// Ends the metrics endpoint and sends what is left.

@@ -25,7 +25,6 @@ use crate::start_error::StartError;
 /// A listener for metrics; it ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Endpoint {
-    address: SocketAddr,
     accepting: JoinHandle<()>,
 }
 
@@ -36,16 +35,9 @@ impl Endpoint {
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let listener = TcpListener::from_std(listener).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         Ok(Self {
-            address,
             accepting: tokio::spawn(accept(listener, registry)),
         })
-    }
-
-    /// Where it listens.
-    pub(super) const fn address(&self) -> SocketAddr {
-        self.address
     }
 }
 

@@ -3,6 +3,7 @@
 use proto::activation::v1::activation_service_client::ActivationServiceClient;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
+use proto::engine::v1::{ListPartitionsRequest, Partition};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
@@ -10,7 +11,7 @@ use rpc::PeerChannel;
 use tonic::Request;
 
 use crate::failure::Failure;
-use crate::limits::CALL_TIME;
+use crate::limits::{CALL_TIME, PAGE_SIZE};
 
 /// Where the services are.
 #[derive(Debug, Clone, clap::Args)]
@@ -167,6 +168,31 @@ impl Connection {
         service: ServiceName,
     ) -> Result<PartitionServiceClient<PeerChannel>, Failure> {
         Ok(PartitionServiceClient::new(self.channel(service)?))
+    }
+
+    /// The partitions that the process of a service works on; where `of` is not empty, only those of the service that it
+    /// names.
+    pub(crate) async fn list_partitions(
+        &self,
+        process: ServiceName,
+        of: &str,
+    ) -> Result<Vec<Partition>, Failure> {
+        let mut client = self.partitions(process)?;
+        let mut partitions = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListPartitionsRequest {
+                service: of.to_owned(),
+                page_size: PAGE_SIZE,
+                page_token,
+            };
+            let page = client.list_partitions(ask(request)).await?.into_inner();
+            partitions.extend(page.partitions);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(partitions);
+            }
+        }
     }
 
     fn channel(&self, service: ServiceName) -> Result<PeerChannel, Failure> {

@@ -1,5 +1,8 @@
 //! The tables of the storage, as the object mapper knows them. Times are milliseconds since the epoch.
 
+/// Makes a module of a table, as the object mapper knows it, out of its name and its columns. Whoever calls it depends on
+/// `sea-orm`.
+#[macro_export]
 macro_rules! entity {
     ($(#[$meta:meta])* $module:ident, $table:literal, { $($(#[$column:meta])* $field:ident: $type:ty,)+ }) => {
         $(#[$meta])*

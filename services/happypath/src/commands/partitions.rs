@@ -1,11 +1,10 @@
 //! `happypath partitions`: how the engines are doing.
 
-use proto::engine::v1::{ListPartitionsRequest, Partition};
+use proto::engine::v1::Partition;
 use serde_json::{Value, json};
 
-use crate::client::{Connection, ask};
+use crate::client::Connection;
 use crate::failure::Failure;
-use crate::limits::PAGE_SIZE;
 use crate::output::{Format, Rows, json_of, print_json};
 
 /// Arguments of `partitions`.
@@ -33,21 +32,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         let Some(service) = services.first() else {
             continue;
         };
-        let mut client = args.connection.partitions(*service)?;
-        let mut page_token = String::new();
-        loop {
-            let request = ListPartitionsRequest {
-                service: args.service.clone(),
-                page_size: PAGE_SIZE,
-                page_token,
-            };
-            let page = client.list_partitions(ask(request)).await?.into_inner();
-            partitions.extend(page.partitions);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                break;
-            }
-        }
+        let listed = args.connection.list_partitions(*service, &args.service);
+        partitions.extend(listed.await?);
     }
     if args.format.json {
         let partitions: Result<Vec<Value>, _> = partitions.iter().map(json_of).collect();

@@ -1,24 +1,6 @@
 //! The tables, as the object mapper knows them. Times are milliseconds since the epoch.
 
-macro_rules! entity {
-    ($(#[$meta:meta])* $module:ident, $table:literal, { $($(#[$column:meta])* $field:ident: $type:ty,)+ }) => {
-        $(#[$meta])*
-        pub(super) mod $module {
-            use sea_orm::entity::prelude::*;
-
-            #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-            #[sea_orm(table_name = $table)]
-            pub(crate) struct Model {
-                $($(#[$column])* pub(crate) $field: $type,)+
-            }
-
-            #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
-            pub(crate) enum Relation {}
-
-            impl ActiveModelBehavior for ActiveModel {}
-        }
-    };
-}
+use storage::entity;
 
 entity! {
     /// Fragments, each with a redirect to the customer that it belongs to now; never a chain of them.

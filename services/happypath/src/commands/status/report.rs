@@ -2,13 +2,10 @@
 
 use kernel::Timestamp;
 use proto::convert::instant;
-use proto::engine::v1::{
-    Clock, GetInstallationRequest, GetInstallationResponse, ListPartitionsRequest, Partition,
-};
+use proto::engine::v1::{Clock, GetInstallationRequest, GetInstallationResponse, Partition};
 
 use crate::client::{Connection, ServiceName, ask};
 use crate::failure::Failure;
-use crate::limits::PAGE_SIZE;
 
 /// How everything is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -112,21 +109,8 @@ async fn ask_process(
         .get_installation(ask(GetInstallationRequest {}))
         .await?
         .into_inner();
-    let mut partitions = Vec::new();
-    let mut page_token = String::new();
-    loop {
-        let request = ListPartitionsRequest {
-            service: String::new(),
-            page_size: PAGE_SIZE,
-            page_token,
-        };
-        let page = client.list_partitions(ask(request)).await?.into_inner();
-        partitions.extend(page.partitions);
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok((installation, partitions));
-        }
-    }
+    let partitions = connection.list_partitions(service, "").await?;
+    Ok((installation, partitions))
 }
 
 impl Service {

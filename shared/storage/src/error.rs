@@ -1,5 +1,7 @@
 //! What goes wrong with SQL storage.
 
+use std::time::Duration;
+
 use sea_orm::DbErr;
 
 /// Why a call of the storage failed.
@@ -48,6 +50,9 @@ pub enum StorageError {
         /// What this program knows.
         known: u32,
     },
+    /// The database did not answer in time, and may have done it or not: retry.
+    #[error("the database did not answer within {} s", .0.as_secs())]
+    Late(Duration),
     /// The database did not do it: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),

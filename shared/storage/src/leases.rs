@@ -6,13 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 
-use crate::{Acquire, Lease, LeaseStore, StorageError};
+use crate::{Acquire, Lease, LeaseStore, StorageError, limits};
 
 /// The leases and the live members of all services.
 ///
 /// # Contract
 /// - The epoch of a lease only grows, and grows each time it is given.
 /// - Time is the caller's clock, and only decides when somebody may try.
+/// - A call ends within seconds, whatever became of the database. One that failed may have happened.
 #[async_trait]
 pub trait Leases: Send + Sync + fmt::Debug + 'static {
     /// As [`LeaseStore::prepare`].
@@ -60,14 +61,25 @@ pub trait Leases: Send + Sync + fmt::Debug + 'static {
 /// Shared leases.
 pub type SharedLeases = Arc<dyn Leases>;
 
+/// Waits for the database, but not for ever: a server that went without a word neither answers nor refuses, and a worker that
+/// waits for it loses all its partitions.
+async fn timely<T>(
+    call: impl Future<Output = Result<T, StorageError>> + Send,
+) -> Result<T, StorageError> {
+    let late = |_| StorageError::Late(limits::LEASE_CALL);
+    tokio::time::timeout(limits::LEASE_CALL, call)
+        .await
+        .map_err(late)?
+}
+
 #[async_trait]
 impl Leases for LeaseStore {
     async fn prepare(&self, service: &str, count: PartitionCount) -> Result<(), StorageError> {
-        self.prepare(service, count).await
+        timely(self.prepare(service, count)).await
     }
 
     async fn acquire(&self, acquire: Acquire<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        self.acquire(acquire).await
+        timely(self.acquire(acquire)).await
     }
 
     async fn renew(
@@ -77,7 +89,7 @@ impl Leases for LeaseStore {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        self.renew(service, worker, ttl, now).await
+        timely(self.renew(service, worker, ttl, now)).await
     }
 
     async fn release(
@@ -86,11 +98,11 @@ impl Leases for LeaseStore {
         partitions: &[PartitionId],
         worker: &str,
     ) -> Result<(), StorageError> {
-        self.release(service, partitions, worker).await
+        timely(self.release(service, partitions, worker)).await
     }
 
     async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
-        self.list(service).await
+        timely(self.list(service)).await
     }
 
     async fn heartbeat(
@@ -100,14 +112,14 @@ impl Leases for LeaseStore {
         ttl: Duration,
         now: Timestamp,
     ) -> Result<(), StorageError> {
-        self.heartbeat(service, worker, ttl, now).await
+        timely(self.heartbeat(service, worker, ttl, now)).await
     }
 
     async fn members(&self, service: &str, now: Timestamp) -> Result<Vec<String>, StorageError> {
-        self.members(service, now).await
+        timely(self.members(service, now)).await
     }
 
     async fn leave(&self, service: &str, worker: &str, now: Timestamp) -> Result<(), StorageError> {
-        self.leave(service, worker, now).await
+        timely(self.leave(service, worker, now)).await
     }
 }

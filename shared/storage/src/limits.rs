@@ -10,6 +10,8 @@ pub const POSTGRES_CONNECTIONS: u32 = 8;
 pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
 /// How long a caller waits for a connection before it is told that the database is unavailable.
 pub const ACQUIRE: Duration = Duration::from_secs(10);
+/// How long a call about leases or members may take, the wait for a connection included.
+pub const LEASE_CALL: Duration = Duration::from_secs(10);
 /// How long the answer to a request id is kept: longer than any client retries.
 pub const REQUEST_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// How long a request may be under way before its process counts as dead: above every deadline.

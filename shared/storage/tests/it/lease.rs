@@ -1,7 +1,11 @@
 //! Leases: one owner at a time, and epochs that only grow.
 
+use std::sync::Arc;
+
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
-use storage::{Acquire, LeaseStore};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use storage::{Acquire, Database, DatabaseUrl, LeaseStore, SharedLeases, StorageError};
+use testkit::PostgresServer;
 
 use crate::{databases, unique};
 
@@ -120,4 +124,44 @@ async fn members_are_alive_while_they_say_so() {
             .expect("it leaves");
         assert_eq!(alive(1_100).await.expect("a list"), ["a"]);
     }
+}
+
+/// How often to look whether a statement waits for a lock: far more often than it takes to get there.
+const LOOKS: usize = 100_000;
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_not_waited_for_for_ever() {
+    let server = PostgresServer::start().expect("a server");
+    let url: DatabaseUrl = server.url().parse().expect("a URL");
+    let database = Database::connect(&url).await.expect("it opens");
+    database.migrate("test", Vec::new()).await.expect("tables");
+    let leases: SharedLeases = Arc::new(LeaseStore::new(database.clone()));
+    let count = PartitionCount::try_new(1).expect("a count");
+    leases.prepare("lease", count).await.expect("rows");
+
+    let blocking = database.begin_write().await.expect("a transaction");
+    let lock = blocking.execute_unprepared("LOCK TABLE partition_lease");
+    lock.await.expect("locked");
+    let asked = Arc::clone(&leases);
+    let renewing = tokio::spawn(async move { asked.renew("lease", "a", TTL, at(1_000)).await });
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let waiting = Statement::from_string(DbBackend::Postgres, waiting);
+    let mut waits = false;
+    for _ in 0..LOOKS {
+        let found = database.orm().query_all_raw(waiting.clone()).await;
+        waits = !found.expect("an answer").is_empty();
+        if waits {
+            break;
+        }
+    }
+    assert!(waits, "the statement is under way");
+    tokio::time::pause();
+    let late = renewing.await.expect("no panic").expect_err("it waits");
+    assert!(matches!(late, StorageError::Late(_)), "{late}");
+    assert!(late.to_string().contains("within 10 s"), "{late}");
+    tokio::time::resume();
+
+    blocking.rollback().await.expect("unlocked");
+    let renewed = leases.renew("lease", "a", TTL, at(1_000)).await;
+    assert_eq!(renewed.expect("an answer"), []);
 }

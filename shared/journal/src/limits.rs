@@ -52,7 +52,7 @@ pub(crate) const EVENT_CUT_LEAST: Duration = Duration::from_secs(60);
 /// The longest.
 pub(crate) const EVENT_CUT_MOST: Duration = Duration::from_secs(6 * 3_600);
 /// Batches that are cut of a stream before other slots have their turn.
-pub(crate) const CUT_BATCHES: usize = 64;
+pub(crate) const CUT_BATCHES: usize = 16;
 /// How long a snapshot counts at the least before it is made anew only so that the events after it can be cut.
 pub(crate) const EVENT_FOLD_AGE: Duration = Duration::from_secs(3_600);
 /// How old commits get before they are folded, where that costs little.

@@ -14,6 +14,9 @@ pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
 /// How long after a loss another one means that having it again at once does not help.
 pub const LOST_OFTEN: kernel::Duration = kernel::Duration::from_millis(2_000);
+/// How long a partition waits for word of newer definitions before it asks again: others wait for its turn meanwhile, and a
+/// process that ends for all of them.
+pub const REFRESH: Duration = Duration::from_secs(2);
 /// How long a process that ends waits for the round of placement that is under way, which takes milliseconds.
 pub const LAST_ROUND: Duration = Duration::from_secs(1);
 /// How long a process that ends tries to give its leases back, which lapse otherwise.

@@ -185,10 +185,15 @@ impl<C: Core> Worker<C> {
 
     /// Brings the newest definitions into force.
     async fn refresh(&self) -> Result<Freshness, HotError> {
-        match &self.config.refresh {
-            Some(refresh) => refresh.refresh().await,
-            None => Ok(Freshness::Newest),
-        }
+        let Some(refresh) = &self.config.refresh else {
+            return Ok(Freshness::Newest);
+        };
+        tokio::time::timeout(limits::REFRESH, refresh.refresh())
+            .await
+            .unwrap_or_else(|_| {
+                let reason = "it was not told in time whether there are newer definitions";
+                Err(HotError::Unavailable(reason.into()))
+            })
     }
 
     /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,

@@ -109,6 +109,26 @@ async fn a_partition_is_not_opened_before_it_is_known_what_is_published() {
     assert!(matches!(opened, Err(HotError::Unavailable(_))));
 }
 
+/// Never answers.
+struct Silent;
+
+#[async_trait]
+impl Refresh for Silent {
+    async fn refresh(&self) -> Result<Freshness, HotError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever_for_word_of_what_is_published() {
+    let bench = Bench::new().await;
+    tokio::time::pause();
+    let config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
+    let config = config.with_refresh(Arc::new(Silent));
+    let opened = Worker::open(config, PartitionId::new(0), 1).await;
+    assert!(matches!(opened, Err(HotError::Unavailable(_))));
+}
+
 #[tokio::test]
 async fn what_is_not_defined_is_decided_once_it_is_known_that_nobody_defined_it() {
     let bench = Bench::new().await;

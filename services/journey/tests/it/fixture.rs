@@ -1,0 +1,167 @@
+//! What the core left in a store, and the RPCs over it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use definitions::{Catalog as _, References, Versioned};
+use engine::{Core as _, Effects, Input};
+use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
+use journey::{JourneyCatalog, JourneyRpc};
+use journey_core::state::State;
+use journey_core::{Definitions, JourneyCore};
+use kernel::{CustomerId, PartitionCount, Timestamp};
+use proto::definition::v1::Definition;
+use proto::stream::v1::{CustomerMerged, Event, Fact, Record, record::Body};
+use tokio::sync::watch;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+const YAML: &str = "
+journey_map:
+  name: shop
+  stages:
+    - {name: looking, enter: [{event: visit}]}
+    - {name: buying, enter: [{event: purchase}]}
+---
+happy_path:
+  name: first_purchase
+  map: shop
+  milestones:
+    - {name: came, trigger: {event: visit}}
+    - {name: bought, trigger: {event: purchase}, within: 1d}
+---
+journey:
+  name: nudge
+  entry: {trigger: {event: visit}, reentry: REENTRY_NEVER}
+  goals: [{name: bought, trigger: {event: purchase}}]
+  steps:
+    - {id: wait_a_while, wait: {duration: 2d}}
+    - {id: remind, send: {channel: mail, template: hello, purpose: marketing}}
+";
+
+pub(crate) const DAY_MS: i64 = 86_400_000;
+
+fn compiled() -> Arc<Definitions> {
+    let located = definitions::parse("test.yaml", YAML).expect("definitions without mistake");
+    let mut all: Vec<Versioned<Definition>> = located
+        .into_iter()
+        .map(|located| Versioned {
+            value: located.value,
+            version: 1,
+            is_superseded: false,
+            etag: String::new(),
+            update_time: Timestamp::from_millis(0),
+        })
+        .collect();
+    all.sort_by_key(|it| definitions::key_of(&it.value));
+    let catalog = JourneyCatalog;
+    let compiled = catalog.compile(&all, &References::unknown());
+    Arc::new(compiled.expect("definitions without flaw"))
+}
+
+pub(crate) fn customer(number: u8) -> CustomerId {
+    let text = format!("00000000-0000-7000-8000-0000000000{number:02}");
+    text.parse().expect("an id")
+}
+
+fn event(who: u8, day: i64, name: &str) -> (u8, i64, Body) {
+    let event = Event {
+        event_id: format!("{who}-{day}"),
+        name: name.to_owned(),
+        ..Event::default()
+    };
+    let fact = Fact {
+        event: Some(event),
+        ..Fact::default()
+    };
+    (who, day, Body::Fact(fact))
+}
+
+/// A store as the engine would leave it, and the RPCs over it.
+pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
+    let definitions = compiled();
+    let store = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
+        .await
+        .expect("a folder to write to");
+    let merged = Body::Merged(CustomerMerged {
+        into_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
+    });
+    let records = [
+        event(1, 0, "visit"),
+        event(1, 1, "purchase"),
+        event(2, 0, "visit"),
+        event(2, 3, "purchase"),
+        event(3, 0, "visit"),
+        (4, 1, merged),
+    ];
+    let mut states: BTreeMap<CustomerId, State> = BTreeMap::new();
+    let mut counters: BTreeMap<CustomerId, BTreeMap<Box<str>, i64>> = BTreeMap::new();
+    for (who, day, body) in records {
+        let who = customer(who);
+        let key = Bytes::copy_from_slice(who.as_bytes());
+        let record = Record {
+            customer_id: key.clone(),
+            time_ms: day * DAY_MS,
+            trace_parent: String::new(),
+            body: Some(body),
+        };
+        let mut effects = Effects::default();
+        let input = Input::Record {
+            key: &key,
+            record: &record,
+        };
+        let now = Timestamp::from_millis(record.time_ms);
+        let state = states.entry(who).or_default();
+        JourneyCore::step(&definitions, state, input, now, &mut effects).expect("a good record");
+        for (name, change) in effects.counted() {
+            *counters
+                .entry(who)
+                .or_default()
+                .entry(name.clone())
+                .or_default() += change;
+        }
+    }
+    let mut seqs: BTreeMap<u16, (u64, BTreeMap<Box<str>, i64>)> = BTreeMap::new();
+    for (who, state) in states {
+        let partition = PartitionCount::DEFAULT.partition_of(who.fragment());
+        let slot = Slot {
+            owner: Owner::Journey,
+            partition,
+        };
+        let (seq, sums) = seqs.entry(partition.number()).or_default();
+        if *seq == 0 {
+            store.open(slot, 1).await.expect("a new partition");
+        }
+        *seq += 1;
+        for (name, change) in counters.remove(&who).unwrap_or_default() {
+            *sums.entry(name).or_default() += change;
+        }
+        let commit = Commit {
+            epoch: 1,
+            seq: *seq,
+            batch_id: *seq,
+            states: vec![StateWrite {
+                key: Bytes::copy_from_slice(who.as_bytes()),
+                value: Some(JourneyCore::encode(&state)),
+                timer: Timer::NONE,
+                adds_entry: false,
+            }],
+            counters: sums.clone().into_iter().collect(),
+            ..Commit::default()
+        };
+        store
+            .commit(slot, &commit)
+            .await
+            .expect("an open partition");
+    }
+    let (_, receiver) = watch::channel(definitions);
+    JourneyRpc::new(Arc::new(store), receiver)
+}
+
+pub(crate) fn refused(status: &Status, code: Code, reason: &str) {
+    assert_eq!(status.code(), code, "{status:?}");
+    let details = status.get_error_details();
+    let info = details.error_info().expect("an ErrorInfo");
+    assert_eq!(info.reason, reason);
+}

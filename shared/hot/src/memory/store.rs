@@ -1,0 +1,233 @@
+//! The calls of the store in memory, each through its hook.
+
+use async_trait::async_trait;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+
+use super::{Content, MemoryStore, Operation};
+use crate::{
+    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
+    HotStore, Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
+    StreamName, StreamRestore, Wake, WakeReceiver, check,
+};
+
+#[async_trait]
+impl HotStore for MemoryStore {
+    fn partition_count(&self) -> PartitionCount {
+        self.server.count
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        let content = Content::Epoch(slot, epoch);
+        self.call_with(slot.partition, Operation::Open, content, |_, data| {
+            data.open(slot, epoch)
+        })
+        .await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.call(slot.partition, Operation::Head, |_, data| {
+            Ok(data.partition(slot.partition).slot(slot.owner).head())
+        })
+        .await
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
+        self.call(slot.partition, Operation::Load, |_, data| {
+            let states = &data.partition(slot.partition).slot(slot.owner).states;
+            Ok(keys.iter().map(|key| states.get(key).cloned()).collect())
+        })
+        .await
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.call(stream.partition, Operation::Poll, |_, data| {
+            Ok(data.stream(stream).poll(after, max))
+        })
+        .await
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        self.call(stream.partition, Operation::Lag, |_, data| {
+            Ok(data.stream(stream).lag(after))
+        })
+        .await
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.call(slot.partition, Operation::Due, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.due(until, max))
+        })
+        .await
+    }
+
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        let content = Content::Commit(slot, &commit);
+        self.call_with(
+            slot.partition,
+            Operation::Commit,
+            content,
+            |server, data| {
+                let origins = server.options.origins;
+                let committed = data.commit(slot, &commit, origins, server.now_ms())?;
+                if committed == Committed::Applied {
+                    for (name, _) in &commit.outputs {
+                        server.hints.wake(StreamId {
+                            name: *name,
+                            partition: slot.partition,
+                        });
+                    }
+                }
+                Ok(committed)
+            },
+        )
+        .await
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        check::append(self.server.count, append)?;
+        let content = Content::Append(append);
+        let partition = append.to.partition;
+        self.call_with(partition, Operation::Append, content, |server, data| {
+            let appended = data.append(append, server.now_ms())?;
+            if appended == Appended::Applied {
+                server.hints.wake(append.to);
+            }
+            Ok(appended)
+        })
+        .await
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.call(slot.partition, Operation::Outbox, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.outgoing(after_seq, max))
+        })
+        .await
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::TrimOutbox, |_, data| {
+            data.trim_outbox(slot, seq);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Trim, |_, data| {
+            data.trim(stream, upto);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+        self.call(slot.partition, Operation::Counters, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.counters())
+        })
+        .await
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.call(slot.partition, Operation::Quarantined, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.quarantined(after, max))
+        })
+        .await
+    }
+
+    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+        self.call(slot.partition, Operation::Quarantined, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.quarantine.len() as u64)
+        })
+        .await
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        Ok(self.server.hints.subscribe(streams))
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.call(stream.partition, Operation::Sources, |_, data| {
+            Ok(data.stream(stream).sources())
+        })
+        .await
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.call(stream.partition, Operation::Origins, |_, data| {
+            Ok(data.stream(stream).origins())
+        })
+        .await
+    }
+
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::CloseGate, |server, data| {
+            data.close_gate(partition, gate, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_states(slot, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_commit(slot, gate, commit, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Restore, |server, data| {
+            data.restore_stream(stream, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::OpenGate, |server, data| {
+            data.open_gate(partition, gate)?;
+            server.hints.tell(Wake::All);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,17 +1,19 @@
 //! Two processes, six slots, one store, one log, and all that happens to them.
 
+mod chance;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use hot::memory::{Call, Delivery, Hook, MemoryOptions, Snapshot};
+use hot::memory::{Hook, MemoryOptions, Snapshot};
 use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StateKey, Stored, StreamId, StreamName};
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
 
+use self::chance::Chance;
 use super::client::Client;
 use super::reader::{Reader, Worked, number};
 
@@ -28,48 +30,6 @@ pub(super) enum Action {
     GoBack { copy: usize, is_told: bool },
     Forget,
     Wait { seconds: u64 },
-}
-
-/// Where chance comes from, and whether calls fail.
-#[derive(Debug)]
-struct Chance {
-    state: AtomicU64,
-    fault_percent: u64,
-    is_calm: AtomicBool,
-}
-
-impl Chance {
-    fn next(&self) -> u64 {
-        let state = self
-            .state
-            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        let mut x = state;
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn fails(&self) -> bool {
-        !self.is_calm.load(Ordering::Relaxed) && self.next() % 100 < self.fault_percent
-    }
-}
-
-#[async_trait]
-impl Hook for Chance {
-    async fn before(&self, _call: Call<'_>) -> Result<Delivery, HotError> {
-        if !self.fails() {
-            return Ok(Delivery::Once);
-        }
-        match self.next() % 3 {
-            0 => Ok(Delivery::Twice),
-            1 => Ok(Delivery::Late),
-            _ => Err(HotError::Unavailable("it was told to refuse".into())),
-        }
-    }
-
-    async fn after(&self, _call: Call<'_>, _done: bool) -> Result<(), HotError> {
-        Ok(())
-    }
 }
 
 /// Everything there is.

@@ -45,6 +45,7 @@ impl Database {
                         .pragma("journal_mode", "WAL")
                         .pragma("synchronous", "NORMAL")
                         .pragma("foreign_keys", "ON")
+                        .pragma("mmap_size", limits::SQLITE_MAPPED_BYTES.to_string())
                 });
             }
         }

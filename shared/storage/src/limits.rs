@@ -6,6 +6,8 @@ use std::time::Duration;
 pub const SQLITE_CONNECTIONS: u32 = 4;
 /// Connections to Postgres of one process: statements are short, and servers allow about a hundred in all.
 pub const POSTGRES_CONNECTIONS: u32 = 8;
+/// Bytes of a SQLite file that are read as memory, without a call and a copy for each page.
+pub const SQLITE_MAPPED_BYTES: u64 = 256 * 1024 * 1024;
 /// How long a statement waits for another writer of a SQLite file.
 pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
 /// How long a caller waits for a connection before it is told that the database is unavailable.

@@ -35,13 +35,13 @@ const TIME_S: i64 = 1_750_000_000;
 /// Measures processor time of the services, embedded stores, for each event.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
     let servers = Servers::start()?;
-    let few = Scale::start(&servers, FEW_CUSTOMERS).await?;
+    let mut few = Scale::start(&servers, FEW_CUSTOMERS).await?;
     let mut costs = Vec::new();
     for count in DEFINITIONS {
         costs.push((count, FEW_CUSTOMERS, few.cost(count).await?));
     }
     drop(few);
-    let many = Scale::start(&servers, MANY_CUSTOMERS).await?;
+    let mut many = Scale::start(&servers, MANY_CUSTOMERS).await?;
     for count in [DEFINITIONS[0], DEFINITIONS[3]] {
         costs.push((count, MANY_CUSTOMERS, many.cost(count).await?));
     }
@@ -69,6 +69,8 @@ struct Cost {
 struct Scale {
     installation: Installation,
     customers: u32,
+    /// When the last events happened: time goes on.
+    minute: u32,
 }
 
 impl Scale {
@@ -86,6 +88,7 @@ impl Scale {
         let scale = Self {
             installation,
             customers,
+            minute: 0,
         };
         scale.at_rest().await?;
         Ok(scale)
@@ -93,17 +96,17 @@ impl Scale {
 
     /// Microseconds of the services for each event of a customer chosen at random, with this many segments and journeys.
     /// Each customer has one kind of event, so that all that grows is what there is beside it.
-    async fn cost(&self, definitions: u32) -> Result<Cost, Failure> {
+    async fn cost(&mut self, definitions: u32) -> Result<Cost, Failure> {
         for first in (0..definitions).step_by(APPLIED_AT_ONCE as usize) {
             let numbers = first..definitions.min(first + APPLIED_AT_ONCE);
             self.installation.apply(&text(numbers)).await?;
         }
         let mut random = SplitMix(u64::from(definitions));
-        self.send(definitions, 0, WARM_UP, &mut random).await?;
+        self.send(definitions, WARM_UP, &mut random).await?;
         let mut costs = Vec::new();
-        for round in 1..=ROUNDS {
+        for _ in 0..ROUNDS {
             let before = self.used();
-            self.send(definitions, round, EVENTS, &mut random).await?;
+            self.send(definitions, EVENTS, &mut random).await?;
             costs.push((self.used() - before) * 1e6 / f64::from(EVENTS));
         }
         Ok(Cost {
@@ -113,17 +116,17 @@ impl Scale {
     }
 
     async fn send(
-        &self,
+        &mut self,
         definitions: u32,
-        round: u32,
         count: u32,
         random: &mut SplitMix,
     ) -> Result<(), Failure> {
+        self.minute += 1;
         let events: Vec<Event> = (0..count)
             .map(|_| {
                 let customer = random.below(self.customers);
                 let name = format!("e{}", customer % definitions);
-                at(event(&name, customer), round)
+                at(event(&name, customer), self.minute)
             })
             .collect();
         send_stream(self.installation.channel.clone(), &events).await?;

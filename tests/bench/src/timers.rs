@@ -32,6 +32,10 @@ const PARTITIONS: u16 = 64;
 const BATCH: u32 = 128;
 /// The span over which timers are spread, in milliseconds: a week.
 const SPAN_MS: i64 = 7 * 86_400_000;
+/// How long before the first of them comes due: nothing of this run waits for that.
+const AHEAD_MS: i64 = 86_400_000;
+/// The epoch of who takes the timers at the end: above those of the engine.
+const LAST_EPOCH: u64 = 1_000;
 /// Timers that fire each second while lateness is measured.
 const RATE: u32 = 10_000;
 /// For how many seconds.
@@ -50,7 +54,7 @@ pub(crate) async fn measure(waiting: u32) -> Result<Measured, Failure> {
     let bytes = (timed.bytes - plain.bytes) / f64::from(waiting);
     let set_us = (timed.set_us - plain.set_us) / f64::from(waiting);
     let pop_us = timed.pop_us / f64::from(waiting);
-    let mut lateness = lateness().await?;
+    let mut lateness = timed.lateness;
     let cpu = [("redis", set_us + pop_us)].into();
     Ok(Measured::new(
         "timers",
@@ -75,23 +79,37 @@ struct Taken {
     bytes: f64,
     set_us: f64,
     pop_us: f64,
+    lateness: Vec<f64>,
 }
 
-/// Writes states, with a timer each or without, then takes all timers as they come due.
+/// Writes states, with a timer each or without. Beside those that wait, measures how late others fire; then takes all
+/// that wait as if they came due.
 async fn fill(waiting: u32, with_timers: bool) -> Result<Taken, Failure> {
-    let server = RedisServer::start()?;
+    // Its file grows to the end: what a rewrite takes depends on when it comes.
+    let server = RedisServer::start_with(
+        &[
+            RedisServer::APPEND_ONLY,
+            &["--auto-aof-rewrite-percentage", "0"],
+        ]
+        .concat(),
+    )?;
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = RedisStore::connect(RedisOptions::new(server.url()), count).await?;
     let mut account = account(&server).await?;
     let (empty, before) = (memory(&mut account).await?, used_us(&mut account).await?);
     let each = waiting / u32::from(PARTITIONS);
+    let first_due = with_timers.then(first_due);
     stream::iter(0..PARTITIONS)
-        .map(|partition| set(&store, partition, each, with_timers))
+        .map(|partition| set(&store, partition, each, first_due))
         .buffer_unordered(4)
         .try_collect::<()>()
         .await?;
     let set_us = used_us(&mut account).await? - before;
     let bytes = memory(&mut account).await? - empty;
+    let mut lateness = Vec::new();
+    if with_timers {
+        lateness = late(&server).await?;
+    }
     let before = used_us(&mut account).await?;
     if with_timers {
         stream::iter(0..PARTITIONS)
@@ -105,6 +123,7 @@ async fn fill(waiting: u32, with_timers: bool) -> Result<Taken, Failure> {
         bytes,
         set_us,
         pop_us,
+        lateness,
     })
 }
 
@@ -119,13 +138,13 @@ async fn set(
     store: &RedisStore,
     partition: u16,
     each: u32,
-    with_timers: bool,
+    first_due: Option<Timestamp>,
 ) -> Result<(), HotError> {
     store.open(slot(partition), 1).await?;
     for (seq, first) in (1..).zip((0..each).step_by(BATCH as usize)) {
         let states = (first..(first + BATCH).min(each))
             .map(|number| {
-                let due = with_timers.then(|| due(partition, number));
+                let due = first_due.map(|first| first + offset(partition, number));
                 let (timer, adds_entry) = Timer::NONE.set(due);
                 StateWrite {
                     key: key(partition, number),
@@ -150,7 +169,7 @@ async fn set(
 /// Takes all timers, oldest first, as a worker does when their time has come.
 async fn pop(store: &RedisStore, partition: u16, each: u32) -> Result<(), Failure> {
     // A new owner, who knows nothing yet.
-    let head = store.open(slot(partition), 2).await?;
+    let head = store.open(slot(partition), LAST_EPOCH).await?;
     let mut taken = 0;
     for seq in head.commit_seq + 1.. {
         let due = store
@@ -161,7 +180,7 @@ async fn pop(store: &RedisStore, partition: u16, each: u32) -> Result<(), Failur
         }
         taken += due.timers.len();
         let commit = Commit {
-            epoch: 2,
+            epoch: LAST_EPOCH,
             seq,
             batch_id: seq,
             fired: due.timers,
@@ -181,12 +200,13 @@ async fn sorted_set(waiting: u32) -> Result<f64, Failure> {
     let mut connection = account(&server).await?;
     let empty = memory(&mut connection).await?;
     let each = waiting / u32::from(PARTITIONS);
+    let first_due = first_due();
     for partition in 0..PARTITIONS {
         for first in (0..each).step_by(BATCH as usize) {
             let mut add = redis::cmd("ZADD");
             add.arg(format!("z:{partition}"));
             for number in first..(first + BATCH).min(each) {
-                add.arg(due(partition, number).as_millis())
+                add.arg((first_due + offset(partition, number)).as_millis())
                     .arg(&key(partition, number)[..]);
             }
             add.exec_async(&mut connection).await?;
@@ -205,12 +225,16 @@ fn key(partition: u16, number: u32) -> Bytes {
     Bytes::copy_from_slice(&key)
 }
 
-/// Within a week from some instant, anywhere.
-fn due(partition: u16, number: u32) -> Timestamp {
+/// When the first of the waiting timers may come due.
+fn first_due() -> Timestamp {
+    SystemClock.now() + kernel::Duration::from_millis(AHEAD_MS)
+}
+
+/// How long after that one comes due: up to a week.
+fn offset(partition: u16, number: u32) -> kernel::Duration {
     let mixed =
         (u64::from(number) << 16 | u64::from(partition)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let offset = i64::try_from(mixed >> 16).unwrap_or(0) % SPAN_MS;
-    Timestamp::from_millis(1_750_000_000_000 + offset)
+    kernel::Duration::from_millis(i64::try_from(mixed >> 16).unwrap_or(0) % SPAN_MS)
 }
 
 async fn account(server: &RedisServer) -> Result<MultiplexedConnection, Failure> {
@@ -297,8 +321,7 @@ impl Core for Alarms {
 }
 
 /// Sets timers that come due at a steady rate, and returns how late each fired.
-async fn lateness() -> Result<Vec<f64>, Failure> {
-    let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
+async fn late(server: &RedisServer) -> Result<Vec<f64>, Failure> {
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = Arc::new(RedisStore::connect(RedisOptions::new(server.url()), count).await?);
     let database = Database::connect(&"sqlite::memory:".parse()?).await?;
@@ -348,7 +371,8 @@ async fn enlist(
         let records = some
             .iter()
             .map(|number| Record {
-                customer_id: key(partition, *number).to_vec().into(),
+                // None of those that wait.
+                customer_id: key(partition, u32::MAX - *number).to_vec().into(),
                 time_ms: begin + i64::from(*number) * 1_000 / i64::from(RATE),
                 body: Some(Body::Event(Event::default())),
                 ..Record::default()

@@ -53,7 +53,9 @@ impl<S> StateCache<S> {
     /// Puts a state in.
     pub(crate) fn put(&mut self, key: Key, cached: Cached<S>) {
         if self.young_bytes >= self.generation_bytes {
-            self.old = std::mem::take(&mut self.young);
+            // The map that was the old one keeps its room: growing anew would move every state several times.
+            std::mem::swap(&mut self.old, &mut self.young);
+            self.young.clear();
             self.young_bytes = 0;
         }
         self.young_bytes += cached.bytes + OVERHEAD_BYTES;

@@ -144,16 +144,27 @@ fn runs(installation: &Installation, picture: &Picture) {
         }
         balance(installation, picture, &journey);
     }
-    let counted = picture.counters.iter().filter(|(name, _)| {
+    compare(installation, picture, &present, |name| {
         name.starts_with("journey/") && (name.ends_with("/active") || name.contains("/present/"))
     });
+}
+
+/// The counters of a kind say what states say.
+fn compare(
+    installation: &Installation,
+    picture: &Picture,
+    of_states: &BTreeMap<String, i64>,
+    is_of_kind: impl Fn(&str) -> bool,
+) {
+    let counted = picture.counters.iter();
     let counted: BTreeMap<String, i64> = counted
+        .filter(|(name, _)| is_of_kind(name))
         .map(|(name, value)| (name.to_string(), *value))
         .collect();
-    if counted != present {
+    if counted != *of_states {
         violate(
             installation,
-            format!("counters say {counted:?}, states {present:?}"),
+            format!("counters say {counted:?}, states {of_states:?}"),
         );
     }
 }
@@ -187,18 +198,9 @@ fn maps(installation: &Installation, picture: &Picture) {
         *present.entry(name).or_default() += 1;
         balance(installation, picture, &format!("map/{}/", position.map));
     }
-    let counted = picture.counters.iter();
-    let counted =
-        counted.filter(|(name, _)| name.starts_with("map/") && name.contains("/present/"));
-    let counted: BTreeMap<String, i64> = counted
-        .map(|(name, value)| (name.to_string(), *value))
-        .collect();
-    if counted != present {
-        violate(
-            installation,
-            format!("counters say {counted:?}, states {present:?}"),
-        );
-    }
+    compare(installation, picture, &present, |name| {
+        name.starts_with("map/") && name.contains("/present/")
+    });
 }
 
 fn segments(installation: &Installation, picture: &Picture) {
@@ -212,19 +214,9 @@ fn segments(installation: &Installation, picture: &Picture) {
             .entry(format!("segment.{}.members", membership.segment))
             .or_default() += 1;
     }
-    let counted = picture
-        .counters
-        .iter()
-        .filter(|(name, _)| name.starts_with("segment."));
-    let counted: BTreeMap<String, i64> = counted
-        .map(|(name, value)| (name.to_string(), *value))
-        .collect();
-    if counted != members {
-        violate(
-            installation,
-            format!("counters say {counted:?}, states {members:?}"),
-        );
-    }
+    compare(installation, picture, &members, |name| {
+        name.starts_with("segment.")
+    });
 }
 
 /// Every effect was decided once, told once, and delivered where it says so.

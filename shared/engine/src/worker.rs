@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use hot::{Commit, HotError, Owner, SharedHotStore, Slot, Standing, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -312,11 +312,19 @@ impl<C: Core> Worker<C> {
 
     /// Removes from the input streams what is in effect, where that is at least so many entries.
     async fn trim(&mut self, least: u32) -> Result<(), HotError> {
-        let hot = Arc::clone(self.hot());
+        let (hot, at) = (Arc::clone(self.hot()), self.standing());
         for lane in &mut self.lanes {
-            lane.trim(hot.as_ref(), least).await?;
+            lane.trim(hot.as_ref(), at, least).await?;
         }
         Ok(())
+    }
+
+    fn standing(&self) -> Standing {
+        Standing {
+            slot: self.slot,
+            epoch: self.epoch,
+            commit_seq: self.commit_seq,
+        }
     }
 
     /// Takes note that a commit took effect.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Append, Commit, HotError, StateWrite, limits};
+use crate::{Append, Commit, HotError, Slot, StateWrite, limits};
 
 /// Refuses what is over a limit.
 fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), HotError> {
@@ -20,6 +20,30 @@ pub(crate) fn partition(count: PartitionCount, partition: PartitionId) -> Result
         return Err(HotError::Invalid(
             "there is no such partition: partitions are numbered from 0 to below the count",
         ));
+    }
+    Ok(())
+}
+
+/// Refuses an epoch that is not the partition's, and a commit that is neither its next nor its last one.
+pub(crate) fn follows(
+    slot: Slot,
+    (current_epoch, current_seq): (u64, u64),
+    (epoch, seq): (u64, u64),
+) -> Result<(), HotError> {
+    let partition = slot.partition;
+    if epoch != current_epoch {
+        return Err(HotError::Fenced {
+            partition,
+            epoch,
+            current: current_epoch,
+        });
+    }
+    if seq != current_seq && Some(seq) != current_seq.checked_add(1) {
+        return Err(HotError::Gap {
+            partition,
+            seq,
+            current: current_seq,
+        });
     }
     Ok(())
 }

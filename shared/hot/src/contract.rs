@@ -19,7 +19,8 @@ use kernel::{PartitionId, Timestamp};
 
 pub use self::commits::{
     a_commit_after_the_epoch_moved_is_fenced, a_commit_over_a_limit_changes_nothing,
-    a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused, an_epoch_is_never_lowered,
+    a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused,
+    a_worker_learns_whether_its_partition_is_where_it_was, an_epoch_is_never_lowered,
     everything_of_a_commit_moves_together, slots_are_apart,
 };
 pub use self::gate::{
@@ -35,7 +36,8 @@ pub use self::origins::{
     an_origin_is_read_back_with_its_entry, every_append_in_sequence_moves_the_mark,
 };
 pub use self::outbox::{
-    a_message_is_delivered_once_wherever_the_forwarder_crashes, an_outbox_is_numbered_without_gaps,
+    a_message_is_delivered_once_wherever_the_forwarder_crashes,
+    a_worker_trims_only_where_its_partition_is_where_it_was, an_outbox_is_numbered_without_gaps,
 };
 pub use self::random::agrees_with_the_model;
 pub use self::streams::{
@@ -93,6 +95,8 @@ macro_rules! contract_tests {
             a_closed_gate_holds_off_everybody
             a_commit_can_fire_an_entry_and_add_it_again
             a_gap_is_refused
+            a_worker_learns_whether_its_partition_is_where_it_was
+            a_worker_trims_only_where_its_partition_is_where_it_was
             a_gate_that_was_left_behind_is_taken_over
             a_message_is_delivered_once_wherever_the_forwarder_crashes
             a_new_owner_finds_every_entry

@@ -220,6 +220,12 @@ impl HotStore for EmbeddedStore {
         self.inner.trim(stream, upto)
     }
 
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        let partition = self.inner.partition(slot.partition)?;
+        let head = &partition.slots[slot.owner.index()].head;
+        check::follows(slot, (head.epoch, head.commit_seq), (epoch, seq))
+    }
+
     async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
         self.inner.counters(slot)
     }

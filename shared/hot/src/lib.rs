@@ -34,7 +34,7 @@ pub use self::error::HotError;
 #[cfg(feature = "contract")]
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
-pub use self::place::{Cursor, Owner, Slot, StreamId, StreamName};
+pub use self::place::{Cursor, Owner, Slot, Standing, StreamId, StreamName};
 pub use self::redis::{RedisOptions, RedisStore};
 pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};

@@ -49,6 +49,18 @@ pub struct Slot {
     pub partition: PartitionId,
 }
 
+/// Where a worker believes its partition to be: whatever it asks for on the strength of that must not be done where the
+/// store has gone back since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its partition.
+    pub slot: Slot,
+    /// The epoch that it opened it under.
+    pub epoch: u64,
+    /// The last commit that took effect.
+    pub commit_seq: u64,
+}
+
 /// The streams between and within services. Each has exactly one service that reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamName {
@@ -129,4 +141,12 @@ pub struct Cursor {
 impl Cursor {
     /// Before the first entry.
     pub const START: Self = Self { major: 0, minor: 0 };
+
+    /// The first after this one.
+    pub(crate) fn next(self) -> Self {
+        Self {
+            minor: self.minor.saturating_add(1),
+            ..self
+        }
+    }
 }

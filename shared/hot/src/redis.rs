@@ -29,7 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
-use redis::{Cmd, cmd, pipe};
+use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
 use self::address::refused;
@@ -39,15 +39,16 @@ use self::library::{Function, LIBRARY};
 use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
-    cursor, entries, failure, id, items, maybe_bytes, number, pairs, payload, text, unexpected,
+    cursor, entries, failure, id, items, maybe_bytes, maybe_number, number, pairs, payload, text,
+    unexpected,
 };
 use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, OutboxMessage, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored,
-    StreamId, StreamName, StreamRestore, WakeReceiver, check, stored,
+    HotStore, Origin, OutboxMessage, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore,
+    Stored, StreamId, StreamName, StreamRestore, WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -134,6 +135,20 @@ impl HotStore for RedisStore {
     async fn head(&self, slot: Slot) -> Result<Head, HotError> {
         check::partition(self.count, slot.partition)?;
         self.read_head(slot, None).await
+    }
+
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.meta(slot)).arg("epoch").arg("seq");
+        let [current_epoch, current_seq] =
+            <[Value; 2]>::try_from(items(self.ask(slot.partition, &get).await?)?)
+                .map_err(|_| unexpected("where a partition is"))?;
+        // While a partition is restored its epoch has a sign.
+        if maybe_bytes(current_epoch.clone())?.is_some_and(|text| text.starts_with(b"-")) {
+            return Err(restore::closed());
+        }
+        let current = (maybe_number(current_epoch)?, maybe_number(current_seq)?);
+        check::follows(slot, current, (epoch, seq))
     }
 
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
@@ -244,16 +259,34 @@ impl HotStore for RedisStore {
 
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
         check::partition(self.count, stream.partition)?;
-        let next = Cursor {
-            minor: upto.minor.saturating_add(1),
-            ..upto
-        };
         let mut trim = cmd("XTRIM");
         trim.arg(self.keys.stream(stream))
             .arg("MINID")
-            .arg(id(next));
+            .arg(id(upto.next()));
         self.ask(stream.partition, &trim).await?;
         Ok(())
+    }
+
+    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        let call = pack::call(
+            &LIBRARY.name(Function::TrimOutbox),
+            &[self.keys.meta(at.slot), self.keys.outbox(at.slot)],
+            &[seq, at.epoch, at.commit_seq + 1],
+        );
+        self.call_at(at, &call).await
+    }
+
+    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        let call = pack::call(
+            &LIBRARY.name(Function::Trim),
+            &[self.keys.meta(at.slot), self.keys.stream(stream)],
+            &[
+                at.epoch.to_string(),
+                (at.commit_seq + 1).to_string(),
+                id(upto.next()),
+            ],
+        );
+        self.call_at(at, &call).await
     }
 
     async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {

@@ -8,8 +8,8 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId, StreamName,
-    StreamRestore, Wake,
+    Origin, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore, Stored, StreamId,
+    StreamName, StreamRestore, Wake, check,
 };
 
 /// The hot store.
@@ -55,6 +55,19 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
 
+    /// Checks that a partition is open under an epoch, and that its last commit is the one before `seq`, or that one
+    /// itself; cheap.
+    ///
+    /// Who logs a commit before a store applies it asks the store first: what the commit decides was read there, and it may
+    /// have lost everything since the partition was opened. A partition that was restored meanwhile has another epoch.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`], [`HotError::Gap`].
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        let head = self.head(slot).await?;
+        check::follows(slot, (head.epoch, head.commit_seq), (epoch, seq))
+    }
+
     /// Checks a commit and applies it.
     ///
     /// # Errors
@@ -98,6 +111,26 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
 
     /// Removes the entries of a stream up to a cursor: its reader has committed them.
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError>;
+
+    /// [`trim_outbox`](Self::trim_outbox) by a worker whose partition is where it believes it to be.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the messages may wait there again.
+    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
+            .await?;
+        self.trim_outbox(at.slot, seq).await
+    }
+
+    /// [`trim`](Self::trim) by a worker whose partition is where it believes it to be.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the entries may have to be read there again.
+    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
+            .await?;
+        self.trim(stream, upto).await
+    }
 
     /// Returns all counters of a partition.
     async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError>;

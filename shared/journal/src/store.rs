@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
-    Origin, Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
-    WakeReceiver, Writer,
+    Origin, Outgoing, Quarantined, SharedHotStore, Slot, Standing, StateKey, Stored, StreamId,
+    StreamName, WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, Timestamp};
 use tokio::sync::Mutex;
@@ -128,6 +128,11 @@ impl HotStore for JournaledStore {
     }
 
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        // What is logged is applied, whatever it was decided on: by a store that was emptied meanwhile it was on nothing.
+        self.shared
+            .hot
+            .check_follows(slot, commit.epoch, commit.seq)
+            .await?;
         let payload = pack_commit(&commit);
         let bytes = payload.len();
         let row = CommitRow {
@@ -190,6 +195,18 @@ impl HotStore for JournaledStore {
 
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
         self.shared.hot.trim(stream, upto).await
+    }
+
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        self.shared.hot.check_follows(slot, epoch, seq).await
+    }
+
+    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.shared.hot.trim_outbox_at(at, seq).await
+    }
+
+    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.shared.hot.trim_at(at, stream, upto).await
     }
 
     async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {

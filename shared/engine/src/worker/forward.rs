@@ -53,7 +53,7 @@ impl<C: Core> Worker<C> {
                 }
             }
             if let Some(seq) = sent {
-                hot.trim_outbox(self.slot, seq).await?;
+                hot.trim_outbox_at(self.standing(), seq).await?;
                 self.forwarded_seq = seq;
             }
             if full {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
-use hot::{Cursor, Head, HotError, HotStore, Origin, StreamId, Writer};
+use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, Writer};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
 
@@ -266,9 +266,14 @@ impl Lane {
     }
 
     /// Removes from the stream what is in effect, if that is worth a call.
-    pub(crate) async fn trim(&mut self, hot: &dyn HotStore, least: u32) -> Result<(), HotError> {
+    pub(crate) async fn trim(
+        &mut self,
+        hot: &dyn HotStore,
+        at: Standing,
+        least: u32,
+    ) -> Result<(), HotError> {
         if self.untrimmed >= least.max(1) {
-            hot.trim(self.stream, self.committed.cursor).await?;
+            hot.trim_at(at, self.stream, self.committed.cursor).await?;
             self.untrimmed = 0;
         }
         Ok(())

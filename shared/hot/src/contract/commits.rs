@@ -124,6 +124,33 @@ pub async fn a_gap_is_refused(subject: &mut impl Subject) {
     assert_eq!(seen(&store).await, before);
 }
 
+/// Who asks learns whether the partition is where its last commit left it.
+pub async fn a_worker_learns_whether_its_partition_is_where_it_was(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    for seq in 1..=2 {
+        store.commit(SLOT, &full(seq)).await.expect("commits");
+    }
+    let head = store.head(SLOT).await.expect("a head");
+    for (epoch, seq, follows) in [
+        (head.epoch, 3, true),
+        // It may be the last one again, whose answer was lost.
+        (head.epoch, 2, true),
+        (head.epoch, 1, false),
+        (head.epoch, 4, false),
+        (head.epoch, u64::MAX, false),
+        (head.epoch + 1, 3, false),
+    ] {
+        let checked = store.check_follows(SLOT, epoch, seq).await;
+        assert_eq!(checked.is_ok(), follows, "{epoch} {seq}: {checked:?}");
+    }
+    let store = subject.empty().await;
+    let checked = store.check_follows(SLOT, head.epoch, 3).await;
+    assert!(
+        matches!(checked, Err(HotError::Fenced { .. })),
+        "{checked:?}"
+    );
+}
+
 /// Opening raises the epoch; the same owner may open again.
 pub async fn an_epoch_is_never_lowered(subject: &mut impl Subject) {
     let store = subject.empty().await;

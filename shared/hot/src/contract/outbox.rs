@@ -2,14 +2,20 @@
 
 use kernel::PartitionId;
 
-use super::{SLOT, Subject, commit, opened, payloads, text};
+use super::{SLOT, Subject, append, commit, opened, payloads, text};
 use crate::{
-    Append, Appended, Commit, OutboxMessage, SharedHotStore, SourceRange, StreamId, StreamName,
+    Append, Appended, Commit, Cursor, HotError, OutboxMessage, SharedHotStore, SourceRange,
+    Standing, StreamId, StreamName,
 };
 
 const TARGET: StreamId = StreamId {
     name: StreamName::Facts,
     partition: PartitionId::new(2),
+};
+
+const EVENTS: StreamId = StreamId {
+    name: StreamName::Events,
+    partition: SLOT.partition,
 };
 
 async fn send(store: &SharedHotStore, seq: u64, payloads: &[&str]) {
@@ -55,6 +61,44 @@ pub async fn an_outbox_is_numbered_without_gaps(subject: &mut impl Subject) {
     let rest = store.outbox(SLOT, 0, 9).await.expect("an outbox");
     assert_eq!(rest.len(), 1);
     assert_eq!(rest[0].seq, 4);
+}
+
+/// Who believes a partition to be elsewhere removes nothing from it.
+pub async fn a_worker_trims_only_where_its_partition_is_where_it_was(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    append(&store, EVENTS, "read").await;
+    append(&store, EVENTS, "not read").await;
+    send(&store, 1, &["a", "b"]).await;
+    let read = store.poll(EVENTS, Cursor::START, 9).await.expect("polls")[0].cursor;
+    let here = Standing {
+        slot: SLOT,
+        epoch: 1,
+        commit_seq: 1,
+    };
+    // As after a store that went back: it has fewer commits, or another epoch.
+    for elsewhere in [
+        Standing {
+            commit_seq: 2,
+            ..here
+        },
+        Standing { epoch: 2, ..here },
+    ] {
+        for refused in [
+            store.trim_at(elsewhere, EVENTS, read).await,
+            store.trim_outbox_at(elsewhere, 1).await,
+        ] {
+            assert!(
+                matches!(refused, Err(HotError::Gap { .. } | HotError::Fenced { .. })),
+                "{elsewhere:?}: {refused:?}"
+            );
+        }
+    }
+    assert_eq!(payloads(&store, EVENTS).await.len(), 2);
+    assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 2);
+    store.trim_at(here, EVENTS, read).await.expect("trims");
+    store.trim_outbox_at(here, 1).await.expect("trims");
+    assert_eq!(payloads(&store, EVENTS).await, [text("not read")]);
+    assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 1);
 }
 
 /// A forwarder that dies after its append, before its trim, or half-way, and starts again from what it finds.

@@ -3,7 +3,7 @@
 use super::data::{Data, SlotData, StreamData};
 use crate::{
     Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, Slot, StreamId, Writer,
-    limits,
+    check, limits,
 };
 
 impl Data {
@@ -104,6 +104,12 @@ impl Data {
             stream.take_source(&range.source, range.last, entry);
         }
         Ok(Appended::Applied)
+    }
+
+    /// Checks where a slot is.
+    pub(super) fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        let data = self.partition(slot.partition).slot(slot.owner);
+        check::follows(slot, (data.epoch, data.commit_seq), (epoch, seq))
     }
 
     /// Removes the entries of a stream up to a cursor.

@@ -6,8 +6,8 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use super::{Content, MemoryStore, Operation};
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, Outgoing, Quarantined, Slot, StateKey, StateRestore, Stored, StreamId,
-    StreamName, StreamRestore, Wake, WakeReceiver, check,
+    HotStore, Origin, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore, Stored,
+    StreamId, StreamName, StreamRestore, Wake, WakeReceiver, check,
 };
 
 #[async_trait]
@@ -126,6 +126,31 @@ impl HotStore for MemoryStore {
 
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
         self.call(stream.partition, Operation::Trim, |_, data| {
+            data.trim(stream, upto);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Check, |_, data| {
+            data.check_follows(slot, epoch, seq)
+        })
+        .await
+    }
+
+    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.call(at.slot.partition, Operation::TrimOutbox, |_, data| {
+            data.check_follows(at.slot, at.epoch, at.commit_seq + 1)?;
+            data.trim_outbox(at.slot, seq);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Trim, |_, data| {
+            data.check_follows(at.slot, at.epoch, at.commit_seq + 1)?;
             data.trim(stream, upto);
             Ok(())
         })

@@ -8,7 +8,7 @@ use super::library::{Function, LIBRARY};
 use super::link::Link;
 use super::reply::{failure, items, number, text, unexpected};
 use super::{RedisStore, head, pack, restore};
-use crate::{Head, HotError, Slot, check};
+use crate::{Head, HotError, HotStore as _, Slot, Standing, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
 const SCHEMA: u16 = 2;
@@ -83,6 +83,21 @@ impl RedisStore {
             other => other,
         };
         items(reply.map_err(failure)?)
+    }
+
+    /// Calls a function that does nothing where the partition has moved, and says where it is then.
+    pub(super) async fn call_at(&self, at: Standing, call: &Cmd) -> Result<(), HotError> {
+        let answer = self.call(at.slot.partition, call).await?;
+        let Some(word) = answer.into_iter().next() else {
+            return Err(unexpected("what became of a trim"));
+        };
+        if text(word)? == "ok" {
+            return Ok(());
+        }
+        let next = at.commit_seq + 1;
+        self.check_follows(at.slot, at.epoch, next).await?;
+        // It was elsewhere a moment ago: as good as no answer.
+        Err(unexpected("a partition that moves"))
     }
 
     pub(super) async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {

@@ -207,8 +207,26 @@ local function append(keys, args)
   return {'ok'}
 end
 
--- keys: meta, outbox. args: the last message to remove.
+-- Whether the next commit of a partition is this one, under this epoch; nothing is asked where no epoch is given.
+local function is_at(key, epoch, seq)
+  local head = redis.call('HMGET', key, 'epoch', 'seq')
+  return not epoch or (head[1] == epoch and tonumber(head[2] or '0') + 1 == tonumber(seq))
+end
+
+-- keys: meta, stream. args: epoch, the next commit, the first entry to keep.
+local function trim(keys, args)
+  if not is_at(keys[1], args[1], args[2]) then
+    return {'moved'}
+  end
+  redis.call('XTRIM', keys[2], 'MINID', args[3])
+  return {'ok'}
+end
+
+-- keys: meta, outbox. args: the last message to remove, then, where a worker asks, its epoch and its next commit.
 local function trim_outbox(keys, args)
+  if not is_at(keys[1], args[2], args[3]) then
+    return {'moved'}
+  end
   local head = redis.call('HMGET', keys[1], 'outbox', 'forwarded')
   local upto = math.min(tonumber(args[1]), tonumber(head[1] or '0'))
   if upto > tonumber(head[2] or '0') then
@@ -381,6 +399,7 @@ redis.register_function('happypath_@VERSION@_install', install)
 redis.register_function('happypath_@VERSION@_open', open)
 redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
+redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
 redis.register_function('happypath_@VERSION@_close_gate', close_gate)
 redis.register_function('happypath_@VERSION@_open_gate', open_gate)

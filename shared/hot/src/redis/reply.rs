@@ -81,6 +81,14 @@ pub(super) fn number<T: std::str::FromStr>(value: Value) -> Result<T, HotError> 
         .map_err(|_| unexpected(&format!("the number `{text}`")))
 }
 
+/// A number; 0 where there is none.
+pub(super) fn maybe_number(value: Value) -> Result<u64, HotError> {
+    match value {
+        Value::Nil => Ok(0),
+        some => number(some),
+    }
+}
+
 /// The id of an entry.
 pub(super) fn cursor(text: &str) -> Result<Cursor, HotError> {
     let parsed = text

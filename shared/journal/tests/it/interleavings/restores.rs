@@ -80,6 +80,43 @@ async fn a_state_that_was_removed_stays_so_where_a_snapshot_is_made_between_two_
     assert_eq!(keys, [StateKey::from_static(b"kept")]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_decided_on_a_store_that_lost_what_it_had_is_not_logged() {
+    for is_emptied in [true, false] {
+        let world = World::new();
+        let store = world.process().await;
+        world.open(&store, SLOT, 1).await;
+        let older = world.hot.snapshot();
+        let written = Commit {
+            states: vec![state(b"customer", Some(b"all of a history"))],
+            ..commit(1, 1)
+        };
+        store.commit(SLOT, &written).await.expect("commits");
+        // Nobody is told, so the worker goes on: it loads a state, finds none, and decides on that.
+        if is_emptied {
+            world.hot.clear();
+        } else {
+            world.hot.roll_back_silently(older);
+        }
+        let key = StateKey::from_static(b"customer");
+        let loaded = store.load(SLOT, &[key]).await.expect("loads");
+        assert_eq!(loaded, [None]);
+        let decided = Commit {
+            states: vec![state(b"customer", Some(b"a first event"))],
+            ..commit(1, 2)
+        };
+        let refused = store.commit(SLOT, &decided).await.expect_err("refused");
+        assert!(
+            matches!(refused, HotError::Fenced { .. } | HotError::Gap { .. }),
+            "{refused}"
+        );
+        world.open(&store, SLOT, 1).await;
+        let states = world.hot.states(SLOT);
+        assert_eq!(states.len(), 1);
+        assert_eq!(states[0].1.value, "all of a history");
+    }
+}
+
 /// Notes that a part was restored.
 #[derive(Debug)]
 struct Restoring(Arc<AtomicBool>);

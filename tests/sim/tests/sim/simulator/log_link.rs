@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::Delivery;
 use hot::{Origin, Slot, StreamId, Writer};
-use journal::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead};
+use journal::{
+    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead,
+};
 use kernel::{PartitionId, Timestamp};
 
 use super::leases::MemoryLeases;

@@ -2,7 +2,7 @@
 //!
 //! Cursors are places in one incarnation of a store. These marks outlive it: they are in the journal, since counters
 //! are, and a store that was made anew is read on from them. Where entries have no origin, none is ever written but
-//! [`index`]. They are no business of services, which must not show counters that begin with [`PREFIX`].
+//! [`Part::index`]. They are no business of services, which must not show counters that begin with [`PREFIX`].
 
 use std::collections::BTreeMap;
 

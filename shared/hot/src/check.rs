@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Append, Commit, HotError, Slot, StateWrite, limits};
+use crate::{Append, Commit, Committed, HotError, Slot, StateWrite, limits};
 
 /// Refuses what is over a limit.
 fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), HotError> {
@@ -46,6 +46,26 @@ pub(crate) fn follows(
         });
     }
     Ok(())
+}
+
+/// Tells whether a commit is the next one after `(epoch, seq, batch_id)`; the answer to the last one is repeated.
+pub(crate) fn next(
+    slot: Slot,
+    (epoch, seq, batch_id): (u64, u64, u64),
+    commit: &Commit,
+) -> Result<Option<Committed>, HotError> {
+    follows(slot, (epoch, seq), (commit.epoch, commit.seq))?;
+    if commit.seq != seq {
+        return Ok(None);
+    }
+    if seq > 0 && commit.batch_id == batch_id {
+        return Ok(Some(Committed::AlreadyApplied));
+    }
+    Err(HotError::Gap {
+        partition: slot.partition,
+        seq: commit.seq,
+        current: seq,
+    })
 }
 
 /// Refuses a commit that no store could take.

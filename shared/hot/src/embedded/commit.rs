@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::head::SlotHead;
 use super::memory::Tail;
 use super::{Inner, keys};
-use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, stored};
+use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, check, stored};
 
 impl Inner {
     /// Raises the epoch of a slot.
@@ -34,7 +34,8 @@ impl Inner {
     pub(super) fn commit(&self, slot: Slot, commit: &Commit) -> Result<Committed, HotError> {
         let mut partition = self.partition(slot.partition)?;
         let head = partition.slots[slot.owner.index()].head;
-        if let Some(before) = follows(slot, &head, commit)? {
+        let last = (head.epoch, head.commit_seq, head.batch_id);
+        if let Some(before) = check::next(slot, last, commit)? {
             return Ok(before);
         }
 
@@ -102,29 +103,6 @@ impl Inner {
         }
         Ok(Committed::Applied)
     }
-}
-
-/// Tells whether a commit is the next one; the answer of an earlier one is repeated.
-fn follows(slot: Slot, head: &SlotHead, commit: &Commit) -> Result<Option<Committed>, HotError> {
-    if commit.epoch != head.epoch {
-        return Err(HotError::Fenced {
-            partition: slot.partition,
-            epoch: commit.epoch,
-            current: head.epoch,
-        });
-    }
-    let is_last = commit.seq == head.commit_seq && commit.seq > 0;
-    if is_last && commit.batch_id == head.batch_id {
-        return Ok(Some(Committed::AlreadyApplied));
-    }
-    if commit.seq != head.commit_seq + 1 {
-        return Err(HotError::Gap {
-            partition: slot.partition,
-            seq: commit.seq,
-            current: head.commit_seq,
-        });
-    }
-    Ok(None)
 }
 
 /// Entries of the index of timers: times and keys.

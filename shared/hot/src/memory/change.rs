@@ -32,23 +32,16 @@ impl Data {
     ) -> Result<Committed, HotError> {
         let is_closed = self.partition(slot.partition).gate.is_some();
         let data = self.slot_mut(slot);
-        if is_closed || commit.epoch != data.epoch {
+        if is_closed {
             return Err(HotError::Fenced {
                 partition: slot.partition,
                 epoch: commit.epoch,
                 current: data.epoch,
             });
         }
-        let is_last = commit.seq == data.commit_seq && commit.seq > 0;
-        if is_last && commit.batch_id == data.batch_id {
-            return Ok(Committed::AlreadyApplied);
-        }
-        if commit.seq != data.commit_seq + 1 {
-            return Err(HotError::Gap {
-                partition: slot.partition,
-                seq: commit.seq,
-                current: data.commit_seq,
-            });
+        let last = (data.epoch, data.commit_seq, data.batch_id);
+        if let Some(before) = check::next(slot, last, commit)? {
+            return Ok(before);
         }
 
         data.apply(commit);

@@ -1,77 +1,25 @@
-//! Generates the Rust side of the contracts from `proto/api`, with no protoc on the machine.
+//! Generates the clients and servers of the contracts from the descriptors that `messages` was built with.
 
-use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::collections::BTreeSet;
+use std::{env, fs};
 
-use prost_reflect::DescriptorPool;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let (api, vendor) = (root.join("api"), root.join("vendor/protovalidate"));
-    println!("cargo:rerun-if-changed={}", root.display());
-
-    let mut files = Vec::new();
-    collect_protos(&api, &mut files)?;
-    files.sort();
-
-    let mut compiler = protox::Compiler::new([&api, &vendor])?;
-    compiler
-        .include_imports(true)
-        .include_source_info(true)
-        .open_files(&files)?;
-    // Reflection and validation need the custom options, which only this encoding keeps.
-    let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())?;
-    let mut ours = compiler.file_descriptor_set();
-    // prost-build resolves the well-known types itself but must see them; the vendored rules generate nothing.
-    ours.file.retain(|file| {
-        file.package().starts_with("happypath.") || file.package() == "google.protobuf"
-    });
-
-    let out = PathBuf::from(env::var("OUT_DIR")?);
+    // Links of cargo: the build script of `messages` says where it put them.
+    let descriptors = env::var("DEP_HAPPYPATH_MESSAGES_SERVICES")?;
+    println!("cargo:rerun-if-changed={}", descriptors);
+    let set = FileDescriptorSet::decode(fs::read(&descriptors)?.as_slice())?;
     let mut config = tonic_prost_build::Config::new();
     config.bytes(["."]);
-    for message in pool
-        .all_messages()
-        .filter(|m| is_reflected(m.package_name()))
-    {
-        config.type_attribute(
-            message.full_name(),
-            format!(
-                "#[derive(::prost_reflect::ReflectMessage)]\n\
-                 #[prost_reflect(message_name = \"{}\", descriptor_pool = \"crate::DESCRIPTORS\")]",
-                message.full_name()
-            ),
-        );
-    }
-    tonic_prost_build::configure().compile_fds_with_config(ours, config)?;
-
-    compiler.include_source_info(false);
-    fs::write(
-        out.join("descriptors.binpb"),
-        compiler.encode_file_descriptor_set(),
-    )?;
-    Ok(())
-}
-
-/// Stream records, stored states and the journal are neither validated nor shown by reflection, so they do without.
-fn is_reflected(package: &str) -> bool {
-    package.starts_with("happypath.")
-        && package != "happypath.stream.v1"
-        && package != "happypath.journal.v1"
-        && !package.contains(".state.")
-}
-
-fn collect_protos(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect_protos(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
-            files.push(path);
+    let packages: BTreeSet<&str> = set.file.iter().map(|file| file.package()).collect();
+    for package in packages {
+        if let Some(path) = package.strip_prefix("happypath.") {
+            let rust = path.replace(".state.v1", ".state_v1").replace('.', "::");
+            config.extern_path(format!(".{package}"), format!("::messages::{rust}"));
         }
     }
+    tonic_prost_build::configure().compile_fds_with_config(set, config)?;
     Ok(())
 }

@@ -3,14 +3,15 @@
 //! Guards in a fixed order; the first that refuses gives the reason. A refusal is kept, counted and told like any other
 //! outcome. A holdout is asked for and refused like any other, so that both arms of an experiment are counted alike.
 
+use decision::Step;
 use kernel::{ActivationId, Reason};
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::Action;
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::Action;
 
 use crate::definitions::Definitions;
 use crate::delivery;
 use crate::limits;
-use crate::receipt::{Step, counter};
+use crate::receipt::{Receipts as _, counter};
 use crate::state::{Activation, Pending, State, detail, is_expired};
 use crate::template::{Rendered, Values};
 

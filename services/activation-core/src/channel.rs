@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
-use proto::activation::v1 as api;
+use messages::activation::v1 as api;
 
 use crate::{address, limits};
 

@@ -1,16 +1,15 @@
 //! The activation core: one customer's actions, outcomes, consents and merges.
 
 use bytes::Bytes;
-use engine::{Core, Effects, Input, Outcome, Poison};
-use hot::{Owner, StateKey, StreamName};
+use decision::{Core, Input, Outcome, Poison, Step};
 use kernel::{ActivationId, CustomerId, RunId, Timestamp};
-use proto::stream::v1::{
+use kernel::{Owner, StreamName};
+use messages::stream::v1::{
     Carried, ConsentChange, CustomerMerged, Home, Record, StateMoved, record::Body,
 };
 
 use crate::consent::Consent;
 use crate::definitions::Definitions;
-use crate::receipt::Step;
 use crate::state::State;
 use crate::{admission, delivery};
 
@@ -41,31 +40,14 @@ impl Core for ActivationCore {
         definitions: &Definitions,
         state: &mut State,
         input: Input<'_>,
-        now: Timestamp,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         match input {
-            Input::Timer { key, .. } => {
-                let customer = customer_of(key)?;
-                let mut step = Step {
-                    customer,
-                    now,
-                    trace_parent: "",
-                    effects,
-                };
-                delivery::fire(definitions, state, &mut step);
+            Input::Timer { .. } => {
+                delivery::fire(definitions, state, step);
                 Ok(keep(state))
             }
-            Input::Record { key, record } => {
-                let customer = customer_of(key)?;
-                let mut step = Step {
-                    customer,
-                    now,
-                    trace_parent: &record.trace_parent,
-                    effects,
-                };
-                take(definitions, state, record, &mut step)
-            }
+            Input::Record(record) => take(definitions, state, record, step),
         }
     }
 }
@@ -258,7 +240,7 @@ fn survivor_of(merged: &CustomerMerged, step: &Step<'_>) -> Result<CustomerId, P
     Ok(survivor)
 }
 
-fn customer_of(key: &StateKey) -> Result<CustomerId, Poison> {
+fn customer_of(key: &[u8]) -> Result<CustomerId, Poison> {
     CustomerId::try_from_bytes(key).map_err(|error| Poison::new(error.to_string()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use kernel::PartitionCount;
-use proto::activation::v1 as api;
+use messages::activation::v1 as api;
 
 use crate::channel::{self, Channel};
 use crate::policy::{self, Policy};

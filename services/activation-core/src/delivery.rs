@@ -5,15 +5,16 @@
 //! under the same idempotency key. Lost attempts do not count as failures of the destination.
 
 use bytes::Bytes;
+use decision::Step;
 use kernel::{ActivationId, Duration, Reason};
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::{Delivery, DeliveryResult, Outcome, Record, record::Body};
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::{Delivery, DeliveryResult, Outcome, Record, record::Body};
 
 use crate::admission::render;
 use crate::backoff;
 use crate::definitions::Definitions;
 use crate::limits;
-use crate::receipt::Step;
+use crate::receipt::Receipts as _;
 use crate::state::{Activation, State};
 use crate::template::Rendered;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use kernel::Duration;
-use proto::activation::v1 as api;
+use messages::activation::v1 as api;
 
 use crate::cap::FrequencyCap;
 use crate::limits;

@@ -2,12 +2,10 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use engine::Effects;
-use hot::StreamName;
-use kernel::{CustomerId, Reason, Timestamp};
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
+use decision::{Effects, Step};
+use kernel::{Reason, StreamName};
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
 
 use crate::state::{Activation, detail};
 
@@ -76,35 +74,42 @@ pub(crate) fn counter(
     )
 }
 
-/// A step at work: whom it concerns, when it is, and what it causes.
-pub(crate) struct Step<'a> {
-    pub(crate) customer: CustomerId,
-    pub(crate) now: Timestamp,
-    /// The trace of the record that causes it; empty where there is none.
-    pub(crate) trace_parent: &'a str,
-    pub(crate) effects: &'a mut Effects,
-}
-
-impl Step<'_> {
+/// Counts and tells of activations, in the effects of a step.
+pub(crate) trait Receipts {
     /// Counts an activation that is new.
-    pub(crate) fn count_new(&mut self, activation: &Activation) {
-        self.count(activation, 1);
-    }
+    fn count_new(&mut self, activation: &Activation);
 
     /// Moves an activation from one status to the next, with its counter; a final one is told as an event.
-    pub(crate) fn change(
+    fn change(
+        &mut self,
+        activation: &mut Activation,
+        status: ActivationStatus,
+        reason: Reason,
+        text: &str,
+    );
+
+    /// Tells the outcome of an activation as an event of the customer.
+    fn tell(&mut self, activation: &Activation, trace_parent: &str);
+}
+
+impl Receipts for Step<'_> {
+    fn count_new(&mut self, activation: &Activation) {
+        count(self.effects, activation, 1);
+    }
+
+    fn change(
         &mut self,
         activation: &mut Activation,
         status: ActivationStatus,
         reason: Reason,
         text: &str,
     ) {
-        self.count(activation, -1);
+        count(self.effects, activation, -1);
         activation.status = status;
         activation.reason = reason;
         activation.detail = detail(text);
         activation.update_time = self.now;
-        self.count(activation, 1);
+        count(self.effects, activation, 1);
         if status != ActivationStatus::Pending {
             let admitted = activation
                 .pending
@@ -120,10 +125,9 @@ impl Step<'_> {
         }
     }
 
-    /// Tells the outcome of an activation as an event of the customer.
-    pub(crate) fn tell(&mut self, activation: &Activation, trace_parent: &str) {
+    fn tell(&mut self, activation: &Activation, trace_parent: &str) {
         let name = format!("activation_{}", word(activation.status));
-        let customer = Bytes::copy_from_slice(self.customer.as_bytes());
+        let customer = self.key.clone();
         let text = |name: &str, text: &str| NamedValue {
             name: name.to_owned(),
             value: Some(Value {
@@ -156,18 +160,16 @@ impl Step<'_> {
             },
         );
     }
+}
 
-    fn count(&mut self, activation: &Activation, change: i64) {
-        self.effects.count(
-            counter(
-                &activation.journey,
-                &activation.channel,
-                activation.status,
-                activation.reason,
-            ),
-            change,
-        );
-    }
+fn count(effects: &mut Effects, activation: &Activation, change: i64) {
+    let name = counter(
+        &activation.journey,
+        &activation.channel,
+        activation.status,
+        activation.reason,
+    );
+    effects.count(name, change);
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 mod codec;
 
 use kernel::{ActivationId, CustomerId, Reason, Timestamp};
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::Action;
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::Action;
 
 use crate::cap::SendTimes;
 use crate::consent::Consents;

@@ -10,8 +10,8 @@ mod values;
 
 use std::fmt;
 
+use messages::activation::v1 as api;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
-use proto::activation::v1 as api;
 
 pub use self::values::Values;
 use crate::limits;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proto::identity::v1;
+use messages::identity::v1;
 
 use crate::blocked::unquote;
 use crate::limits::{IDENTIFIERS_PER_CUSTOMER, NAMESPACES};

@@ -6,7 +6,7 @@ mod properties;
 use std::collections::{BTreeMap, BTreeSet};
 
 use kernel::{CustomerId, FragmentId, Timestamp};
-use proto::identity::v1;
+use messages::identity::v1;
 
 use crate::{
     Changes, CustomerView, Identifier, Namespaces, Overlay, Resolution, compile, limits,

@@ -1,10 +1,9 @@
 //! The core as the engine runs it.
 
 use bytes::Bytes;
-use engine::{Core, Effects, Input, Outcome, Poison};
-use hot::{Owner, StateKey, StreamName};
-use kernel::{CustomerId, Timestamp};
-use proto::stream::v1::{Carried, Home, Record, record::Body};
+use decision::{Core, Effects, Input, Outcome, Poison, Step};
+use kernel::{CustomerId, Owner, StreamName, Timestamp};
+use messages::stream::v1::{Carried, Home, Record, record::Body};
 
 use crate::codec;
 use crate::definition::Definitions;
@@ -37,24 +36,20 @@ impl Core for JourneyCore {
         definitions: &Definitions,
         state: &mut State,
         input: Input<'_>,
-        now: Timestamp,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
+        let (customer, now) = (step.customer, step.now);
         match input {
-            Input::Record { key, record } => {
-                take_record(definitions, state, customer(key)?, record, now, effects)
+            Input::Record(record) => {
+                take_record(definitions, state, customer, record, now, step.effects)
             }
-            Input::Timer { key, .. } => {
-                let mut pass = Pass::new(definitions, customer(key)?, state, effects, now);
+            Input::Timer { .. } => {
+                let mut pass = Pass::new(definitions, customer, state, step.effects, now);
                 pass.take_timer();
                 Ok(pass.finish())
             }
         }
     }
-}
-
-fn customer(key: &StateKey) -> Result<CustomerId, Poison> {
-    CustomerId::try_from_bytes(key).map_err(|_| Poison::new("the state key is not a customer id"))
 }
 
 fn take_record(

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use kernel::Reason;
-use proto::journey::v1::DeviationKind;
+use messages::journey::v1::DeviationKind;
 
 /// One counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

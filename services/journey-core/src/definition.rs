@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use expr::Condition;
 use kernel::Duration;
-use proto::journey::v1::{Reentry, RunOutcome};
+use messages::journey::v1::{Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
 pub use compile::{Source, compile};

@@ -3,7 +3,7 @@
 //! The page on its meaning is `services/journey/README.md`.
 
 use kernel::Timestamp;
-use proto::journey::v1::DeviationKind;
+use messages::journey::v1::DeviationKind;
 
 use crate::definition::{HappyPath, Milestone};
 use crate::state::{Deviation, Measure, Passage};

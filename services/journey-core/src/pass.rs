@@ -14,9 +14,9 @@ mod progress;
 mod run;
 mod walk;
 
-use engine::{Effects, Outcome};
+use decision::{Effects, Outcome};
 use kernel::{CustomerId, Timestamp};
-use proto::stream::v1::{Fact, Record};
+use messages::stream::v1::{Fact, Record};
 
 use crate::counter::Counter;
 use crate::definition::Definitions;

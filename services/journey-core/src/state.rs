@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kernel::{CustomerId, Properties, Reason, RunId, Timestamp};
-use proto::journey::v1::{DeviationKind, RunOutcome};
+use messages::journey::v1::{DeviationKind, RunOutcome};
 
 /// A shared name.
 pub type Name = Arc<str>;

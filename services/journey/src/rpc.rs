@@ -8,7 +8,9 @@ mod map_flow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::{Core as _, counters};
+use decision::Core as _;
+
+use engine::counters;
 use hot::{Owner, SharedHotStore, Slot, StateKey};
 use journey_core::counter::Counter;
 use journey_core::state::State;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::Poison;
+use decision::Poison;
 use kernel::{CustomerId, Timestamp, Value};
+use messages::convert;
+use messages::segmentation::state_v1 as stored;
 use prost::Message;
-use proto::convert;
-use proto::segmentation::state_v1 as stored;
 
 use crate::past::{Column, Folded, Past, Sums};
 use crate::profile::{Trait, Traits};

@@ -1,11 +1,11 @@
 //! One step: an event, a due timer, or a merge of one customer.
 
 use bytes::Bytes;
-use engine::{Core, Effects, Input, Outcome, Poison};
-use hot::{Owner, StateKey, StreamName};
+use decision::{Core, Effects, Input, Outcome, Poison, Step};
+use kernel::{Owner, StreamName};
 use kernel::{Properties, Timestamp};
-use proto::convert;
-use proto::stream::v1::{
+use messages::convert;
+use messages::stream::v1::{
     ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
 };
 
@@ -44,38 +44,38 @@ impl Core for SegmentationCore {
         definitions: &Definitions,
         state: &mut State,
         input: Input<'_>,
-        now: Timestamp,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        let step = &mut Step {
+        let key = step.key;
+        let pass = &mut Pass {
             definitions,
             state,
-            now,
-            effects,
+            now: step.now,
+            effects: &mut *step.effects,
         };
         match input {
-            Input::Timer { key, due_time } => Ok(step.timer(key, due_time)),
-            Input::Record { key, record } => match &record.body {
-                Some(Body::Merged(merged)) => merge::merged(step, key, record, merged),
-                _ if step.state.redirect.is_some() => Ok(merge::pass_on(step, key, record)),
-                Some(Body::Event(event)) => Ok(step.event(key, record, event)),
-                Some(Body::Moved(moved)) => merge::moved(step, key, record, moved),
+            Input::Timer { due_time } => Ok(pass.timer(key, due_time)),
+            Input::Record(record) => match &record.body {
+                Some(Body::Merged(merged)) => merge::merged(pass, key, record, merged),
+                _ if pass.state.redirect.is_some() => Ok(merge::pass_on(pass, key, record)),
+                Some(Body::Event(event)) => Ok(pass.event(key, record, event)),
+                Some(Body::Moved(moved)) => merge::moved(pass, key, record, moved),
                 _ => Err(Poison::new("the record is neither an event nor a merge")),
             },
         }
     }
 }
 
-/// What every part of a step works on.
-pub(crate) struct Step<'a> {
+/// What every part of a step works on: one pass over one customer.
+pub(crate) struct Pass<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) state: &'a mut State,
     pub(crate) now: Timestamp,
     pub(crate) effects: &'a mut Effects,
 }
 
-impl Step<'_> {
-    fn timer(&mut self, key: &StateKey, due_time: Timestamp) -> Outcome {
+impl Pass<'_> {
+    fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Outcome {
         if self.state.redirect.is_some() || !self.state.is_known() {
             return Outcome::Unchanged;
         }
@@ -84,7 +84,7 @@ impl Step<'_> {
         self.keep()
     }
 
-    fn event(&mut self, key: &StateKey, record: &Record, event: &Event) -> Outcome {
+    fn event(&mut self, key: &Bytes, record: &Record, event: &Event) -> Outcome {
         let id = StableHash::new().add(event.event_id.as_bytes()).finish();
         if !event.event_id.is_empty() && !self.state.remember(id) {
             return Outcome::Unchanged;
@@ -170,7 +170,7 @@ impl Step<'_> {
     }
 
     /// Decides everything anew where the definitions changed since the last time.
-    pub(crate) fn catch_up(&mut self, key: &StateKey, time: Timestamp, trace_parent: &str) {
+    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp, trace_parent: &str) {
         if self.state.fingerprint == self.definitions.fingerprint {
             return;
         }
@@ -200,7 +200,7 @@ impl Step<'_> {
     }
 
     /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
-    pub(crate) fn advance(&mut self, key: &StateKey, until: Timestamp, trace_parent: &str) {
+    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp, trace_parent: &str) {
         for _ in 0..limits::INSTANTS_PER_STEP {
             let Some(due) = self.state.next_due().filter(|due| *due <= until) else {
                 return;
@@ -225,7 +225,7 @@ impl Step<'_> {
     /// Tells downstream what changed without an event.
     pub(crate) fn emit_changes(
         &mut self,
-        key: &StateKey,
+        key: &Bytes,
         at: Timestamp,
         trace_parent: &str,
         changes: Vec<SegmentChange>,
@@ -248,7 +248,7 @@ impl Step<'_> {
     /// Tells downstream everything that is known of the customer, and what of it changed.
     pub(crate) fn emit_profile(
         &mut self,
-        key: &StateKey,
+        key: &Bytes,
         at: Timestamp,
         trace_parent: &str,
         changes: Vec<SegmentChange>,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kernel::Timestamp;
-use proto::stream::v1::{ChangeReason, SegmentChange};
+use messages::stream::v1::{ChangeReason, SegmentChange};
 
-use engine::Effects;
+use decision::Effects;
 
 use crate::customer::Customer;
 use crate::definitions::{Definitions, member_counter};

@@ -5,13 +5,13 @@
 
 use std::sync::Arc;
 
-use engine::{Outcome, Poison};
-use hot::StateKey;
+use bytes::Bytes;
+use decision::{Outcome, Poison};
 use kernel::{CustomerId, Timestamp};
-use proto::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, record::Body};
+use messages::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, record::Body};
 
 use crate::codec;
-use crate::core::Step;
+use crate::core::Pass;
 use crate::definitions::{Definitions, member_counter};
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::limits;
@@ -20,36 +20,36 @@ use crate::state::State;
 
 /// Takes the word that this customer was joined into another.
 pub(crate) fn merged(
-    step: &mut Step<'_>,
-    key: &StateKey,
+    pass: &mut Pass<'_>,
+    key: &Bytes,
     record: &Record,
     merged: &CustomerMerged,
 ) -> Result<Outcome, Poison> {
     let into = customer_id(&merged.into_customer_id)?;
-    if into.as_bytes() == key.as_ref() || step.state.redirect == Some(into) {
+    if into.as_bytes() == key.as_ref() || pass.state.redirect == Some(into) {
         return Ok(Outcome::Unchanged);
     }
-    if step.state.redirect.is_none() {
-        let at = step.instant(Timestamp::from_millis(record.time_ms));
-        step.advance(key, at, &record.trace_parent);
-        for membership in &step.state.memberships {
-            step.effects.count(member_counter(&membership.segment), -1);
+    if pass.state.redirect.is_none() {
+        let at = pass.instant(Timestamp::from_millis(record.time_ms));
+        pass.advance(key, at, &record.trace_parent);
+        for membership in &pass.state.memberships {
+            pass.effects.count(member_counter(&membership.segment), -1);
         }
-        step.effects.emit(Record {
+        pass.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,
             trace_parent: record.trace_parent.clone(),
             body: Some(Body::Merged(merged.clone())),
         });
-        if step.state.is_known() {
+        if pass.state.is_known() {
             let moved = StateMoved {
                 from_customer_id: key.clone(),
-                state: codec::encode(step.state),
+                state: codec::encode(pass.state),
             };
-            carry(step, key, into, record, Body::Moved(moved));
+            carry(pass, key, into, record, Body::Moved(moved));
         }
     }
-    *step.state = State {
+    *pass.state = State {
         redirect: Some(into),
         ..State::default()
     };
@@ -57,52 +57,52 @@ pub(crate) fn merged(
 }
 
 /// Sends a record of a merged customer to the survivor.
-pub(crate) fn pass_on(step: &mut Step<'_>, key: &StateKey, record: &Record) -> Outcome {
-    if let (Some(into), Some(body)) = (step.state.redirect, record.body.clone()) {
-        carry(step, key, into, record, body);
+pub(crate) fn pass_on(pass: &mut Pass<'_>, key: &Bytes, record: &Record) -> Outcome {
+    if let (Some(into), Some(body)) = (pass.state.redirect, record.body.clone()) {
+        carry(pass, key, into, record, body);
     }
     Outcome::Unchanged
 }
 
 /// Takes in the state of a customer that was joined into this one.
 pub(crate) fn moved(
-    step: &mut Step<'_>,
-    key: &StateKey,
+    pass: &mut Pass<'_>,
+    key: &Bytes,
     record: &Record,
     moved: &StateMoved,
 ) -> Result<Outcome, Poison> {
     let other = codec::decode(&moved.state)?;
     let time = Timestamp::from_millis(record.time_ms);
-    let at = step.instant(other.clock.map_or(time, |clock| clock.max(time)));
-    if step.state.is_known() {
-        step.catch_up(key, at, &record.trace_parent);
-        step.advance(key, at, &record.trace_parent);
+    let at = pass.instant(other.clock.map_or(time, |clock| clock.max(time)));
+    if pass.state.is_known() {
+        pass.catch_up(key, at, &record.trace_parent);
+        pass.advance(key, at, &record.trace_parent);
     }
-    compare(step.definitions, &other.memberships, step.effects);
-    join(step.state, &other, at, step.definitions);
-    step.state.fingerprint = step.definitions.fingerprint;
+    compare(pass.definitions, &other.memberships, pass.effects);
+    join(pass.state, &other, at, pass.definitions);
+    pass.state.fingerprint = pass.definitions.fingerprint;
     let changes = evaluate_all(
-        step.definitions,
-        step.state,
-        Worklist::new(step.definitions),
+        pass.definitions,
+        pass.state,
+        Worklist::new(pass.definitions),
         at,
         Cause::Merge(&other.memberships),
-        step.effects,
+        pass.effects,
     );
-    step.state.clock = Some(at);
-    step.emit_profile(key, at, &record.trace_parent, changes);
-    Ok(step.keep())
+    pass.state.clock = Some(at);
+    pass.emit_profile(key, at, &record.trace_parent, changes);
+    Ok(pass.keep())
 }
 
 /// Sends something after a merged customer.
-fn carry(step: &mut Step<'_>, key: &StateKey, into: CustomerId, record: &Record, body: Body) {
+fn carry(pass: &mut Pass<'_>, key: &Bytes, into: CustomerId, record: &Record, body: Body) {
     let carried = Record {
         customer_id: into.as_bytes().to_vec().into(),
         time_ms: record.time_ms,
         trace_parent: record.trace_parent.clone(),
         body: Some(body),
     };
-    step.effects.emit(Record {
+    pass.effects.emit(Record {
         customer_id: key.clone(),
         time_ms: record.time_ms,
         trace_parent: record.trace_parent.clone(),

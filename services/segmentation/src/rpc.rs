@@ -3,7 +3,9 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use engine::{Core as _, TimeSource, counters};
+use decision::Core as _;
+
+use engine::{TimeSource, counters};
 use hot::{Owner, SharedHotStore, Slot, StateKey};
 use kernel::{CustomerId, Timestamp};
 use proto::segmentation::v1 as api;

@@ -5,8 +5,8 @@
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{Cursor, Entry, Head, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
+use messages::stream::v1::Batch;
 use prost::Message as _;
-use proto::stream::v1::Batch;
 
 use crate::handle::Running;
 use crate::metrics::{self, Backlog};

@@ -8,7 +8,9 @@ use kernel::Duration;
 use storage::{Leases, SharedLeases};
 use tokio::sync::watch;
 
-use crate::{Clock, Core, Dispatcher, Refresh, SystemClock, TimeSource, limits};
+use decision::Core;
+
+use crate::{Clock, Dispatcher, Refresh, SystemClock, TimeSource, limits};
 
 /// What an engine needs to start.
 pub struct EngineConfig<C: Core> {

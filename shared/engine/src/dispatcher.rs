@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kernel::PartitionId;
-use proto::stream::v1::Record;
+use messages::stream::v1::Record;
 
 /// Takes records after the commit that dispatched them, to do what cannot be in a commit: deliver.
 ///

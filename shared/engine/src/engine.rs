@@ -2,7 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::{Core, EngineConfig, EngineError, EngineHandle};
+use decision::Core;
+
+use crate::{EngineConfig, EngineError, EngineHandle};
 
 /// The engine of one service in one process.
 #[derive(Debug)]

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
-use proto::engine::v1::Partition;
+use messages::engine::v1::Partition;
 use storage::SharedLeases;
 
 use crate::ownership::Ownership;
 use crate::shared::Shared;
 use crate::worker::Worker;
 use crate::{
-    Clock, Core, Dispatcher, EngineConfig, EngineError, QuarantineEntry, QuarantinePlace, Status,
+    Clock, Dispatcher, EngineConfig, EngineError, QuarantineEntry, QuarantinePlace, Status,
     TimeSource, limits,
 };
+use decision::Core;
 
 /// A running engine. Cheap to clone; the engine runs until [`EngineHandle::shutdown`].
 #[derive(Debug, Clone)]

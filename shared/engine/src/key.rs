@@ -2,12 +2,22 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
+use kernel::CustomerId;
+
 /// The 16 bytes of a customer id.
 pub(crate) type Key = u128;
 
 /// Reads a key; absent where there are not exactly 16 bytes.
 pub(crate) fn key_of(bytes: &[u8]) -> Option<Key> {
     <[u8; 16]>::try_from(bytes).ok().map(u128::from_be_bytes)
+}
+
+/// The customer of a key that [`key_of`] took.
+///
+/// # Panics
+/// Where there are not exactly 16 bytes.
+pub(crate) fn customer_of(bytes: &[u8]) -> CustomerId {
+    CustomerId::try_from_bytes(bytes).expect("a key has the 16 bytes of an id")
 }
 
 /// Maps by key. Ids are made by us, with random bits: one multiplication spreads them, and nobody can aim at it.

@@ -7,7 +7,6 @@
 mod backlog;
 mod clock;
 mod config;
-mod core;
 pub mod counters;
 mod dispatcher;
 mod engine;
@@ -30,7 +29,6 @@ mod worker;
 
 pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};
 pub use self::config::EngineConfig;
-pub use self::core::{Core, Effects, Input, Outcome, Poison, StateOf};
 pub use self::dispatcher::Dispatcher;
 pub use self::engine::Engine;
 pub use self::handle::EngineHandle;

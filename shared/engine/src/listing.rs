@@ -2,9 +2,9 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use hot::{Cursor, HotError, Slot, StreamName};
+use messages::convert::timestamp;
+use messages::engine::v1::{Partition, QuarantinedRecord};
 use prost::Message;
-use proto::convert::timestamp;
-use proto::engine::v1::{Partition, QuarantinedRecord};
 use storage::Lease;
 
 use crate::handle::Running;

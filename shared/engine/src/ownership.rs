@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::LeaseChange;
 use crate::partition::{Ended, PartitionTask};
 use crate::shared::Shared;
-use crate::{Core, EngineConfig, limits, metrics, placement};
+use crate::{EngineConfig, limits, metrics, placement};
+use decision::Core;
 
 /// Decides which partitions this process works on.
 pub(crate) struct Ownership<C: Core> {

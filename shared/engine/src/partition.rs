@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shared::{ALL_LANES, Idle, Progress, REOPEN, Shared};
 use crate::worker::{TickOutcome, Worker};
-use crate::{Core, EngineConfig, TimeSource, limits, metrics};
+use crate::{EngineConfig, TimeSource, limits, metrics};
+use decision::Core;
 
 /// Why a partition's task ended.
 #[derive(Debug)]

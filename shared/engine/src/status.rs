@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use hot::{Cursor, HotError, Owner};
 use kernel::PartitionId;
-use proto::engine::v1::{Partition, QuarantinedRecord};
+use messages::engine::v1::{Partition, QuarantinedRecord};
 use storage::StorageError;
 
 /// A place in the quarantine of a service: by partition, then by age.

@@ -6,13 +6,13 @@
 
 use hot::{Owner, Slot};
 use kernel::CustomerId;
+use messages::stream::v1::Record;
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer};
 use opentelemetry::trace::{
     Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId,
     TraceState, Tracer as _,
 };
 use opentelemetry::{Context, KeyValue};
-use proto::stream::v1::Record;
 
 /// The spans of the batch at hand.
 pub(crate) struct Steps {

@@ -29,7 +29,8 @@ use self::lane::{Lane, Place};
 use self::output::OutputGauge;
 use self::quarantine::InputId;
 use crate::steps::Steps;
-use crate::{Core, Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
+use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
+use decision::Core;
 
 /// The worker of one partition.
 pub(crate) struct Worker<C: Core> {

@@ -26,6 +26,8 @@ mod stored;
 mod timer;
 
 pub use self::answer::{Due, Entry, Head, Outgoing, Quarantined, Stored, Wake};
+pub use kernel::{Owner, StreamName};
+
 pub use self::append::{Append, Appended, SourceRange};
 pub use self::check::append as check_append;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};
@@ -34,7 +36,7 @@ pub use self::error::HotError;
 #[cfg(feature = "contract")]
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
-pub use self::place::{Cursor, Owner, Slot, Standing, StreamId, StreamName};
+pub use self::place::{Cursor, Slot, Standing, StreamId};
 pub use self::redis::{RedisOptions, RedisStore};
 pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};

@@ -1,44 +1,6 @@
-//! Names of places: services, their slots, streams, and how far into a stream.
+//! Places in a store: the slot of a service, a stream of a partition, and an offset in it.
 
-use kernel::PartitionId;
-
-/// A service as the hot store knows it: the first word of its keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Owner {
-    /// Identity.
-    Identity,
-    /// Segmentation.
-    Segmentation,
-    /// Journey.
-    Journey,
-    /// Activation.
-    Activation,
-}
-
-impl Owner {
-    /// Every service. Stores keep the place in this list: only ever add at the end.
-    pub const ALL: [Self; 4] = [
-        Self::Identity,
-        Self::Segmentation,
-        Self::Journey,
-        Self::Activation,
-    ];
-
-    /// Its place in [`Self::ALL`].
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// Its name, as keys and answers carry it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Identity => "identity",
-            Self::Segmentation => "segmentation",
-            Self::Journey => "journey",
-            Self::Activation => "activation",
-        }
-    }
-}
+use kernel::{Owner, PartitionId, StreamName};
 
 /// One partition of one service: what a worker owns and a commit changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,65 +21,6 @@ pub struct Standing {
     pub epoch: u64,
     /// The last commit that took effect.
     pub commit_seq: u64,
-}
-
-/// The streams between and within services. Each has exactly one service that reads it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum StreamName {
-    /// From identity (and receipts) to segmentation.
-    Events,
-    /// The low-priority lane of events.
-    EventsBulk,
-    /// From segmentation to journey.
-    Facts,
-    /// The low-priority lane of facts.
-    FactsBulk,
-    /// From journey (and consent changes) to activation.
-    Actions,
-    /// The low-priority lane of actions.
-    ActionsBulk,
-    /// What became of delivery attempts; written and read by activation.
-    Outcomes,
-}
-
-impl StreamName {
-    /// Every stream. Stores keep the place in this list: only ever add at the end.
-    pub const ALL: [Self; 7] = [
-        Self::Events,
-        Self::EventsBulk,
-        Self::Facts,
-        Self::FactsBulk,
-        Self::Actions,
-        Self::ActionsBulk,
-        Self::Outcomes,
-    ];
-
-    /// Its place in [`Self::ALL`].
-    pub(crate) const fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The only service that reads it.
-    pub const fn reader(self) -> Owner {
-        match self {
-            Self::Events | Self::EventsBulk => Owner::Segmentation,
-            Self::Facts | Self::FactsBulk => Owner::Journey,
-            Self::Actions | Self::ActionsBulk | Self::Outcomes => Owner::Activation,
-        }
-    }
-
-    /// Its name, as keys carry it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Events => "events",
-            Self::EventsBulk => "events.bulk",
-            Self::Facts => "facts",
-            Self::FactsBulk => "facts.bulk",
-            Self::Actions => "actions",
-            Self::ActionsBulk => "actions.bulk",
-            Self::Outcomes => "outcomes",
-        }
-    }
 }
 
 /// One stream of one partition.

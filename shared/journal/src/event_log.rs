@@ -7,9 +7,9 @@
 use std::collections::{HashSet, VecDeque};
 
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
+use messages::stream::v1::record::Body;
+use messages::stream::v1::{Batch, Event};
 use prost::Message;
-use proto::stream::v1::record::Body;
-use proto::stream::v1::{Batch, Event};
 use storage::Database;
 
 pub use crate::events::EventPlace;

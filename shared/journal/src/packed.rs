@@ -9,7 +9,7 @@ use std::fmt::Display;
 
 use hot::{Origin, OutboxMessage, StateWrite, StreamId, StreamName, Timer};
 use kernel::{PartitionId, Timestamp};
-use proto::journal::v1::{PackedMessage, PackedState};
+use messages::journal::v1::{PackedMessage, PackedState};
 
 pub(crate) use self::commit::{pack_commit, unpack_commit};
 pub(crate) use self::snapshot::{Chunk, Input, Snapshot};

@@ -1,18 +1,23 @@
-//! The words that every part of Happypath shares: ids, instants, partitions, values, reasons.
+//! The words that every part of Happypath shares: ids, instants, partitions, values, reasons, the names of
+//! services and streams.
 //!
 //! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service only.
 
 mod duration;
 mod id;
 pub mod limits;
+mod owner;
 mod partition;
 mod reason;
+mod stream_name;
 mod timestamp;
 mod value;
 
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;
+pub use stream_name::StreamName;
 pub use timestamp::Timestamp;
 pub use value::{Properties, Value};

@@ -1,55 +1,34 @@
-//! The contracts: messages, clients and servers generated from `proto/api`, with their descriptors.
+//! The contracts: clients and servers generated from `proto/api`, with the messages of `messages` beside them.
 //!
-//! Nothing is written by hand here but conversions between the values of the contracts and those of the kernel.
+//! Nothing is written by hand here. Whoever needs messages only depends on `messages`.
 
-pub mod convert;
-
-use std::sync::LazyLock;
-
-use prost_reflect::DescriptorPool;
-
-/// The encoded descriptors of every contract, with field rules, for reflection.
-pub const DESCRIPTOR_BYTES: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
-
-/// The descriptors of every contract, with field rules, for validation and for JSON and YAML.
-pub static DESCRIPTORS: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(DESCRIPTOR_BYTES).expect("the build wrote these descriptors")
-});
+pub use messages::{DESCRIPTOR_BYTES, DESCRIPTORS, convert, journal, stream};
 
 macro_rules! packages {
-    ($($(#[$meta:meta])* $service:ident: $name:literal as v1 $(, $state:literal as state_v1)?;)+) => {
+    ($($(#[$meta:meta])* $service:ident: $name:literal $(, $state:ident)?;)+) => {
         $($(#[$meta])* pub mod $service {
             #[doc = concat!("Package `", $name, "`.")]
             #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
-            pub mod v1 { tonic::include_proto!($name); }
-            $(
-                // As deep as the package is, for the generated paths to other packages.
-                mod state {
-                    #[doc = concat!("Package `", $state, "`.")]
-                    #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
-                    pub mod v1 { tonic::include_proto!($state); }
-                }
-                pub use state::v1 as state_v1;
-            )?
+            pub mod v1 {
+                pub use messages::$service::v1::*;
+                tonic::include_proto!($name);
+            }
+            $(pub use messages::$service::$state;)?
         })+
     };
 }
 
 packages! {
     /// Identity.
-    identity: "happypath.identity.v1" as v1;
+    identity: "happypath.identity.v1";
     /// Segmentation.
-    segmentation: "happypath.segmentation.v1" as v1, "happypath.segmentation.state.v1" as state_v1;
+    segmentation: "happypath.segmentation.v1", state_v1;
     /// Journey.
-    journey: "happypath.journey.v1" as v1, "happypath.journey.state.v1" as state_v1;
+    journey: "happypath.journey.v1", state_v1;
     /// Activation.
-    activation: "happypath.activation.v1" as v1, "happypath.activation.state.v1" as state_v1;
+    activation: "happypath.activation.v1", state_v1;
     /// Definitions.
-    definition: "happypath.definition.v1" as v1;
+    definition: "happypath.definition.v1";
     /// The partition engine.
-    engine: "happypath.engine.v1" as v1;
-    /// Records in the streams between services.
-    stream: "happypath.stream.v1" as v1;
-    /// Commits and snapshots as the journal keeps them.
-    journal: "happypath.journal.v1" as v1;
+    engine: "happypath.engine.v1";
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use decision::Core;
 use definitions::{Catalog, DefinitionStore};
-use engine::{Core, EngineConfig};
+use engine::EngineConfig;
 use hot::{EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore};
 use journal::{FoldOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine::{
-    Clock as _, Core, Effects, Engine, EngineConfig, Input, Outcome, Poison, SystemClock,
-    TimeSource,
-};
+use decision::{Core, Input, Outcome, Poison, Step};
+use engine::{Clock as _, Engine, EngineConfig, SystemClock, TimeSource};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{
     Append, Commit, HotError, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite,
@@ -298,19 +296,18 @@ impl Core for Alarms {
         (): &Self::Definitions,
         (): &mut Self::State,
         input: Input<'_>,
-        now: Timestamp,
-        _: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         match input {
-            Input::Record { record, .. } => {
+            Input::Record(record) => {
                 SET.fetch_add(1, Ordering::Relaxed);
                 Ok(Outcome::Keep {
                     next_due: Some(Timestamp::from_millis(record.time_ms)),
                 })
             }
-            Input::Timer { due_time, .. } => {
+            Input::Timer { due_time } => {
                 #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-                let late = now.since(due_time).as_millis() as f64;
+                let late = step.now.since(due_time).as_millis() as f64;
                 LATE.lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .push(late);

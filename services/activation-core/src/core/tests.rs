@@ -4,8 +4,8 @@ mod properties;
 mod world;
 
 use kernel::{PartitionCount, Reason};
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::{Action, DeliveryResult, Outcome as Attempted};
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::{Action, DeliveryResult, Outcome as Attempted};
 
 use self::world::{World, action, customer, policy};
 use super::*;
@@ -321,7 +321,7 @@ fn what_cannot_be_processed_is_poison() {
     nameless.run_id = Bytes::from_static(b"short");
     for body in [
         Body::Action(nameless),
-        Body::Event(proto::stream::v1::Event::default()),
+        Body::Event(messages::stream::v1::Event::default()),
         Body::Moved(StateMoved {
             from_customer_id: Bytes::new(),
             state: Bytes::from_static(&[0xff]),

@@ -1,11 +1,11 @@
 //! Reads and writes a state as its contract says.
 
 use bytes::Bytes;
-use engine::Poison;
+use decision::Poison;
 use kernel::{ActivationId, CustomerId, Reason, RunId, Timestamp};
+use messages::activation::state_v1 as stored;
+use messages::activation::v1::ActivationStatus;
 use prost::Message;
-use proto::activation::state_v1 as stored;
-use proto::activation::v1::ActivationStatus;
 
 use super::{Activation, Pending, State};
 use crate::cap::SendTimes;
@@ -190,7 +190,7 @@ mod tests {
                 create_time: Timestamp::from_millis(10),
                 update_time: Timestamp::from_millis(20),
                 pending: Some(Box::new(Pending {
-                    action: proto::stream::v1::Action {
+                    action: messages::stream::v1::Action {
                         journey: "welcome".to_owned(),
                         ..Default::default()
                     },

@@ -1,7 +1,7 @@
 //! Templates render what people expect and stay within their bounds.
 
 use kernel::{ActivationId, RunId};
-use proto::stream::v1::{Action, NamedValue, Value, ValueList, value::Kind};
+use messages::stream::v1::{Action, NamedValue, Value, ValueList, value::Kind};
 use uuid::Uuid;
 
 use super::*;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use kernel::{ActivationId, Properties};
+use messages::stream::v1::Action;
 use minijinja::Value;
-use proto::stream::v1::Action;
 
 use super::RenderError;
 use crate::limits;
@@ -21,8 +21,11 @@ impl Values {
     /// [`RenderError`] where there is more than [`limits::CONTEXT_BYTES`].
     pub fn of_action(id: ActivationId, action: &Action) -> Result<Self, RenderError> {
         let mut bytes = 0;
-        let profile = nested(&proto::convert::properties(&action.traits), &mut bytes);
-        let event = nested(&proto::convert::properties(&action.properties), &mut bytes);
+        let profile = nested(&messages::convert::properties(&action.traits), &mut bytes);
+        let event = nested(
+            &messages::convert::properties(&action.properties),
+            &mut bytes,
+        );
         let run: BTreeMap<&str, Value> = [
             ("activation_id", Value::from(id.to_string())),
             ("journey", Value::from(action.journey.as_str())),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use activation_core::ActivationCore;
 use activation_core::Definitions;
-use engine::{Core, Effects, Input, VirtualClock};
+use decision::{Core as _, Effects, Input, step_once};
+use engine::VirtualClock;
 use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::activation::v1::ActivationStatus;
@@ -72,13 +73,16 @@ impl Bench {
                 trace_parent: String::new(),
                 body: Some(body),
             };
-            let input = Input::Record {
-                key: &key,
-                record: &record,
-            };
-            let now = Timestamp::from_millis(1_000);
-            ActivationCore::step(&definitions, &mut state, input, now, &mut effects)
-                .expect("a step");
+            let (input, now) = (Input::Record(&record), Timestamp::from_millis(1_000));
+            step_once::<ActivationCore>(
+                &definitions,
+                &mut state,
+                customer,
+                input,
+                now,
+                &mut effects,
+            )
+            .expect("a step");
         }
         let slot = Slot {
             owner: Owner::Activation,
@@ -86,7 +90,7 @@ impl Bench {
         };
         let head = self.hot.open(slot, 1).await.expect("opened");
         let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
-        for (name, change) in effects.counted() {
+        for (name, change) in effects.counts {
             *counters.entry(name.clone()).or_default() += change;
         }
         let commit = Commit {

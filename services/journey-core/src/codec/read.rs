@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use engine::Poison;
+use decision::Poison;
 use kernel::{CustomerId, Reason, RunId, Timestamp};
+use messages::convert::properties;
+use messages::journey::state_v1 as stored;
+use messages::journey::v1::{DeviationKind, RunOutcome};
 use prost::Message as _;
-use proto::convert::properties;
-use proto::journey::state_v1 as stored;
-use proto::journey::v1::{DeviationKind, RunOutcome};
 
 use crate::state::{
     Deviation, EndedRun, Ending, HistoryEntry, Measure, Passage, Position, Progress, Run, State,

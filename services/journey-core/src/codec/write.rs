@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use kernel::RunId;
+use messages::convert::named_values;
+use messages::journey::state_v1 as stored;
 use prost::Message as _;
-use proto::convert::named_values;
-use proto::journey::state_v1 as stored;
 
 use crate::state::{
     Deviation, EndedRun, Ending, HistoryEntry, Name, Passage, Position, Progress, Run, State,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use proto::definition::v1::definition::Kind;
+use messages::definition::v1::definition::Kind;
 
 use super::fault::{Fault, Faults};
 use super::names::Names;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::journey::v1 as api;
+use messages::journey::v1 as api;
 
 use super::fault::Faults;
 use super::names::{Names, unknown};

@@ -2,7 +2,7 @@
 
 mod step;
 
-use proto::journey::v1::{self as api, Reentry};
+use messages::journey::v1::{self as api, Reentry};
 
 use super::fault::Faults;
 use super::names::Names;

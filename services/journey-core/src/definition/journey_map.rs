@@ -1,6 +1,6 @@
 //! Compiles maps.
 
-use proto::journey::v1 as api;
+use messages::journey::v1 as api;
 
 use super::fault::Faults;
 use super::names::{Names, unknown};

@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 
 use expr::{Condition, Scope};
 use kernel::Duration;
-use proto::journey::v1::{self as api, trigger::Kind};
+use messages::journey::v1::{self as api, trigger::Kind};
 
 use super::fault::Faults;
 use super::names::{Names, check_exists};

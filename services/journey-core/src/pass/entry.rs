@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use kernel::{Properties, Reason, Value};
-use proto::journey::v1::{Reentry, RunOutcome};
+use messages::journey::v1::{Reentry, RunOutcome};
 
 use crate::counter::{Counter, RunCount};
 use crate::definition::{Entry, Journey, Readers};

@@ -4,8 +4,8 @@ use std::cell::OnceCell;
 
 use expr::Subject;
 use kernel::{Properties, Value};
-use proto::convert::properties;
-use proto::stream::v1::{Event, Fact, SegmentChange};
+use messages::convert::properties;
+use messages::stream::v1::{Event, Fact, SegmentChange};
 
 use crate::definition::{Definitions, Readers, ReadersOf, Trigger, TriggerKind};
 use crate::state::{Name, State};

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::Poison;
+use decision::Poison;
 use kernel::{CustomerId, Reason};
-use proto::journey::v1::RunOutcome;
-use proto::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
+use messages::journey::v1::RunOutcome;
+use messages::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
 
 use crate::codec;
 use crate::core::carried;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use kernel::limits::TRAITS_PER_PROFILE;
-use proto::convert::{properties, value};
-use proto::stream::v1::{ChangeReason, Event, Fact, Profile, SegmentChange};
+use messages::convert::{properties, value};
+use messages::stream::v1::{ChangeReason, Event, Fact, Profile, SegmentChange};
 
 use super::Pass;
 

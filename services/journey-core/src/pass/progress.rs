@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::Reason;
-use proto::journey::v1::DeviationKind;
+use messages::journey::v1::DeviationKind;
 
 use crate::counter::{Counter, PathCount};
 use crate::definition::{HappyPath, Readers};

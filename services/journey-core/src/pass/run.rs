@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::{Reason, Timestamp};
-use proto::journey::v1::RunOutcome;
+use messages::journey::v1::RunOutcome;
 
 use crate::definition::{Journey, StepKind, Subscription, Trigger, TriggerKind};
 use crate::state::{Name, Run};

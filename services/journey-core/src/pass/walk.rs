@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::{Reason, Timestamp};
-use proto::convert::named_values;
-use proto::journey::v1::RunOutcome;
-use proto::stream::v1::{Action, Record, record::Body};
+use messages::convert::named_values;
+use messages::journey::v1::RunOutcome;
+use messages::stream::v1::{Action, Record, record::Body};
 
 use crate::counter::{Counter, RunCount};
 use crate::definition::{Arm, Journey, Send, Step, StepKind, Target};

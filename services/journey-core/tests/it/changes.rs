@@ -1,10 +1,10 @@
 //! Definitions that change under customers who are on them.
 
 use bytes::Bytes;
-use engine::{Core as _, Effects, Input};
+use decision::{Core as _, Effects, Input, step_once};
 use journey_core::state::State;
 use journey_core::{JourneyCore, Names, Source, compile};
-use proto::stream::v1::{Record, StateMoved, record::Body};
+use messages::stream::v1::{Record, StateMoved, record::Body};
 
 use crate::world::{World, compiled, customer, read};
 
@@ -152,13 +152,11 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
         (versions(&[OLD]), true),
     ] {
         let (mut survivor, mut effects) = (State::default(), Effects::default());
-        let input = Input::Record {
-            key: &record.customer_id,
-            record: &record,
-        };
-        let now = kernel::Timestamp::from_millis(1);
-        JourneyCore::step(&definitions, &mut survivor, input, now, &mut effects).expect("is taken");
-        assert_eq!(effects.does_lack_definition(), is_lacking);
+        let (input, now) = (Input::Record(&record), kernel::Timestamp::from_millis(1));
+        let who = kernel::CustomerId::try_from_bytes(&record.customer_id).expect("a customer");
+        step_once::<JourneyCore>(&definitions, &mut survivor, who, input, now, &mut effects)
+            .expect("is taken");
+        assert_eq!(effects.lacks_definition, is_lacking);
     }
 }
 
@@ -184,15 +182,20 @@ fn what_happens_next_is_not_earlier_because_the_next_machine_has_a_clock_that_is
         };
         let mut state = world.states[&customer(1)].clone();
         let (input, now) = (
-            Input::Record {
-                key: &key,
-                record: &record,
-            },
+            Input::Record(&record),
             kernel::Timestamp::from_millis(18_000),
         );
         let mut effects = Effects::default();
-        JourneyCore::step(&world.definitions, &mut state, input, now, &mut effects)
-            .expect("is taken");
+        let who = customer(1);
+        step_once::<JourneyCore>(
+            &world.definitions,
+            &mut state,
+            who,
+            input,
+            now,
+            &mut effects,
+        )
+        .expect("is taken");
         assert_eq!(state.runs.len(), runs, "{time_ms}");
     }
 }

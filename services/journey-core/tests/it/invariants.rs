@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Core as _, Effects, Input};
+use decision::{Core as _, Effects, Input, step_once};
 use journey_core::JourneyCore;
 use journey_core::counter::{Counter, PathCount, RunCount, StageCount};
 use journey_core::state::State;
-use kernel::Timestamp;
+use kernel::CustomerId;
 
 use crate::world::World;
 
@@ -112,10 +112,9 @@ fn held(world: &World) -> BTreeMap<String, i64> {
 /// The same step from the stored state gives the same state and effects, and no timer acted early.
 pub(crate) fn check_repeatable(
     world: &World,
-    before: &State,
-    after: &State,
+    who: CustomerId,
+    (before, after): (&State, &State),
     input: Input<'_>,
-    now: Timestamp,
     effects: &Effects,
 ) {
     let mut again = if before.known {
@@ -124,17 +123,12 @@ pub(crate) fn check_repeatable(
         State::default()
     };
     let mut effects_again = Effects::default();
-    JourneyCore::step(
-        &world.definitions,
-        &mut again,
-        input,
-        now,
-        &mut effects_again,
-    )
-    .expect("the same input");
+    let (definitions, now) = (&world.definitions, world.now);
+    step_once::<JourneyCore>(definitions, &mut again, who, input, now, &mut effects_again)
+        .expect("the same input");
     assert_eq!(&again, after);
-    assert_eq!(effects.records(), effects_again.records());
-    assert_eq!(effects.counted(), effects_again.counted());
+    assert_eq!(effects.records, effects_again.records);
+    assert_eq!(effects.counts, effects_again.counts);
     for run in &after.runs {
         assert!(run.due.is_none_or(|due| due > run.arrive_time));
         assert!(run.arrive_time <= now);

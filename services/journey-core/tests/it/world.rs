@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use engine::{Core as _, Effects, Input, Outcome};
+use decision::{Effects, Input, Outcome, step_once};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore, Names, Source, compile};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
-use proto::definition::v1::{Definition, definition::Kind};
-use proto::stream::v1::{
+use messages::definition::v1::{Definition, definition::Kind};
+use messages::stream::v1::{
     CustomerMerged, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
 };
 
@@ -24,7 +24,7 @@ pub(crate) struct World {
     pub(crate) transcript: String,
     /// How many steps said that something is not defined.
     pub(crate) lacking: u32,
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     events: u32,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn read(yaml: &str) -> Vec<Kind> {
         .into_iter()
         .map(|document| {
             let name = "happypath.definition.v1.Definition";
-            let descriptor = proto::DESCRIPTORS
+            let descriptor = messages::DESCRIPTORS
                 .get_message_by_name(name)
                 .expect("the contract has definitions");
             let message = prost_reflect::DynamicMessage::deserialize(descriptor, document)
@@ -122,12 +122,7 @@ impl World {
             match due {
                 Some((due, who)) if due <= until => {
                     self.now = self.now.max(due);
-                    let key = Bytes::copy_from_slice(who.as_bytes());
-                    let timer = Input::Timer {
-                        key: &key,
-                        due_time: due,
-                    };
-                    self.step(who, timer);
+                    self.step(who, Input::Timer { due_time: due });
                     let again = self.states[&who].next_due();
                     assert!(
                         again.is_none_or(|again| again > due),
@@ -148,11 +143,7 @@ impl World {
             body: Some(Body::Fact(fact)),
             ..Record::default()
         };
-        let input = Input::Record {
-            key: &key,
-            record: &record,
-        };
-        self.step(who, input);
+        self.step(who, Input::Record(&record));
     }
 
     fn take(&mut self, who: CustomerId, time: Timestamp, body: Body) {
@@ -164,12 +155,7 @@ impl World {
         };
         let mut records = vec![(who, record)];
         while let Some((who, record)) = records.pop() {
-            let key = Bytes::copy_from_slice(who.as_bytes());
-            let input = Input::Record {
-                key: &key,
-                record: &record,
-            };
-            for forwarded in self.step(who, input) {
+            for forwarded in self.step(who, Input::Record(&record)) {
                 let to = CustomerId::try_from_bytes(&forwarded.customer_id).expect("a customer");
                 records.push((to, forwarded));
             }
@@ -182,23 +168,24 @@ impl World {
         let before = self.states.get(&who).cloned().unwrap_or_default();
         let mut effects = Effects::default();
         let mut after = before.clone();
+        let (definitions, now) = (&self.definitions, self.now);
         let outcome =
-            JourneyCore::step(&self.definitions, &mut after, input, self.now, &mut effects)
+            step_once::<JourneyCore>(definitions, &mut after, who, input, now, &mut effects)
                 .expect("an input that can be processed");
-        invariants::check_repeatable(self, &before, &after, input, self.now, &effects);
+        invariants::check_repeatable(self, who, (&before, &after), input, &effects);
         match outcome {
             Outcome::Keep { next_due } => assert_eq!(next_due, after.next_due()),
             Outcome::Unchanged => assert_eq!(after, before, "said to be unchanged"),
             Outcome::Remove => panic!("journeys never forget a customer"),
         }
-        self.lacking += u32::from(effects.does_lack_definition());
-        for (name, change) in effects.counted() {
+        self.lacking += u32::from(effects.lacks_definition);
+        for (name, change) in effects.counts {
             *self.counters.entry(name.to_string()).or_default() += change;
         }
         self.tell(who, &before, &after);
         let mut forwarded = Vec::new();
         let mut actions = Vec::new();
-        for record in effects.records() {
+        for record in effects.records {
             match &record.body {
                 Some(Body::Carried(carried)) => {
                     forwarded.extend(carried.record.as_deref().cloned());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decision::{Core as _, Effects, Input, step_once};
 use definitions::{Catalog as _, References, Versioned};
-use engine::{Core as _, Effects, Input};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use journey::{JourneyCatalog, JourneyRpc};
 use journey_core::state::State;
@@ -107,14 +107,12 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             body: Some(body),
         };
         let mut effects = Effects::default();
-        let input = Input::Record {
-            key: &key,
-            record: &record,
-        };
+        let input = Input::Record(&record);
         let now = Timestamp::from_millis(record.time_ms);
         let state = states.entry(who).or_default();
-        JourneyCore::step(&definitions, state, input, now, &mut effects).expect("a good record");
-        for (name, change) in effects.counted() {
+        step_once::<JourneyCore>(&definitions, state, who, input, now, &mut effects)
+            .expect("a good record");
+        for (name, change) in effects.counts {
             *counters
                 .entry(who)
                 .or_default()

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use engine::{Core, Effects, Input, Outcome};
-use hot::StateKey;
+use bytes::Bytes;
+use decision::{Core, Effects, Input, Outcome, step_once};
 use kernel::{CustomerId, Timestamp, Value};
-use proto::convert;
-use proto::stream::v1::{
+use messages::convert;
+use messages::stream::v1::{
     ChangeReason, CustomerMerged, Event, Fact, NamedValue, Record, record::Body,
 };
 use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
@@ -17,7 +17,7 @@ pub(crate) const DAY: i64 = 86_400_000;
 /// One customer and their engine.
 #[derive(Debug)]
 pub(crate) struct Harness {
-    pub(crate) key: StateKey,
+    pub(crate) key: Bytes,
     pub(crate) definitions: Definitions,
     pub(crate) state: State,
     pub(crate) due: Option<Timestamp>,
@@ -114,35 +114,25 @@ impl Harness {
             trace_parent: String::new(),
             body: Some(body),
         };
-        let key = self.key.clone();
-        let input = Input::Record {
-            key: &key,
-            record: &record,
-        };
-        self.step(input, self.watermark);
+        self.step(Input::Record(&record), self.watermark);
     }
 
     /// Lets time pass: fires the timers up to an instant.
     pub(crate) fn pass(&mut self, until: Timestamp) {
         while let Some(due_time) = self.due.filter(|due| *due <= until) {
             self.watermark = self.watermark.max(due_time);
-            let key = self.key.clone();
             self.due = None;
-            self.step(
-                Input::Timer {
-                    key: &key,
-                    due_time,
-                },
-                self.watermark,
-            );
+            self.step(Input::Timer { due_time }, self.watermark);
         }
         self.watermark = self.watermark.max(until);
     }
 
     fn step(&mut self, input: Input<'_>, now: Timestamp) {
         let mut effects = Effects::default();
+        let who = CustomerId::try_from_bytes(&self.key).expect("a customer");
+        let (definitions, state) = (&self.definitions, &mut self.state);
         let outcome =
-            SegmentationCore::step(&self.definitions, &mut self.state, input, now, &mut effects)
+            step_once::<SegmentationCore>(definitions, state, who, input, now, &mut effects)
                 .expect("the record can be processed");
         if let Outcome::Keep { next_due } = outcome {
             self.due = next_due;
@@ -151,11 +141,11 @@ impl Harness {
         let read = SegmentationCore::decode(&bytes).expect("a state is read back");
         assert_eq!(read, self.state);
         self.state = read;
-        self.lacking += u32::from(effects.does_lack_definition());
-        for (name, change) in effects.counted() {
+        self.lacking += u32::from(effects.lacks_definition);
+        for (name, change) in effects.counts {
             *self.counters.entry(name.clone()).or_default() += change;
         }
-        for record in effects.records() {
+        for record in effects.records {
             if let Some(Body::Carried(carried)) = &record.body {
                 let record = carried.record.as_deref().expect("a record");
                 self.forwarded.push(record.clone());

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use expr::{Aggregate, Condition, Feature, Measure, Scope, Subject};
 use kernel::{Properties, Timestamp, Value};
+use messages::stream::v1::{ChangeReason, record::Body};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop, prop_oneof};
 use proptest::proptest;
-use proto::stream::v1::{ChangeReason, record::Body};
 
 use crate::harness::{Harness, compile_version};
 

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use engine::{Clock, Core as _, Effects, Input, TimeSource, VirtualClock};
+use decision::{Core as _, Effects, Input, step_once};
+use engine::{Clock, TimeSource, VirtualClock};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use kernel::{CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
@@ -76,12 +77,10 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
         body: Some(body),
     };
     let (mut state, mut effects) = (State::default(), Effects::default());
-    let input = Input::Record {
-        key: &key,
-        record: &record,
-    };
     let now = Timestamp::from_millis(DAY);
-    SegmentationCore::step(definitions, &mut state, input, now, &mut effects).expect("a step");
+    let input = Input::Record(&record);
+    step_once::<SegmentationCore>(definitions, &mut state, who, input, now, &mut effects)
+        .expect("a step");
     let slot = Slot {
         owner: Owner::Segmentation,
         partition: PartitionCount::DEFAULT.partition_of(who.fragment()),
@@ -97,7 +96,7 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
             timer: Timer::NONE,
             adds_entry: false,
         }],
-        counters: effects.counted().to_vec(),
+        counters: effects.counts.to_vec(),
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");

@@ -5,9 +5,9 @@
 use bytes::Bytes;
 use hot::{Owner, StreamName};
 use kernel::{Duration, PartitionId, Timestamp};
-use proto::stream::v1::{Event, Fact, Record, record::Body};
+use messages::stream::v1::{Event, Fact, Record, record::Body};
 
-use crate::{Core, Effects, Input, Outcome, Poison};
+use decision::{Core, Effects, Input, Outcome, Poison, Step};
 
 #[derive(Debug)]
 pub(super) struct Counting;
@@ -57,11 +57,10 @@ impl Core for Counting {
         defined: &i64,
         state: &mut Seen,
         input: Input<'_>,
-        now: Timestamp,
-        effects: &mut Effects,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         match input {
-            Input::Timer { due_time, .. } => {
+            Input::Timer { due_time } => {
                 match state.log.last().map(String::as_str) {
                     Some("deaf") => return Ok(Outcome::Unchanged),
                     Some("sour") => return Err(Poison::new("a sour timer")),
@@ -70,13 +69,17 @@ impl Core for Counting {
                 let repeats = state.log.iter().any(|entry| entry == "repeat");
                 state.due = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
                 state.log.push(format!("fired@{}", due_time.as_millis()));
-                effects.count("fired", 1);
-                effects.emit(fact(record_like(input), "fired", due_time));
+                step.effects.count("fired", 1);
+                let record = Record {
+                    customer_id: step.key.clone(),
+                    ..Record::default()
+                };
+                step.effects.emit(fact(record, "fired", due_time));
                 Ok(Outcome::Keep {
                     next_due: state.due,
                 })
             }
-            Input::Record { record, .. } => take(*defined, state, record, now, effects),
+            Input::Record(record) => take(*defined, state, record, step.now, step.effects),
         }
     }
 }
@@ -162,14 +165,6 @@ fn take(
     Ok(Outcome::Keep {
         next_due: state.due,
     })
-}
-
-fn record_like(input: Input<'_>) -> Record {
-    let (Input::Record { key, .. } | Input::Timer { key, .. }) = input;
-    Record {
-        customer_id: key.clone(),
-        ..Record::default()
-    }
 }
 
 fn fact(record: Record, name: &str, at: Timestamp) -> Record {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hot::memory::{Call, Delivery, Hook, Operation};
 use hot::{HotError, MemoryStore, StreamName};
 use kernel::PartitionId;
-use proto::stream::v1::Record;
+use messages::stream::v1::Record;
 
 use super::driver::{Bench, event, memory, settle, slot};
 use crate::shared::ALL_LANES;

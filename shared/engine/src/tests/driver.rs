@@ -10,8 +10,8 @@ use hot::{
     StreamName,
 };
 use kernel::{PartitionCount, PartitionId};
+use messages::stream::v1::{Batch, Event, Record, record::Body};
 use prost::Message;
-use proto::stream::v1::{Batch, Event, Record, record::Body};
 use storage::{Database, LeaseStore};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -19,7 +19,8 @@ use tokio::sync::watch;
 use super::counting::{Counting, Seen};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{Core, EngineConfig, TimeSource};
+use crate::{EngineConfig, TimeSource};
+use decision::Core;
 
 /// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
@@ -194,7 +195,7 @@ pub(super) fn event(customer: u8, id: &str, what: &str, time_ms: i64) -> Record 
 pub(super) fn tick(time_ms: i64) -> Record {
     Record {
         time_ms,
-        body: Some(Body::Tick(proto::stream::v1::Tick {})),
+        body: Some(Body::Tick(messages::stream::v1::Tick {})),
         ..Record::default()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hot::{Owner, Slot, StreamName};
 use kernel::{Duration, PartitionId, Timestamp};
-use proto::stream::v1::Record;
+use messages::stream::v1::Record;
 
 use super::driver::{Bench, event};
 use crate::{Dispatcher, Engine, EngineHandle, Status, TimeSource, VirtualClock, placement};

@@ -1,7 +1,7 @@
 //! Lanes, back-pressure, the outbox, and what emitted records inherit.
 
 use hot::{Append, Cursor, StreamName};
-use proto::stream::v1::Record;
+use messages::stream::v1::Record;
 
 use super::driver::{Bench, event, settle, stream};
 use crate::shared::ALL_LANES;

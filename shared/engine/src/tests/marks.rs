@@ -10,10 +10,10 @@ use hot::{
     StreamRestore, Writer,
 };
 use kernel::PartitionId;
+use messages::stream::v1::Batch;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost::Message;
-use proto::stream::v1::Batch;
 
 use super::counting::Counting;
 use super::driver::{Bench, event, memory, settle, slot, stream};

@@ -1,12 +1,13 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
 use hot::{Append, Commit, Cursor, Owner, StateWrite, Stored, StreamName, Timer};
+use messages::engine::v1::QuarantinedRecord;
+use messages::stream::v1::Record;
 use prost::Message;
-use proto::engine::v1::QuarantinedRecord;
-use proto::stream::v1::Record;
 
 use super::driver::{Bench, event, key, settle, slot, stream};
-use crate::{Core, Engine, EngineConfig, Status, TimeSource};
+use crate::{Engine, EngineConfig, Status, TimeSource};
+use decision::Core;
 
 async fn reasons(bench: &Bench) -> Vec<String> {
     let entries = bench

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use hot::{StreamName, Timer};
 use kernel::{Duration, Timestamp};
+use messages::stream::v1::{Record, record::Body};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use proto::stream::v1::{Record, record::Body};
 
 use super::counting::{Counting, Seen};
 use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
+use crate::TimeSource;
+use crate::key::customer_of;
 use crate::shared::ALL_LANES;
-use crate::{Core, Effects, Input, Outcome, TimeSource};
+use decision::{Core, Effects, Input, Outcome, step_once};
 
 #[derive(Debug, Default)]
 struct Reference {
@@ -34,11 +36,7 @@ impl Reference {
             return;
         }
         let customer = record.customer_id[0];
-        let input = Input::Record {
-            key: &record.customer_id,
-            record,
-        };
-        self.step(customer, input, now);
+        self.step(customer, Input::Record(record), now);
     }
 
     fn fire(&mut self, until: Timestamp) {
@@ -53,8 +51,7 @@ impl Reference {
         {
             let now = self.now.map_or(due_time, |now| now.max(due_time));
             self.now = Some(now);
-            let key = &key(customer);
-            self.step(customer, Input::Timer { key, due_time }, now);
+            self.step(customer, Input::Timer { due_time }, now);
         }
     }
 
@@ -63,7 +60,8 @@ impl Reference {
         let before = self.states.get(&customer).map(|(state, _)| state.clone());
         let mut state = before.unwrap_or_default();
         let mut effects = Effects::default();
-        let outcome = Counting::step(&0, &mut state, input, now, &mut effects);
+        let who = customer_of(&key(customer));
+        let outcome = step_once::<Counting>(&0, &mut state, who, input, now, &mut effects);
         match outcome {
             Ok(Outcome::Keep { next_due }) => {
                 let after = now + Duration::from_millis(1);
@@ -80,7 +78,7 @@ impl Reference {
                 return;
             }
         }
-        self.facts.extend(effects.records().iter().map(describe));
+        self.facts.extend(effects.records.iter().map(describe));
     }
 
     fn forget_timer(&mut self, customer: u8, is_timer: bool) {

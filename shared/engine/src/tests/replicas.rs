@@ -7,15 +7,16 @@ use async_trait::async_trait;
 use hot::memory::MemoryOptions;
 use hot::{Append, Cursor, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use kernel::{PartitionCount, PartitionId, Timestamp};
+use messages::stream::v1::Batch;
 use prost::Message;
-use proto::stream::v1::Batch;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::counting::{Counting, Seen};
 use super::driver::{event, key};
 use super::leases::MemoryLeases;
-use crate::{Clock, Core, Engine, EngineConfig, EngineHandle, TimeSource};
+use crate::{Clock, Engine, EngineConfig, EngineHandle, TimeSource};
+use decision::Core;
 
 const PARTITIONS: u64 = 16;
 /// A partition that is not worked on for longer has a gap.

@@ -6,13 +6,14 @@ use std::collections::{BinaryHeap, HashMap};
 use bytes::{Bytes, BytesMut};
 use hot::{StateKey, StreamId, Timer};
 use kernel::Timestamp;
-use proto::stream::v1::Record;
+use messages::stream::v1::Record;
 
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
 use super::quarantine::InputId;
 use crate::key::{Key, KeyMap};
-use crate::{Core, Effects, limits};
+use crate::limits;
+use decision::{Core, Effects};
 
 /// One customer that a batch touches.
 #[derive(Debug)]

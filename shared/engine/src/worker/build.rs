@@ -11,7 +11,7 @@ use super::lane::Place;
 use super::quarantine::panic_text;
 use super::run::Failed;
 use super::{Pending, Planned, Worker};
-use crate::Core;
+use decision::Core;
 
 impl<C: Core> Worker<C> {
     /// Encodes what changed.

@@ -13,7 +13,8 @@ use super::batch::Wait;
 use super::quarantine::InputId;
 use super::run::{Cause, Failed, Room};
 use crate::key::Key;
-use crate::{Core, Input, metrics};
+use crate::metrics;
+use decision::{Core, Input};
 
 impl<C: Core> Worker<C> {
     /// Fires the timers that are due up to an instant and key, oldest first.
@@ -88,7 +89,7 @@ impl<C: Core> Worker<C> {
             bulk: false,
             trace_parent: "",
         };
-        let input = Input::Timer { key, due_time };
+        let input = Input::Timer { due_time };
         self.step(definitions, number, input, now, cause)
     }
 

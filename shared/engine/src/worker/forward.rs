@@ -8,7 +8,8 @@ use std::sync::Arc;
 use hot::{Append, Appended, HotError, SourceRange};
 
 use super::Worker;
-use crate::{Core, limits};
+use crate::limits;
+use decision::Core;
 
 impl<C: Core> Worker<C> {
     /// Sends what waits in the outbox, up to the first message whose target is full.

@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, Writer};
+use messages::stream::v1::{Batch, Record};
 use prost::Message;
-use proto::stream::v1::{Batch, Record};
 
 use crate::limits;
 

@@ -6,7 +6,8 @@
 use hot::{Cursor, HotError, HotStore, StreamId, StreamName};
 
 use super::Worker;
-use crate::{Core, limits};
+use crate::limits;
+use decision::Core;
 
 /// How full an output stream is at the most.
 #[derive(Debug)]

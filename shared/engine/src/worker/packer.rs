@@ -2,9 +2,9 @@
 
 use bytes::{Bytes, BytesMut};
 use hot::StreamName;
+use messages::stream::v1::Record;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
-use proto::stream::v1::Record;
 
 /// Packed records by stream. Its buffers are used again.
 #[derive(Debug, Default)]
@@ -57,7 +57,7 @@ impl Packer {
 
 #[cfg(test)]
 mod tests {
-    use proto::stream::v1::Batch;
+    use messages::stream::v1::Batch;
 
     use super::*;
 

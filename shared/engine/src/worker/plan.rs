@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use hot::HotError;
 use kernel::{Duration, Timestamp};
-use proto::stream::v1::record::Body;
+use messages::stream::v1::record::Body;
 
 use super::lane::{Item, Lane};
 use super::output::Held;
 use super::quarantine::panic_text;
 use super::{Planned, Worker};
 use crate::key::{Key, key_of};
-use crate::{Core, Freshness, TimeSource, limits};
+use crate::{Freshness, TimeSource, limits};
+use decision::Core;
 
 impl<C: Core> Worker<C> {
     /// Reads on in every lane that may go on.

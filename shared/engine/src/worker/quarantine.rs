@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use hot::{Cursor, Slot};
 use kernel::{CustomerId, Timestamp};
+use messages::engine::v1::QuarantinedRecord;
 use prost::Message;
-use proto::engine::v1::QuarantinedRecord;
 
 use crate::key::Key;
 use crate::limits;
@@ -42,7 +42,7 @@ pub(crate) fn encode(
         service: slot.owner.name().to_owned(),
         partition: u32::from(slot.partition.number()),
         reason: bounded(reason),
-        create_time: Some(proto::convert::timestamp(now)),
+        create_time: Some(messages::convert::timestamp(now)),
         customer_id,
         record,
     }

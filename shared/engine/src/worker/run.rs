@@ -5,16 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use bytes::{Bytes, BytesMut};
 use hot::StreamId;
 use kernel::{Duration, Timestamp};
+use messages::stream::v1::{Record, record::Body};
 use prost::Message;
-use proto::stream::v1::{Record, record::Body};
 
-use super::batch::Change;
+use super::batch::{Change, Work};
 use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{self, InputId, panic_text};
 use super::{Planned, Worker};
-use crate::key::Key;
-use crate::{Core, Input, Outcome, limits};
+use crate::key::{Key, customer_of};
+use crate::limits;
+use decision::{Core, Input, Outcome, Step};
 
 /// An input that can never be processed, found while running it: the batch is run again without it.
 #[derive(Debug)]
@@ -149,10 +150,7 @@ impl<C: Core> Worker<C> {
             bulk: lane.bulk,
             trace_parent: &record.trace_parent,
         };
-        let input = Input::Record {
-            key: &record.customer_id,
-            record,
-        };
+        let input = Input::Record(record);
         self.step(definitions, work, input, now, cause)
     }
 
@@ -172,9 +170,18 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let batch = &mut self.batch;
-        let (state, effects) = (&mut batch.works[work].state, &mut batch.effects);
+        let Work {
+            state, key_bytes, ..
+        } = &mut batch.works[work];
+        let mut step = Step {
+            customer: customer_of(key_bytes),
+            key: key_bytes,
+            now,
+            trace_parent: cause.trace_parent,
+            effects: &mut batch.effects,
+        };
         let stepped = catch_unwind(AssertUnwindSafe(|| {
-            C::step(definitions, state, input, now, effects)
+            C::step(definitions, state, input, &mut step)
         }));
         let failed = |reason| Failed {
             origin: cause.origin,

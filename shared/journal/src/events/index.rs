@@ -159,10 +159,10 @@ impl<'a> Fields<'a> {
 
 #[cfg(test)]
 mod tests {
+    use messages::stream::v1::record::Body;
+    use messages::stream::v1::{Batch, Event, Record, Tick};
     use proptest::prelude::*;
     use prost::Message;
-    use proto::stream::v1::record::Body;
-    use proto::stream::v1::{Batch, Event, Record, Tick};
 
     use super::*;
 

@@ -3,8 +3,8 @@
 use bytes::{Bytes, BytesMut};
 use hot::{Commit, Cursor};
 use kernel::Timestamp;
+use messages::journal::v1::{PackedCommit, PackedCounter, PackedCursor, PackedFired, PackedOutput};
 use prost::Message;
-use proto::journal::v1::{PackedCommit, PackedCounter, PackedCursor, PackedFired, PackedOutput};
 
 use super::{
     damaged, pack_message, pack_state, stream_name, stream_number, unpack_message, unpack_state,

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use hot::marks::Marks;
 use hot::{OutboxMessage, StateWrite, StreamName, Writer};
 use kernel::Timestamp;
-use prost::Message;
-use proto::journal::v1::{
+use messages::journal::v1::{
     PackedChunk, PackedCounter, PackedInput, PackedLastOutput, PackedQuarantined, PackedSettled,
     PackedSnapshot, PackedSource,
 };
+use prost::Message;
 
 use super::{
     damaged, pack_message, pack_state, stream_name, stream_number, unpack_message, unpack_state,

@@ -4,9 +4,9 @@ use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
 use journal::{EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog};
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
+use messages::stream::v1::record::Body;
+use messages::stream::v1::{Batch, Event, Record, Tick};
 use prost::Message;
-use proto::stream::v1::record::Body;
-use proto::stream::v1::{Batch, Event, Record, Tick};
 use uuid::Uuid;
 
 use crate::sql::Sql;

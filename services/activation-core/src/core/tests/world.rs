@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use decision::{Effects, step_once};
 use kernel::{PartitionCount, Reason};
-use proto::activation::v1 as api;
-use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::{
+use messages::activation::v1 as api;
+use messages::activation::v1::ActivationStatus;
+use messages::stream::v1::{
     Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
 };
 
@@ -108,8 +109,7 @@ impl World {
     }
 
     pub(super) fn record(&mut self, record: &Record) -> Result<Outcome, Poison> {
-        let key = record.customer_id.clone();
-        self.step(Input::Record { key: &key, record })
+        self.step(Input::Record(record))
     }
 
     /// Lets time pass, firing timers on the way.
@@ -117,12 +117,8 @@ impl World {
         let end = self.now + millis;
         while let Some(due) = self.next_due.filter(|due| due.as_millis() <= end) {
             self.now = due.as_millis().max(self.now);
-            let key = Bytes::copy_from_slice(self.customer.as_bytes());
-            self.step(Input::Timer {
-                key: &key,
-                due_time: due,
-            })
-            .expect("timers are never poison");
+            self.step(Input::Timer { due_time: due })
+                .expect("timers are never poison");
         }
         self.now = end;
     }
@@ -133,8 +129,15 @@ impl World {
         // What is stored is what the next step finds.
         let mut state = State::decode(&self.state.encode()).expect("what was encoded");
         assert_eq!(state, self.state);
-        let outcome =
-            ActivationCore::step(&self.definitions, &mut state, input, now, &mut effects)?;
+        let (definitions, customer) = (&self.definitions, self.customer);
+        let outcome = step_once::<ActivationCore>(
+            definitions,
+            &mut state,
+            customer,
+            input,
+            now,
+            &mut effects,
+        )?;
         match outcome {
             Outcome::Keep { next_due } => {
                 self.next_due = next_due;
@@ -143,17 +146,17 @@ impl World {
             Outcome::Unchanged => assert_eq!(state, self.state),
             Outcome::Remove => panic!("activation never removes a state"),
         }
-        self.is_lacking |= effects.does_lack_definition();
-        for (name, change) in effects.counted() {
+        self.is_lacking |= effects.lacks_definition;
+        for (name, change) in effects.counts {
             *self.counters.entry(name.to_string()).or_default() += change;
         }
-        for record in effects.dispatched() {
+        for record in effects.dispatches {
             if let Some(Body::Delivery(delivery)) = &record.body {
                 self.dispatched.push((self.now, delivery.clone()));
             }
         }
-        for (stream, record) in effects.records_to() {
-            assert_eq!(*stream, StreamName::Events);
+        for (stream, record) in effects.to_streams {
+            assert_eq!(stream, StreamName::Events);
             if let Some(Body::Event(event)) = &record.body {
                 let Some(Kind::Text(reason)) = &event.properties[3]
                     .value
@@ -165,12 +168,8 @@ impl World {
                 self.receipts.push(format!("{} {reason}", event.name));
             }
         }
-        self.forwarded.extend(
-            effects
-                .forwarded()
-                .iter()
-                .map(|(.., record)| record.clone()),
-        );
+        self.forwarded
+            .extend(effects.forwards.iter().map(|(.., record)| record.clone()));
         Ok(outcome)
     }
 

@@ -1,6 +1,6 @@
 //! Compiles steps.
 
-use proto::journey::v1::{self as api, RunOutcome, step::Kind};
+use messages::journey::v1::{self as api, RunOutcome, step::Kind};
 
 use crate::definition::fault::Faults;
 use crate::definition::names::{Names, check_exists, unknown};

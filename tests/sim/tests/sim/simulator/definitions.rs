@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use activation_core::ActivationCore;
+use decision::Core;
 use definitions::{key_of, parse};
-use engine::Core;
 use journey_core::{JourneyCore, Names, Source};
 use kernel::PartitionCount;
 use proto::definition::v1::Definition;

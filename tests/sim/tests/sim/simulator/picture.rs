@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use activation_core::ActivationCore;
 use bytes::Bytes;
-use engine::Core;
+use decision::Core;
 use hot::{HotStore, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;

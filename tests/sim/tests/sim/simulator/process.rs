@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use activation_core::ActivationCore;
-use engine::{Clock, Core, Dispatcher, Engine, EngineConfig, EngineHandle, TimeSource};
+use decision::Core;
+use engine::{Clock, Dispatcher, Engine, EngineConfig, EngineHandle, TimeSource};
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;

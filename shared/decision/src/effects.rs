@@ -1,0 +1,77 @@
+//! What a step causes beyond its state.
+
+use kernel::{PartitionId, StreamName};
+use messages::stream::v1::Record;
+
+/// A record for a stream of a partition, which may be another than the one at hand.
+pub type Forward = (PartitionId, StreamName, Record);
+
+/// What a step causes beyond its state. All of it takes effect in the commit, or none.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Records for the core's output stream, in the lane of the cause.
+    pub records: Vec<Record>,
+    /// Records for named streams of the same partition.
+    pub to_streams: Vec<(StreamName, Record)>,
+    /// Records for streams of any partition, delivered once.
+    pub forwards: Vec<Forward>,
+    /// Changes of the partition's counters, by name.
+    pub counts: Vec<(Box<str>, i64)>,
+    /// Records for the service's dispatcher, after the commit.
+    pub dispatches: Vec<Record>,
+    /// Whether the step went as it did because something is not defined.
+    pub lacks_definition: bool,
+}
+
+impl Effects {
+    /// Appends a record to the core's output stream, in the lane of the cause.
+    pub fn emit(&mut self, record: Record) {
+        self.records.push(record);
+    }
+
+    /// Appends a record to a named stream of the same partition, such as a receipt to `events`.
+    pub fn emit_to(&mut self, stream: StreamName, record: Record) {
+        self.to_streams.push((stream, record));
+    }
+
+    /// Sends a record to a stream of another partition (or of this one), delivered once.
+    pub fn forward(&mut self, partition: PartitionId, stream: StreamName, record: Record) {
+        self.forwards.push((partition, stream, record));
+    }
+
+    /// Adds to a counter of the partition.
+    pub fn count(&mut self, name: impl Into<Box<str>>, change: i64) {
+        self.counts.push((name.into(), change));
+    }
+
+    /// Hands a record to the service's dispatcher after the commit. Lost in a crash: the state must hold a timer that
+    /// asks again.
+    pub fn dispatch(&mut self, record: Record) {
+        self.dispatches.push(record);
+    }
+
+    /// Says that the step went as it did because something that the state or the record names is not defined. Where that
+    /// may only be so because this process knows less than others, the step is taken again with what they know.
+    pub fn lack_definition(&mut self) {
+        self.lacks_definition = true;
+    }
+
+    /// Forgets everything, for the next step.
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.to_streams.clear();
+        self.forwards.clear();
+        self.counts.clear();
+        self.dispatches.clear();
+        self.lacks_definition = false;
+    }
+
+    /// Whether nothing was caused.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+            && self.to_streams.is_empty()
+            && self.forwards.is_empty()
+            && self.counts.is_empty()
+            && self.dispatches.is_empty()
+    }
+}

@@ -1,8 +1,10 @@
-//! Everything that a pure core is made of: the trait that a service decides through, its inputs, effects and outcomes.
+//! Everything that a pure core is made of: the trait that a service decides through, its inputs, effects and outcomes,
+//! and definitions as it compiles them.
 //!
 //! It does not run cores (`engine` does), and does not know stores, sockets or clocks: it reaches no async runtime.
 
 mod core;
+mod definition;
 mod effects;
 mod input;
 mod outcome;
@@ -10,6 +12,7 @@ mod outcome;
 pub use kernel::{Owner, StreamName};
 
 pub use self::core::{Core, StateOf, step_once};
+pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
 pub use self::input::{Input, Step};
 pub use self::outcome::{Outcome, Poison};

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod commit;
+mod compile;
 mod entity;
 mod key;
 pub mod limits;
@@ -23,6 +24,7 @@ mod yaml;
 
 pub use catalog::{Catalog, Flaw, Versioned};
 pub use commit::Revision;
+pub use compile::compile;
 pub use key::{DefinitionKey, key_of, kind_word};
 pub use migration::migrations;
 pub use owner::{Applied, Change, Owner};

@@ -2,22 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Faults;
-
-/// What exists elsewhere. Absent sets accept any name.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// The segments.
-    pub segments: Option<BTreeSet<String>>,
-    /// The channels.
-    pub channels: Option<BTreeSet<String>>,
-    /// The templates.
-    pub templates: Option<BTreeSet<String>>,
-}
+use decision::Mistakes;
 
 /// Adds a mistake where a name is not among those that exist.
 pub(crate) fn check_exists(
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
     path: &str,
     what: &str,
     name: &str,
@@ -26,7 +15,7 @@ pub(crate) fn check_exists(
     if let Some(existing) = existing
         && !existing.contains(name)
     {
-        faults.add(
+        mistakes.add(
             path,
             unknown(what, name, existing.iter().map(String::as_str)),
         );

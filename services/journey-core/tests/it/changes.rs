@@ -1,9 +1,9 @@
 //! Definitions that change under customers who are on them.
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, step_once};
+use decision::{Core as _, Effects, Input, Names, Source, step_once};
 use journey_core::state::State;
-use journey_core::{JourneyCore, Names, Source, compile};
+use journey_core::{Definitions, JourneyCore};
 use messages::stream::v1::{Record, StateMoved, record::Body};
 
 use crate::world::{World, compiled, customer, read};
@@ -30,7 +30,7 @@ happy_path:
   milestones: [{name: a, trigger: {event: a}}, {name: b, trigger: {event: b}, within: 2d}]";
 
 /// Versions of one journey, the last of them in force.
-fn versions(yamls: &[&str]) -> journey_core::Definitions {
+fn versions(yamls: &[&str]) -> Definitions {
     let kinds: Vec<_> = yamls.iter().flat_map(|yaml| read(yaml)).collect();
     let sources: Vec<Source<'_>> = (1..)
         .zip(&kinds)
@@ -40,7 +40,7 @@ fn versions(yamls: &[&str]) -> journey_core::Definitions {
             is_current: usize::try_from(version).is_ok_and(|version| version == kinds.len()),
         })
         .collect();
-    compile(&sources, &Names::default()).expect("no faults")
+    Definitions::compile(&sources, &Names::default()).expect("no faults")
 }
 
 fn lines(world: &mut World, lines: &str) -> String {
@@ -99,7 +99,7 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
             is_current: true,
         })
         .collect();
-    world.definitions = compile(&sources, &Names::default()).expect("no faults");
+    world.definitions = Definitions::compile(&sources, &Names::default()).expect("no faults");
     lines(&mut world, "4d c1 other");
     assert_eq!(world.counters.get("path/p/followed"), Some(&1));
     assert_eq!(world.lacking, 0);
@@ -129,7 +129,7 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
                 is_current: true,
             })
             .collect();
-        compile(&sources, &Names::default()).expect("no faults")
+        Definitions::compile(&sources, &Names::default()).expect("no faults")
     };
     let mut world = World::new(path(2));
     lines(&mut world, "0d c1 a");

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use decision::{Effects, Input, Outcome, step_once};
+use decision::{Effects, Input, Names, Outcome, Source, step_once};
 use journey_core::state::State;
-use journey_core::{Definitions, JourneyCore, Names, Source, compile};
+use journey_core::{Definitions, JourneyCore};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
 use messages::stream::v1::{
@@ -58,7 +58,7 @@ pub(crate) fn compiled(yaml: &str) -> Definitions {
             is_current: true,
         })
         .collect();
-    compile(&sources, &Names::default()).expect("definitions without fault")
+    Definitions::compile(&sources, &Names::default()).expect("definitions without fault")
 }
 
 /// The customer of a number.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use activation_core::ActivationCore;
-use decision::Core;
+use decision::{Core, Names, Source};
 use definitions::{key_of, parse};
-use journey_core::{JourneyCore, Names, Source};
+use journey_core::JourneyCore;
 use kernel::PartitionCount;
 use proto::definition::v1::Definition;
 use proto::definition::v1::definition::Kind;
@@ -119,7 +119,8 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCo
     (
         segmentation_core::Definitions::compile(&segments)
             .unwrap_or_else(|faults| panic!("{faults:?}")),
-        journey_core::compile(&sources, &names).unwrap_or_else(|faults| panic!("{faults:?}")),
+        journey_core::Definitions::compile(&sources, &names)
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
         activation_core::Definitions::compile(partitions, channels, templates, policies)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
     )

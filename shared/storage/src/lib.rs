@@ -13,6 +13,8 @@ pub mod limits;
 mod member;
 mod migration;
 mod request;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod url;
 
 pub use self::database::Database;

@@ -3,6 +3,7 @@
 mod installation;
 mod lease;
 mod request;
+mod schema;
 
 use storage::Database;
 use tempfile::TempDir;

@@ -5,6 +5,7 @@
 mod duration;
 mod id;
 pub mod limits;
+mod nearest;
 mod partition;
 mod reason;
 mod timestamp;
@@ -12,6 +13,7 @@ mod value;
 
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use nearest::nearest;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;
 pub use timestamp::Timestamp;

@@ -22,5 +22,6 @@ pub use self::error::StorageError;
 pub use self::installation::Installation;
 pub use self::lease::{Acquire, Lease, LeaseStore};
 pub use self::leases::{Leases, SharedLeases};
+pub use self::migration::Migration;
 pub use self::request::{Begun, RequestKey, Requests};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

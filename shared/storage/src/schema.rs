@@ -53,7 +53,7 @@ async fn check_each(folder: &Path, tables: impl AsyncFn(&Database, Tables) -> Ta
     ] {
         let url = url.parse().expect("a URL");
         let database = Database::connect(&url).await.expect("it opens");
-        database.migrate(NOBODY, Vec::new()).await.expect("tables");
+        database.migrate(NOBODY, &[]).await.expect("tables");
         let own = describe(&database).await;
         let found = text(&tables(&database, own).await);
         let golden = folder.join(name);
@@ -84,7 +84,24 @@ async fn describe(database: &Database) -> Tables {
         let line = if is_sqlite { normalize(&line) } else { line };
         tables.entry(table).or_default().push(line);
     }
+    for (table, lines) in &mut tables {
+        if table.ends_with("_migration") {
+            lines.extend(applied(database, table).await);
+        }
+    }
     tables
+}
+
+/// Names the migrations that a table says were applied.
+async fn applied(database: &Database, table: &str) -> Vec<String> {
+    let orm = database.orm();
+    let names = format!("SELECT version FROM {table} ORDER BY version");
+    let names = Statement::from_string(orm.get_database_backend(), names);
+    let rows = orm.query_all_raw(names).await.expect("names");
+    rows.iter()
+        .map(|row| row.try_get("", "version").expect("a name"))
+        .map(|name: String| format!("applied {name}"))
+        .collect()
 }
 
 /// Drops from a statement what has no meaning: quotes, case and space.

@@ -9,7 +9,7 @@ const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schema");
 async fn the_tables_are_those_of_older_databases() {
     storage::schema::check(Path::new(SCHEMA), async |database| {
         database
-            .migrate("definitions", definitions::migrations())
+            .migrate("definitions", definitions::MIGRATIONS)
             .await
     })
     .await;

@@ -26,7 +26,7 @@ pub use catalog::{Catalog, Flaw, Versioned};
 pub use commit::Revision;
 pub use compile::compile;
 pub use key::{DefinitionKey, key_of, kind_word};
-pub use migration::migrations;
+pub use migration::MIGRATIONS;
 pub use owner::{Applied, Change, Owner};
 pub use plan::{Fault, Planned};
 pub use reference::{ReferenceSource, References};

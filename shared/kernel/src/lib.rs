@@ -6,6 +6,7 @@
 mod duration;
 mod id;
 pub mod limits;
+mod nearest;
 mod owner;
 mod partition;
 mod reason;
@@ -15,6 +16,7 @@ mod value;
 
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use nearest::nearest;
 pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;

@@ -26,6 +26,17 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
+    /// The tables were changed by a newer program: upgrade this one.
+    #[error(
+        "the tables of {owner} have the migration {migration}, which this program does not know: upgrade the program, or \
+         point to another database"
+    )]
+    NewerTables {
+        /// Whose tables.
+        owner: String,
+        /// What the database says was applied.
+        migration: String,
+    },
     /// The installation was created otherwise: correct the configuration, or use another database.
     #[error(
         "this database was created with {name} {stored}, and the configuration says {configured}: set {name} to {stored}, \

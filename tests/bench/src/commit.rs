@@ -91,7 +91,7 @@ async fn journaled_store(
 ) -> Result<JournaledStore, Failure> {
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let database = Database::connect(&postgres.create_database()?.parse()?).await?;
-    database.migrate("bench", Vec::new()).await?;
+    database.migrate("bench", &[]).await?;
     let leases = LeaseStore::new(database.clone());
     let service = Owner::Journey.name();
     leases.prepare(service, count).await?;

@@ -322,7 +322,7 @@ async fn late(server: &RedisServer) -> Result<Vec<f64>, Failure> {
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = Arc::new(RedisStore::connect(RedisOptions::new(server.url()), count).await?);
     let database = Database::connect(&"sqlite::memory:".parse()?).await?;
-    database.migrate("bench", Vec::new()).await?;
+    database.migrate("bench", &[]).await?;
     let (_definitions, receiver) = watch::channel(Arc::new(()));
     let engine = Engine::<Alarms>::start(EngineConfig::new(
         store.clone(),

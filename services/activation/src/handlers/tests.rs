@@ -40,10 +40,7 @@ impl Bench {
             .parse()
             .expect("a url");
         let database = Database::connect(&url).await.expect("a database");
-        database
-            .migrate("runtime", Vec::new())
-            .await
-            .expect("migrated");
+        database.migrate("runtime", &[]).await.expect("migrated");
         let shared: SharedHotStore = hot.clone();
         let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(5_000)));
         Self {

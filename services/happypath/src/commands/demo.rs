@@ -44,7 +44,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let stopped = running.stop().await;
     let (figures, definitions) = played?;
     stopped?;
-    std::fs::write(&report, report::html(&figures))
+    let page = report::html(&figures)
+        .map_err(|error| Failure::failed(format!("cannot render the report: {error}")))?;
+    std::fs::write(&report, page)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", report.display())))?;
     if args.format.json {
         let figures = serde_json::to_value(&figures)

@@ -42,7 +42,7 @@ impl Bench {
             .expect("a store");
         let url = "sqlite::memory:".parse().expect("a URL");
         let database = Database::connect(&url).await.expect("a database");
-        database.migrate("test", Vec::new()).await.expect("tables");
+        database.migrate("test", &[]).await.expect("tables");
         Self {
             hot: Arc::new(hot),
             leases: LeaseStore::new(database),

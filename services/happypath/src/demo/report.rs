@@ -7,6 +7,7 @@ mod chart;
 mod drawing;
 mod flow;
 
+use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value, context};
 
 use self::drawing::Drawing;
@@ -28,7 +29,7 @@ pub fn html(figures: &Figures) -> Result<String, Error> {
     let drawing = environment.get_template("drawing")?;
     let draw = |shapes: &Drawing| -> Result<Value, Error> {
         // What the template made is escaped already.
-        let drawn = drawing.render(Value::from_serialize(shapes))?;
+        let drawn = drawing.render(Serde(shapes))?;
         Ok(Value::from_safe_string(drawn))
     };
     let drawings = context! {
@@ -40,7 +41,7 @@ pub fn html(figures: &Figures) -> Result<String, Error> {
         style => Value::from_safe_string(STYLE.to_owned()),
         colours => chart::COLOURS,
         drawings,
-        ..Value::from_serialize(figures)
+        ..Value::from(Serde(figures))
     })
 }
 

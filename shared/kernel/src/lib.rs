@@ -6,6 +6,7 @@
 mod duration;
 mod id;
 pub mod limits;
+mod mix;
 mod nearest;
 mod owner;
 mod partition;
@@ -16,6 +17,7 @@ mod value;
 
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use mix::{mix_bits, split_mix};
 pub use nearest::nearest;
 pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};

@@ -18,7 +18,8 @@ pub const TEXT_BYTES: usize = 8 * 1024;
 pub const LIST_VALUES: usize = 100;
 /// Traits of one profile: a profile is loaded whole.
 pub const TRAITS_PER_PROFILE: usize = 200;
-/// Characters of a name that is compared with known ones, to say which was meant: the time grows with their square.
+/// Characters of a name that is compared with known ones, to say which was meant: the time grows
+/// with their square.
 pub const COMPARED_NAME_CHARS: usize = 64;
 /// Bytes of one gRPC message: a batch of large events, or a directory of definitions.
 pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;

@@ -17,7 +17,8 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
-    /// The tables could not be created or changed: the database holds something else, or rights are missing.
+    /// The tables could not be created or changed: the database holds something else, or rights are
+    /// missing.
     #[error("cannot migrate the tables of {owner}")]
     Migrate {
         /// Whose tables.
@@ -32,9 +33,9 @@ pub enum StorageError {
          point to another database"
     )]
     NewerTables {
-        /// Whose tables.
+        /// The owner of the tables.
         owner: String,
-        /// What the database says was applied.
+        /// The name that the database holds.
         migration: String,
     },
     /// The installation was created otherwise: correct the configuration, or use another database.

@@ -1,7 +1,8 @@
-//! Migrations: changes of an owner's tables as SQL text, and what applies those that a database lacks.
+//! Migrations: changes of an owner's tables as SQL text, and what applies those that a database
+//! lacks.
 //!
-//! Owners do not know of each other: each has a table of its own with the names of what was applied. There is no way back:
-//! a database of a newer program is refused.
+//! Owners do not know of each other: each has a table of its own with the names of what was
+//! applied. There is no way back: a database of a newer program is refused.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +10,8 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement}
 
 use crate::{Database, StorageError};
 
-/// A change of an owner's tables. Once it is published, it stays as it is: what changes later is another migration.
+/// A change of an owner's tables. Once it is published, it stays as it is: what changes later is
+/// another migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
     /// Its name among those of its owner. A database that has applied it holds this name.
@@ -20,7 +22,8 @@ pub struct Migration {
     pub postgres: &'static str,
 }
 
-/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII). SQLite has one writer.
+/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII).
+/// SQLite has one writer.
 const LOCK: i64 = 0x6861_7070_7970_7468;
 
 /// The storage's own tables.
@@ -31,11 +34,13 @@ const OWN: &[Migration] = &[Migration {
 }];
 
 impl Database {
-    /// Brings the tables of an owner (a service, say) up to date, after those of the storage itself. Processes that start
-    /// at the same time wait for each other. What fails changes nothing of the owner.
+    /// Brings the tables of an owner (a service, say) up to date, after those of the storage
+    /// itself. Processes that start at the same time wait for each other. What fails changes
+    /// nothing of the owner.
     ///
     /// # Errors
-    /// [`StorageError::Migrate`] where a statement fails, [`StorageError::NewerTables`] where a newer program was here.
+    /// [`StorageError::Migrate`] where a statement fails, [`StorageError::NewerTables`] where a
+    /// newer program was here.
     pub async fn migrate(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {
         self.apply("storage", OWN).await?;
         self.apply(owner, migrations).await

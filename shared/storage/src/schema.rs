@@ -1,8 +1,10 @@
-//! A contract suite for migrations: they make the tables that they always made, on SQLite and on Postgres.
+//! A contract suite for migrations: they make the tables that they always made, on SQLite and on
+//! Postgres.
 //!
-//! The tables are described as text and compared with golden files, `sqlite.txt` and `postgres.txt` in a folder of the
-//! owner. `HAPPYPATH_REFRESH=1` writes the files anew: read the difference before you keep it, since databases of older
-//! versions have what the files say. What rows mean is not looked at.
+//! The tables are described as text and compared with golden files, `sqlite.txt` and `postgres.txt`
+//! in a folder of the owner. `HAPPYPATH_REFRESH=1` writes the files anew: read the difference
+//! before you keep it, since databases of older versions have what the files say. What rows mean is
+//! not looked at.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -23,7 +25,8 @@ const SQLITE: &str = include_str!("schema/describe.sqlite.sql");
 /// Postgres keeps what the text meant.
 const POSTGRES: &str = include_str!("schema/describe.postgres.sql");
 
-/// Checks the tables that every database has, and the table of migrations of an owner that has none.
+/// Checks the tables that every database has, and the table of migrations of an owner that has
+/// none.
 ///
 /// # Panics
 /// Where the tables differ from the golden files in the folder, or there is no Postgres to start.

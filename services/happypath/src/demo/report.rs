@@ -1,7 +1,7 @@
 //! The demo's report: one HTML file with everything in it, no network, light and dark.
 //!
-//! The page is a template, [`PAGE`]; every text in it is escaped, whoever named it. It shows figures and computes none but
-//! shares.
+//! The page is a template, [`PAGE`]; every text in it is escaped, whoever named it. It shows
+//! figures and computes none but shares.
 
 mod chart;
 mod drawing;
@@ -23,12 +23,12 @@ const STYLE: &str = include_str!("report/style.css");
 /// Renders the report.
 ///
 /// # Errors
-/// What the engine says where a template does not fit the figures.
+/// The fault of a template that does not fit the figures.
 pub fn html(figures: &Figures) -> Result<String, Error> {
     let environment = environment()?;
     let drawing = environment.get_template("drawing")?;
     let draw = |shapes: &Drawing| -> Result<Value, Error> {
-        // What the template made is escaped already.
+        // The template has escaped its texts already.
         let drawn = drawing.render(Serde(shapes))?;
         Ok(Value::from_safe_string(drawn))
     };

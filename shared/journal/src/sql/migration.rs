@@ -1,7 +1,7 @@
 //! The tables of the log.
 //!
-//! Rows are added and removed, and hardly ever changed, so pages need no room for updates. Postgres keeps payloads as they
-//! come: they are compressed already.
+//! Rows are added and removed, and hardly ever changed, so pages need no room for updates. Postgres
+//! keeps payloads as they come: they are compressed already.
 
 use storage::Migration;
 

@@ -1,5 +1,5 @@
--- Foreign keys are left out on purpose: they would lock fragment rows for every identifier that is attached, and one
--- function writes all of these tables.
+-- Foreign keys are left out on purpose: they would lock fragment rows for every identifier that is
+-- attached, and one function writes all of these tables.
 
 CREATE TABLE identity_fragment (
     fragment_id UUID NOT NULL PRIMARY KEY,

@@ -1,6 +1,7 @@
--- Foreign keys are left out on purpose: they would lock fragment rows for every identifier that is attached, and one
--- function writes all of these tables. Every look-up of fragments, identifiers and customers is by primary key: without
--- row ids SQLite keeps such rows in the index of the key, which takes half the steps.
+-- Foreign keys are left out on purpose: they would lock fragment rows for every identifier that is
+-- attached, and one function writes all of these tables. Every look-up of fragments, identifiers
+-- and customers is by primary key: without row ids SQLite keeps such rows in the index of the key,
+-- which takes half the steps.
 
 CREATE TABLE identity_fragment (
     fragment_id uuid_text NOT NULL PRIMARY KEY,

@@ -20,6 +20,12 @@ pub(crate) fn own(process: u32) -> f64 {
     ticks(process, 2) / TICKS
 }
 
+/// Seconds used by those children of this process that ended and were waited for, with theirs.
+pub(crate) fn of_ended_children() -> f64 {
+    let process = std::process::id();
+    (ticks(process, 4) - ticks(process, 2)) / TICKS
+}
+
 /// Microseconds for each of `count` events between two readings.
 pub(crate) fn each_us(before: &Seconds, after: &Seconds, count: f64) -> Seconds {
     after

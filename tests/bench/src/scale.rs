@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::time::Duration;
 
 use prost_types::Timestamp;
 use proto::identity::v1::Event;
@@ -26,9 +25,6 @@ const WARM_UP: u32 = 4_000;
 /// The most that an event may cost with everything at its largest, as a multiple of its cost with everything at its
 /// smallest.
 const BOUND: f64 = 2.0;
-/// How long the services are watched to tell that they rest, and the share of a processor that they may use then.
-const REST: Duration = Duration::from_millis(250);
-const REST_SHARE: f64 = 0.1;
 /// When the events happened, in seconds since the epoch; each round is a minute later.
 const TIME_S: i64 = 1_750_000_000;
 
@@ -90,7 +86,7 @@ impl Scale {
             customers,
             minute: 0,
         };
-        scale.at_rest().await?;
+        scale.installation.at_rest().await?;
         Ok(scale)
     }
 
@@ -105,9 +101,9 @@ impl Scale {
         self.send(definitions, WARM_UP, &mut random).await?;
         let mut costs = Vec::new();
         for _ in 0..ROUNDS {
-            let before = self.used();
+            let before = self.installation.services_used();
             self.send(definitions, EVENTS, &mut random).await?;
-            costs.push((self.used() - before) * 1e6 / f64::from(EVENTS));
+            costs.push((self.installation.services_used() - before) * 1e6 / f64::from(EVENTS));
         }
         Ok(Cost {
             mean: costs.iter().sum::<f64>() / f64::from(ROUNDS),
@@ -130,29 +126,7 @@ impl Scale {
             })
             .collect();
         send_stream(self.installation.channel.clone(), &events).await?;
-        self.at_rest().await
-    }
-
-    /// Waits until nothing is left to do, which includes what the stores tidy up after what was done.
-    async fn at_rest(&self) -> Result<(), Failure> {
-        self.installation.idle().await?;
-        let mut used = self.used();
-        loop {
-            tokio::time::sleep(REST).await;
-            let now = self.used();
-            if now - used < REST.as_secs_f64() * REST_SHARE {
-                return Ok(());
-            }
-            used = now;
-        }
-    }
-
-    fn used(&self) -> f64 {
-        self.installation
-            .used()
-            .get("services")
-            .copied()
-            .unwrap_or(0.0)
+        self.installation.at_rest().await
     }
 }
 

@@ -2,11 +2,13 @@
 
 use crate::limits::COMPARED_NAME_CHARS;
 
-/// Returns the known name that was probably meant, or `None` where none is near, or the wrong one is empty or very long.
+/// Returns the known name that was probably meant, or `None` where none is near, or the wrong one
+/// is empty or very long.
 ///
 /// 1. Case, dashes, underscores and spaces do not count.
-/// 2. A name is near if at most a third of the characters of the longer one, rounded up, are to be inserted, removed,
-///    replaced or swapped with their neighbour (optimal string alignment distance).
+/// 2. A name is near if at most a third of the characters of the longer one, rounded up, are to be
+///    inserted, removed, replaced or swapped with their neighbour (optimal string alignment
+///    distance).
 /// 3. Of names that are equally near, the first is returned.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = significant(wrong)?;

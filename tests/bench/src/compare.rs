@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// The benchmark that both run
     #[arg(long, value_name = "NAME", default_value = "pipeline")]
     bench: String,
-    /// How many times both run, one after the other
+    /// Pairs of runs, one of each build
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pairs: u32,
     /// Exits with 1 where the median ratio is above 1.02

@@ -1,4 +1,5 @@
-//! Processor time of processes, read from `/proc` (proc(5)). It is 0 where the system does not tell.
+//! Processor time of processes, read from `/proc` (proc(5)). It is 0 where the system does not
+//! tell.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,8 @@
-//! What an event costs where its customer has a year of 20,000 events, beside one of 10.
+//! Measures an event of a customer with a year of 20,000 events, beside one with 10.
 //!
 //! Both are read by windows and filters, and go through all services on embedded stores. The same
-//! number of customers takes the same events in turns, so that batches look alike. Filters alone are
-//! in [`filters`].
+//! number of customers takes the same events in turns, so that batches look alike. Filters alone
+//! are in [`filters`].
 
 mod filters;
 
@@ -171,7 +171,7 @@ impl Load {
         Ok((self.installation.services_used() - before) * 1e6 / count)
     }
 
-    /// How many records were set aside, up to a thousand of each service.
+    /// Counts the records that were set aside, up to a thousand of each service.
     async fn quarantined(&self) -> Result<f64, Failure> {
         let mut client = PartitionServiceClient::new(self.installation.channel.clone());
         let mut count = 0;

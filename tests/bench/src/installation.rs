@@ -1,4 +1,5 @@
-//! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real stores.
+//! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real
+//! stores.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -14,12 +15,12 @@ use tonic::transport::{Channel, Endpoint};
 use crate::Failure;
 use crate::cpu::{self, Seconds};
 
-/// How long the services are watched to tell that they rest.
+/// The time for which the services are watched to tell that they rest.
 const REST: Duration = Duration::from_millis(250);
 /// The share of a processor that they may use then.
 const REST_SHARE: f64 = 0.1;
 
-/// How durable an installation is, and so on which stores it runs.
+/// The durability of an installation, and so the stores that it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Redis, its append-only file flushed each second.

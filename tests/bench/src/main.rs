@@ -26,7 +26,8 @@ use self::result::{Measured, table};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures Happypath on this machine, on servers of its own: Redis and PostgreSQL must be installed.
+/// Measures Happypath on this machine, on servers of its own: Redis and PostgreSQL must be
+/// installed.
 #[derive(Debug, Parser)]
 #[command(
     name = "bench",
@@ -46,13 +47,14 @@ struct Cli {
 enum Name {
     /// Processor time of Redis for a transition, beside plain pipelined commands
     Commit,
-    /// Events a second from the ingest stream to the last committed activation, at each level of durability
+    /// Events a second from the ingest stream to the last committed activation, at each level of
+    /// durability
     Pipeline,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
     Latency,
-    /// What an event costs with few and many definitions and customers
+    /// Processor time of an event with few and many definitions and customers
     Scale,
-    /// What an event costs a customer with a long history, and many filters on one event name
+    /// Processor time of an event of a long history, and with many filters on one event name
     History {
         /// Events of each busy customer in the last year
         #[arg(long, default_value_t = history::EVENTS, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
@@ -63,7 +65,7 @@ enum Name {
     },
     /// Memory, processor time and lateness of timers
     Timers {
-        /// How many wait at once
+        /// Timers that wait at once
         #[arg(long, default_value_t = 1_000_000)]
         waiting: u32,
     },

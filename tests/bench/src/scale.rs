@@ -1,4 +1,4 @@
-//! What an event costs the services with few and with many definitions, and with few and with many customers.
+//! Measures an event with few and with many definitions, and with few and with many customers.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -13,7 +13,8 @@ use crate::result::{Measured, median};
 
 /// Segments, and as many journeys.
 const DEFINITIONS: [u32; 4] = [1, 10, 100, 1_000];
-/// Segments, and as many journeys, that are applied at once: a bundle holds 500 definitions at the most.
+/// Segments, and as many journeys, that are applied at once: a bundle holds 500 definitions at the
+/// most.
 const APPLIED_AT_ONCE: u32 = 200;
 const FEW_CUSTOMERS: u32 = 1_000;
 const MANY_CUSTOMERS: u32 = 1_000_000;
@@ -22,8 +23,8 @@ const ROUNDS: u32 = 5;
 const EVENTS: u32 = 8_000;
 /// Events sent before each measurement, so that what was just started or applied is warm.
 const WARM_UP: u32 = 4_000;
-/// The most that an event may cost with everything at its largest, as a multiple of its cost with everything at its
-/// smallest.
+/// The most that an event may cost with everything at its largest, as a multiple of its cost with
+/// everything at its smallest.
 const BOUND: f64 = 2.0;
 /// When the events happened, in seconds since the epoch; each round is a minute later.
 const TIME_S: i64 = 1_750_000_000;
@@ -90,8 +91,9 @@ impl Scale {
         Ok(scale)
     }
 
-    /// Microseconds of the services for each event of a customer chosen at random, with this many segments and journeys.
-    /// Each customer has one kind of event, so that all that grows is what there is beside it.
+    /// Microseconds of the services for each event of a customer chosen at random, with this many
+    /// segments and journeys. Each customer has one kind of event, so that all that grows is what
+    /// there is beside it.
     async fn cost(&mut self, definitions: u32) -> Result<Cost, Failure> {
         for first in (0..definitions).step_by(APPLIED_AT_ONCE as usize) {
             let numbers = first..definitions.min(first + APPLIED_AT_ONCE);

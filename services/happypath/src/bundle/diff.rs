@@ -5,7 +5,8 @@ use similar::TextDiff;
 /// Lines around a change that are shown too.
 const CONTEXT: usize = 3;
 
-/// Returns the difference of two texts by lines, under their names; empty where the lines are equal.
+/// Returns the difference of two texts by lines, under their names; empty where the lines are
+/// equal.
 pub(crate) fn unified_diff(old_name: &str, old: &str, new_name: &str, new: &str) -> String {
     // Lines without their ends, so that a text without a last newline has the same last line.
     let old: Vec<&str> = old.lines().collect();

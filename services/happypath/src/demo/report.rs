@@ -1,7 +1,7 @@
 //! The demo's report: one HTML file with everything in it, no network, light and dark.
 //!
-//! The page is a template, [`PAGE`]; every text in it is escaped, whoever named it. It shows figures and computes none but
-//! shares.
+//! The page is a template, [`PAGE`]; every text in it is escaped, whoever named it. It shows
+//! figures and computes none but shares.
 
 mod chart;
 mod drawing;

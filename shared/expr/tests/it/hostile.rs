@@ -15,7 +15,7 @@ use proptest::proptest;
 
 use crate::support::{Customer, everything};
 
-/// What a worker thread of a small server may have.
+/// The stack of a worker thread on a small server.
 const STACK_BYTES: usize = 256 * 1024;
 /// Far above what bounded work takes in an unoptimised build, far below what the attacks aim at.
 const PATIENCE: Duration = Duration::from_millis(100);

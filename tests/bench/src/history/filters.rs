@@ -1,4 +1,5 @@
-//! What segmentation decides on one event, where many filters read its name. No stores, one thread.
+//! Measures segmentation's decision on one event whose name many filters read. No stores, one
+//! thread.
 
 use decision::{Effects, Input, Outcome, step_once};
 use kernel::{CustomerId, Timestamp};

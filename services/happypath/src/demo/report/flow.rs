@@ -44,7 +44,8 @@ fn top(number: usize) -> f64 {
     number * (STEP_HEIGHT + GAP) + GAP / 2.0
 }
 
-/// Draws how runs went from one step to another: straight down to the next one, else around the left side.
+/// Draws how runs went from one step to another: straight down to the next one, else around the
+/// left side.
 fn move_line(
     drawing: &mut Drawing,
     (from, to): (usize, usize),
@@ -75,7 +76,8 @@ fn move_line(
     }
 }
 
-/// Draws how runs ended at a step: to the right, one text for each reason, in the order of the table.
+/// Draws how runs ended at a step: to the right, one text for each reason, in the order of the
+/// table.
 fn end_line(
     drawing: &mut Drawing,
     number: usize,

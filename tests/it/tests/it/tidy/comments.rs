@@ -1,7 +1,8 @@
 //! Comments: how many open with a clause, and how many are too wide, in each crate.
 //!
 //! A ratchet: `ceilings.txt` holds the most that each crate may have; a crate that is not in it may
-//! have none. `HAPPYPATH_REFRESH=1` lowers the ceilings to the counts of today, and never raises one.
+//! have none. `HAPPYPATH_REFRESH=1` lowers the ceilings to the counts of today, and never raises
+//! one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -13,8 +14,8 @@ use super::{assert_none, root};
 
 /// Columns of the widest comment: the width of the code.
 const COLUMNS: usize = 100;
-/// Words that make a clause of a sentence's beginning: "What is left" instead of "Returns the rest".
-/// `When` and `Where` are not among them, since they open conditions rightly.
+/// Words that make a clause of a sentence's beginning: "What is left" instead of "Returns the
+/// rest". `When` and `Where` are not among them, since they open conditions rightly.
 const CLAUSES: [&str; 9] = [
     "How", "That", "What", "Whether", "Which", "Who", "Whom", "Whose", "Why",
 ];

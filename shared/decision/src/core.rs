@@ -1,4 +1,5 @@
-//! The trait that a service plugs into the engine: `step(definitions, state, input) -> (state, effects)`, pure.
+//! The trait that a service plugs into the engine, pure:
+//! `step(definitions, state, input) -> (state, effects)`.
 
 use bytes::Bytes;
 use kernel::{CustomerId, Owner, StreamName, Timestamp};
@@ -8,19 +9,21 @@ use crate::{Effects, Input, Outcome, Poison, Step};
 /// A service's decisions.
 ///
 /// # Contract
-/// Pure: the same arguments give the same answer, on any machine, at any time. No clock, randomness, IO or logging.
-/// A step that fails or panics has changed nothing.
+/// Pure: the same arguments give the same answer, on any machine, at any time. No clock,
+/// randomness, IO or logging. A step that fails or panics has changed nothing.
 pub trait Core: Send + Sync + 'static {
-    /// What was published: compiled, immutable, replaced as a whole.
+    /// Published definitions: compiled, immutable, replaced as a whole.
     type Definitions: Send + Sync + 'static;
     /// The state of one customer. `Default` is a customer of whom nothing is known.
     type State: Clone + Default + Send + Sync + 'static;
 
-    /// Which service this is.
+    /// The service that this is.
     const OWNER: Owner;
-    /// The live streams that it reads, most urgent first, each with its low-priority lane if it has one.
+    /// The live streams that it reads, most urgent first, each with its low-priority lane if it has
+    /// one.
     const INPUTS: &'static [(StreamName, Option<StreamName>)];
-    /// Where [`Effects::emit`] goes, for live and for low-priority causes; absent where it emits nothing downstream.
+    /// Where [`Effects::emit`] goes, for live and for low-priority causes; absent where it emits
+    /// nothing downstream.
     const OUTPUT: Option<(StreamName, StreamName)>;
 
     /// Reads a stored state.

@@ -1,6 +1,7 @@
 //! Definitions as a core compiles them: stored versions in, what a core reads or every mistake out.
 //!
-//! It does not read files or SQL, and does not say which request a mistake belongs to: `definitions` does.
+//! It does not read files or SQL, and does not say which request a mistake belongs to:
+//! `definitions` does.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,12 +15,14 @@ pub struct Source<'a> {
     pub kind: &'a Kind,
     /// Its version, from 1.
     pub version: u32,
-    /// Whether it is the version in force. Older ones serve what began under them, and are not judged again.
+    /// Whether it is the version in force. Older ones serve what began under them, and are not
+    /// judged again.
     pub is_current: bool,
 }
 
 impl<'a> Source<'a> {
-    /// The first version of a definition, in force: for what is not stored, such as simulations and tests.
+    /// The first version of a definition, in force: for what is not stored, such as simulations and
+    /// tests.
     pub const fn current(kind: &'a Kind) -> Self {
         Self {
             kind,
@@ -45,7 +48,8 @@ pub struct Names {
 pub struct Mistake {
     /// The place of the definition among the sources.
     pub source: usize,
-    /// The path of the field within the definition, such as `steps[2].wait.duration`; empty for the whole.
+    /// The path of the field within the definition, such as `steps[2].wait.duration`; empty for the
+    /// whole.
     pub path: String,
     /// What is wrong, with the value where it helps, and what would be right.
     pub message: String,

@@ -11,7 +11,8 @@ use crate::Effects;
 pub enum Input<'a> {
     /// A record of the customer; never a tick, which the engine handles.
     Record(&'a Record),
-    /// The customer's timer is due. It may be stale: the deadline of record is the one in the state.
+    /// The customer's timer is due. It may be stale: the deadline of record is the one in the
+    /// state.
     Timer {
         /// When it was due.
         due_time: Timestamp,

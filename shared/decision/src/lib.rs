@@ -1,7 +1,8 @@
-//! Everything that a pure core is made of: the trait that a service decides through, its inputs, effects and outcomes,
-//! and definitions as it compiles them.
+//! Everything that a pure core is made of: the trait that a service decides through, its inputs,
+//! effects and outcomes, and definitions as it compiles them.
 //!
-//! It does not run cores (`engine` does), and does not know stores, sockets or clocks: it reaches no async runtime.
+//! It does not run cores (`engine` does), and does not know stores, sockets or clocks: it reaches
+//! no async runtime.
 
 mod core;
 mod definition;

@@ -10,7 +10,7 @@ pub struct Mistake {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// What is wrong, and what would be right.
+    /// Says what is wrong, and what would be right.
     pub message: String,
 }
 

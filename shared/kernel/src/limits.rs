@@ -8,7 +8,7 @@ pub const EVENTS_PER_BATCH: usize = 1_000;
 pub const EVENT_BYTES: usize = 32 * 1024;
 /// Properties (or traits) of one event, flattened.
 pub const PROPERTIES_PER_EVENT: usize = 100;
-/// How deep properties may nest: deeper ones are data that belongs elsewhere.
+/// Levels that properties may nest: deeper ones are data that belongs elsewhere.
 pub const PROPERTY_DEPTH: usize = 4;
 /// Characters of a property name, dots included.
 pub const PROPERTY_NAME_CHARS: usize = 100;

@@ -32,7 +32,7 @@ impl fmt::Debug for PartitionId {
     }
 }
 
-/// How many partitions an installation has, 1 to 1,024; fixed when its stores are created.
+/// The number of partitions of an installation, 1 to 1,024; fixed when its stores are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionCount(u16);
 
@@ -44,7 +44,7 @@ pub struct PartitionCountError {
 }
 
 impl PartitionCount {
-    /// What an installation has unless it says otherwise.
+    /// The number where an installation names none.
     pub const DEFAULT: Self = Self(64);
 
     /// Reads a count.
@@ -70,7 +70,8 @@ impl PartitionCount {
 
     /// The partition of a customer, by the fragment that gives it its id.
     ///
-    /// The same in every service, for ever: SplitMix64 over the folded UUID, modulo the count.
+    /// The same in every service, for ever: SplitMix64 (Steele, Lea, Flood 2014) over the folded
+    /// UUID, modulo the count.
     pub fn partition_of(self, fragment: FragmentId) -> PartitionId {
         let (high, low) = fragment.uuid().as_u64_pair();
         let x = split_mix(high ^ low.rotate_left(32));

@@ -1,7 +1,8 @@
 //! The messages of the contracts, generated from `proto/api`, with their descriptors.
 //!
-//! Nothing is written by hand here but conversions between the values of the contracts and those of the kernel. It has
-//! no clients and no servers (those are in `proto`), so that the pure cores can read messages without a network stack.
+//! Nothing is written by hand here but conversions between the values of the contracts and those of
+//! the kernel. It has no clients and no servers (those are in `proto`), so that the pure cores can
+//! read messages without a network stack.
 
 pub mod convert;
 

@@ -14,7 +14,8 @@ use crate::output::{Format, Rows, print, print_json};
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder for stores, definitions and report; a fresh one in the system's temporary folder unless named
+    /// The folder for stores, definitions and report; a fresh one in the system's temporary folder
+    /// unless named
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// The report's file; `report.html` in the folder unless named

@@ -9,11 +9,14 @@ mod definition;
 mod effects;
 mod input;
 mod outcome;
+mod outside;
 
 pub use kernel::{Owner, StreamName};
 
-pub use self::core::{Core, StateOf, step_once};
+pub use self::core::{Core, StateOf};
 pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
-pub use self::input::{Input, Step};
+pub use self::input::{Input, Moved, Step};
 pub use self::outcome::{Outcome, Poison};
+pub use self::outside::{fold_in_once, step_once, take_leave_once};
+pub use messages::stream::v1::Home;

@@ -49,7 +49,7 @@ packages! {
     /// Definitions.
     definition: "happypath.definition.v1" as v1;
     /// The partition engine.
-    engine: "happypath.engine.v1" as v1;
+    engine: "happypath.engine.v1" as v1, "happypath.engine.state.v1" as state_v1;
     /// Records in the streams between services.
     stream: "happypath.stream.v1" as v1;
     /// Commits and snapshots as the journal keeps them.

@@ -1,10 +1,10 @@
 //! Definitions that change under customers who are on them.
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, Names, Source, step_once};
+use decision::{Core as _, Effects, Input, Moved, Names, Source, fold_in_once, step_once};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
-use messages::stream::v1::{Record, StateMoved, record::Body};
+use messages::stream::v1::{Record, record::Body};
 
 use crate::world::{World, compiled, customer, read};
 
@@ -136,13 +136,11 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
     let mut moved = world.states[&customer(1)].clone();
     // Positions are told apart already.
     moved.positions.clear();
-    let record = Record {
-        customer_id: Bytes::copy_from_slice(customer(2).as_bytes()),
-        body: Some(Body::Moved(StateMoved {
-            from_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
-            state: JourneyCore::encode(&moved),
-        })),
-        ..Record::default()
+    let state = JourneyCore::encode(&moved);
+    let moved = Moved {
+        from: customer(1),
+        ordinal: 1,
+        state: &state,
     };
     for (definitions, is_lacking) in [
         (path(2), false),
@@ -152,10 +150,16 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
         (versions(&[OLD]), true),
     ] {
         let (mut survivor, mut effects) = (State::default(), Effects::default());
-        let (input, now) = (Input::Record(&record), kernel::Timestamp::from_millis(1));
-        let who = kernel::CustomerId::try_from_bytes(&record.customer_id).expect("a customer");
-        step_once::<JourneyCore>(&definitions, &mut survivor, who, input, now, &mut effects)
-            .expect("is taken");
+        let now = kernel::Timestamp::from_millis(1);
+        let folded = (customer(2), moved);
+        fold_in_once::<JourneyCore>(
+            &definitions,
+            &mut survivor,
+            folded,
+            (now, now),
+            &mut effects,
+        )
+        .expect("is taken");
         assert_eq!(effects.lacks_definition, is_lacking);
     }
 }

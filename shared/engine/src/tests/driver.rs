@@ -19,8 +19,7 @@ use tokio::sync::watch;
 use super::counting::{Counting, Seen};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, TimeSource};
-use decision::Core;
+use crate::{EngineConfig, TimeSource, head};
 
 /// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
@@ -110,7 +109,8 @@ impl Bench {
             .await
             .expect("it loads");
         let stored = stored.into_iter().next().flatten()?;
-        Some(Counting::decode(&stored.value).expect("a state"))
+        let (_, state) = head::read::<Counting>(&stored.value).expect("a state");
+        Some(state)
     }
 
     pub(super) async fn log(&self, partition: u16, customer: u8) -> Vec<String> {

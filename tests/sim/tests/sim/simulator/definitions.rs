@@ -7,7 +7,6 @@ use activation_core::ActivationCore;
 use decision::{Core, Names, Source};
 use definitions::{key_of, parse};
 use journey_core::JourneyCore;
-use kernel::PartitionCount;
 use proto::definition::v1::Definition;
 use proto::definition::v1::definition::Kind;
 use segmentation_core::{SegmentSource, SegmentationCore};
@@ -18,7 +17,6 @@ type Shown<C> = watch::Sender<Arc<<C as Core>::Definitions>>;
 /// What is defined, and was.
 #[derive(Debug)]
 pub(crate) struct Definitions {
-    partitions: PartitionCount,
     /// Every version, oldest first, by kind and name.
     versions: BTreeMap<String, Vec<Definition>>,
     pub(crate) segmentation: Shown<SegmentationCore>,
@@ -28,11 +26,10 @@ pub(crate) struct Definitions {
 
 impl Definitions {
     /// Nothing is defined yet.
-    pub(crate) fn none(partitions: PartitionCount) -> Self {
+    pub(crate) fn none() -> Self {
         let versions = BTreeMap::new();
-        let (segmentation, journey, activation) = compile(&versions, partitions);
+        let (segmentation, journey, activation) = compile(&versions);
         Self {
-            partitions,
             versions,
             segmentation: watch::Sender::new(Arc::new(segmentation)),
             journey: watch::Sender::new(Arc::new(journey)),
@@ -52,7 +49,7 @@ impl Definitions {
                 versions.push(definition);
             }
         }
-        let (segmentation, journey, activation) = compile(&self.versions, self.partitions);
+        let (segmentation, journey, activation) = compile(&self.versions);
         self.segmentation.send_replace(Arc::new(segmentation));
         self.journey.send_replace(Arc::new(journey));
         self.activation.send_replace(Arc::new(activation));
@@ -71,7 +68,7 @@ type Compiled = (
     <ActivationCore as Core>::Definitions,
 );
 
-fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCount) -> Compiled {
+fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
     let numbered = || {
         versions.values().flat_map(|versions| {
             let last = versions.len();
@@ -121,7 +118,7 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCo
             .unwrap_or_else(|faults| panic!("{faults:?}")),
         journey_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
-        activation_core::Definitions::compile(partitions, channels, templates, policies)
+        activation_core::Definitions::compile(channels, templates, policies)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
     )
 }

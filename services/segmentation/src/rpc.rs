@@ -11,7 +11,7 @@ use kernel::{CustomerId, Timestamp};
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
-use segmentation_core::{Definitions, SegmentationCore, State};
+use segmentation_core::{Definitions, ExplainError, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -115,6 +115,7 @@ impl SegmentationRpc {
         let now = self.now(&found).await?;
         let explanations = if request.expression.is_empty() {
             segmentation_core::explain_segments(&definitions, &found.state, now)
+                .map_err(Failure::internal)?
         } else {
             let explained = segmentation_core::explain_expression(
                 &definitions,
@@ -122,7 +123,10 @@ impl SegmentationRpc {
                 &found.state,
                 now,
             );
-            vec![explained.map_err(|mistakes| mistaken(&mistakes))?]
+            vec![explained.map_err(|error| match error {
+                ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
+                ExplainError::Missing(missing) => Failure::internal(missing),
+            })?]
         };
         Ok(api::ExplainMembershipResponse {
             explanations: explanations.into_iter().map(message::explanation).collect(),

@@ -46,7 +46,7 @@ pub(crate) fn compile_version(segments: &[(&str, &str)], version: u32) -> Defini
             expression: (*expression).to_owned(),
         })
         .collect();
-    Definitions::compile(&sources).expect("valid segments")
+    Definitions::compile(&sources, &[]).expect("valid segments")
 }
 
 pub(crate) fn customer(number: u128) -> CustomerId {

@@ -117,7 +117,7 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCo
         templates: None,
     };
     (
-        segmentation_core::Definitions::compile(&segments)
+        segmentation_core::Definitions::compile(&segments, &[])
             .unwrap_or_else(|faults| panic!("{faults:?}")),
         journey_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),

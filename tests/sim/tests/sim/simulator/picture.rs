@@ -89,7 +89,8 @@ impl Picture {
         };
         for (key, state) in &self.profiles {
             let memberships: Vec<_> = state.memberships().iter().map(|it| &it.segment).collect();
-            let events: Vec<_> = state.pasts().map(|it| (&it.name, it.count)).collect();
+            let totals = state.event_totals().iter();
+            let events: Vec<_> = totals.map(|it| (&it.name, it.count)).collect();
             let facts = (state.redirect(), state.traits(), memberships, events);
             add("profile", &(key, facts));
         }

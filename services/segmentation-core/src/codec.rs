@@ -8,9 +8,9 @@ use bytes::Bytes;
 use decision::Poison;
 use expr::FeatureId;
 use kernel::{CustomerId, Duration, Timestamp};
-use prost::Message;
 use messages::convert;
 use messages::segmentation::state_v1 as stored;
+use prost::Message;
 
 use crate::profile::{Trait, Traits};
 use crate::state::{EventTotal, Features, Membership, RecentEvent, State, StoredFeature};

@@ -11,6 +11,8 @@ mod compact;
 mod read;
 mod sealed;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod twofold;
 
 use std::sync::Arc;
@@ -109,12 +111,6 @@ impl Feature {
             }
         }
         self.compact(now)
-    }
-
-    /// How many runs there are.
-    pub(crate) fn run_count(&self) -> usize {
-        let sealed = self.sealed.iter().map(|sealed| sealed.runs as usize);
-        sealed.sum::<usize>() + self.open.len()
     }
 
     fn insert(&mut self, run: Sums) -> Result<(), MissingBlock> {

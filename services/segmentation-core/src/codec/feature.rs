@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kernel::{Duration, Timestamp};
-use prost::Message;
 use messages::segmentation::state_v1 as stored;
+use prost::Message;
 
 use crate::feature::{Block, Body, Feature, Sealed, Sums, Twofold};
 use crate::state::StoredFeature;

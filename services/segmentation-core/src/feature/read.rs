@@ -75,7 +75,7 @@ impl Feature {
         Ok(count)
     }
 
-    /// The first instant after another at which an event comes into the window or leaves it.
+    /// The first instant after another at which an event may come into the window or leave it.
     pub(crate) fn next_change(
         &self,
         window: Option<Duration>,
@@ -161,11 +161,16 @@ impl Feature {
         Ok(run.filter(|run| run.first <= at))
     }
 
-    /// When the first run that ends after an instant does.
+    /// When the first run that ends after an instant does, or an instant before it where that is enough to know: whole blocks
+    /// are not looked into.
     fn first_run_after(&self, at: Timestamp) -> Result<Option<Timestamp>, MissingBlock> {
         let place = self.first_after(at);
-        if self.block_sums(place).last <= at {
+        let sums = self.block_sums(place);
+        if sums.last <= at {
             return Ok(None);
+        }
+        if sums.first > at {
+            return Ok(Some(sums.first));
         }
         let block = self.block(place)?;
         Ok(Some(block.last_time(block.until(at))))

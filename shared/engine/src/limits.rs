@@ -61,8 +61,18 @@ pub const RETRY_MAX: Duration = Duration::from_millis(500);
 pub const PARALLEL_READS: usize = 16;
 /// Bytes of the text that says why a record was quarantined.
 pub const REASON_BYTES: usize = 500;
-/// Bytes kept of a quarantined record.
-pub const QUARANTINED_BYTES: usize = 64 * 1024;
+/// Quarantined records read at once: each may be as large as a commit.
+pub const QUARANTINED_PER_READ: usize = 64;
+/// Quarantined records that one request retries or discards: its commands fit into one entry of a stream.
+pub const QUARANTINED_PER_ORDER: usize = 500;
+/// Commands about the quarantine in one batch: each may need a whole record and a state, and as many again may wait.
+pub const COMMANDS_PER_BATCH: usize = 32;
+/// Inputs that are found to be poison in one batch: each has everything before it in the batch run again.
+pub const POISON_PER_BATCH: usize = 16;
+/// How long a timer that cannot be processed waits before it is tried again; it doubles up to [`TIMER_RETRY_MAX`].
+pub const TIMER_RETRY_MIN: kernel::Duration = kernel::Duration::from_millis(10_000);
+/// The longest such wait: a program that has learned to process it does so within the hour.
+pub const TIMER_RETRY_MAX: kernel::Duration = kernel::Duration::from_millis(3_600_000);
 /// How often an engine that is measured looks at what its partitions have before them.
 pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a question whether all is done looks again at deliveries under way, which send no news.

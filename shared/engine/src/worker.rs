@@ -11,7 +11,8 @@ mod lane;
 mod output;
 mod packer;
 mod plan;
-mod quarantine;
+pub(crate) mod quarantine;
+mod release;
 mod run;
 
 use std::collections::HashMap;
@@ -27,7 +28,7 @@ use self::batch::Batch;
 use self::cache::StateCache;
 use self::lane::{Lane, Place};
 use self::output::OutputGauge;
-use self::quarantine::InputId;
+use self::quarantine::{InputId, Quarantine};
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -60,6 +61,7 @@ pub(crate) struct Worker<C: Core> {
     doubts: bool,
     /// The spans of the records of the batch.
     steps: Steps,
+    quarantine: Quarantine,
 }
 
 /// A record that a batch is going to take.
@@ -90,7 +92,8 @@ pub(crate) enum TickOutcome {
         /// When the first timer is due, on a wall clock.
         next_due: Option<Timestamp>,
     },
-    /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
+    /// The reader of an output is behind, a target of the outbox is full, or a record finds no room in the quarantine: try
+    /// again in a moment.
     Held,
     /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
     Unavailable(HotError),
@@ -133,6 +136,7 @@ impl<C: Core> Worker<C> {
             max_inputs: limits::RECORDS_PER_BATCH,
             doubts: false,
             steps,
+            quarantine: Quarantine::default(),
         };
         worker.reopen().await?;
         // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
@@ -156,12 +160,10 @@ impl<C: Core> Worker<C> {
             );
         }
         let partition = self.slot.partition;
-        let live = C::INPUTS.iter().map(|(name, _)| (*name, false));
-        let bulk = C::INPUTS
-            .iter()
-            .filter_map(|(_, low)| low.map(|name| (name, true)));
-        self.lanes = live
-            .chain(bulk)
+        let low: Vec<StreamName> = C::INPUTS.iter().filter_map(|(_, low)| *low).collect();
+        self.lanes = Self::input_streams()
+            .into_iter()
+            .map(|name| (name, low.contains(&name)))
             .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, &head))
             .collect();
         let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| vec![live, low]);
@@ -179,6 +181,7 @@ impl<C: Core> Worker<C> {
         self.outbox_waits = true;
         self.poisoned.clear();
         self.max_inputs = limits::RECORDS_PER_BATCH;
+        self.open_quarantine().await?;
         self.doubts = false;
         metrics::opened(C::OWNER);
         Ok(())
@@ -205,8 +208,9 @@ impl<C: Core> Worker<C> {
 
     /// The streams that a worker of this core reads, in the order of their lanes.
     pub(crate) fn input_streams() -> Vec<StreamName> {
+        let commands = StreamName::commands_of(C::OWNER).into_iter();
         let live = C::INPUTS.iter().map(|(name, _)| *name);
-        live.chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
+        commands.chain(live).chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
             .collect()
     }
 
@@ -279,7 +283,7 @@ impl<C: Core> Worker<C> {
     /// There is nothing to commit: tidies up, and says when to look again.
     async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
         self.trim(1).await?;
-        if held.any() || self.outbox_waits {
+        if held.any() || self.outbox_waits || !self.quarantine.stuck.is_empty() {
             return Ok(TickOutcome::Held);
         }
         let next_due = match self.config.time {
@@ -351,6 +355,7 @@ impl<C: Core> Worker<C> {
                 Dispatcher::dispatch(dispatcher.as_ref(), self.slot.partition, record);
             }
         }
+        self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
         self.batch.clear(self.watermark);
         self.poisoned.clear();

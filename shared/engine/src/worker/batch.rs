@@ -10,7 +10,7 @@ use messages::stream::v1::Record;
 
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
-use super::quarantine::InputId;
+use super::quarantine::{Aside, InputId};
 use crate::key::{Key, KeyMap};
 use crate::limits;
 use decision::{Core, Effects};
@@ -70,7 +70,7 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
     pub(crate) counts: HashMap<Box<str>, i64>,
     pub(crate) dispatches: Vec<Record>,
-    pub(crate) quarantine: Vec<Bytes>,
+    pub(crate) aside: Aside,
     pub(crate) effects: Effects,
     pub(crate) timers: BinaryHeap<Waiting>,
     /// Entries of the index, as the store returned them: works and times.
@@ -95,7 +95,7 @@ impl<C: Core> Batch<C> {
             forwards: Vec::new(),
             counts: HashMap::new(),
             dispatches: Vec::new(),
-            quarantine: Vec::new(),
+            aside: Aside::default(),
             effects: Effects::default(),
             timers: BinaryHeap::new(),
             entries: Vec::new(),
@@ -116,7 +116,7 @@ impl<C: Core> Batch<C> {
         self.forwards.clear();
         self.counts.clear();
         self.dispatches.clear();
-        self.quarantine.clear();
+        self.aside.clear();
         self.effects.clear();
         self.timers.clear();
         self.entries.clear();

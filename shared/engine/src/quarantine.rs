@@ -1,0 +1,193 @@
+//! The quarantine of a service as operators see it: places, filters, and what they ask for.
+//!
+//! It does not process anything: the workers of the partitions do, when they come to the command.
+
+use std::fmt;
+
+use bytes::Bytes;
+use hot::{HotError, HotStore, QuarantineId, Slot, StateKey};
+use kernel::{PartitionId, Timestamp};
+use messages::convert::instant;
+use messages::engine::v1::QuarantinedRecord;
+use messages::stream::v1::QuarantineVerb;
+use prost::Message;
+
+use crate::limits;
+
+/// A place in the quarantine of a service: by partition, then by age.
+///
+/// Written `partition-commit-place`, which is the id that operators see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuarantinePlace {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The entry.
+    pub id: QuarantineId,
+}
+
+impl QuarantinePlace {
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (partition, id) = text.split_once('-')?;
+        Some(Self {
+            partition: PartitionId::new(partition.parse().ok()?),
+            id: QuarantineId::parse(id)?,
+        })
+    }
+}
+
+impl fmt::Display for QuarantinePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.partition.number(), self.id)
+    }
+}
+
+/// A quarantined record and where it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuarantineEntry {
+    /// Its place; the next page begins after it.
+    pub place: QuarantinePlace,
+    /// The record, with its id and whatever is known of its last try.
+    pub record: QuarantinedRecord,
+}
+
+/// Which quarantined records are meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QuarantineFilter {
+    /// Only those of this partition; absent: of all.
+    pub partition: Option<PartitionId>,
+    /// Only those of this customer; empty: of all.
+    pub customer_id: String,
+    /// Only those whose reason contains this text; empty: all.
+    pub reason: String,
+}
+
+impl QuarantineFilter {
+    /// Whether a record is meant, whose partition is.
+    pub(crate) fn has(&self, record: &QuarantinedRecord) -> bool {
+        (self.customer_id.is_empty() || record.customer_id == self.customer_id)
+            && record.reason.contains(&self.reason)
+    }
+}
+
+/// What an operator decided about records in quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineOrder {
+    /// What to do.
+    pub verb: QuarantineVerb,
+    /// Why; empty for a retry.
+    pub reason: String,
+    /// Names the request: what was ordered before under this name is not ordered again.
+    pub request_id: String,
+}
+
+/// An entry as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredEntry {
+    pub(crate) id: QuarantineId,
+    pub(crate) record: QuarantinedRecord,
+    /// Bytes of the entry.
+    pub(crate) bytes: u64,
+}
+
+/// The key of what is known of the tries of an entry beyond the first. No customer has it: theirs are shorter.
+pub(crate) fn note_key(id: QuarantineId) -> StateKey {
+    Bytes::from(format!("quarantine/{id}"))
+}
+
+/// Reads a page of the quarantine, with what is known of further tries.
+pub(crate) async fn read(
+    hot: &dyn HotStore,
+    slot: Slot,
+    after: Option<QuarantineId>,
+) -> Result<Vec<StoredEntry>, HotError> {
+    read_some(hot, slot, after, limits::QUARANTINED_PER_READ).await
+}
+
+/// As [`read`], of up to so many entries.
+pub(crate) async fn read_some(
+    hot: &dyn HotStore,
+    slot: Slot,
+    after: Option<QuarantineId>,
+    max: usize,
+) -> Result<Vec<StoredEntry>, HotError> {
+    let entries = hot.quarantined(slot, after, max).await?;
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys: Vec<StateKey> = entries.iter().map(|entry| note_key(entry.id)).collect();
+    let notes = hot.load(slot, &keys).await?;
+    let damaged = |error| HotError::Damaged(format!("a quarantined record: {error}"));
+    let mut read = Vec::with_capacity(entries.len());
+    for (entry, note) in entries.into_iter().zip(notes) {
+        let bytes = entry.payload.len() as u64;
+        let mut record = QuarantinedRecord::decode(entry.payload).map_err(damaged)?;
+        if let Some(note) = note {
+            let note = QuarantinedRecord::decode(note.value).map_err(damaged)?;
+            record.reason = note.reason;
+            record.try_count = note.try_count;
+            record.last_try_time = note.last_try_time;
+        }
+        read.push(StoredEntry {
+            id: entry.id,
+            record,
+            bytes,
+        });
+    }
+    Ok(read)
+}
+
+/// When the timer of an entry was due.
+pub(crate) fn due_time(record: &QuarantinedRecord) -> Timestamp {
+    record.due_time.as_ref().map(instant).unwrap_or_default()
+}
+
+/// The id before which an entry comes next; absent before the first.
+pub(crate) fn before(id: QuarantineId) -> Option<QuarantineId> {
+    match (id.commit_seq, id.index) {
+        (0, 0) => None,
+        (commit_seq, 0) => Some(QuarantineId {
+            commit_seq: commit_seq - 1,
+            index: u32::MAX,
+        }),
+        (commit_seq, index) => Some(QuarantineId {
+            commit_seq,
+            index: index - 1,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(commit_seq: u64, index: u32) -> QuarantineId {
+        QuarantineId { commit_seq, index }
+    }
+
+    #[test]
+    fn a_place_is_read_back_as_it_was_written() {
+        let place = QuarantinePlace {
+            partition: PartitionId::new(1_023),
+            id: id(u64::MAX, 7),
+        };
+        let written = "1023-18446744073709551615-7";
+        assert_eq!(place.to_string(), written);
+        assert_eq!(QuarantinePlace::parse(written), Some(place));
+        for text in ["", "1", "1-2", "1-2-3-4", "x-2-3", "70000-2-3"] {
+            assert_eq!(QuarantinePlace::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_comes_before_an_id_is_the_next_smaller_one() {
+        for (of, expected) in [
+            (id(0, 0), None),
+            (id(3, 0), Some(id(2, u32::MAX))),
+            (id(3, 4), Some(id(3, 3))),
+        ] {
+            assert_eq!(before(of), expected);
+            assert!(expected.is_none_or(|before| before < of));
+        }
+    }
+}

@@ -61,8 +61,6 @@ pub const RETRY_MAX: Duration = Duration::from_millis(500);
 pub const PARALLEL_READS: usize = 16;
 /// Bytes of the text that says why a record was quarantined.
 pub const REASON_BYTES: usize = 500;
-/// Bytes kept of a quarantined record.
-pub const QUARANTINED_BYTES: usize = 64 * 1024;
 /// How often an engine that is measured looks at what its partitions have before them.
 pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a question whether all is done looks again at deliveries under way, which send no news.

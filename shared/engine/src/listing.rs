@@ -1,7 +1,7 @@
 //! Lists partitions and quarantined records for operators.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hot::{Cursor, HotError, Slot, StreamName};
+use hot::{HotError, Slot, StreamName};
 use messages::convert::timestamp;
 use messages::engine::v1::{Partition, QuarantinedRecord};
 use prost::Message;
@@ -42,7 +42,7 @@ impl Running {
             epoch: lease.epoch,
             commit_seq: head.commit_seq,
             lag: entries(&|_| true),
-            quarantined_count: self.hot.quarantined_count(slot).await?,
+            quarantined_count: self.hot.quarantine_size(slot).await?.records,
             lease_expire_time: is_held.then(|| timestamp(lease.expire_time)),
             bulk_lag: entries(&|stream| self.bulk_inputs.contains(&stream)),
             oldest_waiting_time: waiting
@@ -62,10 +62,10 @@ impl Running {
     ) -> Result<Vec<QuarantineEntry>, EngineError> {
         let mut entries = Vec::new();
         for partition in self.hot.partition_count().iter() {
-            let cursor = match after {
+            let after = match after {
                 Some(place) if place.partition > partition => continue,
-                Some(place) if place.partition == partition => place.cursor,
-                _ => Cursor::START,
+                Some(place) if place.partition == partition => Some(place.id),
+                _ => None,
             };
             let slot = Slot {
                 owner: self.service,
@@ -73,14 +73,14 @@ impl Running {
             };
             for entry in self
                 .hot
-                .quarantined(slot, cursor, max - entries.len())
+                .quarantined(slot, after, max - entries.len())
                 .await?
             {
                 let record = QuarantinedRecord::decode(entry.payload)
                     .map_err(|error| HotError::Damaged(format!("a quarantined record: {error}")))?;
                 let place = QuarantinePlace {
                     partition,
-                    cursor: entry.cursor,
+                    id: entry.id,
                 };
                 entries.push(QuarantineEntry { place, record });
             }

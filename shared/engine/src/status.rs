@@ -1,7 +1,7 @@
 //! How the partitions of a service are doing: what operators ask.
 
 use async_trait::async_trait;
-use hot::{Cursor, HotError, Owner};
+use hot::{HotError, Owner, QuarantineId};
 use kernel::PartitionId;
 use messages::engine::v1::{Partition, QuarantinedRecord};
 use storage::StorageError;
@@ -12,7 +12,7 @@ pub struct QuarantinePlace {
     /// The partition.
     pub partition: PartitionId,
     /// The entry.
-    pub cursor: Cursor,
+    pub id: QuarantineId,
 }
 
 /// A quarantined record and where it is.

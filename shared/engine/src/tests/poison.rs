@@ -1,6 +1,6 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
-use hot::{Append, Commit, Cursor, Owner, StateWrite, Stored, StreamName, Timer};
+use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
 use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
 use prost::Message;
@@ -12,7 +12,7 @@ use decision::Core;
 async fn reasons(bench: &Bench) -> Vec<String> {
     let entries = bench
         .hot
-        .quarantined(slot(0), Cursor::START, 100)
+        .quarantined(slot(0), None, 100)
         .await
         .expect("a list");
     entries
@@ -54,6 +54,31 @@ async fn poison_is_set_aside_and_its_neighbours_are_not() {
         ]
     );
     assert_eq!(bench.facts(0).await, ["a@1", "f@6"]);
+}
+
+#[tokio::test]
+async fn the_largest_record_is_set_aside_whole() {
+    let bench = Bench::new().await;
+    // As large as an append may be, but for the few bytes around it.
+    let id = "x".repeat(hot::limits::COMMIT_BYTES - 100);
+    let largest = event(1, &id, "poison", 1);
+    for record in [
+        event(2, "a", "add", 1),
+        largest.clone(),
+        event(2, "b", "add", 2),
+    ] {
+        bench.append(0, StreamName::Events, vec![record]).await;
+    }
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    settle(&mut worker).await;
+    assert_eq!(bench.log(0, 2).await, ["a", "b"]);
+    let aside = bench.hot.quarantined(slot(0), None, 9).await;
+    let aside = aside.expect("a list").into_iter();
+    let kept: Vec<_> = aside
+        .map(|it| QuarantinedRecord::decode(it.payload).expect("a record"))
+        .map(|it| Record::decode(it.record).expect("a record"))
+        .collect();
+    assert!(kept == [largest], "it is not what it was");
 }
 
 #[tokio::test]

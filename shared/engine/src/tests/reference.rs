@@ -171,8 +171,8 @@ async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
     settle(&mut worker).await;
 
     prop_assert_eq!(&bench.facts(0).await, &reference.facts);
-    let set_aside = bench.hot.quarantined_count(slot(0)).await.expect("a count");
-    prop_assert_eq!(set_aside, reference.quarantined);
+    let set_aside = bench.hot.quarantine_size(slot(0)).await.expect("a size");
+    prop_assert_eq!(set_aside.records, reference.quarantined);
     let due = bench.hot.due(slot(0), Timestamp::MAX, usize::MAX).await;
     let index = due.expect("the index").timers;
     let mut found = BTreeMap::new();

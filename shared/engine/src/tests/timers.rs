@@ -166,8 +166,8 @@ async fn bytes_that_nobody_can_read_outlive_every_entry() {
         let states = memory.states(slot(0));
         assert_eq!(states[0].1.value, "no", "at {time}");
         assert_eq!(states[0].1.timer, timer, "at {time}");
-        let count = bench.hot.quarantined_count(slot(0)).await;
-        assert_eq!(count.expect("a count"), set_aside, "at {time}");
+        let size = bench.hot.quarantine_size(slot(0)).await;
+        assert_eq!(size.expect("a size").records, set_aside, "at {time}");
     }
 }
 

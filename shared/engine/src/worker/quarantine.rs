@@ -27,15 +27,14 @@ pub(crate) enum InputId {
     },
 }
 
-/// Encodes what is set aside.
+/// Encodes what is set aside: the whole record, which may be as large as an append.
 pub(crate) fn encode(
     slot: Slot,
     reason: &str,
     now: Timestamp,
     customer: &[u8],
-    mut record: Bytes,
+    record: Bytes,
 ) -> Bytes {
-    record.truncate(limits::QUARANTINED_BYTES);
     let customer_id =
         CustomerId::try_from_bytes(customer).map_or_else(|_| String::new(), |id| id.to_string());
     QuarantinedRecord {

@@ -91,7 +91,12 @@ fn take(
             fold(state, State::decode(&moved.state)?);
             true
         }
-        Body::Event(_) | Body::Fact(_) | Body::Tick(_) | Body::Delivery(_) | Body::Carried(_) => {
+        Body::Event(_)
+        | Body::Fact(_)
+        | Body::Tick(_)
+        | Body::Delivery(_)
+        | Body::Carried(_)
+        | Body::Quarantine(_) => {
             return Err(Poison::new(
                 "activation takes actions, outcomes, consents and merges only",
             ));

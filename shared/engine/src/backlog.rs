@@ -99,7 +99,7 @@ impl Running {
                     partition,
                 };
                 let head = self.hot.head(slot).await?;
-                let quarantined = self.hot.quarantined_count(slot).await?;
+                let quarantined = self.hot.quarantine_size(slot).await?.records;
                 Ok::<_, EngineError>((self.waiting(partition, &head).await?, quarantined))
             })
             .buffer_unordered(limits::PARALLEL_READS);

@@ -63,6 +63,8 @@ pub const PARALLEL_READS: usize = 16;
 pub const REASON_BYTES: usize = 500;
 /// Quarantined records read at once: each may be as large as a commit.
 pub const QUARANTINED_PER_READ: usize = 64;
+/// Bytes of the entries of one page of quarantined records: with their text beside them they fit into an answer.
+pub const QUARANTINED_PAGE_BYTES: u64 = 512 * 1024;
 /// Quarantined records that one request retries or discards: its commands fit into one entry of a stream.
 pub const QUARANTINED_PER_ORDER: usize = 500;
 /// Commands about the quarantine in one batch: each may need a whole record and a state, and as many again may wait.

@@ -1,6 +1,6 @@
-//! The quarantine of a service as operators see it: places, filters, and what they ask for.
+//! The quarantine of a service as operators see it: places, filters and pages.
 //!
-//! It does not process anything: the workers of the partitions do, when they come to the command.
+//! It changes nothing: workers do, when they set something aside or come to a command.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use hot::{HotError, HotStore, QuarantineId, Slot, StateKey};
 use kernel::{PartitionId, Timestamp};
 use messages::convert::instant;
 use messages::engine::v1::QuarantinedRecord;
-use messages::stream::v1::QuarantineVerb;
 use prost::Message;
 
-use crate::limits;
+use crate::handle::Running;
+use crate::{EngineError, limits};
 
 /// A place in the quarantine of a service: by partition, then by age.
 ///
@@ -70,15 +70,13 @@ impl QuarantineFilter {
     }
 }
 
-/// What an operator decided about records in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QuarantineOrder {
-    /// What to do.
-    pub verb: QuarantineVerb,
-    /// Why; empty for a retry.
-    pub reason: String,
-    /// Names the request: what was ordered before under this name is not ordered again.
-    pub request_id: String,
+/// A page of quarantined records.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuarantinePage {
+    /// The records, by place.
+    pub entries: Vec<QuarantineEntry>,
+    /// Whether there are more.
+    pub has_more: bool,
 }
 
 /// An entry as it is stored.
@@ -135,6 +133,95 @@ pub(crate) async fn read_some(
         });
     }
     Ok(read)
+}
+
+/// How much of what matches is wanted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// Entries at the most.
+    pub(crate) max: usize,
+    /// Bytes after which no more are taken.
+    pub(crate) bytes: u64,
+    /// Whether their records are wanted too.
+    pub(crate) has_records: bool,
+}
+
+impl Running {
+    pub(crate) async fn list_quarantined(
+        &self,
+        filter: &QuarantineFilter,
+        after: Option<QuarantinePlace>,
+        max: usize,
+    ) -> Result<QuarantinePage, EngineError> {
+        let wanted = Wanted {
+            max,
+            bytes: limits::QUARANTINED_PAGE_BYTES,
+            has_records: true,
+        };
+        self.find_quarantined(filter, after, wanted).await
+    }
+
+    /// What matches, by place; looks one further, to tell whether there is more.
+    pub(crate) async fn find_quarantined(
+        &self,
+        filter: &QuarantineFilter,
+        after: Option<QuarantinePlace>,
+        wanted: Wanted,
+    ) -> Result<QuarantinePage, EngineError> {
+        let mut found = QuarantinePage {
+            entries: Vec::new(),
+            has_more: false,
+        };
+        let mut bytes = 0;
+        for partition in self.hot.partition_count().iter() {
+            let mut after = match after {
+                Some(place) if place.partition > partition => continue,
+                Some(place) if place.partition == partition => Some(place.id),
+                _ => None,
+            };
+            if filter.partition.is_some_and(|only| only != partition) {
+                continue;
+            }
+            loop {
+                let page = read(self.hot.as_ref(), self.slot(partition), after).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
+                for entry in page.into_iter().filter(|it| filter.has(&it.record)) {
+                    if found.entries.len() >= wanted.max || bytes >= wanted.bytes {
+                        found.has_more = true;
+                        return Ok(found);
+                    }
+                    let mut entry = described(partition, entry);
+                    if wanted.has_records {
+                        bytes += entry.record.record_size;
+                    } else {
+                        entry.record.record.clear();
+                    }
+                    found.entries.push(entry);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) const fn slot(&self, partition: PartitionId) -> Slot {
+        Slot {
+            owner: self.service,
+            partition,
+        }
+    }
+}
+
+/// An entry as operators see it.
+fn described(partition: PartitionId, stored: StoredEntry) -> QuarantineEntry {
+    let place = QuarantinePlace {
+        partition,
+        id: stored.id,
+    };
+    let mut record = stored.record;
+    record.id = place.to_string();
+    record.record_size = record.record.len() as u64;
+    QuarantineEntry { place, record }
 }
 
 /// When the timer of an entry was due.

@@ -210,7 +210,9 @@ impl<C: Core> Worker<C> {
     pub(crate) fn input_streams() -> Vec<StreamName> {
         let commands = StreamName::commands_of(C::OWNER).into_iter();
         let live = C::INPUTS.iter().map(|(name, _)| *name);
-        commands.chain(live).chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
+        commands
+            .chain(live)
+            .chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
             .collect()
     }
 

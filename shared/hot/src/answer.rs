@@ -60,15 +60,6 @@ pub struct Due {
     pub next: Option<Timestamp>,
 }
 
-/// A quarantined entry, as it was committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Its place in the quarantine.
-    pub cursor: Cursor,
-    /// What was set aside.
-    pub payload: Bytes,
-}
-
 /// A hint that a stream has news. Hints may be spurious; after [`Wake::All`], any may have been missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {

@@ -80,6 +80,7 @@ pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotEr
         commit.fired.len(),
         limits::FIRED_PER_COMMIT,
     )?;
+    quarantine(commit)?;
     let mut bytes = states(&commit.states)?;
     for (key, _) in &commit.fired {
         at_most("a timer key", key.len(), limits::KEY_BYTES)?;
@@ -95,8 +96,28 @@ pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotEr
         .iter()
         .map(|(name, _)| name.len())
         .sum::<usize>();
-    bytes += commit.quarantine.iter().map(|it| it.len()).sum::<usize>();
     at_most("a commit", bytes, limits::COMMIT_BYTES)
+}
+
+/// Refuses what no quarantine could take.
+fn quarantine(commit: &Commit) -> Result<(), HotError> {
+    for entry in &commit.quarantine {
+        at_most(
+            "a quarantined entry",
+            entry.len(),
+            limits::QUARANTINED_BYTES,
+        )?;
+    }
+    at_most(
+        "what a commit sets aside",
+        commit.quarantine.iter().map(|it| it.len()).sum(),
+        limits::QUARANTINED_PER_COMMIT_BYTES,
+    )?;
+    at_most(
+        "the number of released entries of a commit",
+        commit.released.len(),
+        limits::RELEASED_PER_COMMIT,
+    )
 }
 
 /// Refuses states that no store could take; returns their bytes.

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 use kernel::{PartitionCount, Timestamp};
 
-use crate::{Cursor, HotError, StreamId, StreamName, Timer, check};
+use crate::{Cursor, HotError, QuarantineId, StreamId, StreamName, Timer, check};
 
 /// The key of a state within its slot, at most [`crate::limits::KEY_BYTES`]; a customer id for customers.
 pub type StateKey = Bytes;
@@ -49,8 +49,11 @@ pub struct Commit {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The watermark after this commit; absent to leave it.
     pub watermark: Option<Timestamp>,
-    /// Records to set aside, as the engine encodes them.
+    /// Records to set aside, as the engine encodes them. At most [`crate::limits::QUARANTINED_PER_COMMIT_BYTES`].
     pub quarantine: Vec<Bytes>,
+    /// Entries that leave the quarantine, because they were discarded or are tried again by this commit. One that is not
+    /// there changes nothing. At most [`crate::limits::RELEASED_PER_COMMIT`].
+    pub released: Vec<QuarantineId>,
 }
 
 /// A message to a stream of another partition.

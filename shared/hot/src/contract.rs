@@ -9,6 +9,7 @@ mod logs;
 mod model;
 mod origins;
 mod outbox;
+mod quarantine;
 mod random;
 mod streams;
 mod timers;
@@ -28,8 +29,7 @@ pub use self::gate::{
     a_partition_is_restored_from_its_journal, a_store_that_cannot_be_restored_says_so,
 };
 pub use self::logs::{
-    counters_are_absolute, hints_name_the_stream, quarantine_is_read_in_pages,
-    what_was_acknowledged_is_there_after_reopening,
+    counters_are_absolute, hints_name_the_stream, what_was_acknowledged_is_there_after_reopening,
 };
 pub use self::origins::{
     a_restored_stream_holds_what_it_is_given, an_append_with_an_origin_is_taken_in_sequence,
@@ -38,6 +38,10 @@ pub use self::origins::{
 pub use self::outbox::{
     a_message_is_delivered_once_wherever_the_forwarder_crashes,
     a_worker_trims_only_where_its_partition_is_where_it_was, an_outbox_is_numbered_without_gaps,
+};
+pub use self::quarantine::{
+    a_page_of_the_quarantine_goes_on_after_what_was_released, quarantine_is_read_in_pages,
+    released_entries_leave_the_quarantine, the_largest_record_is_set_aside_beside_a_full_commit,
 };
 pub use self::random::agrees_with_the_model;
 pub use self::streams::{
@@ -100,6 +104,7 @@ macro_rules! contract_tests {
             a_gate_that_was_left_behind_is_taken_over
             a_message_is_delivered_once_wherever_the_forwarder_crashes
             a_new_owner_finds_every_entry
+            a_page_of_the_quarantine_goes_on_after_what_was_released
             a_partition_is_restored_from_its_journal
             a_restored_stream_holds_what_it_is_given
             a_store_that_cannot_be_restored_says_so
@@ -116,8 +121,10 @@ macro_rules! contract_tests {
             lag_counts_what_is_left
             quarantine_is_read_in_pages
             ranges_of_a_source_are_taken_once
+            released_entries_leave_the_quarantine
             slots_are_apart
             sources_are_listed
+            the_largest_record_is_set_aside_beside_a_full_commit
             the_source_used_longest_ago_is_forgotten
             timers_are_due_in_order_and_never_early
             timers_stand_beside_their_states

@@ -23,8 +23,8 @@ use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Head, HotError,
-    HotStore, Origin, Outgoing, Quarantined, Slot, StateKey, Stored, StreamId, StreamName,
-    WakeReceiver, check,
+    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored,
+    StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -233,13 +233,13 @@ impl HotStore for EmbeddedStore {
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
         self.inner.quarantined(slot, after, max)
     }
 
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
         let partition = self.inner.partition(slot.partition)?;
         Ok(partition.slots[slot.owner.index()].head.quarantine)
     }

@@ -19,13 +19,14 @@ pub mod marks;
 pub mod memory;
 mod origin;
 mod place;
+mod quarantine;
 pub mod redis;
 mod restore;
 mod store;
 mod stored;
 mod timer;
 
-pub use self::answer::{Due, Entry, Head, Outgoing, Quarantined, Stored, Wake};
+pub use self::answer::{Due, Entry, Head, Outgoing, Stored, Wake};
 pub use kernel::{Owner, StreamName};
 
 pub use self::append::{Append, Appended, SourceRange};
@@ -37,6 +38,7 @@ pub use self::error::HotError;
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
+pub use self::quarantine::{QuarantineId, QuarantineSize, Quarantined};
 pub use self::redis::{RedisOptions, RedisStore};
 pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};

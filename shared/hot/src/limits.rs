@@ -5,8 +5,20 @@ pub const STATES_PER_COMMIT: usize = 256;
 /// Entries of the index of timers that one commit takes away: more than the states of a commit, for stale entries need no
 /// state.
 pub const FIRED_PER_COMMIT: usize = 4_096;
-/// Bytes in one commit, all parts together, and in one append, for the same reason.
+/// Bytes in one commit, all parts together but for what it sets aside, and in one append, for the same reason.
 pub const COMMIT_BYTES: usize = 1024 * 1024;
+/// Bytes of one quarantined entry: the largest record is as large as an append, and is kept whole. The rest is for what is
+/// said about it.
+pub const QUARANTINED_BYTES: usize = COMMIT_BYTES + 16 * 1024;
+/// Bytes that one commit sets aside, beside [`COMMIT_BYTES`] of everything else: a batch that is half full may still meet
+/// the largest record.
+pub const QUARANTINED_PER_COMMIT_BYTES: usize = 2 * COMMIT_BYTES;
+/// Quarantined entries that one commit releases: a store may read each to count its bytes.
+pub const RELEASED_PER_COMMIT: usize = 64;
+/// Bytes that the quarantine of one slot should hold. No store refuses more: whoever feeds the slot stops at this. Room for
+/// some ten thousand usual records or fifteen of the largest; 64 partitions of three services stay below 3 GiB when all of
+/// them are full.
+pub const QUARANTINE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of one state: a customer's record is loaded and written whole.
 pub const STATE_BYTES: usize = 512 * 1024;
 /// Bytes of a state key.

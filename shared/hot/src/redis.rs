@@ -47,8 +47,9 @@ use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, OutboxMessage, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore,
-    Stored, StreamId, StreamName, StreamRestore, WakeReceiver, check, stored,
+    HotStore, Origin, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, WakeReceiver,
+    check, stored,
 };
 
 /// A hot store in Redis.
@@ -299,25 +300,44 @@ impl HotStore for RedisStore {
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
         check::partition(self.count, slot.partition)?;
-        let range = range(&self.keys.quarantine(slot), after, max);
+        let mut range = cmd("XRANGE");
+        range.arg(self.keys.quarantine(slot));
+        match after {
+            Some(after) => range.arg(format!("({after}")),
+            None => range.arg("-"),
+        };
+        range.arg("+").arg("COUNT").arg(max);
         entries(self.ask(slot.partition, &range).await?)?
             .into_iter()
             .map(|(cursor, fields)| {
+                let index = u32::try_from(cursor.minor)
+                    .map_err(|_| unexpected("the id of a quarantined entry"))?;
+                let commit_seq = cursor.major;
                 let (_, payload) = payload(fields)?;
-                Ok(Quarantined { cursor, payload })
+                Ok(Quarantined {
+                    id: QuarantineId { commit_seq, index },
+                    payload,
+                })
             })
             .collect()
     }
 
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
-        check::partition(self.count, slot.partition)?;
-        let mut length = cmd("XLEN");
-        length.arg(self.keys.quarantine(slot));
-        number(self.ask(slot.partition, &length).await?)
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.meta(slot))
+            .arg(head::ASIDE)
+            .arg(head::ASIDE_BYTES);
+        let [records, bytes] =
+            <[Value; 2]>::try_from(items(self.ask(slot.partition, &get).await?)?)
+                .map_err(|_| unexpected("the size of a quarantine"))?;
+        Ok(QuarantineSize {
+            records: maybe_number(records)?,
+            bytes: maybe_number(bytes)?,
+        })
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use kernel::Timestamp;
 
-use crate::{Origin, OutboxMessage, StateWrite};
+use crate::{Origin, OutboxMessage, Quarantined, StateWrite};
 
 /// Names one attempt to restore a partition: a random number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,8 +16,8 @@ pub struct StateRestore {
     pub states: Vec<StateWrite>,
     /// Counters, as they are.
     pub counters: Vec<(Box<str>, i64)>,
-    /// Records set aside, oldest first, each with its number.
-    pub quarantine: Vec<(u64, Bytes)>,
+    /// The quarantine, oldest first.
+    pub quarantine: Vec<Quarantined>,
     /// What the slot has seen: the last part has it.
     pub head: Option<RestoredHead>,
 }

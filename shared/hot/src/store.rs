@@ -8,8 +8,8 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    Origin, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore, Stored, StreamId,
-    StreamName, StreamRestore, Wake, check,
+    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
+    StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, check,
 };
 
 /// The hot store.
@@ -135,16 +135,16 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns all counters of a partition.
     async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError>;
 
-    /// Reads up to `max` quarantined entries after a cursor, oldest first.
+    /// Reads up to `max` quarantined entries after one, which need not be there any more, or from the first; oldest first.
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError>;
 
-    /// How many entries are quarantined.
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError>;
+    /// Tells how much is quarantined; cheap.
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError>;
 
     /// Hints about streams with news, from now on. Each subscriber gets its own.
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;

@@ -7,9 +7,9 @@ mod snapshot;
 
 use std::fmt::Display;
 
-use hot::{Origin, OutboxMessage, StateWrite, StreamId, StreamName, Timer};
+use hot::{Origin, OutboxMessage, QuarantineId, StateWrite, StreamId, StreamName, Timer};
 use kernel::{PartitionId, Timestamp};
-use messages::journal::v1::{PackedMessage, PackedState};
+use messages::journal::v1::{PackedMessage, PackedQuarantineId, PackedState};
 
 pub(crate) use self::commit::{pack_commit, unpack_commit};
 pub(crate) use self::snapshot::{Chunk, Input, Snapshot};
@@ -72,6 +72,20 @@ fn unpack_message(packed: PackedMessage) -> Result<OutboxMessage, LogError> {
         },
         payload: packed.payload,
     })
+}
+
+const fn pack_id(id: QuarantineId) -> PackedQuarantineId {
+    PackedQuarantineId {
+        commit_seq: id.commit_seq,
+        index: id.index,
+    }
+}
+
+const fn unpack_id(packed: PackedQuarantineId) -> QuarantineId {
+    QuarantineId {
+        commit_seq: packed.commit_seq,
+        index: packed.index,
+    }
 }
 
 /// The entry of a stream that a writer's number and sequence name.

@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
-    Origin, Outgoing, Quarantined, SharedHotStore, Slot, Standing, StateKey, Stored, StreamId,
-    StreamName, WakeReceiver, Writer,
+    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, Standing,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, Timestamp};
 use tokio::sync::Mutex;
@@ -216,14 +216,14 @@ impl HotStore for JournaledStore {
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
         self.shared.hot.quarantined(slot, after, max).await
     }
 
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
-        self.shared.hot.quarantined_count(slot).await
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
+        self.shared.hot.quarantine_size(slot).await
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {

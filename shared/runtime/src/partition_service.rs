@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Clock as _, EngineError, QuarantinePlace, Status as EngineStatus, SystemClock};
-use hot::Cursor;
+use hot::QuarantineId;
 use kernel::PartitionId;
 use proto::convert::timestamp;
 use proto::engine::v1::partition_service_server::PartitionService;
@@ -175,20 +175,19 @@ fn partition_key(partition: &Partition) -> Vec<u8> {
 
 fn place_key(place: QuarantinePlace) -> Vec<u8> {
     let mut key = place.partition.number().to_be_bytes().to_vec();
-    key.extend(place.cursor.major.to_be_bytes());
-    key.extend(place.cursor.minor.to_be_bytes());
+    key.extend(place.id.commit_seq.to_be_bytes());
+    key.extend(place.id.index.to_be_bytes());
     key
 }
 
 fn place(key: &[u8]) -> Option<QuarantinePlace> {
     let (partition, rest) = key.split_first_chunk::<2>()?;
-    let (major, rest) = rest.split_first_chunk::<8>()?;
-    let minor: [u8; 8] = rest.try_into().ok()?;
+    let (commit_seq, index) = rest.split_first_chunk::<8>()?;
     Some(QuarantinePlace {
         partition: PartitionId::new(u16::from_be_bytes(*partition)),
-        cursor: Cursor {
-            major: u64::from_be_bytes(*major),
-            minor: u64::from_be_bytes(minor),
+        id: QuarantineId {
+            commit_seq: u64::from_be_bytes(*commit_seq),
+            index: u32::from_be_bytes(index.try_into().ok()?),
         },
     })
 }

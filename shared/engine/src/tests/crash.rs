@@ -124,7 +124,12 @@ async fn observe(bench: &Bench, base: u16) -> Vec<String> {
         facts.sort();
         seen.push(format!("facts {offset}: {}", facts.join(" ")));
         let slot = super::driver::slot(base + offset);
-        let set_aside = bench.hot.quarantined_count(slot).await.expect("a count");
+        let set_aside = bench
+            .hot
+            .quarantine_size(slot)
+            .await
+            .expect("a size")
+            .records;
         seen.push(format!("quarantined {offset}: {set_aside}"));
         let mut counters = bench.hot.counters(slot).await.expect("counters");
         counters.retain(|(name, _)| !name.starts_with("engine:"));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Head, HotError, HotStore,
-    Origin, Outgoing, Quarantined, SharedHotStore, Slot, StateKey, Stored, StreamId, StreamName,
-    WakeReceiver,
+    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, StateKey,
+    Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -110,13 +110,13 @@ impl HotStore for Faulty {
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.inner.quarantined(slot, after, max).await
+        self.pass(self.inner.quarantined(slot, after, max)).await
     }
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
-        self.inner.quarantined_count(slot).await
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
+        self.pass(self.inner.quarantine_size(slot)).await
     }
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.inner.subscribe(streams).await

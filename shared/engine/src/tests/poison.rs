@@ -1,18 +1,18 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
-use hot::{Append, Commit, Cursor, Owner, StateWrite, Stored, StreamName, Timer};
+use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
 use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
 use prost::Message;
 
 use super::driver::{Bench, event, key, settle, slot, stream};
-use crate::{Engine, EngineConfig, Status, TimeSource};
+use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};
 use decision::Core;
 
 async fn reasons(bench: &Bench) -> Vec<String> {
     let entries = bench
         .hot
-        .quarantined(slot(0), Cursor::START, 100)
+        .quarantined(slot(0), None, 100)
         .await
         .expect("a list");
     entries
@@ -57,6 +57,31 @@ async fn poison_is_set_aside_and_its_neighbours_are_not() {
 }
 
 #[tokio::test]
+async fn the_largest_record_is_set_aside_whole() {
+    let bench = Bench::new().await;
+    // As large as an append may be, but for the few bytes around it.
+    let id = "x".repeat(hot::limits::COMMIT_BYTES - 100);
+    let largest = event(1, &id, "poison", 1);
+    for record in [
+        event(2, "a", "add", 1),
+        largest.clone(),
+        event(2, "b", "add", 2),
+    ] {
+        bench.append(0, StreamName::Events, vec![record]).await;
+    }
+    let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
+    settle(&mut worker).await;
+    assert_eq!(bench.log(0, 2).await, ["a", "b"]);
+    let aside = bench.hot.quarantined(slot(0), None, 9).await;
+    let aside = aside.expect("a list").into_iter();
+    let kept: Vec<_> = aside
+        .map(|it| QuarantinedRecord::decode(it.payload).expect("a record"))
+        .map(|it| Record::decode(it.record).expect("a record"))
+        .collect();
+    assert!(kept == [largest], "it is not what it was");
+}
+
+#[tokio::test]
 async fn what_is_no_batch_is_passed() {
     let bench = Bench::new().await;
     let garbage = Append {
@@ -83,7 +108,8 @@ async fn what_is_no_batch_is_passed() {
 async fn a_state_that_cannot_be_read_is_left_alone() {
     let bench = Bench::new().await;
     bench.hot.open(slot(0), 1).await.expect("it opens");
-    let (timer, adds_entry) = Timer::NONE.set(Some(kernel::Timestamp::from_millis(3)));
+    let at_first = kernel::Timestamp::from_millis(3);
+    let (timer, adds_entry) = Timer::NONE.set(Some(at_first));
     let damaged = Commit {
         epoch: 1,
         seq: 1,
@@ -111,9 +137,11 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
         "its timer and its record"
     );
     let kept = bench.hot.load(slot(0), &[key(1)]).await.expect("it loads");
+    // It is looked at again.
+    let (retried, _) = Timer::NONE.set(Some(at_first + crate::limits::TIMER_RETRY_MIN));
     let stored = Stored {
         value: "no".into(),
-        timer: Timer::NONE,
+        timer: retried,
     };
     assert_eq!(kept, [Some(stored)]);
     assert_eq!(bench.log(0, 2).await, ["b"]);
@@ -177,19 +205,20 @@ async fn quarantined_records_are_listed_page_by_page() {
         bench.config(std::sync::Arc::clone(&bench.hot), TimeSource::Stream);
     let engine = Engine::start(config).await.expect("it starts");
     engine.await_idle().await.expect("it rests");
+    let all = QuarantineFilter::default();
     let mut after = None;
     let mut pages = Vec::new();
     loop {
-        let page = engine.list_quarantined(after, 2).await.expect("a page");
-        let Some(last) = page.last() else { break };
-        after = Some(last.place);
-        pages.push(
-            page.iter()
-                .map(|entry| entry.record.partition)
-                .collect::<Vec<_>>(),
-        );
+        let page = engine.list_quarantined(&all, after, 2).await;
+        let page = page.expect("a page");
+        let of = page.entries.iter().map(|entry| entry.record.partition);
+        pages.push((of.collect::<Vec<_>>(), page.has_more));
+        after = page.entries.last().map(|last| last.place);
+        if !page.has_more {
+            break;
+        }
     }
-    assert_eq!(pages, [vec![0, 0], vec![1]]);
+    assert_eq!(pages, [(vec![0, 0], true), (vec![1], false)]);
     let partitions = engine.list_partitions().await.expect("a list");
     let counts: Vec<_> = partitions
         .iter()

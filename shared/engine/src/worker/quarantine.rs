@@ -91,8 +91,7 @@ impl Aside {
     /// this very commit cannot leave with it.
     pub(super) fn is_full(&self) -> bool {
         let is_new = |timer: &Option<PoisonTimer>| timer.is_some_and(|timer| timer.tries == 1);
-        self.released.len() >= hot::limits::RELEASED_PER_COMMIT
-            || self.timers.values().any(is_new)
+        self.released.len() >= hot::limits::RELEASED_PER_COMMIT || self.timers.values().any(is_new)
     }
 
     /// Puts everything into a commit.
@@ -322,7 +321,9 @@ impl<C: Core> Worker<C> {
         if self.quarantine.timers.is_empty() && self.batch.aside.timers.is_empty() {
             return due;
         }
-        let Work { key, timer: own, .. } = &self.batch.works[work];
+        let Work {
+            key, timer: own, ..
+        } = &self.batch.works[work];
         let (key, next_try) = (*key, own.due);
         let Some(timer) = self.poison_timer(key) else {
             return due;
@@ -338,7 +339,8 @@ impl<C: Core> Worker<C> {
     pub(super) fn settle_quarantine(&mut self, set_aside: usize) {
         let (known, aside) = (&mut self.quarantine, &mut self.batch.aside);
         let size = &mut known.size;
-        size.records = (size.records + set_aside as u64).saturating_sub(aside.released.len() as u64);
+        size.records =
+            (size.records + set_aside as u64).saturating_sub(aside.released.len() as u64);
         size.bytes = (size.bytes + aside.bytes).saturating_sub(aside.released_bytes);
         for (key, timer) in aside.timers.drain() {
             match timer {

@@ -2,12 +2,13 @@
 
 use kernel::PartitionId;
 
+use super::quarantine::{entries, id};
 use super::{
     SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
 };
 use crate::{
-    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, SharedHotStore, Slot,
-    StateWrite, StreamId, StreamName, Timer, limits,
+    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, QuarantineSize,
+    SharedHotStore, Slot, StateWrite, StreamId, StreamName, Timer, limits,
 };
 
 /// A commit that changes one of everything.
@@ -25,7 +26,8 @@ fn full(seq: u64) -> Commit {
         counters: vec![("runs".into(), 5)],
         cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
         watermark: Some(at(50)),
-        quarantine: vec![text("poison")],
+        quarantine: vec![text(format!("poison {seq}"))],
+        released: vec![id(seq.saturating_sub(1), 0)],
         ..commit(seq)
     }
 }
@@ -42,10 +44,10 @@ async fn seen(store: &SharedHotStore) -> impl PartialEq + std::fmt::Debug + use<
         payloads(store, stream(StreamName::Actions)).await,
         store.outbox(SLOT, 0, 10).await.expect("an outbox"),
         store
-            .quarantined(SLOT, Cursor::START, 10)
+            .quarantined(SLOT, None, 10)
             .await
             .expect("quarantined"),
-        store.quarantined_count(SLOT).await.expect("a count"),
+        store.quarantine_size(SLOT).await.expect("a size"),
         store.counters(SLOT).await.expect("counters"),
     )
 }
@@ -197,7 +199,7 @@ pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
     let actions = stream(StreamName::Actions);
     assert_eq!(payloads(&store, actions).await, ["output 1"]);
     assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 1);
-    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 1);
+    assert_eq!(entries(&store, None).await, ["1-0 poison 1"]);
 
     let due = store.due(SLOT, at(100), 9).await.expect("due");
     assert_eq!(due.timers, [(text("a"), at(100))]);
@@ -216,16 +218,17 @@ pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
     assert_eq!(head.cursors, expected.cursors, "an absent cursor stays");
 }
 
-/// A commit that is over a limit somewhere changes nothing anywhere.
-pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
-    let store = opened(subject).await;
-    store.commit(SLOT, &full(1)).await.expect("commits");
-    let before = seen(&store).await;
-    let fat = |key: &str, bytes| StateWrite {
+/// A state with a value of so many bytes.
+fn fat(key: &str, bytes: usize) -> StateWrite {
+    StateWrite {
         value: Some(vec![7; bytes].into()),
         ..state(key, "")
-    };
-    let too_large = [
+    }
+}
+
+/// Commits that are over one limit each.
+fn too_large() -> Vec<Commit> {
+    vec![
         Commit {
             states: vec![state("a", "new"), fat("b", limits::STATE_BYTES + 1)],
             ..full(2)
@@ -248,11 +251,57 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
             ..full(2)
         },
         Commit {
-            quarantine: vec![vec![7; limits::COMMIT_BYTES + 1].into()],
+            outputs: vec![(
+                StreamName::Actions,
+                vec![7; limits::COMMIT_BYTES + 1].into(),
+            )],
             ..full(2)
         },
-    ];
-    for commit in too_large {
+        Commit {
+            quarantine: vec![vec![7; limits::QUARANTINED_BYTES + 1].into()],
+            ..full(2)
+        },
+        Commit {
+            quarantine: vec![vec![7; limits::QUARANTINED_BYTES].into(); 2],
+            ..full(2)
+        },
+        Commit {
+            released: vec![id(1, 0); limits::RELEASED_PER_COMMIT + 1],
+            ..full(2)
+        },
+    ]
+}
+
+/// A commit that is at the limits.
+fn largest() -> Commit {
+    Commit {
+        states: (0..limits::STATES_PER_COMMIT)
+            .map(|n| {
+                let times = [i64::MIN, -1, 0, i64::try_from(n).expect("small") << 20];
+                let key = n.to_string();
+                StateWrite {
+                    value: Some(vec![7; 3_000].into()),
+                    ..timed(&key, "", Timer::NONE, Some(times[n % 4])).0
+                }
+            })
+            .collect(),
+        fired: (0..limits::FIRED_PER_COMMIT)
+            .map(|n| (text(format!("unknown {n}")), at(-1)))
+            .collect(),
+        released: (0..limits::RELEASED_PER_COMMIT)
+            .map(|n| id(1, u32::try_from(n).expect("small")))
+            .collect(),
+        counters: (0..5_000).map(|n| (format!("{n}").into(), n)).collect(),
+        ..full(2)
+    }
+}
+
+/// A commit that is over a limit somewhere changes nothing anywhere.
+pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    store.commit(SLOT, &full(1)).await.expect("commits");
+    let before = seen(&store).await;
+    for commit in too_large() {
         let error = store.commit(SLOT, &commit).await.expect_err("refused");
         assert!(matches!(error, HotError::TooLarge { .. }), "{error:?}");
         assert_eq!(seen(&store).await, before);
@@ -277,25 +326,8 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
     assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
     assert_eq!(seen(&store).await, before);
 
-    let largest = Commit {
-        states: (0..limits::STATES_PER_COMMIT)
-            .map(|n| {
-                let times = [i64::MIN, -1, 0, i64::try_from(n).expect("small") << 20];
-                let key = n.to_string();
-                StateWrite {
-                    value: Some(vec![7; 3_000].into()),
-                    ..timed(&key, "", Timer::NONE, Some(times[n % 4])).0
-                }
-            })
-            .collect(),
-        fired: (0..limits::FIRED_PER_COMMIT)
-            .map(|n| (text(format!("unknown {n}")), at(-1)))
-            .collect(),
-        counters: (0..5_000).map(|n| (format!("{n}").into(), n)).collect(),
-        ..full(2)
-    };
     assert_eq!(
-        store.commit(SLOT, &largest).await.expect("commits"),
+        store.commit(SLOT, &largest()).await.expect("commits"),
         Committed::Applied
     );
     let due = store.due(SLOT, at(i64::MAX), 20_000).await.expect("due");
@@ -333,7 +365,8 @@ pub async fn slots_are_apart(subject: &mut impl Subject) {
                 .expect("an outbox")
                 .is_empty()
         );
-        assert_eq!(store.quarantined_count(other).await.expect("a count"), 0);
+        let size = store.quarantine_size(other).await.expect("a size");
+        assert_eq!(size, QuarantineSize::default());
     }
     let nowhere = Slot {
         partition: PartitionId::new(4),

@@ -3,12 +3,13 @@
 use kernel::PartitionId;
 
 use super::origins::written;
+use super::quarantine::{entries, id};
 use super::{
     SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
 };
 use crate::{
-    Appended, Commit, Committed, Cursor, Gate, Head, HotError, OutboxMessage, Owner, RestoredHead,
-    SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
+    Appended, Commit, Committed, Cursor, Gate, Head, HotError, OutboxMessage, Owner, Quarantined,
+    RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
 };
 
 pub(super) const MINE: Gate = Gate(u64::MAX);
@@ -166,12 +167,13 @@ fn journal() -> Vec<Commit> {
             counters: vec![("runs".into(), 1), ("exits".into(), 5)],
             cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
             watermark: Some(at(50)),
-            quarantine: vec![text("poison")],
+            quarantine: vec![text("poison"), text("bane"), text("toxin")],
             outputs: vec![(StreamName::Actions, text("never seen"))],
             ..commit(1)
         },
         Commit {
             states: vec![a2],
+            released: vec![id(1, 2)],
             ..commit(2)
         },
         Commit {
@@ -184,6 +186,7 @@ fn journal() -> Vec<Commit> {
             outbox: vec![message("three")],
             counters: vec![("runs".into(), 2)],
             quarantine: vec![text("venom")],
+            released: vec![id(1, 1), id(1, 2)],
             ..commit(3)
         },
         Commit {
@@ -208,7 +211,12 @@ fn snapshot() -> [StateRestore; 2] {
     };
     let rest = StateRestore {
         counters: commits[0].counters.clone(),
-        quarantine: vec![(1, text("poison"))],
+        quarantine: [(0, "poison"), (1, "bane")]
+            .map(|(index, payload)| Quarantined {
+                id: id(1, index),
+                payload: text(payload),
+            })
+            .into(),
         head: Some(RestoredHead {
             commit_seq: 2,
             batch_id: commits[1].batch_id,
@@ -275,12 +283,9 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         .map(|it| (it.seq, it.message.payload.clone()))
         .collect();
     assert_eq!(numbers, [(2, text("two")), (3, text("three"))]);
-    let aside = store
-        .quarantined(SLOT, Cursor::START, 9)
-        .await
-        .expect("quarantined");
-    let aside: Vec<_> = aside.into_iter().map(|it| it.payload).collect();
-    assert_eq!(aside, ["poison", "venom"]);
+    assert_eq!(entries(&store, None).await, ["1-0 poison", "3-0 venom"]);
+    let size = store.quarantine_size(SLOT).await.expect("a size");
+    assert_eq!((size.records, size.bytes), (2, 11));
     assert!(
         payloads(&store, stream(StreamName::Actions))
             .await
@@ -291,6 +296,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
     let next = Commit {
         epoch: 3,
         quarantine: vec![text("third")],
+        released: vec![id(1, 0)],
         outbox: outbox.iter().map(|it| it.message.clone()).collect(),
         ..commit(5)
     };
@@ -298,7 +304,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         store.commit(SLOT, &next).await.expect("commits"),
         Committed::Applied
     );
-    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 3);
+    assert_eq!(entries(&store, None).await, ["3-0 venom", "5-0 third"]);
     let outbox = store.outbox(SLOT, 3, 9).await.expect("an outbox");
     assert_eq!(outbox.iter().map(|it| it.seq).collect::<Vec<_>>(), [4, 5]);
 }

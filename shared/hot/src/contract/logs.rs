@@ -1,35 +1,9 @@
-//! Quarantine, counters, hints, and what is there after reopening.
+//! Counters, hints, and what is there after reopening.
 
 use super::{
     SLOT, Subject, append, at, commit, opened, payloads, state, stream, text, timed, values,
 };
 use crate::{Commit, Cursor, HotError, StreamId, StreamName, Timer, Wake};
-
-/// Quarantined records are kept in order and read in pages.
-pub async fn quarantine_is_read_in_pages(subject: &mut impl Subject) {
-    let store = opened(subject).await;
-    for seq in 1..=3 {
-        let commit = Commit {
-            quarantine: vec![text(format!("{seq}a")), text(format!("{seq}b"))],
-            ..commit(seq)
-        };
-        store.commit(SLOT, &commit).await.expect("commits");
-    }
-    let store = subject.reopen(store).await;
-    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), 6);
-    let (mut after, mut pages) = (Cursor::START, Vec::new());
-    loop {
-        let page = store.quarantined(SLOT, after, 4).await.expect("a page");
-        let Some(last) = page.last() else { break };
-        after = last.cursor;
-        pages.push(page.into_iter().map(|it| it.payload).collect::<Vec<_>>());
-    }
-    let expected = [
-        ["1a", "1b", "2a", "2b"].map(text).to_vec(),
-        ["3a", "3b"].map(text).to_vec(),
-    ];
-    assert_eq!(pages, expected);
-}
 
 /// A counter is what its last commit said, and others stay.
 pub async fn counters_are_absolute(subject: &mut impl Subject) {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use kernel::Timestamp;
 
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, OutboxMessage, Slot,
-    StateKey, Stored, StreamId, StreamName, Writer, limits,
+    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, OutboxMessage,
+    QuarantineId, QuarantineSize, Slot, StateKey, Stored, StreamId, StreamName, Writer, limits,
 };
 
 /// The whole store.
@@ -33,7 +33,7 @@ pub(super) struct ModelSlot {
     pub(super) outbox: BTreeMap<u64, OutboxMessage>,
     sent: u64,
     forwarded: u64,
-    pub(super) quarantine: Vec<Bytes>,
+    pub(super) quarantine: BTreeMap<QuarantineId, Bytes>,
 }
 
 impl Model {
@@ -100,7 +100,11 @@ impl Model {
             model.sent += 1;
             model.outbox.insert(model.sent, message.clone());
         }
-        model.quarantine.extend(commit.quarantine.iter().cloned());
+        for id in &commit.released {
+            model.quarantine.remove(id);
+        }
+        let aside = QuarantineId::number(commit.seq, commit.quarantine.iter().cloned());
+        model.quarantine.extend(aside);
         for (name, payload) in &commit.outputs {
             let id = StreamId {
                 name: *name,
@@ -170,6 +174,14 @@ impl ModelSlot {
             watermark: self.watermark,
             counters: self.counters.clone().into_iter().collect(),
             forwarded_seq: self.forwarded,
+        }
+    }
+
+    pub(super) fn quarantine_size(&self) -> QuarantineSize {
+        let bytes = self.quarantine.values().map(|payload| payload.len() as u64);
+        QuarantineSize {
+            records: self.quarantine.len() as u64,
+            bytes: bytes.sum(),
         }
     }
 

@@ -15,8 +15,8 @@ use tokio::runtime::Runtime;
 use super::model::{Model, ModelSlot};
 use super::{Subject, at, text};
 use crate::{
-    Append, Commit, Cursor, HotError, Origin, OutboxMessage, Owner, SharedHotStore, Slot,
-    SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
+    Append, Commit, Cursor, HotError, Origin, OutboxMessage, Owner, QuarantineId, SharedHotStore,
+    Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
 };
 
 /// Sequences that are tried.
@@ -125,6 +125,8 @@ fn change() -> impl Strategy<Value = Change> {
     let epoch = prop_oneof![8 => Just(0_u64), 1 => Just(1)];
     let message = (stream(), payload()).prop_map(|(to, payload)| OutboxMessage { to, payload });
     let cursor = (0..9_u64, 0..9_u64).prop_map(|(major, minor)| Cursor { major, minor });
+    let aside =
+        (0..5_u64, 0..3_u32).prop_map(|(commit_seq, index)| QuarantineId { commit_seq, index });
     let moved = (
         keyed((option::of(payload()), option::of(time()))),
         option::of(time()),
@@ -135,11 +137,12 @@ fn change() -> impl Strategy<Value = Change> {
         keyed(any::<i64>()),
         streamed(cursor),
         option::of((-9..9_i64).prop_map(at)),
-        vec(payload(), 0..2),
+        vec(payload(), 0..3),
+        vec(aside, 0..3),
     );
     (epoch, number, any::<u64>(), moved, kept).prop_map(
         |(epoch, seq, batch_id, (states, fires, outputs, outbox), kept)| {
-            let (counters, cursors, watermark, quarantine) = kept;
+            let (counters, cursors, watermark, quarantine, released) = kept;
             let commit = Commit {
                 epoch,
                 seq,
@@ -155,6 +158,7 @@ fn change() -> impl Strategy<Value = Change> {
                 cursors,
                 watermark,
                 quarantine,
+                released,
             };
             Change {
                 commit,
@@ -258,11 +262,12 @@ async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
         let found = store.outbox(slot, 0, 99).await;
         let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
         same("outbox", found, Ok(expected.outbox.clone()))?;
-        let found = store.quarantined(slot, Cursor::START, 99).await;
-        let found = found.map(|all| all.into_iter().map(|it| it.payload).collect());
-        same("quarantine", found, Ok(expected.quarantine.clone()))?;
-        let count = Ok(expected.quarantine.len() as u64);
-        same("quarantine", store.quarantined_count(slot).await, count)?;
+        let found = store.quarantined(slot, None, 99).await;
+        let found = found.map(|all| all.into_iter().map(|it| (it.id, it.payload)).collect());
+        let aside: Vec<_> = expected.quarantine.clone().into_iter().collect();
+        same("quarantine", found, Ok(aside))?;
+        let size = Ok(expected.quarantine_size());
+        same("quarantine", store.quarantine_size(slot).await, size)?;
     }
     for (stream, expected) in &model.streams {
         let entries = store.poll(*stream, Cursor::START, 99).await;

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::disk::failure;
 use super::head::SlotHead;
 use super::memory::Tail;
 use super::{Inner, keys};
-use crate::{Commit, Committed, Head, HotError, Slot, StateKey, StreamId, check, stored};
+use crate::{
+    Commit, Committed, Head, HotError, QuarantineId, Slot, StateKey, StreamId, check, stored,
+};
 
 impl Inner {
     /// Raises the epoch of a slot.
@@ -70,10 +73,13 @@ impl Inner {
             let value = encode_outgoing(message.to, &message.payload);
             batch.insert(&disk.logs, keys::outgoing(slot, next.outbox), value);
         }
-        for payload in &commit.quarantine {
-            next.quarantine += 1;
-            let key = keys::quarantined(slot, next.quarantine);
-            batch.insert(&disk.logs, key, &**payload);
+        for (id, bytes) in self.released(slot, commit)? {
+            next.quarantine.remove(bytes);
+            batch.remove(&disk.logs, keys::quarantined(slot, id));
+        }
+        for (id, payload) in QuarantineId::number(commit.seq, &commit.quarantine) {
+            next.quarantine.add(payload.len());
+            batch.insert(&disk.logs, keys::quarantined(slot, id), &**payload);
         }
         let mut tails = partition.streams.each_ref().map(|stream| stream.tail);
         for (name, payload) in &commit.outputs {
@@ -102,6 +108,22 @@ impl Inner {
             self.hints.wake(stream_of(slot, *name));
         }
         Ok(Committed::Applied)
+    }
+
+    /// The entries that a commit releases and that are there, each once, with their bytes.
+    fn released(
+        &self,
+        slot: Slot,
+        commit: &Commit,
+    ) -> Result<Vec<(QuarantineId, usize)>, HotError> {
+        let mut released = Vec::with_capacity(commit.released.len());
+        for id in commit.released.iter().copied().collect::<BTreeSet<_>>() {
+            let key = keys::quarantined(slot, id);
+            if let Some(bytes) = self.disk.logs.size_of(key).map_err(failure)? {
+                released.push((id, bytes as usize));
+            }
+        }
+        Ok(released)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use kernel::Timestamp;
 
-use crate::{Cursor, StreamName};
+use crate::{Cursor, QuarantineSize, StreamName};
 
 /// What a slot has seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,14 +14,14 @@ pub(super) struct SlotHead {
     pub(super) outbox: u64,
     /// The number of the last message removed from it.
     pub(super) forwarded: u64,
-    /// The number of the last quarantined record.
-    pub(super) quarantine: u64,
+    /// How much is quarantined.
+    pub(super) quarantine: QuarantineSize,
     pub(super) watermark: Option<Timestamp>,
     pub(super) cursors: [Option<Cursor>; StreamName::ALL.len()],
 }
 
 impl SlotHead {
-    /// Writes it: seven numbers, the watermark twice (whether, what), then each cursor with the place of its stream.
+    /// Writes it: eight numbers, the watermark twice (whether, what), then each cursor with the place of its stream.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + 17 * self.cursors.len());
         for number in [
@@ -30,7 +30,8 @@ impl SlotHead {
             self.batch_id,
             self.outbox,
             self.forwarded,
-            self.quarantine,
+            self.quarantine.records,
+            self.quarantine.bytes,
             u64::from(self.watermark.is_some()),
         ] {
             bytes.extend_from_slice(&number.to_be_bytes());
@@ -56,7 +57,10 @@ impl SlotHead {
             batch_id: take(rest)?,
             outbox: take(rest)?,
             forwarded: take(rest)?,
-            quarantine: take(rest)?,
+            quarantine: QuarantineSize {
+                records: take(rest)?,
+                bytes: take(rest)?,
+            },
             ..Self::default()
         };
         let has_watermark = take(rest)? == 1;
@@ -93,7 +97,10 @@ mod tests {
             batch_id: u64::MAX,
             outbox: 2,
             forwarded: 1,
-            quarantine: 9,
+            quarantine: QuarantineSize {
+                records: 9,
+                bytes: 99,
+            },
             watermark: Some(Timestamp::from_millis(-5)),
             cursors: Default::default(),
         };

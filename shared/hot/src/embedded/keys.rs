@@ -2,7 +2,7 @@
 
 use kernel::PartitionId;
 
-use crate::{Slot, StreamId};
+use crate::{QuarantineId, Slot, StreamId};
 
 /// The one key that tells how the store was created.
 pub(super) const FORMAT: [u8; 1] = [0];
@@ -104,15 +104,31 @@ pub(super) fn outgoing(slot: Slot, number: u64) -> [u8; PREFIX + 8] {
     numbered(prefix(OUTBOX, slot.partition, slot.owner.index()), number)
 }
 
-/// The key of a quarantined record.
-pub(super) fn quarantined(slot: Slot, number: u64) -> [u8; PREFIX + 8] {
-    numbered(
-        prefix(QUARANTINE, slot.partition, slot.owner.index()),
-        number,
-    )
+/// The key of a quarantined entry.
+pub(super) fn quarantined(slot: Slot, id: QuarantineId) -> [u8; PREFIX + 12] {
+    let mut key = [0; PREFIX + 12];
+    key[..PREFIX].copy_from_slice(&quarantine(slot));
+    key[PREFIX..PREFIX + 8].copy_from_slice(&id.commit_seq.to_be_bytes());
+    key[PREFIX + 8..].copy_from_slice(&id.index.to_be_bytes());
+    key
 }
 
-/// Reads the number at the end of the key of an entry, a message or a quarantined record.
+/// What the keys of all quarantined entries of a slot begin with.
+fn quarantine(slot: Slot) -> [u8; PREFIX] {
+    prefix(QUARANTINE, slot.partition, slot.owner.index())
+}
+
+/// Reads the id out of the key of a quarantined entry.
+pub(super) fn parse_quarantined(key: &[u8]) -> Option<QuarantineId> {
+    let (_, _, id) = parse_prefix(key)?;
+    let (commit_seq, index) = id.split_first_chunk()?;
+    Some(QuarantineId {
+        commit_seq: u64::from_be_bytes(*commit_seq),
+        index: u32::from_be_bytes(index.try_into().ok()?),
+    })
+}
+
+/// Reads the number at the end of the key of an entry or a message.
 pub(super) fn parse_number(key: &[u8]) -> Option<u64> {
     let (_, number) = key.split_last_chunk()?;
     Some(u64::from_be_bytes(*number))

@@ -1,5 +1,7 @@
 //! Everything that only reads.
 
+use std::ops::Bound;
+
 use bytes::Bytes;
 use fjall::KvPair;
 use kernel::{PartitionId, Timestamp};
@@ -7,8 +9,8 @@ use kernel::{PartitionId, Timestamp};
 use super::disk::failure;
 use super::{Inner, keys};
 use crate::{
-    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, Quarantined, Slot, StateKey,
-    Stored, StreamId, StreamName, stored,
+    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, QuarantineId, Quarantined, Slot,
+    StateKey, Stored, StreamId, StreamName, check, stored,
 };
 
 impl Inner {
@@ -89,26 +91,31 @@ impl Inner {
         )
     }
 
-    /// Quarantined records after a cursor.
+    /// Quarantined entries after one.
     pub(super) fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
-        let head = self.partition(slot.partition)?.slots[slot.owner.index()].head;
-        self.numbered(
-            after.minor.saturating_add(1),
-            head.quarantine,
-            max,
-            |number| keys::quarantined(slot, number),
-            |cursor, payload| {
+        check::partition(self.count, slot.partition)?;
+        let key = |id| keys::quarantined(slot, id);
+        let first = after.map_or(Bound::Included(QuarantineId::FIRST), Bound::Excluded);
+        let last = Bound::Included(key(QuarantineId::LAST));
+        self.disk
+            .logs
+            .range((first.map(key), last))
+            .take(max)
+            .map(|pair| {
+                let (key, payload): KvPair = pair.into_inner().map_err(failure)?;
+                let id = keys::parse_quarantined(&key)
+                    .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
                 Ok(Quarantined {
-                    cursor,
-                    payload: to_bytes(payload),
+                    id,
+                    payload: to_bytes(&payload),
                 })
-            },
-        )
+            })
+            .collect()
     }
 
     /// Reads a log. Its numbers are known, so that the database never searches among what was trimmed.

@@ -2,8 +2,8 @@
 
 use super::data::{Data, SlotData, StreamData};
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, Slot, StreamId, Writer,
-    check, limits,
+    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, QuarantineId, Slot,
+    StreamId, Writer, check, limits,
 };
 
 impl Data {
@@ -151,12 +151,11 @@ impl SlotData {
             self.outbox_seq += 1;
             self.outbox.insert(self.outbox_seq, message.clone());
         }
-        for payload in &commit.quarantine {
-            let number = self
-                .quarantine
-                .last_key_value()
-                .map_or(0, |(last, _)| *last);
-            self.quarantine.insert(number + 1, payload.clone());
+        for id in &commit.released {
+            self.release(*id);
+        }
+        for (id, payload) in QuarantineId::number(commit.seq, &commit.quarantine) {
+            self.set_aside(id, payload);
         }
     }
 }

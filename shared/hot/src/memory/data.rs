@@ -1,13 +1,14 @@
 //! What the store in memory keeps: maps and vectors, copied as a whole for a snapshot.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 
 use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
-    Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, Quarantined, Slot,
-    StateKey, Stored, StreamId, StreamName, Writer,
+    Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, QuarantineId,
+    QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, Writer,
 };
 
 /// Everything.
@@ -40,7 +41,9 @@ pub(super) struct SlotData {
     pub(super) outbox_seq: u64,
     /// The number of the last message removed from it.
     pub(super) forwarded_seq: u64,
-    pub(super) quarantine: BTreeMap<u64, Bytes>,
+    quarantine: BTreeMap<QuarantineId, Bytes>,
+    /// How much is in it.
+    pub(super) aside: QuarantineSize,
 }
 
 /// One stream.
@@ -129,18 +132,30 @@ impl SlotData {
             .collect()
     }
 
-    pub(super) fn quarantined(&self, after: Cursor, max: usize) -> Vec<Quarantined> {
-        let after = self.quarantine.range(after.minor.saturating_add(1)..);
-        after
+    pub(super) fn quarantined(&self, after: Option<QuarantineId>, max: usize) -> Vec<Quarantined> {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let entries = self.quarantine.range((after, Bound::Unbounded));
+        entries
             .take(max)
-            .map(|(number, payload)| Quarantined {
-                cursor: Cursor {
-                    major: 0,
-                    minor: *number,
-                },
+            .map(|(id, payload)| Quarantined {
+                id: *id,
                 payload: payload.clone(),
             })
             .collect()
+    }
+
+    /// Sets an entry aside; again changes nothing.
+    pub(super) fn set_aside(&mut self, id: QuarantineId, payload: &Bytes) {
+        if self.quarantine.insert(id, payload.clone()).is_none() {
+            self.aside.add(payload.len());
+        }
+    }
+
+    /// Takes an entry out of the quarantine, where it is there.
+    pub(super) fn release(&mut self, id: QuarantineId) {
+        if let Some(payload) = self.quarantine.remove(&id) {
+            self.aside.remove(payload.len());
+        }
     }
 }
 

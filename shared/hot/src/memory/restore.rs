@@ -90,7 +90,9 @@ impl Data {
             data.entries.extend(due.map(|due| (due, write.key.clone())));
         }
         data.counters.extend(part.counters.iter().cloned());
-        data.quarantine.extend(part.quarantine.iter().cloned());
+        for entry in &part.quarantine {
+            data.set_aside(entry.id, &entry.payload);
+        }
         if let Some(head) = &part.head {
             data.commit_seq = head.commit_seq;
             data.batch_id = head.batch_id;

@@ -6,8 +6,8 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use super::{Content, MemoryStore, Operation};
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, Outgoing, Quarantined, Slot, Standing, StateKey, StateRestore, Stored,
-    StreamId, StreamName, StreamRestore, Wake, WakeReceiver, check,
+    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, WakeReceiver, check,
 };
 
 #[async_trait]
@@ -168,7 +168,7 @@ impl HotStore for MemoryStore {
     async fn quarantined(
         &self,
         slot: Slot,
-        after: Cursor,
+        after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
         self.call(slot.partition, Operation::Quarantined, |_, data| {
@@ -178,10 +178,9 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn quarantined_count(&self, slot: Slot) -> Result<u64, HotError> {
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
         self.call(slot.partition, Operation::Quarantined, |_, data| {
-            let slot = data.partition(slot.partition).slot(slot.owner);
-            Ok(slot.quarantine.len() as u64)
+            Ok(data.partition(slot.partition).slot(slot.owner).aside)
         })
         .await
     }

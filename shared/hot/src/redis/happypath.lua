@@ -57,12 +57,34 @@ local function open(keys, args)
   return {'ok', redis.call('HGETALL', keys[1]), redis.call('HGETALL', keys[2]), redis.call('SMEMBERS', keys[3])}
 end
 
--- Applies a commit that has been found to follow. head: the numbers of the last outbox message and the last quarantined
--- record. The rest is as for `commit`; `at` is the place of the count of outputs.
-local function apply(keys, args, sent, aside)
+-- The size of a quarantine, as its fields in the head say it.
+local function size_of(records, bytes)
+  return {records = tonumber(records or '0'), bytes = tonumber(bytes or '0')}
+end
+
+local function entry_at(quarantine, id)
+  return redis.call('XRANGE', quarantine, id, id)[1]
+end
+
+local function set_aside(quarantine, size, id, payload)
+  redis.call('XADD', quarantine, id, 'p', payload)
+  size.records, size.bytes = size.records + 1, size.bytes + #payload
+end
+
+local function release(quarantine, size, id)
+  local entry = entry_at(quarantine, id)
+  if entry then
+    redis.call('XDEL', quarantine, id)
+    size.records, size.bytes = size.records - 1, size.bytes - #entry[2][2]
+  end
+end
+
+-- Applies a commit that has been found to follow. sent: the number of the last outbox message; size: that of the quarantine.
+-- The rest is as for `commit`; `at` is the place of the count of outputs.
+local function apply(keys, args, sent, size)
   local partition, channel, field = args[4], args[5], args[6]
-  local outputs, sets, removes, pushes, ends, begins, closes, counters, outgoing, fields, quarantined =
-    struct.unpack('<HHHHHHHHHHH', args[7])
+  local outputs, sets, removes, pushes, ends, begins, closes, counters, outgoing, fields, released, quarantined =
+    struct.unpack('<HHHHHHHHHHHH', args[7])
   local key, at = 7, 8
 
   if outputs > 0 then
@@ -119,25 +141,27 @@ local function apply(keys, args, sent, aside)
   end
   local fields_at = at
   at = at + 2 * fields
-  for _ = 1, quarantined do
-    aside = aside + 1
-    redis.call('XADD', keys[4], '0-' .. decimal(aside), 'p', args[at])
-    at = at + 1
+  for n = 0, released - 1 do
+    release(keys[4], size, args[at + n])
+  end
+  at = at + released
+  for n = 0, quarantined - 1 do
+    set_aside(keys[4], size, args[2] .. '-' .. n, args[at + n])
   end
 
-  redis.call('HSET', keys[1], 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'quarantine', decimal(aside),
-    unpack(args, fields_at, fields_at + 2 * fields - 1))
+  redis.call('HSET', keys[1], 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'aside', decimal(size.records),
+    'aside_bytes', decimal(size.bytes), unpack(args, fields_at, fields_at + 2 * fields - 1))
   return {'ok'}
 end
 
 -- keys: meta, counters, outbox, quarantine, tails, buckets, then the streams of the outputs, the states to write, the
 -- states to remove, the lists of timers to remove and those to add to.
 -- args: epoch, seq, batch, partition, channel, the field of an entry, then how many outputs, states to write, states to
--- remove, lists to add to, lists to remove, buckets that begin, buckets that end, counters, outbox messages, fields of meta
--- and quarantined records there are, as one packed text; then those: (stream, payload), value, (nothing: the key says it),
--- records, (nothing), bucket, bucket, (name, value), (target, payload), (field, value), payload.
+-- remove, lists to add to, lists to remove, buckets that begin, buckets that end, counters, outbox messages, fields of meta,
+-- released and quarantined entries there are, as one packed text; then those: (stream, payload), value, (nothing: the key
+-- says it), records, (nothing), bucket, bucket, (name, value), (target, payload), (field, value), id, payload.
 local function commit(keys, args)
-  local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'quarantine')
+  local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'aside', 'aside_bytes')
   local epoch, seq = head[1] or '0', head[2] or '0'
   if args[1] ~= epoch then
     return {'fenced', (string.gsub(epoch, '^-', ''))}
@@ -148,7 +172,7 @@ local function commit(keys, args)
   if tonumber(args[2]) ~= tonumber(seq) + 1 then
     return {'gap', seq}
   end
-  return apply(keys, args, tonumber(head[4] or '0'), tonumber(head[5] or '0'))
+  return apply(keys, args, tonumber(head[4] or '0'), size_of(head[5], head[6]))
 end
 
 -- Remembers how far a source is taken; the source used longest ago is forgotten where there are too many.
@@ -289,8 +313,8 @@ local function open_gate(keys, args)
 end
 
 -- keys: gate, meta, counters, outbox, quarantine, buckets, then the states and the lists of timers to add to.
--- args: token, then how many states, lists, counters, quarantined records, fields of meta and outbox messages there are, as
--- one packed text; then those: value, records, bucket for each list, (name, value), (number, payload), (field, value),
+-- args: token, then how many states, lists, counters, quarantined entries, fields of meta and outbox messages there are, as
+-- one packed text; then those: value, records, bucket for each list, (name, value), (id, payload), (field, value),
 -- (number, target, payload). The outbox is made anew where there are fields.
 local function restore_states(keys, args)
   if not has_gate(keys[1], args[1]) then
@@ -314,13 +338,16 @@ local function restore_states(keys, args)
   at = at + pushes
   write('HSET', keys[3], args, at, at + 2 * counters - 1)
   at = at + 2 * counters
-  local aside = tonumber(redis.call('HGET', keys[2], 'quarantine') or '0')
-  for _ = 1, quarantined do
-    if tonumber(args[at]) > aside then
-      aside = tonumber(args[at])
-      redis.call('XADD', keys[5], '0-' .. args[at], 'p', args[at + 1])
+  if quarantined > 0 then
+    local head = redis.call('HMGET', keys[2], 'aside', 'aside_bytes')
+    local size = size_of(head[1], head[2])
+    for _ = 1, quarantined do
+      if not entry_at(keys[5], args[at]) then
+        set_aside(keys[5], size, args[at], args[at + 1])
+      end
+      at = at + 2
     end
-    at = at + 2
+    redis.call('HSET', keys[2], 'aside', decimal(size.records), 'aside_bytes', decimal(size.bytes))
   end
   if fields > 0 then
     local fields_at = at
@@ -332,7 +359,6 @@ local function restore_states(keys, args)
     end
     redis.call('HSET', keys[2], unpack(args, fields_at, fields_at + 2 * fields - 1))
   end
-  redis.call('HSET', keys[2], 'quarantine', decimal(aside))
   return {'ok'}
 end
 
@@ -341,7 +367,7 @@ local function restore_commit(keys, args)
   if not has_gate(keys[#keys], args[#args]) then
     return {'gated'}
   end
-  local head = redis.call('HMGET', keys[1], 'seq', 'outbox', 'quarantine')
+  local head = redis.call('HMGET', keys[1], 'seq', 'outbox', 'aside', 'aside_bytes')
   local seq = head[1] or '0'
   if tonumber(args[2]) <= tonumber(seq) then
     return {'ok'}
@@ -349,7 +375,7 @@ local function restore_commit(keys, args)
   if tonumber(args[2]) ~= tonumber(seq) + 1 then
     return {'gap', seq}
   end
-  return apply(keys, args, tonumber(head[2] or '0'), tonumber(head[3] or '0'))
+  return apply(keys, args, tonumber(head[2] or '0'), size_of(head[3], head[4]))
 end
 
 -- keys: stream, tails, marks of the sources, use of the sources, marks of the writers, meta of the reader, gate.

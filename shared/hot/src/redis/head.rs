@@ -11,6 +11,11 @@ pub(super) const CURSOR: &str = "c:";
 /// The field of the watermark.
 pub(super) const WATERMARK: &str = "w";
 
+/// The field of how many entries are quarantined.
+pub(super) const ASIDE: &str = "aside";
+/// The field of how many bytes they have.
+pub(super) const ASIDE_BYTES: &str = "aside_bytes";
+
 /// Reads a head from its hash and that of the counters.
 pub(super) fn read(meta: Value, counters: Value) -> Result<Head, HotError> {
     let mut head = Head {
@@ -30,7 +35,7 @@ pub(super) fn read(meta: Value, counters: Value) -> Result<Head, HotError> {
             "seq" => head.commit_seq = number(value)?,
             "forwarded" => head.forwarded_seq = number(value)?,
             WATERMARK => head.watermark = Some(Timestamp::from_millis(number(value)?)),
-            "batch" | "outbox" | "quarantine" => {}
+            "batch" | "outbox" | ASIDE | ASIDE_BYTES => {}
             other => {
                 let name = other.strip_prefix(CURSOR).unwrap_or_default();
                 let name = StreamName::ALL

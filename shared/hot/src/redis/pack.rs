@@ -65,6 +65,7 @@ pub(super) fn commit(
                 commit.counters.len(),
                 commit.outbox.len(),
                 fields,
+                commit.released.len(),
                 commit.quarantine.len(),
             ])?[..],
         );
@@ -85,6 +86,9 @@ pub(super) fn commit(
     }
     if let Some(watermark) = commit.watermark {
         call.arg(WATERMARK).arg(watermark.as_millis());
+    }
+    for id in &commit.released {
+        call.arg(id.to_string());
     }
     for payload in &commit.quarantine {
         call.arg(&payload[..]);

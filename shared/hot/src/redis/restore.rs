@@ -151,8 +151,8 @@ impl RedisStore {
         for (name, value) in &part.counters {
             call.arg(&**name).arg(*value);
         }
-        for (number, payload) in &part.quarantine {
-            call.arg(*number).arg(&payload[..]);
+        for entry in &part.quarantine {
+            call.arg(entry.id.to_string()).arg(&entry.payload[..]);
         }
         for (field, value) in fields {
             call.arg(field).arg(value);

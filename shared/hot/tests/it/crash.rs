@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hot::{
-    Commit, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, RedisStore, SharedHotStore,
-    Slot, StateWrite, Stored, StreamId, StreamName, Timer,
+    Commit, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, QuarantineId, RedisStore,
+    SharedHotStore, Slot, StateWrite, Stored, StreamId, StreamName, Timer,
 };
 use kernel::{PartitionId, Timestamp};
 use testkit::RedisServer;
@@ -70,7 +70,11 @@ fn commit(seq: u64) -> Commit {
             },
         )],
         watermark: Some(Timestamp::from_millis(seq.cast_signed())),
-        quarantine: vec![number],
+        quarantine: vec![number.clone(), number],
+        released: vec![QuarantineId {
+            commit_seq: seq.saturating_sub(1),
+            index: 1,
+        }],
     }
 }
 
@@ -106,7 +110,19 @@ async fn check(store: &SharedHotStore, acknowledged: u64) {
     let outbox = store.outbox(SLOT, 0, all).await.expect("an outbox");
     let sent: Vec<u64> = outbox.iter().map(|outgoing| outgoing.seq).collect();
     assert_eq!(sent, (1..=last).collect::<Vec<_>>());
-    assert_eq!(store.quarantined_count(SLOT).await.expect("a count"), last);
+    let aside = store.quarantine_size(SLOT).await.expect("a size");
+    assert_eq!(aside.records, last + 1);
+    let aside = store
+        .quarantined(SLOT, None, all + 1)
+        .await
+        .expect("a list");
+    let mut ids: Vec<_> = (1..=last).map(|commit_seq| (commit_seq, 0)).collect();
+    ids.push((last, 1));
+    let found: Vec<_> = aside
+        .iter()
+        .map(|it| (it.id.commit_seq, it.id.index))
+        .collect();
+    assert_eq!(found, ids);
 }
 
 /// Commits for ever, and says so after each acknowledgement.

@@ -1,11 +1,11 @@
 //! Merges a snapshot with the commits after it: both are in the order of keys, so one chunk of each is in memory.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::IntoIter;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use bytes::Bytes;
-use hot::{Commit, HotStore, Slot, StateKey, StateWrite, marks};
+use hot::{Commit, HotStore, QuarantineId, Quarantined, Slot, StateKey, StateWrite, marks};
 
 use super::FoldError;
 use super::inputs::Inputs;
@@ -17,7 +17,9 @@ use crate::{Log, LogError, limits};
 struct Changes {
     states: BTreeMap<StateKey, StateWrite>,
     counters: BTreeMap<Box<str>, i64>,
-    quarantine: Vec<(u64, Bytes)>,
+    quarantine: BTreeMap<QuarantineId, Bytes>,
+    /// Entries of the old snapshot that left the quarantine.
+    released: BTreeSet<QuarantineId>,
 }
 
 /// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the old one, without that,
@@ -44,9 +46,8 @@ pub(super) async fn merge(
         chunks.current.push_counter(name, *value);
         chunks.flush_if_full().await?;
     }
-    for (number, payload) in std::mem::take(&mut changes.quarantine) {
-        chunks.current.push_quarantined(number, payload);
-        chunks.flush_if_full().await?;
+    for (id, payload) in std::mem::take(&mut changes.quarantine) {
+        chunks.push_quarantined(Quarantined { id, payload }).await?;
     }
     chunks.flush().await?;
 
@@ -112,10 +113,13 @@ fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
         changes.states.insert(write.key.clone(), write);
     }
     changes.counters.extend(commit.counters);
-    for payload in commit.quarantine {
-        new.quarantine_seq += 1;
-        changes.quarantine.push((new.quarantine_seq, payload));
+    for id in commit.released {
+        if changes.quarantine.remove(&id).is_none() {
+            changes.released.insert(id);
+        }
     }
+    let aside = QuarantineId::number(commit.seq, commit.quarantine);
+    changes.quarantine.extend(aside);
     for message in commit.outbox {
         new.outbox_seq += 1;
         new.outbox.insert(new.outbox_seq, message);
@@ -148,9 +152,10 @@ async fn write_states(
         for (name, value) in chunk.take_counters() {
             changes.counters.entry(name).or_insert(value);
         }
-        for (number, payload) in chunk.take_quarantine() {
-            chunks.current.push_quarantined(number, payload);
-            chunks.flush_if_full().await?;
+        for entry in chunk.take_quarantine() {
+            if !changes.released.contains(&entry.id) {
+                chunks.push_quarantined(entry).await?;
+            }
         }
     }
     for (_, write) in changed {
@@ -223,6 +228,12 @@ impl<'a> Chunks<'a> {
     async fn push(&mut self, write: &StateWrite) -> Result<(), LogError> {
         self.states += u64::from(write.value.is_some());
         self.current.push_state(write);
+        self.flush_if_full().await
+    }
+
+    /// Adds an entry of the quarantine.
+    async fn push_quarantined(&mut self, entry: Quarantined) -> Result<(), LogError> {
+        self.current.push_quarantined(entry);
         self.flush_if_full().await
     }
 

@@ -7,7 +7,8 @@ use messages::journal::v1::{PackedCommit, PackedCounter, PackedCursor, PackedFir
 use prost::Message;
 
 use super::{
-    damaged, pack_message, pack_state, stream_name, stream_number, unpack_message, unpack_state,
+    damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
+    unpack_message, unpack_state,
 };
 use crate::{CommitRow, LogError};
 
@@ -51,6 +52,7 @@ pub(crate) fn pack_commit(commit: &Commit) -> Bytes {
             .collect(),
         watermark_ms: commit.watermark.map(Timestamp::as_millis),
         quarantine: commit.quarantine.clone(),
+        released: commit.released.iter().copied().map(pack_id).collect(),
     };
     let mut buffer = BytesMut::with_capacity(packed.encoded_len());
     packed
@@ -109,12 +111,13 @@ pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
             .collect::<Result<_, LogError>>()?,
         watermark: packed.watermark_ms.map(Timestamp::from_millis),
         quarantine: packed.quarantine,
+        released: packed.released.into_iter().map(unpack_id).collect(),
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use hot::{OutboxMessage, Owner, Slot, StateWrite, StreamId, StreamName, Timer};
+    use hot::{OutboxMessage, Owner, QuarantineId, Slot, StateWrite, StreamId, StreamName, Timer};
     use kernel::PartitionId;
 
     use super::*;
@@ -177,6 +180,10 @@ mod tests {
             )],
             watermark: Some(at(9)),
             quarantine: vec![Bytes::from_static(b"z")],
+            released: vec![QuarantineId {
+                commit_seq: u64::MAX,
+                index: u32::MAX,
+            }],
         };
         let packed = pack_commit(&commit);
         assert_eq!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hot::marks::Marks;
-use hot::{OutboxMessage, StateWrite, StreamName, Writer};
+use hot::{OutboxMessage, Quarantined, StateWrite, StreamName, Writer};
 use kernel::Timestamp;
 use messages::journal::v1::{
     PackedChunk, PackedCounter, PackedInput, PackedLastOutput, PackedQuarantined, PackedSettled,
@@ -13,7 +13,8 @@ use messages::journal::v1::{
 use prost::Message;
 
 use super::{
-    damaged, pack_message, pack_state, stream_name, stream_number, unpack_message, unpack_state,
+    damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
+    unpack_message, unpack_state,
 };
 use crate::{LogError, SnapshotHead, limits};
 
@@ -43,11 +44,12 @@ impl Chunk {
     }
 
     /// Adds a record that was set aside.
-    pub(crate) fn push_quarantined(&mut self, number: u64, payload: Bytes) {
-        self.bytes += payload.len() + 16;
-        self.packed
-            .quarantine
-            .push(PackedQuarantined { number, payload });
+    pub(crate) fn push_quarantined(&mut self, entry: Quarantined) {
+        self.bytes += entry.payload.len() + 16;
+        self.packed.quarantine.push(PackedQuarantined {
+            id: Some(pack_id(entry.id)),
+            payload: entry.payload,
+        });
     }
 
     /// About how many bytes it is.
@@ -86,11 +88,14 @@ impl Chunk {
             .map(|counter| (counter.name.into(), counter.value))
     }
 
-    /// The records set aside, with their numbers.
-    pub(crate) fn take_quarantine(&mut self) -> impl Iterator<Item = (u64, Bytes)> + use<> {
+    /// The quarantine, oldest first.
+    pub(crate) fn take_quarantine(&mut self) -> impl Iterator<Item = Quarantined> + use<> {
         std::mem::take(&mut self.packed.quarantine)
             .into_iter()
-            .map(|it| (it.number, it.payload))
+            .map(|it| Quarantined {
+                id: unpack_id(it.id.unwrap_or_default()),
+                payload: it.payload,
+            })
     }
 }
 
@@ -109,8 +114,6 @@ pub(crate) struct Snapshot {
     pub(crate) epoch: u64,
     /// The watermark.
     pub(crate) watermark: Option<Timestamp>,
-    /// The number of the last record set aside.
-    pub(crate) quarantine_seq: u64,
     /// The number of the last message of the outbox.
     pub(crate) outbox_seq: u64,
     /// The number of the last message known to have been forwarded.
@@ -152,7 +155,6 @@ impl Snapshot {
         let packed = PackedSnapshot {
             epoch: self.epoch,
             watermark_ms: self.watermark.map(Timestamp::as_millis),
-            quarantine_seq: self.quarantine_seq,
             outbox_seq: self.outbox_seq,
             forwarded_seq: self.forwarded_seq,
             outbox: self.outbox.values().map(pack_message).collect(),
@@ -203,7 +205,6 @@ impl Snapshot {
             bytes: head.bytes,
             epoch: packed.epoch,
             watermark: packed.watermark_ms.map(Timestamp::from_millis),
-            quarantine_seq: packed.quarantine_seq,
             outbox_seq: packed.outbox_seq,
             forwarded_seq: packed.forwarded_seq,
             outbox: (first..)
@@ -310,7 +311,6 @@ mod tests {
             bytes: 70,
             epoch: 3,
             watermark: Some(Timestamp::from_millis(1)),
-            quarantine_seq: 2,
             outbox_seq: 9,
             forwarded_seq: 7,
             outbox: [(8, message.clone()), (9, message)].into(),

@@ -1,7 +1,7 @@
 //! Restores the states of one slot: from the commits that the store has not seen, or from the snapshot and those after it.
 
 use bytes::Bytes;
-use hot::{HotError, HotStore, RestoredHead, Slot, StateRestore, StateWrite};
+use hot::{HotError, HotStore, Quarantined, RestoredHead, Slot, StateRestore, StateWrite};
 
 use super::failed;
 use super::progress::Progress;
@@ -157,7 +157,7 @@ async fn restore_snapshot(
             hot.restore_states(slot, progress.gate(), &part).await?;
         }
         let counters: Vec<(Box<str>, i64)> = chunk.take_counters().collect();
-        let quarantine: Vec<(u64, Bytes)> = chunk.take_quarantine().collect();
+        let quarantine: Vec<Quarantined> = chunk.take_quarantine().collect();
         if !counters.is_empty() || !quarantine.is_empty() {
             progress.alive().await?;
             let part = StateRestore {

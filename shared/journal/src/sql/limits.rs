@@ -23,5 +23,6 @@ pub(super) const COMPRESS_BYTES: usize = 1_024;
 /// Rows looked at by one statement that reads.
 pub(super) const ROWS: i64 = 1_000;
 /// Bytes of a payload once unpacked: what says more is damaged. Four times what the hot store takes in one commit, for the
-/// overhead of packing.
-pub(super) const UNPACKED_BYTES: usize = 4 * hot::limits::COMMIT_BYTES;
+/// overhead of packing, and what a commit may set aside.
+pub(super) const UNPACKED_BYTES: usize =
+    4 * hot::limits::COMMIT_BYTES + hot::limits::QUARANTINED_PER_COMMIT_BYTES;

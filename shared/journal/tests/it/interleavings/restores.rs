@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::{self, Delivery, Hook, Operation};
-use hot::{Commit, Cursor, HotError, HotStore, MemoryStore, Owner, Slot, StateKey};
-use journal::{Call, Fault};
+use hot::{Commit, Cursor, HotError, HotStore, MemoryStore, Owner, QuarantineId, Slot, StateKey};
+use journal::{Call, Fault, Log};
 
 use super::{
     EVENTS, FACTS, FailingRestore, PARTITION, SLOT, World, append, commit, consume, state,
@@ -78,6 +78,51 @@ async fn a_state_that_was_removed_stays_so_where_a_snapshot_is_made_between_two_
     store.recover(PARTITION).await.expect("recovers");
     let keys: Vec<StateKey> = world.hot.states(SLOT).into_iter().map(|it| it.0).collect();
     assert_eq!(keys, [StateKey::from_static(b"kept")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quarantine_keeps_its_ids_where_the_commits_that_filled_it_are_cut() {
+    let world = World::new();
+    let store = world.process().await;
+    world.open(&store, SLOT, 1).await;
+    let id = |commit_seq, index| QuarantineId { commit_seq, index };
+    let aside = |seq, entries: &[&'static str], released: &[QuarantineId]| Commit {
+        quarantine: entries
+            .iter()
+            .map(|it| Bytes::from_static(it.as_bytes()))
+            .collect(),
+        released: released.to_vec(),
+        ..commit(1, seq)
+    };
+    let commits = [
+        aside(1, &["a", "bb", "ccc"], &[]),
+        aside(2, &["d"], &[id(1, 0)]),
+        // Released after the snapshot that has it, and after the one that has not.
+        aside(3, &["e", "f"], &[id(1, 2), id(2, 0)]),
+        aside(4, &["d"], &[id(3, 1), id(1, 2)]),
+    ];
+    for (commit, is_folded) in commits.iter().zip([true, false, true, false]) {
+        store.commit(SLOT, commit).await.expect("commits");
+        if is_folded {
+            store.fold(SLOT).await.expect("a snapshot");
+        }
+    }
+    assert!(world.log.head(SLOT).await.expect("a head").first_seq > 2);
+    let expected = [(id(1, 1), "bb"), (id(3, 0), "e"), (id(4, 0), "d")];
+    for is_lost in [false, true] {
+        if is_lost {
+            world.hot.clear();
+            store.recover(PARTITION).await.expect("recovers");
+        }
+        let found = store.quarantined(SLOT, None, 9).await.expect("a list");
+        let found: Vec<_> = found.iter().map(|it| (it.id, &it.payload[..])).collect();
+        assert_eq!(
+            found,
+            expected.map(|(id, payload)| (id, payload.as_bytes()))
+        );
+        let size = store.quarantine_size(SLOT).await.expect("a size");
+        assert_eq!((size.records, size.bytes), (3, 4));
+    }
 }
 
 #[tokio::test(start_paused = true)]

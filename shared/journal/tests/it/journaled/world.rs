@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hot::memory::{Hook, MemoryOptions, Snapshot};
-use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StateKey, Stored, StreamId, StreamName};
+use hot::{
+    HotError, HotStore, MemoryStore, Owner, QuarantineSize, Quarantined, Slot, StateKey, Stored,
+    StreamId, StreamName,
+};
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
@@ -351,9 +354,12 @@ impl World {
             let states = self.hot.states(slot).into_iter().map(strip).collect();
             let mut counters = self.hot.counters(slot).await.map_err(failed)?;
             counters.sort();
-            let aside = self.hot.quarantined(slot, hot::Cursor::START, 10_000);
-            let aside = aside.await.map_err(failed)?.into_iter();
-            let aside = aside.map(|it| (it.cursor.minor, it.payload)).collect();
+            let aside = self.hot.quarantined(slot, None, 10_000);
+            let aside = aside.await.map_err(failed)?;
+            let size = self.hot.quarantine_size(slot).await.map_err(failed)?;
+            if size != size_of(&aside) {
+                return Err(format!("{slot:?} counts {size:?} of {aside:?}"));
+            }
             let head = self.hot.head(slot).await.map_err(failed)?;
             everything.push(Everything {
                 slot,
@@ -393,5 +399,12 @@ struct Everything {
     seq: u64,
     states: Vec<(StateKey, Stored)>,
     counters: Vec<(Box<str>, i64)>,
-    aside: Vec<(u64, bytes::Bytes)>,
+    aside: Vec<Quarantined>,
+}
+
+fn size_of(entries: &[Quarantined]) -> QuarantineSize {
+    QuarantineSize {
+        records: entries.len() as u64,
+        bytes: entries.iter().map(|it| it.payload.len() as u64).sum(),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use activation_core::Counter;
-use hot::{HotStore, Slot, StreamId, StreamName};
+use hot::{HotStore, QuarantineSize, Slot, StreamId, StreamName};
 use kernel::Timestamp;
 use proto::activation::v1::ActivationStatus;
 
@@ -31,11 +31,11 @@ async fn nothing_waits(installation: &Installation) {
     for partition in installation.partitions().iter() {
         for owner in SERVICES {
             let slot = Slot { owner, partition };
-            let set_aside = store.quarantined_count(slot).await.unwrap_or(u64::MAX);
-            if set_aside > 0 {
+            let set_aside = store.quarantine_size(slot).await;
+            if !matches!(set_aside, Ok(size) if size == QuarantineSize::default()) {
                 violate(
                     installation,
-                    format!("{slot:?} set {set_aside} records aside"),
+                    format!("{slot:?} set records aside: {set_aside:?}"),
                 );
             }
             let waiting = store.outbox(slot, 0, 9).await.unwrap_or_default();

@@ -47,3 +47,5 @@ pub const PAGE_SIZE: usize = 20;
 pub const REDIRECTS: usize = 8;
 /// How long a caller is asked to wait where a stream is full.
 pub const FULL_RETRY: Duration = Duration::from_millis(500);
+/// How long a caller is asked to wait where a quarantine is full: an operator has to act.
+pub const QUARANTINE_RETRY: Duration = Duration::from_secs(10);

@@ -92,9 +92,10 @@ pub(crate) enum TickOutcome {
         /// When the first timer is due, on a wall clock.
         next_due: Option<Timestamp>,
     },
-    /// The reader of an output is behind, a target of the outbox is full, or a record finds no room in the quarantine: try
-    /// again in a moment.
+    /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
+    /// A record finds no room in the quarantine: try again on news, such as a command that makes room, or after a while.
+    Full,
     /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
     Unavailable(HotError),
     /// The partition is another's, or cannot be worked on: drop this worker.
@@ -285,8 +286,11 @@ impl<C: Core> Worker<C> {
     /// There is nothing to commit: tidies up, and says when to look again.
     async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
         self.trim(1).await?;
-        if held.any() || self.outbox_waits || !self.quarantine.stuck.is_empty() {
+        if held.any() || self.outbox_waits {
             return Ok(TickOutcome::Held);
+        }
+        if !self.quarantine.stuck.is_empty() {
+            return Ok(TickOutcome::Full);
         }
         let next_due = match self.config.time {
             TimeSource::Wall(_) => self.no_timer_before,

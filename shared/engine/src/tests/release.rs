@@ -275,7 +275,10 @@ async fn run(bench: &Bench, (fails_at, fault, crashes): (u64, Fault, bool)) -> (
                 return (seen, faulty.calls());
             }
             TickOutcome::Unavailable(_) if crashes => worker = None,
-            TickOutcome::Unavailable(_) | TickOutcome::Worked | TickOutcome::Held => {}
+            TickOutcome::Unavailable(_)
+            | TickOutcome::Worked
+            | TickOutcome::Held
+            | TickOutcome::Full => {}
             TickOutcome::Lost(error) => panic!("call {fails_at}: {error}"),
         }
     }
@@ -324,7 +327,7 @@ async fn a_full_quarantine_holds_what_it_cannot_take_until_there_is_room() {
         worker.hint(ALL_LANES);
         let mut outcomes = Vec::new();
         for _ in 0..4 {
-            outcomes.push(matches!(worker.tick().await, TickOutcome::Held));
+            outcomes.push(matches!(worker.tick().await, TickOutcome::Full));
         }
         assert_eq!(outcomes[1..], [true; 3], "it waits");
         assert_eq!(

@@ -23,7 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Reflection and validation need the custom options, which only this encoding keeps.
     let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice())?;
     let mut ours = compiler.file_descriptor_set();
-    // prost-build resolves the well-known types itself but must see them; the vendored rules generate nothing.
+    // prost-build resolves the well-known types itself but must see them; the vendored rules
+    // generate nothing.
     ours.file.retain(|file| {
         file.package().starts_with("happypath.") || file.package() == "google.protobuf"
     });
@@ -57,7 +58,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Stream records, stored states and the journal are neither validated nor shown by reflection, so they do without.
+/// Stream records, stored states and the journal are neither validated nor shown by reflection, so
+/// they do without.
 fn is_reflected(package: &str) -> bool {
     package.starts_with("happypath.")
         && package != "happypath.stream.v1"

@@ -4,7 +4,7 @@
 //! Backoff And Jitter, AWS 2015), so that what failed together does not come back together. The draw is a hash of the
 //! activation and the attempt, so that the same history gives the same waits on every machine.
 
-use kernel::{ActivationId, Duration};
+use kernel::{ActivationId, Duration, split_mix};
 
 use crate::limits;
 
@@ -35,21 +35,14 @@ pub fn lease(lapses: u32) -> Duration {
     Duration::from_millis(limits::LEASE.as_millis().saturating_mul(factor))
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014) over the parts of the name.
+/// Draws a number for a failure of an activation: SplitMix64 over the parts of its name.
 fn draw(id: ActivationId, failures: u32) -> u64 {
     let (high, low) = id.run.uuid().as_u64_pair();
     let mut state = high;
     for part in [low, u64::from(id.visit), u64::from(failures)] {
-        state = mix(state ^ part);
+        state = split_mix(state ^ part);
     }
     state
-}
-
-const fn mix(seed: u64) -> u64 {
-    let mut x = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]
@@ -77,6 +70,11 @@ mod tests {
             assert!(waits.iter().any(|wait| *wait > longest * 9 / 10));
             assert_eq!(waits[7], wait(id(7), failures, Duration::ZERO).as_millis());
         }
+    }
+
+    #[test]
+    fn a_draw_never_changes() {
+        assert_eq!(draw(id(7), 2), 0x16e6_39e2_c7aa_e6e3);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use kernel::PartitionCount;
 use messages::activation::v1 as api;
 
 use crate::channel::{self, Channel};
@@ -16,7 +15,6 @@ pub struct Definitions {
     channels: HashMap<Box<str>, Channel>,
     templates: Templates,
     policy: Policy,
-    partitions: PartitionCount,
 }
 
 /// The kinds of definition that activation owns.
@@ -57,12 +55,11 @@ pub struct Mistake {
 
 impl Definitions {
     /// Nothing published yet: the default policy, and no channel to send through.
-    pub fn empty(partitions: PartitionCount) -> Self {
+    pub fn empty() -> Self {
         Self {
             channels: HashMap::new(),
             templates: Templates::default(),
             policy: Policy::default(),
-            partitions,
         }
     }
 
@@ -71,12 +68,11 @@ impl Definitions {
     /// # Errors
     /// Every [`Mistake`] of every definition.
     pub fn compile<'a>(
-        partitions: PartitionCount,
         channels: impl IntoIterator<Item = &'a api::Channel>,
         templates: impl IntoIterator<Item = &'a api::Template>,
         policies: impl IntoIterator<Item = &'a api::Policy>,
     ) -> Result<Self, Vec<Mistake>> {
-        let mut all = Self::empty(partitions);
+        let mut all = Self::empty();
         let mut mistakes = Vec::new();
         for channel in channels {
             match channel::compile(channel) {
@@ -133,11 +129,6 @@ impl Definitions {
     pub const fn policy(&self) -> &Policy {
         &self.policy
     }
-
-    /// How many partitions there are.
-    pub const fn partitions(&self) -> PartitionCount {
-        self.partitions
-    }
 }
 
 #[cfg(test)]
@@ -156,7 +147,6 @@ mod tests {
             body: "x\ny {% macro m() %}".to_owned(),
         };
         let mistakes = Definitions::compile(
-            PartitionCount::DEFAULT,
             [&channel],
             [&template],
             [&api::Policy {

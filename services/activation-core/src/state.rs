@@ -2,7 +2,7 @@
 
 mod codec;
 
-use kernel::{ActivationId, CustomerId, Reason, Timestamp};
+use kernel::{ActivationId, Reason, Timestamp};
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::Action;
 
@@ -13,8 +13,6 @@ use crate::limits;
 /// One customer.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
-    /// The customer that this one was joined into; nothing else is kept then.
-    pub redirect: Option<CustomerId>,
     /// The last word on each purpose and channel.
     pub consents: Consents,
     /// The newest sends that count towards frequency caps.

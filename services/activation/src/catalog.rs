@@ -2,22 +2,12 @@
 
 use activation_core::{Definitions, Kind, Mistake};
 use definitions::{Catalog, Flaw, References, Versioned, key_of};
-use kernel::PartitionCount;
 use proto::definition::v1::definition::Kind as Defined;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Channels, templates and the policy.
 #[derive(Debug, Clone, Copy)]
-pub struct ActivationCatalog {
-    partitions: PartitionCount,
-}
-
-impl ActivationCatalog {
-    /// The catalog of an installation.
-    pub const fn new(partitions: PartitionCount) -> Self {
-        Self { partitions }
-    }
-}
+pub struct ActivationCatalog;
 
 impl Catalog for ActivationCatalog {
     type Compiled = Definitions;
@@ -48,7 +38,7 @@ impl Catalog for ActivationCatalog {
             Defined::Policy(policy) => Some(policy),
             _ => None,
         });
-        Definitions::compile(self.partitions, channels, templates, policies).map_err(|mistakes| {
+        Definitions::compile(channels, templates, policies).map_err(|mistakes| {
             mistakes
                 .into_iter()
                 .map(|mistake| flaw(all, &mistake))

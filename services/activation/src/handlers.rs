@@ -1,7 +1,7 @@
 //! The RPCs of `ActivationService`.
 
 use activation_core::template::{self, PreviewError, Values};
-use activation_core::{COUNTER_PREFIX, Counter};
+use activation_core::{ActivationCore, COUNTER_PREFIX, Counter};
 use bytes::Bytes;
 use engine::TimeSource;
 use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
@@ -12,9 +12,10 @@ use proto::activation::v1::activation_service_server::ActivationService;
 use proto::convert;
 use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
+use runtime::find_customer;
 use tonic::{Request, Response, Status};
 
-use crate::{customer, limits};
+use crate::limits;
 
 /// Serves `ActivationService`.
 #[derive(Debug, Clone)]
@@ -137,7 +138,8 @@ impl ActivationService for Handlers {
             limits::PAGE_SIZE,
         )?;
         let customer = customer_id(&request.customer_id)?;
-        let state = customer::load(self.hot.as_ref(), customer).await?;
+        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
+        let state = found.state.unwrap_or_default();
         let key = |activation: &activation_core::state::Activation| {
             activation.id.to_string().into_bytes()
         };
@@ -193,7 +195,8 @@ impl ActivationService for Handlers {
         let request = request.into_inner();
         validate(&request)?;
         let customer = customer_id(&request.customer_id)?;
-        let state = customer::load(self.hot.as_ref(), customer).await?;
+        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
+        let state = found.state.unwrap_or_default();
         Ok(Response::new(api::GetConsentResponse {
             consents: state
                 .consents

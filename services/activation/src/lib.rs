@@ -4,7 +4,6 @@
 //! makes the attempts, and the handlers answer questions. It knows nothing of journeys but their names.
 
 mod catalog;
-mod customer;
 pub mod deliverer;
 mod handlers;
 pub mod limits;

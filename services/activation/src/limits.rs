@@ -43,8 +43,6 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Activations on one page, unless the request says.
 pub const PAGE_SIZE: usize = 20;
-/// Redirects of merged customers that a read follows: merges flatten them, so more is damage.
-pub const REDIRECTS: usize = 8;
 /// How long a caller is asked to wait where a stream is full.
 pub const FULL_RETRY: Duration = Duration::from_millis(500);
 /// How long a caller is asked to wait where a quarantine is full: an operator has to act.

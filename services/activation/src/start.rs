@@ -44,7 +44,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
 }
 
 async fn start_parts(context: &Context) -> Result<Parts, StartError> {
-    let catalog = ActivationCatalog::new(context.partitions);
+    let catalog = ActivationCatalog;
     let store = context.load_definitions(NAME, catalog).await?;
     let deliverer = Deliverer::start(DelivererConfig::new(
         Arc::clone(&context.hot),

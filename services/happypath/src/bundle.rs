@@ -82,8 +82,8 @@ impl Bundle {
         Err(refused(&mistakes.into_iter().collect::<Vec<_>>()))
     }
 
-    /// Applies the bundle, one process after the other. Validate it first: then a process refuses only what changed in
-    /// between.
+    /// Applies the bundle, one process after the other. Validate it first: then a process refuses
+    /// only what changed in between.
     pub(crate) async fn apply(
         &self,
         connection: &Connection,
@@ -113,8 +113,8 @@ impl Bundle {
         Ok(applied)
     }
 
-    /// What a service said about definitions, in the words of the files; `places` are those of the request's
-    /// definitions in the bundle.
+    /// What a service said about definitions, in the words of the files; `places` are those of the
+    /// request's definitions in the bundle.
     fn mistakes_of(
         &self,
         status: Status,

@@ -10,7 +10,8 @@ use crate::commands;
 use crate::failure::{EXIT_CODES, Failure};
 use crate::output::remark;
 
-/// Knows where every customer is on their journey, and brings back the ones who leave the happy path.
+/// Knows where every customer is on their journey, and brings back the ones who leave the happy
+/// path.
 #[derive(Debug, Parser)]
 #[command(name = "happypath", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -38,7 +39,8 @@ enum Command {
     Track(commands::track::Args),
     /// Shows a customer: profile, segments, runs, timeline
     Customer(commands::customer::Args),
-    /// Shows the events of a customer or a partition, from the event log of a deployment that keeps one
+    /// Shows the events of a customer or a partition, from the event log of a deployment that keeps
+    /// one
     Events(commands::events::Args),
     /// Tells why a customer is in segments or not, and why journeys did what they did
     Explain(commands::explain::Args),

@@ -69,7 +69,8 @@ pub(crate) enum ServiceName {
 }
 
 impl ServiceName {
-    /// Every service, in the order in which definitions are applied: journeys refer to all the others.
+    /// Every service, in the order in which definitions are applied: journeys refer to all the
+    /// others.
     pub(crate) const ALL: [Self; 4] = [
         Self::Identity,
         Self::Segmentation,
@@ -170,8 +171,8 @@ impl Connection {
         Ok(PartitionServiceClient::new(self.channel(service)?))
     }
 
-    /// The partitions that the process of a service works on; where `of` is not empty, only those of the service that it
-    /// names.
+    /// The partitions that the process of a service works on; where `of` is not empty, only those
+    /// of the service that it names.
     pub(crate) async fn list_partitions(
         &self,
         process: ServiceName,

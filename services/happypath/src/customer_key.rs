@@ -1,4 +1,4 @@
-//! How a person names a customer on the command line: an id, or an identifier such as `user_id:u1`.
+//! Reads the name of a customer on the command line: an id, or an identifier such as `user_id:u1`.
 
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::{Customer, GetCustomerRequest, Identifier};

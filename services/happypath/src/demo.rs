@@ -1,4 +1,5 @@
-//! The demo: a year of real customers through all services, over the public gRPC API, on a virtual clock.
+//! The demo: a year of real customers through all services, over the public gRPC API, on a virtual
+//! clock.
 
 pub mod figures;
 pub mod history;
@@ -24,7 +25,8 @@ const DEFINITIONS: [(&str, &str); 4] = [
     ("4-journey.yaml", include_str!("../demo/4-journey.yaml")),
 ];
 
-/// How the demo's installation starts: private, on stream time, its stores under a folder.
+/// Returns the options of the demo's installation: private, on stream time, its stores under a
+/// folder.
 pub fn options(folder: &Path) -> dev::Options {
     dev::Options::private(folder.join("stores"))
         .with("clock", "stream")

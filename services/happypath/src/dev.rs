@@ -12,19 +12,20 @@ use crate::bundle::Bundle;
 use crate::client::Connection;
 use crate::failure::Failure;
 
-/// How to start.
+/// The way to start: stores, settings and the environment.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The folder of the embedded stores.
     pub folder: PathBuf,
-    /// What differs from the defaults.
+    /// Settings that differ from the defaults.
     pub flags: ConfigFlags,
-    /// Whether `HAPPYPATH_*` variables count.
+    /// Says that `HAPPYPATH_*` variables count.
     pub reads_environment: bool,
 }
 
 impl Options {
-    /// A private installation in a folder, on a free port, whatever the environment says: for the demo and for tests.
+    /// A private installation in a folder, on a free port, whatever the environment says: for the
+    /// demo and for tests.
     pub fn private(folder: impl AsRef<Path>) -> Self {
         Self {
             folder: folder.as_ref().to_path_buf(),
@@ -114,7 +115,8 @@ pub async fn start(mut config: Config) -> Result<Running, StartError> {
     })
 }
 
-/// Applies definitions from files and folders to services that run on one port, as `happypath apply` does.
+/// Applies definitions from files and folders to services that run on one port, as `happypath
+/// apply` does.
 ///
 /// # Errors
 /// [`Failure`] where a file cannot be read, or a service refuses.

@@ -1,4 +1,4 @@
-//! Why a command failed, in words for people, with the exit code that scripts read.
+//! The failure of a command, in words for people, with the exit code that scripts read.
 
 use std::error::Error as _;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use tonic::{Code, Status};
 
-/// What `--help` says about exit codes.
+/// The part of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -15,12 +15,12 @@ Exit codes:
   3  what was asked for is not there, or a store was created with other settings
   4  the service, or a store, cannot be reached";
 
-/// Why a command failed.
+/// The failure of a command.
 #[derive(Debug)]
 pub struct Failure {
     message: String,
     code: u8,
-    /// Why there was no connection, where that is what failed.
+    /// The cause where there was no connection; absent for other failures.
     no_connection: Option<String>,
 }
 
@@ -34,7 +34,7 @@ impl Failure {
         }
     }
 
-    /// What the user gave has mistakes; the message says what would be right.
+    /// Returns a failure by mistakes of the user; the message says what would be right.
     pub fn mistake(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -43,7 +43,8 @@ impl Failure {
         }
     }
 
-    /// A store was created with other settings, or holds what does not fit; the message says what to do.
+    /// A store was created with other settings, or holds what does not fit; the message says what
+    /// to do.
     pub(crate) fn mismatch(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -102,7 +103,7 @@ impl From<Status> for Failure {
     }
 }
 
-/// Why the transport failed, at its root; none where a service answered.
+/// Returns the root cause of a failed transport; `None` where a service answered.
 fn transport_cause(status: &Status) -> Option<String> {
     let mut cause = status.source()?;
     if !cause.is::<tonic::transport::Error>() {

@@ -1,7 +1,8 @@
 //! Imports of files: from lines to events, and from events to the services.
 //!
-//! A file is an ordered source: its name is the digest of its content, and the number of a line is the sequence of its
-//! event. So the services skip what they have, and an import can be repeated, or resumed, at any time.
+//! A file is an ordered source: its name is the digest of its content, and the number of a line is
+//! the sequence of its event. So the services skip what they have, and an import can be repeated,
+//! or resumed, at any time.
 
 mod bad_line;
 mod columns;

@@ -1,7 +1,7 @@
 //! The command line of Happypath, and all services in one process.
 //!
-//! Commands talk to services through the public gRPC API only, as any other client would; [`dev`] alone knows that
-//! services are crates.
+//! Commands talk to services through the public gRPC API only, as any other client would; [`dev`]
+//! alone knows that services are crates.
 
 mod bundle;
 mod cli;

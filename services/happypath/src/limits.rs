@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How long a single question may take: people would think that it hangs.
+/// The longest time of a single question: people would think that it hangs.
 pub const CALL_TIME: Duration = Duration::from_secs(30);
 /// Definitions in one request, as the contract allows.
 pub const DEFINITIONS_PER_REQUEST: usize = 500;
@@ -16,7 +16,7 @@ pub const LINE_BYTES: usize = 256 * 1024;
 pub const BATCHES_IN_FLIGHT: usize = 16;
 /// Bad lines that an import prints; more are counted only.
 pub const BAD_LINES_SHOWN: u64 = 100;
-/// How often an import opens its stream again without any progress before it gives up.
+/// Streams that an import opens without any progress before it gives up.
 pub const STREAM_ATTEMPTS: u32 = 8;
 /// The longest pause between two such attempts.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -24,7 +24,8 @@ pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub const PAGE_SIZE: u32 = 1_000;
 /// Partitions rebuilt at once: they wait for the database and for Redis in turn.
 pub(crate) const REBUILDS_AT_ONCE: usize = 8;
-/// How long a rebuild waits for another process that restores the same partition: longer than such a one counts as alive.
+/// The longest wait of a rebuild for another process that restores the same partition: longer than
+/// such a one counts as alive.
 pub(crate) const REBUILD_PATIENCE: Duration = Duration::from_secs(60);
-/// How often it looks.
+/// The pause between two looks.
 pub(crate) const REBUILD_PAUSE: Duration = Duration::from_millis(500);

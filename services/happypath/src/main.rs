@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Many small allocations by several threads are what this program does all day; this allocator is made for them.
+/// Many small allocations by several threads are what this program does all day; this allocator is
+/// made for them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

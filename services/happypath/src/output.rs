@@ -1,4 +1,4 @@
-//! What commands print: tables for people, JSON for programs.
+//! Prints answers of commands: tables for people, JSON for programs.
 
 use std::io::{ErrorKind, Write};
 
@@ -64,7 +64,8 @@ fn json_with(message: &DynamicMessage, skip_empty: bool) -> Result<Value, Failur
     Ok(json)
 }
 
-/// Writes whole numbers as such: 4 and not 4.0. Answers nest no deeper than the contracts and events allow.
+/// Writes whole numbers as such: 4 and not 4.0. Answers nest no deeper than the contracts and
+/// events allow.
 fn shorten_numbers(json: &mut Value) {
     /// Beyond this, not every whole number is a double.
     const MOST: f64 = 9_007_199_254_740_992.0;

@@ -20,7 +20,8 @@ pub(crate) fn now() -> Timestamp {
     proto::convert::timestamp(kernel::Timestamp::from_millis(now.as_millisecond()))
 }
 
-/// Reads an instant: RFC 3339, a date or a date and time in UTC, or a number of seconds or milliseconds since 1970.
+/// Reads an instant: RFC 3339, a date or a date and time in UTC, or a number of seconds or
+/// milliseconds since 1970.
 pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let instant = text

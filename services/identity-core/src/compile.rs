@@ -1,102 +1,91 @@
 //! From definitions of namespaces to what screening and planning use.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use decision::{Mistake, Mistakes, Names, Source};
+use messages::definition::v1::definition::Kind;
 use messages::identity::v1;
 
 use crate::blocked::unquote;
 use crate::limits::{IDENTIFIERS_PER_CUSTOMER, NAMESPACES};
 use crate::namespace::{Namespace, Namespaces, Normalizer};
 
-/// What is wrong with a definition, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
-    /// Which of the definitions, from 0.
-    pub index: usize,
-    /// The field at fault.
-    pub field: &'static str,
-    /// What is wrong, and what would be right.
-    pub description: String,
+impl Namespaces {
+    /// Compiles the namespaces of an installation; none at all gives the default ones.
+    ///
+    /// # Errors
+    /// Every [`Mistake`] of every definition, in their order.
+    pub fn compile(sources: &[Source<'_>], _names: &Names) -> Result<Self, Vec<Mistake>> {
+        let mut found = Vec::new();
+        let mut namespaces = Vec::new();
+        let mut names: HashSet<&str> = HashSet::new();
+        let mut priorities: HashMap<u32, &str> = HashMap::new();
+        for (place, source) in sources.iter().enumerate() {
+            let Kind::Namespace(definition) = source.kind else {
+                continue;
+            };
+            let mut mistakes = Mistakes::new(place);
+            if names.len() >= NAMESPACES {
+                let message =
+                    format!("one namespace too many: at most {NAMESPACES} can be defined");
+                mistakes.add("name", message);
+            }
+            if !names.insert(&definition.name) {
+                mistakes.add("name", format!("`{}` is defined twice", definition.name));
+            }
+            check_priority(definition, &mut priorities, &mut mistakes);
+            namespaces.extend(namespace(definition, &mut mistakes));
+            found.extend(mistakes.into_vec());
+        }
+        match (found.is_empty(), namespaces.is_empty()) {
+            (false, _) => Err(found),
+            (true, true) => Ok(Self::default()),
+            (true, false) => Ok(Self::new(namespaces)),
+        }
+    }
 }
 
-/// Compiles the namespaces of an installation; none at all gives the default ones.
-///
-/// # Errors
-/// Every [`Mistake`] at once.
-pub fn compile(definitions: &[v1::Namespace]) -> Result<Namespaces, Vec<Mistake>> {
-    if definitions.is_empty() {
-        return Ok(Namespaces::default());
+fn check_priority<'a>(
+    definition: &'a v1::Namespace,
+    priorities: &mut HashMap<u32, &'a str>,
+    mistakes: &mut Mistakes,
+) {
+    let priority = definition.priority;
+    if !(1..=1_000).contains(&priority) {
+        mistakes.add("priority", "expected 1 to 1000; 1 is kept longest");
+    } else if let Some(other) = priorities.insert(priority, &definition.name) {
+        let message =
+            format!("{priority} is the priority of `{other}` too; each namespace needs its own");
+        mistakes.add("priority", message);
     }
-    let mut mistakes = Vec::new();
-    let mut names = HashMap::new();
-    let mut priorities: HashMap<u32, &str> = HashMap::new();
-    let mut namespaces = Vec::with_capacity(definitions.len());
-    for (index, definition) in definitions.iter().enumerate() {
-        let mut wrong = |field, description| {
-            mistakes.push(Mistake {
-                index,
-                field,
-                description,
-            });
-        };
-        if index >= NAMESPACES {
-            wrong(
-                "name",
-                format!("one namespace too many: at most {NAMESPACES} can be defined"),
-            );
-        }
-        if names.insert(definition.name.as_str(), index).is_some() {
-            wrong("name", format!("`{}` is defined twice", definition.name));
-        }
-        if !(1..=1_000).contains(&definition.priority) {
-            wrong(
-                "priority",
-                "expected 1 to 1000; 1 is kept longest".to_owned(),
-            );
-        } else if let Some(other) = priorities.insert(definition.priority, &definition.name) {
-            wrong(
-                "priority",
-                format!(
-                    "{} is the priority of `{other}` too; each namespace needs its own",
-                    definition.priority
-                ),
-            );
-        }
-        if !(1..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
-            wrong(
-                "limit",
-                format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values a customer"),
-            );
-        }
-        let normalizer = match v1::Normalizer::try_from(definition.normalizer) {
-            Ok(v1::Normalizer::Unspecified | v1::Normalizer::Trim) => Normalizer::Trim,
-            Ok(v1::Normalizer::Lowercase) => Normalizer::Lowercase,
-            Ok(v1::Normalizer::Email) => Normalizer::Email,
-            Err(_) => {
-                wrong(
-                    "normalizer",
-                    "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE or NORMALIZER_EMAIL".to_owned(),
-                );
-                continue;
-            }
-        };
-        namespaces.push(Namespace {
-            name: definition.name.as_str().into(),
-            priority: definition.priority,
-            limit: definition.limit,
-            normalizer,
-            blocked: definition
-                .blocked_values
-                .iter()
-                .map(|value| unquote(value).to_lowercase().into_boxed_str())
-                .collect(),
-        });
+}
+
+fn namespace(definition: &v1::Namespace, mistakes: &mut Mistakes) -> Option<Namespace> {
+    if !(1..=IDENTIFIERS_PER_CUSTOMER).contains(&definition.limit) {
+        let message = format!("expected 1 to {IDENTIFIERS_PER_CUSTOMER} values a customer");
+        mistakes.add("limit", message);
     }
-    if mistakes.is_empty() {
-        Ok(Namespaces::new(namespaces))
-    } else {
-        Err(mistakes)
-    }
+    let normalizer = match v1::Normalizer::try_from(definition.normalizer) {
+        Ok(v1::Normalizer::Unspecified | v1::Normalizer::Trim) => Normalizer::Trim,
+        Ok(v1::Normalizer::Lowercase) => Normalizer::Lowercase,
+        Ok(v1::Normalizer::Email) => Normalizer::Email,
+        Err(_) => {
+            let message = "expected NORMALIZER_TRIM, NORMALIZER_LOWERCASE or NORMALIZER_EMAIL";
+            mistakes.add("normalizer", message);
+            return None;
+        }
+    };
+    Some(Namespace {
+        name: definition.name.as_str().into(),
+        priority: definition.priority,
+        limit: definition.limit,
+        normalizer,
+        blocked: definition
+            .blocked_values
+            .iter()
+            .map(|value| unquote(value).to_lowercase().into_boxed_str())
+            .collect(),
+    })
 }
 
 #[cfg(test)]
@@ -112,11 +101,23 @@ mod tests {
         }
     }
 
+    fn compile(definitions: &[v1::Namespace]) -> Result<Namespaces, Vec<Mistake>> {
+        let kinds: Vec<Kind> = definitions.iter().cloned().map(Kind::Namespace).collect();
+        let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+        Namespaces::compile(&sources, &Names::default())
+    }
+
     fn check(definitions: &[v1::Namespace], expected: &[(usize, &str, &str)]) {
         let mistakes = compile(definitions).expect_err("a mistake");
         let seen: Vec<_> = mistakes
             .iter()
-            .map(|mistake| (mistake.index, mistake.field, mistake.description.as_str()))
+            .map(|mistake| {
+                (
+                    mistake.source,
+                    mistake.path.as_str(),
+                    mistake.message.as_str(),
+                )
+            })
             .collect();
         assert_eq!(seen, expected);
     }

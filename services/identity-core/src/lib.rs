@@ -12,7 +12,6 @@ mod overlay;
 mod plan;
 mod screen;
 
-pub use compile::{Mistake, compile};
 pub use customer::{CustomerView, Identifier};
 pub use namespace::{MalformedValue, Namespace, Namespaces, Normalizer};
 pub use overlay::{Changes, CustomerChange, Merge, NewFragment, Overlay, Resolution, UnknownView};

@@ -5,12 +5,13 @@ mod properties;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use decision::{Names, Source};
 use kernel::{CustomerId, FragmentId, Timestamp};
+use messages::definition::v1::definition::Kind;
 use messages::identity::v1;
 
 use crate::{
-    Changes, CustomerView, Identifier, Namespaces, Overlay, Resolution, compile, limits,
-    plan_merge, screen,
+    Changes, CustomerView, Identifier, Namespaces, Overlay, Resolution, limits, plan_merge, screen,
 };
 
 /// All customers there are, as the service's tables would hold them.
@@ -193,7 +194,7 @@ fn uuid(number: usize) -> uuid::Uuid {
 
 /// Namespaces of these names and limits, the first of the highest priority.
 fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
-    let definitions: Vec<_> = limits
+    let kinds: Vec<Kind> = limits
         .iter()
         .zip(1..)
         .map(|((name, limit), priority)| v1::Namespace {
@@ -202,6 +203,8 @@ fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
             limit: *limit,
             ..Default::default()
         })
+        .map(Kind::Namespace)
         .collect();
-    compile(&definitions).expect("namespaces")
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    Namespaces::compile(&sources, &Names::default()).expect("namespaces")
 }

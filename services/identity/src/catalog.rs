@@ -1,8 +1,7 @@
 //! The kind of definition that identity owns, and what it makes of it.
 
 use definitions::{Catalog, Flaw, References, Versioned};
-use identity_core::{Namespaces, compile};
-use proto::definition::v1::definition::Kind;
+use identity_core::Namespaces;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Compiles namespaces.
@@ -19,24 +18,8 @@ impl Catalog for NamespaceCatalog {
     fn compile(
         &self,
         all: &[Versioned<Definition>],
-        _references: &References,
+        references: &References,
     ) -> Result<Namespaces, Vec<Flaw>> {
-        let (places, namespaces): (Vec<usize>, Vec<_>) = all
-            .iter()
-            .enumerate()
-            .filter_map(|(place, stored)| match &stored.value.kind {
-                Some(Kind::Namespace(namespace)) => Some((place, namespace.clone())),
-                _ => None,
-            })
-            .unzip();
-        compile(&namespaces).map_err(|mistakes| {
-            mistakes
-                .into_iter()
-                .map(|mistake| {
-                    let field = format!("namespace.{}", mistake.field);
-                    Flaw::new(places[mistake.index], field, mistake.description)
-                })
-                .collect()
-        })
+        definitions::compile(all, references, Namespaces::compile)
     }
 }

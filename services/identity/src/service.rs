@@ -22,7 +22,7 @@ use crate::ingest::Intake;
 use crate::metrics::IngestMetrics;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
-use crate::store::{IdentityStore, migrations};
+use crate::store::{IdentityStore, MIGRATIONS};
 
 /// The name of the service, and of its migrations.
 const NAME: &str = "identity";
@@ -50,7 +50,7 @@ impl Identity {
     /// # Errors
     /// [`storage::StorageError`] where the database does not answer.
     pub async fn open(self) -> Result<Arc<Intake>, storage::StorageError> {
-        self.database.migrate(NAME, migrations()).await?;
+        self.database.migrate(NAME, MIGRATIONS).await?;
         let store = IdentityStore::new(self.database);
         let start = store.virtual_time().await?;
         Ok(Arc::new(Intake {

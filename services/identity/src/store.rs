@@ -20,7 +20,7 @@ use storage::Database;
 
 pub use commit::{Cause, CommitError, Committed};
 pub use merges::MergeRecord;
-pub use migration::migrations;
+pub use migration::MIGRATIONS;
 
 /// The tables of identity.
 #[derive(Debug, Clone)]

@@ -1,9 +1,9 @@
 //! The core as the engine runs it.
 
 use bytes::Bytes;
-use decision::{Core, Effects, Input, Outcome, Poison, Step};
-use kernel::{CustomerId, Owner, StreamName, Timestamp};
-use messages::stream::v1::{Carried, Home, Record, record::Body};
+use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
+use kernel::{Owner, StreamName};
+use messages::stream::v1::record::Body;
 
 use crate::codec;
 use crate::definition::Definitions;
@@ -23,6 +23,7 @@ impl Core for JourneyCore {
         &[(StreamName::Facts, Some(StreamName::FactsBulk))];
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Actions, StreamName::ActionsBulk));
+    const HOME: Home = Home::Journey;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -38,68 +39,36 @@ impl Core for JourneyCore {
         input: Input<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        let (customer, now) = (step.customer, step.now);
+        let mut pass = Pass::new(definitions, state, step);
         match input {
-            Input::Record(record) => {
-                take_record(definitions, state, customer, record, now, step.effects)
-            }
-            Input::Timer { .. } => {
-                let mut pass = Pass::new(definitions, customer, state, step.effects, now);
-                pass.take_timer();
-                Ok(pass.finish())
-            }
+            Input::Record(record) => match &record.body {
+                Some(Body::Fact(fact)) => pass.take_fact(fact),
+                _ => return Err(Poison::new("journeys take facts only")),
+            },
+            Input::Timer { .. } => pass.take_timer(),
         }
+        Ok(pass.finish())
     }
-}
 
-fn take_record(
-    definitions: &Definitions,
-    state: &mut State,
-    customer: CustomerId,
-    record: &Record,
-    now: Timestamp,
-    effects: &mut Effects,
-) -> Result<Outcome, Poison> {
-    let Some(body) = record.body.as_ref() else {
-        return Err(Poison::new("the record has no body"));
-    };
-    if let Body::Carried(_) = body {
-        effects.emit(record.clone());
-        return Ok(Outcome::Unchanged);
+    fn take_leave(
+        definitions: &Definitions,
+        state: &mut State,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        state
+            .known
+            .then(|| Pass::new(definitions, state, step).take_leave())
     }
-    if let Some(survivor) = state.redirect {
-        // A second word on the merge says nothing new; all else follows the customer.
-        if !matches!(body, Body::Merged(_)) {
-            let mut record = record.clone();
-            record.customer_id = Bytes::copy_from_slice(survivor.as_bytes());
-            effects.emit(carried(customer, record));
-        }
-        return Ok(Outcome::Unchanged);
-    }
-    let mut pass = Pass::new(definitions, customer, state, effects, now);
-    pass.caused_by(record);
-    match body {
-        Body::Fact(fact) => pass.take_fact(fact),
-        Body::Merged(merged) => pass.take_merge(&merged.into_customer_id)?,
-        Body::Moved(moved) => pass.take_moved(&moved.state)?,
-        _ => {
-            return Err(Poison::new(
-                "journeys read facts, merges and moved states only",
-            ));
-        }
-    }
-    Ok(pass.finish())
-}
 
-/// A record for the survivor of a merge, on the way that leads to it: behind what activation sends there itself.
-pub(crate) fn carried(from: CustomerId, record: Record) -> Record {
-    Record {
-        customer_id: Bytes::copy_from_slice(from.as_bytes()),
-        time_ms: record.time_ms,
-        trace_parent: record.trace_parent.clone(),
-        body: Some(Body::Carried(Box::new(Carried {
-            home: Home::Journey.into(),
-            record: Some(Box::new(record)),
-        }))),
+    fn fold_in(
+        definitions: &Definitions,
+        state: &mut State,
+        moved: Moved<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let other = codec::decode(moved.state)?;
+        let mut pass = Pass::new(definitions, state, step);
+        pass.fold_in(other);
+        Ok(pass.finish())
     }
 }

@@ -5,7 +5,6 @@
 
 mod catalog;
 mod compile;
-mod fault;
 mod graph;
 mod happy_path;
 mod journey;
@@ -22,9 +21,6 @@ use kernel::Duration;
 use messages::journey::v1::{Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
-pub use compile::{Source, compile};
-pub use fault::Fault;
-pub use names::Names;
 pub use outline::StepOutline;
 
 use crate::state::Name;

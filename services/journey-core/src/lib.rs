@@ -14,4 +14,4 @@ mod run_id;
 pub mod state;
 
 pub use self::core::JourneyCore;
-pub use definition::{Definitions, Fault, Names, Source, StepOutline, compile};
+pub use definition::{Definitions, StepOutline};

@@ -14,9 +14,9 @@ mod progress;
 mod run;
 mod walk;
 
-use decision::{Effects, Outcome};
+use decision::{Effects, Outcome, Step};
 use kernel::{CustomerId, Timestamp};
-use messages::stream::v1::{Fact, Record};
+use messages::stream::v1::Fact;
 
 use crate::counter::Counter;
 use crate::definition::Definitions;
@@ -30,41 +30,33 @@ pub(crate) struct Pass<'a> {
     state: &'a mut State,
     effects: &'a mut Effects,
     now: Timestamp,
-    /// The time of the cause: of the event, or now.
+    /// The time of the cause: of the record, or now where time alone is the cause.
     since: Timestamp,
     trace_parent: String,
     changed: bool,
 }
 
 impl<'a> Pass<'a> {
-    /// Begins a pass that time alone causes.
+    /// Begins a pass. What claims to come from the future is taken to happen now; no earlier than what happened already,
+    /// though, where the clock of the machine that worked here before was ahead of this one's.
     pub(crate) fn new(
         definitions: &'a Definitions,
-        customer: CustomerId,
         state: &'a mut State,
-        effects: &'a mut Effects,
-        now: Timestamp,
+        step: &'a mut Step<'_>,
     ) -> Self {
         let changed = !state.known;
         state.known = true;
+        let latest = state.latest().map_or(step.now, |at| at.max(step.now));
         Self {
             definitions,
-            customer,
+            customer: step.customer,
             state,
-            effects,
-            now,
-            since: now,
-            trace_parent: String::new(),
+            effects: &mut *step.effects,
+            now: step.now,
+            since: step.time.min(latest),
+            trace_parent: step.trace_parent.to_owned(),
             changed,
         }
-    }
-
-    /// Makes a record the cause. What claims to come from the future is taken to happen now; no earlier than what happened
-    /// already, though, where the clock of the machine that worked here before was ahead of this one's.
-    pub(crate) fn caused_by(&mut self, record: &Record) {
-        let now = self.state.latest().map_or(self.now, |at| at.max(self.now));
-        self.since = Timestamp::from_millis(record.time_ms).min(now);
-        self.trace_parent.clone_from(&record.trace_parent);
     }
 
     /// Takes a fact.
@@ -92,6 +84,12 @@ impl<'a> Pass<'a> {
 
     /// Takes a due timer, which may be stale: then it is set again.
     pub(crate) fn take_timer(&mut self) {
+        self.since = self.now;
+        self.catch_up();
+    }
+
+    /// Does what is due, by the definitions in force.
+    fn catch_up(&mut self) {
         self.changed = true;
         self.drop_undefined();
         self.fire_due(self.now);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use kernel::{CustomerId, Properties, Reason, RunId, Timestamp};
+use kernel::{Properties, Reason, RunId, Timestamp};
 use messages::journey::v1::{DeviationKind, RunOutcome};
 
 /// A shared name.
@@ -17,8 +17,6 @@ pub type Name = Arc<str>;
 pub struct State {
     /// Whether anything of the customer was ever processed.
     pub known: bool,
-    /// The customer that this one was joined into; nothing else is kept then.
-    pub redirect: Option<CustomerId>,
     /// The traits, as facts told them.
     pub traits: Arc<Properties>,
     /// The segments that the customer is in, sorted.
@@ -192,15 +190,6 @@ impl State {
         let progress = self.progress.iter();
         let passages = progress.flat_map(|own| own.passages.iter().map(|passage| passage.time));
         runs.chain(positions).chain(passages).max()
-    }
-
-    /// The state of a customer who was joined into another.
-    pub fn redirect_to(customer: CustomerId) -> Self {
-        Self {
-            known: true,
-            redirect: Some(customer),
-            ..Self::default()
-        }
     }
 
     /// Whether the customer is in a segment.

@@ -1,10 +1,7 @@
 //! The kinds of definition that the journey service owns, and what it makes of them.
 
-use std::collections::BTreeSet;
-
 use definitions::{Catalog, Flaw, References, Versioned};
-use journey_core::{Definitions, Names, Source};
-use proto::definition::v1::definition::Kind;
+use journey_core::Definitions;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Compiles maps, happy paths and journeys.
@@ -40,48 +37,7 @@ impl Catalog for JourneyCatalog {
         all: &[Versioned<Definition>],
         references: &References,
     ) -> Result<Definitions, Vec<Flaw>> {
-        let names = Names {
-            segments: known(references, DefinitionKind::Segment),
-            channels: known(references, DefinitionKind::Channel),
-            templates: known(references, DefinitionKind::Template),
-        };
-        let places: Vec<usize> = (0..all.len())
-            .filter(|place| all[*place].value.kind.is_some())
-            .collect();
-        let sources: Vec<Source<'_>> = all
-            .iter()
-            .filter_map(|stored| {
-                Some(Source {
-                    kind: stored.value.kind.as_ref()?,
-                    version: stored.version,
-                    is_current: !stored.is_superseded,
-                })
-            })
-            .collect();
-        journey_core::compile(&sources, &names).map_err(|faults| {
-            faults
-                .into_iter()
-                .map(|fault| {
-                    let word = word(sources[fault.source].kind);
-                    let field = format!("{word}.{}", fault.path);
-                    Flaw::new(places[fault.source], field, fault.message)
-                })
-                .collect()
-        })
-    }
-}
-
-/// The names of a kind, where anything is known of it: no name is empty, so an unknown kind is one that has that.
-fn known(references: &References, kind: DefinitionKind) -> Option<BTreeSet<String>> {
-    (!references.has(kind, "")).then(|| references.names(kind).map(str::to_owned).collect())
-}
-
-const fn word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::JourneyMap(_) => "journey_map",
-        Kind::HappyPath(_) => "happy_path",
-        Kind::Journey(_) => "journey",
-        _ => "definition",
+        definitions::compile(all, references, Definitions::compile)
     }
 }
 
@@ -89,6 +45,7 @@ const fn word(kind: &Kind) -> &'static str {
 mod tests {
     use super::*;
     use kernel::Timestamp;
+    use proto::definition::v1::definition::Kind;
     use proto::journey::v1 as api;
 
     fn stored(name: &str, segment: &str, is_superseded: bool) -> Versioned<Definition> {

@@ -4,7 +4,6 @@
 //! What happens to a customer is decided in `journey-core`; whether something may be sent, in activation.
 
 mod catalog;
-pub mod limits;
 mod rpc;
 mod start;
 

@@ -8,10 +8,8 @@ mod map_flow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use decision::Core as _;
-
 use engine::counters;
-use hot::{Owner, SharedHotStore, Slot, StateKey};
+use hot::{Owner, SharedHotStore};
 use journey_core::counter::Counter;
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
@@ -22,10 +20,9 @@ use proto::journey::v1::{
     GetMapFlowRequest, GetMapFlowResponse, MeasureHappyPathRequest, MeasureHappyPathResponse,
 };
 use rpc::{ErrorReason, Failure, Violation, validate};
+use runtime::find_customer;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
-
-use crate::limits;
 
 /// Answers where customers are, how they flow, and where they leave the happy path.
 #[derive(Debug, Clone)]
@@ -52,30 +49,16 @@ impl JourneyRpc {
 
     /// The state of a customer, or of the one that it was joined into, and whose it is.
     async fn find_state(&self, customer: CustomerId) -> Result<(CustomerId, State), Failure> {
-        let mut current = customer;
-        for _ in 0..limits::REDIRECTS {
-            let slot = Slot {
-                owner: Owner::Journey,
-                partition: self.hot.partition_count().partition_of(current.fragment()),
-            };
-            let keys = [StateKey::copy_from_slice(current.as_bytes())];
-            let loaded = self.hot.load(slot, &keys).await;
-            let loaded = loaded.map_err(Failure::store_unavailable)?;
-            let Some(stored) = loaded.into_iter().next().flatten() else {
-                break;
-            };
-            let state = JourneyCore::decode(&stored.value).map_err(Failure::internal)?;
-            match state.redirect {
-                Some(survivor) => current = survivor,
-                None => return Ok((current, state)),
-            }
-        }
-        let text = customer.to_string();
-        Err(Failure::not_found(
-            ErrorReason::ProfileNotFound,
-            "journey state of customer",
-            &text,
-        ))
+        let found = find_customer::<JourneyCore>(self.hot.as_ref(), customer).await?;
+        let state = found.state.ok_or_else(|| {
+            let text = customer.to_string();
+            Failure::not_found(
+                ErrorReason::ProfileNotFound,
+                "journey state of customer",
+                &text,
+            )
+        })?;
+        Ok((found.customer, state))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use decision::Poison;
-use kernel::{CustomerId, Timestamp, Value};
+use kernel::{Timestamp, Value};
 use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
@@ -16,10 +16,6 @@ use crate::state::{Membership, RecentEvent, State};
 /// Writes a state.
 pub(crate) fn encode(state: &State) -> Bytes {
     let message = stored::State {
-        redirect_customer_id: state
-            .redirect
-            .map(|customer| customer.as_bytes().to_vec().into())
-            .unwrap_or_default(),
         traits: state.traits.0.iter().map(write_trait).collect(),
         pasts: state.pasts.iter().map(|past| write_past(past)).collect(),
         memberships: state.memberships.iter().map(write_membership).collect(),
@@ -43,16 +39,8 @@ pub(crate) fn encode(state: &State) -> Bytes {
 pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
     let message = stored::State::decode(bytes)
         .map_err(|error| Poison::new(format!("the state cannot be read: {error}")))?;
-    let redirect = match message.redirect_customer_id.as_ref() {
-        [] => None,
-        bytes => Some(
-            CustomerId::try_from_bytes(bytes)
-                .map_err(|error| Poison::new(format!("the state cannot be read: {error}")))?,
-        ),
-    };
     let dues = message.due_segments.into_iter().zip(message.due_times_ms);
     Ok(State {
-        redirect,
         traits: Arc::new(Traits(
             message.traits.into_iter().filter_map(read_trait).collect(),
         )),

@@ -1,7 +1,7 @@
 //! One step: an event, a due timer, or a merge of one customer.
 
 use bytes::Bytes;
-use decision::{Core, Effects, Input, Outcome, Poison, Step};
+use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
 use kernel::{Owner, StreamName};
 use kernel::{Properties, Timestamp};
 use messages::convert;
@@ -31,6 +31,7 @@ impl Core for SegmentationCore {
         &[(StreamName::Events, Some(StreamName::EventsBulk))];
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Facts, StreamName::FactsBulk));
+    const HOME: Home = Home::Segmentation;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -47,22 +48,35 @@ impl Core for SegmentationCore {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let key = step.key;
-        let pass = &mut Pass {
-            definitions,
-            state,
-            now: step.now,
-            effects: &mut *step.effects,
-        };
+        let mut pass = Pass::of(definitions, state, step);
         match input {
             Input::Timer { due_time } => Ok(pass.timer(key, due_time)),
             Input::Record(record) => match &record.body {
-                Some(Body::Merged(merged)) => merge::merged(pass, key, record, merged),
-                _ if pass.state.redirect.is_some() => Ok(merge::pass_on(pass, key, record)),
                 Some(Body::Event(event)) => Ok(pass.event(key, record, event)),
-                Some(Body::Moved(moved)) => merge::moved(pass, key, record, moved),
-                _ => Err(Poison::new("the record is neither an event nor a merge")),
+                _ => Err(Poison::new("segmentation takes events only")),
             },
         }
+    }
+
+    fn take_leave(
+        definitions: &Definitions,
+        state: &mut State,
+        step: &mut Step<'_>,
+    ) -> Option<Bytes> {
+        let (key, time) = (step.key, step.time);
+        merge::take_leave(Pass::of(definitions, state, step), key, time)
+    }
+
+    fn fold_in(
+        definitions: &Definitions,
+        state: &mut State,
+        moved: Moved<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let (key, time) = (step.key, step.time);
+        let other = codec::decode(moved.state)?;
+        let pass = Pass::of(definitions, state, step);
+        Ok(merge::fold_in(pass, key, time, &other))
     }
 }
 
@@ -74,13 +88,22 @@ pub(crate) struct Pass<'a> {
     pub(crate) effects: &'a mut Effects,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn of(definitions: &'a Definitions, state: &'a mut State, step: &'a mut Step<'_>) -> Self {
+        Self {
+            definitions,
+            state,
+            now: step.now,
+            effects: &mut *step.effects,
+        }
+    }
+
     fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Outcome {
-        if self.state.redirect.is_some() || !self.state.is_known() {
+        if !self.state.is_known() {
             return Outcome::Unchanged;
         }
-        self.catch_up(key, due_time.min(self.now), "");
-        self.advance(key, self.now, "");
+        self.catch_up(key, due_time.min(self.now));
+        self.advance(key, self.now);
         self.keep()
     }
 
@@ -95,8 +118,8 @@ impl Pass<'_> {
         if is_new {
             self.state.fingerprint = self.definitions.fingerprint;
         } else {
-            self.catch_up(key, at, &record.trace_parent);
-            self.advance(key, at, &record.trace_parent);
+            self.catch_up(key, at);
+            self.advance(key, at);
         }
         let mut work = Worklist::new(self.definitions);
         self.learn(event, time, at, &mut work);
@@ -108,14 +131,14 @@ impl Pass<'_> {
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,
-            trace_parent: record.trace_parent.clone(),
             body: Some(Body::Fact(Fact {
                 event: Some(event.clone()),
                 changes,
                 profile: None,
             })),
+            ..Record::default()
         });
-        self.advance(key, self.now, &record.trace_parent);
+        self.advance(key, self.now);
         self.keep()
     }
 
@@ -170,7 +193,7 @@ impl Pass<'_> {
     }
 
     /// Decides everything anew where the definitions changed since the last time.
-    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp, trace_parent: &str) {
+    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp) {
         if self.state.fingerprint == self.definitions.fingerprint {
             return;
         }
@@ -196,11 +219,11 @@ impl Pass<'_> {
             self.effects,
         ));
         self.state.clock = Some(at);
-        self.emit_changes(key, at, trace_parent, changes);
+        self.emit_changes(key, at, changes);
     }
 
     /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
-    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp, trace_parent: &str) {
+    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp) {
         for _ in 0..limits::INSTANTS_PER_STEP {
             let Some(due) = self.state.next_due().filter(|due| *due <= until) else {
                 return;
@@ -218,41 +241,29 @@ impl Pass<'_> {
                 self.effects,
             );
             self.state.clock = Some(at);
-            self.emit_changes(key, at, trace_parent, changes);
+            self.emit_changes(key, at, changes);
         }
     }
 
     /// Tells downstream what changed without an event.
-    pub(crate) fn emit_changes(
-        &mut self,
-        key: &Bytes,
-        at: Timestamp,
-        trace_parent: &str,
-        changes: Vec<SegmentChange>,
-    ) {
+    pub(crate) fn emit_changes(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
         if changes.is_empty() {
             return;
         }
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: at.as_millis(),
-            trace_parent: trace_parent.to_owned(),
             body: Some(Body::Fact(Fact {
                 event: None,
                 changes,
                 profile: None,
             })),
+            ..Record::default()
         });
     }
 
     /// Tells downstream everything that is known of the customer, and what of it changed.
-    pub(crate) fn emit_profile(
-        &mut self,
-        key: &Bytes,
-        at: Timestamp,
-        trace_parent: &str,
-        changes: Vec<SegmentChange>,
-    ) {
+    pub(crate) fn emit_profile(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
         let traits = self.state.traits.0.iter().map(|known| NamedValue {
             name: known.name.to_string(),
             value: Some(convert::stream_value(&known.value)),
@@ -275,12 +286,12 @@ impl Pass<'_> {
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: at.as_millis(),
-            trace_parent: trace_parent.to_owned(),
             body: Some(Body::Fact(Fact {
                 event: None,
                 changes,
                 profile: Some(profile),
             })),
+            ..Record::default()
         });
     }
 

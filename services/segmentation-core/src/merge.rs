@@ -1,14 +1,10 @@
-//! Merges: the state of the customer that was joined moves to the survivor, and what comes later follows it.
-//!
-//! Both go the way of the facts, through the services that read them, and come to the survivor from the last of these: so
-//! what the survivor's segments tell of the merge finds there what those services knew of the customer.
+//! Merges: what is known of a customer goes to the survivor, and becomes part of what is known there.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Outcome, Poison};
-use kernel::{CustomerId, Timestamp};
-use messages::stream::v1::{Carried, CustomerMerged, Home, Record, StateMoved, record::Body};
+use decision::Outcome;
+use kernel::Timestamp;
 
 use crate::codec;
 use crate::core::Pass;
@@ -18,68 +14,30 @@ use crate::limits;
 use crate::past::{Column, Past};
 use crate::state::State;
 
-/// Takes the word that this customer was joined into another.
-pub(crate) fn merged(
-    pass: &mut Pass<'_>,
-    key: &Bytes,
-    record: &Record,
-    merged: &CustomerMerged,
-) -> Result<Outcome, Poison> {
-    let into = customer_id(&merged.into_customer_id)?;
-    if into.as_bytes() == key.as_ref() || pass.state.redirect == Some(into) {
-        return Ok(Outcome::Unchanged);
+/// Takes the customer off the counters of members. Returns what is known, decided up to the merge.
+pub(crate) fn take_leave(mut pass: Pass<'_>, key: &Bytes, time: Timestamp) -> Option<Bytes> {
+    if !pass.state.is_known() {
+        return None;
     }
-    if pass.state.redirect.is_none() {
-        let at = pass.instant(Timestamp::from_millis(record.time_ms));
-        pass.advance(key, at, &record.trace_parent);
-        for membership in &pass.state.memberships {
-            pass.effects.count(member_counter(&membership.segment), -1);
-        }
-        pass.effects.emit(Record {
-            customer_id: key.clone(),
-            time_ms: record.time_ms,
-            trace_parent: record.trace_parent.clone(),
-            body: Some(Body::Merged(merged.clone())),
-        });
-        if pass.state.is_known() {
-            let moved = StateMoved {
-                from_customer_id: key.clone(),
-                state: codec::encode(pass.state),
-            };
-            carry(pass, key, into, record, Body::Moved(moved));
-        }
+    let at = pass.instant(time);
+    // Places of segments are those of the definitions that decided last, which may be older than these.
+    pass.catch_up(key, at);
+    pass.advance(key, at);
+    for membership in &pass.state.memberships {
+        pass.effects.count(member_counter(&membership.segment), -1);
     }
-    *pass.state = State {
-        redirect: Some(into),
-        ..State::default()
-    };
-    Ok(Outcome::Keep { next_due: None })
+    Some(codec::encode(pass.state))
 }
 
-/// Sends a record of a merged customer to the survivor.
-pub(crate) fn pass_on(pass: &mut Pass<'_>, key: &Bytes, record: &Record) -> Outcome {
-    if let (Some(into), Some(body)) = (pass.state.redirect, record.body.clone()) {
-        carry(pass, key, into, record, body);
-    }
-    Outcome::Unchanged
-}
-
-/// Takes in the state of a customer that was joined into this one.
-pub(crate) fn moved(
-    pass: &mut Pass<'_>,
-    key: &Bytes,
-    record: &Record,
-    moved: &StateMoved,
-) -> Result<Outcome, Poison> {
-    let other = codec::decode(&moved.state)?;
-    let time = Timestamp::from_millis(record.time_ms);
+/// Takes in what is known of a customer who was joined into this one.
+pub(crate) fn fold_in(mut pass: Pass<'_>, key: &Bytes, time: Timestamp, other: &State) -> Outcome {
     let at = pass.instant(other.clock.map_or(time, |clock| clock.max(time)));
     if pass.state.is_known() {
-        pass.catch_up(key, at, &record.trace_parent);
-        pass.advance(key, at, &record.trace_parent);
+        pass.catch_up(key, at);
+        pass.advance(key, at);
     }
     compare(pass.definitions, &other.memberships, pass.effects);
-    join(pass.state, &other, at, pass.definitions);
+    join(pass.state, other, at, pass.definitions);
     pass.state.fingerprint = pass.definitions.fingerprint;
     let changes = evaluate_all(
         pass.definitions,
@@ -90,32 +48,8 @@ pub(crate) fn moved(
         pass.effects,
     );
     pass.state.clock = Some(at);
-    pass.emit_profile(key, at, &record.trace_parent, changes);
-    Ok(pass.keep())
-}
-
-/// Sends something after a merged customer.
-fn carry(pass: &mut Pass<'_>, key: &Bytes, into: CustomerId, record: &Record, body: Body) {
-    let carried = Record {
-        customer_id: into.as_bytes().to_vec().into(),
-        time_ms: record.time_ms,
-        trace_parent: record.trace_parent.clone(),
-        body: Some(body),
-    };
-    pass.effects.emit(Record {
-        customer_id: key.clone(),
-        time_ms: record.time_ms,
-        trace_parent: record.trace_parent.clone(),
-        body: Some(Body::Carried(Box::new(Carried {
-            home: Home::Segmentation.into(),
-            record: Some(Box::new(carried)),
-        }))),
-    });
-}
-
-fn customer_id(bytes: &[u8]) -> Result<CustomerId, Poison> {
-    CustomerId::try_from_bytes(bytes)
-        .map_err(|_| Poison::new("the surviving customer of a merge is not an id of 16 bytes"))
+    pass.emit_profile(key, at, changes);
+    pass.keep()
 }
 
 /// Adds to a state what another one knows.

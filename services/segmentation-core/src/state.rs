@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use kernel::{CustomerId, Properties, Timestamp, Value};
+use kernel::{Properties, Timestamp, Value};
 
 use crate::limits;
 use crate::past::Past;
@@ -12,8 +12,6 @@ use crate::profile::Traits;
 /// What is kept of one customer. Cheap to clone: what a step does not touch is shared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// The customer that this one was merged into; nothing else is set then.
-    pub(crate) redirect: Option<CustomerId>,
     pub(crate) traits: Arc<Traits>,
     /// By name.
     pub(crate) pasts: Vec<Arc<Past>>,
@@ -58,11 +56,6 @@ pub struct RecentEvent {
 }
 
 impl State {
-    /// The customer that this one was merged into.
-    pub const fn redirect(&self) -> Option<CustomerId> {
-        self.redirect
-    }
-
     /// Whether an event of the customer was processed.
     pub const fn is_known(&self) -> bool {
         self.first_seen.is_some()

@@ -3,14 +3,13 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use decision::Core as _;
-
 use engine::{TimeSource, counters};
-use hot::{Owner, SharedHotStore, Slot, StateKey};
+use hot::{Owner, SharedHotStore, Slot};
 use kernel::{CustomerId, Timestamp};
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
+use runtime::find_customer;
 use segmentation_core::{Definitions, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -28,7 +27,6 @@ pub struct SegmentationRpc {
 /// A customer's state, and whose it is after merges.
 struct Found {
     customer: CustomerId,
-    slot: Slot,
     state: State,
 }
 
@@ -52,39 +50,19 @@ impl SegmentationRpc {
 
     /// Loads a customer, or the one that it was merged into.
     async fn find(&self, text: &str) -> Result<Found, Failure> {
-        let mut customer: CustomerId = text
+        let customer: CustomerId = text
             .parse()
             .map_err(|error| Failure::invalid([violation("customer_id", &error)]))?;
-        for _ in 0..limits::REDIRECTS {
-            let partition = self.hot.partition_count().partition_of(customer.fragment());
-            let slot = Slot {
-                owner: Owner::Segmentation,
-                partition,
-            };
-            let keys = [StateKey::copy_from_slice(customer.as_bytes())];
-            let loaded = self.hot.load(slot, &keys).await;
-            let loaded = loaded.map_err(Failure::store_unavailable)?;
-            let Some(stored) = loaded.into_iter().next().flatten() else {
-                break;
-            };
-            let state = SegmentationCore::decode(&stored.value).map_err(Failure::internal)?;
-            match state.redirect() {
-                Some(survivor) => customer = survivor,
-                None if state.is_known() => {
-                    return Ok(Found {
-                        customer,
-                        slot,
-                        state,
-                    });
-                }
-                None => break,
-            }
+        let found = find_customer::<SegmentationCore>(self.hot.as_ref(), customer).await?;
+        let customer = found.customer;
+        match found.state.filter(State::is_known) {
+            Some(state) => Ok(Found { customer, state }),
+            None => Err(Failure::not_found(
+                ErrorReason::ProfileNotFound,
+                "profile of customer",
+                text,
+            )),
         }
-        Err(Failure::not_found(
-            ErrorReason::ProfileNotFound,
-            "profile of customer",
-            text,
-        ))
     }
 
     /// What time it is for a customer: on stream time, as far as its partition has come.
@@ -92,7 +70,12 @@ impl SegmentationRpc {
         match &self.time {
             TimeSource::Wall(clock) => Ok(clock.now()),
             TimeSource::Stream => {
-                let head = self.hot.head(found.slot).await;
+                let partitions = self.hot.partition_count();
+                let slot = Slot {
+                    owner: Owner::Segmentation,
+                    partition: partitions.partition_of(found.customer.fragment()),
+                };
+                let head = self.hot.head(slot).await;
                 let head = head.map_err(Failure::store_unavailable)?;
                 Ok(head
                     .watermark

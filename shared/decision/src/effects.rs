@@ -1,4 +1,4 @@
-//! What a step causes beyond its state.
+//! The effects of a step beyond its state.
 
 use kernel::{PartitionId, StreamName};
 use messages::stream::v1::Record;
@@ -6,7 +6,7 @@ use messages::stream::v1::Record;
 /// A record for a stream of a partition, which may be another than the one at hand.
 pub type Forward = (PartitionId, StreamName, Record);
 
-/// What a step causes beyond its state. All of it takes effect in the commit, or none.
+/// Everything that a step causes beyond its state. All of it takes effect in the commit, or none.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Records for the core's output stream, in the lane of the cause.
@@ -19,7 +19,7 @@ pub struct Effects {
     pub counts: Vec<(Box<str>, i64)>,
     /// Records for the service's dispatcher, after the commit.
     pub dispatches: Vec<Record>,
-    /// Whether the step went as it did because something is not defined.
+    /// Says that the step went as it did because something is not defined.
     pub lacks_definition: bool,
 }
 
@@ -44,14 +44,15 @@ impl Effects {
         self.counts.push((name.into(), change));
     }
 
-    /// Hands a record to the service's dispatcher after the commit. Lost in a crash: the state must hold a timer that
-    /// asks again.
+    /// Hands a record to the service's dispatcher after the commit. Lost in a crash: the state must
+    /// hold a timer that asks again.
     pub fn dispatch(&mut self, record: Record) {
         self.dispatches.push(record);
     }
 
-    /// Says that the step went as it did because something that the state or the record names is not defined. Where that
-    /// may only be so because this process knows less than others, the step is taken again with what they know.
+    /// Says that the step went as it did because something that the state or the record names is
+    /// not defined. Where that may only be so because this process knows less than others, the step
+    /// is taken again with what they know.
     pub fn lack_definition(&mut self) {
         self.lacks_definition = true;
     }
@@ -66,7 +67,7 @@ impl Effects {
         self.lacks_definition = false;
     }
 
-    /// Whether nothing was caused.
+    /// Returns whether nothing was caused.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
             && self.to_streams.is_empty()

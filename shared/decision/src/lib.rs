@@ -1,15 +1,22 @@
-//! Everything that a pure core is made of: the trait that a service decides through, its inputs, effects and outcomes.
+//! Everything that a pure core is made of: the trait that a service decides through, its inputs,
+//! effects and outcomes, and definitions as it compiles them.
 //!
-//! It does not run cores (`engine` does), and does not know stores, sockets or clocks: it reaches no async runtime.
+//! It does not run cores (`engine` does), and does not know stores, sockets or clocks: it reaches
+//! no async runtime.
 
 mod core;
+mod definition;
 mod effects;
 mod input;
 mod outcome;
+mod outside;
 
 pub use kernel::{Owner, StreamName};
 
-pub use self::core::{Core, StateOf, step_once};
+pub use self::core::{Core, StateOf};
+pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
-pub use self::input::{Input, Step};
+pub use self::input::{Input, Moved, Step};
 pub use self::outcome::{Outcome, Poison};
+pub use self::outside::{fold_in_once, step_once, take_leave_once};
+pub use messages::stream::v1::Home;

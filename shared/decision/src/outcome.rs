@@ -1,19 +1,20 @@
-//! What a step leaves behind, and why an input is refused for good.
+//! The outcome of a step, and the refusal of an input that can never be processed.
 
 use std::fmt;
 
 use kernel::Timestamp;
 
-/// What a step leaves behind in the state's place.
+/// The outcome of a step for its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The state is kept; its timer is set to the next deadline, or cleared where there is none.
     Keep {
-        /// When the state wants to be looked at again, whatever happens. From a timer: after `now`, or it counts as a
-        /// millisecond after it.
+        /// When the state wants to be looked at again, whatever happens. From a timer: after `now`,
+        /// or it counts as a millisecond after it.
         next_due: Option<Timestamp>,
     },
-    /// Nothing changed: the state is not written. A record leaves the timer as it is; a timer that fired is gone.
+    /// Nothing changed: the state is not written. A record leaves the timer as it is; a timer that
+    /// fired is gone.
     Unchanged,
     /// The state is removed, its timer with it.
     Remove,
@@ -32,7 +33,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Why an input can never be processed. Bounded text for operators; never personal data.
+/// The reason that an input can never be processed. Bounded text for operators; never personal
+/// data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Poison {

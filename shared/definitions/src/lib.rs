@@ -6,6 +6,7 @@
 
 mod catalog;
 mod commit;
+mod compile;
 mod entity;
 mod key;
 pub mod limits;
@@ -23,8 +24,9 @@ mod yaml;
 
 pub use catalog::{Catalog, Flaw, Versioned};
 pub use commit::Revision;
+pub use compile::compile;
 pub use key::{DefinitionKey, key_of, kind_word};
-pub use migration::migrations;
+pub use migration::MIGRATIONS;
 pub use owner::{Applied, Change, Owner};
 pub use plan::{Fault, Planned};
 pub use reference::{ReferenceSource, References};

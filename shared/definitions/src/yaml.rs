@@ -5,7 +5,6 @@
 
 mod node;
 mod read;
-mod suggest;
 mod write;
 
 use std::fmt;

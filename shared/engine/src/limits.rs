@@ -45,6 +45,9 @@ pub const LIVE_SHARE: usize = 8;
 pub const OUTPUT_ENTRIES: u64 = 512;
 /// Entries of an input stream that are read before they are removed: removing costs a call.
 pub const ENTRIES_PER_TRIM: u32 = 32;
+/// Redirects of a merged customer that a read follows. Flattening leaves one, and a customer has at most 100 fragments: ten
+/// times as many are damage.
+pub const REDIRECTS_PER_READ: usize = 1_000;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// How long a waiting worker trusts that it was told of every new record.

@@ -2,7 +2,7 @@
 //!
 //! Every worker comes to the same answer from the same members, and when one joins or leaves only its own share moves.
 
-use kernel::PartitionId;
+use kernel::{PartitionId, mix_bits};
 
 /// The worker that should own a partition; absent where there are none.
 pub(crate) fn owner<'a>(
@@ -24,12 +24,9 @@ fn weight(service: &str, partition: PartitionId, member: &str) -> u64 {
         .chain(member.bytes())
         .chain([0])
         .chain(partition.number().to_be_bytes());
-    let mut x = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    mix_bits(bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    }))
 }
 
 #[cfg(test)]
@@ -57,6 +54,14 @@ mod tests {
                 .count();
             assert!((85..=175).contains(&share), "{member} has {share} of 1024");
         }
+    }
+
+    #[test]
+    fn a_weight_never_changes() {
+        assert_eq!(
+            weight("journey", PartitionId::new(3), "worker-1"),
+            0xd67b_f7e9_2422_982b
+        );
     }
 
     #[test]

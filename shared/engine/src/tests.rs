@@ -1,6 +1,6 @@
 //! Tests of the engine as a whole: a core that counts, over the stores that need no server, with faults where a test asks for them.
 
-mod counting;
+pub(crate) mod counting;
 mod crash;
 mod doubt;
 mod driver;
@@ -10,6 +10,7 @@ mod flow;
 mod hand_over;
 mod leases;
 mod marks;
+mod merges;
 mod poison;
 mod poison_timers;
 mod reference;

@@ -5,6 +5,7 @@
 mod batch;
 mod build;
 mod cache;
+mod customer;
 mod fire;
 mod forward;
 mod lane;

@@ -20,7 +20,7 @@ pub(crate) struct Node {
     pub(crate) kind: Syntax,
 }
 
-/// What a node is.
+/// The kind of a node, with its operands.
 #[derive(Debug)]
 pub(crate) enum Syntax {
     /// A mistake that was reported.

@@ -221,11 +221,7 @@ impl Checker<'_> {
             "endsWith" => Some(TextTest::EndsWith),
             "matches" => None,
             _ => {
-                let hint = match name {
-                    "starts_with" | "startswith" => ": did you mean `startsWith`?".to_owned(),
-                    "ends_with" | "endswith" => ": did you mean `endsWith`?".to_owned(),
-                    _ => did_you_mean(name, METHODS),
-                };
+                let hint = did_you_mean(name, METHODS);
                 self.mistakes
                     .add(name_at, format!("unknown method {}{hint}", quote(name)));
                 return Typed::Error;

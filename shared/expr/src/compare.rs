@@ -19,7 +19,8 @@ impl Checker<'_> {
     ) -> Typed {
         let (left, right) = (self.typed(left), self.typed(right));
         if matches!(left, Typed::Error) || matches!(right, Typed::Error) {
-            // The type of the result is known nonetheless, so that one mistake does not cause another.
+            // The type of the result is known nonetheless, so that one mistake does not cause
+            // another.
             return Typed::Error;
         }
         let outcome = if operator == "in" {

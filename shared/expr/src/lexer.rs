@@ -1,8 +1,9 @@
-//! Cuts a source into tokens, in one pass and without recursion. It does not know which sequences make sense.
+//! Cuts a source into tokens, in one pass and without recursion. It does not know which sequences
+//! make sense.
 
 use crate::mistake::{Mistakes, quote};
 
-/// What a token is.
+/// The kind of a token, with its text or value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind<'s> {
     /// A number.
@@ -33,7 +34,7 @@ const SYMBOLS: [&str; 23] = [
     "[", "]", ",", ".", "{",
 ];
 
-/// What other languages write for one of ours.
+/// Operators of other languages, each with ours for it.
 const FOREIGN: [(&str, &str); 4] = [("=", "=="), ("&", "&&"), ("|", "||"), ("<>", "!=")];
 
 /// Cuts a source into tokens; the last one is [`Kind::End`].

@@ -10,7 +10,7 @@ pub struct Mistake {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// What is wrong, and what would be right.
+    /// Says what is wrong, and what would be right.
     pub message: String,
 }
 
@@ -71,35 +71,11 @@ fn position(source: &str, at: usize) -> (u32, u32) {
     (line, column)
 }
 
-/// Returns the words that were probably meant, as the end of a sentence.
+/// Returns the word that was probably meant, as the end of a sentence; nothing where none is near.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let word: String = word.chars().take(64).collect();
-    let allowed = word.chars().count() / 3 + 1;
-    known
-        .into_iter()
-        .map(|candidate| (distance(&word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| format!(": did you mean `{candidate}`?"))
+    kernel::nearest(word, known)
+        .map(|meant| format!(": did you mean `{meant}`?"))
         .unwrap_or_default()
-}
-
-/// Counts the characters to insert, remove or replace (Levenshtein 1965).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in to.iter().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(a != *b))
-                .min(above + 1)
-                .min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[to.len()]
 }
 
 /// Quotes a text of the source for a message, cut to what a line of output can hold.

@@ -1,6 +1,8 @@
-//! Builds the syntax tree: a Pratt parser (Pratt 1973) with bounded depth and a bounded number of nodes.
+//! Builds the syntax tree: a Pratt parser (Pratt 1973) with bounded depth and a bounded number of
+//! nodes.
 //!
-//! Chains (`a.b.c`, `!!x`, `a && b && c`, `1 + 2 + 3`) are loops; only brackets, arguments and choices recurse.
+//! Chains (`a.b.c`, `!!x`, `a && b && c`, `1 + 2 + 3`) are loops; only brackets, arguments and
+//! choices recurse.
 
 mod postfix;
 
@@ -9,7 +11,7 @@ use crate::lexer::{Kind, Token};
 use crate::limits;
 use crate::mistake::{Mistakes, quote};
 
-/// How tightly operators bind, the loosest first.
+/// Binding powers of operators, the loosest first.
 mod power {
     pub(super) const CHOICE: u8 = 1;
     pub(super) const ANY: u8 = 2;

@@ -39,8 +39,8 @@ use self::library::{Function, LIBRARY};
 use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
-    cursor, entries, failure, id, items, maybe_bytes, maybe_number, number, pairs, payload, text,
-    unexpected,
+    cursor, entries, failure, id, items, maybe_bytes, maybe_number, number, pairs, payload, target,
+    text, unexpected,
 };
 use self::source::Source;
 use self::timers::Timers;
@@ -394,13 +394,4 @@ impl HotStore for RedisStore {
     async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
         self.open_again(partition, gate).await
     }
-}
-
-/// Reads the address of an outbox message.
-fn target(text: &str) -> Option<StreamId> {
-    let (partition, name) = text.split_once(':')?;
-    Some(StreamId {
-        name: StreamName::ALL.into_iter().find(|it| it.name() == name)?,
-        partition: PartitionId::new(partition.parse().ok()?),
-    })
 }

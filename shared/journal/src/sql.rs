@@ -61,7 +61,7 @@ pub struct SqlLog {
 impl SqlLog {
     /// Brings the tables up to date.
     pub(crate) async fn migrate(database: &Database) -> Result<(), StorageError> {
-        database.migrate(OWNER, migration::migrations()).await
+        database.migrate(OWNER, migration::MIGRATIONS).await
     }
 
     /// Opens the log: brings its tables up to date, and starts the tasks that write. They end when it is dropped.

@@ -99,7 +99,8 @@ impl From<FragmentId> for CustomerId {
     }
 }
 
-/// Names one activation: the run and the visit that asked for it. Destinations see it as the idempotency key.
+/// Names one activation: the run and the visit that asked for it. Destinations see it as the
+/// idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActivationId {
     /// The run.

@@ -6,6 +6,8 @@
 mod duration;
 mod id;
 pub mod limits;
+mod mix;
+mod nearest;
 mod owner;
 mod partition;
 mod reason;
@@ -15,6 +17,8 @@ mod value;
 
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use mix::{mix_bits, split_mix};
+pub use nearest::nearest;
 pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;

@@ -8,7 +8,7 @@ pub const EVENTS_PER_BATCH: usize = 1_000;
 pub const EVENT_BYTES: usize = 32 * 1024;
 /// Properties (or traits) of one event, flattened.
 pub const PROPERTIES_PER_EVENT: usize = 100;
-/// How deep properties may nest: deeper ones are data that belongs elsewhere.
+/// Levels that properties may nest: deeper ones are data that belongs elsewhere.
 pub const PROPERTY_DEPTH: usize = 4;
 /// Characters of a property name, dots included.
 pub const PROPERTY_NAME_CHARS: usize = 100;
@@ -18,5 +18,8 @@ pub const TEXT_BYTES: usize = 8 * 1024;
 pub const LIST_VALUES: usize = 100;
 /// Traits of one profile: a profile is loaded whole.
 pub const TRAITS_PER_PROFILE: usize = 200;
+/// Characters of a name that is compared with known ones, to say which was meant: the time grows
+/// with their square.
+pub const COMPARED_NAME_CHARS: usize = 64;
 /// Bytes of one gRPC message: a batch of large events, or a directory of definitions.
 pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;

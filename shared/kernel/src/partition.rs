@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::FragmentId;
+use crate::{FragmentId, split_mix};
 
 /// The number of one partition, from 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,7 +32,7 @@ impl fmt::Debug for PartitionId {
     }
 }
 
-/// How many partitions an installation has, 1 to 1,024; fixed when its stores are created.
+/// The number of partitions of an installation, 1 to 1,024; fixed when its stores are created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PartitionCount(u16);
 
@@ -44,7 +44,7 @@ pub struct PartitionCountError {
 }
 
 impl PartitionCount {
-    /// What an installation has unless it says otherwise.
+    /// The number where an installation names none.
     pub const DEFAULT: Self = Self(64);
 
     /// Reads a count.
@@ -70,13 +70,11 @@ impl PartitionCount {
 
     /// The partition of a customer, by the fragment that gives it its id.
     ///
-    /// The same in every service, for ever: SplitMix64 (Steele, Lea, Flood 2014) over the folded UUID, modulo the count.
+    /// The same in every service, for ever: SplitMix64 (Steele, Lea, Flood 2014) over the folded
+    /// UUID, modulo the count.
     pub fn partition_of(self, fragment: FragmentId) -> PartitionId {
         let (high, low) = fragment.uuid().as_u64_pair();
-        let mut x = (high ^ low.rotate_left(32)).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^= x >> 31;
+        let x = split_mix(high ^ low.rotate_left(32));
         PartitionId(u16::try_from(x % u64::from(self.0)).expect("below a u16 count"))
     }
 }

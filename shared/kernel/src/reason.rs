@@ -4,7 +4,7 @@
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $code:literal;)+) => {
-        /// Why something was done, or was not.
+        /// The reason that something was done, or was not.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Reason {
             $($(#[doc = $doc])+ $variant,)+
@@ -19,7 +19,7 @@ macro_rules! reasons {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// What it means, and what to do about it where something can be done.
+            /// Returns its meaning, with the remedy where there is one.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+),)+ }
             }

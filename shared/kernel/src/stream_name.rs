@@ -17,7 +17,7 @@ pub enum StreamName {
     Actions,
     /// The low-priority lane of actions.
     ActionsBulk,
-    /// What became of delivery attempts; written and read by activation.
+    /// Results of delivery attempts; written and read by activation.
     Outcomes,
     /// What operators decide about the quarantine of segmentation.
     SegmentationCommands,

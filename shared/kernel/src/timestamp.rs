@@ -28,7 +28,7 @@ impl Timestamp {
         self.0
     }
 
-    /// How long after `earlier` this is; zero where it is before.
+    /// Returns the time since `earlier`; zero where this is before it.
     pub const fn since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
         Duration::from_millis(if millis < 0 { 0 } else { millis })

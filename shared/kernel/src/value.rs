@@ -108,12 +108,12 @@ impl Properties {
         self.0.iter().map(|(name, value)| (name.as_ref(), value))
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub const fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

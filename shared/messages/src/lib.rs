@@ -1,7 +1,8 @@
 //! The messages of the contracts, generated from `proto/api`, with their descriptors.
 //!
-//! Nothing is written by hand here but conversions between the values of the contracts and those of the kernel. It has
-//! no clients and no servers (those are in `proto`), so that the pure cores can read messages without a network stack.
+//! Nothing is written by hand here but conversions between the values of the contracts and those of
+//! the kernel. It has no clients and no servers (those are in `proto`), so that the pure cores can
+//! read messages without a network stack.
 
 pub mod convert;
 
@@ -48,7 +49,7 @@ packages! {
     /// Definitions.
     definition: "happypath.definition.v1" as v1;
     /// The partition engine.
-    engine: "happypath.engine.v1" as v1;
+    engine: "happypath.engine.v1" as v1, "happypath.engine.state.v1" as state_v1;
     /// Records in the streams between services.
     stream: "happypath.stream.v1" as v1;
     /// Commits and snapshots as the journal keeps them.

@@ -94,7 +94,7 @@ impl Context {
         catalog: C,
     ) -> Result<Arc<DefinitionStore<C>>, StartError> {
         self.database
-            .migrate("definitions", definitions::migrations())
+            .migrate("definitions", definitions::MIGRATIONS)
             .await
             .map_err(|error| StartError::service(service, error))?;
         let store = DefinitionStore::load(self.database.clone(), service, catalog)
@@ -148,10 +148,7 @@ async fn open_database(config: &Config) -> Result<Database, StartError> {
     }
     let failed = |error| database_error(address.clone(), error);
     let database = Database::connect(&config.database).await.map_err(failed)?;
-    database
-        .migrate("runtime", Vec::new())
-        .await
-        .map_err(failed)?;
+    database.migrate("runtime", &[]).await.map_err(failed)?;
     let installation = Installation {
         partition_count: config.partitions,
         schema_version: SCHEMA_VERSION,

@@ -5,6 +5,7 @@
 mod binary;
 mod config;
 mod context;
+mod customer;
 mod health;
 pub mod limits;
 mod partition_service;
@@ -22,6 +23,7 @@ pub use config::{
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
 pub use context::{Context, open_stores};
+pub use customer::find_customer;
 pub use peers::Peers;
 pub use serve::serve;
 pub use service::Service;

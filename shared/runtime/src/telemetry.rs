@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::start_error::StartError;
 
 /// Targets that tell at each start, as news, that tables are there; what the configuration says of them wins.
-const QUIETER: &str = "sqlx::postgres::notice=warn,sea_orm_migration=warn";
+const QUIETER: &str = "sqlx::postgres::notice=warn";
 /// What sends logs must not log what it does into the same way out.
 const SENDERS_OFF: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,tonic=off,h2=off,hyper=off,\
                            hyper_util=off,tower=off";

@@ -1,13 +1,10 @@
 //! The connection to the database.
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::MigrationTrait;
-use sea_orm_migration::migrator::MigratorTraitSelf;
 
-use crate::migration::{Chain, own_migrations};
 use crate::url::Backend;
 use crate::{DatabaseUrl, StorageError, limits};
 
@@ -16,9 +13,6 @@ use crate::{DatabaseUrl, StorageError, limits};
 pub struct Database {
     orm: DatabaseConnection,
 }
-
-/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII).
-const MIGRATION_LOCK: i64 = 0x6861_7070_7970_7468;
 
 impl Database {
     /// Opens the database; a SQLite file is created where there is none.
@@ -83,38 +77,6 @@ impl Database {
             ..TransactionOptions::default()
         };
         self.orm.begin_with_options(options).await
-    }
-
-    /// Brings the tables of an owner (a service, say) up to date, after those of the storage itself. Processes that start
-    /// at the same time wait for each other.
-    ///
-    /// # Errors
-    /// [`StorageError::Migrate`].
-    pub async fn migrate(
-        &self,
-        owner: &str,
-        migrations: Vec<Box<dyn MigrationTrait>>,
-    ) -> Result<(), StorageError> {
-        self.migrate_chain(Chain::new("storage", own_migrations()))
-            .await?;
-        self.migrate_chain(Chain::new(owner, migrations)).await
-    }
-
-    async fn migrate_chain(&self, chain: Chain) -> Result<(), StorageError> {
-        let run = async {
-            let transaction = self.begin_write().await?;
-            if self.orm.get_database_backend() == DbBackend::Postgres {
-                transaction
-                    .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-                    .await?;
-            }
-            chain.up(&transaction, None).await?;
-            transaction.commit().await
-        };
-        run.await.map_err(|source| StorageError::Migrate {
-            owner: chain.owner().to_owned(),
-            source,
-        })
     }
 }
 

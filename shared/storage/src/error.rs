@@ -17,7 +17,8 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
-    /// The tables could not be created or changed: the database holds something else, or rights are missing.
+    /// The tables could not be created or changed: the database holds something else, or rights are
+    /// missing.
     #[error("cannot migrate the tables of {owner}")]
     Migrate {
         /// Whose tables.
@@ -25,6 +26,17 @@ pub enum StorageError {
         /// The cause.
         #[source]
         source: DbErr,
+    },
+    /// The tables were changed by a newer program: upgrade this one.
+    #[error(
+        "the tables of {owner} have the migration {migration}, which this program does not know: upgrade the program, or \
+         point to another database"
+    )]
+    NewerTables {
+        /// The owner of the tables.
+        owner: String,
+        /// The name that the database holds.
+        migration: String,
     },
     /// The installation was created otherwise: correct the configuration, or use another database.
     #[error(

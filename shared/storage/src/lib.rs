@@ -13,6 +13,8 @@ pub mod limits;
 mod member;
 mod migration;
 mod request;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod url;
 
 pub use self::database::Database;
@@ -20,5 +22,6 @@ pub use self::error::StorageError;
 pub use self::installation::Installation;
 pub use self::lease::{Acquire, Lease, LeaseStore};
 pub use self::leases::{Leases, SharedLeases};
+pub use self::migration::Migration;
 pub use self::request::{Begun, RequestKey, Requests};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -1,163 +1,120 @@
-//! The tables of the storage itself, and how migrations of several owners live in one database.
+//! Migrations: changes of an owner's tables as SQL text, and what applies those that a database
+//! lacks.
+//!
+//! Owners do not know of each other: each has a table of its own with the names of what was
+//! applied. There is no way back: a database of a newer program is refused.
 
-use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use sea_orm::sea_query::{Alias, ColumnDef, Index, IntoIden, Table};
-use sea_orm::{DbErr, DynIden};
-use sea_orm_migration::migrator::MigratorTraitSelf;
-use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
-use crate::entity::{lease, member, meta, request};
+use crate::{Database, StorageError};
 
-/// The migrations of one owner, recorded in a table of their own, so that owners do not know of each other.
-pub(crate) struct Chain {
-    owner: String,
-    /// Handed out once: a migration cannot be cloned, and the runner asks by shared reference.
-    migrations: Mutex<Vec<Box<dyn MigrationTrait>>>,
+/// A change of an owner's tables. Once it is published, it stays as it is: what changes later is
+/// another migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migration {
+    /// Its name among those of its owner. A database that has applied it holds this name.
+    pub name: &'static str,
+    /// The statements for SQLite, with semicolons between them.
+    pub sqlite: &'static str,
+    /// The statements for Postgres, with semicolons between them.
+    pub postgres: &'static str,
 }
 
-impl Chain {
-    pub(crate) fn new(owner: &str, migrations: Vec<Box<dyn MigrationTrait>>) -> Self {
-        Self {
+/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII).
+/// SQLite has one writer.
+const LOCK: i64 = 0x6861_7070_7970_7468;
+
+/// The storage's own tables.
+const OWN: &[Migration] = &[Migration {
+    name: "m0001_create_tables",
+    sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
+    postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
+}];
+
+impl Database {
+    /// Brings the tables of an owner (a service, say) up to date, after those of the storage
+    /// itself. Processes that start at the same time wait for each other. What fails changes
+    /// nothing of the owner.
+    ///
+    /// # Errors
+    /// [`StorageError::Migrate`] where a statement fails, [`StorageError::NewerTables`] where a
+    /// newer program was here.
+    pub async fn migrate(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {
+        self.apply("storage", OWN).await?;
+        self.apply(owner, migrations).await
+    }
+
+    async fn apply(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {
+        let failed = |source| StorageError::Migrate {
             owner: owner.to_owned(),
-            migrations: Mutex::new(migrations),
+            source,
+        };
+        let transaction = self.begin_write().await.map_err(failed)?;
+        let table = format!("{owner}_migration");
+        let applied = applied(&transaction, &table).await.map_err(failed)?;
+        let is_known = |name: &String| migrations.iter().any(|own| own.name == name);
+        if let Some(migration) = applied.iter().find(|name| !is_known(name)) {
+            return Err(StorageError::NewerTables {
+                owner: owner.to_owned(),
+                migration: migration.clone(),
+            });
         }
-    }
-
-    pub(crate) fn owner(&self) -> &str {
-        &self.owner
-    }
-}
-
-impl MigratorTraitSelf for Chain {
-    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        let mut migrations = self
-            .migrations
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        std::mem::take(&mut *migrations)
-    }
-
-    fn migration_table_name(&self) -> DynIden {
-        Alias::new(format!("{}_migration", self.owner)).into_iden()
+        for migration in migrations {
+            if !applied.iter().any(|name| name == migration.name) {
+                let done = apply_one(&transaction, &table, migration).await;
+                done.map_err(failed)?;
+            }
+        }
+        transaction.commit().await.map_err(failed)
     }
 }
 
-pub(crate) fn own_migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(CreateTables)]
-}
-
-struct CreateTables;
-
-impl MigrationName for CreateTables {
-    fn name(&self) -> &'static str {
-        "m0001_create_tables"
+/// Waits until nobody else migrates, and reads the names of what was applied.
+async fn applied(transaction: &DatabaseTransaction, table: &str) -> Result<Vec<String>, DbErr> {
+    let backend = transaction.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
+        transaction.execute_unprepared(&lock).await?;
     }
-}
-
-#[async_trait::async_trait]
-impl MigrationTrait for CreateTables {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .create_table(
-                Table::create()
-                    .table(meta::Entity)
-                    .col(
-                        ColumnDef::new(meta::Column::Name)
-                            .text()
-                            .not_null()
-                            .primary_key(),
-                    )
-                    .col(ColumnDef::new(meta::Column::Value).text().not_null())
-                    .to_owned(),
-            )
-            .await?;
-        manager
-            .create_table(
-                Table::create()
-                    .table(lease::Entity)
-                    .col(ColumnDef::new(lease::Column::Service).text().not_null())
-                    .col(
-                        ColumnDef::new(lease::Column::Partition)
-                            .integer()
-                            .not_null(),
-                    )
-                    .col(ColumnDef::new(lease::Column::Worker).text().not_null())
-                    .col(
-                        ColumnDef::new(lease::Column::Epoch)
-                            .big_integer()
-                            .not_null(),
-                    )
-                    .col(
-                        ColumnDef::new(lease::Column::ExpireTime)
-                            .big_integer()
-                            .not_null(),
-                    )
-                    .primary_key(
-                        Index::create()
-                            .col(lease::Column::Service)
-                            .col(lease::Column::Partition),
-                    )
-                    .to_owned(),
-            )
-            .await?;
-        manager
-            .create_table(
-                Table::create()
-                    .table(member::Entity)
-                    .col(ColumnDef::new(member::Column::Service).text().not_null())
-                    .col(ColumnDef::new(member::Column::Worker).text().not_null())
-                    .col(
-                        ColumnDef::new(member::Column::ExpireTime)
-                            .big_integer()
-                            .not_null(),
-                    )
-                    .primary_key(
-                        Index::create()
-                            .col(member::Column::Service)
-                            .col(member::Column::Worker),
-                    )
-                    .to_owned(),
-            )
-            .await?;
-        create_requests(manager).await
-    }
-}
-
-async fn create_requests(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    manager
-        .create_table(
-            Table::create()
-                .table(request::Entity)
-                .col(ColumnDef::new(request::Column::RequestId).text().not_null())
-                .col(ColumnDef::new(request::Column::Method).text().not_null())
-                .col(ColumnDef::new(request::Column::BodyHash).blob().not_null())
-                .col(ColumnDef::new(request::Column::Response).blob().null())
-                .col(
-                    ColumnDef::new(request::Column::CreateTime)
-                        .big_integer()
-                        .not_null(),
-                )
-                .col(
-                    ColumnDef::new(request::Column::ExpireTime)
-                        .big_integer()
-                        .not_null(),
-                )
-                .primary_key(
-                    Index::create()
-                        .col(request::Column::RequestId)
-                        .col(request::Column::Method),
-                )
-                .to_owned(),
-        )
+    let time = if backend == DbBackend::Postgres {
+        "bigint"
+    } else {
+        "integer"
+    };
+    transaction
+        .execute_unprepared(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (version varchar NOT NULL PRIMARY KEY, applied_at {time} NOT NULL)"
+        ))
         .await?;
-    manager
-        .create_index(
-            Index::create()
-                .name("request_expire_time")
-                .table(request::Entity)
-                .col(request::Column::ExpireTime)
-                .to_owned(),
-        )
-        .await
+    let names = Statement::from_string(backend, format!("SELECT version FROM {table}"));
+    let rows = transaction.query_all_raw(names).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+async fn apply_one(
+    transaction: &DatabaseTransaction,
+    table: &str,
+    migration: &Migration,
+) -> Result<(), DbErr> {
+    let backend = transaction.get_database_backend();
+    let statements = match backend {
+        DbBackend::Postgres => migration.postgres,
+        _ => migration.sqlite,
+    };
+    transaction.execute_unprepared(statements).await?;
+    // Seconds since the epoch, for people. A clock before it has no better answer than zero.
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = elapsed.map_or(0, |elapsed| elapsed.as_secs());
+    let insert = Statement::from_sql_and_values(
+        backend,
+        format!("INSERT INTO {table} (version, applied_at) VALUES ($1, $2)"),
+        [
+            migration.name.into(),
+            i64::try_from(now).unwrap_or(i64::MAX).into(),
+        ],
+    );
+    transaction.execute_raw(insert).await?;
+    Ok(())
 }

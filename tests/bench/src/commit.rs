@@ -1,5 +1,5 @@
-//! What a transition costs Redis in a packed commit, beside the same work as plain pipelined commands; and how many are
-//! committed in a second with and without a journal.
+//! Measures a transition in a packed commit, beside the same work as plain pipelined commands; and
+//! how many are committed in a second with and without a journal.
 //!
 //! A transition writes a state, sets a timer and emits a record.
 
@@ -91,7 +91,7 @@ async fn journaled_store(
 ) -> Result<JournaledStore, Failure> {
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let database = Database::connect(&postgres.create_database()?.parse()?).await?;
-    database.migrate("bench", Vec::new()).await?;
+    database.migrate("bench", &[]).await?;
     let leases = LeaseStore::new(database.clone());
     let service = Owner::Journey.name();
     leases.prepare(service, count).await?;
@@ -122,7 +122,8 @@ async fn journaled_store(
     Ok(journaled)
 }
 
-/// Commits through a store, all partitions at a time: each waits for its own commit only, as workers do.
+/// Commits through a store, all partitions at a time: each waits for its own commit only, as
+/// workers do.
 async fn commits(store: &dyn HotStore) -> Result<Duration, Failure> {
     let started = Instant::now();
     let workers = (0..PARTITIONS).map(|partition| async move {

@@ -1,4 +1,5 @@
-//! Processor time of processes, read from `/proc` (proc(5)). It is 0 where the system does not tell.
+//! Processor time of processes, read from `/proc` (proc(5)). It is 0 where the system does not
+//! tell.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +19,12 @@ pub(crate) fn of_family(process: u32) -> f64 {
 /// Seconds used by a process itself.
 pub(crate) fn own(process: u32) -> f64 {
     ticks(process, 2) / TICKS
+}
+
+/// Seconds used by those children of this process that ended and were waited for, with theirs.
+pub(crate) fn of_ended_children() -> f64 {
+    let process = std::process::id();
+    (ticks(process, 4) - ticks(process, 2)) / TICKS
 }
 
 /// Microseconds for each of `count` events between two readings.

@@ -1,7 +1,9 @@
-//! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real stores.
+//! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real
+//! stores.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use happypath::dev::{self, Options};
 use proto::engine::v1::AwaitIdleRequest;
@@ -13,7 +15,12 @@ use tonic::transport::{Channel, Endpoint};
 use crate::Failure;
 use crate::cpu::{self, Seconds};
 
-/// How durable an installation is, and so on which stores it runs.
+/// The time for which the services are watched to tell that they rest.
+const REST: Duration = Duration::from_millis(250);
+/// The share of a processor that they may use then.
+const REST_SHARE: f64 = 0.1;
+
+/// The durability of an installation, and so the stores that it runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Redis, its append-only file flushed each second.
@@ -130,11 +137,30 @@ impl Installation {
         Ok(())
     }
 
+    /// Waits until nothing is left to do, which includes what the stores tidy up afterwards.
+    pub(crate) async fn at_rest(&self) -> Result<(), Failure> {
+        self.idle().await?;
+        let mut used = self.services_used();
+        loop {
+            tokio::time::sleep(REST).await;
+            let now = self.services_used();
+            if now - used < REST.as_secs_f64() * REST_SHARE {
+                return Ok(());
+            }
+            used = now;
+        }
+    }
+
+    /// Seconds of processor time that the services have used so far.
+    pub(crate) fn services_used(&self) -> f64 {
+        cpu::own(self.child.id())
+    }
+
     /// Seconds of processor time that each process has used so far.
     pub(crate) fn used(&self) -> Seconds {
         let mut used = Seconds::from([
             ("client", cpu::own(std::process::id())),
-            ("services", cpu::own(self.child.id())),
+            ("services", self.services_used()),
         ]);
         if let Some(redis) = &self.redis {
             used.insert("redis", cpu::own(redis.process_id()));

@@ -1,4 +1,5 @@
-//! Milliseconds from a sent event to the webhook that it causes, at a steady load, beside a bare call and a bare webhook.
+//! Milliseconds from a sent event to the webhook that it causes, at a steady load, beside a bare
+//! call and a bare webhook.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ const ROUNDS: usize = 5;
 const EVENTS: u32 = 1_000;
 /// Between two events: 200 a second.
 const PAUSE: Duration = Duration::from_millis(5);
-/// How long the last webhook may take before the benchmark gives up.
+/// The longest wait for the last webhook before the benchmark gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most that half of all, and all but one in a hundred, may take.
 const BOUNDS_MS: (f64, f64) = (15.0, 60.0);
@@ -149,7 +150,8 @@ async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Fa
         while let Ok((mut stream, _)) = listener.accept().await {
             let sender = sender.clone();
             tokio::spawn(async move {
-                // What follows is of the measuring side: a connection that ends is seen by who waits for its webhook.
+                // What follows is of the measuring side: a connection that ends is seen by who
+                // waits for its webhook.
                 let _ = stream.set_nodelay(true);
                 let mut bytes = Vec::new();
                 while let Some(body) = read_request(&mut stream, &mut bytes).await {

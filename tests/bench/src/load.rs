@@ -1,4 +1,4 @@
-//! What the benchmarks send: events over one stream, and single calls.
+//! Sends what the benchmarks need: events over one stream, and single calls.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -56,7 +56,8 @@ pub(crate) async fn send_stream(channel: Channel, events: &[Event]) -> Result<()
     Err(format!("{accepted} of {expected} events were accepted").into())
 }
 
-/// Makes unary calls with one event each, many at a time, and returns how many were answered in a second.
+/// Makes unary calls with one event each, many at a time, and returns how many were answered in a
+/// second.
 pub(crate) async fn unary_rate(channel: &Channel, calls: u32) -> Result<f64, Failure> {
     let started = Instant::now();
     let mut answers = stream::iter(0..calls)

@@ -4,7 +4,9 @@
 
 mod bare;
 mod commit;
+mod compare;
 mod cpu;
+mod history;
 mod installation;
 mod latency;
 mod load;
@@ -18,16 +20,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use self::compare::Comparison;
 use self::result::{Measured, table};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Measures Happypath on this machine, on servers of its own: Redis and PostgreSQL must be installed.
+/// Measures Happypath on this machine, on servers of its own: Redis and PostgreSQL must be
+/// installed.
 #[derive(Debug, Parser)]
 #[command(
     name = "bench",
-    after_help = "Exit codes: 0 measured, and every bound holds; 1 a bound does not hold, or nothing could be measured."
+    after_help = "Exit codes: 0 measured, and every bound holds; 1 a bound does not hold, or nothing could be measured. \
+                  `compare` holds its bound only with --assert."
 )]
 struct Cli {
     /// What to measure
@@ -42,18 +47,30 @@ struct Cli {
 enum Name {
     /// Processor time of Redis for a transition, beside plain pipelined commands
     Commit,
-    /// Events a second from the ingest stream to the last committed activation, at each level of durability
+    /// Events a second from the ingest stream to the last committed activation, at each level of
+    /// durability
     Pipeline,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
     Latency,
-    /// What an event costs with few and many definitions and customers
+    /// Processor time of an event with few and many definitions and customers
     Scale,
+    /// Processor time of an event of a long history, and with many filters on one event name
+    History {
+        /// Events of each busy customer in the last year
+        #[arg(long, default_value_t = history::EVENTS, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+        events: u32,
+        /// Busy customers
+        #[arg(long, default_value_t = history::CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        customers: u32,
+    },
     /// Memory, processor time and lateness of timers
     Timers {
-        /// How many wait at once
+        /// Timers that wait at once
         #[arg(long, default_value_t = 1_000_000)]
         waiting: u32,
     },
+    /// Processor time of two builds of this program for one benchmark, in interleaved pairs
+    Compare(compare::Options),
     /// Everything, with a table at the end
     All,
     /// Serves an installation for another process of this program
@@ -71,19 +88,20 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[tokio::main(flavor = "multi_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    let measured = match &cli.name {
+    let outcome = match &cli.name {
         Name::Serve { folder, settings } => installation::serve(folder, settings)
             .await
-            .map(|()| Vec::new()),
-        name => measure(name).await,
+            .map(|()| ExitCode::SUCCESS),
+        Name::Compare(options) => compare::compare(options)
+            .and_then(|comparison| show_comparison(&comparison, options.assert, cli.json)),
+        name => measure(name)
+            .await
+            .and_then(|measured| show(&measured, &cli)),
     };
-    match measured {
-        Ok(measured) => show(&measured, &cli),
-        Err(error) => {
-            say_error(&error.to_string());
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        say_error(&error.to_string());
+        ExitCode::FAILURE
+    })
 }
 
 async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
@@ -102,37 +120,58 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         measured.push(Box::pin(scale::measure()).await?);
     }
     match name {
+        Name::History { events, customers } => {
+            measured.push(Box::pin(history::measure(*events, *customers)).await?);
+        }
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
-        Name::All => measured.push(Box::pin(timers::measure(timers::WAITING)).await?),
+        Name::All => {
+            let (events, customers) = (history::EVENTS, history::CUSTOMERS);
+            measured.push(Box::pin(history::measure(events, customers)).await?);
+            measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
+        }
         _ => {}
     }
     Ok(measured)
 }
 
-#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
-fn show(measured: &[Measured], cli: &Cli) -> ExitCode {
+fn show(measured: &[Measured], cli: &Cli) -> Result<ExitCode, Failure> {
     for one in measured {
-        println!("{one}");
+        say(&one.to_string());
     }
     if cli.name == Name::All {
-        println!("{}", table(measured));
+        say(&table(measured));
     }
     if cli.json {
         for one in measured {
-            match serde_json::to_string(one) {
-                Ok(line) => println!("{line}"),
-                Err(error) => {
-                    say_error(&error.to_string());
-                    return ExitCode::FAILURE;
-                }
-            }
+            say(&serde_json::to_string(one)?);
         }
     }
-    if measured.iter().all(Measured::holds) {
+    Ok(code(measured.iter().all(Measured::holds)))
+}
+
+fn show_comparison(
+    comparison: &Comparison,
+    is_asserted: bool,
+    is_json: bool,
+) -> Result<ExitCode, Failure> {
+    say(&comparison.to_string());
+    if is_json {
+        say(&serde_json::to_string(comparison)?);
+    }
+    Ok(code(comparison.holds() || !is_asserted))
+}
+
+fn code(holds: bool) -> ExitCode {
+    if holds {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 #[expect(

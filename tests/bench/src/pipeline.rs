@@ -1,5 +1,5 @@
-//! Events a second from the ingest stream through identity, segmentation, journey and activation, all committed, at each
-//! level of durability, beside bare unary calls.
+//! Events a second from the ingest stream through identity, segmentation, journey and activation,
+//! all committed, at each level of durability, beside bare unary calls.
 
 use std::time::Instant;
 

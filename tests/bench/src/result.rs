@@ -12,7 +12,7 @@ use crate::cpu::Seconds;
 pub(crate) struct Measured {
     /// The benchmark.
     pub(crate) bench: &'static str,
-    /// What was measured.
+    /// The measured value.
     pub(crate) figure: f64,
     /// Its unit.
     pub(crate) unit: &'static str,
@@ -22,17 +22,17 @@ pub(crate) struct Measured {
     pub(crate) ratio: f64,
     /// Processor time in microseconds for each event, by process.
     pub(crate) cpu_us: Seconds,
-    /// What else was measured, by name.
+    /// Further measured values, by name.
     #[serde(flatten)]
     pub(crate) also: BTreeMap<String, f64>,
-    /// What the figures must reach, and what they must not exceed.
+    /// Bounds of the figures, from below or above.
     pub(crate) bounds: Vec<Bound>,
 }
 
-/// What one of the figures must keep to.
+/// A bound that one of the figures keeps, or misses.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Bound {
-    /// Which figure: `figure`, `ratio`, or a name of `also`.
+    /// The figure that is bound: `figure`, `ratio`, or a name of `also`.
     pub(crate) of: String,
     /// It must be at least this.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +40,7 @@ pub(crate) struct Bound {
     /// It must be at most this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) at_most: Option<f64>,
-    /// Whether it is.
+    /// Says that the figure keeps to it.
     pub(crate) holds: bool,
 }
 
@@ -86,7 +86,7 @@ impl Measured {
         self.bound(of, None, Some(bound), holds)
     }
 
-    /// Whether every bound holds.
+    /// Returns whether every bound holds.
     pub(crate) fn holds(&self) -> bool {
         self.bounds.iter().all(|bound| bound.holds)
     }

@@ -1,8 +1,7 @@
-//! What an event costs the services with few and with many definitions, and with few and with many customers.
+//! Measures an event with few and with many definitions, and with few and with many customers.
 
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::time::Duration;
 
 use prost_types::Timestamp;
 use proto::identity::v1::Event;
@@ -14,7 +13,8 @@ use crate::result::{Measured, median};
 
 /// Segments, and as many journeys.
 const DEFINITIONS: [u32; 4] = [1, 10, 100, 1_000];
-/// Segments, and as many journeys, that are applied at once: a bundle holds 500 definitions at the most.
+/// Segments, and as many journeys, that are applied at once: a bundle holds 500 definitions at the
+/// most.
 const APPLIED_AT_ONCE: u32 = 200;
 const FEW_CUSTOMERS: u32 = 1_000;
 const MANY_CUSTOMERS: u32 = 1_000_000;
@@ -23,12 +23,9 @@ const ROUNDS: u32 = 5;
 const EVENTS: u32 = 8_000;
 /// Events sent before each measurement, so that what was just started or applied is warm.
 const WARM_UP: u32 = 4_000;
-/// The most that an event may cost with everything at its largest, as a multiple of its cost with everything at its
-/// smallest.
+/// The most that an event may cost with everything at its largest, as a multiple of its cost with
+/// everything at its smallest.
 const BOUND: f64 = 2.0;
-/// How long the services are watched to tell that they rest, and the share of a processor that they may use then.
-const REST: Duration = Duration::from_millis(250);
-const REST_SHARE: f64 = 0.1;
 /// When the events happened, in seconds since the epoch; each round is a minute later.
 const TIME_S: i64 = 1_750_000_000;
 
@@ -90,12 +87,13 @@ impl Scale {
             customers,
             minute: 0,
         };
-        scale.at_rest().await?;
+        scale.installation.at_rest().await?;
         Ok(scale)
     }
 
-    /// Microseconds of the services for each event of a customer chosen at random, with this many segments and journeys.
-    /// Each customer has one kind of event, so that all that grows is what there is beside it.
+    /// Microseconds of the services for each event of a customer chosen at random, with this many
+    /// segments and journeys. Each customer has one kind of event, so that all that grows is what
+    /// there is beside it.
     async fn cost(&mut self, definitions: u32) -> Result<Cost, Failure> {
         for first in (0..definitions).step_by(APPLIED_AT_ONCE as usize) {
             let numbers = first..definitions.min(first + APPLIED_AT_ONCE);
@@ -105,9 +103,9 @@ impl Scale {
         self.send(definitions, WARM_UP, &mut random).await?;
         let mut costs = Vec::new();
         for _ in 0..ROUNDS {
-            let before = self.used();
+            let before = self.installation.services_used();
             self.send(definitions, EVENTS, &mut random).await?;
-            costs.push((self.used() - before) * 1e6 / f64::from(EVENTS));
+            costs.push((self.installation.services_used() - before) * 1e6 / f64::from(EVENTS));
         }
         Ok(Cost {
             mean: costs.iter().sum::<f64>() / f64::from(ROUNDS),
@@ -130,29 +128,7 @@ impl Scale {
             })
             .collect();
         send_stream(self.installation.channel.clone(), &events).await?;
-        self.at_rest().await
-    }
-
-    /// Waits until nothing is left to do, which includes what the stores tidy up after what was done.
-    async fn at_rest(&self) -> Result<(), Failure> {
-        self.installation.idle().await?;
-        let mut used = self.used();
-        loop {
-            tokio::time::sleep(REST).await;
-            let now = self.used();
-            if now - used < REST.as_secs_f64() * REST_SHARE {
-                return Ok(());
-            }
-            used = now;
-        }
-    }
-
-    fn used(&self) -> f64 {
-        self.installation
-            .used()
-            .get("services")
-            .copied()
-            .unwrap_or(0.0)
+        self.installation.at_rest().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What waiting timers cost Redis, and how late they fire under load, beside sorted sets.
+//! Measures waiting timers in Redis beside sorted sets, and how late they fire under load.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,14 +23,14 @@ use tokio::sync::watch;
 use crate::Failure;
 use crate::result::{Measured, quantile};
 
-/// How many wait at once, unless somebody says otherwise.
+/// Timers that wait at once, unless somebody says otherwise.
 pub(crate) const WAITING: u32 = 1_000_000;
 const PARTITIONS: u16 = 64;
 /// Timers in one commit.
 const BATCH: u32 = 128;
 /// The span over which timers are spread, in milliseconds: a week.
 const SPAN_MS: i64 = 7 * 86_400_000;
-/// How long before the first of them comes due: nothing of this run waits for that.
+/// The time until the first of them comes due: nothing of this run waits for that.
 const AHEAD_MS: i64 = 86_400_000;
 /// The epoch of who takes the timers at the end: above those of the engine.
 const LAST_EPOCH: u64 = 1_000;
@@ -38,10 +38,10 @@ const LAST_EPOCH: u64 = 1_000;
 const RATE: u32 = 10_000;
 /// For how many seconds.
 const SECONDS: u32 = 8;
-/// How long before the first of them is due everything must be set.
+/// The time before the first of them in which everything must be set.
 const LEAD_MS: i64 = 6_000;
-/// Most bytes beyond the state, most microseconds of Redis to set and pop one, most milliseconds that all but one in a
-/// hundred may be late.
+/// Most bytes beyond the state, most microseconds of Redis to set and pop one, most milliseconds
+/// that all but one in a hundred may be late.
 const BOUNDS: (f64, f64, f64) = (60.0, 5.0, 250.0);
 
 /// Measures memory and processor time at the store, then lateness through the engine.
@@ -72,7 +72,7 @@ pub(crate) async fn measure(waiting: u32) -> Result<Measured, Failure> {
     .at_most("lateness_p99_ms", BOUNDS.2))
 }
 
-/// What a number of states took.
+/// The memory and processor time of a number of states.
 struct Taken {
     bytes: f64,
     set_us: f64,
@@ -80,8 +80,8 @@ struct Taken {
     lateness: Vec<f64>,
 }
 
-/// Writes states, with a timer each or without. Beside those that wait, measures how late others fire; then takes all
-/// that wait as if they came due.
+/// Writes states, with a timer each or without. Beside those that wait, measures how late others
+/// fire; then takes all that wait as if they came due.
 async fn fill(waiting: u32, with_timers: bool) -> Result<Taken, Failure> {
     // Its file grows to the end: what a rewrite takes depends on when it comes.
     let server = RedisServer::start_with(
@@ -228,7 +228,7 @@ fn first_due() -> Timestamp {
     SystemClock.now() + kernel::Duration::from_millis(AHEAD_MS)
 }
 
-/// How long after that one comes due: up to a week.
+/// The time after that at which one comes due: up to a week.
 fn offset(partition: u16, number: u32) -> kernel::Duration {
     let mixed =
         (u64::from(number) << 16 | u64::from(partition)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -322,7 +322,7 @@ async fn late(server: &RedisServer) -> Result<Vec<f64>, Failure> {
     let count = PartitionCount::try_new(PARTITIONS.into())?;
     let store = Arc::new(RedisStore::connect(RedisOptions::new(server.url()), count).await?);
     let database = Database::connect(&"sqlite::memory:".parse()?).await?;
-    database.migrate("bench", Vec::new()).await?;
+    database.migrate("bench", &[]).await?;
     let (_definitions, receiver) = watch::channel(Arc::new(()));
     let engine = Engine::<Alarms>::start(EngineConfig::new(
         store.clone(),

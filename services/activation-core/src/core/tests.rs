@@ -3,7 +3,7 @@
 mod properties;
 mod world;
 
-use kernel::{PartitionCount, Reason};
+use kernel::Reason;
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{Action, DeliveryResult, Outcome as Attempted};
 
@@ -232,7 +232,7 @@ fn a_retry_uses_the_definitions_of_now() {
     let mut world = World::new(&policy(0, ""));
     world.send(Body::Action(action(1))).expect("an action");
     world.outcome(1, 1, DeliveryResult::Retry);
-    world.definitions = Definitions::empty(PartitionCount::DEFAULT);
+    world.definitions = Definitions::empty();
     world.pass(10_000);
     assert_eq!(
         world.last(),
@@ -277,20 +277,12 @@ fn a_merged_customer_goes_on_as_the_survivor() {
     loser.send(Body::Action(action(1))).expect("an action");
     loser.consent("log", false);
     survivor.send(Body::Action(action(7))).expect("an action");
-    let merged = Body::Merged(CustomerMerged {
-        into_customer_id: Bytes::copy_from_slice(survivor.customer.as_bytes()),
-    });
-    loser.send(merged.clone()).expect("a merge");
-    assert_eq!(loser.send(merged), Ok(Outcome::Unchanged));
-    assert_eq!(loser.next_due, None);
+    let moved = loser.leave().expect("a state");
+    survivor.fold_in(loser.customer, &moved).expect("a state");
     // What comes for the loser now follows its state.
-    loser.outcome(1, 1, DeliveryResult::Delivered);
-    loser.send(Body::Action(action(2))).expect("an action");
-    assert_eq!(loser.dispatched.len(), 1);
-    for record in std::mem::take(&mut loser.forwarded) {
-        assert_eq!(record.customer_id.as_ref(), survivor.customer.as_bytes());
-        survivor.record(&record).expect("a forwarded record");
-    }
+    survivor.outcome(1, 1, DeliveryResult::Delivered);
+    survivor.send(Body::Action(action(2))).expect("an action");
+    assert_eq!(survivor.dispatched.len(), 1);
     let outcomes: Vec<_> = survivor
         .state
         .activations
@@ -322,16 +314,12 @@ fn what_cannot_be_processed_is_poison() {
     for body in [
         Body::Action(nameless),
         Body::Event(messages::stream::v1::Event::default()),
-        Body::Moved(StateMoved {
-            from_customer_id: Bytes::new(),
-            state: Bytes::from_static(&[0xff]),
-        }),
-        Body::Merged(CustomerMerged {
-            into_customer_id: Bytes::copy_from_slice(world.customer.as_bytes()),
-        }),
     ] {
         assert!(world.send(body).is_err());
     }
+    let moved = Bytes::from_static(&[0xff]);
+    assert!(world.fold_in(customer(2), &moved).is_err());
+    assert_eq!(world.leave(), None, "nothing is known");
     assert!(world.state.is_empty());
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use decision::Poison;
-use kernel::{ActivationId, CustomerId, Reason, RunId, Timestamp};
+use kernel::{ActivationId, Reason, RunId, Timestamp};
 use messages::activation::state_v1 as stored;
 use messages::activation::v1::ActivationStatus;
 use prost::Message;
@@ -20,10 +20,6 @@ impl State {
         let state = stored::CustomerState::decode(bytes)
             .map_err(|error| Poison::new(format!("not an activation state: {error}")))?;
         Ok(Self {
-            redirect: match state.redirect_customer_id.as_ref() {
-                [] => None,
-                id => Some(CustomerId::try_from_bytes(id).map_err(poison)?),
-            },
             consents: Consents::restored(state.consents.into_iter().map(consent).collect()),
             send_times: SendTimes::restored(send_times(&state.send_time_deltas_ms)),
             activations: state
@@ -37,9 +33,6 @@ impl State {
     /// Writes the state.
     pub fn encode(&self) -> Bytes {
         stored::CustomerState {
-            redirect_customer_id: self
-                .redirect
-                .map_or_else(Bytes::new, |id| Bytes::copy_from_slice(id.as_bytes())),
             consents: self.consents.iter().map(stored_consent).collect(),
             send_time_deltas_ms: deltas(self.send_times.as_slice()),
             activations: self.activations.iter().map(stored_activation).collect(),
@@ -214,11 +207,6 @@ mod tests {
             source: "form".into(),
         });
         assert_eq!(State::decode(&state.encode()), Ok(state));
-        let redirect = State {
-            redirect: Some(CustomerId::try_from_bytes(&[9; 16]).expect("an id")),
-            ..State::default()
-        };
-        assert_eq!(State::decode(&redirect.encode()), Ok(redirect));
         assert_eq!(State::decode(&[]), Ok(State::default()));
         assert!(State::decode(&[0xff, 0xff]).is_err());
     }

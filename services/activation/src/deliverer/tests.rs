@@ -58,7 +58,7 @@ fn webhook(name: &str, url: String, allow_private_network: bool) -> api::Channel
 }
 
 fn compile(channels: &[api::Channel]) -> Arc<Definitions> {
-    let compiled = Definitions::compile(PartitionCount::DEFAULT, channels, [], [])
+    let compiled = Definitions::compile(channels, [], [])
         .inspect_err(|mistakes| assert_eq!(mistakes[0].kind, Kind::Channel));
     Arc::new(compiled.expect("valid channels"))
 }

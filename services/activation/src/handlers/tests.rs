@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use activation_core::ActivationCore;
 use activation_core::Definitions;
-use decision::{Core as _, Effects, Input, step_once};
+use decision::{Effects, Input, step_once};
 use engine::VirtualClock;
+use engine::{Head, head};
 use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::{Action, CustomerMerged};
+use proto::stream::v1::Action;
 use storage::{Database, DatabaseUrl, Requests};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -40,10 +41,7 @@ impl Bench {
             .parse()
             .expect("a url");
         let database = Database::connect(&url).await.expect("a database");
-        database
-            .migrate("runtime", Vec::new())
-            .await
-            .expect("migrated");
+        database.migrate("runtime", &[]).await.expect("migrated");
         let shared: SharedHotStore = hot.clone();
         let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(5_000)));
         Self {
@@ -63,7 +61,7 @@ impl Bench {
 
     /// Runs the core over what came for a customer and stores what is left, as the engine does.
     async fn process(&self, customer: CustomerId, bodies: Vec<Body>) {
-        let definitions = Definitions::empty(PartitionCount::DEFAULT);
+        let definitions = Definitions::empty();
         let (mut state, mut effects) = (activation_core::State::default(), Effects::default());
         let key = Bytes::copy_from_slice(customer.as_bytes());
         for body in bodies {
@@ -84,26 +82,41 @@ impl Bench {
             )
             .expect("a step");
         }
-        let slot = Slot {
-            owner: Owner::Activation,
-            partition: Self::partition(customer),
-        };
-        let head = self.hot.open(slot, 1).await.expect("opened");
         let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
         for (name, change) in effects.counts {
             *counters.entry(name.clone()).or_default() += change;
         }
+        let value = head::write::<ActivationCore>(&Head::plain(), &state);
+        self.keep(customer, value, counters.into_iter().collect())
+            .await;
+    }
+
+    /// Says that a customer was joined into another.
+    async fn redirect(&self, customer: CustomerId, survivor: CustomerId) {
+        let head = Head::redirected_to(survivor);
+        let state = activation_core::State::default();
+        let value = head::write::<ActivationCore>(&head, &state);
+        self.keep(customer, value, Vec::new()).await;
+    }
+
+    /// Stores what is kept of a customer, and counters.
+    async fn keep(&self, customer: CustomerId, value: Bytes, counters: Vec<(Box<str>, i64)>) {
+        let slot = Slot {
+            owner: Owner::Activation,
+            partition: Self::partition(customer),
+        };
+        let opened = self.hot.open(slot, 1).await.expect("opened");
         let commit = Commit {
             epoch: 1,
-            seq: head.commit_seq + 1,
+            seq: opened.commit_seq + 1,
             batch_id: 1,
             states: vec![StateWrite {
-                key,
-                value: Some(ActivationCore::encode(&state)),
+                key: Bytes::copy_from_slice(customer.as_bytes()),
+                value: Some(value),
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: counters.into_iter().collect(),
+            counters,
             ..Commit::default()
         };
         self.hot.commit(slot, &commit).await.expect("committed");
@@ -227,21 +240,50 @@ async fn a_customer_of_whom_nothing_is_known_has_no_activations_and_no_consents(
 #[tokio::test]
 async fn a_merged_customer_answers_as_the_survivor() {
     let bench = Bench::new().await;
-    bench.process(id(BOB), vec![asked(1)]).await;
-    let merged = Body::Merged(CustomerMerged {
-        into_customer_id: Bytes::copy_from_slice(id(BOB).as_bytes()),
-    });
-    bench.process(id(ADA), vec![merged]).await;
+    bench.process(id(ADA), vec![asked(1)]).await;
+    bench.redirect(id(BOB), id(ADA)).await;
     let listed = bench
         .handlers
         .list_activations(Request::new(api::ListActivationsRequest {
-            customer_id: id(ADA).to_string(),
+            customer_id: id(BOB).to_string(),
             ..Default::default()
         }))
         .await
         .expect("a page")
         .into_inner();
     assert_eq!(listed.activations.len(), 1);
+}
+
+#[tokio::test]
+async fn consent_is_found_after_any_number_of_merges() {
+    let bench = Bench::new().await;
+    let said = Body::Consent(proto::stream::v1::ConsentChange {
+        purpose: "marketing".to_owned(),
+        ..Default::default()
+    });
+    bench.process(id(ADA), vec![said]).await;
+    // As merges leave them that were not flattened yet: each leads to the one before it.
+    for merge in 1..=200 {
+        bench.redirect(id(ADA + merge), id(ADA + merge - 1)).await;
+    }
+    for merges in [0, 9, 200] {
+        let customer_id = id(ADA + merges).to_string();
+        let consents = bench
+            .handlers
+            .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+            .await
+            .expect("consents")
+            .into_inner();
+        assert_eq!(consents.consents.len(), 1, "after {merges}");
+    }
+    bench.redirect(id(ADA - 1), id(ADA)).await;
+    let customer_id = id(ADA - 1).to_string();
+    let status = bench
+        .handlers
+        .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+        .await
+        .expect_err("a redirect to a younger customer");
+    assert_eq!(status.code(), tonic::Code::DataLoss);
 }
 
 #[tokio::test]

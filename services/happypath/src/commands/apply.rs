@@ -46,7 +46,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if args.validate_only {
         return print("\nThe definitions are right. Nothing was changed.");
     }
-    // Who imports first and defines then would wonder why a segment is empty.
+    // People who import first and define then would wonder why a segment is empty.
     if applied.iter().any(is_new_segment) {
         print("\nA new or changed segment counts each customer from their next event on.")?;
     }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What the services know about a customer.
+/// Everything that the services know about a customer.
 struct Known {
     customer: Customer,
     profile: Option<Profile>,

@@ -14,7 +14,8 @@ use crate::output::{Format, Rows, print, print_json};
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The folder for stores, definitions and report; a fresh one in the system's temporary folder unless named
+    /// The folder for stores, definitions and report; a fresh one in the system's temporary folder
+    /// unless named
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
     /// The report's file; `report.html` in the folder unless named
@@ -44,7 +45,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let stopped = running.stop().await;
     let (figures, definitions) = played?;
     stopped?;
-    std::fs::write(&report, report::html(&figures))
+    let page = report::html(&figures)
+        .map_err(|error| Failure::failed(format!("cannot render the report: {error}")))?;
+    std::fs::write(&report, page)
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", report.display())))?;
     if args.format.json {
         let figures = serde_json::to_value(&figures)

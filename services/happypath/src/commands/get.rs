@@ -16,7 +16,8 @@ use crate::when::when;
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The kind: namespace, segment, channel, template, policy, map, happy-path or journey; all unless given
+    /// The kind: namespace, segment, channel, template, policy, map, happy-path or journey; all
+    /// unless given
     #[arg(value_parser = parse_kind)]
     kind: Option<DefinitionKind>,
     /// The name; all of the kind unless given

@@ -13,14 +13,15 @@ use crate::output::{Format, print, print_json};
 
 /// Arguments of `import`.
 ///
-/// CSV and TSV need a header; a JSON line is an object with the same names, or with `identifiers`, `properties` and
-/// `traits` as objects of their own.
+/// CSV and TSV need a header; a JSON line is an object with the same names, or with `identifiers`,
+/// `properties` and `traits` as objects of their own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Files: .csv, .tsv, .jsonl or .ndjson, also gzipped
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A YAML file that says which column means what: time, event, event_name, event_id, identifiers, traits, properties
+    /// A YAML file that says which column means what: time, event, event_name, event_id,
+    /// identifiers, traits, properties
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
     /// The column of the time [default: timestamp, time, date, …]
@@ -32,7 +33,8 @@ pub(crate) struct Args {
     /// The name of every event, where no column holds it
     #[arg(long, value_name = "NAME", conflicts_with = "event_column")]
     event_name: Option<String>,
-    /// A column that names the customer, such as user_id=household [default: customer_id as user_id, email, …]
+    /// A column that names the customer, such as user_id=household [default: customer_id as
+    /// user_id, email, …]
     #[arg(long, value_name = "[NAMESPACE=]COLUMN")]
     customer_column: Vec<String>,
     /// A column that becomes a trait of the customer, such as plan=current_plan
@@ -44,8 +46,8 @@ pub(crate) struct Args {
     /// What to do about a bad line
     #[arg(long, default_value = "stop")]
     on_error: OnError,
-    /// Names the file as an ordered source [default: a digest of its content]; a line that was taken from a source once
-    /// is not taken again
+    /// Names the file as an ordered source [default: a digest of its content]; a line that was
+    /// taken from a source once is not taken again
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
     /// Events in one message

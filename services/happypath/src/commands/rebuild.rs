@@ -1,5 +1,5 @@
-//! `happypath rebuild`: restores the hot store from the journal. It connects to the stores itself, so it works while no
-//! service runs, and while all do.
+//! `happypath rebuild`: restores the hot store from the journal. It connects to the stores itself,
+//! so it works while no service runs, and while all do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +33,8 @@ pub(crate) struct Args {
     /// How many partitions the installation has [default: 64]; or set HAPPYPATH_PARTITIONS
     #[arg(long, value_name = "COUNT")]
     partitions: Option<String>,
-    /// The durability of the installation, where it is not the usual one; or set HAPPYPATH_DURABILITY
+    /// The durability of the installation, where it is not the usual one; or set
+    /// HAPPYPATH_DURABILITY
     #[arg(long, value_name = "LEVEL")]
     durability: Option<String>,
     /// Reads settings from the file that the services read; or set HAPPYPATH_CONFIG

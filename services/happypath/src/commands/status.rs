@@ -1,6 +1,7 @@
 //! `happypath status`: whether all is well, and what to do where it is not.
 //!
-//! It asks every process that it is told of, and reports those that do not answer like any other trouble.
+//! It asks every process that it is told of, and reports those that do not answer like any other
+//! trouble.
 
 mod report;
 mod show;
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// What makes a terminal forget what it shows, and begin at its top.
+/// The codes by which a terminal forgets what it shows, and begins at its top.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// Shows how everything is doing, once or until it is told to end.

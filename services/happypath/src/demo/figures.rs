@@ -1,4 +1,5 @@
-//! What the demo found, as `--json` prints it and the report shows it. It measures nothing itself.
+//! The findings of the demo, as `--json` prints them and the report shows them. It measures nothing
+//! itself.
 
 use serde::Serialize;
 
@@ -34,7 +35,7 @@ pub struct Figures {
 pub struct Named {
     /// The name.
     pub name: String,
-    /// How many.
+    /// The number of them.
     pub count: u64,
 }
 
@@ -47,7 +48,7 @@ pub struct Month {
     pub stages: Vec<Named>,
 }
 
-/// How customers moved through the map.
+/// The moves of customers through the map.
 #[derive(Debug, Clone, Serialize)]
 pub struct MapFigures {
     /// The map.
@@ -80,11 +81,11 @@ pub struct MoveFigures {
     pub from: String,
     /// The stage entered.
     pub to: String,
-    /// How often.
+    /// The number of times.
     pub count: u64,
 }
 
-/// How many follow the happy path, and where and how the others leave it.
+/// The number of those who follow the happy path, and where and how the others leave it.
 #[derive(Debug, Clone, Serialize)]
 pub struct HappyPathFigures {
     /// The happy path.
@@ -97,7 +98,7 @@ pub struct HappyPathFigures {
     pub under_way: u64,
     /// Customers who reached each milestone in order and in time.
     pub milestones: Vec<Named>,
-    /// How the others left it.
+    /// The departures of the others.
     pub deviations: Vec<DeviationFigures>,
 }
 
@@ -108,7 +109,7 @@ pub struct DeviationFigures {
     pub kind: String,
     /// The milestone.
     pub milestone: String,
-    /// How many customers.
+    /// The number of customers.
     pub count: u64,
 }
 
@@ -119,11 +120,11 @@ pub struct SegmentFigures {
     pub name: String,
     /// Its condition.
     pub expression: String,
-    /// How many customers are in it.
+    /// The number of customers in it.
     pub members: u64,
 }
 
-/// How runs flowed through the journey.
+/// The flow of runs through the journey.
 #[derive(Debug, Clone, Serialize)]
 pub struct JourneyFigures {
     /// The journey.
@@ -132,7 +133,7 @@ pub struct JourneyFigures {
     pub entered: u64,
     /// Runs under way.
     pub active: u64,
-    /// How runs ended, and why triggers started none.
+    /// The reasons of ends, and of triggers that started no run.
     pub reasons: Vec<Named>,
     /// Its steps in order.
     pub steps: Vec<StepFigures>,
@@ -143,7 +144,7 @@ pub struct JourneyFigures {
 pub struct StepFigures {
     /// The step.
     pub name: String,
-    /// What it does.
+    /// Its kind, such as `send`.
     pub kind: String,
     /// Arrivals.
     #[serde(rename = "in")]
@@ -164,7 +165,7 @@ pub struct ExitFigures {
     pub next: String,
     /// The reason code.
     pub reason: String,
-    /// How many.
+    /// The number of them.
     pub count: u64,
 }
 
@@ -173,10 +174,10 @@ pub struct ExitFigures {
 pub struct ActivationFigures {
     /// The channel.
     pub channel: String,
-    /// What became of them, such as `delivered`.
+    /// Their status, such as `delivered`.
     pub status: String,
     /// The reason code.
     pub reason: String,
-    /// How many.
+    /// The number of them.
     pub count: u64,
 }

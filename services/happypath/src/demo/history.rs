@@ -1,6 +1,7 @@
 //! The year of real customers that ships with the product, as events by day.
 //!
-//! Reads The Complete Journey from the binary itself, so that the demo needs no file and no network.
+//! Reads The Complete Journey from the binary itself, so that the demo needs no file and no
+//! network.
 
 use std::collections::HashMap;
 
@@ -13,7 +14,7 @@ use proto::identity::v1::Event;
 const EVENTS: &[u8] = include_bytes!("../../../../tests/data/complete_journey_events.csv.gz");
 /// Names the data as an ordered source, so that playing it twice has no effect.
 pub const SOURCE: &str = "complete-journey-2017";
-/// What is known about 801 of the households.
+/// Traits of 801 of the households.
 const HOUSEHOLDS: &[u8] =
     include_bytes!("../../../../tests/data/complete_journey_customers.csv.gz");
 
@@ -52,7 +53,7 @@ pub fn days() -> Result<Vec<Day>, csv::Error> {
                 ["value", "items", "campaign_id", "campaign_type"]
                     .map(|name| (name.to_owned(), cell(name).to_owned())),
             ),
-            // What is known about a household comes with its first event.
+            // The traits of a household come with its first event.
             traits: households.remove(cell("customer_id")),
             sequence: line,
             ..Event::default()
@@ -89,7 +90,8 @@ fn households() -> Result<HashMap<String, Struct>, csv::Error> {
     Ok(households)
 }
 
-/// Numbers where a cell is one, texts elsewhere; empty cells are left out. Identifiers of campaigns stay texts.
+/// Numbers where a cell is one, texts elsewhere; empty cells are left out. Identifiers of campaigns
+/// stay texts.
 fn object(cells: impl IntoIterator<Item = (String, String)>) -> Option<Struct> {
     let fields: std::collections::BTreeMap<_, _> = cells
         .into_iter()

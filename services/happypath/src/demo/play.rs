@@ -1,4 +1,5 @@
-//! Plays the history through the public gRPC API on a virtual clock, day by day, and reads the figures.
+//! Plays the history through the public gRPC API on a virtual clock, day by day, and reads the
+//! figures.
 //!
 //! It decides nothing about customers; everything that it reports was asked of the services.
 
@@ -161,7 +162,8 @@ impl Player {
         self.identity
             .advance_clock(AdvanceClockRequest { time })
             .await?;
-        // The answer comes after a round in which no service of the process committed, receipts included.
+        // The answer comes after a round in which no service of the process committed, receipts
+        // included.
         self.partitions
             .await_idle(AwaitIdleRequest::default())
             .await?;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-/// What is wrong with a line.
+/// A line that cannot be sent, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadLine {
     /// The line, from 1.
     pub(crate) line: u64,
     /// The field at fault; empty for the whole line.
     pub(crate) field: String,
-    /// What is wrong, and what would be right.
+    /// Says what is wrong, and what would be right.
     pub(crate) reason: String,
 }
 

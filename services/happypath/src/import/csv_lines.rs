@@ -90,7 +90,8 @@ impl Iterator for CsvLines {
     }
 }
 
-/// All that is wrong with the names of the columns, as one line: an import that stops at bad lines stops at it.
+/// All that is wrong with the names of the columns, as one line: an import that stops at bad lines
+/// stops at it.
 fn bad_header(columns: &[&str], faults: &[(String, String)]) -> BadLine {
     if columns.iter().all(|column| column.is_empty()) {
         return BadLine::new(
@@ -125,7 +126,8 @@ fn bad_line(error: &csv::Error, line: u64) -> BadLine {
     BadLine::new(line, "", reason)
 }
 
-/// Refuses a record without end, such as after a quote that is never closed, before it takes all memory.
+/// Refuses a record without end, such as after a quote that is never closed, before it takes all
+/// memory.
 struct Bounded {
     inner: Box<dyn BufRead>,
     since_record: Rc<Cell<usize>>,

@@ -16,18 +16,18 @@ use crate::failure::Failure;
 pub(crate) struct ImportFile {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// How its lines are written.
+    /// The format of its lines.
     pub(crate) format: LineFormat,
     /// Names it as an ordered source.
     pub(crate) source: String,
     /// Its bytes, compressed if they are.
     pub(crate) bytes: u64,
-    /// How many of them were read so far.
+    /// The number of bytes that were read so far.
     pub(crate) bytes_read: Arc<AtomicU64>,
     is_gzip: bool,
 }
 
-/// How lines are written.
+/// A format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineFormat {
     /// Values separated by this byte, under a header.
@@ -100,7 +100,8 @@ fn format_of(path: &Path) -> Option<LineFormat> {
     })
 }
 
-/// The first 16 bytes of the SHA-256 of the content, in hexadecimal digits: enough that no two files share it.
+/// The first 16 bytes of the SHA-256 of the content, in hexadecimal digits: enough that no two
+/// files share it.
 fn digest(mut file: File) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];

@@ -1,4 +1,4 @@
-//! Which column of a file means what.
+//! The meaning of each column of a file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,8 @@ use serde::Deserialize;
 use crate::failure::Failure;
 use crate::limits::MAPPING_FILE_BYTES;
 
-/// Which column means what. What is not said is found by the usual names; every other column is a property.
+/// The meaning of columns. Those not named are found by the usual names; every other column is a
+/// property.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Mapping {
@@ -28,7 +29,7 @@ pub(crate) struct Mapping {
     pub(crate) properties: Option<BTreeMap<String, String>>,
 }
 
-/// What a column means.
+/// The meaning of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Role {
     Time,
@@ -78,7 +79,7 @@ impl Mapping {
         let text = std::fs::read_to_string(path)
             .map_err(|error| mistake(format!("cannot be read: {error}")))?;
         serde_saphyr::from_str(&text).map_err(|error| {
-            // What follows the first line quotes the file.
+            // Everything after the first line quotes the file.
             let error = error.to_string();
             let error = error.lines().next().unwrap_or_default();
             let error = error.strip_prefix("error: ").unwrap_or(error);
@@ -88,10 +89,11 @@ impl Mapping {
         })
     }
 
-    /// What each column means.
+    /// Returns the meaning of each column.
     ///
     /// # Errors
-    /// Everything that the mapping asks for and the columns do not have, and what an event needs and nobody names.
+    /// Everything that the mapping asks for and the columns do not have, and what an event needs
+    /// and nobody names.
     pub(crate) fn roles<S: AsRef<str>>(
         &self,
         columns: &[S],
@@ -122,7 +124,7 @@ impl Mapping {
         Ok(filled.collect())
     }
 
-    /// What the mapping says.
+    /// Returns the columns that the mapping names, with their meanings.
     fn named(&self) -> Vec<(&str, Role)> {
         let mut named = Vec::new();
         let single = [
@@ -185,7 +187,7 @@ impl Mapping {
         }
     }
 
-    /// What an event needs and no column holds.
+    /// Returns what an event needs and no column holds.
     fn missing(&self, roles: &[Option<Role>]) -> Vec<(String, String)> {
         let has = |wanted: fn(&Role) -> bool| roles.iter().flatten().any(wanted);
         let mut faults = Vec::new();

@@ -10,7 +10,7 @@ use super::json_lines::JsonLines;
 use super::mapping::Mapping;
 use crate::limits::BATCHES_IN_FLIGHT;
 
-/// What a file yields, in order.
+/// A piece of a file, as they follow one another.
 #[derive(Debug)]
 pub(crate) enum Piece {
     /// Events.
@@ -26,7 +26,8 @@ pub(crate) struct Batch {
     pub(crate) events: Vec<Event>,
 }
 
-/// Reads a file on a thread of its own, as fast as the receiver takes it. Dropping the receiver ends it.
+/// Reads a file on a thread of its own, as fast as the receiver takes it. Dropping the receiver
+/// ends it.
 pub(crate) fn read(
     file: &ImportFile,
     mapping: &Mapping,
@@ -113,7 +114,8 @@ mod tests {
 
     use super::*;
 
-    /// What a file yields, one word a piece: the lines of a batch, or `bad` with its line and field.
+    /// Returns the pieces of a file, a word each: the lines of a batch, or `bad` with its line and
+    /// field.
     async fn pieces(name: &str, content: &[u8]) -> Vec<String> {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(name);

@@ -35,13 +35,14 @@ pub(crate) struct Sender {
     on_error: OnError,
     progress: Progress,
     summary: Summary,
-    /// Sent and not answered, oldest first: what is sent again on a new stream. The source's mark makes that safe.
+    /// Sent and not answered, oldest first: what is sent again on a new stream. The source's mark
+    /// makes that safe.
     unanswered: VecDeque<Batch>,
     is_reading: bool,
     first_bad: Option<BadLine>,
 }
 
-/// How a stream ended.
+/// The end of a stream.
 enum Ended {
     /// Everything was answered.
     Done,
@@ -72,7 +73,8 @@ impl Sender {
         }
     }
 
-    /// Sends everything, and says how it went; with [`OnError::Stop`], also the line that stopped it.
+    /// Sends everything, and says how it went; with [`OnError::Stop`], also the line that stopped
+    /// it.
     pub(crate) async fn send(
         mut self,
         mut pieces: mpsc::Receiver<Piece>,
@@ -118,7 +120,8 @@ impl Sender {
             let piece = pieces.recv().await;
             self.take_piece(piece);
         }
-        // Room for everything that may be unanswered, so that sending never waits while nobody reads answers.
+        // Room for everything that may be unanswered, so that sending never waits while nobody
+        // reads answers.
         let (requests, receiver) = mpsc::channel(BATCHES_IN_FLIGHT + 1);
         for batch in &self.unanswered {
             let _ = requests.try_send(self.request(batch));
@@ -194,7 +197,8 @@ impl Sender {
         if self.on_error == OnError::Stop {
             self.is_reading = false;
         }
-        // Services answer later than the file is read, so the first to be known need not be the first of the file.
+        // Services answer later than the file is read, so the first to be known need not be the
+        // first of the file.
         if self
             .first_bad
             .as_ref()

@@ -1,4 +1,4 @@
-//! How an import is doing, and how it went.
+//! The progress of an import, and its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::file::ImportFile;
 
-/// How an import went.
+/// The end of an import, in numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub(crate) struct Summary {
     /// The file.
@@ -24,7 +24,7 @@ pub(crate) struct Summary {
     pub(crate) created: u64,
     /// Lines that were refused.
     pub(crate) bad: u64,
-    /// How long it took.
+    /// The time that it took, in seconds.
     pub(crate) seconds: f64,
     /// Accepted events a second.
     pub(crate) events_per_second: f64,

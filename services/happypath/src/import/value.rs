@@ -16,7 +16,8 @@ pub(crate) fn scalar(text: &str) -> Value {
     Value { kind: Some(kind) }
 }
 
-/// A number as people write one. `007` and `+49301234` are codes and phone numbers; 17 digits do not fit a double.
+/// A number as people write one. `007` and `+49301234` are codes and phone numbers; 17 digits do
+/// not fit a double.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let first = digits.bytes().next()?;

@@ -1,4 +1,5 @@
-//! The command line as people use it: the real binary, against `happypath dev` on a free port in a fresh folder.
+//! The command line as people use it: the real binary, against `happypath dev` on a free port in a
+//! fresh folder.
 
 mod quarantine;
 

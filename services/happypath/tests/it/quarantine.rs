@@ -37,7 +37,10 @@ fn records_that_cannot_be_processed_are_shown_retried_and_discarded() {
     dev.settle();
     let said = dev.ok("status");
     assert!(said.contains("happypath quarantine journey list"), "{said}");
-    assert_eq!(dev.ok("quarantine activation list"), "Nothing is quarantined.\n");
+    assert_eq!(
+        dev.ok("quarantine activation list"),
+        "Nothing is quarantined.\n"
+    );
     let listed = dev.json("quarantine journey list");
     let ids = ["2-1-0", "2-1-1"];
     for (record, (id, time)) in listed["records"]
@@ -48,22 +51,34 @@ fn records_that_cannot_be_processed_are_shown_retried_and_discarded() {
     {
         assert_eq!(record["id"], id, "{record}");
         assert_eq!(record["reason"], "the record names no customer");
-        assert_eq!((&record["stream"], &record["try_count"]), (&"facts".into(), &1.into()));
+        assert_eq!(
+            (&record["stream"], &record["try_count"]),
+            (&"facts".into(), &1.into())
+        );
         assert_eq!(record["record_json"]["time_ms"], time);
         assert_eq!(record["record"], "");
     }
     let said = dev.ok("quarantine journey list --limit 1");
-    assert!(said.contains("2-1-0") && said.contains("There are more"), "{said}");
+    assert!(
+        said.contains("2-1-0") && said.contains("There are more"),
+        "{said}"
+    );
 
     let said = dev.ok("quarantine journey retry 2-1-0");
     assert!(said.starts_with("1 are going to be retried"), "{said}");
     dev.settle();
     let shown: serde_json::Value =
         serde_json::from_str(&dev.ok("quarantine journey show 2-1-0 --bytes")).expect("JSON");
-    assert_eq!((&shown["try_count"], &shown["record"]), (&2.into(), &"EAc=".into()));
+    assert_eq!(
+        (&shown["try_count"], &shown["record"]),
+        (&2.into(), &"EAc=".into())
+    );
     let (code, said) = dev.refused("quarantine journey retry 2-1-0 2-1-9");
     assert_eq!(code, 3, "{said}");
-    assert!(said.contains("not in the quarantine of journey: 2-1-9"), "{said}");
+    assert!(
+        said.contains("not in the quarantine of journey: 2-1-9"),
+        "{said}"
+    );
     assert_eq!(dev.refused("quarantine journey show 2-1-9").0, 3);
     assert_eq!(dev.refused("quarantine journey retry 2-1").0, 2);
 
@@ -73,6 +88,9 @@ fn records_that_cannot_be_processed_are_shown_retried_and_discarded() {
         "{said}"
     );
     dev.settle();
-    assert_eq!(dev.ok("quarantine journey list"), "Nothing is quarantined.\n");
+    assert_eq!(
+        dev.ok("quarantine journey list"),
+        "Nothing is quarantined.\n"
+    );
     dev.stop();
 }

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use decision::{Names, Source};
 use engine::TimeSource;
 use hot::{Cursor, EmbeddedStore, SharedHotStore, StreamId, StreamName};
 use identity::Identity;
-use identity_core::{Namespaces, compile};
+use identity_core::Namespaces;
 use kernel::PartitionCount;
 use prost::Message;
+use proto::definition::v1::definition::Kind;
 use proto::identity::v1;
 use proto::stream::v1::{Batch, Record};
 use storage::Database;
@@ -88,7 +90,7 @@ impl Fixture {
 
 /// Namespaces of these names and limits, the first of the highest priority.
 pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
-    let definitions: Vec<_> = limits
+    let kinds: Vec<Kind> = limits
         .iter()
         .zip(1..)
         .map(|((name, limit), priority)| v1::Namespace {
@@ -97,8 +99,10 @@ pub(crate) fn namespaces(limits: &[(&str, u32)]) -> Namespaces {
             limit: *limit,
             ..Default::default()
         })
+        .map(Kind::Namespace)
         .collect();
-    compile(&definitions).expect("namespaces")
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    Namespaces::compile(&sources, &Names::default()).expect("namespaces")
 }
 
 /// The event `visit` of `user_id=u1 email=e@x.io`.

@@ -5,4 +5,5 @@ mod events;
 mod fixture;
 mod namespaces;
 mod rpc;
+mod schema;
 mod store;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use definitions::{Change, DefinitionStore, Owner as _, References, migrations};
+use definitions::{Change, DefinitionStore, MIGRATIONS, Owner as _, References};
 use engine::TimeSource;
 use hot::StreamName;
 use identity::{NamespaceCatalog, Source};
@@ -28,7 +28,7 @@ fn namespaces(names: &[&str]) -> Change {
 async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_of_it() {
     let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
     let database = &fixture.identity.database;
-    let migrated = database.migrate("definitions", migrations()).await;
+    let migrated = database.migrate("definitions", MIGRATIONS).await;
     migrated.expect("migrated");
     // Neither polls.
     let load = || DefinitionStore::load(database.clone(), "identity", NamespaceCatalog);

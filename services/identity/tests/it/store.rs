@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::{Cause, CommitError, IdentityStore, migrations};
+use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS};
 use identity::{Intake, ResolveError, Resolver, Source, Subject};
 use identity_core::{Identifier, Namespaces, Overlay, screen};
 use kernel::{CustomerId, FragmentId, Timestamp};
@@ -45,7 +45,7 @@ async fn keeps_the_contract(sql: Sql) {
     let fixture = Fixture::open(sql, TimeSource::system(), Namespaces::default()).await;
     let database = fixture.identity.database.clone();
     database
-        .migrate("identity", migrations())
+        .migrate("identity", MIGRATIONS)
         .await
         .expect("migrates");
     let store = IdentityStore::new(database.clone());

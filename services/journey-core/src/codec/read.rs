@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use decision::Poison;
-use kernel::{CustomerId, Reason, RunId, Timestamp};
+use kernel::{Reason, RunId, Timestamp};
 use messages::convert::properties;
 use messages::journey::state_v1 as stored;
 use messages::journey::v1::{DeviationKind, RunOutcome};
@@ -21,13 +21,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
     let message = stored::CustomerState::decode(bytes).map_err(|error| {
         Poison::new(format!("the stored journey state does not decode: {error}"))
     })?;
-    let redirect = match message.redirect_customer_id.as_ref() {
-        [] => None,
-        id => Some(CustomerId::try_from_bytes(id).map_err(|_| bad("redirect_customer_id"))?),
-    };
     Ok(State {
         known: true,
-        redirect,
         traits: Arc::new(properties(&message.traits)),
         segments: message.segments.into_iter().map(Into::into).collect(),
         positions: message.positions.into_iter().map(position).collect(),

@@ -13,10 +13,6 @@ use crate::state::{
 /// Writes a state.
 pub(crate) fn encode(state: &State) -> Bytes {
     let message = stored::CustomerState {
-        redirect_customer_id: state
-            .redirect
-            .map(|id| Bytes::copy_from_slice(id.as_bytes()))
-            .unwrap_or_default(),
         traits: named_values(&state.traits),
         segments: state.segments.iter().map(text).collect(),
         positions: state.positions.iter().map(position).collect(),

@@ -1,14 +1,14 @@
 //! The shape of a journey: every step can be come to, and every loop waits somewhere.
 
-use super::fault::Faults;
 use super::{Step, StepKind};
+use decision::Mistakes;
 
 /// Adds the mistakes of the shape.
-pub(crate) fn check(steps: &[Step], faults: &mut Faults) {
+pub(crate) fn check(steps: &[Step], mistakes: &mut Mistakes) {
     let reached = reachable(steps);
     for (place, step) in steps.iter().enumerate() {
         if !reached[place] {
-            faults.add(
+            mistakes.add(
                 format!("steps[{place}]"),
                 format!(
                     "no run can come to `{}`: point a step at it, or remove it",
@@ -22,7 +22,7 @@ pub(crate) fn check(steps: &[Step], faults: &mut Faults) {
             .iter()
             .map(|place| steps[*place].id.as_ref())
             .collect();
-        faults.add(
+        mistakes.add(
             format!("steps[{}]", cycle[0]),
             format!(
                 "a run would go round {} for ever: put a wait or wait_for into the loop",

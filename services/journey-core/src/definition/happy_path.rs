@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use messages::journey::v1 as api;
 
-use super::fault::Faults;
-use super::names::{Names, unknown};
+use super::names::unknown;
 use super::{HappyPath, Milestone, trigger};
+use decision::{Mistakes, Names};
 
 /// Compiles a happy path. `maps` tells for each map which path, if any, it has by now.
 pub(crate) fn compile(
@@ -14,15 +14,15 @@ pub(crate) fn compile(
     version: u32,
     maps: &mut BTreeMap<String, Option<String>>,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<HappyPath> {
-    check_map(path, maps, faults);
+    check_map(path, maps, mistakes);
     if path.milestones.len() < 2 {
-        faults.add("milestones", "a happy path needs at least two milestones");
+        mistakes.add("milestones", "a happy path needs at least two milestones");
     }
     let named = path.milestones.iter().enumerate();
     trigger::check_unique(
-        faults,
+        mistakes,
         named.map(|(i, milestone)| (format!("milestones[{i}].name"), milestone.name.as_str())),
         "milestone",
     );
@@ -31,13 +31,13 @@ pub(crate) fn compile(
     for (i, milestone) in path.milestones.iter().enumerate() {
         let at = format!("milestones[{i}]");
         if i == 0 && !milestone.within.is_empty() {
-            faults.add(
+            mistakes.add(
                 format!("{at}.within"),
                 "the first milestone begins the path and has no deadline: drop `within`",
             );
         }
         if (i == 0 || i == last) && milestone.optional {
-            faults.add(
+            mistakes.add(
                 format!("{at}.optional"),
                 "the first and the last milestone cannot be left out: drop `optional`",
             );
@@ -46,9 +46,10 @@ pub(crate) fn compile(
             milestone.trigger.as_ref(),
             &format!("{at}.trigger"),
             names,
-            faults,
+            mistakes,
         );
-        let within = trigger::optional_duration(&milestone.within, &format!("{at}.within"), faults);
+        let within =
+            trigger::optional_duration(&milestone.within, &format!("{at}.within"), mistakes);
         if let Some(trigger) = trigger {
             milestones.push(Milestone {
                 name: milestone.name.as_str().into(),
@@ -58,7 +59,7 @@ pub(crate) fn compile(
             });
         }
     }
-    faults.is_empty().then(|| HappyPath {
+    mistakes.is_empty().then(|| HappyPath {
         name: path.name.as_str().into(),
         version,
         milestones,
@@ -68,14 +69,14 @@ pub(crate) fn compile(
 fn check_map(
     path: &api::HappyPath,
     maps: &mut BTreeMap<String, Option<String>>,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) {
     match maps.get_mut(&path.map) {
-        None => faults.add(
+        None => mistakes.add(
             "map",
             unknown("map", &path.map, maps.keys().map(String::as_str)),
         ),
-        Some(Some(other)) => faults.add(
+        Some(Some(other)) => mistakes.add(
             "map",
             format!(
                 "`{}` has the happy path `{other}` already: a map has one",

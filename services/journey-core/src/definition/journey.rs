@@ -4,24 +4,24 @@ mod step;
 
 use messages::journey::v1::{self as api, Reentry};
 
-use super::fault::Faults;
-use super::names::Names;
 use super::{Entry, Journey, Subscription, TriggerKind, graph, trigger};
+use decision::Mistakes;
+use decision::Names;
 
 /// Compiles one version of a journey.
 pub(crate) fn compile(
     journey: &api::Journey,
     version: u32,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<Journey> {
     if journey.steps.is_empty() {
-        faults.add("steps", "a journey needs at least one step");
+        mistakes.add("steps", "a journey needs at least one step");
     }
-    let entry = entry(journey.entry.as_ref(), names, faults);
+    let entry = entry(journey.entry.as_ref(), names, mistakes);
     let ids = journey.steps.iter().enumerate();
     trigger::check_unique(
-        faults,
+        mistakes,
         ids.map(|(i, step)| (format!("steps[{i}].id"), step.id.as_str())),
         "step",
     );
@@ -29,7 +29,7 @@ pub(crate) fn compile(
         .steps
         .iter()
         .enumerate()
-        .map(|(place, _)| step::compile(journey, place, names, faults))
+        .map(|(place, _)| step::compile(journey, place, names, mistakes))
         .collect();
     let goals = journey.goals.iter();
     let goals = subscriptions(
@@ -37,7 +37,7 @@ pub(crate) fn compile(
         "goals",
         "goal",
         names,
-        faults,
+        mistakes,
     );
     let exits = journey.exits.iter();
     let exits = subscriptions(
@@ -45,13 +45,13 @@ pub(crate) fn compile(
         "exits",
         "exit rule",
         names,
-        faults,
+        mistakes,
     );
     // The shape is judged only where every step is known, lest one mistake be told many times.
     let steps = steps.into_iter().collect::<Option<Vec<_>>>()?;
-    graph::check(&steps, faults);
+    graph::check(&steps, mistakes);
     let entry = entry?;
-    faults.is_empty().then(|| Journey {
+    mistakes.is_empty().then(|| Journey {
         name: journey.name.as_str().into(),
         version,
         entry,
@@ -61,36 +61,36 @@ pub(crate) fn compile(
     })
 }
 
-fn entry(entry: Option<&api::Entry>, names: &Names, faults: &mut Faults) -> Option<Entry> {
+fn entry(entry: Option<&api::Entry>, names: &Names, mistakes: &mut Mistakes) -> Option<Entry> {
     let Some(entry) = entry else {
-        faults.add("entry", "a journey needs an entry: say what starts a run");
+        mistakes.add("entry", "a journey needs an entry: say what starts a run");
         return None;
     };
-    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", names, faults);
+    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", names, mistakes);
     let reentry = Reentry::try_from(entry.reentry).unwrap_or(Reentry::Unspecified);
     if reentry == Reentry::Unspecified {
-        faults.add(
+        mistakes.add(
             "entry.reentry",
             "say what happens when it triggers again: REENTRY_NEVER, REENTRY_AFTER_EXIT, REENTRY_AFTER_COOLDOWN or REENTRY_REPLACE",
         );
     }
-    let cooldown = trigger::optional_duration(&entry.cooldown, "entry.cooldown", faults);
+    let cooldown = trigger::optional_duration(&entry.cooldown, "entry.cooldown", mistakes);
     if reentry == Reentry::AfterCooldown && entry.cooldown.is_empty() {
-        faults.add(
+        mistakes.add(
             "entry.cooldown",
             "REENTRY_AFTER_COOLDOWN needs a cool-down, such as 30d",
         );
     }
     if reentry != Reentry::AfterCooldown && !entry.cooldown.is_empty() {
-        faults.add(
+        mistakes.add(
             "entry.cooldown",
             "only REENTRY_AFTER_COOLDOWN has a cool-down: choose it, or drop `cooldown`",
         );
     }
-    let max_age = trigger::optional_duration(&entry.max_age, "entry.max_age", faults);
+    let max_age = trigger::optional_duration(&entry.max_age, "entry.max_age", mistakes);
     let trigger = trigger?;
     if !entry.key.is_empty() && !matches!(trigger.kind, TriggerKind::Event(_)) {
-        faults.add(
+        mistakes.add(
             "entry.key",
             "a key is a property of the event that starts the run: use an `event` trigger, or drop `key`",
         );
@@ -109,18 +109,18 @@ fn subscriptions<'a>(
     field: &str,
     what: &str,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Vec<Subscription> {
     let named = list.clone().enumerate();
     trigger::check_unique(
-        faults,
+        mistakes,
         named.map(|(i, (name, _))| (format!("{field}[{i}].name"), name)),
         what,
     );
     list.enumerate()
         .filter_map(|(i, (name, cause))| {
             let path = format!("{field}[{i}].trigger");
-            let trigger = trigger::compile(cause, &path, names, faults)?;
+            let trigger = trigger::compile(cause, &path, names, mistakes)?;
             Some(Subscription {
                 name: name.into(),
                 trigger,

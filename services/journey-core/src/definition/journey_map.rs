@@ -2,9 +2,9 @@
 
 use messages::journey::v1 as api;
 
-use super::fault::Faults;
-use super::names::{Names, unknown};
+use super::names::unknown;
 use super::{From, JourneyMap, Stage, trigger};
+use decision::{Mistakes, Names};
 
 /// What `from` calls customers who are not in the map yet.
 const OUTSIDE: &str = "outside";
@@ -13,21 +13,21 @@ const OUTSIDE: &str = "outside";
 pub(crate) fn compile(
     map: &api::JourneyMap,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<JourneyMap> {
     if map.stages.is_empty() {
-        faults.add("stages", "a map needs at least one stage");
+        mistakes.add("stages", "a map needs at least one stage");
     }
     let named = map.stages.iter().enumerate();
     trigger::check_unique(
-        faults,
+        mistakes,
         named.map(|(i, stage)| (format!("stages[{i}].name"), stage.name.as_str())),
         "stage",
     );
     let mut stages = Vec::with_capacity(map.stages.len());
     for (i, stage) in map.stages.iter().enumerate() {
         if stage.name == OUTSIDE {
-            faults.add(
+            mistakes.add(
                 format!("stages[{i}].name"),
                 "`outside` stands for customers who are not in the map: choose another name",
             );
@@ -37,24 +37,24 @@ pub(crate) fn compile(
                 Some(enter),
                 &format!("stages[{i}].enter[{j}]"),
                 names,
-                faults,
+                mistakes,
             )
         });
         let enter = enter.collect();
         stages.push(Stage {
             name: stage.name.as_str().into(),
             enter,
-            from: from(map, stage, i, faults),
+            from: from(map, stage, i, mistakes),
         });
     }
-    check_reachable(&stages, faults);
-    faults.is_empty().then(|| JourneyMap {
+    check_reachable(&stages, mistakes);
+    mistakes.is_empty().then(|| JourneyMap {
         name: map.name.as_str().into(),
         stages,
     })
 }
 
-fn from(map: &api::JourneyMap, stage: &api::Stage, i: usize, faults: &mut Faults) -> From {
+fn from(map: &api::JourneyMap, stage: &api::Stage, i: usize, mistakes: &mut Mistakes) -> From {
     let mut from = From {
         anywhere: stage.from.is_empty(),
         ..From::default()
@@ -68,7 +68,7 @@ fn from(map: &api::JourneyMap, stage: &api::Stage, i: usize, faults: &mut Faults
         } else {
             // Whoever was meant comes from somewhere: one mistake, told once.
             from.anywhere = true;
-            faults.add(
+            mistakes.add(
                 format!("stages[{i}].from[{j}]"),
                 unknown("stage", name, existing.clone().chain([OUTSIDE])),
             );
@@ -78,7 +78,7 @@ fn from(map: &api::JourneyMap, stage: &api::Stage, i: usize, faults: &mut Faults
 }
 
 /// A stage that only customers of unreachable stages come to is one that nobody ever sees.
-fn check_reachable(stages: &[Stage], faults: &mut Faults) {
+fn check_reachable(stages: &[Stage], mistakes: &mut Mistakes) {
     let mut reached: Vec<bool> = stages
         .iter()
         .map(|stage| stage.from.anywhere || stage.from.outside)
@@ -100,7 +100,7 @@ fn check_reachable(stages: &[Stage], faults: &mut Faults) {
         reached = next;
     }
     for (i, _) in reached.iter().enumerate().filter(|(_, reached)| !**reached) {
-        faults.add(
+        mistakes.add(
             format!("stages[{i}].from"),
             "no customer can come here: name `outside` or a stage that customers do come to",
         );

@@ -2,22 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::fault::Faults;
-
-/// What exists elsewhere. Absent sets accept any name.
-#[derive(Debug, Clone, Default)]
-pub struct Names {
-    /// The segments.
-    pub segments: Option<BTreeSet<String>>,
-    /// The channels.
-    pub channels: Option<BTreeSet<String>>,
-    /// The templates.
-    pub templates: Option<BTreeSet<String>>,
-}
+use decision::Mistakes;
+use kernel::nearest;
 
 /// Adds a mistake where a name is not among those that exist.
 pub(crate) fn check_exists(
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
     path: &str,
     what: &str,
     name: &str,
@@ -26,7 +16,7 @@ pub(crate) fn check_exists(
     if let Some(existing) = existing
         && !existing.contains(name)
     {
-        faults.add(
+        mistakes.add(
             path,
             unknown(what, name, existing.iter().map(String::as_str)),
         );
@@ -53,31 +43,6 @@ pub(crate) fn unknown<'a>(
             }
         }
     }
-}
-
-/// The name that differs least, if it differs in a third of its characters at the most.
-fn nearest<'a>(name: &str, existing: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    existing
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()).div_ceil(3))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// How many characters must be added, removed or changed (Levenshtein 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let change = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -6,20 +6,20 @@ use expr::{Condition, Scope};
 use kernel::Duration;
 use messages::journey::v1::{self as api, trigger::Kind};
 
-use super::fault::Faults;
-use super::names::{Names, check_exists};
+use super::names::check_exists;
 use super::{Trigger, TriggerKind};
+use decision::{Mistakes, Names};
 
 /// Compiles a trigger.
 pub(crate) fn compile(
     trigger: Option<&api::Trigger>,
     path: &str,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<Trigger> {
     let Some((trigger, kind)) = trigger.and_then(|trigger| Some((trigger, trigger.kind.as_ref()?)))
     else {
-        faults.add(
+        mistakes.add(
             path,
             "a trigger needs exactly one of `event`, `segment_entered` and `segment_left`",
         );
@@ -30,18 +30,18 @@ pub(crate) fn compile(
         Kind::Event(event) => TriggerKind::Event(event.as_str().into()),
         Kind::SegmentEntered(segment) => {
             let place = format!("{path}.segment_entered");
-            check_exists(faults, &place, "segment", segment, segments);
+            check_exists(mistakes, &place, "segment", segment, segments);
             TriggerKind::Entered(segment.as_str().into())
         }
         Kind::SegmentLeft(segment) => {
             let place = format!("{path}.segment_left");
-            check_exists(faults, &place, "segment", segment, segments);
+            check_exists(mistakes, &place, "segment", segment, segments);
             TriggerKind::Left(segment.as_str().into())
         }
     };
     let condition = match trigger.r#where.as_str() {
         "" => None,
-        text => Some(condition(text, &format!("{path}.where"), names, faults)?),
+        text => Some(condition(text, &format!("{path}.where"), names, mistakes)?),
     };
     Some(Trigger { kind, condition })
 }
@@ -51,7 +51,7 @@ pub(crate) fn condition(
     text: &str,
     path: &str,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<Condition> {
     let scope = Scope {
         aggregates: false,
@@ -60,9 +60,9 @@ pub(crate) fn condition(
     };
     match Condition::compile(text, &scope) {
         Ok(condition) => Some(condition),
-        Err(mistakes) => {
-            for mistake in mistakes {
-                faults.add(path, mistake.to_string());
+        Err(found) => {
+            for mistake in found {
+                mistakes.add(path, mistake.to_string());
             }
             None
         }
@@ -70,31 +70,35 @@ pub(crate) fn condition(
 }
 
 /// Reads a duration; empty is none.
-pub(crate) fn optional_duration(text: &str, path: &str, faults: &mut Faults) -> Option<Duration> {
+pub(crate) fn optional_duration(
+    text: &str,
+    path: &str,
+    mistakes: &mut Mistakes,
+) -> Option<Duration> {
     if text.is_empty() {
         return None;
     }
     Duration::from_str(text)
-        .map_err(|error| faults.add(path, error.to_string()))
+        .map_err(|error| mistakes.add(path, error.to_string()))
         .ok()
 }
 
 /// Reads a duration that must be there, longer than nothing and at most [`WAIT`](crate::limits::WAIT).
-pub(crate) fn waiting_time(text: &str, path: &str, faults: &mut Faults) -> Option<Duration> {
+pub(crate) fn waiting_time(text: &str, path: &str, mistakes: &mut Mistakes) -> Option<Duration> {
     if text.is_empty() {
-        faults.add(path, "must say how long, such as 3d or 12h");
+        mistakes.add(path, "must say how long, such as 3d or 12h");
         return None;
     }
-    let duration = optional_duration(text, path, faults)?;
+    let duration = optional_duration(text, path, mistakes)?;
     if duration == Duration::ZERO {
-        faults.add(
+        mistakes.add(
             path,
             "must be longer than nothing: leave the step out instead",
         );
         return None;
     }
     if duration > crate::limits::WAIT {
-        faults.add(
+        mistakes.add(
             path,
             format!("`{text}` is too long: at most {}", crate::limits::WAIT),
         );
@@ -105,14 +109,14 @@ pub(crate) fn waiting_time(text: &str, path: &str, faults: &mut Faults) -> Optio
 
 /// Adds a mistake for each name that stands twice in a list.
 pub(crate) fn check_unique<'a>(
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
     names: impl Iterator<Item = (String, &'a str)>,
     what: &str,
 ) {
     let mut seen = std::collections::HashMap::new();
     for (path, name) in names {
         if let Some(first) = seen.get(name) {
-            faults.add(
+            mistakes.add(
                 path,
                 format!("`{name}` is the name of {first} too: give each {what} its own"),
             );

@@ -1,4 +1,4 @@
-//! Merges: the state of a customer moves to the one that survives, and is folded in there.
+//! Merges: what is kept of a customer leaves, and is folded in at the survivor.
 //!
 //! What moves is taken out of the counts of the one partition and added to those of the other, so that sums over all
 //! partitions stay what they were.
@@ -6,13 +6,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::Poison;
-use kernel::{CustomerId, Reason};
+use kernel::Reason;
 use messages::journey::v1::RunOutcome;
-use messages::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
 
 use crate::codec;
-use crate::core::carried;
 use crate::counter::{PathCount, RunCount, StageCount};
 use crate::limits;
 use crate::state::{Measure, Name, Passage, Position, Progress, Run, State};
@@ -20,16 +17,10 @@ use crate::state::{Measure, Name, Passage, Position, Progress, Run, State};
 use super::Pass;
 
 impl Pass<'_> {
-    /// Sends the state after the survivor and leaves a redirect.
-    pub(crate) fn take_merge(&mut self, into: &[u8]) -> Result<(), Poison> {
-        let survivor = CustomerId::try_from_bytes(into)
-            .map_err(|_| Poison::new("the survivor of a merge is not a customer id"))?;
-        if survivor == self.customer {
-            return Err(Poison::new("a customer cannot be merged into itself"));
-        }
+    /// Takes the customer off the counters. Returns the state that moves.
+    pub(crate) fn take_leave(mut self) -> Bytes {
         self.drop_undefined();
-        let state = std::mem::replace(self.state, State::redirect_to(survivor));
-        self.changed = true;
+        let state = std::mem::take(self.state);
         for run in &state.runs {
             self.count_presence(run, -1);
         }
@@ -40,23 +31,11 @@ impl Pass<'_> {
         for progress in &state.progress {
             self.uncount_progress(progress);
         }
-        let from_customer_id = Bytes::copy_from_slice(self.customer.as_bytes());
-        let into_customer_id = Bytes::copy_from_slice(survivor.as_bytes());
-        let moved = StateMoved {
-            from_customer_id: from_customer_id.clone(),
-            state: codec::encode(&state),
-        };
-        let moved = self.record(into_customer_id.clone(), Body::Moved(moved));
-        let merged = Body::Merged(CustomerMerged { into_customer_id });
-        let merged = self.record(from_customer_id, merged);
-        self.effects.emit(merged);
-        self.effects.emit(carried(self.customer, moved));
-        Ok(())
+        codec::encode(&state)
     }
 
     /// Folds in the state of a customer who was joined into this one.
-    pub(crate) fn take_moved(&mut self, state: &[u8]) -> Result<(), Poison> {
-        let other = codec::decode(state)?;
+    pub(crate) fn fold_in(&mut self, other: State) {
         self.drop_undefined();
         self.changed = true;
         self.fold_traits(&other);
@@ -96,8 +75,7 @@ impl Pass<'_> {
             self.fold_progress(progress);
         }
         // What moved may have been due on its way, or refer to what was deleted meanwhile.
-        self.take_timer();
-        Ok(())
+        self.catch_up();
     }
 
     /// What either was in is nothing new to the customer. Segmentation judges the joined customer next, and tells the
@@ -184,15 +162,6 @@ impl Pass<'_> {
         self.count_run(run, RunCount::Active, change);
         self.count_run(run, RunCount::In(&run.step), change);
         self.count_run(run, RunCount::Present(&run.step), change);
-    }
-
-    fn record(&self, customer_id: Bytes, body: Body) -> Record {
-        Record {
-            customer_id,
-            time_ms: self.since.as_millis(),
-            trace_parent: self.trace_parent.clone(),
-            body: Some(body),
-        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Definitions that change under customers who are on them.
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, step_once};
+use decision::{Core as _, Effects, Input, Moved, Names, Source, fold_in_once, step_once};
 use journey_core::state::State;
-use journey_core::{JourneyCore, Names, Source, compile};
-use messages::stream::v1::{Record, StateMoved, record::Body};
+use journey_core::{Definitions, JourneyCore};
+use messages::stream::v1::{Record, record::Body};
 
 use crate::world::{World, compiled, customer, read};
 
@@ -30,7 +30,7 @@ happy_path:
   milestones: [{name: a, trigger: {event: a}}, {name: b, trigger: {event: b}, within: 2d}]";
 
 /// Versions of one journey, the last of them in force.
-fn versions(yamls: &[&str]) -> journey_core::Definitions {
+fn versions(yamls: &[&str]) -> Definitions {
     let kinds: Vec<_> = yamls.iter().flat_map(|yaml| read(yaml)).collect();
     let sources: Vec<Source<'_>> = (1..)
         .zip(&kinds)
@@ -40,7 +40,7 @@ fn versions(yamls: &[&str]) -> journey_core::Definitions {
             is_current: usize::try_from(version).is_ok_and(|version| version == kinds.len()),
         })
         .collect();
-    compile(&sources, &Names::default()).expect("no faults")
+    Definitions::compile(&sources, &Names::default()).expect("no faults")
 }
 
 fn lines(world: &mut World, lines: &str) -> String {
@@ -99,7 +99,7 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
             is_current: true,
         })
         .collect();
-    world.definitions = compile(&sources, &Names::default()).expect("no faults");
+    world.definitions = Definitions::compile(&sources, &Names::default()).expect("no faults");
     lines(&mut world, "4d c1 other");
     assert_eq!(world.counters.get("path/p/followed"), Some(&1));
     assert_eq!(world.lacking, 0);
@@ -129,20 +129,18 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
                 is_current: true,
             })
             .collect();
-        compile(&sources, &Names::default()).expect("no faults")
+        Definitions::compile(&sources, &Names::default()).expect("no faults")
     };
     let mut world = World::new(path(2));
     lines(&mut world, "0d c1 a");
     let mut moved = world.states[&customer(1)].clone();
     // Positions are told apart already.
     moved.positions.clear();
-    let record = Record {
-        customer_id: Bytes::copy_from_slice(customer(2).as_bytes()),
-        body: Some(Body::Moved(StateMoved {
-            from_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
-            state: JourneyCore::encode(&moved),
-        })),
-        ..Record::default()
+    let state = JourneyCore::encode(&moved);
+    let moved = Moved {
+        from: customer(1),
+        ordinal: 1,
+        state: &state,
     };
     for (definitions, is_lacking) in [
         (path(2), false),
@@ -152,10 +150,16 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
         (versions(&[OLD]), true),
     ] {
         let (mut survivor, mut effects) = (State::default(), Effects::default());
-        let (input, now) = (Input::Record(&record), kernel::Timestamp::from_millis(1));
-        let who = kernel::CustomerId::try_from_bytes(&record.customer_id).expect("a customer");
-        step_once::<JourneyCore>(&definitions, &mut survivor, who, input, now, &mut effects)
-            .expect("is taken");
+        let now = kernel::Timestamp::from_millis(1);
+        let folded = (customer(2), moved);
+        fold_in_once::<JourneyCore>(
+            &definitions,
+            &mut survivor,
+            folded,
+            (now, now),
+            &mut effects,
+        )
+        .expect("is taken");
         assert_eq!(effects.lacks_definition, is_lacking);
     }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use journey_core::{Names, Source, compile};
+use decision::{Names, Source};
+use journey_core::Definitions;
 
 use crate::world::read;
 
@@ -29,7 +30,7 @@ fn faults(yaml: &str) -> Vec<String> {
         channels: set(&["mail"]),
         templates: set(&["hello"]),
     };
-    match compile(&sources, &names) {
+    match Definitions::compile(&sources, &names) {
         Ok(_) => Vec::new(),
         Err(faults) => faults
             .iter()

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use decision::{Core as _, Effects, Input, step_once};
-use journey_core::JourneyCore;
+use decision::{Core as _, Effects, Outcome, Poison};
 use journey_core::counter::{Counter, PathCount, RunCount, StageCount};
 use journey_core::state::State;
-use kernel::CustomerId;
+use journey_core::{Definitions, JourneyCore};
 
 use crate::world::World;
 
@@ -112,9 +111,8 @@ fn held(world: &World) -> BTreeMap<String, i64> {
 /// The same step from the stored state gives the same state and effects, and no timer acted early.
 pub(crate) fn check_repeatable(
     world: &World,
-    who: CustomerId,
     (before, after): (&State, &State),
-    input: Input<'_>,
+    core: impl Fn(&Definitions, &mut State, &mut Effects) -> Result<Outcome, Poison>,
     effects: &Effects,
 ) {
     let mut again = if before.known {
@@ -123,15 +121,13 @@ pub(crate) fn check_repeatable(
         State::default()
     };
     let mut effects_again = Effects::default();
-    let (definitions, now) = (&world.definitions, world.now);
-    step_once::<JourneyCore>(definitions, &mut again, who, input, now, &mut effects_again)
-        .expect("the same input");
+    core(&world.definitions, &mut again, &mut effects_again).expect("the same input");
     assert_eq!(&again, after);
     assert_eq!(effects.records, effects_again.records);
     assert_eq!(effects.counts, effects_again.counts);
     for run in &after.runs {
         assert!(run.due.is_none_or(|due| due > run.arrive_time));
-        assert!(run.arrive_time <= now);
+        assert!(run.arrive_time <= world.now);
         let was = before.runs.iter().find(|own| own.id == run.id);
         if let Some(was) = was {
             let stayed = run.step == was.step && run.arrive_time == was.arrive_time;

@@ -2,6 +2,11 @@
 //!
 //! `HAPPYPATH_REFRESH=1` writes the transcripts anew; read the difference before you keep it.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "scenarios are files, and the core under them still reads none"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use decision::{Effects, Input, Outcome, step_once};
+use decision::{
+    Effects, Input, Moved, Names, Outcome, Poison, Source, fold_in_once, step_once, take_leave_once,
+};
 use journey_core::state::State;
-use journey_core::{Definitions, JourneyCore, Names, Source, compile};
+use journey_core::{Definitions, JourneyCore};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
 use messages::stream::v1::{
-    CustomerMerged, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
+    Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
 };
 
 use crate::invariants;
@@ -19,6 +21,8 @@ use crate::invariants;
 pub(crate) struct World {
     pub(crate) definitions: Definitions,
     pub(crate) states: BTreeMap<CustomerId, State>,
+    /// Whom each merged customer was joined into.
+    pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
     pub(crate) counters: BTreeMap<String, i64>,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,
@@ -58,7 +62,7 @@ pub(crate) fn compiled(yaml: &str) -> Definitions {
             is_current: true,
         })
         .collect();
-    compile(&sources, &Names::default()).expect("definitions without fault")
+    Definitions::compile(&sources, &Names::default()).expect("definitions without fault")
 }
 
 /// The customer of a number.
@@ -72,6 +76,7 @@ impl World {
         Self {
             definitions,
             states: BTreeMap::new(),
+            redirects: BTreeMap::new(),
             counters: BTreeMap::new(),
             activations: BTreeSet::new(),
             transcript: String::new(),
@@ -99,14 +104,11 @@ impl World {
             [] => {}
             ["merged", into] => {
                 let into = customer(into[1..].parse().expect("a customer"));
-                let body = Body::Merged(CustomerMerged {
-                    into_customer_id: Bytes::copy_from_slice(into.as_bytes()),
-                });
-                self.take(who, time, body);
+                self.merge(who, into, time);
             }
             _ => {
                 let fact = self.fact(&words, time);
-                self.take(who, time, Body::Fact(fact));
+                self.take(self.root(who), time, Body::Fact(fact));
             }
         }
     }
@@ -153,49 +155,80 @@ impl World {
             trace_parent: String::new(),
             body: Some(body),
         };
-        let mut records = vec![(who, record)];
-        while let Some((who, record)) = records.pop() {
-            for forwarded in self.step(who, Input::Record(&record)) {
-                let to = CustomerId::try_from_bytes(&forwarded.customer_id).expect("a customer");
-                records.push((to, forwarded));
-            }
+        self.step(who, Input::Record(&record));
+        invariants::check(self);
+    }
+
+    /// The customer that one is now.
+    fn root(&self, who: CustomerId) -> CustomerId {
+        self.redirects
+            .get(&who)
+            .map_or(who, |survivor| self.root(*survivor))
+    }
+
+    /// Joins a customer into another, as the engine does: what one said is said once.
+    fn merge(&mut self, who: CustomerId, into: CustomerId, time: Timestamp) {
+        let (who, into) = (self.root(who), self.root(into));
+        if who == into {
+            return;
+        }
+        self.redirects.insert(who, into);
+        let mut state = self.states.remove(&who).unwrap_or_default();
+        let mut effects = Effects::default();
+        let times = (time, self.now);
+        let moved =
+            take_leave_once::<JourneyCore>(&self.definitions, &mut state, who, times, &mut effects);
+        assert!(effects.records.is_empty(), "who leaves asks for nothing");
+        self.count(effects);
+        if let Some(state) = moved {
+            let moved = Moved {
+                from: who,
+                ordinal: 1,
+                state: &state,
+            };
+            self.change(into, |definitions, after, effects| {
+                fold_in_once::<JourneyCore>(definitions, after, (into, moved), times, effects)
+            });
         }
         invariants::check(self);
     }
 
-    /// One step; returns the records that go to other customers.
-    fn step(&mut self, who: CustomerId, input: Input<'_>) -> Vec<Record> {
+    /// One step of the core.
+    fn step(&mut self, who: CustomerId, input: Input<'_>) {
+        let now = self.now;
+        self.change(who, |definitions, after, effects| {
+            step_once::<JourneyCore>(definitions, after, who, input, now, effects)
+        });
+    }
+
+    /// Lets the core change a customer, and takes what it caused.
+    fn change(
+        &mut self,
+        who: CustomerId,
+        core: impl Fn(&Definitions, &mut State, &mut Effects) -> Result<Outcome, Poison>,
+    ) {
         let before = self.states.get(&who).cloned().unwrap_or_default();
         let mut effects = Effects::default();
         let mut after = before.clone();
-        let (definitions, now) = (&self.definitions, self.now);
-        let outcome =
-            step_once::<JourneyCore>(definitions, &mut after, who, input, now, &mut effects)
-                .expect("an input that can be processed");
-        invariants::check_repeatable(self, who, (&before, &after), input, &effects);
+        let outcome = core(&self.definitions, &mut after, &mut effects)
+            .expect("an input that can be processed");
+        invariants::check_repeatable(self, (&before, &after), core, &effects);
         match outcome {
             Outcome::Keep { next_due } => assert_eq!(next_due, after.next_due()),
             Outcome::Unchanged => assert_eq!(after, before, "said to be unchanged"),
             Outcome::Remove => panic!("journeys never forget a customer"),
         }
+        self.tell(who, &before, &after);
+        self.tell_actions(who, &effects.records);
+        self.count(effects);
+        self.states.insert(who, after);
+    }
+
+    fn count(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
         for (name, change) in effects.counts {
             *self.counters.entry(name.to_string()).or_default() += change;
         }
-        self.tell(who, &before, &after);
-        let mut forwarded = Vec::new();
-        let mut actions = Vec::new();
-        for record in effects.records {
-            match &record.body {
-                Some(Body::Carried(carried)) => {
-                    forwarded.extend(carried.record.as_deref().cloned());
-                }
-                _ => actions.push(record.clone()),
-            }
-        }
-        self.tell_actions(who, &actions);
-        self.states.insert(who, after);
-        forwarded
     }
 
     pub(crate) fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {
@@ -233,7 +266,7 @@ impl World {
         let new: Vec<_> = entries
             .filter(|entry| !before.history.contains(entry))
             .collect();
-        if after.history.len() > before.history.len() + 20 || after.redirect.is_some() {
+        if after.history.len() > before.history.len() + 20 {
             return;
         }
         let who = number(who);

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, step_once};
+use decision::{Effects, Input, step_once};
 use definitions::{Catalog as _, References, Versioned};
+use engine::{Head, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use journey::{JourneyCatalog, JourneyRpc};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
 use kernel::{CustomerId, PartitionCount, Timestamp};
 use proto::definition::v1::Definition;
-use proto::stream::v1::{CustomerMerged, Event, Fact, Record, record::Body};
+use proto::stream::v1::{Event, Fact, Record, record::Body};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -84,16 +85,12 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
     let store = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
         .await
         .expect("a folder to write to");
-    let merged = Body::Merged(CustomerMerged {
-        into_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
-    });
     let records = [
         event(1, 0, "visit"),
         event(1, 1, "purchase"),
         event(2, 0, "visit"),
         event(2, 3, "purchase"),
         event(3, 0, "visit"),
-        (4, 1, merged),
     ];
     let mut states: BTreeMap<CustomerId, State> = BTreeMap::new();
     let mut counters: BTreeMap<CustomerId, BTreeMap<Box<str>, i64>> = BTreeMap::new();
@@ -121,7 +118,13 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
         }
     }
     let mut seqs: BTreeMap<u16, (u64, BTreeMap<Box<str>, i64>)> = BTreeMap::new();
-    for (who, state) in states {
+    let known = states
+        .into_iter()
+        .map(|(who, state)| (who, Head::plain(), state));
+    // The fourth customer was joined into the first.
+    let redirect = Head::redirected_to(customer(1));
+    let merged = (customer(4), redirect, State::default());
+    for (who, head, state) in known.chain([merged]) {
         let partition = PartitionCount::DEFAULT.partition_of(who.fragment());
         let slot = Slot {
             owner: Owner::Journey,
@@ -141,7 +144,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             batch_id: *seq,
             states: vec![StateWrite {
                 key: Bytes::copy_from_slice(who.as_bytes()),
-                value: Some(JourneyCore::encode(&state)),
+                value: Some(head::write::<JourneyCore>(&head, &state)),
                 timer: Timer::NONE,
                 adds_entry: false,
             }],

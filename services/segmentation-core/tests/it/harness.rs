@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use decision::{Core, Effects, Input, Outcome, step_once};
+use decision::{Core, Effects, Input, Moved, Outcome, fold_in_once, step_once, take_leave_once};
 use kernel::{CustomerId, Timestamp, Value};
 use messages::convert;
-use messages::stream::v1::{
-    ChangeReason, CustomerMerged, Event, Fact, NamedValue, Record, record::Body,
-};
+use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
 use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
 use uuid::Uuid;
 
@@ -25,7 +23,8 @@ pub(crate) struct Harness {
     /// What was emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
     pub(crate) counters: BTreeMap<Box<str>, i64>,
-    pub(crate) forwarded: Vec<Record>,
+    /// What left for a survivor, and when.
+    pub(crate) moved: Option<(i64, Bytes)>,
     pub(crate) emitted: Vec<Record>,
     /// How many steps said that something is not defined.
     pub(crate) lacking: u32,
@@ -67,7 +66,7 @@ impl Harness {
             watermark: Timestamp::MIN,
             log: Vec::new(),
             counters: BTreeMap::new(),
-            forwarded: Vec::new(),
+            moved: None,
             emitted: Vec::new(),
             lacking: 0,
             next_id: 0,
@@ -101,9 +100,49 @@ impl Harness {
         );
     }
 
-    pub(crate) fn merge_into(&mut self, number: u128, at: i64) {
-        let into_customer_id = customer(number).as_bytes().to_vec().into();
-        self.record(at, Body::Merged(CustomerMerged { into_customer_id }));
+    /// Lets the customer go, as for a merge of a time.
+    pub(crate) fn leave(&mut self, at: i64) {
+        let time = Timestamp::from_millis(at);
+        self.pass(time);
+        let (customer, mut effects) = (self.customer(), Effects::default());
+        let moved = take_leave_once::<SegmentationCore>(
+            &self.definitions,
+            &mut self.state,
+            customer,
+            (time, self.watermark),
+            &mut effects,
+        );
+        self.moved = moved.map(|state| (at, state));
+        self.state = State::default();
+        self.due = None;
+        self.take_effects(effects);
+    }
+
+    /// Takes in what left another customer.
+    pub(crate) fn fold_in(&mut self, from: &mut Self) {
+        let Some((at, state)) = from.moved.take() else {
+            return;
+        };
+        let time = Timestamp::from_millis(at);
+        self.pass(time);
+        let (customer, mut effects) = (self.customer(), Effects::default());
+        let moved = Moved {
+            from: from.customer(),
+            ordinal: 1,
+            state: &state,
+        };
+        let outcome = fold_in_once::<SegmentationCore>(
+            &self.definitions,
+            &mut self.state,
+            (customer, moved),
+            (time, self.watermark),
+            &mut effects,
+        );
+        self.end(outcome.expect("a state"), effects);
+    }
+
+    fn customer(&self) -> CustomerId {
+        CustomerId::try_from_bytes(&self.key).expect("a customer")
     }
 
     pub(crate) fn record(&mut self, at: i64, body: Body) {
@@ -129,11 +168,15 @@ impl Harness {
 
     fn step(&mut self, input: Input<'_>, now: Timestamp) {
         let mut effects = Effects::default();
-        let who = CustomerId::try_from_bytes(&self.key).expect("a customer");
+        let who = self.customer();
         let (definitions, state) = (&self.definitions, &mut self.state);
         let outcome =
             step_once::<SegmentationCore>(definitions, state, who, input, now, &mut effects)
                 .expect("the record can be processed");
+        self.end(outcome, effects);
+    }
+
+    fn end(&mut self, outcome: Outcome, effects: Effects) {
         if let Outcome::Keep { next_due } = outcome {
             self.due = next_due;
         }
@@ -141,16 +184,15 @@ impl Harness {
         let read = SegmentationCore::decode(&bytes).expect("a state is read back");
         assert_eq!(read, self.state);
         self.state = read;
+        self.take_effects(effects);
+    }
+
+    fn take_effects(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
         for (name, change) in effects.counts {
             *self.counters.entry(name.clone()).or_default() += change;
         }
         for record in effects.records {
-            if let Some(Body::Carried(carried)) = &record.body {
-                let record = carried.record.as_deref().expect("a record");
-                self.forwarded.push(record.clone());
-                continue;
-            }
             self.emitted.push(record.clone());
             if let Some(Body::Fact(fact)) = &record.body {
                 self.note(fact);

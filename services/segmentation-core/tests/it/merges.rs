@@ -1,9 +1,8 @@
 //! Merges: what one customer was and did becomes part of the other, once, and counters stay balanced.
 
 use kernel::Timestamp;
-use messages::stream::v1::record::Body;
 
-use crate::harness::{DAY, Harness, compile, compile_version, customer};
+use crate::harness::{DAY, Harness, compile, compile_version};
 
 const SEGMENTS: [(&str, &str); 3] = [
     ("buyers", "events(\"buy\").exists()"),
@@ -13,14 +12,6 @@ const SEGMENTS: [(&str, &str); 3] = [
     ),
     ("pro", "profile.plan == \"pro\""),
 ];
-
-/// Hands what one customer forwarded to the other.
-fn deliver(from: &mut Harness, to: &mut Harness) {
-    for record in from.forwarded.drain(..) {
-        assert_eq!(record.customer_id, to.key);
-        to.record(record.time_ms, record.body.expect("a body"));
-    }
-}
 
 fn two() -> (Harness, Harness) {
     let mut survivor = Harness::of(1, compile(&SEGMENTS));
@@ -33,14 +24,14 @@ fn two() -> (Harness, Harness) {
         &[("value", 4.0.into())],
         &[("plan", "pro".into())],
     );
-    loser.merge_into(1, 2 * DAY);
+    loser.leave(2 * DAY);
     (survivor, loser)
 }
 
 #[test]
 fn the_survivor_takes_everything_over() {
     let (mut survivor, mut loser) = two();
-    deliver(&mut loser, &mut survivor);
+    survivor.fold_in(&mut loser);
     assert_eq!(survivor.members(), ["buyers", "pro", "spenders"]);
     assert_eq!(
         survivor.log,
@@ -60,19 +51,10 @@ fn the_survivor_takes_everything_over() {
 }
 
 #[test]
-fn the_merged_customer_forwards_what_still_comes() {
+fn what_follows_the_merged_customer_counts_once() {
     let (mut survivor, mut loser) = two();
-    assert_eq!(loser.state.redirect(), Some(customer(1)));
-    assert!(matches!(
-        loser.emitted.last().and_then(|record| record.body.clone()),
-        Some(Body::Merged(_))
-    ));
-    let emitted = loser.emitted.len();
-    // The same word again changes nothing.
-    loser.merge_into(1, 3 * DAY);
-    loser.event_with("late", "buy", 3 * DAY, &[("value", 1.0.into())], &[]);
-    assert_eq!(loser.emitted.len(), emitted);
-    deliver(&mut loser, &mut survivor);
+    survivor.fold_in(&mut loser);
+    survivor.event_with("late", "buy", 3 * DAY, &[("value", 1.0.into())], &[]);
     let bought = survivor
         .state
         .pasts()
@@ -88,13 +70,36 @@ fn the_merged_customer_forwards_what_still_comes() {
 }
 
 #[test]
-fn an_unknown_customer_may_be_merged() {
+fn of_an_unknown_customer_nothing_moves() {
     let mut loser = Harness::of(2, compile(&SEGMENTS));
-    loser.merge_into(1, 0);
-    assert!(loser.forwarded.is_empty());
-    assert_eq!(loser.emitted.len(), 1);
-    loser.event("buy", DAY, &[]);
-    assert_eq!(loser.forwarded.len(), 1);
+    loser.leave(0);
+    assert_eq!(loser.moved, None);
+    assert!(loser.emitted.is_empty());
+}
+
+#[test]
+fn who_leaves_is_first_judged_by_the_definitions_in_force() {
+    // "lapsed" stands behind "buyers", and behind another segment once there is one: its place moves.
+    let lapsed = ("lapsed", "!events(\"buy\").within(\"1d\").exists()");
+    let mut loser = Harness::of(2, compile(&[SEGMENTS[0], lapsed]));
+    loser.event("buy", 0, &[]);
+    let everybody = ("everybody", "events(\"buy\").exists()");
+    loser.definitions = compile_version(&[SEGMENTS[0], everybody, lapsed, SEGMENTS[2]], 2);
+    loser.leave(DAY / 2);
+    assert_eq!(
+        loser.log,
+        ["+buyers@0d EVENT", "+everybody@43200000 DEFINITION"]
+    );
+    let members = |name: &str| {
+        let name = format!("segment.{name}.members");
+        loser.counters.get(name.as_str()).copied().unwrap_or(0)
+    };
+    assert_eq!((members("buyers"), members("everybody")), (0, 0));
+    let mut survivor = Harness::of(1, compile_version(&[SEGMENTS[0], everybody, lapsed], 2));
+    survivor.fold_in(&mut loser);
+    assert_eq!(survivor.members(), ["buyers", "everybody"]);
+    survivor.pass(Timestamp::from_millis(2 * DAY));
+    assert_eq!(survivor.members(), ["buyers", "everybody", "lapsed"]);
 }
 
 #[test]
@@ -113,8 +118,8 @@ fn memberships_are_not_left_by_who_does_not_know_their_segments() {
         loser.event("buy", 0, &[("value", 20.0.into())]);
         // As news of another partition, and in its own, where a process takes over.
         let mut survivor = Harness::of(1, now);
-        loser.merge_into(1, DAY);
-        deliver(&mut loser, &mut survivor);
+        loser.leave(DAY);
+        survivor.fold_in(&mut loser);
         assert_eq!(survivor.lacking, u32::from(is_lacking));
 
         let mut customer = Harness::of(3, loser.definitions);

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, step_once};
-use engine::{Clock, TimeSource, VirtualClock};
+use decision::{Effects, Input, step_once};
+use engine::{Clock, Head, TimeSource, VirtualClock, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use kernel::{CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService as _;
-use proto::stream::v1::{CustomerMerged, Event, NamedValue, Record, record::Body};
+use proto::stream::v1::{Event, NamedValue, Record, record::Body};
 use segmentation::SegmentationRpc;
 use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
 use tokio::sync::watch;
@@ -68,10 +68,9 @@ fn purchase() -> Body {
 }
 
 /// Runs the core over one record of a new customer, and keeps what it leaves as the engine would.
-async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId, body: Body) {
-    let key = Bytes::copy_from_slice(who.as_bytes());
+async fn take(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId, body: Body) {
     let record = Record {
-        customer_id: key.clone(),
+        customer_id: Bytes::copy_from_slice(who.as_bytes()),
         time_ms: DAY,
         trace_parent: String::new(),
         body: Some(body),
@@ -81,6 +80,16 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
     let input = Input::Record(&record);
     step_once::<SegmentationCore>(definitions, &mut state, who, input, now, &mut effects)
         .expect("a step");
+    let value = head::write::<SegmentationCore>(&Head::plain(), &state);
+    keep(store, who, value, effects.counts).await;
+}
+
+async fn keep(
+    store: &EmbeddedStore,
+    who: CustomerId,
+    value: Bytes,
+    counters: Vec<(Box<str>, i64)>,
+) {
     let slot = Slot {
         owner: Owner::Segmentation,
         partition: PartitionCount::DEFAULT.partition_of(who.fragment()),
@@ -91,12 +100,12 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
         seq: head.commit_seq + 1,
         batch_id: u64::from(slot.partition.number()) + 1,
         states: vec![StateWrite {
-            key,
-            value: Some(SegmentationCore::encode(&state)),
+            key: Bytes::copy_from_slice(who.as_bytes()),
+            value: Some(value),
             timer: Timer::NONE,
             adds_entry: false,
         }],
-        counters: effects.counts.to_vec(),
+        counters,
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");
@@ -108,11 +117,10 @@ async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
         .await
         .expect("a store");
     let definitions = compiled();
-    keep(&store, &definitions, customer(1), purchase()).await;
-    let merged = CustomerMerged {
-        into_customer_id: Bytes::copy_from_slice(customer(1).as_bytes()),
-    };
-    keep(&store, &definitions, customer(2), Body::Merged(merged)).await;
+    take(&store, &definitions, customer(1), purchase()).await;
+    let redirect = Head::redirected_to(customer(1));
+    let value = head::write::<SegmentationCore>(&redirect, &State::default());
+    keep(&store, customer(2), value, Vec::new()).await;
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(Timestamp::from_millis(2 * DAY)));
     let (_, receiver) = watch::channel(definitions);
     SegmentationRpc::new(Arc::new(store), receiver, TimeSource::Wall(clock))

@@ -10,7 +10,6 @@ use prost_reflect::{
 };
 
 use super::node::{Node, NodeValue, Place};
-use super::suggest::nearest;
 use crate::limits::MISTAKES;
 
 /// Characters of a wrong text that a mistake shows.
@@ -92,7 +91,7 @@ impl Reader {
             Some("") | None => "a definition".to_owned(),
             Some(_) => format!("`{path}`"),
         };
-        let hint = match nearest(name, fields.iter().map(FieldDescriptor::name)) {
+        let hint = match kernel::nearest(name, fields.iter().map(FieldDescriptor::name)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("expected {}", fields_of(descriptor)),
         };
@@ -259,7 +258,7 @@ impl Reader {
         });
         let near = short.map(prost_reflect::EnumValueDescriptor::name);
         let near = near.or_else(|| {
-            nearest(
+            kernel::nearest(
                 text,
                 values.iter().map(prost_reflect::EnumValueDescriptor::name),
             )

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use definitions::{
-    Catalog, DefinitionRpc, DefinitionStore, Flaw, Owner, References, Versioned, migrations, parse,
+    Catalog, DefinitionRpc, DefinitionStore, Flaw, MIGRATIONS, Owner, References, Versioned, parse,
 };
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::definition_service_server::DefinitionService as _;
@@ -138,7 +138,7 @@ pub(crate) async fn world_on(url: &str, folder: tempfile::TempDir) -> World {
     let url: DatabaseUrl = url.parse().expect("a url");
     let database = Database::connect(&url).await.expect("a database");
     database
-        .migrate("definitions", migrations())
+        .migrate("definitions", MIGRATIONS)
         .await
         .expect("migrated");
     let (rpc, segments, journeys) = process(&database).await;

@@ -2,5 +2,6 @@
 
 mod change;
 mod fixture;
+mod schema;
 mod server;
 mod yaml;

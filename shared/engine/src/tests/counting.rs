@@ -1,25 +1,26 @@
 //! A core that writes down everything that happens to it.
 //!
-//! An event's name says what to do, its id which number to write down.
+//! An event's name says what to do, its id which number to write down. There are three of it, one behind the other as the
+//! services are: what the first one reads as events, the later ones read as its facts.
 
 use bytes::Bytes;
 use hot::{Owner, StreamName};
 use kernel::{Duration, PartitionId, Timestamp};
 use messages::stream::v1::{Event, Fact, Record, record::Body};
 
-use decision::{Core, Effects, Input, Outcome, Poison, Step};
+use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
 
 #[derive(Debug)]
-pub(super) struct Counting;
+pub(crate) struct Counting<const STAGE: usize = 0>;
 
 /// How long after a timer the next one of a customer that was told to repeat.
 const REPEAT: Duration = Duration::from_millis(7);
 
 /// Everything that happened to one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) log: Vec<String>,
-    pub(super) due: Option<Timestamp>,
+pub(crate) struct Seen {
+    pub(crate) log: Vec<String>,
+    pub(crate) due: Option<Timestamp>,
 }
 
 impl Seen {
@@ -30,16 +31,28 @@ impl Seen {
     }
 }
 
-impl Core for Counting {
+impl<const STAGE: usize> Core for Counting<STAGE> {
     /// The numbers below this are defined.
     type Definitions = i64;
     type State = Seen;
 
-    const OWNER: Owner = Owner::Segmentation;
-    const INPUTS: &'static [(StreamName, Option<StreamName>)] =
-        &[(StreamName::Events, Some(StreamName::EventsBulk))];
-    const OUTPUT: Option<(StreamName, StreamName)> =
-        Some((StreamName::Facts, StreamName::FactsBulk));
+    const OWNER: Owner = [Owner::Segmentation, Owner::Journey, Owner::Activation][STAGE];
+    const INPUTS: &'static [(StreamName, Option<StreamName>)] = &[(
+        [StreamName::Events, StreamName::Facts, StreamName::Actions][STAGE],
+        Some(
+            [
+                StreamName::EventsBulk,
+                StreamName::FactsBulk,
+                StreamName::ActionsBulk,
+            ][STAGE],
+        ),
+    )];
+    const OUTPUT: Option<(StreamName, StreamName)> = [
+        Some((StreamName::Facts, StreamName::FactsBulk)),
+        Some((StreamName::Actions, StreamName::ActionsBulk)),
+        None,
+    ][STAGE];
+    const HOME: Home = [Home::Segmentation, Home::Journey, Home::Activation][STAGE];
 
     fn decode(bytes: &[u8]) -> Result<Seen, Poison> {
         let text = std::str::from_utf8(bytes).map_err(|_| Poison::new("not a text"))?;
@@ -91,9 +104,46 @@ impl Core for Counting {
                     next_due: state.due,
                 })
             }
-            Input::Record(record) => take(*defined, state, record, step.now, step.effects),
+            Input::Record(record) => match &record.body {
+                Some(Body::Fact(fact)) => {
+                    let event = fact.event.as_ref().expect("a fact of an event");
+                    state.log.push(event.name.clone());
+                    step.effects.count("seen", 1);
+                    if Self::OUTPUT.is_some() {
+                        step.effects.emit(record.clone());
+                    }
+                    Ok(Outcome::Keep {
+                        next_due: state.due,
+                    })
+                }
+                _ => take(*defined, state, record, step.now, step.effects),
+            },
         }
     }
+
+    fn take_leave(_: &i64, state: &mut Seen, step: &mut Step<'_>) -> Option<Bytes> {
+        step.effects.count("seen", -size(state));
+        (!state.log.is_empty()).then(|| Self::encode(state))
+    }
+
+    fn fold_in(
+        _: &i64,
+        state: &mut Seen,
+        moved: Moved<'_>,
+        step: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        let other = Self::decode(moved.state)?;
+        step.effects.count("seen", size(&other));
+        state.log.extend(other.log);
+        state.due = state.due.into_iter().chain(other.due).min();
+        Ok(Outcome::Keep {
+            next_due: state.due,
+        })
+    }
+}
+
+fn size(state: &Seen) -> i64 {
+    i64::try_from(state.log.len()).expect("few entries")
 }
 
 fn take(

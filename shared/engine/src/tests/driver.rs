@@ -19,8 +19,7 @@ use tokio::sync::watch;
 use super::counting::{Counting, Seen};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, TimeSource};
-use decision::Core;
+use crate::{EngineConfig, TimeSource, head};
 
 /// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
@@ -42,7 +41,7 @@ impl Bench {
             .expect("a store");
         let url = "sqlite::memory:".parse().expect("a URL");
         let database = Database::connect(&url).await.expect("a database");
-        database.migrate("test", Vec::new()).await.expect("tables");
+        database.migrate("test", &[]).await.expect("tables");
         Self {
             hot: Arc::new(hot),
             leases: LeaseStore::new(database),
@@ -110,7 +109,8 @@ impl Bench {
             .await
             .expect("it loads");
         let stored = stored.into_iter().next().flatten()?;
-        Some(Counting::decode(&stored.value).expect("a state"))
+        let (_, state) = head::read::<Counting>(&stored.value).expect("a state");
+        Some(state)
     }
 
     pub(super) async fn log(&self, partition: u16, customer: u8) -> Vec<String> {

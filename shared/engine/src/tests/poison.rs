@@ -110,13 +110,15 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
     bench.hot.open(slot(0), 1).await.expect("it opens");
     let at_first = kernel::Timestamp::from_millis(3);
     let (timer, adds_entry) = Timer::NONE.set(Some(at_first));
+    // A head without anything, and what is no state.
+    let unreadable = bytes::Bytes::from_static(b"\x01\x00no");
     let damaged = Commit {
         epoch: 1,
         seq: 1,
         batch_id: 7,
         states: vec![StateWrite {
             key: key(1),
-            value: Some("no".into()),
+            value: Some(unreadable.clone()),
             timer,
             adds_entry,
         }],
@@ -140,7 +142,7 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
     // It is looked at again.
     let (retried, _) = Timer::NONE.set(Some(at_first + crate::limits::TIMER_RETRY_MIN));
     let stored = Stored {
-        value: "no".into(),
+        value: unreadable,
         timer: retried,
     };
     assert_eq!(kept, [Some(stored)]);
@@ -226,6 +228,6 @@ async fn quarantined_records_are_listed_page_by_page() {
         .collect();
     assert_eq!(counts, [("worker", 2, 0), ("worker", 1, 0)]);
     assert_eq!(engine.service(), Owner::Segmentation);
-    assert_eq!(super::counting::Counting::OWNER, Owner::Segmentation);
+    assert_eq!(<super::counting::Counting>::OWNER, Owner::Segmentation);
     engine.shutdown().await;
 }

@@ -12,11 +12,11 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::counting::{Counting, Seen};
 use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
-use crate::TimeSource;
 use crate::key::customer_of;
 use crate::shared::ALL_LANES;
 use crate::worker::quarantine::retry_delay;
-use decision::{Core, Effects, Input, Outcome, step_once};
+use crate::{TimeSource, head};
+use decision::{Effects, Input, Outcome, step_once};
 
 #[derive(Debug, Default)]
 struct Reference {
@@ -223,7 +223,7 @@ async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
                 "no entry leads to it"
             );
         }
-        let state = Counting::decode(&stored.value).expect("a state");
+        let (_, state) = head::read::<Counting>(&stored.value).expect("a state");
         found.insert(customer[0], (state, due));
     }
     prop_assert_eq!(found, reference.states);

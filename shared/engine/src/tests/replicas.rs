@@ -15,8 +15,7 @@ use tokio::time::Instant;
 use super::counting::{Counting, Seen};
 use super::driver::{event, key};
 use super::leases::MemoryLeases;
-use crate::{Clock, Engine, EngineConfig, EngineHandle, TimeSource};
-use decision::Core;
+use crate::{Clock, Engine, EngineConfig, EngineHandle, TimeSource, head};
 
 const PARTITIONS: u64 = 16;
 /// A partition that is not worked on for longer has a gap.
@@ -82,7 +81,8 @@ impl Site {
         let loaded = self.hot.load(slot, &[key(1)]).await.expect("it loads");
         let state = loaded.into_iter().next().flatten();
         let state = state.map_or_else(Seen::default, |stored| {
-            Counting::decode(&stored.value).expect("a state")
+            let (_, state) = head::read::<Counting>(&stored.value).expect("a state");
+            state
         });
         state.log
     }

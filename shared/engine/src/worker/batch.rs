@@ -11,6 +11,7 @@ use messages::stream::v1::Record;
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
 use super::quarantine::{Aside, InputId};
+use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
 use decision::{Core, Effects};
@@ -20,6 +21,7 @@ use decision::{Core, Effects};
 pub(crate) struct Work<S> {
     pub(crate) key: Key,
     pub(crate) key_bytes: StateKey,
+    pub(crate) head: Head,
     pub(crate) state: S,
     /// Why the stored state cannot be read, if it cannot.
     pub(crate) fault: Option<Box<str>>,
@@ -146,6 +148,7 @@ impl<C: Core> Batch<C> {
         let cached = cache.take(key);
         let loaded = cached.is_some();
         let cached = cached.unwrap_or_else(|| Cached {
+            head: Head::default(),
             state: C::State::default(),
             stored: false,
             bytes: 0,
@@ -154,6 +157,7 @@ impl<C: Core> Batch<C> {
         self.works.push(Work {
             key,
             key_bytes: key_bytes.clone(),
+            head: cached.head,
             state: cached.state,
             fault: None,
             loaded,
@@ -183,6 +187,7 @@ impl<C: Core> Batch<C> {
         for work in self.works.drain(..) {
             if work.fault.is_none() && work.loaded {
                 let cached = Cached {
+                    head: work.head,
                     state: work.state,
                     stored: work.stored,
                     bytes: work.bytes,

@@ -11,6 +11,7 @@ use super::lane::Place;
 use super::quarantine::panic_text;
 use super::run::Failed;
 use super::{Pending, Planned, Worker};
+use crate::head;
 use decision::Core;
 
 impl<C: Core> Worker<C> {
@@ -164,8 +165,10 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<Bytes>, Failed>
         origin: work.last.expect("a change has a cause"),
         reason,
     };
-    let bytes = catch_unwind(AssertUnwindSafe(|| C::encode(&work.state)))
-        .map_err(|panic| failed(panic_text(panic.as_ref())))?;
+    let bytes = catch_unwind(AssertUnwindSafe(|| {
+        head::write::<C>(&work.head, &work.state)
+    }))
+    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
     if bytes.len() > hot::limits::STATE_BYTES {
         return Err(failed(format!(
             "the state would be {} bytes, and {} are the limit",

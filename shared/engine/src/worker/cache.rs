@@ -2,11 +2,13 @@
 
 use hot::Timer;
 
+use crate::head::Head;
 use crate::key::{Key, KeyMap};
 
 /// A decoded state.
 #[derive(Debug)]
 pub(crate) struct Cached<S> {
+    pub(crate) head: Head,
     pub(crate) state: S,
     /// Whether the store has it.
     pub(crate) stored: bool,
@@ -69,6 +71,7 @@ mod tests {
 
     fn cached(state: u32) -> Cached<u32> {
         Cached {
+            head: Head::default(),
             state,
             stored: true,
             bytes: 100 - 28,

@@ -90,11 +90,13 @@ impl<C: Core> Worker<C> {
             origin,
             bulk: false,
             trace_parent: "",
+            time: due_time,
+            now,
         };
         let input = Input::Timer {
             due_time: first_due,
         };
-        self.step(definitions, number, input, now, cause)
+        self.step(definitions, number, input, cause)
     }
 
     /// Sets or clears the timer of a state.

@@ -12,7 +12,7 @@ use super::output::Held;
 use super::quarantine::panic_text;
 use super::{Planned, Worker};
 use crate::key::{Key, key_of};
-use crate::{Freshness, TimeSource, limits};
+use crate::{Freshness, TimeSource, head, limits};
 use decision::Core;
 
 impl<C: Core> Worker<C> {
@@ -230,8 +230,8 @@ impl<C: Core> Worker<C> {
             work.bytes = stored.value.len();
             work.timer = stored.timer;
             work.raw = Some(stored.value.clone());
-            match catch_unwind(AssertUnwindSafe(|| C::decode(&stored.value))) {
-                Ok(Ok(state)) => work.state = state,
+            match catch_unwind(AssertUnwindSafe(|| head::read::<C>(&stored.value))) {
+                Ok(Ok(read)) => (work.head, work.state) = read,
                 Ok(Err(poison)) => {
                     work.fault = Some(format!("the state cannot be read: {poison}").into());
                 }

@@ -335,6 +335,12 @@ impl<C: Core> Worker<C> {
         due
     }
 
+    /// The state of a customer waits for nothing any more.
+    pub(super) fn clear_timer(&mut self, work: usize) {
+        let due = self.due_beside_poison(work, None, true);
+        self.set_timer(work, due);
+    }
+
     /// Takes note that what a batch changed of the quarantine is committed.
     pub(super) fn settle_quarantine(&mut self, set_aside: usize) {
         let (known, aside) = (&mut self.quarantine, &mut self.batch.aside);

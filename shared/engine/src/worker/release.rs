@@ -168,8 +168,7 @@ impl<C: Core> Worker<C> {
         });
         match timer {
             Some((work, key, timer)) => {
-                self.release_timer(key, timer);
-                self.set_timer(work, None);
+                self.clear_timer(work);
                 // A change has a cause, also where only the timer changes.
                 self.batch.works[work].last.get_or_insert(InputId::Timer {
                     key,
@@ -200,7 +199,11 @@ impl<C: Core> Worker<C> {
             self.raise(named, &named.record.reason, now);
             return Ok(());
         };
-        let refused = self.refusal(work, origin);
+        let record = match &named.again {
+            Again::Record(record) => Some(record.as_ref()),
+            Again::Timer | Again::Nothing => None,
+        };
+        let refused = self.refusal(work, origin, record);
         let timer = self.poison_timer(self.batch.works[work].key);
         match (&named.again, refused) {
             (Again::Record(_), Some(reason)) => self.raise(named, &reason, now),
@@ -211,8 +214,10 @@ impl<C: Core> Worker<C> {
                     origin,
                     bulk: named.record.is_bulk,
                     trace_parent: &record.trace_parent,
+                    time: Timestamp::from_millis(record.time_ms),
+                    now,
                 };
-                self.step(definitions, work, Input::Record(record), now, cause)?;
+                self.run_record(definitions, work, record, cause)?;
                 self.release(named);
             }
             (Again::Timer, refused) => match timer.filter(|timer| timer.id == named.id) {
@@ -227,10 +232,12 @@ impl<C: Core> Worker<C> {
                         origin,
                         bulk: false,
                         trace_parent: "",
+                        time: timer.due_time,
+                        now,
                     };
                     let due_time = timer.due_time;
                     // A timer that fires takes its entry out of the quarantine.
-                    self.step(definitions, work, Input::Timer { due_time }, now, cause)?;
+                    self.step(definitions, work, Input::Timer { due_time }, cause)?;
                 }
             },
             (Again::Nothing, _) => self.raise(named, &named.record.reason, now),

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
 use hot::StreamId;
-use kernel::{Duration, Timestamp};
+use kernel::{CustomerId, Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
 use prost::Message;
@@ -14,9 +14,10 @@ use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
+use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
-use decision::{Core, Input, Outcome, Step};
+use decision::{Core, Outcome, Poison, Step};
 
 /// An input that can never be processed, found while running it: the batch is run again without it.
 #[derive(Debug)]
@@ -38,6 +39,30 @@ pub(super) struct Cause<'a> {
     pub(super) origin: InputId,
     pub(super) bulk: bool,
     pub(super) trace_parent: &'a str,
+    /// When it took effect: the time of the record, or the due time of the timer.
+    pub(super) time: Timestamp,
+    /// The instant of the step.
+    pub(super) now: Timestamp,
+}
+
+impl Cause<'_> {
+    /// Says why it can never be processed.
+    pub(super) fn failed(self, reason: impl Into<String>) -> Failed {
+        Failed {
+            origin: self.origin,
+            reason: reason.into(),
+        }
+    }
+
+    /// A record that follows from it.
+    pub(super) fn record(self, customer: CustomerId, body: Option<Body>) -> Record {
+        Record {
+            customer_id: id_bytes(customer),
+            time_ms: self.time.as_millis(),
+            trace_parent: self.trace_parent.to_owned(),
+            body,
+        }
+    }
 }
 
 impl<C: Core> Worker<C> {
@@ -138,7 +163,7 @@ impl<C: Core> Worker<C> {
         }
         let refused = match planned.work {
             None => Some("the record names no customer".to_owned()),
-            Some(work) => self.refusal(work, origin),
+            Some(work) => self.refusal(work, origin, Some(record)),
         };
         let work = match (refused, planned.work) {
             (None, Some(work)) => work,
@@ -158,14 +183,38 @@ impl<C: Core> Worker<C> {
             origin,
             bulk: lane.bulk,
             trace_parent: &record.trace_parent,
+            time: Timestamp::from_millis(record.time_ms),
+            now,
         };
-        let input = Input::Record(record);
-        self.step(definitions, work, input, now, cause)
+        self.run_record(definitions, work, record, cause)
     }
 
-    /// Why an input cannot be processed, where that is known.
-    pub(super) fn refusal(&self, work: usize, origin: InputId) -> Option<String> {
-        let fault = self.batch.works[work].fault.as_deref().map(str::to_owned);
+    /// Runs one record of a customer: what is carried only passes through.
+    pub(super) fn run_record(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        match &record.body {
+            Some(Body::Carried(carried)) => self.hand_on(work, record, carried, cause),
+            _ => self.take(definitions, work, record, cause),
+        }
+    }
+
+    /// Why an input, a record or a timer, cannot be processed, where that is known.
+    pub(super) fn refusal(
+        &self,
+        work: usize,
+        origin: InputId,
+        record: Option<&Record>,
+    ) -> Option<String> {
+        let fault = self.batch.works[work].fault.as_deref();
+        let body = record.and_then(|record| record.body.as_ref());
+        // What is carried only passes through: it needs nothing that is known of the customer.
+        let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
+        let fault = fault.map(str::to_owned);
         if self.poisoned.is_empty() {
             return fault;
         }
@@ -179,14 +228,13 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    pub(super) fn step(
+    /// Calls the core for a customer. Where it fails or panics, the cause is at fault.
+    pub(super) fn call<T>(
         &mut self,
-        definitions: &C::Definitions,
         work: usize,
-        input: Input<'_>,
-        now: Timestamp,
         cause: Cause<'_>,
-    ) -> Result<(), Failed> {
+        core: impl FnOnce(&mut C::State, &mut Step<'_>) -> Result<T, Poison>,
+    ) -> Result<T, Failed> {
         let batch = &mut self.batch;
         let Work {
             state, key_bytes, ..
@@ -194,31 +242,29 @@ impl<C: Core> Worker<C> {
         let mut step = Step {
             customer: customer_of(key_bytes),
             key: key_bytes,
-            now,
+            time: cause.time,
+            now: cause.now,
             trace_parent: cause.trace_parent,
             effects: &mut batch.effects,
         };
-        let stepped = catch_unwind(AssertUnwindSafe(|| {
-            C::step(definitions, state, input, &mut step)
-        }));
-        let failed = |reason| Failed {
-            origin: cause.origin,
-            reason,
-        };
-        let outcome = match stepped {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(poison)) => return Err(failed(poison.reason)),
-            Err(panic) => return Err(failed(panic_text(panic.as_ref()))),
-        };
-        self.apply_outcome(work, outcome, matches!(input, Input::Timer { .. }), now);
-        self.batch.works[work].last = Some(cause.origin);
-        self.apply_effects(cause)
+        match catch_unwind(AssertUnwindSafe(|| core(state, &mut step))) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(poison)) => Err(cause.failed(poison.reason)),
+            Err(panic) => Err(cause.failed(panic_text(panic.as_ref()))),
+        }
     }
 
-    fn apply_outcome(&mut self, work: usize, outcome: Outcome, from_timer: bool, now: Timestamp) {
+    pub(super) fn apply_outcome(
+        &mut self,
+        work: usize,
+        outcome: Outcome,
+        from_timer: bool,
+        now: Timestamp,
+    ) {
         let entry = &mut self.batch.works[work];
         match outcome {
             Outcome::Keep { next_due } => {
+                entry.head.has_state = true;
                 entry.change = Change::Write;
                 self.batch.count_write(work);
                 // A timer that asked for its own instant again would fire for ever.
@@ -229,20 +275,28 @@ impl<C: Core> Worker<C> {
             }
             Outcome::Unchanged => {
                 if from_timer {
-                    let due = self.due_beside_poison(work, None, true);
-                    self.set_timer(work, due);
+                    self.clear_timer(work);
                 }
             }
             Outcome::Remove => {
-                entry.change = Change::Remove;
                 entry.state = C::State::default();
-                let due = self.due_beside_poison(work, None, from_timer);
-                self.set_timer(work, due);
+                entry.head.has_state = false;
+                // Who was joined into whom is remembered, whatever the service forgets.
+                let has_merges = entry.head.has_merges();
+                entry.change = if has_merges {
+                    Change::Write
+                } else {
+                    Change::Remove
+                };
+                if has_merges {
+                    self.batch.count_write(work);
+                }
+                self.clear_timer(work);
             }
         }
     }
 
-    fn apply_effects(&mut self, cause: Cause<'_>) -> Result<(), Failed> {
+    pub(super) fn apply_effects(&mut self, cause: Cause<'_>) -> Result<(), Failed> {
         let batch = &mut self.batch;
         let inherit = |record: &mut Record| {
             if record.trace_parent.is_empty() && !cause.trace_parent.is_empty() {
@@ -251,10 +305,7 @@ impl<C: Core> Worker<C> {
         };
         if !batch.effects.records.is_empty() {
             let Some((live, low)) = C::OUTPUT else {
-                return Err(Failed {
-                    origin: cause.origin,
-                    reason: "the service emits records and has no output stream".to_owned(),
-                });
+                return Err(cause.failed("the service emits records and has no output stream"));
             };
             let output = if cause.bulk { low } else { live };
             for mut record in batch.effects.records.drain(..) {

@@ -1,4 +1,5 @@
-//! Names: the places and instants that they stand for, and what is said of those that stand for nothing.
+//! Names: the places and instants that they stand for, and what is said of those that stand for
+//! nothing.
 
 use super::Checker;
 use crate::ast::NodeId;
@@ -47,7 +48,8 @@ impl Checker<'_> {
         Typed::Instant(time)
     }
 
-    /// The place that a path names, where its root is `profile` or `event`; reports what is wrong with it.
+    /// The place that a path names, where its root is `profile` or `event`; reports what is wrong
+    /// with it.
     pub(crate) fn place(&mut self, id: NodeId, root: &str, rest: Option<&str>) -> Option<Place> {
         let is_event = match root {
             "profile" => false,

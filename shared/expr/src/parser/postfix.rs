@@ -1,4 +1,4 @@
-//! What hangs on an operand: `.field`, `.call(…)`, `["field"]`.
+//! Parses postfixes of an operand: `.field`, `.call(…)`, `["field"]`.
 
 use super::{Parser, describe};
 use crate::ast::{NodeId, Syntax};

@@ -1,5 +1,11 @@
 //! Text that was written to hurt: answered with mistakes, at bounded cost, on a small stack.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "an attack is on time and on the stack, so both are measured here"
+)]
+
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +15,7 @@ use proptest::proptest;
 
 use crate::support::{Customer, everything};
 
-/// What a worker thread of a small server may have.
+/// The stack of a worker thread on a small server.
 const STACK_BYTES: usize = 256 * 1024;
 /// Far above what bounded work takes in an unoptimised build, far below what the attacks aim at.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -1,4 +1,4 @@
-//! What each form of the language means.
+//! Tests the meaning of each form of the language.
 
 use expr::{Condition, Reads, Type, check};
 use kernel::{Duration, Timestamp, Value};

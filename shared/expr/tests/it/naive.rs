@@ -1,4 +1,5 @@
-//! An interpreter of trees, written apart from the compiler: no types, no slots, everything looked up when met.
+//! An interpreter of trees, written apart from the compiler: no types, no slots, everything looked
+//! up when met.
 
 use kernel::Value;
 
@@ -80,7 +81,7 @@ impl Tree {
         }
     }
 
-    /// Whether it holds.
+    /// Returns whether it holds.
     pub(crate) fn holds(&self, customer: &Customer) -> bool {
         matches!(self.value(customer), Some(Value::Bool(true)))
     }

@@ -1,5 +1,7 @@
 //! Random sequences of operations, on the store and on the model: everything that can be seen is the same.
 
+mod compare;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -12,7 +14,8 @@ use proptest::prop_oneof;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 
-use super::model::{Model, ModelSlot};
+use self::compare::{compare, same};
+use super::model::Model;
 use super::{Subject, at, text};
 use crate::{
     Append, Commit, Cursor, HotError, Origin, OutboxMessage, Owner, QuarantineId, SharedHotStore,
@@ -244,66 +247,6 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
     Ok(())
 }
 
-/// Compares everything that can be seen.
-async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
-    let keys = KEYS.map(text);
-    for (slot, expected) in &model.slots {
-        let slot = *slot;
-        same("head", store.head(slot).await, Ok(expected.head()))?;
-        let states = keys.iter().map(|key| expected.states.get(key).cloned());
-        same(
-            "states",
-            store.load(slot, &keys).await,
-            Ok(states.collect()),
-        )?;
-        for until in [i64::MIN, -1, 0, 1 << 21, i64::MAX] {
-            compare_due(store, slot, expected, at(until)).await?;
-        }
-        let found = store.outbox(slot, 0, 99).await;
-        let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
-        same("outbox", found, Ok(expected.outbox.clone()))?;
-        let found = store.quarantined(slot, None, 99).await;
-        let found = found.map(|all| all.into_iter().map(|it| (it.id, it.payload)).collect());
-        let aside: Vec<_> = expected.quarantine.clone().into_iter().collect();
-        same("quarantine", found, Ok(aside))?;
-        let size = Ok(expected.quarantine_size());
-        same("quarantine", store.quarantine_size(slot).await, size)?;
-    }
-    for (stream, expected) in &model.streams {
-        let entries = store.poll(*stream, Cursor::START, 99).await;
-        let entries = entries.map_err(|error| error.to_string())?;
-        let found = entries.iter();
-        let found = found.map(|entry| (entry.origin, entry.payload.clone()));
-        same("stream", Ok(found.collect()), Ok(expected.clone()))?;
-        let mut left = expected.len() as u64;
-        same("lag", store.lag(*stream, Cursor::START).await, Ok(left))?;
-        for entry in entries {
-            left -= 1;
-            same("lag", store.lag(*stream, entry.cursor).await, Ok(left))?;
-        }
-    }
-    for stream in model.streams.keys() {
-        let sources = model.sources.iter().filter(|((of, _), _)| of == stream);
-        let sources = sources.map(|((_, source), mark)| (source.clone(), *mark));
-        same(
-            "sources",
-            store.sources(*stream).await,
-            Ok(sources.collect()),
-        )?;
-        let writers = model.writers.iter().filter(|((of, _), _)| of == stream);
-        let origins = writers.map(|((_, writer), seq)| Origin {
-            writer: *writer,
-            seq: *seq,
-        });
-        same(
-            "origins",
-            store.origins(*stream).await,
-            Ok(origins.collect()),
-        )?;
-    }
-    Ok(())
-}
-
 impl Change {
     /// Makes a commit that follows what the slot has, as an engine would: an entry that counts fires only where its state is
     /// written.
@@ -348,56 +291,4 @@ impl Change {
         }
         Ok(commit)
     }
-}
-
-/// Compares what is due. Entries that fired before may come back, but they do not count.
-async fn compare_due(
-    store: &SharedHotStore,
-    slot: Slot,
-    expected: &ModelSlot,
-    until: Timestamp,
-) -> Result<(), String> {
-    let found = store.due(slot, until, 99).await;
-    let found = found.map_err(|error| error.to_string())?;
-    let wrong = || {
-        Err(format!(
-            "due until {until:?}: found {found:?}, expected {expected:?}"
-        ))
-    };
-    let first = store.due(slot, until, 2).await;
-    let first = first.map_err(|error| error.to_string())?;
-    if first.timers[..] != found.timers[..found.timers.len().min(2)] {
-        return wrong();
-    }
-    let sorted = found.timers.iter().map(|(key, time)| (time, key));
-    if !sorted.is_sorted() || found.timers.iter().any(|(_, time)| *time > until) {
-        return wrong();
-    }
-    let due = expected.due(until);
-    let old = found.timers.iter().filter(|entry| !due.contains(entry));
-    let counting = old.filter(|(key, time)| expected.counts(key, *time));
-    if counting.count() > 0 || !due.iter().all(|entry| found.timers.contains(entry)) {
-        return wrong();
-    }
-    let is_next_right = match (found.next, expected.after(until)) {
-        (None, next) => next.is_none(),
-        (Some(announced), next) => announced > until && next.is_none_or(|next| announced <= next),
-    };
-    if is_next_right { Ok(()) } else { wrong() }
-}
-
-/// Compares two answers, errors by what they say.
-fn same<T: PartialEq + std::fmt::Debug>(
-    what: &str,
-    found: Result<T, HotError>,
-    expected: Result<T, HotError>,
-) -> Result<(), String> {
-    let (found, expected) = (
-        found.map_err(|error| error.to_string()),
-        expected.map_err(|error| error.to_string()),
-    );
-    if found == expected {
-        return Ok(());
-    }
-    Err(format!("{what}: found {found:?}, expected {expected:?}"))
 }

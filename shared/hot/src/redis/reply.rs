@@ -1,9 +1,10 @@
 //! Reading replies, the same for both versions of the protocol.
 
 use bytes::Bytes;
+use kernel::PartitionId;
 use redis::{ErrorKind, RedisError, Value};
 
-use crate::{Cursor, HotError, Origin};
+use crate::{Cursor, HotError, Origin, StreamId, StreamName};
 
 /// The field of an entry that has no origin; of one that has, the origin is the field.
 pub(super) const PAYLOAD: &str = "p";
@@ -135,4 +136,13 @@ pub(super) fn payload(
     let origin = std::str::from_utf8(&field).ok().and_then(Origin::parse);
     let origin = origin.ok_or_else(|| unexpected("the origin of an entry"))?;
     Ok((Some(origin), payload))
+}
+
+/// Reads the address of an outbox message.
+pub(super) fn target(text: &str) -> Option<StreamId> {
+    let (partition, name) = text.split_once(':')?;
+    Some(StreamId {
+        name: StreamName::ALL.into_iter().find(|it| it.name() == name)?,
+        partition: PartitionId::new(partition.parse().ok()?),
+    })
 }

@@ -7,4 +7,5 @@ mod journaled;
 mod memory;
 mod outage;
 mod retention;
+mod schema;
 mod sql;

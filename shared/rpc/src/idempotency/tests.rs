@@ -17,7 +17,7 @@ async fn idempotency(folder: &tempfile::TempDir) -> Idempotency {
         .parse()
         .expect("a url");
     let database = Database::connect(&url).await.expect("a database");
-    database.migrate("rpc", Vec::new()).await.expect("migrated");
+    database.migrate("rpc", &[]).await.expect("migrated");
     Idempotency::new(Requests::new(database))
 }
 

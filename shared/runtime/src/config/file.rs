@@ -97,14 +97,7 @@ fn yaml_problem(error: &serde_saphyr::Error) -> String {
 
 fn unknown_problem(name: &str) -> String {
     let names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
-    let wrong = plain(name);
-    let likely = names.iter().find(|known| {
-        let known = plain(known);
-        known == wrong
-            || (wrong.len() > 3 && (known.starts_with(&wrong) || wrong.starts_with(&known)))
-    });
-    match likely {
+    match kernel::nearest(name, names.iter().copied()) {
         Some(known) => format!("is not a setting: did you mean `{known}`?"),
         None => format!("is not a setting: there are {}", names.join(", ")),
     }

@@ -134,7 +134,7 @@ async fn a_database_that_does_not_answer_is_not_waited_for_for_ever() {
     let server = PostgresServer::start().expect("a server");
     let url: DatabaseUrl = server.url().parse().expect("a URL");
     let database = Database::connect(&url).await.expect("it opens");
-    database.migrate("test", Vec::new()).await.expect("tables");
+    database.migrate("test", &[]).await.expect("tables");
     let leases: SharedLeases = Arc::new(LeaseStore::new(database.clone()));
     let count = PartitionCount::try_new(1).expect("a count");
     leases.prepare("lease", count).await.expect("rows");

@@ -2,7 +2,9 @@
 
 mod installation;
 mod lease;
+mod migration;
 mod request;
+mod schema;
 
 use storage::Database;
 use tempfile::TempDir;
@@ -18,7 +20,7 @@ async fn databases() -> (Vec<Database>, TempDir) {
     let mut databases = Vec::new();
     for url in urls {
         let database = Database::connect(&url).await.expect("it opens");
-        database.migrate("test", Vec::new()).await.expect("tables");
+        database.migrate("test", &[]).await.expect("tables");
         databases.push(database);
     }
     (databases, folder)

@@ -1,8 +1,9 @@
-//! Real processes and real faults: whatever dies, hangs, fills up or forgets, nothing acknowledged is lost at level
-//! `journal`, and at level `hot` no more than the documentation says.
+//! Real processes and real faults: whatever dies, hangs, fills up or forgets, nothing acknowledged
+//! is lost at level `journal`, and at level `hot` no more than the documentation says.
 //!
-//! Each test runs a load before, during and after its fault, and then has the whole history checked. How stores behave
-//! under each fault in detail is tested in their crates, and single steps in the simulator.
+//! Each test runs a load before, during and after its fault, and then has the whole history
+//! checked. How stores behave under each fault in detail is tested in their crates, and single
+//! steps in the simulator.
 
 mod disk;
 pub(crate) mod hooks;

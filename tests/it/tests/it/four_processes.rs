@@ -1,4 +1,5 @@
-//! Four services, each its own process, on a real Redis and a real PostgreSQL: one event's way from end to end.
+//! Four services, each its own process, on a real Redis and a real PostgreSQL: one event's way from
+//! end to end.
 
 use std::collections::HashMap;
 

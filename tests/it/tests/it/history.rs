@@ -1,8 +1,10 @@
-//! The history checker: what was sent and acknowledged, against what the services and the receiver of webhooks saw.
+//! The history checker: what was sent and acknowledged, against what the services and the receiver
+//! of webhooks saw.
 //!
-//! Pure: it asks nobody. Every rule that is broken becomes one sentence. It knows the definitions of
-//! [`crate::faults::installation`]: each purchase starts one run, waits a moment, sends one webhook, and ends with its
-//! receipt; the second purchase of a customer makes them a buyer, who is welcomed once.
+//! Pure: it asks nobody. Every rule that is broken becomes one sentence. It knows the definitions
+//! of [`crate::faults::installation`]: each purchase starts one run, waits a moment, sends one
+//! webhook, and ends with its receipt; the second purchase of a customer makes them a buyer, who is
+//! welcomed once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -66,8 +68,8 @@ pub(crate) struct Totals {
     pub(crate) quarantined: u64,
 }
 
-/// What a store without a journal may lose: events that were acknowledged after a copy of it was made, and sent before
-/// the copy took its place.
+/// What a store without a journal may lose: events that were acknowledged after a copy of it was
+/// made, and sent before the copy took its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loss {
     pub(crate) copy_time: Instant,
@@ -118,8 +120,8 @@ impl History {
         self.sent.iter().filter(is_missing).count()
     }
 
-    /// The purchases that count, by user. Where nothing may be lost the webhooks tell; otherwise some of these went out
-    /// for events that were lost afterwards, and the profiles tell.
+    /// The purchases that count, by user. Where nothing may be lost the webhooks tell; otherwise
+    /// some of these went out for events that were lost afterwards, and the profiles tell.
     fn applied(&self) -> Vec<BTreeSet<u32>> {
         let mut applied = vec![BTreeSet::new(); self.customers.len()];
         if self.loss.is_some() {
@@ -193,7 +195,8 @@ impl History {
         applied
     }
 
-    /// Each effect is decided once: one id for an event, one event for an id, never before its time.
+    /// Each effect is decided once: one id for an event, one event for an id, never before its
+    /// time.
     fn check_effects(&self, applied: &[BTreeSet<u32>], faults: &mut Vec<String>) {
         let sent: BTreeMap<u32, &Sent> = self.sent.iter().map(|sent| (sent.order, sent)).collect();
         let mut ids: BTreeMap<u32, BTreeSet<&str>> = BTreeMap::new();
@@ -241,7 +244,8 @@ impl History {
         faults.extend(without.map(|order| format!("event {order} counts and has no webhook")));
     }
 
-    /// What is counted over all customers is what is counted for each, and in = out + present everywhere.
+    /// What is counted over all customers is what is counted for each, and in = out + present
+    /// everywhere.
     fn check_totals(&self, faults: &mut Vec<String>) {
         let totals = &self.totals;
         let purchases: u64 = self

@@ -1,4 +1,5 @@
-//! Scenarios over whole processes: real data against a plain computation, and four services on real servers.
+//! Scenarios over whole processes: real data against a plain computation, and four services on real
+//! servers. Beside them, the rules that the sources themselves keep.
 
 mod faults;
 mod four_processes;
@@ -9,3 +10,4 @@ mod real_data;
 mod rolling;
 mod suite;
 mod telemetry;
+mod tidy;

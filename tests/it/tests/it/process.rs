@@ -29,8 +29,8 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 /// Names a folder with the binaries of an older version, for tests in which versions take turns.
 const OLDER_BINARIES: &str = "HAPPYPATH_OLDER_BINARIES";
 
-/// The file of a binary of the version before this one, where the environment names a folder with some; of this version
-/// otherwise.
+/// The file of a binary of the version before this one, where the environment names a folder with
+/// some; of this version otherwise.
 pub(crate) fn older_binary(name: &str) -> PathBuf {
     match std::env::var_os(OLDER_BINARIES) {
         Some(folder) => Path::new(&folder).join(name),
@@ -38,8 +38,8 @@ pub(crate) fn older_binary(name: &str) -> PathBuf {
     }
 }
 
-/// Where services listen: below the ports that systems give to clients, so that nobody takes the port of a process
-/// that was killed before it is back.
+/// Where services listen: below the ports that systems give to clients, so that nobody takes the
+/// port of a process that was killed before it is back.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
 /// How many ports this process looked at.
 static LOOKED_AT: AtomicU16 = AtomicU16::new(0);
@@ -79,7 +79,8 @@ impl Service {
         service
     }
 
-    /// Starts a program as a service, with its log in a file where one is named; does not wait for it.
+    /// Starts a program as a service, with its log in a file where one is named; does not wait for
+    /// it.
     pub(crate) fn spawn(
         program: PathBuf,
         name: &'static str,

@@ -12,7 +12,8 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// Draws a seed, or takes the one in the environment, and tells it to whoever reads why a test failed.
+    /// Draws a seed, or takes the one in the environment, and tells it to whoever reads why a test
+    /// failed.
     #[expect(
         clippy::print_stderr,
         reason = "the seed belongs to the output of a test that fails"

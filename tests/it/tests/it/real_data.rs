@@ -35,7 +35,8 @@ fn households() -> BTreeMap<String, Vec<Row>> {
     households
 }
 
-/// The happy path by hand: a campaign, a redemption within 60 days of it, a purchase within 28 days of that.
+/// The happy path by hand: a campaign, a redemption within 60 days of it, a purchase within 28 days
+/// of that.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct HappyPath {
     received: u64,

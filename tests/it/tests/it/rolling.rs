@@ -1,5 +1,5 @@
-//! Rolling change: versions take turns, replicas come and go, definitions change, all under load. No partition stands
-//! still for long, and nothing is lost.
+//! Rolling change: versions take turns, replicas come and go, definitions change, all under load.
+//! No partition stands still for long, and nothing is lost.
 //!
 //! What is killed is tested in [`crate::faults`]: here everything is asked to end.
 
@@ -39,8 +39,9 @@ struct Watch {
     seen: Arc<Mutex<BTreeMap<u32, Progress>>>,
 }
 
-/// A partition stands still from the moment at which an answer tells of a commit to the last question whose answer tells
-/// of no other: what a slow answer hides does not count, and answers are quick.
+/// A partition stands still from the moment at which an answer tells of a commit to the last
+/// question whose answer tells of no other: what a slow answer hides does not count, and answers
+/// are quick.
 #[derive(Debug, Clone, Copy)]
 struct Progress {
     commit_seq: u64,
@@ -145,7 +146,8 @@ async fn versions_and_replicas_take_turns_under_load_with_no_gap_and_nothing_los
     let _machine = whole_machine().await;
     let record: Arc<Mutex<Record>> = Arc::default();
     let redis = redis_with_functions_of_another_version();
-    // The first processes are of the older version, where there is one; all that follow are of this one.
+    // The first processes are of the older version, where there is one; all that follow are of this
+    // one.
     let mut installation = Installation::start_on(Durability::Journal, redis, None).await;
     let load = Load::start(installation.services[0].url(), &record);
     tokio::time::sleep(CALM).await;

@@ -1,5 +1,5 @@
-//! Four services as processes of their own, on a Redis and a PostgreSQL of their own, and what every scenario over them
-//! says alike.
+//! Four services as processes of their own, on a Redis and a PostgreSQL of their own, and what
+//! every scenario over them says alike.
 //!
 //! It waits until they run, and breaks nothing: what dies and comes back is in [`crate::faults`].
 
@@ -21,8 +21,8 @@ pub(crate) const SEGMENTATION: usize = 1;
 pub(crate) const JOURNEY: usize = 2;
 pub(crate) const ACTIVATION: usize = 3;
 
-/// How long anything may take on a busy machine; nothing waits for it where all goes well. Above the minute after which a
-/// delivery that died with its process is tried again.
+/// How long anything may take on a busy machine; nothing waits for it where all goes well. Above
+/// the minute after which a delivery that died with its process is tried again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
 /// How long to wait before a question is asked again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);

@@ -1,5 +1,5 @@
-//! What processes tell of themselves: one event's spans over real OTLP as one tree, metrics for Prometheus, logs, and
-//! nothing at all unless somebody is configured to read it.
+//! What processes tell of themselves: one event's spans over real OTLP as one tree, metrics for
+//! Prometheus, logs, and nothing at all unless somebody is configured to read it.
 
 mod collector;
 
@@ -15,7 +15,8 @@ use crate::suite::{self, NAMES, PATIENCE, Suite, eventually};
 /// Enough to tell that services count them.
 const PARTITIONS: u16 = 2;
 
-/// A journey that sends at once, and once more after a wait; the wait begins with the receipt of the first.
+/// A journey that sends at once, and once more after a wait; the wait begins with the receipt of
+/// the first.
 fn definitions(hook: &str) -> String {
     let shop = suite::shop(hook);
     format!(
@@ -67,8 +68,8 @@ fn tree(spans: &[SeenSpan]) -> String {
     text
 }
 
-/// One event's way: every record has a step, and each step is the child of what caused its record. What comes after the
-/// wait belongs to the step that began to wait.
+/// One event's way: every record has a step, and each step is the child of what caused its record.
+/// What comes after the wait belongs to the step that began to wait.
 const TREE: &str = "\
 identity.ingest (identity)
   segmentation.step (segmentation)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use decision::{Effects, step_once};
-use kernel::{PartitionCount, Reason};
+use decision::{Effects, fold_in_once, step_once, take_leave_once};
+use kernel::{CustomerId, Reason};
 use messages::activation::v1 as api;
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{
@@ -22,7 +22,6 @@ pub(super) struct World {
     pub(super) counters: BTreeMap<String, i64>,
     pub(super) dispatched: Vec<(i64, Delivery)>,
     pub(super) receipts: Vec<String>,
-    pub(super) forwarded: Vec<Record>,
     /// Whether a step said that something is not defined.
     pub(super) is_lacking: bool,
 }
@@ -47,8 +46,7 @@ pub(super) fn definitions(policy: &api::Policy) -> Definitions {
         subject: "S".to_owned(),
         body: body.to_owned(),
     });
-    Definitions::compile(PartitionCount::DEFAULT, [&channel], &templates, [policy])
-        .expect("valid definitions")
+    Definitions::compile([&channel], &templates, [policy]).expect("valid definitions")
 }
 
 pub(super) fn policy(limit: u32, window: &str) -> api::Policy {
@@ -93,7 +91,6 @@ impl World {
             counters: BTreeMap::new(),
             dispatched: Vec::new(),
             receipts: Vec::new(),
-            forwarded: Vec::new(),
             is_lacking: false,
         }
     }
@@ -168,9 +165,54 @@ impl World {
                 self.receipts.push(format!("{} {reason}", event.name));
             }
         }
-        self.forwarded
-            .extend(effects.forwards.iter().map(|(.., record)| record.clone()));
         Ok(outcome)
+    }
+
+    /// Lets the customer go, and returns what moves.
+    pub(super) fn leave(&mut self) -> Option<Bytes> {
+        let mut effects = Effects::default();
+        let now = Timestamp::from_millis(self.now);
+        let moved = take_leave_once::<ActivationCore>(
+            &self.definitions,
+            &mut self.state,
+            self.customer,
+            (now, now),
+            &mut effects,
+        );
+        assert!(
+            effects.is_empty(),
+            "activations are counted where they settle"
+        );
+        self.state = State::default();
+        self.next_due = None;
+        moved
+    }
+
+    /// Takes in what another customer was.
+    pub(super) fn fold_in(&mut self, from: CustomerId, state: &Bytes) -> Result<(), Poison> {
+        let mut effects = Effects::default();
+        let now = Timestamp::from_millis(self.now);
+        let moved = Moved {
+            from,
+            ordinal: 1,
+            state,
+        };
+        let mut folded = self.state.clone();
+        let outcome = fold_in_once::<ActivationCore>(
+            &self.definitions,
+            &mut folded,
+            (self.customer, moved),
+            (now, now),
+            &mut effects,
+        )?;
+        assert!(
+            effects.is_empty(),
+            "activations are counted where they settle"
+        );
+        let next_due = folded.next_due();
+        assert_eq!(outcome, Outcome::Keep { next_due });
+        (self.state, self.next_due) = (folded, next_due);
+        Ok(())
     }
 
     pub(super) fn outcome(&mut self, visit: u32, attempt: u32, result: DeliveryResult) -> Outcome {

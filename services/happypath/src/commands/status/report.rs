@@ -1,4 +1,4 @@
-//! What the processes say of themselves and of the partitions of their services, put together by service.
+//! Joins what the processes say of themselves and of their partitions, by service.
 
 use kernel::Timestamp;
 use proto::convert::instant;
@@ -7,7 +7,7 @@ use proto::engine::v1::{Clock, GetInstallationRequest, GetInstallationResponse, 
 use crate::client::{Connection, ServiceName, ask};
 use crate::failure::Failure;
 
-/// How everything is doing.
+/// The state of an installation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
     pub(super) processes: Vec<Process>,
@@ -18,9 +18,9 @@ pub(super) struct Report {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Process {
     pub(super) address: String,
-    /// What it should run.
+    /// The services that it should run.
     pub(super) services: Vec<&'static str>,
-    /// What it says of itself, or why it says nothing.
+    /// Its word of itself, or the reason that it says nothing.
     pub(super) answer: Result<GetInstallationResponse, String>,
 }
 
@@ -28,9 +28,9 @@ pub(super) struct Process {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Service {
     pub(super) name: String,
-    /// Whether time is that of the events, which makes the age of what waits say nothing.
+    /// Says that time is that of the events, so that the age of what waits says nothing.
     pub(super) is_on_stream_time: bool,
-    /// What the clock of the process showed that was asked.
+    /// The clock of the process that was asked.
     pub(super) now: Timestamp,
     pub(super) partitions: Vec<Partition>,
 }
@@ -61,7 +61,7 @@ impl Report {
                 }
                 Err(failure) => {
                     let text = failure.with_addresses(address).to_string();
-                    // What to do about it follows on a second line, for people who asked for something else.
+                    // The remedy on the second line is for people who asked for something else.
                     Err(text.lines().next().unwrap_or_default().to_owned())
                 }
             };
@@ -160,7 +160,7 @@ impl Service {
             .min()
     }
 
-    /// How far time has come in the partition where it has come least far, on stream time.
+    /// Returns the lowest watermark of all partitions, on stream time.
     pub(super) fn watermark(&self) -> Option<Timestamp> {
         let times = self.partitions.iter();
         times

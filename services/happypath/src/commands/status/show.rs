@@ -108,7 +108,7 @@ fn clock(installation: &GetInstallationResponse) -> &'static str {
     }
 }
 
-/// What an acknowledged event survives, by the name of the level.
+/// Returns what an acknowledged event survives, by the name of the level.
 fn durability(installation: &GetInstallationResponse) -> &'static str {
     match installation.durability() {
         Durability::Hot => "hot: what Redis survives",

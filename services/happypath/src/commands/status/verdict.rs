@@ -1,10 +1,11 @@
-//! What is wrong, and what to do about it. Pure.
+//! Judges an installation: faults, each with its remedy. Pure.
 
 use kernel::Duration;
 
 use super::report::{Report, Service};
 
-/// How long a record may wait before somebody should know: a worker that is well needs milliseconds.
+/// The longest wait of a record before somebody should know: a worker that is well needs
+/// milliseconds.
 const BEHIND: Duration = Duration::from_millis(10_000);
 /// Numbers of partitions that are named.
 const NAMED: usize = 5;
@@ -12,9 +13,9 @@ const NAMED: usize = 5;
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// What is wrong.
+    /// Says what is wrong.
     pub(super) what: String,
-    /// What to do.
+    /// Says what to do about it.
     pub(super) remedy: String,
 }
 

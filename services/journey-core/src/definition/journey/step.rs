@@ -2,24 +2,24 @@
 
 use messages::journey::v1::{self as api, RunOutcome, step::Kind};
 
-use crate::definition::fault::Faults;
-use crate::definition::names::{Names, check_exists, unknown};
+use crate::definition::names::{check_exists, unknown};
 use crate::definition::{Arm, Send, Step, StepKind, Target, trigger};
 use crate::limits;
+use decision::{Mistakes, Names};
 
 /// Compiles the step at a place.
 pub(super) fn compile(
     journey: &api::Journey,
     place: usize,
     names: &Names,
-    faults: &mut Faults,
+    mistakes: &mut Mistakes,
 ) -> Option<Step> {
     let step = journey.steps.get(place)?;
     let mut at = At {
         journey,
         place,
         names,
-        faults,
+        mistakes,
     };
     let Some(kind) = step.kind.as_ref() else {
         at.add(
@@ -64,7 +64,7 @@ struct At<'a> {
     journey: &'a api::Journey,
     place: usize,
     names: &'a Names,
-    faults: &'a mut Faults,
+    mistakes: &'a mut Mistakes,
 }
 
 impl At<'_> {
@@ -74,7 +74,7 @@ impl At<'_> {
 
     fn add(&mut self, field: &str, message: impl Into<String>) {
         let path = self.path(field);
-        self.faults.add(path, message);
+        self.mistakes.add(path, message);
     }
 
     /// Where a named step is; empty is the one after this, or the end.
@@ -105,12 +105,12 @@ impl At<'_> {
     fn send(&mut self, send: &api::SendStep, next: &str) -> Option<StepKind> {
         let path = self.path(".send.channel");
         let channels = self.names.channels.as_ref();
-        check_exists(self.faults, &path, "channel", &send.channel, channels);
+        check_exists(self.mistakes, &path, "channel", &send.channel, channels);
         let path = self.path(".send.template");
         let templates = self.names.templates.as_ref();
-        check_exists(self.faults, &path, "template", &send.template, templates);
+        check_exists(self.mistakes, &path, "template", &send.template, templates);
         let path = self.path(".send.expires_after");
-        let expires_after = trigger::optional_duration(&send.expires_after, &path, self.faults);
+        let expires_after = trigger::optional_duration(&send.expires_after, &path, self.mistakes);
         Some(StepKind::Send(Send {
             channel: send.channel.as_str().into(),
             template: send.template.as_str().into(),
@@ -122,7 +122,7 @@ impl At<'_> {
 
     fn wait(&mut self, wait: &api::WaitStep, next: &str) -> Option<StepKind> {
         let path = self.path(".wait.duration");
-        let duration = trigger::waiting_time(&wait.duration, &path, self.faults);
+        let duration = trigger::waiting_time(&wait.duration, &path, self.mistakes);
         let next = self.next(".next", next);
         Some(StepKind::Wait {
             duration: duration?,
@@ -141,7 +141,7 @@ impl At<'_> {
         let mut complete = true;
         for (i, branch) in wait.branches.iter().enumerate() {
             let path = self.path(&format!(".wait_for.branches[{i}].trigger"));
-            let cause = trigger::compile(branch.trigger.as_ref(), &path, self.names, self.faults);
+            let cause = trigger::compile(branch.trigger.as_ref(), &path, self.names, self.mistakes);
             let next = self.named(&format!(".wait_for.branches[{i}].next"), &branch.next);
             match (cause, next) {
                 (Some(cause), Some(next)) => branches.push((cause, next)),
@@ -149,7 +149,7 @@ impl At<'_> {
             }
         }
         let path = self.path(".wait_for.timeout");
-        let timeout = trigger::waiting_time(&wait.timeout, &path, self.faults);
+        let timeout = trigger::waiting_time(&wait.timeout, &path, self.mistakes);
         let on_timeout = self.next(".wait_for.on_timeout", &wait.on_timeout);
         complete.then_some(StepKind::WaitFor {
             branches,
@@ -166,7 +166,7 @@ impl At<'_> {
         let mut complete = true;
         for (i, arm) in branch.arms.iter().enumerate() {
             let path = self.path(&format!(".branch.arms[{i}].when"));
-            let when = trigger::condition(&arm.when, &path, self.names, self.faults);
+            let when = trigger::condition(&arm.when, &path, self.names, self.mistakes);
             let next = self.named(&format!(".branch.arms[{i}].next"), &arm.next);
             match (when, next) {
                 (Some(when), Some(next)) => arms.push((when, next)),
@@ -184,7 +184,7 @@ impl At<'_> {
         let place = self.place;
         let named = split.arms.iter().enumerate();
         trigger::check_unique(
-            self.faults,
+            self.mistakes,
             named.map(|(i, arm)| {
                 (
                     format!("steps[{place}].split.arms[{i}].name"),

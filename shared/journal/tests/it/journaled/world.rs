@@ -1,6 +1,7 @@
 //! Two processes, six slots, one store, one log, and all that happens to them.
 
 mod chance;
+mod everything;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,10 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hot::memory::{Hook, MemoryOptions, Snapshot};
-use hot::{
-    HotError, HotStore, MemoryStore, Owner, QuarantineSize, Quarantined, Slot, StateKey, Stored,
-    StreamId, StreamName,
-};
+use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
@@ -342,36 +340,6 @@ impl World {
         self.check_effects().await
     }
 
-    /// States, but for where the index has their timers; counters; records set aside.
-    async fn everything(&self) -> Result<Vec<Everything>, String> {
-        let failed = |error: HotError| error.to_string();
-        let mut everything = Vec::new();
-        for slot in slots() {
-            let strip = |(key, mut stored): (StateKey, Stored)| {
-                stored.timer.entry = None;
-                (key, stored)
-            };
-            let states = self.hot.states(slot).into_iter().map(strip).collect();
-            let mut counters = self.hot.counters(slot).await.map_err(failed)?;
-            counters.sort();
-            let aside = self.hot.quarantined(slot, None, 10_000);
-            let aside = aside.await.map_err(failed)?;
-            let size = self.hot.quarantine_size(slot).await.map_err(failed)?;
-            if size != size_of(&aside) {
-                return Err(format!("{slot:?} counts {size:?} of {aside:?}"));
-            }
-            let head = self.hot.head(slot).await.map_err(failed)?;
-            everything.push(Everything {
-                slot,
-                seq: head.commit_seq,
-                states,
-                counters,
-                aside,
-            });
-        }
-        Ok(everything)
-    }
-
     async fn check_timers(&self) -> Result<(), String> {
         for slot in slots() {
             let due = self.hot.due(slot, Timestamp::MAX, 100_000).await;
@@ -390,21 +358,4 @@ impl World {
 
 fn is_event(key: &str) -> bool {
     key.starts_with(|first: char| first.is_ascii_digit())
-}
-
-/// All that there is of a slot.
-#[derive(Debug, PartialEq)]
-struct Everything {
-    slot: Slot,
-    seq: u64,
-    states: Vec<(StateKey, Stored)>,
-    counters: Vec<(Box<str>, i64)>,
-    aside: Vec<Quarantined>,
-}
-
-fn size_of(entries: &[Quarantined]) -> QuarantineSize {
-    QuarantineSize {
-        records: entries.len() as u64,
-        bytes: entries.iter().map(|it| it.payload.len() as u64).sum(),
-    }
 }

@@ -83,7 +83,8 @@ fn limit_files(redis: &RedisServer, limit: &str) {
     );
 }
 
-/// Waits until a client was told that a store does not answer, and when to try again; then a while longer.
+/// Waits until a client was told that a store does not answer, and when to try again; then a while
+/// longer.
 async fn full_for_a_while(record: &Mutex<Record>) {
     let told = eventually(async || {
         let record = load::lock(record);

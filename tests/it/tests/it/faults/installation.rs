@@ -1,4 +1,5 @@
-//! Four services as processes of their own, on a Redis and a PostgreSQL of their own, and what can be asked of them.
+//! Four services as processes of their own, on a Redis and a PostgreSQL of their own, and what can
+//! be asked of them.
 //!
 //! It breaks nothing by itself: the tests do.
 
@@ -19,7 +20,8 @@ use crate::suite::{self, BUYERS, NAMES, PAUSE};
 
 /// Enough that a fault meets several at once, few enough that each is busy under a modest load.
 pub(crate) const PARTITIONS: u16 = 8;
-/// The shortest that the configuration takes: what holds up a partition is the work of the test, not its waiting.
+/// The shortest that the configuration takes: what holds up a partition is the work of the test,
+/// not its waiting.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
 /// How long a question may take where all is well.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -245,8 +247,8 @@ pub(crate) fn channel(url: &str) -> Channel {
 /// How long each run waits before it sends, so that timers are in play.
 pub(crate) const WAIT: Duration = Duration::from_millis(300);
 
-/// Every purchase starts a run of its own, which waits, sends one webhook and ends with a receipt; the second purchase
-/// makes a buyer, who is welcomed.
+/// Every purchase starts a run of its own, which waits, sends one webhook and ends with a receipt;
+/// the second purchase makes a buyer, who is welcomed.
 pub(crate) fn definitions(hook: &str) -> String {
     let wait_ms = WAIT.as_millis();
     let shop = suite::shop(hook);

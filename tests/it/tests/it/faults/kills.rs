@@ -11,13 +11,14 @@ use crate::suite::{ACTIVATION, NAMES};
 
 /// How many services are killed at level `journal`.
 const KILLS: usize = 50;
-/// How many at level `hot`, where a process that dies takes nothing with it either: the stores stay.
+/// How many at level `hot`, where a process that dies takes nothing with it either: the stores
+/// stay.
 const HOT_KILLS: usize = 16;
 /// The time between two kills: from before the last victim is up again until all is well.
 const PAUSES_MS: std::ops::Range<u64> = 150..1_400;
 
-/// The order in which services die. All die equally often; the deliverer in the first half, since a delivery that died
-/// with it is tried again after a minute, which passes meanwhile.
+/// The order in which services die. All die equally often; the deliverer in the first half, since a
+/// delivery that died with it is tried again after a minute, which passes meanwhile.
 fn victims(count: usize, random: &mut Random) -> Vec<usize> {
     let mut victims: Vec<usize> = (0..count).map(|place| place % NAMES.len()).collect();
     random.shuffle(&mut victims);

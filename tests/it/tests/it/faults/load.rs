@@ -1,4 +1,5 @@
-//! A steady, modest load of events, sent as clients should: again and again under the same names until acknowledged.
+//! A steady, modest load of events, sent as clients should: again and again under the same names
+//! until acknowledged.
 //!
 //! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
 

@@ -27,8 +27,8 @@ fn copy_files(from: &Path, to: &Path) {
     }
 }
 
-/// A copy of what a server had written at one moment. Nothing is rewritten in so short a test, so the log that is copied
-/// is a beginning of the one that goes on.
+/// A copy of what a server had written at one moment. Nothing is rewritten in so short a test, so
+/// the log that is copied is a beginning of the one that goes on.
 struct Copy {
     folder: TempDir,
     time: Instant,
@@ -81,7 +81,8 @@ async fn an_emptied_redis_is_filled_again_under_load_at_level_journal() {
     tokio::time::sleep(CALM).await;
     installation.redis.ask(&["FLUSHALL"]).expect("is emptied");
     tokio::time::sleep(CALM).await;
-    // Once more, and this time the functions are gone, too: a new server in the place of the old one.
+    // Once more, and this time the functions are gone, too: a new server in the place of the old
+    // one.
     installation.redis.kill_9().expect("dies");
     std::fs::remove_dir_all(log_folder(&installation)).expect("removed");
     installation.redis.restart().expect("starts");

@@ -1,4 +1,5 @@
-//! Waits until an installation has come to rest, gathers what it knows, and has it checked against the record.
+//! Waits until an installation has come to rest, gathers what it knows, and has it checked against
+//! the record.
 
 use std::sync::Mutex;
 
@@ -20,11 +21,12 @@ use crate::history::{Customer, History, Loss, Totals};
 use crate::suite::{ACTIVATION, IDENTITY, JOURNEY, SEGMENTATION, eventually};
 
 impl Installation {
-    /// Waits until everything that was accepted has had all its effects, and fails where the history has a fault.
-    /// Returns the history.
+    /// Waits until everything that was accepted has had all its effects, and fails where the
+    /// history has a fault. Returns the history.
     pub(crate) async fn review(&mut self, record: &Mutex<Record>, loss: Option<Loss>) -> History {
         let mut last = String::new();
-        // What is wrong may still come right: a delivery that died with its process is tried again after a minute.
+        // What is wrong may still come right: a delivery that died with its process is tried again
+        // after a minute.
         let history = eventually(async || match self.look(record, loss).await {
             Ok(history) => {
                 last = history.faults().join("\n");

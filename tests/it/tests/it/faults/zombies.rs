@@ -24,7 +24,8 @@ async fn owners(installation: &Installation, service: usize) -> BTreeMap<String,
     owners
 }
 
-/// Waits until two processes share the partitions of a service; returns how the partitions are divided.
+/// Waits until two processes share the partitions of a service; returns how the partitions are
+/// divided.
 async fn both_own(installation: &Installation, service: usize) -> BTreeMap<String, Vec<u32>> {
     eventually(async || {
         let owners = owners(installation, service).await;

@@ -1,4 +1,5 @@
-//! A collector of telemetry over OTLP/gRPC: it keeps what it receives, and waits for what is expected.
+//! A collector of telemetry over OTLP/gRPC: it keeps what it receives, and waits for what is
+//! expected.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -116,7 +116,7 @@ fn sum(picture: &Picture, prefix: &str) -> i64 {
 /// Counters balance, and say what the states say.
 fn runs(installation: &Installation, picture: &Picture) {
     let mut present: BTreeMap<String, i64> = BTreeMap::new();
-    for run in picture.journeys.values().flat_map(|state| &state.runs) {
+    for run in picture.journeys.values().flat_map(|(_, state)| &state.runs) {
         let name = format!("journey/{}/{}/", run.journey, run.version);
         *present.entry(format!("{name}active")).or_default() += 1;
         *present
@@ -193,7 +193,11 @@ fn balance(installation: &Installation, picture: &Picture, of: &str) {
 
 fn maps(installation: &Installation, picture: &Picture) {
     let mut present: BTreeMap<String, i64> = BTreeMap::new();
-    for position in picture.journeys.values().flat_map(|state| &state.positions) {
+    for position in picture
+        .journeys
+        .values()
+        .flat_map(|(_, state)| &state.positions)
+    {
         let name = format!("map/{}/present/{}", position.map, position.stage);
         *present.entry(name).or_default() += 1;
         balance(installation, picture, &format!("map/{}/", position.map));
@@ -208,7 +212,7 @@ fn segments(installation: &Installation, picture: &Picture) {
     for membership in picture
         .profiles
         .values()
-        .flat_map(|state| state.memberships())
+        .flat_map(|(_, state)| state.memberships())
     {
         *members
             .entry(format!("segment.{}.members", membership.segment))
@@ -234,7 +238,7 @@ fn activations(installation: &Installation, picture: &Picture) {
     for own in picture
         .activations
         .values()
-        .flat_map(|state| &state.activations)
+        .flat_map(|(_, state)| &state.activations)
     {
         *of_states.entry(own.status).or_default() += 1;
         let id = (

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use activation_core::ActivationCore;
-use decision::Core;
+use decision::{Core, Names, Source};
 use definitions::{key_of, parse};
-use journey_core::{JourneyCore, Names, Source};
-use kernel::PartitionCount;
+use journey_core::JourneyCore;
 use proto::definition::v1::Definition;
 use proto::definition::v1::definition::Kind;
 use segmentation_core::{SegmentSource, SegmentationCore};
@@ -18,7 +17,6 @@ type Shown<C> = watch::Sender<Arc<<C as Core>::Definitions>>;
 /// What is defined, and was.
 #[derive(Debug)]
 pub(crate) struct Definitions {
-    partitions: PartitionCount,
     /// Every version, oldest first, by kind and name.
     versions: BTreeMap<String, Vec<Definition>>,
     pub(crate) segmentation: Shown<SegmentationCore>,
@@ -28,11 +26,10 @@ pub(crate) struct Definitions {
 
 impl Definitions {
     /// Nothing is defined yet.
-    pub(crate) fn none(partitions: PartitionCount) -> Self {
+    pub(crate) fn none() -> Self {
         let versions = BTreeMap::new();
-        let (segmentation, journey, activation) = compile(&versions, partitions);
+        let (segmentation, journey, activation) = compile(&versions);
         Self {
-            partitions,
             versions,
             segmentation: watch::Sender::new(Arc::new(segmentation)),
             journey: watch::Sender::new(Arc::new(journey)),
@@ -52,7 +49,7 @@ impl Definitions {
                 versions.push(definition);
             }
         }
-        let (segmentation, journey, activation) = compile(&self.versions, self.partitions);
+        let (segmentation, journey, activation) = compile(&self.versions);
         self.segmentation.send_replace(Arc::new(segmentation));
         self.journey.send_replace(Arc::new(journey));
         self.activation.send_replace(Arc::new(activation));
@@ -71,7 +68,7 @@ type Compiled = (
     <ActivationCore as Core>::Definitions,
 );
 
-fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCount) -> Compiled {
+fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
     let numbered = || {
         versions.values().flat_map(|versions| {
             let last = versions.len();
@@ -119,8 +116,9 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>, partitions: PartitionCo
     (
         segmentation_core::Definitions::compile(&segments)
             .unwrap_or_else(|faults| panic!("{faults:?}")),
-        journey_core::compile(&sources, &names).unwrap_or_else(|faults| panic!("{faults:?}")),
-        activation_core::Definitions::compile(partitions, channels, templates, policies)
+        journey_core::Definitions::compile(&sources, &names)
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
+        activation_core::Definitions::compile(channels, templates, policies)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
     )
 }

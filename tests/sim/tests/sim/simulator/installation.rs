@@ -115,7 +115,7 @@ impl Installation {
             offset_ms,
             leases,
             destination: Arc::default(),
-            definitions: Mutex::new(Definitions::none(partitions)),
+            definitions: Mutex::new(Definitions::none()),
             options,
         });
         let mut installation = Self {

@@ -12,12 +12,15 @@ use segmentation_core::SegmentationCore;
 
 use super::installation::{Installation, SERVICES};
 
+/// What is kept of one customer.
+type Kept<S> = (engine::Head, S);
+
 /// All states and counters.
 #[derive(Debug, Default)]
 pub(crate) struct Picture {
-    pub(crate) profiles: BTreeMap<StateKey, segmentation_core::State>,
-    pub(crate) journeys: BTreeMap<StateKey, journey_core::state::State>,
-    pub(crate) activations: BTreeMap<StateKey, activation_core::State>,
+    pub(crate) profiles: BTreeMap<StateKey, Kept<segmentation_core::State>>,
+    pub(crate) journeys: BTreeMap<StateKey, Kept<journey_core::state::State>>,
+    pub(crate) activations: BTreeMap<StateKey, Kept<activation_core::State>>,
     /// Over all partitions, without the engine's own.
     pub(crate) counters: BTreeMap<Box<str>, i64>,
     /// The states with their timers, as they are stored.
@@ -87,13 +90,13 @@ impl Picture {
         let mut add = |what: &str, value: &dyn Debug| {
             lines.insert(format!("{what} {value:?}"));
         };
-        for (key, state) in &self.profiles {
+        for (key, (head, state)) in &self.profiles {
             let memberships: Vec<_> = state.memberships().iter().map(|it| &it.segment).collect();
             let events: Vec<_> = state.pasts().map(|it| (&it.name, it.count)).collect();
-            let facts = (state.redirect(), state.traits(), memberships, events);
+            let facts = (head.redirect, state.traits(), memberships, events);
             add("profile", &(key, facts));
         }
-        for (key, state) in &self.journeys {
+        for (key, (head, state)) in &self.journeys {
             let positions: Vec<_> = state
                 .positions
                 .iter()
@@ -107,14 +110,14 @@ impl Picture {
             let ended: BTreeMap<_, _> = state.ended.iter().map(|it| (it.id, it.reason)).collect();
             add(
                 "journeys",
-                &(key, state.redirect, &state.segments, positions, runs, ended),
+                &(key, head.redirect, &state.segments, positions, runs, ended),
             );
         }
-        for (key, state) in &self.activations {
+        for (key, (head, state)) in &self.activations {
             let mut own: Vec<_> = state.activations.iter().collect();
             own.sort_by_key(|it| (it.id.run, it.id.visit));
             let own: Vec<_> = own.iter().map(|it| (it.id, it.status, it.reason)).collect();
-            add("activations", &(key, state.redirect, own));
+            add("activations", &(key, head.redirect, own));
         }
         for counter in &self.counters {
             add("counter", &counter);
@@ -123,6 +126,6 @@ impl Picture {
     }
 }
 
-fn decode<C: Core>(bytes: &Bytes) -> Option<C::State> {
-    C::decode(bytes).ok()
+fn decode<C: Core>(bytes: &Bytes) -> Option<Kept<C::State>> {
+    engine::head::read::<C>(bytes).ok()
 }

@@ -86,7 +86,11 @@ impl Run {
     /// Events carry no ids that services could tell them by, but each a number of its own.
     fn count_twice(&self, picture: &Picture) {
         let mut counts: BTreeMap<u64, u32> = BTreeMap::new();
-        for event in picture.profiles.values().flat_map(|state| state.recent()) {
+        for event in picture
+            .profiles
+            .values()
+            .flat_map(|(_, state)| state.recent())
+        {
             if let Some(kernel::Value::Number(number)) = event.properties.value("n") {
                 #[expect(
                     clippy::cast_possible_truncation,

@@ -1,0 +1,107 @@
+//! Loads a customer by any id that they ever had: the one way that all reads take.
+
+use decision::{Core, Poison};
+use hot::{HotError, HotStore, Slot, StateKey};
+use kernel::CustomerId;
+
+use crate::{head, limits};
+
+/// A customer, and whose id they have after all merges.
+#[derive(Debug, Clone)]
+pub struct Found<S> {
+    /// The customer.
+    pub customer: CustomerId,
+    /// What the service knows; `None` where that is nothing, also while a merged customer moves from one to the other.
+    pub state: Option<S>,
+    /// How many redirects led there: none or one, but for the moment in which several merges meet.
+    pub redirects: usize,
+}
+
+/// Why a customer cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// The store does not answer, or is damaged: its error says which.
+    #[error("customer {customer} cannot be loaded from the hot store")]
+    Store {
+        /// The customer.
+        customer: CustomerId,
+        /// What the store says.
+        source: HotError,
+    },
+    /// The stored value is not one.
+    #[error("what is kept of customer {customer} cannot be read")]
+    Unreadable {
+        /// The customer.
+        customer: CustomerId,
+        /// What is wrong with it.
+        source: Poison,
+    },
+    /// Redirects lead to older customers only, so that none comes round again. This one does not.
+    #[error(
+        "customer {customer} is redirected to {survivor}, who is not older: the redirect is damaged"
+    )]
+    NotOlder {
+        /// The customer.
+        customer: CustomerId,
+        /// Where the redirect leads.
+        survivor: CustomerId,
+    },
+    /// Merges are flattened, so that a chain this long is damaged, or is followed too slowly.
+    #[error("customer {customer} is redirected more than {limit} times over")]
+    TooManyRedirects {
+        /// The customer that was asked for.
+        customer: CustomerId,
+        /// How many are followed.
+        limit: usize,
+    },
+}
+
+/// Loads a customer, or the one that they were joined into.
+///
+/// # Errors
+/// [`FindError`] where the store does not answer, or what is there is damaged.
+pub async fn find_customer<C: Core>(
+    hot: &dyn HotStore,
+    customer: CustomerId,
+) -> Result<Found<C::State>, FindError> {
+    let mut current = customer;
+    for redirects in 0..=limits::REDIRECTS_PER_READ {
+        let slot = Slot {
+            owner: C::OWNER,
+            partition: hot.partition_count().partition_of(current.fragment()),
+        };
+        let keys = [StateKey::copy_from_slice(current.as_bytes())];
+        let loaded = hot.load(slot, &keys).await;
+        let loaded = loaded.map_err(|source| FindError::Store {
+            customer: current,
+            source,
+        })?;
+        let found = |state| Found {
+            customer: current,
+            state,
+            redirects,
+        };
+        let Some(stored) = loaded.into_iter().next().flatten() else {
+            return Ok(found(None));
+        };
+        let value = head::read::<C>(&stored.value);
+        let (head, state) = value.map_err(|source| FindError::Unreadable {
+            customer: current,
+            source,
+        })?;
+        match head.redirect {
+            None => return Ok(found(head.has_state.then_some(state))),
+            Some(survivor) if survivor < current => current = survivor,
+            Some(survivor) => {
+                return Err(FindError::NotOlder {
+                    customer: current,
+                    survivor,
+                });
+            }
+        }
+    }
+    Err(FindError::TooManyRedirects {
+        customer,
+        limit: limits::REDIRECTS_PER_READ,
+    })
+}

@@ -1,0 +1,276 @@
+//! Merges of all kinds, at any time, with a store that fails, against a reference that only knows who belongs together.
+
+use std::collections::BTreeMap;
+
+use hot::SharedHotStore;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::super::driver::memory;
+use super::super::faulty::{Fault, Faulty};
+use super::world::{SERVICES, WORKERS, Works, World, merged, record};
+use crate::worker::TickOutcome;
+
+/// What happens next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// A record of a customer comes to a service, in the low-priority lane where that is said.
+    Record(usize, u16, bool),
+    /// A customer is said to be joined into another, or into itself.
+    Merge(u16, u16, bool),
+    /// A worker does one batch.
+    Tick(usize),
+}
+
+/// What becomes of a worker whose store failed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It tries again.
+    Retry,
+    /// It is gone; another one opens the partition.
+    Crash,
+}
+
+/// At which call the store fails, how, and what becomes of the worker.
+type Failure = (u64, Fault, Then);
+
+/// Who belongs together: each customer's older one, up to the oldest.
+#[derive(Debug, Default)]
+struct Together(BTreeMap<u16, u16>);
+
+impl Together {
+    fn oldest(&self, who: u16) -> u16 {
+        self.0.get(&who).map_or(who, |older| self.oldest(*older))
+    }
+
+    fn join(&mut self, one: u16, other: u16) {
+        let (one, other) = (self.oldest(one), self.oldest(other));
+        if one != other {
+            self.0.insert(one.max(other), one.min(other));
+        }
+    }
+}
+
+/// Runs the steps, and then all that is left. Returns how many calls the store got.
+async fn run(steps: &[Step], (fails_at, fault, then): Failure) -> (World, u64) {
+    let world = World::new(memory());
+    let faulty = Faulty::new(std::sync::Arc::clone(&world.hot), fails_at, fault);
+    let world = world.through(std::sync::Arc::clone(&faulty) as SharedHotStore);
+    let mut workers = Vec::new();
+    for number in 0..WORKERS {
+        workers.push(world.open(number).await);
+    }
+    for (number, step) in steps.iter().enumerate() {
+        let time_ms = i64::try_from(number).expect("few steps");
+        match *step {
+            Step::Record(service, who, bulk) => {
+                let record = record(service, who, &number.to_string(), time_ms);
+                world.tell_lane((service, bulk), record).await;
+            }
+            Step::Merge(from, into, bulk) => {
+                world
+                    .tell_lane((0, bulk), merged(from, into, time_ms))
+                    .await;
+            }
+            Step::Tick(worker) => {
+                tick(&world, &mut workers, worker, then).await;
+            }
+        }
+    }
+    let mut turn = 0;
+    let mut resting = 0;
+    // Who finds nothing to do may have forwarded what waited, so all are asked once more.
+    while resting < 2 * WORKERS {
+        let is_resting = tick(&world, &mut workers, turn % WORKERS, then).await;
+        resting = if is_resting { resting + 1 } else { 0 };
+        turn += 1;
+        assert!(turn < 100_000, "the workers never rest");
+    }
+    (world.direct(), faulty.calls())
+}
+
+/// One batch of a worker. Returns whether it found nothing to do.
+async fn tick(world: &World, workers: &mut [Box<dyn Works>], number: usize, then: Then) -> bool {
+    workers[number].hint();
+    match workers[number].tick().await {
+        TickOutcome::Idle { .. } => true,
+        TickOutcome::Worked | TickOutcome::Held => false,
+        TickOutcome::Unavailable(_) => {
+            if then == Then::Crash {
+                workers[number] = world.open(number).await;
+            }
+            false
+        }
+        TickOutcome::Lost(error) => panic!("{error}"),
+    }
+}
+
+/// Every record took effect once, on the oldest of those that belong together; everybody else is redirected there.
+async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), TestCaseError> {
+    let mut together = Together::default();
+    for step in steps {
+        if let Step::Merge(from, into, _) = step {
+            together.join(*from, *into);
+        }
+    }
+    for service in 0..SERVICES {
+        let mut total = 0;
+        for who in 1..=customers {
+            let oldest = together.oldest(who);
+            prop_assert_eq!(
+                world.root(service, who).await,
+                oldest,
+                "{} of {}",
+                who,
+                service
+            );
+            if oldest != who {
+                continue;
+            }
+            let mut taken = world.fragments(service, who).await;
+            taken.sort_unstable();
+            let others = who + 1..=customers;
+            let expected: Vec<u16> = others
+                .filter(|other| together.oldest(*other) == who)
+                .collect();
+            prop_assert_eq!(taken, expected, "fragments of {} of {}", who, service);
+            let mut log = world.log(service, who).await;
+            log.sort_unstable();
+            let seen = |step: &Step| {
+                matches!(step, Step::Record(first, other, _)
+                    if *first <= service && together.oldest(*other) == who)
+            };
+            let numbers = steps.iter().enumerate().filter(|(_, step)| seen(step));
+            let mut expected: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+            expected.sort_unstable();
+            total += i64::try_from(log.len()).expect("few");
+            prop_assert_eq!(log, expected, "records of {} of {}", who, service);
+        }
+        prop_assert_eq!(
+            world.count(service, "seen").await,
+            total,
+            "counted by {}",
+            service
+        );
+    }
+    prop_assert_eq!(world.quarantined().await, Vec::<String>::new());
+    Ok(())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(future)
+}
+
+fn never() -> Failure {
+    (u64::MAX, Fault::Before, Then::Retry)
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let fault = prop_oneof![Just(Fault::Before), Just(Fault::After)];
+    let then = prop_oneof![Just(Then::Retry), Just(Then::Crash)];
+    (1..400_u64, fault, then)
+}
+
+fn step(customers: u16) -> impl Strategy<Value = Step> {
+    let who = || 1..=customers;
+    prop_oneof![
+        4 => (0..SERVICES, who(), any::<bool>()).prop_map(|(service, who, bulk)| Step::Record(service, who, bulk)),
+        2 => (who(), who(), any::<bool>()).prop_map(|(from, into, bulk)| Step::Merge(from, into, bulk)),
+        4 => (0..WORKERS).prop_map(Step::Tick),
+    ]
+}
+
+fn check_random(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let steps = proptest::collection::vec(step(customers), steps);
+    TestRunner::new(config)
+        .run(&(steps, failure()), |(steps, failure)| {
+            block_on(async {
+                let (world, _) = run(&steps, failure).await;
+                check(&world, &steps, customers).await
+            })
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_few_customers_are_merged_in_any_way() {
+    check_random(4, 1..60, 400);
+}
+
+#[test]
+fn many_customers_are_merged_in_any_way() {
+    check_random(30, 50..250, 40);
+}
+
+#[test]
+fn a_chain_of_thirty_ends_flat_whatever_its_order() {
+    let links: Vec<(u16, u16)> = (1..30).map(|older| (older + 1, older)).collect();
+    let shuffled = Just(links.clone()).prop_shuffle();
+    let reversed = links.iter().rev().copied().collect();
+    let fixed = [links, reversed];
+    let check_links = |links: Vec<(u16, u16)>, rest: usize| {
+        let mut steps = Vec::new();
+        for (from, into) in links {
+            steps.push(Step::Merge(from, into, false));
+            steps.push(Step::Record(usize::from(from) % SERVICES, from, false));
+            // As many batches as it takes until part of it, or all, is over.
+            steps.extend((0..rest).map(|tick| Step::Tick(tick % WORKERS)));
+        }
+        block_on(async {
+            let (world, _) = run(&steps, never()).await;
+            check(&world, &steps, 30).await
+        })
+    };
+    for links in fixed {
+        for rest in [0, 1, 7, 60] {
+            check_links(links.clone(), rest).unwrap_or_else(|failure| panic!("{failure}"));
+        }
+    }
+    let config = Config {
+        cases: 30,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&(shuffled, 0..20_usize), |(links, rest)| {
+            check_links(links, rest)
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn merges_survive_a_failure_of_every_call() {
+    // A chain, a circle, a word about oneself and one said twice, with records before, between and after.
+    let merges = [(3, 2), (2, 1), (1, 3), (4, 4), (4, 2), (4, 2), (5, 4)];
+    let mut steps = Vec::new();
+    for (number, (from, into)) in merges.into_iter().enumerate() {
+        steps.push(Step::Record(number % SERVICES, from, false));
+        steps.push(Step::Merge(from, into, false));
+        steps.push(Step::Record(0, into, false));
+        steps.push(Step::Tick(number % WORKERS));
+    }
+    block_on(async {
+        let (world, calls) = run(&steps, never()).await;
+        check(&world, &steps, 5).await.expect("without a failure");
+        assert!(calls > 100, "only {calls} calls");
+        for then in [Then::Retry, Then::Crash] {
+            for fault in [Fault::Before, Fault::After] {
+                for fails_at in 1..=calls {
+                    let (world, _) = run(&steps, (fails_at, fault, then)).await;
+                    check(&world, &steps, 5)
+                        .await
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                }
+            }
+        }
+    });
+}

@@ -1,0 +1,340 @@
+//! Three services, one behind the other, in two partitions of one store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use hot::{
+    Append, Appended, Cursor, HotError, MemoryStore, SharedHotStore, Slot, StreamId, StreamName,
+};
+use kernel::{CustomerId, PartitionId};
+use messages::engine::v1::QuarantinedRecord;
+use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::Body};
+use prost::Message;
+use tokio::sync::watch;
+
+use super::super::counting::{Counting, Seen};
+use super::super::driver;
+use super::super::leases::MemoryLeases;
+use crate::head::id_bytes;
+use crate::shared::ALL_LANES;
+use crate::worker::{TickOutcome, Worker};
+use crate::{EngineConfig, Head, TimeSource, counters, find_customer, head};
+use decision::Core;
+
+/// Services of the way.
+pub(super) const SERVICES: usize = 3;
+/// Partitions of the store.
+pub(super) const PARTITIONS: u16 = 2;
+/// Workers: one for each service and partition.
+pub(super) const WORKERS: usize = SERVICES * PARTITIONS as usize;
+
+/// Does something with the core of a service by its number.
+macro_rules! of_service {
+    ($service:expr, $core:ident => $does:expr) => {
+        match $service {
+            0 => {
+                type $core = Counting<0>;
+                $does
+            }
+            1 => {
+                type $core = Counting<1>;
+                $does
+            }
+            _ => {
+                type $core = Counting<2>;
+                $does
+            }
+        }
+    };
+}
+
+/// The customer of a number; smaller ones are older.
+pub(super) fn customer(number: u16) -> CustomerId {
+    CustomerId::try_from_bytes(&u128::from(number).to_be_bytes()).expect("an id")
+}
+
+/// The number of a customer.
+pub(super) fn number(customer: CustomerId) -> u16 {
+    u16::try_from(customer.uuid().as_u128()).expect("a small id")
+}
+
+/// An event: see [`Counting`].
+pub(super) fn event(who: u16, id: &str, what: &str, time_ms: i64) -> Record {
+    Record {
+        customer_id: id_bytes(customer(who)),
+        ..driver::event(0, id, what, time_ms)
+    }
+}
+
+/// A record of a service's input that adds a name to what it has seen.
+pub(super) fn record(service: usize, who: u16, name: &str, time_ms: i64) -> Record {
+    if service == 0 {
+        return event(who, name, "add", time_ms);
+    }
+    let event = Event {
+        name: name.to_owned(),
+        ..Event::default()
+    };
+    Record {
+        customer_id: id_bytes(customer(who)),
+        time_ms,
+        trace_parent: String::new(),
+        body: Some(Body::Fact(Fact {
+            event: Some(event),
+            ..Fact::default()
+        })),
+    }
+}
+
+/// The word that a customer was joined into another.
+pub(super) fn merged(from: u16, into: u16, time_ms: i64) -> Record {
+    Record {
+        customer_id: id_bytes(customer(from)),
+        time_ms,
+        trace_parent: String::new(),
+        body: Some(Body::Merged(CustomerMerged {
+            into_customer_id: id_bytes(customer(into)),
+            repoints: false,
+        })),
+    }
+}
+
+/// A worker of any service.
+#[async_trait]
+pub(super) trait Works: Send {
+    async fn tick(&mut self) -> TickOutcome;
+    fn hint(&mut self);
+}
+
+#[async_trait]
+impl<C: Core> Works for Worker<C> {
+    async fn tick(&mut self) -> TickOutcome {
+        Self::tick(self).await
+    }
+
+    fn hint(&mut self) {
+        Self::hint(self, ALL_LANES);
+    }
+}
+
+/// The store, and what is told to the services.
+pub(super) struct World {
+    pub(super) hot: SharedHotStore,
+    memory: MemoryStore,
+    epoch: AtomicU64,
+}
+
+impl World {
+    pub(super) fn new(memory: MemoryStore) -> Self {
+        Self {
+            hot: Arc::new(memory.clone()),
+            memory,
+            epoch: AtomicU64::new(0),
+        }
+    }
+
+    /// The same, through a store that may fail.
+    pub(super) fn through(self, hot: SharedHotStore) -> Self {
+        Self { hot, ..self }
+    }
+
+    /// The same, through nothing.
+    pub(super) fn direct(self) -> Self {
+        let hot = Arc::new(self.memory.clone());
+        self.through(hot)
+    }
+
+    /// Opens the worker of a number again and again until the store lets it.
+    pub(super) async fn open(&self, number: usize) -> Box<dyn Works> {
+        loop {
+            let opened =
+                of_service!(number % SERVICES, C => self.try_open::<C>(number / SERVICES).await);
+            match opened {
+                Ok(worker) => return worker,
+                Err(HotError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    async fn try_open<C: Core<Definitions = i64>>(
+        &self,
+        partition: usize,
+    ) -> Result<Box<dyn Works>, HotError> {
+        let (sender, definitions) = watch::channel(Arc::new(0));
+        drop(sender);
+        let config = EngineConfig::<C>::new(
+            Arc::clone(&self.hot),
+            MemoryLeases::default(),
+            TimeSource::Stream,
+            "worker",
+            definitions,
+        );
+        let partition = PartitionId::new(u16::try_from(partition).expect("small"));
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
+        Ok(Box::new(Worker::open(config, partition, epoch).await?))
+    }
+
+    /// Appends a record to what a service reads.
+    pub(super) async fn tell(&self, service: usize, record: Record) {
+        self.tell_lane((service, false), record).await;
+    }
+
+    /// The same, in the low-priority lane too.
+    pub(super) async fn tell_lane(&self, (service, bulk): (usize, bool), record: Record) {
+        let customer = CustomerId::try_from_bytes(&record.customer_id).expect("a customer");
+        let partition = self.slot_of(service, customer).partition;
+        let (live, low) = of_service!(service, C => C::INPUTS[0]);
+        let name = low.filter(|_| bulk).unwrap_or(live);
+        self.append(StreamId { name, partition }, record).await;
+    }
+
+    /// Appends a record to what a service reads in a partition.
+    pub(super) async fn tell_partition(&self, service: usize, partition: u16, record: Record) {
+        let (name, _) = of_service!(service, C => C::INPUTS[0]);
+        let partition = PartitionId::new(partition);
+        self.append(StreamId { name, partition }, record).await;
+    }
+
+    async fn append(&self, to: StreamId, record: Record) {
+        let batch = Batch {
+            records: vec![record],
+        };
+        let append = Append {
+            to,
+            payload: batch.encode_to_vec().into(),
+            source: None,
+            origin: None,
+        };
+        // Not through the store that fails: what is told is told.
+        let appended = hot::HotStore::append(&self.memory, &append).await;
+        assert_eq!(appended.expect("it is appended"), Appended::Applied);
+    }
+
+    pub(super) async fn settle(&self) {
+        self.settle_with(|_| {}).await;
+    }
+
+    /// Lets all services do all there is, and shows every record that waits in a stream meanwhile.
+    pub(super) async fn settle_with(&self, mut show: impl FnMut(&Record)) {
+        let mut workers = Vec::new();
+        for number in 0..WORKERS {
+            workers.push(self.open(number).await);
+        }
+        let mut resting = 0;
+        // Who finds nothing to do may have forwarded what waited, so all are asked once more.
+        while resting < 2 * WORKERS {
+            for worker in &mut workers {
+                for record in self.waiting().await {
+                    show(&record);
+                }
+                worker.hint();
+                match worker.tick().await {
+                    TickOutcome::Idle { .. } => resting += 1,
+                    TickOutcome::Worked => resting = 0,
+                    other => panic!("unexpected {other:?}"),
+                }
+            }
+        }
+    }
+
+    async fn waiting(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for name in StreamName::ALL {
+            for partition in self.hot.partition_count().iter() {
+                let stream = StreamId { name, partition };
+                let entries = self.hot.poll(stream, Cursor::START, 1_000).await;
+                for entry in entries.expect("it polls") {
+                    records.extend(Batch::decode(entry.payload).expect("a batch").records);
+                }
+            }
+        }
+        records
+    }
+
+    pub(super) fn slot_of(&self, service: usize, customer: CustomerId) -> Slot {
+        let count = self.hot.partition_count();
+        Slot {
+            owner: of_service!(service, C => C::OWNER),
+            partition: count.partition_of(customer.fragment()),
+        }
+    }
+
+    /// What is kept of a customer under their own id.
+    async fn head(&self, service: usize, who: u16) -> Head {
+        let slot = self.slot_of(service, customer(who));
+        let loaded = self.hot.load(slot, &[id_bytes(customer(who))]).await;
+        let stored = loaded.expect("it loads").into_iter().next().flatten();
+        stored.map_or_else(Head::default, |stored| {
+            head::read::<Counting>(&stored.value).expect("a value").0
+        })
+    }
+
+    /// Where the redirect of a customer leads, or the customer.
+    pub(super) async fn root(&self, service: usize, who: u16) -> u16 {
+        let redirect = self.head(service, who).await.redirect;
+        redirect.map_or(who, number)
+    }
+
+    pub(super) async fn fragments(&self, service: usize, who: u16) -> Vec<u16> {
+        let fragments = self.head(service, who).await.fragments;
+        fragments.into_iter().map(number).collect()
+    }
+
+    /// What a service has seen of a customer, whoever they are now.
+    pub(super) async fn log(&self, service: usize, who: u16) -> Vec<String> {
+        let hot = self.hot.as_ref();
+        let state: Option<Seen> = of_service!(service, C => {
+            let found = find_customer::<C>(hot, customer(who)).await;
+            found.expect("a customer").state
+        });
+        state.unwrap_or_default().log
+    }
+
+    pub(super) async fn count(&self, service: usize, name: &str) -> i64 {
+        let owner = of_service!(service, C => C::OWNER);
+        let totals = counters::totals(self.hot.as_ref(), owner, name).await;
+        totals.expect("counters").get(name).copied().unwrap_or(0)
+    }
+
+    fn slots(&self) -> Vec<Slot> {
+        let owners = (0..SERVICES).map(|service| of_service!(service, C => C::OWNER));
+        let partitions = self.hot.partition_count();
+        owners
+            .flat_map(|owner| {
+                partitions
+                    .iter()
+                    .map(move |partition| Slot { owner, partition })
+            })
+            .collect()
+    }
+
+    /// All states and counters.
+    pub(super) async fn picture(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for slot in self.slots() {
+            for state in self.memory.states(slot) {
+                lines.push(format!("{slot:?}: {state:?}"));
+            }
+            let mut counters = self.hot.counters(slot).await.expect("counters");
+            counters.retain(|(name, _)| !name.starts_with("engine:"));
+            counters.sort();
+            lines.push(format!("{slot:?}: {counters:?}"));
+        }
+        lines
+    }
+
+    /// The reasons of all that was set aside.
+    pub(super) async fn quarantined(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for slot in self.slots() {
+            let listed = self.hot.quarantined(slot, Cursor::START, 100).await;
+            for entry in listed.expect("a list") {
+                let record = QuarantinedRecord::decode(entry.payload).expect("a record");
+                reasons.push(record.reason);
+            }
+        }
+        reasons
+    }
+}

@@ -1,0 +1,325 @@
+//! Merged customers: what the engine does with their records for every service, so that a core sees one customer at a
+//! time.
+//!
+//! Of two customers the older one survives, whichever way it was said; so redirects lead to older customers only, and no
+//! order of merges makes a circle. The survivor holds the list of those that it took in, its fragments. Whoever holds
+//! fragments tells each of them when it is joined into another customer in its turn, and that leaves redirects flat. The
+//! first service of the way decides all that; the later ones act upon the words that it passes on.
+
+use decision::{Core, Home, Input, Moved, Outcome};
+use hot::StreamName;
+use kernel::CustomerId;
+use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::Body};
+
+use super::Worker;
+use super::batch::Change;
+use super::run::{Cause, Failed};
+use crate::head::{Head, id_bytes, read_ids, write_ids};
+use crate::key::customer_of;
+
+/// What the word that a customer was joined into another comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It says nothing new.
+    Known,
+    /// The customer leaves for the survivor.
+    Leave,
+    /// Whoever took the customer in has left for the survivor.
+    Repoint,
+    /// Two other customers are to be joined: the younger one, which is told, and the older one.
+    Join {
+        younger: CustomerId,
+        older: CustomerId,
+    },
+}
+
+/// Judges the word that a customer was joined into another. Each word that this one causes is about an older pair, so that
+/// all of them end.
+fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool) -> Verdict {
+    let own = head.redirect.unwrap_or(customer);
+    if survivor == customer || survivor == own || head.fragments.contains(&survivor) {
+        return Verdict::Known;
+    }
+    let is_older = survivor < own;
+    match head.redirect {
+        None if is_older => Verdict::Leave,
+        Some(_) if repoints && is_older => Verdict::Repoint,
+        // It was told of a later move already.
+        Some(_) if repoints => Verdict::Known,
+        _ => Verdict::Join {
+            younger: survivor.max(own),
+            older: survivor.min(own),
+        },
+    }
+}
+
+impl<C: Core> Worker<C> {
+    /// Takes one record of a customer: hands it to the core, unless it is about where the customer is.
+    pub(super) fn take(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let redirect = self.batch.works[work].head.redirect;
+        match (&record.body, redirect) {
+            (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
+            (Some(Body::Moved(moved)), Some(survivor)) => {
+                let moved = StateMoved {
+                    followed: true,
+                    ..moved.clone()
+                };
+                self.follow(work, survivor, Some(Body::Moved(moved)), cause)
+            }
+            (body, Some(survivor)) => self.follow(work, survivor, body.clone(), cause),
+            (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
+            (_, None) => self.step(definitions, work, Input::Record(record), cause),
+        }
+    }
+
+    /// Hands on what follows a merged customer: to the next service, or from the last one to the survivor.
+    pub(super) fn hand_on(
+        &mut self,
+        work: usize,
+        record: &Record,
+        carried: &Carried,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if C::OUTPUT.is_some() {
+            self.batch.effects.emit(record.clone());
+        } else {
+            let inner = carried.record.as_deref();
+            let inner = inner.ok_or_else(|| cause.failed("nothing is carried"))?;
+            self.deliver(carried.home(), inner.clone(), cause)?;
+        }
+        self.finish(work, cause)
+    }
+
+    /// Takes the word that the customer was joined into another.
+    fn take_merged(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        merged: &CustomerMerged,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let survivor = CustomerId::try_from_bytes(&merged.into_customer_id);
+        let survivor = survivor.map_err(|error| {
+            cause.failed(format!(
+                "the survivor of a merge names no customer: {error}"
+            ))
+        })?;
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        match judge(customer, &entry.head, survivor, merged.repoints) {
+            Verdict::Known => return Ok(()),
+            Verdict::Leave => self.leave(definitions, work, survivor, cause)?,
+            Verdict::Repoint => {
+                let entry = &mut self.batch.works[work];
+                entry.head.redirect = Some(survivor);
+                entry.change = Change::Write;
+                self.batch.count_write(work);
+                self.pass_merge_on(work, merged.clone(), cause);
+            }
+            Verdict::Join { younger, older } => {
+                self.tell_merge(work, younger, (older, false), cause)?;
+            }
+        }
+        self.finish(work, cause)
+    }
+
+    /// Sends the state after the survivor, and leaves a redirect.
+    fn leave(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        survivor: CustomerId,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let state = if self.batch.works[work].head.has_state {
+            self.call(work, cause, |state, step| {
+                Ok(C::take_leave(definitions, state, step))
+            })?
+        } else {
+            None
+        };
+        let entry = &mut self.batch.works[work];
+        let from_customer_id = entry.key_bytes.clone();
+        let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
+        entry.state = C::State::default();
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.clear_timer(work);
+        let merged = CustomerMerged {
+            into_customer_id: id_bytes(survivor),
+            repoints: false,
+        };
+        self.pass_merge_on(work, merged, cause);
+        let moved = Body::Moved(StateMoved {
+            from_customer_id,
+            state,
+            fragment_ids: write_ids(&head.fragments),
+            followed: false,
+        });
+        self.send(work, C::HOME, cause.record(survivor, Some(moved)), cause)?;
+        // Behind the state: whatever the fragments send the short way from now on comes after it.
+        for fragment in head.fragments {
+            self.tell_merge(work, fragment, (survivor, true), cause)?;
+        }
+        Ok(())
+    }
+
+    /// Sends a record of a redirected customer to the survivor.
+    fn follow(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        body: Option<Body>,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        self.send(work, C::HOME, cause.record(survivor, body), cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Folds in the state of a customer who was joined into this one, once.
+    fn take_moved(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        moved: &StateMoved,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let bad = |field: &'static str| {
+            move |error: String| cause.failed(format!("{field} of a moved state: {error}"))
+        };
+        let from = CustomerId::try_from_bytes(&moved.from_customer_id)
+            .map_err(|error| error.to_string())
+            .map_err(bad("from_customer_id"))?;
+        let theirs = read_ids(&moved.fragment_ids).map_err(bad("fragment_ids"))?;
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        if from == customer {
+            return Err(cause.failed("a state was moved to the customer whose it is"));
+        }
+        if entry.head.fragments.contains(&from) {
+            return Ok(());
+        }
+        let ordinal = entry.head.fragments.len() + 1;
+        if let Some(state) = &moved.state {
+            let moved = Moved {
+                from,
+                ordinal,
+                state,
+            };
+            let outcome = self.call(work, cause, |state, step| {
+                C::fold_in(definitions, state, moved, step)
+            })?;
+            self.apply_outcome(work, outcome, false, cause.now);
+        }
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        entry.head.fragments.push(from);
+        entry.head.fragments.extend(&theirs);
+        self.batch.count_write(work);
+        if moved.followed {
+            // They were told of somebody who has left since.
+            for fragment in std::iter::once(from).chain(theirs) {
+                self.tell_merge(work, fragment, (customer, true), cause)?;
+            }
+        }
+        self.finish(work, cause)
+    }
+
+    /// Says to the next service what was said to this one.
+    fn pass_merge_on(&mut self, work: usize, merged: CustomerMerged, cause: Cause<'_>) {
+        if C::OUTPUT.is_some() {
+            let customer = customer_of(&self.batch.works[work].key_bytes);
+            let record = cause.record(customer, Some(Body::Merged(merged)));
+            self.batch.effects.emit(record);
+        }
+    }
+
+    /// Tells another customer that they were joined into a third, and whether that only says where they are now. The first
+    /// service does that for all.
+    fn tell_merge(
+        &mut self,
+        work: usize,
+        customer: CustomerId,
+        (survivor, repoints): (CustomerId, bool),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if C::HOME != Home::Segmentation {
+            return Ok(());
+        }
+        let merged = Body::Merged(CustomerMerged {
+            into_customer_id: id_bytes(survivor),
+            repoints,
+        });
+        self.send(work, C::HOME, cause.record(customer, Some(merged)), cause)
+    }
+
+    /// Sends a record to another customer, through the services that come after this one: it leaves at the last, behind all
+    /// that these send.
+    fn send(
+        &mut self,
+        work: usize,
+        home: Home,
+        record: Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if C::OUTPUT.is_none() {
+            return self.deliver(home, record, cause);
+        }
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let carried = Body::Carried(Box::new(Carried {
+            home: home.into(),
+            record: Some(Box::new(record)),
+        }));
+        let record = cause.record(customer, Some(carried));
+        self.batch.effects.emit(record);
+        Ok(())
+    }
+
+    /// Puts a record into the stream of its customer that a service reads.
+    fn deliver(&mut self, home: Home, record: Record, cause: Cause<'_>) -> Result<(), Failed> {
+        let stream = match home {
+            Home::Segmentation => StreamName::Events,
+            Home::Journey => StreamName::Facts,
+            Home::Activation => StreamName::Actions,
+            Home::Unspecified => return Err(cause.failed("what is carried has no home")),
+        };
+        let customer = CustomerId::try_from_bytes(&record.customer_id)
+            .map_err(|error| cause.failed(format!("what is carried names no customer: {error}")))?;
+        let count = self.config.hot.partition_count();
+        let partition = count.partition_of(customer.fragment());
+        self.batch.effects.forward(partition, stream, record);
+        Ok(())
+    }
+
+    /// Takes note of the cause, and of what it caused.
+    fn finish(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        self.batch.works[work].last = Some(cause.origin);
+        self.apply_effects(cause)
+    }
+
+    /// Takes one step of the core, or none for the timer of a redirected customer.
+    pub(super) fn step(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        input: Input<'_>,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let is_timer = matches!(input, Input::Timer { .. });
+        let outcome = if is_timer && self.batch.works[work].head.redirect.is_some() {
+            Outcome::Unchanged
+        } else {
+            self.call(work, cause, |state, step| {
+                C::step(definitions, state, input, step)
+            })?
+        };
+        self.apply_outcome(work, outcome, is_timer, cause.now);
+        self.finish(work, cause)
+    }
+}

@@ -1,0 +1,27 @@
+//! A customer for a read of an RPC, by any id that they ever had.
+
+use decision::Core;
+use engine::{FindError, Found};
+use hot::HotStore;
+use kernel::CustomerId;
+use rpc::{ErrorReason, Failure};
+
+/// Loads a customer, or the one that they were joined into.
+///
+/// # Errors
+/// [`Failure`] where the store does not answer, or is damaged.
+pub async fn find_customer<C: Core>(
+    hot: &dyn HotStore,
+    customer: CustomerId,
+) -> Result<Found<C::State>, Failure> {
+    engine::find_customer::<C>(hot, customer)
+        .await
+        .map_err(|error| match error {
+            FindError::Store { .. } => Failure::store_unavailable(error),
+            FindError::Unreadable { .. }
+            | FindError::NotOlder { .. }
+            | FindError::TooManyRedirects { .. } => {
+                Failure::new(ErrorReason::CustomerDamaged, error.to_string()).with_source(error)
+            }
+        })
+}

@@ -1,0 +1,36 @@
+-- What an installation was created with.
+CREATE TABLE store_meta (
+    name TEXT NOT NULL PRIMARY KEY,
+    value TEXT NOT NULL
+);
+
+-- Who owns a partition of a service, and since which epoch.
+CREATE TABLE partition_lease (
+    service TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    worker TEXT NOT NULL,
+    epoch BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    PRIMARY KEY (service, partition)
+);
+
+-- The workers of a service that are alive.
+CREATE TABLE worker (
+    service TEXT NOT NULL,
+    worker TEXT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    PRIMARY KEY (service, worker)
+);
+
+-- The requests that were seen, each with its answer.
+CREATE TABLE request (
+    request_id TEXT NOT NULL,
+    method TEXT NOT NULL,
+    body_hash BYTEA NOT NULL,
+    response BYTEA NULL,
+    create_time BIGINT NOT NULL,
+    expire_time BIGINT NOT NULL,
+    PRIMARY KEY (request_id, method)
+);
+
+CREATE INDEX request_expire_time ON request (expire_time);

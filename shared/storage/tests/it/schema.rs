@@ -1,0 +1,11 @@
+//! The tables that the migrations make.
+
+use std::path::Path;
+
+/// Where the golden files are.
+const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schema");
+
+#[tokio::test]
+async fn the_tables_are_those_of_older_databases() {
+    storage::schema::check_own(Path::new(SCHEMA)).await;
+}

@@ -78,7 +78,7 @@ impl Handlers {
         }
     }
 
-    /// Why the stream takes nothing more.
+    /// Returns the reason that the stream takes nothing more.
     async fn full(&self, stream: StreamId) -> Failure {
         match engine::full_quarantine(self.hot.as_ref(), stream).await {
             Ok(Some(owner)) => Failure::new(

@@ -44,7 +44,8 @@ pub enum AppendError {
     /// A stream stayed full until the deadline: try again later.
     #[error("stream {} of partition {} is full", .0.name.name(), .0.partition)]
     Full(StreamId),
-    /// A stream stayed full until the deadline, because its partition waits for room in a quarantine.
+    /// A stream stayed full until the deadline, because its partition waits for room in a
+    /// quarantine.
     #[error(
         "stream {} of partition {} is full, because the quarantine of {name} there is full: `happypath quarantine {name} \
          list` shows what could not be processed, and `retry` or `discard` makes room", .stream.name.name(),
@@ -53,7 +54,7 @@ pub enum AppendError {
     QuarantineFull {
         /// The stream.
         stream: StreamId,
-        /// Whose quarantine.
+        /// The service that has the quarantine.
         owner: Owner,
     },
     /// The hot store did not take it: retry.
@@ -102,7 +103,7 @@ impl Appender {
         Ok(None)
     }
 
-    /// Why a stream is full.
+    /// Returns the reason that a stream is full.
     pub async fn refusal(&self, stream: StreamId) -> AppendError {
         match engine::full_quarantine(self.hot.as_ref(), stream).await {
             Ok(Some(owner)) => AppendError::QuarantineFull { stream, owner },
@@ -187,7 +188,8 @@ impl Appender {
                     if deadline.is_some_and(|deadline| until > deadline) {
                         return Err(self.refusal(to).await);
                     }
-                    // Who waits without a deadline waits for a reader that is behind, not for an operator.
+                    // Without a deadline a reader that is behind is waited for, and not an
+                    // operator.
                     if until > look {
                         look = until + APPEND_PATIENCE;
                         if let error @ AppendError::QuarantineFull { .. } = self.refusal(to).await {

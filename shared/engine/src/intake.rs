@@ -1,12 +1,14 @@
 //! Tells why a stream takes nothing more, for those who append from outside.
 //!
-//! A worker that finds no room in its quarantine stops reading, its input fills up, and with it the input of every service
-//! before it. So the quarantine is asked for only where a stream is full: what is taken in costs nothing more.
+//! A worker that finds no room in its quarantine stops reading, its input fills up, and with it the
+//! input of every service before it. So the quarantine is asked for only where a stream is full:
+//! what is taken in costs nothing more.
 
 use hot::limits::QUARANTINE_BYTES;
 use hot::{HotError, HotStore, Owner, Slot, StreamId};
 
-/// The first service on the way from a stream whose quarantine in that partition is full; absent where none is.
+/// The first service on the way from a stream whose quarantine in that partition is full; absent
+/// where none is.
 ///
 /// # Errors
 /// As the hot store says.

@@ -202,7 +202,8 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
         .record(late.as_secs_f64(), &[service(owner)]);
 }
 
-/// A worker is going to wait for the reader of its output, for the target of its outbox, or for room in the quarantine.
+/// A worker is going to wait for the reader of its output, for the target of its outbox, or for
+/// room in the quarantine.
 pub(crate) fn held(owner: Owner, wait: Duration) {
     INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
 }

@@ -1,4 +1,5 @@
-//! Passes on what operators decide about the quarantine, as commands in a stream of the owners of the partitions.
+//! Passes on what operators decide about the quarantine, as commands in a stream of the owners of
+//! the partitions.
 //!
 //! It does not carry anything out: the worker of each partition does, when it comes to the command.
 
@@ -15,12 +16,12 @@ use crate::handle::Running;
 use crate::quarantine::{self, Wanted};
 use crate::{EngineError, QuarantineFilter, QuarantinePlace, TimeSource, limits};
 
-/// What an operator decided about records in quarantine.
+/// A decision of an operator about records in quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineOrder {
-    /// What to do.
+    /// The decision.
     pub verb: QuarantineVerb,
-    /// Why; empty for a retry.
+    /// The reason; empty for a retry.
     pub reason: String,
     /// Names the order, in at most 100 bytes: a partition that took it does not take it again.
     pub request_id: String,
@@ -38,7 +39,7 @@ impl QuarantineOrder {
     }
 }
 
-/// Which records an order is about.
+/// The records that an order is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuarantineSelection {
     /// These, at most [`limits::QUARANTINED_PER_ORDER`].
@@ -47,14 +48,14 @@ pub enum QuarantineSelection {
     Filter(QuarantineFilter),
 }
 
-/// What became of an order.
+/// The answer to an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QuarantineTaken {
-    /// How many records it is about.
+    /// The number of records that it is about.
     pub taken: usize,
     /// Those that were named and are not in quarantine.
     pub missing: Vec<QuarantinePlace>,
-    /// Whether more match.
+    /// True where more match.
     pub has_more: bool,
 }
 
@@ -95,7 +96,7 @@ impl Running {
         Ok(taken)
     }
 
-    /// Which of these are in quarantine, and which are not.
+    /// Splits places into those that are in quarantine and those that are not.
     async fn look_up(
         &self,
         places: &BTreeSet<QuarantinePlace>,

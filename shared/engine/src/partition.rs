@@ -134,8 +134,8 @@ impl<C: Core> PartitionTask<C> {
         }
     }
 
-    /// Waits for news, which may be what makes room in the quarantine, or a while: newer definitions may help as well.
-    /// True after a while: hints may have been missed.
+    /// Waits for news, which may be what makes room in the quarantine, or a while: newer
+    /// definitions may help as well. True after a while: hints may have been missed.
     async fn await_room(&self) -> bool {
         let begun = Instant::now();
         tokio::select! {

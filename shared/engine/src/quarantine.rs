@@ -51,7 +51,7 @@ pub struct QuarantineEntry {
     pub record: QuarantinedRecord,
 }
 
-/// Which quarantined records are meant.
+/// Chooses quarantined records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QuarantineFilter {
     /// Only those of this partition; absent: of all.
@@ -63,7 +63,7 @@ pub struct QuarantineFilter {
 }
 
 impl QuarantineFilter {
-    /// Whether a record is meant, whose partition is.
+    /// Returns whether a record of a chosen partition is chosen.
     pub(crate) fn has(&self, record: &QuarantinedRecord) -> bool {
         (self.customer_id.is_empty() || record.customer_id == self.customer_id)
             && record.reason.contains(&self.reason)
@@ -75,7 +75,7 @@ impl QuarantineFilter {
 pub struct QuarantinePage {
     /// The records, by place.
     pub entries: Vec<QuarantineEntry>,
-    /// Whether there are more.
+    /// True where there are more.
     pub has_more: bool,
 }
 
@@ -88,7 +88,8 @@ pub(crate) struct StoredEntry {
     pub(crate) bytes: u64,
 }
 
-/// The key of what is known of the tries of an entry beyond the first. No customer has it: theirs are shorter.
+/// The key of what is known of the tries of an entry beyond the first. No customer has it: theirs
+/// are shorter.
 pub(crate) fn note_key(id: QuarantineId) -> StateKey {
     Bytes::from(format!("quarantine/{id}"))
 }
@@ -135,14 +136,14 @@ pub(crate) async fn read_some(
     Ok(read)
 }
 
-/// How much of what matches is wanted.
+/// The bounds of a search.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
     /// Entries at the most.
     pub(crate) max: usize,
     /// Bytes after which no more are taken.
     pub(crate) bytes: u64,
-    /// Whether their records are wanted too.
+    /// True where their records are wanted too.
     pub(crate) has_records: bool,
 }
 
@@ -161,7 +162,7 @@ impl Running {
         self.find_quarantined(filter, after, wanted).await
     }
 
-    /// What matches, by place; looks one further, to tell whether there is more.
+    /// Finds what matches, by place; looks one further, to tell whether there is more.
     pub(crate) async fn find_quarantined(
         &self,
         filter: &QuarantineFilter,

@@ -22,8 +22,8 @@ pub trait Status: Send + Sync + 'static {
     /// [`EngineError`] where a store does not answer.
     async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError>;
 
-    /// Up to `max` quarantined records that match, after a place: by partition, oldest first. A page also ends where it has
-    /// grown to [`crate::limits::QUARANTINED_PAGE_BYTES`].
+    /// Up to `max` quarantined records that match, after a place: by partition, oldest first. A
+    /// page also ends where it has grown to [`crate::limits::QUARANTINED_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`EngineError`] where a store does not answer.
@@ -34,8 +34,8 @@ pub trait Status: Send + Sync + 'static {
         max: usize,
     ) -> Result<QuarantinePage, EngineError>;
 
-    /// Passes an order about quarantined records on to the owners of their partitions, and does not wait for what comes of
-    /// it.
+    /// Passes an order about quarantined records on to the owners of their partitions, and does not
+    /// wait for what comes of it.
     ///
     /// # Errors
     /// [`EngineError`]; part of the order may have been passed on, and the same one again passes on the rest.

@@ -11,6 +11,7 @@ mod hand_over;
 mod leases;
 mod marks;
 mod merges;
+mod orders;
 mod poison;
 mod poison_timers;
 mod reference;

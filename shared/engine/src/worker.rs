@@ -2,6 +2,7 @@
 //!
 //! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
 
+pub(crate) mod aside;
 mod batch;
 mod build;
 mod cache;
@@ -12,7 +13,7 @@ mod lane;
 mod output;
 mod packer;
 mod plan;
-pub(crate) mod quarantine;
+mod quarantine;
 mod release;
 mod run;
 
@@ -95,7 +96,8 @@ pub(crate) enum TickOutcome {
     },
     /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
-    /// A record finds no room in the quarantine: try again on news, such as a command that makes room, or after a while.
+    /// A record finds no room in the quarantine: try again on news, such as a command that makes
+    /// room, or after a while.
     Full,
     /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
     Unavailable(HotError),
@@ -208,25 +210,6 @@ impl<C: Core> Worker<C> {
         self.doubts = true;
     }
 
-    /// The streams that a worker of this core reads, in the order of their lanes.
-    pub(crate) fn input_streams() -> Vec<StreamName> {
-        let commands = StreamName::commands_of(C::OWNER).into_iter();
-        let live = C::INPUTS.iter().map(|(name, _)| *name);
-        commands
-            .chain(live)
-            .chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
-            .collect()
-    }
-
-    /// Says which lanes may have news, by bit.
-    pub(crate) fn hint(&mut self, lanes: u32) {
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            if lanes & (1 << number) != 0 {
-                lane.hint();
-            }
-        }
-    }
-
     pub(crate) fn commit_seq(&self) -> u64 {
         self.commit_seq
     }
@@ -234,14 +217,6 @@ impl<C: Core> Worker<C> {
     /// Which service.
     pub(crate) const fn owner() -> Owner {
         C::OWNER
-    }
-
-    /// The cursors that took effect.
-    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
-        self.lanes
-            .iter()
-            .map(|lane| (lane.stream, lane.committed().cursor))
-            .collect()
     }
 
     fn is_on_stream_time(&self) -> bool {

@@ -19,11 +19,11 @@ pub enum StreamName {
     ActionsBulk,
     /// Results of delivery attempts; written and read by activation.
     Outcomes,
-    /// What operators decide about the quarantine of segmentation.
+    /// From operators, about the quarantine of segmentation.
     SegmentationCommands,
-    /// What operators decide about the quarantine of journey.
+    /// From operators, about the quarantine of journey.
     JourneyCommands,
-    /// What operators decide about the quarantine of activation.
+    /// From operators, about the quarantine of activation.
     ActivationCommands,
 }
 
@@ -58,10 +58,11 @@ impl StreamName {
         }
     }
 
-    /// The stream with what operators decide about the quarantine of a service; absent where it has none.
+    /// The stream with what operators decide about the quarantine of a service; absent where it has
+    /// none.
     ///
-    /// It is apart from what customers cause, so that a lane that waits for room in the quarantine does not hold up the
-    /// command that makes room.
+    /// It is apart from what customers cause, so that a lane that waits for room in the quarantine
+    /// does not hold up the command that makes room.
     pub const fn commands_of(owner: Owner) -> Option<Self> {
         match owner {
             Owner::Identity => None,
@@ -71,7 +72,7 @@ impl StreamName {
         }
     }
 
-    /// Whether it carries what operators decide, and nothing of customers.
+    /// Returns whether it carries what operators decide, and nothing of customers.
     pub const fn is_commands(self) -> bool {
         matches!(
             self,

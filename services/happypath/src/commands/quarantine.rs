@@ -34,7 +34,8 @@ enum Command {
     List(ListArgs),
     /// Shows one of them with all that can be read of it
     Show(ShowArgs),
-    /// Has them processed as if they came now; what cannot be processed again stays, with one more try
+    /// Has them processed as if they came now; what cannot be processed again stays, with one more
+    /// try
     ///
     /// The answer comes before that is done: `list` shows what is left, usually within a second.
     Retry(RetryArgs),
@@ -52,7 +53,7 @@ struct Common {
     format: Format,
 }
 
-/// What records have in common.
+/// A filter of records.
 #[derive(Debug, clap::Args)]
 struct Filter {
     /// Only those of this partition
@@ -70,7 +71,7 @@ struct Filter {
 struct ListArgs {
     #[command(flatten)]
     filter: Filter,
-    /// How many at the most
+    /// The most records to list
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
     #[command(flatten)]
@@ -88,7 +89,7 @@ struct ShowArgs {
     common: Common,
 }
 
-/// Which records to act on.
+/// The records to act on.
 #[derive(Debug, clap::Args)]
 #[group(skip)]
 struct Selection {
@@ -121,7 +122,7 @@ struct RetryArgs {
 struct DiscardArgs {
     #[command(flatten)]
     selection: Selection,
-    /// Why they may go, for the log of the service; without personal data
+    /// The reason that they may go, for the log of the service; without personal data
     #[arg(long, value_name = "TEXT")]
     because: String,
     #[command(flatten)]
@@ -293,7 +294,7 @@ async fn discard(service: String, args: DiscardArgs) -> Result<(), Failure> {
     )
 }
 
-/// What was selected.
+/// The selected records.
 enum Selected {
     Ids(QuarantinedRecordIds),
     All(QuarantineFilter),
@@ -329,7 +330,7 @@ fn tell(service: &str, taken: &str, missing: &[String], has_more: bool) -> Resul
     )))
 }
 
-/// What was set aside, in a few words.
+/// Describes what was set aside, in a few words.
 fn what(record: &QuarantinedRecord) -> String {
     match record.kind() {
         QuarantinedKind::Timer => "timer".to_owned(),

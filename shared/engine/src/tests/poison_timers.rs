@@ -1,4 +1,5 @@
-//! A timer that cannot be processed: one entry in the quarantine, tried again by itself, and no end of its customer's waits.
+//! A timer that cannot be processed: one entry in the quarantine, tried again by itself, and no end
+//! of its customer's waits.
 
 use hot::StreamName;
 use messages::engine::v1::QuarantinedKind;
@@ -8,7 +9,7 @@ use super::counting::Counting;
 use super::driver::{Bench, event, settle, tick};
 use super::release::{aside, order_all};
 use crate::worker::Worker;
-use crate::worker::quarantine::retry_delay;
+use crate::worker::aside::retry_delay;
 use crate::{TimeSource, limits};
 
 async fn at(bench: &Bench, worker: &mut Worker<Counting>, time: i64) {
@@ -28,7 +29,7 @@ async fn waiting(bench: &Bench, until: i64) -> Worker<Counting> {
     worker
 }
 
-/// How often the timers in quarantine were tried.
+/// Returns the number of tries of each timer in quarantine.
 async fn tries(bench: &Bench) -> Vec<u32> {
     let entries = aside(bench).await.into_iter();
     entries

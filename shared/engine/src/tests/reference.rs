@@ -14,7 +14,7 @@ use super::counting::{Counting, Seen};
 use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
 use crate::key::customer_of;
 use crate::shared::ALL_LANES;
-use crate::worker::quarantine::retry_delay;
+use crate::worker::aside::retry_delay;
 use crate::{TimeSource, head};
 use decision::{Effects, Input, Outcome, step_once};
 
@@ -211,7 +211,7 @@ async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
     let index = due.expect("the index").timers;
     let mut found = BTreeMap::new();
     let states = memory.states(slot(0)).into_iter();
-    // What is known of tries is no customer's.
+    // Notes about tries belong to no customer.
     for (customer, stored) in states.filter(|(key, _)| key.len() == 16) {
         let Timer { due, entry } = stored.timer;
         if let Some(due) = due {

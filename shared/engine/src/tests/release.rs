@@ -1,6 +1,6 @@
-//! The way out of the quarantine: what is retried takes effect once, what is discarded is gone, and a full one holds.
+//! The way out of the quarantine: what is retried takes effect once, what is discarded is gone, and
+//! a full one holds.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hot::{HotError, QuarantineId, SharedHotStore, StreamName};
@@ -9,20 +9,17 @@ use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{QuarantineCommand, QuarantineVerb, Record, record::Body};
 use prost::Message as _;
 
-use super::driver::{Bench, event, key, memory, settle, slot};
+use super::driver::{Bench, event, memory, settle, slot};
 use super::faulty::{Fault, Faulty};
 use crate::quarantine::read;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{
-    Engine, QuarantineFilter, QuarantineOrder, QuarantinePlace, QuarantineSelection,
-    QuarantineTaken, Status, TimeSource, limits,
-};
+use crate::{TimeSource, limits};
 
 const RETRY: QuarantineVerb = QuarantineVerb::Retry;
 const DISCARD: QuarantineVerb = QuarantineVerb::Discard;
 
-/// What is in quarantine, with the ids.
+/// Returns what is in quarantine, with the ids.
 pub(super) async fn aside(bench: &Bench) -> Vec<(QuarantineId, QuarantinedRecord)> {
     let page = read(bench.hot.as_ref(), slot(0), None).await;
     let entries = page.expect("a page").into_iter();
@@ -223,7 +220,8 @@ async fn many_records_that_are_poison_are_all_set_aside_in_order_and_retried_in_
     assert_eq!(aside(&bench).await.len(), 0);
 }
 
-/// Retries and discards over a store that fails once; tells what is there afterwards, and how many calls were made.
+/// Retries and discards over a store that fails once; tells what is there afterwards, and how many
+/// calls were made.
 async fn run(bench: &Bench, (fails_at, fault, crashes): (u64, Fault, bool)) -> (String, u64) {
     let memory = memory();
     let bench = bench.over(Arc::new(memory));
@@ -351,115 +349,4 @@ async fn a_full_quarantine_holds_what_it_cannot_take_until_there_is_room() {
         let reasons = tries(&bench).await;
         assert_eq!(reasons.len(), 1, "the one that waited: {reasons:?}");
     }
-}
-
-fn order(verb: QuarantineVerb, request_id: &str) -> QuarantineOrder {
-    QuarantineOrder {
-        verb,
-        reason: String::new(),
-        request_id: request_id.to_owned(),
-    }
-}
-
-#[tokio::test]
-async fn orders_are_taken_once_by_ids_and_by_filter() {
-    let bench = Bench::new().await;
-    for (partition, records) in [
-        (
-            0,
-            vec![event(1, "a", "brittle", 1), event(2, "b", "brittle", 1)],
-        ),
-        (1, vec![event(1, "c", "poison", 1)]),
-    ] {
-        bench.append(partition, StreamName::Events, records).await;
-    }
-    let config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
-    let engine = Engine::start(config).await.expect("it starts");
-    engine.await_idle().await.expect("it rests");
-    let place = |text| QuarantinePlace::parse(text).expect("a place");
-    let named = ["0-1-0", "0-9-9", "7-1-0"].map(place);
-    let named = QuarantineSelection::Places(BTreeSet::from(named));
-    let taken = engine.order_quarantined(&named, &order(RETRY, "one")).await;
-    let expected = QuarantineTaken {
-        taken: 1,
-        missing: vec![place("0-9-9"), place("7-1-0")],
-        has_more: false,
-    };
-    assert_eq!(taken.expect("it is taken"), expected);
-    engine.await_idle().await.expect("it rests");
-
-    let listed = async |filter: QuarantineFilter| {
-        let page = engine.list_quarantined(&filter, None, 10).await;
-        let entries = page.expect("a page").entries.into_iter();
-        entries
-            .map(|entry| format!("{} {}", entry.record.id, entry.record.try_count))
-            .collect::<Vec<_>>()
-    };
-    let all = QuarantineFilter::default();
-    assert_eq!(listed(all.clone()).await, ["0-1-0 2", "0-1-1 1", "1-1-0 1"]);
-    // The same order again, and one of another kind by the same name.
-    let taken = engine.order_quarantined(&named, &order(RETRY, "one")).await;
-    assert_eq!(taken.expect("it is taken").taken, 1);
-    engine.await_idle().await.expect("it rests");
-    assert_eq!(listed(all.clone()).await, ["0-1-0 2", "0-1-1 1", "1-1-0 1"]);
-    for (filter, expected) in [
-        (
-            QuarantineFilter {
-                partition: Some(PartitionId::new(1)),
-                ..all.clone()
-            },
-            &["1-1-0 1"][..],
-        ),
-        (
-            QuarantineFilter {
-                customer_id: "02020202-0202-0202-0202-020202020202".to_owned(),
-                ..all.clone()
-            },
-            &["0-1-1 1"],
-        ),
-        (
-            QuarantineFilter {
-                reason: "ritt".to_owned(),
-                ..all.clone()
-            },
-            &["0-1-0 2", "0-1-1 1"],
-        ),
-    ] {
-        assert_eq!(listed(filter.clone()).await, expected, "{filter:?}");
-    }
-    let brittle = QuarantineSelection::Filter(QuarantineFilter {
-        reason: "brittle".to_owned(),
-        ..all.clone()
-    });
-    let taken = engine
-        .order_quarantined(&brittle, &order(DISCARD, "one"))
-        .await;
-    assert_eq!(taken.expect("it is taken").taken, 2);
-    engine.await_idle().await.expect("it rests");
-    assert_eq!(listed(all).await, ["1-1-0 1"]);
-    engine.shutdown().await;
-}
-
-#[tokio::test]
-async fn an_order_by_filter_takes_so_many_at_once_and_says_that_there_are_more() {
-    let bench = Bench::new().await;
-    let count = limits::QUARANTINED_PER_ORDER + 3;
-    let records = (0..count).map(|n| event(1, &n.to_string(), "brittle", 1));
-    bench.append(0, StreamName::Events, records.collect()).await;
-    let config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
-    let engine = Engine::start(config).await.expect("it starts");
-    engine.await_idle().await.expect("it rests");
-    let all = QuarantineSelection::Filter(QuarantineFilter::default());
-    for (request_id, taken, has_more) in [("one", count - 3, true), ("two", 3, false)] {
-        let answer = engine
-            .order_quarantined(&all, &order(DISCARD, request_id))
-            .await;
-        let answer = answer.expect("it is taken");
-        assert_eq!((answer.taken, answer.has_more), (taken, has_more));
-        engine.await_idle().await.expect("it rests");
-    }
-    let size = bench.hot.quarantine_size(slot(0)).await.expect("a size");
-    assert_eq!(size, hot::QuarantineSize::default());
-    assert_eq!(bench.state(0, key(1)[0]).await, None);
-    engine.shutdown().await;
 }

@@ -8,9 +8,10 @@ use hot::{StateKey, StreamId, Timer};
 use kernel::Timestamp;
 use messages::stream::v1::Record;
 
+use super::aside::Aside;
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
-use super::quarantine::{Aside, InputId};
+use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;

@@ -73,7 +73,8 @@ impl<C: Core> Worker<C> {
                 }
                 Err(failed) => {
                     self.poisoned.insert(failed.origin, failed.reason);
-                    // Each costs another round over what comes before it: what is left is for the next batches.
+                    // Each costs another round over what comes before it: what is left is for the
+                    // next batches.
                     if self.poisoned.len() >= limits::POISON_PER_BATCH {
                         self.max_inputs = self.batch.inputs.max(1);
                     }

@@ -1,24 +1,26 @@
-//! What a worker sets aside, and what it does while there is no room for more.
+//! Sets aside what cannot be processed, and holds a lane while there is no room for more.
 //!
-//! It does not decide what leaves the quarantine: operators do, in `release`, and timers that can be processed after all.
+//! It does not decide what leaves the quarantine: operators do, in `release`, and timers that can
+//! be processed after all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hot::{Commit, Cursor, HotError, QuarantineId, QuarantineSize, StateKey, StateWrite, Timer};
-use kernel::{CustomerId, Duration, Timestamp};
+use hot::{Cursor, HotError, QuarantineId, QuarantineSize, StateKey};
+use kernel::{CustomerId, Timestamp};
 use messages::convert::timestamp;
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use prost::Message;
 
+use super::aside::{PoisonTimer, bounded, retry_delay};
 use super::batch::Work;
 use super::lane::Lane;
 use super::release::Named;
 use super::run::Failed;
 use super::{Planned, Worker};
 use crate::key::{Key, KeyMap, key_of};
-use crate::{limits, quarantine};
+use crate::quarantine;
 use decision::Core;
 
 /// Names an input across attempts.
@@ -39,106 +41,19 @@ pub(crate) enum InputId {
     },
 }
 
-/// What the worker knows of its quarantine.
+/// The worker's knowledge of its quarantine.
 #[derive(Debug, Default)]
 pub(super) struct Quarantine {
-    /// How much it holds, as of the last commit.
+    /// Its size as of the last commit.
     size: QuarantineSize,
     /// The timers in it, by customer, as of the last commit.
     timers: KeyMap<PoisonTimer>,
     /// Records that have to be set aside and find no room, by lane and place: their lanes wait.
     pub(super) stuck: Vec<(usize, (usize, usize))>,
-    /// Whether it was told that there is no room.
+    /// True once the log was told that there is no room.
     is_full_told: bool,
     /// The entries that the commands of the batch name; absent where they are not in quarantine.
     pub(super) named: HashMap<QuarantineId, Option<Arc<Named>>>,
-}
-
-/// A timer that cannot be processed. It has one entry in the quarantine for as long as that lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PoisonTimer {
-    pub(super) id: QuarantineId,
-    /// Bytes of its entry.
-    bytes: u64,
-    /// When it was due first: what the state waits for up to then cannot be processed.
-    pub(super) due_time: Timestamp,
-    tries: u32,
-}
-
-/// What a batch changes of the quarantine.
-#[derive(Debug, Default)]
-pub(crate) struct Aside {
-    entries: Vec<Bytes>,
-    bytes: u64,
-    pub(super) released: Vec<QuarantineId>,
-    released_bytes: u64,
-    /// What is known of further tries, by entry; absent where that is forgotten.
-    notes: BTreeMap<QuarantineId, Option<QuarantinedRecord>>,
-    timers: KeyMap<Option<PoisonTimer>>,
-}
-
-impl Aside {
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.entries.clear();
-        self.released.clear();
-        self.notes.clear();
-        self.timers.clear();
-        (self.bytes, self.released_bytes) = (0, 0);
-    }
-
-    /// Whether the batch has to end here: the store takes no more of this in one commit, and a timer that was set aside by
-    /// this very commit cannot leave with it.
-    pub(super) fn is_full(&self) -> bool {
-        let is_new = |timer: &Option<PoisonTimer>| timer.is_some_and(|timer| timer.tries == 1);
-        self.released.len() >= hot::limits::RELEASED_PER_COMMIT || self.timers.values().any(is_new)
-    }
-
-    /// Puts everything into a commit.
-    pub(super) fn write(&mut self, commit: &mut Commit) {
-        commit.quarantine = std::mem::take(&mut self.entries);
-        commit.released.clone_from(&self.released);
-        let notes = self.notes.iter().map(|(id, note)| StateWrite {
-            key: quarantine::note_key(*id),
-            value: note.as_ref().map(|note| note.encode_to_vec().into()),
-            timer: Timer::NONE,
-            adds_entry: false,
-        });
-        commit.states.extend(notes);
-    }
-
-    /// What an earlier command of the batch noted of an entry.
-    pub(super) fn note(&self, id: QuarantineId) -> Option<&QuarantinedRecord> {
-        self.notes.get(&id)?.as_ref()
-    }
-
-    /// Notes that an entry was tried once more, in vain.
-    pub(super) fn raise(&mut self, id: QuarantineId, tries: u32, reason: &str, now: Timestamp) {
-        let note = QuarantinedRecord {
-            reason: bounded(reason),
-            try_count: tries,
-            last_try_time: Some(timestamp(now)),
-            ..QuarantinedRecord::default()
-        };
-        self.notes.insert(id, Some(note));
-    }
-
-    /// Lets an entry go.
-    pub(super) fn release(&mut self, id: QuarantineId, bytes: u64, tries: u32) {
-        self.released.push(id);
-        self.released_bytes += bytes;
-        // The first try is on the entry itself.
-        if tries > 1 {
-            self.notes.insert(id, None);
-        }
-    }
-}
-
-/// How long a timer that cannot be processed waits for its next try.
-pub(crate) fn retry_delay(tries: u32) -> Duration {
-    let doublings = tries.saturating_sub(1).min(20);
-    let wait = limits::TIMER_RETRY_MIN.as_millis() << doublings;
-    Duration::from_millis(wait.min(limits::TIMER_RETRY_MAX.as_millis()))
 }
 
 impl<C: Core> Worker<C> {
@@ -169,7 +84,8 @@ impl<C: Core> Worker<C> {
                     due_time: quarantine::due_time(&entry.record),
                     tries: entry.record.try_count,
                 };
-                // Where there are several, the newest counts: those before it are of timers that are gone.
+                // Where there are several, the newest counts: those before it are of timers that
+                // are gone.
                 self.quarantine.timers.insert(key, timer);
             }
         }
@@ -257,11 +173,11 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// A timer that cannot be processed waits, longer each time, and is tried again: whatever else its customer waits for
-    /// is tried with it.
+    /// A timer that cannot be processed waits, longer each time, and is tried again: whatever else
+    /// its customer waits for is tried with it.
     ///
-    /// It has one entry in the quarantine, with the number of tries. Without room for one it is tried again all the same:
-    /// nothing is lost, so nobody has to wait for room.
+    /// It has one entry in the quarantine, with the number of tries. Without room for one it is
+    /// tried again all the same: nothing is lost, so nobody has to wait for room.
     pub(super) fn defer_timer(
         &mut self,
         number: usize,
@@ -310,8 +226,9 @@ impl<C: Core> Worker<C> {
 
     /// After a step: the due time that counts, where a timer of the customer may be in quarantine.
     ///
-    /// As long as the state still waits for what could not be processed, its timer stays where the next try is. A timer
-    /// that fired, or a state that no longer waits for that, takes the entry out of the quarantine.
+    /// As long as the state still waits for what could not be processed, its timer stays where the
+    /// next try is. A timer that fired, or a state that no longer waits for that, takes the entry
+    /// out of the quarantine.
     pub(super) fn due_beside_poison(
         &mut self,
         work: usize,
@@ -365,7 +282,7 @@ impl<C: Core> Worker<C> {
     }
 }
 
-/// What is known of an entry about a customer; nothing where the bytes are no customer.
+/// Begins an entry about a customer; about nobody where the bytes are no customer.
 pub(super) fn of_customer(customer: &[u8]) -> QuarantinedRecord {
     QuarantinedRecord {
         customer_id: CustomerId::try_from_bytes(customer)
@@ -378,14 +295,6 @@ pub(super) fn of_customer(customer: &[u8]) -> QuarantinedRecord {
 pub(super) fn customer_key(record: &QuarantinedRecord) -> Option<StateKey> {
     let customer: CustomerId = record.customer_id.parse().ok()?;
     Some(Bytes::copy_from_slice(customer.as_bytes()))
-}
-
-fn bounded(reason: &str) -> String {
-    let mut end = reason.len().min(limits::REASON_BYTES);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    reason[..end].to_owned()
 }
 
 /// What a panic said.

@@ -1,8 +1,8 @@
 //! Carries out what operators decide about the quarantine: entries are discarded, or tried again.
 //!
-//! A command names one entry, so that a request is taken in parts like any entry of a stream. What a retry causes and the
-//! release of its entry are one commit: it takes effect once, whatever crashes. A command about an entry that has left
-//! changes nothing.
+//! A command names one entry, so that a request is taken in parts like any entry of a stream. What
+//! a retry causes and the release of its entry are one commit: it takes effect once, whatever
+//! crashes. A command about an entry that has left changes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,11 +29,11 @@ pub(super) struct Named {
     /// Bytes of the entry.
     bytes: u64,
     again: Again,
-    /// Whose it is; absent where it is nobody's.
+    /// The key of its customer; absent where it is nobody's.
     customer: Option<StateKey>,
 }
 
-/// What a retry does.
+/// The effect of a retry.
 #[derive(Debug)]
 enum Again {
     Record(Box<Record>),
@@ -107,7 +107,7 @@ impl<C: Core> Worker<C> {
                     self.quarantine.named.insert(named.id, Some(named));
                 }
             }
-            // What is not among them, and would be, is not in quarantine.
+            // An id that would be among them and is not, is not in quarantine.
             ids.retain(|id| {
                 let is_gone = is_last || read_to.is_some_and(|last| *id <= last);
                 if is_gone {

@@ -203,7 +203,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Why an input, a record or a timer, cannot be processed, where that is known.
+    /// Returns the reason that an input, a record or a timer, cannot be processed, where one is
+    /// known.
     pub(super) fn refusal(
         &self,
         work: usize,

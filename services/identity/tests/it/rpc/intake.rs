@@ -270,7 +270,7 @@ async fn a_stream_that_waits_for_room_in_a_quarantine_refuses_with_the_remedy() 
             .contains("happypath quarantine journey list"),
         "{refused:?}"
     );
-    // Who sends a stream of batches would wait for a reader, and not for an operator.
+    // A stream of batches waits for a reader, and not for an operator.
     let batch = v1::IngestStreamRequest {
         events: vec![event("user_id=u1")],
         ..Default::default()

@@ -213,7 +213,7 @@ impl<C: Core> Worker<C> {
     ) -> Option<String> {
         let fault = self.batch.works[work].fault.as_deref();
         let body = record.and_then(|record| record.body.as_ref());
-        // What is carried only passes through: it needs nothing that is known of the customer.
+        // A carried record only passes through: it needs nothing that is known of the customer.
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
         let fault = fault.map(str::to_owned);
         if self.poisoned.is_empty() {

@@ -303,6 +303,7 @@ pub(crate) fn merged(
         trace_parent: trace_parent.to_owned(),
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(into),
+            repoints: false,
         })),
     };
     (from, record)

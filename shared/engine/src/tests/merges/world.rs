@@ -329,7 +329,7 @@ impl World {
     pub(super) async fn quarantined(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         for slot in self.slots() {
-            let listed = self.hot.quarantined(slot, Cursor::START, 100).await;
+            let listed = self.hot.quarantined(slot, None, 100).await;
             for entry in listed.expect("a list") {
                 let record = QuarantinedRecord::decode(entry.payload).expect("a record");
                 reasons.push(record.reason);

@@ -3,10 +3,10 @@
 
 use hot::StreamName;
 use messages::engine::v1::QuarantinedKind;
-use messages::stream::v1::QuarantineVerb;
+use messages::stream::v1::{CustomerMerged, QuarantineVerb, Record, record::Body};
 
 use super::counting::Counting;
-use super::driver::{Bench, event, settle, tick};
+use super::driver::{Bench, event, key, settle, tick};
 use super::release::{aside, order_all};
 use crate::worker::Worker;
 use crate::worker::aside::retry_delay;
@@ -146,4 +146,23 @@ async fn a_timer_without_room_in_the_quarantine_holds_nobody() {
     let longest = limits::TIMER_RETRY_MAX.as_millis();
     at(&bench, &mut worker, longest + 10).await;
     assert_eq!(bench.count("fired").await, 1);
+}
+
+#[tokio::test]
+async fn it_leaves_the_quarantine_with_a_customer_who_is_joined_into_another() {
+    let bench = Bench::new().await;
+    let mut worker = waiting(&bench, i64::MAX).await;
+    at(&bench, &mut worker, 11).await;
+    assert_eq!(tries(&bench).await, [1]);
+    let merged = Body::Merged(CustomerMerged {
+        into_customer_id: key(0),
+        repoints: false,
+    });
+    let merged = Record {
+        body: Some(merged),
+        ..event(1, "", "", 12)
+    };
+    bench.append(0, StreamName::Events, vec![merged]).await;
+    settle(&mut worker).await;
+    assert_eq!(tries(&bench).await, [0; 0]);
 }

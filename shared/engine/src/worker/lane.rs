@@ -308,7 +308,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// The cursors that took effect.
-    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
+    pub(crate) fn cursors(&self) -> Vec<(StreamId, Cursor)> {
         self.lanes
             .iter()
             .map(|lane| (lane.stream, lane.committed().cursor))

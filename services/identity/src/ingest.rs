@@ -150,7 +150,7 @@ impl Intake {
             .append(stream, groups, source.as_deref(), deadline)
             .await;
         self.metrics.appended(begun.elapsed());
-        if let Err(AppendError::Full(_)) = &appended {
+        if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
             self.metrics.refused(stream);
         }
         let replayed = appended?;

@@ -2,6 +2,7 @@
 //!
 //! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
 
+pub(crate) mod aside;
 mod batch;
 mod build;
 mod cache;
@@ -13,6 +14,7 @@ mod output;
 mod packer;
 mod plan;
 mod quarantine;
+mod release;
 mod run;
 
 use std::collections::HashMap;
@@ -28,7 +30,7 @@ use self::batch::Batch;
 use self::cache::StateCache;
 use self::lane::{Lane, Place};
 use self::output::OutputGauge;
-use self::quarantine::InputId;
+use self::quarantine::{InputId, Quarantine};
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -61,6 +63,7 @@ pub(crate) struct Worker<C: Core> {
     doubts: bool,
     /// The spans of the records of the batch.
     steps: Steps,
+    quarantine: Quarantine,
 }
 
 /// A record that a batch is going to take.
@@ -93,6 +96,9 @@ pub(crate) enum TickOutcome {
     },
     /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
+    /// A record finds no room in the quarantine: try again on news, such as a command that makes
+    /// room, or after a while.
+    Full,
     /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
     Unavailable(HotError),
     /// The partition is another's, or cannot be worked on: drop this worker.
@@ -134,6 +140,7 @@ impl<C: Core> Worker<C> {
             max_inputs: limits::RECORDS_PER_BATCH,
             doubts: false,
             steps,
+            quarantine: Quarantine::default(),
         };
         worker.reopen().await?;
         // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
@@ -157,12 +164,10 @@ impl<C: Core> Worker<C> {
             );
         }
         let partition = self.slot.partition;
-        let live = C::INPUTS.iter().map(|(name, _)| (*name, false));
-        let bulk = C::INPUTS
-            .iter()
-            .filter_map(|(_, low)| low.map(|name| (name, true)));
-        self.lanes = live
-            .chain(bulk)
+        let low: Vec<StreamName> = C::INPUTS.iter().filter_map(|(_, low)| *low).collect();
+        self.lanes = Self::input_streams()
+            .into_iter()
+            .map(|name| (name, low.contains(&name)))
             .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, &head))
             .collect();
         let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| vec![live, low]);
@@ -180,6 +185,7 @@ impl<C: Core> Worker<C> {
         self.outbox_waits = true;
         self.poisoned.clear();
         self.max_inputs = limits::RECORDS_PER_BATCH;
+        self.open_quarantine().await?;
         self.doubts = false;
         metrics::opened(C::OWNER);
         Ok(())
@@ -204,22 +210,6 @@ impl<C: Core> Worker<C> {
         self.doubts = true;
     }
 
-    /// The streams that a worker of this core reads, in the order of their lanes.
-    pub(crate) fn input_streams() -> Vec<StreamName> {
-        let live = C::INPUTS.iter().map(|(name, _)| *name);
-        live.chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
-            .collect()
-    }
-
-    /// Says which lanes may have news, by bit.
-    pub(crate) fn hint(&mut self, lanes: u32) {
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            if lanes & (1 << number) != 0 {
-                lane.hint();
-            }
-        }
-    }
-
     pub(crate) fn commit_seq(&self) -> u64 {
         self.commit_seq
     }
@@ -227,14 +217,6 @@ impl<C: Core> Worker<C> {
     /// Which service.
     pub(crate) const fn owner() -> Owner {
         C::OWNER
-    }
-
-    /// The cursors that took effect.
-    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
-        self.lanes
-            .iter()
-            .map(|lane| (lane.stream, lane.committed().cursor))
-            .collect()
     }
 
     fn is_on_stream_time(&self) -> bool {
@@ -282,6 +264,9 @@ impl<C: Core> Worker<C> {
         self.trim(1).await?;
         if held.any() || self.outbox_waits {
             return Ok(TickOutcome::Held);
+        }
+        if !self.quarantine.stuck.is_empty() {
+            return Ok(TickOutcome::Full);
         }
         let next_due = match self.config.time {
             TimeSource::Wall(_) => self.no_timer_before,
@@ -352,6 +337,7 @@ impl<C: Core> Worker<C> {
                 Dispatcher::dispatch(dispatcher.as_ref(), self.slot.partition, record);
             }
         }
+        self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
         self.batch.clear(self.watermark);
         self.poisoned.clear();

@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 
-use bytes::Bytes;
 use kernel::Timestamp;
 
 use super::Worker;
@@ -71,7 +70,7 @@ impl<C: Core> Worker<C> {
             metrics::timer_fired(C::OWNER, due_time, now);
         }
         let work = &mut self.batch.works[number];
-        let key = &work.key_bytes.clone();
+        let key = work.key;
         let origin = InputId::Timer {
             key: work.key,
             due_time,
@@ -79,9 +78,12 @@ impl<C: Core> Worker<C> {
         };
         work.fires += 1;
         let fault = work.fault.as_deref().map(str::to_owned);
+        // A timer that could not be processed is still the one that was due then.
+        let first_due = self
+            .poison_timer(key)
+            .map_or(due_time, |timer| timer.due_time);
         if let Some(reason) = fault.or_else(|| self.poisoned.get(&origin).cloned()) {
-            self.set_aside(&reason, now, key, Bytes::new());
-            self.set_timer(number, None);
+            self.defer_timer(number, first_due, &reason, now);
             return Ok(());
         }
         let cause = Cause {
@@ -91,7 +93,9 @@ impl<C: Core> Worker<C> {
             time: due_time,
             now,
         };
-        let input = Input::Timer { due_time };
+        let input = Input::Timer {
+            due_time: first_due,
+        };
         self.step(definitions, number, input, cause)
     }
 

@@ -21,7 +21,7 @@ impl<C: Core> Worker<C> {
         let hot = Arc::clone(self.hot());
         for lane in &mut self.lanes {
             let stopped = if lane.bulk { held.bulk } else { held.live };
-            if !stopped {
+            if !stopped || lane.is_commands() {
                 lane.read(hot.as_ref(), limits::RECORDS_PER_BATCH).await?;
             }
         }
@@ -35,11 +35,14 @@ impl<C: Core> Worker<C> {
             TimeSource::Stream => None,
         };
         let mut is_newest = self.config.refresh.is_none();
+        self.quarantine.stuck.clear();
+        self.quarantine.named.clear();
         // Each failed round finds one more input to set aside, or that the definitions may be too old.
         loop {
             self.batch.clear(self.watermark);
             self.steps.discard();
-            let plan = self.plan(held);
+            let mut plan = self.plan(held);
+            self.take_commands(&mut plan).await?;
             let timers = if held.live {
                 None
             } else {
@@ -70,6 +73,11 @@ impl<C: Core> Worker<C> {
                 }
                 Err(failed) => {
                     self.poisoned.insert(failed.origin, failed.reason);
+                    // Each costs another round over what comes before it: what is left is for the
+                    // next batches.
+                    if self.poisoned.len() >= limits::POISON_PER_BATCH {
+                        self.max_inputs = self.batch.inputs.max(1);
+                    }
                 }
             }
         }
@@ -93,14 +101,22 @@ impl<C: Core> Worker<C> {
         } else {
             limits::STATES_PER_BATCH
         };
-        let quotas = quotas(
+        let mut quotas = quotas(
             &self.lanes,
             held,
             self.max_inputs.min(limits::RECORDS_PER_BATCH),
         );
+        self.hold_beside_stuck(&mut quotas);
+        let commands = self.lanes.iter().zip(&quotas);
+        let commands = commands.filter(|(lane, _)| lane.is_commands());
+        // Each may need the state of a customer.
+        let max_states = max_states - commands.map(|(_, quota)| quota).sum::<usize>();
         let mut plan = Vec::with_capacity(quotas.iter().sum());
         for (number, (lane, quota)) in self.lanes.iter().zip(quotas).enumerate() {
             for place in lane.places().take(quota) {
+                if self.quarantine.stuck.contains(&(number, place)) {
+                    break;
+                }
                 let work = match lane.item(place) {
                     Item::Record(record) if !matches!(record.body, Some(Body::Tick(_))) => {
                         match key_of(&record.customer_id) {
@@ -124,6 +140,19 @@ impl<C: Core> Worker<C> {
             }
         }
         plan
+    }
+
+    /// On stream time all lanes wait where one does, since time is one for all of them.
+    fn hold_beside_stuck(&self, quotas: &mut [usize]) {
+        let stuck = self.quarantine.stuck.first();
+        let (Some((stuck, _)), true) = (stuck, self.is_on_stream_time()) else {
+            return;
+        };
+        for (number, (lane, quota)) in self.lanes.iter().zip(quotas).enumerate() {
+            if number != *stuck && !lane.is_commands() {
+                *quota = 0;
+            }
+        }
     }
 
     fn may_have_due(&self) -> bool {
@@ -224,10 +253,18 @@ fn quotas(lanes: &[Lane], held: Held, limit: usize) -> Vec<usize> {
         .iter()
         .map(|lane| {
             let stopped = if lane.bulk { held.bulk } else { held.live };
+            let stopped = stopped || lane.is_commands();
             (lane.bulk, if stopped { 0 } else { lane.waiting() })
         })
         .collect();
-    share(&waiting, limit)
+    let mut quotas = share(&waiting, limit);
+    // Commands are few, and wait for nothing: they may be what everything else waits for.
+    for (lane, quota) in lanes.iter().zip(&mut quotas) {
+        if lane.is_commands() {
+            *quota = lane.waiting().min(limits::COMMANDS_PER_BATCH).min(limit);
+        }
+    }
+    quotas
 }
 
 fn share(waiting: &[(bool, usize)], limit: usize) -> Vec<usize> {

@@ -24,4 +24,4 @@ pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;
 pub use stream_name::StreamName;
 pub use timestamp::Timestamp;
-pub use value::{Properties, Value};
+pub use value::{Properties, Room, Value};

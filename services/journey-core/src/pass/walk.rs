@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use kernel::{Reason, Timestamp};
 use messages::convert::named_values;
-use messages::journey::v1::RunOutcome;
+use messages::journey::v1::{Reentry, RunOutcome};
 use messages::stream::v1::{Action, Record, record::Body};
 
 use crate::counter::{Counter, RunCount};
-use crate::definition::{Arm, Journey, Send, Step, StepKind, Target};
+use crate::definition::{Arm, Journey, Send, Step, StepKind, Target, Versions};
 use crate::limits;
-use crate::run_id::bucket;
-use crate::state::{EndedRun, Ending, Name, Run};
+use crate::run_id::{bucket, key_hash};
+use crate::state::{EndedRun, Name, Run};
 
 use super::Pass;
 use super::happening::View;
@@ -170,7 +170,7 @@ impl Pass<'_> {
         run.since = self.since;
         run.due = None;
         // What time brings about has no trace of its own: it goes on with the one that began the wait.
-        if !self.trace_parent.is_empty() {
+        if !self.trace_parent.is_empty() && self.trace_parent.len() <= limits::TRACE_BYTES {
             run.trace_parent = self.trace_parent.as_str().into();
         }
         self.changed = true;
@@ -190,11 +190,9 @@ impl Pass<'_> {
         self.count_run(&run, RunCount::Active, -1);
         self.count_run(&run, RunCount::Ended(reason), 1);
         self.note_run(&run, reason, detail);
-        self.remember_ending(Ending {
-            journey: Arc::clone(&run.journey),
-            key: Arc::clone(&run.key),
-            end_time: self.now,
-        });
+        let key = key_hash(&run.key);
+        Arc::make_mut(&mut self.state.endings).remember(&run.journey, key, self.now);
+        self.shrink_endings();
         if self.state.ended.len() >= limits::RUNS_ENDED {
             self.state.ended.pop_front();
         }
@@ -211,14 +209,26 @@ impl Pass<'_> {
         });
     }
 
-    /// Keeps when runs of a journey and key last ended.
-    pub(super) fn remember_ending(&mut self, ending: Ending) {
-        let endings = &mut self.state.endings;
-        endings.retain(|own| own.journey != ending.journey || own.key != ending.key);
-        if endings.len() >= limits::ENDINGS {
-            endings.pop_front();
+    /// Holds the ends of runs to their bounds.
+    pub(super) fn shrink_endings(&mut self) {
+        let mut endings = std::mem::take(&mut self.state.endings);
+        let forgotten = Arc::make_mut(&mut endings).shrink(|journey| self.allows_reentry(journey));
+        self.state.endings = endings;
+        // Another process may know a journey, and forbid what this one allows.
+        if forgotten
+            .iter()
+            .any(|own| !self.definitions.journeys.contains_key(own))
+        {
+            self.effects.lack_definition();
         }
-        endings.push_back(ending);
+    }
+
+    /// Whether ends of a journey may be forgotten: not where each key has one run for good.
+    pub(super) fn allows_reentry(&self, journey: &str) -> bool {
+        let versions = self.definitions.journeys.get(journey);
+        let newest = versions.and_then(Versions::newest);
+        // The empty name stands for journeys that are not told apart any more.
+        !journey.is_empty() && newest.is_none_or(|own| own.entry.reentry != Reentry::Never)
     }
 
     pub(super) fn count_run(&mut self, run: &Run, of: RunCount<'_>, change: i64) {

@@ -31,7 +31,13 @@ impl Value {
 impl Properties {
     /// Bytes that all names and values take in a message of the contract, at the most.
     pub fn bytes(&self) -> usize {
-        self.iter().map(named_bytes).sum()
+        self.bytes_of(|_| true)
+    }
+
+    /// Bytes that some names and their values take.
+    pub fn bytes_of(&self, is_counted: impl Fn(&str) -> bool) -> usize {
+        let counted = self.iter().filter(|(name, _)| is_counted(name));
+        counted.map(named_bytes).sum()
     }
 
     /// Leaves out what has no room: what is read is kept before what is not, the small before the large.

@@ -97,6 +97,11 @@ const _: () = assert!(
     "the shares add up to more than the state may have"
 );
 
+/// Bytes of the values that the actions of one pass carry: with the state they fit into one commit. Each action takes an
+/// eighth of what is left at the most, so that the first do not take the room of the others.
+pub const ACTION_BYTES_PER_PASS: usize = 512 * 1024;
+/// The share that one action may have of what is left.
+pub const ACTION_SHARE: usize = 8;
 /// Steps that a run takes at once: more means a loop without a wait, which only old versions can hold.
 pub const STEPS_PER_PASS: u32 = 100;
 /// The longest wait: beyond ten years it is a mistake.

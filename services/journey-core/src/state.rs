@@ -164,7 +164,7 @@ pub struct EndedRun {
 pub struct HistoryEntry {
     /// When it took effect.
     pub time: Timestamp,
-    /// The journey, map or happy path concerned.
+    /// The journey, map or happy path concerned, or `profile`.
     pub subject: Name,
     /// The run, if one is concerned.
     pub run: Option<RunId>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kernel::{Reason, Timestamp};
+use kernel::{Properties, Reason, Room, Timestamp};
 use messages::convert::named_values;
 use messages::journey::v1::{Reentry, RunOutcome};
 use messages::stream::v1::{Action, Record, record::Body};
@@ -141,6 +141,7 @@ impl Pass<'_> {
     /// Asks for an activation, for control groups too, so that both are judged alike.
     fn send(&mut self, run: &Run, send: &Send) {
         let expire_time = send.expires_after.map(|after| self.now + after);
+        let traits = self.traits_for_action(run);
         let action = Action {
             run_id: Bytes::copy_from_slice(run.id.as_bytes()),
             visit: run.visit,
@@ -151,7 +152,7 @@ impl Pass<'_> {
             template: send.template.as_ref().to_owned(),
             purpose: send.purpose.as_ref().to_owned(),
             expire_time_ms: expire_time.map_or(0, Timestamp::as_millis),
-            traits: named_values(&self.state.traits),
+            traits: named_values(&traits),
             properties: named_values(&run.trigger),
             holdout: run.holdout,
         };
@@ -161,6 +162,23 @@ impl Pass<'_> {
             trace_parent: run.trace_parent.as_ref().to_owned(),
             body: Some(Body::Action(action)),
         });
+    }
+
+    /// The traits that an action carries: all of them, unless actions of this pass carry very much already.
+    fn traits_for_action(&mut self, run: &Run) -> Properties {
+        let mut traits = Properties::clone(&self.state.traits);
+        let room = Room {
+            bytes: self.action_bytes / limits::ACTION_SHARE,
+            ..limits::TRAITS
+        };
+        let reads = &self.definitions.reads;
+        let left_out = traits.fit(room, |name| reads.has_trait(name));
+        if !left_out.is_empty() {
+            self.note_run(run, Reason::TraitLimit, left_out.join(", ").into());
+        }
+        let bytes = traits.bytes() + run.trigger.bytes();
+        self.action_bytes = self.action_bytes.saturating_sub(bytes);
+        traits
     }
 
     fn arrive(&mut self, run: &mut Run, step: &Step) {

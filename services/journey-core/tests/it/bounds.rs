@@ -133,6 +133,37 @@ fn a_large_property_does_not_hide_the_others() {
     assert_eq!(told(&world, 3, Reason::PropertyLimit), []);
 }
 
+#[test]
+fn many_sends_at_once_to_a_customer_with_large_traits_fit_into_one_commit() {
+    let mut world = World::new(compiled(
+        "journey:
+  name: j
+  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: w, wait_for: {branches: [{trigger: {segment_entered: s}, next: a}], timeout: 9d}}
+    - {id: a, send: {channel: mail, template: t, purpose: p}}
+",
+    ));
+    let mut line = "0s note @name=Ada".to_owned();
+    for number in 0..8 {
+        write!(line, " @t{number}={}", "z".repeat(8_000)).expect("a text takes it");
+    }
+    world.take_line(&line);
+    for key in 0..limits::RUNS_ACTIVE {
+        let text = "q".repeat(3_800);
+        world.take_line(&format!("1s go k=k{key} text={text}"));
+    }
+    world.take_line("2s +s");
+    assert_eq!(world.activations.len(), limits::RUNS_ACTIVE);
+    assert!(world.action_bytes < 600 * 1024, "{}", world.action_bytes);
+    assert!(!told(&world, 1, Reason::TraitLimit).is_empty());
+    let named = world.actions.iter().filter(|action| {
+        let mut traits = action.traits.iter();
+        traits.any(|named| named.name == "name")
+    });
+    assert_eq!(named.count(), limits::RUNS_ACTIVE);
+}
+
 const MANY_RUNS: &str = "journey:
   name: j
   entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}

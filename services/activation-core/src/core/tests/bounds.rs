@@ -126,18 +126,13 @@ fn a_template_that_reads_little_is_sent_however_much_else_is_known() {
 #[test]
 fn a_small_customer_keeps_everything_for_a_template_that_changes() {
     let mut world = world(1);
-    let small = Action {
+    let whole = Action {
         traits: traits(0),
         properties: vec![NamedValue {
             name: "total".to_owned(),
             ..NamedValue::default()
         }],
-        template: "broken".to_owned(),
         ..action(0)
-    };
-    let whole = Action {
-        template: "hello".to_owned(),
-        ..small
     };
     world.send(Body::Action(whole.clone())).expect("an action");
     let pending = world.state.activations[0].pending.as_ref();

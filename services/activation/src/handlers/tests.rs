@@ -259,6 +259,48 @@ async fn a_consent_is_recorded_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_grant_beyond_the_bound_is_refused_and_a_withdrawal_is_listed() {
+    let bench = Bench::new().await;
+    let word = |purpose: String, granted| {
+        Body::Consent(ConsentChange {
+            purpose,
+            granted,
+            ..ConsentChange::default()
+        })
+    };
+    let limit = activation_core::limits::CONSENTS;
+    let mut said: Vec<Body> = (0..limit)
+        .map(|number| word(format!("p{number}"), true))
+        .collect();
+    said.push(word("unlisted".to_owned(), false));
+    bench.process(id(ADA), said).await;
+    let set = |request| bench.handlers.set_consent(Request::new(request));
+    let refused = set(consent("r1", true)).await.expect_err("no room");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let details = refused.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    assert_eq!(reason.as_deref(), Some("CONSENT_LIMIT"));
+    assert!(set(consent("r2", false)).await.is_ok());
+    let known = api::SetConsentRequest {
+        purpose: "p7".to_owned(),
+        channel: String::new(),
+        ..consent("r3", true)
+    };
+    assert!(set(known).await.is_ok());
+    let request = api::GetConsentRequest {
+        customer_id: id(ADA).to_string(),
+    };
+    let answer = bench.handlers.get_consent(Request::new(request)).await;
+    let consents = answer.expect("consents").into_inner().consents;
+    assert_eq!(consents.len(), limit + 1);
+    let rest = &consents[limit];
+    assert_eq!(
+        (rest.purpose.as_str(), rest.granted, rest.source.as_str()),
+        ("", false, "CONSENT_LIMIT")
+    );
+}
+
+#[tokio::test]
 async fn bad_consents_are_refused_with_every_fault() {
     let bench = Bench::new().await;
     let request = api::SetConsentRequest {

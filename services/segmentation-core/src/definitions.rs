@@ -132,9 +132,9 @@ impl Definitions {
         for (number, segment) in (0_u32..).zip(&segments) {
             let reads = segment.condition.reads();
             hash = hash
-                .add(segment.name.as_bytes())
-                .add(&segment.version.to_le_bytes())
-                .add(segment.condition.source().as_bytes());
+                .with(segment.name.as_bytes())
+                .with(&segment.version.to_le_bytes())
+                .with(segment.condition.source().as_bytes());
             for name in &reads.events {
                 by_event.entry(name.clone()).or_default().push(number);
             }

@@ -1,7 +1,9 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
 use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
+use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
+use prost::Message as _;
 
 use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
 use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};

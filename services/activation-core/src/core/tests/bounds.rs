@@ -2,6 +2,7 @@
 //! everything that was asked for ends with a status, a counter and a receipt.
 
 use messages::activation::v1 as api;
+use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{NamedValue, Value, value::Kind};
 use proptest::prelude::*;
 
@@ -239,8 +240,7 @@ fn fill(world: &mut World) {
         body: "{{ profile|tojson }}".to_owned(),
         ..api::Template::default()
     };
-    world.definitions =
-        Definitions::compile(PartitionCount::DEFAULT, [&channel], [&template], []).expect("valid");
+    world.definitions = compiled([Kinds::Channel(channel), Kinds::Template(template)]);
     let first = u32::from(world.customer.as_bytes()[0]) * 1_000;
     let asked = |visit: u32, kilobytes| Action {
         visit: first + visit,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use decision::{Effects, fold_in_once, step_once, take_leave_once};
+use decision::{Effects, Names, Source, fold_in_once, step_once, take_leave_once};
 use kernel::{CustomerId, Reason};
 use messages::activation::v1 as api;
 use messages::activation::v1::ActivationStatus;
+use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{
     Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
 };
@@ -51,7 +52,18 @@ pub(super) fn definitions(policy: &api::Policy) -> Definitions {
         subject: "S".to_owned(),
         body: body.to_owned(),
     });
-    Definitions::compile([&channel], &templates, [policy]).expect("valid definitions")
+    let kinds = templates
+        .map(Kinds::Template)
+        .into_iter()
+        .chain([Kinds::Channel(channel), Kinds::Policy(policy.clone())]);
+    compiled(kinds)
+}
+
+/// Compiles definitions without a mistake.
+pub(super) fn compiled(kinds: impl IntoIterator<Item = Kinds>) -> Definitions {
+    let kinds: Vec<Kinds> = kinds.into_iter().collect();
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    Definitions::compile(&sources, &Names::default()).expect("valid definitions")
 }
 
 pub(super) fn policy(limit: u32, window: &str) -> api::Policy {

@@ -36,6 +36,19 @@ async fn a_state_and_all_that_comes_later_go_to_the_survivor() {
 }
 
 #[tokio::test]
+async fn the_largest_state_moves() {
+    let world = World::new(memory());
+    let most = hot::limits::STATE_BYTES - 100;
+    world
+        .tell(0, event(2, "a", &format!("grow:{most}"), 1))
+        .await;
+    world.tell(0, merged(2, 1, 2)).await;
+    world.settle().await;
+    assert_eq!(world.log(0, 1).await, ["a".to_owned(), "x".repeat(most)]);
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn words_that_say_nothing_new_change_nothing() {
     let world = World::new(memory());
     world.tell(0, event(1, "a", "add", 1)).await;

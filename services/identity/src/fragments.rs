@@ -11,11 +11,12 @@ const NUMBER_BITS: usize = 40;
 /// The latest time that the 48 bits of a UUIDv7 hold.
 const LATEST_MILLIS: i64 = (1 << 48) - 1;
 
-/// Draws ids that sort by the time at which their customers were first seen, and within a millisecond by the order in
-/// which they are drawn.
+/// Draws ids that sort by the time at which their customers were first seen, and within a
+/// millisecond by the order in which they are drawn.
 ///
-/// So the older of two customers, who survives a merge, is the one with the smaller id, and services tell them apart by
-/// that alone. The clock of the machine would not do: on stream time an event of the past comes late.
+/// So the older of two customers, who survives a merge, is the one with the smaller id, and
+/// services tell them apart by that alone. The clock of the machine would not do: on stream time an
+/// event of the past comes late.
 #[derive(Debug)]
 pub(crate) struct Fragments {
     numbers: Numbers,
@@ -47,7 +48,8 @@ impl Fragments {
         }
     }
 
-    /// Draws the id of a customer who is first seen at a time. Times before 1970 count as its beginning.
+    /// Draws the id of a customer who is first seen at a time. Times before 1970 count as its
+    /// beginning.
     pub(crate) fn draw(&self, time: Timestamp) -> FragmentId {
         let millis = time.as_millis().clamp(0, LATEST_MILLIS).unsigned_abs();
         let nanos = u32::try_from(millis % 1_000).expect("below a thousand") * 1_000_000;

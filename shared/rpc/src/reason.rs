@@ -128,7 +128,7 @@ reasons! {
     /// The deadline of the caller passed.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded,
         "Allow more time, or ask for less at once. A change may have taken effect: repeat it with the same request_id.";
-    /// What is kept of the customer is damaged.
+    /// The record of the customer is damaged.
     CustomerDamaged = "CUSTOMER_DAMAGED", DataLoss,
         "Report the customer and the trace id to the operators: at level journal, happypath rebuild restores what is kept of them.";
     /// A fault of ours.

@@ -1,7 +1,7 @@
 //! Merges: what is kept of a customer leaves, and is folded in at the survivor.
 //!
-//! What moves is taken out of the counts of the one partition and added to those of the other, so that sums over all
-//! partitions stay what they were.
+//! What moves is taken out of the counts of the one partition and added to those of the other, so
+//! that sums over all partitions stay what they were.
 
 use std::sync::Arc;
 
@@ -70,8 +70,8 @@ impl Pass<'_> {
         self.catch_up();
     }
 
-    /// What either was in is nothing new to the customer. Segmentation judges the joined customer next, and tells the
-    /// whole: see [`Pass::take_profile`].
+    /// What either was in is nothing new to the customer. Segmentation judges the joined customer
+    /// next, and tells the whole: see [`Pass::take_profile`].
     fn fold_segments(&mut self, other: &State) {
         for segment in &other.segments {
             if let Err(place) = self.state.segment_place(segment) {
@@ -81,7 +81,8 @@ impl Pass<'_> {
         self.fit_segments();
     }
 
-    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is taken over.
+    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is
+    /// taken over.
     fn fold_traits(&mut self, other: &State) {
         let mut traits = Properties::clone(&self.state.traits);
         for (name, value) in other.traits.iter() {
@@ -92,8 +93,9 @@ impl Pass<'_> {
         self.state.traits = Arc::new(self.fitting_traits(traits));
     }
 
-    /// The survivor's own run of a journey and key continues; without one, the other's does. Of more runs than one may
-    /// have, those that started first go on, as if they had been one customer's from the beginning.
+    /// The survivor's own run of a journey and key continues; without one, the other's does. Of
+    /// more runs than one may have, those that started first go on, as if they had been one
+    /// customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
         if self.state.run_place(&run.journey, &run.key).is_some() {
@@ -137,7 +139,8 @@ impl Pass<'_> {
         self.count_stage(&map, StageCount::Present(&left.stage), -1);
     }
 
-    /// Everything that happened to either happened to the customer; the path began when the first of them began it.
+    /// Everything that happened to either happened to the customer; the path began when the first
+    /// of them began it.
     fn fold_progress(&mut self, mut other: Progress) {
         let path = self.definitions.paths.get(&other.path);
         if path.is_none_or(|path| path.version < other.version) {
@@ -179,7 +182,8 @@ impl Pass<'_> {
     }
 }
 
-/// The passages of both, by time; of each milestone the two earliest, as one customer has at the most.
+/// The passages of both, by time; of each milestone the two earliest, as one customer has at the
+/// most.
 fn union(own: &[Passage], other: &[Passage]) -> Vec<Passage> {
     let mut all: Vec<Passage> = own.iter().chain(other).cloned().collect();
     all.sort_by_key(|passage| passage.time);

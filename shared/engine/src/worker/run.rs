@@ -282,7 +282,7 @@ impl<C: Core> Worker<C> {
             Outcome::Remove => {
                 entry.state = C::State::default();
                 entry.head.has_state = false;
-                // Who was joined into whom is remembered, whatever the service forgets.
+                // Merges are remembered, whatever the service forgets.
                 let has_merges = entry.head.has_merges();
                 entry.change = if has_merges {
                     Change::Write

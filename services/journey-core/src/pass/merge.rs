@@ -92,8 +92,9 @@ impl Pass<'_> {
         self.state.traits = Arc::new(self.fitting_traits(traits));
     }
 
-    /// The survivor's own run of a journey and key continues; without one, the other's does. Of more runs than one may
-    /// have, those that started first go on, as if they had been one customer's from the beginning.
+    /// The survivor's own run of a journey and key continues; without one, the other's does. Of
+    /// more runs than one may have, those that started first go on, as if they had been one
+    /// customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
         if self.state.run_place(&run.journey, &run.key).is_some() {
@@ -146,7 +147,7 @@ impl Pass<'_> {
         let Some(path) = path else {
             return;
         };
-        // What the path does not name any more has no share of the room.
+        // A milestone that the path does not name any more has no share of the room.
         let passages = &mut other.passages;
         passages.retain(|own| path.place(&own.milestone).is_some());
         let first = &path.milestones[0].name;

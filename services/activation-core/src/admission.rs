@@ -141,7 +141,7 @@ fn decide(
     {
         return Err(Reason::FrequencyCap.into());
     }
-    // What is too large by itself says so, and takes nobody's room.
+    // A send that is too large by itself says so, and takes nobody's room.
     let kept = kept(action, reads)?;
     let rendered = render(definitions, id, &kept)?;
     let bytes = state.pending_bytes();
@@ -157,8 +157,9 @@ fn decide(
     Ok((kept, rendered))
 }
 
-/// What is kept of an action: all values that its template reads, and the others as far as its share of the room goes,
-/// for a template that is changed while the activation is pending.
+/// Returns the part of an action that is kept: all values that its template reads, and the others
+/// as far as its share of the room goes, for a template that is changed while the activation is
+/// pending.
 fn kept(action: &Action, reads: &Reads) -> Result<Action, RenderError> {
     let mut traits = properties(&action.traits);
     let mut event = properties(&action.properties);

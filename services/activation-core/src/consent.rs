@@ -1,8 +1,8 @@
 //! Consent: a customer's last word on each purpose and channel.
 //!
-//! A withdrawal is never forgotten. Where a customer has spoken about as many purposes and channels as are kept, a grant
-//! for another one is refused, and a withdrawal counts for more than was said: for its whole purpose where words on that
-//! are kept, else for everything that is not listed.
+//! A withdrawal is never forgotten. Where a customer has spoken about as many purposes and channels
+//! as are kept, a grant for another one is refused, and a withdrawal counts for more than was said:
+//! for its whole purpose where words on that are kept, else for everything that is not listed.
 
 use kernel::Timestamp;
 
@@ -31,7 +31,7 @@ pub struct Consents {
     rest_withdrawn: Option<Timestamp>,
 }
 
-/// What became of a word.
+/// The fate of a word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taken {
     /// It counts now.
@@ -48,7 +48,8 @@ impl Consents {
         self.words.iter()
     }
 
-    /// When something was withdrawn last that had no room of its own: all that is not listed counts as withdrawn.
+    /// When something was withdrawn last that had no room of its own: all that is not listed counts
+    /// as withdrawn.
     pub const fn rest_withdrawn(&self) -> Option<Timestamp> {
         self.rest_withdrawn
     }
@@ -64,7 +65,7 @@ impl Consents {
         self.words.is_empty() && self.rest_withdrawn.is_none()
     }
 
-    /// Whether a grant for a purpose and channel would be kept.
+    /// Returns whether a grant for a purpose and channel would be kept.
     pub fn has_room_for(&self, purpose: &str, channel: &str) -> bool {
         let is_known =
             |word: &Consent| word.purpose.as_ref() == purpose && word.channel.as_ref() == channel;
@@ -102,7 +103,8 @@ impl Consents {
     }
 
     /// Whether a purpose may be served through a channel: by the newest word that covers both, of two at the same time
-    /// the stricter; by `default` where nothing was said, and nothing that is not listed was withdrawn.
+    /// the stricter; by `default` where nothing was said, and nothing that is not listed was
+    /// withdrawn.
     pub fn allows(&self, purpose: &str, channel: &str, default: bool) -> bool {
         self.words
             .iter()
@@ -146,14 +148,15 @@ impl Consents {
         self.words.len() >= limits::CONSENTS
     }
 
-    /// Whether a grant may have been withdrawn after it was given, when there was no room to list that.
+    /// Returns whether a grant may have been withdrawn after it was given, when there was no room
+    /// to list that.
     fn may_be_withdrawn(&self, grant: &Consent) -> bool {
         let is_listed = self.words.iter().any(|own| own.purpose == grant.purpose);
         !is_listed && self.rest_withdrawn >= Some(grant.time)
     }
 
-    /// Takes a withdrawal that there is no room for: its whole purpose counts as withdrawn, or, where nothing is listed of
-    /// that, all that is not listed.
+    /// Takes a withdrawal that there is no room for: its whole purpose counts as withdrawn, or,
+    /// where nothing is listed of that, all that is not listed.
     fn withdraw_more(&mut self, mut word: Consent) {
         let same = |own: &Consent| own.purpose == word.purpose;
         let newest = self.words.iter().filter(|own| same(own));
@@ -167,7 +170,8 @@ impl Consents {
         self.words.push(word);
     }
 
-    /// Withdraws what another id of the same person may have withdrawn when there was no room to list it.
+    /// Withdraws what another id of the same person may have withdrawn when there was no room to
+    /// list it.
     fn withdraw_unlisted(&mut self, other: &Self) {
         let Some(time) = other.rest_withdrawn else {
             return;
@@ -265,7 +269,7 @@ mod tests {
             assert!(!consents.has_room_for("more", "mail"));
             assert_eq!(consents.take(refused.clone()), Taken::Refused(refused));
             assert_eq!(consents, full(granted));
-            // What is listed can still change.
+            // A listed word can still change.
             assert!(consents.has_room_for("p7", ""));
             let changed = consents.take(word("p7", "", !granted, 900));
             assert_eq!(changed, Taken::Changed);

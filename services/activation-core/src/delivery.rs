@@ -167,8 +167,8 @@ fn attempt(definitions: &Definitions, state: &mut State, place: usize, step: &mu
     }
 }
 
-/// Ends pending activations over the bounds, as a merge may bring them: those that wait before those under way, the
-/// newest first, as if they had been asked for when there was no room.
+/// Ends pending activations over the bounds, as a merge may bring them: those that wait before
+/// those under way, the newest first, as if they had been asked for when there was no room.
 pub(crate) fn end_surplus(state: &mut State, step: &mut Step<'_>) {
     while state.pending_count() > limits::PENDING || state.pending_bytes() > limits::PENDING_BYTES {
         let pending = state

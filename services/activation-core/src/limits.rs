@@ -1,16 +1,19 @@
-//! Limits of activation decisions: one budget for the state of a customer, and the share that each part has of it.
+//! Limits of activation decisions: one budget for the state of a customer, and the share that each
+//! part has of it.
 //!
-//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input makes a state too
-//! large, and two states that are folded into one neither. They are bytes of the stored form, counted at the most.
+//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input
+//! makes a state too large, and two states that are folded into one neither. They are bytes of the
+//! stored form, counted at the most.
 
 use kernel::Duration;
 
-/// Bytes of one state: half of what the hot store takes, so that a moved state fits into one commit beside what it
-/// causes, and so that parts can grow by what later versions add.
+/// Bytes of one state: half of what the hot store takes, so that a moved state fits into one commit
+/// beside what it causes, and so that parts can grow by what later versions add.
 pub const STATE_BYTES: usize = 256 * 1024;
 
-/// Purposes and channels that one customer has spoken about: far above what any preference centre offers. Beyond it a
-/// grant is refused, and a withdrawal counts for all that is not listed: none is ever forgotten.
+/// Purposes and channels that one customer has spoken about: far above what any preference centre
+/// offers. Beyond it a grant is refused, and a withdrawal counts for all that is not listed: none
+/// is ever forgotten.
 pub const CONSENTS: usize = 200;
 /// Bytes kept of where a consent was said.
 pub const SOURCE_BYTES: usize = 100;
@@ -22,14 +25,16 @@ pub const ACTIVATIONS: usize = 100;
 pub const DETAIL_BYTES: usize = 300;
 /// Pending activations of one customer: more are a flood, and each is looked at with every step.
 pub const PENDING: usize = 20;
-/// Bytes of all pending activations of one customer: two of the largest, or [`PENDING`] of [`SEND_SHARE_BYTES`].
+/// Bytes of all pending activations of one customer: two of the largest, or [`PENDING`] of
+/// [`SEND_SHARE_BYTES`].
 pub const PENDING_BYTES: usize = 136 * 1024;
 /// Bytes of the values that the template of one pending activation may read.
 pub const SEND_BYTES: usize = CONTEXT_BYTES;
-/// Bytes of values that any pending activation may keep, whether its template reads them or not: where there are more,
-/// only what is read is kept beyond.
+/// Bytes of values that any pending activation may keep, whether its template reads them or not:
+/// where there are more, only what is read is kept beyond.
 pub const SEND_SHARE_BYTES: usize = 6 * 1024;
-/// Bytes of a trace context that a pending activation keeps: the form in use has 55. A longer one is left out.
+/// Bytes of a trace context that a pending activation keeps: the form in use has 55. A longer one
+/// is left out.
 pub const TRACE_BYTES: usize = 64;
 
 /// Bytes of a stored name of a definition or a step, with its tag and length.

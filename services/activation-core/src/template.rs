@@ -54,12 +54,12 @@ pub struct TemplateMistake {
 pub struct RenderError {
     /// What went wrong, and on which line where that is known; never the values.
     pub message: String,
-    /// Whether the values or the text are larger than they may be.
+    /// Set where the values or the text are larger than they may be.
     pub is_too_large: bool,
 }
 
 impl RenderError {
-    /// Why the activation ends.
+    /// Returns the reason that the activation ends with.
     pub const fn reason(&self) -> Reason {
         if self.is_too_large {
             Reason::SendTooLarge
@@ -142,7 +142,7 @@ impl Templates {
         Ok(())
     }
 
-    /// What a template reads; absent where there is none of this name.
+    /// Returns the reads of a template; absent where there is none of this name.
     pub(crate) fn reads(&self, name: &str) -> Option<&Reads> {
         self.reads.get(name)
     }

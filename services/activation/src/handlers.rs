@@ -101,8 +101,8 @@ impl Handlers {
         }
     }
 
-    /// Refuses a grant that there is no room for. What is on its way is not seen here: the core refuses it then, and says
-    /// so in an event of the customer.
+    /// Refuses a grant that there is no room for. What is on its way is not seen here: the core
+    /// refuses it then, and says so in an event of the customer.
     async fn check_room(
         &self,
         customer: CustomerId,

@@ -1,12 +1,14 @@
-//! Limits of the journey core: one budget for the state of a customer, and the share that each part has of it.
+//! Limits of the journey core: one budget for the state of a customer, and the share that each part
+//! has of it.
 //!
-//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input makes a state too
-//! large, and two states that are folded into one neither. They are bytes of the stored form, counted at the most.
+//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input
+//! makes a state too large, and two states that are folded into one neither. They are bytes of the
+//! stored form, counted at the most.
 
 use kernel::{Duration, Room, limits::TRAITS_PER_PROFILE};
 
-/// Bytes of one state: three quarters of what the hot store takes, so that a moved state fits into one commit beside
-/// what it causes, and so that parts can grow by what later versions add.
+/// Bytes of one state: three quarters of what the hot store takes, so that a moved state fits into
+/// one commit beside what it causes, and so that parts can grow by what later versions add.
 pub const STATE_BYTES: usize = 384 * 1024;
 
 /// The traits: as many as segmentation keeps, and what their names and lengths take.
@@ -18,19 +20,21 @@ pub const TRAITS: Room = Room {
 pub const SEGMENT_BYTES: usize = 32 * 1024;
 /// Positions, one for each map.
 pub const POSITIONS: usize = 200;
-/// Bytes of the progress on happy paths: five paths of the longest names and the most milestones, some hundred as
-/// people write them. Each is counted with all that can still happen on it.
+/// Bytes of the progress on happy paths: five paths of the longest names and the most milestones,
+/// some hundred as people write them. Each is counted with all that can still happen on it.
 pub const PROGRESS_BYTES: usize = 64 * 1024;
 /// Runs under way of one customer: each is looked at with every fact of the customer.
 pub const RUNS_ACTIVE: usize = 25;
-/// The triggering event's properties that a run keeps for conditions and templates; an event has no more than 100.
+/// The triggering event's properties that a run keeps for conditions and templates; an event has no
+/// more than 100.
 pub const TRIGGER: Room = Room {
     bytes: 4 * 1024,
     values: 100,
 };
 /// Ended runs kept for display.
 pub const RUNS_ENDED: usize = 20;
-/// Bytes of the ends of runs kept for re-entry: 2,700 ends of few journeys, 450 of as many with the longest names.
+/// Bytes of the ends of runs kept for re-entry: 2,700 ends of few journeys, 450 of as many with the
+/// longest names.
 pub const ENDING_BYTES: usize = 48 * 1024;
 /// Ends kept of one journey: no journey takes all the room that there is.
 pub const ENDINGS_PER_JOURNEY: usize = 1_000;
@@ -97,12 +101,14 @@ const _: () = assert!(
     "the shares add up to more than the state may have"
 );
 
-/// Bytes of the values that the actions of one pass carry: with the state they fit into one commit. Each action takes an
-/// eighth of what is left at the most, so that the first do not take the room of the others.
+/// Bytes of the values that the actions of one pass carry: with the state they fit into one commit.
+/// Each action takes an eighth of what is left at the most, so that the first do not take the room
+/// of the others.
 pub const ACTION_BYTES_PER_PASS: usize = 512 * 1024;
 /// The share that one action may have of what is left.
 pub const ACTION_SHARE: usize = 8;
-/// Steps that a run takes at once: more means a loop without a wait, which only old versions can hold.
+/// Steps that a run takes at once: more means a loop without a wait, which only old versions can
+/// hold.
 pub const STEPS_PER_PASS: u32 = 100;
 /// The longest wait: beyond ten years it is a mistake.
 pub const WAIT: Duration = Duration::from_days(3_650);

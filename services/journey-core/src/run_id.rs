@@ -28,7 +28,7 @@ pub(crate) fn run_id(
     RunId::new(Builder::from_custom_bytes(bytes).into_uuid())
 }
 
-/// What an end of a run remembers of the run's key.
+/// Returns the hash that stands for a run's key in the memory of its end.
 pub(crate) fn key_hash(key: &str) -> u64 {
     let digest = Sha256::digest(key.as_bytes());
     let mut bytes = [0; 8];

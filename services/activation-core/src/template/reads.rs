@@ -1,7 +1,7 @@
-//! What a template reads: enough to render it again, whatever else is known of the customer.
+//! The reads of a template: enough to render it again, whatever else is known of the customer.
 //!
-//! Found in the text, whichever way a rendering goes. Where a template may read what cannot be told from its text, it
-//! counts as reading everything.
+//! Found in the text, whichever way a rendering goes. Where a template may read what cannot be told
+//! from its text, it counts as reading everything.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use minijinja::Environment;
 use minijinja::machinery::{Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-/// What the traits of the customer are called in a template.
+/// The name of the customer's traits in a template.
 const PROFILE: &str = "profile";
-/// What the properties of the event are called in a template.
+/// The name of the event's properties in a template.
 const EVENT: &str = "event";
 
 /// The values that a template reads, by dotted path.
@@ -30,12 +30,12 @@ impl Reads {
         }
     }
 
-    /// Whether a trait is read.
+    /// Returns whether a trait is read.
     pub(crate) fn has_trait(&self, name: &str) -> bool {
         self.has(PROFILE, name)
     }
 
-    /// Whether a property of the event is read.
+    /// Returns whether a property of the event is read.
     pub(crate) fn has_property(&self, name: &str) -> bool {
         self.has(EVENT, name)
     }
@@ -50,13 +50,13 @@ impl Reads {
     }
 }
 
-/// Whether a dotted name is that of a value inside another one.
+/// Returns whether a dotted name is that of a value inside another one.
 fn is_under(name: &str, above: &str) -> bool {
     name.strip_prefix(above)
         .is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// Whether a tag binds one of the names that values are read by.
+/// Returns whether a tag binds one of the names that values are read by.
 fn binds_root(source: &str) -> bool {
     let (mut begins, mut binds) = (false, false);
     for token in tokenize(source, false, SyntaxConfig::default()) {

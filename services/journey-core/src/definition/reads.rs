@@ -1,4 +1,5 @@
-//! What definitions read of a customer: where room is short, it is kept before what nobody reads.
+//! The reads of all definitions of a customer: where room is short, it is kept before what nobody
+//! reads.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -14,12 +15,12 @@ pub(crate) struct CustomerReads {
 }
 
 impl CustomerReads {
-    /// Whether any definition reads a trait.
+    /// Returns whether any definition reads a trait.
     pub(crate) fn has_trait(&self, name: &str) -> bool {
         self.traits.contains(name)
     }
 
-    /// Whether any definition reads a segment, or waits for a change of it.
+    /// Returns whether any definition reads a segment, or waits for a change of it.
     pub(crate) fn has_segment(&self, name: &str) -> bool {
         self.segments.contains(name)
     }

@@ -61,7 +61,8 @@ impl Pass<'_> {
             Reentry::Never if ended.is_some() => Err(Reason::ReentryLimit),
             Reentry::AfterExit | Reentry::AfterCooldown if is_active => Err(Reason::ReentryActive),
             Reentry::AfterCooldown if ended.is_some_and(cools_down) => Err(Reason::ReentryCooldown),
-            // Its end must be remembered, and nothing that must be remembered too may be forgotten for it.
+            // Its end must be remembered, and nothing that must be remembered too may be forgotten
+            // for it.
             Reentry::Never | Reentry::AfterCooldown if !self.has_room_for_end(journey) => {
                 Err(Reason::ReentryLimit)
             }
@@ -76,7 +77,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether the end of a run can be kept beside all that are kept for good, those of the runs under way included.
+    /// Returns whether the end of a run can be kept beside all that are kept for good, those of the
+    /// runs under way included.
     fn has_room_for_end(&self, journey: &Journey) -> bool {
         let endings = &self.state.endings;
         if journey.entry.reentry == Reentry::Never

@@ -149,7 +149,7 @@ impl Pass<'_> {
         let Some(path) = path else {
             return;
         };
-        // What the path does not name any more has no share of the room.
+        // A milestone that the path does not name any more has no share of the room.
         let passages = &mut other.passages;
         passages.retain(|own| path.place(&own.milestone).is_some());
         let first = &path.milestones[0].name;

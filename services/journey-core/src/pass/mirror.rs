@@ -105,7 +105,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Makes room for memberships: those that no definition reads are let go first, then the last by name.
+    /// Makes room for memberships: those that no definition reads are let go first, then the last
+    /// by name.
     pub(super) fn fit_segments(&mut self) {
         let bytes = |segments: &[Name]| segments.iter().map(|name| name.len() + 2).sum::<usize>();
         if bytes(&self.state.segments) <= limits::SEGMENT_BYTES {
@@ -122,5 +123,5 @@ impl Pass<'_> {
     }
 }
 
-/// What the history calls what is known of the customer.
+/// The subject of entries of the history about traits and memberships.
 const PROFILE: &str = "profile";

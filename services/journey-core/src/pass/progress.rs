@@ -76,7 +76,8 @@ impl Pass<'_> {
         self.remeasure(self.state.progress.len() - 1, path);
     }
 
-    /// Whether all that can happen on a path has room beside what can happen on those that the customer is on.
+    /// Returns whether all that can happen on a path has room beside what can happen on those that
+    /// the customer is on.
     pub(super) fn has_room_for_path(&self, path: &HappyPath) -> bool {
         self.progress_bytes() + path.progress_bytes() <= limits::PROGRESS_BYTES
     }
@@ -240,8 +241,8 @@ impl Progress {
 }
 
 impl HappyPath {
-    /// Bytes that the progress on the path takes where it is stored, whatever may happen on it: each milestone passed as
-    /// often as is kept, reached, counted, and missed in every way.
+    /// Bytes that the progress on the path takes where it is stored, whatever may happen on it:
+    /// each milestone passed as often as is kept, reached, counted, and missed in every way.
     pub(crate) fn progress_bytes(&self) -> usize {
         const PATH: usize = 40;
         const ENTRY: usize = 17;

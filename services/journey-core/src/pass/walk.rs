@@ -164,7 +164,8 @@ impl Pass<'_> {
         });
     }
 
-    /// The traits that an action carries: all of them, unless actions of this pass carry very much already.
+    /// The traits that an action carries: all of them, unless actions of this pass carry very much
+    /// already.
     fn traits_for_action(&mut self, run: &Run) -> Properties {
         let mut traits = Properties::clone(&self.state.traits);
         let room = Room {
@@ -241,7 +242,7 @@ impl Pass<'_> {
         }
     }
 
-    /// Whether ends of a journey may be forgotten: not where each key has one run for good.
+    /// Returns whether ends of a journey may be forgotten: not where each key has one run for good.
     pub(super) fn allows_reentry(&self, journey: &str) -> bool {
         let versions = self.definitions.journeys.get(journey);
         let newest = versions.and_then(Versions::newest);

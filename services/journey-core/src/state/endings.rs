@@ -1,7 +1,8 @@
 //! When runs ended: what re-entry is judged by, kept by journey within a budget of bytes.
 //!
-//! An end is a hash and an instant. Where there is no room for one more, the oldest end of a journey that allows
-//! re-entry is forgotten. An end of one that does not is never forgotten: where only those are left, a journey is
+//! An end is a hash and an instant. Where there is no room for one more, the oldest end of a
+//! journey that allows re-entry is forgotten. An end of one that does not is never forgotten: where
+//! only those are left, a journey is
 //! *closed*, which takes a few bytes and means that every key counts as ended.
 
 use kernel::Timestamp;
@@ -18,18 +19,20 @@ pub struct Endings(Vec<JourneyEndings>);
 pub struct JourneyEndings {
     /// The journey; empty stands for every journey that is not listed.
     pub journey: Name,
-    /// When the journey was closed, at the latest: every key counts as ended then. Absent where it is not closed.
+    /// When the journey was closed, at the latest: every key counts as ended then. Absent where it
+    /// is not closed.
     pub closed: Option<Timestamp>,
     /// The hash of each key and when its last run ended, oldest first.
     pub ends: Vec<(u64, Timestamp)>,
 }
 
-/// What is known of the last run of a journey and key.
+/// The end of the last run of a journey and key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// It ended then.
     At(Timestamp),
-    /// Its end may have been among those that were given up when the journey was closed, then at the latest.
+    /// Its end may have been among those that were given up when the journey was closed, then at
+    /// the latest.
     Closed(Timestamp),
 }
 
@@ -108,12 +111,12 @@ impl Endings {
         counted.map(JourneyEndings::bytes).sum()
     }
 
-    /// How many ends are kept of a journey.
+    /// Returns the number of ends that are kept of a journey.
     pub(crate) fn count_of(&self, journey: &str) -> usize {
         self.find(journey).map_or(0, |own| own.ends.len())
     }
 
-    /// What is known of the last run of a journey and key; absent where none ended.
+    /// Returns the end of the last run of a journey and key; absent where none ended.
     pub(crate) fn of(&self, journey: &str, key: u64) -> Option<Ended> {
         let Some(known) = self.find(journey) else {
             return Some(Ended::Closed(self.find("")?.closed?));
@@ -144,8 +147,8 @@ impl Endings {
         }
     }
 
-    /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that is not enough,
-    /// journeys are closed.
+    /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that
+    /// is not enough, journeys are closed.
     ///
     /// Returns the journeys of which something was forgotten.
     pub(crate) fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name> {
@@ -183,8 +186,8 @@ impl Endings {
         forgotten
     }
 
-    /// Closes the journey with the most ends; where none has more than one, gives up telling one journey from those that
-    /// are not listed.
+    /// Closes the journey with the most ends; where none has more than one, gives up telling one
+    /// journey from those that are not listed.
     fn close_one(&mut self) {
         let most = (0..self.0.len()).max_by_key(|place| self.0[*place].ends.len());
         let Some(place) = most else { return };
@@ -210,7 +213,7 @@ impl Endings {
         let place = self.0.iter().position(|own| own.journey == *journey);
         let place = place.unwrap_or_else(|| {
             let mut new = JourneyEndings::new(journey.clone());
-            // What was not listed so far may have ended.
+            // A run of a journey that was not listed so far may have ended.
             new.closed = self.find("").and_then(|rest| rest.closed);
             self.0.push(new);
             self.0.len() - 1

@@ -1,4 +1,5 @@
-//! How many bytes values take where they are stored, and which of them are kept where room is short.
+//! The bytes that values take where they are stored, and the choice of those that are kept where room
+//! is short.
 
 use super::{Properties, Value};
 
@@ -40,7 +41,8 @@ impl Properties {
         counted.map(named_bytes).sum()
     }
 
-    /// Leaves out what has no room: what is read is kept before what is not, the small before the large.
+    /// Leaves out what has no room: what is read is kept before what is not, the small before the
+    /// large.
     ///
     /// Returns the names of what was left out, in their order.
     pub fn fit(&mut self, room: Room, is_read: impl Fn(&str) -> bool) -> Vec<Box<str>> {

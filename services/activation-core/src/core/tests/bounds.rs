@@ -1,10 +1,12 @@
-//! Customers at the bounds of what is kept of them, alone and merged: nothing is too large, no withdrawal is lost, and
-//! everything that was asked for ends with a status, a counter and a receipt.
+//! Customers at the bounds of what is kept of them, alone and merged: nothing is too large, no
+//! withdrawal is lost, and everything that was asked for ends with a status, a counter and a
+//! receipt.
+
+mod random;
 
 use messages::activation::v1 as api;
 use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{NamedValue, Value, value::Kind};
-use proptest::prelude::*;
 
 use super::*;
 
@@ -85,7 +87,7 @@ fn fifteen_sends_to_a_customer_with_large_traits_all_end_in_a_status() {
         let limited = limited.filter(|receipt| *receipt == "activation_suppressed PENDING_LIMIT");
         assert_eq!(limited.count(), 15 - expected);
         check_sums(&[&world], 15);
-        // What is pending is rendered again as it was.
+        // A pending send is rendered again as it was.
         let (sent, first) = (world.dispatched.len(), world.dispatched[0].1.body.clone());
         world.outcome(0, 1, DeliveryResult::Retry);
         world.pass(30_000);
@@ -308,103 +310,6 @@ fn customers_at_every_bound_at_once_merge_within_it() {
                 .consents
                 .allows(&purpose, &long_name("channel"), true);
             assert!(number % 2 == 0 || !is_allowed, "{purpose}");
-        }
-    }
-}
-
-/// What one of two customers does.
-#[derive(Debug, Clone)]
-enum Happening {
-    Ask {
-        kilobytes: usize,
-        template: &'static str,
-    },
-    Outcome {
-        which: usize,
-        result: DeliveryResult,
-    },
-    Consent {
-        purpose: u8,
-        granted: bool,
-    },
-    Pass {
-        millis: i64,
-    },
-}
-
-fn happening() -> impl Strategy<Value = (bool, Happening)> {
-    let templates = prop::sample::select(vec!["hello", "everything", "endless", "broken"]);
-    let results = prop::sample::select(vec![
-        DeliveryResult::Delivered,
-        DeliveryResult::Retry,
-        DeliveryResult::Rejected,
-    ]);
-    let happening = prop_oneof![
-        6 => (0_usize..80, templates)
-            .prop_map(|(kilobytes, template)| Happening::Ask { kilobytes, template }),
-        2 => (0_usize..20, results).prop_map(|(which, result)| Happening::Outcome { which, result }),
-        1 => (0..6_u8, any::<bool>())
-            .prop_map(|(purpose, granted)| Happening::Consent { purpose, granted }),
-        2 => (0_i64..50_000).prop_map(|millis| Happening::Pass { millis }),
-    ];
-    (any::<bool>(), happening)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
-
-    #[test]
-    fn nothing_that_large_customers_do_leaves_the_bounds_or_the_sums(
-        history in prop::collection::vec(happening(), 1..70),
-        after in prop::collection::vec(happening(), 1..20),
-    ) {
-        let mut worlds = [world(1), world(2)];
-        let mut asked = 0;
-        let mut take = |worlds: &mut [World; 2], is_other: bool, happening: Happening| {
-            let own = &mut worlds[usize::from(is_other)];
-            match happening {
-                Happening::Ask { kilobytes, template } => {
-                    own.send(Body::Action(large(asked, template, kilobytes))).expect("an action");
-                    asked += 1;
-                }
-                Happening::Outcome { which, result } => {
-                    let attempt = own.dispatched.iter().rev().nth(which);
-                    if let Some((visit, attempt)) = attempt.map(|(_, it)| (it.visit, it.attempt)) {
-                        own.outcome(visit, attempt, result);
-                    }
-                }
-                Happening::Consent { purpose, granted } => {
-                    own.send(Body::Consent(ConsentChange {
-                        purpose: format!("p{purpose}"),
-                        granted,
-                        ..ConsentChange::default()
-                    })).expect("a consent");
-                }
-                Happening::Pass { millis } => own.pass(millis),
-            }
-            asked
-        };
-        for (is_other, happening) in history {
-            let asked = take(&mut worlds, is_other, happening);
-            check_sums(&[&worlds[0], &worlds[1]], asked as usize);
-        }
-        let [loser, survivor] = &mut worlds;
-        let withdrawn = |world: &World| -> Vec<(String, Timestamp)> {
-            let words = world.state.consents.iter().filter(|word| !word.granted);
-            words.map(|word| (word.purpose.to_string(), word.time)).collect()
-        };
-        let before = [withdrawn(loser), withdrawn(survivor)].concat();
-        if !loser.state.is_empty() {
-            merge(loser, survivor);
-        }
-        for (purpose, time) in before {
-            let newer = survivor.state.consents.iter()
-                .any(|word| word.purpose.as_ref() == purpose && word.granted && word.time > time);
-            prop_assert!(newer || !survivor.state.consents.allows(&purpose, "log", true));
-        }
-        for (_, happening) in after {
-            let asked = take(&mut worlds, true, happening);
-            check_sums(&[&worlds[0], &worlds[1]], asked as usize);
         }
     }
 }

@@ -11,6 +11,7 @@ mod load;
 mod pipeline;
 mod result;
 mod scale;
+mod segments;
 mod timers;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ enum Name {
     Latency,
     /// What an event costs with few and many definitions and customers
     Scale,
+    /// What an event costs that many segments read
+    Segments,
     /// Memory, processor time and lateness of timers
     Timers {
         /// How many wait at once
@@ -100,6 +103,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);
+    }
+    if is_all || *name == Name::Segments {
+        measured.push(segments::measure()?);
     }
     match name {
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),

@@ -13,6 +13,7 @@ mod load;
 mod pipeline;
 mod result;
 mod scale;
+mod segments;
 mod timers;
 
 use std::path::PathBuf;
@@ -63,6 +64,8 @@ enum Name {
         #[arg(long, default_value_t = history::CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         customers: u32,
     },
+    /// What an event costs that many segments read
+    Segments,
     /// Memory, processor time and lateness of timers
     Timers {
         /// Timers that wait at once
@@ -118,6 +121,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);
+    }
+    if is_all || *name == Name::Segments {
+        measured.push(segments::measure()?);
     }
     match name {
         Name::History { events, customers } => {

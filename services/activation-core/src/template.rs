@@ -6,13 +6,18 @@
 mod bounds;
 mod filters;
 mod output;
+mod reads;
 mod values;
 
+use std::collections::HashMap;
 use std::fmt;
+
+use kernel::Reason;
 
 use messages::activation::v1 as api;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 
+pub(crate) use self::reads::Reads;
 pub use self::values::Values;
 use crate::limits;
 use output::Bounded;
@@ -21,6 +26,7 @@ use output::Bounded;
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    reads: HashMap<Box<str>, Reads>,
 }
 
 /// What a template made.
@@ -48,6 +54,19 @@ pub struct TemplateMistake {
 pub struct RenderError {
     /// What went wrong, and on which line where that is known; never the values.
     pub message: String,
+    /// Whether the values or the text are larger than they may be.
+    pub is_too_large: bool,
+}
+
+impl RenderError {
+    /// Why the activation ends.
+    pub const fn reason(&self) -> Reason {
+        if self.is_too_large {
+            Reason::SendTooLarge
+        } else {
+            Reason::TemplateError
+        }
+    }
 }
 
 /// The two texts of a template.
@@ -87,7 +106,10 @@ impl Default for Templates {
         // Debug output would carry the values, which are personal data.
         environment.set_debug(false);
         filters::add(&mut environment);
-        Self { environment }
+        Self {
+            environment,
+            reads: HashMap::new(),
+        }
     }
 }
 
@@ -106,11 +128,23 @@ impl Templates {
                 mistakes.extend(found.into_iter().map(|mistake| (part, mistake)));
             }
         }
-        if mistakes.is_empty() {
-            Ok(())
-        } else {
-            Err(mistakes)
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
+        let mut reads = Reads::default();
+        for (part, text) in [
+            (Part::Subject, &template.subject),
+            (Part::Body, &template.body),
+        ] {
+            reads.add(&self.environment, &key(&template.name, part), text);
+        }
+        self.reads.insert(template.name.as_str().into(), reads);
+        Ok(())
+    }
+
+    /// What a template reads; absent where there is none of this name.
+    pub(crate) fn reads(&self, name: &str) -> Option<&Reads> {
+        self.reads.get(name)
     }
 
     /// Whether there is a template of this name.
@@ -224,6 +258,7 @@ fn render_error(part: Part, error: &minijinja::Error) -> RenderError {
             .map_or_else(|| kind.to_string(), str::to_owned),
     };
     RenderError {
+        is_too_large: matches!(error.kind(), ErrorKind::WriteFailure),
         message: error.line().map_or_else(
             || format!("{part}: {what}"),
             |line| format!("{part} line {line}: {what}"),

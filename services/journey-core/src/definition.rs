@@ -11,9 +11,10 @@ mod journey;
 mod journey_map;
 mod names;
 mod outline;
+mod reads;
 mod trigger;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expr::Condition;
@@ -22,6 +23,7 @@ use messages::journey::v1::{Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
 pub use outline::StepOutline;
+pub(crate) use reads::CustomerReads;
 
 use crate::state::Name;
 
@@ -34,6 +36,7 @@ pub struct Definitions {
     pub(crate) events: HashMap<Name, Readers>,
     pub(crate) entered: HashMap<Name, Readers>,
     pub(crate) left: HashMap<Name, Readers>,
+    pub(crate) reads: CustomerReads,
 }
 
 /// What reads one event, or one change of one segment: the cost of a fact grows with this, not with what exists.
@@ -114,6 +117,8 @@ pub(crate) struct Journey {
     pub(crate) steps: Vec<Step>,
     pub(crate) goals: Vec<Subscription>,
     pub(crate) exits: Vec<Subscription>,
+    /// The properties that its steps read of the event that started the run.
+    pub(crate) trigger_reads: BTreeSet<Box<str>>,
 }
 
 /// What starts a run.
@@ -189,6 +194,13 @@ pub(crate) struct Arm {
     pub(crate) until: u32,
     pub(crate) holdout: bool,
     pub(crate) next: Target,
+}
+
+impl Versions {
+    /// The newest version, which is the one in force while the journey is defined.
+    pub(crate) fn newest(&self) -> Option<&Arc<Journey>> {
+        self.by_version.last_key_value().map(|(_, journey)| journey)
+    }
 }
 
 impl Journey {

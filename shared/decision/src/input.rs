@@ -24,8 +24,8 @@ pub enum Input<'a> {
 pub struct Moved<'a> {
     /// Whose it was.
     pub from: CustomerId,
-    /// The number of that customer among those that were joined into this one, from 1. Those that it had taken in itself
-    /// come after it.
+    /// The number of that customer among those that were joined into this one, from 1. Those that
+    /// it had taken in itself come after it.
     pub ordinal: usize,
     /// What [`crate::Core::take_leave`] returned. Other definitions may have been in force there.
     pub state: &'a Bytes,

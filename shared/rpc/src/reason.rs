@@ -113,6 +113,9 @@ reasons! {
     /// The customers cannot become one.
     MergeRefused = "MERGE_REFUSED", FailedPrecondition,
         "Merge fewer customers, or raise the limit of the namespace that stands in the way.";
+    /// The customer has spoken about as many purposes and channels as are kept.
+    ConsentLimit = "CONSENT_LIMIT", FailedPrecondition,
+        "Use a purpose and channel that GetConsent lists, or an empty channel, which stands for all; withdrawals are always taken.";
     /// A store does not answer.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable,
         "Send the same request again after the delay; if it lasts, check the database and the hot store.";

@@ -4,6 +4,7 @@ mod step;
 
 use messages::journey::v1::{self as api, Reentry};
 
+use super::reads::trigger_reads;
 use super::{Entry, Journey, Subscription, TriggerKind, graph, trigger};
 use decision::Mistakes;
 use decision::Names;
@@ -55,6 +56,7 @@ pub(crate) fn compile(
         name: journey.name.as_str().into(),
         version,
         entry,
+        trigger_reads: trigger_reads(&steps),
         steps,
         goals,
         exits,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kernel::Reason;
+use kernel::{Properties, Reason};
 use messages::journey::v1::RunOutcome;
 
 use crate::codec;
@@ -40,16 +40,8 @@ impl Pass<'_> {
         self.changed = true;
         self.fold_traits(&other);
         self.fold_segments(&other);
-        for ending in other.endings {
-            let own = self
-                .state
-                .endings
-                .iter()
-                .find(|own| own.journey == ending.journey && own.key == ending.key);
-            if own.is_none_or(|own| own.end_time < ending.end_time) {
-                self.remember_ending(ending);
-            }
-        }
+        Arc::make_mut(&mut self.state.endings).take(&other.endings);
+        self.shrink_endings();
         self.state.run_count += other.run_count;
         self.state.ended.extend(other.ended);
         self.state
@@ -86,19 +78,22 @@ impl Pass<'_> {
                 self.state.segments.insert(place, segment.clone());
             }
         }
+        self.fit_segments();
     }
 
     /// What the survivor knows stands, until segmentation tells the whole; what it does not know is taken over.
     fn fold_traits(&mut self, other: &State) {
-        let traits = Arc::make_mut(&mut self.state.traits);
+        let mut traits = Properties::clone(&self.state.traits);
         for (name, value) in other.traits.iter() {
-            if traits.value(name).is_none() && traits.len() < kernel::limits::TRAITS_PER_PROFILE {
+            if traits.value(name).is_none() {
                 traits.set(name, value.clone());
             }
         }
+        self.state.traits = Arc::new(self.fitting_traits(traits));
     }
 
-    /// The survivor's own run of a journey and key continues; without one, the other's does.
+    /// The survivor's own run of a journey and key continues; without one, the other's does. Of more runs than one may
+    /// have, those that started first go on, as if they had been one customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
         if self.state.run_place(&run.journey, &run.key).is_some() {
@@ -107,6 +102,12 @@ impl Pass<'_> {
             self.state.runs.push(run);
             self.state.runs.sort_by_key(|run| run.start_time);
         }
+        while self.state.runs.len() > limits::RUNS_ACTIVE {
+            let Some(run) = self.state.runs.pop() else {
+                return;
+            };
+            self.end(run, Reason::RunLimit, RunOutcome::Neutral, Name::from(""));
+        }
     }
 
     /// The newer position stands.
@@ -114,22 +115,30 @@ impl Pass<'_> {
         let map = Arc::clone(&position.map);
         self.count_stage(&map, StageCount::In(&position.stage), 1);
         self.count_stage(&map, StageCount::Present(&position.stage), 1);
-        let Some(place) = self.position_place(&map) else {
-            self.state.positions.push(position);
-            return;
-        };
-        let own = &mut self.state.positions[place];
-        let left = if position.enter_time > own.enter_time {
-            std::mem::replace(own, position)
-        } else {
-            position
+        let left = match self.position_place(&map) {
+            None if self.state.positions.len() < limits::POSITIONS => {
+                self.state.positions.push(position);
+                return;
+            }
+            None => {
+                self.refuse_position(&map);
+                position
+            }
+            Some(place) => {
+                let own = &mut self.state.positions[place];
+                if position.enter_time > own.enter_time {
+                    std::mem::replace(own, position)
+                } else {
+                    position
+                }
+            }
         };
         self.count_stage(&map, StageCount::Out(&left.stage), 1);
         self.count_stage(&map, StageCount::Present(&left.stage), -1);
     }
 
     /// Everything that happened to either happened to the customer; the path began when the first of them began it.
-    fn fold_progress(&mut self, other: Progress) {
+    fn fold_progress(&mut self, mut other: Progress) {
         let path = self.definitions.paths.get(&other.path);
         if path.is_none_or(|path| path.version < other.version) {
             self.effects.lack_definition();
@@ -137,6 +146,9 @@ impl Pass<'_> {
         let Some(path) = path else {
             return;
         };
+        // What the path does not name any more has no share of the room.
+        let passages = &mut other.passages;
+        passages.retain(|own| path.place(&own.milestone).is_some());
         let first = &path.milestones[0].name;
         if !other.passages.iter().any(|own| own.milestone == *first) {
             return;
@@ -145,6 +157,8 @@ impl Pass<'_> {
             let own = &mut self.state.progress[place];
             own.passages = union(&own.passages, &other.passages);
             place
+        } else if !self.has_room_for_path(path) {
+            return self.refuse_path(&path.name);
         } else {
             self.count_path(&path.name, PathCount::Started, 1);
             self.state.progress.push(Progress {
@@ -174,7 +188,7 @@ fn union(own: &[Passage], other: &[Passage]) -> Vec<Passage> {
         let known = kept
             .iter()
             .filter(|kept| kept.milestone == passage.milestone);
-        if known.count() < 2 {
+        if known.count() < limits::PASSAGES_PER_MILESTONE {
             kept.push(passage);
         }
     }

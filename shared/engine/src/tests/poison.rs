@@ -1,28 +1,14 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
 use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
-use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
-use prost::Message;
 
-use super::driver::{Bench, event, key, settle, slot, stream};
+use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
 use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};
 use decision::Core;
 
 async fn reasons(bench: &Bench) -> Vec<String> {
-    let entries = bench
-        .hot
-        .quarantined(slot(0), None, 100)
-        .await
-        .expect("a list");
-    entries
-        .into_iter()
-        .map(|entry| {
-            QuarantinedRecord::decode(entry.payload)
-                .expect("a record")
-                .reason
-        })
-        .collect()
+    quarantined(bench.hot.as_ref(), slot(0)).await
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The definitions that activation owns, compiled for its core.
 
+use std::sync::Arc;
+
 use activation_core::{Definitions, Kind, Mistake};
 use definitions::{Catalog, Flaw, References, Versioned, key_of};
 use proto::definition::v1::definition::Kind as Defined;
@@ -22,8 +24,9 @@ impl Catalog for ActivationCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         _references: &References,
+        _last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
         let kinds = || all.iter().filter_map(|stored| stored.value.kind.as_ref());
         let channels = kinds().filter_map(|kind| match kind {
@@ -47,7 +50,7 @@ impl Catalog for ActivationCatalog {
     }
 }
 
-fn flaw(all: &[Versioned<Definition>], mistake: &Mistake) -> Flaw {
+fn flaw(all: &[Arc<Versioned<Definition>>], mistake: &Mistake) -> Flaw {
     let kind = match mistake.kind {
         Kind::Channel => DefinitionKind::Channel,
         Kind::Template => DefinitionKind::Template,

@@ -72,7 +72,26 @@ impl Definitions {
         templates: impl IntoIterator<Item = &'a api::Template>,
         policies: impl IntoIterator<Item = &'a api::Policy>,
     ) -> Result<Self, Vec<Mistake>> {
-        let mut all = Self::empty();
+        Self::empty().compile_next(channels, templates, policies)
+    }
+
+    /// Compiles the set that follows this one, as [`compile`](Self::compile) does.
+    ///
+    /// Templates of this set are taken over, so that the cost follows what changed.
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile).
+    pub fn compile_next<'a>(
+        &self,
+        channels: impl IntoIterator<Item = &'a api::Channel>,
+        templates: impl IntoIterator<Item = &'a api::Template>,
+        policies: impl IntoIterator<Item = &'a api::Policy>,
+    ) -> Result<Self, Vec<Mistake>> {
+        let templates: Vec<&api::Template> = templates.into_iter().collect();
+        let mut all = Self {
+            templates: self.templates.retained(&templates),
+            ..Self::empty()
+        };
         let mut mistakes = Vec::new();
         for channel in channels {
             match channel::compile(channel) {
@@ -88,6 +107,9 @@ impl Definitions {
             }
         }
         for template in templates {
+            if all.templates.has_texts_of(template) {
+                continue;
+            }
             if let Err(found) = all.templates.add(template) {
                 mistakes.extend(found.into_iter().map(|(part, mistake)| Mistake {
                     kind: Kind::Template,
@@ -169,5 +191,25 @@ mod tests {
             ]
         );
         assert!(mistakes[2].message.starts_with("line 2: `macro`"));
+    }
+
+    #[test]
+    fn the_set_that_follows_is_the_one_that_is_compiled_from_scratch() {
+        let template = |name: &str, body: &str| api::Template {
+            name: name.to_owned(),
+            subject: "Hello".to_owned(),
+            body: body.to_owned(),
+        };
+        let first = [template("a", "A"), template("b", "B")];
+        let last = Definitions::compile([], &first, []).expect("valid");
+        let second = [template("a", "A"), template("c", "C")];
+        let next = last.compile_next([], &second, []).expect("valid");
+        let has = |name| next.templates().contains(name);
+        assert_eq!((has("a"), has("b"), has("c")), (true, false, true));
+        let third = [template("a", "{{ a"), template("c", "{% macro m() %}")];
+        assert_eq!(
+            next.compile_next([], &third, []).expect_err("mistakes"),
+            Definitions::compile([], &third, []).expect_err("mistakes")
+        );
     }
 }

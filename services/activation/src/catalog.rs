@@ -26,7 +26,7 @@ impl Catalog for ActivationCatalog {
         &self,
         all: &[Arc<Versioned<Definition>>],
         _references: &References,
-        _last: Option<&Definitions>,
+        last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
         let kinds = || all.iter().filter_map(|stored| stored.value.kind.as_ref());
         let channels = kinds().filter_map(|kind| match kind {
@@ -41,7 +41,11 @@ impl Catalog for ActivationCatalog {
             Defined::Policy(policy) => Some(policy),
             _ => None,
         });
-        Definitions::compile(channels, templates, policies).map_err(|mistakes| {
+        let compiled = match last {
+            Some(last) => last.compile_next(channels, templates, policies),
+            None => Definitions::compile(channels, templates, policies),
+        };
+        compiled.map_err(|mistakes| {
             mistakes
                 .into_iter()
                 .map(|mistake| flaw(all, &mistake))

@@ -16,12 +16,12 @@ use crate::{DefinitionKey, Versioned, limits};
 pub(crate) struct StoredSet {
     /// The number of changes that led to it.
     pub(crate) revision: i64,
-    /// Sorted by kind and name, newest version first. Superseded versions are there where the catalog
-    /// wants them, none without the version in force before it.
+    /// Sorted by kind and name, newest version first. Superseded versions are there where the
+    /// catalog wants them, none without the version in force before it.
     pub(crate) all: Vec<Arc<Versioned<Definition>>>,
     /// The versions that went lately, in the same order, where the catalog wants them.
     pub(crate) gone: Vec<Gone>,
-    /// What is kept of versions that are not in force.
+    /// The versions beside those in force that it keeps.
     kept: Kept,
 }
 
@@ -36,9 +36,9 @@ pub(crate) struct Gone {
 /// The versions that a set keeps beside those in force.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// Whether superseded versions follow the one in force.
+    /// Superseded versions follow the one in force.
     pub(crate) older_versions: bool,
-    /// How long deleted and superseded versions are kept behind all others; absent for not at all.
+    /// For so long deleted and superseded versions stay behind all others; absent for not at all.
     pub(crate) gone_for: Option<Duration>,
 }
 

@@ -1,7 +1,7 @@
 //! Measures changes of 500 segments, where there are 500 and where there are 10,000.
 //!
-//! All services run on embedded stores, in a process of their own. The ceiling inserts the same rows
-//! into a table of as many, in one statement.
+//! All services run on embedded stores, in a process of their own. The ceiling inserts the same
+//! rows into a table of as many, in one statement.
 
 use std::time::Instant;
 

@@ -16,8 +16,8 @@ use proto::segmentation::v1::Segment;
 use rpc::Failure;
 use storage::Database;
 
-/// Takes over texts that the last set compiled. A text `needs X` is a flaw where nothing is named X,
-/// and `bad` is one anywhere.
+/// Takes over texts that the last set compiled. A text `needs X` is a flaw where nothing is named
+/// X, and `bad` is one anywhere.
 struct Texts {
     sees: Sees,
     /// The texts that were compiled, over all sets.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use decision::{Mistake, Mistakes, Names, Source};
+use messages::activation::v1 as api;
 use messages::definition::v1::definition::Kind;
 
 use crate::channel::{self, Channel};
@@ -31,11 +32,37 @@ impl Definitions {
     ///
     /// # Errors
     /// Every [`Mistake`] of every definition, in their order.
-    pub fn compile(sources: &[Source<'_>], _names: &Names) -> Result<Self, Vec<Mistake>> {
-        let mut all = Self::empty();
+    pub fn compile(sources: &[Source<'_>], names: &Names) -> Result<Self, Vec<Mistake>> {
+        Self::empty().compile_next(sources, names)
+    }
+
+    /// Compiles the set that follows this one, as [`compile`](Self::compile) does.
+    ///
+    /// Templates of this set are taken over, so that the cost follows what changed.
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile).
+    pub fn compile_next(
+        &self,
+        sources: &[Source<'_>],
+        _names: &Names,
+    ) -> Result<Self, Vec<Mistake>> {
+        let current = || {
+            let places = sources.iter().enumerate();
+            places.filter(|(_, source)| source.is_current)
+        };
+        let templates: Vec<&api::Template> = current()
+            .filter_map(|(_, source)| match source.kind {
+                Kind::Template(template) => Some(template),
+                _ => None,
+            })
+            .collect();
+        let mut all = Self {
+            templates: self.templates.retained(&templates),
+            ..Self::empty()
+        };
         let mut found = Vec::new();
-        let current = sources.iter().enumerate();
-        for (place, source) in current.filter(|(_, source)| source.is_current) {
+        for (place, source) in current() {
             let mut mistakes = Mistakes::new(place);
             all.add(source.kind, &mut mistakes);
             found.extend(mistakes.into_vec());
@@ -58,6 +85,7 @@ impl Definitions {
                     .into_iter()
                     .for_each(|(path, message)| mistakes.add(path, message)),
             },
+            Kind::Template(template) if self.templates.has_texts_of(template) => {}
             Kind::Template(template) => {
                 if let Err(found) = self.templates.add(template) {
                     found.into_iter().for_each(|(part, mistake)| {
@@ -93,8 +121,6 @@ impl Definitions {
 
 #[cfg(test)]
 mod tests {
-    use messages::activation::v1 as api;
-
     use super::*;
 
     #[test]
@@ -130,5 +156,25 @@ mod tests {
             ]
         );
         assert!(mistakes[2].message.starts_with("line 2: `macro`"));
+    }
+
+    #[test]
+    fn the_set_that_follows_is_the_one_that_is_compiled_from_scratch() {
+        let template = |name: &str, body: &str| api::Template {
+            name: name.to_owned(),
+            subject: "Hello".to_owned(),
+            body: body.to_owned(),
+        };
+        let first = [template("a", "A"), template("b", "B")];
+        let last = Definitions::compile([], &first, []).expect("valid");
+        let second = [template("a", "A"), template("c", "C")];
+        let next = last.compile_next([], &second, []).expect("valid");
+        let has = |name| next.templates().contains(name);
+        assert_eq!((has("a"), has("b"), has("c")), (true, false, true));
+        let third = [template("a", "{{ a"), template("c", "{% macro m() %}")];
+        assert_eq!(
+            next.compile_next([], &third, []).expect_err("mistakes"),
+            Definitions::compile([], &third, []).expect_err("mistakes")
+        );
     }
 }

@@ -132,11 +132,8 @@ impl Templates {
             return Err(mistakes);
         }
         let mut reads = Reads::default();
-        for (part, text) in [
-            (Part::Subject, &template.subject),
-            (Part::Body, &template.body),
-        ] {
-            reads.add(&self.environment, &key(&template.name, part), text);
+        for (key, text) in texts(template) {
+            reads.add(&self.environment, &key, text);
         }
         self.reads.insert(template.name.as_str().into(), reads);
         Ok(())
@@ -145,6 +142,32 @@ impl Templates {
     /// Returns the reads of a template; absent where there is none of this name.
     pub(crate) fn reads(&self, name: &str) -> Option<&Reads> {
         self.reads.get(name)
+    }
+
+    /// Returns those of its templates that are among others with the same texts: they need not be
+    /// compiled again.
+    pub(crate) fn retained(&self, others: &[&api::Template]) -> Self {
+        let mut environment = self.environment.clone();
+        let texts: HashMap<String, &str> = others.iter().flat_map(|it| texts(it)).collect();
+        for (name, template) in self.environment.templates() {
+            if texts.get(name).copied() != Some(template.source()) {
+                environment.remove_template(name);
+            }
+        }
+        let same = others.iter().filter(|it| self.has_texts_of(it));
+        let reads = same
+            .filter_map(|it| self.reads.get_key_value(it.name.as_str()))
+            .map(|(name, reads)| (name.clone(), reads.clone()))
+            .collect();
+        Self { environment, reads }
+    }
+
+    /// Returns whether it has a template with these texts.
+    pub(crate) fn has_texts_of(&self, template: &api::Template) -> bool {
+        texts(template).into_iter().all(|(key, text)| {
+            let known = self.environment.get_template(&key);
+            known.is_ok_and(|known| known.source() == text)
+        })
     }
 
     /// Whether there is a template of this name.
@@ -233,6 +256,14 @@ pub enum PreviewError {
     /// It could not be rendered for these values.
     #[error(transparent)]
     Render(RenderError),
+}
+
+/// Returns the texts of a template, each with the key of its part.
+fn texts(template: &api::Template) -> [(String, &str); 2] {
+    [
+        (key(&template.name, Part::Subject), &template.subject),
+        (key(&template.name, Part::Body), &template.body),
+    ]
 }
 
 fn key(name: &str, part: Part) -> String {

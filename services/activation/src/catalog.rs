@@ -1,5 +1,7 @@
 //! The definitions that activation owns, compiled for its core.
 
+use std::sync::Arc;
+
 use activation_core::Definitions;
 use definitions::{Catalog, Flaw, References, Versioned};
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -21,9 +23,14 @@ impl Catalog for ActivationCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         references: &References,
+        last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
-        definitions::compile(all, references, Definitions::compile)
+        let none = Definitions::empty();
+        let last = last.unwrap_or(&none);
+        definitions::compile(all, references, |sources, names| {
+            last.compile_next(sources, names)
+        })
     }
 }

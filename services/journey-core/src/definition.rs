@@ -17,7 +17,7 @@ mod trigger;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use expr::Condition;
+use expr::{Condition, Conditions};
 use kernel::Duration;
 use messages::journey::v1::{Reentry, RunOutcome};
 
@@ -37,6 +37,8 @@ pub struct Definitions {
     pub(crate) entered: HashMap<Name, Readers>,
     pub(crate) left: HashMap<Name, Readers>,
     pub(crate) reads: CustomerReads,
+    /// The conditions of all of them, for the next set to take over.
+    pub(crate) conditions: Conditions,
 }
 
 /// What reads one event, or one change of one segment: the cost of a fact grows with this, not with what exists.
@@ -57,7 +59,7 @@ pub(crate) struct Versions {
 #[derive(Debug)]
 pub(crate) struct Trigger {
     pub(crate) kind: TriggerKind,
-    pub(crate) condition: Option<Condition>,
+    pub(crate) condition: Option<Arc<Condition>>,
 }
 
 /// What a trigger listens to.
@@ -162,7 +164,7 @@ pub(crate) enum StepKind {
         on_timeout: Target,
     },
     Branch {
-        arms: Vec<(Condition, Target)>,
+        arms: Vec<(Arc<Condition>, Target)>,
         otherwise: Target,
     },
     Split {

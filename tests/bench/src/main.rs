@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p bench -- NAME [--json]`. Machines differ and are noisy: compare ratios.
 
+mod apply;
 mod bare;
 mod commit;
 mod compare;
@@ -66,6 +67,8 @@ enum Name {
     },
     /// What an event costs that many segments read
     Segments,
+    /// Milliseconds to apply 500 segments into few and many
+    Apply,
     /// Memory, processor time and lateness of timers
     Timers {
         /// Timers that wait at once
@@ -124,6 +127,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Segments {
         measured.push(segments::measure()?);
+    }
+    if is_all || *name == Name::Apply {
+        measured.push(Box::pin(apply::measure()).await?);
     }
     match name {
         Name::History { events, customers } => {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use expr::Conditions;
+
 use super::{CustomerReads, Definitions, HappyPath, Journey, JourneyMap, Readers, TriggerKind};
 
 impl Definitions {
@@ -16,6 +18,7 @@ impl Definitions {
             entered: HashMap::new(),
             left: HashMap::new(),
             reads: CustomerReads::default(),
+            conditions: Conditions::default(),
         }
     }
 

@@ -81,5 +81,5 @@ fn conditions(steps: &[Step]) -> impl Iterator<Item = &Condition> {
         StepKind::Branch { arms, .. } => Some(arms),
         _ => None,
     });
-    arms.flatten().map(|(condition, _)| condition)
+    arms.flatten().map(|(condition, _)| condition.as_ref())
 }

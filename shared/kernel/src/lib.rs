@@ -3,6 +3,7 @@
 //!
 //! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service only.
 
+mod counter;
 mod duration;
 mod id;
 pub mod limits;
@@ -13,6 +14,7 @@ mod stream_name;
 mod timestamp;
 mod value;
 
+pub use counter::CounterKey;
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
 pub use owner::Owner;

@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hot::marks::Marks;
 use hot::memory::{Hook, MemoryOptions, Snapshot};
 use hot::{
-    HotError, HotStore, MemoryStore, Owner, QuarantineSize, Quarantined, Slot, StateKey, Stored,
-    StreamId, StreamName,
+    CounterKey, HotError, HotStore, MemoryStore, Owner, QuarantineSize, Quarantined, Slot,
+    StateKey, Stored, StreamId, StreamName,
 };
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
@@ -281,13 +282,9 @@ impl World {
         let mut seen = BTreeMap::new();
         for slot in slots() {
             let states = self.hot.states(slot);
-            let counters = self
-                .hot
-                .counters(slot)
-                .await
-                .map_err(|error| error.to_string())?;
-            let total = counters.iter().find(|(name, _)| **name == *"total");
-            let total = total.map_or(0, |(_, total)| *total);
+            let counters = self.hot.counters(slot, &["all"]).await;
+            let counters = counters.map_err(|error| error.to_string())?;
+            let total = counters.first().map_or(0, |(_, total)| *total);
             if total != i64::try_from(states.len()).expect("few") {
                 return Err(format!("{slot:?} counted {total} of {}", states.len()));
             }
@@ -352,8 +349,9 @@ impl World {
                 (key, stored)
             };
             let states = self.hot.states(slot).into_iter().map(strip).collect();
-            let mut counters = self.hot.counters(slot).await.map_err(failed)?;
-            counters.sort();
+            let groups = self.hot.counter_groups(slot).await.map_err(failed)?;
+            let groups: Vec<&str> = groups.iter().map(|group| &**group).collect();
+            let counters = self.hot.counters(slot, &groups).await.map_err(failed)?;
             let aside = self.hot.quarantined(slot, None, 10_000);
             let aside = aside.await.map_err(failed)?;
             let size = self.hot.quarantine_size(slot).await.map_err(failed)?;
@@ -361,11 +359,14 @@ impl World {
                 return Err(format!("{slot:?} counts {size:?} of {aside:?}"));
             }
             let head = self.hot.head(slot).await.map_err(failed)?;
+            let groups = groups.into_iter().map(Box::from).collect();
             everything.push(Everything {
                 slot,
                 seq: head.commit_seq,
                 states,
+                groups,
                 counters,
+                marks: head.marks,
                 aside,
             });
         }
@@ -398,7 +399,9 @@ struct Everything {
     slot: Slot,
     seq: u64,
     states: Vec<(StateKey, Stored)>,
-    counters: Vec<(Box<str>, i64)>,
+    groups: Vec<Box<str>>,
+    counters: Vec<(CounterKey, i64)>,
+    marks: BTreeMap<StreamName, Marks>,
     aside: Vec<Quarantined>,
 }
 

@@ -89,10 +89,7 @@ impl Bench {
             partition: Self::partition(customer),
         };
         let head = self.hot.open(slot, 1).await.expect("opened");
-        let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
-        for (name, change) in effects.counts {
-            *counters.entry(name.clone()).or_default() += change;
-        }
+        let counters = effects.counts.into_iter();
         let commit = Commit {
             epoch: 1,
             seq: head.commit_seq + 1,
@@ -103,7 +100,9 @@ impl Bench {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: counters.into_iter().collect(),
+            counters: counters
+                .map(|(name, change)| (engine::counters::key_of(&name), change))
+                .collect(),
             ..Commit::default()
         };
         self.hot.commit(slot, &commit).await.expect("committed");

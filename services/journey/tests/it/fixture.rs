@@ -120,21 +120,19 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
                 .or_default() += change;
         }
     }
-    let mut seqs: BTreeMap<u16, (u64, BTreeMap<Box<str>, i64>)> = BTreeMap::new();
+    let mut seqs: BTreeMap<u16, u64> = BTreeMap::new();
     for (who, state) in states {
         let partition = PartitionCount::DEFAULT.partition_of(who.fragment());
         let slot = Slot {
             owner: Owner::Journey,
             partition,
         };
-        let (seq, sums) = seqs.entry(partition.number()).or_default();
+        let seq = seqs.entry(partition.number()).or_default();
         if *seq == 0 {
             store.open(slot, 1).await.expect("a new partition");
         }
         *seq += 1;
-        for (name, change) in counters.remove(&who).unwrap_or_default() {
-            *sums.entry(name).or_default() += change;
-        }
+        let counters = counters.remove(&who).unwrap_or_default().into_iter();
         let commit = Commit {
             epoch: 1,
             seq: *seq,
@@ -145,7 +143,9 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: sums.clone().into_iter().collect(),
+            counters: counters
+                .map(|(name, change)| (engine::counters::key_of(&name), change))
+                .collect(),
             ..Commit::default()
         };
         store

@@ -96,7 +96,11 @@ async fn keep(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
             timer: Timer::NONE,
             adds_entry: false,
         }],
-        counters: effects.counts.to_vec(),
+        counters: effects
+            .counts
+            .iter()
+            .map(|(name, change)| (engine::counters::key_of(name), *change))
+            .collect(),
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");

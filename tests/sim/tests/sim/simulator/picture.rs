@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use activation_core::ActivationCore;
 use bytes::Bytes;
 use decision::Core;
-use hot::{HotStore, Owner, Slot, StateKey, Stored};
+use hot::{Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 

@@ -127,16 +127,24 @@ impl SegmentationRpc {
             limits::PAGE_SIZE,
         )?;
         let after = String::from_utf8_lossy(page.after().unwrap_or_default()).into_owned();
-        let sizes = counters::totals(self.hot.as_ref(), Owner::Segmentation, "segment.").await;
-        let sizes = sizes.map_err(Failure::store_unavailable)?;
         let definitions = self.definitions();
         let segments = definitions.segments();
         let from = (Bound::Excluded(after.as_str()), Bound::Unbounded);
-        let items: Vec<api::SegmentSummary> = segments
+        let listed: Vec<_> = segments
             .range::<str, _>(from)
             .take(page.size() + 1)
-            .map(|(name, (version, expression))| {
-                let size = sizes.get(format!("segment.{name}.members").as_str());
+            .map(|(name, segment)| {
+                let counter = counters::key_of(&format!("segment.{name}.members"));
+                (name, segment, counter)
+            })
+            .collect();
+        let groups: Vec<&str> = listed.iter().map(|(_, _, it)| &*it.group).collect();
+        let sizes = counters::totals_of(self.hot.as_ref(), Owner::Segmentation, &groups).await;
+        let sizes = sizes.map_err(Failure::store_unavailable)?;
+        let items: Vec<api::SegmentSummary> = listed
+            .into_iter()
+            .map(|(name, (version, expression), counter)| {
+                let size = sizes.get(&counter);
                 api::SegmentSummary {
                     name: (*name).to_owned(),
                     version: *version,

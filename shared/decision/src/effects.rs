@@ -17,6 +17,8 @@ pub struct Effects {
     pub forwards: Vec<Forward>,
     /// Changes of the partition's counters, by name.
     pub counts: Vec<(Box<str>, i64)>,
+    /// Groups of counters to drop.
+    pub dropped_groups: Vec<Box<str>>,
     /// Records for the service's dispatcher, after the commit.
     pub dispatches: Vec<Record>,
     /// Says that the step went as it did because something is not defined.
@@ -44,6 +46,12 @@ impl Effects {
         self.counts.push((name.into(), change));
     }
 
+    /// Drops a group of counters of the partition, once the step has counted: what it counted is
+    /// for a definition that is gone.
+    pub fn drop_counters(&mut self, group: impl Into<Box<str>>) {
+        self.dropped_groups.push(group.into());
+    }
+
     /// Hands a record to the service's dispatcher after the commit. Lost in a crash: the state must
     /// hold a timer that asks again.
     pub fn dispatch(&mut self, record: Record) {
@@ -63,6 +71,7 @@ impl Effects {
         self.to_streams.clear();
         self.forwards.clear();
         self.counts.clear();
+        self.dropped_groups.clear();
         self.dispatches.clear();
         self.lacks_definition = false;
     }
@@ -73,6 +82,7 @@ impl Effects {
             && self.to_streams.is_empty()
             && self.forwards.is_empty()
             && self.counts.is_empty()
+            && self.dropped_groups.is_empty()
             && self.dispatches.is_empty()
     }
 }

@@ -45,7 +45,6 @@ pub(crate) struct Worker<C: Core> {
     /// Counts the batches that were tried under this lease, so that each has a name of its own.
     attempts: u64,
     watermark: Timestamp,
-    counters: HashMap<Box<str>, i64>,
     lanes: Vec<Lane>,
     outputs: Vec<OutputGauge>,
     cache: StateCache<C::State>,
@@ -127,7 +126,6 @@ impl<C: Core> Worker<C> {
             commit_seq: 0,
             attempts: 0,
             watermark: Timestamp::MIN,
-            counters: HashMap::new(),
             lanes: Vec::new(),
             outputs: Vec::new(),
             cache: StateCache::new(cache_bytes),
@@ -177,7 +175,6 @@ impl<C: Core> Worker<C> {
             .collect();
         self.commit_seq = head.commit_seq;
         self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
-        self.counters = head.counters.into_iter().collect();
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.watermark);
         self.no_timer_before = None;
@@ -320,9 +317,6 @@ impl<C: Core> Worker<C> {
         self.commit_seq = commit.seq;
         for (lane, place) in pending.places {
             self.lanes[lane].settle(place);
-        }
-        for (name, value) in commit.counters {
-            self.counters.insert(name, value);
         }
         self.watermark = commit.watermark.unwrap_or(self.watermark);
         self.no_timer_before = pending.no_timer_before;

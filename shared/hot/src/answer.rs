@@ -1,8 +1,11 @@
 //! What a store answers to those who read it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kernel::Timestamp;
 
+use crate::marks::Marks;
 use crate::{Cursor, Origin, OutboxMessage, StateKey, StreamId, StreamName, Timer};
 
 /// What a partition has seen, as its new owner finds it.
@@ -16,10 +19,17 @@ pub struct Head {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The worker's watermark, as its last commit left it.
     pub watermark: Option<Timestamp>,
-    /// The counters, as the last commit that touched each left it, by name.
-    pub counters: Vec<(Box<str>, i64)>,
+    /// What is consumed of every stream of which a commit has said so.
+    pub marks: BTreeMap<StreamName, Marks>,
     /// The number of the last outbox message that was forwarded: the highest that [`crate::HotStore::trim_outbox`] removed.
     pub forwarded_seq: u64,
+}
+
+impl Head {
+    /// What is consumed of a stream.
+    pub fn marks(&self, stream: StreamName) -> Marks {
+        self.marks.get(&stream).cloned().unwrap_or_default()
+    }
 }
 
 /// A state as it is stored.

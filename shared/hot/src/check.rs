@@ -91,12 +91,36 @@ pub(crate) fn commit(count: PartitionCount, commit: &Commit) -> Result<(), HotEr
         bytes += message.payload.len();
     }
     bytes += commit.outputs.iter().map(|(_, it)| it.len()).sum::<usize>();
-    bytes += commit
-        .counters
-        .iter()
-        .map(|(name, _)| name.len())
-        .sum::<usize>();
+    bytes += counters(commit)?;
     at_most("a commit", bytes, limits::COMMIT_BYTES)
+}
+
+/// Refuses changes of counters that no store could take; returns their bytes.
+fn counters(commit: &Commit) -> Result<usize, HotError> {
+    at_most(
+        "the number of dropped groups of a commit",
+        commit.dropped_groups.len(),
+        limits::DROPPED_PER_COMMIT,
+    )?;
+    let mut bytes = 0;
+    for group in &commit.dropped_groups {
+        at_most("a group of counters", group.len(), limits::COUNTER_BYTES)?;
+        bytes += group.len();
+    }
+    for (key, change) in &commit.counters {
+        at_most(
+            "a group of counters",
+            key.group.len(),
+            limits::COUNTER_BYTES,
+        )?;
+        at_most(
+            "the name of a counter",
+            key.name.len(),
+            limits::COUNTER_BYTES,
+        )?;
+        bytes += key.group.len() + key.name.len() + size_of_val(change);
+    }
+    Ok(bytes)
 }
 
 /// Refuses what no quarantine could take.

@@ -5,7 +5,8 @@ use std::ops::Deref;
 use bytes::Bytes;
 use kernel::{PartitionCount, Timestamp};
 
-use crate::{Cursor, HotError, QuarantineId, StreamId, StreamName, Timer, check};
+use crate::marks::Marks;
+use crate::{CounterKey, Cursor, HotError, QuarantineId, StreamId, StreamName, Timer, check};
 
 /// The key of a state within its slot, at most [`crate::limits::KEY_BYTES`]; a customer id for customers.
 pub type StateKey = Bytes;
@@ -25,8 +26,8 @@ pub struct StateWrite {
 
 /// Everything that one batch of records and timers changed, to take effect at once or not at all.
 ///
-/// Values are absolute, so that applying a commit twice is applying it once. A key, stream or counter occurs at most
-/// once in each list.
+/// A store applies a commit once, however often it is sent: (`seq`, `batch_id`) tells the last one. Values are absolute, but
+/// for those of counters, which are changes. A key or stream occurs at most once in each list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The epoch of the writer's lease.
@@ -43,8 +44,13 @@ pub struct Commit {
     pub outputs: Vec<(StreamName, Bytes)>,
     /// Messages to streams of other partitions, delivered by [`crate::HotStore::outbox`] and [`crate::HotStore::append`].
     pub outbox: Vec<OutboxMessage>,
-    /// Counters, as they are after this commit.
-    pub counters: Vec<(Box<str>, i64)>,
+    /// Groups of counters to remove with all that they hold, before `counters` are added. One that is not there changes
+    /// nothing. At most [`crate::limits::DROPPED_PER_COMMIT`].
+    pub dropped_groups: Vec<Box<str>>,
+    /// Changes of counters: each is added to what the counter is, which begins at 0 and stays within its range.
+    pub counters: Vec<(CounterKey, i64)>,
+    /// What is consumed of streams: writers that are not named keep their marks, and the part is as it is said here.
+    pub marks: Vec<(StreamName, Marks)>,
     /// Cursors, as they are after this commit.
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The watermark after this commit; absent to leave it.

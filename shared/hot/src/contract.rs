@@ -4,6 +4,7 @@
 //! every case into a test. Crashes of processes are not here: each store dies in its own way.
 
 mod commits;
+mod counters;
 mod gate;
 mod logs;
 mod model;
@@ -24,13 +25,16 @@ pub use self::commits::{
     a_worker_learns_whether_its_partition_is_where_it_was, an_epoch_is_never_lowered,
     everything_of_a_commit_moves_together, slots_are_apart,
 };
+pub use self::counters::{
+    a_counter_stays_within_its_range, a_group_of_counters_is_dropped_as_a_whole,
+    changes_of_counters_add_up, counters_are_read_by_group,
+    marks_move_with_the_commit_that_consumed,
+};
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
     a_partition_is_restored_from_its_journal, a_store_that_cannot_be_restored_says_so,
 };
-pub use self::logs::{
-    counters_are_absolute, hints_name_the_stream, what_was_acknowledged_is_there_after_reopening,
-};
+pub use self::logs::{hints_name_the_stream, what_was_acknowledged_is_there_after_reopening};
 pub use self::origins::{
     a_restored_stream_holds_what_it_is_given, an_append_with_an_origin_is_taken_in_sequence,
     an_origin_is_read_back_with_its_entry, every_append_in_sequence_moves_the_mark,
@@ -98,7 +102,9 @@ macro_rules! contract_tests {
             a_full_stream_takes_nothing
             a_closed_gate_holds_off_everybody
             a_commit_can_fire_an_entry_and_add_it_again
+            a_counter_stays_within_its_range
             a_gap_is_refused
+            a_group_of_counters_is_dropped_as_a_whole
             a_worker_learns_whether_its_partition_is_where_it_was
             a_worker_trims_only_where_its_partition_is_where_it_was
             a_gate_that_was_left_behind_is_taken_over
@@ -112,13 +118,15 @@ macro_rules! contract_tests {
             an_epoch_is_never_lowered
             an_origin_is_read_back_with_its_entry
             an_outbox_is_numbered_without_gaps
-            counters_are_absolute
+            changes_of_counters_add_up
+            counters_are_read_by_group
             entries_are_read_in_order_after_a_cursor
             entries_of_any_time_come_up
             every_append_in_sequence_moves_the_mark
             everything_of_a_commit_moves_together
             hints_name_the_stream
             lag_counts_what_is_left
+            marks_move_with_the_commit_that_consumed
             quarantine_is_read_in_pages
             ranges_of_a_source_are_taken_once
             released_entries_leave_the_quarantine

@@ -5,10 +5,12 @@
 
 mod append;
 mod commit;
+mod counters;
 mod disk;
 mod head;
 mod keys;
 mod load;
+mod marks;
 mod memory;
 mod read;
 
@@ -22,9 +24,9 @@ use self::disk::Disk;
 use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Head, HotError,
-    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored,
-    StreamId, StreamName, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
+    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -226,8 +228,16 @@ impl HotStore for EmbeddedStore {
         check::follows(slot, (head.epoch, head.commit_seq), (epoch, seq))
     }
 
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
-        self.inner.counters(slot)
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
+        self.inner.counters(slot, groups)
+    }
+
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.inner.counter_groups(slot)
     }
 
     async fn quarantined(

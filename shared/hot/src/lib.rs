@@ -27,7 +27,7 @@ mod stored;
 mod timer;
 
 pub use self::answer::{Due, Entry, Head, Outgoing, Stored, Wake};
-pub use kernel::{Owner, StreamName};
+pub use kernel::{CounterKey, Owner, StreamName};
 
 pub use self::append::{Append, Appended, SourceRange};
 pub use self::check::append as check_append;

@@ -23,6 +23,12 @@ pub const QUARANTINE_BYTES: u64 = 16 * 1024 * 1024;
 pub const STATE_BYTES: usize = 512 * 1024;
 /// Bytes of a state key.
 pub const KEY_BYTES: usize = 64;
+/// Bytes of the name of a counter, and of that of its group: longer than any name that people choose.
+pub const COUNTER_BYTES: usize = 1_024;
+/// Groups of counters that one commit removes: each may be some thousand counters to take apart.
+pub const DROPPED_PER_COMMIT: usize = 64;
+/// Groups of counters that are read from a server in one round trip.
+pub const GROUPS_PER_READ: usize = 256;
 /// Bytes of the name of a source.
 pub const SOURCE_BYTES: usize = 128;
 /// Sources remembered by one stream; the one used longest ago is forgotten first. Twice as many as there can be

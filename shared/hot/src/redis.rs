@@ -6,6 +6,7 @@
 mod address;
 mod calls;
 mod confirm;
+mod counters;
 mod head;
 mod index;
 mod keys;
@@ -46,10 +47,10 @@ use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, WakeReceiver,
-    check, stored,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
+    HotError, HotStore, Origin, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined,
+    Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore,
+    WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -290,11 +291,16 @@ impl HotStore for RedisStore {
         self.call_at(at, &call).await
     }
 
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
-        check::partition(self.count, slot.partition)?;
-        let mut all = cmd("HGETALL");
-        all.arg(self.keys.counters(slot));
-        head::read_counters(self.ask(slot.partition, &all).await?)
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
+        self.read_counters(slot, groups).await
+    }
+
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.read_groups(slot).await
     }
 
     async fn quarantined(

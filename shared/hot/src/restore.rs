@@ -1,9 +1,12 @@
 //! What a partition is restored from, after the store has lost some or all of it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kernel::Timestamp;
 
-use crate::{Origin, OutboxMessage, Quarantined, StateWrite};
+use crate::marks::Marks;
+use crate::{CounterKey, Origin, OutboxMessage, Quarantined, StateWrite, StreamName};
 
 /// Names one attempt to restore a partition: a random number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +18,7 @@ pub struct StateRestore {
     /// States with their timers; every timer that is due is given an entry at its due time, whatever `adds_entry` says.
     pub states: Vec<StateWrite>,
     /// Counters, as they are.
-    pub counters: Vec<(Box<str>, i64)>,
+    pub counters: Vec<(CounterKey, i64)>,
     /// The quarantine, oldest first.
     pub quarantine: Vec<Quarantined>,
     /// What the slot has seen: the last part has it.
@@ -31,6 +34,8 @@ pub struct RestoredHead {
     pub batch_id: u64,
     /// The watermark.
     pub watermark: Option<Timestamp>,
+    /// What is consumed of streams.
+    pub marks: BTreeMap<StreamName, Marks>,
     /// The number of the last message of the outbox.
     pub outbox_seq: u64,
     /// The number of the last message that was forwarded.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
-    StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, check,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
+    HotError, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, check,
 };
 
 /// The hot store.
@@ -132,8 +132,15 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         self.trim(stream, upto).await
     }
 
-    /// Returns all counters of a partition.
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError>;
+    /// Returns the counters of these groups, by group and name; a group that is not there has none.
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError>;
+
+    /// Returns the groups that have counters, by name.
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError>;
 
     /// Reads up to `max` quarantined entries after one, which need not be there any more, or from the first; oldest first.
     async fn quarantined(

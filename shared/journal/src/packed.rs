@@ -3,6 +3,7 @@
 //! They never carry decisions, only results, so that reading them back is enough. Compression is the log's business.
 
 mod commit;
+mod counters;
 mod snapshot;
 
 use std::fmt::Display;

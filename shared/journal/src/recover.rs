@@ -128,9 +128,9 @@ impl Recovery<'_> {
     async fn read_marks(&self) -> Result<BTreeMap<StreamName, Marks>, HotError> {
         let mut marks = BTreeMap::new();
         for owner in Owner::ALL {
-            let counters = self.hot.counters(self.slot(owner)).await?;
+            let head = self.hot.head(self.slot(owner)).await?;
             for name in crate::readers::inputs_of(owner) {
-                marks.insert(name, Marks::read(name, &counters));
+                marks.insert(name, head.marks(name));
             }
         }
         Ok(marks)

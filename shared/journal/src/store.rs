@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Gate, Head, HotError, HotStore,
-    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, Standing,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
+    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined,
+    SharedHotStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, Timestamp};
 use tokio::sync::Mutex;
@@ -209,8 +209,16 @@ impl HotStore for JournaledStore {
         self.shared.hot.trim_at(at, stream, upto).await
     }
 
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
-        self.shared.hot.counters(slot).await
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
+        self.shared.hot.counters(slot, groups).await
+    }
+
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.shared.hot.counter_groups(slot).await
     }
 
     async fn quarantined(

@@ -3,6 +3,7 @@
 //!
 //! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service only.
 
+mod counter;
 mod duration;
 mod id;
 pub mod limits;
@@ -16,6 +17,7 @@ mod stream_name;
 mod timestamp;
 mod value;
 
+pub use counter::CounterKey;
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
 pub use mix::{mix_bits, split_mix};

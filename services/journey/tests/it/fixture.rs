@@ -119,7 +119,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
                 .or_default() += change;
         }
     }
-    let mut seqs: BTreeMap<u16, (u64, BTreeMap<Box<str>, i64>)> = BTreeMap::new();
+    let mut seqs: BTreeMap<u16, u64> = BTreeMap::new();
     let known = states
         .into_iter()
         .map(|(who, state)| (who, Head::plain(), state));
@@ -132,14 +132,12 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             owner: Owner::Journey,
             partition,
         };
-        let (seq, sums) = seqs.entry(partition.number()).or_default();
+        let seq = seqs.entry(partition.number()).or_default();
         if *seq == 0 {
             store.open(slot, 1).await.expect("a new partition");
         }
         *seq += 1;
-        for (name, change) in counters.remove(&who).unwrap_or_default() {
-            *sums.entry(name).or_default() += change;
-        }
+        let counters = counters.remove(&who).unwrap_or_default().into_iter();
         let commit = Commit {
             epoch: 1,
             seq: *seq,
@@ -150,7 +148,9 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: sums.clone().into_iter().collect(),
+            counters: counters
+                .map(|(name, change)| (engine::counters::key_of(&name), change))
+                .collect(),
             ..Commit::default()
         };
         store

@@ -105,7 +105,10 @@ async fn keep(
             timer: Timer::NONE,
             adds_entry: false,
         }],
-        counters,
+        counters: counters
+            .into_iter()
+            .map(|(name, change)| (engine::counters::key_of(&name), change))
+            .collect(),
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");

@@ -214,6 +214,8 @@ fn take(
                 },
             );
         }
+        "count" => effects.count(argument, 1),
+        "drop" => effects.drop_counters(argument),
         "need" if number() < defined => {}
         "need" => {
             effects.lack_definition();

@@ -131,8 +131,8 @@ async fn observe(bench: &Bench, base: u16) -> Vec<String> {
             .expect("a size")
             .records;
         seen.push(format!("quarantined {offset}: {set_aside}"));
-        let mut counters = bench.hot.counters(slot).await.expect("counters");
-        counters.retain(|(name, _)| !name.starts_with("engine:"));
+        let counters = crate::counters::of_slot(bench.hot.as_ref(), slot, "").await;
+        let mut counters = counters.expect("counters");
         counters.sort();
         seen.push(format!("counters {offset}: {counters:?}"));
     }

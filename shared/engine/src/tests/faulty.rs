@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, Cursor, Due, Entry, Head, HotError, HotStore,
-    Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, StateKey,
-    Stored, StreamId, StreamName, WakeReceiver,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
+    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -104,8 +104,15 @@ impl HotStore for Faulty {
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
         self.pass(self.inner.trim(stream, upto)).await
     }
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
-        self.inner.counters(slot).await
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
+        self.inner.counters(slot, groups).await
+    }
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.inner.counter_groups(slot).await
     }
     async fn quarantined(
         &self,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hot::marks::{self, Marks};
 use hot::{
     Cursor, Gate, HotError, HotStore, MemoryStore, Origin, SharedHotStore, StreamName,
     StreamRestore, Writer,
@@ -61,8 +60,7 @@ impl Log {
     /// Makes the stream anew from the marks of its reader: first what is in effect in part, then writer by writer what is
     /// not; `repeats` entries before that come again, and so does the part.
     async fn restore(&self, memory: &MemoryStore, repeats: u64) {
-        let counters = memory.counters(slot(0)).await.expect("counters");
-        let marks = Marks::read(EVENTS, &counters);
+        let marks = memory.head(slot(0)).await.expect("a head").marks(EVENTS);
         let part = marks.part.map(|part| part.origin.expect("all have one"));
         let rest = self.entries.keys().copied().filter(|origin| {
             let seen = marks.seen.get(&origin.writer).copied().unwrap_or(0);
@@ -99,8 +97,8 @@ impl Log {
             let expected: Vec<_> = (0..*written).map(|number| number.to_string()).collect();
             assert_eq!(log, expected, "writer {writer}");
         }
-        let counters = bench.hot.counters(slot(0)).await.expect("counters");
-        let marks = Marks::read(EVENTS, &counters);
+        let head = bench.hot.head(slot(0)).await.expect("a head");
+        let marks = head.marks(EVENTS);
         assert_eq!(marks.part, None);
         for (writer, seq) in &self.last {
             let seen = marks.seen.get(&Writer::process((*writer).into()));
@@ -239,13 +237,8 @@ async fn entries_without_an_origin_cost_no_marks() {
         bench.append(0, EVENTS, records).await;
         settle(&mut worker).await;
     }
-    let counters = bench.hot.counters(slot(0)).await.expect("counters");
-    assert!(
-        counters
-            .iter()
-            .all(|(name, _)| !name.starts_with(marks::PREFIX)),
-        "{counters:?}"
-    );
+    let head = bench.hot.head(slot(0)).await.expect("a head");
+    assert!(head.marks.is_empty(), "{:?}", head.marks);
 }
 
 #[tokio::test]
@@ -256,15 +249,12 @@ async fn marks_are_no_business_of_services() {
     log.append(&bench, 1, 2_000).await;
     let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
     assert!(matches!(worker.tick().await, TickOutcome::Worked));
-    let counters = memory.counters(slot(0)).await.expect("counters");
-    let part = Marks::read(EVENTS, &counters)
-        .part
-        .expect("it was taken in part");
+    let head = memory.head(slot(0)).await.expect("a head");
+    let part = head.marks(EVENTS).part.expect("it was taken in part");
     assert_eq!((part.origin, part.index), (Some(origin(1, 1)), 1_024));
     let totals = crate::counters::totals(&memory, slot(0).owner, "").await;
     let totals = totals.expect("totals");
     assert_eq!(totals, BTreeMap::from([("seen".into(), 1_024)]));
-    let head = memory.head(slot(0)).await.expect("a head");
     let cursor = head
         .cursors
         .first()

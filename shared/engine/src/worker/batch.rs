@@ -1,10 +1,10 @@
 //! The working set of one batch: the states it touches and everything that it causes, until the commit.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use bytes::{Bytes, BytesMut};
-use hot::{StateKey, StreamId, Timer};
+use hot::{CounterKey, StateKey, StreamId, Timer};
 use kernel::Timestamp;
 use messages::stream::v1::Record;
 
@@ -71,7 +71,9 @@ pub(crate) struct Batch<C: Core> {
     index: KeyMap<usize>,
     pub(crate) packer: Packer,
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
-    pub(crate) counts: HashMap<Box<str>, i64>,
+    pub(crate) counts: HashMap<CounterKey, i64>,
+    /// Groups of counters to drop before those changes.
+    pub(crate) dropped_groups: BTreeSet<Box<str>>,
     pub(crate) dispatches: Vec<Record>,
     pub(crate) aside: Aside,
     pub(crate) effects: Effects,
@@ -97,6 +99,7 @@ impl<C: Core> Batch<C> {
             packer: Packer::default(),
             forwards: Vec::new(),
             counts: HashMap::new(),
+            dropped_groups: BTreeSet::new(),
             dispatches: Vec::new(),
             aside: Aside::default(),
             effects: Effects::default(),
@@ -118,6 +121,7 @@ impl<C: Core> Batch<C> {
         self.packer.clear();
         self.forwards.clear();
         self.counts.clear();
+        self.dropped_groups.clear();
         self.dispatches.clear();
         self.aside.clear();
         self.effects.clear();
@@ -175,6 +179,12 @@ impl<C: Core> Batch<C> {
         let work = self.works.len() - 1;
         self.index.insert(key, work);
         work
+    }
+
+    /// Drops a group of counters, with what the batch has counted in it so far.
+    pub(crate) fn drop_group(&mut self, group: Box<str>) {
+        self.counts.retain(|key, _| key.group != group);
+        self.dropped_groups.insert(group);
     }
 
     /// What the commit is going to take, as far as is known before states are encoded.

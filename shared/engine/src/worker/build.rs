@@ -3,7 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use hot::{Commit, OutboxMessage, StateWrite, Timer, marks};
+use hot::marks::Marks;
+use hot::{Commit, OutboxMessage, StateWrite, Timer};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
@@ -39,15 +40,11 @@ impl<C: Core> Worker<C> {
                 payload: payload.freeze(),
             })
             .collect();
-        for (name, change) in self.batch.counts.drain() {
-            let now = self
-                .counters
-                .get(&name)
-                .copied()
-                .unwrap_or(0)
-                .saturating_add(change);
-            commit.counters.push((name, now));
-        }
+        commit.dropped_groups = std::mem::take(&mut self.batch.dropped_groups)
+            .into_iter()
+            .collect();
+        let counts = self.batch.counts.drain();
+        commit.counters = counts.filter(|(_, change)| *change != 0).collect();
         self.batch.aside.write(&mut commit);
         if self.is_on_stream_time() && self.batch.watermark > self.watermark {
             commit.watermark = Some(self.batch.watermark);
@@ -83,18 +80,12 @@ impl<C: Core> Worker<C> {
             if after.cursor != before.cursor {
                 commit.cursors.push((name, after.cursor));
             }
-            let mut mark = |(mark, value): (Box<str>, i64)| {
-                if self.counters.get(&mark).copied().unwrap_or(0) != value {
-                    commit.counters.push((mark, value));
-                }
+            let marks = Marks {
+                seen: lane.seen_by(after.cursor),
+                part: after.part,
             };
-            if after.part != before.part {
-                marks::part_counters(name, after.part)
-                    .into_iter()
-                    .for_each(&mut mark);
-            }
-            for (writer, seq) in lane.seen_by(after.cursor) {
-                mark((marks::seen(name, writer), marks::count(seq)));
+            if !marks.seen.is_empty() || after.part != before.part {
+                commit.marks.push((name, marks));
             }
             places.push((planned.lane, after));
         }

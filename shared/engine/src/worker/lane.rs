@@ -3,7 +3,7 @@
 //! What took effect is told in two ways. The cursor is a place in this incarnation of the store. Where entries have an
 //! origin, the marks of [`hot::marks`] are the truth: what they say was consumed is passed over, wherever it stands.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
@@ -86,7 +86,7 @@ impl Lane {
             .iter()
             .find(|(name, _)| *name == stream.name)
             .map_or(Cursor::START, |(_, cursor)| *cursor);
-        let Marks { seen, part } = Marks::read(stream.name, &head.counters);
+        let Marks { seen, part } = head.marks(stream.name);
         Self {
             stream,
             bulk,
@@ -239,16 +239,10 @@ impl Lane {
     }
 
     /// Of each writer, its last entry that is wholly in effect once the cursor is at a place, as far as that is news.
-    pub(crate) fn seen_by(&self, cursor: Cursor) -> Vec<(Writer, u64)> {
-        let mut seen: Vec<(Writer, u64)> = Vec::new();
+    pub(crate) fn seen_by(&self, cursor: Cursor) -> BTreeMap<Writer, u64> {
         let passed = self.entries.iter().take_while(|read| read.cursor <= cursor);
-        for origin in passed.filter_map(|read| read.origin) {
-            match seen.iter_mut().find(|(writer, _)| *writer == origin.writer) {
-                Some((_, seq)) => *seq = origin.seq,
-                None => seen.push((origin.writer, origin.seq)),
-            }
-        }
-        seen
+        let origins = passed.filter_map(|read| read.origin);
+        origins.map(|origin| (origin.writer, origin.seq)).collect()
     }
 
     /// Takes note that everything up to a place is in effect.

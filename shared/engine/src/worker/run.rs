@@ -14,6 +14,7 @@ use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
+use crate::counters::key_of;
 use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
@@ -326,9 +327,12 @@ impl<C: Core> Worker<C> {
             batch.other_bytes += payload.len();
             batch.forwards.push((to, payload));
         }
-        for (name, change) in batch.effects.counts.drain(..) {
-            let sum = batch.counts.entry(name).or_default();
+        for (counter, change) in batch.effects.counts.drain(..) {
+            let sum = batch.counts.entry(key_of(&counter)).or_default();
             *sum = sum.saturating_add(change);
+        }
+        for group in std::mem::take(&mut batch.effects.dropped_groups) {
+            batch.drop_group(group);
         }
         for mut record in batch.effects.dispatches.drain(..) {
             inherit(&mut record);

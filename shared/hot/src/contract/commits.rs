@@ -2,13 +2,15 @@
 
 use kernel::PartitionId;
 
+use super::counters::{changes, counters};
 use super::quarantine::{entries, id};
 use super::{
     SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
 };
+use crate::marks::Marks;
 use crate::{
-    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, QuarantineSize,
-    SharedHotStore, Slot, StateWrite, StreamId, StreamName, Timer, limits,
+    Commit, Committed, CounterKey, Cursor, Due, Head, HotError, OutboxMessage, Owner,
+    QuarantineSize, SharedHotStore, Slot, StateWrite, StreamId, StreamName, Timer, Writer, limits,
 };
 
 /// A commit that changes one of everything.
@@ -23,12 +25,20 @@ fn full(seq: u64) -> Commit {
             },
             payload: text("message"),
         }],
-        counters: vec![("runs".into(), 5)],
+        counters: changes(&[("journey/j", "runs", 5), ("journey/j", "ends", -1)]),
+        marks: vec![(StreamName::Facts, marks())],
         cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
         watermark: Some(at(50)),
         quarantine: vec![text(format!("poison {seq}"))],
         released: vec![id(seq.saturating_sub(1), 0)],
         ..commit(seq)
+    }
+}
+
+fn marks() -> Marks {
+    Marks {
+        seen: [(Writer::process(3), 8)].into(),
+        part: None,
     }
 }
 
@@ -48,7 +58,7 @@ async fn seen(store: &SharedHotStore) -> impl PartialEq + std::fmt::Debug + use<
             .await
             .expect("quarantined"),
         store.quarantine_size(SLOT).await.expect("a size"),
-        store.counters(SLOT).await.expect("counters"),
+        counters(store).await,
     )
 }
 
@@ -189,11 +199,15 @@ pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
         commit_seq: 1,
         cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
         watermark: Some(at(50)),
-        counters: vec![("runs".into(), 5)],
+        marks: [(StreamName::Facts, marks())].into(),
         forwarded_seq: 0,
     };
     assert_eq!(head, expected);
     assert_eq!(store.open(SLOT, 1).await.expect("opens"), expected);
+    assert_eq!(
+        counters(&store).await,
+        ["journey/j:ends=-1", "journey/j:runs=5"]
+    );
     let a = Some("state 1".to_owned());
     assert_eq!(values(&store, &["b", "a", "a"]).await, [None, a.clone(), a]);
     let actions = stream(StreamName::Actions);
@@ -269,6 +283,22 @@ fn too_large() -> Vec<Commit> {
             released: vec![id(1, 0); limits::RELEASED_PER_COMMIT + 1],
             ..full(2)
         },
+        Commit {
+            dropped_groups: vec!["g".into(); limits::DROPPED_PER_COMMIT + 1],
+            ..full(2)
+        },
+        Commit {
+            dropped_groups: vec!["g".repeat(limits::COUNTER_BYTES + 1).into()],
+            ..full(2)
+        },
+        Commit {
+            counters: changes(&[("g", &"n".repeat(limits::COUNTER_BYTES + 1), 1)]),
+            ..full(2)
+        },
+        Commit {
+            counters: changes(&[(&"g".repeat(limits::COUNTER_BYTES + 1), "n", 1)]),
+            ..full(2)
+        },
     ]
 }
 
@@ -291,7 +321,16 @@ fn largest() -> Commit {
         released: (0..limits::RELEASED_PER_COMMIT)
             .map(|n| id(1, u32::try_from(n).expect("small")))
             .collect(),
-        counters: (0..5_000).map(|n| (format!("{n}").into(), n)).collect(),
+        counters: (0..5_000)
+            .map(|n| {
+                // Many in one group, and some in many.
+                let group = if n % 5 == 0 { n } else { -1 };
+                (CounterKey::new(group.to_string(), n.to_string()), n)
+            })
+            .collect(),
+        dropped_groups: (0..limits::DROPPED_PER_COMMIT)
+            .map(|n| format!("unknown {n}").into())
+            .collect(),
         ..full(2)
     }
 }
@@ -333,7 +372,12 @@ pub async fn a_commit_over_a_limit_changes_nothing(subject: &mut impl Subject) {
     let due = store.due(SLOT, at(i64::MAX), 20_000).await.expect("due");
     // The entry of `a` is not among the new ones.
     assert_eq!(due.timers.len(), limits::STATES_PER_COMMIT + 1);
-    assert_eq!(store.counters(SLOT).await.expect("counters").len(), 5_001);
+    let found = counters(&store).await;
+    assert_eq!(found.len(), 5_002);
+    for n in [0, 1, 4_999] {
+        let group = if n % 5 == 0 { n } else { -1 };
+        assert!(found.contains(&format!("{group}:{n}={n}")), "{n}");
+    }
 }
 
 /// Partitions and services do not see each other.

@@ -2,14 +2,17 @@
 
 use kernel::PartitionId;
 
+use super::counters::{changes, counters};
 use super::origins::written;
 use super::quarantine::{entries, id};
 use super::{
     SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
 };
+use crate::marks::{Marks, Part};
 use crate::{
-    Appended, Commit, Committed, Cursor, Gate, Head, HotError, OutboxMessage, Owner, Quarantined,
-    RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName, StreamRestore, Timer,
+    Appended, Commit, Committed, Cursor, Gate, Head, HotError, Origin, OutboxMessage, Owner,
+    Quarantined, RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName,
+    StreamRestore, Timer, Writer,
 };
 
 pub(super) const MINE: Gate = Gate(u64::MAX);
@@ -149,6 +152,23 @@ pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subjec
     assert_eq!(store.open(SLOT, 2).await.expect("opens").commit_seq, 1);
 }
 
+/// Marks of processes, and the entry of process 4 of which one record is in effect.
+fn marks(seen: &[(u32, u64)], part: Option<u64>) -> Marks {
+    let seen = seen.iter();
+    Marks {
+        seen: seen
+            .map(|(writer, seq)| (Writer::process(*writer), *seq))
+            .collect(),
+        part: part.map(|seq| Part {
+            origin: Some(Origin {
+                writer: Writer::process(4),
+                seq,
+            }),
+            index: 1,
+        }),
+    }
+}
+
 /// The commits of a journal: one of everything, timers that move, and what is taken away again.
 fn journal() -> Vec<Commit> {
     let (a1, a) = timed("a", "a1", Timer::NONE, Some(100));
@@ -164,7 +184,8 @@ fn journal() -> Vec<Commit> {
         Commit {
             states: vec![a1, b1, state("c", "c1")],
             outbox: vec![message("one"), message("two")],
-            counters: vec![("runs".into(), 1), ("exits".into(), 5)],
+            counters: changes(&[("j/1", "runs", 1), ("j/1", "exits", 5), ("j/0", "runs", 2)]),
+            marks: vec![(StreamName::Facts, marks(&[(3, 1), (4, 1)], Some(2)))],
             cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
             watermark: Some(at(50)),
             quarantine: vec![text("poison"), text("bane"), text("toxin")],
@@ -173,6 +194,7 @@ fn journal() -> Vec<Commit> {
         },
         Commit {
             states: vec![a2],
+            counters: changes(&[("j/1", "exits", -1)]),
             released: vec![id(1, 2)],
             ..commit(2)
         },
@@ -184,7 +206,9 @@ fn journal() -> Vec<Commit> {
             ],
             fired: vec![(text("b"), at(-7))],
             outbox: vec![message("three")],
-            counters: vec![("runs".into(), 2)],
+            dropped_groups: vec!["j/0".into()],
+            counters: changes(&[("j/1", "runs", 2), ("j/2", "runs", 4)]),
+            marks: vec![(StreamName::Facts, marks(&[(3, 2)], None))],
             quarantine: vec![text("venom")],
             released: vec![id(1, 1), id(1, 2)],
             ..commit(3)
@@ -210,7 +234,7 @@ fn snapshot() -> [StateRestore; 2] {
         ..StateRestore::default()
     };
     let rest = StateRestore {
-        counters: commits[0].counters.clone(),
+        counters: changes(&[("j/1", "runs", 1), ("j/1", "exits", 4), ("j/0", "runs", 2)]),
         quarantine: [(0, "poison"), (1, "bane")]
             .map(|(index, payload)| Quarantined {
                 id: id(1, index),
@@ -221,6 +245,7 @@ fn snapshot() -> [StateRestore; 2] {
             commit_seq: 2,
             batch_id: commits[1].batch_id,
             watermark: Some(at(50)),
+            marks: commits[0].marks.iter().cloned().collect(),
             outbox_seq: 2,
             forwarded_seq: 1,
             outbox: vec![(2, commits[0].outbox[1].clone())],
@@ -270,10 +295,12 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         commit_seq: 4,
         cursors: Vec::new(),
         watermark: Some(at(60)),
-        counters: vec![("exits".into(), 5), ("runs".into(), 2)],
+        marks: [(StreamName::Facts, marks(&[(3, 2), (4, 1)], None))].into(),
         forwarded_seq: 1,
     };
     assert_eq!(head, expected);
+    let expected = ["j/1:exits=4", "j/1:runs=3", "j/2:runs=4"];
+    assert_eq!(counters(&store).await, expected);
     let found = values(&store, &["a", "b", "c", "d"]).await;
     let found: Vec<_> = found.iter().map(Option::as_deref).collect();
     assert_eq!(found, [Some("a4"), Some("b3"), None, Some("d3")]);

@@ -1,33 +1,9 @@
-//! Counters, hints, and what is there after reopening.
+//! Hints, and what is there after reopening.
 
 use super::{
     SLOT, Subject, append, at, commit, opened, payloads, state, stream, text, timed, values,
 };
-use crate::{Commit, Cursor, HotError, StreamId, StreamName, Timer, Wake};
-
-/// A counter is what its last commit said, and others stay.
-pub async fn counters_are_absolute(subject: &mut impl Subject) {
-    let store = opened(subject).await;
-    assert!(store.counters(SLOT).await.expect("counters").is_empty());
-    let counted = |seq, counters: &[(&str, i64)]| Commit {
-        counters: counters
-            .iter()
-            .map(|(name, value)| ((*name).into(), *value))
-            .collect(),
-        ..commit(seq)
-    };
-    let first = counted(1, &[("b/in", 3), ("a/in", i64::MAX), ("c", 0)]);
-    store.commit(SLOT, &first).await.expect("commits");
-    let second = counted(2, &[("b/in", -2)]);
-    store.commit(SLOT, &second).await.expect("commits");
-    let expected: [(Box<str>, i64); 3] = [
-        ("a/in".into(), i64::MAX),
-        ("b/in".into(), -2),
-        ("c".into(), 0),
-    ];
-    assert_eq!(store.counters(SLOT).await.expect("counters"), expected);
-    assert_eq!(store.head(SLOT).await.expect("a head").counters, expected);
-}
+use crate::{Commit, CounterKey, Cursor, HotError, StreamId, StreamName, Timer, Wake};
 
 /// Appends and outputs hint at their stream, to those who asked for it.
 pub async fn hints_name_the_stream(subject: &mut impl Subject) {
@@ -60,7 +36,7 @@ pub async fn what_was_acknowledged_is_there_after_reopening(subject: &mut impl S
     let all = Commit {
         states: vec![timed("a", "state", Timer::NONE, Some(10)).0, state("b", "")],
         outputs: vec![(StreamName::Actions, text("action"))],
-        counters: vec![("n".into(), 1)],
+        counters: vec![(CounterKey::new("g", "n"), 1)],
         cursors: vec![(StreamName::Facts, Cursor { major: 1, minor: 2 })],
         watermark: Some(at(-1)),
         ..commit(1)

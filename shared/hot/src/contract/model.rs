@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use kernel::Timestamp;
 
+use crate::marks::Marks;
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, OutboxMessage,
+    Append, Appended, Commit, Committed, CounterKey, Cursor, Head, HotError, Origin, OutboxMessage,
     QuarantineId, QuarantineSize, Slot, StateKey, Stored, StreamId, StreamName, Writer, limits,
 };
 
@@ -27,7 +28,8 @@ pub(super) struct ModelSlot {
     last: Option<(u64, u64)>,
     pub(super) states: BTreeMap<StateKey, Stored>,
     entries: BTreeSet<(Timestamp, StateKey)>,
-    counters: BTreeMap<Box<str>, i64>,
+    pub(super) counters: BTreeMap<CounterKey, i64>,
+    marks: BTreeMap<StreamName, Marks>,
     cursors: BTreeMap<StreamName, Cursor>,
     watermark: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxMessage>,
@@ -93,7 +95,18 @@ impl Model {
                 None => model.states.remove(&key),
             };
         }
-        model.counters.extend(commit.counters.iter().cloned());
+        let dropped = &commit.dropped_groups;
+        model
+            .counters
+            .retain(|key, _| !dropped.contains(&key.group));
+        for (key, change) in &commit.counters {
+            *model.counters.entry(key.clone()).or_default() += change;
+        }
+        for (stream, moved) in &commit.marks {
+            let marks = model.marks.entry(*stream).or_default();
+            marks.seen.extend(&moved.seen);
+            marks.part = moved.part;
+        }
         model.cursors.extend(commit.cursors.iter().copied());
         model.watermark = commit.watermark.or(model.watermark);
         for message in &commit.outbox {
@@ -172,7 +185,7 @@ impl ModelSlot {
             commit_seq: self.last.map_or(0, |(seq, _)| seq),
             cursors: self.cursors.clone().into_iter().collect(),
             watermark: self.watermark,
-            counters: self.counters.clone().into_iter().collect(),
+            marks: self.marks.clone(),
             forwarded_seq: self.forwarded,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use kernel::{PartitionId, Timestamp};
-use proptest::collection::vec;
+use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::{Just, Strategy, any};
 use proptest::prop_oneof;
@@ -17,9 +17,10 @@ use tokio::runtime::Runtime;
 use self::compare::{compare, same};
 use super::model::Model;
 use super::{Subject, at, text};
+use crate::marks::{Marks, Part};
 use crate::{
-    Append, Commit, Cursor, HotError, Origin, OutboxMessage, Owner, QuarantineId, SharedHotStore,
-    Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
+    Append, Commit, CounterKey, Cursor, HotError, Origin, OutboxMessage, Owner, QuarantineId,
+    SharedHotStore, Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
 };
 
 /// Sequences that are tried.
@@ -122,12 +123,29 @@ fn time() -> impl Strategy<Value = Timestamp> {
     prop_oneof![12 => near, 1 => Just(i64::MAX), 1 => Just(i64::MIN)].prop_map(at)
 }
 
+fn group() -> impl Strategy<Value = Box<str>> {
+    prop_oneof![Just("a"), Just("a/1"), Just("b")].prop_map(Box::from)
+}
+
+/// Marks of a few writers.
+fn marks() -> impl Strategy<Value = Marks> {
+    let origin = (0..30_u32, 1..9_u64).prop_map(|(writer, seq)| Origin {
+        writer: Writer::from_number(writer),
+        seq,
+    });
+    let part = (option::of(origin), 1..5_u64).prop_map(|(origin, index)| Part { origin, index });
+    let seen = btree_map((0..3_u32).prop_map(Writer::process), 1..9_u64, 0..3);
+    (seen, option::of(part)).prop_map(|(seen, part)| Marks { seen, part })
+}
+
 /// A change whose number and epoch count from what the slot has, where mostly 1 and 0 are right.
 fn change() -> impl Strategy<Value = Change> {
     let number = prop_oneof![8 => Just(1_u64), 1 => Just(0), 1 => Just(2)];
     let epoch = prop_oneof![8 => Just(0_u64), 1 => Just(1)];
     let message = (stream(), payload()).prop_map(|(to, payload)| OutboxMessage { to, payload });
     let cursor = (0..9_u64, 0..9_u64).prop_map(|(major, minor)| Cursor { major, minor });
+    let counter = (group(), prop_oneof![Just("in"), Just("out")])
+        .prop_map(|(group, name)| CounterKey::new(group, name));
     let aside =
         (0..5_u64, 0..3_u32).prop_map(|(commit_seq, index)| QuarantineId { commit_seq, index });
     let moved = (
@@ -137,7 +155,8 @@ fn change() -> impl Strategy<Value = Change> {
         vec(message, 0..3),
     );
     let kept = (
-        keyed(any::<i64>()),
+        (vec(group(), 0..2), vec((counter, -9..9_i64), 0..4)),
+        streamed(marks()),
         streamed(cursor),
         option::of((-9..9_i64).prop_map(at)),
         vec(payload(), 0..3),
@@ -145,7 +164,8 @@ fn change() -> impl Strategy<Value = Change> {
     );
     (epoch, number, any::<u64>(), moved, kept).prop_map(
         |(epoch, seq, batch_id, (states, fires, outputs, outbox), kept)| {
-            let (counters, cursors, watermark, quarantine, released) = kept;
+            let (counts, marks, cursors, watermark, quarantine, released) = kept;
+            let (dropped_groups, counters) = counts;
             let commit = Commit {
                 epoch,
                 seq,
@@ -154,10 +174,9 @@ fn change() -> impl Strategy<Value = Change> {
                 fired: Vec::new(),
                 outputs,
                 outbox,
-                counters: counters
-                    .into_iter()
-                    .map(|(key, value)| (String::from_utf8_lossy(&key).into(), value))
-                    .collect(),
+                dropped_groups,
+                counters,
+                marks,
                 cursors,
                 watermark,
                 quarantine,

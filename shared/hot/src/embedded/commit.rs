@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::disk::failure;
 use super::head::SlotHead;
 use super::memory::Tail;
-use super::{Inner, keys};
+use super::{Inner, keys, marks as encoding};
 use crate::{
-    Commit, Committed, Head, HotError, QuarantineId, Slot, StateKey, StreamId, check, stored,
+    Commit, Committed, Head, HotError, QuarantineId, Slot, StateKey, StreamId, check, marks, stored,
 };
 
 impl Inner {
@@ -63,9 +63,15 @@ impl Inner {
         for (time_ms, key) in &added {
             batch.insert(&disk.timers, keys::timer(slot, *time_ms, key), []);
         }
-        for (name, value) in &commit.counters {
-            let key = keys::counter(slot, name);
-            batch.insert(&disk.meta, key, value.to_be_bytes());
+        let memory = &partition.slots[slot.owner.index()];
+        let groups = self.count(&mut batch, slot, commit, &memory.groups)?;
+        let streams = commit.marks.iter().map(|(name, _)| *name);
+        let known = streams.filter_map(|name| Some((name, memory.marks.get(&name)?.clone())));
+        let mut marks = known.collect();
+        marks::merge(&mut marks, &commit.marks);
+        for (name, marks) in &marks {
+            let value = encoding::encode(marks);
+            batch.insert(&disk.meta, keys::marks(slot, *name), value);
         }
         let mut next = moved(head, commit);
         for message in &commit.outbox {
@@ -94,6 +100,8 @@ impl Inner {
 
         let memory = &mut partition.slots[slot.owner.index()];
         memory.head = next;
+        groups.apply(&mut memory.groups);
+        memory.marks.extend(marks);
         for (time_ms, key) in fired {
             memory.timers.remove(time_ms, key);
         }

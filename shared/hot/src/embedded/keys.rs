@@ -2,7 +2,7 @@
 
 use kernel::PartitionId;
 
-use crate::{QuarantineId, Slot, StreamId};
+use crate::{QuarantineId, Slot, StreamId, StreamName};
 
 /// The one key that tells how the store was created.
 pub(super) const FORMAT: [u8; 1] = [0];
@@ -11,6 +11,8 @@ pub(super) const HEAD: u8 = 1;
 pub(super) const COUNTER: u8 = 2;
 pub(super) const TAIL: u8 = 3;
 pub(super) const SOURCE: u8 = 4;
+pub(super) const GROUP: u8 = 5;
+pub(super) const MARKS: u8 = 6;
 /// First bytes of the keys of the `logs` keyspace.
 const STREAM: u8 = 1;
 const OUTBOX: u8 = 2;
@@ -63,12 +65,28 @@ pub(super) fn head(slot: Slot) -> [u8; PREFIX] {
     prefix(HEAD, slot.partition, slot.owner.index())
 }
 
-/// The key of a counter; with an empty name the prefix of all of a slot.
-pub(super) fn counter(slot: Slot, name: &str) -> Vec<u8> {
+/// The key of a counter; with an empty name the prefix of all of a group, whose length comes before it.
+pub(super) fn counter(slot: Slot, group: &str, name: &str) -> Vec<u8> {
+    let length = u16::try_from(group.len()).expect("groups have short names");
+    let group = [&length.to_be_bytes(), group.as_bytes()].concat();
     join(
         prefix(COUNTER, slot.partition, slot.owner.index()),
-        name.as_bytes(),
+        &[&group, name.as_bytes()].concat(),
     )
+}
+
+/// The key that says that a group has counters.
+pub(super) fn group(slot: Slot, group: &str) -> Vec<u8> {
+    join(
+        prefix(GROUP, slot.partition, slot.owner.index()),
+        group.as_bytes(),
+    )
+}
+
+/// The key of what a slot has consumed of a stream.
+pub(super) fn marks(slot: Slot, stream: StreamName) -> Vec<u8> {
+    let index = u8::try_from(stream.index()).expect("streams are few");
+    join(prefix(MARKS, slot.partition, slot.owner.index()), &[index])
 }
 
 /// The key of the first and last number of a stream.

@@ -8,8 +8,9 @@ use kernel::PartitionCount;
 use super::disk::{Disk, failure};
 use super::head::{SlotHead, take};
 use super::keys;
+use super::marks;
 use super::memory::{Mark, Partition, SlotMemory, Stream, Tail};
-use crate::HotError;
+use crate::{HotError, StreamName};
 
 /// Reads what the memory keeps of all partitions.
 pub(super) fn partitions(
@@ -20,6 +21,18 @@ pub(super) fn partitions(
     scan(&disk.meta, &[keys::HEAD], |key, value| {
         let (slot, _) = slot_of(&mut partitions, key)?;
         slot.head = SlotHead::decode(value)?;
+        Some(())
+    })?;
+    scan(&disk.meta, &[keys::GROUP], |key, _| {
+        let (slot, group) = slot_of(&mut partitions, key)?;
+        slot.groups.insert(std::str::from_utf8(group).ok()?.into());
+        Some(())
+    })?;
+    scan(&disk.meta, &[keys::MARKS], |key, value| {
+        let (slot, stream) = slot_of(&mut partitions, key)?;
+        let [stream] = *stream else { return None };
+        let stream = *StreamName::ALL.get(usize::from(stream))?;
+        slot.marks.insert(stream, marks::decode(value)?);
         Some(())
     })?;
     scan(&disk.meta, &[keys::TAIL], |key, mut value| {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::head::SlotHead;
+use crate::marks::Marks;
 use crate::{Owner, StreamName};
 
 /// One partition of all services.
@@ -22,6 +23,9 @@ pub(super) struct Partition {
 #[derive(Debug, Default)]
 pub(super) struct SlotMemory {
     pub(super) head: SlotHead,
+    pub(super) marks: BTreeMap<StreamName, Marks>,
+    /// The groups that have counters.
+    pub(super) groups: BTreeSet<Box<str>>,
     pub(super) timers: Timers,
 }
 

@@ -7,6 +7,7 @@ use fjall::KvPair;
 use kernel::{PartitionId, Timestamp};
 
 use super::disk::failure;
+use super::memory::SlotMemory;
 use super::{Inner, keys};
 use crate::{
     Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, QuarantineId, Quarantined, Slot,
@@ -16,7 +17,8 @@ use crate::{
 impl Inner {
     /// What a slot has seen.
     pub(super) fn head(&self, slot: Slot) -> Result<Head, HotError> {
-        let head = self.partition(slot.partition)?.slots[slot.owner.index()].head;
+        let partition = self.partition(slot.partition)?;
+        let SlotMemory { head, marks, .. } = &partition.slots[slot.owner.index()];
         let cursors = StreamName::ALL.into_iter().zip(head.cursors);
         Ok(Head {
             epoch: head.epoch,
@@ -25,7 +27,7 @@ impl Inner {
                 .filter_map(|(name, cursor)| Some((name, cursor?)))
                 .collect(),
             watermark: head.watermark,
-            counters: self.counters(slot)?,
+            marks: marks.clone(),
             forwarded_seq: head.forwarded,
         })
     }
@@ -162,23 +164,6 @@ impl Inner {
     pub(super) fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
         let partition = self.partition(stream.partition)?;
         Ok(partition.streams[stream.name.index()].sources.all())
-    }
-
-    /// All counters of a slot, by name.
-    pub(super) fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
-        self.disk
-            .meta
-            .prefix(keys::counter(slot, ""))
-            .map(|pair| {
-                let (key, value) = pair.into_inner().map_err(failure)?;
-                let name = keys::parse_prefix(&key)
-                    .and_then(|(_, _, name)| std::str::from_utf8(name).ok());
-                let value = <[u8; 8]>::try_from(&*value).ok().map(i64::from_be_bytes);
-                name.zip(value)
-                    .map(|(name, value)| (name.into(), value))
-                    .ok_or_else(|| HotError::Damaged(format!("the counter {key:?} is cut")))
-            })
-            .collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::data::{Data, SlotData, StreamData};
 use crate::{
     Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, QuarantineId, Slot,
-    StreamId, Writer, check, limits,
+    StreamId, Writer, check, limits, marks,
 };
 
 impl Data {
@@ -145,7 +145,14 @@ impl SlotData {
                 }
             }
         }
-        self.counters.extend(commit.counters.iter().cloned());
+        for group in &commit.dropped_groups {
+            self.counters.remove(group);
+        }
+        for (key, change) in &commit.counters {
+            let counter = self.counter_mut(key);
+            *counter = counter.saturating_add(*change);
+        }
+        marks::merge(&mut self.marks, &commit.marks);
         self.watermark = commit.watermark.or(self.watermark);
         for message in &commit.outbox {
             self.outbox_seq += 1;

@@ -6,9 +6,11 @@ use std::ops::Bound;
 use bytes::Bytes;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
+use crate::marks::Marks;
 use crate::{
-    Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, QuarantineId,
-    QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, Writer,
+    CounterKey, Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner,
+    QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId, StreamName,
+    Writer,
 };
 
 /// Everything.
@@ -33,7 +35,9 @@ pub(super) struct SlotData {
     pub(super) states: BTreeMap<StateKey, Stored>,
     /// The index of timers.
     pub(super) entries: BTreeSet<(Timestamp, StateKey)>,
-    pub(super) counters: BTreeMap<Box<str>, i64>,
+    /// By group, then by name.
+    pub(super) counters: BTreeMap<Box<str>, BTreeMap<Box<str>, i64>>,
+    pub(super) marks: BTreeMap<StreamName, Marks>,
     pub(super) cursors: BTreeMap<StreamName, Cursor>,
     pub(super) watermark: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxMessage>,
@@ -101,13 +105,24 @@ impl SlotData {
             commit_seq: self.commit_seq,
             cursors: self.cursors.clone().into_iter().collect(),
             watermark: self.watermark,
-            counters: self.counters(),
+            marks: self.marks.clone(),
             forwarded_seq: self.forwarded_seq,
         }
     }
 
-    pub(super) fn counters(&self) -> Vec<(Box<str>, i64)> {
-        self.counters.clone().into_iter().collect()
+    pub(super) fn counters(&self, groups: &[&str]) -> Vec<(CounterKey, i64)> {
+        let mut counters = Vec::new();
+        for group in groups.iter().collect::<BTreeSet<_>>() {
+            for (name, value) in self.counters.get(*group).into_iter().flatten() {
+                counters.push((CounterKey::new(*group, name.clone()), *value));
+            }
+        }
+        counters
+    }
+
+    pub(super) fn counter_mut(&mut self, key: &CounterKey) -> &mut i64 {
+        let group = self.counters.entry(key.group.clone()).or_default();
+        group.entry(key.name.clone()).or_default()
     }
 
     pub(super) fn due(&self, until: Timestamp, max: usize) -> Due {

@@ -89,7 +89,9 @@ impl Data {
             data.states.insert(write.key.clone(), stored);
             data.entries.extend(due.map(|due| (due, write.key.clone())));
         }
-        data.counters.extend(part.counters.iter().cloned());
+        for (key, value) in &part.counters {
+            *data.counter_mut(key) = *value;
+        }
         for entry in &part.quarantine {
             data.set_aside(entry.id, &entry.payload);
         }
@@ -97,6 +99,7 @@ impl Data {
             data.commit_seq = head.commit_seq;
             data.batch_id = head.batch_id;
             data.watermark = head.watermark;
+            data.marks = head.marks.clone();
             data.outbox_seq = head.outbox_seq;
             data.forwarded_seq = head.forwarded_seq;
             data.outbox = head.outbox.iter().cloned().collect();

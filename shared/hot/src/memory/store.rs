@@ -5,9 +5,10 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use super::{Content, MemoryStore, Operation};
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, Cursor, Due, Entry, Gate, Head, HotError,
-    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
+    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake,
+    WakeReceiver, check,
 };
 
 #[async_trait]
@@ -157,10 +158,22 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn counters(&self, slot: Slot) -> Result<Vec<(Box<str>, i64)>, HotError> {
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
         self.call(slot.partition, Operation::Counters, |_, data| {
             let slot = data.partition(slot.partition).slot(slot.owner);
-            Ok(slot.counters())
+            Ok(slot.counters(groups))
+        })
+        .await
+    }
+
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.call(slot.partition, Operation::Counters, |_, data| {
+            let slot = data.partition(slot.partition).slot(slot.owner);
+            Ok(slot.counters.keys().cloned().collect())
         })
         .await
     }

@@ -105,7 +105,7 @@ impl RedisStore {
             &LIBRARY.name(Function::Open),
             &[
                 self.keys.meta(slot),
-                self.keys.counters(slot),
+                self.keys.consumed(slot),
                 self.keys.buckets(slot),
             ],
             epoch.as_slice(),

@@ -8,6 +8,8 @@
 local CHUNK = 4000
 -- The byte `-`.
 local MINUS = 45
+-- The ends of the range of a counter.
+local LEAST, MOST = '-9223372036854775808', '9223372036854775807'
 -- Before the first entry of a writer.
 local NOTHING = '00000000000000000000'
 
@@ -40,7 +42,7 @@ local function install(keys, args)
   return redis.call('HMGET', keys[1], 'schema', 'partitions')
 end
 
--- keys: meta, counters, buckets. args: the epoch to raise to, or nothing to only look. The epoch of a partition whose gate
+-- keys: meta, consumed, buckets. args: the epoch to raise to, or nothing to only look. The epoch of a partition whose gate
 -- is closed has a minus before it, so that no commit's is equal to it.
 local function open(keys, args)
   local epoch = redis.call('HGET', keys[1], 'epoch') or '0'
@@ -79,13 +81,41 @@ local function release(quarantine, size, id)
   end
 end
 
+-- Adds to a counter, which stays within its range.
+local function add(counters, name, change)
+  local sum = redis.pcall('HINCRBY', counters, name, change)
+  if type(sum) == 'table' then
+    redis.call('HSET', counters, name, string.byte(change) == MINUS and LEAST or MOST)
+  end
+end
+
+-- Removes groups of counters and adds to others. A retry adds again what this has added, so it comes last.
+local function count(keys, args, key, at, dropped, groups)
+  if dropped > 0 then
+    redis.call('UNLINK', unpack(keys, key, key + dropped - 1))
+    redis.call('SREM', keys[7], unpack(args, at, at + dropped - 1))
+    key, at = key + dropped, at + dropped
+  end
+  local names = {}
+  for n = 0, groups - 1 do
+    names[n + 1] = args[at]
+    local counters = tonumber(args[at + 1])
+    at = at + 2
+    for _ = 1, counters do
+      add(keys[key + n], args[at], args[at + 1])
+      at = at + 2
+    end
+  end
+  write('SADD', keys[7], names, 1, groups)
+end
+
 -- Applies a commit that has been found to follow. sent: the number of the last outbox message; size: that of the quarantine.
 -- The rest is as for `commit`; `at` is the place of the count of outputs.
 local function apply(keys, args, sent, size)
   local partition, channel, field = args[4], args[5], args[6]
-  local outputs, sets, removes, pushes, ends, begins, closes, counters, outgoing, fields, released, quarantined =
-    struct.unpack('<HHHHHHHHHHHH', args[7])
-  local key, at = 7, 8
+  local outputs, sets, removes, pushes, ends, begins, closes, marks, outgoing, fields, released, quarantined, dropped, groups =
+    struct.unpack('<HHHHHHHHHHHHHH', args[7])
+  local key, at = 8, 8
 
   if outputs > 0 then
     local names = {}
@@ -126,13 +156,13 @@ local function apply(keys, args, sent, size)
   for n = 0, pushes - 1 do
     redis.call('RPUSH', keys[key + n], args[at + n])
   end
-  at = at + pushes
+  key, at = key + pushes, at + pushes
   write('SADD', keys[6], args, at, at + begins - 1)
   at = at + begins
   write('SREM', keys[6], args, at, at + closes - 1)
   at = at + closes
-  write('HSET', keys[2], args, at, at + 2 * counters - 1)
-  at = at + 2 * counters
+  write('HSET', keys[2], args, at, at + 2 * marks - 1)
+  at = at + 2 * marks
 
   for _ = 1, outgoing do
     sent = sent + 1
@@ -148,18 +178,21 @@ local function apply(keys, args, sent, size)
   for n = 0, quarantined - 1 do
     set_aside(keys[4], size, args[2] .. '-' .. n, args[at + n])
   end
+  at = at + quarantined
 
+  count(keys, args, key, at, dropped, groups)
   redis.call('HSET', keys[1], 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'aside', decimal(size.records),
     'aside_bytes', decimal(size.bytes), unpack(args, fields_at, fields_at + 2 * fields - 1))
   return {'ok'}
 end
 
--- keys: meta, counters, outbox, quarantine, tails, buckets, then the streams of the outputs, the states to write, the
--- states to remove, the lists of timers to remove and those to add to.
+-- keys: meta, consumed, outbox, quarantine, tails, buckets, groups, then the streams of the outputs, the states to write, the
+-- states to remove, the lists of timers to remove and those to add to, the counters to remove and those to add to.
 -- args: epoch, seq, batch, partition, channel, the field of an entry, then how many outputs, states to write, states to
--- remove, lists to add to, lists to remove, buckets that begin, buckets that end, counters, outbox messages, fields of meta,
--- released and quarantined entries there are, as one packed text; then those: (stream, payload), value, (nothing: the key
--- says it), records, (nothing), bucket, bucket, (name, value), (target, payload), (field, value), id, payload.
+-- remove, lists to add to, lists to remove, buckets that begin, buckets that end, marks, outbox messages, fields of meta,
+-- released and quarantined entries, groups of counters to remove and to add to there are, as one packed text; then those:
+-- (stream, payload), value, (nothing: the key says it), records, (nothing), bucket, bucket, (field, value),
+-- (target, payload), (field, value), id, payload, group, (group, how many, (name, change) of each).
 local function commit(keys, args)
   local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'aside', 'aside_bytes')
   local epoch, seq = head[1] or '0', head[2] or '0'
@@ -312,16 +345,17 @@ local function open_gate(keys, args)
   return {'ok'}
 end
 
--- keys: gate, meta, counters, outbox, quarantine, buckets, then the states and the lists of timers to add to.
--- args: token, then how many states, lists, counters, quarantined entries, fields of meta and outbox messages there are, as
--- one packed text; then those: value, records, bucket for each list, (name, value), (id, payload), (field, value),
--- (number, target, payload). The outbox is made anew where there are fields.
+-- keys: gate, meta, consumed, outbox, quarantine, buckets, groups, then the states, the lists of timers to add to and the
+-- counters. args: token, then how many states, lists, groups of counters, quarantined entries, marks, fields of meta and
+-- outbox messages there are, as one packed text; then those: value, records, bucket for each list, (group, how many,
+-- (name, value) of each), (id, payload), (field, value), (field, value), (number, target, payload). The outbox is made anew
+-- where there are fields.
 local function restore_states(keys, args)
   if not has_gate(keys[1], args[1]) then
     return {'gated'}
   end
-  local sets, pushes, counters, quarantined, fields, outgoing = struct.unpack('<HHHHHH', args[2])
-  local key, at = 7, 3
+  local sets, pushes, groups, quarantined, marks, fields, outgoing = struct.unpack('<HHHHHHH', args[2])
+  local key, at = 8, 3
   if sets > 0 then
     local written = {}
     for n = 0, sets - 1 do
@@ -333,11 +367,16 @@ local function restore_states(keys, args)
   for n = 0, pushes - 1 do
     redis.call('RPUSH', keys[key + n], args[at + n])
   end
-  at = at + pushes
+  key, at = key + pushes, at + pushes
   write('SADD', keys[6], args, at, at + pushes - 1)
   at = at + pushes
-  write('HSET', keys[3], args, at, at + 2 * counters - 1)
-  at = at + 2 * counters
+  for n = 0, groups - 1 do
+    local counters = tonumber(args[at + 1])
+    redis.call('SADD', keys[7], args[at])
+    at = at + 2
+    write('HSET', keys[key + n], args, at, at + 2 * counters - 1)
+    at = at + 2 * counters
+  end
   if quarantined > 0 then
     local head = redis.call('HMGET', keys[2], 'aside', 'aside_bytes')
     local size = size_of(head[1], head[2])
@@ -349,6 +388,8 @@ local function restore_states(keys, args)
     end
     redis.call('HSET', keys[2], 'aside', decimal(size.records), 'aside_bytes', decimal(size.bytes))
   end
+  write('HSET', keys[3], args, at, at + 2 * marks - 1)
+  at = at + 2 * marks
   if fields > 0 then
     local fields_at = at
     at = at + 2 * fields

@@ -1,10 +1,13 @@
 //! What a slot has seen, as a hash.
 
+use std::collections::BTreeMap;
+
 use kernel::Timestamp;
 use redis::Value;
 
 use super::reply::{cursor, number, pairs, text, unexpected};
-use crate::{Head, HotError, StreamName};
+use crate::marks::{Marks, Part};
+use crate::{Head, HotError, Origin, StreamName, Writer};
 
 /// The field of a cursor: this, then the stream's name.
 pub(super) const CURSOR: &str = "c:";
@@ -16,10 +19,10 @@ pub(super) const ASIDE: &str = "aside";
 /// The field of how many bytes they have.
 pub(super) const ASIDE_BYTES: &str = "aside_bytes";
 
-/// Reads a head from its hash and that of the counters.
-pub(super) fn read(meta: Value, counters: Value) -> Result<Head, HotError> {
+/// Reads a head from its hash and that of what is consumed.
+pub(super) fn read(meta: Value, consumed: Value) -> Result<Head, HotError> {
     let mut head = Head {
-        counters: read_counters(counters)?,
+        marks: read_marks(consumed)?,
         ..Head::default()
     };
     for (field, value) in pairs(meta)? {
@@ -50,12 +53,55 @@ pub(super) fn read(meta: Value, counters: Value) -> Result<Head, HotError> {
     Ok(head)
 }
 
-/// Reads counters, by name.
-pub(super) fn read_counters(value: Value) -> Result<Vec<(Box<str>, i64)>, HotError> {
-    let mut counters = pairs(value)?
-        .into_iter()
-        .map(|(name, value)| Ok((text(name)?.into(), number(value)?)))
-        .collect::<Result<Vec<_>, HotError>>()?;
-    counters.sort_unstable();
-    Ok(counters)
+/// What is consumed of a stream, as fields and values: the part under the stream's name, each writer's mark under that and
+/// its number.
+pub(super) fn mark_fields(stream: StreamName, marks: &Marks) -> Vec<(String, String)> {
+    let name = stream.name();
+    let part = marks.part.map(|part| match part.origin {
+        Some(origin) => format!("{}:{origin}", part.index),
+        None => part.index.to_string(),
+    });
+    let mut fields = vec![(name.to_owned(), part.unwrap_or_default())];
+    for (writer, seq) in &marks.seen {
+        fields.push((format!("{name}:{}", writer.number()), seq.to_string()));
+    }
+    fields
+}
+
+/// Reads what [`mark_fields`] wrote.
+fn read_marks(consumed: Value) -> Result<BTreeMap<StreamName, Marks>, HotError> {
+    let mut marks: BTreeMap<StreamName, Marks> = BTreeMap::new();
+    for (field, value) in pairs(consumed)? {
+        let field = text(field)?;
+        let wrong = || unexpected(&format!("the mark `{field}`"));
+        let (name, writer) = match field.split_once(':') {
+            Some((name, writer)) => (name, Some(writer.parse().map_err(|_| wrong())?)),
+            None => (&*field, None),
+        };
+        let mut names = StreamName::ALL.into_iter();
+        let name = names.find(|it| it.name() == name).ok_or_else(wrong)?;
+        let marks = marks.entry(name).or_default();
+        match writer {
+            Some(writer) => {
+                marks
+                    .seen
+                    .insert(Writer::from_number(writer), number(value)?);
+            }
+            None => marks.part = read_part(&text(value)?).ok_or_else(wrong)?,
+        }
+    }
+    Ok(marks)
+}
+
+/// Reads a part; absent where the text is none.
+fn read_part(text: &str) -> Option<Option<Part>> {
+    if text.is_empty() {
+        return Some(None);
+    }
+    let (index, origin) = match text.split_once(':') {
+        Some((index, origin)) => (index, Some(Origin::parse(origin)?)),
+        None => (text, None),
+    };
+    let index = index.parse().ok()?;
+    Some(Some(Part { origin, index }))
 }

@@ -56,9 +56,21 @@ impl Keys {
         self.of_slot(slot, "t")
     }
 
-    /// Counters: a hash.
-    pub(super) fn counters(&self, slot: Slot) -> String {
+    /// The counters of a group: a hash.
+    pub(super) fn counters(&self, slot: Slot, group: &str) -> String {
+        let mut key = self.of_slot(slot, "c:");
+        key.push_str(group);
+        key
+    }
+
+    /// The groups that have counters: a set.
+    pub(super) fn groups(&self, slot: Slot) -> String {
         self.of_slot(slot, "c")
+    }
+
+    /// What is consumed of streams: a hash.
+    pub(super) fn consumed(&self, slot: Slot) -> String {
+        self.of_slot(slot, "k")
     }
 
     /// Messages to other partitions: a stream.

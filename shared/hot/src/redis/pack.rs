@@ -1,12 +1,15 @@
 //! Packing a commit into the arguments of one function call.
 
+use std::collections::BTreeMap;
+
 use redis::{Cmd, ToRedisArgs};
 
-use super::head::{CURSOR, WATERMARK};
+use super::head::{CURSOR, WATERMARK, mark_fields};
 use super::index::Moves;
 use super::keys::{CHANNEL, Keys};
 use super::reply::id;
-use crate::{Commit, HotError, Slot, StateWrite, StreamId, stored};
+use crate::marks::Marks;
+use crate::{Commit, CounterKey, HotError, Slot, StateWrite, StreamId, StreamName, stored};
 
 /// The call of a commit, in the order that the function expects; `field` is that of the entries it writes, `gate` the key
 /// and the token of the gate behind which it is written.
@@ -25,18 +28,27 @@ pub(super) fn commit(
         .partition(|state| state.value.is_some());
     let fields = commit.cursors.len() + usize::from(commit.watermark.is_some());
     let lists = moves.ends.len() + moves.pushes.len();
+    let marks = marks(&commit.marks);
+    let groups = CounterKey::by_group(&commit.counters);
+    let (dropped, changed) = (commit.dropped_groups.len(), groups.len());
     let (gate, token) = gate.unzip();
 
     let mut call = Cmd::with_capacity(64 + 4 * commit.states.len(), 4096);
-    call.arg("FCALL")
-        .arg(function)
-        .arg(6 + commit.outputs.len() + commit.states.len() + lists + usize::from(gate.is_some()));
+    call.arg("FCALL").arg(function).arg(
+        7 + commit.outputs.len()
+            + commit.states.len()
+            + lists
+            + dropped
+            + changed
+            + usize::from(gate.is_some()),
+    );
     call.arg(keys.meta(slot))
-        .arg(keys.counters(slot))
+        .arg(keys.consumed(slot))
         .arg(keys.outbox(slot))
         .arg(keys.quarantine(slot))
         .arg(keys.tails(slot.partition))
-        .arg(keys.buckets(slot));
+        .arg(keys.buckets(slot))
+        .arg(keys.groups(slot));
     for (name, _) in &commit.outputs {
         call.arg(keys.stream(StreamId {
             name: *name,
@@ -45,6 +57,10 @@ pub(super) fn commit(
     }
     state_keys(&mut call, keys, slot, written.iter().chain(&removed));
     list_keys(&mut call, keys, slot, moves);
+    let dropped_groups = commit.dropped_groups.iter().map(|group| &**group);
+    for group in dropped_groups.chain(groups.keys().copied()) {
+        call.arg(keys.counters(slot, group));
+    }
     call.arg(gate);
 
     call.arg(commit.epoch)
@@ -62,11 +78,13 @@ pub(super) fn commit(
                 moves.ends.len(),
                 moves.begins.len(),
                 moves.closes.len(),
-                commit.counters.len(),
+                marks.len(),
                 commit.outbox.len(),
                 fields,
                 commit.released.len(),
                 commit.quarantine.len(),
+                dropped,
+                changed,
             ])?[..],
         );
     for (name, payload) in &commit.outputs {
@@ -74,8 +92,8 @@ pub(super) fn commit(
     }
     values(&mut call, &written);
     move_arguments(&mut call, moves);
-    for (name, value) in &commit.counters {
-        call.arg(&**name).arg(*value);
+    for (field, value) in marks {
+        call.arg(field).arg(value);
     }
     for message in &commit.outbox {
         call.arg(target(message.to)).arg(&message.payload[..]);
@@ -93,8 +111,30 @@ pub(super) fn commit(
     for payload in &commit.quarantine {
         call.arg(&payload[..]);
     }
+    for group in &commit.dropped_groups {
+        call.arg(&**group);
+    }
+    counters(&mut call, &groups);
     call.arg(token);
     Ok(call)
+}
+
+/// What is consumed of streams, as fields and values.
+fn marks(marks: &[(StreamName, Marks)]) -> Vec<(String, String)> {
+    let fields = marks.iter();
+    fields
+        .flat_map(|(stream, marks)| mark_fields(*stream, marks))
+        .collect()
+}
+
+/// Counters by group: each with its name and how many there are, then those.
+pub(super) fn counters(call: &mut Cmd, groups: &BTreeMap<&str, Vec<(&str, i64)>>) {
+    for (group, counters) in groups {
+        call.arg(*group).arg(counters.len());
+        for (name, value) in counters {
+            call.arg(*name).arg(*value);
+        }
+    }
 }
 
 /// The keys of states.

@@ -6,15 +6,15 @@
 use kernel::PartitionId;
 use redis::{Cmd, cmd};
 
-use super::head::{CURSOR, WATERMARK};
+use super::head::{CURSOR, WATERMARK, mark_fields};
 use super::index::{Moves, added};
 use super::library::{Function, LIBRARY};
 use super::reply::{PAYLOAD, number, pairs, text, unexpected};
 use super::write::digits;
 use super::{RedisStore, pack, record};
 use crate::{
-    Commit, Gate, HotError, Origin, Owner, RestoredHead, Slot, StateRestore, StateWrite, StreamId,
-    StreamName, StreamRestore, Timer, Writer, check, limits,
+    Commit, CounterKey, Gate, HotError, Origin, Owner, RestoredHead, Slot, StateRestore,
+    StateWrite, StreamId, StreamName, StreamRestore, Timer, Writer, check, limits,
 };
 
 /// The field that says that the gate is closed, among the marks of the writers.
@@ -125,34 +125,45 @@ impl RedisStore {
         let moves = pushes(entries);
         let fields = part.head.as_ref().map(head_fields).unwrap_or_default();
         let outbox = part.head.as_ref().map_or(&[][..], |head| &head.outbox);
+        let marks = part.head.iter().flat_map(|head| &head.marks);
+        let marks: Vec<(String, String)> = marks
+            .flat_map(|(stream, marks)| mark_fields(*stream, marks))
+            .collect();
+        let groups = CounterKey::by_group(&part.counters);
 
         let mut call = Cmd::new();
         call.arg("FCALL")
             .arg(LIBRARY.name(Function::RestoreStates))
-            .arg(6 + written.len() + moves.pushes.len())
+            .arg(7 + written.len() + moves.pushes.len() + groups.len())
             .arg(self.keys.gate(slot.partition))
             .arg(self.keys.meta(slot))
-            .arg(self.keys.counters(slot))
+            .arg(self.keys.consumed(slot))
             .arg(self.keys.outbox(slot))
             .arg(self.keys.quarantine(slot))
-            .arg(self.keys.buckets(slot));
+            .arg(self.keys.buckets(slot))
+            .arg(self.keys.groups(slot));
         pack::state_keys(&mut call, &self.keys, slot, written.iter());
         pack::list_keys(&mut call, &self.keys, slot, &moves);
+        for group in groups.keys() {
+            call.arg(self.keys.counters(slot, group));
+        }
         call.arg(gate.0).arg(&pack::counts([
             written.len(),
             moves.pushes.len(),
-            part.counters.len(),
+            groups.len(),
             part.quarantine.len(),
+            marks.len(),
             fields.len(),
             outbox.len(),
         ])?);
         pack::values(&mut call, &written);
         pack::move_arguments(&mut call, &moves);
-        for (name, value) in &part.counters {
-            call.arg(&**name).arg(*value);
-        }
+        pack::counters(&mut call, &groups);
         for entry in &part.quarantine {
             call.arg(entry.id.to_string()).arg(&entry.payload[..]);
+        }
+        for (field, value) in marks {
+            call.arg(field).arg(value);
         }
         for (field, value) in fields {
             call.arg(field).arg(value);

@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hot::marks::Marks;
 use hot::{
-    Commit, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, QuarantineId, RedisStore,
-    SharedHotStore, Slot, StateWrite, Stored, StreamId, StreamName, Timer,
+    Commit, CounterKey, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, QuarantineId,
+    RedisStore, SharedHotStore, Slot, StateWrite, Stored, StreamId, StreamName, Timer, Writer,
 };
 use kernel::{PartitionId, Timestamp};
 use testkit::RedisServer;
@@ -61,7 +62,18 @@ fn commit(seq: u64) -> Commit {
             to: FACTS,
             payload: number.clone(),
         }],
-        counters: vec![("commits".into(), seq.cast_signed())],
+        dropped_groups: vec![(seq - 1).to_string().into()],
+        counters: vec![
+            (CounterKey::new("crash", "commits"), 1),
+            (CounterKey::new(seq.to_string(), "commits"), 1),
+        ],
+        marks: vec![(
+            StreamName::Facts,
+            Marks {
+                seen: [(Writer::process(1), seq)].into(),
+                part: None,
+            },
+        )],
         cursors: vec![(
             StreamName::Facts,
             Cursor {
@@ -88,7 +100,12 @@ async fn check(store: &SharedHotStore, acknowledged: u64) {
     );
     let written = commit(last);
     assert_eq!(head.cursors, written.cursors);
-    assert_eq!(head.counters, written.counters);
+    let counters = store.counters(SLOT, &["crash"]).await.expect("counters");
+    let commits = CounterKey::new("crash", "commits");
+    assert_eq!(counters, [(commits, last.cast_signed())]);
+    let groups = store.counter_groups(SLOT).await.expect("groups");
+    assert_eq!(groups, [last.to_string().into(), Box::from("crash")]);
+    assert_eq!(head.marks(StreamName::Facts), written.marks[0].1);
     assert_eq!(head.watermark, written.watermark);
     let keys: Vec<_> = written.states.iter().map(|it| it.key.clone()).collect();
     let stored = written.states.into_iter().map(|it| {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use hot::marks::Marks;
 use hot::{Cursor, Head, HotError, HotStore, Origin, Slot, StreamId, StreamName, Writer};
 
 use crate::packed::Input;
@@ -29,7 +28,7 @@ pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotEr
             partition: slot.partition,
         };
         let taken = hot.origins(stream).await?;
-        let seen = Marks::read(name, &before.counters).seen;
+        let seen = before.marks(name).seen;
         let mut seen = seen.iter().filter(|(writer, _)| writer.owner().is_none());
         if !seen.all(|(writer, seq)| has_taken(&taken, *writer, *seq)) {
             return Err(HotError::Unavailable(

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use bytes::Bytes;
-use hot::{Commit, HotStore, QuarantineId, Quarantined, Slot, StateKey, StateWrite, marks};
+use hot::{
+    Commit, CounterKey, HotStore, QuarantineId, Quarantined, Slot, StateKey, StateWrite, marks,
+};
 
 use super::FoldError;
 use super::inputs::Inputs;
@@ -16,7 +18,10 @@ use crate::{Log, LogError, limits};
 #[derive(Debug, Default)]
 struct Changes {
     states: BTreeMap<StateKey, StateWrite>,
-    counters: BTreeMap<Box<str>, i64>,
+    /// What is added to counters, since their group was dropped where it was.
+    counters: BTreeMap<CounterKey, i64>,
+    /// Groups of counters of the old snapshot that were dropped.
+    dropped: BTreeSet<Box<str>>,
     quarantine: BTreeMap<QuarantineId, Bytes>,
     /// Entries of the old snapshot that left the quarantine.
     released: BTreeSet<QuarantineId>,
@@ -42,8 +47,8 @@ pub(super) async fn merge(
     }
     let mut chunks = Chunks::new(log, slot, new.seq);
     write_states(log, slot, &old, &mut changes, &mut chunks).await?;
-    for (name, value) in &changes.counters {
-        chunks.current.push_counter(name, *value);
+    for (key, value) in &changes.counters {
+        chunks.current.push_counter(key, *value);
         chunks.flush_if_full().await?;
     }
     for (id, payload) in std::mem::take(&mut changes.quarantine) {
@@ -53,10 +58,6 @@ pub(super) async fn merge(
 
     new.chunks = chunks.number;
     new.bytes = chunks.bytes;
-    let counters = changes.counters.into_iter();
-    new.marks = counters
-        .filter(|(name, _)| name.starts_with(marks::PREFIX))
-        .collect();
     add_inputs(&mut new, inputs);
     if hot.head(slot).await?.commit_seq < new.seq {
         return Ok((old, 0));
@@ -112,7 +113,18 @@ fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
     for write in commit.states {
         changes.states.insert(write.key.clone(), write);
     }
-    changes.counters.extend(commit.counters);
+    if !commit.dropped_groups.is_empty() {
+        let dropped: BTreeSet<Box<str>> = commit.dropped_groups.into_iter().collect();
+        changes
+            .counters
+            .retain(|key, _| !dropped.contains(&key.group));
+        changes.dropped.extend(dropped);
+    }
+    for (key, change) in commit.counters {
+        let sum = changes.counters.entry(key).or_default();
+        *sum = sum.saturating_add(change);
+    }
+    marks::merge(&mut new.marks, &commit.marks);
     for id in commit.released {
         if changes.quarantine.remove(&id).is_none() {
             changes.released.insert(id);
@@ -149,8 +161,11 @@ async fn write_states(
                 None => chunks.push(&state).await?,
             }
         }
-        for (name, value) in chunk.take_counters() {
-            changes.counters.entry(name).or_insert(value);
+        for (key, value) in chunk.take_counters() {
+            if !changes.dropped.contains(&key.group) {
+                let sum = changes.counters.entry(key).or_default();
+                *sum = value.saturating_add(*sum);
+            }
         }
         for entry in chunk.take_quarantine() {
             if !changes.released.contains(&entry.id) {

@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 use hot::{Commit, Cursor};
 use kernel::Timestamp;
-use messages::journal::v1::{PackedCommit, PackedCounter, PackedCursor, PackedFired, PackedOutput};
+use messages::journal::v1::{PackedCommit, PackedCursor, PackedFired, PackedOutput};
 use prost::Message;
 
+use super::counters::{pack_counters, pack_marks, unpack_counters, unpack_marks};
 use super::{
     damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
     unpack_message, unpack_state,
@@ -33,14 +34,13 @@ pub(crate) fn pack_commit(commit: &Commit) -> Bytes {
             })
             .collect(),
         outbox: commit.outbox.iter().map(pack_message).collect(),
-        counters: commit
-            .counters
+        counters: pack_counters(&commit.counters),
+        dropped_groups: commit
+            .dropped_groups
             .iter()
-            .map(|(name, value)| PackedCounter {
-                name: name.as_ref().to_owned(),
-                value: *value,
-            })
+            .map(|it| (**it).to_owned())
             .collect(),
+        marks: pack_marks(commit.marks.iter().map(|(stream, marks)| (stream, marks))),
         cursors: commit
             .cursors
             .iter()
@@ -95,11 +95,9 @@ pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
             .into_iter()
             .map(unpack_message)
             .collect::<Result<_, _>>()?,
-        counters: packed
-            .counters
-            .into_iter()
-            .map(|counter| (counter.name.into(), counter.value))
-            .collect(),
+        dropped_groups: packed.dropped_groups.into_iter().map(Into::into).collect(),
+        counters: unpack_counters(packed.counters).collect(),
+        marks: unpack_marks(packed.marks)?,
         cursors: cursors
             .map(|cursor| {
                 let place = Cursor {
@@ -117,7 +115,11 @@ pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
 
 #[cfg(test)]
 mod tests {
-    use hot::{OutboxMessage, Owner, QuarantineId, Slot, StateWrite, StreamId, StreamName, Timer};
+    use hot::marks::{Marks, Part};
+    use hot::{
+        CounterKey, Origin, OutboxMessage, Owner, QuarantineId, Slot, StateWrite, StreamId,
+        StreamName, Timer, Writer,
+    };
     use kernel::PartitionId;
 
     use super::*;
@@ -132,6 +134,17 @@ mod tests {
             epoch: commit.epoch,
             batch_id: commit.batch_id,
             payload,
+        }
+    }
+
+    fn marks(seq: Option<u64>) -> Marks {
+        let writer = Writer::process(9);
+        Marks {
+            seen: [(writer, u64::MAX), (Writer::from_number(0), 1)].into(),
+            part: Some(Part {
+                origin: seq.map(|seq| Origin { writer, seq }),
+                index: 2,
+            }),
         }
     }
 
@@ -170,7 +183,14 @@ mod tests {
                 },
                 payload: Bytes::from_static(b"y"),
             }],
-            counters: vec![("a".into(), i64::MIN)],
+            dropped_groups: vec!["old".into(), "older".into()],
+            counters: [("a", "x", i64::MIN), ("a", "y", 1), ("b", "x", -1)]
+                .map(|(group, name, change)| (CounterKey::new(group, name), change))
+                .into(),
+            marks: vec![
+                (StreamName::Facts, marks(Some(3))),
+                (StreamName::Events, marks(None)),
+            ],
             cursors: vec![(
                 StreamName::Facts,
                 Cursor {

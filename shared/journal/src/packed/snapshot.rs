@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hot::marks::Marks;
-use hot::{OutboxMessage, Quarantined, StateWrite, StreamName, Writer};
+use hot::{CounterKey, OutboxMessage, Quarantined, StateWrite, StreamName, Writer};
 use kernel::Timestamp;
 use messages::journal::v1::{
-    PackedChunk, PackedCounter, PackedInput, PackedLastOutput, PackedQuarantined, PackedSettled,
-    PackedSnapshot, PackedSource,
+    PackedChunk, PackedGroup, PackedInput, PackedLastOutput, PackedQuarantined, PackedSnapshot,
+    PackedSource,
 };
 use prost::Message;
 
+use super::counters::{
+    pack_counter, pack_marks, pack_settled, unpack_counters, unpack_marks, unpack_settled,
+};
 use super::{
     damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
     unpack_message, unpack_state,
@@ -35,12 +38,19 @@ impl Chunk {
     }
 
     /// Adds a counter.
-    pub(crate) fn push_counter(&mut self, name: &str, value: i64) {
-        self.bytes += name.len() + 16;
-        self.packed.counters.push(PackedCounter {
-            name: name.to_owned(),
-            value,
-        });
+    pub(crate) fn push_counter(&mut self, key: &CounterKey, value: i64) {
+        self.bytes += key.name.len() + 16;
+        let groups = &mut self.packed.counters;
+        if groups.last().is_none_or(|last| *last.group != *key.group) {
+            self.bytes += key.group.len() + 8;
+            groups.push(PackedGroup {
+                group: key.group.to_string(),
+                counters: Vec::new(),
+            });
+        }
+        if let Some(group) = groups.last_mut() {
+            group.counters.push(pack_counter(&key.name, value));
+        }
     }
 
     /// Adds a record that was set aside.
@@ -82,10 +92,8 @@ impl Chunk {
     }
 
     /// The counters.
-    pub(crate) fn take_counters(&mut self) -> impl Iterator<Item = (Box<str>, i64)> + use<> {
-        std::mem::take(&mut self.packed.counters)
-            .into_iter()
-            .map(|counter| (counter.name.into(), counter.value))
+    pub(crate) fn take_counters(&mut self) -> impl Iterator<Item = (CounterKey, i64)> + use<> {
+        unpack_counters(std::mem::take(&mut self.packed.counters))
     }
 
     /// The quarantine, oldest first.
@@ -122,8 +130,8 @@ pub(crate) struct Snapshot {
     pub(crate) outbox: BTreeMap<u64, OutboxMessage>,
     /// The last commit with an output to each stream.
     pub(crate) last_outputs: BTreeMap<StreamName, u64>,
-    /// The counters that say what is consumed.
-    pub(crate) marks: Vec<(Box<str>, i64)>,
+    /// What is consumed.
+    pub(crate) marks: BTreeMap<StreamName, Marks>,
     /// What is known of each stream that the service reads.
     pub(crate) inputs: BTreeMap<StreamName, Input>,
 }
@@ -140,7 +148,7 @@ pub(crate) struct Input {
 impl Snapshot {
     /// What is consumed of a stream.
     pub(crate) fn marks(&self, stream: StreamName) -> Marks {
-        Marks::read(stream, &self.marks)
+        self.marks.get(&stream).cloned().unwrap_or_default()
     }
 
     /// The last entry of a writer in a stream that is settled at this snapshot: nothing up to it is ever needed again.
@@ -166,14 +174,7 @@ impl Snapshot {
                     seq: *seq,
                 })
                 .collect(),
-            marks: self
-                .marks
-                .iter()
-                .map(|(name, value)| PackedCounter {
-                    name: name.as_ref().to_owned(),
-                    value: *value,
-                })
-                .collect(),
+            marks: pack_marks(&self.marks),
             inputs: self
                 .inputs
                 .iter()
@@ -214,11 +215,7 @@ impl Snapshot {
             last_outputs: outputs
                 .map(|it| Ok((stream_name(it.stream)?, it.seq)))
                 .collect::<Result<_, LogError>>()?,
-            marks: packed
-                .marks
-                .into_iter()
-                .map(|counter| (counter.name.into(), counter.value))
-                .collect(),
+            marks: unpack_marks(packed.marks)?,
             inputs: packed
                 .inputs
                 .into_iter()
@@ -232,14 +229,7 @@ impl Input {
     fn pack(&self, name: StreamName) -> PackedInput {
         PackedInput {
             stream: stream_number(name),
-            settled: self
-                .settled
-                .iter()
-                .map(|(writer, seq)| PackedSettled {
-                    writer: writer.number(),
-                    seq: *seq,
-                })
-                .collect(),
+            settled: pack_settled(&self.settled),
             sources: self
                 .sources
                 .iter()
@@ -253,11 +243,7 @@ impl Input {
 
     fn unpack(packed: PackedInput) -> Self {
         Self {
-            settled: packed
-                .settled
-                .into_iter()
-                .map(|it| (Writer::from_number(it.writer), it.seq))
-                .collect(),
+            settled: unpack_settled(packed.settled),
             sources: packed
                 .sources
                 .into_iter()
@@ -315,10 +301,14 @@ mod tests {
             forwarded_seq: 7,
             outbox: [(8, message.clone()), (9, message)].into(),
             last_outputs: [(StreamName::Facts, 4)].into(),
-            marks: vec![(
-                hot::marks::seen(StreamName::Events, Writer::worker(Owner::Identity)),
-                3,
-            )],
+            marks: [(
+                StreamName::Events,
+                Marks {
+                    seen: [(Writer::worker(Owner::Identity), 3)].into(),
+                    part: None,
+                },
+            )]
+            .into(),
             inputs: [(StreamName::Events, input)].into(),
         };
         let read = Snapshot::unpack(&snapshot.pack()).expect("readable");

@@ -1,7 +1,9 @@
 //! Restores the states of one slot: from the commits that the store has not seen, or from the snapshot and those after it.
 
 use bytes::Bytes;
-use hot::{HotError, HotStore, Quarantined, RestoredHead, Slot, StateRestore, StateWrite};
+use hot::{
+    CounterKey, HotError, HotStore, Quarantined, RestoredHead, Slot, StateRestore, StateWrite,
+};
 
 use super::failed;
 use super::progress::Progress;
@@ -156,7 +158,7 @@ async fn restore_snapshot(
             };
             hot.restore_states(slot, progress.gate(), &part).await?;
         }
-        let counters: Vec<(Box<str>, i64)> = chunk.take_counters().collect();
+        let counters: Vec<(CounterKey, i64)> = chunk.take_counters().collect();
         let quarantine: Vec<Quarantined> = chunk.take_quarantine().collect();
         if !counters.is_empty() || !quarantine.is_empty() {
             progress.alive().await?;
@@ -174,6 +176,7 @@ async fn restore_snapshot(
             commit_seq: snapshot.seq,
             batch_id: snapshot.batch_id,
             watermark: snapshot.watermark,
+            marks: snapshot.marks.clone(),
             outbox_seq: snapshot.outbox_seq,
             forwarded_seq: snapshot.forwarded_seq,
             outbox: outbox

@@ -132,7 +132,7 @@ async fn consume(store: &JournaledStore, mut commit: Commit) {
         marks.seen.insert(origin.writer, origin.seq);
         commit.cursors = vec![(EVENTS.name, entry.cursor)];
     }
-    commit.counters = marks.counters(EVENTS.name);
+    commit.marks = vec![(EVENTS.name, marks)];
     store.commit(SLOT, &commit).await.expect("commits");
 }
 

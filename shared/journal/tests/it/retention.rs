@@ -89,7 +89,7 @@ impl World {
             store,
             epoch,
             seq: head.commit_seq,
-            marks: Marks::read(EVENTS.name, &head.counters),
+            marks: head.marks(EVENTS.name),
             _tasks: stop.drop_guard(),
         }
     }
@@ -139,7 +139,7 @@ impl Process {
             self.marks.seen.insert(origin.writer, origin.seq);
             commit.cursors = vec![(EVENTS.name, entry.cursor)];
         }
-        commit.counters = self.marks.counters(EVENTS.name);
+        commit.marks = vec![(EVENTS.name, self.marks.clone())];
         self.store.commit(SLOT, &commit).await.expect("commits");
         for (_, cursor) in commit.cursors {
             self.store.trim(EVENTS, cursor).await.expect("trims");
@@ -186,7 +186,7 @@ async fn events_go_when_they_are_too_old_and_a_snapshot_has_what_became_of_them(
     let recovered = process.store.recover(PARTITION).await.expect("recovers");
     assert_eq!(recovered.entries, 0);
     let head = world.hot.head(SLOT).await.expect("a head");
-    assert_eq!(Marks::read(EVENTS.name, &head.counters), process.marks);
+    assert_eq!(head.marks(EVENTS.name), process.marks);
 }
 
 #[tokio::test(start_paused = true)]

@@ -70,13 +70,8 @@ impl Bench {
             )
             .expect("a step");
         }
-        let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
-        for (name, change) in effects.counts {
-            *counters.entry(name.clone()).or_default() += change;
-        }
         let value = head::write::<ActivationCore>(&Head::plain(), &state);
-        self.keep(customer, value, counters.into_iter().collect())
-            .await;
+        self.keep(customer, value, effects.counts).await;
     }
 
     /// Says that a customer was joined into another.
@@ -104,7 +99,10 @@ impl Bench {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters,
+            counters: counters
+                .into_iter()
+                .map(|(name, change)| (engine::counters::key_of(&name), change))
+                .collect(),
             ..Commit::default()
         };
         self.hot.commit(slot, &commit).await.expect("committed");

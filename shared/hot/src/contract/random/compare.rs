@@ -22,6 +22,7 @@ pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(),
         for until in [i64::MIN, -1, 0, 1 << 21, i64::MAX] {
             compare_due(store, slot, expected, at(until)).await?;
         }
+        compare_counters(store, slot, expected).await?;
         let found = store.outbox(slot, 0, 99).await;
         let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
         same("outbox", found, Ok(expected.outbox.clone()))?;
@@ -63,6 +64,32 @@ pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(),
             store.origins(*stream).await,
             Ok(origins.collect()),
         )?;
+    }
+    Ok(())
+}
+
+/// Compares the groups of counters, and what is in each.
+async fn compare_counters(
+    store: &SharedHotStore,
+    slot: Slot,
+    expected: &ModelSlot,
+) -> Result<(), String> {
+    let mut groups: Vec<Box<str>> = expected
+        .counters
+        .keys()
+        .map(|it| it.group.clone())
+        .collect();
+    groups.dedup();
+    same(
+        "groups",
+        store.counter_groups(slot).await,
+        Ok(groups.clone()),
+    )?;
+    for group in groups.into_iter().chain(["never".into()]) {
+        let counters = expected.counters.clone().into_iter();
+        let counters = counters.filter(|(key, _)| key.group == group);
+        let found = store.counters(slot, &[&*group]).await;
+        same("counters", found, Ok(counters.collect()))?;
     }
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! A store that goes away or back while it is restored, or while a snapshot is made.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::{self, Delivery, Hook, Operation};
-use hot::{Commit, Cursor, HotError, HotStore, MemoryStore, Owner, QuarantineId, Slot, StateKey};
+use hot::{
+    Commit, CounterKey, Cursor, HotError, HotStore, MemoryStore, Owner, QuarantineId, Slot,
+    StateKey,
+};
 use journal::{Call, Fault, Log};
 
 use super::{
@@ -122,6 +125,74 @@ async fn a_quarantine_keeps_its_ids_where_the_commits_that_filled_it_are_cut() {
         );
         let size = store.quarantine_size(SLOT).await.expect("a size");
         assert_eq!((size.records, size.bytes), (3, 4));
+    }
+}
+
+/// Lets so many parts be restored, and no other.
+#[derive(Debug)]
+struct RestoresUpTo(usize, AtomicUsize);
+
+#[async_trait]
+impl Hook for RestoresUpTo {
+    async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
+        let is_restore = call.operation == Operation::Restore;
+        if is_restore && self.1.fetch_add(1, Ordering::Relaxed) >= self.0 {
+            return Err(HotError::Unavailable("it is gone".into()));
+        }
+        // What gets through gets through twice.
+        Ok(if is_restore {
+            Delivery::Twice
+        } else {
+            Delivery::Once
+        })
+    }
+
+    async fn after(&self, _call: memory::Call<'_>, _is_done: bool) -> Result<(), HotError> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_commits_count_is_counted_once_wherever_a_recovery_breaks_off() {
+    let counted = |seq, dropped: &[&str], counters: &[(&str, i64)]| Commit {
+        dropped_groups: dropped.iter().map(|group| (*group).into()).collect(),
+        counters: counters
+            .iter()
+            .map(|(group, change)| (CounterKey::new(*group, "n"), *change))
+            .collect(),
+        ..commit(1, seq)
+    };
+    let commits = [
+        counted(1, &[], &[("a", 1), ("b", 10), ("c", 100)]),
+        counted(2, &[], &[("a", 2), ("b", 20)]),
+        counted(3, &["c"], &[("a", 3), ("d", 7)]),
+        counted(4, &["b", "d"], &[("a", 4), ("b", 5)]),
+        counted(5, &[], &[("a", -5), ("b", 1)]),
+    ];
+    // Folded after none of the commits, after one, or after several.
+    for folds in [&[][..], &[1], &[3], &[1, 4], &[2, 3, 4], &[5]] {
+        for parts in 0..12 {
+            let world = World::new();
+            let store = world.process().await;
+            world.open(&store, SLOT, 1).await;
+            for commit in &commits {
+                store.commit(SLOT, commit).await.expect("commits");
+                if folds.contains(&commit.seq) {
+                    store.fold(SLOT).await.expect("a snapshot");
+                }
+            }
+            world.hot.clear();
+            let breaking = Arc::new(RestoresUpTo(parts, AtomicUsize::new(0)));
+            let first = world.process_on(world.hot.with_hook(breaking)).await;
+            drop(first.recover(PARTITION).await);
+            tokio::time::sleep(hot::limits::GATE_TTL).await;
+            store.recover(PARTITION).await.expect("recovers");
+            let groups = store.counter_groups(SLOT).await.expect("groups");
+            assert_eq!(groups, ["a", "b"].map(Box::from), "{folds:?} {parts}");
+            let counters = store.counters(SLOT, &["a", "b"]).await.expect("counters");
+            let expected = [("a", 5), ("b", 6)].map(|(group, n)| (CounterKey::new(group, "n"), n));
+            assert_eq!(counters, expected, "{folds:?} {parts}");
+        }
     }
 }
 

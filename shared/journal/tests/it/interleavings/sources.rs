@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hot::marks::Marks;
 use hot::memory::{self, Delivery, Hook, Operation};
 use hot::{Appended, Cursor, HotError, HotStore};
 use journal::{Call, Fault, JournaledStore};
@@ -91,8 +90,7 @@ async fn what_a_process_logged_before_it_died_is_found_while_it_is_known_who_was
 /// How many events are not in effect.
 async fn waiting(store: &JournaledStore) -> usize {
     let entries = store.poll(EVENTS, Cursor::START, 9_999).await;
-    let counters = store.counters(SLOT).await.expect("reads");
-    let marks = Marks::read(EVENTS.name, &counters);
+    let marks = store.head(SLOT).await.expect("reads").marks(EVENTS.name);
     let entries = entries.expect("reads").into_iter();
     let is_new = |entry: &hot::Entry| entry.origin.is_some_and(|origin| !marks.has_seen(origin));
     entries.filter(is_new).count()

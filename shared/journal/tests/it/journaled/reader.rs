@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::{
-    Append, Appended, Commit, Cursor, Entry, HotError, HotStore, OutboxMessage, Owner,
+    Append, Appended, Commit, CounterKey, Cursor, Entry, HotError, HotStore, OutboxMessage, Owner,
     QuarantineId, Slot, SourceRange, StateKey, StateWrite, Stored, StreamId, StreamName, Timer,
 };
 use kernel::{PartitionId, Timestamp};
@@ -20,7 +20,6 @@ pub(crate) struct Reader {
     attempts: u64,
     marks: BTreeMap<StreamName, Marks>,
     cursors: BTreeMap<StreamName, Cursor>,
-    total: i64,
     forwarded: u64,
     pending: Option<(Commit, Places)>,
 }
@@ -61,7 +60,6 @@ impl Reader {
     ) -> Result<Self, HotError> {
         let head = store.open(slot, epoch).await?;
         let cursors: BTreeMap<_, _> = head.cursors.iter().copied().collect();
-        let total = head.counters.iter().find(|(name, _)| **name == *"total");
         let inputs = inputs(slot.owner).iter();
         Ok(Self {
             slot,
@@ -69,11 +67,8 @@ impl Reader {
             epoch,
             seq: head.commit_seq,
             attempts: 0,
-            marks: inputs
-                .map(|name| (*name, Marks::read(*name, &head.counters)))
-                .collect(),
+            marks: inputs.map(|name| (*name, head.marks(*name))).collect(),
             cursors,
-            total: total.map_or(0, |(_, total)| *total),
             forwarded: head.forwarded_seq,
             pending: None,
         })
@@ -101,11 +96,6 @@ impl Reader {
         store.commit(self.slot, commit).await?;
         let (commit, places) = self.pending.take().expect("it was looked at above");
         self.seq = commit.seq;
-        for (name, value) in &commit.counters {
-            if **name == *"total" {
-                self.total = *value;
-            }
-        }
         for (name, (marks, cursor)) in places {
             self.marks.insert(name, marks);
             self.cursors.insert(name, cursor);
@@ -212,11 +202,19 @@ impl Reader {
                 adds_entry,
             });
         }
-        self.total += i64::try_from(batch.records.len()).expect("small");
-        commit.counters.push(("total".into(), self.total));
-        self.total -= i64::try_from(batch.records.len()).expect("small");
+        let records = i64::try_from(batch.records.len()).expect("small");
+        let round = |rounds_ago: u64| format!("round/{}", (seq / 3).saturating_sub(rounds_ago));
+        for (group, name) in [("all", "total"), (&round(0), "records"), (&round(0), "")] {
+            commit
+                .counters
+                .push((CounterKey::new(group, name), records));
+        }
+        // The group of a round that is over goes, and now and then that of this one, which begins anew.
+        if dice.is_multiple_of(3) {
+            commit.dropped_groups.push(round(dice % 2 * 2).into());
+        }
         for (name, (marks, cursor)) in &batch.places {
-            commit.counters.extend(marks.counters(*name));
+            commit.marks.push((*name, marks.clone()));
             commit.cursors.push((*name, *cursor));
         }
         self.say(&batch.records, &mut commit, dice);

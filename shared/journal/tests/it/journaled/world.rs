@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hot::marks::Marks;
 use hot::memory::{Hook, MemoryOptions, Snapshot};
-use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
+use hot::{CounterKey, HotError, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
@@ -279,13 +280,9 @@ impl World {
         let mut seen = BTreeMap::new();
         for slot in slots() {
             let states = self.hot.states(slot);
-            let counters = self
-                .hot
-                .counters(slot)
-                .await
-                .map_err(|error| error.to_string())?;
-            let total = counters.iter().find(|(name, _)| **name == *"total");
-            let total = total.map_or(0, |(_, total)| *total);
+            let counters = self.hot.counters(slot, &["all"]).await;
+            let counters = counters.map_err(|error| error.to_string())?;
+            let total = counters.first().map_or(0, |(_, total)| *total);
             if total != i64::try_from(states.len()).expect("few") {
                 return Err(format!("{slot:?} counted {total} of {}", states.len()));
             }

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use activation_core::ActivationCore;
 use bytes::Bytes;
 use decision::Core;
-use hot::{HotStore, Owner, Slot, StateKey, Stored};
+use hot::{Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 
@@ -21,7 +21,7 @@ pub(crate) struct Picture {
     pub(crate) profiles: BTreeMap<StateKey, Kept<segmentation_core::State>>,
     pub(crate) journeys: BTreeMap<StateKey, Kept<journey_core::state::State>>,
     pub(crate) activations: BTreeMap<StateKey, Kept<activation_core::State>>,
-    /// Over all partitions, without the engine's own.
+    /// Over all partitions.
     pub(crate) counters: BTreeMap<Box<str>, i64>,
     /// The states with their timers, as they are stored.
     pub(crate) stored: Vec<(Slot, StateKey, Stored)>,
@@ -39,11 +39,9 @@ impl Picture {
                     picture.read(installation, slot, &key, &stored);
                     picture.stored.push((slot, key, stored));
                 }
-                let counters = store.counters(slot).await.expect("no faults on this link");
-                for (name, value) in counters {
-                    if !name.starts_with("engine:") {
-                        *picture.counters.entry(name).or_default() += value;
-                    }
+                let counters = engine::counters::of_slot(store, slot, "").await;
+                for (name, value) in counters.expect("no faults on this link") {
+                    *picture.counters.entry(name).or_default() += value;
                 }
             }
         }

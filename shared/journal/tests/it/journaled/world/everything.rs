@@ -1,6 +1,12 @@
 //! All that there is in the store, to compare before and after a rebuild.
 
-use hot::{HotError, HotStore as _, QuarantineSize, Quarantined, Slot, StateKey, Stored};
+use std::collections::BTreeMap;
+
+use hot::marks::Marks;
+use hot::{
+    CounterKey, HotError, HotStore as _, QuarantineSize, Quarantined, Slot, StateKey, Stored,
+    StreamName,
+};
 
 use super::{World, slots};
 
@@ -10,7 +16,9 @@ pub(super) struct Everything {
     slot: Slot,
     seq: u64,
     states: Vec<(StateKey, Stored)>,
-    counters: Vec<(Box<str>, i64)>,
+    groups: Vec<Box<str>>,
+    counters: Vec<(CounterKey, i64)>,
+    marks: BTreeMap<StreamName, Marks>,
     aside: Vec<Quarantined>,
 }
 
@@ -25,8 +33,9 @@ impl World {
                 (key, stored)
             };
             let states = self.hot.states(slot).into_iter().map(strip).collect();
-            let mut counters = self.hot.counters(slot).await.map_err(failed)?;
-            counters.sort();
+            let groups = self.hot.counter_groups(slot).await.map_err(failed)?;
+            let groups: Vec<&str> = groups.iter().map(|group| &**group).collect();
+            let counters = self.hot.counters(slot, &groups).await.map_err(failed)?;
             let aside = self.hot.quarantined(slot, None, 10_000);
             let aside = aside.await.map_err(failed)?;
             let size = self.hot.quarantine_size(slot).await.map_err(failed)?;
@@ -38,7 +47,9 @@ impl World {
                 slot,
                 seq: head.commit_seq,
                 states,
+                groups: groups.into_iter().map(Box::from).collect(),
                 counters,
+                marks: head.marks,
                 aside,
             });
         }

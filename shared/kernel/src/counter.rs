@@ -1,0 +1,32 @@
+//! The name of a counter.
+
+use std::collections::BTreeMap;
+
+/// Names a counter of a service in a partition: the group that it belongs to, and which one of that group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CounterKey {
+    /// What is counted together and goes together, such as one version of a definition: `journey/welcome/3`.
+    pub group: Box<str>,
+    /// What is counted, unique within the group.
+    pub name: Box<str>,
+}
+
+impl CounterKey {
+    /// Names a counter.
+    pub fn new(group: impl Into<Box<str>>, name: impl Into<Box<str>>) -> Self {
+        Self {
+            group: group.into(),
+            name: name.into(),
+        }
+    }
+
+    /// Sorts counters into their groups; within a group they keep their order.
+    pub fn by_group(counters: &[(Self, i64)]) -> BTreeMap<&str, Vec<(&str, i64)>> {
+        let mut groups: BTreeMap<&str, Vec<(&str, i64)>> = BTreeMap::new();
+        for (key, value) in counters {
+            let group = groups.entry(&key.group).or_default();
+            group.push((&key.name, *value));
+        }
+        groups
+    }
+}

@@ -21,13 +21,7 @@ impl<C: Core> Worker<C> {
         ran: &[Planned],
         timers: Option<Timestamp>,
     ) -> Result<Pending, Failed> {
-        self.attempts += 1;
-        let mut commit = Commit {
-            epoch: self.epoch,
-            seq: self.commit_seq + 1,
-            batch_id: batch_id(self.epoch, self.commit_seq + 1, self.attempts),
-            ..Commit::default()
-        };
+        let mut commit = self.position.next_commit();
         self.batch.write_states(&mut commit)?;
         commit.outputs = self.batch.packer.take();
         commit.outbox = self
@@ -41,6 +35,7 @@ impl<C: Core> Worker<C> {
             .collect();
         for (name, change) in self.batch.counts.drain() {
             let now = self
+                .position
                 .counters
                 .get(&name)
                 .copied()
@@ -49,11 +44,11 @@ impl<C: Core> Worker<C> {
             commit.counters.push((name, now));
         }
         commit.quarantine = std::mem::take(&mut self.batch.quarantine);
-        if self.is_on_stream_time() && self.batch.watermark > self.watermark {
+        if self.is_on_stream_time() && self.batch.watermark > self.position.watermark {
             commit.watermark = Some(self.batch.watermark);
         }
         let places = self.places(ran, &mut commit);
-        let asked = timers.or(self.no_timer_before);
+        let asked = timers.or(self.position.no_timer_before);
         let no_timer_before = match (asked, self.batch.earliest_entry()) {
             (Some(asked), Some(earliest)) => Some(asked.min(earliest)),
             (asked, _) => asked,
@@ -68,7 +63,7 @@ impl<C: Core> Worker<C> {
 
     /// Where each lane is after the batch; cursors and marks go into the commit.
     fn places(&self, ran: &[Planned], commit: &mut Commit) -> Vec<(usize, Place)> {
-        let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.lanes.len());
+        let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.inputs.lanes.len());
         // A plan goes lane by lane, so the last record of a lane is the one before the next lane begins.
         for (at, planned) in ran.iter().enumerate() {
             if ran
@@ -77,14 +72,14 @@ impl<C: Core> Worker<C> {
             {
                 continue;
             }
-            let lane = &self.lanes[planned.lane];
+            let lane = &self.inputs.lanes[planned.lane];
             let (name, before) = (lane.stream.name, lane.committed());
             let after = lane.after(planned.place);
             if after.cursor != before.cursor {
                 commit.cursors.push((name, after.cursor));
             }
             let mut mark = |(mark, value): (Box<str>, i64)| {
-                if self.counters.get(&mark).copied().unwrap_or(0) != value {
+                if self.position.counters.get(&mark).copied().unwrap_or(0) != value {
                     commit.counters.push((mark, value));
                 }
             };
@@ -179,14 +174,4 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<Bytes>, Failed>
     work.bytes = bytes.len();
     work.stored = true;
     Ok(Some(bytes))
-}
-
-/// A name that no other batch has: SplitMix64 over what tells batches apart.
-fn batch_id(epoch: u64, seq: u64, attempt: u64) -> u64 {
-    [epoch, seq, attempt].into_iter().fold(0, |id, part| {
-        let mut x = (id ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    })
 }

@@ -79,7 +79,7 @@ impl<C: Core> Worker<C> {
         };
         work.fires += 1;
         let fault = work.fault.as_deref().map(str::to_owned);
-        if let Some(reason) = fault.or_else(|| self.poisoned.get(&origin).cloned()) {
+        if let Some(reason) = fault.or_else(|| self.inputs.poisoned.get(&origin).cloned()) {
             self.set_aside(&reason, now, key, Bytes::new());
             self.set_timer(number, None);
             return Ok(());

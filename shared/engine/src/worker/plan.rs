@@ -7,7 +7,7 @@ use hot::HotError;
 use kernel::{Duration, Timestamp};
 use messages::stream::v1::record::Body;
 
-use super::lane::{Item, Lane};
+use super::lane::Item;
 use super::output::Held;
 use super::quarantine::panic_text;
 use super::{Planned, Worker};
@@ -16,18 +16,6 @@ use crate::{Freshness, TimeSource, head, limits};
 use decision::Core;
 
 impl<C: Core> Worker<C> {
-    /// Reads on in every lane that may go on.
-    pub(super) async fn read(&mut self, held: Held) -> Result<(), HotError> {
-        let hot = Arc::clone(self.hot());
-        for lane in &mut self.lanes {
-            let stopped = if lane.bulk { held.bulk } else { held.live };
-            if !stopped {
-                lane.read(hot.as_ref(), limits::RECORDS_PER_BATCH).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Runs a batch and makes it pending. False where there is nothing to do.
     pub(super) async fn prepare(&mut self, held: Held) -> Result<bool, HotError> {
         let wall_now = match &self.config.time {
@@ -37,7 +25,7 @@ impl<C: Core> Worker<C> {
         let mut is_newest = self.config.refresh.is_none();
         // Each failed round finds one more input to set aside, or that the definitions may be too old.
         loop {
-            self.batch.clear(self.watermark);
+            self.batch.clear(self.position.watermark);
             self.steps.discard();
             let plan = self.plan(held);
             let timers = if held.live {
@@ -47,7 +35,7 @@ impl<C: Core> Worker<C> {
             };
             if plan.is_empty() && self.batch.entries.is_empty() {
                 self.batch.return_states(&mut self.cache);
-                self.no_timer_before = timers.or(self.no_timer_before);
+                self.position.no_timer_before = timers.or(self.position.no_timer_before);
                 return Ok(false);
             }
             self.load().await?;
@@ -69,7 +57,7 @@ impl<C: Core> Worker<C> {
                     return Ok(true);
                 }
                 Err(failed) => {
-                    self.poisoned.insert(failed.origin, failed.reason);
+                    self.inputs.poisoned.insert(failed.origin, failed.reason);
                 }
             }
         }
@@ -93,13 +81,9 @@ impl<C: Core> Worker<C> {
         } else {
             limits::STATES_PER_BATCH
         };
-        let quotas = quotas(
-            &self.lanes,
-            held,
-            self.max_inputs.min(limits::RECORDS_PER_BATCH),
-        );
+        let quotas = self.inputs.quotas(held);
         let mut plan = Vec::with_capacity(quotas.iter().sum());
-        for (number, (lane, quota)) in self.lanes.iter().zip(quotas).enumerate() {
+        for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
             for place in lane.places().take(quota) {
                 let work = match lane.item(place) {
                     Item::Record(record) if !matches!(record.body, Some(Body::Tick(_))) => {
@@ -127,7 +111,7 @@ impl<C: Core> Worker<C> {
     }
 
     fn may_have_due(&self) -> bool {
-        match (&self.config.time, self.no_timer_before) {
+        match (&self.config.time, self.position.no_timer_before) {
             (TimeSource::Wall(clock), Some(next)) => next <= clock.now(),
             (_, Some(Timestamp::MAX)) => false,
             _ => true,
@@ -144,24 +128,28 @@ impl<C: Core> Worker<C> {
         let until = wall_now.unwrap_or_else(|| {
             plan.iter()
                 .filter_map(
-                    |planned| match self.lanes[planned.lane].item(planned.place) {
+                    |planned| match self.inputs.lanes[planned.lane].item(planned.place) {
                         Item::Record(record) => Some(Timestamp::from_millis(record.time_ms)),
                         Item::Damaged(_) | Item::Empty => None,
                     },
                 )
-                .fold(self.watermark, Timestamp::max)
+                .fold(self.position.watermark, Timestamp::max)
         });
-        if self.no_timer_before.is_some_and(|next| next > until) {
+        if self
+            .position
+            .no_timer_before
+            .is_some_and(|next| next > until)
+        {
             return Ok(None);
         }
-        let max = limits::TIMERS_PER_BATCH.min(self.max_inputs.max(1));
-        let due = self.hot().due(self.slot, until, max).await?;
+        let max = limits::TIMERS_PER_BATCH.min(self.inputs.max.max(1));
+        let due = self.hot().due(self.position.slot, until, max).await?;
         let mut last = None;
         for (key_bytes, time) in due.timers {
             let Some(key) = key_of(&key_bytes) else {
                 return Err(HotError::Damaged(format!(
                     "a timer of partition {} belongs to no customer",
-                    self.slot.partition
+                    self.position.slot.partition
                 )));
             };
             let work = self.batch.enlist(key, &key_bytes, &mut self.cache);
@@ -193,7 +181,7 @@ impl<C: Core> Worker<C> {
         if keys.is_empty() {
             return Ok(());
         }
-        let loaded = self.hot().load(self.slot, &keys).await?;
+        let loaded = self.hot().load(self.position.slot, &keys).await?;
         let missing = self.batch.works.iter_mut().filter(|work| !work.loaded);
         for (work, stored) in missing.zip(loaded) {
             work.loaded = true;
@@ -214,83 +202,5 @@ impl<C: Core> Worker<C> {
             }
         }
         Ok(())
-    }
-}
-
-/// How many records each lane gives to a batch of `limit`: live lanes first, each with a share kept for the others that
-/// wait, and a fixed share for low-priority lanes while live ones wait.
-fn quotas(lanes: &[Lane], held: Held, limit: usize) -> Vec<usize> {
-    let waiting: Vec<(bool, usize)> = lanes
-        .iter()
-        .map(|lane| {
-            let stopped = if lane.bulk { held.bulk } else { held.live };
-            (lane.bulk, if stopped { 0 } else { lane.waiting() })
-        })
-        .collect();
-    share(&waiting, limit)
-}
-
-fn share(waiting: &[(bool, usize)], limit: usize) -> Vec<usize> {
-    let count = |low: bool| {
-        waiting
-            .iter()
-            .filter(|(bulk, n)| *bulk == low && *n > 0)
-            .count()
-    };
-    let bulk_share = match (count(false), count(true)) {
-        (_, 0) => 0,
-        (0, _) => limit,
-        _ => limit / limits::BULK_SHARE,
-    };
-    let mut left = limit;
-    let mut bulk_left = bulk_share;
-    let mut live_behind = count(false);
-    waiting
-        .iter()
-        .map(|(bulk, n)| {
-            let quota = if *bulk {
-                (*n).min(bulk_left)
-            } else {
-                live_behind = live_behind.saturating_sub(usize::from(*n > 0));
-                let kept = live_behind * (limit / limits::LIVE_SHARE) + bulk_share;
-                (*n).min(left.saturating_sub(kept))
-            };
-            if *bulk {
-                bulk_left -= quota;
-            }
-            left -= quota;
-            quota
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIVE: bool = false;
-    const BULK: bool = true;
-
-    #[test]
-    fn live_records_come_first_and_low_priority_ones_get_a_share() {
-        for (waiting, quotas) in [
-            (vec![(LIVE, 500), (BULK, 500)], vec![75, 25]),
-            (vec![(LIVE, 5), (BULK, 500)], vec![5, 25]),
-            (vec![(LIVE, 0), (BULK, 500)], vec![0, 100]),
-            (vec![(LIVE, 500), (BULK, 0)], vec![100, 0]),
-            (
-                vec![(LIVE, 500), (LIVE, 500), (BULK, 500)],
-                vec![63, 12, 25],
-            ),
-            (vec![(LIVE, 500), (LIVE, 3), (BULK, 0)], vec![88, 3, 0]),
-            (vec![(LIVE, 0), (LIVE, 0), (BULK, 0)], vec![0, 0, 0]),
-        ] {
-            assert_eq!(share(&waiting, 100), quotas, "{waiting:?}");
-        }
-    }
-
-    #[test]
-    fn a_batch_of_one_makes_progress() {
-        assert_eq!(share(&[(LIVE, 5), (LIVE, 5), (BULK, 5)], 1), [1, 0, 0]);
     }
 }

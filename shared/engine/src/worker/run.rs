@@ -80,9 +80,9 @@ impl<C: Core> Worker<C> {
             return Ok(0);
         }
         // The lanes are only read here, and everything else of the worker is written.
-        let lanes = std::mem::take(&mut self.lanes);
+        let lanes = std::mem::take(&mut self.inputs.lanes);
         let ran = self.run_records(definitions, &lanes, plan, wall_now);
-        self.lanes = lanes;
+        self.inputs.lanes = lanes;
         ran
     }
 
@@ -167,8 +167,8 @@ impl<C: Core> Worker<C> {
             self.set_aside_record(&fault, now, record);
             return Ok(());
         }
-        if !self.poisoned.is_empty()
-            && let Some(reason) = self.poisoned.get(&origin).cloned()
+        if !self.inputs.poisoned.is_empty()
+            && let Some(reason) = self.inputs.poisoned.get(&origin).cloned()
         {
             self.set_aside_record(&reason, now, record);
             return Ok(());
@@ -320,18 +320,18 @@ impl<C: Core> Worker<C> {
     ) {
         tracing::warn!(
             service = C::OWNER.name(),
-            partition = self.slot.partition.number(),
+            partition = self.position.slot.partition.number(),
             reason,
             "a record was quarantined"
         );
-        let entry = quarantine::encode(self.slot, reason, now, customer, record);
+        let entry = quarantine::encode(self.position.slot, reason, now, customer, record);
         self.batch.other_bytes += entry.len();
         self.batch.quarantine.push(entry);
     }
 
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
-        let full = batch.inputs >= self.max_inputs
+        let full = batch.inputs >= self.inputs.max
             || batch.inputs > 0 && batch.bytes() >= limits::BYTES_PER_BATCH;
         if full { Room::Full } else { Room::Left }
     }

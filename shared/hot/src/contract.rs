@@ -22,7 +22,7 @@ pub use self::commits::{
     a_commit_after_the_epoch_moved_is_fenced, a_commit_over_a_limit_changes_nothing,
     a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused,
     a_worker_learns_whether_its_partition_is_where_it_was, an_epoch_is_never_lowered,
-    everything_of_a_commit_moves_together, slots_are_apart,
+    everything_of_a_commit_moves_together, slots_are_apart, states_of_one_commit_are_read_together,
 };
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
@@ -123,6 +123,7 @@ macro_rules! contract_tests {
             ranges_of_a_source_are_taken_once
             released_entries_leave_the_quarantine
             slots_are_apart
+            states_of_one_commit_are_read_together
             sources_are_listed
             the_largest_record_is_set_aside_beside_a_full_commit
             the_source_used_longest_ago_is_forgotten

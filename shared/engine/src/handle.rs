@@ -102,6 +102,12 @@ impl EngineHandle {
         self.running.shared.stop.cancel();
         self.running.shared.stopped.cancelled().await;
     }
+
+    /// How many partitions share the cache.
+    #[cfg(test)]
+    pub(crate) fn owned(&self) -> usize {
+        self.running.shared.owned()
+    }
 }
 
 #[async_trait]

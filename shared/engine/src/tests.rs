@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole: a core that counts, over the stores that need no server, with faults where a test asks for them.
 
+mod chronicle;
 pub(crate) mod counting;
 mod crash;
 mod doubt;
@@ -11,6 +12,7 @@ mod hand_over;
 mod leases;
 mod marks;
 mod merges;
+mod parts;
 mod poison;
 mod reference;
 mod refresh;

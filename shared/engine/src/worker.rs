@@ -12,6 +12,7 @@ mod inputs;
 mod lane;
 mod output;
 mod packer;
+mod parts;
 mod plan;
 mod position;
 mod quarantine;
@@ -98,8 +99,8 @@ impl<C: Core> Worker<C> {
             owner: C::OWNER,
             partition,
         };
-        let partitions = usize::from(config.hot.partition_count().get());
-        let cache_bytes = config.cache_bytes / partitions;
+        // Until it is told how many partitions share it.
+        let cache_bytes = config.cache_bytes;
         let steps = Steps::new(slot, config.is_traced);
         let mut worker = Self {
             config,
@@ -162,6 +163,14 @@ impl<C: Core> Worker<C> {
                 let reason = "it was not told in time whether there are newer definitions";
                 Err(HotError::Unavailable(reason.into()))
             })
+    }
+
+    /// Sets how many bytes of encoded states are kept decoded.
+    pub(crate) fn share_cache(&mut self, bytes: usize) {
+        if self.cache_bytes != bytes {
+            self.cache_bytes = bytes;
+            self.cache.resize(bytes);
+        }
     }
 
     /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,
@@ -315,7 +324,7 @@ impl<C: Core> Worker<C> {
         } else {
             return Err(HotError::TooLarge { what, limit });
         }
-        self.batch.clear(self.position.watermark);
+        self.batch.rewind(self.position.watermark);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod origins;
 mod outbox;
 mod quarantine;
 mod random;
+mod reading;
 mod streams;
 mod timers;
 
@@ -22,7 +23,7 @@ pub use self::commits::{
     a_commit_after_the_epoch_moved_is_fenced, a_commit_over_a_limit_changes_nothing,
     a_commit_whose_reply_was_lost_is_applied_once, a_gap_is_refused,
     a_worker_learns_whether_its_partition_is_where_it_was, an_epoch_is_never_lowered,
-    everything_of_a_commit_moves_together, slots_are_apart, states_of_one_commit_are_read_together,
+    everything_of_a_commit_moves_together, slots_are_apart,
 };
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
@@ -44,6 +45,7 @@ pub use self::quarantine::{
     released_entries_leave_the_quarantine, the_largest_record_is_set_aside_beside_a_full_commit,
 };
 pub use self::random::agrees_with_the_model;
+pub use self::reading::states_of_one_commit_are_read_together;
 pub use self::streams::{
     a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
     ranges_of_a_source_are_taken_once, sources_are_listed,

@@ -9,7 +9,7 @@ use super::driver::{Bench, event, key, settle, slot, stream};
 use crate::{Engine, EngineConfig, Status, TimeSource};
 use decision::Core;
 
-async fn reasons(bench: &Bench) -> Vec<String> {
+pub(super) async fn reasons(bench: &Bench) -> Vec<String> {
     let entries = bench
         .hot
         .quarantined(slot(0), None, 100)

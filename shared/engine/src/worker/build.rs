@@ -3,16 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use hot::{Commit, OutboxMessage, StateWrite, Timer, marks};
+use hot::{Commit, OutboxMessage, StateKey, StateWrite, Timer, marks};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
 use super::lane::Place;
+use super::parts::forgotten_parts;
 use super::quarantine::panic_text;
 use super::run::Failed;
 use super::{Pending, Planned, Worker};
 use crate::head;
-use decision::Core;
+use crate::key::customer_of;
+use decision::{Core, PartWrites};
 
 impl<C: Core> Worker<C> {
     /// Encodes what changed.
@@ -105,19 +107,19 @@ impl<C: Core> Batch<C> {
         for (number, work) in self.works.iter_mut().enumerate() {
             if work.change == Change::Remove {
                 if work.stored {
-                    commit.states.push(StateWrite {
-                        key: work.key_bytes.clone(),
-                        value: None,
-                        timer: Timer::NONE,
-                        adds_entry: false,
-                    });
+                    commit.states.push(removal(work.key_bytes.clone()));
                 }
+                let customer = customer_of(&work.key_bytes);
+                let parts = forgotten_parts::<C>(work)?.into_iter();
+                commit
+                    .states
+                    .extend(parts.map(|part| removal(part.of_customer(customer))));
                 work.stored = false;
                 work.bytes = 0;
                 work.timer = Timer::NONE;
                 continue;
             }
-            let Some(value) = value_of::<C>(work)? else {
+            let Some((value, parts)) = value_of::<C>(work)? else {
                 continue;
             };
             let (timer, mut adds_entry) = work.timer.set(work.timer.due);
@@ -135,6 +137,13 @@ impl<C: Core> Batch<C> {
                 timer,
                 adds_entry,
             });
+            let customer = customer_of(&work.key_bytes);
+            commit
+                .states
+                .extend(parts.into_iter().map(|(part, value)| StateWrite {
+                    value,
+                    ..removal(part.of_customer(customer))
+                }));
         }
         for (number, time) in self.fired.drain(..) {
             commit
@@ -145,33 +154,55 @@ impl<C: Core> Batch<C> {
     }
 }
 
-/// The bytes to write for a state; absent where neither it nor its timer changed.
-fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<Bytes>, Failed> {
+/// Removes what is under a key. What has no timer is written with the same.
+const fn removal(key: StateKey) -> StateWrite {
+    StateWrite {
+        key,
+        value: None,
+        timer: Timer::NONE,
+        adds_entry: false,
+    }
+}
+
+/// The bytes to write for a state, and its parts that changed; absent where neither it nor its timer changed.
+fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWrites)>, Failed> {
+    let mut parts = PartWrites::default();
     if work.change == Change::None {
         if !(work.timer_changed && work.stored) {
             return Ok(None);
         }
         // Only the timer changed. Bytes that nobody could read are kept as they are.
         if let Some(raw) = &work.raw {
-            return Ok(Some(raw.clone()));
+            return Ok(Some((raw.clone(), parts)));
         }
     }
-    let failed = |reason| Failed {
-        origin: work.last.expect("a change has a cause"),
-        reason,
-    };
-    let bytes = catch_unwind(AssertUnwindSafe(|| {
-        head::write::<C>(&work.head, &work.state)
-    }))
-    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
-    if bytes.len() > hot::limits::STATE_BYTES {
-        return Err(failed(format!(
-            "the state would be {} bytes, and {} are the limit",
-            bytes.len(),
-            hot::limits::STATE_BYTES
-        )));
+    let origin = work.last.expect("a change has a cause");
+    let failed = |reason| Failed { origin, reason };
+    let Work { head, state, .. } = work;
+    let is_changed = work.change != Change::None;
+    let encoded = catch_unwind(AssertUnwindSafe(|| {
+        if C::HAS_PARTS && is_changed {
+            C::drain_parts(state, &mut parts);
+        }
+        (head::write::<C>(head, state), parts)
+    }));
+    let (bytes, mut parts) = encoded.map_err(|panic| failed(panic_text(panic.as_ref())))?;
+    for part in forgotten_parts::<C>(work)? {
+        parts.remove_unless_written(part);
+    }
+    let largest = parts.largest();
+    for (what, size) in [
+        ("state", bytes.len()),
+        ("largest part of the state", largest),
+    ] {
+        if size > hot::limits::STATE_BYTES {
+            return Err(failed(format!(
+                "the {what} would be {size} bytes, and {} are the limit",
+                hot::limits::STATE_BYTES
+            )));
+        }
     }
     work.bytes = bytes.len();
     work.stored = true;
-    Ok(Some(bytes))
+    Ok(Some((bytes, parts)))
 }

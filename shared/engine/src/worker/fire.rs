@@ -71,6 +71,9 @@ impl<C: Core> Worker<C> {
             metrics::timer_fired(C::OWNER, due_time, now);
         }
         let work = &mut self.batch.works[number];
+        if work.is_stuck {
+            return Ok(());
+        }
         let key = &work.key_bytes.clone();
         let origin = InputId::Timer {
             key: work.key,
@@ -92,7 +95,8 @@ impl<C: Core> Worker<C> {
             now,
         };
         let input = Input::Timer { due_time };
-        self.step(definitions, number, input, cause)
+        let stepped = self.step(definitions, number, input, cause);
+        self.unless_stuck(number, stepped)
     }
 
     /// Sets or clears the timer of a state.

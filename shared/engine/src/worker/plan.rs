@@ -23,9 +23,9 @@ impl<C: Core> Worker<C> {
             TimeSource::Stream => None,
         };
         let mut is_newest = self.config.refresh.is_none();
-        // Each failed round finds one more input to set aside, or that the definitions may be too old.
+        // Each failed round finds one more input to set aside, parts to load, or that the definitions may be too old.
         loop {
-            self.batch.clear(self.position.watermark);
+            self.batch.rewind(self.position.watermark);
             self.steps.discard();
             let plan = self.plan(held);
             let timers = if held.live {
@@ -39,12 +39,16 @@ impl<C: Core> Worker<C> {
                 return Ok(false);
             }
             self.load().await?;
-            self.batch.sort_entries();
             let definitions = Arc::clone(&self.config.definitions.borrow());
+            self.load_parts(&definitions, &plan, wall_now).await?;
+            self.batch.sort_entries();
             let ran = self.run(&definitions, &plan, wall_now);
             if self.batch.effects.lacks_definition && !is_newest {
                 self.refresh_for_batch().await?;
                 is_newest = true;
+                continue;
+            }
+            if !self.batch.misses.is_empty() {
                 continue;
             }
             let built = match ran {
@@ -186,12 +190,10 @@ impl<C: Core> Worker<C> {
         for (work, stored) in missing.zip(loaded) {
             work.loaded = true;
             let Some(stored) = stored else { continue };
-            work.stored = true;
-            work.bytes = stored.value.len();
-            work.timer = stored.timer;
+            work.found(stored.value.len(), stored.timer);
             work.raw = Some(stored.value.clone());
             match catch_unwind(AssertUnwindSafe(|| head::read::<C>(&stored.value))) {
-                Ok(Ok(read)) => (work.head, work.state) = read,
+                Ok(Ok((head, state))) => work.read(head, state),
                 Ok(Err(poison)) => {
                     work.fault = Some(format!("the state cannot be read: {poison}").into());
                 }

@@ -173,6 +173,9 @@ impl<C: Core> Worker<C> {
             self.set_aside_record(&reason, now, record);
             return Ok(());
         }
+        if self.batch.works[work].is_stuck {
+            return Ok(());
+        }
         let traced = self.steps.begin(record);
         let record = traced.as_ref().unwrap_or(record);
         let cause = Cause {
@@ -182,10 +185,11 @@ impl<C: Core> Worker<C> {
             time: Timestamp::from_millis(record.time_ms),
             now,
         };
-        match carried {
+        let taken = match carried {
             Some(carried) => self.hand_on(work, record, carried, cause),
             None => self.take(definitions, work, record, cause),
-        }
+        };
+        self.unless_stuck(work, taken)
     }
 
     /// On stream time every reader downstream learns how far time has come.
@@ -202,10 +206,12 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
         core: impl FnOnce(&mut C::State, &mut Step<'_>) -> Result<T, Poison>,
     ) -> Result<T, Failed> {
+        self.batch.begin_step(work);
         let batch = &mut self.batch;
         let Work {
             state, key_bytes, ..
         } = &mut batch.works[work];
+        let lacked = batch.effects.lacks_definition;
         let mut step = Step {
             customer: customer_of(key_bytes),
             key: key_bytes,
@@ -214,9 +220,19 @@ impl<C: Core> Worker<C> {
             trace_parent: cause.trace_parent,
             effects: &mut batch.effects,
         };
-        match catch_unwind(AssertUnwindSafe(|| core(state, &mut step))) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(poison)) => Err(cause.failed(poison.reason)),
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let answer = core(state, &mut step)?;
+            Ok((answer, C::measure_parts(state)))
+        }));
+        if !batch.effects.needs.is_empty() {
+            return Err(self.miss(work, cause, lacked));
+        }
+        match called {
+            Ok(Ok((answer, load))) => {
+                self.batch.count_parts(work, load);
+                Ok(answer)
+            }
+            Ok(Err(Poison { reason })) => Err(cause.failed(reason)),
             Err(panic) => Err(cause.failed(panic_text(panic.as_ref()))),
         }
     }
@@ -245,7 +261,8 @@ impl<C: Core> Worker<C> {
                 }
             }
             Outcome::Remove => {
-                entry.state = C::State::default();
+                self.batch.forget_state(work);
+                let entry = &mut self.batch.works[work];
                 entry.head.has_state = false;
                 // Who was joined into whom is remembered, whatever the service forgets.
                 let has_merges = entry.head.has_merges();
@@ -331,8 +348,10 @@ impl<C: Core> Worker<C> {
 
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
-        let full = batch.inputs >= self.inputs.max
-            || batch.inputs > 0 && batch.bytes() >= limits::BYTES_PER_BATCH;
+        let is_large = batch.bytes() >= limits::BYTES_PER_BATCH
+            // As many states as a batch may touch can all be written; it is their parts that come on top.
+            || C::HAS_PARTS && batch.writes() >= limits::STATES_PER_BATCH;
+        let full = batch.inputs >= self.inputs.max || batch.inputs > 0 && is_large;
         if full { Room::Full } else { Room::Left }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use kernel::{Owner, StreamName, Timestamp};
 use messages::stream::v1::Home;
 
-use crate::{Effects, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
+use crate::{Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
 
 /// A service's decisions.
 ///
@@ -16,8 +16,8 @@ use crate::{Effects, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poiso
 /// A state may keep parts apart, each under a key of its own. Its head, which is what
 /// [`encode`](Self::encode) writes, lists them. A core that does so sets
 /// [`HAS_PARTS`](Self::HAS_PARTS) and provides the functions about parts; its states are cheap to
-/// clone. A step that meets a part that is not loaded calls [`Effects::need`]: everything else that
-/// it did is void, and it is taken again with the part. So does leaving, and folding in.
+/// clone. A step that meets a part that is not loaded calls [`crate::Effects::need`]: everything
+/// else that it did is void, and it is taken again with the part. So does leaving, and folding in.
 pub trait Core: Send + Sync + 'static {
     /// Published definitions: compiled, immutable, replaced as a whole.
     type Definitions: Send + Sync + 'static;
@@ -29,12 +29,12 @@ pub trait Core: Send + Sync + 'static {
     /// The live streams that it reads, most urgent first, each with its low-priority lane if it has
     /// one.
     const INPUTS: &'static [(StreamName, Option<StreamName>)];
-    /// Where [`Effects::emit`] goes, for live and for low-priority causes. `None` for the
+    /// Where [`crate::Effects::emit`] goes, for live and for low-priority causes. `None` for the
     /// last service of the way.
     const OUTPUT: Option<(StreamName, StreamName)>;
     /// The stream, one of its live inputs, by which it reads what follows a merged customer to the survivor.
     const HOME: Home;
-    /// Whether its states have parts that are kept apart.
+    /// True where its states have parts that are kept apart.
     const HAS_PARTS: bool = false;
 
     /// Reads a stored state: the head, with no part loaded.
@@ -51,8 +51,8 @@ pub trait Core: Send + Sync + 'static {
     /// The engine keeps merges and what follows them to itself: a step sees no redirected customer, and neither `Merged`,
     /// `Moved`, `Carried` nor `Tick`.
     ///
-    /// # Errors
-    /// [`Poison`] where the input can never be processed; it is quarantined and nothing of it takes effect.
+    /// # Errors [`Poison`] where the input can never be processed; it is quarantined and nothing of
+    /// it takes effect.
     fn step(
         definitions: &Self::Definitions,
         state: &mut Self::State,
@@ -82,8 +82,9 @@ pub trait Core: Send + Sync + 'static {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
 
-    /// Names the parts that are not loaded and that an input is going to need, as far as that can be told before the step.
-    /// All that a batch wants are loaded in one read; what was not named here costs another one.
+    /// Names the parts that are not loaded and that an input is going to need, as far as that can
+    /// be told before the step. All that a batch wants are loaded in one read; what was not named
+    /// here costs another one.
     fn wants(
         definitions: &Self::Definitions,
         state: &Self::State,
@@ -103,7 +104,8 @@ pub trait Core: Send + Sync + 'static {
         Err(Poison::new("a state of this service has no parts"))
     }
 
-    /// Hands out the parts that changed, to be written or removed, and marks them clean. The head is encoded afterwards.
+    /// Hands out the parts that changed, to be written or removed, and marks them clean. The head
+    /// is encoded afterwards.
     fn drain_parts(state: &mut Self::State, writes: &mut PartWrites) {
         let _ = (state, writes);
     }
@@ -114,7 +116,7 @@ pub trait Core: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// How much of the state is loaded parts, and how much [`drain_parts`](Self::drain_parts) would hand out.
+    /// Measures the loaded parts, and those that [`drain_parts`](Self::drain_parts) would hand out.
     fn measure_parts(state: &Self::State) -> PartLoad {
         let _ = state;
         PartLoad::default()

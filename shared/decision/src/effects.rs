@@ -23,7 +23,8 @@ pub struct Effects {
     pub dispatches: Vec<Record>,
     /// Says that the step went as it did because something is not defined.
     pub lacks_definition: bool,
-    /// Parts of the state that are kept apart and that the step has to have. Where there are any, all else is void.
+    /// Parts of the state that are kept apart and that the step has to have. Where there are any,
+    /// all else is void.
     pub needs: Vec<PartKey>,
 }
 
@@ -61,8 +62,9 @@ impl Effects {
         self.lacks_definition = true;
     }
 
-    /// Says that the step needs a part that is not loaded. It may end at once, in whatever way: all else that it does is
-    /// void, and it is taken again with the part. Asking for all parts at once saves rounds.
+    /// Says that the step needs a part that is not loaded. It may end at once, in whatever way: all
+    /// else that it does is void, and it is taken again with the part. Asking for all parts at once
+    /// saves rounds.
     pub fn need(&mut self, part: PartKey) {
         self.needs.push(part);
     }

@@ -1,7 +1,8 @@
-//! Parts of a customer's state: what is large or seldom needed is kept apart from the head, under a key of its own.
+//! Parts of a customer's state: what is large or seldom needed is kept apart from the head, under a
+//! key of its own.
 //!
-//! A part that is kept apart and not loaded is never taken for an empty one: [`Part::get`] refuses to tell. This does not
-//! know stores, nor what a part means.
+//! A part that is kept apart and not loaded is never taken for an empty one: [`Part::get`] refuses
+//! to tell. This does not know stores, nor what a part means.
 
 mod content;
 mod key;
@@ -15,7 +16,8 @@ pub use self::writes::{PartLoad, PartWrites};
 
 use crate::limits;
 
-/// Whether a part of so many bytes is kept apart. A part moves only when it is well past the bound.
+/// Tells whether a part of so many bytes is kept apart. A part moves only when it is well past the
+/// bound.
 #[must_use]
 pub const fn is_apart(was_apart: bool, bytes: usize) -> bool {
     if was_apart {

@@ -68,9 +68,9 @@ pub async fn find_customer<C: Core>(
     find_customer_with::<C>(hot, customer, |_| Vec::new()).await
 }
 
-/// Loads a customer, or the one that they were joined into, and the parts that `want` names of those
-/// that are not loaded. It is asked again once they are, until it wants nothing more. Head and parts
-/// are of one commit.
+/// Loads a customer, or the one that they were joined into, and the parts that `want` names of
+/// those that are not loaded. It is asked again once they are, until it wants nothing more. Head
+/// and parts are of one commit.
 ///
 /// # Errors
 /// [`FindError`] where the store does not answer, or what is there is damaged.

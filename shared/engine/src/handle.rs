@@ -103,7 +103,7 @@ impl EngineHandle {
         self.running.shared.stopped.cancelled().await;
     }
 
-    /// How many partitions share the cache.
+    /// Returns the number of partitions that share the cache.
     #[cfg(test)]
     pub(crate) fn owned(&self) -> usize {
         self.running.shared.owned()

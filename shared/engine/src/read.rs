@@ -10,7 +10,7 @@ use kernel::CustomerId;
 use crate::head::{self, Head, id_bytes};
 use crate::limits;
 
-/// Why a customer cannot be read.
+/// A customer cannot be read.
 #[derive(Debug)]
 pub(crate) enum ReadError {
     /// The store does not answer, or the customer changes faster than they can be read.
@@ -19,8 +19,8 @@ pub(crate) enum ReadError {
     Unreadable(Poison),
 }
 
-/// Reads a customer, and the parts that `want` names of those that are not loaded. It is asked again
-/// once they are, until it wants nothing more. `None` where the store has nothing.
+/// Reads a customer, and the parts that `want` names of those that are not loaded. It is asked
+/// again once they are, until it wants nothing more. `None` where the store has nothing.
 ///
 /// Head and parts are of one commit: they are read together, and again where the head turns out to
 /// want others.

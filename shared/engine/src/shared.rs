@@ -16,7 +16,7 @@ pub(crate) struct Shared {
     inputs: Vec<StreamName>,
     /// The partitions that this process should own; absent until placement has looked for the first time.
     assigned: Mutex<Option<BTreeSet<PartitionId>>>,
-    /// How many partitions this process works on now: they share the cache.
+    /// The number of partitions that this process works on now: they share the cache.
     owned: AtomicUsize,
     /// Grows whenever a partition begins or ends to be idle.
     changes: watch::Sender<u64>,
@@ -143,7 +143,7 @@ impl Shared {
         self.owned.store(partitions, Ordering::Relaxed);
     }
 
-    /// How many partitions share the cache, at least one.
+    /// Returns the number of partitions that share the cache, at least one.
     pub(crate) fn owned(&self) -> usize {
         self.owned.load(Ordering::Relaxed).max(1)
     }

@@ -8,15 +8,15 @@ use super::{PartKey, PartLoad, PartWrites, is_apart};
 
 /// A part of a decoded state. Cheap to clone.
 ///
-/// # Contract
-/// What is kept apart and not loaded is neither read nor changed in place; it can be replaced or removed as a whole.
+/// # Contract A part that is kept apart and not loaded is neither read nor changed in place; it can
+/// be replaced or removed as a whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part<T> {
     content: Content<T>,
     /// Its size under its own key in the store; absent where the store has none.
     stored: Option<u32>,
     is_dirty: bool,
-    /// Whether it goes apart whatever its size.
+    /// It goes apart whatever its size.
     is_sent_apart: bool,
 }
 
@@ -27,7 +27,8 @@ enum Content<T> {
     Loaded(Arc<T>),
 }
 
-/// The part is kept apart and was not loaded: the step says so by [`crate::Effects::need`], and is taken again with it.
+/// The part is kept apart and was not loaded: the step says so by [`crate::Effects::need`], and is
+/// taken again with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the part is kept apart and not loaded: ask for it by Effects::need, and the step is taken again with it"
@@ -125,15 +126,17 @@ impl<T> Part<T> {
         self.content = Content::Absent;
     }
 
-    /// Takes what the store has under the part's key. Changes nothing where the part is there already, or was removed.
+    /// Takes what the store has under the part's key. Changes nothing where the part is there
+    /// already, or was removed.
     pub fn load(&mut self, value: T) {
         if self.is_not_loaded() {
             self.content = Content::Loaded(Arc::new(value));
         }
     }
 
-    /// Keeps the part apart from the next [`drain`](Self::drain) on, whatever its size: the head has no room for it, or it
-    /// is seldom needed. It comes back once it was larger than the bound and shrinks.
+    /// Keeps the part apart from the next [`drain`](Self::drain) on, whatever its size: the head
+    /// has no room for it, or it is seldom needed. It comes back once it was larger than the bound
+    /// and shrinks.
     pub fn send_apart(&mut self) {
         if self.stored.is_none() && !self.is_absent() {
             self.is_sent_apart = true;
@@ -141,32 +144,32 @@ impl<T> Part<T> {
         }
     }
 
-    /// Whether there is nothing.
+    /// Tells whether there is nothing.
     #[must_use]
     pub const fn is_absent(&self) -> bool {
         matches!(self.content, Content::Absent)
     }
 
-    /// Whether it is kept apart and not loaded.
+    /// Tells whether it is kept apart and not loaded.
     #[must_use]
     pub const fn is_not_loaded(&self) -> bool {
         matches!(self.content, Content::NotLoaded)
     }
 
-    /// Whether it has changed since it was written.
+    /// Tells whether it has changed since it was written.
     #[must_use]
     pub const fn is_dirty(&self) -> bool {
         self.is_dirty
     }
 
-    /// Its size under its own key in the store, for the head to list; absent where the head itself has it. Right after
-    /// [`drain`](Self::drain).
+    /// Its size under its own key in the store, for the head to list; absent where the head itself
+    /// has it. Right after [`drain`](Self::drain).
     #[must_use]
     pub const fn stored_bytes(&self) -> Option<u32> {
         self.stored
     }
 
-    /// Whether a value of so many bytes is kept apart.
+    /// Tells whether a value of so many bytes is kept apart.
     fn goes_apart(&self, bytes: usize) -> bool {
         let was_sent = self
             .stored
@@ -174,8 +177,8 @@ impl<T> Part<T> {
         self.is_sent_apart || was_sent || is_apart(self.stored.is_some(), bytes)
     }
 
-    /// Writes the part where it changed and is kept apart, and removes what the store has where it is not any more. It is
-    /// clean afterwards.
+    /// Writes the part where it changed and is kept apart, and removes what the store has where it
+    /// is not any more. It is clean afterwards.
     pub fn drain(
         &mut self,
         key: PartKey,

@@ -8,9 +8,9 @@ use kernel::CustomerId;
 /// The name of a part within its customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartKey {
-    /// Which fragment taught it: 0 is the customer's own, others came with a merge.
+    /// The fragment that taught it: 0 is the customer's own, others came with a merge.
     pub ordinal: u16,
-    /// What it is, so that a reader knows how to decode it.
+    /// Tells a reader how to decode it.
     pub kind: u8,
     /// The stable hash of its name.
     pub name: u64,
@@ -32,7 +32,8 @@ impl PartKey {
         bytes
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote; absent where there are not exactly as many bytes.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote; absent where there are not exactly as many
+    /// bytes.
     #[must_use]
     pub fn try_from_bytes(bytes: &[u8]) -> Option<Self> {
         let (ordinal, rest) = bytes.split_first_chunk()?;
@@ -44,7 +45,8 @@ impl PartKey {
         })
     }
 
-    /// The key of the part in the store. The head of the customer is under the 16 bytes of the id alone.
+    /// The key of the part in the store. The head of the customer is under the 16 bytes of the id
+    /// alone.
     #[must_use]
     pub fn of_customer(self, customer: CustomerId) -> Bytes {
         let mut key = [0; Self::STORE_BYTES];

@@ -1,7 +1,8 @@
 //! Parts of kinds that this version of a core does not know.
 //!
-//! A newer version wrote them. They are listed in the head like all others, kept as they are, and written back unchanged,
-//! so that two versions can work side by side and the newer one can come back.
+//! A newer version wrote them. They are listed in the head like all others, kept as they are, and
+//! written back unchanged, so that two versions can work side by side and the newer one can come
+//! back.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,7 @@ impl UnknownParts {
         self.parts.iter().map(|(key, part)| (*key, part))
     }
 
-    /// Whether every part is of a known kind.
+    /// Tells whether every part is of a known kind.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()

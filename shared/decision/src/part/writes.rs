@@ -1,4 +1,4 @@
-//! What a state's parts add to a commit and to a cache.
+//! Sizes and writes: the share of a state's parts in a commit and in a cache.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,7 @@ impl PartWrites {
             .unwrap_or(0)
     }
 
-    /// Whether nothing is written or removed.
+    /// Tells whether nothing is written or removed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
@@ -55,12 +55,12 @@ impl IntoIterator for PartWrites {
     }
 }
 
-/// How much of a state is in parts that are kept apart.
+/// The sizes of the parts of a state that are kept apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PartLoad {
     /// Bytes of the parts that are loaded, encoded.
     pub loaded_bytes: usize,
-    /// How many are to be written or removed.
+    /// The number of parts to be written or removed.
     pub dirty: usize,
     /// Bytes that are to be written, keys included.
     pub dirty_bytes: usize,

@@ -1,6 +1,8 @@
-//! A core that keeps a chronicle: the newest entries in the head, older ones in blocks that are kept apart.
+//! A core that keeps a chronicle: the newest entries in the head, older ones in blocks that are
+//! kept apart.
 //!
-//! An event's name says what to do, its id what to write down. What reads a block tells its text in a fact.
+//! An event's name says what to do, its id what to write down. What reads a block tells its text in
+//! a fact.
 
 use std::collections::BTreeMap;
 
@@ -93,7 +95,7 @@ impl Book {
             .filter(|part| !part.is_absent())
             .count();
         let oldest = self.blocks.values_mut().filter(|part| !part.is_absent());
-        // What `sow` made is not bound to the number of blocks.
+        // `sow` makes more blocks than are kept.
         oldest
             .take(kept.saturating_sub(BLOCKS).min(1))
             .for_each(Part::remove);
@@ -336,7 +338,7 @@ impl Core for Chronicle {
         else {
             return;
         };
-        // What `read` needs is only found to be missing.
+        // `read` only finds out that its block is missing.
         if let Some(number) = event.name.strip_prefix("seek:") {
             let key = block(number.parse().expect("a number"));
             wanted.extend(book.not_loaded().into_iter().filter(|it| *it == key));

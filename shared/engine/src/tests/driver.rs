@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decision::Core;
 use hot::embedded::EmbeddedStore;
 use hot::memory::MemoryOptions;
 use hot::{

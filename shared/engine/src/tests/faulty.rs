@@ -28,7 +28,7 @@ pub(super) struct Faulty {
     commits: Mutex<Vec<Written>>,
 }
 
-/// What a commit wrote.
+/// The sizes of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Written {
     pub(super) states: usize,
@@ -53,12 +53,12 @@ impl Faulty {
         Self::new(inner, u64::MAX, Fault::Before)
     }
 
-    /// How many states and parts were loaded since this was asked last.
+    /// Returns the number of states and parts loaded since this was asked last.
     pub(super) fn take_loaded(&self) -> usize {
         self.loaded_keys.swap(0, Ordering::SeqCst)
     }
 
-    /// What was committed since this was asked last.
+    /// Returns the sizes of the commits since this was asked last.
     pub(super) fn take_commits(&self) -> Vec<Written> {
         std::mem::take(&mut *self.commits.lock().expect("no panic"))
     }

@@ -1,4 +1,5 @@
-//! States in parts: loaded where they are needed, written where they changed, removed with their customer.
+//! States in parts: loaded where they are needed, written where they changed, removed with their
+//! customer.
 
 mod cutting;
 mod history;

@@ -15,7 +15,7 @@ use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
 use crate::key::customer_of;
 use crate::shared::ALL_LANES;
 use crate::{TimeSource, head};
-use decision::{Effects, Input, Outcome, step_once};
+use decision::{Core, Effects, Input, Outcome, step_once};
 
 /// Keeps states as they are in memory, and their timers.
 pub(super) struct Reference<C: Core> {

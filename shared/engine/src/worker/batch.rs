@@ -56,7 +56,8 @@ pub(crate) struct Work<S> {
     pub(crate) forgotten: Option<usize>,
 }
 
-/// A work as it was before its batch, so that the batch can be taken again without reading it again.
+/// A work as it was before its batch, so that the batch can be taken again without reading it
+/// again.
 #[derive(Debug)]
 pub(crate) struct Before<S> {
     head: Head,
@@ -200,8 +201,8 @@ impl<C: Core> Batch<C> {
         self.rewind(watermark);
     }
 
-    /// Forgets what the batch did, so that it can be taken again: its states are what they were, with the parts that were
-    /// loaded for it. What is not known any more is read again.
+    /// Forgets what the batch did, so that it can be taken again: its states are what they were,
+    /// with the parts that were loaded for it. What is not known any more is read again.
     pub(crate) fn rewind(&mut self, watermark: Timestamp) {
         for work in self.works.drain(..) {
             let key = work.key;
@@ -233,7 +234,8 @@ impl<C: Core> Batch<C> {
         self.index.get(&key).copied()
     }
 
-    /// The work of a key; a new one takes its state from an earlier try of the batch, or out of the cache.
+    /// The work of a key; a new one takes its state from an earlier try of the batch, or out of the
+    /// cache.
     pub(crate) fn enlist(
         &mut self,
         key: Key,
@@ -292,7 +294,8 @@ impl<C: Core> Batch<C> {
         self.packer.bytes() + self.state_bytes + self.parts.dirty_bytes + self.other_bytes
     }
 
-    /// How many keys the commit is going to write or remove, as far as is known before states are encoded.
+    /// Returns the number of keys that the commit is going to write or remove, as far as is known
+    /// before states are encoded.
     pub(crate) const fn writes(&self) -> usize {
         self.state_writes + self.parts.dirty
     }

@@ -110,7 +110,8 @@ impl<C: Core> Batch<C> {
                     commit.states.push(removal(work.key_bytes.clone()));
                 }
                 let customer = customer_of(&work.key_bytes);
-                let parts = forgotten_parts::<C>(work)?.into_iter();
+                let parts = forgotten_parts::<C>(work).map_err(|reason| failed(work, reason))?;
+                let parts = parts.into_iter();
                 commit
                     .states
                     .extend(parts.map(|part| removal(part.of_customer(customer))));
@@ -164,7 +165,16 @@ const fn removal(key: StateKey) -> StateWrite {
     }
 }
 
-/// The bytes to write for a state, and its parts that changed; absent where neither it nor its timer changed.
+/// Blames the input that changed a work last.
+fn failed<S>(work: &Work<S>, reason: String) -> Failed {
+    Failed {
+        origin: work.last.expect("a change has a cause"),
+        reason,
+    }
+}
+
+/// The bytes to write for a state, and its parts that changed; absent where neither it nor its
+/// timer changed.
 fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWrites)>, Failed> {
     let mut parts = PartWrites::default();
     if work.change == Change::None {
@@ -176,18 +186,17 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
             return Ok(Some((raw.clone(), parts)));
         }
     }
-    let origin = work.last.expect("a change has a cause");
-    let failed = |reason| Failed { origin, reason };
-    let Work { head, state, .. } = work;
+    let forgotten = forgotten_parts::<C>(work).map_err(|reason| failed(work, reason))?;
     let is_changed = work.change != Change::None;
+    let Work { head, state, .. } = work;
     let encoded = catch_unwind(AssertUnwindSafe(|| {
         if C::HAS_PARTS && is_changed {
             C::drain_parts(state, &mut parts);
         }
         (head::write::<C>(head, state), parts)
     }));
-    let (bytes, mut parts) = encoded.map_err(|panic| failed(panic_text(panic.as_ref())))?;
-    for part in forgotten_parts::<C>(work)? {
+    let (bytes, mut parts) = encoded.map_err(|panic| failed(work, panic_text(panic.as_ref())))?;
+    for part in forgotten {
         parts.remove_unless_written(part);
     }
     let largest = parts.largest();
@@ -196,10 +205,11 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
         ("largest part of the state", largest),
     ] {
         if size > hot::limits::STATE_BYTES {
-            return Err(failed(format!(
+            let reason = format!(
                 "the {what} would be {size} bytes, and {} are the limit",
                 hot::limits::STATE_BYTES
-            )));
+            );
+            return Err(failed(work, reason));
         }
     }
     work.bytes = bytes.len();

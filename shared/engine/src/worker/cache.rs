@@ -51,7 +51,8 @@ impl<S> StateCache<S> {
         }
     }
 
-    /// Makes room for more or fewer bytes. Drops at once what has no room any more, since the partition may rest.
+    /// Makes room for more or fewer bytes. Drops at once what has no room any more, since the
+    /// partition may rest.
     pub(crate) fn resize(&mut self, bytes: usize) {
         self.generation_bytes = bytes / 2;
         if self.young_bytes + self.old_bytes > bytes {
@@ -74,7 +75,8 @@ impl<S> StateCache<S> {
         Some(cached)
     }
 
-    /// Puts a state in, its loaded parts with it. One that would push out a whole generation is not kept.
+    /// Puts a state in, its loaded parts with it. One that would push out a whole generation is not
+    /// kept.
     pub(crate) fn put(&mut self, key: Key, cached: Cached<S>) {
         let size = cached.size();
         if size > self.generation_bytes {
@@ -87,8 +89,8 @@ impl<S> StateCache<S> {
         self.young.insert(key, cached);
     }
 
-    /// Makes the young generation the old one. The map that was the old one keeps its room: growing anew would move every
-    /// state several times.
+    /// Makes the young generation the old one. The map that was the old one keeps its room: growing
+    /// anew would move every state several times.
     fn age(&mut self) {
         std::mem::swap(&mut self.old, &mut self.young);
         self.old_bytes = std::mem::take(&mut self.young_bytes);

@@ -1,4 +1,5 @@
-//! What a worker reads: its lanes, how much of them one batch may take, and what of it is to be set aside.
+//! Inputs of a worker: its lanes, the most that one batch may take of them, and those to be set
+//! aside.
 //!
 //! It does not run anything.
 
@@ -13,13 +14,13 @@ use super::quarantine::InputId;
 use crate::limits;
 use decision::Core;
 
-/// What a worker reads.
+/// The inputs of a worker.
 #[derive(Debug)]
 pub(crate) struct Inputs {
     pub(crate) lanes: Vec<Lane>,
     /// Inputs found to be poison in this batch, with the reason.
     pub(crate) poisoned: HashMap<InputId, String>,
-    /// How many inputs a batch may take.
+    /// The most inputs that a batch may take.
     pub(crate) max: usize,
 }
 
@@ -73,8 +74,8 @@ impl Inputs {
         Ok(())
     }
 
-    /// How many records each lane gives to a batch: live lanes first, each with a share kept for the others that wait, and
-    /// a fixed share for low-priority lanes while live ones wait.
+    /// Shares a batch out among the lanes: live lanes first, each with a share kept for the others
+    /// that wait, and a fixed share for low-priority lanes while live ones wait.
     pub(crate) fn quotas(&self, held: Held) -> Vec<usize> {
         let waiting: Vec<(bool, usize)> = self
             .lanes

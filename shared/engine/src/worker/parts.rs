@@ -1,7 +1,9 @@
-//! Parts of states in a batch: which are loaded before it runs, and what happens where a step meets one that is not.
+//! Parts of states in a batch: which are loaded before it runs, and what happens where a step meets
+//! one that is not.
 //!
-//! Such a step is void, and so is the batch. It goes on nevertheless, without that customer, so that all that is missing is
-//! found in one round; then the parts are loaded, and the batch is taken again from the states that it began with.
+//! Such a step is void, and so is the batch. It goes on nevertheless, without that customer, so
+//! that all that is missing is found in one round; then the parts are loaded, and the batch is
+//! taken again from the states that it began with.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -17,7 +19,7 @@ use crate::key::customer_of;
 use crate::limits;
 use decision::{Core, Input, PartKey, PartLoad};
 
-/// What came of asking for a part.
+/// The answer to a request for a part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It was loaded.
@@ -27,17 +29,19 @@ pub(crate) enum Asked {
 }
 
 /// Names the parts that the store has of a state that was forgotten in this batch.
-pub(super) fn forgotten_parts<C: Core>(work: &Work<C::State>) -> Result<Vec<PartKey>, Failed> {
+///
+/// # Errors
+/// The words of the core's panic.
+pub(super) fn forgotten_parts<C: Core>(work: &Work<C::State>) -> Result<Vec<PartKey>, String> {
     let (Some(_), Some(before)) = (work.forgotten, &work.before.state) else {
         return Ok(Vec::new());
     };
-    catch_unwind(AssertUnwindSafe(|| C::part_keys(before))).map_err(|panic| Failed {
-        origin: work.last.expect("a change has a cause"),
-        reason: panic_text(panic.as_ref()),
-    })
+    catch_unwind(AssertUnwindSafe(|| C::part_keys(before)))
+        .map_err(|panic| panic_text(panic.as_ref()))
 }
 
-/// Measures the parts of a state. One that cannot be measured counts nothing: its next step fails, and says why.
+/// Measures the parts of a state. One that cannot be measured counts nothing: its next step fails,
+/// and says why.
 pub(super) fn measure<C: Core>(state: &C::State) -> PartLoad {
     catch_unwind(AssertUnwindSafe(|| C::measure_parts(state))).unwrap_or_default()
 }

@@ -23,7 +23,8 @@ impl<C: Core> Worker<C> {
             TimeSource::Stream => None,
         };
         let mut is_newest = self.config.refresh.is_none();
-        // Each failed round finds one more input to set aside, parts to load, or that the definitions may be too old.
+        // Each failed round finds one more input to set aside, parts to load, or that the
+        // definitions may be too old.
         loop {
             self.batch.rewind(self.position.watermark);
             self.steps.discard();

@@ -1,11 +1,12 @@
-//! Where a worker is in its partition: what the last commit made of it, and the name of the next one.
+//! Where a worker is in its partition: what the last commit made of it, and the name of the next
+//! one.
 //!
 //! It does not know the inputs, nor the states.
 
 use std::collections::HashMap;
 
 use hot::{Commit, Head, Slot, Standing};
-use kernel::Timestamp;
+use kernel::{Timestamp, split_mix};
 
 /// Where a worker is in its partition.
 #[derive(Debug)]
@@ -80,12 +81,8 @@ impl Position {
     }
 }
 
-/// A name that no other batch has: SplitMix64 over what tells batches apart.
+/// Makes a name that no other batch has.
 fn batch_id(epoch: u64, seq: u64, attempt: u64) -> u64 {
-    [epoch, seq, attempt].into_iter().fold(0, |id, part| {
-        let mut x = (id ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    })
+    let parts = [epoch, seq, attempt].into_iter();
+    parts.fold(0, |id, part| split_mix(id ^ part))
 }

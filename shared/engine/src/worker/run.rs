@@ -349,7 +349,8 @@ impl<C: Core> Worker<C> {
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
         let is_large = batch.bytes() >= limits::BYTES_PER_BATCH
-            // As many states as a batch may touch can all be written; it is their parts that come on top.
+            // As many states as a batch may touch can all be written; it is their parts that come
+            // on top.
             || C::HAS_PARTS && batch.writes() >= limits::STATES_PER_BATCH;
         let full = batch.inputs >= self.inputs.max || batch.inputs > 0 && is_large;
         if full { Room::Full } else { Room::Left }

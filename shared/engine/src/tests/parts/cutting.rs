@@ -1,4 +1,5 @@
-//! Batches are cut so that their commits fit, and what an input writes does not grow with its customer.
+//! Batches are cut so that their commits fit, and what an input writes does not grow with its
+//! customer.
 
 use hot::limits::{COMMIT_BYTES, STATES_PER_COMMIT};
 use hot::{Cursor, StreamName};

@@ -1,5 +1,5 @@
-//! Random histories, with a store that fails once, workers that take over and caches of any size, against states that are
-//! kept whole in memory.
+//! Random histories, with a store that fails once, workers that take over and caches of any size,
+//! against states that are kept whole in memory.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use decision::{Core, PartKey};
 use hot::{HotError, StreamName};
 use kernel::PartitionId;
 
-/// What happens after a record was appended.
+/// The turn of things after a record was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     /// The next one is of the same entry.
@@ -31,12 +31,12 @@ enum Then {
 
 #[derive(Debug, Clone)]
 struct History {
-    /// Which customer, what it is told, by how much time moves, and what happens then.
+    /// The customer, the word to it, the time that passes, and the turn of things then.
     steps: Vec<(u8, String, i64, Then)>,
     cache_bytes: usize,
     fails_at: u64,
     fault: Fault,
-    /// Whether the worker is gone after the fault, or goes on.
+    /// The worker is gone after the fault; otherwise it goes on.
     crashes: bool,
 }
 

@@ -74,11 +74,27 @@ impl Handlers {
             Appended::Gap { .. } => Err(Failure::store_unavailable(
                 "the stream has lost entries that are being written again",
             )),
-            Appended::Full => Err(Failure::new(
+            Appended::Full => Err(self.full(append.to).await),
+        }
+    }
+
+    /// Returns the reason that the stream takes nothing more.
+    async fn full(&self, stream: StreamId) -> Failure {
+        match engine::full_quarantine(self.hot.as_ref(), stream).await {
+            Ok(Some(owner)) => Failure::new(
+                ErrorReason::QuarantineFull,
+                format!(
+                    "the quarantine of {} is full in this customer's partition",
+                    owner.name()
+                ),
+            )
+            .with_retry_after(limits::QUARANTINE_RETRY),
+            // Where that cannot be told, it is full all the same.
+            Ok(None) | Err(_) => Failure::new(
                 ErrorReason::StreamFull,
                 "as many actions wait in this customer's partition as may wait",
             )
-            .with_retry_after(limits::FULL_RETRY)),
+            .with_retry_after(limits::FULL_RETRY),
         }
     }
 

@@ -45,3 +45,5 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const PAGE_SIZE: usize = 20;
 /// How long a caller is asked to wait where a stream is full.
 pub const FULL_RETRY: Duration = Duration::from_millis(500);
+/// The wait that a caller is asked for where a quarantine is full: an operator has to act.
+pub const QUARANTINE_RETRY: Duration = Duration::from_secs(10);

@@ -58,7 +58,7 @@ enum Command {
     Status(commands::status::Args),
     /// Shows partitions with owner and lag
     Partitions(commands::partitions::Args),
-    /// Shows records that could not be processed, with the reason
+    /// Shows records that could not be processed, and retries or discards them
     Quarantine(commands::quarantine::Args),
     /// Restores the hot store from the journal, after it lost some or all it had
     Rebuild(commands::rebuild::Args),
@@ -87,7 +87,7 @@ impl Command {
             Self::Activations(args) => args.connection(),
             Self::Status(args) => &args.connection,
             Self::Partitions(args) => &args.connection,
-            Self::Quarantine(args) => &args.connection,
+            Self::Quarantine(args) => args.connection(),
         })
     }
 }
@@ -190,8 +190,13 @@ mod tests {
             "activations stats --journey welcome",
             "status",
             "status --watch --interval 500ms --json",
-            "quarantine journey",
-            "quarantine",
+            "quarantine journey list",
+            "quarantine journey list --partition 3 --customer c --reason brittle --limit 5 --json",
+            "quarantine journey show 0-12-0 --bytes",
+            "quarantine activation retry 0-12-0 3-7-1",
+            "quarantine activation retry --all --partition 3 --reason brittle",
+            "quarantine segmentation discard 0-12-0 --because test",
+            "quarantine segmentation discard --all --because test",
             "get",
             "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
             "completions bash",
@@ -216,6 +221,13 @@ mod tests {
             "events",
             "events --customer a --partition 1",
             "events --customer a --from yesterday",
+            "quarantine",
+            "quarantine identity list",
+            "quarantine journey",
+            "quarantine journey retry",
+            "quarantine journey retry 0-12-0 --all",
+            "quarantine journey retry 0-12-0 --reason x",
+            "quarantine journey discard 0-12-0",
         ] {
             let words = std::iter::once("happypath").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

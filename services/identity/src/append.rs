@@ -10,13 +10,15 @@ use std::sync::{Mutex, PoisonError};
 use bytes::Bytes;
 use futures::future::join_all;
 use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
-use hot::{Append, Appended, Cursor, HotError, SharedHotStore, SourceRange, StreamId, StreamName};
+use hot::{
+    Append, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId, StreamName,
+};
 use kernel::PartitionId;
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
 use tokio::time::{Instant, sleep};
 
-use crate::limits::APPEND_PAUSE;
+use crate::limits::{APPEND_PATIENCE, APPEND_PAUSE};
 
 /// A record and its place in its source; 0 where it has none.
 #[derive(Debug, Clone)]
@@ -42,6 +44,19 @@ pub enum AppendError {
     /// A stream stayed full until the deadline: try again later.
     #[error("stream {} of partition {} is full", .0.name.name(), .0.partition)]
     Full(StreamId),
+    /// A stream stayed full until the deadline, because its partition waits for room in a
+    /// quarantine.
+    #[error(
+        "stream {} of partition {} is full, because the quarantine of {name} there is full: `happypath quarantine {name} \
+         list` shows what could not be processed, and `retry` or `discard` makes room", .stream.name.name(),
+        .stream.partition, name = .owner.name()
+    )]
+    QuarantineFull {
+        /// The stream.
+        stream: StreamId,
+        /// The service that has the quarantine.
+        owner: Owner,
+    },
     /// The hot store did not take it: retry.
     #[error(transparent)]
     Hot(#[from] HotError),
@@ -86,6 +101,15 @@ impl Appender {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the reason that a stream is full.
+    pub async fn refusal(&self, stream: StreamId) -> AppendError {
+        match engine::full_quarantine(self.hot.as_ref(), stream).await {
+            Ok(Some(owner)) => AppendError::QuarantineFull { stream, owner },
+            // Where that cannot be told, it is full all the same.
+            Ok(None) | Err(_) => AppendError::Full(stream),
+        }
     }
 
     /// Appends all groups and tells how many events of the source were there before. Waits while streams are full, until
@@ -138,6 +162,7 @@ impl Appender {
         let mut replayed = 0;
         let mut append = pack(to, &mut records, source);
         let mut wait = APPEND_PAUSE.0;
+        let mut look = Instant::now() + APPEND_PATIENCE;
         loop {
             match self.hot.append(&append).await? {
                 Appended::Applied => {
@@ -161,7 +186,15 @@ impl Appender {
                     self.note(to, true);
                     let until = Instant::now() + wait;
                     if deadline.is_some_and(|deadline| until > deadline) {
-                        return Err(AppendError::Full(to));
+                        return Err(self.refusal(to).await);
+                    }
+                    // Without a deadline a reader that is behind is waited for, and not an
+                    // operator.
+                    if until > look {
+                        look = until + APPEND_PATIENCE;
+                        if let error @ AppendError::QuarantineFull { .. } = self.refusal(to).await {
+                            return Err(error);
+                        }
                     }
                     sleep(wait).await;
                     wait = (wait * 2).min(APPEND_PAUSE.1);

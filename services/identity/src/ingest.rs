@@ -150,7 +150,7 @@ impl Intake {
             .append(stream, groups, source.as_deref(), deadline)
             .await;
         self.metrics.appended(begun.elapsed());
-        if let Err(AppendError::Full(_)) = &appended {
+        if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
             self.metrics.refused(stream);
         }
         let replayed = appended?;
@@ -303,6 +303,7 @@ pub(crate) fn merged(
         trace_parent: trace_parent.to_owned(),
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(into),
+            repoints: false,
         })),
     };
     (from, record)

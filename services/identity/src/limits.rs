@@ -34,6 +34,8 @@ pub const APPEND_PAUSE: (Duration, Duration) =
 pub const DEFINITIONS_PATIENCE: Duration = Duration::from_millis(500);
 /// How long the caller of a full stream should wait before it tries again.
 pub const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// The wait that a caller is asked for whose partition has a full quarantine: an operator acts.
+pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How often merges are looked for whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(5);
 /// How old a merge must be before somebody else announces it: above every deadline.

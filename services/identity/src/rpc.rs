@@ -20,7 +20,8 @@ use crate::append::{AppendError, Group, Sequenced};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
 use crate::limits::{
-    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, REQUESTS_UNDER_WAY, RETRY_DELAY,
+    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, QUARANTINE_RETRY_DELAY, REQUESTS_UNDER_WAY,
+    RETRY_DELAY,
 };
 use crate::merge::MergeError;
 use crate::metrics::Taken;
@@ -102,7 +103,7 @@ impl IdentityRpc {
         let full = self.intake.appender.full_stream(stream).await;
         if let Some(full) = full.map_err(Failure::store_unavailable)? {
             self.intake.metrics.refused(stream);
-            return Err(append_failure(AppendError::Full(full)));
+            return Err(append_failure(self.intake.appender.refusal(full).await));
         }
         let source = match request.request_id.as_str() {
             "" => Source::None,
@@ -382,6 +383,10 @@ pub(crate) fn append_failure(error: AppendError) -> Failure {
     match error {
         AppendError::Full(_) => {
             Failure::new(ErrorReason::StreamFull, error.to_string()).with_retry_after(RETRY_DELAY)
+        }
+        AppendError::QuarantineFull { .. } => {
+            Failure::new(ErrorReason::QuarantineFull, error.to_string())
+                .with_retry_after(QUARANTINE_RETRY_DELAY)
         }
         AppendError::Hot(error) => Failure::store_unavailable(error),
     }

@@ -1,23 +1,31 @@
 //! States as the hot store keeps them.
 
+mod feature;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use decision::Poison;
-use kernel::{Timestamp, Value};
+use expr::FeatureId;
+use kernel::{Duration, Timestamp};
 use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
-use crate::past::{Column, Folded, Past, Sums};
 use crate::profile::{Trait, Traits};
-use crate::state::{Membership, RecentEvent, State};
+use crate::state::{EventTotal, Features, Membership, RecentEvent, State, StoredFeature};
+
+pub(crate) use feature::{read_block, read_feature, write_block, write_feature};
 
 /// Writes a state.
 pub(crate) fn encode(state: &State) -> Bytes {
+    let (features, empty_features) = write_features(&state.features);
     let message = stored::State {
         traits: state.traits.0.iter().map(write_trait).collect(),
-        pasts: state.pasts.iter().map(|past| write_past(past)).collect(),
+        event_totals: state.totals.iter().map(write_total).collect(),
+        features,
+        empty_features,
+        fragment_count: state.fragments.into(),
         memberships: state.memberships.iter().map(write_membership).collect(),
         due_segments: state.dues.iter().map(|(segment, _)| *segment).collect(),
         due_times_ms: state.dues.iter().map(|(_, due)| due.as_millis()).collect(),
@@ -44,11 +52,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         traits: Arc::new(Traits(
             message.traits.into_iter().filter_map(read_trait).collect(),
         )),
-        pasts: message
-            .pasts
-            .into_iter()
-            .map(|past| Arc::new(read_past(past)))
-            .collect(),
+        totals: message.event_totals.into_iter().map(read_total).collect(),
+        features: read_features(message.features, message.empty_features),
+        fragments: u16::try_from(message.fragment_count).unwrap_or(u16::MAX),
         memberships: message
             .memberships
             .into_iter()
@@ -86,125 +92,57 @@ fn read_trait(message: stored::Trait) -> Option<Trait> {
     })
 }
 
-fn write_past(past: &Past) -> stored::Past {
-    let mut last = 0;
-    let time_steps_ms = past.times.iter().map(|at| {
-        let step = at.as_millis().wrapping_sub(last);
-        last = at.as_millis();
-        step
-    });
-    stored::Past {
-        name: past.name.to_string(),
-        count: past.count,
-        first_time_ms: past.first_time.as_millis(),
-        last_time_ms: past.last_time.as_millis(),
-        time_steps_ms: time_steps_ms.collect(),
-        columns: past.columns.iter().map(write_column).collect(),
-        folded: past.folded.iter().map(write_folded).collect(),
+fn write_total(total: &EventTotal) -> stored::EventTotal {
+    let span = total.last_time.since(total.first_time);
+    stored::EventTotal {
+        name: total.name.to_string(),
+        count: total.count,
+        first_time_ms: total.first_time.as_millis(),
+        span_ms: u64::try_from(span.as_millis()).unwrap_or(0),
     }
 }
 
-fn read_past(message: stored::Past) -> Past {
-    let mut last: i64 = 0;
-    let times: Vec<Timestamp> = message
-        .time_steps_ms
-        .into_iter()
-        .map(|step| {
-            last = last.wrapping_add(step);
-            Timestamp::from_millis(last)
-        })
-        .collect();
-    let rows = times.len();
-    Past {
+fn read_total(message: stored::EventTotal) -> EventTotal {
+    let first_time = Timestamp::from_millis(message.first_time_ms);
+    let span = Duration::from_millis(i64::try_from(message.span_ms).unwrap_or(0));
+    EventTotal {
         name: message.name.into(),
         count: message.count,
-        first_time: Timestamp::from_millis(message.first_time_ms),
-        last_time: Timestamp::from_millis(message.last_time_ms),
-        times,
-        columns: message
-            .columns
-            .into_iter()
-            .map(|column| read_column(column, rows))
-            .collect(),
-        folded: message.folded.into_iter().map(read_folded).collect(),
+        first_time,
+        last_time: first_time + span,
     }
 }
 
-fn write_column(column: &Column) -> stored::Column {
-    let is_number = |value: &Option<Value>| matches!(value, Some(Value::Number(_)));
-    let number = |value: &Option<Value>| {
-        value
-            .as_ref()
-            .and_then(Value::as_number)
-            .unwrap_or(f64::NAN)
-    };
-    let others = column
-        .values
-        .iter()
-        .enumerate()
-        .filter_map(|(row, value)| match value {
-            None | Some(Value::Number(_)) => None,
-            Some(other) => Some(stored::Cell {
-                row: u32::try_from(row).ok()?,
-                value: Some(convert::stream_value(other)),
-            }),
+fn write_features(features: &Features) -> (Vec<stored::Feature>, Vec<u64>) {
+    let (mut kept, mut empty) = (Vec::new(), Vec::new());
+    for held in features.iter() {
+        let id = held.id.number();
+        let Some(feature) = held.encoded() else {
+            empty.push(id);
+            continue;
+        };
+        let block = |(number, body): (u32, Bytes)| stored::Block { number, body };
+        kept.push(stored::Feature {
+            ordinal: held.ordinal.into(),
+            id,
+            head: feature.head,
+            blocks: feature.blocks.into_iter().map(block).collect(),
         });
-    stored::Column {
-        name: column.name.to_string(),
-        numbers: if column.values.iter().any(is_number) {
-            column.values.iter().map(number).collect()
-        } else {
-            Vec::new()
-        },
-        others: others.collect(),
     }
+    (kept, empty)
 }
 
-fn read_column(message: stored::Column, rows: usize) -> Column {
-    let number = |number: f64| (!number.is_nan()).then_some(Value::Number(number));
-    let mut values: Vec<Option<Value>> = message.numbers.into_iter().map(number).collect();
-    values.resize(rows, None);
-    for cell in message.others {
-        let row = usize::try_from(cell.row).unwrap_or(usize::MAX);
-        if let Some(place) = values.get_mut(row) {
-            *place = cell.value.as_ref().and_then(convert::value);
-        }
-    }
-    Column {
-        name: message.name.into(),
-        values,
-    }
-}
-
-fn write_folded(folded: &Folded) -> stored::Folded {
-    let sums = &folded.sums;
-    stored::Folded {
-        filter: folded.filter.to_string(),
-        property: folded.property.to_string(),
-        count: sums.count,
-        number_count: sums.number_count,
-        sum: sums.sum,
-        min: sums.min,
-        max: sums.max,
-        first_time_ms: sums.first.as_millis(),
-        last_time_ms: sums.last.as_millis(),
-    }
-}
-
-fn read_folded(message: stored::Folded) -> Folded {
-    Folded {
-        filter: message.filter.into(),
-        property: message.property.into(),
-        sums: Sums {
-            count: message.count,
-            number_count: message.number_count,
-            sum: message.sum,
-            min: message.min,
-            max: message.max,
-            first: Timestamp::from_millis(message.first_time_ms),
-            last: Timestamp::from_millis(message.last_time_ms),
-        },
-    }
+fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Features {
+    let kept = kept.into_iter().map(|feature| {
+        let block = |block: stored::Block| (block.number, block.body);
+        let stored = StoredFeature {
+            head: feature.head,
+            blocks: feature.blocks.into_iter().map(block).collect(),
+        };
+        let ordinal = u16::try_from(feature.ordinal).unwrap_or(u16::MAX);
+        (FeatureId::from_number(feature.id), ordinal, stored)
+    });
+    Features::stored(kept, empty.into_iter().map(FeatureId::from_number))
 }
 
 fn write_membership(membership: &Membership) -> stored::Membership {

@@ -2,20 +2,16 @@
 
 use bytes::Bytes;
 use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
-use kernel::{Owner, StreamName};
-use kernel::{Properties, Timestamp};
+use kernel::{Owner, StableHash, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
     ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
 };
 
-use std::sync::Arc;
-
+use crate::adopt::adopt;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
-use crate::hash::StableHash;
-use crate::past::Past;
-use crate::state::{RecentEvent, State, shown};
+use crate::state::State;
 use crate::{codec, limits, merge};
 
 /// Segmentation's decisions, for the engine.
@@ -50,9 +46,9 @@ impl Core for SegmentationCore {
         let key = step.key;
         let mut pass = Pass::of(definitions, state, step);
         match input {
-            Input::Timer { due_time } => Ok(pass.timer(key, due_time)),
+            Input::Timer { due_time } => pass.timer(key, due_time),
             Input::Record(record) => match &record.body {
-                Some(Body::Event(event)) => Ok(pass.event(key, record, event)),
+                Some(Body::Event(event)) => pass.event(key, record, event),
                 _ => Err(Poison::new("segmentation takes events only")),
             },
         }
@@ -74,9 +70,9 @@ impl Core for SegmentationCore {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let (key, time) = (step.key, step.time);
-        let other = codec::decode(moved.state)?;
+        let mut other = codec::decode(moved.state)?;
         let pass = Pass::of(definitions, state, step);
-        Ok(merge::fold_in(pass, key, time, &other))
+        merge::fold_in(pass, key, time, &mut other)
     }
 }
 
@@ -98,19 +94,19 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Outcome {
+    fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Result<Outcome, Poison> {
         if !self.state.is_known() {
-            return Outcome::Unchanged;
+            return Ok(Outcome::Unchanged);
         }
-        self.catch_up(key, due_time.min(self.now));
-        self.advance(key, self.now);
-        self.keep()
+        self.catch_up(key, due_time.min(self.now))?;
+        self.advance(key, self.now)?;
+        Ok(self.keep())
     }
 
-    fn event(&mut self, key: &Bytes, record: &Record, event: &Event) -> Outcome {
+    fn event(&mut self, key: &Bytes, record: &Record, event: &Event) -> Result<Outcome, Poison> {
         let id = StableHash::new().add(event.event_id.as_bytes()).finish();
         if !event.event_id.is_empty() && !self.state.remember(id) {
-            return Outcome::Unchanged;
+            return Ok(Outcome::Unchanged);
         }
         let time = Timestamp::from_millis(record.time_ms);
         let is_new = !self.state.is_known();
@@ -118,14 +114,14 @@ impl<'a> Pass<'a> {
         if is_new {
             self.state.fingerprint = self.definitions.fingerprint;
         } else {
-            self.catch_up(key, at);
-            self.advance(key, at);
+            self.catch_up(key, at)?;
+            self.advance(key, at)?;
         }
         let mut work = Worklist::new(self.definitions);
-        self.learn(event, time, at, &mut work);
+        self.learn(event, time, at, &mut work)?;
         let cause = Cause::Event(time.min(at));
         let decide = if is_new { evaluate_all } else { evaluate };
-        let changes = decide(self.definitions, self.state, work, at, cause, self.effects);
+        let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
         self.effects.count(format!("events.{}", event.name), 1);
         self.effects.emit(Record {
@@ -138,52 +134,8 @@ impl<'a> Pass<'a> {
             })),
             ..Record::default()
         });
-        self.advance(key, self.now);
-        self.keep()
-    }
-
-    /// Takes what an event tells, and names the segments that it may change.
-    fn learn(&mut self, event: &Event, time: Timestamp, at: Timestamp, work: &mut Worklist) {
-        let properties = convert::properties(&event.properties);
-        for named in &event.traits {
-            let value = named.value.as_ref().and_then(convert::value);
-            if Arc::make_mut(&mut self.state.traits).set(&named.name, value, time) {
-                work.add_all(self.definitions.by_trait(&named.name).iter().copied());
-            }
-        }
-        self.state.see(time);
-        self.count(&event.name, time, at, &properties);
-        work.add_all(self.definitions.by_event(&event.name).iter().copied());
-        work.add_all(self.definitions.by_seen().iter().copied());
-        let shown_properties = properties
-            .iter()
-            .take(limits::RECENT_PROPERTIES)
-            .map(|(name, value)| (name, shown(value.clone())))
-            .collect();
-        self.state.show(Arc::new(RecentEvent {
-            event_id: event.event_id.as_str().into(),
-            name: event.name.as_str().into(),
-            time,
-            properties: shown_properties,
-        }));
-    }
-
-    /// Adds an event to the history of its name.
-    fn count(&mut self, name: &str, time: Timestamp, at: Timestamp, properties: &Properties) {
-        let needs = self.definitions.needs(name);
-        let place = match self.state.past_place(name) {
-            Ok(place) => place,
-            Err(_) if needs.is_none() && self.state.pasts.len() >= limits::NAMES_PER_CUSTOMER => {
-                return;
-            }
-            Err(place) => {
-                self.state.pasts.insert(place, Arc::new(Past::new(name)));
-                place
-            }
-        };
-        let past = Arc::make_mut(&mut self.state.pasts[place]);
-        past.add(time, needs, |property| properties.value(property).cloned());
-        past.trim(at, needs);
+        self.advance(key, self.now)?;
+        Ok(self.keep())
     }
 
     /// The instant to decide at: when it happened, unless later things were decided before, or it lies ahead.
@@ -193,22 +145,18 @@ impl<'a> Pass<'a> {
     }
 
     /// Decides everything anew where the definitions changed since the last time.
-    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp) {
+    ///
+    /// # Errors
+    /// [`Poison`] where a part of the state cannot be read.
+    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp) -> Result<(), Poison> {
         if self.state.fingerprint == self.definitions.fingerprint {
-            return;
+            return Ok(());
         }
         let at = self.instant(time);
         compare(self.definitions, &self.state.memberships, self.effects);
         self.state.fingerprint = self.definitions.fingerprint;
         self.state.dues.clear();
-        for past in &mut self.state.pasts {
-            let needs = self.definitions.needs(&past.name);
-            let past = Arc::make_mut(past);
-            past.trim(at, needs);
-            if let Some(needs) = needs {
-                past.fit_columns(needs);
-            }
-        }
+        adopt(self.definitions, self.state, at)?;
         let mut changes = leave_deleted(self.definitions, self.state, at, self.effects);
         changes.extend(evaluate_all(
             self.definitions,
@@ -217,16 +165,24 @@ impl<'a> Pass<'a> {
             at,
             Cause::Definition,
             self.effects,
-        ));
+        )?);
         self.state.clock = Some(at);
         self.emit_changes(key, at, changes);
+        Ok(())
     }
 
     /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
-    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp) {
+    ///
+    /// # Errors
+    /// [`Poison`] where a part of the state cannot be read.
+    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp) -> Result<(), Poison> {
+        debug_assert_eq!(
+            self.state.fingerprint, self.definitions.fingerprint,
+            "due times are places in the set that decided them: catch up first"
+        );
         for _ in 0..limits::INSTANTS_PER_STEP {
             let Some(due) = self.state.next_due().filter(|due| *due <= until) else {
-                return;
+                return Ok(());
             };
             let at = self.state.clock.map_or(due, |clock| clock.max(due));
             let mut work = Worklist::new(self.definitions);
@@ -239,10 +195,11 @@ impl<'a> Pass<'a> {
                 at,
                 Cause::Time,
                 self.effects,
-            );
+            )?;
             self.state.clock = Some(at);
             self.emit_changes(key, at, changes);
         }
+        Ok(())
     }
 
     /// Tells downstream what changed without an event.

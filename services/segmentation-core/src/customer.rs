@@ -1,15 +1,79 @@
 //! A customer at an instant, as conditions see them.
 
-use expr::{Feature, Measure, Subject};
+use std::cell::Cell;
+
+use expr::{Feature, FeatureId, Measure, Subject};
 use kernel::{Timestamp, Value};
 
-use crate::measure;
-use crate::state::State;
+use crate::reading::{self, FeatureReading, Known};
+use crate::state::{Held, MissingPart, State};
 
-/// A customer at an instant.
+/// A customer at an instant, as one condition sees them.
 pub(crate) struct Customer<'a> {
-    pub(crate) state: &'a State,
-    pub(crate) now: Timestamp,
+    state: &'a State,
+    now: Timestamp,
+    /// The histories of the condition's features.
+    ids: &'a [FeatureId],
+    /// Whether what is known in part counts as unknown.
+    is_strict: bool,
+    missing: Cell<Option<MissingPart>>,
+}
+
+impl<'a> Customer<'a> {
+    /// As memberships are decided: by what is known.
+    pub(crate) const fn new(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
+        Self {
+            state,
+            now,
+            ids,
+            is_strict: false,
+            missing: Cell::new(None),
+        }
+    }
+
+    /// As previews are made: what is known in part is unknown.
+    pub(crate) const fn strict(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
+        Self {
+            is_strict: true,
+            ..Self::new(state, now, ids)
+        }
+    }
+
+    /// Passes on what was answered, unless a part was missed on the way.
+    ///
+    /// # Errors
+    /// [`MissingPart`]: the answer is worth nothing.
+    pub(crate) fn found<T>(&self, answer: T) -> Result<T, MissingPart> {
+        self.missing.get().map_or(Ok(answer), Err)
+    }
+
+    /// The value of a feature now, and how much is behind it.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where it cannot be read.
+    pub(crate) fn reading(
+        &self,
+        slot: usize,
+        feature: &Feature,
+    ) -> Result<FeatureReading, MissingPart> {
+        let mut reading = reading::read(self.state, self.held(slot), feature, self.now)?;
+        if self.is_strict && reading.known != Known::Whole {
+            reading.measure = Measure::Unknown;
+        }
+        Ok(reading)
+    }
+
+    fn held(&self, slot: usize) -> &'a [Held] {
+        self.state.features.of(self.ids[slot])
+    }
+
+    /// Remembers that a part was missed.
+    fn note<T>(&self, answer: Result<T, MissingPart>, otherwise: T) -> T {
+        answer.unwrap_or_else(|missing| {
+            self.missing.set(Some(missing));
+            otherwise
+        })
+    }
 }
 
 impl Subject for Customer<'_> {
@@ -37,16 +101,42 @@ impl Subject for Customer<'_> {
         self.state.last_seen
     }
 
-    fn measure(&self, _slot: usize, feature: &Feature, at: Timestamp) -> Measure {
-        measure::measure(self.state.past(&feature.event), feature, at)
+    fn measure(&self, slot: usize, feature: &Feature, at: Timestamp) -> Measure {
+        let held = self.held(slot);
+        if self.is_strict {
+            let known = reading::known(self.state, held, feature, at);
+            if self.note(known, Known::Nothing) != Known::Whole {
+                return Measure::Unknown;
+            }
+        }
+        let measure = reading::measure(self.state, held, feature, at);
+        self.note(measure, Measure::Unknown)
     }
 
     fn measure_change(
         &self,
-        _slot: usize,
+        slot: usize,
         feature: &Feature,
         after: Timestamp,
     ) -> Option<Timestamp> {
-        measure::next_change(self.state.past(&feature.event)?, feature, after)
+        self.note(reading::next_change(self.held(slot), feature, after), None)
+    }
+
+    fn count_change(
+        &self,
+        slot: usize,
+        feature: &Feature,
+        level: f64,
+        after: Timestamp,
+    ) -> Option<Timestamp> {
+        self.note(
+            reading::count_change(self.held(slot), feature, level, after),
+            None,
+        )
+    }
+
+    fn remark(&self, slot: usize, feature: &Feature, _at: Timestamp) -> Option<String> {
+        let reading = self.reading(slot, feature).ok()?;
+        Some(reading.to_string()).filter(|remark| !remark.is_empty())
     }
 }

@@ -1,17 +1,19 @@
 //! Segments as they are published, compiled: in an order in which each follows those it reads, and indexed by what can
 //! change them.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use expr::{Condition, Mistake, Scope};
-use kernel::Timestamp;
+use expr::{Condition, FeatureId, Mistake, Scope};
+use kernel::{StableHash, Timestamp};
 
 use crate::customer::Customer;
 use crate::cycle;
-use crate::hash::StableHash;
-use crate::past::Needs;
 use crate::state::State;
+
+pub(crate) use table::Table;
 
 /// A segment as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,9 @@ pub struct Definitions {
     /// Each follows those that it reads.
     pub(crate) segments: Vec<Segment>,
     places: HashMap<Arc<str>, u32>,
-    by_event: HashMap<Box<str>, ByEvent>,
+    /// The histories that are kept for them.
+    pub(crate) table: Table,
+    by_event: HashMap<Box<str>, Vec<u32>>,
     by_trait: HashMap<Box<str>, Vec<u32>>,
     by_seen: Vec<u32>,
     /// Those that may hold for a customer of whom nothing is known, now or at another time.
@@ -55,30 +59,29 @@ pub(crate) struct Segment {
     pub(crate) name: Arc<str>,
     pub(crate) version: u32,
     pub(crate) condition: Condition,
+    /// The histories of the condition's features.
+    pub(crate) histories: Box<[FeatureId]>,
     /// The segments that read it.
     pub(crate) readers: Vec<u32>,
     /// The counter of its members.
     pub(crate) counter: Box<str>,
 }
 
-/// What reads the events of one name.
-#[derive(Debug, Default)]
-struct ByEvent {
-    segments: Vec<u32>,
-    needs: Needs,
-}
-
 impl Definitions {
     /// No segments.
     pub fn empty() -> Self {
-        Self::index(Vec::new())
+        Self::index(Vec::new(), &[])
     }
 
-    /// Compiles a whole set of segments.
+    /// Compiles a whole set of segments. What those read that are gone since lately is kept and fed as if they were not:
+    /// see [`UNREAD_KEPT`](crate::limits::UNREAD_KEPT).
     ///
     /// # Errors
     /// Every mistake of every segment, by the order of the segments; names are taken to be unique.
-    pub fn compile(sources: &[SegmentSource]) -> Result<Self, Vec<SegmentFault>> {
+    pub fn compile(
+        sources: &[SegmentSource],
+        gone: &[SegmentSource],
+    ) -> Result<Self, Vec<SegmentFault>> {
         let scope = scope(sources.iter().map(|source| source.name.clone()));
         let mut sources: Vec<&SegmentSource> = sources.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
@@ -116,11 +119,11 @@ impl Definitions {
             .filter_map(|place| compiled[place].take())
             .map(|(source, condition)| Segment::new(source, condition))
             .collect();
-        Ok(Self::index(segments))
+        Ok(Self::index(segments, gone))
     }
 
-    fn index(mut segments: Vec<Segment>) -> Self {
-        let mut by_event: HashMap<Box<str>, ByEvent> = HashMap::new();
+    fn index(mut segments: Vec<Segment>, gone: &[SegmentSource]) -> Self {
+        let mut by_event: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let mut by_trait: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let (mut by_seen, mut needing_nothing) = (Vec::new(), Vec::new());
         let mut places: HashMap<Arc<str>, u32> = HashMap::new();
@@ -133,18 +136,7 @@ impl Definitions {
                 .add(&segment.version.to_le_bytes())
                 .add(segment.condition.source().as_bytes());
             for name in &reads.events {
-                by_event
-                    .entry(name.clone())
-                    .or_default()
-                    .segments
-                    .push(number);
-            }
-            for feature in segment.condition.features() {
-                by_event
-                    .entry(feature.event.clone())
-                    .or_default()
-                    .needs
-                    .add(feature);
+                by_event.entry(name.clone()).or_default().push(number);
             }
             for name in &reads.traits {
                 by_trait.entry(name.clone()).or_default().push(number);
@@ -165,10 +157,12 @@ impl Definitions {
         for (segment, readers) in segments.iter_mut().zip(readers) {
             segment.readers = readers;
         }
+        let table = table_of(&segments, gone);
         Self {
-            fingerprint: hash.finish(),
+            fingerprint: table.add_to(hash).finish(),
             segments,
             places,
+            table,
             by_event,
             by_trait,
             by_seen,
@@ -194,12 +188,7 @@ impl Definitions {
 
     /// The segments that an event of this name may change.
     pub(crate) fn by_event(&self, name: &str) -> &[u32] {
-        self.by_event.get(name).map_or(&[], |known| &known.segments)
-    }
-
-    /// What is needed of the events of this name; absent where none is read.
-    pub(crate) fn needs(&self, name: &str) -> Option<&Needs> {
-        self.by_event.get(name).map(|known| &known.needs)
+        self.by_event.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The segments that a trait of this name may change.
@@ -228,6 +217,7 @@ impl Segment {
         Self {
             name: source.name.as_str().into(),
             version: source.version,
+            histories: condition.features().iter().map(|it| it.id()).collect(),
             condition,
             readers: Vec::new(),
             counter: member_counter(&source.name).into(),
@@ -237,12 +227,29 @@ impl Segment {
     /// Whether it may hold for a customer of whom nothing is known. Where it compares no times that is the same at any
     /// instant, because there is no event whose age could change.
     fn may_need_nothing(&self) -> bool {
-        let nobody = Customer {
-            state: &State::default(),
-            now: Timestamp::from_millis(0),
-        };
+        let state = State::default();
+        let nobody = Customer::new(&state, Timestamp::from_millis(0), &self.histories);
         self.condition.compares_times() || self.condition.holds(&nobody)
     }
+}
+
+/// The histories that segments read, and those that others read until lately.
+fn table_of(segments: &[Segment], gone: &[SegmentSource]) -> Table {
+    let anything = Scope {
+        segments: None,
+        ..scope(std::iter::empty())
+    };
+    // What was valid once may not be valid any more; then nobody can make it again as it was either.
+    let gone: Vec<Condition> = gone
+        .iter()
+        .filter_map(|source| Condition::compile(&source.expression, &anything).ok())
+        .collect();
+    let current = (0..).zip(segments).flat_map(|(number, segment)| {
+        let features = segment.condition.features().iter();
+        features.map(move |feature| (feature, Some(number)))
+    });
+    let gone = gone.iter().flat_map(Condition::features);
+    Table::of(current.chain(gone.map(|feature| (feature, None))))
 }
 
 /// The counter of a segment's members.

@@ -10,7 +10,7 @@ use decision::Effects;
 use crate::customer::Customer;
 use crate::definitions::{Definitions, member_counter};
 use crate::limits;
-use crate::state::{Membership, State};
+use crate::state::{Membership, MissingPart, State};
 
 /// The segments to evaluate: a set of places that is emptied in their order.
 #[derive(Debug)]
@@ -48,8 +48,15 @@ impl Worklist {
         if state.is_known() {
             self.add_all(definitions.by_seen().iter().copied());
         }
-        for past in &state.pasts {
-            self.add_all(definitions.by_event(&past.name).iter().copied());
+        for total in &state.totals {
+            self.add_all(definitions.by_event(&total.name).iter().copied());
+        }
+        for history in state
+            .features
+            .iter()
+            .filter_map(|it| definitions.table.history(it.id))
+        {
+            self.add_all(history.readers.iter().copied());
         }
         for known in &state.traits.0 {
             self.add_all(definitions.by_trait(&known.name).iter().copied());
@@ -69,8 +76,8 @@ impl Worklist {
 
     /// Whether what is left out neither holds nor has a time to be looked at: what [`Self::add_possible`] promises.
     fn is_complete(&self, definitions: &Definitions, state: &State, now: Timestamp) -> bool {
-        let customer = Customer { state, now };
         (0..).zip(&definitions.segments).all(|(place, segment)| {
+            let customer = Customer::new(state, now, &segment.histories);
             self.has(place)
                 || state.membership_place(&segment.name).is_err()
                     && !segment.condition.holds(&customer)
@@ -117,6 +124,9 @@ impl Cause<'_> {
 }
 
 /// Evaluates all segments that may concern a customer, as of an instant. Returns what changed.
+///
+/// # Errors
+/// [`MissingPart`] where a history cannot be read.
 pub(crate) fn evaluate_all(
     definitions: &Definitions,
     state: &mut State,
@@ -124,7 +134,7 @@ pub(crate) fn evaluate_all(
     now: Timestamp,
     cause: Cause<'_>,
     effects: &mut Effects,
-) -> Vec<SegmentChange> {
+) -> Result<Vec<SegmentChange>, MissingPart> {
     work.add_possible(definitions, state);
     debug_assert!(
         work.is_complete(definitions, state, now),
@@ -134,6 +144,9 @@ pub(crate) fn evaluate_all(
 }
 
 /// Evaluates segments, and those that read the ones that change, as of an instant. Returns what changed.
+///
+/// # Errors
+/// [`MissingPart`] where a history cannot be read.
 pub(crate) fn evaluate(
     definitions: &Definitions,
     state: &mut State,
@@ -141,13 +154,12 @@ pub(crate) fn evaluate(
     now: Timestamp,
     cause: Cause<'_>,
     effects: &mut Effects,
-) -> Vec<SegmentChange> {
+) -> Result<Vec<SegmentChange>, MissingPart> {
     let mut changes = Vec::new();
     while let Some(number) = work.pop() {
         let segment = &definitions.segments[number as usize];
-        let customer = Customer { state, now };
-        let holds = segment.condition.holds(&customer);
-        let due = segment.condition.next_look(&customer);
+        let customer = Customer::new(state, now, &segment.histories);
+        let (holds, due) = customer.found(segment.condition.decide(&customer))?;
         let place = state.membership_place(&segment.name);
         if place.is_ok() == holds {
             if let Ok(place) = place {
@@ -156,7 +168,7 @@ pub(crate) fn evaluate(
             state.set_due(number, due);
             continue;
         }
-        let time = effective_time(definitions, state, number, now, cause, &changes);
+        let time = effective_time(definitions, state, number, now, cause, &changes)?;
         state.set_due(number, due);
         match place {
             Ok(place) => drop(state.memberships.remove(place)),
@@ -179,7 +191,7 @@ pub(crate) fn evaluate(
             time_ms: time.as_millis(),
         });
     }
-    changes
+    Ok(changes)
 }
 
 /// When a change became true, which is before now where the event came late.
@@ -190,9 +202,9 @@ fn effective_time(
     now: Timestamp,
     cause: Cause<'_>,
     changes: &[SegmentChange],
-) -> Timestamp {
+) -> Result<Timestamp, MissingPart> {
     let segment = &definitions.segments[number as usize];
-    match cause {
+    Ok(match cause {
         Cause::Event(at) if at < now => {
             // What it reads of other segments became true with their changes.
             let read = changes
@@ -206,17 +218,18 @@ fn effective_time(
                 })
                 .map(|change| Timestamp::from_millis(change.time_ms));
             let from = read.fold(at.max(now - limits::LATE_HORIZON), Timestamp::max);
-            let customer = Customer { state, now };
-            segment
+            let customer = Customer::new(state, now, &segment.histories);
+            let since = segment
                 .condition
-                .since(&customer, from, limits::LATE_INSTANTS)
+                .since(&customer, from, limits::LATE_INSTANTS);
+            customer.found(since)?
         }
         Cause::Merge(theirs) => theirs
             .iter()
             .find(|membership| membership.segment == segment.name)
             .map_or(now, |membership| membership.enter_time),
         Cause::Event(_) | Cause::Time | Cause::Definition => now,
-    }
+    })
 }
 
 /// Says where newer definitions decided these memberships than are known here.
@@ -264,7 +277,7 @@ pub(crate) fn leave_deleted(
 mod tests {
     use super::*;
     use crate::definitions::SegmentSource;
-    use crate::past::Past;
+    use crate::state::EventTotal;
 
     fn definitions() -> Definitions {
         let about = (0..200).map(|number| {
@@ -290,7 +303,7 @@ mod tests {
                 expression,
             })
             .collect();
-        Definitions::compile(&sources).expect("valid segments")
+        Definitions::compile(&sources, &[]).expect("valid segments")
     }
 
     #[test]
@@ -298,7 +311,7 @@ mod tests {
         let definitions = definitions();
         let state = State {
             first_seen: Some(Timestamp::from_millis(1)),
-            pasts: vec![Arc::new(Past::new("e3"))],
+            totals: vec![EventTotal::of("e3", Timestamp::from_millis(1))],
             memberships: vec![Membership {
                 segment: "about7".into(),
                 version: 1,

@@ -1,14 +1,15 @@
 //! Tells why a customer is in a segment, or not.
 
-use expr::{Condition, Mistake, Term};
+use expr::{Condition, FeatureId, Mistake, Term};
 use kernel::Timestamp;
 
 use crate::customer::Customer;
 use crate::definitions::Definitions;
-use crate::state::State;
+use crate::reading::FeatureReading;
+use crate::state::{MissingPart, State};
 
 /// Why a condition holds for a customer, or does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// The segment; empty for an expression.
     pub segment: String,
@@ -18,45 +19,72 @@ pub struct Explanation {
     pub holds: bool,
     /// Its terms with their values, in the order of the text.
     pub terms: Vec<Term>,
+    /// The values of the features that it reads, and how much is behind each.
+    pub readings: Vec<FeatureReading>,
     /// When the answer changes by time alone, if nothing else happens.
     pub next_change: Option<Timestamp>,
 }
 
-/// Explains every segment, by name.
+/// What cannot be explained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// The expression has mistakes: all of them.
+    #[error("the expression has mistakes")]
+    Mistakes(Vec<Mistake>),
+    /// The state of the customer cannot be read.
+    #[error(transparent)]
+    Missing(#[from] MissingPart),
+}
+
+/// Explains every segment, by name, as memberships are decided: by what is known.
+///
+/// # Errors
+/// [`MissingPart`] where the state cannot be read.
 pub fn explain_segments(
     definitions: &Definitions,
     state: &State,
     now: Timestamp,
-) -> Vec<Explanation> {
-    let segments = definitions.segments.iter();
-    let mut explanations: Vec<Explanation> = segments
-        .map(|segment| explain(&segment.name, &segment.condition, state, now))
-        .collect();
+) -> Result<Vec<Explanation>, MissingPart> {
+    let mut explanations = Vec::with_capacity(definitions.segments.len());
+    for segment in &definitions.segments {
+        let customer = Customer::new(state, now, &segment.histories);
+        explanations.push(explain(&segment.name, &segment.condition, &customer)?);
+    }
     explanations.sort_by(|a, b| a.segment.cmp(&b.segment));
-    explanations
+    Ok(explanations)
 }
 
-/// Explains an expression. Of events that no segment reads, only the number and times are known.
+/// Explains an expression. What is not known in whole, because no segment read it, is unknown.
 ///
 /// # Errors
-/// Every mistake in the expression.
+/// [`ExplainError`].
 pub fn explain_expression(
     definitions: &Definitions,
     expression: &str,
     state: &State,
     now: Timestamp,
-) -> Result<Explanation, Vec<Mistake>> {
-    let condition = Condition::compile(expression, &definitions.scope())?;
-    Ok(explain("", &condition, state, now))
+) -> Result<Explanation, ExplainError> {
+    let condition = Condition::compile(expression, &definitions.scope());
+    let condition = condition.map_err(ExplainError::Mistakes)?;
+    let histories: Vec<FeatureId> = condition.features().iter().map(|it| it.id()).collect();
+    let customer = Customer::strict(state, now, &histories);
+    Ok(explain("", &condition, &customer)?)
 }
 
-fn explain(segment: &str, condition: &Condition, state: &State, now: Timestamp) -> Explanation {
-    let customer = Customer { state, now };
-    Explanation {
+fn explain(
+    segment: &str,
+    condition: &Condition,
+    customer: &Customer<'_>,
+) -> Result<Explanation, MissingPart> {
+    let features = condition.features().iter().enumerate();
+    let readings = features.map(|(slot, feature)| customer.reading(slot, feature));
+    let readings = readings.collect::<Result<_, _>>()?;
+    customer.found(Explanation {
         segment: segment.to_owned(),
         expression: condition.source().to_owned(),
-        holds: condition.holds(&customer),
-        terms: condition.explain(&customer),
-        next_change: condition.next_change(&customer),
-    }
+        holds: condition.holds(customer),
+        terms: condition.explain(customer),
+        readings,
+        next_change: condition.next_change(customer),
+    })
 }

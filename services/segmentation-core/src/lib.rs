@@ -3,6 +3,7 @@
 //! It keeps traits, bounded histories and memberships, and changes memberships by events, by time alone, by merges and
 //! by new definitions, each with its reason and the exact instant. It does not store, read clocks, or talk to anybody.
 
+mod adopt;
 mod codec;
 mod core;
 mod customer;
@@ -10,16 +11,16 @@ mod cycle;
 mod definitions;
 mod evaluate;
 mod explain;
-mod hash;
+mod feature;
+mod learn;
 pub mod limits;
-mod measure;
 mod merge;
-mod past;
 mod profile;
+mod reading;
 mod state;
 
 pub use self::core::SegmentationCore;
 pub use definitions::{Definitions, SegmentFault, SegmentSource};
-pub use explain::{Explanation, explain_expression, explain_segments};
-pub use past::Past;
-pub use state::{Membership, RecentEvent, State};
+pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
+pub use reading::{FeatureReading, Known};
+pub use state::{EventTotal, Membership, MissingPart, PartKey, PartKind, RecentEvent, State};

@@ -2,16 +2,23 @@
 
 use kernel::Duration;
 
-/// Events of one name that are kept with their times: windows over more than these count the newest ones only.
-pub const EVENTS_PER_NAME: usize = 512;
+/// The newest events of a history, each kept by itself, so that windows over no more of them are exact.
+pub const EXACT_EVENTS: u64 = 512;
+/// Runs in a block of a history: an edge of a window scans one block, and a late event rewrites one.
+pub const BLOCK_RUNS: usize = 64;
+/// Runs that gather behind the exact part, beyond half as many as there are, before they are joined.
+pub const GATHERED_RUNS: u32 = 128;
+/// What part of a window its oldest edge may be off by, once events behind the exact part are joined.
+pub const WINDOW_PARTS: i64 = 256;
+/// How long a history is kept and fed after the last segment that reads it is gone: a segment that is deleted and made again,
+/// or a window that shrinks and grows again, within that time loses nothing.
+pub const UNREAD_KEPT: Duration = Duration::from_days(7);
+/// Fragments of a customer whose histories are kept apart: a reading joins them. Those of more are joined into the last.
+pub const FRAGMENTS: u16 = 256;
 /// How much later than it happened an event may arrive and still be placed at its exact effective time.
 pub const LATE_HORIZON: Duration = Duration::from_days(7);
 /// Names of events counted for one customer: a state is loaded whole. Names that definitions read are always counted.
 pub const NAMES_PER_CUSTOMER: usize = 200;
-/// Bytes of a text that filters over the past can read; a longer one is unknown to them.
-pub const PAST_TEXT_BYTES: usize = 128;
-/// Values in a list that filters over the past can read; a longer one is unknown to them.
-pub const PAST_LIST_VALUES: usize = 8;
 /// Bytes of the names and texts of all traits of one customer, so that a state stays far below what a store takes.
 pub const TRAIT_BYTES: usize = 64 * 1024;
 /// Events shown as the recent past.
@@ -20,6 +27,8 @@ pub const RECENT_EVENTS: usize = 20;
 pub const RECENT_PROPERTIES: usize = 20;
 /// Characters of a text of a recent event that are kept for people.
 pub const RECENT_TEXT_CHARS: usize = 120;
+/// Values of a list of a recent event that are kept for people.
+pub const RECENT_LIST_VALUES: usize = 8;
 /// Event ids that are remembered to drop repetitions: senders repeat what they sent last.
 pub const REMEMBERED_EVENT_IDS: usize = 32;
 /// Instants at which time changed something, caught up in one step; the rest follows at once, by the timer.

@@ -1,20 +1,29 @@
 //! What is kept of one customer.
 
+mod parts;
+mod total;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kernel::{Properties, Timestamp, Value};
 
 use crate::limits;
-use crate::past::Past;
 use crate::profile::Traits;
+
+pub(crate) use parts::{Features, Held, StoredFeature};
+pub use parts::{MissingPart, PartKey, PartKind};
+pub use total::EventTotal;
 
 /// What is kept of one customer. Cheap to clone: what a step does not touch is shared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub(crate) traits: Arc<Traits>,
     /// By name.
-    pub(crate) pasts: Vec<Arc<Past>>,
+    pub(crate) totals: Vec<EventTotal>,
+    pub(crate) features: Features,
+    /// How many fragments taught the histories, beside the customer's own.
+    pub(crate) fragments: u16,
     /// By name of the segment.
     pub(crate) memberships: Vec<Membership>,
     /// Places of segments and when to look at them again, by place.
@@ -74,9 +83,14 @@ impl State {
         &self.memberships
     }
 
-    /// What happened, by name.
-    pub fn pasts(&self) -> impl Iterator<Item = &Past> {
-        self.pasts.iter().map(AsRef::as_ref)
+    /// How often something happened, by name.
+    pub fn event_totals(&self) -> &[EventTotal] {
+        &self.totals
+    }
+
+    /// The parts that changed since they were stored: what a commit has to write beside the head.
+    pub fn dirty_parts(&self) -> Vec<PartKey> {
+        self.features.dirty()
     }
 
     /// The newest events, newest last.
@@ -94,14 +108,25 @@ impl State {
         self.last_seen
     }
 
-    pub(crate) fn past(&self, name: &str) -> Option<&Past> {
-        let place = self.past_place(name).ok()?;
-        Some(&self.pasts[place])
+    /// How often something happened; none where it is not known that it did.
+    pub(crate) fn total(&self, name: &str) -> Option<&EventTotal> {
+        let place = self.total_place(name).ok()?;
+        Some(&self.totals[place])
     }
 
-    pub(crate) fn past_place(&self, name: &str) -> Result<usize, usize> {
-        self.pasts
-            .binary_search_by(|past| past.name.as_ref().cmp(name))
+    pub(crate) fn total_place(&self, name: &str) -> Result<usize, usize> {
+        self.totals
+            .binary_search_by(|total| total.name.as_ref().cmp(name))
+    }
+
+    /// Whether names that nobody reads are no longer counted, because so many are.
+    pub(crate) const fn has_all_names(&self) -> bool {
+        self.totals.len() >= limits::NAMES_PER_CUSTOMER
+    }
+
+    /// Whether events of a name happened, or may have.
+    pub(crate) fn may_have_had(&self, name: &str) -> bool {
+        self.total_place(name).is_ok() || self.has_all_names()
     }
 
     pub(crate) fn membership_place(&self, segment: &str) -> Result<usize, usize> {
@@ -165,7 +190,7 @@ pub(crate) fn shown(value: Value) -> Value {
             Value::Text(cut.into())
         }
         Value::List(mut values) => {
-            values.truncate(limits::PAST_LIST_VALUES);
+            values.truncate(limits::RECENT_LIST_VALUES);
             Value::List(values.into_iter().map(shown).collect())
         }
         other => other,

@@ -1,9 +1,10 @@
 //! The kind of definition that the segmentation service owns, and what it makes of it.
 
 use definitions::{Catalog, Flaw, References, Versioned};
+use kernel::Duration;
 use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
-use segmentation_core::{Definitions, SegmentSource};
+use segmentation_core::{Definitions, SegmentSource, limits};
 
 /// Compiles segments.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,28 +17,33 @@ impl Catalog for SegmentCatalog {
         &[DefinitionKind::Segment]
     }
 
+    fn keeps_gone_for(&self) -> Option<Duration> {
+        Some(limits::UNREAD_KEPT)
+    }
+
     fn compile(
         &self,
         all: &[Versioned<Definition>],
         _references: &References,
     ) -> Result<Definitions, Vec<Flaw>> {
-        let (places, sources): (Vec<usize>, Vec<SegmentSource>) = all
-            .iter()
-            .enumerate()
-            .filter(|(_, stored)| !stored.is_superseded)
-            .filter_map(|(place, stored)| match &stored.value.kind {
-                Some(Kind::Segment(segment)) => Some((
-                    place,
-                    SegmentSource {
-                        name: segment.name.clone(),
-                        version: stored.version,
-                        expression: segment.expression.clone(),
-                    },
-                )),
-                _ => None,
-            })
-            .unzip();
-        Definitions::compile(&sources).map_err(|faults| {
+        let (mut places, mut sources, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, stored) in all.iter().enumerate() {
+            let Some(Kind::Segment(segment)) = &stored.value.kind else {
+                continue;
+            };
+            let source = SegmentSource {
+                name: segment.name.clone(),
+                version: stored.version,
+                expression: segment.expression.clone(),
+            };
+            if stored.is_superseded {
+                gone.push(source);
+            } else {
+                places.push(place);
+                sources.push(source);
+            }
+        }
+        Definitions::compile(&sources, &gone).map_err(|faults| {
             let flaw = |fault: &segmentation_core::SegmentFault| {
                 let source = sources
                     .iter()

@@ -14,10 +14,11 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
             segment: membership.segment.to_string(),
             enter_time: Some(convert::timestamp(membership.enter_time)),
         });
-    let events = state.pasts().map(|past| api::EventSummary {
-        name: past.name.to_string(),
-        count: past.count,
-        last_time: Some(convert::timestamp(past.last_time)),
+    let totals = state.event_totals().iter();
+    let events = totals.map(|total| api::EventSummary {
+        name: total.name.to_string(),
+        count: total.count,
+        last_time: Some(convert::timestamp(total.last_time)),
     });
     let recent = state.recent().map(|event| api::RecentEvent {
         event_id: event.event_id.to_string(),

@@ -10,7 +10,7 @@ use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
 use runtime::find_customer;
-use segmentation_core::{Definitions, SegmentationCore, State};
+use segmentation_core::{Definitions, ExplainError, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -98,6 +98,7 @@ impl SegmentationRpc {
         let now = self.now(&found).await?;
         let explanations = if request.expression.is_empty() {
             segmentation_core::explain_segments(&definitions, &found.state, now)
+                .map_err(Failure::internal)?
         } else {
             let explained = segmentation_core::explain_expression(
                 &definitions,
@@ -105,7 +106,10 @@ impl SegmentationRpc {
                 &found.state,
                 now,
             );
-            vec![explained.map_err(|mistakes| mistaken(&mistakes))?]
+            vec![explained.map_err(|error| match error {
+                ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
+                ExplainError::Missing(missing) => Failure::internal(missing),
+            })?]
         };
         Ok(api::ExplainMembershipResponse {
             explanations: explanations.into_iter().map(message::explanation).collect(),

@@ -51,8 +51,9 @@ pub trait Core: Send + Sync + 'static {
     /// The engine keeps merges and what follows them to itself: a step sees no redirected customer, and neither `Merged`,
     /// `Moved`, `Carried` nor `Tick`.
     ///
-    /// # Errors [`Poison`] where the input can never be processed; it is quarantined and nothing of
-    /// it takes effect.
+    /// # Errors
+    /// [`Poison`] where the input can never be processed; it is quarantined and nothing of it takes effect. A timer is tried
+    /// again later, by a wait that grows: whatever else is due by then is due in that step.
     fn step(
         definitions: &Self::Definitions,
         state: &mut Self::State,

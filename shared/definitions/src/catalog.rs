@@ -1,6 +1,6 @@
 //! What a service brings to keep definitions: the kinds that it owns, and how a set of them is compiled.
 
-use kernel::Timestamp;
+use kernel::{Duration, Timestamp};
 use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Violation;
 
@@ -13,7 +13,7 @@ pub struct Versioned<T> {
     pub value: T,
     /// Its version, from 1.
     pub version: u32,
-    /// Whether a newer version took its place. Only catalogs that ask for older versions see such.
+    /// Whether a newer version took its place, or it was deleted. Only catalogs that ask for such see any.
     pub is_superseded: bool,
     /// Changes with every change.
     pub etag: String,
@@ -61,6 +61,12 @@ pub trait Catalog: Send + Sync + 'static {
     /// Whether `compile` sees the newest superseded versions too, after the version in force.
     fn wants_older_versions(&self) -> bool {
         false
+    }
+
+    /// For how long `compile` goes on to see what is deleted or superseded, after all that is in force; absent where it
+    /// does not. Only sets that come into force have such definitions, and nothing that is wrong with them counts.
+    fn keeps_gone_for(&self) -> Option<Duration> {
+        None
     }
 
     /// Compiles the whole set, sorted by kind and name, newest version first.

@@ -16,6 +16,7 @@ use self::query::Rows;
 use crate::plan::{Fault, faults_of, invalid};
 use crate::{
     Catalog, Change, DefinitionKey, Flaw, Owner, Planned, References, Revision, Versioned, limits,
+    stamp,
 };
 
 /// The definitions of one owner.
@@ -55,9 +56,7 @@ impl<C: Catalog> DefinitionStore<C> {
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
         let rows = Rows::new(database, owner);
         let revision = rows.revision().await?;
-        let all = rows
-            .load(catalog.kinds(), catalog.wants_older_versions())
-            .await?;
+        let all = in_force(&rows, &catalog).await?;
         let compiled = catalog
             .compile(&all, &References::unknown())
             .map_err(|flaws| not_understood(&all, flaws))?;
@@ -114,7 +113,7 @@ impl<C: Catalog> DefinitionStore<C> {
             seen.answered = answered;
             return Ok(false);
         }
-        let all = self.all().await?;
+        let all = in_force(&self.rows, &self.catalog).await?;
         // Not tried again and again: the next change is the next chance.
         *seen = Seen {
             revision,
@@ -174,6 +173,19 @@ impl<C: Catalog> DefinitionStore<C> {
             Err(flaws) => faults_of(all, flaws, &[]),
         }
     }
+}
+
+/// What is to come into force, and behind it what went lately, where the catalog wants that.
+async fn in_force<C: Catalog>(
+    rows: &Rows,
+    catalog: &C,
+) -> Result<Vec<Versioned<Definition>>, Failure> {
+    let kinds = catalog.kinds();
+    let mut all = rows.load(kinds, catalog.wants_older_versions()).await?;
+    if let Some(kept) = catalog.keeps_gone_for() {
+        all.extend(rows.gone(kinds, stamp::now() - kept).await?);
+    }
+    Ok(all)
 }
 
 /// A stored set that this program does not understand.

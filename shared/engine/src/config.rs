@@ -36,6 +36,8 @@ pub struct EngineConfig<C: Core> {
     pub cache_bytes: usize,
     /// How many partitions work at once; the others wait, and their batches grow.
     pub parallel_ticks: usize,
+    /// Bytes that the quarantine of a partition holds before the partition waits for room in it.
+    pub quarantine_bytes: u64,
     pub(crate) is_traced: bool,
     pub(crate) is_measured: bool,
 }
@@ -61,6 +63,7 @@ impl<C: Core> EngineConfig<C> {
             lease_ttl: limits::LEASE_TTL,
             cache_bytes: limits::CACHE_BYTES,
             parallel_ticks: limits::PARALLEL_TICKS,
+            quarantine_bytes: hot::limits::QUARANTINE_BYTES,
             is_traced: false,
             is_measured: false,
         }
@@ -104,6 +107,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             lease_ttl: self.lease_ttl,
             cache_bytes: self.cache_bytes,
             parallel_ticks: self.parallel_ticks,
+            quarantine_bytes: self.quarantine_bytes,
             is_traced: self.is_traced,
             is_measured: self.is_measured,
         }

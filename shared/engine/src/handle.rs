@@ -11,8 +11,9 @@ use crate::ownership::Ownership;
 use crate::shared::Shared;
 use crate::worker::Worker;
 use crate::{
-    Clock, Dispatcher, EngineConfig, EngineError, QuarantineEntry, QuarantinePlace, Status,
-    TimeSource, limits,
+    Clock, Dispatcher, EngineConfig, EngineError, QuarantineFilter, QuarantineOrder,
+    QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken, Status, TimeSource,
+    limits,
 };
 use decision::Core;
 
@@ -34,6 +35,8 @@ pub(crate) struct Running {
     pub(crate) lease_clock: Arc<dyn Clock>,
     pub(crate) time: TimeSource,
     pub(crate) dispatcher: Option<Arc<dyn Dispatcher>>,
+    /// Bytes from which on the quarantine of a partition is full.
+    pub(crate) quarantine_bytes: u64,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -52,6 +55,7 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
         lease_clock: Arc::clone(&config.lease_clock),
         time: config.time.clone(),
         dispatcher: config.dispatcher.clone(),
+        quarantine_bytes: config.quarantine_bytes,
         shared: Arc::clone(&shared),
     };
     let hot = Arc::clone(&config.hot);
@@ -122,10 +126,19 @@ impl Status for EngineHandle {
 
     async fn list_quarantined(
         &self,
+        filter: &QuarantineFilter,
         after: Option<QuarantinePlace>,
         max: usize,
-    ) -> Result<Vec<QuarantineEntry>, EngineError> {
-        self.running.list_quarantined(after, max).await
+    ) -> Result<QuarantinePage, EngineError> {
+        self.running.list_quarantined(filter, after, max).await
+    }
+
+    async fn order_quarantined(
+        &self,
+        selection: &QuarantineSelection,
+        order: &QuarantineOrder,
+    ) -> Result<QuarantineTaken, EngineError> {
+        self.running.order_quarantined(selection, order).await
     }
 
     async fn await_idle(&self) -> Result<u64, EngineError> {

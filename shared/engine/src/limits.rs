@@ -62,6 +62,9 @@ pub const SAFETY_POLL: Duration = Duration::from_secs(10);
 pub const HELD_RETRY_MIN: Duration = Duration::from_millis(5);
 /// The longest wait for the reader of an output: it has hundreds of entries to read meanwhile.
 pub const HELD_RETRY_MAX: Duration = Duration::from_millis(40);
+/// The longest wait of a partition without room in its quarantine before it tries the record again
+/// that it waits with: it is told of every command that may make room.
+pub const FULL_RETRY: Duration = Duration::from_secs(1);
 /// The first wait after a store did not answer; it doubles up to [`RETRY_MAX`].
 pub const RETRY_MIN: Duration = Duration::from_millis(10);
 /// The longest wait after a store did not answer.
@@ -70,6 +73,24 @@ pub const RETRY_MAX: Duration = Duration::from_millis(500);
 pub const PARALLEL_READS: usize = 16;
 /// Bytes of the text that says why a record was quarantined.
 pub const REASON_BYTES: usize = 500;
+/// Quarantined records read at once: each may be as large as a commit.
+pub const QUARANTINED_PER_READ: usize = 64;
+/// Bytes of the entries of one page of quarantined records: with their text beside them they fit
+/// into an answer.
+pub const QUARANTINED_PAGE_BYTES: u64 = 256 * 1024;
+/// Quarantined records that one request retries or discards: its commands fit into one entry of a
+/// stream.
+pub const QUARANTINED_PER_ORDER: usize = 500;
+/// Commands about the quarantine in one batch: each may need a whole record and a state, and as
+/// many again may wait.
+pub const COMMANDS_PER_BATCH: usize = 32;
+/// Inputs that are found to be poison in one batch: each has everything before it in the batch run
+/// again.
+pub const POISON_PER_BATCH: usize = 16;
+/// The first wait of a timer that cannot be processed; it doubles up to [`TIMER_RETRY_MAX`].
+pub const TIMER_RETRY_MIN: kernel::Duration = kernel::Duration::from_millis(10_000);
+/// The longest such wait: a program that has learned to process it does so within the hour.
+pub const TIMER_RETRY_MAX: kernel::Duration = kernel::Duration::from_millis(3_600_000);
 /// How often an engine that is measured looks at what its partitions have before them.
 pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
 /// How often a question whether all is done looks again at deliveries under way, which send no news.

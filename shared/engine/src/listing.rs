@@ -1,14 +1,13 @@
-//! Lists partitions and quarantined records for operators.
+//! Lists partitions for operators.
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hot::{HotError, Slot, StreamName};
+use hot::StreamName;
 use messages::convert::timestamp;
-use messages::engine::v1::{Partition, QuarantinedRecord};
-use prost::Message;
+use messages::engine::v1::Partition;
 use storage::Lease;
 
 use crate::handle::Running;
-use crate::{EngineError, QuarantineEntry, QuarantinePlace, limits};
+use crate::{EngineError, limits};
 
 impl Running {
     pub(crate) async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError> {
@@ -21,10 +20,8 @@ impl Running {
     }
 
     async fn describe(&self, lease: Lease) -> Result<Partition, EngineError> {
-        let slot = Slot {
-            owner: self.service,
-            partition: lease.partition,
-        };
+        let slot = self.slot(lease.partition);
+        let aside = self.hot.quarantine_size(slot).await?;
         let head = self.hot.head(slot).await?;
         let waiting = self.waiting(lease.partition, &head).await?;
         let entries = |of: &dyn Fn(StreamName) -> bool| {
@@ -42,7 +39,7 @@ impl Running {
             epoch: lease.epoch,
             commit_seq: head.commit_seq,
             lag: entries(&|_| true),
-            quarantined_count: self.hot.quarantine_size(slot).await?.records,
+            quarantined_count: aside.records,
             lease_expire_time: is_held.then(|| timestamp(lease.expire_time)),
             bulk_lag: entries(&|stream| self.bulk_inputs.contains(&stream)),
             oldest_waiting_time: waiting
@@ -52,42 +49,8 @@ impl Running {
                 .min()
                 .map(timestamp),
             watermark_time: head.watermark.map(timestamp),
+            quarantined_bytes: aside.bytes,
+            is_quarantine_full: aside.bytes >= self.quarantine_bytes,
         })
-    }
-
-    pub(crate) async fn list_quarantined(
-        &self,
-        after: Option<QuarantinePlace>,
-        max: usize,
-    ) -> Result<Vec<QuarantineEntry>, EngineError> {
-        let mut entries = Vec::new();
-        for partition in self.hot.partition_count().iter() {
-            let after = match after {
-                Some(place) if place.partition > partition => continue,
-                Some(place) if place.partition == partition => Some(place.id),
-                _ => None,
-            };
-            let slot = Slot {
-                owner: self.service,
-                partition,
-            };
-            for entry in self
-                .hot
-                .quarantined(slot, after, max - entries.len())
-                .await?
-            {
-                let record = QuarantinedRecord::decode(entry.payload)
-                    .map_err(|error| HotError::Damaged(format!("a quarantined record: {error}")))?;
-                let place = QuarantinePlace {
-                    partition,
-                    id: entry.id,
-                };
-                entries.push(QuarantineEntry { place, record });
-            }
-            if entries.len() >= max {
-                break;
-            }
-        }
-        Ok(entries)
     }
 }

@@ -159,7 +159,7 @@ impl Instruments {
                 .f64_counter("happypath.engine.held.time")
                 .with_unit("s")
                 .with_description(
-                    "Time that partitions waited for the reader of their output (back-pressure)",
+                    "Time that partitions waited for the reader of their output (back-pressure), or for room in the quarantine",
                 )
                 .build(),
             timer_lateness: seconds(
@@ -202,7 +202,8 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
         .record(late.as_secs_f64(), &[service(owner)]);
 }
 
-/// A worker is going to wait for the reader of its output, or for the target of its outbox.
+/// A worker is going to wait for the reader of its output, for the target of its outbox, or for
+/// room in the quarantine.
 pub(crate) fn held(owner: Owner, wait: Duration) {
     INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
 }

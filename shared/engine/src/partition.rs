@@ -1,7 +1,7 @@
 //! The task of one partition: ticks while there is something to do, waits otherwise.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hot::HotError;
 use kernel::PartitionId;
@@ -93,6 +93,11 @@ impl<C: Core> PartitionTask<C> {
                     metrics::held(C::OWNER, wait);
                     self.pause(wait).await;
                 }
+                TickOutcome::Full => {
+                    if self.await_room().await {
+                        worker.hint(ALL_LANES);
+                    }
+                }
                 TickOutcome::Idle { next_due } => {
                     let idle = Idle {
                         cursors: worker.cursors(),
@@ -128,6 +133,21 @@ impl<C: Core> PartitionTask<C> {
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(limits::SAFETY_POLL) => true,
         }
+    }
+
+    /// Waits for news, which may be what makes room in the quarantine, or a while: newer
+    /// definitions may help as well. True after a while: hints may have been missed.
+    async fn await_room(&self) -> bool {
+        let begun = Instant::now();
+        tokio::select! {
+            biased;
+            () = self.shared.woken(self.partition) => {}
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(limits::FULL_RETRY) => {}
+        }
+        let waited = begun.elapsed();
+        metrics::held(C::OWNER, waited);
+        waited >= limits::FULL_RETRY
     }
 
     fn report(&self, worker: &Worker<C>, idle: Option<Idle>) {

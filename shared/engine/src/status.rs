@@ -1,28 +1,14 @@
 //! How the partitions of a service are doing: what operators ask.
 
 use async_trait::async_trait;
-use hot::{HotError, Owner, QuarantineId};
-use kernel::PartitionId;
-use messages::engine::v1::{Partition, QuarantinedRecord};
+use hot::{HotError, Owner};
+use messages::engine::v1::Partition;
 use storage::StorageError;
 
-/// A place in the quarantine of a service: by partition, then by age.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct QuarantinePlace {
-    /// The partition.
-    pub partition: PartitionId,
-    /// The entry.
-    pub id: QuarantineId,
-}
-
-/// A quarantined record and where it is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QuarantineEntry {
-    /// Its place; the next page begins after it.
-    pub place: QuarantinePlace,
-    /// The record.
-    pub record: QuarantinedRecord,
-}
+use crate::{
+    QuarantineFilter, QuarantineOrder, QuarantinePage, QuarantinePlace, QuarantineSelection,
+    QuarantineTaken,
+};
 
 /// Tells how the partitions of one service are doing.
 #[async_trait]
@@ -36,15 +22,28 @@ pub trait Status: Send + Sync + 'static {
     /// [`EngineError`] where a store does not answer.
     async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError>;
 
-    /// Up to `max` quarantined records after a place, by partition, oldest first.
+    /// Up to `max` quarantined records that match, after a place: by partition, oldest first. A
+    /// page also ends where it has grown to [`crate::limits::QUARANTINED_PAGE_BYTES`].
     ///
     /// # Errors
     /// [`EngineError`] where a store does not answer.
     async fn list_quarantined(
         &self,
+        filter: &QuarantineFilter,
         after: Option<QuarantinePlace>,
         max: usize,
-    ) -> Result<Vec<QuarantineEntry>, EngineError>;
+    ) -> Result<QuarantinePage, EngineError>;
+
+    /// Passes an order about quarantined records on to the owners of their partitions, and does not
+    /// wait for what comes of it.
+    ///
+    /// # Errors
+    /// [`EngineError`]; part of the order may have been passed on, and the same one again passes on the rest.
+    async fn order_quarantined(
+        &self,
+        selection: &QuarantineSelection,
+        order: &QuarantineOrder,
+    ) -> Result<QuarantineTaken, EngineError>;
 
     /// Waits until the partitions that this process should own have nothing left to do now: streams read to their end,
     /// no due timer, outboxes empty, nothing dispatched under way. Returns the commits of these partitions so far.
@@ -64,6 +63,9 @@ pub enum EngineError {
     /// The database failed.
     #[error("the database failed")]
     Storage(#[from] StorageError),
+    /// As many commands wait in a partition as may wait: try again later.
+    #[error("as many commands about the quarantine wait as may wait")]
+    CommandsFull,
     /// The engine was shut down.
     #[error("the engine was shut down")]
     ShutDown,

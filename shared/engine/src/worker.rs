@@ -2,6 +2,7 @@
 //!
 //! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
 
+pub(crate) mod aside;
 mod batch;
 mod build;
 mod cache;
@@ -16,6 +17,7 @@ mod parts;
 mod plan;
 mod position;
 mod quarantine;
+mod release;
 mod run;
 
 use std::time::Instant;
@@ -31,6 +33,7 @@ use self::inputs::Inputs;
 use self::lane::Place;
 use self::output::OutputGauge;
 use self::position::Position;
+use self::quarantine::Quarantine;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -50,6 +53,7 @@ pub(crate) struct Worker<C: Core> {
     doubts: bool,
     /// The spans of the records of the batch.
     steps: Steps,
+    quarantine: Quarantine,
 }
 
 /// A record that a batch is going to take.
@@ -82,6 +86,9 @@ pub(crate) enum TickOutcome {
     },
     /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
+    /// A record finds no room in the quarantine: try again on news, such as a command that makes
+    /// room, or after a while.
+    Full,
     /// A store did not answer: try again in a moment. Nothing is lost or applied twice by that.
     Unavailable(HotError),
     /// The partition is another's, or cannot be worked on: drop this worker.
@@ -113,6 +120,7 @@ impl<C: Core> Worker<C> {
             pending: None,
             doubts: false,
             steps,
+            quarantine: Quarantine::default(),
         };
         worker.reopen().await?;
         // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
@@ -147,6 +155,7 @@ impl<C: Core> Worker<C> {
         position.open(head);
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.position.watermark);
+        self.open_quarantine().await?;
         self.doubts = false;
         metrics::opened(C::OWNER);
         Ok(())
@@ -189,6 +198,11 @@ impl<C: Core> Worker<C> {
         self.inputs.hint(lanes);
     }
 
+    /// The cursors that took effect.
+    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
+        self.inputs.cursors()
+    }
+
     pub(crate) fn commit_seq(&self) -> u64 {
         self.position.commit_seq
     }
@@ -196,11 +210,6 @@ impl<C: Core> Worker<C> {
     /// Which service.
     pub(crate) const fn owner() -> Owner {
         C::OWNER
-    }
-
-    /// The cursors that took effect.
-    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
-        self.inputs.cursors()
     }
 
     fn is_on_stream_time(&self) -> bool {
@@ -248,6 +257,9 @@ impl<C: Core> Worker<C> {
         self.trim(1).await?;
         if held.any() || self.position.outbox_waits {
             return Ok(TickOutcome::Held);
+        }
+        if !self.quarantine.stuck.is_empty() {
+            return Ok(TickOutcome::Full);
         }
         let next_due = match self.config.time {
             TimeSource::Wall(_) => self.position.no_timer_before,
@@ -305,6 +317,7 @@ impl<C: Core> Worker<C> {
                 Dispatcher::dispatch(dispatcher.as_ref(), self.position.slot.partition, record);
             }
         }
+        self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
         self.batch.clear(self.position.watermark);
     }

@@ -62,7 +62,7 @@ impl Checker<'_> {
             "has" => self.has(id, argument),
             "size" => self.size(id, argument),
             "duration" => self.duration(argument).map_or(Typed::Error, |span| {
-                Typed::Span(Time::Const(span.as_millis()))
+                Typed::Span(Time::Span(span.as_millis()))
             }),
             _ => self.timestamp(argument),
         }
@@ -147,7 +147,7 @@ impl Checker<'_> {
     fn timestamp(&mut self, argument: NodeId) -> Typed {
         match self.text(argument, "`timestamp`") {
             Some(Text::Const(text)) => match text.parse::<Timestamp>() {
-                Ok(instant) => Typed::Instant(Time::Const(instant.as_millis())),
+                Ok(instant) => Typed::Instant(Time::Instant(instant.as_millis())),
                 Err(_) => {
                     self.mistake(
                         argument,

@@ -46,7 +46,6 @@ pub(crate) fn check(
     let tokens = tokenize(source, &mut mistakes);
     let (tree, root) = parse(&tokens, &mut mistakes);
     let mut checker = Checker {
-        source,
         tree: &tree,
         scope,
         mistakes,
@@ -79,7 +78,6 @@ pub(crate) fn check(
 
 /// The state of a check.
 pub(crate) struct Checker<'c> {
-    pub(crate) source: &'c str,
     pub(crate) tree: &'c Tree,
     pub(crate) scope: &'c Scope,
     pub(crate) mistakes: Mistakes,

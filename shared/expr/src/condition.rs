@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use kernel::Timestamp;
 
+use crate::canon::canonical;
 use crate::check::Checked;
 use crate::eval::View;
 use crate::feature::Feature;
@@ -12,6 +13,7 @@ use crate::mistake::Mistake;
 use crate::program::{Test, Time};
 use crate::subject::Subject;
 use crate::term::{Shown, Term};
+use crate::watch::{Watch, watches};
 
 /// What an expression may refer to.
 #[derive(Debug, Clone, Default)]
@@ -82,6 +84,8 @@ pub struct Condition {
     reads: Reads,
     /// Comparisons of time, whose truth may change without an event.
     clocks: Box<[(Time, Time)]>,
+    /// Features whose change may change its truth.
+    watches: Box<[Watch]>,
     terms: Box<[Shown]>,
 }
 
@@ -109,6 +113,7 @@ impl Condition {
         } = crate::check::check(source, scope, true)?;
         Ok(Self {
             source: source.into(),
+            watches: watches(&test, &features),
             test,
             features: features.into(),
             reads,
@@ -120,6 +125,11 @@ impl Condition {
     /// Its text.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Its text in canonical form: conditions that only spell the same otherwise have one.
+    pub fn canonical(&self) -> Box<str> {
+        canonical(&self.test, &self.features)
     }
 
     /// What it reads.
@@ -156,13 +166,22 @@ impl Condition {
     /// When its truth changes next, if nothing but time happens; none if never. Memberships in other segments are
     /// taken to stay as they are.
     pub fn next_change<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {
-        let (at, changes) = self.search(subject, limits::EXACT_LOOKS)?;
+        let truth = self.holds(subject);
+        let (at, changes) = self.search(subject, truth, limits::EXACT_LOOKS)?;
         changes.then_some(at)
     }
 
     /// When to look again: no later than [`next_change`](Self::next_change), possibly earlier, found at bounded cost.
     pub fn next_look<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {
-        self.search(subject, limits::LOOKS).map(|(at, _)| at)
+        self.decide(subject).1
+    }
+
+    /// Whether it holds, and when to look again: [`holds`](Self::holds) and [`next_look`](Self::next_look) at the cost of
+    /// the second alone.
+    pub fn decide<S: Subject + ?Sized>(&self, subject: &S) -> (bool, Option<Timestamp>) {
+        let truth = self.holds(subject);
+        let look = self.search(subject, truth, limits::LOOKS);
+        (truth, look.map(|(at, _)| at))
     }
 
     /// Since when its truth is what it is now, as far as the subject can tell, and no earlier than `from`. Tries at most
@@ -209,11 +228,15 @@ impl Condition {
     }
 
     /// Tries the instants at which something may change, in order; tells the last one tried and whether it differs.
-    fn search<S: Subject + ?Sized>(&self, subject: &S, looks: usize) -> Option<(Timestamp, bool)> {
+    fn search<S: Subject + ?Sized>(
+        &self,
+        subject: &S,
+        truth: bool,
+        looks: usize,
+    ) -> Option<(Timestamp, bool)> {
         if !self.is_timed() {
             return None;
         }
-        let truth = self.holds(subject);
         let mut at = subject.now();
         for _ in 0..looks {
             at = self.next_candidate(subject, at)?;
@@ -230,9 +253,13 @@ impl Condition {
         subject: &S,
         after: Timestamp,
     ) -> Option<Timestamp> {
-        let features = self.features.iter().enumerate();
-        let steps =
-            features.filter_map(|(slot, feature)| subject.measure_change(slot, feature, after));
+        let steps = self.watches.iter().filter_map(|watch| {
+            let (slot, feature) = (watch.slot, &self.features[watch.slot]);
+            match watch.level {
+                Some(level) => subject.count_change(slot, feature, level, after),
+                None => subject.measure_change(slot, feature, after),
+            }
+        });
         let view = self.view(subject, after);
         let crossings = self.clocks.iter().filter_map(|(left, right)| {
             let gap = view.time(left)?.checked_sub(view.time(right)?)?;

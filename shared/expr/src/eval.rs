@@ -140,7 +140,7 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
 
     pub(crate) fn time(&self, time: &Time) -> Option<i64> {
         match time {
-            Time::Const(millis) => Some(*millis),
+            Time::Instant(millis) | Time::Span(millis) => Some(*millis),
             Time::Now => Some(self.now.as_millis()),
             Time::FirstSeen => Some(self.subject.first_seen()?.as_millis()),
             Time::LastSeen => Some(self.subject.last_seen()?.as_millis()),
@@ -155,6 +155,10 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
             Time::Add(parts) => self.time(&parts.0)?.checked_add(self.time(&parts.1)?),
             Time::Subtract(parts) => self.time(&parts.0)?.checked_sub(self.time(&parts.1)?),
         }
+    }
+
+    pub(crate) fn remark(&self, slot: usize) -> Option<String> {
+        self.subject.remark(slot, &self.features[slot], self.now)
     }
 
     fn measure(&self, slot: usize) -> Measure {

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use kernel::{Duration, Timestamp};
+use kernel::{Duration, StableHash, Timestamp};
 
+use crate::canon::{FORM, canonical};
 use crate::eval::View;
 use crate::program::Test;
 use crate::subject::Subject;
@@ -22,6 +23,14 @@ pub struct Feature {
     /// What is computed from them.
     pub aggregate: Aggregate,
 }
+
+/// Names the history that features are computed from: the events of one name that pass one filter, with one of their
+/// properties or none. Aggregates and windows over it share it.
+///
+/// It is a hash of the canonical form, the same on every machine and in every version of the program that writes the form
+/// alike: stored states hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeatureId(u64);
 
 /// What is computed from events. Events without the property, or with one that is no number, are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,12 +65,37 @@ pub enum Measure {
 /// A condition over the properties of one event of the past.
 #[derive(Clone)]
 pub struct Filter {
-    pub(crate) source: Box<str>,
+    canonical: Box<str>,
     pub(crate) test: Box<Test>,
     pub(crate) properties: Box<[Box<str>]>,
 }
 
+impl FeatureId {
+    /// Reads the number of an id.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl Feature {
+    /// The history that it is computed from.
+    pub fn id(&self) -> FeatureId {
+        let filter = self.filter.as_ref().map_or("", Filter::canonical);
+        let property = self.aggregate.property();
+        let hash = StableHash::new()
+            .add(&[FORM])
+            .add(self.event.as_bytes())
+            .add(filter.as_bytes())
+            .add(&[u8::from(property.is_some())])
+            .add(property.unwrap_or_default().as_bytes());
+        FeatureId(hash.finish())
+    }
+
     /// The properties of the event that it reads.
     pub fn properties(&self) -> impl Iterator<Item = &str> {
         let filtered = self.filter.iter().flat_map(|filter| &filter.properties);
@@ -80,9 +114,17 @@ impl Aggregate {
 }
 
 impl Filter {
-    /// Its text.
-    pub fn source(&self) -> &str {
-        &self.source
+    pub(crate) fn new(test: Test, properties: Box<[Box<str>]>) -> Self {
+        Self {
+            canonical: canonical(&test, &[]),
+            test: Box::new(test),
+            properties,
+        }
+    }
+
+    /// Its text in canonical form: filters that only spell the same otherwise have one.
+    pub fn canonical(&self) -> &str {
+        &self.canonical
     }
 
     /// Whether an event counts; asks the subject only for [`Subject::event`].
@@ -97,14 +139,14 @@ impl Filter {
 }
 
 impl PartialEq for Filter {
-    /// The same text means the same.
+    /// The same canonical text means the same.
     fn eq(&self, other: &Self) -> bool {
-        self.source == other.source
+        self.canonical == other.canonical
     }
 }
 
 impl fmt::Debug for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
+        self.canonical.fmt(f)
     }
 }

@@ -178,16 +178,7 @@ impl<'c> Checker<'c> {
         let mut properties = self.filter.take().unwrap_or_default();
         properties.sort();
         properties.dedup();
-        let node = self.tree.node(argument);
-        Some(Filter {
-            source: self
-                .source
-                .get(node.at..node.end)
-                .unwrap_or_default()
-                .into(),
-            test: Box::new(test),
-            properties: properties.into(),
-        })
+        Some(Filter::new(test, properties.into()))
     }
 
     fn window(&mut self, link: &Link<'_>) -> Option<kernel::Duration> {

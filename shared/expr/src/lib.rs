@@ -5,6 +5,7 @@
 
 mod ast;
 mod calls;
+mod canon;
 mod check;
 mod compare;
 mod condition;
@@ -18,9 +19,10 @@ mod parser;
 mod program;
 mod subject;
 mod term;
+mod watch;
 
 pub use condition::{Condition, Reads, Scope, Type, check};
-pub use feature::{Aggregate, Feature, Filter, Measure};
+pub use feature::{Aggregate, Feature, FeatureId, Filter, Measure};
 pub use mistake::Mistake;
 pub use subject::Subject;
 pub use term::Term;

@@ -96,7 +96,10 @@ pub(crate) enum Text {
 /// An instant or a length of time in milliseconds, if it is known.
 #[derive(Debug, Clone)]
 pub(crate) enum Time {
-    Const(i64),
+    /// A fixed instant.
+    Instant(i64),
+    /// A fixed length of time.
+    Span(i64),
     Now,
     FirstSeen,
     LastSeen,
@@ -142,6 +145,17 @@ impl Compare {
             ">=" => Self::AtLeast,
             _ => return None,
         })
+    }
+
+    /// The comparison that says the same with its sides exchanged.
+    pub(crate) const fn flipped(self) -> Self {
+        match self {
+            Self::Equal | Self::Unequal => self,
+            Self::Less => Self::More,
+            Self::AtMost => Self::AtLeast,
+            Self::More => Self::Less,
+            Self::AtLeast => Self::AtMost,
+        }
     }
 
     /// Whether it is one of order, not of equality.
@@ -204,7 +218,8 @@ impl Time {
     pub(crate) fn slope(&self) -> i64 {
         match self {
             Self::Now => 1,
-            Self::Const(_)
+            Self::Instant(_)
+            | Self::Span(_)
             | Self::FirstSeen
             | Self::LastSeen
             | Self::Feature(_)

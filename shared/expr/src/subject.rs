@@ -50,4 +50,24 @@ pub trait Subject {
         let _ = (slot, feature, after);
         None
     }
+
+    /// The first instant after `after` at which a count may fall to `level` or below, or grow. Where it only falls, what
+    /// it does above and below the level does not matter.
+    fn count_change(
+        &self,
+        slot: usize,
+        feature: &Feature,
+        level: f64,
+        after: Timestamp,
+    ) -> Option<Timestamp> {
+        let _ = level;
+        self.measure_change(slot, feature, after)
+    }
+
+    /// What people should know of the value of a feature at an instant beside the value itself, such as how much of the past
+    /// it covers; none where there is nothing to say.
+    fn remark(&self, slot: usize, feature: &Feature, at: Timestamp) -> Option<String> {
+        let _ = (slot, feature, at);
+        None
+    }
 }

@@ -44,9 +44,25 @@ impl Shown {
             What::Span(time) => view.time(time).map(show_span),
             What::Place(place) => view.value(place).map(ToString::to_string),
         };
+        let mut value = value.unwrap_or_else(|| "unknown".to_owned());
+        if let Some(remark) = self.feature().and_then(|slot| view.remark(slot)) {
+            value = format!("{value} ({remark})");
+        }
         Term {
             text: source.get(self.at..self.end).unwrap_or_default().to_owned(),
-            value: value.unwrap_or_else(|| "unknown".to_owned()),
+            value,
+        }
+    }
+
+    /// The feature that it shows, where it shows nothing else.
+    fn feature(&self) -> Option<usize> {
+        match &self.what {
+            What::Number(Number::Feature(slot)) | What::Instant(Time::Feature(slot)) => Some(*slot),
+            What::Span(Time::Subtract(parts)) => match &**parts {
+                (Time::Now, Time::Feature(slot)) => Some(*slot),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

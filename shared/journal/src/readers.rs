@@ -4,11 +4,7 @@ use hot::{Owner, StreamName};
 
 /// The service that reads a stream; each has exactly one.
 pub(crate) const fn reader_of(stream: StreamName) -> Owner {
-    match stream {
-        StreamName::Events | StreamName::EventsBulk => Owner::Segmentation,
-        StreamName::Facts | StreamName::FactsBulk => Owner::Journey,
-        StreamName::Actions | StreamName::ActionsBulk | StreamName::Outcomes => Owner::Activation,
-    }
+    stream.reader()
 }
 
 /// The streams that a service reads.

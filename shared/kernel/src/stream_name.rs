@@ -19,11 +19,17 @@ pub enum StreamName {
     ActionsBulk,
     /// Results of delivery attempts; written and read by activation.
     Outcomes,
+    /// From operators, about the quarantine of segmentation.
+    SegmentationCommands,
+    /// From operators, about the quarantine of journey.
+    JourneyCommands,
+    /// From operators, about the quarantine of activation.
+    ActivationCommands,
 }
 
 impl StreamName {
     /// Every stream. Stores keep the place in this list: only ever add at the end.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Events,
         Self::EventsBulk,
         Self::Facts,
@@ -31,6 +37,9 @@ impl StreamName {
         Self::Actions,
         Self::ActionsBulk,
         Self::Outcomes,
+        Self::SegmentationCommands,
+        Self::JourneyCommands,
+        Self::ActivationCommands,
     ];
 
     /// Its place in [`Self::ALL`].
@@ -41,10 +50,34 @@ impl StreamName {
     /// The only service that reads it.
     pub const fn reader(self) -> Owner {
         match self {
-            Self::Events | Self::EventsBulk => Owner::Segmentation,
-            Self::Facts | Self::FactsBulk => Owner::Journey,
-            Self::Actions | Self::ActionsBulk | Self::Outcomes => Owner::Activation,
+            Self::Events | Self::EventsBulk | Self::SegmentationCommands => Owner::Segmentation,
+            Self::Facts | Self::FactsBulk | Self::JourneyCommands => Owner::Journey,
+            Self::Actions | Self::ActionsBulk | Self::Outcomes | Self::ActivationCommands => {
+                Owner::Activation
+            }
         }
+    }
+
+    /// The stream with what operators decide about the quarantine of a service; absent where it has
+    /// none.
+    ///
+    /// It is apart from what customers cause, so that a lane that waits for room in the quarantine
+    /// does not hold up the command that makes room.
+    pub const fn commands_of(owner: Owner) -> Option<Self> {
+        match owner {
+            Owner::Identity => None,
+            Owner::Segmentation => Some(Self::SegmentationCommands),
+            Owner::Journey => Some(Self::JourneyCommands),
+            Owner::Activation => Some(Self::ActivationCommands),
+        }
+    }
+
+    /// Returns whether it carries what operators decide, and nothing of customers.
+    pub const fn is_commands(self) -> bool {
+        matches!(
+            self,
+            Self::SegmentationCommands | Self::JourneyCommands | Self::ActivationCommands
+        )
     }
 
     /// Its name, as keys carry it.
@@ -57,6 +90,9 @@ impl StreamName {
             Self::Actions => "actions",
             Self::ActionsBulk => "actions.bulk",
             Self::Outcomes => "outcomes",
+            Self::SegmentationCommands => "segmentation.commands",
+            Self::JourneyCommands => "journey.commands",
+            Self::ActivationCommands => "activation.commands",
         }
     }
 }

@@ -104,6 +104,9 @@ reasons! {
     /// The services behind are slower than the sender.
     StreamFull = "STREAM_FULL", ResourceExhausted,
         "Send the same request again after the delay; nothing of it was taken.";
+    /// A partition waits for room in the quarantine of a service.
+    QuarantineFull = "QUARANTINE_FULL", ResourceExhausted,
+        "Send the same request again after the delay; nothing of it was taken. An operator has to make room: `happypath quarantine SERVICE list` shows what could not be processed, and `retry` and `discard` take it out.";
     /// Concurrent changes to the same customers won every attempt.
     IdentityContended = "IDENTITY_CONTENDED", Aborted,
         "Send the same request again.";

@@ -32,3 +32,9 @@ pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
 pub const PARTITIONS_PER_PAGE: usize = 1_000;
 /// Quarantined records on one page unless the request says otherwise; each may be large.
 pub const QUARANTINED_PER_PAGE: usize = 100;
+/// Bytes of the JSON of one quarantined record: with the bytes of the largest one beside it, it
+/// fits into an answer.
+pub const QUARANTINED_JSON_BYTES: usize = 512 * 1024;
+/// The wait that a caller is asked for where too many commands about the quarantine wait: some
+/// batches of their workers.
+pub const COMMANDS_RETRY: Duration = Duration::from_secs(1);

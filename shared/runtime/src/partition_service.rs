@@ -1,23 +1,25 @@
 //! The partition service, for operators, over all engines of the process.
 
+mod quarantine;
+
 use std::sync::Arc;
 
-use engine::{Clock as _, EngineError, QuarantinePlace, Status as EngineStatus, SystemClock};
-use hot::QuarantineId;
-use kernel::PartitionId;
+use engine::{Clock as _, EngineError, Status as EngineStatus, SystemClock};
 use proto::convert::timestamp;
 use proto::engine::v1::partition_service_server::PartitionService;
 use proto::engine::v1::{
-    self, AwaitIdleRequest, AwaitIdleResponse, GetInstallationRequest, GetInstallationResponse,
+    self, AwaitIdleRequest, AwaitIdleResponse, DiscardQuarantinedRecordsRequest,
+    DiscardQuarantinedRecordsResponse, GetInstallationRequest, GetInstallationResponse,
     ListPartitionsRequest, ListPartitionsResponse, ListQuarantinedRecordsRequest,
-    ListQuarantinedRecordsResponse, Partition,
+    ListQuarantinedRecordsResponse, Partition, RetryQuarantinedRecordsRequest,
+    RetryQuarantinedRecordsResponse,
 };
 use rpc::{ErrorReason, Failure, PageRequest};
 use tonic::{Request, Response, Status};
 
 use crate::config::{Clock, HotStoreAddress};
 use crate::context::Context;
-use crate::limits::{PARTITIONS_PER_PAGE, QUARANTINED_PER_PAGE};
+use crate::limits::{COMMANDS_RETRY, PARTITIONS_PER_PAGE};
 
 /// The partition service over these engines.
 pub(crate) struct Partitions {
@@ -93,23 +95,40 @@ impl PartitionService for Partitions {
     ) -> Result<Response<ListQuarantinedRecordsResponse>, Status> {
         let request = request.into_inner();
         rpc::validate(&request)?;
-        let page = PageRequest::read(
-            &["ListQuarantinedRecords", &request.service],
-            request.page_size,
-            &request.page_token,
-            QUARANTINED_PER_PAGE,
-        )?;
-        let after = page.after().and_then(place);
-        let mut entries = Vec::new();
-        for engine in self.engines_of(&request.service)? {
-            let found = engine.list_quarantined(after, page.size() + 1).await;
-            entries.extend(found.map_err(failure)?);
-        }
-        let (entries, next_page_token) = page.cut(entries, |entry| place_key(entry.place));
-        Ok(Response::new(ListQuarantinedRecordsResponse {
-            records: entries.into_iter().map(|entry| entry.record).collect(),
-            next_page_token,
-        }))
+        Ok(Response::new(self.list_quarantined(request).await?))
+    }
+
+    async fn retry_quarantined_records(
+        &self,
+        request: Request<RetryQuarantinedRecordsRequest>,
+    ) -> Result<Response<RetryQuarantinedRecordsResponse>, Status> {
+        const METHOD: &str = "happypath.engine.v1.PartitionService/RetryQuarantinedRecords";
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        // The streams of commands know what they have of a request, so it may be taken again.
+        self.context
+            .idempotency
+            .run_repeatable(METHOD, &request.request_id, &request, || {
+                self.retry_quarantined(&request)
+            })
+            .await
+            .map(Response::new)
+    }
+
+    async fn discard_quarantined_records(
+        &self,
+        request: Request<DiscardQuarantinedRecordsRequest>,
+    ) -> Result<Response<DiscardQuarantinedRecordsResponse>, Status> {
+        const METHOD: &str = "happypath.engine.v1.PartitionService/DiscardQuarantinedRecords";
+        let request = request.into_inner();
+        rpc::validate(&request)?;
+        self.context
+            .idempotency
+            .run_repeatable(METHOD, &request.request_id, &request, || {
+                self.discard_quarantined(&request)
+            })
+            .await
+            .map(Response::new)
     }
 
     async fn get_installation(
@@ -173,27 +192,10 @@ fn partition_key(partition: &Partition) -> Vec<u8> {
     key
 }
 
-fn place_key(place: QuarantinePlace) -> Vec<u8> {
-    let mut key = place.partition.number().to_be_bytes().to_vec();
-    key.extend(place.id.commit_seq.to_be_bytes());
-    key.extend(place.id.index.to_be_bytes());
-    key
-}
-
-fn place(key: &[u8]) -> Option<QuarantinePlace> {
-    let (partition, rest) = key.split_first_chunk::<2>()?;
-    let (commit_seq, index) = rest.split_first_chunk::<8>()?;
-    Some(QuarantinePlace {
-        partition: PartitionId::new(u16::from_be_bytes(*partition)),
-        id: QuarantineId {
-            commit_seq: u64::from_be_bytes(*commit_seq),
-            index: u32::from_be_bytes(index.try_into().ok()?),
-        },
-    })
-}
-
 fn failure(error: EngineError) -> Failure {
     match error {
+        EngineError::CommandsFull => Failure::new(ErrorReason::StreamFull, error.to_string())
+            .with_retry_after(COMMANDS_RETRY),
         EngineError::ShutDown => {
             Failure::new(ErrorReason::ShuttingDown, "the process is going down")
         }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use decision::{Core, Input, Outcome, Poison, Step};
+use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
 use engine::{Clock as _, Engine, EngineConfig, SystemClock, TimeSource};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{
@@ -283,6 +283,7 @@ impl Core for Alarms {
     const INPUTS: &'static [(StreamName, Option<StreamName>)] =
         &[(StreamName::Facts, Some(StreamName::FactsBulk))];
     const OUTPUT: Option<(StreamName, StreamName)> = None;
+    const HOME: Home = Home::Journey;
 
     fn decode(_: &[u8]) -> Result<Self::State, Poison> {
         Ok(())
@@ -290,6 +291,19 @@ impl Core for Alarms {
 
     fn encode((): &Self::State) -> Bytes {
         Bytes::from_static(&[b's'; 300])
+    }
+
+    fn take_leave((): &Self::Definitions, (): &mut Self::State, _: &mut Step<'_>) -> Option<Bytes> {
+        None
+    }
+
+    fn fold_in(
+        (): &Self::Definitions,
+        (): &mut Self::State,
+        _: Moved<'_>,
+        _: &mut Step<'_>,
+    ) -> Result<Outcome, Poison> {
+        Ok(Outcome::Unchanged)
     }
 
     fn step(

@@ -10,7 +10,7 @@ use engine::{Head, head};
 use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::activation::v1::ActivationStatus;
-use proto::stream::v1::Action;
+use proto::stream::v1::{Action, ConsentChange};
 use storage::{Database, DatabaseUrl, Requests};
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -257,7 +257,7 @@ async fn a_merged_customer_answers_as_the_survivor() {
 #[tokio::test]
 async fn consent_is_found_after_any_number_of_merges() {
     let bench = Bench::new().await;
-    let said = Body::Consent(proto::stream::v1::ConsentChange {
+    let said = Body::Consent(ConsentChange {
         purpose: "marketing".to_owned(),
         ..Default::default()
     });
@@ -283,7 +283,7 @@ async fn consent_is_found_after_any_number_of_merges() {
         .get_consent(Request::new(api::GetConsentRequest { customer_id }))
         .await
         .expect_err("a redirect to a younger customer");
-    assert_eq!(status.code(), tonic::Code::DataLoss);
+    assert_eq!(status.code(), Code::DataLoss);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The command line as people use it: the real binary, against `happypath dev` on a free port in a
 //! fresh folder.
 
+mod quarantine;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

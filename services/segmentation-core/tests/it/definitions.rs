@@ -11,7 +11,7 @@ fn faults(segments: &[(&str, &str)]) -> Vec<String> {
             expression: (*expression).to_owned(),
         })
         .collect();
-    match Definitions::compile(&sources) {
+    match Definitions::compile(&sources, &[]) {
         Ok(_) => Vec::new(),
         Err(faults) => faults.iter().map(ToString::to_string).collect(),
     }

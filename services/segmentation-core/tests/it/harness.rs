@@ -3,11 +3,17 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use decision::{Core, Effects, Input, Moved, Outcome, fold_in_once, step_once, take_leave_once};
+use decision::{
+    Core, Effects, Input, Moved, Outcome, Poison, fold_in_once, step_once, take_leave_once,
+};
 use kernel::{CustomerId, Timestamp, Value};
 use messages::convert;
+use messages::segmentation::state_v1 as stored;
 use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
-use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use prost::Message as _;
+use segmentation_core::{
+    Definitions, Explanation, PartKey, SegmentSource, SegmentationCore, State, explain_expression,
+};
 use uuid::Uuid;
 
 pub(crate) const DAY: i64 = 86_400_000;
@@ -28,6 +34,8 @@ pub(crate) struct Harness {
     pub(crate) emitted: Vec<Record>,
     /// How many steps said that something is not defined.
     pub(crate) lacking: u32,
+    /// The parts that the last step changed.
+    pub(crate) dirty: Vec<PartKey>,
     next_id: u32,
 }
 
@@ -37,15 +45,25 @@ pub(crate) fn compile(segments: &[(&str, &str)]) -> Definitions {
 }
 
 pub(crate) fn compile_version(segments: &[(&str, &str)], version: u32) -> Definitions {
-    let sources: Vec<SegmentSource> = segments
-        .iter()
-        .map(|(name, expression)| SegmentSource {
+    compile_after(&[], segments, version)
+}
+
+/// Compiles segments that take the place of others, of the version before.
+pub(crate) fn compile_after(
+    gone: &[(&str, &str)],
+    segments: &[(&str, &str)],
+    version: u32,
+) -> Definitions {
+    let sources = |segments: &[(&str, &str)], version| -> Vec<SegmentSource> {
+        let source = |(name, expression): &(&str, &str)| SegmentSource {
             name: (*name).to_owned(),
             version,
             expression: (*expression).to_owned(),
-        })
-        .collect();
-    Definitions::compile(&sources).expect("valid segments")
+        };
+        segments.iter().map(source).collect()
+    };
+    let gone = sources(gone, version.saturating_sub(1));
+    Definitions::compile(&sources(segments, version), &gone).expect("valid segments")
 }
 
 pub(crate) fn customer(number: u128) -> CustomerId {
@@ -69,6 +87,7 @@ impl Harness {
             moved: None,
             emitted: Vec::new(),
             lacking: 0,
+            dirty: Vec::new(),
             next_id: 0,
         }
     }
@@ -98,6 +117,42 @@ impl Harness {
                 ..Event::default()
             }),
         );
+    }
+
+    /// Takes an event on a copy of the state.
+    pub(crate) fn try_event(&self, name: &str, at: i64) -> Result<(), Poison> {
+        let record = Record {
+            customer_id: self.key.clone(),
+            time_ms: at,
+            body: Some(Body::Event(Event {
+                name: name.to_owned(),
+                ..Event::default()
+            })),
+            ..Record::default()
+        };
+        let (mut state, mut effects) = (self.state.clone(), Effects::default());
+        let who = CustomerId::try_from_bytes(&self.key).expect("a customer");
+        let input = Input::Record(&record);
+        step_once::<SegmentationCore>(
+            &self.definitions,
+            &mut state,
+            who,
+            input,
+            self.watermark,
+            &mut effects,
+        )
+        .map(drop)
+    }
+
+    /// Makes every sealed block unreadable, as it is stored.
+    pub(crate) fn damage_blocks(&mut self) {
+        let bytes = SegmentationCore::encode(&self.state);
+        let mut message = stored::State::decode(bytes).expect("a state");
+        for block in message.features.iter_mut().flat_map(|it| &mut it.blocks) {
+            block.body = Bytes::from_static(b"\xff");
+        }
+        let bytes = message.encode_to_vec();
+        self.state = SegmentationCore::decode(&bytes).expect("a state");
     }
 
     /// Lets the customer go, as for a merge of a time.
@@ -150,10 +205,28 @@ impl Harness {
         let record = Record {
             customer_id: self.key.clone(),
             time_ms: at,
-            trace_parent: String::new(),
             body: Some(body),
+            ..Record::default()
         };
         self.step(Input::Record(&record), self.watermark);
+    }
+
+    /// An event that is ahead of the clock.
+    pub(crate) fn event_ahead(&mut self, name: &str, at: i64, properties: &[(&str, Value)]) {
+        let watermark = self.watermark;
+        self.next_id += 1;
+        let record = Record {
+            customer_id: self.key.clone(),
+            time_ms: at,
+            body: Some(Body::Event(Event {
+                event_id: format!("e-{}", self.next_id),
+                name: name.to_owned(),
+                properties: named(properties),
+                ..Event::default()
+            })),
+            ..Record::default()
+        };
+        self.step(Input::Record(&record), watermark);
     }
 
     /// Lets time pass: fires the timers up to an instant.
@@ -180,7 +253,9 @@ impl Harness {
         if let Outcome::Keep { next_due } = outcome {
             self.due = next_due;
         }
+        self.dirty = self.state.dirty_parts();
         let bytes = SegmentationCore::encode(&self.state);
+        assert!(self.state.dirty_parts().is_empty());
         let read = SegmentationCore::decode(&bytes).expect("a state is read back");
         assert_eq!(read, self.state);
         self.state = read;
@@ -213,6 +288,18 @@ impl Harness {
             };
             self.log.push(format!("{sign}{segment}@{at} {reason}"));
         }
+    }
+
+    /// Explains an expression now.
+    pub(crate) fn explain(&self, expression: &str) -> Explanation {
+        explain_expression(&self.definitions, expression, &self.state, self.watermark)
+            .expect("an explanation")
+    }
+
+    /// The value of the last term of an expression, which is its only feature.
+    pub(crate) fn value(&self, expression: &str) -> String {
+        let mut terms = self.explain(expression).terms;
+        terms.pop().expect("a term").value
     }
 
     pub(crate) fn members(&self) -> Vec<&str> {

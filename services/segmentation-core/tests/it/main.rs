@@ -2,6 +2,8 @@
 
 mod cases;
 mod definitions;
+mod features;
 mod harness;
+mod lifetime;
 mod merges;
 mod oracle;

@@ -1,6 +1,7 @@
 //! Merges: what one customer was and did becomes part of the other, once, and counters stay balanced.
 
-use kernel::Timestamp;
+use kernel::{Timestamp, Value};
+use messages::stream::v1::record::Body;
 
 use crate::harness::{DAY, Harness, compile, compile_version};
 
@@ -57,16 +58,14 @@ fn what_follows_the_merged_customer_counts_once() {
     survivor.event_with("late", "buy", 3 * DAY, &[("value", 1.0.into())], &[]);
     let bought = survivor
         .state
-        .pasts()
-        .find(|past| past.name.as_ref() == "buy")
+        .event_totals()
+        .iter()
+        .find(|total| total.name.as_ref() == "buy")
         .expect("events");
     assert_eq!(bought.count, 3);
     // A repetition that comes over the survivor's own id is known by now.
     survivor.event_with("l", "buy", 4 * DAY, &[], &[]);
-    assert_eq!(
-        survivor.state.pasts().next().map(|past| past.count),
-        Some(3)
-    );
+    assert_eq!(survivor.state.event_totals()[0].count, 3);
 }
 
 #[test]
@@ -129,4 +128,108 @@ fn memberships_are_not_left_by_who_does_not_know_their_segments() {
         assert_eq!(customer.lacking, u32::from(is_lacking));
         assert_eq!(loser.lacking, 0);
     }
+}
+
+#[test]
+fn a_merge_under_other_definitions_looks_at_the_right_segments() {
+    let about = |name: &'static str| (name, "events(\"buy\").within(\"5d\").exists()");
+    let mut loser = Harness::of(2, compile(&["a", "b", "c", "d"].map(about)));
+    loser.event("buy", 0, &[]);
+    // The due times are those of four segments; there is one left.
+    loser.definitions = compile_version(&["d"].map(about), 2);
+    let mut survivor = Harness::of(1, compile_version(&["d"].map(about), 2));
+    // The timer of the engine comes after the merge does.
+    loser.due = None;
+    loser.leave(6 * DAY);
+    survivor.fold_in(&mut loser);
+    assert_eq!(
+        loser.log,
+        [
+            "+a@0d EVENT",
+            "+b@0d EVENT",
+            "+c@0d EVENT",
+            "+d@0d EVENT",
+            "-a@6d DEFINITION",
+            "-b@6d DEFINITION",
+            "-c@6d DEFINITION",
+            "-d@6d DEFINITION"
+        ]
+    );
+    assert!(survivor.members().is_empty());
+    assert!(
+        loser
+            .counters
+            .iter()
+            .filter(|(name, _)| name.starts_with("segment."))
+            .all(|(_, sum)| *sum == 0)
+    );
+}
+
+#[test]
+fn histories_of_merged_customers_are_read_as_one() {
+    let segments = [
+        ("many", "events(\"buy\").within(\"90d\").count() >= 1200"),
+        (
+            "sum",
+            "events(\"buy\").where(event.value > 0).sum(\"value\") >= 1200",
+        ),
+        (
+            "early",
+            "now - events(\"buy\").first_time() >= duration(\"9d\")",
+        ),
+        ("rare", "events(\"rare\").count() >= 1"),
+    ];
+    let value = [("value", Value::from(1.0))];
+    let (mut survivor, mut loser) = (
+        Harness::of(1, compile(&segments)),
+        Harness::of(2, compile(&segments)),
+    );
+    loser.event("rare", 0, &[]);
+    for minute in 0..600 {
+        survivor.event("buy", 5 * DAY + minute * 60_000, &value);
+        loser.event("buy", DAY + minute * 60_001, &value);
+    }
+    loser.leave(6 * DAY);
+    survivor.fold_in(&mut loser);
+    assert_eq!(survivor.members(), ["many", "rare", "sum"]);
+    survivor.pass(Timestamp::from_millis(95 * DAY));
+    let log = [
+        "+many@6d MERGE",
+        "+rare@0d MERGE",
+        "+sum@6d MERGE",
+        "+early@10d TIME",
+        "-many@91d TIME",
+    ];
+    assert_eq!(survivor.log, log);
+    // What comes later is the survivor's own, and the others' stay as they were.
+    survivor.event("buy", 95 * DAY, &value);
+    assert!(
+        survivor.dirty.iter().all(|key| key.ordinal == 0),
+        "{:?}",
+        survivor.dirty
+    );
+    assert_eq!(survivor.value("events(\"buy\").count() > 0"), "1201");
+}
+
+#[test]
+fn a_customer_may_be_merged_more_often_than_histories_are_kept_apart() {
+    let segments = [("s", "events(\"buy\").within(\"90d\").sum(\"value\") >= 300")];
+    let mut survivor = Harness::of(1, compile(&segments));
+    survivor.event("buy", 0, &[("value", 1.0.into())]);
+    for number in 0..300 {
+        let mut loser = Harness::of(2 + number, compile(&segments));
+        let at = i64::try_from(number + 1).expect("few") * 60_000;
+        loser.event("buy", at, &[("value", 1.0.into())]);
+        loser.leave(DAY);
+        survivor.fold_in(&mut loser);
+    }
+    assert_eq!(survivor.members(), ["s"]);
+    assert_eq!(survivor.value(segments[0].1), "301");
+    // Sums that are read from many fragments leave one by one.
+    survivor.pass(Timestamp::from_millis(90 * DAY + 60_000));
+    assert!(survivor.members().is_empty());
+    assert_eq!(
+        survivor.log.last().map(String::as_str),
+        Some("-s@7776060000 TIME")
+    );
 }

@@ -41,7 +41,7 @@ fn compiled() -> Arc<Definitions> {
             expression: (*expression).to_owned(),
         })
         .collect();
-    let compiled = Definitions::compile(&sources);
+    let compiled = Definitions::compile(&sources, &[]);
     Arc::new(compiled.expect("valid segments"))
 }
 

@@ -78,6 +78,24 @@ impl Rows {
         Ok(kept)
     }
 
+    /// What was deleted or superseded after an instant, newest versions first.
+    pub(super) async fn gone(
+        &self,
+        kinds: &[DefinitionKind],
+        after: Timestamp,
+    ) -> Result<Vec<Versioned<Definition>>, Failure> {
+        let rows = definition::Entity::find()
+            .filter(definition::Column::Kind.is_in(kinds.iter().map(|kind| *kind as i32)))
+            .filter(definition::Column::DeleteTime.gt(after.as_millis()))
+            .order_by_asc(definition::Column::Kind)
+            .order_by_asc(definition::Column::Name)
+            .order_by_desc(definition::Column::Version)
+            .all(self.database.orm())
+            .await
+            .map_err(Failure::store_unavailable)?;
+        rows.into_iter().map(read).collect()
+    }
+
     pub(super) async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure> {
         definition::Entity::find()
             .select_only()

@@ -23,6 +23,14 @@ pub(crate) struct Seen {
     pub(crate) due: Option<Timestamp>,
 }
 
+impl Seen {
+    /// The times that were written down behind a word.
+    fn times(&self, word: &'static str) -> impl Iterator<Item = Timestamp> + '_ {
+        let times = self.log.iter().filter_map(move |it| it.strip_prefix(word));
+        times.filter_map(|time| time.parse().ok().map(Timestamp::from_millis))
+    }
+}
+
 impl<const STAGE: usize> Core for Counting<STAGE> {
     /// The numbers below this are defined.
     type Definitions = i64;
@@ -79,8 +87,12 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                     Some("sour") => return Err(Poison::new("a sour timer")),
                     _ => {}
                 }
+                if state.times("sour:").any(|until| step.now < until) {
+                    return Err(Poison::new("a timer that is sour for now"));
+                }
                 let repeats = state.log.iter().any(|entry| entry == "repeat");
-                state.due = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
+                let repeat = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
+                state.due = repeat.or_else(|| state.times("then:").find(|then| *then > due_time));
                 state.log.push(format!("fired@{}", due_time.as_millis()));
                 step.effects.count("fired", 1);
                 let record = Record {
@@ -158,7 +170,14 @@ fn take(
         "wait" => state.due = Some(now + Duration::from_millis(number())),
         "clear" => state.due = None,
         // What its timer does from now on.
-        "repeat" | "deaf" | "sour" => state.log.push(what.to_owned()),
+        "repeat" | "deaf" => state.log.push(what.to_owned()),
+        "sour" if argument.is_empty() => state.log.push(what.to_owned()),
+        // Until when its timer cannot be processed, and a second time that it waits for.
+        "sour" | "then" => state.log.push(event.name.clone()),
+        // Cannot be processed before there is glue.
+        "brittle" if state.log.iter().any(|entry| entry == "glue") => {}
+        "brittle" => return Err(Poison::new("brittle")),
+        "glue" => state.log.push(what.to_owned()),
         "poison" => return Err(Poison::new("told so")),
         "panic" => panic!("told so too"),
         "grow" => state

@@ -83,7 +83,7 @@ async fn run(
         workers[number].hint(ALL_LANES);
         match workers[number].tick().await {
             TickOutcome::Idle { .. } => resting += 1,
-            TickOutcome::Worked | TickOutcome::Held => resting = 0,
+            TickOutcome::Worked | TickOutcome::Held | TickOutcome::Full => resting = 0,
             TickOutcome::Unavailable(_) if then == Then::Retry => resting = 0,
             TickOutcome::Unavailable(_) => {
                 let partition = base + u16::try_from(number).expect("0 or 1");

@@ -7,10 +7,11 @@ use decision::Core;
 use hot::embedded::EmbeddedStore;
 use hot::memory::MemoryOptions;
 use hot::{
-    Append, Appended, Cursor, MemoryStore, Origin, Owner, SharedHotStore, Slot, StreamId,
-    StreamName,
+    Append, Appended, Cursor, HotStore, MemoryStore, Origin, Owner, Quarantined, SharedHotStore,
+    Slot, StreamId, StreamName,
 };
 use kernel::{PartitionCount, PartitionId};
+use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::{Batch, Event, Record, record::Body};
 use prost::Message;
 use storage::{Database, LeaseStore};
@@ -207,6 +208,16 @@ pub(super) fn tick(time_ms: i64) -> Record {
         body: Some(Body::Tick(messages::stream::v1::Tick {})),
         ..Record::default()
     }
+}
+
+/// The reasons of what was set aside.
+pub(super) async fn quarantined(hot: &dyn HotStore, slot: Slot) -> Vec<String> {
+    let entries = hot.quarantined(slot, None, 100).await.expect("a list");
+    let reason = |entry: Quarantined| {
+        let record = QuarantinedRecord::decode(entry.payload);
+        record.expect("a record").reason
+    };
+    entries.into_iter().map(reason).collect()
 }
 
 /// Ticks a worker until it rests; how many batches that took.

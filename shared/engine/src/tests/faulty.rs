@@ -151,10 +151,10 @@ impl HotStore for Faulty {
         after: Option<QuarantineId>,
         max: usize,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.inner.quarantined(slot, after, max).await
+        self.pass(self.inner.quarantined(slot, after, max)).await
     }
     async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
-        self.inner.quarantine_size(slot).await
+        self.pass(self.inner.quarantine_size(slot)).await
     }
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.inner.subscribe(streams).await

@@ -5,24 +5,12 @@ use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
 use prost::Message;
 
-use super::driver::{Bench, event, key, settle, slot, stream};
-use crate::{Engine, EngineConfig, Status, TimeSource};
+use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
+use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};
 use decision::Core;
 
 pub(super) async fn reasons(bench: &Bench) -> Vec<String> {
-    let entries = bench
-        .hot
-        .quarantined(slot(0), None, 100)
-        .await
-        .expect("a list");
-    entries
-        .into_iter()
-        .map(|entry| {
-            QuarantinedRecord::decode(entry.payload)
-                .expect("a record")
-                .reason
-        })
-        .collect()
+    quarantined(bench.hot.as_ref(), slot(0)).await
 }
 
 #[tokio::test]
@@ -108,7 +96,8 @@ async fn what_is_no_batch_is_passed() {
 async fn a_state_that_cannot_be_read_is_left_alone() {
     let bench = Bench::new().await;
     bench.hot.open(slot(0), 1).await.expect("it opens");
-    let (timer, adds_entry) = Timer::NONE.set(Some(kernel::Timestamp::from_millis(3)));
+    let at_first = kernel::Timestamp::from_millis(3);
+    let (timer, adds_entry) = Timer::NONE.set(Some(at_first));
     // A head without anything, and what is no state.
     let unreadable = bytes::Bytes::from_static(b"\x01\x00no");
     let damaged = Commit {
@@ -138,9 +127,11 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
         "its timer and its record"
     );
     let kept = bench.hot.load(slot(0), &[key(1)]).await.expect("it loads");
+    // It is looked at again.
+    let (retried, _) = Timer::NONE.set(Some(at_first + crate::limits::TIMER_RETRY_MIN));
     let stored = Stored {
         value: unreadable,
-        timer: Timer::NONE,
+        timer: retried,
     };
     assert_eq!(kept, [Some(stored)]);
     assert_eq!(bench.log(0, 2).await, ["b"]);
@@ -204,19 +195,20 @@ async fn quarantined_records_are_listed_page_by_page() {
         bench.config(std::sync::Arc::clone(&bench.hot), TimeSource::Stream);
     let engine = Engine::start(config).await.expect("it starts");
     engine.await_idle().await.expect("it rests");
+    let all = QuarantineFilter::default();
     let mut after = None;
     let mut pages = Vec::new();
     loop {
-        let page = engine.list_quarantined(after, 2).await.expect("a page");
-        let Some(last) = page.last() else { break };
-        after = Some(last.place);
-        pages.push(
-            page.iter()
-                .map(|entry| entry.record.partition)
-                .collect::<Vec<_>>(),
-        );
+        let page = engine.list_quarantined(&all, after, 2).await;
+        let page = page.expect("a page");
+        let of = page.entries.iter().map(|entry| entry.record.partition);
+        pages.push((of.collect::<Vec<_>>(), page.has_more));
+        after = page.entries.last().map(|last| last.place);
+        if !page.has_more {
+            break;
+        }
     }
-    assert_eq!(pages, [vec![0, 0], vec![1]]);
+    assert_eq!(pages, [(vec![0, 0], true), (vec![1], false)]);
     let partitions = engine.list_partitions().await.expect("a list");
     let counts: Vec<_> = partitions
         .iter()

@@ -158,8 +158,10 @@ async fn bytes_that_nobody_can_read_outlive_every_entry() {
     let mut worker = bench.worker(0, 2, TimeSource::Stream).await;
     for (time, timer, set_aside) in [
         (5, timer(Some(8), Some(8)), 0),
-        (9, Timer::NONE, 1),
-        (20, Timer::NONE, 1),
+        (9, timer(Some(10_008), Some(10_008)), 1),
+        (20, timer(Some(10_008), Some(10_008)), 1),
+        // Tried again and still the same entry.
+        (10_010, timer(Some(30_008), Some(30_008)), 1),
     ] {
         bench.append(0, StreamName::Events, vec![tick(time)]).await;
         settle(&mut worker).await;

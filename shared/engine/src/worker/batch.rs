@@ -8,6 +8,7 @@ use hot::{StateKey, StreamId, Timer};
 use kernel::Timestamp;
 use messages::stream::v1::Record;
 
+use super::aside::Aside;
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
 use super::parts::{Asked, measure};
@@ -145,7 +146,7 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
     pub(crate) counts: HashMap<Box<str>, i64>,
     pub(crate) dispatches: Vec<Record>,
-    pub(crate) quarantine: Vec<Bytes>,
+    pub(crate) aside: Aside,
     pub(crate) effects: Effects,
     pub(crate) timers: BinaryHeap<Waiting>,
     /// Entries of the index, as the store returned them: works and times.
@@ -177,7 +178,7 @@ impl<C: Core> Batch<C> {
             forwards: Vec::new(),
             counts: HashMap::new(),
             dispatches: Vec::new(),
-            quarantine: Vec::new(),
+            aside: Aside::default(),
             effects: Effects::default(),
             timers: BinaryHeap::new(),
             entries: Vec::new(),
@@ -215,7 +216,7 @@ impl<C: Core> Batch<C> {
         self.forwards.clear();
         self.counts.clear();
         self.dispatches.clear();
-        self.quarantine.clear();
+        self.aside.clear();
         self.effects.clear();
         self.timers.clear();
         self.entries.clear();

@@ -45,7 +45,7 @@ impl<C: Core> Worker<C> {
                 .saturating_add(change);
             commit.counters.push((name, now));
         }
-        commit.quarantine = std::mem::take(&mut self.batch.quarantine);
+        self.batch.aside.write(&mut commit);
         if self.is_on_stream_time() && self.batch.watermark > self.position.watermark {
             commit.watermark = Some(self.batch.watermark);
         }

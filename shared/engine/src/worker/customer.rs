@@ -150,7 +150,7 @@ impl<C: Core> Worker<C> {
         let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
         self.batch.count_write(work);
-        self.set_timer(work, None);
+        self.clear_timer(work);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints: false,

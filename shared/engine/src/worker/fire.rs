@@ -5,7 +5,6 @@
 
 use std::cmp::Reverse;
 
-use bytes::Bytes;
 use kernel::Timestamp;
 
 use super::Worker;
@@ -74,7 +73,7 @@ impl<C: Core> Worker<C> {
         if work.is_stuck {
             return Ok(());
         }
-        let key = &work.key_bytes.clone();
+        let key = work.key;
         let origin = InputId::Timer {
             key: work.key,
             due_time,
@@ -82,9 +81,12 @@ impl<C: Core> Worker<C> {
         };
         work.fires += 1;
         let fault = work.fault.as_deref().map(str::to_owned);
+        // A timer that could not be processed is still the one that was due then.
+        let first_due = self
+            .poison_timer(key)
+            .map_or(due_time, |timer| timer.due_time);
         if let Some(reason) = fault.or_else(|| self.inputs.poisoned.get(&origin).cloned()) {
-            self.set_aside(&reason, now, key, Bytes::new());
-            self.set_timer(number, None);
+            self.defer_timer(number, first_due, &reason, now);
             return Ok(());
         }
         let cause = Cause {
@@ -94,9 +96,11 @@ impl<C: Core> Worker<C> {
             time: due_time,
             now,
         };
-        let input = Input::Timer { due_time };
+        let input = Input::Timer {
+            due_time: first_due,
+        };
         let stepped = self.step(definitions, number, input, cause);
-        self.unless_stuck(number, stepped)
+        self.unless_stuck(Some(number), stepped)
     }
 
     /// Sets or clears the timer of a state.

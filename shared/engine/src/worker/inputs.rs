@@ -36,12 +36,10 @@ impl Inputs {
 
     /// Begins where the store says that the inputs of a core are in effect.
     pub(crate) fn open<C: Core>(&mut self, partition: PartitionId, head: &Head) {
-        let live = C::INPUTS.iter().map(|(name, _)| (*name, false));
-        let bulk = C::INPUTS
-            .iter()
-            .filter_map(|(_, low)| low.map(|name| (name, true)));
-        self.lanes = live
-            .chain(bulk)
+        let low: Vec<StreamName> = C::INPUTS.iter().filter_map(|(_, low)| *low).collect();
+        self.lanes = Self::streams::<C>()
+            .into_iter()
+            .map(|name| (name, low.contains(&name)))
             .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, head))
             .collect();
         self.renew();
@@ -49,8 +47,11 @@ impl Inputs {
 
     /// The streams that a worker of a core reads, in the order of their lanes.
     pub(crate) fn streams<C: Core>() -> Vec<StreamName> {
+        let commands = StreamName::commands_of(C::OWNER).into_iter();
         let live = C::INPUTS.iter().map(|(name, _)| *name);
-        live.chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
+        commands
+            .chain(live)
+            .chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
             .collect()
     }
 
@@ -67,7 +68,7 @@ impl Inputs {
     pub(crate) async fn read(&mut self, hot: &dyn HotStore, held: Held) -> Result<(), HotError> {
         for lane in &mut self.lanes {
             let stopped = if lane.bulk { held.bulk } else { held.live };
-            if !stopped {
+            if !stopped || lane.is_commands() {
                 lane.read(hot, limits::RECORDS_PER_BATCH).await?;
             }
         }
@@ -82,10 +83,19 @@ impl Inputs {
             .iter()
             .map(|lane| {
                 let stopped = if lane.bulk { held.bulk } else { held.live };
+                let stopped = stopped || lane.is_commands();
                 (lane.bulk, if stopped { 0 } else { lane.waiting() })
             })
             .collect();
-        share(&waiting, self.max.min(limits::RECORDS_PER_BATCH))
+        let limit = self.max.min(limits::RECORDS_PER_BATCH);
+        let mut quotas = share(&waiting, limit);
+        // Commands are few, and wait for nothing: they may be what everything else waits for.
+        for (lane, quota) in self.lanes.iter().zip(&mut quotas) {
+            if lane.is_commands() {
+                *quota = lane.waiting().min(limits::COMMANDS_PER_BATCH).min(limit);
+            }
+        }
+        quotas
     }
 
     /// The cursors that took effect.

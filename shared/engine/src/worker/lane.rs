@@ -99,6 +99,11 @@ impl Lane {
         }
     }
 
+    /// Returns whether it carries what operators decide, and nothing of customers.
+    pub(crate) const fn is_commands(&self) -> bool {
+        self.stream.name.is_commands()
+    }
+
     /// Says that the stream may have news.
     pub(crate) fn hint(&mut self) {
         self.may_have_more = true;

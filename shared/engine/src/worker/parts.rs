@@ -111,10 +111,10 @@ impl<C: Core> Worker<C> {
             }
         }
         for planned in plan {
-            if let (Some(number), Item::Record(record)) = (
-                planned.work,
-                self.inputs.lanes[planned.lane].item(planned.place),
-            ) {
+            let lane = &self.inputs.lanes[planned.lane];
+            if let (Some(number), Item::Record(record), false) =
+                (planned.work, lane.item(planned.place), lane.is_commands())
+            {
                 let now = wall_now
                     .unwrap_or_else(|| batch.watermark.max(Timestamp::from_millis(record.time_ms)));
                 ask(number, Input::Record(record), now);
@@ -159,12 +159,12 @@ impl<C: Core> Worker<C> {
     /// Passes over the failure of a step that only waits for its parts.
     pub(super) fn unless_stuck(
         &self,
-        work: usize,
+        work: Option<usize>,
         taken: Result<(), Failed>,
     ) -> Result<(), Failed> {
-        match taken {
-            Err(_) if self.batch.works[work].is_stuck => Ok(()),
-            taken => taken,
+        match (taken, work) {
+            (Err(_), Some(work)) if self.batch.works[work].is_stuck => Ok(()),
+            (taken, _) => taken,
         }
     }
 }

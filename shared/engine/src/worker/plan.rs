@@ -23,12 +23,15 @@ impl<C: Core> Worker<C> {
             TimeSource::Stream => None,
         };
         let mut is_newest = self.config.refresh.is_none();
+        self.quarantine.stuck.clear();
+        self.quarantine.named.clear();
         // Each failed round finds one more input to set aside, parts to load, or that the
         // definitions may be too old.
         loop {
             self.batch.rewind(self.position.watermark);
             self.steps.discard();
-            let plan = self.plan(held);
+            let mut plan = self.plan(held);
+            self.take_commands(&mut plan).await?;
             let timers = if held.live {
                 None
             } else {
@@ -63,6 +66,11 @@ impl<C: Core> Worker<C> {
                 }
                 Err(failed) => {
                     self.inputs.poisoned.insert(failed.origin, failed.reason);
+                    // Each costs another round over what comes before it: what is left is for the
+                    // next batches.
+                    if self.inputs.poisoned.len() >= limits::POISON_PER_BATCH {
+                        self.inputs.max = self.batch.inputs.max(1);
+                    }
                 }
             }
         }
@@ -86,10 +94,18 @@ impl<C: Core> Worker<C> {
         } else {
             limits::STATES_PER_BATCH
         };
-        let quotas = self.inputs.quotas(held);
+        let mut quotas = self.inputs.quotas(held);
+        self.hold_beside_stuck(&mut quotas);
+        let commands = self.inputs.lanes.iter().zip(&quotas);
+        let commands = commands.filter(|(lane, _)| lane.is_commands());
+        // Each may need the state of a customer.
+        let max_states = max_states - commands.map(|(_, quota)| quota).sum::<usize>();
         let mut plan = Vec::with_capacity(quotas.iter().sum());
         for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
             for place in lane.places().take(quota) {
+                if self.quarantine.stuck.contains(&(number, place)) {
+                    break;
+                }
                 let work = match lane.item(place) {
                     Item::Record(record) if !matches!(record.body, Some(Body::Tick(_))) => {
                         match key_of(&record.customer_id) {
@@ -113,6 +129,19 @@ impl<C: Core> Worker<C> {
             }
         }
         plan
+    }
+
+    /// On stream time all lanes wait where one does, since time is one for all of them.
+    fn hold_beside_stuck(&self, quotas: &mut [usize]) {
+        let stuck = self.quarantine.stuck.first();
+        let (Some((stuck, _)), true) = (stuck, self.is_on_stream_time()) else {
+            return;
+        };
+        for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
+            if number != *stuck && !lane.is_commands() {
+                *quota = 0;
+            }
+        }
     }
 
     fn may_have_due(&self) -> bool {

@@ -2,16 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use hot::StreamId;
 use kernel::{CustomerId, Duration, Timestamp};
+use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
 use prost::Message;
 
 use super::batch::{Change, Work};
 use super::lane::{Item, Lane};
 use super::packer::pack;
-use super::quarantine::{self, InputId, panic_text};
+use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
 use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
@@ -97,7 +98,7 @@ impl<C: Core> Worker<C> {
             let lane = &lanes[planned.lane];
             let item = lane.item(planned.place);
             let mut now = wall_now.unwrap_or(self.batch.watermark);
-            if let (None, Item::Record(record)) = (wall_now, item) {
+            if let (None, Item::Record(record), false) = (wall_now, item, lane.is_commands()) {
                 now = now.max(Timestamp::from_millis(record.time_ms));
                 let (until, is_all) = self.known_until(now);
                 let room = self.fire_due(definitions, until, None)?;
@@ -132,50 +133,58 @@ impl<C: Core> Worker<C> {
         item: Item<'_>,
         now: Timestamp,
     ) -> Result<(), Failed> {
-        let record = match item {
-            Item::Record(record) => record,
-            Item::Damaged(bytes) => {
-                self.set_aside(
-                    "the entry is not a batch of records",
-                    now,
-                    &[],
-                    bytes.clone(),
-                );
-                return Ok(());
-            }
-            Item::Empty => return Ok(()),
-        };
-        if let Some(Body::Tick(_)) = record.body {
-            self.pass_on(record, lane.bulk);
-            return Ok(());
-        }
-        let Some(work) = planned.work else {
-            self.set_aside_record("the record names no customer", now, record);
-            return Ok(());
-        };
         let origin = InputId::Record {
             lane: planned.lane,
             cursor: lane.cursor_of(planned.place.0),
             index: planned.place.1,
         };
-        let carried = match &record.body {
-            Some(Body::Carried(carried)) => Some(carried),
-            _ => None,
+        let record = match item {
+            Item::Record(record) => record,
+            Item::Damaged(bytes) => {
+                let entry = QuarantinedRecord {
+                    kind: QuarantinedKind::DamagedEntry.into(),
+                    record: bytes.clone(),
+                    ..QuarantinedRecord::default()
+                };
+                let reason = "the entry is not a batch of records";
+                return self.set_aside_item(planned, lane, (origin, reason), now, entry);
+            }
+            Item::Empty => return Ok(()),
         };
-        // What is carried only passes through: it needs nothing that is known of the customer.
-        if let (None, Some(fault)) = (carried, self.batch.works[work].fault.clone()) {
-            self.set_aside_record(&fault, now, record);
-            return Ok(());
+        match &record.body {
+            Some(Body::Tick(_)) => {
+                self.pass_on(record, lane.bulk);
+                return Ok(());
+            }
+            _ if planned
+                .work
+                .is_some_and(|work| self.batch.works[work].is_stuck) =>
+            {
+                return Ok(());
+            }
+            Some(Body::Quarantine(command)) if lane.is_commands() => {
+                let work = planned.work;
+                let ran = self.run_command(definitions, work, command, origin, now);
+                return self.unless_stuck(work, ran);
+            }
+            _ => {}
         }
-        if !self.inputs.poisoned.is_empty()
-            && let Some(reason) = self.inputs.poisoned.get(&origin).cloned()
-        {
-            self.set_aside_record(&reason, now, record);
-            return Ok(());
-        }
-        if self.batch.works[work].is_stuck {
-            return Ok(());
-        }
+        let refused = match planned.work {
+            None => Some("the record names no customer".to_owned()),
+            Some(work) => self.refusal(work, origin, Some(record)),
+        };
+        let work = match (refused, planned.work) {
+            (None, Some(work)) => work,
+            (reason, _) => {
+                let entry = QuarantinedRecord {
+                    kind: QuarantinedKind::Record.into(),
+                    record: record.encode_to_vec().into(),
+                    ..of_customer(&record.customer_id)
+                };
+                let reason = reason.unwrap_or_default();
+                return self.set_aside_item(planned, lane, (origin, &reason), now, entry);
+            }
+        };
         let traced = self.steps.begin(record);
         let record = traced.as_ref().unwrap_or(record);
         let cause = Cause {
@@ -185,11 +194,41 @@ impl<C: Core> Worker<C> {
             time: Timestamp::from_millis(record.time_ms),
             now,
         };
-        let taken = match carried {
-            Some(carried) => self.hand_on(work, record, carried, cause),
-            None => self.take(definitions, work, record, cause),
-        };
-        self.unless_stuck(work, taken)
+        let ran = self.run_record(definitions, work, record, cause);
+        self.unless_stuck(Some(work), ran)
+    }
+
+    /// Runs one record of a customer: what is carried only passes through.
+    pub(super) fn run_record(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        match &record.body {
+            Some(Body::Carried(carried)) => self.hand_on(work, record, carried, cause),
+            _ => self.take(definitions, work, record, cause),
+        }
+    }
+
+    /// Returns the reason that an input, a record or a timer, cannot be processed, where one is
+    /// known.
+    pub(super) fn refusal(
+        &self,
+        work: usize,
+        origin: InputId,
+        record: Option<&Record>,
+    ) -> Option<String> {
+        let fault = self.batch.works[work].fault.as_deref();
+        let body = record.and_then(|record| record.body.as_ref());
+        // A carried record only passes through: it needs nothing that is known of the customer.
+        let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
+        let fault = fault.map(str::to_owned);
+        if self.inputs.poisoned.is_empty() {
+            return fault;
+        }
+        fault.or_else(|| self.inputs.poisoned.get(&origin).cloned())
     }
 
     /// On stream time every reader downstream learns how far time has come.
@@ -253,11 +292,12 @@ impl<C: Core> Worker<C> {
                 // A timer that asked for its own instant again would fire for ever.
                 let earliest = now + Duration::from_millis(1);
                 let due = next_due.map(|due| if from_timer { due.max(earliest) } else { due });
+                let due = self.due_beside_poison(work, due, from_timer);
                 self.set_timer(work, due);
             }
             Outcome::Unchanged => {
                 if from_timer {
-                    self.set_timer(work, None);
+                    self.clear_timer(work);
                 }
             }
             Outcome::Remove => {
@@ -274,7 +314,7 @@ impl<C: Core> Worker<C> {
                 if has_merges {
                     self.batch.count_write(work);
                 }
-                self.set_timer(work, None);
+                self.clear_timer(work);
             }
         }
     }
@@ -319,40 +359,15 @@ impl<C: Core> Worker<C> {
         Ok(())
     }
 
-    fn set_aside_record(&mut self, reason: &str, now: Timestamp, record: &Record) {
-        self.set_aside(
-            reason,
-            now,
-            &record.customer_id,
-            record.encode_to_vec().into(),
-        );
-    }
-
-    pub(super) fn set_aside(
-        &mut self,
-        reason: &str,
-        now: Timestamp,
-        customer: &[u8],
-        record: Bytes,
-    ) {
-        tracing::warn!(
-            service = C::OWNER.name(),
-            partition = self.position.slot.partition.number(),
-            reason,
-            "a record was quarantined"
-        );
-        let entry = quarantine::encode(self.position.slot, reason, now, customer, record);
-        self.batch.other_bytes += entry.len();
-        self.batch.quarantine.push(entry);
-    }
-
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
         let is_large = batch.bytes() >= limits::BYTES_PER_BATCH
             // As many states as a batch may touch can all be written; it is their parts that come
             // on top.
             || C::HAS_PARTS && batch.writes() >= limits::STATES_PER_BATCH;
-        let full = batch.inputs >= self.inputs.max || batch.inputs > 0 && is_large;
+        let full = batch.inputs >= self.inputs.max
+            || batch.inputs > 0 && is_large
+            || batch.aside.is_full();
         if full { Room::Full } else { Room::Left }
     }
 }

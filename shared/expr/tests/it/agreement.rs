@@ -54,7 +54,7 @@ fn text() -> impl Strategy<Value = Tree> {
     ]
 }
 
-fn condition() -> impl Strategy<Value = Tree> {
+pub(crate) fn condition() -> impl Strategy<Value = Tree> {
     let operator = || prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
     let compare =
         |(operator, left, right)| Tree::Compare(operator, Box::new(left), Box::new(right));
@@ -101,7 +101,7 @@ fn values() -> impl Strategy<Value = Properties> {
     prop::collection::vec((name(), value()), 0..3).prop_map(|pairs| pairs.into_iter().collect())
 }
 
-fn customer() -> impl Strategy<Value = Customer> {
+pub(crate) fn customer() -> impl Strategy<Value = Customer> {
     let event = (
         prop::sample::select(EVENTS.to_vec()),
         0..60_i64,

@@ -1,6 +1,7 @@
 //! Tests of the expression language through its public interface.
 
 mod agreement;
+mod canonical;
 mod hostile;
 mod language;
 mod mistakes;

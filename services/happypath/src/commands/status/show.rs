@@ -168,6 +168,7 @@ fn service_json(service: &Service) -> Value {
         "oldest_waiting_time": text(service.oldest_waiting_time()),
         "watermark_time": text(service.watermark()),
         "quarantined_count": service.sum(|own| own.quarantined_count),
+        "quarantined_bytes": service.sum(|own| own.quarantined_bytes),
         "workers": workers,
     })
 }

@@ -49,8 +49,18 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
     }
     problems.extend(report.services.iter().filter_map(unowned));
     problems.extend(report.services.iter().filter_map(behind));
+    problems.extend(report.services.iter().filter_map(full));
     problems.extend(report.services.iter().filter_map(quarantined));
     problems
+}
+
+/// The numbers of partitions, as far as they are named.
+fn named(numbers: &[u32]) -> String {
+    let mut named: Vec<String> = numbers.iter().take(NAMED).map(u32::to_string).collect();
+    if numbers.len() > NAMED {
+        named.push("…".to_owned());
+    }
+    named.join(", ")
 }
 
 fn unowned(service: &Service) -> Option<Problem> {
@@ -58,17 +68,13 @@ fn unowned(service: &Service) -> Option<Problem> {
     if unowned.is_empty() {
         return None;
     }
-    let mut numbers: Vec<String> = unowned.iter().take(NAMED).map(u32::to_string).collect();
-    if unowned.len() > NAMED {
-        numbers.push("…".to_owned());
-    }
     let name = &service.name;
     Some(Problem {
         what: format!(
             "{name}: nobody works on {} of {} partitions ({})",
             unowned.len(),
             service.partitions.len(),
-            numbers.join(", ")
+            named(&unowned)
         ),
         remedy: format!(
             "start a {name} process; after one has died, others take over when its leases lapse, which takes --lease-ttl"
@@ -96,12 +102,34 @@ fn behind(service: &Service) -> Option<Problem> {
     })
 }
 
+fn full(service: &Service) -> Option<Problem> {
+    let partitions = service.partitions.iter();
+    let full = partitions.filter(|own| own.is_quarantine_full);
+    let full: Vec<u32> = full.map(|own| own.number).collect();
+    let name = &service.name;
+    (!full.is_empty()).then(|| Problem {
+        what: format!(
+            "{name}: the quarantine of {} of {} partitions is full ({}): there, the next record that cannot be processed \
+             waits, everything behind it too, and in the end intake is refused",
+            full.len(),
+            service.partitions.len(),
+            named(&full)
+        ),
+        remedy: format!(
+            "`happypath quarantine {name} list` shows what is in it; `happypath quarantine {name} retry` and `discard` make room"
+        ),
+    })
+}
+
 fn quarantined(service: &Service) -> Option<Problem> {
     let count = service.sum(|own| own.quarantined_count);
     let name = &service.name;
     (count > 0).then(|| Problem {
         what: format!("{name}: {count} records could not be processed and were set aside"),
-        remedy: format!("`happypath quarantine {name}` shows them, each with its reason"),
+        remedy: format!(
+            "`happypath quarantine {name} list` shows them, each with its reason; `retry` has them processed once the \
+             cause is gone, and `discard` removes them"
+        ),
     })
 }
 
@@ -207,7 +235,26 @@ mod tests {
             problems[0].what,
             "journey: 8 records could not be processed and were set aside"
         );
-        assert!(problems[0].remedy.contains("happypath quarantine journey"));
+        assert!(
+            problems[0]
+                .remedy
+                .contains("happypath quarantine journey list")
+        );
+    }
+
+    #[test]
+    fn a_full_quarantine_is_told_with_what_makes_room() {
+        let problems = problems(&report(
+            |own| own.is_quarantine_full = own.number > 5,
+            false,
+        ));
+        assert!(
+            problems[0]
+                .what
+                .starts_with("journey: the quarantine of 2 of 8 partitions is full (6, 7):"),
+            "{problems:?}"
+        );
+        assert!(problems[0].remedy.contains("discard"), "{problems:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The way in: unary and streamed, what is refused, and what is sent again.
 
 use engine::TimeSource;
-use hot::{Append, Appended, StreamId, StreamName};
+use hot::{Append, Appended, Commit, Owner, Slot, StreamId, StreamName};
 use kernel::CustomerId;
 use proto::identity::v1;
 use proto::stream::v1::record::Body;
@@ -9,7 +9,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{connect, fields, ingest, reason, serve, stream};
-use crate::fixture::event;
+use crate::fixture::{Fixture, event};
 
 #[tokio::test]
 async fn ingest_says_who_each_event_happened_to_and_a_replay_gives_the_first_answer() {
@@ -175,9 +175,8 @@ async fn a_source_that_is_sent_again_has_no_effect_above_what_is_new() {
     assert_eq!(answers[0].rejected[0].field, "sequence");
 }
 
-#[tokio::test]
-async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
-    let (mut client, fixture) = serve(TimeSource::system()).await;
+/// Fills the events of every partition.
+async fn fill(fixture: &Fixture) {
     for partition in fixture.partitions.iter() {
         let append = Append {
             to: StreamId {
@@ -190,6 +189,12 @@ async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
         };
         while fixture.hot.append(&append).await.expect("appends") == Appended::Applied {}
     }
+}
+
+#[tokio::test]
+async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    fill(&fixture).await;
     for _ in 0..2 {
         let refused = ingest(&mut client, "full", &["user_id=u1"])
             .await
@@ -217,4 +222,59 @@ async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
     ingest(&mut client, "full", &["user_id=u1"])
         .await
         .expect("there is room again");
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_for_room_in_a_quarantine_refuses_with_the_remedy() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    fill(&fixture).await;
+    for partition in fixture.partitions.iter() {
+        // Not the reader of the events, but one that they reach through it.
+        let slot = Slot {
+            owner: Owner::Journey,
+            partition,
+        };
+        fixture.hot.open(slot, 1).await.expect("opens");
+        let half = hot::limits::QUARANTINED_PER_COMMIT_BYTES / 2;
+        let mut seq = 0;
+        while fixture
+            .hot
+            .quarantine_size(slot)
+            .await
+            .expect("a size")
+            .bytes
+            < hot::limits::QUARANTINE_BYTES
+        {
+            seq += 1;
+            let commit = Commit {
+                epoch: 1,
+                seq,
+                batch_id: seq,
+                quarantine: vec![vec![0; half].into(); 2],
+                ..Commit::default()
+            };
+            fixture.hot.commit(slot, &commit).await.expect("commits");
+        }
+    }
+    let refused = ingest(&mut client, "full", &["user_id=u1"])
+        .await
+        .expect_err("full");
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::ResourceExhausted, "QUARANTINE_FULL")
+    );
+    assert!(refused.get_error_details().retry_info().is_some());
+    assert!(
+        refused
+            .message()
+            .contains("happypath quarantine journey list"),
+        "{refused:?}"
+    );
+    // A stream of batches waits for a reader, and not for an operator.
+    let batch = v1::IngestStreamRequest {
+        events: vec![event("user_id=u1")],
+        ..Default::default()
+    };
+    let refused = stream(&mut client, vec![batch]).await.expect_err("full");
+    assert_eq!(reason(&refused), "QUARANTINE_FULL");
 }

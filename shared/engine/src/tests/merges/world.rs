@@ -8,7 +8,6 @@ use hot::{
     Append, Appended, Cursor, HotError, MemoryStore, SharedHotStore, Slot, StreamId, StreamName,
 };
 use kernel::{CustomerId, PartitionId};
-use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::Body};
 use prost::Message;
 use tokio::sync::watch;
@@ -329,11 +328,7 @@ impl World {
     pub(super) async fn quarantined(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         for slot in self.slots() {
-            let listed = self.hot.quarantined(slot, Cursor::START, 100).await;
-            for entry in listed.expect("a list") {
-                let record = QuarantinedRecord::decode(entry.payload).expect("a record");
-                reasons.push(record.reason);
-            }
+            reasons.extend(driver::quarantined(self.hot.as_ref(), slot).await);
         }
         reasons
     }

@@ -114,6 +114,7 @@ impl Shift {
             TickOutcome::Worked
             | TickOutcome::Idle { .. }
             | TickOutcome::Held
+            | TickOutcome::Full
             | TickOutcome::Unavailable(_) => {}
         }
     }

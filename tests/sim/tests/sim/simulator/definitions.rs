@@ -114,7 +114,7 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
         templates: None,
     };
     (
-        segmentation_core::Definitions::compile(&segments)
+        segmentation_core::Definitions::compile(&segments, &[])
             .unwrap_or_else(|faults| panic!("{faults:?}")),
         journey_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),

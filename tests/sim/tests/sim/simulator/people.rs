@@ -100,6 +100,7 @@ impl People {
         }
         let body = Body::Merged(CustomerMerged {
             into_customer_id: bytes(survivor),
+            repoints: false,
         });
         self.letter(loser, time, body, None)
     }

@@ -92,7 +92,8 @@ impl Picture {
         };
         for (key, (head, state)) in &self.profiles {
             let memberships: Vec<_> = state.memberships().iter().map(|it| &it.segment).collect();
-            let events: Vec<_> = state.pasts().map(|it| (&it.name, it.count)).collect();
+            let totals = state.event_totals().iter();
+            let events: Vec<_> = totals.map(|it| (&it.name, it.count)).collect();
             let facts = (head.redirect, state.traits(), memberships, events);
             add("profile", &(key, facts));
         }

@@ -1,16 +1,18 @@
-//! A stable hash: the same on every machine and in every version, since states hold it.
+//! A stable hash: the same on every machine and in every version, since what is stored holds it.
 
 /// FNV-1a, 64 bits (Fowler, Noll, Vo), with a final mix so that short texts differ in all bits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct StableHash(u64);
+pub struct StableHash(u64);
 
 impl StableHash {
-    pub(crate) const fn new() -> Self {
+    /// The hash of nothing.
+    pub const fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
     /// Adds bytes, and their number, so that the parts of a sequence are told apart.
-    pub(crate) fn add(mut self, bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn add(mut self, bytes: &[u8]) -> Self {
         let length = bytes.len().to_le_bytes();
         for byte in bytes.iter().chain(&length) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -18,10 +20,17 @@ impl StableHash {
         self
     }
 
-    pub(crate) const fn finish(self) -> u64 {
+    /// Returns the hash of all that was added.
+    pub const fn finish(self) -> u64 {
         let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         x ^ (x >> 31)
+    }
+}
+
+impl Default for StableHash {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -34,6 +43,6 @@ mod tests {
         assert_eq!(StableHash::new().add(b"e-1").finish(), PINNED);
     }
 
-    /// Changing this number makes every customer forget which events were seen.
+    /// Changing this number makes every customer forget which events were seen, and what was kept of them.
     const PINNED: u64 = 0x743b_7bd1_9030_0f19;
 }

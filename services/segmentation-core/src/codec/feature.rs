@@ -1,0 +1,167 @@
+//! Histories as they are stored: a head, and each sealed block by itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::{Duration, Timestamp};
+use messages::segmentation::state_v1 as stored;
+use prost::Message;
+
+use crate::feature::{Block, Body, Feature, Sealed, Sums, Twofold};
+use crate::state::StoredFeature;
+
+/// Writes the head of a history.
+pub(crate) fn write_feature(feature: &Feature) -> Bytes {
+    let folded = (feature.folded.count > 0).then(|| write_runs(&[feature.folded]));
+    let sealed: Vec<Sums> = feature.sealed.iter().map(|sealed| sealed.sums).collect();
+    let head = stored::FeatureHead {
+        complete_from_time_ms: feature.complete_from.map(Timestamp::as_millis),
+        unread_since_time_ms: feature.unread_since.map(Timestamp::as_millis),
+        folded,
+        sealed: (!sealed.is_empty()).then(|| write_runs(&sealed)),
+        sealed_numbers: feature.sealed.iter().map(|sealed| sealed.number).collect(),
+        sealed_run_counts: feature.sealed.iter().map(|sealed| sealed.runs).collect(),
+        open: (feature.open.len() > 0).then(|| write_runs_of(&feature.open)),
+        next_block: feature.next_block,
+        compacted_run_count: feature.compacted,
+    };
+    head.encode_to_vec().into()
+}
+
+/// Reads a history; none where it cannot be read.
+pub(crate) fn read_feature(stored: &StoredFeature) -> Option<Feature> {
+    let head = stored::FeatureHead::decode(stored.head.as_ref()).ok()?;
+    let open = head.open.map(|runs| read_runs(&runs)).unwrap_or_default();
+    let sums = head.sealed.map(|runs| read_sums(&runs)).unwrap_or_default();
+    let folded = head.folded.and_then(|runs| read_sums(&runs).pop());
+    let numbers = head.sealed_numbers.into_iter().zip(head.sealed_run_counts);
+    let sealed = sums.into_iter().zip(numbers).map(|(sums, (number, runs))| {
+        let bytes = stored.blocks.iter().find(|(own, _)| *own == number);
+        let body = bytes.map_or_else(Body::default, |(_, bytes)| Body::stored(bytes.clone()));
+        Sealed {
+            number,
+            sums,
+            runs,
+            body: Arc::new(body),
+        }
+    });
+    Some(Feature {
+        complete_from: head.complete_from_time_ms.map(Timestamp::from_millis),
+        unread_since: head.unread_since_time_ms.map(Timestamp::from_millis),
+        folded: folded.unwrap_or(Sums::NONE),
+        sealed: Arc::new(sealed.collect()),
+        open_sums: open.sums(),
+        open,
+        next_block: head.next_block,
+        compacted: head.compacted_run_count,
+    })
+}
+
+/// Writes a sealed block.
+pub(crate) fn write_block(block: &Block) -> Bytes {
+    write_runs_of(block).encode_to_vec().into()
+}
+
+/// Reads a sealed block; none where it cannot be read.
+pub(crate) fn read_block(bytes: &Bytes) -> Option<Block> {
+    let runs = stored::Runs::decode(bytes.as_ref()).ok()?;
+    Some(read_runs(&runs))
+}
+
+fn write_runs_of(block: &Block) -> stored::Runs {
+    match block {
+        Block::Events { times, numbers } => stored::Runs {
+            last_steps_ms: steps(times.iter().copied()),
+            sums: numbers.clone(),
+            ..stored::Runs::default()
+        },
+        Block::Runs(runs) => write_runs(runs),
+    }
+}
+
+fn write_runs(runs: &[Sums]) -> stored::Runs {
+    let has_numbers = runs.iter().any(|run| run.number_count > 0);
+    let numbers = |of: fn(&Sums) -> f64| {
+        let runs = if has_numbers { runs } else { &[] };
+        runs.iter().map(of).collect()
+    };
+    stored::Runs {
+        last_steps_ms: steps(runs.iter().map(|run| run.last)),
+        widths_ms: runs
+            .iter()
+            .map(|run| u64::try_from(run.width_ms()).unwrap_or(0))
+            .collect(),
+        counts: runs.iter().map(|run| run.count).collect(),
+        number_counts: if has_numbers {
+            runs.iter().map(|run| run.number_count).collect()
+        } else {
+            Vec::new()
+        },
+        sums: numbers(|run| run.sum.high),
+        sum_rests: numbers(|run| run.sum.low),
+        mins: numbers(|run| run.min),
+        maxs: numbers(|run| run.max),
+    }
+}
+
+fn read_runs(runs: &stored::Runs) -> Block {
+    if runs.counts.is_empty() {
+        Block::Events {
+            times: instants(&runs.last_steps_ms).collect(),
+            numbers: fit(&runs.sums, runs.last_steps_ms.len()),
+        }
+    } else {
+        Block::Runs(read_sums(runs))
+    }
+}
+
+fn read_sums(runs: &stored::Runs) -> Vec<Sums> {
+    let read = |(place, last): (usize, Timestamp)| {
+        let width = runs.widths_ms.get(place).copied().unwrap_or(0);
+        let width = Duration::from_millis(i64::try_from(width).unwrap_or(0));
+        let number = |numbers: &[f64], of_none| numbers.get(place).copied().unwrap_or(of_none);
+        Sums {
+            count: runs.counts.get(place).copied().unwrap_or(0),
+            number_count: runs.number_counts.get(place).copied().unwrap_or(0),
+            sum: Twofold {
+                high: number(&runs.sums, 0.0),
+                low: number(&runs.sum_rests, 0.0),
+            },
+            min: number(&runs.mins, f64::INFINITY),
+            max: number(&runs.maxs, f64::NEG_INFINITY),
+            first: last - width,
+            last,
+        }
+    };
+    instants(&runs.last_steps_ms)
+        .enumerate()
+        .map(read)
+        .collect()
+}
+
+/// Numbers for so many events, or none at all.
+fn fit(numbers: &[f64], events: usize) -> Vec<f64> {
+    let mut numbers = numbers.to_vec();
+    if !numbers.is_empty() {
+        numbers.resize(events, f64::NAN);
+    }
+    numbers
+}
+
+/// Each instant as the difference from the one before.
+fn steps(instants: impl Iterator<Item = Timestamp>) -> Vec<i64> {
+    let mut last = 0;
+    let step = |at: Timestamp| {
+        let step = at.as_millis().wrapping_sub(last);
+        last = at.as_millis();
+        step
+    };
+    instants.map(step).collect()
+}
+
+fn instants(steps: &[i64]) -> impl Iterator<Item = Timestamp> {
+    steps.iter().scan(0_i64, |last, step| {
+        *last = last.wrapping_add(*step);
+        Some(Timestamp::from_millis(*last))
+    })
+}

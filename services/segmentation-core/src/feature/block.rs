@@ -1,0 +1,137 @@
+//! A block of runs in the order of time. Where each run is one event, only its time and its number are kept.
+
+use std::ops::Range;
+
+use kernel::Timestamp;
+
+use super::Sums;
+
+/// A block of runs, by when each ends.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Block {
+    /// Single events.
+    Events {
+        /// When they happened.
+        times: Vec<Timestamp>,
+        /// Their numbers, not-a-number for those without; empty where none has one.
+        numbers: Vec<f64>,
+    },
+    /// Runs of one or more events.
+    Runs(Vec<Sums>),
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self::Events {
+            times: Vec::new(),
+            numbers: Vec::new(),
+        }
+    }
+}
+
+impl Block {
+    /// How many runs it has.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Events { times, .. } => times.len(),
+            Self::Runs(runs) => runs.len(),
+        }
+    }
+
+    /// A run by its place.
+    pub(crate) fn run(&self, place: usize) -> Sums {
+        match self {
+            Self::Events { times, numbers } => {
+                let number = numbers.get(place).copied();
+                Sums::one(times[place], number.filter(|number| !number.is_nan()))
+            }
+            Self::Runs(runs) => runs[place],
+        }
+    }
+
+    /// When a run ends.
+    pub(crate) fn last_time(&self, place: usize) -> Timestamp {
+        match self {
+            Self::Events { times, .. } => times[place],
+            Self::Runs(runs) => runs[place].last,
+        }
+    }
+
+    /// How many runs end at or before an instant.
+    pub(crate) fn until(&self, at: Timestamp) -> usize {
+        match self {
+            Self::Events { times, .. } => times.partition_point(|time| *time <= at),
+            Self::Runs(runs) => runs.partition_point(|run| run.last <= at),
+        }
+    }
+
+    /// How many events some of its runs have.
+    pub(crate) fn count(&self, places: Range<usize>) -> u64 {
+        match self {
+            Self::Events { .. } => places.len() as u64,
+            Self::Runs(runs) => runs[places].iter().map(|run| run.count).sum(),
+        }
+    }
+
+    /// The sums of all of it.
+    pub(crate) fn sums(&self) -> Sums {
+        let mut sums = Sums::NONE;
+        for place in 0..self.len() {
+            sums.join(&self.run(place));
+        }
+        sums
+    }
+
+    /// Adds a run at its place, behind those that end at the same instant. Runs that overlap become one.
+    pub(crate) fn insert(&mut self, run: Sums) {
+        let place = self.until(run.last);
+        match self {
+            Self::Events { times, numbers } if run.count == 1 => {
+                let number = if run.number_count > 0 {
+                    run.sum.number()
+                } else {
+                    f64::NAN
+                };
+                if numbers.is_empty() && !number.is_nan() {
+                    numbers.resize(times.len(), f64::NAN);
+                }
+                if !numbers.is_empty() || !number.is_nan() {
+                    numbers.insert(place, number);
+                }
+                times.insert(place, run.last);
+            }
+            Self::Events { .. } => {
+                let mut runs: Vec<Sums> = (0..self.len()).map(|place| self.run(place)).collect();
+                insert_run(&mut runs, place, run);
+                *self = Self::Runs(runs);
+            }
+            Self::Runs(runs) => insert_run(runs, place, run),
+        }
+    }
+
+    /// Removes the runs from a place on and returns them.
+    pub(crate) fn split_off(&mut self, place: usize) -> Self {
+        match self {
+            Self::Events { times, numbers } => Self::Events {
+                times: times.split_off(place),
+                numbers: numbers.split_off(place.min(numbers.len())),
+            },
+            Self::Runs(runs) => Self::Runs(runs.split_off(place)),
+        }
+    }
+}
+
+/// Adds a run before the one at a place, the first that ends later.
+fn insert_run(runs: &mut Vec<Sums>, place: usize, run: Sums) {
+    match runs.get_mut(place) {
+        Some(newer) if newer.first <= run.last => newer.join(&run),
+        _ => runs.insert(place, run),
+    }
+    // A run that is longer than one event may reach back over those before it.
+    let mut place = place;
+    while place > 0 && runs[place - 1].last > runs[place].first {
+        let newer = runs.remove(place);
+        place -= 1;
+        runs[place].join(&newer);
+    }
+}

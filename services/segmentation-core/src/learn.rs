@@ -1,0 +1,117 @@
+//! Takes what an event tells: traits, how often it happened, and a place in each history whose filter accepts it.
+
+use std::sync::Arc;
+
+use expr::Subject;
+use kernel::{Properties, Timestamp, Value};
+use messages::convert;
+use messages::stream::v1::Event;
+
+use crate::core::Pass;
+use crate::evaluate::Worklist;
+use crate::feature::{Feature, Sums};
+use crate::limits;
+use crate::state::{EventTotal, MissingPart, RecentEvent, shown};
+
+/// An event as it arrives, whole, as filters see it.
+struct Arriving<'a>(&'a Properties);
+
+impl Subject for Arriving<'_> {
+    fn profile(&self, _name: &str) -> Option<&Value> {
+        None
+    }
+
+    fn event(&self, name: &str) -> Option<&Value> {
+        self.0.value(name)
+    }
+
+    fn in_segment(&self, _name: &str) -> bool {
+        false
+    }
+}
+
+impl Pass<'_> {
+    /// Takes what an event tells, and names the segments that it may change.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where its place is in a part that is not there.
+    pub(crate) fn learn(
+        &mut self,
+        event: &Event,
+        time: Timestamp,
+        at: Timestamp,
+        work: &mut Worklist,
+    ) -> Result<(), MissingPart> {
+        let properties = convert::properties(&event.properties);
+        for named in &event.traits {
+            let value = named.value.as_ref().and_then(convert::value);
+            if Arc::make_mut(&mut self.state.traits).set(&named.name, value, time) {
+                work.add_all(self.definitions.by_trait(&named.name).iter().copied());
+            }
+        }
+        self.state.see(time);
+        work.add_all(self.definitions.by_seen().iter().copied());
+        self.count(&event.name, time, at, &properties, work)?;
+        let shown_properties = properties
+            .iter()
+            .take(limits::RECENT_PROPERTIES)
+            .map(|(name, value)| (name, shown(value.clone())))
+            .collect();
+        self.state.show(Arc::new(RecentEvent {
+            event_id: event.event_id.as_str().into(),
+            name: event.name.as_str().into(),
+            time,
+            properties: shown_properties,
+        }));
+        Ok(())
+    }
+
+    /// Counts an event, and adds it to the histories of its name that take it. Each filter is asked once.
+    fn count(
+        &mut self,
+        name: &str,
+        time: Timestamp,
+        at: Timestamp,
+        properties: &Properties,
+        work: &mut Worklist,
+    ) -> Result<(), MissingPart> {
+        let table = &self.definitions.table;
+        let groups = table.groups(name);
+        match self.state.total_place(name) {
+            Ok(place) => self.state.totals[place].add(time),
+            Err(_) if groups.is_none() && self.state.has_all_names() => return Ok(()),
+            Err(place) => {
+                // Where too many names are known, this one may have happened before.
+                let is_first = !self.state.has_all_names();
+                let total = EventTotal::of(name, time);
+                self.state.totals.insert(place, total);
+                for history in table.of_event(name) {
+                    if self.state.features.has(history.id) {
+                        continue;
+                    }
+                    if is_first {
+                        self.state.features.begin_empty(history.id);
+                    } else {
+                        *self.state.features.own_mut(history.id)? = Feature::beginning(at);
+                    }
+                }
+            }
+        }
+        for group in groups.unwrap_or_default() {
+            let filter = group.filter.as_ref();
+            if filter.is_some_and(|filter| !filter.accepts(&Arriving(properties))) {
+                continue;
+            }
+            for history in table.of_group(group) {
+                let value = history.property.as_deref();
+                let value = value.and_then(|property| properties.value(property));
+                let event = Sums::one(time, value.and_then(Value::as_number));
+                let feature = self.state.features.own_mut(history.id)?;
+                let added = feature.add(event, at, history.retention);
+                added.map_err(|missing| missing.of(history.id, 0))?;
+                work.add_all(history.readers.iter().copied());
+            }
+        }
+        Ok(())
+    }
+}

@@ -9,8 +9,8 @@ use super::{PartKey, PartLoad, PartWrites, is_apart};
 /// A part of a decoded state. Cheap to clone.
 ///
 /// # Contract
-/// A part that is kept apart and not loaded is neither read nor changed in place; it can be replaced
-/// or removed as a whole.
+/// A part that is kept apart and not loaded is neither read nor changed in place; it can be
+/// replaced or removed as a whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Part<T> {
     content: Content<T>,

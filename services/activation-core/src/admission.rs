@@ -4,16 +4,17 @@
 //! outcome. A holdout is asked for and refused like any other, so that both arms of an experiment are counted alike.
 
 use decision::Step;
-use kernel::{ActivationId, Reason};
+use kernel::{ActivationId, Reason, Room};
 use messages::activation::v1::ActivationStatus;
+use messages::convert::{named_values, properties};
 use messages::stream::v1::Action;
 
 use crate::definitions::Definitions;
 use crate::delivery;
 use crate::limits;
 use crate::receipt::{Receipts as _, counter};
-use crate::state::{Activation, Pending, State, detail, is_expired};
-use crate::template::{Rendered, Values};
+use crate::state::{Activation, Pending, State, detail, is_expired, stored_bytes};
+use crate::template::{Reads, RenderError, Rendered, Values};
 
 /// Takes an action: refuses it, or admits it and hands its first attempt to the channel.
 ///
@@ -53,14 +54,17 @@ pub(crate) fn admit(
             step.count_new(&activation);
             step.tell(&activation, step.trace_parent);
         }
-        Ok(rendered) => {
+        Ok((action, rendered)) => {
             let counts = !definitions.policy().is_exempt(&action.purpose);
             if counts {
                 state.send_times.reserve(step.now);
             }
             activation.pending = Some(Box::new(Pending {
-                action: action.clone(),
-                trace_parent: step.trace_parent.into(),
+                action,
+                trace_parent: match step.trace_parent.len() {
+                    ..=limits::TRACE_BYTES => step.trace_parent.into(),
+                    _ => Box::default(),
+                },
                 in_flight: false,
                 due: step.now,
                 failures: 0,
@@ -90,13 +94,23 @@ impl From<Reason> for Refusal {
     }
 }
 
+impl From<RenderError> for Refusal {
+    fn from(error: RenderError) -> Self {
+        Self {
+            reason: error.reason(),
+            detail: error.message,
+        }
+    }
+}
+
+/// Passes the guards: what is kept of the action, and what its template made.
 fn decide(
     definitions: &Definitions,
     state: &State,
     id: ActivationId,
     action: &Action,
     step: &Step<'_>,
-) -> Result<Rendered, Refusal> {
+) -> Result<(Action, Rendered), Refusal> {
     let policy = definitions.policy();
     let is_exempt = policy.is_exempt(&action.purpose);
     if is_expired(action, step.now) {
@@ -116,9 +130,9 @@ fn decide(
     if definitions.channel(&action.channel).is_none() {
         return Err(Reason::UnknownChannel.into());
     }
-    if !definitions.templates().contains(&action.template) {
+    let Some(reads) = definitions.templates().reads(&action.template) else {
         return Err(Reason::UnknownTemplate.into());
-    }
+    };
     if state.pending_count() >= limits::PENDING {
         return Err(Reason::PendingLimit.into());
     }
@@ -127,21 +141,64 @@ fn decide(
     {
         return Err(Reason::FrequencyCap.into());
     }
-    render(definitions, id, action).map_err(|detail| Refusal {
-        reason: Reason::TemplateError,
-        detail,
+    // A send that is too large by itself says so, and takes nobody's room.
+    let kept = kept(action, reads)?;
+    let rendered = render(definitions, id, &kept)?;
+    let bytes = state.pending_bytes();
+    if bytes + stored_bytes(&kept) > limits::PENDING_BYTES {
+        return Err(Refusal {
+            reason: Reason::PendingLimit,
+            detail: format!(
+                "pending activations take {bytes} bytes of {}: this one has no room beside them",
+                limits::PENDING_BYTES
+            ),
+        });
+    }
+    Ok((kept, rendered))
+}
+
+/// Returns the part of an action that is kept: all values that its template reads, and the others
+/// as far as its share of the room goes, for a template that is changed while the activation is
+/// pending.
+fn kept(action: &Action, reads: &Reads) -> Result<Action, RenderError> {
+    let mut traits = properties(&action.traits);
+    let mut event = properties(&action.properties);
+    if traits.bytes() + event.bytes() <= limits::SEND_SHARE_BYTES {
+        return Ok(action.clone());
+    }
+    let read_traits = traits.bytes_of(|name| reads.has_trait(name));
+    let read = read_traits + event.bytes_of(|name| reads.has_property(name));
+    if read > limits::SEND_BYTES {
+        return Err(RenderError {
+            message: format!(
+                "the template reads {read} bytes of values, more than {}",
+                limits::SEND_BYTES
+            ),
+            is_too_large: true,
+        });
+    }
+    let room = |bytes| Room {
+        bytes,
+        values: usize::MAX,
+    };
+    let share = read.max(limits::SEND_SHARE_BYTES);
+    event.fit(room(share - read_traits), |name| reads.has_property(name));
+    traits.fit(room(share - event.bytes()), |name| reads.has_trait(name));
+    Ok(Action {
+        traits: named_values(&traits),
+        properties: named_values(&event),
+        ..action.clone()
     })
 }
 
-/// Renders the template of an action; the error is for people.
+/// Renders the template of an action.
 pub(crate) fn render(
     definitions: &Definitions,
     id: ActivationId,
     action: &Action,
-) -> Result<Rendered, String> {
-    Values::of_action(id, action)
-        .and_then(|values| definitions.templates().render(&action.template, &values))
-        .map_err(|error| error.message)
+) -> Result<Rendered, RenderError> {
+    let values = Values::of_action(id, action)?;
+    definitions.templates().render(&action.template, &values)
 }
 
 fn requested(id: ActivationId, action: &Action, step: &Step<'_>) -> Activation {

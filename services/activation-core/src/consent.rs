@@ -1,4 +1,8 @@
 //! Consent: a customer's last word on each purpose and channel.
+//!
+//! A withdrawal is never forgotten. Where a customer has spoken about as many purposes and channels
+//! as are kept, a grant for another one is refused, and a withdrawal counts for more than was said:
+//! for its whole purpose where words on that are kept, else for everything that is not listed.
 
 use kernel::Timestamp;
 
@@ -21,88 +25,163 @@ pub struct Consent {
 
 /// All that a customer has said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Consents(Vec<Consent>);
+pub struct Consents {
+    words: Vec<Consent>,
+    /// When something was withdrawn last that is not listed; absent where nothing was.
+    rest_withdrawn: Option<Timestamp>,
+}
+
+/// The fate of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts now.
+    Changed,
+    /// It says nothing new, or a newer word stands.
+    Unchanged,
+    /// It is a grant that there is no room for, or one that was withdrawn when there was none.
+    Refused(Consent),
+}
 
 impl Consents {
     /// What was said, in the order in which each purpose and channel was first spoken about.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Consent> {
-        self.0.iter()
+        self.words.iter()
+    }
+
+    /// When something was withdrawn last that had no room of its own: all that is not listed counts
+    /// as withdrawn.
+    pub const fn rest_withdrawn(&self) -> Option<Timestamp> {
+        self.rest_withdrawn
     }
 
     /// When the newest word was said.
     pub fn latest(&self) -> Option<Timestamp> {
-        self.0.iter().map(|word| word.time).max()
+        let newest = self.words.iter().map(|word| word.time).max();
+        newest.max(self.rest_withdrawn)
     }
 
     /// Whether nothing was said.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.words.is_empty() && self.rest_withdrawn.is_none()
+    }
+
+    /// Returns whether a grant for a purpose and channel would be kept.
+    pub fn has_room_for(&self, purpose: &str, channel: &str) -> bool {
+        let is_known =
+            |word: &Consent| word.purpose.as_ref() == purpose && word.channel.as_ref() == channel;
+        !self.is_full() || self.words.iter().any(is_known)
     }
 
     /// Takes a word. An older one than what is known for the purpose and channel changes nothing.
-    ///
-    /// Returns whether anything changed.
-    pub fn take(&mut self, word: Consent) -> bool {
+    pub fn take(&mut self, word: Consent) -> Taken {
         self.put(word, |known, word| word.time >= known.time)
     }
 
     /// Folds in what the same person said under another id: the newest word counts, of two at the same time the
     /// stricter.
-    pub fn fold(&mut self, other: Self) {
-        for word in other.0 {
-            self.put(word, |known, word| {
-                word.time > known.time || (word.time == known.time && !word.granted)
-            });
-        }
+    ///
+    /// Returns the grants that were refused.
+    pub fn fold(&mut self, mut other: Self) -> Vec<Consent> {
+        self.withdraw_unlisted(&other);
+        other.withdraw_unlisted(self);
+        // Withdrawals have the room first.
+        other.words.sort_by_key(|word| word.granted);
+        let words = other.words.into_iter();
+        let refused = words
+            .filter_map(|word| {
+                let taken = self.put(word, |known, word| {
+                    word.time > known.time || (word.time == known.time && !word.granted)
+                });
+                match taken {
+                    Taken::Refused(word) => Some(word),
+                    Taken::Changed | Taken::Unchanged => None,
+                }
+            })
+            .collect();
+        self.rest_withdrawn = self.rest_withdrawn.max(other.rest_withdrawn);
+        refused
     }
 
     /// Whether a purpose may be served through a channel: by the newest word that covers both, of two at the same time
-    /// the stricter; by `default` where nothing was said.
+    /// the stricter; by `default` where nothing was said, and nothing that is not listed was
+    /// withdrawn.
     pub fn allows(&self, purpose: &str, channel: &str, default: bool) -> bool {
-        self.0
+        self.words
             .iter()
             .filter(|word| {
                 word.purpose.as_ref() == purpose
                     && (word.channel.is_empty() || word.channel.as_ref() == channel)
             })
             .max_by_key(|word| (word.time, !word.granted))
-            .map_or(default, |word| word.granted)
+            .map_or(default && self.rest_withdrawn.is_none(), |word| {
+                word.granted
+            })
     }
 
     /// Restores what was stored.
-    pub(crate) const fn restored(words: Vec<Consent>) -> Self {
-        Self(words)
-    }
-
-    fn put(&mut self, word: Consent, wins: impl Fn(&Consent, &Consent) -> bool) -> bool {
-        let known = self
-            .0
-            .iter_mut()
-            .find(|known| known.purpose == word.purpose && known.channel == word.channel);
-        match known {
-            Some(known) if !wins(known, &word) || *known == word => false,
-            Some(known) => {
-                *known = word;
-                true
-            }
-            None => {
-                if self.0.len() >= limits::CONSENTS {
-                    self.forget_oldest_grant();
-                }
-                self.0.push(word);
-                true
-            }
+    pub(crate) const fn restored(words: Vec<Consent>, rest_withdrawn: Option<Timestamp>) -> Self {
+        Self {
+            words,
+            rest_withdrawn,
         }
     }
 
-    /// Makes room without ever forgetting a withdrawal while a grant is left to forget.
-    fn forget_oldest_grant(&mut self) {
-        let oldest = (0..self.0.len()).min_by_key(|place| {
-            let word = &self.0[*place];
-            (!word.granted, word.time)
-        });
-        if let Some(place) = oldest {
-            self.0.remove(place);
+    fn put(&mut self, word: Consent, wins: impl Fn(&Consent, &Consent) -> bool) -> Taken {
+        let same = |own: &Consent| own.purpose == word.purpose && own.channel == word.channel;
+        if let Some(place) = self.words.iter().position(same) {
+            let known = &mut self.words[place];
+            if !wins(known, &word) || *known == word {
+                return Taken::Unchanged;
+            }
+            *known = word;
+        } else if word.granted && (self.is_full() || self.may_be_withdrawn(&word)) {
+            return Taken::Refused(word);
+        } else if self.is_full() {
+            self.withdraw_more(word);
+        } else {
+            self.words.push(word);
+        }
+        Taken::Changed
+    }
+
+    const fn is_full(&self) -> bool {
+        self.words.len() >= limits::CONSENTS
+    }
+
+    /// Returns whether a grant may have been withdrawn after it was given, when there was no room
+    /// to list that.
+    fn may_be_withdrawn(&self, grant: &Consent) -> bool {
+        let is_listed = self.words.iter().any(|own| own.purpose == grant.purpose);
+        !is_listed && self.rest_withdrawn >= Some(grant.time)
+    }
+
+    /// Takes a withdrawal that there is no room for: its whole purpose counts as withdrawn, or,
+    /// where nothing is listed of that, all that is not listed.
+    fn withdraw_more(&mut self, mut word: Consent) {
+        let same = |own: &Consent| own.purpose == word.purpose;
+        let newest = self.words.iter().filter(|own| same(own));
+        let Some(newest) = newest.map(|own| own.time).max() else {
+            self.rest_withdrawn = self.rest_withdrawn.max(Some(word.time));
+            return;
+        };
+        self.words.retain(|own| !same(own));
+        word.channel = Box::default();
+        word.time = word.time.max(newest);
+        self.words.push(word);
+    }
+
+    /// Withdraws what another id of the same person may have withdrawn when there was no room to
+    /// list it.
+    fn withdraw_unlisted(&mut self, other: &Self) {
+        let Some(time) = other.rest_withdrawn else {
+            return;
+        };
+        for word in &mut self.words {
+            let is_listed = other.words.iter().any(|own| own.purpose == word.purpose);
+            if word.granted && word.time <= time && !is_listed {
+                word.granted = false;
+                word.time = time;
+            }
         }
     }
 }
@@ -173,14 +252,80 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_one_customer_says_is_bounded_and_withdrawals_stay() {
+    fn full(granted: bool) -> Consents {
         let mut consents = Consents::default();
-        consents.take(word("first", "", false, 0));
-        for place in 0..500 {
-            consents.take(word(&format!("p{place}"), "", true, 10 + place));
+        for place in 0..limits::CONSENTS {
+            let time = i64::try_from(place).expect("a small number");
+            consents.take(word(&format!("p{place}"), "", granted, time));
         }
+        consents
+    }
+
+    #[test]
+    fn a_grant_beyond_the_bound_is_refused_and_nothing_is_forgotten() {
+        for granted in [false, true] {
+            let mut consents = full(granted);
+            let refused = word("more", "mail", true, 900);
+            assert!(!consents.has_room_for("more", "mail"));
+            assert_eq!(consents.take(refused.clone()), Taken::Refused(refused));
+            assert_eq!(consents, full(granted));
+            // A listed word can still change.
+            assert!(consents.has_room_for("p7", ""));
+            let changed = consents.take(word("p7", "", !granted, 900));
+            assert_eq!(changed, Taken::Changed);
+            assert_eq!(consents.allows("p7", "mail", granted), !granted);
+        }
+    }
+
+    #[test]
+    fn a_withdrawal_beyond_the_bound_counts_and_no_other_word_is_forgotten() {
+        let mut consents = full(true);
+        assert_eq!(
+            consents.take(word("more", "mail", false, 900)),
+            Taken::Changed
+        );
+        assert!(!consents.allows("more", "mail", true));
         assert_eq!(consents.iter().len(), limits::CONSENTS);
-        assert!(!consents.allows("first", "mail", true));
+        for place in 0..limits::CONSENTS {
+            assert!(consents.allows(&format!("p{place}"), "mail", false));
+        }
+        // Of a purpose that is listed, the purpose is withdrawn, until a newer word.
+        assert_eq!(
+            consents.take(word("p7", "mail", false, 901)),
+            Taken::Changed
+        );
+        assert!(!consents.allows("p7", "mail", true) && !consents.allows("p7", "sms", true));
+        consents.take(word("p7", "", true, 902));
+        assert!(consents.allows("p7", "mail", false));
+        assert_eq!(consents.latest(), Some(Timestamp::from_millis(902)));
+    }
+
+    #[test]
+    fn every_withdrawal_of_either_arrives_in_a_merge() {
+        for (own, other) in [(true, true), (false, false), (true, false), (false, true)] {
+            let mut consents = full(own);
+            let mut theirs = Consents::default();
+            for place in 0..limits::CONSENTS - 1 {
+                theirs.take(word(&format!("q{place}"), "mail", other, 5));
+            }
+            theirs.take(word("marketing", "mail", false, 6));
+            let refused = consents.fold(theirs);
+            assert_eq!(consents.iter().len(), limits::CONSENTS);
+            assert!(!consents.allows("marketing", "mail", true));
+            assert!(own || !consents.allows("p3", "mail", true));
+            assert!(other || !consents.allows("q3", "mail", true));
+            assert_eq!(refused.is_empty(), !other);
+        }
+    }
+
+    #[test]
+    fn what_was_withdrawn_without_being_listed_is_withdrawn_of_the_other_too() {
+        let mut theirs = full(true);
+        theirs.take(word("marketing", "", false, 900));
+        let (mut own, mut turned) = (said(&[("mail", true, 5)]), theirs.clone());
+        assert!(turned.fold(own.clone()).is_empty());
+        own.fold(theirs);
+        assert!(!own.allows("marketing", "mail", true));
+        assert!(!turned.allows("marketing", "mail", true));
     }
 }

@@ -6,10 +6,11 @@ use kernel::{ActivationId, RunId, Timestamp};
 use kernel::{Owner, StreamName};
 use messages::stream::v1::{ConsentChange, Record, record::Body};
 
-use crate::consent::Consent;
+use crate::consent::{Consent, Taken};
 use crate::definitions::Definitions;
-use crate::state::State;
-use crate::{admission, delivery};
+use crate::receipt::Receipts as _;
+use crate::state::{State, cut};
+use crate::{admission, delivery, limits};
 
 /// Activation's decisions, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -59,9 +60,9 @@ impl Core for ActivationCore {
         _: &Definitions,
         state: &mut State,
         moved: Moved<'_>,
-        _: &mut Step<'_>,
+        step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        fold(state, State::decode(moved.state)?);
+        fold(state, State::decode(moved.state)?, step);
         Ok(keep(state))
     }
 }
@@ -89,7 +90,14 @@ fn take(
             // The clock of the machine that worked here before may have been ahead of this one's.
             let now = state.consents.latest().max(Some(step.now));
             let word = consent(change, record, now.unwrap_or(step.now));
-            state.consents.take(word)
+            match state.consents.take(word) {
+                Taken::Changed => true,
+                Taken::Unchanged => false,
+                Taken::Refused(word) => {
+                    step.tell_refused(&word);
+                    false
+                }
+            }
         }
         _ => {
             return Err(Poison::new(
@@ -111,8 +119,10 @@ fn keep(state: &State) -> Outcome {
 }
 
 /// Folds another id of the same person in.
-fn fold(state: &mut State, other: State) {
-    state.consents.fold(other.consents);
+fn fold(state: &mut State, other: State, step: &mut Step<'_>) {
+    for word in state.consents.fold(other.consents) {
+        step.tell_refused(&word);
+    }
     state.send_times.fold(other.send_times);
     for activation in other.activations {
         if state.place(activation.id).is_none() {
@@ -122,6 +132,7 @@ fn fold(state: &mut State, other: State) {
     state
         .activations
         .sort_by_key(|activation| activation.create_time);
+    delivery::end_surplus(state, step);
     state.forget();
 }
 
@@ -136,7 +147,7 @@ fn consent(change: &ConsentChange, record: &Record, now: Timestamp) -> Consent {
         channel: change.channel.as_str().into(),
         granted: change.granted,
         time,
-        source: change.source.as_str().into(),
+        source: cut(&change.source, limits::SOURCE_BYTES),
     }
 }
 

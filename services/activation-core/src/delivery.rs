@@ -163,7 +163,27 @@ fn attempt(definitions: &Definitions, state: &mut State, place: usize, step: &mu
     }
     match render(definitions, activation.id, &pending.action) {
         Ok(rendered) => dispatch(activation, rendered, step),
-        Err(detail) => fail(state, place, Reason::TemplateError, &detail, step),
+        Err(error) => fail(state, place, error.reason(), &error.message, step),
+    }
+}
+
+/// Ends pending activations over the bounds, as a merge may bring them: those that wait before
+/// those under way, the newest first, as if they had been asked for when there was no room.
+pub(crate) fn end_surplus(state: &mut State, step: &mut Step<'_>) {
+    while state.pending_count() > limits::PENDING || state.pending_bytes() > limits::PENDING_BYTES {
+        let pending = state
+            .activations
+            .iter()
+            .enumerate()
+            .filter_map(|(place, own)| {
+                let pending = own.pending.as_ref()?;
+                Some((!pending.in_flight, own.create_time, place))
+            });
+        let Some((.., place)) = pending.max() else {
+            return;
+        };
+        let detail = "merged customers had more pending activations than one may have";
+        fail(state, place, Reason::PendingLimit, detail, step);
     }
 }
 

@@ -19,6 +19,6 @@ pub mod state;
 pub mod template;
 
 pub use self::core::ActivationCore;
-pub use definitions::{Definitions, Kind, Mistake};
+pub use definitions::Definitions;
 pub use receipt::{COUNTER_PREFIX, Counter};
 pub use state::State;

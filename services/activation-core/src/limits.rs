@@ -1,17 +1,84 @@
-//! Limits of activation decisions, each with its reason.
+//! Limits of activation decisions: one budget for the state of a customer, and the share that each
+//! part has of it.
+//!
+//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input
+//! makes a state too large, and two states that are folded into one neither. They are bytes of the
+//! stored form, counted at the most.
 
 use kernel::Duration;
 
-/// Activations kept of one customer: what `ListActivations` promises, about 10 kB of state.
-pub const ACTIVATIONS: usize = 100;
-/// Pending activations of one customer: each holds its action, so more would make the state too large to load often.
-pub const PENDING: usize = 20;
+/// Bytes of one state: half of what the hot store takes, so that a moved state fits into one commit
+/// beside what it causes, and so that parts can grow by what later versions add.
+pub const STATE_BYTES: usize = 256 * 1024;
+
+/// Purposes and channels that one customer has spoken about: far above what any preference centre
+/// offers. Beyond it a grant is refused, and a withdrawal counts for all that is not listed: none
+/// is ever forgotten.
+pub const CONSENTS: usize = 200;
+/// Bytes kept of where a consent was said.
+pub const SOURCE_BYTES: usize = 100;
 /// Send times kept of one customer: the largest limit that a frequency cap may have.
 pub const SEND_TIMES: usize = 100;
-/// Purposes and channels that one customer has spoken about: far above what any preference centre offers.
-pub const CONSENTS: usize = 200;
+/// Activations kept of one customer: what `ListActivations` promises.
+pub const ACTIVATIONS: usize = 100;
 /// Bytes of detail kept of one activation: enough for a status and the first line of an answer.
 pub const DETAIL_BYTES: usize = 300;
+/// Pending activations of one customer: more are a flood, and each is looked at with every step.
+pub const PENDING: usize = 20;
+/// Bytes of all pending activations of one customer: two of the largest, or [`PENDING`] of
+/// [`SEND_SHARE_BYTES`].
+pub const PENDING_BYTES: usize = 136 * 1024;
+/// Bytes of the values that the template of one pending activation may read.
+pub const SEND_BYTES: usize = CONTEXT_BYTES;
+/// Bytes of values that any pending activation may keep, whether its template reads them or not:
+/// where there are more, only what is read is kept beyond.
+pub const SEND_SHARE_BYTES: usize = 6 * 1024;
+/// Bytes of a trace context that a pending activation keeps: the form in use has 55. A longer one
+/// is left out.
+pub const TRACE_BYTES: usize = 64;
+
+/// Bytes of a stored name of a definition or a step, with its tag and length.
+const STORED_NAME: usize = 64 + 2;
+/// Bytes of a stored instant, count, reason code or id, with its tag.
+const STORED_TIME: usize = 11;
+const STORED_COUNT: usize = 6;
+const STORED_REASON: usize = 26;
+const STORED_ID: usize = 18;
+/// Bytes of the tag and length of a stored part.
+const STORED_FRAME: usize = 4;
+
+/// Bytes of one stored consent.
+const CONSENT_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + 2 + STORED_TIME + (SOURCE_BYTES + 2);
+/// Bytes of one stored activation beside what is pending of it.
+const ACTIVATION_BYTES: usize = STORED_FRAME
+    + STORED_ID
+    + 4 * STORED_NAME
+    + 3 * STORED_COUNT
+    + 2 * STORED_TIME
+    + STORED_REASON
+    + (DETAIL_BYTES + 3);
+/// Bytes of one stored pending activation beside its action.
+pub(crate) const PENDING_FRAME_BYTES: usize =
+    2 * STORED_FRAME + (TRACE_BYTES + 2) + 2 + 2 * STORED_TIME + 2 * STORED_COUNT;
+/// Bytes of one stored action beside its values.
+const ACTION_BYTES: usize = STORED_ID + 5 * STORED_NAME + 2 * STORED_COUNT + STORED_TIME + 2;
+
+const _: () = assert!(
+    CONSENTS * CONSENT_BYTES
+        + SEND_TIMES * STORED_TIME
+        + ACTIVATIONS * ACTIVATION_BYTES
+        + PENDING_BYTES
+        + 2 * STORED_ID
+        + STORED_TIME
+        <= STATE_BYTES,
+    "the shares add up to more than the state may have"
+);
+const _: () = assert!(
+    PENDING * (SEND_SHARE_BYTES + ACTION_BYTES + PENDING_FRAME_BYTES) <= PENDING_BYTES
+        && 2 * (SEND_BYTES + ACTION_BYTES + PENDING_FRAME_BYTES) <= PENDING_BYTES,
+    "what one pending activation may keep does not fit as often as is said"
+);
+
 /// Attempts of a delivery where its channel does not say.
 pub const DEFAULT_ATTEMPTS: u32 = 8;
 /// How long an attempt may be under way before it counts as lost: three times what the deliverer allows itself.

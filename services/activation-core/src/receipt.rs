@@ -7,6 +7,7 @@ use kernel::{Reason, StreamName};
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
 
+use crate::consent::Consent;
 use crate::state::{Activation, detail};
 
 /// The first word of every counter of activations.
@@ -90,6 +91,9 @@ pub(crate) trait Receipts {
 
     /// Tells the outcome of an activation as an event of the customer.
     fn tell(&mut self, activation: &Activation, trace_parent: &str);
+
+    /// Tells of a grant that was not taken, because the customer has spoken about too much else.
+    fn tell_refused(&mut self, word: &Consent);
 }
 
 impl Receipts for Step<'_> {
@@ -127,13 +131,6 @@ impl Receipts for Step<'_> {
 
     fn tell(&mut self, activation: &Activation, trace_parent: &str) {
         let name = format!("activation_{}", word(activation.status));
-        let customer = self.key.clone();
-        let text = |name: &str, text: &str| NamedValue {
-            name: name.to_owned(),
-            value: Some(Value {
-                kind: Some(Kind::Text(text.to_owned())),
-            }),
-        };
         let id = activation.id.to_string();
         let event = Event {
             event_id: format!("{name}:{id}"),
@@ -147,19 +144,57 @@ impl Receipts for Step<'_> {
                 text("step", &activation.step),
                 text("template", &activation.template),
             ],
-            fragment_id: customer.clone(),
             ..Event::default()
         };
-        self.effects.emit_to(
-            StreamName::Events,
-            Record {
-                customer_id: customer,
-                time_ms: self.now.as_millis(),
-                trace_parent: trace_parent.to_owned(),
-                body: Some(Body::Event(event)),
-            },
-        );
+        emit(self, event, trace_parent);
     }
+
+    fn tell_refused(&mut self, word: &Consent) {
+        let (purpose, channel) = (word.purpose.as_ref(), word.channel.as_ref());
+        let event = Event {
+            event_id: format!(
+                "consent_refused:{}:{purpose}:{channel}:{}",
+                self.customer,
+                word.time.as_millis()
+            ),
+            name: "consent_refused".to_owned(),
+            properties: vec![
+                text("channel", channel),
+                text("purpose", purpose),
+                text("reason", Reason::ConsentLimit.code()),
+            ],
+            ..Event::default()
+        };
+        let trace_parent = self.trace_parent;
+        emit(self, event, trace_parent);
+    }
+}
+
+fn text(name: &str, text: &str) -> NamedValue {
+    NamedValue {
+        name: name.to_owned(),
+        value: Some(Value {
+            kind: Some(Kind::Text(text.to_owned())),
+        }),
+    }
+}
+
+/// Puts an event of the step's customer on the way to segments and journeys.
+fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
+    let customer = step.key.clone();
+    let event = Event {
+        fragment_id: customer.clone(),
+        ..event
+    };
+    step.effects.emit_to(
+        StreamName::Events,
+        Record {
+            customer_id: customer,
+            time_ms: step.now.as_millis(),
+            trace_parent: trace_parent.to_owned(),
+            body: Some(Body::Event(event)),
+        },
+    );
 }
 
 fn count(effects: &mut Effects, activation: &Activation, change: i64) {

@@ -5,6 +5,7 @@ mod codec;
 use kernel::{ActivationId, Reason, Timestamp};
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::Action;
+use prost::Message as _;
 
 use crate::cap::SendTimes;
 use crate::consent::Consents;
@@ -82,6 +83,15 @@ pub(crate) fn is_expired(action: &Action, now: Timestamp) -> bool {
 }
 
 impl State {
+    /// Bytes that all pending activations take where they are stored, at the most.
+    pub fn pending_bytes(&self) -> usize {
+        let pending = self.activations.iter();
+        pending
+            .filter_map(|activation| activation.pending.as_ref())
+            .map(|pending| stored_bytes(&pending.action))
+            .sum()
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self == &Self::default()
@@ -121,11 +131,17 @@ impl State {
     }
 }
 
+/// Bytes that a pending activation takes where it is stored, at the most.
+pub(crate) fn stored_bytes(action: &Action) -> usize {
+    action.encoded_len() + limits::PENDING_FRAME_BYTES
+}
+
 /// Cuts a detail to its bound, at a character.
 pub(crate) fn detail(text: &str) -> Box<str> {
-    let mut end = text.len().min(limits::DETAIL_BYTES);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].into()
+    cut(text, limits::DETAIL_BYTES)
+}
+
+/// The beginning of a text, up to a number of bytes, at a character.
+pub(crate) fn cut(text: &str, bytes: usize) -> Box<str> {
+    text[..text.floor_char_boundary(bytes)].into()
 }

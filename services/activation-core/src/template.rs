@@ -6,13 +6,18 @@
 mod bounds;
 mod filters;
 mod output;
+mod reads;
 mod values;
 
+use std::collections::HashMap;
 use std::fmt;
+
+use kernel::Reason;
 
 use messages::activation::v1 as api;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 
+pub(crate) use self::reads::Reads;
 pub use self::values::Values;
 use crate::limits;
 use output::Bounded;
@@ -21,6 +26,7 @@ use output::Bounded;
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
+    reads: HashMap<Box<str>, Reads>,
 }
 
 /// What a template made.
@@ -48,6 +54,19 @@ pub struct TemplateMistake {
 pub struct RenderError {
     /// What went wrong, and on which line where that is known; never the values.
     pub message: String,
+    /// Set where the values or the text are larger than they may be.
+    pub is_too_large: bool,
+}
+
+impl RenderError {
+    /// Returns the reason that the activation ends with.
+    pub const fn reason(&self) -> Reason {
+        if self.is_too_large {
+            Reason::SendTooLarge
+        } else {
+            Reason::TemplateError
+        }
+    }
 }
 
 /// The two texts of a template.
@@ -87,7 +106,10 @@ impl Default for Templates {
         // Debug output would carry the values, which are personal data.
         environment.set_debug(false);
         filters::add(&mut environment);
-        Self { environment }
+        Self {
+            environment,
+            reads: HashMap::new(),
+        }
     }
 }
 
@@ -106,11 +128,46 @@ impl Templates {
                 mistakes.extend(found.into_iter().map(|mistake| (part, mistake)));
             }
         }
-        if mistakes.is_empty() {
-            Ok(())
-        } else {
-            Err(mistakes)
+        if !mistakes.is_empty() {
+            return Err(mistakes);
         }
+        let mut reads = Reads::default();
+        for (key, text) in texts(template) {
+            reads.add(&self.environment, &key, text);
+        }
+        self.reads.insert(template.name.as_str().into(), reads);
+        Ok(())
+    }
+
+    /// Returns the reads of a template; absent where there is none of this name.
+    pub(crate) fn reads(&self, name: &str) -> Option<&Reads> {
+        self.reads.get(name)
+    }
+
+    /// Returns those of its templates that are among others with the same texts: they need not be
+    /// compiled again.
+    pub(crate) fn retained(&self, others: &[&api::Template]) -> Self {
+        let mut environment = self.environment.clone();
+        let texts: HashMap<String, &str> = others.iter().flat_map(|it| texts(it)).collect();
+        for (name, template) in self.environment.templates() {
+            if texts.get(name).copied() != Some(template.source()) {
+                environment.remove_template(name);
+            }
+        }
+        let same = others.iter().filter(|it| self.has_texts_of(it));
+        let reads = same
+            .filter_map(|it| self.reads.get_key_value(it.name.as_str()))
+            .map(|(name, reads)| (name.clone(), reads.clone()))
+            .collect();
+        Self { environment, reads }
+    }
+
+    /// Returns whether it has a template with these texts.
+    pub(crate) fn has_texts_of(&self, template: &api::Template) -> bool {
+        texts(template).into_iter().all(|(key, text)| {
+            let known = self.environment.get_template(&key);
+            known.is_ok_and(|known| known.source() == text)
+        })
     }
 
     /// Whether there is a template of this name.
@@ -201,6 +258,14 @@ pub enum PreviewError {
     Render(RenderError),
 }
 
+/// Returns the texts of a template, each with the key of its part.
+fn texts(template: &api::Template) -> [(String, &str); 2] {
+    [
+        (key(&template.name, Part::Subject), &template.subject),
+        (key(&template.name, Part::Body), &template.body),
+    ]
+}
+
 fn key(name: &str, part: Part) -> String {
     format!("{name}.{part}")
 }
@@ -224,6 +289,7 @@ fn render_error(part: Part, error: &minijinja::Error) -> RenderError {
             .map_or_else(|| kind.to_string(), str::to_owned),
     };
     RenderError {
+        is_too_large: matches!(error.kind(), ErrorKind::WriteFailure),
         message: error.line().map_or_else(
             || format!("{part}: {what}"),
             |line| format!("{part} line {line}: {what}"),

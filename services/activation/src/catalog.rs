@@ -1,8 +1,9 @@
 //! The definitions that activation owns, compiled for its core.
 
-use activation_core::{Definitions, Kind, Mistake};
-use definitions::{Catalog, Flaw, References, Versioned, key_of};
-use proto::definition::v1::definition::Kind as Defined;
+use std::sync::Arc;
+
+use activation_core::Definitions;
+use definitions::{Catalog, Flaw, References, Versioned};
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Channels, templates and the policy.
@@ -22,46 +23,14 @@ impl Catalog for ActivationCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
-        _references: &References,
+        all: &[Arc<Versioned<Definition>>],
+        references: &References,
+        last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
-        let kinds = || all.iter().filter_map(|stored| stored.value.kind.as_ref());
-        let channels = kinds().filter_map(|kind| match kind {
-            Defined::Channel(channel) => Some(channel),
-            _ => None,
-        });
-        let templates = kinds().filter_map(|kind| match kind {
-            Defined::Template(template) => Some(template),
-            _ => None,
-        });
-        let policies = kinds().filter_map(|kind| match kind {
-            Defined::Policy(policy) => Some(policy),
-            _ => None,
-        });
-        Definitions::compile(channels, templates, policies).map_err(|mistakes| {
-            mistakes
-                .into_iter()
-                .map(|mistake| flaw(all, &mistake))
-                .collect()
+        let none = Definitions::empty();
+        let last = last.unwrap_or(&none);
+        definitions::compile(all, references, |sources, names| {
+            last.compile_next(sources, names)
         })
     }
-}
-
-fn flaw(all: &[Versioned<Definition>], mistake: &Mistake) -> Flaw {
-    let kind = match mistake.kind {
-        Kind::Channel => DefinitionKind::Channel,
-        Kind::Template => DefinitionKind::Template,
-        Kind::Policy => DefinitionKind::Policy,
-    };
-    let index = all
-        .iter()
-        .position(|stored| {
-            key_of(&stored.value).is_some_and(|key| key.kind == kind && key.name == mistake.name)
-        })
-        .expect("a mistake is of a definition of the set");
-    Flaw::new(
-        index,
-        format!("{}.{}", mistake.kind, mistake.path),
-        mistake.message.as_str(),
-    )
 }

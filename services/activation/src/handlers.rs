@@ -5,7 +5,7 @@ use activation_core::{ActivationCore, COUNTER_PREFIX, Counter};
 use bytes::Bytes;
 use engine::TimeSource;
 use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
-use kernel::CustomerId;
+use kernel::{CustomerId, Reason};
 use prost::Message;
 use proto::activation::v1 as api;
 use proto::activation::v1::activation_service_server::ActivationService;
@@ -37,6 +37,9 @@ impl Handlers {
 
     async fn append_consent(&self, request: &api::SetConsentRequest) -> Result<(), Failure> {
         let customer = customer_id(&request.customer_id)?;
+        if request.granted {
+            self.check_room(customer, request).await?;
+        }
         let record = Record {
             customer_id: Bytes::copy_from_slice(customer.as_bytes()),
             // On stream time only the partition knows the time, and takes its own where there is none.
@@ -96,6 +99,30 @@ impl Handlers {
             )
             .with_retry_after(limits::FULL_RETRY),
         }
+    }
+
+    /// Refuses a grant that there is no room for. What is on its way is not seen here: the core
+    /// refuses it then, and says so in an event of the customer.
+    async fn check_room(
+        &self,
+        customer: CustomerId,
+        request: &api::SetConsentRequest,
+    ) -> Result<(), Failure> {
+        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
+        let state = found.state.unwrap_or_default();
+        if state
+            .consents
+            .has_room_for(&request.purpose, &request.channel)
+        {
+            return Ok(());
+        }
+        let words = state.consents.iter().len();
+        Err(Failure::new(
+            ErrorReason::ConsentLimit,
+            format!(
+                "the customer has spoken about {words} purposes and channels, as many as are kept"
+            ),
+        ))
     }
 
     async fn count(&self, journey: &str) -> Result<Vec<api::ActivationCount>, Failure> {
@@ -197,18 +224,20 @@ impl ActivationService for Handlers {
         let customer = customer_id(&request.customer_id)?;
         let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
         let state = found.state.unwrap_or_default();
+        let rest = state.consents.rest_withdrawn().map(|time| api::Consent {
+            update_time: Some(convert::timestamp(time)),
+            source: Reason::ConsentLimit.code().to_owned(),
+            ..api::Consent::default()
+        });
+        let words = state.consents.iter().map(|word| api::Consent {
+            purpose: word.purpose.to_string(),
+            channel: word.channel.to_string(),
+            granted: word.granted,
+            update_time: Some(convert::timestamp(word.time)),
+            source: word.source.to_string(),
+        });
         Ok(Response::new(api::GetConsentResponse {
-            consents: state
-                .consents
-                .iter()
-                .map(|word| api::Consent {
-                    purpose: word.purpose.to_string(),
-                    channel: word.channel.to_string(),
-                    granted: word.granted,
-                    update_time: Some(convert::timestamp(word.time)),
-                    source: word.source.to_string(),
-                })
-                .collect(),
+            consents: words.chain(rest).collect(),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! The kind of definition that identity owns, and what it makes of it.
 
+use std::sync::Arc;
+
 use definitions::{Catalog, Flaw, References, Versioned};
 use identity_core::Namespaces;
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -17,8 +19,9 @@ impl Catalog for NamespaceCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         references: &References,
+        _last: Option<&Namespaces>,
     ) -> Result<Namespaces, Vec<Flaw>> {
         definitions::compile(all, references, Namespaces::compile)
     }

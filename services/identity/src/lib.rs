@@ -11,6 +11,7 @@ mod clock;
 mod customers;
 mod event;
 mod events;
+mod fragments;
 mod ingest;
 pub mod limits;
 mod merge;

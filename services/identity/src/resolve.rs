@@ -8,9 +8,9 @@ use identity_core::{Changes, Identifier, Namespaces, Overlay, Resolution, Screen
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use tokio::sync::Semaphore;
-use uuid::Uuid;
 
 use crate::cache::IdentityCache;
+use crate::fragments::Fragments;
 use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
 use crate::store::{Cause, CommitError, Found, IdentityStore, MergeRecord};
 
@@ -20,6 +20,7 @@ pub struct Resolver {
     store: IdentityStore,
     cache: IdentityCache,
     writers: Semaphore,
+    fragments: Fragments,
 }
 
 /// An event, as far as its resolution needs it.
@@ -71,6 +72,7 @@ impl Resolver {
             store,
             cache: IdentityCache::new(),
             writers: Semaphore::new(writers),
+            fragments: Fragments::new(),
         }
     }
 
@@ -175,7 +177,7 @@ impl Resolver {
                 resolutions.push(known_customer(subject.screened.clone(), (now, *fragment)));
                 continue;
             }
-            let fragment = || new_fragment(subject.time);
+            let fragment = || self.fragments.draw(subject.time);
             match overlay.resolve(&subject.screened, fragment, subject.time) {
                 Ok(resolution) => resolutions.push(resolution),
                 Err(_) => return Ok(None),
@@ -229,16 +231,6 @@ impl Resolver {
     }
 }
 
-/// Draws an id for a customer who is first seen at a time. Ids sort by that time, so that the older of two customers, who
-/// survives, is the one with the smaller id: services tell them apart by that alone.
-fn new_fragment(time: Timestamp) -> FragmentId {
-    // What the 48 bits of a UUIDv7 hold.
-    let millis = time.as_millis().clamp(0, (1 << 48) - 1).unsigned_abs();
-    let nanos = u32::try_from(millis % 1_000).expect("below a thousand") * 1_000_000;
-    let stamp = uuid::Timestamp::from_unix(uuid::NoContext, millis / 1_000, nanos);
-    FragmentId::new(Uuid::new_v7(stamp))
-}
-
 fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
     let mut overlay = Overlay::new(namespaces);
     for (identifier, fragment, customer) in &found.identifiers {
@@ -271,19 +263,4 @@ async fn pause(attempt: u32) {
     let chance = RandomState::new().hash_one(attempt) % 1_000;
     let share = f64::from(u32::try_from(chance).unwrap_or(0)) / 1_000.0;
     tokio::time::sleep(longest.mul_f64(share)).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_id_of_who_was_seen_first_is_the_smaller_one() {
-        let ids = [i64::MIN, 0, 1, 999, 1_000, 1_764_302_400_123, i64::MAX]
-            .map(|millis| new_fragment(Timestamp::from_millis(millis)));
-        // Before the epoch all is one time.
-        assert!(ids[1..].is_sorted(), "{ids:?}");
-        assert!(ids[0] < ids[2]);
-        assert_ne!(ids[0], ids[1]);
-    }
 }

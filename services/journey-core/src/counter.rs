@@ -88,6 +88,8 @@ pub enum StageCount<'a> {
         /// The stage entered.
         to: &'a str,
     },
+    /// Moves into the map that were refused for a reason.
+    Refused(Reason),
 }
 
 /// What is counted of happy paths: customers.
@@ -108,6 +110,8 @@ pub enum PathCount<'a> {
         /// The milestone.
         milestone: &'a str,
     },
+    /// Beginnings that were refused for a reason.
+    Refused(Reason),
 }
 
 /// What stands for no step and no stage.
@@ -162,6 +166,7 @@ impl fmt::Display for StageCount<'_> {
             Self::Out(stage) => write!(f, "out/{stage}"),
             Self::Present(stage) => write!(f, "present/{stage}"),
             Self::Move { from, to } => write!(f, "move/{}/{to}", or_none(from)),
+            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
         }
     }
 }
@@ -176,6 +181,7 @@ impl fmt::Display for PathCount<'_> {
             Self::Deviation { kind, milestone } => {
                 write!(f, "deviation/{}/{milestone}", i32::from(*kind))
             }
+            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
         }
     }
 }
@@ -254,6 +260,7 @@ impl<'a> StageCount<'a> {
                 from: if from == NONE { "" } else { from },
                 to,
             },
+            ["refused", reason] => Self::Refused(Reason::from_code(reason)?),
             _ => return None,
         })
     }
@@ -270,6 +277,7 @@ impl<'a> PathCount<'a> {
                 kind: DeviationKind::try_from(kind.parse::<i32>().ok()?).ok()?,
                 milestone,
             },
+            ["refused", reason] => Self::Refused(Reason::from_code(reason)?),
             _ => return None,
         })
     }
@@ -310,10 +318,12 @@ mod tests {
             map(StageCount::Out("s")),
             map(StageCount::Present("s")),
             map(StageCount::Move { from: "", to: "s" }),
+            map(StageCount::Refused(Reason::PositionLimit)),
             path(PathCount::Started),
             path(PathCount::UnderWay),
             path(PathCount::Followed),
             path(PathCount::Reached("m")),
+            path(PathCount::Refused(Reason::PathLimit)),
             path(PathCount::Deviation {
                 kind: DeviationKind::Late,
                 milestone: "m",

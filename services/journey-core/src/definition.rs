@@ -11,17 +11,19 @@ mod journey;
 mod journey_map;
 mod names;
 mod outline;
+mod reads;
 mod trigger;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use expr::Condition;
+use expr::{Condition, Conditions};
 use kernel::Duration;
 use messages::journey::v1::{Reentry, RunOutcome};
 
 pub(crate) use catalog::ReadersOf;
 pub use outline::StepOutline;
+pub(crate) use reads::CustomerReads;
 
 use crate::state::Name;
 
@@ -34,6 +36,9 @@ pub struct Definitions {
     pub(crate) events: HashMap<Name, Readers>,
     pub(crate) entered: HashMap<Name, Readers>,
     pub(crate) left: HashMap<Name, Readers>,
+    pub(crate) reads: CustomerReads,
+    /// The conditions of all of them, for the next set to take over.
+    pub(crate) conditions: Conditions,
 }
 
 /// What reads one event, or one change of one segment: the cost of a fact grows with this, not with what exists.
@@ -54,7 +59,7 @@ pub(crate) struct Versions {
 #[derive(Debug)]
 pub(crate) struct Trigger {
     pub(crate) kind: TriggerKind,
-    pub(crate) condition: Option<Condition>,
+    pub(crate) condition: Option<Arc<Condition>>,
 }
 
 /// What a trigger listens to.
@@ -114,6 +119,8 @@ pub(crate) struct Journey {
     pub(crate) steps: Vec<Step>,
     pub(crate) goals: Vec<Subscription>,
     pub(crate) exits: Vec<Subscription>,
+    /// The properties that its steps read of the event that started the run.
+    pub(crate) trigger_reads: BTreeSet<Box<str>>,
 }
 
 /// What starts a run.
@@ -157,7 +164,7 @@ pub(crate) enum StepKind {
         on_timeout: Target,
     },
     Branch {
-        arms: Vec<(Condition, Target)>,
+        arms: Vec<(Arc<Condition>, Target)>,
         otherwise: Target,
     },
     Split {
@@ -189,6 +196,13 @@ pub(crate) struct Arm {
     pub(crate) until: u32,
     pub(crate) holdout: bool,
     pub(crate) next: Target,
+}
+
+impl Versions {
+    /// The newest version, which is the one in force while the journey is defined.
+    pub(crate) fn newest(&self) -> Option<&Arc<Journey>> {
+        self.by_version.last_key_value().map(|(_, journey)| journey)
+    }
 }
 
 impl Journey {

@@ -1,21 +1,115 @@
-//! Limits of the journey core, each with its reason.
+//! Limits of the journey core: one budget for the state of a customer, and the share that each part
+//! has of it.
+//!
+//! The shares add up to less than [`STATE_BYTES`], and every part is held to its own: so no input
+//! makes a state too large, and two states that are folded into one neither. They are bytes of the
+//! stored form, counted at the most.
 
-use kernel::Duration;
+use kernel::{Duration, Room, limits::TRAITS_PER_PROFILE};
 
+/// Bytes of one state: three quarters of what the hot store takes, so that a moved state fits into
+/// one commit beside what it causes, and so that parts can grow by what later versions add.
+pub const STATE_BYTES: usize = 384 * 1024;
+
+/// The traits: as many as segmentation keeps, and what their names and lengths take.
+pub const TRAITS: Room = Room {
+    bytes: 64 * 1024,
+    values: TRAITS_PER_PROFILE,
+};
+/// Bytes of the names of segments: 500 of the longest, some 1,500 as people name them.
+pub const SEGMENT_BYTES: usize = 32 * 1024;
+/// Positions, one for each map.
+pub const POSITIONS: usize = 200;
+/// Bytes of the progress on happy paths: five paths of the longest names and the most milestones,
+/// some hundred as people write them. Each is counted with all that can still happen on it.
+pub const PROGRESS_BYTES: usize = 64 * 1024;
 /// Runs under way of one customer: each is looked at with every fact of the customer.
 pub const RUNS_ACTIVE: usize = 25;
+/// The triggering event's properties that a run keeps for conditions and templates; an event has no
+/// more than 100.
+pub const TRIGGER: Room = Room {
+    bytes: 4 * 1024,
+    values: 100,
+};
 /// Ended runs kept for display.
 pub const RUNS_ENDED: usize = 20;
-/// Ends of runs kept for re-entry, one for each journey and key; the oldest are forgotten first.
-pub const ENDINGS: usize = 200;
+/// Bytes of the ends of runs kept for re-entry: 2,700 ends of few journeys, 450 of as many with the
+/// longest names.
+pub const ENDING_BYTES: usize = 48 * 1024;
+/// Ends kept of one journey: no journey takes all the room that there is.
+pub const ENDINGS_PER_JOURNEY: usize = 1_000;
 /// History kept for display: a page of it.
 pub const HISTORY: usize = 50;
-/// Steps that a run takes at once: more means a loop without a wait, which only old versions can hold.
-pub const STEPS_PER_PASS: u32 = 100;
-/// Bytes of the triggering event's properties that a run keeps for conditions and templates.
-pub const TRIGGER_BYTES: usize = 4 * 1024;
+/// Bytes of the detail of one entry of the history: a name, or the beginning of a condition.
+pub const DETAIL_BYTES: usize = 200;
+
+/// Bytes of a name of a definition or of a part of one, as the contract has it.
+pub const NAME_BYTES: usize = 64;
 /// Bytes of a run's key: ids of orders and the like.
 pub const KEY_BYTES: usize = 200;
+/// Bytes of a trace context that a run keeps: the form in use has 55. A longer one is left out.
+pub const TRACE_BYTES: usize = 64;
+/// Passages kept of one milestone of a happy path: one ahead of its turn, and one in its turn.
+pub const PASSAGES_PER_MILESTONE: usize = 2;
+
+/// Bytes of a stored name, with its tag and length.
+const STORED_NAME: usize = NAME_BYTES + 2;
+/// Bytes of a stored instant, count or reason code, with its tag.
+const STORED_TIME: usize = 11;
+const STORED_COUNT: usize = 6;
+const STORED_REASON: usize = 26;
+const STORED_ID: usize = 18;
+/// Bytes of the tag and length of a stored part.
+const STORED_FRAME: usize = 4;
+
+/// Bytes of one stored run.
+const RUN_BYTES: usize = STORED_FRAME
+    + STORED_ID
+    + 3 * STORED_NAME
+    + (KEY_BYTES + 3)
+    + (TRACE_BYTES + 2)
+    + 2 * STORED_COUNT
+    + 4 * STORED_TIME
+    + 2
+    + TRIGGER.bytes;
+/// Bytes of one stored run that ended.
+const ENDED_RUN_BYTES: usize = STORED_FRAME
+    + STORED_ID
+    + STORED_NAME
+    + (KEY_BYTES + 3)
+    + 2 * STORED_COUNT
+    + 2 * STORED_TIME
+    + STORED_REASON
+    + 2;
+/// Bytes of one stored entry of the history.
+const HISTORY_BYTES: usize =
+    STORED_FRAME + STORED_ID + 2 * STORED_NAME + STORED_TIME + STORED_REASON + (DETAIL_BYTES + 3);
+/// Bytes of one stored position.
+const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME;
+
+const _: () = assert!(
+    TRAITS.bytes
+        + SEGMENT_BYTES
+        + POSITIONS * POSITION_BYTES
+        + PROGRESS_BYTES
+        + RUNS_ACTIVE * RUN_BYTES
+        + RUNS_ENDED * ENDED_RUN_BYTES
+        + ENDING_BYTES
+        + HISTORY * HISTORY_BYTES
+        + STORED_TIME
+        <= STATE_BYTES,
+    "the shares add up to more than the state may have"
+);
+
+/// Bytes of the values that the actions of one pass carry: with the state they fit into one commit.
+/// Each action takes an eighth of what is left at the most, so that the first do not take the room
+/// of the others.
+pub const ACTION_BYTES_PER_PASS: usize = 512 * 1024;
+/// The share that one action may have of what is left.
+pub const ACTION_SHARE: usize = 8;
+/// Steps that a run takes at once: more means a loop without a wait, which only old versions can
+/// hold.
+pub const STEPS_PER_PASS: u32 = 100;
 /// The longest wait: beyond ten years it is a mistake.
 pub const WAIT: Duration = Duration::from_days(3_650);
 /// What the shares of a split sum to.

@@ -20,6 +20,7 @@ use messages::stream::v1::Fact;
 
 use crate::counter::Counter;
 use crate::definition::Definitions;
+use crate::limits;
 use crate::state::State;
 use happening::Happening;
 
@@ -33,6 +34,8 @@ pub(crate) struct Pass<'a> {
     /// The time of the cause: of the record, or now where time alone is the cause.
     since: Timestamp,
     trace_parent: String,
+    /// Bytes of values that actions of this pass may still carry.
+    action_bytes: usize,
     changed: bool,
 }
 
@@ -55,6 +58,7 @@ impl<'a> Pass<'a> {
             now: step.now,
             since: step.time.min(latest),
             trace_parent: step.trace_parent.to_owned(),
+            action_bytes: limits::ACTION_BYTES_PER_PASS,
             changed,
         }
     }

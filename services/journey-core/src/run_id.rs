@@ -28,6 +28,14 @@ pub(crate) fn run_id(
     RunId::new(Builder::from_custom_bytes(bytes).into_uuid())
 }
 
+/// Returns the hash that stands for a run's key in the memory of its end.
+pub(crate) fn key_hash(key: &str) -> u64 {
+    let digest = Sha256::digest(key.as_bytes());
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&digest[..8]);
+    u64::from_be_bytes(bytes)
+}
+
 /// The bucket of a customer in a split, below [`limits::SHARES`].
 pub(crate) fn bucket(salt: &str, customer: CustomerId) -> u32 {
     let mut hash = Sha256::new();

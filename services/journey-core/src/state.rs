@@ -3,11 +3,16 @@
 //! Names are shared texts, so that a copy of the state, which the engine takes before each step, costs no copies of
 //! them. How it is stored is in `codec`.
 
+mod endings;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use kernel::{Properties, Reason, RunId, Timestamp};
 use messages::journey::v1::{DeviationKind, RunOutcome};
+
+pub(crate) use endings::NEW_END_BYTES;
+pub use endings::{Ended, Endings, JourneyEndings};
 
 /// A shared name.
 pub type Name = Arc<str>;
@@ -29,8 +34,8 @@ pub struct State {
     pub runs: Vec<Run>,
     /// The newest runs that ended, oldest first.
     pub ended: VecDeque<EndedRun>,
-    /// When runs of each journey and key last ended, oldest first.
-    pub endings: VecDeque<Ending>,
+    /// When runs of each journey and key last ended.
+    pub endings: Arc<Endings>,
     /// How many runs ever started.
     pub run_count: u64,
     /// The newest things that happened, oldest first.
@@ -154,23 +159,12 @@ pub struct EndedRun {
     pub outcome: RunOutcome,
 }
 
-/// When the last run of a journey and key ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ending {
-    /// The journey.
-    pub journey: Name,
-    /// The key.
-    pub key: Name,
-    /// When.
-    pub end_time: Timestamp,
-}
-
 /// Something that happened, or a decision that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// When it took effect.
     pub time: Timestamp,
-    /// The journey, map or happy path concerned.
+    /// The journey, map or happy path concerned, or `profile`.
     pub subject: Name,
     /// The run, if one is concerned.
     pub run: Option<RunId>,

@@ -1,5 +1,7 @@
 //! The kinds of definition that the journey service owns, and what it makes of them.
 
+use std::sync::Arc;
+
 use definitions::{Catalog, Flaw, References, Versioned};
 use journey_core::Definitions;
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -34,10 +36,15 @@ impl Catalog for JourneyCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         references: &References,
+        last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
-        definitions::compile(all, references, Definitions::compile)
+        let none = Definitions::empty();
+        let last = last.unwrap_or(&none);
+        definitions::compile(all, references, |sources, names| {
+            last.compile_next(sources, names)
+        })
     }
 }
 
@@ -48,7 +55,7 @@ mod tests {
     use proto::definition::v1::definition::Kind;
     use proto::journey::v1 as api;
 
-    fn stored(name: &str, segment: &str, is_superseded: bool) -> Versioned<Definition> {
+    fn stored(name: &str, segment: &str, is_superseded: bool) -> Arc<Versioned<Definition>> {
         let trigger = api::Trigger {
             kind: Some(api::trigger::Kind::SegmentEntered(segment.to_owned())),
             r#where: String::new(),
@@ -58,7 +65,7 @@ mod tests {
             enter: vec![trigger],
             ..api::Stage::default()
         };
-        Versioned {
+        Arc::new(Versioned {
             value: Definition {
                 kind: Some(Kind::JourneyMap(api::JourneyMap {
                     name: name.to_owned(),
@@ -70,14 +77,14 @@ mod tests {
             is_superseded,
             etag: String::new(),
             update_time: Timestamp::from_millis(0),
-        }
+        })
     }
 
     #[test]
     fn names_of_other_services_resolve_where_nothing_is_known_of_them() {
         let catalog = JourneyCatalog;
         let all = [stored("m", "loyal", false)];
-        assert!(catalog.compile(&all, &References::unknown()).is_ok());
+        assert!(catalog.compile(&all, &References::unknown(), None).is_ok());
     }
 
     #[test]
@@ -91,7 +98,7 @@ mod tests {
             stored("c", "loyl", false),
         ];
         let flaws = catalog
-            .compile(&all, &references)
+            .compile(&all, &references, None)
             .expect_err("there is no segment `loyl`");
         assert_eq!(
             flaws,

@@ -104,7 +104,7 @@ impl<'a> Pass<'a> {
     }
 
     fn event(&mut self, key: &Bytes, record: &Record, event: &Event) -> Result<Outcome, Poison> {
-        let id = StableHash::new().add(event.event_id.as_bytes()).finish();
+        let id = StableHash::new().with(event.event_id.as_bytes()).finish();
         if !event.event_id.is_empty() && !self.state.remember(id) {
             return Ok(Outcome::Unchanged);
         }

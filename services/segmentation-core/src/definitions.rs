@@ -2,11 +2,13 @@
 //! change them.
 
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use expr::{Condition, FeatureId, Mistake, Scope};
+use expr::{Condition, Conditions, FeatureId, Mistake, Scope};
 use kernel::{StableHash, Timestamp};
 
 use crate::customer::Customer;
@@ -43,6 +45,8 @@ pub struct Definitions {
     pub(crate) fingerprint: u64,
     /// Each follows those that it reads.
     pub(crate) segments: Vec<Segment>,
+    /// The conditions of the segments, for the next set to take over.
+    conditions: Conditions,
     places: HashMap<Arc<str>, u32>,
     /// The histories that are kept for them.
     pub(crate) table: Table,
@@ -58,7 +62,7 @@ pub struct Definitions {
 pub(crate) struct Segment {
     pub(crate) name: Arc<str>,
     pub(crate) version: u32,
-    pub(crate) condition: Condition,
+    pub(crate) condition: Arc<Condition>,
     /// The histories of the condition's features.
     pub(crate) histories: Box<[FeatureId]>,
     /// The segments that read it.
@@ -70,7 +74,7 @@ pub(crate) struct Segment {
 impl Definitions {
     /// No segments.
     pub fn empty() -> Self {
-        Self::index(Vec::new(), &[])
+        Self::index(Vec::new(), &[], Conditions::default())
     }
 
     /// Compiles a whole set of segments. What those read that are gone since lately is kept and fed as if they were not:
@@ -82,12 +86,27 @@ impl Definitions {
         sources: &[SegmentSource],
         gone: &[SegmentSource],
     ) -> Result<Self, Vec<SegmentFault>> {
+        Self::empty().compile_next(sources, gone)
+    }
+
+    /// Compiles the set that follows this one, as [`compile`](Self::compile) does.
+    ///
+    /// Conditions of this set are taken over, so that the cost follows what changed.
+    ///
+    /// # Errors
+    /// Those of [`compile`](Self::compile).
+    pub fn compile_next(
+        &self,
+        sources: &[SegmentSource],
+        gone: &[SegmentSource],
+    ) -> Result<Self, Vec<SegmentFault>> {
+        let mut conditions = Conditions::default();
         let scope = scope(sources.iter().map(|source| source.name.clone()));
         let mut sources: Vec<&SegmentSource> = sources.iter().collect();
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         let (mut compiled, mut faults) = (Vec::new(), Vec::new());
         for source in &sources {
-            match Condition::compile(&source.expression, &scope) {
+            match conditions.compile(&source.expression, &scope, &self.conditions) {
                 Ok(condition) => compiled.push((*source, condition)),
                 Err(mistakes) => faults.extend(mistakes.into_iter().map(|mistake| SegmentFault {
                     segment: source.name.clone(),
@@ -119,10 +138,30 @@ impl Definitions {
             .filter_map(|place| compiled[place].take())
             .map(|(source, condition)| Segment::new(source, condition))
             .collect();
-        Ok(Self::index(segments, gone))
+        let gone = self.conditions_of_gone(gone, &mut conditions);
+        Ok(Self::index(segments, &gone, conditions))
     }
 
-    fn index(mut segments: Vec<Segment>, gone: &[SegmentSource]) -> Self {
+    /// Returns the conditions of segments that are gone.
+    fn conditions_of_gone(
+        &self,
+        gone: &[SegmentSource],
+        conditions: &mut Conditions,
+    ) -> Vec<Arc<Condition>> {
+        let anything = Scope {
+            segments: None,
+            ..scope(std::iter::empty())
+        };
+        // A text that was valid once may not be valid any more. Then nobody can make it again as it
+        // was either.
+        let compiled = gone.iter().filter_map(|source| {
+            let text = &source.expression;
+            conditions.compile(text, &anything, &self.conditions).ok()
+        });
+        compiled.collect()
+    }
+
+    fn index(mut segments: Vec<Segment>, gone: &[Arc<Condition>], conditions: Conditions) -> Self {
         let mut by_event: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let mut by_trait: HashMap<Box<str>, Vec<u32>> = HashMap::new();
         let (mut by_seen, mut needing_nothing) = (Vec::new(), Vec::new());
@@ -132,9 +171,9 @@ impl Definitions {
         for (number, segment) in (0_u32..).zip(&segments) {
             let reads = segment.condition.reads();
             hash = hash
-                .add(segment.name.as_bytes())
-                .add(&segment.version.to_le_bytes())
-                .add(segment.condition.source().as_bytes());
+                .with(segment.name.as_bytes())
+                .with(&segment.version.to_le_bytes())
+                .with(segment.condition.source().as_bytes());
             for name in &reads.events {
                 by_event.entry(name.clone()).or_default().push(number);
             }
@@ -161,6 +200,7 @@ impl Definitions {
         Self {
             fingerprint: table.add_to(hash).finish(),
             segments,
+            conditions,
             places,
             table,
             by_event,
@@ -213,7 +253,7 @@ impl Definitions {
 }
 
 impl Segment {
-    fn new(source: &SegmentSource, condition: Condition) -> Self {
+    fn new(source: &SegmentSource, condition: Arc<Condition>) -> Self {
         Self {
             name: source.name.as_str().into(),
             version: source.version,
@@ -234,21 +274,12 @@ impl Segment {
 }
 
 /// The histories that segments read, and those that others read until lately.
-fn table_of(segments: &[Segment], gone: &[SegmentSource]) -> Table {
-    let anything = Scope {
-        segments: None,
-        ..scope(std::iter::empty())
-    };
-    // What was valid once may not be valid any more; then nobody can make it again as it was either.
-    let gone: Vec<Condition> = gone
-        .iter()
-        .filter_map(|source| Condition::compile(&source.expression, &anything).ok())
-        .collect();
+fn table_of(segments: &[Segment], gone: &[Arc<Condition>]) -> Table {
     let current = (0..).zip(segments).flat_map(|(number, segment)| {
         let features = segment.condition.features().iter();
         features.map(move |feature| (feature, Some(number)))
     });
-    let gone = gone.iter().flat_map(Condition::features);
+    let gone = gone.iter().flat_map(|condition| condition.features());
     Table::of(current.chain(gone.map(|feature| (feature, None))))
 }
 
@@ -261,12 +292,15 @@ fn scope(segments: impl Iterator<Item = String>) -> Scope {
     Scope {
         aggregates: true,
         event: false,
-        segments: Some(segments.collect::<BTreeSet<_>>()),
+        segments: Some(Arc::new(segments.collect::<BTreeSet<_>>())),
     }
 }
 
 /// One fault for each segment of a circle, so that whoever wrote one of them sees it.
-fn circle_faults(circle: &[usize], compiled: &[(&SegmentSource, Condition)]) -> Vec<SegmentFault> {
+fn circle_faults(
+    circle: &[usize],
+    compiled: &[(&SegmentSource, Arc<Condition>)],
+) -> Vec<SegmentFault> {
     let names: Vec<&str> = circle
         .iter()
         .chain(circle.first())

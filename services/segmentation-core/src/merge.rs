@@ -1,4 +1,5 @@
-//! Merges: what is known of a customer goes to the survivor, and becomes part of what is known there.
+//! Merges: what is known of a customer goes to the survivor, and becomes part of what is known
+//! there.
 
 use std::sync::Arc;
 
@@ -19,8 +20,8 @@ pub(crate) fn take_leave(mut pass: Pass<'_>, key: &Bytes, time: Timestamp) -> Op
         return None;
     }
     let at = pass.instant(time);
-    // Due times belong to the set of definitions that decided them. A part that cannot be read leaves
-    // the memberships as they were decided last.
+    // Due times belong to the set of definitions that decided them. A part that cannot be read
+    // leaves the memberships as they were decided last.
     let decided = pass.catch_up(key, at).and_then(|()| pass.advance(key, at));
     drop(decided);
     for membership in &pass.state.memberships {

@@ -1,5 +1,7 @@
 //! The kind of definition that the segmentation service owns, and what it makes of it.
 
+use std::sync::Arc;
+
 use definitions::{Catalog, Flaw, References, Versioned};
 use kernel::Duration;
 use proto::definition::v1::definition::Kind;
@@ -23,8 +25,9 @@ impl Catalog for SegmentCatalog {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         _references: &References,
+        last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
         let (mut places, mut sources, mut gone) = (Vec::new(), Vec::new(), Vec::new());
         for (place, stored) in all.iter().enumerate() {
@@ -43,7 +46,11 @@ impl Catalog for SegmentCatalog {
                 sources.push(source);
             }
         }
-        Definitions::compile(&sources, &gone).map_err(|faults| {
+        let compiled = match last {
+            Some(last) => last.compile_next(&sources, &gone),
+            None => Definitions::compile(&sources, &gone),
+        };
+        compiled.map_err(|faults| {
             let flaw = |fault: &segmentation_core::SegmentFault| {
                 let source = sources
                     .iter()
@@ -83,11 +90,11 @@ mod tests {
     fn flaws_say_which_segment_and_where_in_its_expression() {
         let catalog = SegmentCatalog;
         let all = [
-            stored("a", "true"),
-            stored("b", "segments.has(\"aa\") &&\n profile.x = 1"),
+            Arc::new(stored("a", "true")),
+            Arc::new(stored("b", "segments.has(\"aa\") &&\n profile.x = 1")),
         ];
         let flaws = catalog
-            .compile(&all, &References::unknown())
+            .compile(&all, &References::unknown(), None)
             .expect_err("two mistakes");
         assert_eq!(
             flaws,

@@ -32,7 +32,8 @@ pub trait Core: Send + Sync + 'static {
     /// Where [`crate::Effects::emit`] goes, for live and for low-priority causes. `None` for the
     /// last service of the way.
     const OUTPUT: Option<(StreamName, StreamName)>;
-    /// The stream, one of its live inputs, by which it reads what follows a merged customer to the survivor.
+    /// The stream, one of its live inputs, by which it reads what follows a merged customer to the
+    /// survivor.
     const HOME: Home;
     /// True where its states have parts that are kept apart.
     const HAS_PARTS: bool = false;
@@ -48,12 +49,13 @@ pub trait Core: Send + Sync + 'static {
 
     /// Takes one record, or one due timer, of one customer.
     ///
-    /// The engine keeps merges and what follows them to itself: a step sees no redirected customer, and neither `Merged`,
-    /// `Moved`, `Carried` nor `Tick`.
+    /// The engine keeps merges and what follows them to itself: a step sees no redirected customer,
+    /// and neither `Merged`, `Moved`, `Carried` nor `Tick`.
     ///
     /// # Errors
-    /// [`Poison`] where the input can never be processed; it is quarantined and nothing of it takes effect. A timer is tried
-    /// again later, by a wait that grows: whatever else is due by then is due in that step.
+    /// [`Poison`] where the input can never be processed; it is quarantined and nothing of it takes
+    /// effect. A timer is tried again later, by a wait that grows: whatever else is due by then is
+    /// due in that step.
     fn step(
         definitions: &Self::Definitions,
         state: &mut Self::State,
@@ -61,11 +63,11 @@ pub trait Core: Send + Sync + 'static {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
 
-    /// Takes the customer off the counters, and returns the state that moves to the survivor. `None` where nothing is
-    /// known of the customer.
+    /// Takes the customer off the counters, and returns the state that moves to the survivor.
+    /// `None` where nothing is known of the customer.
     ///
-    /// It cannot fail, and so no merge is ever set aside at the customer who leaves. The engine forgets what is left in
-    /// `state`.
+    /// It cannot fail, and so no merge is ever set aside at the customer who leaves. The engine
+    /// forgets what is left in `state`.
     fn take_leave(
         definitions: &Self::Definitions,
         state: &mut Self::State,

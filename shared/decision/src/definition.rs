@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use messages::definition::v1::definition::Kind;
 
@@ -36,11 +37,11 @@ impl<'a> Source<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// The segments.
-    pub segments: Option<BTreeSet<String>>,
+    pub segments: Option<Arc<BTreeSet<String>>>,
     /// The channels.
-    pub channels: Option<BTreeSet<String>>,
+    pub channels: Option<Arc<BTreeSet<String>>>,
     /// The templates.
-    pub templates: Option<BTreeSet<String>>,
+    pub templates: Option<Arc<BTreeSet<String>>>,
 }
 
 /// A mistake in a definition: where it is, and what would be right.

@@ -22,12 +22,13 @@ pub enum Input<'a> {
 /// The state of a customer who was joined into another.
 #[derive(Debug, Clone, Copy)]
 pub struct Moved<'a> {
-    /// Whose it was.
+    /// The customer who left.
     pub from: CustomerId,
-    /// The number of that customer among those that were joined into this one, from 1. Those that it had taken in itself
-    /// come after it.
+    /// The number of that customer among those that were joined into this one, from 1. Those that
+    /// it had taken in itself come after it.
     pub ordinal: usize,
-    /// What [`crate::Core::take_leave`] returned. Other definitions may have been in force there.
+    /// The bytes that [`crate::Core::take_leave`] returned. Other definitions may have been in
+    /// force there.
     pub state: &'a Bytes,
 }
 

@@ -1,5 +1,7 @@
 //! What a service brings to keep definitions: the kinds that it owns, and how a set of them is compiled.
 
+use std::sync::Arc;
+
 use kernel::{Duration, Timestamp};
 use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Violation;
@@ -64,18 +66,21 @@ pub trait Catalog: Send + Sync + 'static {
     }
 
     /// For how long `compile` goes on to see what is deleted or superseded, after all that is in force; absent where it
-    /// does not. Only sets that come into force have such definitions, and nothing that is wrong with them counts.
+    /// does not. Nothing that is wrong with such definitions counts.
     fn keeps_gone_for(&self) -> Option<Duration> {
         None
     }
 
     /// Compiles the whole set, sorted by kind and name, newest version first.
     ///
+    /// It may take over parts of `last`, another set. That never changes the result.
+    ///
     /// # Errors
     /// Everything that is wrong with the versions in force.
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         references: &References,
+        last: Option<&Self::Compiled>,
     ) -> Result<Self::Compiled, Vec<Flaw>>;
 }

@@ -1,17 +1,20 @@
 //! Writes what was planned, of every owner at once.
 
-use kernel::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use prost::Message as _;
+use proto::definition::v1::Definition;
 use rpc::{ErrorReason, Failure};
 use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
-    QueryOrder as _, QuerySelect as _,
 };
 use storage::Database;
 
 use crate::entity::{definition, revision};
-use crate::{DefinitionKey, Planned, key_of, limits, stamp};
+use crate::key::name_of;
+use crate::{Planned, Versioned, limits};
 
 /// How often the stored definitions of an owner changed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,18 +28,17 @@ pub struct Revision {
 /// Writes changes in one transaction, all or none, unless one of the revisions that they were planned on has moved.
 ///
 /// Owners that only lend their names are among the revisions too, so that no name goes while another change refers
-/// to it.
+/// to it. Changes take a few statements however many definitions they have.
 ///
 /// # Errors
 /// [`ErrorReason::DefinitionContended`] where a revision has moved; [`ErrorReason::StoreUnavailable`].
 pub(crate) async fn commit(
     database: &Database,
     mut seen: Vec<Revision>,
-    planned: &mut [Planned],
+    planned: &[Planned],
 ) -> Result<(), Failure> {
     // Every writer takes the rows in the same order, so that none waits for another in a circle.
     seen.sort();
-    let now = stamp::now();
     let transaction = database
         .begin_write()
         .await
@@ -52,49 +54,13 @@ pub(crate) async fn commit(
         }
     }
     for it in planned {
-        write(&transaction, it, now).await?;
+        retire(&transaction, it).await?;
+        insert(&transaction, &it.written).await?;
     }
     transaction
         .commit()
         .await
         .map_err(Failure::store_unavailable)
-}
-
-async fn write(
-    connection: &impl ConnectionTrait,
-    planned: &mut Planned,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    if let Some(key) = &planned.deleted {
-        retire(connection, key, now).await?;
-    }
-    for it in &mut planned.written {
-        let Some(key) = key_of(&it.value) else {
-            continue;
-        };
-        retire(connection, &key, now).await?;
-        // A name that was deleted once goes on counting where it stopped.
-        it.version = next_version(connection, &key).await?;
-        for (_, answer) in &mut planned.applied {
-            if answer.kind == key.kind as i32 && answer.name == key.name {
-                answer.version = it.version;
-            }
-        }
-        let row = definition::ActiveModel {
-            kind: Set(key.kind as i32),
-            name: Set(key.name),
-            version: Set(i32::try_from(it.version).map_err(Failure::internal)?),
-            body: Set(it.value.encode_to_vec()),
-            etag: Set(it.etag.clone()),
-            create_time: Set(now.as_millis()),
-            delete_time: Set(None),
-        };
-        definition::Entity::insert(row)
-            .exec_without_returning(connection)
-            .await
-            .map_err(Failure::store_unavailable)?;
-    }
-    Ok(())
 }
 
 /// Moves a revision on by so much, unless somebody else did, and keeps others from it until the transaction ends.
@@ -129,35 +95,60 @@ async fn advance(
     Ok(moved.rows_affected == 1)
 }
 
-async fn retire(
-    connection: &impl ConnectionTrait,
-    key: &DefinitionKey,
-    now: Timestamp,
-) -> Result<(), Failure> {
-    definition::Entity::update_many()
-        .col_expr(definition::Column::DeleteTime, Expr::value(now.as_millis()))
-        .filter(definition::Column::Kind.eq(key.kind as i32))
-        .filter(definition::Column::Name.eq(key.name.as_str()))
-        .filter(definition::Column::DeleteTime.is_null())
-        .exec(connection)
-        .await
-        .map_err(Failure::store_unavailable)?;
+/// Takes the versions in force of what is written or deleted out of force.
+async fn retire(connection: &impl ConnectionTrait, planned: &Planned) -> Result<(), Failure> {
+    let mut names: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
+    let written = planned.written.iter().filter_map(|it| name_of(&it.value));
+    let deleted = planned.deleted.iter();
+    for (kind, name) in written.chain(deleted.map(|key| (key.kind, key.name.as_str()))) {
+        names.entry(kind as i32).or_default().push(name);
+    }
+    for (kind, names) in &names {
+        for some in names.chunks(limits::STATEMENT_ROWS) {
+            definition::Entity::update_many()
+                .col_expr(
+                    definition::Column::DeleteTime,
+                    Expr::value(planned.time.as_millis()),
+                )
+                .filter(definition::Column::Kind.eq(*kind))
+                .filter(definition::Column::Name.is_in(some.iter().copied()))
+                .filter(definition::Column::DeleteTime.is_null())
+                .exec(connection)
+                .await
+                .map_err(Failure::store_unavailable)?;
+        }
+    }
     Ok(())
 }
 
-async fn next_version(
+async fn insert(
     connection: &impl ConnectionTrait,
-    key: &DefinitionKey,
-) -> Result<u32, Failure> {
-    let newest: Option<i32> = definition::Entity::find()
-        .select_only()
-        .column(definition::Column::Version)
-        .filter(definition::Column::Kind.eq(key.kind as i32))
-        .filter(definition::Column::Name.eq(key.name.as_str()))
-        .order_by_desc(definition::Column::Version)
-        .into_tuple()
-        .one(connection)
-        .await
-        .map_err(Failure::store_unavailable)?;
-    u32::try_from(newest.unwrap_or(0) + 1).map_err(Failure::internal)
+    written: &[Arc<Versioned<Definition>>],
+) -> Result<(), Failure> {
+    for some in written.chunks(limits::STATEMENT_ROWS) {
+        let rows: Vec<definition::ActiveModel> = some
+            .iter()
+            .filter_map(|it| row(it).transpose())
+            .collect::<Result<_, _>>()?;
+        definition::Entity::insert_many(rows)
+            .exec_without_returning(connection)
+            .await
+            .map_err(Failure::store_unavailable)?;
+    }
+    Ok(())
+}
+
+fn row(it: &Versioned<Definition>) -> Result<Option<definition::ActiveModel>, Failure> {
+    let Some((kind, name)) = name_of(&it.value) else {
+        return Ok(None);
+    };
+    Ok(Some(definition::ActiveModel {
+        kind: Set(kind as i32),
+        name: Set(name.to_owned()),
+        version: Set(i32::try_from(it.version).map_err(Failure::internal)?),
+        body: Set(it.value.encode_to_vec()),
+        etag: Set(it.etag.clone()),
+        create_time: Set(it.update_time.as_millis()),
+        delete_time: Set(None),
+    }))
 }

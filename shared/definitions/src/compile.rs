@@ -1,6 +1,6 @@
 //! Between stored definitions and a core that compiles them: sources and names in, flaws of the set out.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use decision::{Mistake, Names, Source};
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -12,7 +12,7 @@ use crate::{Flaw, References, Versioned, key_of, kind_word};
 /// # Errors
 /// A [`Flaw`] for each mistake, with the path of the mistake under the word of the definition's kind.
 pub fn compile<D>(
-    all: &[Versioned<Definition>],
+    all: &[Arc<Versioned<Definition>>],
     references: &References,
     core: impl FnOnce(&[Source<'_>], &Names) -> Result<D, Vec<Mistake>>,
 ) -> Result<D, Vec<Flaw>> {
@@ -29,9 +29,9 @@ pub fn compile<D>(
         })
         .unzip();
     let names = Names {
-        segments: known(references, DefinitionKind::Segment),
-        channels: known(references, DefinitionKind::Channel),
-        templates: known(references, DefinitionKind::Template),
+        segments: references.all(DefinitionKind::Segment),
+        channels: references.all(DefinitionKind::Channel),
+        templates: references.all(DefinitionKind::Template),
     };
     core(&sources, &names).map_err(|mistakes| {
         let flaw = |mistake: Mistake| {
@@ -42,10 +42,4 @@ pub fn compile<D>(
         };
         mistakes.into_iter().map(flaw).collect()
     })
-}
-
-/// Returns the names of a kind, or `None` where nothing is known of it: no name is empty, so an unknown kind is one that
-/// has that.
-fn known(references: &References, kind: DefinitionKind) -> Option<BTreeSet<String>> {
-    (!references.has(kind, "")).then(|| references.names(kind).map(str::to_owned).collect())
 }

@@ -32,6 +32,11 @@ impl fmt::Display for DefinitionKey {
 
 /// The key of a definition; none where it holds nothing.
 pub fn key_of(definition: &Definition) -> Option<DefinitionKey> {
+    name_of(definition).map(|(kind, name)| DefinitionKey::new(kind, name))
+}
+
+/// Returns the kind and the name of a definition, or `None` where it holds nothing.
+pub(crate) fn name_of(definition: &Definition) -> Option<(DefinitionKind, &str)> {
     let (kind, name) = match definition.kind.as_ref()? {
         Kind::Namespace(it) => (DefinitionKind::Namespace, &it.name),
         Kind::Segment(it) => (DefinitionKind::Segment, &it.name),
@@ -42,7 +47,7 @@ pub fn key_of(definition: &Definition) -> Option<DefinitionKey> {
         Kind::Template(it) => (DefinitionKind::Template, &it.name),
         Kind::Policy(it) => (DefinitionKind::Policy, &it.name),
     };
-    Some(DefinitionKey::new(kind, name.as_str()))
+    Some((kind, name))
 }
 
 /// The first word of the YAML document of a kind, such as `journey_map`.

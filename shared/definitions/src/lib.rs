@@ -20,6 +20,7 @@ mod secret;
 mod service;
 mod stamp;
 mod store;
+mod stored;
 mod yaml;
 
 pub use catalog::{Catalog, Flaw, Versioned};

@@ -12,10 +12,13 @@ pub const FILE_NODES: usize = 200_000;
 pub const MISTAKES: usize = 100;
 /// How often each replica looks for changes: live everywhere within a second.
 pub const POLL: Duration = Duration::from_millis(500);
-/// Definitions of one owner: a set is compiled as a whole.
+/// Definitions of one owner: a set is checked and indexed as a whole.
 pub const DEFINITIONS: usize = 10_000;
 /// Superseded versions of one definition that a catalog may see, newest first.
 pub const OLDER_VERSIONS: usize = 20;
+/// Rows that one statement writes, or names that it asks for: SQLite takes 32,766 values in a
+/// statement, and a row has seven.
+pub const STATEMENT_ROWS: usize = 1_000;
 /// Definitions on a page unless the request says otherwise.
 pub const PAGE_SIZE: usize = 100;
 /// Definitions on a page that is asked of another process: few round trips, and an answer of bounded size.

@@ -1,5 +1,7 @@
 //! A store of definitions, whatever its catalog compiles to.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use proto::definition::v1::{AppliedDefinition, Definition, DefinitionKind};
 use rpc::Failure;
@@ -36,7 +38,7 @@ pub trait Owner: Send + Sync + 'static {
     async fn stored_revision(&self) -> Result<Revision, Failure>;
 
     /// The names of a kind that it owns.
-    async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure>;
+    async fn names(&self, kind: DefinitionKind) -> Result<BTreeSet<String>, Failure>;
 
     /// One definition; version 0 means the one in force.
     async fn find(
@@ -64,8 +66,8 @@ pub trait Owner: Send + Sync + 'static {
         after: &References,
     ) -> Result<Planned, Failure>;
 
-    /// Brings into force what is stored.
-    async fn bring_into_force(&self);
+    /// Brings into force what is stored, which is what was planned where nobody was faster since.
+    async fn bring_into_force(&self, planned: &[Planned]);
 
     /// Makes a change of this owner alone, all or none, and returns what it did; with `validate_only`, what it would
     /// do.
@@ -83,8 +85,8 @@ pub trait Owner: Send + Sync + 'static {
         let mut planned = [self.plan(change, references, references).await?];
         crate::plan::refuse_faults(&mut planned)?;
         if !validate_only && planned[0].is_change() {
-            commit(self.database(), vec![seen], &mut planned).await?;
-            self.bring_into_force().await;
+            commit(self.database(), vec![seen], &planned).await?;
+            self.bring_into_force(&planned).await;
         }
         let [planned] = planned;
         Ok(planned.applied)

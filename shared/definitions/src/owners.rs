@@ -120,7 +120,7 @@ impl Owners {
         }
         refuse_faults(&mut planned)?;
         if !validate_only {
-            self.write(seen, &mut planned).await?;
+            self.write(seen, &planned).await?;
         }
         let mut applied: Applied = planned.into_iter().flat_map(|it| it.applied).collect();
         applied.sort_by_key(|(index, _)| *index);
@@ -167,11 +167,11 @@ impl Owners {
         if !broken.is_empty() {
             return Err(in_use(key, broken));
         }
-        self.write(seen, &mut planned).await
+        self.write(seen, &planned).await
     }
 
     /// Writes every change in one transaction and brings it into force, each owner after those that it needs.
-    async fn write(&self, seen: Vec<Revision>, planned: &mut [Planned]) -> Result<(), Failure> {
+    async fn write(&self, seen: Vec<Revision>, planned: &[Planned]) -> Result<(), Failure> {
         let (Some(first), true) = (
             self.all.first(),
             planned.iter().any(|planned| planned.is_change()),
@@ -181,7 +181,7 @@ impl Owners {
         // All owners of a process share its database.
         commit(first.database(), seen, planned).await?;
         for owner in &self.all {
-            owner.bring_into_force().await;
+            owner.bring_into_force(planned).await;
         }
         Ok(())
     }

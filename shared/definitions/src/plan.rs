@@ -1,10 +1,16 @@
 //! What a change of one owner would do, and what stands in its way: decided before anything is written.
 
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kernel::Timestamp;
 use proto::definition::v1::{AppliedDefinition, ApplyAction, Definition};
 use rpc::{ErrorReason, Failure, Violation};
 
 use crate::owner::Applied;
 use crate::stamp::{etag_of, now};
+use crate::stored::StoredSet;
 use crate::{Change, DefinitionKey, Flaw, Versioned, key_of, kind_word, limits, secret};
 
 /// What is wrong with one definition after a change.
@@ -55,6 +61,12 @@ impl Fault {
     }
 }
 
+/// The places of definitions in a request.
+pub(crate) type Places = HashMap<DefinitionKey, usize>;
+
+/// The newest versions that were ever stored of definitions that are not in force.
+pub(crate) type LastVersions = HashMap<DefinitionKey, u32>;
+
 /// What a change of one owner would do.
 #[derive(Debug, Default)]
 pub struct Planned {
@@ -66,58 +78,75 @@ pub struct Planned {
     pub violations: Vec<Violation>,
     /// Whose definitions they are.
     pub(crate) owner: String,
-    /// The set after the change, sorted by kind and name, newest version first.
-    pub(crate) all: Vec<Versioned<Definition>>,
+    /// When it was planned, which is when its versions come and go.
+    pub(crate) time: Timestamp,
+    /// The set as it is stored once the change is written.
+    pub(crate) set: Arc<StoredSet>,
+    /// The set as its owner compiled it, to take over when it comes into force.
+    pub(crate) compiled: Option<Arc<dyn Any + Send + Sync>>,
     /// What is stored anew.
-    pub(crate) written: Vec<Versioned<Definition>>,
+    pub(crate) written: Vec<Arc<Versioned<Definition>>>,
     /// What is deleted.
     pub(crate) deleted: Option<DefinitionKey>,
     /// The definitions of the request, and where they are in it.
-    places: Vec<(DefinitionKey, usize)>,
+    places: Places,
 }
 
 impl Planned {
-    /// Makes a change to the set of an owner; superseded versions stay in it where the catalog wants them.
+    /// Makes a change to the set of an owner; other versions stay in it as they are kept.
+    ///
+    /// A name that was deleted once goes on counting where it stopped, as `last_versions` says.
     ///
     /// # Errors
     /// [`ErrorReason::DefinitionNotFound`] where what is to be deleted is not there.
     pub(crate) fn of_change(
         owner: &str,
-        mut all: Vec<Versioned<Definition>>,
+        stored: &Arc<StoredSet>,
         change: &Change,
-        wants_older_versions: bool,
+        last_versions: &LastVersions,
     ) -> Result<Self, Failure> {
         let mut planned = Self {
             owner: owner.to_owned(),
+            set: Arc::clone(stored),
+            time: now(),
             ..Self::default()
         };
+        let mut retired = Vec::new();
         match change {
             Change::Delete(key) => {
-                let before = all.len();
-                all.retain(|it| key_of(&it.value).as_ref() != Some(key));
-                if all.len() == before {
-                    return Err(not_found(key));
-                }
+                let place = stored.find(key).ok_or_else(|| not_found(key))?;
+                retired.push(place);
                 planned.deleted = Some(key.clone());
             }
             Change::Apply(definitions) => {
                 for (index, definition) in definitions {
-                    planned.apply(&mut all, *index, definition.clone());
+                    retired.extend(planned.apply(*index, definition.clone(), last_versions));
                 }
             }
         }
-        if !wants_older_versions {
-            all.retain(|it| !it.is_superseded);
+        if !planned.is_change() {
+            return Ok(planned);
         }
-        if all.iter().filter(|it| !it.is_superseded).count() > limits::DEFINITIONS {
+        let retired: Vec<_> = retired
+            .into_iter()
+            .map(|place| {
+                let is_superseded = true;
+                let old = Versioned::clone(&stored.all[place]);
+                Arc::new(Versioned {
+                    is_superseded,
+                    ..old
+                })
+            })
+            .collect();
+        let set = stored.followed_by(&planned.written, &retired, planned.time);
+        if set.all.iter().filter(|it| !it.is_superseded).count() > limits::DEFINITIONS {
             let text = format!(
                 "one service keeps at most {} definitions",
                 limits::DEFINITIONS
             );
             planned.violations.push(Violation::new("definitions", text));
         }
-        all.sort_by_cached_key(|it| (key_of(&it.value), std::cmp::Reverse(it.version)));
-        planned.all = all;
+        planned.set = Arc::new(set);
         Ok(planned)
     }
 
@@ -127,32 +156,34 @@ impl Planned {
     }
 
     /// Says of which definition each flaw of the set is.
-    pub(crate) fn faults_of(&self, flaws: Vec<Flaw>) -> Vec<Fault> {
-        faults_of(&self.all, flaws, &self.places)
+    pub(crate) fn faults_of(
+        &self,
+        all: &[Arc<Versioned<Definition>>],
+        flaws: Vec<Flaw>,
+    ) -> Vec<Fault> {
+        faults_of(all, flaws, &self.places)
     }
 
+    /// Plans one definition of the request, and returns the place of the version that it replaces.
     fn apply(
         &mut self,
-        all: &mut Vec<Versioned<Definition>>,
         index: usize,
         mut definition: Definition,
-    ) {
-        let Some(key) = key_of(&definition) else {
-            return;
-        };
+        last_versions: &LastVersions,
+    ) -> Option<usize> {
+        let key = key_of(&definition)?;
         let place = format!("definitions[{index}]");
-        if self.places.iter().any(|(known, _)| *known == key) {
+        if self.places.contains_key(&key) {
             self.violations.push(Violation::new(
                 place,
                 format!("{key} is there twice: keep one"),
             ));
-            return;
+            return None;
         }
-        let old = all
-            .iter()
-            .position(|it| !it.is_superseded && key_of(&it.value).as_ref() == Some(&key));
-        let stored = old.map(|old| &all[old].value);
-        if !secret::unmask(&mut definition, stored) {
+        let stored = Arc::clone(&self.set);
+        let replaced = stored.find(&key);
+        let old = replaced.map(|place| &stored.all[place]);
+        if !secret::unmask(&mut definition, old.map(|old| &old.value)) {
             let text =
                 format!("is masked, and no secret is stored for {key}: send the secret itself");
             self.violations.push(Violation::new(
@@ -160,26 +191,22 @@ impl Planned {
                 text,
             ));
         }
-        let same = stored == Some(&definition);
-        let version = old.map_or(0, |old| all[old].version);
         let (action, version) = match old {
-            Some(_) if same => (ApplyAction::Unchanged, version),
-            Some(_) => (ApplyAction::Updated, version + 1),
-            None => (ApplyAction::Created, 1),
+            Some(old) if old.value == definition => (ApplyAction::Unchanged, old.version),
+            Some(old) => (ApplyAction::Updated, old.version + 1),
+            None => {
+                let last = last_versions.get(&key).copied().unwrap_or(0);
+                (ApplyAction::Created, last + 1)
+            }
         };
-        if !same {
-            let written = Versioned {
+        if action != ApplyAction::Unchanged {
+            self.written.push(Arc::new(Versioned {
                 etag: etag_of(version, &definition),
                 value: definition,
                 version,
                 is_superseded: false,
-                update_time: now(),
-            };
-            if let Some(old) = old {
-                all[old].is_superseded = true;
-            }
-            all.push(written.clone());
-            self.written.push(written);
+                update_time: self.time,
+            }));
         }
         self.applied.push((
             index,
@@ -190,24 +217,24 @@ impl Planned {
                 version,
             },
         ));
-        self.places.push((key, index));
+        self.places.insert(key, index);
+        replaced.filter(|_| action != ApplyAction::Unchanged)
     }
 }
 
 /// Says of which definition of a set each flaw is; flaws of superseded versions concern nobody.
 pub(crate) fn faults_of(
-    all: &[Versioned<Definition>],
+    all: &[Arc<Versioned<Definition>>],
     flaws: Vec<Flaw>,
-    places: &[(DefinitionKey, usize)],
+    places: &Places,
 ) -> Vec<Fault> {
     flaws
         .into_iter()
         .filter_map(|flaw| {
             let it = all.get(flaw.index).filter(|it| !it.is_superseded)?;
             let key = key_of(&it.value)?;
-            let place = places.iter().find(|(place, _)| *place == key);
             Some(Fault {
-                index: place.map(|(_, index)| *index),
+                index: places.get(&key).copied(),
                 key,
                 violation: flaw.violation,
             })

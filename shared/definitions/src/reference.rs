@@ -1,6 +1,7 @@
 //! Names of definitions that other services own.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use proto::definition::v1::DefinitionKind;
@@ -10,7 +11,7 @@ use rpc::Failure;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// A kind that is absent is not known, and every name of it resolves.
-    names: BTreeMap<i32, BTreeSet<String>>,
+    names: BTreeMap<i32, Arc<BTreeSet<String>>>,
 }
 
 impl References {
@@ -31,24 +32,30 @@ impl References {
         self.names.contains_key(&(kind as i32))
     }
 
+    /// Returns all names of a kind, or `None` where nothing is known of it.
+    pub fn all(&self, kind: DefinitionKind) -> Option<Arc<BTreeSet<String>>> {
+        self.names.get(&(kind as i32)).cloned()
+    }
+
     /// All names of a kind, for "did you mean"; none where nothing is known of it.
     pub fn names(&self, kind: DefinitionKind) -> impl Iterator<Item = &str> {
         self.names
             .get(&(kind as i32))
             .into_iter()
-            .flatten()
+            .flat_map(|names| names.iter())
             .map(String::as_str)
     }
 
     /// Says that these, and the ones added before, are all the names of a kind.
     pub fn add(&mut self, kind: DefinitionKind, names: impl IntoIterator<Item = String>) {
-        self.names.entry(kind as i32).or_default().extend(names);
+        let known = self.names.entry(kind as i32).or_default();
+        Arc::make_mut(known).extend(names);
     }
 
     /// Takes a name out, as if its definition were deleted.
     pub fn remove(&mut self, kind: DefinitionKind, name: &str) {
         if let Some(names) = self.names.get_mut(&(kind as i32)) {
-            names.remove(name);
+            Arc::make_mut(names).remove(name);
         }
     }
 }

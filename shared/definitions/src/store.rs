@@ -1,10 +1,11 @@
-//! Keeps the definitions of one owner: every version in SQL, the compiled set in memory.
+//! Keeps the definitions of one owner: every version in SQL, the newest set in memory.
 
 mod query;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use proto::definition::v1::{Definition, DefinitionKind};
@@ -13,10 +14,11 @@ use storage::Database;
 use tokio::sync::watch;
 
 use self::query::Rows;
-use crate::plan::{Fault, faults_of, invalid};
+use crate::plan::{Fault, LastVersions, Places, faults_of, invalid};
+use crate::stored::{Kept, StoredSet};
 use crate::{
-    Catalog, Change, DefinitionKey, Flaw, Owner, Planned, References, Revision, Versioned, limits,
-    stamp,
+    Catalog, Change, DefinitionKey, Flaw, Owner, Planned, References, Revision, Versioned, key_of,
+    limits, stamp,
 };
 
 /// The definitions of one owner.
@@ -24,6 +26,8 @@ pub struct DefinitionStore<C: Catalog> {
     rows: Rows,
     catalog: C,
     compiled: watch::Sender<Arc<C::Compiled>>,
+    /// The newest set that was read or written here. Its revision tells whether it still is newest.
+    stored: Mutex<Arc<StoredSet>>,
     /// How often it was asked for what is newest.
     asked: AtomicU64,
     /// Held while a newer revision takes the place of the last.
@@ -56,14 +60,16 @@ impl<C: Catalog> DefinitionStore<C> {
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
         let rows = Rows::new(database, owner);
         let revision = rows.revision().await?;
-        let all = in_force(&rows, &catalog).await?;
+        let stored = rows.load(revision, catalog.kinds(), kept(&catalog)).await?;
+        let all = stored.shown(stamp::now());
         let compiled = catalog
-            .compile(&all, &References::unknown())
+            .compile(&all, &References::unknown(), None)
             .map_err(|flaws| not_understood(&all, flaws))?;
         Ok(Arc::new(Self {
             rows,
             catalog,
             compiled: watch::Sender::new(Arc::new(compiled)),
+            stored: Mutex::new(Arc::new(stored)),
             asked: AtomicU64::new(0),
             seen: tokio::sync::Mutex::new(Seen {
                 revision,
@@ -101,6 +107,11 @@ impl<C: Catalog> DefinitionStore<C> {
     /// [`rpc::ErrorReason::StoreUnavailable`], and [`rpc::ErrorReason::DefinitionInvalid`] where a newer program stored what
     /// this one does not understand: it keeps the set that it has.
     pub async fn refresh(&self) -> Result<bool, Failure> {
+        self.renew(None).await
+    }
+
+    /// Compiles the set again if it changed, and takes over what `last` has compiled already.
+    async fn renew(&self, last: Option<Arc<C::Compiled>>) -> Result<bool, Failure> {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut seen = self.seen.lock().await;
         if seen.answered >= asked {
@@ -113,16 +124,18 @@ impl<C: Catalog> DefinitionStore<C> {
             seen.answered = answered;
             return Ok(false);
         }
-        let all = in_force(&self.rows, &self.catalog).await?;
+        let stored = self.stored_at(revision).await?;
+        let all = stored.shown(stamp::now());
         // Not tried again and again: the next change is the next chance.
         *seen = Seen {
             revision,
             is_in_force: false,
             answered,
         };
+        let last = last.unwrap_or_else(|| self.in_force());
         let compiled = self
             .catalog
-            .compile(&all, &References::unknown())
+            .compile(&all, &References::unknown(), Some(&last))
             .map_err(|flaws| not_understood(&all, flaws))?;
         self.compiled.send_replace(Arc::new(compiled));
         seen.is_in_force = true;
@@ -138,59 +151,92 @@ impl<C: Catalog> DefinitionStore<C> {
         loop {
             ticks.tick().await;
             let Some(store) = store.upgrade() else { return };
-            store.bring_into_force().await;
+            store.bring_into_force(&[]).await;
         }
     }
 
-    async fn all(&self) -> Result<Vec<Versioned<Definition>>, Failure> {
-        self.rows
-            .load(self.catalog.kinds(), self.catalog.wants_older_versions())
-            .await
+    /// Returns what is stored now, read again only where somebody else changed it.
+    async fn stored(&self) -> Result<Arc<StoredSet>, Failure> {
+        let revision = self.rows.revision().await?;
+        self.stored_at(revision).await
+    }
+
+    async fn stored_at(&self, revision: i64) -> Result<Arc<StoredSet>, Failure> {
+        let known = self.known();
+        if known.revision == revision {
+            return Ok(known);
+        }
+        let (kinds, kept) = (self.catalog.kinds(), kept(&self.catalog));
+        let stored = Arc::new(self.rows.load(revision, kinds, kept).await?);
+        self.keep(&stored);
+        Ok(stored)
+    }
+
+    fn known(&self) -> Arc<StoredSet> {
+        Arc::clone(&self.stored.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep(&self, stored: &Arc<StoredSet>) {
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(stored);
+    }
+
+    fn in_force(&self) -> Arc<C::Compiled> {
+        Arc::clone(&self.compiled.borrow())
+    }
+
+    /// Finds how far the versions of what a change creates have come, from before it was deleted.
+    async fn last_versions(
+        &self,
+        stored: &StoredSet,
+        change: &Change,
+    ) -> Result<LastVersions, Failure> {
+        let Change::Apply(definitions) = change else {
+            return Ok(LastVersions::new());
+        };
+        let created: Vec<DefinitionKey> = definitions
+            .iter()
+            .filter_map(|(_, definition)| key_of(definition))
+            .filter(|key| stored.find(key).is_none())
+            .collect();
+        self.rows.last_versions(&created).await
     }
 
     /// The faults of stored definitions that are no news: those that were there before the change.
     ///
     /// One that this program could not bring into force is never among them, unless something is deleted: what is
     /// applied must come into force.
-    async fn old_faults(
-        &self,
-        planned: &Planned,
-        before: &References,
-    ) -> Result<Vec<Fault>, Failure> {
-        // Read again, because it is rare: where it changed since, the commit is refused and all is tried again.
-        let all = self.all().await?;
-        let mut old = self.faults(&all, before);
+    fn old_faults(&self, stored: &StoredSet, planned: &Planned, before: &References) -> Vec<Fault> {
+        let mut old = self.faults(stored, before);
         if planned.deleted.is_none() {
-            let lasting = self.faults(&planned.all, &References::unknown());
+            let lasting = self.faults(&planned.set, &References::unknown());
             old.retain(|fault| !lasting.iter().any(|it| it.is_at_place_of(fault)));
         }
-        Ok(old)
+        old
     }
 
-    fn faults(&self, all: &[Versioned<Definition>], references: &References) -> Vec<Fault> {
-        match self.catalog.compile(all, references) {
+    fn faults(&self, stored: &StoredSet, references: &References) -> Vec<Fault> {
+        let all = stored.shown(stamp::now());
+        match self
+            .catalog
+            .compile(&all, references, Some(&self.in_force()))
+        {
             Ok(_compiled) => Vec::new(),
-            Err(flaws) => faults_of(all, flaws, &[]),
+            Err(flaws) => faults_of(&all, flaws, &Places::new()),
         }
     }
 }
 
-/// What is to come into force, and behind it what went lately, where the catalog wants that.
-async fn in_force<C: Catalog>(
-    rows: &Rows,
-    catalog: &C,
-) -> Result<Vec<Versioned<Definition>>, Failure> {
-    let kinds = catalog.kinds();
-    let mut all = rows.load(kinds, catalog.wants_older_versions()).await?;
-    if let Some(kept) = catalog.keeps_gone_for() {
-        all.extend(rows.gone(kinds, stamp::now() - kept).await?);
+/// Returns what a catalog sees of versions that are not in force.
+fn kept(catalog: &impl Catalog) -> Kept {
+    Kept {
+        older_versions: catalog.wants_older_versions(),
+        gone_for: catalog.keeps_gone_for(),
     }
-    Ok(all)
 }
 
 /// A stored set that this program does not understand.
-fn not_understood(all: &[Versioned<Definition>], flaws: Vec<Flaw>) -> Failure {
-    let faults = faults_of(all, flaws, &[]);
+fn not_understood(all: &[Arc<Versioned<Definition>>], flaws: Vec<Flaw>) -> Failure {
+    let faults = faults_of(all, flaws, &Places::new());
     invalid(faults.into_iter().map(Fault::into_violation).collect())
 }
 
@@ -215,8 +261,9 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         })
     }
 
-    async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure> {
-        self.rows.names(kind).await
+    async fn names(&self, kind: DefinitionKind) -> Result<BTreeSet<String>, Failure> {
+        let stored = self.stored().await?;
+        Ok(stored.names(kind).map(str::to_owned).collect())
     }
 
     async fn find(
@@ -242,15 +289,24 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         before: &References,
         after: &References,
     ) -> Result<Planned, Failure> {
-        let all = self.all().await?;
-        let is_whole = self.catalog.wants_older_versions();
-        let mut planned = Planned::of_change(self.rows.owner(), all, change, is_whole)?;
-        let Err(flaws) = self.catalog.compile(&planned.all, after) else {
-            return Ok(planned);
+        // A change before the commit makes the commit refuse, and all is tried again.
+        let stored = self.stored().await?;
+        let last_versions = self.last_versions(&stored, change).await?;
+        let owner = self.rows.owner();
+        let mut planned = Planned::of_change(owner, &stored, change, &last_versions)?;
+        let last = self.in_force();
+        let all = planned.set.shown(planned.time);
+        let compiled = self.catalog.compile(&all, after, Some(&last));
+        let flaws = match compiled {
+            Ok(compiled) => {
+                planned.compiled = Some(Arc::new(compiled));
+                return Ok(planned);
+            }
+            Err(flaws) => flaws,
         };
-        planned.faults = planned.faults_of(flaws);
+        planned.faults = planned.faults_of(&all, flaws);
         if planned.faults.iter().any(|fault| fault.index.is_none()) {
-            let old = self.old_faults(&planned, before).await?;
+            let old = self.old_faults(&stored, &planned, before);
             planned.faults.retain(|fault| {
                 fault.index.is_some() || !old.iter().any(|it| it.is_at_place_of(fault))
             });
@@ -258,8 +314,16 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         Ok(planned)
     }
 
-    async fn bring_into_force(&self) {
-        if let Err(error) = self.refresh().await {
+    async fn bring_into_force(&self, planned: &[Planned]) {
+        let own = planned
+            .iter()
+            .find(|it| it.owner == self.rows.owner() && it.is_change());
+        if let Some(own) = own {
+            self.keep(&own.set);
+        }
+        let compiled = own.and_then(|own| own.compiled.clone());
+        let last = compiled.and_then(|it| it.downcast::<C::Compiled>().ok());
+        if let Err(error) = self.renew(last).await {
             // Stored already: the poll tries again.
             tracing::warn!(%error, owner = self.rows.owner(), "definitions not refreshed");
         }

@@ -12,13 +12,14 @@ use crate::read::{ReadError, read_customer};
 pub struct Found<S> {
     /// The customer.
     pub customer: CustomerId,
-    /// What the service knows; `None` where that is nothing, also while a merged customer moves from one to the other.
+    /// The state that the service keeps. `None` where it knows nothing, also while a merged
+    /// customer moves from one to the other.
     pub state: Option<S>,
-    /// How many redirects led there: none or one, but for the moment in which several merges meet.
+    /// The redirects that led there: none or one, but for the moment in which several merges meet.
     pub redirects: usize,
 }
 
-/// Why a customer cannot be loaded.
+/// A customer cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The store does not answer, or is damaged: its error says which.
@@ -26,7 +27,7 @@ pub enum FindError {
     Store {
         /// The customer.
         customer: CustomerId,
-        /// What the store says.
+        /// The error of the store.
         source: HotError,
     },
     /// The stored value is not one.
@@ -34,7 +35,7 @@ pub enum FindError {
     Unreadable {
         /// The customer.
         customer: CustomerId,
-        /// What is wrong with it.
+        /// The fault of the value.
         source: Poison,
     },
     /// Redirects lead to older customers only, so that none comes round again. This one does not.
@@ -52,7 +53,7 @@ pub enum FindError {
     TooManyRedirects {
         /// The customer that was asked for.
         customer: CustomerId,
-        /// How many are followed.
+        /// The number that is followed.
         limit: usize,
     },
 }

@@ -1,7 +1,9 @@
-//! Stored values: the head that the engine keeps of each customer, in front of the state of the service.
+//! Stored values: the head that the engine keeps of each customer, in front of the state of the
+//! service.
 //!
-//! A value is one byte that names this form, the length of the head as a varint, the head, and the state as its core
-//! encodes it. Whoever was never merged has an empty head, so that a value is two bytes longer than its state.
+//! A value is one byte that names this form, the length of the head as a varint, the head, and the
+//! state as its core encodes it. Whoever was never merged has an empty head, so that a value is two
+//! bytes longer than its state.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use decision::{Core, Poison};
@@ -10,20 +12,21 @@ use messages::engine::state_v1 as stored;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
-/// The form of a value. No message begins with this byte, so that a state without a head is told apart.
+/// The form of a value. No message begins with this byte, so that a state without a head is told
+/// apart.
 const FORM: u8 = 1;
 /// Bytes of an id.
 const ID_BYTES: usize = 16;
 
-/// What the engine keeps of one customer.
+/// The engine's own record of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The customer that this one was joined into. All that comes for this one goes there.
     pub redirect: Option<CustomerId>,
-    /// The customers that were joined into this one, in the order in which their states were folded in. The place of one,
-    /// plus 1, is its ordinal; the customer's own is 0.
+    /// The customers that were joined into this one, in the order in which their states were folded
+    /// in. The place of one, plus 1, is its ordinal; the customer's own is 0.
     pub fragments: Vec<CustomerId>,
-    /// Whether the service knows something of the customer.
+    /// Says that the service knows something of the customer.
     pub has_state: bool,
 }
 
@@ -46,7 +49,8 @@ impl Head {
         }
     }
 
-    /// Whether a merge is remembered, so that the value stays where the service forgets the customer.
+    /// Returns whether a merge is remembered, so that the value stays where the service forgets the
+    /// customer.
     pub const fn has_merges(&self) -> bool {
         self.redirect.is_some() || !self.fragments.is_empty()
     }

@@ -88,10 +88,10 @@ pub(crate) struct StoredEntry {
     pub(crate) bytes: u64,
 }
 
-/// The key of what is known of the tries of an entry beyond the first. No customer has it: theirs
-/// are shorter.
+/// The key of the note about the tries of an entry beyond the first. It is longer than any key of a
+/// customer, which has 16 bytes.
 pub(crate) fn note_key(id: QuarantineId) -> StateKey {
-    Bytes::from(format!("quarantine/{id}"))
+    Bytes::from(format!("quarantine/tries/{id}"))
 }
 
 /// Reads a page of the quarantine, with what is known of further tries.

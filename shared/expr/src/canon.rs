@@ -64,7 +64,7 @@ impl Written {
     }
 
     /// The condition for where a bare place would be read as a value.
-    fn as_condition(self) -> Self {
+    fn into_condition(self) -> Self {
         if self.is_bare {
             Self::new(format!("{} == true", self.text), binding::RELATION)
         } else {
@@ -88,8 +88,8 @@ impl Writer<'_> {
             }
             Test::Choice(parts) => choice(
                 &self.test(&parts.0),
-                &self.test(&parts.1).as_condition(),
-                &self.test(&parts.2).as_condition(),
+                &self.test(&parts.1).into_condition(),
+                &self.test(&parts.2).into_condition(),
             ),
             Test::Truth(place) => Written {
                 is_bare: true,
@@ -119,12 +119,12 @@ impl Writer<'_> {
             ),
             Test::Tests(equal, parts) => relation(
                 equality(*equal),
-                (false, self.test(&parts.0).as_condition()),
-                (false, self.test(&parts.1).as_condition()),
+                (false, self.test(&parts.0).into_condition()),
+                (false, self.test(&parts.1).into_condition()),
             ),
             Test::TruthIs(equal, place, test) => {
                 let operator = equality(*equal).symbol();
-                let test = self.test(test).as_condition().at_least(binding::SUM);
+                let test = self.test(test).into_condition().at_least(binding::SUM);
                 let text = format!("{} {operator} {test}", place_text(place));
                 Written::new(text, binding::RELATION)
             }
@@ -165,7 +165,7 @@ impl Writer<'_> {
             Item::Place(place) => Written::atom(place_text(place)),
             Item::Number(number) => self.number(number),
             Item::Text(text) => self.text(text),
-            Item::Test(test) => self.test(test).as_condition(),
+            Item::Test(test) => self.test(test).into_condition(),
         };
         let text = format!("{} in {list}", item.at_least(binding::SUM));
         Written::new(text, binding::RELATION)

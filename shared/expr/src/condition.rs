@@ -1,6 +1,7 @@
 //! A compiled condition: whether it holds, why, and when that changes by itself.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use kernel::Timestamp;
 
@@ -23,7 +24,16 @@ pub struct Scope {
     /// Whether `event.*`, the event at hand, is known here.
     pub event: bool,
     /// The segments that exist; absent to accept any name.
-    pub segments: Option<BTreeSet<String>>,
+    pub segments: Option<Arc<BTreeSet<String>>>,
+}
+
+impl Scope {
+    /// Returns whether a segment of this name exists here, or any name is accepted.
+    pub fn has_segment(&self, name: &str) -> bool {
+        self.segments
+            .as_ref()
+            .is_none_or(|segments| segments.contains(name))
+    }
 }
 
 /// What an expression reads.

@@ -88,11 +88,11 @@ impl Feature {
         let filter = self.filter.as_ref().map_or("", Filter::canonical);
         let property = self.aggregate.property();
         let hash = StableHash::new()
-            .add(&[FORM])
-            .add(self.event.as_bytes())
-            .add(filter.as_bytes())
-            .add(&[u8::from(property.is_some())])
-            .add(property.unwrap_or_default().as_bytes());
+            .with(&[FORM])
+            .with(self.event.as_bytes())
+            .with(filter.as_bytes())
+            .with(&[u8::from(property.is_some())])
+            .with(property.unwrap_or_default().as_bytes());
         FeatureId(hash.finish())
     }
 

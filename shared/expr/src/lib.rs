@@ -9,6 +9,7 @@ mod canon;
 mod check;
 mod compare;
 mod condition;
+mod conditions;
 mod eval;
 mod feature;
 mod history;
@@ -22,6 +23,7 @@ mod term;
 mod watch;
 
 pub use condition::{Condition, Reads, Scope, Type, check};
+pub use conditions::Conditions;
 pub use feature::{Aggregate, Feature, FeatureId, Filter, Measure};
 pub use mistake::Mistake;
 pub use subject::Subject;

@@ -26,4 +26,4 @@ pub use reason::Reason;
 pub use stable_hash::StableHash;
 pub use stream_name::StreamName;
 pub use timestamp::Timestamp;
-pub use value::{Properties, Value};
+pub use value::{Properties, Room, Value};

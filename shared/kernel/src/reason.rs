@@ -47,8 +47,15 @@ reasons! {
     KeyMissing = "KEY_MISSING";
     /// The event is older than the entry's `max_age`.
     EventTooOld = "EVENT_TOO_OLD";
-    /// The customer has as many runs under way as one may have.
+    /// The customer has as many runs under way as one may have; after a merge, those that started
+    /// last end. Let runs of one customer end sooner, or give journeys fewer keys.
     RunLimit = "RUN_LIMIT";
+    /// As many ends of runs are kept of the customer as may be, so that this one could not be told
+    /// from a repeated run; give the journey a cool-down, or a key with fewer values.
+    ReentryLimit = "REENTRY_LIMIT";
+    /// Properties of the event were left out of the run, because they take more room than a run
+    /// has: later conditions and templates do not see them; send shorter ones.
+    PropertyLimit = "PROPERTY_LIMIT";
 
     /// The run went on to the next step.
     Advanced = "ADVANCED";
@@ -94,6 +101,17 @@ reasons! {
     MilestoneReached = "MILESTONE_REACHED";
     /// The customer left the happy path.
     Deviated = "DEVIATED";
+    /// The customer has positions in as many maps as one may have, so this map is left out.
+    PositionLimit = "POSITION_LIMIT";
+    /// The customer is on as many happy paths as one may be, so this one is left out; make paths
+    /// shorter.
+    PathLimit = "PATH_LIMIT";
+    /// The customer has more traits than there is room for, so those that no definition reads, and
+    /// large ones, are not known here; send fewer or shorter ones.
+    TraitLimit = "TRAIT_LIMIT";
+    /// The customer is in more segments than there is room for, so a membership is not known here;
+    /// use fewer segments in journeys, maps and happy paths.
+    SegmentLimit = "SEGMENT_LIMIT";
 
     /// The activation was admitted and handed to its channel.
     SentToChannel = "SENT_TO_CHANNEL";
@@ -113,8 +131,15 @@ reasons! {
     UnknownTemplate = "UNKNOWN_TEMPLATE";
     /// The template could not be rendered for this customer.
     TemplateError = "TEMPLATE_ERROR";
-    /// The customer has as many pending activations as one may have.
+    /// The customer has as many pending activations as one may have, or they take as many bytes as
+    /// they may; let journeys send less at once, and look for a destination that takes nothing.
     PendingLimit = "PENDING_LIMIT";
+    /// The values that the template reads of the customer, or the text that it makes of it, is
+    /// larger than one send may be; let the template read fewer values, or shorter ones.
+    SendTooLarge = "SEND_TOO_LARGE";
+    /// The customer has spoken about as many purposes and channels as one may; a grant beyond them
+    /// is not taken, and a withdrawal counts for all that is not listed. Use fewer purposes.
+    ConsentLimit = "CONSENT_LIMIT";
 
     /// The destination took it.
     Delivered = "DELIVERED";

@@ -12,7 +12,7 @@ impl StableHash {
 
     /// Adds bytes, and their number, so that the parts of a sequence are told apart.
     #[must_use]
-    pub fn add(mut self, bytes: &[u8]) -> Self {
+    pub fn with(mut self, bytes: &[u8]) -> Self {
         let length = bytes.len().to_le_bytes();
         for byte in bytes.iter().chain(&length) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_hash_never_changes() {
-        assert_eq!(StableHash::new().add(b"e-1").finish(), PINNED);
+        assert_eq!(StableHash::new().with(b"e-1").finish(), PINNED);
     }
 
     /// Changing this number makes every customer forget which events were seen, and what was kept of them.

@@ -1,6 +1,10 @@
 //! Values of traits and of event properties.
 
+mod fit;
+
 use std::fmt;
+
+pub use fit::Room;
 
 /// A value of a trait or property.
 #[derive(Debug, Clone, PartialEq)]

@@ -113,6 +113,9 @@ reasons! {
     /// The customers cannot become one.
     MergeRefused = "MERGE_REFUSED", FailedPrecondition,
         "Merge fewer customers, or raise the limit of the namespace that stands in the way.";
+    /// The customer has spoken about as many purposes and channels as are kept.
+    ConsentLimit = "CONSENT_LIMIT", FailedPrecondition,
+        "Use a purpose and channel that GetConsent lists, or an empty channel, which stands for all; withdrawals are always taken.";
     /// A store does not answer.
     StoreUnavailable = "STORE_UNAVAILABLE", Unavailable,
         "Send the same request again after the delay; if it lasts, check the database and the hot store.";
@@ -125,7 +128,7 @@ reasons! {
     /// The deadline of the caller passed.
     DeadlineExceeded = "DEADLINE_EXCEEDED", DeadlineExceeded,
         "Allow more time, or ask for less at once. A change may have taken effect: repeat it with the same request_id.";
-    /// What is kept of the customer is damaged.
+    /// The record of the customer is damaged.
     CustomerDamaged = "CUSTOMER_DAMAGED", DataLoss,
         "Report the customer and the trace id to the operators: at level journal, happypath rebuild restores what is kept of them.";
     /// A fault of ours.

@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p bench -- NAME [--json]`. Machines differ and are noisy: compare ratios.
 
+mod apply;
 mod bare;
 mod commit;
 mod compare;
@@ -13,6 +14,7 @@ mod load;
 mod pipeline;
 mod result;
 mod scale;
+mod segments;
 mod timers;
 
 use std::path::PathBuf;
@@ -63,6 +65,10 @@ enum Name {
         #[arg(long, default_value_t = history::CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         customers: u32,
     },
+    /// What an event costs that many segments read
+    Segments,
+    /// Milliseconds to apply 500 segments into few and many
+    Apply,
     /// Memory, processor time and lateness of timers
     Timers {
         /// Timers that wait at once
@@ -118,6 +124,12 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);
+    }
+    if is_all || *name == Name::Segments {
+        measured.push(segments::measure()?);
+    }
+    if is_all || *name == Name::Apply {
+        measured.push(Box::pin(apply::measure()).await?);
     }
     match name {
         Name::History { events, customers } => {

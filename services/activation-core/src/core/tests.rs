@@ -1,5 +1,6 @@
 //! The core over scenarios, and over random histories against plain rules.
 
+mod bounds;
 mod properties;
 mod world;
 

@@ -20,7 +20,10 @@ impl State {
         let state = stored::CustomerState::decode(bytes)
             .map_err(|error| Poison::new(format!("not an activation state: {error}")))?;
         Ok(Self {
-            consents: Consents::restored(state.consents.into_iter().map(consent).collect()),
+            consents: Consents::restored(
+                state.consents.into_iter().map(consent).collect(),
+                state.rest_withdrawn_time_ms.map(Timestamp::from_millis),
+            ),
             send_times: SendTimes::restored(send_times(&state.send_time_deltas_ms)),
             activations: state
                 .activations
@@ -36,6 +39,7 @@ impl State {
             consents: self.consents.iter().map(stored_consent).collect(),
             send_time_deltas_ms: deltas(self.send_times.as_slice()),
             activations: self.activations.iter().map(stored_activation).collect(),
+            rest_withdrawn_time_ms: self.consents.rest_withdrawn().map(Timestamp::as_millis),
         }
         .encode_to_vec()
         .into()

@@ -183,3 +183,25 @@ fn values_over_their_bound_are_refused() {
     context.fields.insert("x".to_owned(), deep);
     assert!(Values::of_struct(&context).is_err());
 }
+
+#[test]
+fn templates_with_the_same_texts_are_retained_as_they_were_compiled() {
+    let template = |name: &str, body: &str| api::Template {
+        name: name.to_owned(),
+        subject: "Hello".to_owned(),
+        body: body.to_owned(),
+    };
+    let mut last = Templates::default();
+    for one in [template("a", "A"), template("b", "B"), template("c", "C")] {
+        last.add(&one).expect("a template");
+    }
+    let (same, other) = (template("a", "A"), template("b", "other"));
+    let kept = last.retained(&[&same, &other]);
+    assert!(kept.has_texts_of(&same) && !kept.has_texts_of(&other));
+    assert!(!kept.contains("b") && !kept.contains("c"));
+    let place = |templates: &Templates| {
+        let body = templates.environment.get_template(&key("a", Part::Body));
+        body.expect("known").source().as_ptr()
+    };
+    assert_eq!(place(&kept), place(&last));
+}

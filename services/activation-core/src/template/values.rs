@@ -55,6 +55,7 @@ impl Values {
                     "the values for the template have {bytes} bytes, more than {}",
                     limits::CONTEXT_BYTES
                 ),
+                is_too_large: true,
             });
         }
         Ok(Self(all))
@@ -136,6 +137,7 @@ fn fields(
                 "the values for the template nest deeper than {}",
                 limits::CONTEXT_DEPTH
             ),
+            is_too_large: false,
         });
     }
     object
@@ -173,6 +175,7 @@ fn json(value: &prost_types::Value, depth: usize, bytes: &mut usize) -> Result<V
                     "the values for the template nest deeper than {}",
                     limits::CONTEXT_DEPTH
                 ),
+                is_too_large: false,
             });
         }
     })

@@ -6,17 +6,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use activation_core::Kind;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use decision::{Names, Source};
 use engine::VirtualClock;
 use hot::{Cursor, EmbeddedStore, HotStore, StreamId, StreamName};
 use http::StatusCode;
 use kernel::{PartitionCount, Timestamp};
 use prost::Message as _;
 use proto::activation::v1 as api;
+use proto::definition::v1::definition::Kind;
 use proto::stream::v1::{Batch, Delivery, DeliveryResult, Outcome, record::Body};
 
 use self::server::{Answer, Server};
@@ -58,8 +59,9 @@ fn webhook(name: &str, url: String, allow_private_network: bool) -> api::Channel
 }
 
 fn compile(channels: &[api::Channel]) -> Arc<Definitions> {
-    let compiled = Definitions::compile(channels, [], [])
-        .inspect_err(|mistakes| assert_eq!(mistakes[0].kind, Kind::Channel));
+    let kinds: Vec<Kind> = channels.iter().cloned().map(Kind::Channel).collect();
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    let compiled = Definitions::compile(&sources, &Names::default());
     Arc::new(compiled.expect("valid channels"))
 }
 

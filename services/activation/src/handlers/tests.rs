@@ -1,143 +1,20 @@
 //! Every RPC: what it answers, bad input, replays, and what is not there.
 
-use std::sync::Arc;
+mod bench;
 
-use activation_core::ActivationCore;
-use activation_core::Definitions;
-use decision::{Effects, Input, step_once};
-use engine::VirtualClock;
-use engine::{Head, head};
-use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
-use kernel::{PartitionCount, PartitionId, Timestamp};
 use proto::activation::v1::ActivationStatus;
 use proto::stream::v1::{Action, ConsentChange};
-use storage::{Database, DatabaseUrl, Requests};
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use self::bench::Bench;
 use super::*;
 
 const ADA: u128 = 0x0192_4f7e_1c5b_7a3e_9d2c_5f0b_8a6c_1d23;
 const BOB: u128 = 0x0192_4f7e_1c5b_7a3e_9d2c_5f0b_8a6c_1d24;
 
-struct Bench {
-    handlers: Handlers,
-    hot: Arc<EmbeddedStore>,
-    folder: tempfile::TempDir,
-}
-
 fn id(number: u128) -> CustomerId {
     CustomerId::new(uuid::Uuid::from_u128(number))
-}
-
-impl Bench {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let hot = EmbeddedStore::open(folder.path().join("hot"), PartitionCount::DEFAULT)
-            .await
-            .expect("a store");
-        let hot = Arc::new(hot);
-        let url: DatabaseUrl = format!("sqlite:{}", folder.path().join("test.db").display())
-            .parse()
-            .expect("a url");
-        let database = Database::connect(&url).await.expect("a database");
-        database.migrate("runtime", &[]).await.expect("migrated");
-        let shared: SharedHotStore = hot.clone();
-        let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(5_000)));
-        Self {
-            handlers: Handlers::new(
-                shared,
-                TimeSource::Wall(clock),
-                Idempotency::new(Requests::new(database)),
-            ),
-            hot,
-            folder,
-        }
-    }
-
-    fn partition(customer: CustomerId) -> PartitionId {
-        PartitionCount::DEFAULT.partition_of(customer.fragment())
-    }
-
-    /// Runs the core over what came for a customer and stores what is left, as the engine does.
-    async fn process(&self, customer: CustomerId, bodies: Vec<Body>) {
-        let definitions = Definitions::empty();
-        let (mut state, mut effects) = (activation_core::State::default(), Effects::default());
-        let key = Bytes::copy_from_slice(customer.as_bytes());
-        for body in bodies {
-            let record = Record {
-                customer_id: key.clone(),
-                time_ms: 1_000,
-                trace_parent: String::new(),
-                body: Some(body),
-            };
-            let (input, now) = (Input::Record(&record), Timestamp::from_millis(1_000));
-            step_once::<ActivationCore>(
-                &definitions,
-                &mut state,
-                customer,
-                input,
-                now,
-                &mut effects,
-            )
-            .expect("a step");
-        }
-        let mut counters = std::collections::BTreeMap::<Box<str>, i64>::new();
-        for (name, change) in effects.counts {
-            *counters.entry(name.clone()).or_default() += change;
-        }
-        let value = head::write::<ActivationCore>(&Head::plain(), &state);
-        self.keep(customer, value, counters.into_iter().collect())
-            .await;
-    }
-
-    /// Says that a customer was joined into another.
-    async fn redirect(&self, customer: CustomerId, survivor: CustomerId) {
-        let head = Head::redirected_to(survivor);
-        let state = activation_core::State::default();
-        let value = head::write::<ActivationCore>(&head, &state);
-        self.keep(customer, value, Vec::new()).await;
-    }
-
-    /// Stores what is kept of a customer, and counters.
-    async fn keep(&self, customer: CustomerId, value: Bytes, counters: Vec<(Box<str>, i64)>) {
-        let slot = Slot {
-            owner: Owner::Activation,
-            partition: Self::partition(customer),
-        };
-        let opened = self.hot.open(slot, 1).await.expect("opened");
-        let commit = Commit {
-            epoch: 1,
-            seq: opened.commit_seq + 1,
-            batch_id: 1,
-            states: vec![StateWrite {
-                key: Bytes::copy_from_slice(customer.as_bytes()),
-                value: Some(value),
-                timer: Timer::NONE,
-                adds_entry: false,
-            }],
-            counters,
-            ..Commit::default()
-        };
-        self.hot.commit(slot, &commit).await.expect("committed");
-    }
-
-    /// The records that wait in a customer's actions.
-    async fn actions(&self, customer: CustomerId) -> Vec<Record> {
-        let stream = StreamId {
-            name: StreamName::Actions,
-            partition: Self::partition(customer),
-        };
-        let entries = self
-            .hot
-            .poll(stream, Cursor::START, 100)
-            .await
-            .expect("a poll");
-        entries
-            .into_iter()
-            .flat_map(|entry| Batch::decode(entry.payload).expect("a batch").records)
-            .collect()
-    }
 }
 
 fn asked(visit: u32) -> Body {
@@ -379,6 +256,48 @@ async fn a_consent_is_recorded_once_however_often_it_is_sent() {
         ("marketing", false)
     );
     assert!(bench.folder.path().exists());
+}
+
+#[tokio::test]
+async fn a_grant_beyond_the_bound_is_refused_and_a_withdrawal_is_listed() {
+    let bench = Bench::new().await;
+    let word = |purpose: String, granted| {
+        Body::Consent(ConsentChange {
+            purpose,
+            granted,
+            ..ConsentChange::default()
+        })
+    };
+    let limit = activation_core::limits::CONSENTS;
+    let mut said: Vec<Body> = (0..limit)
+        .map(|number| word(format!("p{number}"), true))
+        .collect();
+    said.push(word("unlisted".to_owned(), false));
+    bench.process(id(ADA), said).await;
+    let set = |request| bench.handlers.set_consent(Request::new(request));
+    let refused = set(consent("r1", true)).await.expect_err("no room");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    let details = refused.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    assert_eq!(reason.as_deref(), Some("CONSENT_LIMIT"));
+    assert!(set(consent("r2", false)).await.is_ok());
+    let known = api::SetConsentRequest {
+        purpose: "p7".to_owned(),
+        channel: String::new(),
+        ..consent("r3", true)
+    };
+    assert!(set(known).await.is_ok());
+    let request = api::GetConsentRequest {
+        customer_id: id(ADA).to_string(),
+    };
+    let answer = bench.handlers.get_consent(Request::new(request)).await;
+    let consents = answer.expect("consents").into_inner().consents;
+    assert_eq!(consents.len(), limit + 1);
+    let rest = &consents[limit];
+    assert_eq!(
+        (rest.purpose.as_str(), rest.granted, rest.source.as_str()),
+        ("", false, "CONSENT_LIMIT")
+    );
 }
 
 #[tokio::test]

@@ -100,13 +100,13 @@ struct Selection {
     #[arg(long)]
     all: bool,
     /// With --all: only those of this partition
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "ids")]
     partition: Option<u32>,
     /// With --all: only those of this customer, by id
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "ids")]
     customer: Option<String>,
     /// With --all: only those whose reason contains this text
-    #[arg(long, requires = "all")]
+    #[arg(long, requires = "all", conflicts_with = "ids")]
     reason: Option<String>,
 }
 

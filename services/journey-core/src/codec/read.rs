@@ -9,8 +9,10 @@ use messages::journey::state_v1 as stored;
 use messages::journey::v1::{DeviationKind, RunOutcome};
 use prost::Message as _;
 
+use crate::run_id::key_hash;
 use crate::state::{
-    Deviation, EndedRun, Ending, HistoryEntry, Measure, Passage, Position, Progress, Run, State,
+    Deviation, EndedRun, Endings, HistoryEntry, JourneyEndings, Measure, Passage, Position,
+    Progress, Run, State,
 };
 
 /// Reads a state.
@@ -41,7 +43,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
             .into_iter()
             .map(ended)
             .collect::<Result<_, _>>()?,
-        endings: message.endings.into_iter().map(ending).collect(),
+        endings: Arc::new(endings(message.journey_endings, message.endings)),
         run_count: message.run_count,
         history: Arc::new(message.history.into_iter().filter_map(history).collect()),
     })
@@ -135,11 +137,26 @@ fn ended(entry: stored::EndedRunEntry) -> Result<EndedRun, Poison> {
     })
 }
 
-fn ending(entry: stored::EndingEntry) -> Ending {
-    Ending {
+/// Reads the ends of runs, and those that an earlier version wrote one by one.
+fn endings(journeys: Vec<stored::JourneyEndings>, single: Vec<stored::EndingEntry>) -> Endings {
+    let mut endings = Endings::restored(journeys.into_iter().map(journey_endings).collect());
+    for entry in single {
+        let time = Timestamp::from_millis(entry.end_time_ms);
+        endings.remember(&entry.journey.into(), key_hash(&entry.key), time);
+    }
+    endings
+}
+
+fn journey_endings(entry: stored::JourneyEndings) -> JourneyEndings {
+    let times = entry.end_time_deltas_ms.into_iter();
+    let times = times.scan(0_i64, |last, delta| {
+        *last = last.wrapping_add(delta);
+        Some(Timestamp::from_millis(*last))
+    });
+    JourneyEndings {
         journey: entry.journey.into(),
-        key: entry.key.into(),
-        end_time: Timestamp::from_millis(entry.end_time_ms),
+        closed: entry.closed_time_ms.map(Timestamp::from_millis),
+        ends: entry.key_hashes.into_iter().zip(times).collect(),
     }
 }
 

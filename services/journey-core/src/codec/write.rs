@@ -7,7 +7,8 @@ use messages::journey::state_v1 as stored;
 use prost::Message as _;
 
 use crate::state::{
-    Deviation, EndedRun, Ending, HistoryEntry, Name, Passage, Position, Progress, Run, State,
+    Deviation, EndedRun, HistoryEntry, JourneyEndings, Name, Passage, Position, Progress, Run,
+    State,
 };
 
 /// Writes a state.
@@ -19,9 +20,10 @@ pub(crate) fn encode(state: &State) -> Bytes {
         happy_paths: state.progress.iter().map(progress).collect(),
         runs: state.runs.iter().map(run).collect(),
         ended_runs: state.ended.iter().map(ended).collect(),
-        endings: state.endings.iter().map(ending).collect(),
+        endings: Vec::new(),
         run_count: state.run_count,
         history: state.history.iter().map(history).collect(),
+        journey_endings: state.endings.iter().map(journey_endings).collect(),
     };
     message.encode_to_vec().into()
 }
@@ -105,11 +107,18 @@ fn ended(run: &EndedRun) -> stored::EndedRunEntry {
     }
 }
 
-fn ending(ending: &Ending) -> stored::EndingEntry {
-    stored::EndingEntry {
-        journey: text(&ending.journey),
-        key: text(&ending.key),
-        end_time_ms: ending.end_time.as_millis(),
+fn journey_endings(own: &JourneyEndings) -> stored::JourneyEndings {
+    let times = own.ends.iter().map(|(_, time)| time.as_millis());
+    let deltas = times.scan(0_i64, |last, time| {
+        let delta = time.wrapping_sub(*last);
+        *last = time;
+        Some(delta)
+    });
+    stored::JourneyEndings {
+        journey: text(&own.journey),
+        closed_time_ms: own.closed.map(kernel::Timestamp::as_millis),
+        key_hashes: own.ends.iter().map(|(key, _)| *key).collect(),
+        end_time_deltas_ms: deltas.collect(),
     }
 }
 

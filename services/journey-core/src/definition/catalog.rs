@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Definitions, HappyPath, Journey, JourneyMap, Readers, TriggerKind};
+use expr::Conditions;
+
+use super::{CustomerReads, Definitions, HappyPath, Journey, JourneyMap, Readers, TriggerKind};
 
 impl Definitions {
     /// Nothing published.
@@ -15,6 +17,8 @@ impl Definitions {
             events: HashMap::new(),
             entered: HashMap::new(),
             left: HashMap::new(),
+            reads: CustomerReads::default(),
+            conditions: Conditions::default(),
         }
     }
 
@@ -23,6 +27,7 @@ impl Definitions {
         for kind in distinct(triggers.map(|trigger| &trigger.kind)) {
             self.readers(kind).maps.push(Arc::clone(&map));
         }
+        self.reads.add_map(&map);
         self.maps.insert(Arc::clone(&map.name), map);
     }
 
@@ -31,6 +36,7 @@ impl Definitions {
         for kind in distinct(triggers.map(|trigger| &trigger.kind)) {
             self.readers(kind).paths.push(Arc::clone(&path));
         }
+        self.reads.add_path(&path);
         self.paths.insert(Arc::clone(&path.name), path);
     }
 
@@ -39,6 +45,7 @@ impl Definitions {
             let kind = &journey.entry.trigger.kind;
             self.readers(kind).entries.push(Arc::clone(&journey));
         }
+        self.reads.add_journey(&journey);
         let versions = self.journeys.entry(Arc::clone(&journey.name)).or_default();
         versions.by_version.insert(journey.version, journey);
     }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use messages::journey::v1 as api;
 
-use super::names::unknown;
+use super::names::{Known, unknown};
 use super::{HappyPath, Milestone, trigger};
-use decision::{Mistakes, Names};
+use decision::Mistakes;
 
 /// Compiles a happy path. `maps` tells for each map which path, if any, it has by now.
 pub(crate) fn compile(
     path: &api::HappyPath,
     version: u32,
     maps: &mut BTreeMap<String, Option<String>>,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<HappyPath> {
     check_map(path, maps, mistakes);
@@ -45,7 +45,7 @@ pub(crate) fn compile(
         let trigger = trigger::compile(
             milestone.trigger.as_ref(),
             &format!("{at}.trigger"),
-            names,
+            known,
             mistakes,
         );
         let within =

@@ -4,21 +4,22 @@ mod step;
 
 use messages::journey::v1::{self as api, Reentry};
 
+use super::names::Known;
+use super::reads::trigger_reads;
 use super::{Entry, Journey, Subscription, TriggerKind, graph, trigger};
 use decision::Mistakes;
-use decision::Names;
 
 /// Compiles one version of a journey.
 pub(crate) fn compile(
     journey: &api::Journey,
     version: u32,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Journey> {
     if journey.steps.is_empty() {
         mistakes.add("steps", "a journey needs at least one step");
     }
-    let entry = entry(journey.entry.as_ref(), names, mistakes);
+    let entry = entry(journey.entry.as_ref(), known, mistakes);
     let ids = journey.steps.iter().enumerate();
     trigger::check_unique(
         mistakes,
@@ -29,14 +30,14 @@ pub(crate) fn compile(
         .steps
         .iter()
         .enumerate()
-        .map(|(place, _)| step::compile(journey, place, names, mistakes))
+        .map(|(place, _)| step::compile(journey, place, known, mistakes))
         .collect();
     let goals = journey.goals.iter();
     let goals = subscriptions(
         goals.map(|goal| (goal.name.as_str(), goal.trigger.as_ref())),
         "goals",
         "goal",
-        names,
+        known,
         mistakes,
     );
     let exits = journey.exits.iter();
@@ -44,7 +45,7 @@ pub(crate) fn compile(
         exits.map(|exit| (exit.name.as_str(), exit.trigger.as_ref())),
         "exits",
         "exit rule",
-        names,
+        known,
         mistakes,
     );
     // The shape is judged only where every step is known, lest one mistake be told many times.
@@ -55,18 +56,23 @@ pub(crate) fn compile(
         name: journey.name.as_str().into(),
         version,
         entry,
+        trigger_reads: trigger_reads(&steps),
         steps,
         goals,
         exits,
     })
 }
 
-fn entry(entry: Option<&api::Entry>, names: &Names, mistakes: &mut Mistakes) -> Option<Entry> {
+fn entry(
+    entry: Option<&api::Entry>,
+    known: &mut Known<'_>,
+    mistakes: &mut Mistakes,
+) -> Option<Entry> {
     let Some(entry) = entry else {
         mistakes.add("entry", "a journey needs an entry: say what starts a run");
         return None;
     };
-    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", names, mistakes);
+    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", known, mistakes);
     let reentry = Reentry::try_from(entry.reentry).unwrap_or(Reentry::Unspecified);
     if reentry == Reentry::Unspecified {
         mistakes.add(
@@ -108,7 +114,7 @@ fn subscriptions<'a>(
     list: impl Iterator<Item = (&'a str, Option<&'a api::Trigger>)> + Clone,
     field: &str,
     what: &str,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Vec<Subscription> {
     let named = list.clone().enumerate();
@@ -120,7 +126,7 @@ fn subscriptions<'a>(
     list.enumerate()
         .filter_map(|(i, (name, cause))| {
             let path = format!("{field}[{i}].trigger");
-            let trigger = trigger::compile(cause, &path, names, mistakes)?;
+            let trigger = trigger::compile(cause, &path, known, mistakes)?;
             Some(Subscription {
                 name: name.into(),
                 trigger,

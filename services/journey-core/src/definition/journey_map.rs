@@ -2,9 +2,9 @@
 
 use messages::journey::v1 as api;
 
-use super::names::unknown;
+use super::names::{Known, unknown};
 use super::{From, JourneyMap, Stage, trigger};
-use decision::{Mistakes, Names};
+use decision::Mistakes;
 
 /// What `from` calls customers who are not in the map yet.
 const OUTSIDE: &str = "outside";
@@ -12,7 +12,7 @@ const OUTSIDE: &str = "outside";
 /// Compiles a map.
 pub(crate) fn compile(
     map: &api::JourneyMap,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<JourneyMap> {
     if map.stages.is_empty() {
@@ -36,7 +36,7 @@ pub(crate) fn compile(
             trigger::compile(
                 Some(enter),
                 &format!("stages[{i}].enter[{j}]"),
-                names,
+                known,
                 mistakes,
             )
         });

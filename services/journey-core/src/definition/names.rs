@@ -1,9 +1,20 @@
 //! The names that definitions may refer to, and which one was probably meant.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use decision::Mistakes;
+use decision::{Mistakes, Names};
+use expr::Conditions;
 use kernel::nearest;
+
+/// The names that definitions may refer to, and the conditions that are compiled already.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) names: &'a Names,
+    pub(crate) conditions: &'a mut Conditions,
+    /// The conditions of the set before.
+    pub(crate) last: &'a Conditions,
+}
 
 /// Adds a mistake where a name is not among those that exist.
 pub(crate) fn check_exists(
@@ -11,7 +22,7 @@ pub(crate) fn check_exists(
     path: &str,
     what: &str,
     name: &str,
-    existing: Option<&BTreeSet<String>>,
+    existing: Option<&Arc<BTreeSet<String>>>,
 ) {
     if let Some(existing) = existing
         && !existing.contains(name)

@@ -1,20 +1,21 @@
 //! Triggers, conditions and durations, as maps, happy paths and journeys share them.
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 
 use expr::{Condition, Scope};
 use kernel::Duration;
 use messages::journey::v1::{self as api, trigger::Kind};
 
-use super::names::check_exists;
+use super::names::{Known, check_exists};
 use super::{Trigger, TriggerKind};
-use decision::{Mistakes, Names};
+use decision::Mistakes;
 
 /// Compiles a trigger.
 pub(crate) fn compile(
     trigger: Option<&api::Trigger>,
     path: &str,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Trigger> {
     let Some((trigger, kind)) = trigger.and_then(|trigger| Some((trigger, trigger.kind.as_ref()?)))
@@ -25,7 +26,7 @@ pub(crate) fn compile(
         );
         return None;
     };
-    let segments = names.segments.as_ref();
+    let segments = known.names.segments.as_ref();
     let kind = match kind {
         Kind::Event(event) => TriggerKind::Event(event.as_str().into()),
         Kind::SegmentEntered(segment) => {
@@ -41,7 +42,7 @@ pub(crate) fn compile(
     };
     let condition = match trigger.r#where.as_str() {
         "" => None,
-        text => Some(condition(text, &format!("{path}.where"), names, mistakes)?),
+        text => Some(condition(text, &format!("{path}.where"), known, mistakes)?),
     };
     Some(Trigger { kind, condition })
 }
@@ -50,15 +51,15 @@ pub(crate) fn compile(
 pub(crate) fn condition(
     text: &str,
     path: &str,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
-) -> Option<Condition> {
+) -> Option<Arc<Condition>> {
     let scope = Scope {
         aggregates: false,
         event: true,
-        segments: names.segments.clone(),
+        segments: known.names.segments.clone(),
     };
-    match Condition::compile(text, &scope) {
+    match known.conditions.compile(text, &scope, known.last) {
         Ok(condition) => Some(condition),
         Err(found) => {
             for mistake in found {

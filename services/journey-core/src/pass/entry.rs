@@ -9,8 +9,8 @@ use messages::journey::v1::{Reentry, RunOutcome};
 use crate::counter::{Counter, RunCount};
 use crate::definition::{Entry, Journey, Readers};
 use crate::limits;
-use crate::run_id::run_id;
-use crate::state::{Name, Run};
+use crate::run_id::{key_hash, run_id};
+use crate::state::{Ended, NEW_END_BYTES, Name, Run};
 
 use super::Pass;
 use super::happening::{Happening, Match};
@@ -49,19 +49,22 @@ impl Pass<'_> {
     /// Applies the policy on re-entry.
     fn admit_again(&mut self, journey: &Journey, key: &Name) -> Result<(), Reason> {
         let is_active = self.state.run_place(&journey.name, key).is_some();
-        let ended = self
-            .state
-            .endings
-            .iter()
-            .find(|own| own.journey == journey.name && own.key == *key)
-            .map(|own| own.end_time);
+        let ended = self.state.endings.of(&journey.name, key_hash(key));
+        let cools_down = |ended| {
+            let (Ended::At(end) | Ended::Closed(end)) = ended;
+            self.now < end + journey.entry.cooldown
+        };
         match journey.entry.reentry {
-            Reentry::Never if is_active || ended.is_some() => Err(Reason::ReentryNever),
+            Reentry::Never if is_active || matches!(ended, Some(Ended::At(_))) => {
+                Err(Reason::ReentryNever)
+            }
+            Reentry::Never if ended.is_some() => Err(Reason::ReentryLimit),
             Reentry::AfterExit | Reentry::AfterCooldown if is_active => Err(Reason::ReentryActive),
-            Reentry::AfterCooldown
-                if ended.is_some_and(|end| self.now < end + journey.entry.cooldown) =>
-            {
-                Err(Reason::ReentryCooldown)
+            Reentry::AfterCooldown if ended.is_some_and(cools_down) => Err(Reason::ReentryCooldown),
+            // Its end must be remembered, and nothing that must be remembered too may be forgotten
+            // for it.
+            Reentry::Never | Reentry::AfterCooldown if !self.has_room_for_end(journey) => {
+                Err(Reason::ReentryLimit)
             }
             Reentry::Replace => {
                 if let Some(place) = self.state.run_place(&journey.name, key) {
@@ -72,6 +75,19 @@ impl Pass<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether the end of a run can be kept beside all that are kept for good, those of the
+    /// runs under way included.
+    fn has_room_for_end(&self, journey: &Journey) -> bool {
+        let endings = &self.state.endings;
+        if journey.entry.reentry == Reentry::Never
+            && endings.count_of(&journey.name) >= limits::ENDINGS_PER_JOURNEY
+        {
+            return false;
+        }
+        let kept = endings.bytes_of(|journey| !self.allows_reentry(journey));
+        kept + limits::RUNS_ACTIVE * NEW_END_BYTES <= limits::ENDING_BYTES
     }
 
     fn start(&mut self, journey: &Arc<Journey>, key: Name, happening: &Happening<'_>) {
@@ -87,6 +103,8 @@ impl Pass<'_> {
             self.state.run_count,
         );
         self.state.run_count += 1;
+        let mut trigger = happening.properties().clone();
+        let left_out = trigger.fit(limits::TRIGGER, |name| journey.trigger_reads.contains(name));
         let run = Run {
             id,
             journey: Arc::clone(&journey.name),
@@ -98,11 +116,14 @@ impl Pass<'_> {
             arrive_time: self.now,
             since: self.since,
             due: None,
-            trigger: Arc::new(bounded(happening.properties())),
+            trigger: Arc::new(trigger),
             holdout: false,
             arm: Name::from(""),
             trace_parent: Box::default(),
         };
+        if !left_out.is_empty() {
+            self.note_run(&run, Reason::PropertyLimit, left_out.join(", ").into());
+        }
         if let Some(run) = self.begin(run, journey) {
             self.state.runs.push(run);
         }
@@ -147,26 +168,4 @@ pub(super) fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
         }
     };
     (!key.is_empty() && key.len() <= limits::KEY_BYTES).then_some(key)
-}
-
-/// As many properties, in the order of their names, as a run keeps.
-fn bounded(properties: &Properties) -> Properties {
-    let mut bytes = 0;
-    properties
-        .iter()
-        .take_while(|(name, value)| {
-            bytes += name.len() + size(value);
-            bytes <= limits::TRIGGER_BYTES
-        })
-        .map(|(name, value)| (name, value.clone()))
-        .collect()
-}
-
-fn size(value: &Value) -> usize {
-    match value {
-        Value::Bool(_) => 1,
-        Value::Number(_) => 8,
-        Value::Text(text) => text.len(),
-        Value::List(values) => values.iter().map(size).sum(),
-    }
 }

@@ -45,7 +45,11 @@ impl Pass<'_> {
         self.note(journey, None, &Name::from(""), reason, detail);
     }
 
-    fn push_history(&mut self, entry: HistoryEntry) {
+    fn push_history(&mut self, mut entry: HistoryEntry) {
+        if entry.detail.len() > limits::DETAIL_BYTES {
+            let end = entry.detail.floor_char_boundary(limits::DETAIL_BYTES);
+            entry.detail = entry.detail[..end].into();
+        }
         let history = Arc::make_mut(&mut self.state.history);
         if history.len() >= limits::HISTORY {
             history.pop_front();

@@ -1,12 +1,12 @@
 //! Merges: what is kept of a customer leaves, and is folded in at the survivor.
 //!
-//! What moves is taken out of the counts of the one partition and added to those of the other, so that sums over all
-//! partitions stay what they were.
+//! What moves is taken out of the counts of the one partition and added to those of the other, so
+//! that sums over all partitions stay what they were.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kernel::Reason;
+use kernel::{Properties, Reason};
 use messages::journey::v1::RunOutcome;
 
 use crate::codec;
@@ -40,16 +40,8 @@ impl Pass<'_> {
         self.changed = true;
         self.fold_traits(&other);
         self.fold_segments(&other);
-        for ending in other.endings {
-            let own = self
-                .state
-                .endings
-                .iter()
-                .find(|own| own.journey == ending.journey && own.key == ending.key);
-            if own.is_none_or(|own| own.end_time < ending.end_time) {
-                self.remember_ending(ending);
-            }
-        }
+        Arc::make_mut(&mut self.state.endings).take(&other.endings);
+        self.shrink_endings();
         self.state.run_count += other.run_count;
         self.state.ended.extend(other.ended);
         self.state
@@ -78,27 +70,32 @@ impl Pass<'_> {
         self.catch_up();
     }
 
-    /// What either was in is nothing new to the customer. Segmentation judges the joined customer next, and tells the
-    /// whole: see [`Pass::take_profile`].
+    /// What either was in is nothing new to the customer. Segmentation judges the joined customer
+    /// next, and tells the whole: see [`Pass::take_profile`].
     fn fold_segments(&mut self, other: &State) {
         for segment in &other.segments {
             if let Err(place) = self.state.segment_place(segment) {
                 self.state.segments.insert(place, segment.clone());
             }
         }
+        self.fit_segments();
     }
 
-    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is taken over.
+    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is
+    /// taken over.
     fn fold_traits(&mut self, other: &State) {
-        let traits = Arc::make_mut(&mut self.state.traits);
+        let mut traits = Properties::clone(&self.state.traits);
         for (name, value) in other.traits.iter() {
-            if traits.value(name).is_none() && traits.len() < kernel::limits::TRAITS_PER_PROFILE {
+            if traits.value(name).is_none() {
                 traits.set(name, value.clone());
             }
         }
+        self.state.traits = Arc::new(self.fitting_traits(traits));
     }
 
-    /// The survivor's own run of a journey and key continues; without one, the other's does.
+    /// The survivor's own run of a journey and key continues; without one, the other's does. Of
+    /// more runs than one may have, those that started first go on, as if they had been one
+    /// customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
         if self.state.run_place(&run.journey, &run.key).is_some() {
@@ -107,6 +104,12 @@ impl Pass<'_> {
             self.state.runs.push(run);
             self.state.runs.sort_by_key(|run| run.start_time);
         }
+        while self.state.runs.len() > limits::RUNS_ACTIVE {
+            let Some(run) = self.state.runs.pop() else {
+                return;
+            };
+            self.end(run, Reason::RunLimit, RunOutcome::Neutral, Name::from(""));
+        }
     }
 
     /// The newer position stands.
@@ -114,22 +117,31 @@ impl Pass<'_> {
         let map = Arc::clone(&position.map);
         self.count_stage(&map, StageCount::In(&position.stage), 1);
         self.count_stage(&map, StageCount::Present(&position.stage), 1);
-        let Some(place) = self.position_place(&map) else {
-            self.state.positions.push(position);
-            return;
-        };
-        let own = &mut self.state.positions[place];
-        let left = if position.enter_time > own.enter_time {
-            std::mem::replace(own, position)
-        } else {
-            position
+        let left = match self.position_place(&map) {
+            None if self.state.positions.len() < limits::POSITIONS => {
+                self.state.positions.push(position);
+                return;
+            }
+            None => {
+                self.refuse_position(&map);
+                position
+            }
+            Some(place) => {
+                let own = &mut self.state.positions[place];
+                if position.enter_time > own.enter_time {
+                    std::mem::replace(own, position)
+                } else {
+                    position
+                }
+            }
         };
         self.count_stage(&map, StageCount::Out(&left.stage), 1);
         self.count_stage(&map, StageCount::Present(&left.stage), -1);
     }
 
-    /// Everything that happened to either happened to the customer; the path began when the first of them began it.
-    fn fold_progress(&mut self, other: Progress) {
+    /// Everything that happened to either happened to the customer; the path began when the first
+    /// of them began it.
+    fn fold_progress(&mut self, mut other: Progress) {
         let path = self.definitions.paths.get(&other.path);
         if path.is_none_or(|path| path.version < other.version) {
             self.effects.lack_definition();
@@ -137,6 +149,9 @@ impl Pass<'_> {
         let Some(path) = path else {
             return;
         };
+        // A milestone that the path does not name any more has no share of the room.
+        let passages = &mut other.passages;
+        passages.retain(|own| path.place(&own.milestone).is_some());
         let first = &path.milestones[0].name;
         if !other.passages.iter().any(|own| own.milestone == *first) {
             return;
@@ -145,6 +160,8 @@ impl Pass<'_> {
             let own = &mut self.state.progress[place];
             own.passages = union(&own.passages, &other.passages);
             place
+        } else if !self.has_room_for_path(path) {
+            return self.refuse_path(&path.name);
         } else {
             self.count_path(&path.name, PathCount::Started, 1);
             self.state.progress.push(Progress {
@@ -165,7 +182,8 @@ impl Pass<'_> {
     }
 }
 
-/// The passages of both, by time; of each milestone the two earliest, as one customer has at the most.
+/// The passages of both, by time; of each milestone the two earliest, as one customer has at the
+/// most.
 fn union(own: &[Passage], other: &[Passage]) -> Vec<Passage> {
     let mut all: Vec<Passage> = own.iter().chain(other).cloned().collect();
     all.sort_by_key(|passage| passage.time);
@@ -174,7 +192,7 @@ fn union(own: &[Passage], other: &[Passage]) -> Vec<Passage> {
         let known = kept
             .iter()
             .filter(|kept| kept.milestone == passage.milestone);
-        if known.count() < 2 {
+        if known.count() < limits::PASSAGES_PER_MILESTONE {
             kept.push(passage);
         }
     }

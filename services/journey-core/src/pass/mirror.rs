@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use kernel::limits::TRAITS_PER_PROFILE;
+use kernel::{Properties, Reason};
 use messages::convert::{properties, value};
 use messages::stream::v1::{ChangeReason, Event, Fact, Profile, SegmentChange};
+
+use crate::limits;
+use crate::state::Name;
 
 use super::Pass;
 
@@ -22,7 +25,7 @@ impl Pass<'_> {
     /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what differs from what was
     /// known of the two.
     pub(super) fn take_profile(&mut self, profile: &Profile, changes: &[SegmentChange]) -> Fact {
-        let traits = properties(&profile.traits);
+        let traits = self.fitting_traits(properties(&profile.traits));
         if *self.state.traits != traits {
             self.state.traits = Arc::new(traits);
             self.changed = true;
@@ -56,23 +59,34 @@ impl Pass<'_> {
 
     /// A null removes a trait.
     fn mirror_traits(&mut self, event: &Event) {
+        let mut traits = Arc::clone(&self.state.traits);
         for named in &event.traits {
-            let known = self.state.traits.value(&named.name);
+            let known = traits.value(&named.name);
             match named.value.as_ref().and_then(value) {
                 None if known.is_some() => {
-                    Arc::make_mut(&mut self.state.traits).remove(&named.name);
-                    self.changed = true;
+                    Arc::make_mut(&mut traits).remove(&named.name);
                 }
-                Some(new)
-                    if known != Some(&new)
-                        && (known.is_some() || self.state.traits.len() < TRAITS_PER_PROFILE) =>
-                {
-                    Arc::make_mut(&mut self.state.traits).set(&named.name, new);
-                    self.changed = true;
+                Some(new) if known != Some(&new) => {
+                    Arc::make_mut(&mut traits).set(&named.name, new);
                 }
                 _ => {}
             }
         }
+        if !Arc::ptr_eq(&traits, &self.state.traits) {
+            self.state.traits = Arc::new(self.fitting_traits(Arc::unwrap_or_clone(traits)));
+            self.changed = true;
+        }
+    }
+
+    /// Leaves out the traits that there is no room for, and says so in the history.
+    pub(super) fn fitting_traits(&mut self, mut traits: Properties) -> Properties {
+        let reads = &self.definitions.reads;
+        let left_out = traits.fit(limits::TRAITS, |name| reads.has_trait(name));
+        if !left_out.is_empty() {
+            let detail = left_out.join(", ").into();
+            self.note_refusal(&Name::from(PROFILE), Reason::TraitLimit, detail);
+        }
+        traits
     }
 
     fn mirror_segment(&mut self, change: &SegmentChange) {
@@ -81,6 +95,7 @@ impl Pass<'_> {
                 let name = change.segment.as_str().into();
                 self.state.segments.insert(place, name);
                 self.changed = true;
+                self.fit_segments();
             }
             Ok(place) if !change.entered => {
                 self.state.segments.remove(place);
@@ -89,4 +104,24 @@ impl Pass<'_> {
             _ => {}
         }
     }
+
+    /// Makes room for memberships: those that no definition reads are let go first, then the last
+    /// by name.
+    pub(super) fn fit_segments(&mut self) {
+        let bytes = |segments: &[Name]| segments.iter().map(|name| name.len() + 2).sum::<usize>();
+        if bytes(&self.state.segments) <= limits::SEGMENT_BYTES {
+            return;
+        }
+        let reads = &self.definitions.reads;
+        self.state.segments.retain(|name| reads.has_segment(name));
+        while bytes(&self.state.segments) > limits::SEGMENT_BYTES {
+            let Some(gone) = self.state.segments.pop() else {
+                return;
+            };
+            self.note_refusal(&Name::from(PROFILE), Reason::SegmentLimit, gone);
+        }
+    }
 }
+
+/// The subject of entries of the history about traits and memberships.
+const PROFILE: &str = "profile";

@@ -6,6 +6,7 @@ use kernel::Reason;
 
 use crate::counter::{Counter, StageCount};
 use crate::definition::{JourneyMap, Readers, Stage};
+use crate::limits;
 use crate::state::{Name, Position};
 
 use super::Pass;
@@ -48,6 +49,9 @@ impl Pass<'_> {
         if from == Some(&stage.name) {
             return;
         }
+        if here.is_none() && self.state.positions.len() >= limits::POSITIONS {
+            return self.refuse_position(&map.name);
+        }
         let from: Name = from.map_or_else(|| Name::from(""), Arc::clone);
         if here.is_some() {
             self.count_stage(&map.name, StageCount::Out(&from), 1);
@@ -70,6 +74,12 @@ impl Pass<'_> {
             Some(place) => self.state.positions[place] = position,
             None => self.state.positions.push(position),
         }
+    }
+
+    /// Says that the customer has positions in as many other maps as one may have.
+    pub(super) fn refuse_position(&mut self, map: &Name) {
+        self.count_stage(map, StageCount::Refused(Reason::PositionLimit), 1);
+        self.note_refusal(map, Reason::PositionLimit, Name::from(""));
     }
 
     /// Lets go of positions in maps and stages that are not defined any more.

@@ -7,6 +7,7 @@ use messages::journey::v1::DeviationKind;
 
 use crate::counter::{Counter, PathCount};
 use crate::definition::{HappyPath, Readers};
+use crate::limits;
 use crate::measure::{choose, measure};
 use crate::state::{Measure, Name, Passage, Progress};
 
@@ -48,7 +49,7 @@ impl Pass<'_> {
             return;
         }
         if let Some(chosen) = choose(path, &progress.passages, &progress.measure, &matching) {
-            progress.passages.push(Passage {
+            progress.add_passage(Passage {
                 milestone: Arc::clone(&path.milestones[chosen].name),
                 time: self.since,
             });
@@ -58,6 +59,9 @@ impl Pass<'_> {
     }
 
     fn begin_path(&mut self, path: &HappyPath) {
+        if !self.has_room_for_path(path) {
+            return self.refuse_path(&path.name);
+        }
         self.state.progress.push(Progress {
             path: Arc::clone(&path.name),
             version: path.version,
@@ -70,6 +74,26 @@ impl Pass<'_> {
         self.changed = true;
         self.count_path(&path.name, PathCount::Started, 1);
         self.remeasure(self.state.progress.len() - 1, path);
+    }
+
+    /// Returns whether all that can happen on a path has room beside what can happen on those that
+    /// the customer is on.
+    pub(super) fn has_room_for_path(&self, path: &HappyPath) -> bool {
+        self.progress_bytes() + path.progress_bytes() <= limits::PROGRESS_BYTES
+    }
+
+    /// Says that there is no room for progress on a path.
+    pub(super) fn refuse_path(&mut self, path: &Name) {
+        self.count_path(path, PathCount::Refused(Reason::PathLimit), 1);
+        self.note_refusal(path, Reason::PathLimit, Name::from(""));
+    }
+
+    fn progress_bytes(&self) -> usize {
+        let paths = self.state.progress.iter();
+        paths
+            .filter_map(|progress| self.definitions.paths.get(&progress.path))
+            .map(|path| path.progress_bytes())
+            .sum()
     }
 
     /// Measures again the paths with a deadline that is over.
@@ -88,6 +112,7 @@ impl Pass<'_> {
     pub(super) fn refresh_paths(&mut self) {
         let definitions = self.definitions;
         let mut place = 0;
+        let mut is_redefined = false;
         while let Some(progress) = self.state.progress.get_mut(place) {
             let path = definitions.paths.get(&progress.path);
             if let Some(path) = path
@@ -100,6 +125,7 @@ impl Pass<'_> {
                 self.effects.lack_definition();
             }
             self.changed = true;
+            is_redefined = true;
             let began = path.is_some_and(|path| {
                 let first = &path.milestones[0].name;
                 progress.passages.iter().any(|own| own.milestone == *first)
@@ -118,6 +144,14 @@ impl Pass<'_> {
                     self.uncount_progress(&gone);
                 }
             }
+        }
+        // A path may have become longer.
+        while is_redefined && self.progress_bytes() > limits::PROGRESS_BYTES {
+            let Some(gone) = self.state.progress.pop() else {
+                return;
+            };
+            self.uncount_progress(&gone);
+            self.refuse_path(&gone.path);
         }
     }
 
@@ -188,6 +222,34 @@ impl Pass<'_> {
 
     pub(super) fn count_path(&mut self, path: &str, of: PathCount<'_>, change: i64) {
         self.count(Counter::Path { path, of }, change);
+    }
+}
+
+impl Progress {
+    /// Adds a passage. Of a milestone that was passed as often as is kept, the newest gives way.
+    fn add_passage(&mut self, passage: Passage) {
+        let places = self.passages.iter().enumerate();
+        let same = places.filter(|(_, own)| own.milestone == passage.milestone);
+        let same: Vec<usize> = same.map(|(place, _)| place).collect();
+        if same.len() >= limits::PASSAGES_PER_MILESTONE
+            && let Some(newest) = same.last()
+        {
+            self.passages.remove(*newest);
+        }
+        self.passages.push(passage);
+    }
+}
+
+impl HappyPath {
+    /// Bytes that the progress on the path takes where it is stored, whatever may happen on it:
+    /// each milestone passed as often as is kept, reached, counted, and missed in every way.
+    pub(crate) fn progress_bytes(&self) -> usize {
+        const PATH: usize = 40;
+        const ENTRY: usize = 17;
+        const ENTRIES: usize = limits::PASSAGES_PER_MILESTONE + 1 + 1 + 4;
+        let milestones = self.milestones.iter();
+        let entries = milestones.map(|own| ENTRIES * (own.name.len() + ENTRY));
+        PATH + self.name.len() + entries.sum::<usize>()
     }
 }
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use kernel::{Reason, Timestamp};
+use kernel::{Properties, Reason, Room, Timestamp};
 use messages::convert::named_values;
-use messages::journey::v1::RunOutcome;
+use messages::journey::v1::{Reentry, RunOutcome};
 use messages::stream::v1::{Action, Record, record::Body};
 
 use crate::counter::{Counter, RunCount};
-use crate::definition::{Arm, Journey, Send, Step, StepKind, Target};
+use crate::definition::{Arm, Journey, Send, Step, StepKind, Target, Versions};
 use crate::limits;
-use crate::run_id::bucket;
-use crate::state::{EndedRun, Ending, Name, Run};
+use crate::run_id::{bucket, key_hash};
+use crate::state::{EndedRun, Name, Run};
 
 use super::Pass;
 use super::happening::View;
@@ -141,6 +141,7 @@ impl Pass<'_> {
     /// Asks for an activation, for control groups too, so that both are judged alike.
     fn send(&mut self, run: &Run, send: &Send) {
         let expire_time = send.expires_after.map(|after| self.now + after);
+        let traits = self.traits_for_action(run);
         let action = Action {
             run_id: Bytes::copy_from_slice(run.id.as_bytes()),
             visit: run.visit,
@@ -151,7 +152,7 @@ impl Pass<'_> {
             template: send.template.as_ref().to_owned(),
             purpose: send.purpose.as_ref().to_owned(),
             expire_time_ms: expire_time.map_or(0, Timestamp::as_millis),
-            traits: named_values(&self.state.traits),
+            traits: named_values(&traits),
             properties: named_values(&run.trigger),
             holdout: run.holdout,
         };
@@ -163,6 +164,24 @@ impl Pass<'_> {
         });
     }
 
+    /// The traits that an action carries: all of them, unless actions of this pass carry very much
+    /// already.
+    fn traits_for_action(&mut self, run: &Run) -> Properties {
+        let mut traits = Properties::clone(&self.state.traits);
+        let room = Room {
+            bytes: self.action_bytes / limits::ACTION_SHARE,
+            ..limits::TRAITS
+        };
+        let reads = &self.definitions.reads;
+        let left_out = traits.fit(room, |name| reads.has_trait(name));
+        if !left_out.is_empty() {
+            self.note_run(run, Reason::TraitLimit, left_out.join(", ").into());
+        }
+        let bytes = traits.bytes() + run.trigger.bytes();
+        self.action_bytes = self.action_bytes.saturating_sub(bytes);
+        traits
+    }
+
     fn arrive(&mut self, run: &mut Run, step: &Step) {
         run.step = Arc::clone(&step.id);
         run.visit += 1;
@@ -170,7 +189,7 @@ impl Pass<'_> {
         run.since = self.since;
         run.due = None;
         // What time brings about has no trace of its own: it goes on with the one that began the wait.
-        if !self.trace_parent.is_empty() {
+        if !self.trace_parent.is_empty() && self.trace_parent.len() <= limits::TRACE_BYTES {
             run.trace_parent = self.trace_parent.as_str().into();
         }
         self.changed = true;
@@ -190,11 +209,9 @@ impl Pass<'_> {
         self.count_run(&run, RunCount::Active, -1);
         self.count_run(&run, RunCount::Ended(reason), 1);
         self.note_run(&run, reason, detail);
-        self.remember_ending(Ending {
-            journey: Arc::clone(&run.journey),
-            key: Arc::clone(&run.key),
-            end_time: self.now,
-        });
+        let key = key_hash(&run.key);
+        Arc::make_mut(&mut self.state.endings).remember(&run.journey, key, self.now);
+        self.shrink_endings();
         if self.state.ended.len() >= limits::RUNS_ENDED {
             self.state.ended.pop_front();
         }
@@ -211,14 +228,26 @@ impl Pass<'_> {
         });
     }
 
-    /// Keeps when runs of a journey and key last ended.
-    pub(super) fn remember_ending(&mut self, ending: Ending) {
-        let endings = &mut self.state.endings;
-        endings.retain(|own| own.journey != ending.journey || own.key != ending.key);
-        if endings.len() >= limits::ENDINGS {
-            endings.pop_front();
+    /// Holds the ends of runs to their bounds.
+    pub(super) fn shrink_endings(&mut self) {
+        let mut endings = std::mem::take(&mut self.state.endings);
+        let forgotten = Arc::make_mut(&mut endings).shrink(|journey| self.allows_reentry(journey));
+        self.state.endings = endings;
+        // Another process may know a journey, and forbid what this one allows.
+        if forgotten
+            .iter()
+            .any(|own| !self.definitions.journeys.contains_key(own))
+        {
+            self.effects.lack_definition();
         }
-        endings.push_back(ending);
+    }
+
+    /// Returns whether ends of a journey may be forgotten: not where each key has one run for good.
+    pub(super) fn allows_reentry(&self, journey: &str) -> bool {
+        let versions = self.definitions.journeys.get(journey);
+        let newest = versions.and_then(Versions::newest);
+        // The empty name stands for journeys that are not told apart any more.
+        !journey.is_empty() && newest.is_none_or(|own| own.entry.reentry != Reentry::Never)
     }
 
     pub(super) fn count_run(&mut self, run: &Run, of: RunCount<'_>, change: i64) {

@@ -1,6 +1,7 @@
 //! Mistakes in definitions: every one at once, with its path and what would be right.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use decision::{Names, Source};
 use journey_core::Definitions;
@@ -18,12 +19,8 @@ fn faults(yaml: &str) -> Vec<String> {
         })
         .collect();
     let set = |names: &[&str]| {
-        Some(
-            names
-                .iter()
-                .map(ToString::to_string)
-                .collect::<BTreeSet<_>>(),
-        )
+        let names = names.iter().map(ToString::to_string);
+        Some(Arc::new(names.collect::<BTreeSet<_>>()))
     };
     let names = Names {
         segments: set(&["shoppers"]),

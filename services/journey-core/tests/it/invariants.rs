@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use decision::{Core as _, Effects, Outcome, Poison};
 use journey_core::counter::{Counter, PathCount, RunCount, StageCount};
 use journey_core::state::State;
-use journey_core::{Definitions, JourneyCore};
+use journey_core::{Definitions, JourneyCore, limits};
 
 use crate::world::World;
 
@@ -50,8 +50,12 @@ pub(crate) fn check(world: &World) {
                     *present.entry(format!("{map}:{stage}")).or_default() += count;
                     (format!("{map}:{stage}"), -1)
                 }
-                StageCount::Move { .. } => continue,
+                StageCount::Move { .. } | StageCount::Refused(_) => continue,
             },
+            Counter::Path {
+                of: PathCount::Refused(_),
+                ..
+            } => continue,
             Counter::Path { path, of } => {
                 *present.entry(format!("{path}={of}")).or_default() += count;
                 continue;
@@ -108,6 +112,21 @@ fn held(world: &World) -> BTreeMap<String, i64> {
     held
 }
 
+/// A state is within its budget, and each of its parts within its bound.
+fn check_bounds(state: &State) {
+    let bytes = JourneyCore::encode(state).len();
+    assert!(bytes <= limits::STATE_BYTES, "a state of {bytes} bytes");
+    assert!(state.traits.bytes() <= limits::TRAITS.bytes);
+    assert!(state.positions.len() <= limits::POSITIONS);
+    assert!(state.runs.len() <= limits::RUNS_ACTIVE);
+    assert!(state.ended.len() <= limits::RUNS_ENDED);
+    assert!(state.history.len() <= limits::HISTORY);
+    assert!(state.endings.bytes() <= limits::ENDING_BYTES);
+    for run in &state.runs {
+        assert!(run.trigger.bytes() <= limits::TRIGGER.bytes);
+    }
+}
+
 /// The same step from the stored state gives the same state and effects, and no timer acted early.
 pub(crate) fn check_repeatable(
     world: &World,
@@ -123,6 +142,7 @@ pub(crate) fn check_repeatable(
     let mut effects_again = Effects::default();
     core(&world.definitions, &mut again, &mut effects_again).expect("the same input");
     assert_eq!(&again, after);
+    check_bounds(after);
     assert_eq!(effects.records, effects_again.records);
     assert_eq!(effects.counts, effects_again.counts);
     for run in &after.runs {

@@ -111,6 +111,40 @@ fn facts() -> impl Strategy<Value = Vec<String>> {
     })
 }
 
+/// Facts of customers who are merged, with values so large that every bound is met now and then.
+fn large_facts() -> impl Strategy<Value = Vec<String>> {
+    let fact = (
+        0..4_u8,
+        1..4_u8,
+        0..60_u32,
+        0..8_000_usize,
+        0..12_u8,
+        0..40_u8,
+    );
+    proptest::collection::vec(fact, 100..160).prop_map(|facts| {
+        let (mut hours, mut line) = (0, String::new());
+        let lines = facts
+            .into_iter()
+            .map(|(later, who, key, size, name, merge)| {
+                hours += later;
+                line.clear();
+                match merge {
+                    0 => write!(line, "{hours}h c3 merged c2"),
+                    1 => write!(line, "{hours}h c2 merged c1"),
+                    _ => write!(
+                        line,
+                        "{hours}h c{who} a k=key{key} v=9 p{name}={} @t{name}={} +g{key}",
+                        "p".repeat(size),
+                        "t".repeat(8_000 - size)
+                    ),
+                }
+                .expect("a text takes it");
+                line.clone()
+            });
+        lines.collect()
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -132,5 +166,21 @@ proptest! {
         }
         again.take_line("2000h c1 nothing");
         prop_assert_eq!(first, (again.states, again.transcript, again.counters));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 20, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_large_customers_do_leaves_the_bounds_or_the_sums(
+        mut yaml in journey(),
+        facts in large_facts(),
+    ) {
+        yaml.push_str(REST);
+        let mut world = World::new(compiled(&yaml));
+        for line in &facts {
+            world.take_line(line);
+        }
     }
 }

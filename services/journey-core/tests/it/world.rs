@@ -12,8 +12,10 @@ use journey_core::{Definitions, JourneyCore};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
 use messages::stream::v1::{
-    Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
+    Action, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
 };
+
+use prost::Message as _;
 
 use crate::invariants;
 
@@ -26,6 +28,9 @@ pub(crate) struct World {
     pub(crate) counters: BTreeMap<String, i64>,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,
+    /// The actions of the newest step that asked for some, and their bytes together.
+    pub(crate) actions: Vec<Action>,
+    pub(crate) action_bytes: usize,
     /// How many steps said that something is not defined.
     pub(crate) lacking: u32,
     pub(crate) now: Timestamp,
@@ -80,6 +85,8 @@ impl World {
             counters: BTreeMap::new(),
             activations: BTreeSet::new(),
             transcript: String::new(),
+            actions: Vec::new(),
+            action_bytes: 0,
             lacking: 0,
             now: Timestamp::from_millis(0),
             events: 0,
@@ -288,6 +295,15 @@ impl World {
     }
 
     fn tell_actions(&mut self, who: CustomerId, records: &[Record]) {
+        let actions = records.iter().filter_map(|record| match &record.body {
+            Some(Body::Action(action)) => Some(action.clone()),
+            _ => None,
+        });
+        let actions: Vec<Action> = actions.collect();
+        if !actions.is_empty() {
+            self.action_bytes = records.iter().map(Record::encoded_len).sum();
+            self.actions = actions;
+        }
         for record in records {
             let Some(Body::Action(action)) = &record.body else {
                 continue;

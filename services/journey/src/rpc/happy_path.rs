@@ -47,7 +47,7 @@ pub(super) fn answer(
                     count,
                 });
             }
-            PathCount::Deviation { .. } => {}
+            PathCount::Deviation { .. } | PathCount::Refused(_) => {}
         }
     }
     let place = |milestone: &str| milestones.iter().position(|own| own.as_ref() == milestone);

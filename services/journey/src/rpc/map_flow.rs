@@ -42,6 +42,7 @@ pub(super) fn answer(
                 to: to.to_owned(),
                 count,
             }),
+            StageCount::Refused(_) => {}
         }
     }
     moves.sort_by_key(|moved| std::cmp::Reverse(moved.count));

@@ -45,19 +45,21 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 
 fn compiled() -> Arc<Definitions> {
     let located = definitions::parse("test.yaml", YAML).expect("definitions without mistake");
-    let mut all: Vec<Versioned<Definition>> = located
+    let mut all: Vec<Arc<Versioned<Definition>>> = located
         .into_iter()
-        .map(|located| Versioned {
-            value: located.value,
-            version: 1,
-            is_superseded: false,
-            etag: String::new(),
-            update_time: Timestamp::from_millis(0),
+        .map(|located| {
+            Arc::new(Versioned {
+                value: located.value,
+                version: 1,
+                is_superseded: false,
+                etag: String::new(),
+                update_time: Timestamp::from_millis(0),
+            })
         })
         .collect();
     all.sort_by_key(|it| definitions::key_of(&it.value));
     let catalog = JourneyCatalog;
-    let compiled = catalog.compile(&all, &References::unknown());
+    let compiled = catalog.compile(&all, &References::unknown(), None);
     Arc::new(compiled.expect("definitions without flaw"))
 }
 

@@ -116,6 +116,6 @@ impl Table {
         let mut ids: Vec<u64> = self.places.keys().map(|id| id.number()).collect();
         ids.sort_unstable();
         ids.iter()
-            .fold(hash, |hash, id| hash.add(&id.to_le_bytes()))
+            .fold(hash, |hash, id| hash.with(&id.to_le_bytes()))
     }
 }

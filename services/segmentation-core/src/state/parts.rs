@@ -277,8 +277,8 @@ impl MissingBlock {
     /// The part that the block is, of a history.
     pub(crate) fn of(self, id: FeatureId, ordinal: u16) -> MissingPart {
         let name = StableHash::new()
-            .add(&id.number().to_le_bytes())
-            .add(&self.0.to_le_bytes());
+            .with(&id.number().to_le_bytes())
+            .with(&self.0.to_le_bytes());
         MissingPart(PartKey {
             ordinal,
             kind: PartKind::Block,

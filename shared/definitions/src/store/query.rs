@@ -1,6 +1,9 @@
 //! The rows of definitions.
 
-use kernel::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kernel::{Duration, Timestamp};
 use prost::Message as _;
 use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Failure;
@@ -10,7 +13,9 @@ use sea_orm::{
 use storage::Database;
 
 use crate::entity::{definition, revision};
-use crate::{DefinitionKey, Versioned, limits};
+use crate::plan::LastVersions;
+use crate::stored::{Gone, Kept, NewestVersions, StoredSet};
+use crate::{DefinitionKey, Versioned, limits, stamp};
 
 /// The rows of one owner.
 pub(super) struct Rows {
@@ -42,15 +47,18 @@ impl Rows {
         Ok(row.map_or(0, |row| row.revision))
     }
 
-    /// What is in force, and the newest superseded versions of it if asked for, by kind, name and version.
+    /// Reads what is in force, and what is kept of other versions.
+    ///
+    /// The revision was read before. If it has moved since, the set does not pass for the newest.
     pub(super) async fn load(
         &self,
+        revision: i64,
         kinds: &[DefinitionKind],
-        older: bool,
-    ) -> Result<Vec<Versioned<Definition>>, Failure> {
+        kept: Kept,
+    ) -> Result<StoredSet, Failure> {
         let mut query = definition::Entity::find()
             .filter(definition::Column::Kind.is_in(kinds.iter().map(|kind| *kind as i32)));
-        if !older {
+        if !kept.older_versions {
             query = query.filter(definition::Column::DeleteTime.is_null());
         }
         let rows = query
@@ -60,53 +68,67 @@ impl Rows {
             .all(self.database.orm())
             .await
             .map_err(Failure::store_unavailable)?;
-        let mut kept: Vec<Versioned<Definition>> = Vec::with_capacity(rows.len());
-        let mut head: Option<(i32, String)> = None;
-        let mut count = 0;
+        let mut all = Vec::with_capacity(rows.len());
+        let mut newest = NewestVersions::default();
         for row in rows {
-            let key = (row.kind, row.name.clone());
-            // Versions come newest first: without one in force the definition is deleted, and so are its elders.
-            if row.delete_time.is_none() {
-                (head, count) = (Some(key), 0);
-            } else if head.as_ref() == Some(&key) && count < limits::OLDER_VERSIONS {
-                count += 1;
-            } else {
-                continue;
+            if newest.include(row.kind, &row.name, row.delete_time.is_some()) {
+                all.push(Arc::new(read(row)?));
             }
-            kept.push(read(row)?);
         }
-        Ok(kept)
+        let gone = match kept.gone_for {
+            Some(span) => self.gone(kinds, span).await?,
+            None => Vec::new(),
+        };
+        Ok(StoredSet::new(revision, kept, all, gone))
     }
 
-    /// What was deleted or superseded after an instant, newest versions first.
-    pub(super) async fn gone(
-        &self,
-        kinds: &[DefinitionKind],
-        after: Timestamp,
-    ) -> Result<Vec<Versioned<Definition>>, Failure> {
+    /// Reads what was deleted or superseded within a span of time.
+    async fn gone(&self, kinds: &[DefinitionKind], span: Duration) -> Result<Vec<Gone>, Failure> {
+        let after = stamp::now() - span;
         let rows = definition::Entity::find()
             .filter(definition::Column::Kind.is_in(kinds.iter().map(|kind| *kind as i32)))
             .filter(definition::Column::DeleteTime.gt(after.as_millis()))
-            .order_by_asc(definition::Column::Kind)
-            .order_by_asc(definition::Column::Name)
-            .order_by_desc(definition::Column::Version)
             .all(self.database.orm())
             .await
             .map_err(Failure::store_unavailable)?;
-        rows.into_iter().map(read).collect()
+        let gone = rows.into_iter().map(|row| {
+            let time = Timestamp::from_millis(row.delete_time.unwrap_or(i64::MAX));
+            let definition = Arc::new(read(row)?);
+            Ok(Gone { time, definition })
+        });
+        gone.collect()
     }
 
-    pub(super) async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure> {
-        definition::Entity::find()
-            .select_only()
-            .column(definition::Column::Name)
-            .filter(definition::Column::Kind.eq(kind as i32))
-            .filter(definition::Column::DeleteTime.is_null())
-            .order_by_asc(definition::Column::Name)
-            .into_tuple()
-            .all(self.database.orm())
-            .await
-            .map_err(Failure::store_unavailable)
+    /// Finds the newest version that was ever stored of each of these.
+    pub(super) async fn last_versions(
+        &self,
+        keys: &[DefinitionKey],
+    ) -> Result<LastVersions, Failure> {
+        let mut names: BTreeMap<DefinitionKind, Vec<&str>> = BTreeMap::new();
+        for key in keys {
+            names.entry(key.kind).or_default().push(&key.name);
+        }
+        let mut found = LastVersions::new();
+        for (kind, names) in names {
+            for some in names.chunks(limits::STATEMENT_ROWS) {
+                let rows: Vec<(String, i32)> = definition::Entity::find()
+                    .select_only()
+                    .column(definition::Column::Name)
+                    .column_as(definition::Column::Version.max(), "newest")
+                    .filter(definition::Column::Kind.eq(kind as i32))
+                    .filter(definition::Column::Name.is_in(some.iter().copied()))
+                    .group_by(definition::Column::Name)
+                    .into_tuple()
+                    .all(self.database.orm())
+                    .await
+                    .map_err(Failure::store_unavailable)?;
+                for (name, version) in rows {
+                    let version = u32::try_from(version).map_err(Failure::internal)?;
+                    found.insert(DefinitionKey::new(kind, name), version);
+                }
+            }
+        }
+        Ok(found)
     }
 
     pub(super) async fn find(

@@ -27,8 +27,9 @@ impl Catalog for Segments {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         _: &References,
+        _: Option<&Vec<String>>,
     ) -> Result<Vec<String>, Vec<Flaw>> {
         let mut names = Vec::new();
         let mut flaws = Vec::new();
@@ -65,8 +66,9 @@ impl Catalog for Journeys {
 
     fn compile(
         &self,
-        all: &[Versioned<Definition>],
+        all: &[Arc<Versioned<Definition>>],
         references: &References,
+        _: Option<&Vec<String>>,
     ) -> Result<Vec<String>, Vec<Flaw>> {
         use proto::journey::v1::trigger::Kind as TriggerKind;
         let flaws: Vec<Flaw> = all

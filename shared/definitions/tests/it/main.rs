@@ -2,6 +2,7 @@
 
 mod change;
 mod fixture;
+mod incremental;
 mod schema;
 mod server;
 mod yaml;

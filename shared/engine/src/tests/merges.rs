@@ -1,5 +1,5 @@
-//! Merges over the three services of the way, in two partitions: what follows a customer, what is known twice, and what a
-//! read finds.
+//! Merges over the three services of the way, in two partitions: what follows a customer, what is
+//! known twice, and what a read finds.
 
 mod random;
 mod world;
@@ -26,12 +26,25 @@ async fn a_state_and_all_that_comes_later_go_to_the_survivor() {
     world.settle().await;
     for service in 0..SERVICES {
         assert_eq!(world.root(service, 2).await, 1, "of service {service}");
-        // What came for a service reaches those after it too.
+        // A record for one service reaches those after it too.
         let mut expected = vec!["a", "b"];
         expected.extend(std::iter::repeat_n("c", service + 1));
         assert_eq!(world.log(service, 1).await, expected, "of {service}");
         assert_eq!(world.fragments(service, 1).await, [2], "of {service}");
     }
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_largest_state_moves() {
+    let world = World::new(memory());
+    let most = hot::limits::STATE_BYTES - 100;
+    world
+        .tell(0, event(2, "a", &format!("grow:{most}"), 1))
+        .await;
+    world.tell(0, merged(2, 1, 2)).await;
+    world.settle().await;
+    assert_eq!(world.log(0, 1).await, ["a".to_owned(), "x".repeat(most)]);
     assert_eq!(world.quarantined().await, Vec::<String>::new());
 }
 
@@ -172,7 +185,8 @@ async fn keep(world: &World, customers: impl Iterator<Item = (u16, Head)>) {
     }
 }
 
-/// A chain as merges leave it that were not flattened yet: each customer leads to the one before it.
+/// A chain as merges leave it that were not flattened yet: each customer leads to the one before
+/// it.
 fn chain(len: u16) -> impl Iterator<Item = (u16, Head)> {
     let redirects = (2..=len + 1).map(|id| (id, Head::redirected_to(customer(id - 1))));
     std::iter::once((1, Head::plain())).chain(redirects)

@@ -3,7 +3,7 @@
 use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
 use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
-use prost::Message;
+use prost::Message as _;
 
 use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
 use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};

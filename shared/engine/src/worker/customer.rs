@@ -1,10 +1,11 @@
-//! Merged customers: what the engine does with their records for every service, so that a core sees one customer at a
-//! time.
+//! Merged customers: what the engine does with their records for every service, so that a core sees
+//! one customer at a time.
 //!
-//! Of two customers the older one survives, whichever way it was said; so redirects lead to older customers only, and no
-//! order of merges makes a circle. The survivor holds the list of those that it took in, its fragments. Whoever holds
-//! fragments tells each of them when it is joined into another customer in its turn, and that leaves redirects flat. The
-//! first service of the way decides all that; the later ones act upon the words that it passes on.
+//! Of two customers the older one survives, whichever way it was said; so redirects lead to older
+//! customers only, and no order of merges makes a circle. The survivor holds the list of those that
+//! it took in, its fragments. Whoever holds fragments tells each of them when it is joined into
+//! another customer in its turn, and that leaves redirects flat. The first service of the way
+//! decides all that; the later ones act upon the words that it passes on.
 
 use decision::{Core, Home, Input, Moved, Outcome};
 use hot::StreamName;
@@ -17,7 +18,7 @@ use super::run::{Cause, Failed};
 use crate::head::{Head, id_bytes, read_ids, write_ids};
 use crate::key::customer_of;
 
-/// What the word that a customer was joined into another comes to.
+/// The answer to the word that a customer was joined into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// It says nothing new.
@@ -33,8 +34,8 @@ enum Verdict {
     },
 }
 
-/// Judges the word that a customer was joined into another. Each word that this one causes is about an older pair, so that
-/// all of them end.
+/// Judges the word that a customer was joined into another. Each word that this one causes is about
+/// an older pair, so that all of them end.
 fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool) -> Verdict {
     let own = head.redirect.unwrap_or(customer);
     if survivor == customer || survivor == own || head.fragments.contains(&survivor) {
@@ -54,7 +55,8 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
 }
 
 impl<C: Core> Worker<C> {
-    /// Takes one record of a customer: hands it to the core, unless it is about where the customer is.
+    /// Takes one record of a customer: hands it to the core, unless it is about where the customer
+    /// is.
     pub(super) fn take(
         &mut self,
         definitions: &C::Definitions,
@@ -78,7 +80,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Hands on what follows a merged customer: to the next service, or from the last one to the survivor.
+    /// Hands on what follows a merged customer: to the next service, or from the last one to the
+    /// survivor.
     pub(super) fn hand_on(
         &mut self,
         work: usize,
@@ -240,8 +243,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Tells another customer that they were joined into a third, and whether that only says where they are now. The first
-    /// service does that for all.
+    /// Tells another customer that they were joined into a third, and whether that only says where
+    /// they are now. The first service does that for all.
     fn tell_merge(
         &mut self,
         work: usize,
@@ -259,8 +262,8 @@ impl<C: Core> Worker<C> {
         self.send(work, C::HOME, cause.record(customer, Some(merged)), cause)
     }
 
-    /// Sends a record to another customer, through the services that come after this one: it leaves at the last, behind all
-    /// that these send.
+    /// Sends a record to another customer, through the services that come after this one: it leaves
+    /// at the last, behind all that these send.
     fn send(
         &mut self,
         work: usize,

@@ -304,7 +304,7 @@ impl<C: Core> Worker<C> {
                 self.batch.forget_state(work);
                 let entry = &mut self.batch.works[work];
                 entry.head.has_state = false;
-                // Who was joined into whom is remembered, whatever the service forgets.
+                // Merges are remembered, whatever the service forgets.
                 let has_merges = entry.head.has_merges();
                 entry.change = if has_merges {
                     Change::Write

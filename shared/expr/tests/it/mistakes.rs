@@ -1,5 +1,7 @@
 //! Mistakes are found all at once, at their place, with what would be right.
 
+use std::sync::Arc;
+
 use expr::{Condition, Scope};
 
 fn mistakes(source: &str, scope: &Scope) -> Vec<String> {
@@ -13,7 +15,7 @@ fn segment_scope() -> Scope {
     Scope {
         aggregates: true,
         event: false,
-        segments: Some(["churned".to_owned(), "vip".to_owned()].into()),
+        segments: Some(Arc::new(["churned".to_owned(), "vip".to_owned()].into())),
     }
 }
 

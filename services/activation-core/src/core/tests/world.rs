@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use decision::{Effects, fold_in_once, step_once, take_leave_once};
+use decision::{Effects, Names, Source, fold_in_once, step_once, take_leave_once};
 use kernel::{CustomerId, Reason};
 use messages::activation::v1 as api;
 use messages::activation::v1::ActivationStatus;
+use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{
     Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
 };
@@ -40,13 +41,29 @@ pub(super) fn definitions(policy: &api::Policy) -> Definitions {
     let templates = [
         ("hello", "Hello {{ profile.name }}"),
         ("broken", "{{ range(5000) }}"),
+        ("everything", "{{ profile|tojson }}"),
+        (
+            "endless",
+            "{% for place in range(1000) %}{{ profile.t0 }}{% endfor %}",
+        ),
     ]
     .map(|(name, body)| api::Template {
         name: name.to_owned(),
         subject: "S".to_owned(),
         body: body.to_owned(),
     });
-    Definitions::compile([&channel], &templates, [policy]).expect("valid definitions")
+    let kinds = templates
+        .map(Kinds::Template)
+        .into_iter()
+        .chain([Kinds::Channel(channel), Kinds::Policy(policy.clone())]);
+    compiled(kinds)
+}
+
+/// Compiles definitions without a mistake.
+pub(super) fn compiled(kinds: impl IntoIterator<Item = Kinds>) -> Definitions {
+    let kinds: Vec<Kinds> = kinds.into_iter().collect();
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    Definitions::compile(&sources, &Names::default()).expect("valid definitions")
 }
 
 pub(super) fn policy(limit: u32, window: &str) -> api::Policy {
@@ -143,6 +160,13 @@ impl World {
             Outcome::Unchanged => assert_eq!(state, self.state),
             Outcome::Remove => panic!("activation never removes a state"),
         }
+        self.take_effects(effects);
+        Ok(outcome)
+    }
+
+    /// Takes what a step caused beside the state.
+    fn take_effects(&mut self, effects: Effects) {
+        self.check_bounds();
         self.is_lacking |= effects.lacks_definition;
         for (name, change) in effects.counts {
             *self.counters.entry(name.to_string()).or_default() += change;
@@ -155,17 +179,15 @@ impl World {
         for (stream, record) in effects.to_streams {
             assert_eq!(stream, StreamName::Events);
             if let Some(Body::Event(event)) = &record.body {
-                let Some(Kind::Text(reason)) = &event.properties[3]
-                    .value
-                    .as_ref()
-                    .and_then(|v| v.kind.clone())
-                else {
+                let mut properties = event.properties.iter();
+                let reason = properties.find(|property| property.name == "reason");
+                let value = reason.and_then(|reason| reason.value.as_ref()?.kind.as_ref());
+                let Some(Kind::Text(reason)) = value else {
                     panic!("receipts carry a reason")
                 };
                 self.receipts.push(format!("{} {reason}", event.name));
             }
         }
-        Ok(outcome)
     }
 
     /// Lets the customer go, and returns what moves.
@@ -205,14 +227,23 @@ impl World {
             (now, now),
             &mut effects,
         )?;
-        assert!(
-            effects.is_empty(),
-            "activations are counted where they settle"
-        );
         let next_due = folded.next_due();
         assert_eq!(outcome, Outcome::Keep { next_due });
         (self.state, self.next_due) = (folded, next_due);
+        self.take_effects(effects);
         Ok(())
+    }
+
+    /// A state is within its budget, and each of its parts within its bound.
+    fn check_bounds(&self) {
+        let state = &self.state;
+        let bytes = state.encode().len();
+        assert!(bytes <= limits::STATE_BYTES, "a state of {bytes} bytes");
+        assert!(state.consents.iter().len() <= limits::CONSENTS);
+        assert!(state.send_times.as_slice().len() <= limits::SEND_TIMES);
+        assert!(state.activations.len() <= limits::ACTIVATIONS);
+        assert!(state.pending_count() <= limits::PENDING);
+        assert!(state.pending_bytes() <= limits::PENDING_BYTES);
     }
 
     pub(super) fn outcome(&mut self, visit: u32, attempt: u32, result: DeliveryResult) -> Outcome {

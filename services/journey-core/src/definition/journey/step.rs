@@ -2,23 +2,23 @@
 
 use messages::journey::v1::{self as api, RunOutcome, step::Kind};
 
-use crate::definition::names::{check_exists, unknown};
+use crate::definition::names::{Known, check_exists, unknown};
 use crate::definition::{Arm, Send, Step, StepKind, Target, trigger};
 use crate::limits;
-use decision::{Mistakes, Names};
+use decision::Mistakes;
 
 /// Compiles the step at a place.
 pub(super) fn compile(
     journey: &api::Journey,
     place: usize,
-    names: &Names,
+    known: &mut Known<'_>,
     mistakes: &mut Mistakes,
 ) -> Option<Step> {
     let step = journey.steps.get(place)?;
     let mut at = At {
         journey,
         place,
-        names,
+        known,
         mistakes,
     };
     let Some(kind) = step.kind.as_ref() else {
@@ -60,14 +60,14 @@ pub(super) fn compile(
 }
 
 /// One step of one journey.
-struct At<'a> {
+struct At<'a, 'k> {
     journey: &'a api::Journey,
     place: usize,
-    names: &'a Names,
+    known: &'a mut Known<'k>,
     mistakes: &'a mut Mistakes,
 }
 
-impl At<'_> {
+impl At<'_, '_> {
     fn path(&self, field: &str) -> String {
         format!("steps[{}]{field}", self.place)
     }
@@ -104,10 +104,10 @@ impl At<'_> {
 
     fn send(&mut self, send: &api::SendStep, next: &str) -> Option<StepKind> {
         let path = self.path(".send.channel");
-        let channels = self.names.channels.as_ref();
+        let channels = self.known.names.channels.as_ref();
         check_exists(self.mistakes, &path, "channel", &send.channel, channels);
         let path = self.path(".send.template");
-        let templates = self.names.templates.as_ref();
+        let templates = self.known.names.templates.as_ref();
         check_exists(self.mistakes, &path, "template", &send.template, templates);
         let path = self.path(".send.expires_after");
         let expires_after = trigger::optional_duration(&send.expires_after, &path, self.mistakes);
@@ -141,7 +141,7 @@ impl At<'_> {
         let mut complete = true;
         for (i, branch) in wait.branches.iter().enumerate() {
             let path = self.path(&format!(".wait_for.branches[{i}].trigger"));
-            let cause = trigger::compile(branch.trigger.as_ref(), &path, self.names, self.mistakes);
+            let cause = trigger::compile(branch.trigger.as_ref(), &path, self.known, self.mistakes);
             let next = self.named(&format!(".wait_for.branches[{i}].next"), &branch.next);
             match (cause, next) {
                 (Some(cause), Some(next)) => branches.push((cause, next)),
@@ -166,7 +166,7 @@ impl At<'_> {
         let mut complete = true;
         for (i, arm) in branch.arms.iter().enumerate() {
             let path = self.path(&format!(".branch.arms[{i}].when"));
-            let when = trigger::condition(&arm.when, &path, self.names, self.mistakes);
+            let when = trigger::condition(&arm.when, &path, self.known, self.mistakes);
             let next = self.named(&format!(".branch.arms[{i}].next"), &arm.next);
             match (when, next) {
                 (Some(when), Some(next)) => arms.push((when, next)),

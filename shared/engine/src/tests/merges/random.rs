@@ -1,4 +1,5 @@
-//! Merges of all kinds, at any time, with a store that fails, against a reference that only knows who belongs together.
+//! Merges of all kinds, at any time, with a store that fails, against a reference that only knows
+//! who belongs together.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use super::super::faulty::{Fault, Faulty};
 use super::world::{SERVICES, WORKERS, Works, World, merged, record};
 use crate::worker::TickOutcome;
 
-/// What happens next.
+/// The next thing to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Step {
     /// A record of a customer comes to a service, in the low-priority lane where that is said.
@@ -22,7 +23,7 @@ enum Step {
     Tick(usize),
 }
 
-/// What becomes of a worker whose store failed it.
+/// The fate of a worker whose store failed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     /// It tries again.
@@ -34,7 +35,7 @@ enum Then {
 /// At which call the store fails, how, and what becomes of the worker.
 type Failure = (u64, Fault, Then);
 
-/// Who belongs together: each customer's older one, up to the oldest.
+/// The customers who belong together: each customer's older one, up to the oldest.
 #[derive(Debug, Default)]
 struct Together(BTreeMap<u16, u16>);
 
@@ -79,7 +80,7 @@ async fn run(steps: &[Step], (fails_at, fault, then): Failure) -> (World, u64) {
     }
     let mut turn = 0;
     let mut resting = 0;
-    // Who finds nothing to do may have forwarded what waited, so all are asked once more.
+    // A worker that finds nothing to do may have forwarded what waited, so all are asked once more.
     while resting < 2 * WORKERS {
         let is_resting = tick(&world, &mut workers, turn % WORKERS, then).await;
         resting = if is_resting { resting + 1 } else { 0 };
@@ -105,7 +106,8 @@ async fn tick(world: &World, workers: &mut [Box<dyn Works>], number: usize, then
     }
 }
 
-/// Every record took effect once, on the oldest of those that belong together; everybody else is redirected there.
+/// Every record took effect once, on the oldest of those that belong together; everybody else is
+/// redirected there.
 async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), TestCaseError> {
     let mut together = Together::default();
     for step in steps {
@@ -249,7 +251,8 @@ fn a_chain_of_thirty_ends_flat_whatever_its_order() {
 
 #[test]
 fn merges_survive_a_failure_of_every_call() {
-    // A chain, a circle, a word about oneself and one said twice, with records before, between and after.
+    // A chain, a circle, a word about oneself and one said twice, with records before, between and
+    // after.
     let merges = [(3, 2), (2, 1), (1, 3), (4, 4), (4, 2), (4, 2), (5, 4)];
     let mut steps = Vec::new();
     for (number, (from, into)) in merges.into_iter().enumerate() {

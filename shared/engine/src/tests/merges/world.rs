@@ -222,7 +222,8 @@ impl World {
             workers.push(self.open(number).await);
         }
         let mut resting = 0;
-        // Who finds nothing to do may have forwarded what waited, so all are asked once more.
+        // A worker that finds nothing to do may have forwarded what waited, so all are asked once
+        // more.
         while resting < 2 * WORKERS {
             for worker in &mut workers {
                 for record in self.waiting().await {
@@ -260,7 +261,7 @@ impl World {
         }
     }
 
-    /// What is kept of a customer under their own id.
+    /// The head of a customer under their own id.
     async fn head(&self, service: usize, who: u16) -> Head {
         let slot = self.slot_of(service, customer(who));
         let loaded = self.hot.load(slot, &[id_bytes(customer(who))]).await;
@@ -281,7 +282,7 @@ impl World {
         fragments.into_iter().map(number).collect()
     }
 
-    /// What a service has seen of a customer, whoever they are now.
+    /// The log of a service for a customer, whoever they are now.
     pub(super) async fn log(&self, service: usize, who: u16) -> Vec<String> {
         let hot = self.hot.as_ref();
         let state: Option<Seen> = of_service!(service, C => {

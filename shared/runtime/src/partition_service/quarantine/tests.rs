@@ -313,7 +313,8 @@ async fn a_discard_needs_a_reason_and_gives_it_back_for_the_record() {
                 selection: None,
                 ..to_discard("two", "x")
             },
-            "selection",
+            // A rule of the request as a whole.
+            "",
         ),
     ] {
         let answer = partitions.discard_quarantined_records(Request::new(request.clone()));

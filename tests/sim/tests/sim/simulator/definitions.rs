@@ -69,56 +69,40 @@ type Compiled = (
 );
 
 fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
-    let numbered = || {
-        versions.values().flat_map(|versions| {
+    let sources: Vec<Source<'_>> = versions
+        .values()
+        .flat_map(|versions| {
             let last = versions.len();
-            let numbered = (1_u32..).zip(versions);
-            numbered.filter_map(move |(version, definition)| {
-                let is_current = usize::try_from(version) == Ok(last);
-                Some((version, is_current, definition.kind.as_ref()?))
-            })
-        })
-    };
-    let current = || numbered().filter(|(_, is_current, _)| *is_current);
-    let mut segments = Vec::new();
-    let (mut channels, mut templates, mut policies) = (Vec::new(), Vec::new(), Vec::new());
-    for (version, _, kind) in current() {
-        match kind {
-            Kind::Segment(segment) => segments.push(SegmentSource {
-                name: segment.name.clone(),
-                version,
-                expression: segment.expression.clone(),
-            }),
-            Kind::Channel(channel) => channels.push(channel),
-            Kind::Template(template) => templates.push(template),
-            Kind::Policy(policy) => policies.push(policy),
-            _ => {}
-        }
-    }
-    let sources: Vec<Source<'_>> = numbered()
-        .filter(|(_, _, kind)| {
-            matches!(
-                kind,
-                Kind::JourneyMap(_) | Kind::HappyPath(_) | Kind::Journey(_)
-            )
-        })
-        .map(|(version, is_current, kind)| Source {
-            kind,
-            version,
-            is_current,
+            (1_u32..)
+                .zip(versions)
+                .filter_map(move |(version, definition)| {
+                    Some(Source {
+                        kind: definition.kind.as_ref()?,
+                        version,
+                        is_current: usize::try_from(version) == Ok(last),
+                    })
+                })
         })
         .collect();
-    let names = Names {
-        segments: None,
-        channels: None,
-        templates: None,
-    };
+    let segments: Vec<SegmentSource> = sources
+        .iter()
+        .filter(|source| source.is_current)
+        .filter_map(|source| match source.kind {
+            Kind::Segment(segment) => Some(SegmentSource {
+                name: segment.name.clone(),
+                version: source.version,
+                expression: segment.expression.clone(),
+            }),
+            _ => None,
+        })
+        .collect();
+    let names = Names::default();
     (
         segmentation_core::Definitions::compile(&segments, &[])
             .unwrap_or_else(|faults| panic!("{faults:?}")),
         journey_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
-        activation_core::Definitions::compile(channels, templates, policies)
+        activation_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
     )
 }

@@ -1,0 +1,287 @@
+//! When runs ended: what re-entry is judged by, kept by journey within a budget of bytes.
+//!
+//! An end is a hash and an instant. Where there is no room for one more, the oldest end of a
+//! journey that allows re-entry is forgotten. An end of one that does not is never forgotten: where
+//! only those are left, a journey is
+//! *closed*, which takes a few bytes and means that every key counts as ended.
+
+use kernel::Timestamp;
+
+use super::Name;
+use crate::limits;
+
+/// When runs ended, by journey.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endings(Vec<JourneyEndings>);
+
+/// When runs of one journey ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JourneyEndings {
+    /// The journey; empty stands for every journey that is not listed.
+    pub journey: Name,
+    /// When the journey was closed, at the latest: every key counts as ended then. Absent where it
+    /// is not closed.
+    pub closed: Option<Timestamp>,
+    /// The hash of each key and when its last run ended, oldest first.
+    pub ends: Vec<(u64, Timestamp)>,
+}
+
+/// The end of the last run of a journey and key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It ended then.
+    At(Timestamp),
+    /// Its end may have been among those that were given up when the journey was closed, then at
+    /// the latest.
+    Closed(Timestamp),
+}
+
+/// Bytes of one stored end: a hash and an instant.
+const END_BYTES: usize = 18;
+/// Bytes of one stored journey beside its name and ends.
+const JOURNEY_BYTES: usize = 25;
+/// Bytes of the end of a journey that was not known before.
+pub(crate) const NEW_END_BYTES: usize = limits::NAME_BYTES + JOURNEY_BYTES + END_BYTES;
+
+impl JourneyEndings {
+    fn new(journey: Name) -> Self {
+        Self {
+            journey,
+            closed: None,
+            ends: Vec::new(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.journey.len() + JOURNEY_BYTES + END_BYTES * self.ends.len()
+    }
+
+    fn oldest(&self) -> Option<Timestamp> {
+        self.ends.first().map(|(_, time)| *time).or(self.closed)
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.closed.max(self.ends.last().map(|(_, time)| *time))
+    }
+
+    /// Keeps the newer end of a key.
+    fn put(&mut self, key: u64, time: Timestamp) {
+        if let Some(place) = self.ends.iter().position(|(own, _)| *own == key) {
+            if self.ends[place].1 >= time {
+                return;
+            }
+            self.ends.remove(place);
+        }
+        let place = self.ends.partition_point(|(_, own)| *own <= time);
+        self.ends.insert(place, (key, time));
+    }
+
+    fn forget_oldest(&mut self) {
+        if self.ends.is_empty() {
+            self.closed = None;
+        } else {
+            self.ends.remove(0);
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.closed.is_none()
+    }
+}
+
+impl Endings {
+    /// Each journey with its ends.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &JourneyEndings> {
+        self.0.iter()
+    }
+
+    /// Restores what was stored.
+    pub(crate) const fn restored(journeys: Vec<JourneyEndings>) -> Self {
+        Self(journeys)
+    }
+
+    /// Bytes that they take where they are stored, at the most.
+    pub fn bytes(&self) -> usize {
+        self.bytes_of(|_| true)
+    }
+
+    /// Bytes that the ends of some journeys take.
+    pub(crate) fn bytes_of(&self, is_counted: impl Fn(&str) -> bool) -> usize {
+        let counted = self.0.iter().filter(|own| is_counted(&own.journey));
+        counted.map(JourneyEndings::bytes).sum()
+    }
+
+    /// Returns the number of ends that are kept of a journey.
+    pub(crate) fn count_of(&self, journey: &str) -> usize {
+        self.find(journey).map_or(0, |own| own.ends.len())
+    }
+
+    /// Returns the end of the last run of a journey and key; absent where none ended.
+    pub(crate) fn of(&self, journey: &str, key: u64) -> Option<Ended> {
+        let Some(known) = self.find(journey) else {
+            return Some(Ended::Closed(self.find("")?.closed?));
+        };
+        let end = known.ends.iter().find(|(own, _)| *own == key);
+        end.map(|(_, time)| Ended::At(*time))
+            .or_else(|| known.closed.map(Ended::Closed))
+    }
+
+    /// Remembers the end of a run; [`shrink`](Self::shrink) holds the whole to its bounds.
+    pub(crate) fn remember(&mut self, journey: &Name, key: u64, time: Timestamp) {
+        self.entry(journey).put(key, time);
+    }
+
+    /// Takes over what was remembered of another id of the same person.
+    pub(crate) fn take(&mut self, other: &Self) {
+        let rest = other.find("").and_then(|rest| rest.closed);
+        let unlisted = self.0.iter_mut();
+        for own in unlisted.filter(|own| other.find(&own.journey).is_none()) {
+            own.closed = own.closed.max(rest);
+        }
+        for theirs in &other.0 {
+            let own = self.entry(&theirs.journey);
+            own.closed = own.closed.max(theirs.closed);
+            for (key, time) in &theirs.ends {
+                own.put(*key, *time);
+            }
+        }
+    }
+
+    /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that
+    /// is not enough, journeys are closed.
+    ///
+    /// Returns the journeys of which something was forgotten.
+    pub(crate) fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name> {
+        let mut forgotten: Vec<Name> = Vec::new();
+        for own in &mut self.0 {
+            if own.ends.len() > limits::ENDINGS_PER_JOURNEY && allows_reentry(&own.journey) {
+                let surplus = own.ends.len() - limits::ENDINGS_PER_JOURNEY;
+                own.ends.drain(..surplus);
+                forgotten.push(own.journey.clone());
+            }
+        }
+        let mut bytes = self.bytes();
+        while bytes > limits::ENDING_BYTES {
+            let places = 0..self.0.len();
+            let oldest = places
+                .filter(|place| allows_reentry(&self.0[*place].journey))
+                .min_by_key(|place| self.0[*place].oldest());
+            let Some(place) = oldest else {
+                self.close_one();
+                bytes = self.bytes();
+                continue;
+            };
+            let own = &mut self.0[place];
+            bytes -= own.bytes();
+            own.forget_oldest();
+            if !forgotten.contains(&own.journey) {
+                forgotten.push(own.journey.clone());
+            }
+            if own.is_empty() {
+                self.0.remove(place);
+            } else {
+                bytes += own.bytes();
+            }
+        }
+        forgotten
+    }
+
+    /// Closes the journey with the most ends; where none has more than one, gives up telling one
+    /// journey from those that are not listed.
+    fn close_one(&mut self) {
+        let most = (0..self.0.len()).max_by_key(|place| self.0[*place].ends.len());
+        let Some(place) = most else { return };
+        let own = &mut self.0[place];
+        if own.ends.len() > 1 {
+            own.closed = own.newest();
+            own.ends = Vec::new();
+            return;
+        }
+        let listed = (0..self.0.len()).filter(|place| !self.0[*place].journey.is_empty());
+        if let Some(place) = listed.min_by_key(|place| self.0[*place].newest()) {
+            let gone = self.0.remove(place);
+            let rest = self.entry(&Name::from(""));
+            rest.closed = rest.closed.max(gone.newest());
+        }
+    }
+
+    fn find(&self, journey: &str) -> Option<&JourneyEndings> {
+        self.0.iter().find(|own| own.journey.as_ref() == journey)
+    }
+
+    fn entry(&mut self, journey: &Name) -> &mut JourneyEndings {
+        let place = self.0.iter().position(|own| own.journey == *journey);
+        let place = place.unwrap_or_else(|| {
+            let mut new = JourneyEndings::new(journey.clone());
+            // A run of a journey that was not listed so far may have ended.
+            new.closed = self.find("").and_then(|rest| rest.closed);
+            self.0.push(new);
+            self.0.len() - 1
+        });
+        &mut self.0[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(millis).expect("a small time"))
+    }
+
+    fn name(number: u64) -> Name {
+        format!("journey_{number:050}").into()
+    }
+
+    #[test]
+    fn the_oldest_end_of_a_journey_that_allows_reentry_goes_first() {
+        let (never, again) = (Name::from("never"), Name::from("again"));
+        let mut endings = Endings::default();
+        endings.remember(&never, 7, at(0));
+        for key in 0..5_000 {
+            endings.remember(&again, key, at(key + 1));
+            endings.shrink(|journey| journey == "again");
+        }
+        assert_eq!(endings.of("never", 7), Some(Ended::At(at(0))));
+        assert_eq!(endings.of("again", 0), None);
+        assert_eq!(endings.of("again", 4_999), Some(Ended::At(at(5_000))));
+        assert_eq!(endings.count_of("again"), limits::ENDINGS_PER_JOURNEY);
+    }
+
+    #[test]
+    fn an_end_that_forbids_reentry_is_never_forgotten() {
+        let fill = |from: u64, keys: u64| {
+            let mut endings = Endings::default();
+            for number in from..from + 1_000 {
+                for key in 0..keys {
+                    endings.remember(&name(number), key, at(number));
+                }
+                endings.shrink(|_| false);
+            }
+            endings
+        };
+        for keys in [1, 7] {
+            let mut endings = fill(0, keys);
+            endings.take(&fill(700, keys));
+            endings.shrink(|_| false);
+            assert!(endings.bytes() <= limits::ENDING_BYTES);
+            for number in 0..1_700 {
+                assert!(endings.of(&name(number), 0).is_some(), "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_end_of_a_key_stands_whichever_came_first() {
+        let journey = Name::from("j");
+        let mut endings = Endings::default();
+        endings.remember(&journey, 1, at(9));
+        endings.remember(&journey, 1, at(5));
+        endings.remember(&journey, 2, at(7));
+        assert_eq!(endings.of("j", 1), Some(Ended::At(at(9))));
+        assert_eq!(endings.of("j", 2), Some(Ended::At(at(7))));
+        assert_eq!(endings.of("j", 3), None);
+        assert_eq!(endings.iter().next().map(|own| own.ends.len()), Some(2));
+    }
+}

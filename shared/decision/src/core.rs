@@ -2,16 +2,22 @@
 //! `step(definitions, state, input) -> (state, effects)`.
 
 use bytes::Bytes;
-use kernel::{Owner, StreamName};
+use kernel::{Owner, StreamName, Timestamp};
 use messages::stream::v1::Home;
 
-use crate::{Input, Moved, Outcome, Poison, Step};
+use crate::{Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
 
 /// A service's decisions.
 ///
 /// # Contract
 /// Pure: the same arguments give the same answer, on any machine, at any time. No clock,
 /// randomness, IO or logging. A step that fails or panics has changed nothing.
+///
+/// A state may keep parts apart, each under a key of its own. Its head, which is what
+/// [`encode`](Self::encode) writes, lists them. A core that does so sets
+/// [`HAS_PARTS`](Self::HAS_PARTS) and provides the functions about parts; its states are cheap to
+/// clone. A step that meets a part that is not loaded calls [`crate::Effects::need`]: everything
+/// else that it did is void, and it is taken again with the part. So does leaving, and folding in.
 pub trait Core: Send + Sync + 'static {
     /// Published definitions: compiled, immutable, replaced as a whole.
     type Definitions: Send + Sync + 'static;
@@ -29,14 +35,16 @@ pub trait Core: Send + Sync + 'static {
     /// The stream, one of its live inputs, by which it reads what follows a merged customer to the
     /// survivor.
     const HOME: Home;
+    /// True where its states have parts that are kept apart.
+    const HAS_PARTS: bool = false;
 
-    /// Reads a stored state.
+    /// Reads a stored state: the head, with no part loaded.
     ///
     /// # Errors
     /// [`Poison`] where the bytes are not a state of this service.
     fn decode(bytes: &[u8]) -> Result<Self::State, Poison>;
 
-    /// Writes a state.
+    /// Writes a state: the head, which lists the parts that are kept apart with their sizes.
     fn encode(state: &Self::State) -> Bytes;
 
     /// Takes one record, or one due timer, of one customer.
@@ -76,6 +84,46 @@ pub trait Core: Send + Sync + 'static {
         moved: Moved<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
+
+    /// Names the parts that are not loaded and that an input is going to need, as far as that can
+    /// be told before the step. All that a batch wants are loaded in one read; what was not named
+    /// here costs another one.
+    fn wants(
+        definitions: &Self::Definitions,
+        state: &Self::State,
+        input: Input<'_>,
+        now: Timestamp,
+        wanted: &mut Vec<PartKey>,
+    ) {
+        let _ = (definitions, state, input, now, wanted);
+    }
+
+    /// Takes a part as it is stored.
+    ///
+    /// # Errors
+    /// [`Poison`] where the bytes are not what the head says they are.
+    fn load_part(state: &mut Self::State, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        let _ = (state, key, bytes);
+        Err(Poison::new("a state of this service has no parts"))
+    }
+
+    /// Hands out the parts that changed, to be written or removed, and marks them clean. The head
+    /// is encoded afterwards.
+    fn drain_parts(state: &mut Self::State, writes: &mut PartWrites) {
+        let _ = (state, writes);
+    }
+
+    /// All parts that the store keeps apart, loaded or not: they are removed with the state.
+    fn part_keys(state: &Self::State) -> Vec<PartKey> {
+        let _ = state;
+        Vec::new()
+    }
+
+    /// Measures the loaded parts, and those that [`drain_parts`](Self::drain_parts) would hand out.
+    fn measure_parts(state: &Self::State) -> PartLoad {
+        let _ = state;
+        PartLoad::default()
+    }
 }
 
 /// The state of a core.

@@ -3,6 +3,8 @@
 use kernel::{PartitionId, StreamName};
 use messages::stream::v1::Record;
 
+use crate::PartKey;
+
 /// A record for a stream of a partition, which may be another than the one at hand.
 pub type Forward = (PartitionId, StreamName, Record);
 
@@ -23,6 +25,9 @@ pub struct Effects {
     pub dispatches: Vec<Record>,
     /// Says that the step went as it did because something is not defined.
     pub lacks_definition: bool,
+    /// Parts of the state that are kept apart and that the step has to have. Where there are any,
+    /// all else is void.
+    pub needs: Vec<PartKey>,
 }
 
 impl Effects {
@@ -65,6 +70,13 @@ impl Effects {
         self.lacks_definition = true;
     }
 
+    /// Says that the step needs a part that is not loaded. It may end at once, in whatever way: all
+    /// else that it does is void, and it is taken again with the part. Asking for all parts at once
+    /// saves rounds.
+    pub fn need(&mut self, part: PartKey) {
+        self.needs.push(part);
+    }
+
     /// Forgets everything, for the next step.
     pub fn clear(&mut self) {
         self.records.clear();
@@ -74,6 +86,7 @@ impl Effects {
         self.dropped_groups.clear();
         self.dispatches.clear();
         self.lacks_definition = false;
+        self.needs.clear();
     }
 
     /// Returns whether nothing was caused.
@@ -84,5 +97,6 @@ impl Effects {
             && self.counts.is_empty()
             && self.dropped_groups.is_empty()
             && self.dispatches.is_empty()
+            && self.needs.is_empty()
     }
 }

@@ -8,8 +8,10 @@ mod core;
 mod definition;
 mod effects;
 mod input;
+pub mod limits;
 mod outcome;
 mod outside;
+mod part;
 
 pub use kernel::{Owner, StreamName};
 
@@ -19,4 +21,5 @@ pub use self::effects::{Effects, Forward};
 pub use self::input::{Input, Moved, Step};
 pub use self::outcome::{Outcome, Poison};
 pub use self::outside::{fold_in_once, step_once, take_leave_once};
+pub use self::part::{NotLoaded, Part, PartKey, PartLoad, PartWrites, UnknownParts, is_apart};
 pub use messages::stream::v1::Home;

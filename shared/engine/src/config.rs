@@ -32,7 +32,7 @@ pub struct EngineConfig<C: Core> {
     pub dispatcher: Option<Arc<dyn Dispatcher>>,
     /// How long a lease lasts unless renewed, and so how long a dead process holds up its partitions.
     pub lease_ttl: Duration,
-    /// Bytes of encoded states that are kept decoded, over all partitions.
+    /// Bytes of encoded states that are kept decoded, over all partitions that this process owns.
     pub cache_bytes: usize,
     /// How many partitions work at once; the others wait, and their batches grow.
     pub parallel_ticks: usize,

@@ -1,10 +1,11 @@
 //! Loads a customer by any id that they ever had: the one way that all reads take.
 
-use decision::{Core, Poison};
-use hot::{HotError, HotStore, Slot, StateKey};
+use decision::{Core, PartKey, Poison};
+use hot::{HotError, HotStore, Slot};
 use kernel::CustomerId;
 
-use crate::{head, limits};
+use crate::limits;
+use crate::read::{ReadError, read_customer};
 
 /// A customer, and whose id they have after all merges.
 #[derive(Debug, Clone)]
@@ -57,7 +58,7 @@ pub enum FindError {
     },
 }
 
-/// Loads a customer, or the one that they were joined into.
+/// Loads a customer, or the one that they were joined into, without the parts that are kept apart.
 ///
 /// # Errors
 /// [`FindError`] where the store does not answer, or what is there is damaged.
@@ -65,31 +66,45 @@ pub async fn find_customer<C: Core>(
     hot: &dyn HotStore,
     customer: CustomerId,
 ) -> Result<Found<C::State>, FindError> {
+    find_customer_with::<C>(hot, customer, |_| Vec::new()).await
+}
+
+/// Loads a customer, or the one that they were joined into, and the parts that `want` names of
+/// those that are not loaded. It is asked again once they are, until it wants nothing more. Head
+/// and parts are of one commit.
+///
+/// # Errors
+/// [`FindError`] where the store does not answer, or what is there is damaged.
+pub async fn find_customer_with<C: Core>(
+    hot: &dyn HotStore,
+    customer: CustomerId,
+    want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
+) -> Result<Found<C::State>, FindError> {
     let mut current = customer;
     for redirects in 0..=limits::REDIRECTS_PER_READ {
         let slot = Slot {
             owner: C::OWNER,
             partition: hot.partition_count().partition_of(current.fragment()),
         };
-        let keys = [StateKey::copy_from_slice(current.as_bytes())];
-        let loaded = hot.load(slot, &keys).await;
-        let loaded = loaded.map_err(|source| FindError::Store {
-            customer: current,
-            source,
+        let read = read_customer::<C>(hot, slot, current, &want).await;
+        let read = read.map_err(|error| match error {
+            ReadError::Store(source) => FindError::Store {
+                customer: current,
+                source,
+            },
+            ReadError::Unreadable(source) => FindError::Unreadable {
+                customer: current,
+                source,
+            },
         })?;
         let found = |state| Found {
             customer: current,
             state,
             redirects,
         };
-        let Some(stored) = loaded.into_iter().next().flatten() else {
+        let Some((head, state)) = read else {
             return Ok(found(None));
         };
-        let value = head::read::<C>(&stored.value);
-        let (head, state) = value.map_err(|source| FindError::Unreadable {
-            customer: current,
-            source,
-        })?;
         match head.redirect {
             None => return Ok(found(head.has_state.then_some(state))),
             Some(survivor) if survivor < current => current = survivor,

@@ -106,6 +106,12 @@ impl EngineHandle {
         self.running.shared.stop.cancel();
         self.running.shared.stopped.cancelled().await;
     }
+
+    /// Returns the number of partitions that share the cache.
+    #[cfg(test)]
+    pub(crate) fn owned(&self) -> usize {
+        self.running.shared.owned()
+    }
 }
 
 #[async_trait]

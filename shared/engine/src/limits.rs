@@ -8,7 +8,8 @@ pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
 pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(500);
 /// How soon a partition that another process still holds is tried again.
 pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
-/// Bytes of encoded states kept decoded in one engine: about 200 MB decoded when full.
+/// Bytes of encoded states kept decoded in one engine, over the partitions that it owns: about 200
+/// MB decoded when full.
 pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How soon a partition that was lost is had again, if it was lost before within [`LOST_OFTEN`].
 pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
@@ -26,8 +27,13 @@ pub const PARALLEL_TICKS: usize = 4;
 /// Partitions that work at once where each commit waits for a journal: the database makes groups of those that wait for
 /// its disk together.
 pub const PARALLEL_TICKS_JOURNALED: usize = 16;
-/// Customers touched by one batch: as many as a commit may write.
-pub const STATES_PER_BATCH: usize = hot::limits::STATES_PER_COMMIT;
+/// Customers touched by one batch, and keys written by it before it is cut: about two milliseconds
+/// of Redis. A commit may write more, for the parts of one customer change together.
+pub const STATES_PER_BATCH: usize = 256;
+/// Parts of states read at once: at 1 to 2 KiB each about two megabytes of an answer.
+pub const PARTS_PER_READ: usize = 1_024;
+/// Looks of a reader at a customer who changes meanwhile, or whose parts lead to others.
+pub const READ_ROUNDS: usize = 8;
 /// Records in one batch: several of one customer share a write.
 pub const RECORDS_PER_BATCH: usize = 1_024;
 /// Bytes that a batch plans to commit: half of what a commit may hold, since states may grow.

@@ -128,7 +128,7 @@ impl Instruments {
             batch_states: sizes(
                 "happypath.engine.batch.states",
                 "{state}",
-                "States that a batch wrote",
+                "States and parts that a batch wrote",
             ),
             inputs: counter(
                 "happypath.engine.inputs",

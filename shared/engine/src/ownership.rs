@@ -217,6 +217,7 @@ impl<C: Core> Ownership<C> {
             .id();
         self.running
             .insert(partition, Running { epoch, task, stop });
+        self.shared.set_owned(self.running.len());
     }
 
     /// Tasks ended, this one and maybe more: their leases are given back where that was wanted, and had again otherwise.
@@ -236,6 +237,7 @@ impl<C: Core> Ownership<C> {
             }
             joined = self.tasks.try_join_next();
         }
+        self.shared.set_owned(self.running.len());
         metrics::leases_changed(C::OWNER, LeaseChange::Released, stopped.len());
         let (service, worker) = (C::OWNER.name(), &self.config.worker);
         let released = self.config.leases.release(service, &stopped, worker);

@@ -72,6 +72,7 @@ impl<C: Core> PartitionTask<C> {
                 () = self.stop.cancelled() => return Ended::Stopped,
                 permit = self.permits.acquire() => permit,
             };
+            worker.share_cache(self.config.cache_bytes / self.shared.owned());
             let news = self.shared.take_news(self.partition);
             worker.hint(news);
             if news & REOPEN != 0 {

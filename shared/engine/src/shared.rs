@@ -1,7 +1,7 @@
 //! What the tasks of an engine share: hints for each partition, and how each is doing.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hot::{Cursor, StreamId, StreamName, Wake};
@@ -16,6 +16,8 @@ pub(crate) struct Shared {
     inputs: Vec<StreamName>,
     /// The partitions that this process should own; absent until placement has looked for the first time.
     assigned: Mutex<Option<BTreeSet<PartitionId>>>,
+    /// The number of partitions that this process works on now: they share the cache.
+    owned: AtomicUsize,
     /// Grows whenever a partition begins or ends to be idle.
     changes: watch::Sender<u64>,
     pub(crate) stop: CancellationToken,
@@ -56,6 +58,7 @@ impl Shared {
             partitions: count.iter().map(|_| Partition::default()).collect(),
             inputs,
             assigned: Mutex::new(None),
+            owned: AtomicUsize::new(0),
             changes: watch::Sender::new(0),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
@@ -133,6 +136,16 @@ impl Shared {
 
     pub(crate) fn assigned(&self) -> Option<BTreeSet<PartitionId>> {
         lock(&self.assigned).clone()
+    }
+
+    /// Says how many partitions this process works on.
+    pub(crate) fn set_owned(&self, partitions: usize) {
+        self.owned.store(partitions, Ordering::Relaxed);
+    }
+
+    /// Returns the number of partitions that share the cache, at least one.
+    pub(crate) fn owned(&self) -> usize {
+        self.owned.load(Ordering::Relaxed).max(1)
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole: a core that counts, over the stores that need no server, with faults where a test asks for them.
 
+mod chronicle;
 pub(crate) mod counting;
 mod crash;
 mod doubt;
@@ -12,6 +13,7 @@ mod leases;
 mod marks;
 mod merges;
 mod orders;
+mod parts;
 mod poison;
 mod poison_timers;
 mod reference;

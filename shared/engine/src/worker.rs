@@ -9,28 +9,31 @@ mod cache;
 mod customer;
 mod fire;
 mod forward;
+mod inputs;
 mod lane;
 mod output;
 mod packer;
+mod parts;
 mod plan;
+mod position;
 mod quarantine;
 mod release;
 mod run;
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Instant;
 
-use hot::{Commit, HotError, Owner, SharedHotStore, Slot, Standing, StreamId, StreamName};
+use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use tracing::Instrument;
 use tracing::field::Empty;
 
 use self::batch::Batch;
 use self::cache::StateCache;
-use self::lane::{Lane, Place};
+use self::inputs::Inputs;
+use self::lane::Place;
 use self::output::OutputGauge;
-use self::quarantine::{InputId, Quarantine};
+use self::position::Position;
+use self::quarantine::Quarantine;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -38,26 +41,14 @@ use decision::Core;
 /// The worker of one partition.
 pub(crate) struct Worker<C: Core> {
     config: EngineConfig<C>,
-    slot: Slot,
-    epoch: u64,
-    cache_bytes: usize,
-    commit_seq: u64,
-    /// Counts the batches that were tried under this lease, so that each has a name of its own.
-    attempts: u64,
-    watermark: Timestamp,
-    lanes: Vec<Lane>,
+    position: Position,
+    inputs: Inputs,
     outputs: Vec<OutputGauge>,
+    cache_bytes: usize,
     cache: StateCache<C::State>,
     batch: Batch<C>,
     /// The batch that is being committed, and the places it moves to.
     pending: Option<Pending>,
-    /// The index of timers has nothing before this instant; absent: nothing is known.
-    no_timer_before: Option<Timestamp>,
-    forwarded_seq: u64,
-    outbox_waits: bool,
-    /// Inputs found to be poison in this batch, with the reason.
-    poisoned: HashMap<InputId, String>,
-    max_inputs: usize,
     /// Whether the store has to be looked at anew before anything is believed.
     doubts: bool,
     /// The spans of the records of the batch.
@@ -115,27 +106,18 @@ impl<C: Core> Worker<C> {
             owner: C::OWNER,
             partition,
         };
-        let partitions = usize::from(config.hot.partition_count().get());
-        let cache_bytes = config.cache_bytes / partitions;
+        // Until it is told how many partitions share it.
+        let cache_bytes = config.cache_bytes;
         let steps = Steps::new(slot, config.is_traced);
         let mut worker = Self {
             config,
-            slot,
-            epoch,
-            cache_bytes,
-            commit_seq: 0,
-            attempts: 0,
-            watermark: Timestamp::MIN,
-            lanes: Vec::new(),
+            position: Position::new(slot, epoch),
+            inputs: Inputs::new(),
             outputs: Vec::new(),
+            cache_bytes,
             cache: StateCache::new(cache_bytes),
             batch: Batch::new(),
             pending: None,
-            no_timer_before: None,
-            forwarded_seq: 0,
-            outbox_waits: true,
-            poisoned: HashMap::new(),
-            max_inputs: limits::RECORDS_PER_BATCH,
             doubts: false,
             steps,
             quarantine: Quarantine::default(),
@@ -151,37 +133,28 @@ impl<C: Core> Worker<C> {
     /// Opens the partition under the same lease, and forgets all that was known of it: the store may be another one than
     /// before, and may have lost what is newest. Batches keep having names of their own.
     async fn reopen(&mut self) -> Result<(), HotError> {
-        let head = self.config.hot.open(self.slot, self.epoch).await?;
-        if self.doubts && head.commit_seq != self.commit_seq {
+        let position = &mut self.position;
+        let (slot, known) = (position.slot, position.commit_seq);
+        let head = self.config.hot.open(slot, position.epoch).await?;
+        if self.doubts && head.commit_seq != known {
             tracing::warn!(
                 service = C::OWNER.name(),
-                partition = self.slot.partition.number(),
+                partition = slot.partition.number(),
                 commit_seq = head.commit_seq,
-                known = self.commit_seq,
+                known,
                 "the hot store is at another commit than it was"
             );
         }
-        let partition = self.slot.partition;
-        let low: Vec<StreamName> = C::INPUTS.iter().filter_map(|(_, low)| *low).collect();
-        self.lanes = Self::input_streams()
-            .into_iter()
-            .map(|name| (name, low.contains(&name)))
-            .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, &head))
-            .collect();
+        let partition = slot.partition;
+        self.inputs.open::<C>(partition, &head);
         let outputs = C::OUTPUT.map_or_else(Vec::new, |(live, low)| vec![live, low]);
         self.outputs = outputs
             .into_iter()
             .map(|name| OutputGauge::new(StreamId { name, partition }))
             .collect();
-        self.commit_seq = head.commit_seq;
-        self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
+        position.open(&head);
         self.cache = StateCache::new(self.cache_bytes);
-        self.batch.clear(self.watermark);
-        self.no_timer_before = None;
-        self.forwarded_seq = head.forwarded_seq;
-        self.outbox_waits = true;
-        self.poisoned.clear();
-        self.max_inputs = limits::RECORDS_PER_BATCH;
+        self.batch.clear(self.position.watermark);
         self.open_quarantine().await?;
         self.doubts = false;
         metrics::opened(C::OWNER);
@@ -201,14 +174,37 @@ impl<C: Core> Worker<C> {
             })
     }
 
+    /// Sets how many bytes of encoded states are kept decoded.
+    pub(crate) fn share_cache(&mut self, bytes: usize) {
+        if self.cache_bytes != bytes {
+            self.cache_bytes = bytes;
+            self.cache.resize(bytes);
+        }
+    }
+
     /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,
     /// but for a commit that is on its way.
     pub(crate) fn doubt(&mut self) {
         self.doubts = true;
     }
 
+    /// The streams that a worker of this core reads, in the order of their lanes.
+    pub(crate) fn input_streams() -> Vec<StreamName> {
+        Inputs::streams::<C>()
+    }
+
+    /// Says which lanes may have news, by bit.
+    pub(crate) fn hint(&mut self, lanes: u32) {
+        self.inputs.hint(lanes);
+    }
+
+    /// The cursors that took effect.
+    pub(crate) fn cursors(&self) -> Vec<(StreamId, hot::Cursor)> {
+        self.inputs.cursors()
+    }
+
     pub(crate) fn commit_seq(&self) -> u64 {
-        self.commit_seq
+        self.position.commit_seq
     }
 
     /// Which service.
@@ -245,13 +241,13 @@ impl<C: Core> Worker<C> {
             }
             self.forward().await?;
             let held = self.held().await?;
-            self.read(held).await?;
+            self.inputs.read(self.config.hot.as_ref(), held).await?;
             if !self.prepare(held).await? {
                 return self.rest(held).await;
             }
         }
-        let span = tick_span(self.slot.owner);
-        span.record("partition", self.slot.partition.number());
+        let span = tick_span(self.position.slot.owner);
+        span.record("partition", self.position.slot.partition.number());
         span.record("inputs", self.batch.inputs);
         self.commit().instrument(span).await
     }
@@ -259,14 +255,14 @@ impl<C: Core> Worker<C> {
     /// There is nothing to commit: tidies up, and says when to look again.
     async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
         self.trim(1).await?;
-        if held.any() || self.outbox_waits {
+        if held.any() || self.position.outbox_waits {
             return Ok(TickOutcome::Held);
         }
         if !self.quarantine.stuck.is_empty() {
             return Ok(TickOutcome::Full);
         }
         let next_due = match self.config.time {
-            TimeSource::Wall(_) => self.no_timer_before,
+            TimeSource::Wall(_) => self.position.no_timer_before,
             TimeSource::Stream => None,
         };
         Ok(TickOutcome::Idle { next_due })
@@ -278,7 +274,12 @@ impl<C: Core> Worker<C> {
             return Ok(TickOutcome::Worked);
         };
         let begun = Instant::now();
-        match self.config.hot.commit(self.slot, &pending.commit).await {
+        match self
+            .config
+            .hot
+            .commit(self.position.slot, &pending.commit)
+            .await
+        {
             Ok(_) => metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit),
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;
@@ -296,31 +297,16 @@ impl<C: Core> Worker<C> {
 
     /// Removes from the input streams what is in effect, where that is at least so many entries.
     async fn trim(&mut self, least: u32) -> Result<(), HotError> {
-        let (hot, at) = (Arc::clone(self.hot()), self.standing());
-        for lane in &mut self.lanes {
-            lane.trim(hot.as_ref(), at, least).await?;
-        }
-        Ok(())
-    }
-
-    fn standing(&self) -> Standing {
-        Standing {
-            slot: self.slot,
-            epoch: self.epoch,
-            commit_seq: self.commit_seq,
-        }
+        let hot = self.config.hot.as_ref();
+        let at = self.position.standing();
+        self.inputs.trim(hot, at, least).await
     }
 
     /// Takes note that a commit took effect.
     fn settle(&mut self, pending: Pending) {
         let commit = pending.commit;
-        self.commit_seq = commit.seq;
-        for (lane, place) in pending.places {
-            self.lanes[lane].settle(place);
-        }
-        self.watermark = commit.watermark.unwrap_or(self.watermark);
-        self.no_timer_before = pending.no_timer_before;
-        self.outbox_waits |= !commit.outbox.is_empty();
+        self.position.settle(&commit, pending.no_timer_before);
+        self.inputs.settle(pending.places);
         for (stream, _) in &commit.outputs {
             for gauge in &mut self.outputs {
                 gauge.count(*stream);
@@ -328,14 +314,12 @@ impl<C: Core> Worker<C> {
         }
         if let Some(dispatcher) = &self.config.dispatcher {
             for record in self.batch.dispatches.drain(..) {
-                Dispatcher::dispatch(dispatcher.as_ref(), self.slot.partition, record);
+                Dispatcher::dispatch(dispatcher.as_ref(), self.position.slot.partition, record);
             }
         }
         self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
-        self.batch.clear(self.watermark);
-        self.poisoned.clear();
-        self.max_inputs = limits::RECORDS_PER_BATCH;
+        self.batch.clear(self.position.watermark);
     }
 
     /// The store finds the commit too large: tries again with half the inputs, and sets aside the one that is too large
@@ -344,16 +328,16 @@ impl<C: Core> Worker<C> {
         self.pending = None;
         let inputs = self.batch.inputs;
         if inputs > 1 {
-            self.max_inputs = inputs / 2;
+            self.inputs.max = inputs / 2;
         } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
             let reason = format!("what it causes is too large: {what} is over {limit}");
-            if self.poisoned.insert(origin, reason).is_some() {
+            if self.inputs.poisoned.insert(origin, reason).is_some() {
                 return Err(HotError::TooLarge { what, limit });
             }
         } else {
             return Err(HotError::TooLarge { what, limit });
         }
-        self.batch.clear(self.watermark);
+        self.batch.rewind(self.position.watermark);
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ use kernel::{PartitionCount, Timestamp};
 use crate::marks::Marks;
 use crate::{CounterKey, Cursor, HotError, QuarantineId, StreamId, StreamName, Timer, check};
 
-/// The key of a state within its slot, at most [`crate::limits::KEY_BYTES`]; a customer id for customers.
+/// The key of a state within its slot, at most [`crate::limits::KEY_BYTES`]: a customer id, or one
+/// with the key of a part behind it.
 pub type StateKey = Bytes;
 
 /// A change of one state, its timer with it.

@@ -12,6 +12,7 @@ mod origins;
 mod outbox;
 mod quarantine;
 mod random;
+mod reading;
 mod streams;
 mod timers;
 
@@ -48,6 +49,7 @@ pub use self::quarantine::{
     released_entries_leave_the_quarantine, the_largest_record_is_set_aside_beside_a_full_commit,
 };
 pub use self::random::agrees_with_the_model;
+pub use self::reading::states_of_one_commit_are_read_together;
 pub use self::streams::{
     a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
     ranges_of_a_source_are_taken_once, sources_are_listed,
@@ -131,6 +133,7 @@ macro_rules! contract_tests {
             ranges_of_a_source_are_taken_once
             released_entries_leave_the_quarantine
             slots_are_apart
+            states_of_one_commit_are_read_together
             sources_are_listed
             the_largest_record_is_set_aside_beside_a_full_commit
             the_source_used_longest_ago_is_forgotten

@@ -38,7 +38,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Tells what a partition has seen, changing nothing.
     async fn head(&self, slot: Slot) -> Result<Head, HotError>;
 
-    /// Loads states, in the order of the keys.
+    /// Loads states, in the order of the keys, all of them as one commit left them.
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError>;
 
     /// Reads up to `max` entries after a cursor; does not wait.

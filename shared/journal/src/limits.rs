@@ -4,8 +4,9 @@ use std::time::Duration;
 
 /// Bytes read from the log at once, and written to a stream at once, by a recovery: a few large calls, and little memory.
 pub(crate) const READ_BYTES: usize = 1024 * 1024;
-/// States written to the hot store at once by a recovery: as many as a commit may have.
-pub(crate) const STATES_PER_PART: usize = hot::limits::STATES_PER_COMMIT;
+/// States written to the hot store at once by a recovery: about two milliseconds of Redis, and
+/// fewer than a commit may have.
+pub(crate) const STATES_PER_PART: usize = 256;
 /// How often a gate says that its owner is alive: three times before it counts as left behind.
 pub(crate) const GATE_RENEWAL: Duration = Duration::from_secs(4);
 /// How often a recovery begins again because a commit slipped in before the partition was fenced; each needs a worker that

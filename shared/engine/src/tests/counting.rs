@@ -238,7 +238,7 @@ fn take(
     })
 }
 
-fn fact(record: Record, name: &str, at: Timestamp) -> Record {
+pub(super) fn fact(record: Record, name: &str, at: Timestamp) -> Record {
     let event = Event {
         name: name.to_owned(),
         ..Event::default()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decision::Core;
 use hot::embedded::EmbeddedStore;
 use hot::memory::MemoryOptions;
 use hot::{
@@ -60,6 +61,14 @@ impl Bench {
     }
 
     pub(super) fn config(&self, hot: SharedHotStore, time: TimeSource) -> EngineConfig<Counting> {
+        self.config_of(hot, time)
+    }
+
+    pub(super) fn config_of<C: Core<Definitions = i64>>(
+        &self,
+        hot: SharedHotStore,
+        time: TimeSource,
+    ) -> EngineConfig<C> {
         let (sender, definitions) = watch::channel(Arc::new(0));
         // Definitions do not change in these tests.
         drop(sender);
@@ -212,7 +221,7 @@ pub(super) async fn quarantined(hot: &dyn HotStore, slot: Slot) -> Vec<String> {
 }
 
 /// Ticks a worker until it rests; how many batches that took.
-pub(super) async fn settle(worker: &mut Worker<Counting>) -> usize {
+pub(super) async fn settle<C: Core>(worker: &mut Worker<C>) -> usize {
     worker.hint(ALL_LANES);
     for batches in 0..10_000 {
         match worker.tick().await {

@@ -93,6 +93,11 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
             break;
         }
     }
+    assert_eq!(
+        one.owned(),
+        1,
+        "its cache is for the partition that it kept"
+    );
     one.shutdown().await;
     for partition in 0..2 {
         bench
@@ -106,6 +111,7 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
     while bench.count("seen").await < 2 {
         two.await_idle().await.expect("it rests");
     }
+    assert_eq!(two.owned(), 2, "its cache is for both");
     two.shutdown().await;
     for partition in 0..2 {
         assert_eq!(bench.log(partition, 1).await, ["a"]);

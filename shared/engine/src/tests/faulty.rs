@@ -1,13 +1,13 @@
 //! A store that fails at the n-th call, before or after the call takes effect.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
     HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver,
+    StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -24,6 +24,16 @@ pub(super) struct Faulty {
     calls: AtomicU64,
     fails_at: u64,
     fault: Fault,
+    loaded_keys: AtomicUsize,
+    commits: Mutex<Vec<Written>>,
+}
+
+/// The sizes of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Written {
+    pub(super) states: usize,
+    /// Bytes of states, parts and their keys.
+    pub(super) bytes: usize,
 }
 
 impl Faulty {
@@ -33,7 +43,24 @@ impl Faulty {
             calls: AtomicU64::new(0),
             fails_at,
             fault,
+            loaded_keys: AtomicUsize::new(0),
+            commits: Mutex::default(),
         })
+    }
+
+    /// One that never fails.
+    pub(super) fn watching(inner: SharedHotStore) -> Arc<Self> {
+        Self::new(inner, u64::MAX, Fault::Before)
+    }
+
+    /// Returns the number of states and parts loaded since this was asked last.
+    pub(super) fn take_loaded(&self) -> usize {
+        self.loaded_keys.swap(0, Ordering::SeqCst)
+    }
+
+    /// Returns the sizes of the commits since this was asked last.
+    pub(super) fn take_commits(&self) -> Vec<Written> {
+        std::mem::take(&mut *self.commits.lock().expect("no panic"))
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -68,6 +95,7 @@ impl HotStore for Faulty {
         self.pass(self.inner.head(slot)).await
     }
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
+        self.loaded_keys.fetch_add(keys.len(), Ordering::SeqCst);
         self.pass(self.inner.load(slot, keys)).await
     }
     async fn poll(
@@ -85,6 +113,16 @@ impl HotStore for Faulty {
         self.pass(self.inner.due(slot, until, max)).await
     }
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        let value = |write: &StateWrite| write.value.as_ref().map_or(0, bytes::Bytes::len);
+        let written = Written {
+            states: commit.states.len(),
+            bytes: commit
+                .states
+                .iter()
+                .map(|it| it.key.len() + value(it))
+                .sum(),
+        };
+        self.commits.lock().expect("no panic").push(written);
         self.pass(self.inner.apply(slot, commit)).await
     }
     async fn append(&self, append: &Append) -> Result<Appended, HotError> {

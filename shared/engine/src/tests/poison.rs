@@ -9,7 +9,7 @@ use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
 use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};
 use decision::Core;
 
-async fn reasons(bench: &Bench) -> Vec<String> {
+pub(super) async fn reasons(bench: &Bench) -> Vec<String> {
     quarantined(bench.hot.as_ref(), slot(0)).await
 }
 

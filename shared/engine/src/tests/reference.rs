@@ -10,26 +10,36 @@ use messages::stream::v1::{Record, record::Body};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::counting::{Counting, Seen};
+use super::counting::Counting;
 use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
 use crate::key::customer_of;
 use crate::shared::ALL_LANES;
 use crate::worker::aside::retry_delay;
 use crate::{TimeSource, head};
-use decision::{Effects, Input, Outcome, step_once};
+use decision::{Core, Effects, Input, Outcome, step_once};
 
-#[derive(Debug, Default)]
-struct Reference {
-    states: BTreeMap<u8, (Seen, Option<Timestamp>)>,
+/// Keeps states as they are in memory, and their timers.
+pub(super) struct Reference<C: Core> {
+    pub(super) states: BTreeMap<u8, (C::State, Option<Timestamp>)>,
     now: Option<Timestamp>,
-    facts: Vec<String>,
-    quarantined: u64,
+    pub(super) facts: Vec<String>,
+    pub(super) quarantined: u64,
     /// Timers in quarantine, by customer: when they were due first, and how often they were tried.
     poison: BTreeMap<u8, (Timestamp, u32)>,
 }
 
-impl Reference {
-    fn take(&mut self, record: &Record) {
+impl<C: Core<Definitions = i64>> Reference<C> {
+    pub(super) fn new() -> Self {
+        Self {
+            states: BTreeMap::new(),
+            now: None,
+            facts: Vec::new(),
+            quarantined: 0,
+            poison: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, record: &Record) {
         let at = Timestamp::from_millis(record.time_ms);
         let now = self.now.map_or(at, |now| now.max(at));
         self.fire(now);
@@ -43,7 +53,8 @@ impl Reference {
     }
 
     fn fire(&mut self, until: Timestamp) {
-        let due = |(customer, (_, due)): (&u8, &(Seen, Option<Timestamp>))| Some((*due, *customer));
+        let due =
+            |(customer, (_, due)): (&u8, &(C::State, Option<Timestamp>))| Some((*due, *customer));
         while let Some((Some(due_time), customer)) = self
             .states
             .iter()
@@ -65,8 +76,10 @@ impl Reference {
         let mut state = before.unwrap_or_default();
         let mut effects = Effects::default();
         let who = customer_of(&key(customer));
-        let outcome = step_once::<Counting>(&0, &mut state, who, input, now, &mut effects);
+        let outcome = step_once::<C>(&0, &mut state, who, input, now, &mut effects);
         match outcome {
+            // All there is is loaded.
+            _ if !effects.needs.is_empty() => return self.fail(customer, input, now),
             Ok(Outcome::Keep { next_due }) => {
                 let after = now + Duration::from_millis(1);
                 let mut due = next_due.map(|due| if is_timer { due.max(after) } else { due });
@@ -167,7 +180,7 @@ fn step(customers: u8) -> impl Strategy<Value = Step> {
 async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
     let memory = memory();
     let bench = bench.over(Arc::new(memory.clone()));
-    let mut reference = Reference::default();
+    let mut reference = Reference::<Counting>::new();
     let mut epoch = 1;
     let mut worker = bench.worker(0, epoch, TimeSource::Stream).await;
     let (mut entry, mut time) = (Vec::new(), 0);

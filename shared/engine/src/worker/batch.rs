@@ -11,11 +11,12 @@ use messages::stream::v1::Record;
 use super::aside::Aside;
 use super::cache::{Cached, StateCache};
 use super::packer::Packer;
+use super::parts::{Asked, measure};
 use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
-use decision::{Core, Effects};
+use decision::{Core, Effects, PartKey, PartLoad};
 
 /// One customer that a batch touches.
 #[derive(Debug)]
@@ -43,6 +44,72 @@ pub(crate) struct Work<S> {
     pub(crate) fires: u32,
     /// The input that changed it last.
     pub(crate) last: Option<InputId>,
+    pub(crate) before: Before<S>,
+    /// A step was taken on it, so that `state` is not the one before the batch.
+    pub(crate) is_stepped: bool,
+    /// A step of it met a part that is not loaded: nothing more of it runs until the batch is taken
+    /// again.
+    pub(crate) is_stuck: bool,
+    /// The parts that the commit is going to take, as measured after its last step.
+    pub(crate) parts: PartLoad,
+    /// The number of parts that the store has of the state that this batch forgot. `None` where it
+    /// forgot none.
+    pub(crate) forgotten: Option<usize>,
+}
+
+/// A work as it was before its batch, so that the batch can be taken again without reading it
+/// again.
+#[derive(Debug)]
+pub(crate) struct Before<S> {
+    head: Head,
+    stored: bool,
+    bytes: usize,
+    timer: Timer,
+    /// The state before its first step, where the core has parts; `None` until then.
+    pub(crate) state: Option<Box<S>>,
+}
+
+impl<S> Work<S> {
+    /// Takes note that the store has it.
+    pub(crate) fn found(&mut self, bytes: usize, timer: Timer) {
+        self.loaded = true;
+        self.stored = true;
+        self.bytes = bytes;
+        self.timer = timer;
+        self.before = Before {
+            head: Head::default(),
+            stored: true,
+            bytes,
+            timer,
+            state: None,
+        };
+    }
+
+    /// Takes the state as it was read.
+    pub(crate) fn read(&mut self, head: Head, state: S) {
+        self.before.head.clone_from(&head);
+        (self.head, self.state) = (head, state);
+    }
+
+    /// Returns what it was before its batch. `None` where that has to be read again.
+    fn into_before(self) -> Option<Cached<S>> {
+        if !self.loaded || self.fault.is_some() {
+            return None;
+        }
+        let state = match self.before.state {
+            Some(state) => *state,
+            None if self.is_stepped => return None,
+            None => self.state,
+        };
+        Some(Cached {
+            head: self.before.head,
+            state,
+            stored: self.before.stored,
+            bytes: self.before.bytes,
+            part_bytes: 0,
+            timer: self.before.timer,
+        })
+    }
 }
 
 /// What a batch does to a state.
@@ -69,6 +136,12 @@ pub(crate) type Waiting = Reverse<(Timestamp, Key, Wait, usize)>;
 pub(crate) struct Batch<C: Core> {
     pub(crate) works: Vec<Work<C::State>>,
     index: KeyMap<usize>,
+    /// States as they were before the batch, from a try of it that came to nothing.
+    kept: KeyMap<Cached<C::State>>,
+    /// Parts that steps of this try met and that are not loaded.
+    pub(crate) misses: BTreeSet<(Key, PartKey)>,
+    /// Parts that were asked for in any try, and what came of it.
+    pub(crate) asked: HashMap<(Key, PartKey), Asked>,
     pub(crate) packer: Packer,
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
     pub(crate) counts: HashMap<CounterKey, i64>,
@@ -87,7 +160,11 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) watermark: Timestamp,
     /// Records and timers run so far, and timers moved.
     pub(crate) inputs: usize,
-    pub(crate) state_bytes: usize,
+    /// States to be written or removed.
+    state_writes: usize,
+    state_bytes: usize,
+    /// Their parts.
+    pub(super) parts: PartLoad,
     pub(crate) other_bytes: usize,
 }
 
@@ -96,6 +173,9 @@ impl<C: Core> Batch<C> {
         Self {
             works: Vec::new(),
             index: KeyMap::default(),
+            kept: KeyMap::default(),
+            misses: BTreeSet::new(),
+            asked: HashMap::new(),
             packer: Packer::default(),
             forwards: Vec::new(),
             counts: HashMap::new(),
@@ -109,14 +189,31 @@ impl<C: Core> Batch<C> {
             horizon: None,
             watermark: Timestamp::MIN,
             inputs: 0,
+            state_writes: 0,
             state_bytes: 0,
+            parts: PartLoad::default(),
             other_bytes: 0,
         }
     }
 
-    /// Forgets everything: the states of a batch that failed are read again.
+    /// Forgets everything.
     pub(crate) fn clear(&mut self, watermark: Timestamp) {
         self.works.clear();
+        self.kept.clear();
+        self.asked.clear();
+        self.misses.clear();
+        self.rewind(watermark);
+    }
+
+    /// Forgets what the batch did, so that it can be taken again: its states are what they were,
+    /// with the parts that were loaded for it. What is not known any more is read again.
+    pub(crate) fn rewind(&mut self, watermark: Timestamp) {
+        for work in self.works.drain(..) {
+            let key = work.key;
+            if let Some(before) = work.into_before() {
+                self.kept.insert(key, before);
+            }
+        }
         self.index.clear();
         self.packer.clear();
         self.forwards.clear();
@@ -131,7 +228,9 @@ impl<C: Core> Batch<C> {
         self.horizon = None;
         self.watermark = watermark;
         self.inputs = 0;
+        self.state_writes = 0;
         self.state_bytes = 0;
+        self.parts = PartLoad::default();
         self.other_bytes = 0;
     }
 
@@ -140,7 +239,8 @@ impl<C: Core> Batch<C> {
         self.index.get(&key).copied()
     }
 
-    /// The work of a key; a new one takes its state out of the cache.
+    /// The work of a key; a new one takes its state from an earlier try of the batch, or out of the
+    /// cache.
     pub(crate) fn enlist(
         &mut self,
         key: Key,
@@ -150,15 +250,23 @@ impl<C: Core> Batch<C> {
         if let Some(work) = self.find(key) {
             return work;
         }
-        let cached = cache.take(key);
+        let cached = self.kept.remove(&key).or_else(|| cache.take(key));
         let loaded = cached.is_some();
         let cached = cached.unwrap_or_else(|| Cached {
             head: Head::default(),
             state: C::State::default(),
             stored: false,
             bytes: 0,
+            part_bytes: 0,
             timer: Timer::NONE,
         });
+        let before = Before {
+            head: cached.head.clone(),
+            stored: cached.stored,
+            bytes: cached.bytes,
+            timer: cached.timer,
+            state: None,
+        };
         self.works.push(Work {
             key,
             key_bytes: key_bytes.clone(),
@@ -175,6 +283,11 @@ impl<C: Core> Batch<C> {
             counted: false,
             fires: 0,
             last: None,
+            before,
+            is_stepped: false,
+            is_stuck: false,
+            parts: PartLoad::default(),
+            forgotten: None,
         });
         let work = self.works.len() - 1;
         self.index.insert(key, work);
@@ -189,23 +302,34 @@ impl<C: Core> Batch<C> {
 
     /// What the commit is going to take, as far as is known before states are encoded.
     pub(crate) fn bytes(&self) -> usize {
-        self.packer.bytes() + self.state_bytes + self.other_bytes
+        self.packer.bytes() + self.state_bytes + self.parts.dirty_bytes + self.other_bytes
+    }
+
+    /// Returns the number of keys that the commit is going to write or remove, as far as is known
+    /// before states are encoded.
+    pub(crate) const fn writes(&self) -> usize {
+        self.state_writes + self.parts.dirty
     }
 
     /// Puts the states back where the next batch finds them.
     pub(crate) fn return_states(&mut self, cache: &mut StateCache<C::State>) {
         self.index.clear();
-        for work in self.works.drain(..) {
-            if work.fault.is_none() && work.loaded {
-                let cached = Cached {
-                    head: work.head,
-                    state: work.state,
-                    stored: work.stored,
-                    bytes: work.bytes,
-                    timer: work.timer,
-                };
-                cache.put(work.key, cached);
-            }
+        let works = self.works.drain(..);
+        let done = works.filter(|work| work.fault.is_none() && work.loaded);
+        let done = done.map(|work| {
+            let cached = Cached {
+                head: work.head,
+                state: work.state,
+                stored: work.stored,
+                bytes: work.bytes,
+                part_bytes: 0,
+                timer: work.timer,
+            };
+            (work.key, cached)
+        });
+        for (key, mut cached) in done.chain(self.kept.drain()) {
+            cached.part_bytes = measure::<C>(&cached.state).loaded_bytes;
+            cache.put(key, cached);
         }
     }
 
@@ -213,6 +337,7 @@ impl<C: Core> Batch<C> {
     pub(crate) fn count_write(&mut self, work: usize) {
         let work = &mut self.works[work];
         if !std::mem::replace(&mut work.counted, true) {
+            self.state_writes += 1;
             self.state_bytes += work.bytes + limits::STATE_GROWTH_BYTES;
         }
     }

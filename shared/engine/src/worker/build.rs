@@ -4,16 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 use hot::marks::Marks;
-use hot::{Commit, OutboxMessage, StateWrite, Timer};
+use hot::{Commit, OutboxMessage, StateKey, StateWrite, Timer};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
 use super::lane::Place;
+use super::parts::forgotten_parts;
 use super::quarantine::panic_text;
 use super::run::Failed;
 use super::{Pending, Planned, Worker};
 use crate::head;
-use decision::Core;
+use crate::key::customer_of;
+use decision::{Core, PartWrites};
 
 impl<C: Core> Worker<C> {
     /// Encodes what changed.
@@ -22,13 +24,7 @@ impl<C: Core> Worker<C> {
         ran: &[Planned],
         timers: Option<Timestamp>,
     ) -> Result<Pending, Failed> {
-        self.attempts += 1;
-        let mut commit = Commit {
-            epoch: self.epoch,
-            seq: self.commit_seq + 1,
-            batch_id: batch_id(self.epoch, self.commit_seq + 1, self.attempts),
-            ..Commit::default()
-        };
+        let mut commit = self.position.next_commit();
         self.batch.write_states(&mut commit)?;
         commit.outputs = self.batch.packer.take();
         commit.outbox = self
@@ -46,11 +42,11 @@ impl<C: Core> Worker<C> {
         let counts = self.batch.counts.drain();
         commit.counters = counts.filter(|(_, change)| *change != 0).collect();
         self.batch.aside.write(&mut commit);
-        if self.is_on_stream_time() && self.batch.watermark > self.watermark {
+        if self.is_on_stream_time() && self.batch.watermark > self.position.watermark {
             commit.watermark = Some(self.batch.watermark);
         }
         let places = self.places(ran, &mut commit);
-        let asked = timers.or(self.no_timer_before);
+        let asked = timers.or(self.position.no_timer_before);
         let no_timer_before = match (asked, self.batch.earliest_entry()) {
             (Some(asked), Some(earliest)) => Some(asked.min(earliest)),
             (asked, _) => asked,
@@ -65,7 +61,7 @@ impl<C: Core> Worker<C> {
 
     /// Where each lane is after the batch; cursors and marks go into the commit.
     fn places(&self, ran: &[Planned], commit: &mut Commit) -> Vec<(usize, Place)> {
-        let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.lanes.len());
+        let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.inputs.lanes.len());
         // A plan goes lane by lane, so the last record of a lane is the one before the next lane begins.
         for (at, planned) in ran.iter().enumerate() {
             if ran
@@ -74,7 +70,7 @@ impl<C: Core> Worker<C> {
             {
                 continue;
             }
-            let lane = &self.lanes[planned.lane];
+            let lane = &self.inputs.lanes[planned.lane];
             let (name, before) = (lane.stream.name, lane.committed());
             let after = lane.after(planned.place);
             if after.cursor != before.cursor {
@@ -101,19 +97,20 @@ impl<C: Core> Batch<C> {
         for (number, work) in self.works.iter_mut().enumerate() {
             if work.change == Change::Remove {
                 if work.stored {
-                    commit.states.push(StateWrite {
-                        key: work.key_bytes.clone(),
-                        value: None,
-                        timer: Timer::NONE,
-                        adds_entry: false,
-                    });
+                    commit.states.push(removal(work.key_bytes.clone()));
                 }
+                let customer = customer_of(&work.key_bytes);
+                let parts = forgotten_parts::<C>(work).map_err(|reason| failed(work, reason))?;
+                let parts = parts.into_iter();
+                commit
+                    .states
+                    .extend(parts.map(|part| removal(part.of_customer(customer))));
                 work.stored = false;
                 work.bytes = 0;
                 work.timer = Timer::NONE;
                 continue;
             }
-            let Some(value) = value_of::<C>(work)? else {
+            let Some((value, parts)) = value_of::<C>(work)? else {
                 continue;
             };
             let (timer, mut adds_entry) = work.timer.set(work.timer.due);
@@ -131,6 +128,13 @@ impl<C: Core> Batch<C> {
                 timer,
                 adds_entry,
             });
+            let customer = customer_of(&work.key_bytes);
+            commit
+                .states
+                .extend(parts.into_iter().map(|(part, value)| StateWrite {
+                    value,
+                    ..removal(part.of_customer(customer))
+                }));
         }
         for (number, time) in self.fired.drain(..) {
             commit
@@ -141,43 +145,64 @@ impl<C: Core> Batch<C> {
     }
 }
 
-/// The bytes to write for a state; absent where neither it nor its timer changed.
-fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<Bytes>, Failed> {
+/// Removes what is under a key. What has no timer is written with the same.
+const fn removal(key: StateKey) -> StateWrite {
+    StateWrite {
+        key,
+        value: None,
+        timer: Timer::NONE,
+        adds_entry: false,
+    }
+}
+
+/// Blames the input that changed a work last.
+fn failed<S>(work: &Work<S>, reason: String) -> Failed {
+    Failed {
+        origin: work.last.expect("a change has a cause"),
+        reason,
+    }
+}
+
+/// The bytes to write for a state, and its parts that changed; absent where neither it nor its
+/// timer changed.
+fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWrites)>, Failed> {
+    let mut parts = PartWrites::default();
     if work.change == Change::None {
         if !(work.timer_changed && work.stored) {
             return Ok(None);
         }
         // Only the timer changed. Bytes that nobody could read are kept as they are.
         if let Some(raw) = &work.raw {
-            return Ok(Some(raw.clone()));
+            return Ok(Some((raw.clone(), parts)));
         }
     }
-    let failed = |reason| Failed {
-        origin: work.last.expect("a change has a cause"),
-        reason,
-    };
-    let bytes = catch_unwind(AssertUnwindSafe(|| {
-        head::write::<C>(&work.head, &work.state)
-    }))
-    .map_err(|panic| failed(panic_text(panic.as_ref())))?;
-    if bytes.len() > hot::limits::STATE_BYTES {
-        return Err(failed(format!(
-            "the state would be {} bytes, and {} are the limit",
-            bytes.len(),
-            hot::limits::STATE_BYTES
-        )));
+    let forgotten = forgotten_parts::<C>(work).map_err(|reason| failed(work, reason))?;
+    let is_changed = work.change != Change::None;
+    let Work { head, state, .. } = work;
+    let encoded = catch_unwind(AssertUnwindSafe(|| {
+        if C::HAS_PARTS && is_changed {
+            C::drain_parts(state, &mut parts);
+        }
+        (head::write::<C>(head, state), parts)
+    }));
+    let (bytes, mut parts) = encoded.map_err(|panic| failed(work, panic_text(panic.as_ref())))?;
+    for part in forgotten {
+        parts.remove_unless_written(part);
+    }
+    let largest = parts.largest();
+    for (what, size) in [
+        ("state", bytes.len()),
+        ("largest part of the state", largest),
+    ] {
+        if size > hot::limits::STATE_BYTES {
+            let reason = format!(
+                "the {what} would be {size} bytes, and {} are the limit",
+                hot::limits::STATE_BYTES
+            );
+            return Err(failed(work, reason));
+        }
     }
     work.bytes = bytes.len();
     work.stored = true;
-    Ok(Some(bytes))
-}
-
-/// A name that no other batch has: SplitMix64 over what tells batches apart.
-fn batch_id(epoch: u64, seq: u64, attempt: u64) -> u64 {
-    [epoch, seq, attempt].into_iter().fold(0, |id, part| {
-        let mut x = (id ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    })
+    Ok(Some((bytes, parts)))
 }

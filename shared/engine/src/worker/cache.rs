@@ -14,8 +14,16 @@ pub(crate) struct Cached<S> {
     pub(crate) stored: bool,
     /// Its size when encoded last.
     pub(crate) bytes: usize,
+    /// The size of its parts that are kept apart and loaded.
+    pub(crate) part_bytes: usize,
     /// Its timer, as the store has it.
     pub(crate) timer: Timer,
+}
+
+impl<S> Cached<S> {
+    const fn size(&self) -> usize {
+        self.bytes + self.part_bytes + OVERHEAD_BYTES
+    }
 }
 
 /// States in two generations: what is used moves to the young one, and when that is full the old one is dropped.
@@ -25,6 +33,7 @@ pub(crate) struct StateCache<S> {
     young: KeyMap<Cached<S>>,
     young_bytes: usize,
     old: KeyMap<Cached<S>>,
+    old_bytes: usize,
     generation_bytes: usize,
 }
 
@@ -37,31 +46,60 @@ impl<S> StateCache<S> {
             young: KeyMap::default(),
             young_bytes: 0,
             old: KeyMap::default(),
+            old_bytes: 0,
             generation_bytes: bytes / 2,
+        }
+    }
+
+    /// Makes room for more or fewer bytes. Drops at once what has no room any more, since the
+    /// partition may rest.
+    pub(crate) fn resize(&mut self, bytes: usize) {
+        self.generation_bytes = bytes / 2;
+        if self.young_bytes + self.old_bytes > bytes {
+            self.drop_old();
+        }
+        if self.young_bytes > bytes {
+            self.age();
+            self.drop_old();
         }
     }
 
     /// Takes a state out, to be changed and put back or dropped.
     pub(crate) fn take(&mut self, key: Key) -> Option<Cached<S>> {
-        let Some(cached) = self.young.remove(&key) else {
-            return self.old.remove(&key);
-        };
-        self.young_bytes = self
-            .young_bytes
-            .saturating_sub(cached.bytes + OVERHEAD_BYTES);
+        if let Some(cached) = self.young.remove(&key) {
+            self.young_bytes -= cached.size();
+            return Some(cached);
+        }
+        let cached = self.old.remove(&key)?;
+        self.old_bytes -= cached.size();
         Some(cached)
     }
 
-    /// Puts a state in.
+    /// Puts a state in, its loaded parts with it. One that would push out a whole generation is not
+    /// kept.
     pub(crate) fn put(&mut self, key: Key, cached: Cached<S>) {
-        if self.young_bytes >= self.generation_bytes {
-            // The map that was the old one keeps its room: growing anew would move every state several times.
-            std::mem::swap(&mut self.old, &mut self.young);
-            self.young.clear();
-            self.young_bytes = 0;
+        let size = cached.size();
+        if size > self.generation_bytes {
+            return;
         }
-        self.young_bytes += cached.bytes + OVERHEAD_BYTES;
+        if self.young_bytes >= self.generation_bytes {
+            self.age();
+        }
+        self.young_bytes += size;
         self.young.insert(key, cached);
+    }
+
+    /// Makes the young generation the old one. The map that was the old one keeps its room: growing
+    /// anew would move every state several times.
+    fn age(&mut self) {
+        std::mem::swap(&mut self.old, &mut self.young);
+        self.old_bytes = std::mem::take(&mut self.young_bytes);
+        self.young.clear();
+    }
+
+    fn drop_old(&mut self) {
+        self.old = KeyMap::default();
+        self.old_bytes = 0;
     }
 }
 
@@ -69,26 +107,63 @@ impl<S> StateCache<S> {
 mod tests {
     use super::*;
 
-    fn cached(state: u32) -> Cached<u32> {
+    fn cached(part_bytes: usize) -> Cached<()> {
         Cached {
             head: Head::default(),
-            state,
+            state: (),
             stored: true,
             bytes: 100 - 28,
+            part_bytes,
             timer: Timer::NONE,
         }
+    }
+
+    fn kept(cache: &StateCache<()>) -> usize {
+        let sizes = |map: &KeyMap<Cached<()>>| map.values().map(Cached::size).sum::<usize>();
+        assert_eq!(cache.young_bytes, sizes(&cache.young));
+        assert_eq!(cache.old_bytes, sizes(&cache.old));
+        cache.young.len() + cache.old.len()
     }
 
     #[test]
     fn what_is_used_stays_and_what_is_not_goes() {
         let mut cache = StateCache::new(2_000);
         for key in 0..100 {
-            cache.put(key, cached(7));
+            cache.put(key, cached(0));
             let used = cache.take(0).expect("the used one stays");
             cache.put(0, used);
         }
         assert!(cache.take(1).is_none());
         assert!(cache.take(99).is_some());
-        assert!(cache.young.len() + cache.old.len() <= 10);
+        assert!(kept(&cache) <= 10);
+    }
+
+    #[test]
+    fn loaded_parts_take_room_and_go_with_their_customer() {
+        let mut cache = StateCache::new(2_000);
+        for key in 0..100 {
+            cache.put(key, cached(600));
+        }
+        assert!(kept(&cache) <= 4, "{}", kept(&cache));
+        assert!(cache.take(99).is_some());
+        cache.put(7, cached(900));
+        assert!(cache.take(7).is_none(), "it is larger than a generation");
+    }
+
+    #[test]
+    fn a_cache_that_shrinks_drops_what_has_no_room_at_once() {
+        let mut cache = StateCache::new(20_000);
+        for key in 0..100 {
+            cache.put(key, cached(0));
+        }
+        assert_eq!(kept(&cache), 100);
+        cache.resize(40_000);
+        assert_eq!(kept(&cache), 100, "more room drops nothing");
+        cache.resize(10_000);
+        assert!((1..=50).contains(&kept(&cache)), "{}", kept(&cache));
+        cache.resize(1_000);
+        assert_eq!(kept(&cache), 0);
+        cache.put(1, cached(0));
+        assert_eq!(kept(&cache), 1);
     }
 }

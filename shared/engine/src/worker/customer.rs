@@ -147,10 +147,10 @@ impl<C: Core> Worker<C> {
         } else {
             None
         };
+        self.batch.forget_state(work);
         let entry = &mut self.batch.works[work];
         let from_customer_id = entry.key_bytes.clone();
         let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
-        entry.state = C::State::default();
         entry.change = Change::Write;
         self.batch.count_write(work);
         self.clear_timer(work);

@@ -70,6 +70,9 @@ impl<C: Core> Worker<C> {
             metrics::timer_fired(C::OWNER, due_time, now);
         }
         let work = &mut self.batch.works[number];
+        if work.is_stuck {
+            return Ok(());
+        }
         let key = work.key;
         let origin = InputId::Timer {
             key: work.key,
@@ -82,7 +85,7 @@ impl<C: Core> Worker<C> {
         let first_due = self
             .poison_timer(key)
             .map_or(due_time, |timer| timer.due_time);
-        if let Some(reason) = fault.or_else(|| self.poisoned.get(&origin).cloned()) {
+        if let Some(reason) = fault.or_else(|| self.inputs.poisoned.get(&origin).cloned()) {
             self.defer_timer(number, first_due, &reason, now);
             return Ok(());
         }
@@ -96,7 +99,8 @@ impl<C: Core> Worker<C> {
         let input = Input::Timer {
             due_time: first_due,
         };
-        self.step(definitions, number, input, cause)
+        let stepped = self.step(definitions, number, input, cause);
+        self.unless_stuck(Some(number), stepped)
     }
 
     /// Sets or clears the timer of a state.

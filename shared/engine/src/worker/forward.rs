@@ -14,14 +14,22 @@ use decision::Core;
 impl<C: Core> Worker<C> {
     /// Sends what waits in the outbox, up to the first message whose target is full.
     pub(super) async fn forward(&mut self) -> Result<(), HotError> {
-        if !self.outbox_waits {
+        if !self.position.outbox_waits {
             return Ok(());
         }
         let hot = Arc::clone(self.hot());
-        let source = format!("{}/{}", self.slot.owner.name(), self.slot.partition);
+        let source = format!(
+            "{}/{}",
+            self.position.slot.owner.name(),
+            self.position.slot.partition
+        );
         loop {
             let messages = hot
-                .outbox(self.slot, self.forwarded_seq, limits::FORWARDS_PER_READ)
+                .outbox(
+                    self.position.slot,
+                    self.position.forwarded_seq,
+                    limits::FORWARDS_PER_READ,
+                )
                 .await?;
             let read = messages.len();
             let mut sent = None;
@@ -54,14 +62,14 @@ impl<C: Core> Worker<C> {
                 }
             }
             if let Some(seq) = sent {
-                hot.trim_outbox_at(self.standing(), seq).await?;
-                self.forwarded_seq = seq;
+                hot.trim_outbox_at(self.position.standing(), seq).await?;
+                self.position.forwarded_seq = seq;
             }
             if full {
                 return Ok(());
             }
             if read < limits::FORWARDS_PER_READ {
-                self.outbox_waits = false;
+                self.position.outbox_waits = false;
                 return Ok(());
             }
         }

@@ -7,13 +7,11 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
-use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, StreamName, Writer};
+use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, Writer};
 use messages::stream::v1::{Batch, Record};
 use prost::Message;
 
-use super::Worker;
 use crate::limits;
-use decision::Core;
 
 /// One input stream.
 #[derive(Debug)]
@@ -278,35 +276,6 @@ impl Lane {
             self.untrimmed = 0;
         }
         Ok(())
-    }
-}
-
-impl<C: Core> Worker<C> {
-    /// The streams that a worker of this core reads, in the order of their lanes.
-    pub(crate) fn input_streams() -> Vec<StreamName> {
-        let commands = StreamName::commands_of(C::OWNER).into_iter();
-        let live = C::INPUTS.iter().map(|(name, _)| *name);
-        commands
-            .chain(live)
-            .chain(C::INPUTS.iter().filter_map(|(_, low)| *low))
-            .collect()
-    }
-
-    /// Says which lanes may have news, by bit.
-    pub(crate) fn hint(&mut self, lanes: u32) {
-        for (number, lane) in self.lanes.iter_mut().enumerate() {
-            if lanes & (1 << number) != 0 {
-                lane.hint();
-            }
-        }
-    }
-
-    /// The cursors that took effect.
-    pub(crate) fn cursors(&self) -> Vec<(StreamId, Cursor)> {
-        self.lanes
-            .iter()
-            .map(|lane| (lane.stream, lane.committed().cursor))
-            .collect()
     }
 }
 

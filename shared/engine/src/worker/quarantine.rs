@@ -60,7 +60,7 @@ impl<C: Core> Worker<C> {
     /// Looks at the quarantine of a partition that was opened: how much is in it, and which timers.
     pub(super) async fn open_quarantine(&mut self) -> Result<(), HotError> {
         self.quarantine = Quarantine {
-            size: self.hot().quarantine_size(self.slot).await?,
+            size: self.hot().quarantine_size(self.position.slot).await?,
             ..Quarantine::default()
         };
         if self.quarantine.size.records == 0 {
@@ -68,7 +68,7 @@ impl<C: Core> Worker<C> {
         }
         let mut after = None;
         loop {
-            let page = quarantine::read(self.hot().as_ref(), self.slot, after).await?;
+            let page = quarantine::read(self.hot().as_ref(), self.position.slot, after).await?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
@@ -109,7 +109,7 @@ impl<C: Core> Worker<C> {
             if !std::mem::replace(&mut self.quarantine.is_full_told, true) {
                 tracing::error!(
                     service = C::OWNER.name(),
-                    partition = self.slot.partition.number(),
+                    partition = self.position.slot.partition.number(),
                     stream = lane.stream.name.name(),
                     reason,
                     "the quarantine is full, and the partition waits with a record for it"
@@ -139,13 +139,13 @@ impl<C: Core> Worker<C> {
     ) -> (QuarantineId, u64) {
         tracing::warn!(
             service = C::OWNER.name(),
-            partition = self.slot.partition.number(),
+            partition = self.position.slot.partition.number(),
             reason,
             "a record was quarantined"
         );
         let entry = QuarantinedRecord {
             service: C::OWNER.name().to_owned(),
-            partition: u32::from(self.slot.partition.number()),
+            partition: u32::from(self.position.slot.partition.number()),
             reason: bounded(reason),
             create_time: Some(timestamp(now)),
             try_count: 1,
@@ -155,7 +155,7 @@ impl<C: Core> Worker<C> {
         let payload = Bytes::from(entry.encode_to_vec());
         let aside = &mut self.batch.aside;
         let id = QuarantineId {
-            commit_seq: self.commit_seq + 1,
+            commit_seq: self.position.commit_seq + 1,
             index: u32::try_from(aside.entries.len()).unwrap_or(u32::MAX),
         };
         let bytes = payload.len() as u64;
@@ -275,7 +275,7 @@ impl<C: Core> Worker<C> {
             known.is_full_told = false;
             tracing::info!(
                 service = C::OWNER.name(),
-                partition = self.slot.partition.number(),
+                partition = self.position.slot.partition.number(),
                 "there is room in the quarantine again"
             );
         }

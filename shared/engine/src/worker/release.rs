@@ -72,7 +72,7 @@ impl<C: Core> Worker<C> {
             .iter()
             .enumerate()
             .filter_map(|(at, planned)| {
-                let lane = &self.lanes[planned.lane];
+                let lane = &self.inputs.lanes[planned.lane];
                 match lane.item(planned.place) {
                     Item::Record(record) if lane.is_commands() => Some((at, id_of(record)?)),
                     _ => None,
@@ -98,7 +98,8 @@ impl<C: Core> Worker<C> {
     async fn read_named(&mut self, mut ids: BTreeSet<QuarantineId>) -> Result<(), HotError> {
         while let Some(first) = ids.first().copied() {
             let (after, max) = (quarantine::before(first), ids.len());
-            let page = quarantine::read_some(self.hot().as_ref(), self.slot, after, max).await?;
+            let page =
+                quarantine::read_some(self.hot().as_ref(), self.position.slot, after, max).await?;
             let is_last = page.len() < max;
             let read_to = page.last().map(|entry| entry.id);
             for entry in page {
@@ -145,7 +146,7 @@ impl<C: Core> Worker<C> {
             QuarantineVerb::Unspecified => {
                 tracing::warn!(
                     service = C::OWNER.name(),
-                    partition = self.slot.partition.number(),
+                    partition = self.position.slot.partition.number(),
                     "a command about the quarantine is not understood, and changes nothing"
                 );
                 Ok(())
@@ -156,7 +157,7 @@ impl<C: Core> Worker<C> {
     fn discard(&mut self, work: Option<usize>, named: &Named, reason: &str) {
         tracing::info!(
             service = C::OWNER.name(),
-            partition = self.slot.partition.number(),
+            partition = self.position.slot.partition.number(),
             entry = %named.id,
             reason,
             "a quarantined record was discarded"

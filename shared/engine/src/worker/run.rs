@@ -82,9 +82,9 @@ impl<C: Core> Worker<C> {
             return Ok(0);
         }
         // The lanes are only read here, and everything else of the worker is written.
-        let lanes = std::mem::take(&mut self.lanes);
+        let lanes = std::mem::take(&mut self.inputs.lanes);
         let ran = self.run_records(definitions, &lanes, plan, wall_now);
-        self.lanes = lanes;
+        self.inputs.lanes = lanes;
         ran
     }
 
@@ -157,8 +157,16 @@ impl<C: Core> Worker<C> {
                 self.pass_on(record, lane.bulk);
                 return Ok(());
             }
+            _ if planned
+                .work
+                .is_some_and(|work| self.batch.works[work].is_stuck) =>
+            {
+                return Ok(());
+            }
             Some(Body::Quarantine(command)) if lane.is_commands() => {
-                return self.run_command(definitions, planned.work, command, origin, now);
+                let work = planned.work;
+                let ran = self.run_command(definitions, work, command, origin, now);
+                return self.unless_stuck(work, ran);
             }
             _ => {}
         }
@@ -187,7 +195,8 @@ impl<C: Core> Worker<C> {
             time: Timestamp::from_millis(record.time_ms),
             now,
         };
-        self.run_record(definitions, work, record, cause)
+        let ran = self.run_record(definitions, work, record, cause);
+        self.unless_stuck(Some(work), ran)
     }
 
     /// Runs one record of a customer: what is carried only passes through.
@@ -217,10 +226,10 @@ impl<C: Core> Worker<C> {
         // A carried record only passes through: it needs nothing that is known of the customer.
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
         let fault = fault.map(str::to_owned);
-        if self.poisoned.is_empty() {
+        if self.inputs.poisoned.is_empty() {
             return fault;
         }
-        fault.or_else(|| self.poisoned.get(&origin).cloned())
+        fault.or_else(|| self.inputs.poisoned.get(&origin).cloned())
     }
 
     /// On stream time every reader downstream learns how far time has come.
@@ -237,10 +246,12 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
         core: impl FnOnce(&mut C::State, &mut Step<'_>) -> Result<T, Poison>,
     ) -> Result<T, Failed> {
+        self.batch.begin_step(work);
         let batch = &mut self.batch;
         let Work {
             state, key_bytes, ..
         } = &mut batch.works[work];
+        let lacked = batch.effects.lacks_definition;
         let mut step = Step {
             customer: customer_of(key_bytes),
             key: key_bytes,
@@ -249,9 +260,19 @@ impl<C: Core> Worker<C> {
             trace_parent: cause.trace_parent,
             effects: &mut batch.effects,
         };
-        match catch_unwind(AssertUnwindSafe(|| core(state, &mut step))) {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(poison)) => Err(cause.failed(poison.reason)),
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            let answer = core(state, &mut step)?;
+            Ok((answer, C::measure_parts(state)))
+        }));
+        if !batch.effects.needs.is_empty() {
+            return Err(self.miss(work, cause, lacked));
+        }
+        match called {
+            Ok(Ok((answer, load))) => {
+                self.batch.count_parts(work, load);
+                Ok(answer)
+            }
+            Ok(Err(Poison { reason })) => Err(cause.failed(reason)),
             Err(panic) => Err(cause.failed(panic_text(panic.as_ref()))),
         }
     }
@@ -281,7 +302,8 @@ impl<C: Core> Worker<C> {
                 }
             }
             Outcome::Remove => {
-                entry.state = C::State::default();
+                self.batch.forget_state(work);
+                let entry = &mut self.batch.works[work];
                 entry.head.has_state = false;
                 // Merges are remembered, whatever the service forgets.
                 let has_merges = entry.head.has_merges();
@@ -343,8 +365,12 @@ impl<C: Core> Worker<C> {
 
     pub(super) fn room(&self) -> Room {
         let batch = &self.batch;
-        let full = batch.inputs >= self.max_inputs
-            || batch.inputs > 0 && batch.bytes() >= limits::BYTES_PER_BATCH
+        let is_large = batch.bytes() >= limits::BYTES_PER_BATCH
+            // As many states as a batch may touch can all be written; it is their parts that come
+            // on top.
+            || C::HAS_PARTS && batch.writes() >= limits::STATES_PER_BATCH;
+        let full = batch.inputs >= self.inputs.max
+            || batch.inputs > 0 && is_large
             || batch.aside.is_full();
         if full { Room::Full } else { Room::Left }
     }

@@ -304,13 +304,14 @@ fn too_large() -> Vec<Commit> {
 
 /// A commit that is at the limits.
 fn largest() -> Commit {
+    let size = limits::COMMIT_BYTES / 4 * 3 / limits::STATES_PER_COMMIT;
     Commit {
         states: (0..limits::STATES_PER_COMMIT)
             .map(|n| {
                 let times = [i64::MIN, -1, 0, i64::try_from(n).expect("small") << 20];
                 let key = n.to_string();
                 StateWrite {
-                    value: Some(vec![7; 3_000].into()),
+                    value: Some(vec![7; size].into()),
                     ..timed(&key, "", Timer::NONE, Some(times[n % 4])).0
                 }
             })

@@ -38,6 +38,11 @@ impl Inner {
         slot: Slot,
         keys: &[StateKey],
     ) -> Result<Vec<Option<Stored>>, HotError> {
+        // No commit in between: states that are asked for together belong together.
+        let _partition = match keys {
+            [_] => None,
+            _ => Some(self.partition(slot.partition)?),
+        };
         keys.iter()
             .map(|key| {
                 let state = self.disk.states.get(keys::of_slot(slot, key));

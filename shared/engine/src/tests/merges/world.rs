@@ -317,8 +317,9 @@ impl World {
             for state in self.memory.states(slot) {
                 lines.push(format!("{slot:?}: {state:?}"));
             }
-            let mut counters = self.hot.counters(slot).await.expect("counters");
-            counters.retain(|(name, _)| !name.starts_with("engine:"));
+            let mut counters = counters::of_slot(self.hot.as_ref(), slot, "")
+                .await
+                .expect("counters");
             counters.sort();
             lines.push(format!("{slot:?}: {counters:?}"));
         }

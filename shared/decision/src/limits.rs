@@ -1,0 +1,14 @@
+//! Bounds of a customer's state, each with its reason.
+
+/// Bytes of the head of a state, which cores keep to: it is loaded, decoded, encoded and written
+/// with every event of its customer. At 8 KiB a commit of 64 customers is half full.
+pub const HEAD_BYTES: usize = 8 * 1024;
+/// Bytes of a part above which it leaves the head for a key of its own. A key costs Redis about 105
+/// bytes: at 1 KiB a tenth of the part, and eight such parts fill a head.
+pub const PART_APART_BYTES: usize = 1024;
+/// Bytes of a part at or below which it comes back into the head. Three quarters of
+/// [`PART_APART_BYTES`], so that a part near the bound does not move to and fro.
+pub const PART_INLINE_BYTES: usize = PART_APART_BYTES / 4 * 3;
+/// Parts of one customer that are kept apart: a head lists each in about 14 bytes, which leaves it
+/// a kilobyte, and the removal of all of them fits one commit.
+pub const PARTS_PER_CUSTOMER: usize = 512;

@@ -1,0 +1,43 @@
+//! Merged customers: their parts leave with them, and nothing stays behind.
+
+use messages::stream::v1::{CustomerMerged, Record, record::Body};
+
+use super::{StreamName, book, event, feed, key, open, reasons, slot, watched};
+
+#[tokio::test]
+async fn a_customer_who_leaves_takes_all_parts_along() {
+    let (bench, memory, watch) = watched().await;
+    let mut worker = open(&bench, watch.clone(), 1).await;
+    let sown = vec![event(2, "a", "sow:5", 1), event(1, "b", "sow:2", 1)];
+    feed(&bench, &mut worker, sown).await;
+    assert_eq!(
+        memory.states(slot(0)).len(),
+        2 + 7,
+        "two heads, seven blocks"
+    );
+    // Another one, who knows no part but from the heads.
+    let mut worker = open(&bench, watch, 2).await;
+    let merged = Body::Merged(CustomerMerged {
+        into_customer_id: key(1),
+        repoints: false,
+    });
+    let merged = Record {
+        body: Some(merged),
+        ..event(2, "", "", 2)
+    };
+    feed(&bench, &mut worker, vec![merged]).await;
+    assert_eq!(memory.states(slot(0)).len(), 2 + 2, "a redirect is left");
+    let facts = bench.records(0, StreamName::Facts).await;
+    let carried = facts.into_iter().find_map(|fact| match fact.body {
+        Some(Body::Carried(carried)) => carried.record,
+        _ => None,
+    });
+    // As the last service hands it to the survivor.
+    let moved = *carried.expect("the state is on its way");
+    assert_eq!(moved.customer_id, key(1));
+    feed(&bench, &mut worker, vec![moved]).await;
+    let book = book(&bench, 1).await.expect("a book");
+    assert_eq!(book.text(), "None 3 b,0 1 a,0,1,2 | 3,4");
+    assert_eq!(memory.states(slot(0)).len(), 2 + 3);
+    assert_eq!(reasons(&bench).await, [""; 0]);
+}

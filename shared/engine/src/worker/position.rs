@@ -1,0 +1,82 @@
+//! Where a worker is in its partition: what the last commit made of it, and the name of the next
+//! one.
+//!
+//! It does not know the inputs, nor the states.
+
+use hot::{Commit, Head, Slot, Standing};
+use kernel::{Timestamp, split_mix};
+
+/// Where a worker is in its partition.
+#[derive(Debug)]
+pub(crate) struct Position {
+    pub(crate) slot: Slot,
+    pub(crate) epoch: u64,
+    pub(crate) commit_seq: u64,
+    /// Counts the batches that were tried under this lease, so that each has a name of its own.
+    attempts: u64,
+    pub(crate) watermark: Timestamp,
+    /// The index of timers has nothing before this instant; absent: nothing is known.
+    pub(crate) no_timer_before: Option<Timestamp>,
+    pub(crate) forwarded_seq: u64,
+    pub(crate) outbox_waits: bool,
+}
+
+impl Position {
+    /// The position under a new lease, before the partition was opened.
+    pub(crate) fn new(slot: Slot, epoch: u64) -> Self {
+        Self {
+            slot,
+            epoch,
+            commit_seq: 0,
+            attempts: 0,
+            watermark: Timestamp::MIN,
+            no_timer_before: None,
+            forwarded_seq: 0,
+            outbox_waits: true,
+        }
+    }
+
+    /// Takes over what the store says. Batches keep having names of their own.
+    pub(crate) fn open(&mut self, head: &Head) {
+        self.commit_seq = head.commit_seq;
+        self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
+        self.no_timer_before = None;
+        self.forwarded_seq = head.forwarded_seq;
+        self.outbox_waits = true;
+    }
+
+    /// Begins the next commit, under a name that no other batch has.
+    pub(crate) fn next_commit(&mut self) -> Commit {
+        self.attempts += 1;
+        let seq = self.commit_seq + 1;
+        Commit {
+            epoch: self.epoch,
+            seq,
+            batch_id: batch_id(self.epoch, seq, self.attempts),
+            ..Commit::default()
+        }
+    }
+
+    /// Takes note that a commit took effect.
+    pub(crate) fn settle(&mut self, commit: &Commit, no_timer_before: Option<Timestamp>) {
+        self.commit_seq = commit.seq;
+        self.watermark = commit.watermark.unwrap_or(self.watermark);
+        self.no_timer_before = no_timer_before;
+        self.outbox_waits |= !commit.outbox.is_empty();
+    }
+
+    /// Where the worker believes the partition to be.
+    pub(crate) const fn standing(&self) -> Standing {
+        Standing {
+            slot: self.slot,
+            epoch: self.epoch,
+            commit_seq: self.commit_seq,
+        }
+    }
+}
+
+/// Makes a name that no other batch has.
+fn batch_id(epoch: u64, seq: u64, attempt: u64) -> u64 {
+    let parts = [epoch, seq, attempt].into_iter();
+    parts.fold(0, |id, part| split_mix(id ^ part))
+}

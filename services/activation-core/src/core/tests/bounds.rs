@@ -8,6 +8,7 @@ use messages::activation::v1 as api;
 use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{NamedValue, Value, value::Kind};
 
+use super::world::compiled;
 use super::*;
 
 /// Traits of about so many kilobytes.

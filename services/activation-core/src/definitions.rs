@@ -160,21 +160,27 @@ mod tests {
 
     #[test]
     fn the_set_that_follows_is_the_one_that_is_compiled_from_scratch() {
-        let template = |name: &str, body: &str| api::Template {
-            name: name.to_owned(),
-            subject: "Hello".to_owned(),
-            body: body.to_owned(),
+        let template = |name: &str, body: &str| {
+            Kind::Template(api::Template {
+                name: name.to_owned(),
+                subject: "Hello".to_owned(),
+                body: body.to_owned(),
+            })
         };
+        let names = Names::default();
         let first = [template("a", "A"), template("b", "B")];
-        let last = Definitions::compile([], &first, []).expect("valid");
+        let first = first.each_ref().map(Source::current);
+        let last = Definitions::compile(&first, &names).expect("valid");
         let second = [template("a", "A"), template("c", "C")];
-        let next = last.compile_next([], &second, []).expect("valid");
+        let second = second.each_ref().map(Source::current);
+        let next = last.compile_next(&second, &names).expect("valid");
         let has = |name| next.templates().contains(name);
         assert_eq!((has("a"), has("b"), has("c")), (true, false, true));
         let third = [template("a", "{{ a"), template("c", "{% macro m() %}")];
+        let third = third.each_ref().map(Source::current);
         assert_eq!(
-            next.compile_next([], &third, []).expect_err("mistakes"),
-            Definitions::compile([], &third, []).expect_err("mistakes")
+            next.compile_next(&third, &names).expect_err("mistakes"),
+            Definitions::compile(&third, &names).expect_err("mistakes")
         );
     }
 }

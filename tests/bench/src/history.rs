@@ -179,7 +179,7 @@ impl Load {
             let request = ListQuarantinedRecordsRequest {
                 service: service.to_owned(),
                 page_size: 1_000,
-                page_token: String::new(),
+                ..ListQuarantinedRecordsRequest::default()
             };
             let page = client.list_quarantined_records(request).await?.into_inner();
             count += u32::try_from(page.records.len())?;

@@ -85,7 +85,7 @@ impl Customer {
                 ),
             })
             .collect();
-        let definitions = Definitions::compile(&sources)
+        let definitions = Definitions::compile(&sources, &[])
             .map_err(|faults| format!("segments do not compile: {faults:?}"))?;
         Ok(Self {
             definitions,

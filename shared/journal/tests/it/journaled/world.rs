@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hot::marks::Marks;
 use hot::memory::{Hook, MemoryOptions, Snapshot};
-use hot::{CounterKey, HotError, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
+use hot::{HotError, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;

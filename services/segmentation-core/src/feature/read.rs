@@ -120,9 +120,8 @@ impl Feature {
                 _ => self.block(place)?,
             };
             let from = block.until(edge);
-            match block.fall(from, &mut left, level) {
-                Some(run) => return Ok(Some(block.last_time(run) + length)),
-                None => {}
+            if let Some(run) = block.fall(from, &mut left, level) {
+                return Ok(Some(block.last_time(run) + length));
             }
         }
         Ok(None)

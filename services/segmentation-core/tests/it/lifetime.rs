@@ -3,7 +3,6 @@
 
 use expr::{Aggregate, Condition, Feature, Measure, Scope, Subject};
 use kernel::{Properties, Timestamp, Value};
-use messages::stream::v1::record::Body;
 use proptest::prelude::{ProptestConfig, any};
 use proptest::proptest;
 use segmentation_core::{Definitions, FeatureReading, Known, explain_segments};

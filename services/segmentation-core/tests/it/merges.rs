@@ -1,7 +1,6 @@
 //! Merges: what one customer was and did becomes part of the other, once, and counters stay balanced.
 
 use kernel::{Timestamp, Value};
-use messages::stream::v1::record::Body;
 
 use crate::harness::{DAY, Harness, compile, compile_version};
 

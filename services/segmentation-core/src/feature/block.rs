@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use kernel::Timestamp;
 
-use super::Sums;
+use super::{Sums, count_as_number};
 
 /// A block of runs, by when each ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +70,32 @@ impl Block {
         match self {
             Self::Events { .. } => places.len() as u64,
             Self::Runs(runs) => runs[places].iter().map(|run| run.count).sum(),
+        }
+    }
+
+    /// The run from a place on with which a count that loses one run after another falls to a level. None where the count
+    /// loses all of them and is still above it.
+    pub(crate) fn fall(&self, from: usize, left: &mut u64, level: f64) -> Option<usize> {
+        match self {
+            Self::Events { times, .. } => {
+                let more = count_as_number(*left) - level;
+                let runs = (times.len() - from) as u64;
+                if count_as_number(runs) < more {
+                    *left -= runs;
+                    return None;
+                }
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "between one and the length of a block"
+                )]
+                let lost = more.ceil() as usize;
+                Some(from + lost.max(1) - 1)
+            }
+            Self::Runs(runs) => (from..runs.len()).find(|run| {
+                *left -= runs[*run].count;
+                count_as_number(*left) <= level
+            }),
         }
     }
 

@@ -119,11 +119,9 @@ impl Feature {
                 }
                 _ => self.block(place)?,
             };
-            for run in block.until(edge)..block.len() {
-                left -= block.count(run..run + 1);
-                if count_as_number(left) <= level {
-                    return Ok(Some(block.last_time(run) + length));
-                }
+            let from = block.until(edge);
+            if let Some(run) = block.fall(from, &mut left, level) {
+                return Ok(Some(block.last_time(run) + length));
             }
         }
         Ok(None)

@@ -84,6 +84,9 @@ pub struct Planned {
     pub(crate) set: Arc<StoredSet>,
     /// The set as its owner compiled it, to take over when it comes into force.
     pub(crate) compiled: Option<Arc<dyn Any + Send + Sync>>,
+    /// Whether a name comes back that was deleted once. The set does not have the versions from
+    /// before that, which are kept again from now on.
+    pub(crate) brings_back: bool,
     /// What is stored anew.
     pub(crate) written: Vec<Arc<Versioned<Definition>>>,
     /// What is deleted.
@@ -147,6 +150,11 @@ impl Planned {
             planned.violations.push(Violation::new("definitions", text));
         }
         planned.set = Arc::new(set);
+        planned.brings_back = planned
+            .written
+            .iter()
+            .filter_map(|it| key_of(&it.value))
+            .any(|key| last_versions.contains_key(&key));
         Ok(planned)
     }
 

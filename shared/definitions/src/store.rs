@@ -315,9 +315,11 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
     }
 
     async fn bring_into_force(&self, planned: &[Planned]) {
+        // Older versions of a name that comes back are read.
+        let is_whole = |it: &Planned| !(it.brings_back && self.catalog.wants_older_versions());
         let own = planned
             .iter()
-            .find(|it| it.owner == self.rows.owner() && it.is_change());
+            .find(|it| it.owner == self.rows.owner() && it.is_change() && is_whole(it));
         if let Some(own) = own {
             self.keep(&own.set);
         }

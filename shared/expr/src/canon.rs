@@ -14,7 +14,7 @@ use crate::program::{Arithmetic, Compare, Item, Number, Place, Test, Text, TextT
 /// The version of the form. It is a part of every [`FeatureId`](crate::FeatureId): a new form forgets what was kept.
 pub(crate) const FORM: u8 = 1;
 
-/// How tightly a text binds, as the parser reads it; the loosest first.
+/// The precedence of a text, as the parser reads it; the loosest first.
 mod binding {
     pub(super) const CHOICE: u8 = 1;
     pub(super) const ANY: u8 = 2;
@@ -36,7 +36,7 @@ struct Written {
     binding: u8,
     /// The parts of a chain of `&&` or `||`.
     parts: Vec<Self>,
-    /// Whether it is the bare name of a place that is used as a condition.
+    /// Says that it is the bare name of a place that is used as a condition.
     is_bare: bool,
 }
 

@@ -186,7 +186,7 @@ impl Condition {
         self.decide(subject).1
     }
 
-    /// Whether it holds, and when to look again: [`holds`](Self::holds) and [`next_look`](Self::next_look) at the cost of
+    /// Returns whether it holds, and when to look again: [`holds`](Self::holds) and [`next_look`](Self::next_look) at the cost of
     /// the second alone.
     pub fn decide<S: Subject + ?Sized>(&self, subject: &S) -> (bool, Option<Timestamp>) {
         let truth = self.holds(subject);

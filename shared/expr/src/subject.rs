@@ -64,7 +64,7 @@ pub trait Subject {
         self.measure_change(slot, feature, after)
     }
 
-    /// What people should know of the value of a feature at an instant beside the value itself, such as how much of the past
+    /// Notes for people on the value of a feature at an instant, beside the value itself, such as how much of the past
     /// it covers; none where there is nothing to say.
     fn remark(&self, slot: usize, feature: &Feature, at: Timestamp) -> Option<String> {
         let _ = (slot, feature, at);

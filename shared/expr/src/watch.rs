@@ -1,4 +1,4 @@
-//! What of a condition can change by time alone: the features that it reads, each with the level that matters.
+//! The features of a condition that can change by time alone, each with the level that matters.
 
 use crate::canon::constant;
 use crate::feature::{Aggregate, Feature};

@@ -19,14 +19,14 @@ pub struct Head {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The worker's watermark, as its last commit left it.
     pub watermark: Option<Timestamp>,
-    /// What is consumed of every stream of which a commit has said so.
+    /// The marks of every stream of which a commit has said so.
     pub marks: BTreeMap<StreamName, Marks>,
     /// The number of the last outbox message that was forwarded: the highest that [`crate::HotStore::trim_outbox`] removed.
     pub forwarded_seq: u64,
 }
 
 impl Head {
-    /// What is consumed of a stream.
+    /// The marks of a stream.
     pub fn marks(&self, stream: StreamName) -> Marks {
         self.marks.get(&stream).cloned().unwrap_or_default()
     }

@@ -50,7 +50,7 @@ pub struct Commit {
     pub dropped_groups: Vec<Box<str>>,
     /// Changes of counters: each is added to what the counter is, which begins at 0 and stays within its range.
     pub counters: Vec<(CounterKey, i64)>,
-    /// What is consumed of streams: writers that are not named keep their marks, and the part is as it is said here.
+    /// The marks of streams: writers that are not named keep their marks, and the part is as it is said here.
     pub marks: Vec<(StreamName, Marks)>,
     /// Cursors, as they are after this commit.
     pub cursors: Vec<(StreamName, Cursor)>,

@@ -1,4 +1,4 @@
-//! What the reader of a stream has consumed of each writer.
+//! The offset (mark) of the reader of a stream for each writer.
 //!
 //! Cursors are places in one incarnation of a store. These marks outlive it: they are in the journal, and a store that was
 //! made anew is read on from them. Where entries have no origin, none is ever written but [`Part::index`].

@@ -60,14 +60,14 @@ impl fmt::Display for QuarantineId {
 pub struct Quarantined {
     /// Its name.
     pub id: QuarantineId,
-    /// What was set aside, as it was committed.
+    /// The entry, as it was committed.
     pub payload: Bytes,
 }
 
-/// How much a quarantine holds.
+/// The size of a quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QuarantineSize {
-    /// How many entries.
+    /// The number of its entries.
     pub records: u64,
     /// Bytes of their payloads.
     pub bytes: u64,

@@ -1,7 +1,6 @@
-//! The hot store in Redis 7.0 or newer or Valkey: one server, what sentinels watch, or a cluster.
+//! The hot store in Redis 7.0 or newer or Valkey: one server, one behind sentinels, or a cluster.
 //!
-//! A commit is one call of a function with packed arguments, so that it is atomic and costs Redis a few microseconds a
-//! state. It chooses no durability: the server's append-only file and its replicas do.
+//! A commit is one call of a function, so it is atomic. Durability is the server's choice.
 
 mod address;
 mod calls;
@@ -29,6 +28,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::try_join_all;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
@@ -76,11 +76,10 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// Connects, loads the functions, and checks that the installation is the right one, creating it where there is
-    /// none.
+    /// Connects, loads the functions, and checks the installation, creating it where there is none.
     ///
     /// # Errors
-    /// [`HotError::Mismatch`] where it was created with another partition count or schema, or the server cannot be
+    /// [`HotError::Mismatch`] for another partition count or schema, or a server that cannot be
     /// used; [`HotError::Unavailable`] where it does not answer.
     pub async fn connect(
         options: impl Into<RedisOptions>,
@@ -88,10 +87,8 @@ impl RedisStore {
     ) -> Result<Self, HotError> {
         let options = options.into().with_query()?;
         let source = Arc::new(Source::new(&options)?);
-        let mut lanes = Vec::new();
-        for _ in 0..options.lanes.max(1) {
-            lanes.push(Link::connect(&source).await.map_err(refused)?);
-        }
+        let lanes = (0..options.lanes.max(1)).map(|_| Link::connect(&source));
+        let lanes = try_join_all(lanes).await.map_err(refused)?;
         server::check(&lanes[0], &options).await?;
         let watch = Watch::start(&source).await.map_err(refused)?;
         let store = Self {

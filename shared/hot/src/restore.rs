@@ -34,7 +34,7 @@ pub struct RestoredHead {
     pub batch_id: u64,
     /// The watermark.
     pub watermark: Option<Timestamp>,
-    /// What is consumed of streams.
+    /// The marks of streams.
     pub marks: BTreeMap<StreamName, Marks>,
     /// The number of the last message of the outbox.
     pub outbox_seq: u64,

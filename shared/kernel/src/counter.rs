@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 /// Names a counter of a service in a partition: the group that it belongs to, and which one of that group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
-    /// What is counted together and goes together, such as one version of a definition: `journey/welcome/3`.
+    /// The counters that go together, such as those of one version of a definition: `journey/welcome/3`.
     pub group: Box<str>,
-    /// What is counted, unique within the group.
+    /// The name of the counter, unique within the group.
     pub name: Box<str>,
 }
 

@@ -1,4 +1,5 @@
-//! What an event costs segmentation's step where many segments read its name, beside an event that none reads.
+//! The cost of an event to segmentation's step where many segments read its name, beside an
+//! event that none reads.
 
 use std::collections::VecDeque;
 use std::time::Instant;

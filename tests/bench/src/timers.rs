@@ -1,11 +1,12 @@
 //! Measures waiting timers in Redis beside sorted sets, and how late they fire under load.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod alarms;
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
 use engine::{Clock as _, Engine, EngineConfig, SystemClock, TimeSource};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{
@@ -20,6 +21,7 @@ use storage::{Database, LeaseStore};
 use testkit::RedisServer;
 use tokio::sync::watch;
 
+use self::alarms::{Alarms, LATE, SET};
 use crate::Failure;
 use crate::result::{Measured, quantile};
 
@@ -266,69 +268,6 @@ async fn info(
         .filter(|(name, _)| fields.contains(name))
         .filter_map(|(_, value)| value.trim().parse::<f64>().ok())
         .sum())
-}
-
-/// A core whose records set a timer each, for the record's own time.
-struct Alarms;
-
-/// Milliseconds by which each timer was late.
-static LATE: Mutex<Vec<f64>> = Mutex::new(Vec::new());
-static SET: AtomicU32 = AtomicU32::new(0);
-
-impl Core for Alarms {
-    type Definitions = ();
-    type State = ();
-
-    const OWNER: Owner = Owner::Journey;
-    const INPUTS: &'static [(StreamName, Option<StreamName>)] =
-        &[(StreamName::Facts, Some(StreamName::FactsBulk))];
-    const OUTPUT: Option<(StreamName, StreamName)> = None;
-    const HOME: Home = Home::Journey;
-
-    fn decode(_: &[u8]) -> Result<Self::State, Poison> {
-        Ok(())
-    }
-
-    fn encode((): &Self::State) -> Bytes {
-        Bytes::from_static(&[b's'; 300])
-    }
-
-    fn take_leave((): &Self::Definitions, (): &mut Self::State, _: &mut Step<'_>) -> Option<Bytes> {
-        None
-    }
-
-    fn fold_in(
-        (): &Self::Definitions,
-        (): &mut Self::State,
-        _: Moved<'_>,
-        _: &mut Step<'_>,
-    ) -> Result<Outcome, Poison> {
-        Ok(Outcome::Unchanged)
-    }
-
-    fn step(
-        (): &Self::Definitions,
-        (): &mut Self::State,
-        input: Input<'_>,
-        step: &mut Step<'_>,
-    ) -> Result<Outcome, Poison> {
-        match input {
-            Input::Record(record) => {
-                SET.fetch_add(1, Ordering::Relaxed);
-                Ok(Outcome::Keep {
-                    next_due: Some(Timestamp::from_millis(record.time_ms)),
-                })
-            }
-            Input::Timer { due_time } => {
-                #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-                let late = step.now.since(due_time).as_millis() as f64;
-                LATE.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(late);
-                Ok(Outcome::Keep { next_due: None })
-            }
-        }
-    }
 }
 
 /// Sets timers that come due at a steady rate, and returns how late each fired.

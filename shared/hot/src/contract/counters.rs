@@ -33,7 +33,7 @@ pub(super) async fn counters(store: &SharedHotStore) -> Vec<String> {
         .collect()
 }
 
-/// What commits add to a counter adds up, also in a store that was opened again; a retry adds nothing.
+/// Changes of a counter add up, also in a store that was opened again; a retry adds nothing.
 pub async fn changes_of_counters_add_up(subject: &mut impl Subject) {
     let store = opened(subject).await;
     assert!(counters(&store).await.is_empty());

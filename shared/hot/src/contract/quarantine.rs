@@ -16,7 +16,7 @@ fn aside(seq: u64, entries: &[&str], released: &[QuarantineId]) -> Commit {
     }
 }
 
-/// What a quarantine holds, as `id payload`.
+/// Returns the entries of a quarantine, as `id payload`.
 pub(super) async fn entries(store: &SharedHotStore, after: Option<QuarantineId>) -> Vec<String> {
     let found = store.quarantined(SLOT, after, 99).await.expect("a list");
     found

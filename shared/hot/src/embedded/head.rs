@@ -14,7 +14,7 @@ pub(super) struct SlotHead {
     pub(super) outbox: u64,
     /// The number of the last message removed from it.
     pub(super) forwarded: u64,
-    /// How much is quarantined.
+    /// The size of the quarantine.
     pub(super) quarantine: QuarantineSize,
     pub(super) watermark: Option<Timestamp>,
     pub(super) cursors: [Option<Cursor>; StreamName::ALL.len()],

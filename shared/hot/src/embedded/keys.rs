@@ -131,7 +131,7 @@ pub(super) fn quarantined(slot: Slot, id: QuarantineId) -> [u8; PREFIX + 12] {
     key
 }
 
-/// What the keys of all quarantined entries of a slot begin with.
+/// The beginning of the keys of all quarantined entries of a slot.
 fn quarantine(slot: Slot) -> [u8; PREFIX] {
     prefix(QUARANTINE, slot.partition, slot.owner.index())
 }

@@ -1,4 +1,4 @@
-//! What is consumed of a stream, as a value on disk.
+//! The marks of a stream, as a value on disk.
 
 use super::head::take;
 use crate::marks::{Marks, Part};

@@ -46,7 +46,7 @@ pub(super) struct SlotData {
     /// The number of the last message removed from it.
     pub(super) forwarded_seq: u64,
     quarantine: BTreeMap<QuarantineId, Bytes>,
-    /// How much is in it.
+    /// The size of it.
     pub(super) aside: QuarantineSize,
 }
 

@@ -53,7 +53,7 @@ pub(super) fn read(meta: Value, consumed: Value) -> Result<Head, HotError> {
     Ok(head)
 }
 
-/// What is consumed of a stream, as fields and values: the part under the stream's name, each writer's mark under that and
+/// The marks of a stream, as fields and values: the part under the stream's name, each writer's mark under that and
 /// its number.
 pub(super) fn mark_fields(stream: StreamName, marks: &Marks) -> Vec<(String, String)> {
     let name = stream.name();

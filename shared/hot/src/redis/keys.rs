@@ -68,7 +68,7 @@ impl Keys {
         self.of_slot(slot, "c")
     }
 
-    /// What is consumed of streams: a hash.
+    /// The marks of streams: a hash.
     pub(super) fn consumed(&self, slot: Slot) -> String {
         self.of_slot(slot, "k")
     }

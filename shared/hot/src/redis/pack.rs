@@ -119,7 +119,7 @@ pub(super) fn commit(
     Ok(call)
 }
 
-/// What is consumed of streams, as fields and values.
+/// The marks of streams, as fields and values.
 fn marks(marks: &[(StreamName, Marks)]) -> Vec<(String, String)> {
     let fields = marks.iter();
     fields

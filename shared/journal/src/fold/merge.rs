@@ -18,7 +18,7 @@ use crate::{Log, LogError, limits};
 #[derive(Debug, Default)]
 struct Changes {
     states: BTreeMap<StateKey, StateWrite>,
-    /// What is added to counters, since their group was dropped where it was.
+    /// Changes of counters since their group was dropped where it was.
     counters: BTreeMap<CounterKey, i64>,
     /// Groups of counters of the old snapshot that were dropped.
     dropped: BTreeSet<Box<str>>,

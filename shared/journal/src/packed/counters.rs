@@ -75,7 +75,7 @@ pub(super) fn unpack_marks<T: FromIterator<(StreamName, Marks)>>(
         .collect()
 }
 
-/// How far entries of writers are settled or seen.
+/// The offsets up to which entries of writers are settled or seen.
 pub(super) fn pack_settled(writers: &BTreeMap<Writer, u64>) -> Vec<PackedSettled> {
     let writers = writers.iter();
     writers

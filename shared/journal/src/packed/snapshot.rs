@@ -130,7 +130,7 @@ pub(crate) struct Snapshot {
     pub(crate) outbox: BTreeMap<u64, OutboxMessage>,
     /// The last commit with an output to each stream.
     pub(crate) last_outputs: BTreeMap<StreamName, u64>,
-    /// What is consumed.
+    /// The marks of streams.
     pub(crate) marks: BTreeMap<StreamName, Marks>,
     /// What is known of each stream that the service reads.
     pub(crate) inputs: BTreeMap<StreamName, Input>,

@@ -139,7 +139,7 @@ impl Hook for RestoresUpTo {
         if is_restore && self.1.fetch_add(1, Ordering::Relaxed) >= self.0 {
             return Err(HotError::Unavailable("it is gone".into()));
         }
-        // What gets through gets through twice.
+        // A call that gets through gets through twice.
         Ok(if is_restore {
             Delivery::Twice
         } else {

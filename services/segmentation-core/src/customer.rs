@@ -32,7 +32,7 @@ impl<'a> Customer<'a> {
     }
 
     /// As previews are made: what is known in part is unknown.
-    pub(crate) const fn strict(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
+    pub(crate) fn strict(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
         Self {
             is_strict: true,
             ..Self::new(state, now, ids)

@@ -91,6 +91,22 @@ impl State {
         &self.totals
     }
 
+    /// The parts for a reader to load who missed some: those, and all blocks of a history of which
+    /// a block is among them. So a reader needs a look or two, however many edges its windows have.
+    #[must_use]
+    pub fn parts_to_read(&self, missing: &MissingParts) -> Vec<PartKey> {
+        let mut parts = missing.0.clone();
+        for held in self.features.iter() {
+            let own = held.not_loaded();
+            if own.iter().any(|key| missing.0.contains(key)) {
+                parts.extend(own);
+            }
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        parts
+    }
+
     /// All parts that the store keeps apart and that are not loaded, histories before their blocks.
     pub(crate) fn not_loaded(&self) -> Vec<PartKey> {
         let others = self.others.iter().filter(|(_, part)| part.is_not_loaded());

@@ -155,7 +155,7 @@ impl Held {
     }
 
     /// The parts of it that are not loaded.
-    pub(super) fn not_loaded(&self) -> Vec<PartKey> {
+    pub(crate) fn not_loaded(&self) -> Vec<PartKey> {
         let numbers: Vec<u32> = match self.feature() {
             Ok(Some(feature)) => {
                 let missing = feature.sealed.iter().filter(|sealed| !sealed.is_loaded());

@@ -105,7 +105,12 @@ fn write_runs(runs: &[Sums]) -> stored::Runs {
             Vec::new()
         },
         sums: numbers(|run| run.sum.high),
-        sum_rests: numbers(|run| run.sum.low),
+        sum_rests: if runs.iter().all(|run| run.sum.low == 0.0) {
+            // Sums of whole numbers lose nothing.
+            Vec::new()
+        } else {
+            numbers(|run| run.sum.low)
+        },
         mins: numbers(|run| run.min),
         maxs: numbers(|run| run.max),
     }

@@ -22,6 +22,9 @@ pub(crate) fn name_wanted(
     now: Timestamp,
     wanted: &mut Vec<PartKey>,
 ) {
+    if state.features.not_loaded().next().is_none() {
+        return;
+    }
     let mut work = Worklist::new(definitions);
     let time = match input {
         Input::Timer { .. } => now,

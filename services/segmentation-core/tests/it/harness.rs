@@ -1,19 +1,20 @@
 //! Drives the core as an engine on stream time does: timers first, then the record. Heads and parts are stored apart; what
 //! is loaded is dropped at random, as by a cache, and what a step needs is loaded before it is taken again.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod stored;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use decision::{
-    Core, Effects, Input, Moved, Outcome, PartKey, PartWrites, Poison, fold_in_once, step_once,
-    take_leave_once,
+    Core as _, Effects, Input, Moved, Outcome, PartKey, fold_in_once, step_once, take_leave_once,
 };
 use kernel::{CustomerId, Timestamp, Value};
 use messages::convert;
 use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
 use segmentation_core::{
-    Definitions, ExplainError, Explanation, MissingParts, PartKind, SegmentSource,
-    SegmentationCore, State, explain_expression, explain_segments,
+    Definitions, ExplainError, Explanation, SegmentSource, SegmentationCore, State,
+    explain_expression, explain_segments,
 };
 use uuid::Uuid;
 
@@ -134,88 +135,6 @@ impl Harness {
         );
     }
 
-    /// Takes an event on a copy of the state.
-    pub(crate) fn try_event(&self, name: &str, at: i64) -> Result<(), Poison> {
-        let record = Record {
-            customer_id: self.key.clone(),
-            time_ms: at,
-            body: Some(Body::Event(Event {
-                name: name.to_owned(),
-                ..Event::default()
-            })),
-            ..Record::default()
-        };
-        let mut state = self.state.clone();
-        let input = Input::Record(&record);
-        loop {
-            let mut taken = state.clone();
-            let mut effects = Effects::default();
-            let (who, now) = (self.customer(), self.watermark);
-            let outcome = step_once::<SegmentationCore>(
-                &self.definitions,
-                &mut taken,
-                who,
-                input,
-                now,
-                &mut effects,
-            );
-            if effects.needs.is_empty() {
-                return outcome.map(drop);
-            }
-            for key in effects.needs {
-                let bytes = self.parts[&key].clone();
-                SegmentationCore::load_part(&mut state, key, bytes)?;
-            }
-        }
-    }
-
-    /// Makes every sealed block unreadable, as it is stored, and forgets what was loaded.
-    pub(crate) fn damage_blocks(&mut self) {
-        let blocks = self.parts.iter_mut();
-        for (_, block) in blocks.filter(|(key, _)| key.kind == PartKind::Block as u8) {
-            *block = Bytes::from_static(b"\xff");
-        }
-        self.forget();
-    }
-
-    /// Drops what is loaded, as a cache does.
-    pub(crate) fn forget(&mut self) {
-        self.state = SegmentationCore::decode(&self.head).expect("a state is read back");
-    }
-
-    /// Loads what is asked for and not loaded yet.
-    fn load(&self, state: &mut State, mut keys: Vec<PartKey>) {
-        keys.sort_unstable();
-        for key in keys {
-            let bytes = self.parts.get(&key).expect("what is asked for is stored");
-            SegmentationCore::load_part(state, key, bytes.clone()).expect("a part is read back");
-        }
-    }
-
-    /// Calls the core until it misses nothing, each time from the state before.
-    fn call<T>(
-        &mut self,
-        core: impl Fn(&Definitions, &mut State, &mut Effects) -> T,
-    ) -> (T, Effects) {
-        let mut before = self.state.clone();
-        let mut given: Vec<PartKey> = Vec::new();
-        loop {
-            let mut state = before.clone();
-            let mut effects = Effects::default();
-            let answer = core(&self.definitions, &mut state, &mut effects);
-            if effects.needs.is_empty() {
-                self.state = state;
-                return (answer, effects);
-            }
-            self.misses += 1;
-            for key in &effects.needs {
-                assert!(!given.contains(key), "{key} was given already");
-            }
-            given.extend(&effects.needs);
-            self.load(&mut before, effects.needs);
-        }
-    }
-
     /// Lets the customer go, as for a merge of a time.
     pub(crate) fn leave(&mut self, at: i64) {
         let time = Timestamp::from_millis(at);
@@ -318,48 +237,6 @@ impl Harness {
         self.take_effects(effects);
     }
 
-    /// Writes the head and the parts that changed, and drops what is loaded at random.
-    fn store(&mut self, outcome: Outcome) {
-        let load = SegmentationCore::measure_parts(&self.state);
-        let mut writes = PartWrites::default();
-        SegmentationCore::drain_parts(&mut self.state, &mut writes);
-        let (mut dirty, mut bytes) = (0, 0);
-        self.dirty.clear();
-        for (key, value) in writes {
-            dirty += 1;
-            bytes += PartKey::STORE_BYTES + value.as_ref().map_or(0, Bytes::len);
-            self.dirty.push(key);
-            match value {
-                Some(value) => drop(self.parts.insert(key, value)),
-                None => drop(self.parts.remove(&key)),
-            }
-        }
-        assert!(
-            load.dirty >= dirty && load.dirty_bytes >= bytes,
-            "{load:?} {dirty} {bytes}"
-        );
-        assert_eq!(SegmentationCore::measure_parts(&self.state).dirty, 0);
-        let keys: BTreeSet<PartKey> = SegmentationCore::part_keys(&self.state)
-            .into_iter()
-            .collect();
-        assert!(
-            keys.iter().eq(self.parts.keys()),
-            "what is stored is what is listed"
-        );
-        if outcome != Outcome::Unchanged {
-            self.head = SegmentationCore::encode(&self.state);
-            bytes += self.head.len();
-        }
-        self.written = bytes;
-        self.seed = self
-            .seed
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        if (self.seed >> 33).is_multiple_of(4) && !self.head.is_empty() {
-            self.forget();
-        }
-    }
-
     fn take_effects(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
         for (name, change) in effects.counts {
@@ -402,21 +279,6 @@ impl Harness {
     /// Explains every segment now.
     pub(crate) fn explain_all(&self) -> Vec<Explanation> {
         self.read(|state| explain_segments(&self.definitions, state, self.watermark))
-    }
-
-    /// Reads until nothing is missing, as a reader does who looks a few times.
-    fn read<T>(&self, read: impl Fn(&State) -> Result<T, MissingParts>) -> T {
-        let mut state = self.state.clone();
-        for _ in 0..6 {
-            match read(&state) {
-                Ok(answer) => return answer,
-                Err(missing) => {
-                    let keys = state.parts_to_read(&missing);
-                    self.load(&mut state, keys);
-                }
-            }
-        }
-        panic!("a reader looks too often");
     }
 
     /// The value of the last term of an expression, which is its only feature.

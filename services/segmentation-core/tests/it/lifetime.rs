@@ -358,5 +358,6 @@ proptest! {
             rounded += compare(&survivor, &sent, &choice);
         }
         assert!(rounded > 0);
+        assert!(survivor.misses > 0, "some steps met parts that were dropped");
     }
 }

@@ -6,28 +6,29 @@ use kernel::Timestamp;
 use crate::definitions::Definitions;
 use crate::feature::{Feature, Sums};
 use crate::limits;
-use crate::state::{EventTotal, Held, MissingPart, State};
+use crate::state::{EventTotal, Held, MissingParts, State};
 
 /// Fits the histories of a customer to a set of definitions, as of an instant.
 ///
 /// # Errors
-/// [`MissingPart`] where a history cannot be read.
+/// [`MissingParts`] where a history cannot be read.
 pub(crate) fn adopt(
     definitions: &Definitions,
     state: &mut State,
     at: Timestamp,
-) -> Result<(), MissingPart> {
+) -> Result<(), MissingParts> {
     let table = &definitions.table;
     state.features.retain(|held| match table.history(held.id) {
         Some(_) => resume(held, at).map(|()| true),
         None => is_kept_unread(held, at),
     })?;
     let totals = std::mem::take(&mut state.totals);
-    let begun = totals
-        .iter()
-        .try_for_each(|total| begin(definitions, state, total, at));
+    let mut missing = MissingParts::default();
+    for total in &totals {
+        missing.note(begin(definitions, state, total, at), ());
+    }
     state.totals = totals;
-    begun
+    missing.or(())
 }
 
 /// Begins the histories of a name that happened before anybody read it so, and tops up those that have all its events.
@@ -36,7 +37,7 @@ fn begin(
     state: &mut State,
     total: &EventTotal,
     at: Timestamp,
-) -> Result<(), MissingPart> {
+) -> Result<(), MissingParts> {
     for history in definitions.table.of_event(&total.name) {
         if !state.features.has(history.id) {
             *state.features.own_mut(history.id)? = Feature::beginning(at);
@@ -66,7 +67,7 @@ fn begin(
 }
 
 /// Notes that a history is read again. What happened while nobody read it is not in it.
-fn resume(held: &mut Held, at: Timestamp) -> Result<(), MissingPart> {
+fn resume(held: &mut Held, at: Timestamp) -> Result<(), MissingParts> {
     if held
         .feature()?
         .is_some_and(|feature| feature.unread_since.is_some())
@@ -79,7 +80,7 @@ fn resume(held: &mut Held, at: Timestamp) -> Result<(), MissingPart> {
 }
 
 /// Whether a history that nobody reads is kept for now.
-fn is_kept_unread(held: &mut Held, at: Timestamp) -> Result<bool, MissingPart> {
+fn is_kept_unread(held: &mut Held, at: Timestamp) -> Result<bool, MissingParts> {
     let Some(feature) = held.feature()? else {
         return Ok(false);
     };

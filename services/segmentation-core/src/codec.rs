@@ -1,11 +1,12 @@
-//! States as the hot store keeps them.
+//! States as the hot store keeps them: the head, without the parts that are kept apart; and as they move to a survivor,
+//! whole.
 
 mod feature;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::Poison;
+use decision::{Part, PartKey, Poison, UnknownParts};
 use expr::FeatureId;
 use kernel::{Duration, Timestamp};
 use messages::convert;
@@ -13,18 +14,34 @@ use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
 use crate::profile::{Trait, Traits};
-use crate::state::{EventTotal, Features, Membership, RecentEvent, State, StoredFeature};
+use crate::state::{EventTotal, Features, Held, Membership, RecentEvent, State};
 
-pub(crate) use feature::{read_block, read_feature, write_block, write_feature};
+pub(crate) use feature::{read_block, read_feature, read_moved, write_block, write_feature};
 
-/// Writes a state.
+/// Writes the head of a state, whose parts were handed out before.
 pub(crate) fn encode(state: &State) -> Bytes {
-    let (features, empty_features) = write_features(&state.features);
-    let message = stored::State {
+    write_state(state, write_listed).encode_to_vec().into()
+}
+
+/// Writes a state of which all parts are loaded, whole.
+pub(crate) fn encode_whole(state: &State) -> Bytes {
+    let mut message = write_state(state, write_whole);
+    let others = state.others.iter().zip(&mut message.other_parts);
+    for ((_, part), message) in others {
+        message.apart_bytes = None;
+        message.body = part.get().ok().flatten().cloned().unwrap_or_default();
+    }
+    message.encode_to_vec().into()
+}
+
+fn write_state(state: &State, write: impl Fn(&Held) -> stored::Feature) -> stored::State {
+    let (empty, kept): (Vec<&Held>, Vec<&Held>) =
+        state.features.iter().partition(|held| held.is_empty());
+    stored::State {
         traits: state.traits.0.iter().map(write_trait).collect(),
         event_totals: state.totals.iter().map(write_total).collect(),
-        features,
-        empty_features,
+        features: kept.into_iter().map(write).collect(),
+        empty_features: empty.into_iter().map(|held| held.id.number()).collect(),
         fragment_count: state.fragments.into(),
         memberships: state.memberships.iter().map(write_membership).collect(),
         due_segments: state.dues.iter().map(|(segment, _)| *segment).collect(),
@@ -39,8 +56,8 @@ pub(crate) fn encode(state: &State) -> Bytes {
         last_seen_time_ms: state.last_seen.map(Timestamp::as_millis),
         definitions_fingerprint: state.fingerprint,
         clock_time_ms: state.clock.map(Timestamp::as_millis),
-    };
-    message.encode_to_vec().into()
+        other_parts: state.others.iter().map(write_other).collect(),
+    }
 }
 
 /// Reads a state.
@@ -53,7 +70,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
             message.traits.into_iter().filter_map(read_trait).collect(),
         )),
         totals: message.event_totals.into_iter().map(read_total).collect(),
-        features: read_features(message.features, message.empty_features),
+        features: read_features(message.features, message.empty_features)?,
+        others: read_others(message.other_parts)?,
         fragments: u16::try_from(message.fragment_count).unwrap_or(u16::MAX),
         memberships: message
             .memberships
@@ -113,36 +131,88 @@ fn read_total(message: stored::EventTotal) -> EventTotal {
     }
 }
 
-fn write_features(features: &Features) -> (Vec<stored::Feature>, Vec<u64>) {
-    let (mut kept, mut empty) = (Vec::new(), Vec::new());
-    for held in features.iter() {
-        let id = held.id.number();
-        let Some(feature) = held.encoded() else {
-            empty.push(id);
-            continue;
-        };
-        let block = |(number, body): (u32, Bytes)| stored::Block { number, body };
-        kept.push(stored::Feature {
-            ordinal: held.ordinal.into(),
-            id,
-            head: feature.head,
-            blocks: feature.blocks.into_iter().map(block).collect(),
-        });
+fn write_listed(held: &Held) -> stored::Feature {
+    let mut message = stored::Feature {
+        ordinal: held.ordinal.into(),
+        id: held.id.number(),
+        ..stored::Feature::default()
+    };
+    if let Some((bytes, blocks)) = held.listing() {
+        message.apart_bytes = Some(bytes);
+        message.block_numbers = blocks.to_vec();
+    } else {
+        message.head = held.encoded().unwrap_or_default();
     }
-    (kept, empty)
+    message
 }
 
-fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Features {
-    let kept = kept.into_iter().map(|feature| {
-        let block = |block: stored::Block| (block.number, block.body);
-        let stored = StoredFeature {
-            head: feature.head,
-            blocks: feature.blocks.into_iter().map(block).collect(),
-        };
-        let ordinal = u16::try_from(feature.ordinal).unwrap_or(u16::MAX);
-        (FeatureId::from_number(feature.id), ordinal, stored)
+fn write_whole(held: &Held) -> stored::Feature {
+    let feature = held.feature().ok().flatten();
+    let sealed = feature.iter().flat_map(|feature| feature.sealed.iter());
+    let blocks = sealed.filter_map(|sealed| {
+        Some(stored::Block {
+            number: sealed.number,
+            body: sealed.encoded()?,
+        })
     });
-    Features::stored(kept, empty.into_iter().map(FeatureId::from_number))
+    stored::Feature {
+        ordinal: held.ordinal.into(),
+        id: held.id.number(),
+        head: held.encoded().unwrap_or_default(),
+        blocks: blocks.collect(),
+        ..stored::Feature::default()
+    }
+}
+
+fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features, Poison> {
+    let mut held = Vec::with_capacity(kept.len() + empty.len());
+    for feature in kept {
+        let id = FeatureId::from_number(feature.id);
+        let ordinal = read_ordinal(feature.ordinal)?;
+        let read = match feature.apart_bytes {
+            Some(bytes) => Some(Held::apart(id, ordinal, bytes, feature.block_numbers)),
+            None if feature.blocks.is_empty() => Held::inline(id, ordinal, feature.head),
+            None => read_moved(&feature.head, &feature.blocks)
+                .map(|feature| Held::moved(id, ordinal, feature)),
+        };
+        held.push(read.ok_or_else(|| Poison::new("a history in the state cannot be read"))?);
+    }
+    let empty = empty.into_iter().map(FeatureId::from_number);
+    held.extend(empty.map(Held::empty));
+    Ok(Features::listed(held))
+}
+
+fn read_ordinal(ordinal: u32) -> Result<u16, Poison> {
+    u16::try_from(ordinal).map_err(|_| Poison::new("the number of a fragment is too large"))
+}
+
+fn write_other((key, part): (PartKey, &Part<Bytes>)) -> stored::OtherPart {
+    let apart_bytes = part.stored_bytes();
+    let body = part.get().ok().flatten().filter(|_| apart_bytes.is_none());
+    stored::OtherPart {
+        ordinal: key.ordinal.into(),
+        kind: key.kind.into(),
+        name: key.name,
+        body: body.cloned().unwrap_or_default(),
+        apart_bytes,
+    }
+}
+
+fn read_others(messages: Vec<stored::OtherPart>) -> Result<UnknownParts, Poison> {
+    let mut others = UnknownParts::default();
+    for message in messages {
+        let kind = u8::try_from(message.kind);
+        let key = PartKey {
+            ordinal: read_ordinal(message.ordinal)?,
+            kind: kind.map_err(|_| Poison::new("the kind of a part is too large"))?,
+            name: message.name,
+        };
+        let part = message
+            .apart_bytes
+            .map_or_else(|| Part::inline(message.body), Part::apart);
+        others.insert(key, part);
+    }
+    Ok(others)
 }
 
 fn write_membership(membership: &Membership) -> stored::Membership {

@@ -1,7 +1,9 @@
 //! One step: an event, a due timer, or a merge of one customer.
 
 use bytes::Bytes;
-use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
+use decision::{
+    Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step,
+};
 use kernel::{Owner, StableHash, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
@@ -11,8 +13,8 @@ use messages::stream::v1::{
 use crate::adopt::adopt;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
-use crate::state::State;
-use crate::{codec, limits, merge};
+use crate::state::{MissingParts, State};
+use crate::{codec, limits, merge, wants};
 
 /// Segmentation's decisions, for the engine.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ impl Core for SegmentationCore {
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Facts, StreamName::FactsBulk));
     const HOME: Home = Home::Segmentation;
+    const HAS_PARTS: bool = true;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -45,13 +48,14 @@ impl Core for SegmentationCore {
     ) -> Result<Outcome, Poison> {
         let key = step.key;
         let mut pass = Pass::of(definitions, state, step);
-        match input {
+        let taken = match input {
             Input::Timer { due_time } => pass.timer(key, due_time),
             Input::Record(record) => match &record.body {
                 Some(Body::Event(event)) => pass.event(key, record, event),
-                _ => Err(Poison::new("segmentation takes events only")),
+                _ => return Err(Poison::new("segmentation takes events only")),
             },
-        }
+        };
+        Ok(unless_missing(taken, step.effects).unwrap_or(Outcome::Unchanged))
     }
 
     fn take_leave(
@@ -60,7 +64,8 @@ impl Core for SegmentationCore {
         step: &mut Step<'_>,
     ) -> Option<Bytes> {
         let (key, time) = (step.key, step.time);
-        merge::take_leave(Pass::of(definitions, state, step), key, time)
+        let taken = merge::take_leave(Pass::of(definitions, state, step), key, time);
+        unless_missing(taken, step.effects).flatten()
     }
 
     fn fold_in(
@@ -72,8 +77,49 @@ impl Core for SegmentationCore {
         let (key, time) = (step.key, step.time);
         let mut other = codec::decode(moved.state)?;
         let pass = Pass::of(definitions, state, step);
-        merge::fold_in(pass, key, time, &mut other)
+        let folded = merge::fold_in(pass, key, time, &mut other);
+        Ok(unless_missing(folded, step.effects).unwrap_or(Outcome::Unchanged))
     }
+
+    fn wants(
+        definitions: &Definitions,
+        state: &State,
+        input: Input<'_>,
+        now: Timestamp,
+        wanted: &mut Vec<PartKey>,
+    ) {
+        wants::name_wanted(definitions, state, input, now, wanted);
+    }
+
+    fn load_part(state: &mut State, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        if let Some(part) = state.others.part_mut(key) {
+            part.load(bytes);
+            return Ok(());
+        }
+        state.features.load(key, &bytes)
+    }
+
+    fn drain_parts(state: &mut State, writes: &mut PartWrites) {
+        state.features.drain(writes);
+        state.others.drain(writes);
+    }
+
+    fn part_keys(state: &State) -> Vec<PartKey> {
+        let features = state.features.keys_apart();
+        features.chain(state.others.keys_apart()).collect()
+    }
+
+    fn measure_parts(state: &State) -> PartLoad {
+        let mut load = PartLoad::default();
+        state.features.measure(&mut load);
+        state.others.measure(&mut load);
+        load
+    }
+}
+
+/// Passes on an answer, or asks for the parts that it misses: the step is void then.
+fn unless_missing<T>(answer: Result<T, MissingParts>, effects: &mut Effects) -> Option<T> {
+    answer.map_err(|missing| missing.need(effects)).ok()
 }
 
 /// What every part of a step works on: one pass over one customer.
@@ -94,7 +140,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Result<Outcome, Poison> {
+    fn timer(&mut self, key: &Bytes, due_time: Timestamp) -> Result<Outcome, MissingParts> {
         if !self.state.is_known() {
             return Ok(Outcome::Unchanged);
         }
@@ -103,7 +149,12 @@ impl<'a> Pass<'a> {
         Ok(self.keep())
     }
 
-    fn event(&mut self, key: &Bytes, record: &Record, event: &Event) -> Result<Outcome, Poison> {
+    fn event(
+        &mut self,
+        key: &Bytes,
+        record: &Record,
+        event: &Event,
+    ) -> Result<Outcome, MissingParts> {
         let id = StableHash::new().with(event.event_id.as_bytes()).finish();
         if !event.event_id.is_empty() && !self.state.remember(id) {
             return Ok(Outcome::Unchanged);
@@ -147,8 +198,8 @@ impl<'a> Pass<'a> {
     /// Decides everything anew where the definitions changed since the last time.
     ///
     /// # Errors
-    /// [`Poison`] where a part of the state cannot be read.
-    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp) -> Result<(), Poison> {
+    /// [`MissingParts`] where a part of the state is not loaded.
+    pub(crate) fn catch_up(&mut self, key: &Bytes, time: Timestamp) -> Result<(), MissingParts> {
         if self.state.fingerprint == self.definitions.fingerprint {
             return Ok(());
         }
@@ -174,8 +225,8 @@ impl<'a> Pass<'a> {
     /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
     ///
     /// # Errors
-    /// [`Poison`] where a part of the state cannot be read.
-    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp) -> Result<(), Poison> {
+    /// [`MissingParts`] where a part of the state is not loaded.
+    pub(crate) fn advance(&mut self, key: &Bytes, until: Timestamp) -> Result<(), MissingParts> {
         debug_assert_eq!(
             self.state.fingerprint, self.definitions.fingerprint,
             "due times are places in the set that decided them: catch up first"
@@ -252,7 +303,9 @@ impl<'a> Pass<'a> {
         });
     }
 
-    pub(crate) fn keep(&self) -> Outcome {
+    /// Ends a step that changed the state.
+    pub(crate) fn keep(&mut self) -> Outcome {
+        self.state.features.settle();
         Outcome::Keep {
             next_due: self.state.next_due(),
         }

@@ -1,12 +1,12 @@
 //! A customer at an instant, as conditions see them.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use expr::{Feature, FeatureId, Measure, Subject};
 use kernel::{Timestamp, Value};
 
 use crate::reading::{self, FeatureReading, Known};
-use crate::state::{Held, MissingPart, State};
+use crate::state::{Held, MissingParts, State};
 
 /// A customer at an instant, as one condition sees them.
 pub(crate) struct Customer<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct Customer<'a> {
     ids: &'a [FeatureId],
     /// Whether what is known in part counts as unknown.
     is_strict: bool,
-    missing: Cell<Option<MissingPart>>,
+    missing: RefCell<MissingParts>,
 }
 
 impl<'a> Customer<'a> {
@@ -27,12 +27,12 @@ impl<'a> Customer<'a> {
             now,
             ids,
             is_strict: false,
-            missing: Cell::new(None),
+            missing: RefCell::new(MissingParts(Vec::new())),
         }
     }
 
     /// As previews are made: what is known in part is unknown.
-    pub(crate) const fn strict(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
+    pub(crate) fn strict(state: &'a State, now: Timestamp, ids: &'a [FeatureId]) -> Self {
         Self {
             is_strict: true,
             ..Self::new(state, now, ids)
@@ -42,20 +42,20 @@ impl<'a> Customer<'a> {
     /// Passes on what was answered, unless a part was missed on the way.
     ///
     /// # Errors
-    /// [`MissingPart`]: the answer is worth nothing.
-    pub(crate) fn found<T>(&self, answer: T) -> Result<T, MissingPart> {
-        self.missing.get().map_or(Ok(answer), Err)
+    /// [`MissingParts`]: the answer is worth nothing.
+    pub(crate) fn found<T>(&self, answer: T) -> Result<T, MissingParts> {
+        self.missing.take().or(answer)
     }
 
     /// The value of a feature now, and how much is behind it.
     ///
     /// # Errors
-    /// [`MissingPart`] where it cannot be read.
+    /// [`MissingParts`] where it cannot be read.
     pub(crate) fn reading(
         &self,
         slot: usize,
         feature: &Feature,
-    ) -> Result<FeatureReading, MissingPart> {
+    ) -> Result<FeatureReading, MissingParts> {
         let mut reading = reading::read(self.state, self.held(slot), feature, self.now)?;
         if self.is_strict && reading.known != Known::Whole {
             reading.measure = Measure::Unknown;
@@ -67,12 +67,9 @@ impl<'a> Customer<'a> {
         self.state.features.of(self.ids[slot])
     }
 
-    /// Remembers that a part was missed.
-    fn note<T>(&self, answer: Result<T, MissingPart>, otherwise: T) -> T {
-        answer.unwrap_or_else(|missing| {
-            self.missing.set(Some(missing));
-            otherwise
-        })
+    /// Takes note of what an answer misses.
+    fn note<T>(&self, answer: Result<T, MissingParts>, otherwise: T) -> T {
+        self.missing.borrow_mut().note(answer, otherwise)
     }
 }
 

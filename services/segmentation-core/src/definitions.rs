@@ -15,7 +15,7 @@ use crate::customer::Customer;
 use crate::cycle;
 use crate::state::State;
 
-pub(crate) use table::Table;
+pub(crate) use table::{History, Table};
 
 /// A segment as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]

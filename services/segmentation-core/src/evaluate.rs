@@ -10,7 +10,7 @@ use decision::Effects;
 use crate::customer::Customer;
 use crate::definitions::{Definitions, member_counter};
 use crate::limits;
-use crate::state::{Membership, MissingPart, State};
+use crate::state::{Membership, MissingParts, State};
 
 /// The segments to evaluate: a set of places that is emptied in their order.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ impl Worklist {
         })
     }
 
-    fn pop(&mut self) -> Option<u32> {
+    pub(crate) fn pop(&mut self) -> Option<u32> {
         while let Some(word) = self.words.get_mut(self.first) {
             if *word != 0 {
                 let bit = word.trailing_zeros();
@@ -126,7 +126,7 @@ impl Cause<'_> {
 /// Evaluates all segments that may concern a customer, as of an instant. Returns what changed.
 ///
 /// # Errors
-/// [`MissingPart`] where a history cannot be read.
+/// [`MissingParts`] where a history cannot be read.
 pub(crate) fn evaluate_all(
     definitions: &Definitions,
     state: &mut State,
@@ -134,7 +134,7 @@ pub(crate) fn evaluate_all(
     now: Timestamp,
     cause: Cause<'_>,
     effects: &mut Effects,
-) -> Result<Vec<SegmentChange>, MissingPart> {
+) -> Result<Vec<SegmentChange>, MissingParts> {
     work.add_possible(definitions, state);
     debug_assert!(
         work.is_complete(definitions, state, now),
@@ -146,7 +146,7 @@ pub(crate) fn evaluate_all(
 /// Evaluates segments, and those that read the ones that change, as of an instant. Returns what changed.
 ///
 /// # Errors
-/// [`MissingPart`] where a history cannot be read.
+/// [`MissingParts`] where a history cannot be read.
 pub(crate) fn evaluate(
     definitions: &Definitions,
     state: &mut State,
@@ -154,12 +154,17 @@ pub(crate) fn evaluate(
     now: Timestamp,
     cause: Cause<'_>,
     effects: &mut Effects,
-) -> Result<Vec<SegmentChange>, MissingPart> {
+) -> Result<Vec<SegmentChange>, MissingParts> {
     let mut changes = Vec::new();
+    let mut missing = MissingParts::default();
     while let Some(number) = work.pop() {
         let segment = &definitions.segments[number as usize];
         let customer = Customer::new(state, now, &segment.histories);
-        let (holds, due) = customer.found(segment.condition.decide(&customer))?;
+        let decided = customer.found(segment.condition.decide(&customer));
+        // The others tell what they miss too.
+        let Some((holds, due)) = missing.note(decided.map(Some), None) else {
+            continue;
+        };
         let place = state.membership_place(&segment.name);
         if place.is_ok() == holds {
             if let Ok(place) = place {
@@ -168,7 +173,8 @@ pub(crate) fn evaluate(
             state.set_due(number, due);
             continue;
         }
-        let time = effective_time(definitions, state, number, now, cause, &changes)?;
+        let time = effective_time(definitions, state, number, now, cause, &changes);
+        let time = missing.note(time, now);
         state.set_due(number, due);
         match place {
             Ok(place) => drop(state.memberships.remove(place)),
@@ -191,7 +197,7 @@ pub(crate) fn evaluate(
             time_ms: time.as_millis(),
         });
     }
-    Ok(changes)
+    missing.or(changes)
 }
 
 /// When a change became true, which is before now where the event came late.
@@ -202,7 +208,7 @@ fn effective_time(
     now: Timestamp,
     cause: Cause<'_>,
     changes: &[SegmentChange],
-) -> Result<Timestamp, MissingPart> {
+) -> Result<Timestamp, MissingParts> {
     let segment = &definitions.segments[number as usize];
     Ok(match cause {
         Cause::Event(at) if at < now => {

@@ -6,7 +6,7 @@ use kernel::Timestamp;
 use crate::customer::Customer;
 use crate::definitions::Definitions;
 use crate::reading::FeatureReading;
-use crate::state::{MissingPart, State};
+use crate::state::{MissingParts, State};
 
 /// Why a condition holds for a customer, or does not.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,27 +31,29 @@ pub enum ExplainError {
     /// The expression has mistakes: all of them.
     #[error("the expression has mistakes")]
     Mistakes(Vec<Mistake>),
-    /// The state of the customer cannot be read.
+    /// Parts of the state are not loaded: load them and ask again.
     #[error(transparent)]
-    Missing(#[from] MissingPart),
+    Missing(#[from] MissingParts),
 }
 
 /// Explains every segment, by name, as memberships are decided: by what is known.
 ///
 /// # Errors
-/// [`MissingPart`] where the state cannot be read.
+/// [`MissingParts`]: load them and ask again, until nothing is missing.
 pub fn explain_segments(
     definitions: &Definitions,
     state: &State,
     now: Timestamp,
-) -> Result<Vec<Explanation>, MissingPart> {
+) -> Result<Vec<Explanation>, MissingParts> {
     let mut explanations = Vec::with_capacity(definitions.segments.len());
+    let mut missing = MissingParts::default();
     for segment in &definitions.segments {
         let customer = Customer::new(state, now, &segment.histories);
-        explanations.push(explain(&segment.name, &segment.condition, &customer)?);
+        let explained = explain(&segment.name, &segment.condition, &customer);
+        explanations.extend(missing.note(explained.map(Some), None));
     }
     explanations.sort_by(|a, b| a.segment.cmp(&b.segment));
-    Ok(explanations)
+    missing.or(explanations)
 }
 
 /// Explains an expression. What is not known in whole, because no segment read it, is unknown.
@@ -75,10 +77,17 @@ fn explain(
     segment: &str,
     condition: &Condition,
     customer: &Customer<'_>,
-) -> Result<Explanation, MissingPart> {
+) -> Result<Explanation, MissingParts> {
     let features = condition.features().iter().enumerate();
-    let readings = features.map(|(slot, feature)| customer.reading(slot, feature));
-    let readings = readings.collect::<Result<_, _>>()?;
+    let readings: Vec<Result<_, MissingParts>> = features
+        .map(|(slot, feature)| customer.reading(slot, feature))
+        .collect();
+    let mut missing = MissingParts::default();
+    let readings = readings
+        .into_iter()
+        .map(|it| missing.note(it.map(Some), None));
+    let readings = readings.flatten().collect();
+    missing.or(())?;
     customer.found(Explanation {
         segment: segment.to_owned(),
         expression: condition.source().to_owned(),

@@ -21,7 +21,7 @@ use kernel::{Duration, Timestamp};
 
 pub(crate) use block::Block;
 pub(crate) use read::{Rounding, count_as_number};
-pub(crate) use sealed::{Body, Sealed};
+pub(crate) use sealed::Sealed;
 pub(crate) use sums::Sums;
 pub(crate) use twofold::Twofold;
 
@@ -47,9 +47,9 @@ pub(crate) struct Feature {
     pub(crate) compacted: u32,
 }
 
-/// A sealed block that is needed and was not loaded, or cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MissingBlock(pub(crate) u32);
+/// Sealed blocks that are needed and were not loaded, by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MissingBlocks(pub(crate) Vec<u32>);
 
 impl Default for Feature {
     fn default() -> Self {
@@ -78,13 +78,13 @@ impl Feature {
     /// Adds an event at its place in time; what is older than `retention` is folded into sums.
     ///
     /// # Errors
-    /// [`MissingBlock`] where its place is in a block that is not there. Nothing has changed then.
+    /// [`MissingBlocks`] where its place is in a block that is not there. Nothing has changed then.
     pub(crate) fn add(
         &mut self,
         event: Sums,
         now: Timestamp,
         retention: Duration,
-    ) -> Result<(), MissingBlock> {
+    ) -> Result<(), MissingBlocks> {
         self.insert(event)?;
         self.fold_older(now - retention);
         if self.open.len() >= limits::BLOCK_RUNS {
@@ -97,8 +97,10 @@ impl Feature {
     /// Takes in another history of the same events, such as one that was kept for a customer who was joined into this one.
     ///
     /// # Errors
-    /// [`MissingBlock`] where a block of either is not there.
-    pub(crate) fn absorb(&mut self, other: &Self, now: Timestamp) -> Result<(), MissingBlock> {
+    /// [`MissingBlocks`] where a block of either is not there.
+    pub(crate) fn absorb(&mut self, other: &Self, now: Timestamp) -> Result<(), MissingBlocks> {
+        Self::require(&self.sealed)?;
+        Self::require(&other.sealed)?;
         self.complete_from = self.complete_from.max(other.complete_from);
         self.folded.join(&other.folded);
         for place in 0..=other.sealed.len() {
@@ -113,7 +115,7 @@ impl Feature {
         self.compact(now)
     }
 
-    fn insert(&mut self, run: Sums) -> Result<(), MissingBlock> {
+    fn insert(&mut self, run: Sums) -> Result<(), MissingBlocks> {
         // Of two at one instant the one that came first stands first.
         let place = self
             .sealed
@@ -129,7 +131,11 @@ impl Feature {
             let own = &mut sealed[place];
             let mut block = own.block()?.clone();
             block.insert(run);
-            let is_full = block.len() > limits::BLOCK_RUNS;
+            let most = match block {
+                Block::Events { .. } => limits::BLOCK_RUNS,
+                Block::Runs(_) => limits::JOINED_BLOCK_RUNS,
+            };
+            let is_full = block.len() > most;
             let split = is_full.then(|| block.split_off(block.len() / 2));
             (block, split)
         };
@@ -171,8 +177,19 @@ impl Feature {
         self.next_block += 1;
     }
 
+    /// Asks for all that is missing of some blocks at once.
+    fn require(sealed: &[Sealed]) -> Result<(), MissingBlocks> {
+        let missing = sealed.iter().filter(|sealed| !sealed.is_loaded());
+        let missing: Vec<u32> = missing.map(|sealed| sealed.number).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(MissingBlocks(missing))
+        }
+    }
+
     /// A block by its place; the open one follows the sealed ones.
-    fn block(&self, place: usize) -> Result<&Block, MissingBlock> {
+    fn block(&self, place: usize) -> Result<&Block, MissingBlocks> {
         match self.sealed.get(place) {
             Some(sealed) => sealed.block(),
             None => Ok(&self.open),

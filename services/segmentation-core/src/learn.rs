@@ -8,10 +8,11 @@ use messages::convert;
 use messages::stream::v1::Event;
 
 use crate::core::Pass;
+use crate::definitions::{Definitions, History};
 use crate::evaluate::Worklist;
 use crate::feature::{Feature, Sums};
 use crate::limits;
-use crate::state::{EventTotal, MissingPart, RecentEvent, shown};
+use crate::state::{EventTotal, MissingParts, RecentEvent, shown};
 
 /// An event as it arrives, whole, as filters see it.
 struct Arriving<'a>(&'a Properties);
@@ -34,14 +35,14 @@ impl Pass<'_> {
     /// Takes what an event tells, and names the segments that it may change.
     ///
     /// # Errors
-    /// [`MissingPart`] where its place is in a part that is not there.
+    /// [`MissingParts`] where its place is in a part that is not there.
     pub(crate) fn learn(
         &mut self,
         event: &Event,
         time: Timestamp,
         at: Timestamp,
         work: &mut Worklist,
-    ) -> Result<(), MissingPart> {
+    ) -> Result<(), MissingParts> {
         let properties = convert::properties(&event.properties);
         for named in &event.traits {
             let value = named.value.as_ref().and_then(convert::value);
@@ -66,7 +67,7 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// Counts an event, and adds it to the histories of its name that take it. Each filter is asked once.
+    /// Counts an event, and adds it to the histories of its name that take it.
     fn count(
         &mut self,
         name: &str,
@@ -74,7 +75,7 @@ impl Pass<'_> {
         at: Timestamp,
         properties: &Properties,
         work: &mut Worklist,
-    ) -> Result<(), MissingPart> {
+    ) -> Result<(), MissingParts> {
         let table = &self.definitions.table;
         let groups = table.groups(name);
         match self.state.total_place(name) {
@@ -97,21 +98,33 @@ impl Pass<'_> {
                 }
             }
         }
-        for group in groups.unwrap_or_default() {
-            let filter = group.filter.as_ref();
-            if filter.is_some_and(|filter| !filter.accepts(&Arriving(properties))) {
-                continue;
-            }
-            for history in table.of_group(group) {
-                let value = history.property.as_deref();
-                let value = value.and_then(|property| properties.value(property));
-                let event = Sums::one(time, value.and_then(Value::as_number));
-                let feature = self.state.features.own_mut(history.id)?;
+        let mut missing = MissingParts::default();
+        for history in accepting(self.definitions, name, properties) {
+            let value = history.property.as_deref();
+            let value = value.and_then(|property| properties.value(property));
+            let event = Sums::one(time, value.and_then(Value::as_number));
+            let added = self.state.features.own_mut(history.id).and_then(|feature| {
                 let added = feature.add(event, at, history.retention);
-                added.map_err(|missing| missing.of(history.id, 0))?;
-                work.add_all(history.readers.iter().copied());
-            }
+                added.map_err(|missing| missing.of(history.id, 0))
+            });
+            missing.note(added, ());
+            work.add_all(history.readers.iter().copied());
         }
-        Ok(())
+        missing.or(())
     }
+}
+
+/// The histories that take an event. Each filter is asked once.
+pub(crate) fn accepting<'a>(
+    definitions: &'a Definitions,
+    name: &str,
+    properties: &'a Properties,
+) -> impl Iterator<Item = &'a History> {
+    let table = &definitions.table;
+    let groups = table.groups(name).unwrap_or_default().iter();
+    let accepting = groups.filter(move |group| {
+        let filter = group.filter.as_ref();
+        filter.is_none_or(|filter| filter.accepts(&Arriving(properties)))
+    });
+    accepting.flat_map(move |group| table.of_group(group))
 }

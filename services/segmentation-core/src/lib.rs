@@ -18,9 +18,10 @@ mod merge;
 mod profile;
 mod reading;
 mod state;
+mod wants;
 
 pub use self::core::SegmentationCore;
 pub use definitions::{Definitions, SegmentFault, SegmentSource};
 pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
 pub use reading::{FeatureReading, Known};
-pub use state::{EventTotal, Membership, MissingPart, PartKey, PartKind, RecentEvent, State};
+pub use state::{EventTotal, Membership, MissingParts, PartKind, RecentEvent, State};

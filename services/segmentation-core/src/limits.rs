@@ -6,6 +6,16 @@ use kernel::Duration;
 pub const EXACT_EVENTS: u64 = 512;
 /// Runs in a block of a history: an edge of a window scans one block, and a late event rewrites one.
 pub const BLOCK_RUNS: usize = 64;
+/// Runs in a block of joined runs: they are read where an edge of a window lies among them and rewritten when more are
+/// joined. Larger ones are fewer, and each has its sums in the head of its history, which every event rewrites.
+pub const JOINED_BLOCK_RUNS: usize = 256;
+/// Bytes of the histories that stand in the head of a state together: half of what a head should have. The largest go apart
+/// when there are more.
+pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;
+/// Bytes of a history below which it stays in the head: a key of its own costs the store more than that.
+pub const LEAST_APART_BYTES: usize = 128;
+/// Bytes of a state that moves to a survivor: half of what a commit or an append takes. It is wrapped twice on its way.
+pub const MOVED_BYTES: usize = 512 * 1024;
 /// Runs that gather behind the exact part, beyond half as many as there are, before they are joined.
 pub const GATHERED_RUNS: u32 = 128;
 /// What part of a window its oldest edge may be off by, once events behind the exact part are joined.

@@ -1,45 +1,78 @@
 //! Merges: what is known of a customer goes to the survivor, and becomes part of what is known
 //! there.
+//!
+//! All of it goes in one record. Where it is more than a record may carry, the histories are made
+//! coarser until it fits: the edges of windows become blurred, which readings state, and at last
+//! only sums over everything are left. Until then nothing is lost. A merge is never refused.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Outcome, Poison};
+use decision::{Outcome, Part, PartKey};
 use kernel::Timestamp;
 
 use crate::adopt::adopt;
-use crate::codec;
 use crate::core::Pass;
 use crate::definitions::{Definitions, member_counter};
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
-use crate::state::{MissingPart, State};
+use crate::state::{MissingParts, State, ordinal_of};
+use crate::{codec, limits};
+
+/// The share of a window by which its edge may be off, one after another until a state fits: none
+/// at the end, where only sums are left.
+const COARSER_PARTS: [i64; 9] = [128, 64, 32, 16, 8, 4, 2, 1, 0];
 
 /// Takes the customer off the counters of members. Returns what is known, decided up to the merge.
-pub(crate) fn take_leave(mut pass: Pass<'_>, key: &Bytes, time: Timestamp) -> Option<Bytes> {
+///
+/// # Errors
+/// [`MissingParts`]: everything moves, so that everything must be loaded.
+pub(crate) fn take_leave(
+    mut pass: Pass<'_>,
+    key: &Bytes,
+    time: Timestamp,
+) -> Result<Option<Bytes>, MissingParts> {
     if !pass.state.is_known() {
-        return None;
+        return Ok(None);
     }
+    MissingParts(pass.state.not_loaded()).or(())?;
     let at = pass.instant(time);
-    // Due times belong to the set of definitions that decided them. A part that cannot be read
-    // leaves the memberships as they were decided last.
-    let decided = pass.catch_up(key, at).and_then(|()| pass.advance(key, at));
-    drop(decided);
+    // Due times belong to the set of definitions that decided them.
+    pass.catch_up(key, at)?;
+    pass.advance(key, at)?;
     for membership in &pass.state.memberships {
         pass.effects.count(member_counter(&membership.segment), -1);
     }
-    Some(codec::encode(pass.state))
+    Ok(Some(write_moved(pass.state, at, limits::MOVED_BYTES)))
+}
+
+/// Writes all of a state, made coarser until it fits.
+fn write_moved(state: &mut State, at: Timestamp, most: usize) -> Bytes {
+    let mut bytes = codec::encode_whole(state);
+    for parts in COARSER_PARTS {
+        if bytes.len() <= most {
+            break;
+        }
+        for held in state.features.iter_mut().filter(|held| !held.is_empty()) {
+            // All of it is loaded: a history that is not would stay as it is.
+            if let Ok(feature) = held.feature_mut() {
+                drop(feature.coarsen(parts, at));
+            }
+        }
+        bytes = codec::encode_whole(state);
+    }
+    bytes
 }
 
 /// Takes in what is known of a customer who was joined into this one.
 ///
 /// # Errors
-/// [`Poison`] where a part of either state cannot be read.
+/// [`MissingParts`] where a part of the survivor's state is needed.
 pub(crate) fn fold_in(
     mut pass: Pass<'_>,
     key: &Bytes,
     time: Timestamp,
     other: &mut State,
-) -> Result<Outcome, Poison> {
+) -> Result<Outcome, MissingParts> {
     let at = pass.instant(other.clock.map_or(time, |clock| clock.max(time)));
     if pass.state.is_known() {
         pass.catch_up(key, at)?;
@@ -68,7 +101,7 @@ fn join(
     other: &mut State,
     at: Timestamp,
     definitions: &Definitions,
-) -> Result<(), MissingPart> {
+) -> Result<(), MissingParts> {
     let traits = Arc::make_mut(&mut state.traits);
     for theirs in &other.traits.0 {
         traits.set(&theirs.name, Some(theirs.value.clone()), theirs.set_time);
@@ -83,6 +116,7 @@ fn join(
     }
     let first_ordinal = state.fragments.saturating_add(1);
     state.fragments = first_ordinal.saturating_add(other.fragments);
+    join_others(state, other, first_ordinal);
     let theirs = std::mem::take(&mut other.features);
     state.features.take_in(theirs, first_ordinal, at)?;
     for event in &other.recent {
@@ -96,4 +130,61 @@ fn join(
         state.see(seen);
     }
     Ok(())
+}
+
+/// Takes in the parts of kinds that nobody here knows. Of two under one key the survivor's stays.
+fn join_others(state: &mut State, other: &State, first_ordinal: u16) {
+    for (key, part) in other.others.iter() {
+        let Ok(Some(value)) = part.get() else {
+            continue;
+        };
+        let key = PartKey {
+            ordinal: ordinal_of(first_ordinal, key.ordinal),
+            ..key
+        };
+        if state.others.part_mut(key).is_none() {
+            let mut part = Part::default();
+            part.set(value.clone());
+            state.others.insert(key, part);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::SegmentSource;
+    use crate::feature::{Feature, Sums};
+
+    #[test]
+    fn what_is_too_large_to_move_is_made_coarser_and_loses_no_event() {
+        let source = SegmentSource {
+            name: "s".to_owned(),
+            version: 1,
+            expression: "events(\"a\").within(\"90d\").count() > 1".to_owned(),
+        };
+        let definitions = Definitions::compile(&[source], &[]).expect("a segment");
+        let id = definitions.segments[0].histories[0];
+        let kept = kernel::Duration::from_days(90);
+        let mut state = State::default();
+        let mut now = Timestamp::from_millis(0);
+        for number in 0..20_000 {
+            now = Timestamp::from_millis(number * 300_000);
+            let own: &mut Feature = state.features.own_mut(id).expect("a history");
+            own.add(Sums::one(now, Some(1.0)), now, kept)
+                .expect("all blocks");
+        }
+        let whole = write_moved(&mut state.clone(), now, limits::MOVED_BYTES).len();
+        for most in [whole, whole / 2, whole / 20, 200] {
+            let bytes = write_moved(&mut state.clone(), now, most);
+            assert!(bytes.len() <= most, "{} of {most}", bytes.len());
+            let moved = codec::decode(&bytes).expect("a state");
+            let feature = moved.features.of(id)[0].feature().expect("it is loaded");
+            let all = feature
+                .expect("a history")
+                .sums(None, now)
+                .expect("all blocks");
+            assert_eq!((all.count, all.sum.number()), (20_000, 20_000.0));
+        }
+    }
 }

@@ -6,7 +6,7 @@ use expr::{Aggregate, Feature, Measure};
 use kernel::{Duration, Timestamp};
 
 use crate::feature::{self, Rounding, Sums, count_as_number};
-use crate::state::{Held, MissingPart, State};
+use crate::state::{Held, MissingParts, State};
 
 /// The value of a feature, and how much is behind it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,7 +40,7 @@ pub(crate) fn read(
     held: &[Held],
     feature: &Feature,
     at: Timestamp,
-) -> Result<FeatureReading, MissingPart> {
+) -> Result<FeatureReading, MissingParts> {
     let mut rounding = Rounding::default();
     for_each(held, |kept| {
         let own = kept.rounding(feature.window, at)?;
@@ -64,7 +64,7 @@ pub(crate) fn measure(
     held: &[Held],
     feature: &Feature,
     at: Timestamp,
-) -> Result<Measure, MissingPart> {
+) -> Result<Measure, MissingParts> {
     if feature.aggregate == Aggregate::Count && !held.is_empty() {
         let mut count = 0;
         for_each(held, |kept| {
@@ -102,7 +102,7 @@ pub(crate) fn next_change(
     held: &[Held],
     feature: &Feature,
     after: Timestamp,
-) -> Result<Option<Timestamp>, MissingPart> {
+) -> Result<Option<Timestamp>, MissingParts> {
     let mut first = None;
     for_each(held, |kept| {
         let own = kept.next_change(feature.window, after)?;
@@ -118,7 +118,7 @@ pub(crate) fn count_change(
     feature: &Feature,
     level: f64,
     after: Timestamp,
-) -> Result<Option<Timestamp>, MissingPart> {
+) -> Result<Option<Timestamp>, MissingParts> {
     // Which of several histories takes the count there is not worth a search.
     let [only] = held else {
         return next_change(held, feature, after);
@@ -136,7 +136,7 @@ pub(crate) fn known(
     held: &[Held],
     feature: &Feature,
     at: Timestamp,
-) -> Result<Known, MissingPart> {
+) -> Result<Known, MissingParts> {
     if is_total(feature) {
         return Ok(Known::Whole);
     }
@@ -169,14 +169,17 @@ fn is_total(feature: &Feature) -> bool {
 
 fn for_each(
     held: &[Held],
-    mut use_it: impl FnMut(&feature::Feature) -> Result<(), feature::MissingBlock>,
-) -> Result<(), MissingPart> {
+    mut use_it: impl FnMut(&feature::Feature) -> Result<(), feature::MissingBlocks>,
+) -> Result<(), MissingParts> {
+    // All that is missing is told at once.
+    let mut missing = MissingParts::default();
     for held in held {
-        if let Some(kept) = held.feature()? {
-            use_it(kept).map_err(|missing| missing.of(held.id, held.ordinal))?;
+        if let Some(kept) = missing.note(held.feature(), None) {
+            let used = use_it(kept).map_err(|missing| missing.of(held.id, held.ordinal));
+            missing.note(used, ());
         }
     }
-    Ok(())
+    missing.or(())
 }
 
 impl fmt::Display for FeatureReading {

@@ -6,13 +6,14 @@ mod total;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use decision::{PartKey, UnknownParts};
 use kernel::{Properties, Timestamp, Value};
 
 use crate::limits;
 use crate::profile::Traits;
 
-pub(crate) use parts::{Features, Held, StoredFeature};
-pub use parts::{MissingPart, PartKey, PartKind};
+pub(crate) use parts::{Features, Held, ordinal_of};
+pub use parts::{MissingParts, PartKind};
 pub use total::EventTotal;
 
 /// What is kept of one customer. Cheap to clone: what a step does not touch is shared.
@@ -22,6 +23,8 @@ pub struct State {
     /// By name.
     pub(crate) totals: Vec<EventTotal>,
     pub(crate) features: Features,
+    /// Parts of kinds that a newer version wrote.
+    pub(crate) others: UnknownParts,
     /// How many fragments taught the histories, beside the customer's own.
     pub(crate) fragments: u16,
     /// By name of the segment.
@@ -88,9 +91,27 @@ impl State {
         &self.totals
     }
 
-    /// The parts that changed since they were stored: what a commit has to write beside the head.
-    pub fn dirty_parts(&self) -> Vec<PartKey> {
-        self.features.dirty()
+    /// The parts for a reader to load who missed some: those, and all blocks of a history of which
+    /// a block is among them. So a reader needs a look or two, however many edges its windows have.
+    #[must_use]
+    pub fn parts_to_read(&self, missing: &MissingParts) -> Vec<PartKey> {
+        let mut parts = missing.0.clone();
+        for held in self.features.iter() {
+            let own = held.not_loaded();
+            if own.iter().any(|key| missing.0.contains(key)) {
+                parts.extend(own);
+            }
+        }
+        parts.sort_unstable();
+        parts.dedup();
+        parts
+    }
+
+    /// All parts that the store keeps apart and that are not loaded, histories before their blocks.
+    pub(crate) fn not_loaded(&self) -> Vec<PartKey> {
+        let others = self.others.iter().filter(|(_, part)| part.is_not_loaded());
+        let others = others.map(|(key, _)| key);
+        self.features.not_loaded().chain(others).collect()
     }
 
     /// The newest events, newest last.

@@ -3,14 +3,15 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use decision::PartKey;
 use engine::{TimeSource, counters};
 use hot::{Owner, SharedHotStore, Slot};
 use kernel::{CustomerId, Timestamp};
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
-use runtime::find_customer;
-use segmentation_core::{Definitions, ExplainError, SegmentationCore, State};
+use runtime::find_customer_with;
+use segmentation_core::{Definitions, ExplainError, Explanation, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -48,12 +49,17 @@ impl SegmentationRpc {
         Arc::clone(&self.definitions.borrow())
     }
 
-    /// Loads a customer, or the one that it was merged into.
-    async fn find(&self, text: &str) -> Result<Found, Failure> {
+    /// Loads a customer, or the one that it was merged into, with the parts that `want` names.
+    async fn find(
+        &self,
+        text: &str,
+        want: impl Fn(&State) -> Vec<PartKey> + Send + Sync,
+    ) -> Result<Found, Failure> {
         let customer: CustomerId = text
             .parse()
             .map_err(|error| Failure::invalid([violation("customer_id", &error)]))?;
-        let found = find_customer::<SegmentationCore>(self.hot.as_ref(), customer).await?;
+        let found =
+            find_customer_with::<SegmentationCore>(self.hot.as_ref(), customer, want).await?;
         let customer = found.customer;
         match found.state.filter(State::is_known) {
             Some(state) => Ok(Found { customer, state }),
@@ -94,23 +100,19 @@ impl SegmentationRpc {
             // Mistakes are told even where the customer is not known.
             check(&definitions, &request.expression)?;
         }
-        let found = self.find(&request.customer_id).await?;
-        let now = self.now(&found).await?;
-        let explanations = if request.expression.is_empty() {
-            segmentation_core::explain_segments(&definitions, &found.state, now)
-                .map_err(Failure::internal)?
-        } else {
-            let explained = segmentation_core::explain_expression(
-                &definitions,
-                &request.expression,
-                &found.state,
-                now,
-            );
-            vec![explained.map_err(|error| match error {
-                ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
-                ExplainError::Missing(missing) => Failure::internal(missing),
-            })?]
+        let text = &request.customer_id;
+        let now = self.now(&self.find(text, |_| Vec::new()).await?).await?;
+        let explain = |state: &State| explain(&definitions, &request.expression, state, now);
+        // An explanation that misses parts names them, until all that it looks at is loaded.
+        let want = |state: &State| match explain(state) {
+            Err(ExplainError::Missing(missing)) => state.parts_to_read(&missing),
+            Ok(_) | Err(ExplainError::Mistakes(_)) => Vec::new(),
         };
+        let found = self.find(text, want).await?;
+        let explanations = explain(&found.state).map_err(|error| match error {
+            ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
+            ExplainError::Missing(missing) => Failure::internal(missing),
+        })?;
         Ok(api::ExplainMembershipResponse {
             explanations: explanations.into_iter().map(message::explanation).collect(),
         })
@@ -199,7 +201,7 @@ impl SegmentationService for SegmentationRpc {
     ) -> Result<Response<api::GetProfileResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let found = self.find(&request.customer_id).await?;
+        let found = self.find(&request.customer_id, |_| Vec::new()).await?;
         Ok(Response::new(api::GetProfileResponse {
             profile: Some(message::profile(found.customer, &found.state)),
         }))
@@ -266,6 +268,24 @@ impl SegmentationService for SegmentationRpc {
         };
         Ok(Response::new(answer))
     }
+}
+
+/// Explains an expression, or every segment where there is none.
+fn explain(
+    definitions: &Definitions,
+    expression: &str,
+    state: &State,
+    now: Timestamp,
+) -> Result<Vec<Explanation>, ExplainError> {
+    if expression.is_empty() {
+        return Ok(segmentation_core::explain_segments(
+            definitions,
+            state,
+            now,
+        )?);
+    }
+    let explained = segmentation_core::explain_expression(definitions, expression, state, now);
+    explained.map(|it| vec![it])
 }
 
 fn check(definitions: &Definitions, expression: &str) -> Result<(), Failure> {

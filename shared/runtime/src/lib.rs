@@ -23,7 +23,7 @@ pub use config::{
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
 pub use context::{Context, open_stores};
-pub use customer::find_customer;
+pub use customer::{find_customer, find_customer_with};
 pub use peers::Peers;
 pub use serve::serve;
 pub use service::Service;

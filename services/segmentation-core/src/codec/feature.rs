@@ -7,8 +7,7 @@ use kernel::{Duration, Timestamp};
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
-use crate::feature::{Block, Body, Feature, Sealed, Sums, Twofold};
-use crate::state::StoredFeature;
+use crate::feature::{Block, Feature, Sealed, Sums, Twofold};
 
 /// Writes the head of a history.
 pub(crate) fn write_feature(feature: &Feature) -> Bytes {
@@ -28,23 +27,17 @@ pub(crate) fn write_feature(feature: &Feature) -> Bytes {
     head.encode_to_vec().into()
 }
 
-/// Reads a history; none where it cannot be read.
-pub(crate) fn read_feature(stored: &StoredFeature) -> Option<Feature> {
-    let head = stored::FeatureHead::decode(stored.head.as_ref()).ok()?;
+/// Reads a history, with no block loaded; none where it cannot be read.
+pub(crate) fn read_feature(bytes: &Bytes) -> Option<Feature> {
+    let head = stored::FeatureHead::decode(bytes.as_ref()).ok()?;
     let open = head.open.map(|runs| read_runs(&runs)).unwrap_or_default();
     let sums = head.sealed.map(|runs| read_sums(&runs)).unwrap_or_default();
     let folded = head.folded.and_then(|runs| read_sums(&runs).pop());
     let numbers = head.sealed_numbers.into_iter().zip(head.sealed_run_counts);
-    let sealed = sums.into_iter().zip(numbers).map(|(sums, (number, runs))| {
-        let bytes = stored.blocks.iter().find(|(own, _)| *own == number);
-        let body = bytes.map_or_else(Body::default, |(_, bytes)| Body::stored(bytes.clone()));
-        Sealed {
-            number,
-            sums,
-            runs,
-            body: Arc::new(body),
-        }
-    });
+    let sealed = sums
+        .into_iter()
+        .zip(numbers)
+        .map(|(sums, (number, runs))| Sealed::listed(number, sums, runs));
     Some(Feature {
         complete_from: head.complete_from_time_ms.map(Timestamp::from_millis),
         unread_since: head.unread_since_time_ms.map(Timestamp::from_millis),
@@ -55,6 +48,20 @@ pub(crate) fn read_feature(stored: &StoredFeature) -> Option<Feature> {
         next_block: head.next_block,
         compacted: head.compacted_run_count,
     })
+}
+
+/// Reads a history that comes with its blocks, for a store that has none of them; none where it
+/// cannot be read.
+pub(crate) fn read_moved(head: &Bytes, blocks: &[stored::Block]) -> Option<Feature> {
+    let mut feature = read_feature(head)?;
+    for sealed in Arc::make_mut(&mut feature.sealed) {
+        let block = blocks.iter().find(|block| block.number == sealed.number)?;
+        if !sealed.load(&block.body) {
+            return None;
+        }
+        sealed.is_stored = false;
+    }
+    Some(feature)
 }
 
 /// Writes a sealed block.
@@ -98,7 +105,12 @@ fn write_runs(runs: &[Sums]) -> stored::Runs {
             Vec::new()
         },
         sums: numbers(|run| run.sum.high),
-        sum_rests: numbers(|run| run.sum.low),
+        sum_rests: if runs.iter().all(|run| run.sum.low == 0.0) {
+            // Sums of whole numbers lose nothing.
+            Vec::new()
+        } else {
+            numbers(|run| run.sum.low)
+        },
         mins: numbers(|run| run.min),
         maxs: numbers(|run| run.max),
     }

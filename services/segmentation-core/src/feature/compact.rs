@@ -9,32 +9,62 @@ use std::sync::Arc;
 
 use kernel::Timestamp;
 
-use super::{Block, Feature, MissingBlock, Sealed, Sums};
+use super::{Block, Feature, MissingBlocks, Sealed, Sums};
 use crate::limits;
 
 impl Feature {
     /// Joins what can be joined once enough has gathered, so that each event is looked at a few times only.
-    pub(super) fn compact(&mut self, now: Timestamp) -> Result<(), MissingBlock> {
+    pub(super) fn compact(&mut self, now: Timestamp) -> Result<(), MissingBlocks> {
         let older = self.older_blocks();
         let runs: u32 = self.sealed[..older].iter().map(|sealed| sealed.runs).sum();
         let gathered = self.compacted + self.compacted / 2 + limits::GATHERED_RUNS;
         if runs < gathered {
             return Ok(());
         }
-        let mut joined: Vec<Sums> = Vec::with_capacity(runs as usize);
+        self.join_older(older, limits::WINDOW_PARTS, now)
+    }
+
+    /// Joins neighbours all over the sealed blocks, as far as no window can tell them apart by more
+    /// than one of so many parts of itself; no parts at all leave nothing but sums. All blocks must
+    /// be loaded.
+    pub(crate) fn coarsen(&mut self, parts: i64, now: Timestamp) -> Result<(), MissingBlocks> {
+        if parts > 0 {
+            return self.join_older(self.sealed.len(), parts, now);
+        }
+        self.fold_oldest(self.sealed.len());
+        self.folded.join(&self.open_sums);
+        (self.open, self.open_sums) = (Block::default(), Sums::NONE);
+        Ok(())
+    }
+
+    /// Folds so many of the oldest blocks into sums, whether they are loaded or not.
+    pub(crate) fn fold_oldest(&mut self, blocks: usize) {
+        for sealed in Arc::make_mut(&mut self.sealed).drain(..blocks) {
+            self.folded.join(&sealed.sums);
+        }
+    }
+
+    fn join_older(
+        &mut self,
+        older: usize,
+        parts: i64,
+        now: Timestamp,
+    ) -> Result<(), MissingBlocks> {
+        Self::require(&self.sealed[..older])?;
+        let mut joined: Vec<Sums> = Vec::new();
         for sealed in &self.sealed[..older] {
             let block = sealed.block()?;
             for place in 0..block.len() {
                 let run = block.run(place);
                 match joined.last_mut() {
-                    Some(last) if may_join(last, &run, now) => last.join(&run),
+                    Some(last) if may_join(last, &run, parts, now) => last.join(&run),
                     _ => joined.push(run),
                 }
             }
         }
         self.compacted = u32::try_from(joined.len()).unwrap_or(u32::MAX);
         let blocks: Vec<Sealed> = joined
-            .chunks(limits::BLOCK_RUNS)
+            .chunks(limits::JOINED_BLOCK_RUNS)
             .zip(self.next_block..)
             .map(|(runs, number)| Sealed::new(number, Block::Runs(runs.to_vec())))
             .collect();
@@ -56,13 +86,13 @@ impl Feature {
     }
 }
 
-/// Whether two neighbours may be one run, as of an instant.
-fn may_join(older: &Sums, newer: &Sums, now: Timestamp) -> bool {
+/// Tells whether two neighbours may be one run, as of an instant, for one of so many parts of a window.
+fn may_join(older: &Sums, newer: &Sums, parts: i64, now: Timestamp) -> bool {
     let width = newer.last.since(older.first).as_millis();
     // Events may be ahead of the clock: then what counts is how far.
     let distance = now
         .since(newer.last)
         .max(older.first.since(now))
         .as_millis();
-    width <= distance / limits::WINDOW_PARTS
+    width <= distance / parts
 }

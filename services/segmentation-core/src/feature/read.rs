@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use kernel::{Duration, Timestamp};
 
-use super::{Block, Feature, MissingBlock, Sums};
+use super::{Block, Feature, MissingBlocks, Sums};
 
 /// By how much an answer may be off, because runs of several events lie across an edge of the window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Feature {
         &self,
         window: Option<Duration>,
         at: Timestamp,
-    ) -> Result<Sums, MissingBlock> {
+    ) -> Result<Sums, MissingBlocks> {
         let mut sums = if window.is_some() {
             Sums::NONE
         } else {
@@ -58,7 +58,7 @@ impl Feature {
         &self,
         window: Option<Duration>,
         at: Timestamp,
-    ) -> Result<u64, MissingBlock> {
+    ) -> Result<u64, MissingBlocks> {
         let mut count = if window.is_some() {
             0
         } else {
@@ -80,7 +80,7 @@ impl Feature {
         &self,
         window: Option<Duration>,
         after: Timestamp,
-    ) -> Result<Option<Timestamp>, MissingBlock> {
+    ) -> Result<Option<Timestamp>, MissingBlocks> {
         let coming = self.first_run_after(after)?;
         let leaving = match window {
             Some(window) => self
@@ -98,7 +98,7 @@ impl Feature {
         window: Option<Duration>,
         level: f64,
         after: Timestamp,
-    ) -> Result<Option<Timestamp>, MissingBlock> {
+    ) -> Result<Option<Timestamp>, MissingBlocks> {
         if self.newest() > after {
             return self.next_change(window, after);
         }
@@ -132,7 +132,7 @@ impl Feature {
         &self,
         window: Option<Duration>,
         at: Timestamp,
-    ) -> Result<Rounding, MissingBlock> {
+    ) -> Result<Rounding, MissingBlocks> {
         let mut rounding = Rounding::default();
         if let Some(window) = window
             && let Some(run) = self.run_across(at - window)?
@@ -148,7 +148,7 @@ impl Feature {
     }
 
     /// The run that begins at or before an instant and ends after it.
-    fn run_across(&self, at: Timestamp) -> Result<Option<Sums>, MissingBlock> {
+    fn run_across(&self, at: Timestamp) -> Result<Option<Sums>, MissingBlocks> {
         let place = self.first_after(at);
         if self.block_sums(place).first > at {
             return Ok(None);
@@ -161,7 +161,7 @@ impl Feature {
 
     /// When the first run that ends after an instant does, or an instant before it where that is enough to know: whole blocks
     /// are not looked into.
-    fn first_run_after(&self, at: Timestamp) -> Result<Option<Timestamp>, MissingBlock> {
+    fn first_run_after(&self, at: Timestamp) -> Result<Option<Timestamp>, MissingBlocks> {
         let place = self.first_after(at);
         let sums = self.block_sums(place);
         if sums.last <= at {
@@ -179,6 +179,20 @@ impl Feature {
         self.sealed.partition_point(|sealed| sealed.sums.last <= at)
     }
 
+    /// The blocks that are not loaded and that an edge of a window crosses at an instant.
+    pub(crate) fn edges_missing(
+        &self,
+        window: Option<Duration>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = u32> {
+        let edges = [Some(at), window.map(|window| at - window)];
+        edges.into_iter().flatten().filter_map(move |edge| {
+            let sealed = self.sealed.get(self.first_after(edge))?;
+            let is_missing = sealed.sums.first <= edge && !sealed.is_loaded();
+            is_missing.then_some(sealed.number)
+        })
+    }
+
     /// When the newest event happened.
     fn newest(&self) -> Timestamp {
         let sealed = self.sealed.last();
@@ -186,7 +200,7 @@ impl Feature {
         sealed.max(self.open_sums.last)
     }
 
-    fn share(&self, place: usize, edge: Timestamp, at: Timestamp) -> Result<Share, MissingBlock> {
+    fn share(&self, place: usize, edge: Timestamp, at: Timestamp) -> Result<Share, MissingBlocks> {
         let sums = self.block_sums(place);
         if sums.count == 0 || sums.first > at {
             return Ok(Share::None);

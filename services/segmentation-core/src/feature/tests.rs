@@ -7,7 +7,6 @@ use proptest::proptest;
 use super::{Feature, Sums, count_as_number};
 use crate::codec;
 use crate::limits;
-use crate::state::StoredFeature;
 
 const DAY: i64 = 86_400_000;
 
@@ -152,17 +151,14 @@ fn run_count(feature: &Feature) -> usize {
     sealed.sum::<usize>() + feature.open.len()
 }
 
-/// As it is after it was stored.
+/// As it is after it was stored and every block was loaded.
 fn stored(feature: &Feature) -> Feature {
-    let blocks = feature
-        .sealed
-        .iter()
-        .filter_map(|it| Some((it.number, it.body.encoded()?)));
-    let stored = StoredFeature {
-        head: codec::write_feature(feature),
-        blocks: blocks.collect(),
-    };
-    codec::read_feature(&stored).expect("a history")
+    let read = codec::read_feature(&codec::write_feature(feature)).expect("a history");
+    for (own, read) in feature.sealed.iter().zip(read.sealed.iter()) {
+        assert!(read.is_stored && !read.is_loaded());
+        assert!(read.load(&own.encoded().expect("all blocks")));
+    }
+    read
 }
 
 proptest! {

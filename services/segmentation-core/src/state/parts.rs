@@ -1,120 +1,56 @@
-//! The histories of a customer as parts, each read when it is needed and written when it changed.
+//! The histories of a customer as parts: small ones stand in the head of the state, others are kept
+//! apart, each sealed block always is.
 //!
-//! This is the one place that knows where parts come from and go to. They stand in the value of the state, one behind
-//! another; a store that keeps them under keys of their own would change this module alone.
+//! A part that is not loaded is never taken for an empty one: whoever meets one is told which, and
+//! the step is taken again with it. This does not know stores.
 
-use std::fmt;
-use std::sync::{Arc, OnceLock};
+mod held;
+mod key;
 
 use bytes::Bytes;
-use decision::Poison;
+use decision::{PartKey, PartLoad, PartWrites, Poison};
 use expr::FeatureId;
-use kernel::{StableHash, Timestamp};
+use kernel::Timestamp;
 
-use crate::codec;
-use crate::feature::{Feature, MissingBlock};
+use crate::feature::Feature;
 use crate::limits;
 
-/// Names a part of a customer's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartKey {
-    /// Which fragment taught it; 0 is the customer's own.
-    pub ordinal: u16,
-    /// What it is.
-    pub kind: PartKind,
-    /// The history, or a hash of the history and the number of the block.
-    pub name: u64,
-}
+pub(crate) use held::Held;
+pub use key::{MissingParts, PartKind};
 
-/// What a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum PartKind {
-    /// The head of a history: its newest events, and the sums of its sealed blocks.
-    Feature = 1,
-    /// A sealed block of a history.
-    Block = 2,
-}
-
-/// A part that a step needs and that is not loaded, or cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the part {0} of the state is missing or cannot be read")]
-pub struct MissingPart(pub PartKey);
-
-impl fmt::Display for PartKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind as u8;
-        write!(f, "{}.{kind}.{:016x}", self.ordinal, self.name)
-    }
-}
-
-impl From<MissingPart> for Poison {
-    fn from(missing: MissingPart) -> Self {
-        Self::new(missing.to_string())
-    }
-}
-
-/// The histories of a customer, by id and fragment.
+/// The histories of a customer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Features(Vec<Held>);
-
-/// A history that is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Held {
-    pub(crate) id: FeatureId,
-    pub(crate) ordinal: u16,
-    /// Absent where nothing ever happened.
-    part: Option<Arc<Part>>,
-}
-
-/// A history with its blocks, as it was stored or as it is to be stored.
-#[derive(Debug, Clone, Default)]
-struct Part {
-    feature: OnceLock<Option<Feature>>,
-    stored: Option<StoredFeature>,
-    head: OnceLock<Bytes>,
-}
-
-/// A history as it is stored: its head, and its blocks by number.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct StoredFeature {
-    pub(crate) head: Bytes,
-    pub(crate) blocks: Vec<(u32, Bytes)>,
+pub(crate) struct Features {
+    /// By id and fragment.
+    held: Vec<Held>,
+    /// Parts in the store of histories that are gone.
+    gone: Vec<PartKey>,
 }
 
 impl Features {
-    /// Those that were stored; `empty` are the ones of which nothing happened.
-    pub(crate) fn stored(
-        features: impl Iterator<Item = (FeatureId, u16, StoredFeature)>,
-        empty: impl Iterator<Item = FeatureId>,
-    ) -> Self {
-        let features = features.map(|(id, ordinal, stored)| Held {
-            id,
-            ordinal,
-            part: Some(Arc::new(Part {
-                stored: Some(stored),
-                ..Part::default()
-            })),
-        });
-        let empty = empty.map(|id| Held {
-            id,
-            ordinal: 0,
-            part: None,
-        });
-        let mut held: Vec<Held> = features.chain(empty).collect();
+    /// The histories that a state lists.
+    pub(crate) fn listed(mut held: Vec<Held>) -> Self {
         held.sort_by_key(|held| (held.id, held.ordinal));
-        Self(held)
+        Self {
+            held,
+            gone: Vec::new(),
+        }
     }
 
     /// All of them, by id and fragment.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Held> {
-        self.0.iter()
+        self.held.iter()
+    }
+
+    /// All of them to change, by id and fragment.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
+        self.held.iter_mut()
     }
 
     /// What each fragment taught of one history.
     pub(crate) fn of(&self, id: FeatureId) -> &[Held] {
-        let from = self.0.partition_point(|held| held.id < id);
-        let rest = &self.0[from..];
+        let from = self.held.partition_point(|held| held.id < id);
+        let rest = &self.held[from..];
         let until = rest.iter().take_while(|held| held.id == id).count();
         &rest[..until]
     }
@@ -132,188 +68,174 @@ impl Features {
     /// The customer's own history of this id, to be changed; a new one where there is none.
     ///
     /// # Errors
-    /// [`MissingPart`] where it cannot be read.
-    pub(crate) fn own_mut(&mut self, id: FeatureId) -> Result<&mut Feature, MissingPart> {
+    /// [`MissingParts`] where it is not loaded.
+    pub(crate) fn own_mut(&mut self, id: FeatureId) -> Result<&mut Feature, MissingParts> {
         let place = self.begin(id);
-        self.0[place].feature_mut()
+        self.held[place].feature_mut()
     }
 
     /// Changes each history, or drops those for which the change says no.
     ///
     /// # Errors
-    /// [`MissingPart`] where one cannot be read.
+    /// [`MissingParts`]: all that are not loaded and that the change looks at.
     pub(crate) fn retain(
         &mut self,
-        mut is_kept: impl FnMut(&mut Held) -> Result<bool, MissingPart>,
-    ) -> Result<(), MissingPart> {
-        let mut held = std::mem::take(&mut self.0);
-        let mut failed = None;
-        held.retain_mut(|held| match is_kept(held) {
-            Ok(is_kept) => is_kept,
-            Err(missing) => {
-                failed = Some(missing);
-                true
+        mut is_kept: impl FnMut(&mut Held) -> Result<bool, MissingParts>,
+    ) -> Result<(), MissingParts> {
+        let mut missing = MissingParts::default();
+        let gone = &mut self.gone;
+        self.held.retain_mut(|held| {
+            let is_kept = missing.note(is_kept(held), true);
+            if !is_kept {
+                gone.extend(held.keys_apart());
             }
+            is_kept
         });
-        self.0 = held;
-        failed.map_or(Ok(()), Err)
+        missing.or(())
     }
 
-    /// Takes in the histories of a customer who was joined into this one, as those of fragments of their own.
+    /// Takes in the histories of a customer who was joined into this one, as those of fragments of
+    /// their own.
     ///
     /// # Errors
-    /// [`MissingPart`] where more fragments meet than are kept apart and a history cannot be read.
+    /// [`MissingParts`] where more fragments meet than are kept apart and a history is not loaded.
     pub(crate) fn take_in(
         &mut self,
         other: Self,
         first_ordinal: u16,
         now: Timestamp,
-    ) -> Result<(), MissingPart> {
-        for mut held in other.0 {
-            if held.part.is_none() {
+    ) -> Result<(), MissingParts> {
+        let mut missing = MissingParts::default();
+        for mut held in other.held {
+            if held.is_empty() {
                 if !self.has(held.id) {
                     self.begin_empty(held.id);
                 }
                 continue;
             }
-            let ordinal = first_ordinal.saturating_add(held.ordinal);
-            held.ordinal = ordinal.min(limits::FRAGMENTS - 1);
+            held.ordinal = ordinal_of(first_ordinal, held.ordinal);
             match self.place(held.id, held.ordinal) {
-                Err(place) => self.0.insert(place, held),
-                Ok(place) => {
-                    let theirs = held.feature()?.cloned().unwrap_or_default();
-                    let own = &mut self.0[place];
-                    let (id, ordinal) = (own.id, own.ordinal);
-                    let absorbed = own.feature_mut()?.absorb(&theirs, now);
-                    absorbed.map_err(|missing| missing.of(id, ordinal))?;
+                Err(place) => {
+                    // The store has nothing of it.
+                    missing.note(held.feature_mut().map(drop), ());
+                    self.held.insert(place, held);
                 }
+                Ok(place) => missing.note(self.held[place].absorb(&held, now), ()),
             }
         }
-        Ok(())
+        missing.or(())
     }
 
-    /// The parts that changed since they were stored: what a commit has to write.
-    pub(crate) fn dirty(&self) -> Vec<PartKey> {
-        let mut keys = Vec::new();
-        for held in &self.0 {
-            let Some(part) = &held.part else { continue };
-            let Some(Some(feature)) = part.feature.get() else {
-                continue;
-            };
-            if part.stored.is_none() && part.head.get().is_none() {
-                keys.push(held.key());
-            }
-            let dirty = feature.sealed.iter().filter(|it| it.body.is_dirty());
-            keys.extend(dirty.map(|it| MissingBlock(it.number).of(held.id, held.ordinal).0));
+    /// Keeps the number of parts and the size of the head in bounds, after a step.
+    pub(crate) fn settle(&mut self) {
+        self.bound_parts();
+        let mut inline: Vec<(usize, usize)> = self
+            .held
+            .iter()
+            .enumerate()
+            .map(|(place, held)| (held.inline_bytes(), place))
+            .collect();
+        let mut total: usize = inline.iter().map(|(bytes, _)| bytes).sum();
+        if total <= limits::INLINE_BYTES {
+            return;
         }
-        keys
+        inline.retain(|(bytes, _)| *bytes >= limits::LEAST_APART_BYTES);
+        inline.sort_unstable();
+        let mut parts = self.part_count();
+        while total > limits::INLINE_BYTES
+            && parts < decision::limits::PARTS_PER_CUSTOMER
+            && let Some((bytes, place)) = inline.pop()
+        {
+            self.held[place].send_apart();
+            total -= bytes;
+            parts += 1;
+        }
+    }
+
+    /// Folds the oldest blocks into sums where there are more than a customer may have. The history
+    /// that has most of them loses a quarter; one that grows is loaded.
+    fn bound_parts(&mut self) {
+        while self.part_count() > decision::limits::PARTS_PER_CUSTOMER {
+            let loaded = self.held.iter_mut().filter(|held| held.block_count() > 0);
+            let Some(most) = loaded.max_by_key(|held| held.block_count()) else {
+                return;
+            };
+            let blocks = most.block_count().div_ceil(4);
+            // What is counted is loaded.
+            if most.feature_mut().map(|it| it.fold_oldest(blocks)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn part_count(&self) -> usize {
+        self.held.iter().map(Held::part_count).sum()
+    }
+
+    /// Hands out what changed, and marks it clean.
+    pub(crate) fn drain(&mut self, writes: &mut PartWrites) {
+        for held in &mut self.held {
+            held.drain(writes);
+        }
+        for key in self.gone.drain(..) {
+            writes.remove_unless_written(key);
+        }
+    }
+
+    /// All parts that the store keeps apart.
+    pub(crate) fn keys_apart(&self) -> impl Iterator<Item = PartKey> {
+        let held = self.held.iter().flat_map(Held::keys_apart);
+        held.chain(self.gone.iter().copied())
+    }
+
+    /// All parts that are not loaded, histories before their blocks.
+    pub(crate) fn not_loaded(&self) -> impl Iterator<Item = PartKey> {
+        self.held.iter().flat_map(Held::not_loaded)
+    }
+
+    /// Adds what they take to a state's parts.
+    pub(crate) fn measure(&self, load: &mut PartLoad) {
+        for held in &self.held {
+            held.measure(load);
+        }
+        load.dirty += self.gone.len();
+        load.dirty_bytes += self.gone.len() * PartKey::STORE_BYTES;
+    }
+
+    /// Takes a part as it is stored.
+    ///
+    /// # Errors
+    /// [`Poison`] where it is not listed, or cannot be read.
+    pub(crate) fn load(&mut self, key: PartKey, bytes: &Bytes) -> Result<(), Poison> {
+        let is_read = if key.kind == PartKind::Feature as u8 {
+            let place = self.place(FeatureId::from_number(key.name), key.ordinal);
+            place.ok().map(|place| self.held[place].load(bytes))
+        } else {
+            let sealed = self.held.iter().find_map(|held| held.block_of(key));
+            sealed.map(|sealed| sealed.load(bytes))
+        };
+        match is_read {
+            None => Err(Poison::new("the state does not list it")),
+            Some(false) => Err(Poison::new("it is no history and no block")),
+            Some(true) => Ok(()),
+        }
     }
 
     /// The place of the customer's own history of this id.
     fn begin(&mut self, id: FeatureId) -> usize {
-        match self.place(id, 0) {
-            Ok(place) => place,
-            Err(place) => {
-                let ordinal = 0;
-                let part = None;
-                self.0.insert(place, Held { id, ordinal, part });
-                place
-            }
-        }
+        self.place(id, 0).unwrap_or_else(|place| {
+            self.held.insert(place, Held::empty(id));
+            place
+        })
     }
 
     fn place(&self, id: FeatureId, ordinal: u16) -> Result<usize, usize> {
-        self.0
+        self.held
             .binary_search_by_key(&(id, ordinal), |held| (held.id, held.ordinal))
     }
 }
 
-impl Held {
-    /// The history; none where nothing ever happened.
-    ///
-    /// # Errors
-    /// [`MissingPart`] where it cannot be read.
-    pub(crate) fn feature(&self) -> Result<Option<&Feature>, MissingPart> {
-        match &self.part {
-            None => Ok(None),
-            Some(part) => part.feature().map(Some).ok_or(MissingPart(self.key())),
-        }
-    }
-
-    /// The history, to be changed.
-    ///
-    /// # Errors
-    /// [`MissingPart`] where it cannot be read.
-    pub(crate) fn feature_mut(&mut self) -> Result<&mut Feature, MissingPart> {
-        let key = self.key();
-        let part = self.part.get_or_insert_with(|| {
-            Arc::new(Part {
-                feature: OnceLock::from(Some(Feature::default())),
-                ..Part::default()
-            })
-        });
-        part.feature().ok_or(MissingPart(key))?;
-        let part = Arc::make_mut(part);
-        (part.stored, part.head) = (None, OnceLock::new());
-        let feature = part.feature.get_mut().and_then(Option::as_mut);
-        feature.ok_or(MissingPart(key))
-    }
-
-    /// How it is stored; none where nothing ever happened. What did not change keeps its bytes.
-    pub(crate) fn encoded(&self) -> Option<StoredFeature> {
-        self.part.as_deref().map(Part::encoded)
-    }
-
-    fn key(&self) -> PartKey {
-        PartKey {
-            ordinal: self.ordinal,
-            kind: PartKind::Feature,
-            name: self.id.number(),
-        }
-    }
-}
-
-impl MissingBlock {
-    /// The part that the block is, of a history.
-    pub(crate) fn of(self, id: FeatureId, ordinal: u16) -> MissingPart {
-        let name = StableHash::new()
-            .with(&id.number().to_le_bytes())
-            .with(&self.0.to_le_bytes());
-        MissingPart(PartKey {
-            ordinal,
-            kind: PartKind::Block,
-            name: name.finish(),
-        })
-    }
-}
-
-impl Part {
-    fn feature(&self) -> Option<&Feature> {
-        let read = || codec::read_feature(self.stored.as_ref()?);
-        self.feature.get_or_init(read).as_ref()
-    }
-
-    fn encoded(&self) -> StoredFeature {
-        if let Some(stored) = &self.stored {
-            return stored.clone();
-        }
-        let Some(Some(feature)) = self.feature.get() else {
-            return StoredFeature::default();
-        };
-        let head = self.head.get_or_init(|| codec::write_feature(feature));
-        let blocks = feature.sealed.iter();
-        StoredFeature {
-            head: head.clone(),
-            blocks: blocks
-                .filter_map(|sealed| Some((sealed.number, sealed.body.encoded()?)))
-                .collect(),
-        }
-    }
-}
-
-impl PartialEq for Part {
-    /// Parts are the same where they are stored alike.
-    fn eq(&self, other: &Self) -> bool {
-        self.encoded() == other.encoded()
-    }
+/// The number of a fragment of a customer who was joined into this one.
+pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
+    first.saturating_add(theirs).min(limits::FRAGMENTS - 1)
 }

@@ -1,6 +1,9 @@
 //! What is remembered of events: whole, exact, kept through changes of spelling and windows, and cheap.
 
+use decision::PartKey;
 use kernel::{Timestamp, Value};
+use messages::segmentation::state_v1 as stored;
+use prost::Message as _;
 use segmentation_core::{Known, PartKind};
 
 use crate::harness::{DAY, Harness, compile, compile_after, compile_version};
@@ -202,12 +205,7 @@ fn what_was_not_kept_is_unknown_to_previews() {
     harness.event("b", 3 * DAY, &value(1.0));
     assert_eq!(harness.members(), ["s"]);
     let since = "1 (what happened since 1970-01-04T00:00:00Z is known)";
-    let explained = segmentation_core::explain_segments(
-        &harness.definitions,
-        &harness.state,
-        harness.watermark,
-    );
-    let explained = explained.expect("explanations");
+    let explained = harness.explain_all();
     assert!(explained[0].holds);
     assert_eq!(explained[0].terms[1].value, since);
     assert!(
@@ -244,17 +242,77 @@ fn an_event_changes_the_parts_that_it_concerns_and_no_others() {
         let at = i64::from(number);
         harness.event("b", at, &value(1.0));
         harness.event("a", at, &[("kind", f64::from(number % 200).into())]);
+        // Of 200 histories some are sent apart because the head has no room; an event of one concerns no other.
+        assert!(harness.dirty.len() <= 3, "{number}: {:?}", harness.dirty);
     }
-    harness.event("a", 600, &[("kind", 7.0.into())]);
-    let dirty = &harness.dirty;
-    assert_eq!(dirty.len(), 1, "{dirty:?}");
-    assert_eq!((dirty[0].kind, dirty[0].ordinal), (PartKind::Feature, 0));
     harness.event("other", 601, &[]);
     assert!(harness.dirty.is_empty());
-    // A late event rewrites the block of its place, which was full.
+    // A late event rewrites the block of its place, which was full; the history itself stands in the head of the state.
     harness.event("b", 5, &value(1.0));
-    let kinds: Vec<PartKind> = harness.dirty.iter().map(|key| key.kind).collect();
-    assert_eq!(kinds, [PartKind::Feature, PartKind::Block, PartKind::Block]);
+    let kinds: Vec<u8> = harness.dirty.iter().map(|key| key.kind).collect();
+    assert_eq!(kinds, [PartKind::Block as u8; 2]);
+}
+
+#[test]
+fn an_event_writes_no_more_of_twenty_thousand_than_of_a_thousand() {
+    let mut harness = Harness::new(&[
+        ("many", "events(\"a\").within(\"365d\").count() >= 100"),
+        ("month", "events(\"a\").within(\"30d\").sum(\"value\") > 10"),
+        ("mean", "events(\"a\").within(\"7d\").avg(\"value\") > 10"),
+    ]);
+    // Means over many events, so that blocks that are sealed and joined now and then are in them. After 32 events the
+    // lists of ids and of the recent past are full.
+    let mut written = Vec::new();
+    let mut largest = 0;
+    for number in 0..20_000 {
+        harness.event("a", number * DAY / 55, &value(7.0));
+        written.push(harness.written);
+        largest = largest.max(harness.head.len());
+    }
+    let mean = |written: &[usize]| written.iter().sum::<usize>() / written.len();
+    let (first, exact) = (mean(&written[32..96]), mean(&written[500..1_000]));
+    let last = mean(&written[18_000..]);
+    assert!(largest <= decision::limits::HEAD_BYTES, "{largest}");
+    assert!(harness.parts.len() <= 100, "{}", harness.parts.len());
+    assert!(
+        last <= exact * 4 / 3,
+        "{last} bytes, and {exact} of the 500 exact ones"
+    );
+    // The sums of the sealed blocks are written with each event of their history.
+    assert!(last <= first * 7 / 4, "{last} bytes, and {first} at first");
+}
+
+#[test]
+fn what_a_newer_version_keeps_is_carried_along_and_moves_with_a_merge() {
+    let unknown = PartKey {
+        ordinal: 0,
+        kind: 200,
+        name: 5,
+    };
+    let segments = [("s", "events(\"a\").exists()")];
+    let mut loser = Harness::of(2, compile(&segments));
+    loser.event("a", 0, &[]);
+    let mut message = stored::State::decode(loser.head.clone()).expect("a state");
+    message.other_parts.push(stored::OtherPart {
+        kind: 200,
+        name: 5,
+        apart_bytes: Some(2_000),
+        ..stored::OtherPart::default()
+    });
+    loser.head = message.encode_to_vec().into();
+    loser.parts.insert(unknown, vec![7; 2_000].into());
+    loser.forget();
+    loser.event("a", 1, &[]);
+    assert_eq!(loser.parts[&unknown].len(), 2_000);
+    let mut survivor = Harness::of(1, compile(&segments));
+    survivor.event("a", 0, &[]);
+    loser.leave(DAY);
+    survivor.fold_in(&mut loser);
+    let moved = PartKey {
+        ordinal: 1,
+        ..unknown
+    };
+    assert_eq!(survivor.parts[&moved], vec![7; 2_000]);
 }
 
 #[test]

@@ -1,18 +1,20 @@
-//! Drives the core as an engine on stream time does: timers first, then the record; states are written and read back.
+//! Drives the core as an engine on stream time does: timers first, then the record. Heads and parts are stored apart; what
+//! is loaded is dropped at random, as by a cache, and what a step needs is loaded before it is taken again.
+
+mod stored;
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use decision::{
-    Core, Effects, Input, Moved, Outcome, Poison, fold_in_once, step_once, take_leave_once,
+    Core as _, Effects, Input, Moved, Outcome, PartKey, fold_in_once, step_once, take_leave_once,
 };
 use kernel::{CustomerId, Timestamp, Value};
 use messages::convert;
-use messages::segmentation::state_v1 as stored;
 use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
-use prost::Message as _;
 use segmentation_core::{
-    Definitions, Explanation, PartKey, SegmentSource, SegmentationCore, State, explain_expression,
+    Definitions, ExplainError, Explanation, SegmentSource, SegmentationCore, State,
+    explain_expression, explain_segments,
 };
 use uuid::Uuid;
 
@@ -34,9 +36,18 @@ pub(crate) struct Harness {
     pub(crate) emitted: Vec<Record>,
     /// How many steps said that something is not defined.
     pub(crate) lacking: u32,
+    /// The head, as it is stored.
+    pub(crate) head: Bytes,
+    /// The parts that are kept apart, as they are stored.
+    pub(crate) parts: BTreeMap<PartKey, Bytes>,
     /// The parts that the last step changed.
     pub(crate) dirty: Vec<PartKey>,
+    /// Bytes that the last step wrote, of the head and of the parts.
+    pub(crate) written: usize,
+    /// How often a step was taken again because it missed parts.
+    pub(crate) misses: u32,
     next_id: u32,
+    seed: u64,
 }
 
 /// Compiles segments, version 1.
@@ -87,8 +98,13 @@ impl Harness {
             moved: None,
             emitted: Vec::new(),
             lacking: 0,
+            head: Bytes::new(),
+            parts: BTreeMap::new(),
             dirty: Vec::new(),
+            written: 0,
+            misses: 0,
             next_id: 0,
+            seed: 1,
         }
     }
 
@@ -119,56 +135,18 @@ impl Harness {
         );
     }
 
-    /// Takes an event on a copy of the state.
-    pub(crate) fn try_event(&self, name: &str, at: i64) -> Result<(), Poison> {
-        let record = Record {
-            customer_id: self.key.clone(),
-            time_ms: at,
-            body: Some(Body::Event(Event {
-                name: name.to_owned(),
-                ..Event::default()
-            })),
-            ..Record::default()
-        };
-        let (mut state, mut effects) = (self.state.clone(), Effects::default());
-        let who = CustomerId::try_from_bytes(&self.key).expect("a customer");
-        let input = Input::Record(&record);
-        step_once::<SegmentationCore>(
-            &self.definitions,
-            &mut state,
-            who,
-            input,
-            self.watermark,
-            &mut effects,
-        )
-        .map(drop)
-    }
-
-    /// Makes every sealed block unreadable, as it is stored.
-    pub(crate) fn damage_blocks(&mut self) {
-        let bytes = SegmentationCore::encode(&self.state);
-        let mut message = stored::State::decode(bytes).expect("a state");
-        for block in message.features.iter_mut().flat_map(|it| &mut it.blocks) {
-            block.body = Bytes::from_static(b"\xff");
-        }
-        let bytes = message.encode_to_vec();
-        self.state = SegmentationCore::decode(&bytes).expect("a state");
-    }
-
     /// Lets the customer go, as for a merge of a time.
     pub(crate) fn leave(&mut self, at: i64) {
         let time = Timestamp::from_millis(at);
         self.pass(time);
-        let (customer, mut effects) = (self.customer(), Effects::default());
-        let moved = take_leave_once::<SegmentationCore>(
-            &self.definitions,
-            &mut self.state,
-            customer,
-            (time, self.watermark),
-            &mut effects,
-        );
+        let (customer, now) = (self.customer(), self.watermark);
+        let (moved, effects) = self.call(|definitions, state, effects| {
+            let times = (time, now);
+            take_leave_once::<SegmentationCore>(definitions, state, customer, times, effects)
+        });
         self.moved = moved.map(|state| (at, state));
         self.state = State::default();
+        self.parts.clear();
         self.due = None;
         self.take_effects(effects);
     }
@@ -180,19 +158,16 @@ impl Harness {
         };
         let time = Timestamp::from_millis(at);
         self.pass(time);
-        let (customer, mut effects) = (self.customer(), Effects::default());
+        let (customer, now) = (self.customer(), self.watermark);
         let moved = Moved {
             from: from.customer(),
             ordinal: 1,
             state: &state,
         };
-        let outcome = fold_in_once::<SegmentationCore>(
-            &self.definitions,
-            &mut self.state,
-            (customer, moved),
-            (time, self.watermark),
-            &mut effects,
-        );
+        let (outcome, effects) = self.call(|definitions, state, effects| {
+            let (whose, times) = ((customer, moved), (time, now));
+            fold_in_once::<SegmentationCore>(definitions, state, whose, times, effects)
+        });
         self.end(outcome.expect("a state"), effects);
     }
 
@@ -240,25 +215,25 @@ impl Harness {
     }
 
     fn step(&mut self, input: Input<'_>, now: Timestamp) {
-        let mut effects = Effects::default();
         let who = self.customer();
-        let (definitions, state) = (&self.definitions, &mut self.state);
-        let outcome =
-            step_once::<SegmentationCore>(definitions, state, who, input, now, &mut effects)
-                .expect("the record can be processed");
-        self.end(outcome, effects);
+        let mut wanted = Vec::new();
+        SegmentationCore::wants(&self.definitions, &self.state, input, now, &mut wanted);
+        let mut state = self.state.clone();
+        self.load(&mut state, wanted);
+        self.state = state;
+        let (outcome, effects) = self.call(|definitions, state, effects| {
+            step_once::<SegmentationCore>(definitions, state, who, input, now, effects)
+        });
+        self.end(outcome.expect("the record can be processed"), effects);
     }
 
     fn end(&mut self, outcome: Outcome, effects: Effects) {
-        if let Outcome::Keep { next_due } = outcome {
-            self.due = next_due;
+        self.store(outcome);
+        match outcome {
+            Outcome::Keep { next_due } => self.due = next_due,
+            Outcome::Unchanged => assert!(self.dirty.is_empty(), "it changed {:?}", self.dirty),
+            Outcome::Remove => self.parts.clear(),
         }
-        self.dirty = self.state.dirty_parts();
-        let bytes = SegmentationCore::encode(&self.state);
-        assert!(self.state.dirty_parts().is_empty());
-        let read = SegmentationCore::decode(&bytes).expect("a state is read back");
-        assert_eq!(read, self.state);
-        self.state = read;
         self.take_effects(effects);
     }
 
@@ -292,8 +267,18 @@ impl Harness {
 
     /// Explains an expression now.
     pub(crate) fn explain(&self, expression: &str) -> Explanation {
-        explain_expression(&self.definitions, expression, &self.state, self.watermark)
-            .expect("an explanation")
+        self.read(|state| {
+            match explain_expression(&self.definitions, expression, state, self.watermark) {
+                Ok(explanation) => Ok(explanation),
+                Err(ExplainError::Missing(missing)) => Err(missing),
+                Err(mistakes) => panic!("{mistakes}"),
+            }
+        })
+    }
+
+    /// Explains every segment now.
+    pub(crate) fn explain_all(&self) -> Vec<Explanation> {
+        self.read(|state| explain_segments(&self.definitions, state, self.watermark))
     }
 
     /// The value of the last term of an expression, which is its only feature.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Effects, Input, step_once};
+use decision::{Core as _, Effects, Input, PartKey, PartWrites, step_once};
 use engine::{Clock, Head, TimeSource, VirtualClock, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use kernel::{CustomerId, PartitionCount, Timestamp, Value};
@@ -80,14 +80,29 @@ async fn take(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
     let input = Input::Record(&record);
     step_once::<SegmentationCore>(definitions, &mut state, who, input, now, &mut effects)
         .expect("a step");
-    let value = head::write::<SegmentationCore>(&Head::plain(), &state);
-    keep(store, who, value, effects.counts).await;
+    keep(store, who, state, effects.counts).await;
 }
 
+/// Commits a state: its head, and its parts beside it.
 async fn keep(
     store: &EmbeddedStore,
     who: CustomerId,
-    value: Bytes,
+    mut state: State,
+    counters: Vec<(Box<str>, i64)>,
+) {
+    let mut writes = PartWrites::default();
+    SegmentationCore::drain_parts(&mut state, &mut writes);
+    let parts = writes.into_iter();
+    let parts = parts.map(|(part, value)| (PartKey::of_customer(part, who), value));
+    let head = head::write::<SegmentationCore>(&Head::plain(), &state);
+    let own = (Bytes::copy_from_slice(who.as_bytes()), Some(head));
+    commit(store, who, parts.chain([own]).collect(), counters).await;
+}
+
+async fn commit(
+    store: &EmbeddedStore,
+    who: CustomerId,
+    values: Vec<(Bytes, Option<Bytes>)>,
     counters: Vec<(Box<str>, i64)>,
 ) {
     let slot = Slot {
@@ -99,12 +114,15 @@ async fn keep(
         epoch: 1,
         seq: head.commit_seq + 1,
         batch_id: u64::from(slot.partition.number()) + 1,
-        states: vec![StateWrite {
-            key: Bytes::copy_from_slice(who.as_bytes()),
-            value: Some(value),
-            timer: Timer::NONE,
-            adds_entry: false,
-        }],
+        states: values
+            .into_iter()
+            .map(|(key, value)| StateWrite {
+                key,
+                value,
+                timer: Timer::NONE,
+                adds_entry: false,
+            })
+            .collect(),
         counters: counters
             .into_iter()
             .map(|(name, change)| (engine::counters::key_of(&name), change))
@@ -123,7 +141,13 @@ async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
     take(&store, &definitions, customer(1), purchase()).await;
     let redirect = Head::redirected_to(customer(1));
     let value = head::write::<SegmentationCore>(&redirect, &State::default());
-    keep(&store, customer(2), value, Vec::new()).await;
+    let key = Bytes::copy_from_slice(customer(2).as_bytes());
+    commit(&store, customer(2), vec![(key, Some(value))], Vec::new()).await;
+    answering(store, definitions)
+}
+
+/// The service over a store, on day 2.
+fn answering(store: EmbeddedStore, definitions: Arc<Definitions>) -> SegmentationRpc {
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(Timestamp::from_millis(2 * DAY)));
     let (_, receiver) = watch::channel(definitions);
     SegmentationRpc::new(Arc::new(store), receiver, TimeSource::Wall(clock))
@@ -259,6 +283,48 @@ async fn memberships_are_explained_term_by_term() {
     let status = status.expect_err("a mistake");
     let field = Some("expression");
     check_refused(&status, Code::InvalidArgument, "EXPRESSION_INVALID", field);
+}
+
+#[tokio::test]
+async fn an_explanation_reads_the_parts_that_it_looks_at() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
+        .await
+        .expect("a store");
+    let definitions = compiled();
+    let who = customer(3);
+    let (mut state, mut effects) = (State::default(), Effects::default());
+    for number in 1..=3_000 {
+        let time_ms = number * 50_000;
+        let body = Body::Event(Event {
+            name: "purchase".to_owned(),
+            ..Event::default()
+        });
+        let record = Record {
+            customer_id: Bytes::copy_from_slice(who.as_bytes()),
+            time_ms,
+            trace_parent: String::new(),
+            body: Some(body),
+        };
+        let (input, now) = (Input::Record(&record), Timestamp::from_millis(time_ms));
+        step_once::<SegmentationCore>(&definitions, &mut state, who, input, now, &mut effects)
+            .expect("a step");
+        effects.clear();
+    }
+    keep(&store, who, state, Vec::new()).await;
+    let rpc = answering(store, definitions);
+    for (expression, expected) in [
+        ("events(\"purchase\").within(\"12h\").count() > 0", "408"),
+        ("events(\"purchase\").within(\"30d\").count() > 0", "3000"),
+    ] {
+        let request = api::ExplainMembershipRequest {
+            customer_id: who.to_string(),
+            expression: expression.to_owned(),
+        };
+        let answer = rpc.explain_membership(Request::new(request)).await;
+        let explanations = answer.expect("an answer").into_inner().explanations;
+        assert_eq!(explanations[0].terms[1].value, expected, "{expression}");
+    }
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ impl Picture {
         for owner in SERVICES {
             for partition in installation.partitions().iter() {
                 let slot = Slot { owner, partition };
-                for (key, stored) in store.states(slot) {
+                let states = store.states(slot).into_iter();
+                // Longer keys are those of parts, which their customer's head lists.
+                for (key, stored) in states.filter(|(key, _)| key.len() == 16) {
                     picture.read(installation, slot, &key, &stored);
                     picture.stored.push((slot, key, stored));
                 }

@@ -1,0 +1,91 @@
+//! The parts that an input is going to need, as far as the state tells without them.
+//!
+//! This looks where a step is going to look: at the histories that take the event, and at those that
+//! the segments to be decided read, with the blocks at the edges of their windows. What it does not
+//! name costs the step another round, nothing else.
+
+use decision::{Input, PartKey};
+use kernel::Timestamp;
+use messages::convert;
+use messages::stream::v1::{Event, record::Body};
+
+use crate::definitions::Definitions;
+use crate::evaluate::Worklist;
+use crate::learn::accepting;
+use crate::state::State;
+
+/// Names the parts that are not loaded and that an input is going to need.
+pub(crate) fn name_wanted(
+    definitions: &Definitions,
+    state: &State,
+    input: Input<'_>,
+    now: Timestamp,
+    wanted: &mut Vec<PartKey>,
+) {
+    if state.features.not_loaded().next().is_none() {
+        return;
+    }
+    let mut work = Worklist::new(definitions);
+    let time = match input {
+        Input::Timer { .. } => now,
+        Input::Record(record) => {
+            if let Some(Body::Event(event)) = &record.body {
+                want_event(definitions, state, event, &mut work, wanted);
+            }
+            Timestamp::from_millis(record.time_ms).min(now)
+        }
+    };
+    if state.fingerprint == definitions.fingerprint {
+        let due = state.dues.iter().filter(|(_, due)| *due <= now);
+        work.add_all(due.map(|(place, _)| *place));
+    } else {
+        // Every history is fitted to the new set, and every segment that may hold is decided.
+        let histories = state.features.iter();
+        wanted.extend(
+            histories
+                .filter_map(|held| Some(held.feature().err()?.0))
+                .flatten(),
+        );
+        work.add_possible(definitions, state);
+    }
+    let at = state.clock.map_or(time, |clock| clock.max(time));
+    while let Some(place) = work.pop() {
+        let segment = &definitions.segments[place as usize];
+        let features = segment.condition.features().iter();
+        for (id, feature) in segment.histories.iter().zip(features) {
+            for held in state.features.of(*id) {
+                wanted.extend(held.wanted(feature.window, at));
+            }
+        }
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+}
+
+/// Names the histories that take an event, and adds the segments that it may change.
+fn want_event(
+    definitions: &Definitions,
+    state: &State,
+    event: &Event,
+    work: &mut Worklist,
+    wanted: &mut Vec<PartKey>,
+) {
+    work.add_all(definitions.by_seen().iter().copied());
+    for named in &event.traits {
+        work.add_all(definitions.by_trait(&named.name).iter().copied());
+    }
+    if definitions.table.groups(&event.name).is_none() {
+        return;
+    }
+    let properties = convert::properties(&event.properties);
+    for history in accepting(definitions, &event.name, &properties) {
+        let own = state.features.of(history.id).first();
+        let own = own.filter(|held| held.ordinal == 0);
+        wanted.extend(
+            own.and_then(|held| Some(held.feature().err()?.0))
+                .into_iter()
+                .flatten(),
+        );
+        work.add_all(history.readers.iter().copied());
+    }
+}

@@ -1,10 +1,10 @@
-//! The counters that change in the commit of what they count, by name.
+//! The counters that change in the commit of what they count.
 //!
-//! `journey/<name>/<version>/…`, `map/<name>/…` and `path/<name>/…`. Names of definitions hold no slash.
+//! Groups are `journey/<name>/<version>`, `map/<name>` and `path/<name>`. Names of definitions hold no slash.
 
 use std::fmt;
 
-use kernel::Reason;
+use kernel::{CounterKey, Reason};
 use messages::journey::v1::DeviationKind;
 
 /// One counter.
@@ -117,29 +117,6 @@ pub enum PathCount<'a> {
 /// What stands for no step and no stage.
 const NONE: &str = "-";
 
-impl fmt::Display for Counter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Journey {
-                journey,
-                version,
-                of,
-            } => {
-                write!(f, "journey/{journey}/{version}/")?;
-                of.fmt(f)
-            }
-            Self::Map { map, of } => {
-                write!(f, "map/{map}/")?;
-                of.fmt(f)
-            }
-            Self::Path { path, of } => {
-                write!(f, "path/{path}/")?;
-                of.fmt(f)
-            }
-        }
-    }
-}
-
 impl fmt::Display for RunCount<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -191,37 +168,51 @@ fn or_none(name: &str) -> &str {
 }
 
 impl<'a> Counter<'a> {
-    /// What the names of all counters of a journey begin with.
-    pub fn journey_prefix(journey: &str) -> String {
-        format!("journey/{journey}/")
+    /// The group of a version of a journey.
+    pub fn journey_group(journey: &str, version: u32) -> String {
+        format!("journey/{journey}/{version}")
     }
 
-    /// What the names of all counters of a map begin with.
-    pub fn map_prefix(map: &str) -> String {
-        format!("map/{map}/")
+    /// The group of a map.
+    pub fn map_group(map: &str) -> String {
+        format!("map/{map}")
     }
 
-    /// What the names of all counters of a happy path begin with.
-    pub fn path_prefix(path: &str) -> String {
-        format!("path/{path}/")
+    /// The group of a happy path.
+    pub fn path_group(path: &str) -> String {
+        format!("path/{path}")
     }
 
-    /// Reads the name of a counter; none where it is not one of these, as a newer version may write.
-    pub fn parse(name: &'a str) -> Option<Self> {
-        let parts: Vec<&str> = name.split('/').collect();
-        Some(match *parts.as_slice() {
-            ["journey", journey, version, ref of @ ..] => Self::Journey {
+    /// Names the counter in the store.
+    pub fn key(&self) -> CounterKey {
+        match self {
+            Self::Journey {
+                journey,
+                version,
+                of,
+            } => CounterKey::new(Self::journey_group(journey, *version), of.to_string()),
+            Self::Map { map, of } => CounterKey::new(Self::map_group(map), of.to_string()),
+            Self::Path { path, of } => CounterKey::new(Self::path_group(path), of.to_string()),
+        }
+    }
+
+    /// Reads a counter back; none where it is not one of these, as a newer version may write.
+    pub fn parse(key: &'a CounterKey) -> Option<Self> {
+        let group: Vec<&str> = key.group.split('/').collect();
+        let name: Vec<&str> = key.name.split('/').collect();
+        Some(match *group.as_slice() {
+            ["journey", journey, version] => Self::Journey {
                 journey,
                 version: version.parse().ok()?,
-                of: RunCount::parse(of)?,
+                of: RunCount::parse(&name)?,
             },
-            ["map", map, ref of @ ..] => Self::Map {
+            ["map", map] => Self::Map {
                 map,
-                of: StageCount::parse(of)?,
+                of: StageCount::parse(&name)?,
             },
-            ["path", path, ref of @ ..] => Self::Path {
+            ["path", path] => Self::Path {
                 path,
-                of: PathCount::parse(of)?,
+                of: PathCount::parse(&name)?,
             },
             _ => return None,
         })
@@ -288,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_is_read_back_from_its_name() {
+    fn every_counter_is_read_back_from_its_key() {
         let journey = |of| Counter::Journey {
             journey: "welcome",
             version: 3,
@@ -329,8 +320,16 @@ mod tests {
                 milestone: "m",
             }),
         ] {
-            assert_eq!(Counter::parse(&counter.to_string()), Some(counter));
+            assert_eq!(Counter::parse(&counter.key()), Some(counter));
         }
-        assert_eq!(Counter::parse("journey/welcome/3/unheard_of"), None);
+        for (group, name) in [
+            ("journey/welcome/3", "unheard_of"),
+            ("journey/welcome", "entered"),
+            ("map/coupon", "entered"),
+            ("other", "entered"),
+        ] {
+            let key = CounterKey::new(group, name);
+            assert_eq!(Counter::parse(&key), None, "{key}");
+        }
     }
 }

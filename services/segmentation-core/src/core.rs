@@ -9,6 +9,7 @@ use messages::stream::v1::{
 };
 
 use crate::adopt::adopt;
+use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
 use crate::state::State;
@@ -123,7 +124,8 @@ impl<'a> Pass<'a> {
         let decide = if is_new { evaluate_all } else { evaluate };
         let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
-        self.effects.count(format!("events.{}", event.name), 1);
+        let counter = Counter::Seen { event: &event.name };
+        self.effects.count(counter.key(), 1);
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,

@@ -10,7 +10,8 @@ use kernel::Timestamp;
 use crate::adopt::adopt;
 use crate::codec;
 use crate::core::Pass;
-use crate::definitions::{Definitions, member_counter};
+use crate::counter::Counter;
+use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::state::{MissingPart, State};
 
@@ -25,7 +26,10 @@ pub(crate) fn take_leave(mut pass: Pass<'_>, key: &Bytes, time: Timestamp) -> Op
     let decided = pass.catch_up(key, at).and_then(|()| pass.advance(key, at));
     drop(decided);
     for membership in &pass.state.memberships {
-        pass.effects.count(member_counter(&membership.segment), -1);
+        let counter = Counter::Members {
+            segment: &membership.segment,
+        };
+        pass.effects.count(counter.key(), -1);
     }
     Some(codec::encode(pass.state))
 }

@@ -10,7 +10,7 @@ use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
 use runtime::find_customer;
-use segmentation_core::{Definitions, ExplainError, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, ExplainError, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -134,8 +134,8 @@ impl SegmentationRpc {
             .range::<str, _>(from)
             .take(page.size() + 1)
             .map(|(name, segment)| {
-                let counter = counters::key_of(&format!("segment.{name}.members"));
-                (name, segment, counter)
+                let counter = Counter::Members { segment: name };
+                (name, segment, counter.key())
             })
             .collect();
         let groups: Vec<&str> = listed.iter().map(|(_, _, it)| &*it.group).collect();
@@ -171,11 +171,15 @@ impl SegmentationRpc {
             limits::PAGE_SIZE,
         )?;
         let after = page.after().unwrap_or_default();
-        let counts = counters::totals(self.hot.as_ref(), Owner::Segmentation, "events.").await;
+        let groups = [Counter::EVENT_GROUP];
+        let counts = counters::totals_of(self.hot.as_ref(), Owner::Segmentation, &groups).await;
         let counts = counts.map_err(Failure::store_unavailable)?;
         let items: Vec<api::EventCount> = counts
             .iter()
-            .filter_map(|(counter, count)| Some((counter.strip_prefix("events.")?, count)))
+            .filter_map(|(key, count)| match Counter::parse(key)? {
+                Counter::Seen { event } => Some((event, count)),
+                Counter::Members { .. } => None,
+            })
             .filter(|(name, _)| name.as_bytes() > after)
             .take(page.size() + 1)
             .map(|(name, count)| api::EventCount {

@@ -24,8 +24,8 @@ fn leaving_by_time_alone_is_exact() {
     assert_eq!(harness.members(), ["a"]);
     harness.pass(Timestamp::from_millis(30 * DAY));
     assert!(harness.members().is_empty());
-    assert_eq!(harness.counters["segment.a.members"], 0);
-    assert_eq!(harness.counters["events.a"], 1);
+    assert_eq!(harness.counters["segment/a/members"], 0);
+    assert_eq!(harness.counters["event/seen/a"], 1);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_new_definition_takes_effect_with_the_next_event() {
             "-kept@9d TIME"
         ]
     );
-    assert_eq!(harness.counters["segment.gone.members"], 0);
+    assert_eq!(harness.counters["segment/gone/members"], 0);
     harness.definitions = compile(&[]);
     harness.event("b", 21 * DAY, &[]);
     assert!(harness.members().is_empty());
@@ -193,7 +193,7 @@ fn a_new_definition_takes_effect_with_the_next_event() {
         harness
             .counters
             .iter()
-            .filter(|(name, _)| name.starts_with("segment."))
+            .filter(|(name, _)| name.starts_with("segment/"))
             .all(|(_, sum)| *sum == 0)
     );
 }

@@ -28,7 +28,7 @@ pub(crate) struct Harness {
     pub(crate) watermark: Timestamp,
     /// What was emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
-    pub(crate) counters: BTreeMap<Box<str>, i64>,
+    pub(crate) counters: BTreeMap<String, i64>,
     /// What left for a survivor, and when.
     pub(crate) moved: Option<(i64, Bytes)>,
     pub(crate) emitted: Vec<Record>,
@@ -264,8 +264,8 @@ impl Harness {
 
     fn take_effects(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
-        for (name, change) in effects.counts {
-            *self.counters.entry(name.clone()).or_default() += change;
+        for (key, change) in effects.counts {
+            *self.counters.entry(key.to_string()).or_default() += change;
         }
         for record in effects.records {
             self.emitted.push(record.clone());

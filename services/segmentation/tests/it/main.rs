@@ -7,7 +7,7 @@ use bytes::Bytes;
 use decision::{Effects, Input, step_once};
 use engine::{Clock, Head, TimeSource, VirtualClock, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
-use kernel::{CustomerId, PartitionCount, Timestamp, Value};
+use kernel::{CounterKey, CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService as _;
@@ -88,7 +88,7 @@ async fn keep(
     store: &EmbeddedStore,
     who: CustomerId,
     value: Bytes,
-    counters: Vec<(Box<str>, i64)>,
+    counters: Vec<(CounterKey, i64)>,
 ) {
     let slot = Slot {
         owner: Owner::Segmentation,
@@ -105,10 +105,7 @@ async fn keep(
             timer: Timer::NONE,
             adds_entry: false,
         }],
-        counters: counters
-            .into_iter()
-            .map(|(name, change)| (engine::counters::key_of(&name), change))
-            .collect(),
+        counters,
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use hot::{Owner, StreamName};
-use kernel::{Duration, PartitionId, Timestamp};
+use kernel::{CounterKey, Duration, PartitionId, Timestamp};
 use messages::stream::v1::{Event, Fact, Record, record::Body};
 
 use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
@@ -94,7 +94,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 let repeat = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
                 state.due = repeat.or_else(|| state.times("then:").find(|then| *then > due_time));
                 state.log.push(format!("fired@{}", due_time.as_millis()));
-                step.effects.count("fired", 1);
+                step.effects.count(counter("fired"), 1);
                 let record = Record {
                     customer_id: step.key.clone(),
                     ..Record::default()
@@ -108,7 +108,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 Some(Body::Fact(fact)) => {
                     let event = fact.event.as_ref().expect("a fact of an event");
                     state.log.push(event.name.clone());
-                    step.effects.count("seen", 1);
+                    step.effects.count(counter("seen"), 1);
                     if Self::OUTPUT.is_some() {
                         step.effects.emit(record.clone());
                     }
@@ -122,7 +122,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
     }
 
     fn take_leave(_: &i64, state: &mut Seen, step: &mut Step<'_>) -> Option<Bytes> {
-        step.effects.count("seen", -size(state));
+        step.effects.count(counter("seen"), -size(state));
         (!state.log.is_empty()).then(|| Self::encode(state))
     }
 
@@ -133,7 +133,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = Self::decode(moved.state)?;
-        step.effects.count("seen", size(&other));
+        step.effects.count(counter("seen"), size(&other));
         state.log.extend(other.log);
         state.due = state.due.into_iter().chain(other.due).min();
         Ok(Outcome::Keep {
@@ -214,7 +214,7 @@ fn take(
                 },
             );
         }
-        "count" => effects.count(argument, 1),
+        "count" => effects.count(counter(argument), 1),
         "drop" => effects.drop_counters(argument),
         "need" if number() < defined => {}
         "need" => {
@@ -224,7 +224,7 @@ fn take(
         "dispatch" => effects.dispatch(record.clone()),
         other => return Err(Poison::new(format!("unknown {other}"))),
     }
-    effects.count("seen", 1);
+    effects.count(counter("seen"), 1);
     effects.emit(fact(
         Record {
             trace_parent: String::new(),
@@ -236,6 +236,12 @@ fn take(
     Ok(Outcome::Keep {
         next_due: state.due,
     })
+}
+
+/// The counter that tests write so: the group, a slash and the name, or the name alone.
+pub(super) fn counter(text: &str) -> CounterKey {
+    let (group, name) = text.rsplit_once('/').unwrap_or(("", text));
+    CounterKey::new(group, name)
 }
 
 pub(super) fn fact(record: Record, name: &str, at: Timestamp) -> Record {

@@ -1,6 +1,7 @@
 //! The counters that change in the commit of what they count.
 //!
-//! Groups are `activation/<journey>`. Names of journeys and channels hold no slash.
+//! Groups are `activation/<journey>`. Names of journeys and channels hold no slash. The
+//! groups of journeys that are gone stay: activation does not know which journeys there are.
 
 use kernel::{CounterKey, Reason};
 use messages::activation::v1::ActivationStatus;

@@ -35,6 +35,17 @@ pub enum Counter<'a> {
     },
 }
 
+/// What a group of counters is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group<'a> {
+    /// A version of a journey.
+    Journey { journey: &'a str, version: u32 },
+    /// A map.
+    Map(&'a str),
+    /// A happy path.
+    Path(&'a str),
+}
+
 /// What is counted of runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunCount<'a> {
@@ -198,22 +209,46 @@ impl<'a> Counter<'a> {
 
     /// Reads a counter back; none where it is not one of these, as a newer version may write.
     pub fn parse(key: &'a CounterKey) -> Option<Self> {
-        let group: Vec<&str> = key.group.split('/').collect();
         let name: Vec<&str> = key.name.split('/').collect();
-        Some(match *group.as_slice() {
-            ["journey", journey, version] => Self::Journey {
+        Some(match Group::parse(&key.group)? {
+            Group::Journey { journey, version } => Self::Journey {
                 journey,
-                version: version.parse().ok()?,
+                version,
                 of: RunCount::parse(&name)?,
             },
-            ["map", map] => Self::Map {
+            Group::Map(map) => Self::Map {
                 map,
                 of: StageCount::parse(&name)?,
             },
-            ["path", path] => Self::Path {
+            Group::Path(path) => Self::Path {
                 path,
                 of: PathCount::parse(&name)?,
             },
+        })
+    }
+
+    /// Returns whether it says how many are there now, and not how many ever were.
+    pub(crate) const fn counts_presence(&self) -> bool {
+        match self {
+            Self::Journey { of, .. } => matches!(of, RunCount::Active | RunCount::Present(_)),
+            Self::Map { of, .. } => matches!(of, StageCount::Present(_)),
+            // All but refusals are taken back where a customer lets go of the path.
+            Self::Path { of, .. } => !matches!(of, PathCount::Refused(_)),
+        }
+    }
+}
+
+impl<'a> Group<'a> {
+    /// Reads a group; none where it is not one of these, as a newer version may write.
+    pub(crate) fn parse(group: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = group.split('/').collect();
+        Some(match *parts.as_slice() {
+            ["journey", journey, version] => Self::Journey {
+                journey,
+                version: version.parse().ok()?,
+            },
+            ["map", map] => Self::Map(map),
+            ["path", path] => Self::Path(path),
             _ => return None,
         })
     }

@@ -1,8 +1,8 @@
 //! One step: an event, a due timer, or a merge of one customer.
 
 use bytes::Bytes;
-use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
-use kernel::{Owner, StableHash, StreamName, Timestamp};
+use decision::{BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
+use kernel::{CounterKey, Owner, StableHash, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
     ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
@@ -29,6 +29,7 @@ impl Core for SegmentationCore {
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Facts, StreamName::FactsBulk));
     const HOME: Home = Home::Segmentation;
+    const BOUNDED_COUNTERS: Option<BoundedCounters> = Some(Counter::BOUNDED);
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -74,6 +75,15 @@ impl Core for SegmentationCore {
         let mut other = codec::decode(moved.state)?;
         let pass = Pass::of(definitions, state, step);
         merge::fold_in(pass, key, time, &mut other)
+    }
+
+    fn is_gone(definitions: &Definitions, group: &str) -> bool {
+        let segment = group.strip_prefix(Counter::SEGMENT_GROUPS);
+        segment.is_some_and(|segment| definitions.place(segment).is_none())
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        Counter::parse(counter).is_none_or(|counter| counter.counts_presence())
     }
 }
 

@@ -178,7 +178,7 @@ impl SegmentationRpc {
             .iter()
             .filter_map(|(key, count)| match Counter::parse(key)? {
                 Counter::Seen { event } => Some((event, count)),
-                Counter::Members { .. } => None,
+                Counter::Members { .. } | Counter::OtherSeen => None,
             })
             .filter(|(name, _)| name.as_bytes() > after)
             .take(page.size() + 1)
@@ -187,10 +187,14 @@ impl SegmentationRpc {
                 count: u64::try_from(*count).unwrap_or(0),
             })
             .collect();
+        let other = counts.get(&Counter::OtherSeen.key()).copied();
         let (events, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
         Ok(api::ListEventNamesResponse {
             events,
             next_page_token,
+            other_count: other
+                .and_then(|count| u64::try_from(count).ok())
+                .unwrap_or(0),
         })
     }
 }

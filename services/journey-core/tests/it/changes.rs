@@ -43,6 +43,20 @@ fn versions(yamls: &[&str]) -> Definitions {
     Definitions::compile(&sources, &Names::default()).expect("no faults")
 }
 
+/// One version of what is defined, and no other.
+fn only(yaml: &str, version: u32) -> Definitions {
+    let kinds = read(yaml);
+    let sources: Vec<Source<'_>> = kinds
+        .iter()
+        .map(|kind| Source {
+            kind,
+            version,
+            is_current: true,
+        })
+        .collect();
+    Definitions::compile(&sources, &Names::default()).expect("no faults")
+}
+
 fn lines(world: &mut World, lines: &str) -> String {
     world.transcript.clear();
     for line in lines.lines() {
@@ -87,16 +101,7 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     let mut world = World::new(compiled(PATH));
     lines(&mut world, "0d c1 a\n3d c1 b\n3d c1 other");
     assert_eq!(world.counted("path/p/followed"), 0);
-    let kinds = read(&PATH.replace("2d", "4d"));
-    let sources: Vec<Source<'_>> = kinds
-        .iter()
-        .map(|kind| Source {
-            kind,
-            version: 2,
-            is_current: true,
-        })
-        .collect();
-    world.definitions = Definitions::compile(&sources, &Names::default()).expect("no faults");
+    world.definitions = only(&PATH.replace("2d", "4d"), 2);
     lines(&mut world, "4d c1 other");
     assert_eq!(world.counted("path/p/followed"), 1);
     assert_eq!(world.lacking, 0);
@@ -238,4 +243,38 @@ fn a_split_divides_by_share() {
         world.transcript.matches("(holdout)").count(),
         usize::try_from(held).expect("a count")
     );
+}
+
+#[test]
+fn counters_of_a_version_that_is_gone_go_once_no_run_is_on_it() {
+    let mut world = World::new(versions(&[OLD]));
+    lines(&mut world, "0d c1 go");
+    world.definitions = versions(&[OLD, NEW]);
+    lines(&mut world, "1d c2 go");
+    assert_eq!(world.gone_groups(), [""; 0], "both versions are kept");
+    world.definitions = only(NEW, 2);
+    assert_eq!(world.gone_groups(), [""; 0], "a run is on the first");
+    lines(&mut world, "3d c1 other");
+    assert_eq!(world.gone_groups(), ["journey/j/1"]);
+    world.definitions = compiled(PATH);
+    lines(&mut world, "4d c2 other");
+    assert_eq!(world.gone_groups(), ["journey/j/1", "journey/j/2"]);
+    // What is left balances.
+    world
+        .counters
+        .retain(|key, _| !key.group.starts_with("journey/"));
+    world.definitions = only(NEW, 3);
+    lines(&mut world, "5d c1 go\n9d");
+    assert_eq!(world.counted("journey/j/3/in/c"), 1);
+}
+
+#[test]
+fn counters_of_maps_and_happy_paths_that_are_gone_go_once_nobody_is_there() {
+    let mut world = World::new(compiled(PATH));
+    lines(&mut world, "0d c1 a");
+    assert_eq!(world.gone_groups(), [""; 0]);
+    world.definitions = versions(&[OLD]);
+    assert_eq!(world.gone_groups(), [""; 0], "the customer is still there");
+    lines(&mut world, "1d c1 other");
+    assert_eq!(world.gone_groups(), ["map/m", "path/p"]);
 }

@@ -238,6 +238,13 @@ impl World {
         }
     }
 
+    /// The groups of counters that can be dropped.
+    pub(crate) fn gone_groups(&self) -> Vec<String> {
+        let counters = self.counters.iter().map(|(key, count)| (key, *count));
+        let gone = decision::gone_groups::<JourneyCore>(&self.definitions, counters);
+        gone.into_iter().map(String::from).collect()
+    }
+
     /// What a counter has come to, by the text of its key; 0 where nothing was counted.
     pub(crate) fn counted(&self, key: &str) -> i64 {
         let mut all = self.counters.iter();

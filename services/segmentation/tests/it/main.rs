@@ -13,7 +13,7 @@ use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService as _;
 use proto::stream::v1::{Event, NamedValue, Record, record::Body};
 use segmentation::SegmentationRpc;
-use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, SegmentSource, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -120,7 +120,11 @@ async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
     take(&store, &definitions, customer(1), purchase()).await;
     let redirect = Head::redirected_to(customer(1));
     let value = head::write::<SegmentationCore>(&redirect, &State::default());
-    keep(&store, customer(2), value, Vec::new()).await;
+    let counters = vec![
+        (Counter::Seen { event: "late/one" }.key(), 2),
+        (Counter::OtherSeen.key(), 7),
+    ];
+    keep(&store, customer(2), value, counters).await;
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::new(Timestamp::from_millis(2 * DAY)));
     let (_, receiver) = watch::channel(definitions);
     SegmentationRpc::new(Arc::new(store), receiver, TimeSource::Wall(clock))
@@ -227,6 +231,32 @@ async fn segments_are_listed_by_page_with_their_sizes() {
     let status = status.expect_err("too large a page");
     let field = Some("page_size");
     check_refused(&status, Code::InvalidArgument, "INVALID_REQUEST", field);
+}
+
+#[tokio::test]
+async fn names_of_events_are_listed_with_their_counts_and_that_of_all_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rpc = rpc(&folder).await;
+    let mut request = api::ListEventNamesRequest {
+        page_size: 1,
+        page_token: String::new(),
+    };
+    for (name, count, is_last) in [("late/one", 2, false), ("purchase", 1, true)] {
+        let page = rpc.list_event_names(Request::new(request)).await;
+        let page = page.expect("a page").into_inner();
+        let events: Vec<_> = page
+            .events
+            .iter()
+            .map(|it| (it.name.as_str(), it.count))
+            .collect();
+        assert_eq!(events, [(name, count)]);
+        assert_eq!(page.other_count, 7);
+        assert_eq!(page.next_page_token.is_empty(), is_last);
+        request = api::ListEventNamesRequest {
+            page_size: 1,
+            page_token: page.next_page_token,
+        };
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use hot::{Owner, StreamName};
 use kernel::{CounterKey, Duration, PartitionId, Timestamp};
 use messages::stream::v1::{Event, Fact, Record, record::Body};
 
-use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
+use decision::{BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
 
 #[derive(Debug)]
 pub(crate) struct Counting<const STAGE: usize = 0>;
@@ -52,6 +52,11 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
         Some((StreamName::Actions, StreamName::ActionsBulk)),
         None,
     ][STAGE];
+    const BOUNDED_COUNTERS: Option<BoundedCounters> = Some(BoundedCounters {
+        group: "bounded",
+        names: 2,
+        other: "other",
+    });
     const HOME: Home = [Home::Segmentation, Home::Journey, Home::Activation][STAGE];
 
     fn decode(bytes: &[u8]) -> Result<Seen, Poison> {
@@ -119,6 +124,16 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 _ => take(*defined, state, record, step.now, step.effects),
             },
         }
+    }
+
+    fn is_gone(defined: &i64, group: &str) -> bool {
+        let version = group.strip_prefix("version/");
+        let version = version.and_then(|version| version.parse::<i64>().ok());
+        version.is_some_and(|version| version >= *defined)
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        &*counter.name == "present"
     }
 
     fn take_leave(_: &i64, state: &mut Seen, step: &mut Step<'_>) -> Option<Bytes> {
@@ -215,6 +230,7 @@ fn take(
             );
         }
         "count" => effects.count(counter(argument), 1),
+        "uncount" => effects.count(counter(argument), -1),
         "drop" => effects.drop_counters(argument),
         "need" if number() < defined => {}
         "need" => {

@@ -349,6 +349,7 @@ impl<C: Core> Worker<C> {
             batch.forwards.push((to, payload));
         }
         for (counter, change) in batch.effects.counts.drain(..) {
+            let counter = self.counted.within_bound(C::BOUNDED_COUNTERS, counter);
             let sum = batch.counts.entry(counter).or_default();
             *sum = sum.saturating_add(change);
         }

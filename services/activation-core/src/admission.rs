@@ -9,10 +9,11 @@ use messages::activation::v1::ActivationStatus;
 use messages::convert::{named_values, properties};
 use messages::stream::v1::Action;
 
+use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::delivery;
 use crate::limits;
-use crate::receipt::{Receipts as _, counter};
+use crate::receipt::Receipts as _;
 use crate::state::{Activation, Pending, State, detail, is_expired, stored_bytes};
 use crate::template::{Reads, RenderError, Rendered, Values};
 
@@ -29,12 +30,13 @@ pub(crate) fn admit(
     if state.place(id).is_some() {
         // The first one's outcome stands and was told; only the surplus request is counted.
         step.effects.count(
-            counter(
-                &action.journey,
-                &action.channel,
-                ActivationStatus::Suppressed,
-                Reason::Duplicate,
-            ),
+            Counter {
+                journey: &action.journey,
+                channel: &action.channel,
+                status: ActivationStatus::Suppressed,
+                reason: Reason::Duplicate,
+            }
+            .key(),
             1,
         );
         return false;

@@ -10,6 +10,7 @@ pub mod cap;
 pub mod channel;
 pub mod consent;
 mod core;
+mod counter;
 mod definitions;
 mod delivery;
 pub mod limits;
@@ -19,6 +20,6 @@ pub mod state;
 pub mod template;
 
 pub use self::core::ActivationCore;
+pub use counter::Counter;
 pub use definitions::Definitions;
-pub use receipt::{COUNTER_PREFIX, Counter};
 pub use state::State;

@@ -1,79 +1,13 @@
 //! What the world learns of an activation: counters, and receipt events that can drive segments and journeys.
 
-use std::borrow::Cow;
-
 use decision::{Effects, Step};
 use kernel::{Reason, StreamName};
 use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
 
 use crate::consent::Consent;
+use crate::counter::{Counter, word};
 use crate::state::{Activation, detail};
-
-/// The first word of every counter of activations.
-pub const COUNTER_PREFIX: &str = "activation.";
-
-/// What a counter counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counter<'a> {
-    /// The journey.
-    pub journey: Cow<'a, str>,
-    /// The channel.
-    pub channel: Cow<'a, str>,
-    /// The status.
-    pub status: ActivationStatus,
-    /// The reason.
-    pub reason: Reason,
-}
-
-impl<'a> Counter<'a> {
-    /// Reads the name of a counter; none where it is not one of activations.
-    pub fn parse(name: &'a str) -> Option<Self> {
-        let mut parts = name.strip_prefix(COUNTER_PREFIX)?.split('.');
-        let (journey, channel) = (parts.next()?, parts.next()?);
-        let (status, reason) = (parts.next()?, parts.next()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        Some(Self {
-            journey: journey.into(),
-            channel: channel.into(),
-            status: STATUSES.into_iter().find(|known| word(*known) == status)?,
-            reason: Reason::from_code(reason)?,
-        })
-    }
-}
-
-const STATUSES: [ActivationStatus; 4] = [
-    ActivationStatus::Pending,
-    ActivationStatus::Delivered,
-    ActivationStatus::Suppressed,
-    ActivationStatus::Failed,
-];
-
-const fn word(status: ActivationStatus) -> &'static str {
-    match status {
-        ActivationStatus::Unspecified => "unspecified",
-        ActivationStatus::Pending => "pending",
-        ActivationStatus::Delivered => "delivered",
-        ActivationStatus::Suppressed => "suppressed",
-        ActivationStatus::Failed => "failed",
-    }
-}
-
-/// The name of a counter: `activation.<journey>.<channel>.<status>.<reason>`.
-pub(crate) fn counter(
-    journey: &str,
-    channel: &str,
-    status: ActivationStatus,
-    reason: Reason,
-) -> String {
-    format!(
-        "{COUNTER_PREFIX}{journey}.{channel}.{}.{}",
-        word(status),
-        reason.code()
-    )
-}
 
 /// Counts and tells of activations, in the effects of a step.
 pub(crate) trait Receipts {
@@ -198,40 +132,11 @@ fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
 }
 
 fn count(effects: &mut Effects, activation: &Activation, change: i64) {
-    let name = counter(
-        &activation.journey,
-        &activation.channel,
-        activation.status,
-        activation.reason,
-    );
-    effects.count(name, change);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_counter_is_read_back_from_its_name() {
-        for status in STATUSES {
-            let name = counter("welcome", "hook", status, Reason::Holdout);
-            let read = Counter::parse(&name).expect("a counter");
-            assert_eq!(
-                (
-                    read.journey.as_ref(),
-                    read.channel.as_ref(),
-                    read.status,
-                    read.reason
-                ),
-                ("welcome", "hook", status, Reason::Holdout)
-            );
-        }
-        for name in [
-            "flow.a.b",
-            "activation.a.b.pending",
-            "activation.a.b.c.HOLDOUT",
-        ] {
-            assert_eq!(Counter::parse(name), None, "{name}");
-        }
-    }
+    let counter = Counter {
+        journey: &activation.journey,
+        channel: &activation.channel,
+        status: activation.status,
+        reason: activation.reason,
+    };
+    effects.count(counter.key(), change);
 }

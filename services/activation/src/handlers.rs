@@ -1,9 +1,9 @@
 //! The RPCs of `ActivationService`.
 
 use activation_core::template::{self, PreviewError, Values};
-use activation_core::{ActivationCore, COUNTER_PREFIX, Counter};
+use activation_core::{ActivationCore, Counter};
 use bytes::Bytes;
-use engine::TimeSource;
+use engine::{TimeSource, counters};
 use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
 use kernel::{CustomerId, Reason};
 use prost::Message;
@@ -126,21 +126,23 @@ impl Handlers {
     }
 
     async fn count(&self, journey: &str) -> Result<Vec<api::ActivationCount>, Failure> {
-        let prefix = match journey {
-            "" => COUNTER_PREFIX.to_owned(),
-            journey => format!("{COUNTER_PREFIX}{journey}."),
+        let hot = self.hot.as_ref();
+        let totals = match journey {
+            "" => counters::totals(hot, Owner::Activation, Counter::GROUPS).await,
+            journey => {
+                let group = Counter::group(journey);
+                counters::totals_of(hot, Owner::Activation, &[&group]).await
+            }
         };
-        let totals = engine::counters::totals(self.hot.as_ref(), Owner::Activation, &prefix)
-            .await
-            .map_err(Failure::store_unavailable)?;
+        let totals = totals.map_err(Failure::store_unavailable)?;
         Ok(totals
             .iter()
-            .filter_map(|(name, total)| {
-                let counter = Counter::parse(name)?;
+            .filter_map(|(key, total)| {
+                let counter = Counter::parse(key)?;
                 let count = u64::try_from(*total).ok().filter(|count| *count > 0)?;
                 Some(api::ActivationCount {
-                    journey: counter.journey.into_owned(),
-                    channel: counter.channel.into_owned(),
+                    journey: counter.journey.to_owned(),
+                    channel: counter.channel.to_owned(),
                     status: counter.status.into(),
                     reason: counter.reason.code().to_owned(),
                     count,

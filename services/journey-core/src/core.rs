@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
-use kernel::{Owner, StreamName};
+use kernel::{CounterKey, Owner, StreamName};
 use messages::stream::v1::record::Body;
 
 use crate::codec;
+use crate::counter::{Counter, Group};
 use crate::definition::Definitions;
 use crate::pass::Pass;
 use crate::state::State;
@@ -70,5 +71,21 @@ impl Core for JourneyCore {
         let mut pass = Pass::new(definitions, state, step);
         pass.fold_in(other);
         Ok(pass.finish())
+    }
+
+    fn is_gone(definitions: &Definitions, group: &str) -> bool {
+        match Group::parse(group) {
+            Some(Group::Journey { journey, version }) => {
+                let versions = definitions.journeys.get(journey);
+                versions.is_none_or(|own| !own.by_version.contains_key(&version))
+            }
+            Some(Group::Map(map)) => !definitions.maps.contains_key(map),
+            Some(Group::Path(path)) => !definitions.paths.contains_key(path),
+            None => false,
+        }
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        Counter::parse(counter).is_none_or(|counter| counter.counts_presence())
     }
 }

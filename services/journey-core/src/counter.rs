@@ -1,10 +1,10 @@
-//! The counters that change in the commit of what they count, by name.
+//! The counters that change in the commit of what they count.
 //!
-//! `journey/<name>/<version>/…`, `map/<name>/…` and `path/<name>/…`. Names of definitions hold no slash.
+//! Groups are `journey/<name>/<version>`, `map/<name>` and `path/<name>`. Names of definitions hold no slash.
 
 use std::fmt;
 
-use kernel::Reason;
+use kernel::{CounterKey, Reason};
 use messages::journey::v1::DeviationKind;
 
 /// One counter.
@@ -33,6 +33,17 @@ pub enum Counter<'a> {
         /// What is counted.
         of: PathCount<'a>,
     },
+}
+
+/// What a group of counters is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group<'a> {
+    /// A version of a journey.
+    Journey { journey: &'a str, version: u32 },
+    /// A map.
+    Map(&'a str),
+    /// A happy path.
+    Path(&'a str),
 }
 
 /// What is counted of runs.
@@ -117,29 +128,6 @@ pub enum PathCount<'a> {
 /// What stands for no step and no stage.
 const NONE: &str = "-";
 
-impl fmt::Display for Counter<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Journey {
-                journey,
-                version,
-                of,
-            } => {
-                write!(f, "journey/{journey}/{version}/")?;
-                of.fmt(f)
-            }
-            Self::Map { map, of } => {
-                write!(f, "map/{map}/")?;
-                of.fmt(f)
-            }
-            Self::Path { path, of } => {
-                write!(f, "path/{path}/")?;
-                of.fmt(f)
-            }
-        }
-    }
-}
-
 impl fmt::Display for RunCount<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -191,38 +179,76 @@ fn or_none(name: &str) -> &str {
 }
 
 impl<'a> Counter<'a> {
-    /// What the names of all counters of a journey begin with.
-    pub fn journey_prefix(journey: &str) -> String {
-        format!("journey/{journey}/")
+    /// The group of a version of a journey.
+    pub fn journey_group(journey: &str, version: u32) -> String {
+        format!("journey/{journey}/{version}")
     }
 
-    /// What the names of all counters of a map begin with.
-    pub fn map_prefix(map: &str) -> String {
-        format!("map/{map}/")
+    /// The group of a map.
+    pub fn map_group(map: &str) -> String {
+        format!("map/{map}")
     }
 
-    /// What the names of all counters of a happy path begin with.
-    pub fn path_prefix(path: &str) -> String {
-        format!("path/{path}/")
+    /// The group of a happy path.
+    pub fn path_group(path: &str) -> String {
+        format!("path/{path}")
     }
 
-    /// Reads the name of a counter; none where it is not one of these, as a newer version may write.
-    pub fn parse(name: &'a str) -> Option<Self> {
-        let parts: Vec<&str> = name.split('/').collect();
+    /// Names the counter in the store.
+    pub fn key(&self) -> CounterKey {
+        match self {
+            Self::Journey {
+                journey,
+                version,
+                of,
+            } => CounterKey::new(Self::journey_group(journey, *version), of.to_string()),
+            Self::Map { map, of } => CounterKey::new(Self::map_group(map), of.to_string()),
+            Self::Path { path, of } => CounterKey::new(Self::path_group(path), of.to_string()),
+        }
+    }
+
+    /// Reads a counter back; none where it is not one of these, as a newer version may write.
+    pub fn parse(key: &'a CounterKey) -> Option<Self> {
+        let name: Vec<&str> = key.name.split('/').collect();
+        Some(match Group::parse(&key.group)? {
+            Group::Journey { journey, version } => Self::Journey {
+                journey,
+                version,
+                of: RunCount::parse(&name)?,
+            },
+            Group::Map(map) => Self::Map {
+                map,
+                of: StageCount::parse(&name)?,
+            },
+            Group::Path(path) => Self::Path {
+                path,
+                of: PathCount::parse(&name)?,
+            },
+        })
+    }
+
+    /// Returns whether it says how many are there now, and not how many ever were.
+    pub(crate) const fn counts_presence(&self) -> bool {
+        match self {
+            Self::Journey { of, .. } => matches!(of, RunCount::Active | RunCount::Present(_)),
+            Self::Map { of, .. } => matches!(of, StageCount::Present(_)),
+            // All but refusals are taken back where a customer lets go of the path.
+            Self::Path { of, .. } => !matches!(of, PathCount::Refused(_)),
+        }
+    }
+}
+
+impl<'a> Group<'a> {
+    /// Reads a group; none where it is not one of these, as a newer version may write.
+    pub(crate) fn parse(group: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = group.split('/').collect();
         Some(match *parts.as_slice() {
-            ["journey", journey, version, ref of @ ..] => Self::Journey {
+            ["journey", journey, version] => Self::Journey {
                 journey,
                 version: version.parse().ok()?,
-                of: RunCount::parse(of)?,
             },
-            ["map", map, ref of @ ..] => Self::Map {
-                map,
-                of: StageCount::parse(of)?,
-            },
-            ["path", path, ref of @ ..] => Self::Path {
-                path,
-                of: PathCount::parse(of)?,
-            },
+            ["map", map] => Self::Map(map),
+            ["path", path] => Self::Path(path),
             _ => return None,
         })
     }
@@ -288,7 +314,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_counter_is_read_back_from_its_name() {
+    fn every_counter_is_read_back_from_its_key() {
         let journey = |of| Counter::Journey {
             journey: "welcome",
             version: 3,
@@ -329,8 +355,16 @@ mod tests {
                 milestone: "m",
             }),
         ] {
-            assert_eq!(Counter::parse(&counter.to_string()), Some(counter));
+            assert_eq!(Counter::parse(&counter.key()), Some(counter));
         }
-        assert_eq!(Counter::parse("journey/welcome/3/unheard_of"), None);
+        for (group, name) in [
+            ("journey/welcome/3", "unheard_of"),
+            ("journey/welcome", "entered"),
+            ("map/coupon", "entered"),
+            ("other", "entered"),
+        ] {
+            let key = CounterKey::new(group, name);
+            assert_eq!(Counter::parse(&key), None, "{key}");
+        }
     }
 }

@@ -119,6 +119,6 @@ impl<'a> Pass<'a> {
     }
 
     fn count(&mut self, counter: Counter<'_>, change: i64) {
-        self.effects.count(counter.to_string(), change);
+        self.effects.count(counter.key(), change);
     }
 }

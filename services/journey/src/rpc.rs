@@ -13,7 +13,7 @@ use hot::{Owner, SharedHotStore};
 use journey_core::counter::Counter;
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
-use kernel::CustomerId;
+use kernel::{CounterKey, CustomerId};
 use proto::journey::v1::journey_service_server::JourneyService;
 use proto::journey::v1::{
     GetCustomerJourneysRequest, GetCustomerJourneysResponse, GetFlowRequest, GetFlowResponse,
@@ -41,8 +41,8 @@ impl JourneyRpc {
         Arc::clone(&self.definitions.borrow())
     }
 
-    async fn totals(&self, prefix: &str) -> Result<BTreeMap<Box<str>, i64>, Failure> {
-        counters::totals(self.hot.as_ref(), Owner::Journey, prefix)
+    async fn totals(&self, groups: &[&str]) -> Result<BTreeMap<CounterKey, i64>, Failure> {
+        counters::totals_of(self.hot.as_ref(), Owner::Journey, groups)
             .await
             .map_err(Failure::store_unavailable)
     }
@@ -81,9 +81,21 @@ impl JourneyService for JourneyRpc {
             let name = format!("{}, version {}", request.journey, request.version);
             return Err(missing(&name).into());
         }
-        let prefix = Counter::journey_prefix(&request.journey);
-        let totals = self.totals(&prefix).await?;
-        Ok(Response::new(flow::answer(&definitions, &request, &totals)))
+        let asked = match request.version {
+            0 => versions,
+            version => vec![version],
+        };
+        let groups = asked.iter();
+        let groups = groups.map(|version| Counter::journey_group(&request.journey, *version));
+        let groups: Vec<String> = groups.collect();
+        let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+        let totals = self.totals(&groups).await?;
+        Ok(Response::new(flow::answer(
+            &definitions,
+            request.journey,
+            &asked,
+            &totals,
+        )))
     }
 
     async fn get_map_flow(
@@ -95,7 +107,7 @@ impl JourneyService for JourneyRpc {
         let Some(stages) = self.definitions().stages(&map.map) else {
             return Err(Failure::not_found(ErrorReason::MapNotFound, "map", &map.map).into());
         };
-        let totals = self.totals(&Counter::map_prefix(&map.map)).await?;
+        let totals = self.totals(&[&Counter::map_group(&map.map)]).await?;
         Ok(Response::new(map_flow::answer(map.map, &stages, &totals)))
     }
 
@@ -110,7 +122,7 @@ impl JourneyService for JourneyRpc {
             let reason = ErrorReason::HappyPathNotFound;
             return Err(Failure::not_found(reason, "happy path", &name).into());
         };
-        let totals = self.totals(&Counter::path_prefix(&name)).await?;
+        let totals = self.totals(&[&Counter::path_group(&name)]).await?;
         Ok(Response::new(happy_path::answer(
             name,
             &milestones,

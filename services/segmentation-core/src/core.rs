@@ -2,15 +2,17 @@
 
 use bytes::Bytes;
 use decision::{
-    Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step,
+    BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites,
+    Poison, Step,
 };
-use kernel::{Owner, StableHash, StreamName, Timestamp};
+use kernel::{CounterKey, Owner, StableHash, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
     ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
 };
 
 use crate::adopt::adopt;
+use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
 use crate::state::{MissingParts, State};
@@ -31,6 +33,7 @@ impl Core for SegmentationCore {
         Some((StreamName::Facts, StreamName::FactsBulk));
     const HOME: Home = Home::Segmentation;
     const HAS_PARTS: bool = true;
+    const BOUNDED_COUNTERS: Option<BoundedCounters> = Some(Counter::BOUNDED);
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -115,6 +118,15 @@ impl Core for SegmentationCore {
         state.others.measure(&mut load);
         load
     }
+
+    fn is_gone(definitions: &Definitions, group: &str) -> bool {
+        let segment = group.strip_prefix(Counter::SEGMENT_GROUPS);
+        segment.is_some_and(|segment| definitions.place(segment).is_none())
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        Counter::parse(counter).is_none_or(|counter| counter.counts_presence())
+    }
 }
 
 /// Passes on an answer, or asks for the parts that it misses: the step is void then.
@@ -174,7 +186,8 @@ impl<'a> Pass<'a> {
         let decide = if is_new { evaluate_all } else { evaluate };
         let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
-        self.effects.count(format!("events.{}", event.name), 1);
+        let counter = Counter::Seen { event: &event.name };
+        self.effects.count(counter.key(), 1);
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use expr::{Condition, Conditions, FeatureId, Mistake, Scope};
-use kernel::{StableHash, Timestamp};
+use kernel::{CounterKey, StableHash, Timestamp};
 
+use crate::counter::Counter;
 use crate::customer::Customer;
 use crate::cycle;
 use crate::state::State;
@@ -68,7 +69,7 @@ pub(crate) struct Segment {
     /// The segments that read it.
     pub(crate) readers: Vec<u32>,
     /// The counter of its members.
-    pub(crate) counter: Box<str>,
+    pub(crate) counter: CounterKey,
 }
 
 impl Definitions {
@@ -254,13 +255,16 @@ impl Definitions {
 
 impl Segment {
     fn new(source: &SegmentSource, condition: Arc<Condition>) -> Self {
+        let members = Counter::Members {
+            segment: &source.name,
+        };
         Self {
             name: source.name.as_str().into(),
             version: source.version,
             histories: condition.features().iter().map(|it| it.id()).collect(),
             condition,
             readers: Vec::new(),
-            counter: member_counter(&source.name).into(),
+            counter: members.key(),
         }
     }
 
@@ -281,11 +285,6 @@ fn table_of(segments: &[Segment], gone: &[Arc<Condition>]) -> Table {
     });
     let gone = gone.iter().flat_map(|condition| condition.features());
     Table::of(current.chain(gone.map(|feature| (feature, None))))
-}
-
-/// The counter of a segment's members.
-pub(crate) fn member_counter(segment: &str) -> String {
-    format!("segment.{segment}.members")
 }
 
 fn scope(segments: impl Iterator<Item = String>) -> Scope {

@@ -7,8 +7,9 @@ use messages::stream::v1::{ChangeReason, SegmentChange};
 
 use decision::Effects;
 
+use crate::counter::Counter;
 use crate::customer::Customer;
-use crate::definitions::{Definitions, member_counter};
+use crate::definitions::Definitions;
 use crate::limits;
 use crate::state::{Membership, MissingParts, State};
 
@@ -265,7 +266,10 @@ pub(crate) fn leave_deleted(
     state.memberships.retain(|membership| {
         let is_defined = definitions.place(&membership.segment).is_some();
         if !is_defined {
-            effects.count(member_counter(&membership.segment), -1);
+            let counter = Counter::Members {
+                segment: &membership.segment,
+            };
+            effects.count(counter.key(), -1);
             changes.push(SegmentChange {
                 segment: membership.segment.to_string(),
                 version: membership.version,

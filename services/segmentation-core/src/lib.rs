@@ -6,6 +6,7 @@
 mod adopt;
 mod codec;
 mod core;
+mod counter;
 mod customer;
 mod cycle;
 mod definitions;
@@ -21,6 +22,7 @@ mod state;
 mod wants;
 
 pub use self::core::SegmentationCore;
+pub use counter::Counter;
 pub use definitions::{Definitions, SegmentFault, SegmentSource};
 pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
 pub use reading::{FeatureReading, Known};

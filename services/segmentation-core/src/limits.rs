@@ -45,3 +45,6 @@ pub const REMEMBERED_EVENT_IDS: usize = 32;
 pub const INSTANTS_PER_STEP: usize = 256;
 /// Instants tried to place the effective time of a change by a late event.
 pub const LATE_INSTANTS: usize = 1_024;
+/// Names of events that a partition counts one by one; all further ones are counted together. Ten
+/// times as many as one customer keeps, and 64 partitions hold no more than some 10 MB of them.
+pub const EVENT_NAMES: usize = 2_000;

@@ -13,7 +13,8 @@ use kernel::Timestamp;
 
 use crate::adopt::adopt;
 use crate::core::Pass;
-use crate::definitions::{Definitions, member_counter};
+use crate::counter::Counter;
+use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
 use crate::state::{MissingParts, State, ordinal_of};
 use crate::{codec, limits};
@@ -40,7 +41,10 @@ pub(crate) fn take_leave(
     pass.catch_up(key, at)?;
     pass.advance(key, at)?;
     for membership in &pass.state.memberships {
-        pass.effects.count(member_counter(&membership.segment), -1);
+        let counter = Counter::Members {
+            segment: &membership.segment,
+        };
+        pass.effects.count(counter.key(), -1);
     }
     Ok(Some(write_moved(pass.state, at, limits::MOVED_BYTES)))
 }

@@ -11,7 +11,7 @@ use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
 use runtime::find_customer_with;
-use segmentation_core::{Definitions, ExplainError, Explanation, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, ExplainError, Explanation, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -136,8 +136,8 @@ impl SegmentationRpc {
             .range::<str, _>(from)
             .take(page.size() + 1)
             .map(|(name, segment)| {
-                let counter = counters::key_of(&format!("segment.{name}.members"));
-                (name, segment, counter)
+                let counter = Counter::Members { segment: name };
+                (name, segment, counter.key())
             })
             .collect();
         let groups: Vec<&str> = listed.iter().map(|(_, _, it)| &*it.group).collect();
@@ -173,11 +173,15 @@ impl SegmentationRpc {
             limits::PAGE_SIZE,
         )?;
         let after = page.after().unwrap_or_default();
-        let counts = counters::totals(self.hot.as_ref(), Owner::Segmentation, "events.").await;
+        let groups = [Counter::EVENT_GROUP];
+        let counts = counters::totals_of(self.hot.as_ref(), Owner::Segmentation, &groups).await;
         let counts = counts.map_err(Failure::store_unavailable)?;
         let items: Vec<api::EventCount> = counts
             .iter()
-            .filter_map(|(counter, count)| Some((counter.strip_prefix("events.")?, count)))
+            .filter_map(|(key, count)| match Counter::parse(key)? {
+                Counter::Seen { event } => Some((event, count)),
+                Counter::Members { .. } | Counter::OtherSeen => None,
+            })
             .filter(|(name, _)| name.as_bytes() > after)
             .take(page.size() + 1)
             .map(|(name, count)| api::EventCount {
@@ -185,10 +189,14 @@ impl SegmentationRpc {
                 count: u64::try_from(*count).unwrap_or(0),
             })
             .collect();
+        let other = counts.get(&Counter::OtherSeen.key()).copied();
         let (events, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
         Ok(api::ListEventNamesResponse {
             events,
             next_page_token,
+            other_count: other
+                .and_then(|count| u64::try_from(count).ok())
+                .unwrap_or(0),
         })
     }
 }

@@ -2,10 +2,10 @@
 //! `step(definitions, state, input) -> (state, effects)`.
 
 use bytes::Bytes;
-use kernel::{Owner, StreamName, Timestamp};
+use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::Home;
 
-use crate::{Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
+use crate::{BoundedCounters, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
 
 /// A service's decisions.
 ///
@@ -37,6 +37,8 @@ pub trait Core: Send + Sync + 'static {
     const HOME: Home;
     /// True where its states have parts that are kept apart.
     const HAS_PARTS: bool = false;
+    /// The group of counters whose names come from outside, where there is one.
+    const BOUNDED_COUNTERS: Option<BoundedCounters> = None;
 
     /// Reads a stored state: the head, with no part loaded.
     ///
@@ -84,6 +86,22 @@ pub trait Core: Send + Sync + 'static {
         moved: Moved<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
+
+    /// Returns whether a group of counters is of something that is not defined.
+    ///
+    /// The engine asks only where nobody ever counted in the partition by newer definitions than
+    /// these: what is not defined is gone. A group that the core cannot read is not gone.
+    fn is_gone(definitions: &Self::Definitions, group: &str) -> bool {
+        let _ = (definitions, group);
+        false
+    }
+
+    /// Returns whether a counter says how much is there now, and not how much ever was. The counters
+    /// of what is gone stay until all of these are 0. One that the core cannot read is such.
+    fn counts_presence(counter: &CounterKey) -> bool {
+        let _ = counter;
+        true
+    }
 
     /// Names the parts that are not loaded and that an input is going to need, as far as that can
     /// be told before the step. All that a batch wants are loaded in one read; what was not named

@@ -1,6 +1,6 @@
 //! The effects of a step beyond its state.
 
-use kernel::{PartitionId, StreamName};
+use kernel::{CounterKey, PartitionId, StreamName};
 use messages::stream::v1::Record;
 
 use crate::PartKey;
@@ -17,8 +17,8 @@ pub struct Effects {
     pub to_streams: Vec<(StreamName, Record)>,
     /// Records for streams of any partition, delivered once.
     pub forwards: Vec<Forward>,
-    /// Changes of the partition's counters, by name.
-    pub counts: Vec<(Box<str>, i64)>,
+    /// Changes of the partition's counters.
+    pub counts: Vec<(CounterKey, i64)>,
     /// Groups of counters to drop.
     pub dropped_groups: Vec<Box<str>>,
     /// Records for the service's dispatcher, after the commit.
@@ -47,8 +47,8 @@ impl Effects {
     }
 
     /// Adds to a counter of the partition.
-    pub fn count(&mut self, name: impl Into<Box<str>>, change: i64) {
-        self.counts.push((name.into(), change));
+    pub fn count(&mut self, key: CounterKey, change: i64) {
+        self.counts.push((key, change));
     }
 
     /// Drops a group of counters of the partition, once the step has counted: what it counted is

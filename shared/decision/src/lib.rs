@@ -5,6 +5,7 @@
 //! no async runtime.
 
 mod core;
+mod counters;
 mod definition;
 mod effects;
 mod input;
@@ -16,6 +17,7 @@ mod part;
 pub use kernel::{Owner, StreamName};
 
 pub use self::core::{Core, StateOf};
+pub use self::counters::{BoundedCounters, gone_groups};
 pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
 pub use self::input::{Input, Moved, Step};

@@ -6,6 +6,7 @@ pub(crate) mod aside;
 mod batch;
 mod build;
 mod cache;
+mod counted;
 mod customer;
 mod fire;
 mod forward;
@@ -29,6 +30,7 @@ use tracing::field::Empty;
 
 use self::batch::Batch;
 use self::cache::StateCache;
+use self::counted::Counted;
 use self::inputs::Inputs;
 use self::lane::Place;
 use self::output::OutputGauge;
@@ -54,6 +56,7 @@ pub(crate) struct Worker<C: Core> {
     /// The spans of the records of the batch.
     steps: Steps,
     quarantine: Quarantine,
+    counted: Counted<C::Definitions>,
 }
 
 /// A record that a batch is going to take.
@@ -121,12 +124,13 @@ impl<C: Core> Worker<C> {
             doubts: false,
             steps,
             quarantine: Quarantine::default(),
+            counted: Counted::new(),
         };
         worker.reopen().await?;
         // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
         // Opened again under the same lease it is asked for no more: nobody else decided anything meanwhile, and a
         // partition goes on while SQL is away.
-        worker.refresh().await?;
+        worker.counted.knows_past = worker.refresh().await? == Freshness::Newest;
         Ok(worker)
     }
 
@@ -156,6 +160,7 @@ impl<C: Core> Worker<C> {
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.position.watermark);
         self.open_quarantine().await?;
+        self.open_counted().await?;
         self.doubts = false;
         metrics::opened(C::OWNER);
         Ok(())
@@ -317,6 +322,7 @@ impl<C: Core> Worker<C> {
                 Dispatcher::dispatch(dispatcher.as_ref(), self.position.slot.partition, record);
             }
         }
+        self.counted.settle(&commit.dropped_groups);
         self.settle_quarantine(commit.quarantine.len());
         self.batch.return_states(&mut self.cache);
         self.batch.clear(self.position.watermark);

@@ -1,8 +1,12 @@
 //! The name of a counter.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Names a counter of a service in a partition: the group that it belongs to, and which one of that group.
+///
+/// Cores write groups as `kind/definition[/version]`, and names as `what/detail`. Each core has one
+/// type for its counters, which makes these keys and reads them back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
     /// The counters that go together, such as those of one version of a definition: `journey/welcome/3`.
@@ -28,5 +32,11 @@ impl CounterKey {
             group.push((&key.name, *value));
         }
         groups
+    }
+}
+
+impl fmt::Display for CounterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.group, self.name)
     }
 }

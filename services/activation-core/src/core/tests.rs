@@ -107,7 +107,7 @@ fn a_delivered_activation_is_told_once_and_counted_once() {
     assert_eq!(world.dispatched[0].1.body, "Hello Ada");
     assert_eq!(
         world.counts(),
-        [("activation.welcome.log.pending.SENT_TO_CHANNEL", 1)]
+        [("activation/welcome/log/pending/SENT_TO_CHANNEL", 1)]
     );
     world.outcome(1, 1, DeliveryResult::Delivered);
     assert_eq!(
@@ -121,7 +121,7 @@ fn a_delivered_activation_is_told_once_and_counted_once() {
     assert_eq!(world.receipts, ["activation_delivered DELIVERED"]);
     assert_eq!(
         world.counts(),
-        [("activation.welcome.log.delivered.DELIVERED", 1)]
+        [("activation/welcome/log/delivered/DELIVERED", 1)]
     );
     assert_eq!(world.next_due, None);
 }
@@ -133,7 +133,7 @@ fn the_same_request_again_changes_nothing_but_its_count() {
     assert_eq!(world.send(Body::Action(action(1))), Ok(Outcome::Unchanged));
     assert_eq!((world.dispatched.len(), world.receipts.len()), (1, 0));
     assert_eq!(
-        world.counters["activation.welcome.log.suppressed.DUPLICATE"],
+        world.counters["activation/welcome/log/suppressed/DUPLICATE"],
         1
     );
 }
@@ -157,7 +157,7 @@ fn failures_are_tried_again_until_the_channel_gives_up() {
     assert_eq!(world.receipts, ["activation_failed DEAD_LETTER"]);
     assert_eq!(
         world.counts(),
-        [("activation.welcome.log.failed.DEAD_LETTER", 1)]
+        [("activation/welcome/log/failed/DEAD_LETTER", 1)]
     );
     assert_eq!(
         world.state.send_times.as_slice(),
@@ -303,8 +303,8 @@ fn a_merged_customer_goes_on_as_the_survivor() {
     for (name, count) in survivor.counters {
         *total.entry(name).or_default() += count;
     }
-    assert_eq!(total["activation.welcome.log.pending.SENT_TO_CHANNEL"], 1);
-    assert_eq!(total["activation.welcome.log.delivered.DELIVERED"], 1);
+    assert_eq!(total["activation/welcome/log/pending/SENT_TO_CHANNEL"], 1);
+    assert_eq!(total["activation/welcome/log/delivered/DELIVERED"], 1);
 }
 
 #[test]

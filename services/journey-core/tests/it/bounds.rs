@@ -37,7 +37,7 @@ fn told(world: &World, number: u32, reason: Reason) -> Vec<(String, String)> {
 }
 
 fn count(world: &World, name: &str) -> i64 {
-    world.counters.get(name).copied().unwrap_or(0)
+    world.counted(name)
 }
 
 const KEYED: &str = "journey:
@@ -287,7 +287,7 @@ fn a_position_beyond_the_bound_is_refused_and_counted() {
     world.take_line("0s go");
     assert_eq!(state(&world, 1).positions.len(), limits::POSITIONS);
     let refused = world.counters.iter();
-    let refused = refused.filter(|(name, _)| name.ends_with("refused/POSITION_LIMIT"));
+    let refused = refused.filter(|(key, _)| &*key.name == "refused/POSITION_LIMIT");
     assert_eq!(refused.map(|(_, count)| count).sum::<i64>(), 1);
     assert_eq!(told(&world, 1, Reason::PositionLimit).len(), 1);
     // Another customer's maps are folded in as far as there is room, and the sums stay right.

@@ -43,6 +43,20 @@ fn versions(yamls: &[&str]) -> Definitions {
     Definitions::compile(&sources, &Names::default()).expect("no faults")
 }
 
+/// One version of what is defined, and no other.
+fn only(yaml: &str, version: u32) -> Definitions {
+    let kinds = read(yaml);
+    let sources: Vec<Source<'_>> = kinds
+        .iter()
+        .map(|kind| Source {
+            kind,
+            version,
+            is_current: true,
+        })
+        .collect();
+    Definitions::compile(&sources, &Names::default()).expect("no faults")
+}
+
 fn lines(world: &mut World, lines: &str) -> String {
     world.transcript.clear();
     for line in lines.lines() {
@@ -60,8 +74,8 @@ fn a_run_stays_on_its_version_and_the_next_takes_the_newest() {
     assert!(told.contains("1d c2 > new by mail"), "{told}");
     assert!(told.contains("5d c1 > old by mail"), "{told}");
     assert!(told.contains("6d c1 > new by mail"), "{told}");
-    assert_eq!(world.counters.get("journey/j/1/in/b"), Some(&1));
-    assert_eq!(world.counters.get("journey/j/2/in/c"), Some(&2));
+    assert_eq!(world.counted("journey/j/1/in/b"), 1);
+    assert_eq!(world.counted("journey/j/2/in/c"), 2);
     assert_eq!(world.lacking, 0);
 }
 
@@ -86,22 +100,10 @@ fn runs_of_what_is_gone_exit_when_they_are_next_looked_at() {
 fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     let mut world = World::new(compiled(PATH));
     lines(&mut world, "0d c1 a\n3d c1 b\n3d c1 other");
-    assert_eq!(
-        world.counters.get("path/p/followed").copied().unwrap_or(0),
-        0
-    );
-    let kinds = read(&PATH.replace("2d", "4d"));
-    let sources: Vec<Source<'_>> = kinds
-        .iter()
-        .map(|kind| Source {
-            kind,
-            version: 2,
-            is_current: true,
-        })
-        .collect();
-    world.definitions = Definitions::compile(&sources, &Names::default()).expect("no faults");
+    assert_eq!(world.counted("path/p/followed"), 0);
+    world.definitions = only(&PATH.replace("2d", "4d"), 2);
     lines(&mut world, "4d c1 other");
-    assert_eq!(world.counters.get("path/p/followed"), Some(&1));
+    assert_eq!(world.counted("path/p/followed"), 1);
     assert_eq!(world.lacking, 0);
     // As a process that does not know the newest yet would see it.
     let mut behind = World::new(compiled(PATH));
@@ -111,9 +113,9 @@ fn a_happy_path_is_measured_anew_when_it_is_redefined() {
     assert_eq!(behind.lacking, 1);
     world.definitions = versions(&[OLD]);
     lines(&mut world, "5d c1 other");
-    assert_eq!(world.counters.get("path/p/followed"), Some(&0));
-    assert_eq!(world.counters.get("path/p/started"), Some(&0));
-    assert_eq!(world.counters.get("map/m/present/two"), Some(&0));
+    assert_eq!(world.counted("path/p/followed"), 0);
+    assert_eq!(world.counted("path/p/started"), 0);
+    assert_eq!(world.counted("map/m/present/two"), 0);
     assert_eq!(world.lacking, 1);
 }
 
@@ -217,10 +219,7 @@ fn nobody_has_more_runs_at_once_than_the_limit() {
     }
     let state = &world.states[&customer(1)];
     assert_eq!(state.runs.len(), journey_core::limits::RUNS_ACTIVE);
-    assert_eq!(
-        world.counters.get("journey/j/1/refused/RUN_LIMIT"),
-        Some(&5)
-    );
+    assert_eq!(world.counted("journey/j/1/refused/RUN_LIMIT"), 5);
 }
 
 #[test]
@@ -238,10 +237,44 @@ fn a_split_divides_by_share() {
         let fact = world.fact(&["go"], kernel::Timestamp::from_millis(0));
         world.take_quietly(who, fact);
     }
-    let held = world.counters["journey/j/1/arm/s/x"];
+    let held = world.counted("journey/j/1/arm/s/x");
     assert!((70..130).contains(&held), "{held}");
     assert_eq!(
         world.transcript.matches("(holdout)").count(),
         usize::try_from(held).expect("a count")
     );
+}
+
+#[test]
+fn counters_of_a_version_that_is_gone_go_once_no_run_is_on_it() {
+    let mut world = World::new(versions(&[OLD]));
+    lines(&mut world, "0d c1 go");
+    world.definitions = versions(&[OLD, NEW]);
+    lines(&mut world, "1d c2 go");
+    assert_eq!(world.gone_groups(), [""; 0], "both versions are kept");
+    world.definitions = only(NEW, 2);
+    assert_eq!(world.gone_groups(), [""; 0], "a run is on the first");
+    lines(&mut world, "3d c1 other");
+    assert_eq!(world.gone_groups(), ["journey/j/1"]);
+    world.definitions = compiled(PATH);
+    lines(&mut world, "4d c2 other");
+    assert_eq!(world.gone_groups(), ["journey/j/1", "journey/j/2"]);
+    // What is left balances.
+    world
+        .counters
+        .retain(|key, _| !key.group.starts_with("journey/"));
+    world.definitions = only(NEW, 3);
+    lines(&mut world, "5d c1 go\n9d");
+    assert_eq!(world.counted("journey/j/3/in/c"), 1);
+}
+
+#[test]
+fn counters_of_maps_and_happy_paths_that_are_gone_go_once_nobody_is_there() {
+    let mut world = World::new(compiled(PATH));
+    lines(&mut world, "0d c1 a");
+    assert_eq!(world.gone_groups(), [""; 0]);
+    world.definitions = versions(&[OLD]);
+    assert_eq!(world.gone_groups(), [""; 0], "the customer is still there");
+    lines(&mut world, "1d c1 other");
+    assert_eq!(world.gone_groups(), ["map/m", "path/p"]);
 }

@@ -13,9 +13,9 @@ use crate::world::World;
 pub(crate) fn check(world: &World) {
     let mut balance: BTreeMap<String, i64> = BTreeMap::new();
     let mut present: BTreeMap<String, i64> = BTreeMap::new();
-    for (name, count) in &world.counters {
-        let counter = Counter::parse(name).unwrap_or_else(|| panic!("`{name}` is no counter"));
-        assert!(*count >= 0, "{name} is {count}");
+    for (key, count) in &world.counters {
+        let counter = Counter::parse(key).unwrap_or_else(|| panic!("`{key}` is no counter"));
+        assert!(*count >= 0, "{key} is {count}");
         let (place, sign) = match counter {
             Counter::Journey {
                 journey,

@@ -9,7 +9,7 @@ use decision::{
 };
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
-use kernel::{CustomerId, Duration, FragmentId, Timestamp};
+use kernel::{CounterKey, CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
 use messages::stream::v1::{
     Action, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
@@ -25,7 +25,7 @@ pub(crate) struct World {
     pub(crate) states: BTreeMap<CustomerId, State>,
     /// Whom each merged customer was joined into.
     pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
-    pub(crate) counters: BTreeMap<String, i64>,
+    pub(crate) counters: BTreeMap<CounterKey, i64>,
     pub(crate) activations: BTreeSet<String>,
     pub(crate) transcript: String,
     /// The actions of the newest step that asked for some, and their bytes together.
@@ -233,9 +233,23 @@ impl World {
 
     fn count(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
-        for (name, change) in effects.counts {
-            *self.counters.entry(name.to_string()).or_default() += change;
+        for (key, change) in effects.counts {
+            *self.counters.entry(key).or_default() += change;
         }
+    }
+
+    /// The groups of counters that can be dropped.
+    pub(crate) fn gone_groups(&self) -> Vec<String> {
+        let counters = self.counters.iter().map(|(key, count)| (key, *count));
+        let gone = decision::gone_groups::<JourneyCore>(&self.definitions, counters);
+        gone.into_iter().map(String::from).collect()
+    }
+
+    /// What a counter has come to, by the text of its key; 0 where nothing was counted.
+    pub(crate) fn counted(&self, key: &str) -> i64 {
+        let mut all = self.counters.iter();
+        let found = all.find(|(own, _)| own.to_string() == key);
+        found.map_or(0, |(_, count)| *count)
     }
 
     pub(crate) fn fact(&mut self, words: &[&str], time: Timestamp) -> Fact {

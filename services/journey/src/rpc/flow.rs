@@ -4,29 +4,28 @@ use std::collections::BTreeMap;
 
 use journey_core::Definitions;
 use journey_core::counter::{Counter, RunCount};
-use proto::journey::v1::{GetFlowRequest, GetFlowResponse, ReasonCount, StepExit, StepFlow};
+use kernel::CounterKey;
+use proto::journey::v1::{GetFlowResponse, ReasonCount, StepExit, StepFlow};
 
 use super::unsigned;
 
-/// The flow of the version asked for, or of all together.
+/// The flow through the versions whose counters these are.
 pub(super) fn answer(
     definitions: &Definitions,
-    request: &GetFlowRequest,
-    totals: &BTreeMap<Box<str>, i64>,
+    journey: String,
+    versions: &[u32],
+    totals: &BTreeMap<CounterKey, i64>,
 ) -> GetFlowResponse {
     let mut answer = GetFlowResponse {
-        journey: request.journey.clone(),
-        steps: outline(definitions, request),
+        steps: outline(definitions, &journey, versions),
+        journey,
         ..GetFlowResponse::default()
     };
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for (name, count) in totals {
-        let Some(Counter::Journey { version, of, .. }) = Counter::parse(name) else {
+    for (key, count) in totals {
+        let Some(Counter::Journey { of, .. }) = Counter::parse(key) else {
             continue;
         };
-        if request.version != 0 && request.version != version {
-            continue;
-        }
         let count = unsigned(*count);
         match of {
             RunCount::Entered => answer.entered_count += count,
@@ -59,17 +58,10 @@ pub(super) fn answer(
 }
 
 /// The steps in order: those of the newest version first, then those that only older ones have.
-fn outline(definitions: &Definitions, request: &GetFlowRequest) -> Vec<StepFlow> {
+fn outline(definitions: &Definitions, journey: &str, versions: &[u32]) -> Vec<StepFlow> {
     let mut steps: Vec<StepFlow> = Vec::new();
-    let versions = match request.version {
-        0 => definitions.journey_versions(&request.journey),
-        version => vec![version],
-    };
     for version in versions {
-        for outline in definitions
-            .steps(&request.journey, version)
-            .unwrap_or_default()
-        {
+        for outline in definitions.steps(journey, *version).unwrap_or_default() {
             if !steps.iter().any(|step| step.step == outline.id.as_ref()) {
                 steps.push(StepFlow {
                     step: outline.id.as_ref().to_owned(),

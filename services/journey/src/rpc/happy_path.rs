@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use journey_core::counter::{Counter, PathCount};
 use journey_core::state::Name;
+use kernel::CounterKey;
 use proto::journey::v1::{DeviationCount, MeasureHappyPathResponse, MilestoneReach};
 
 use super::unsigned;
@@ -12,7 +13,7 @@ use super::unsigned;
 pub(super) fn answer(
     happy_path: String,
     milestones: &[Name],
-    totals: &BTreeMap<Box<str>, i64>,
+    totals: &BTreeMap<CounterKey, i64>,
 ) -> MeasureHappyPathResponse {
     let mut answer = MeasureHappyPathResponse {
         happy_path,
@@ -25,8 +26,8 @@ pub(super) fn answer(
             .collect(),
         ..MeasureHappyPathResponse::default()
     };
-    for (name, count) in totals {
-        let Some(Counter::Path { of, .. }) = Counter::parse(name) else {
+    for (key, count) in totals {
+        let Some(Counter::Path { of, .. }) = Counter::parse(key) else {
             continue;
         };
         let count = unsigned(*count);

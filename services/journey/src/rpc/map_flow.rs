@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use journey_core::counter::{Counter, StageCount};
 use journey_core::state::Name;
+use kernel::CounterKey;
 use proto::journey::v1::{GetMapFlowResponse, StageFlow, StageMove};
 
 use super::unsigned;
@@ -12,7 +13,7 @@ use super::unsigned;
 pub(super) fn answer(
     map: String,
     stages: &[Name],
-    totals: &BTreeMap<Box<str>, i64>,
+    totals: &BTreeMap<CounterKey, i64>,
 ) -> GetMapFlowResponse {
     let mut stages: Vec<StageFlow> = stages
         .iter()
@@ -22,8 +23,8 @@ pub(super) fn answer(
         })
         .collect();
     let mut moves = Vec::new();
-    for (name, count) in totals {
-        let Some(Counter::Map { of, .. }) = Counter::parse(name) else {
+    for (key, count) in totals {
+        let Some(Counter::Map { of, .. }) = Counter::parse(key) else {
             continue;
         };
         let count = unsigned(*count);

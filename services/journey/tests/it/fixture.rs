@@ -11,7 +11,7 @@ use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use journey::{JourneyCatalog, JourneyRpc};
 use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
-use kernel::{CustomerId, PartitionCount, Timestamp};
+use kernel::{CounterKey, CustomerId, PartitionCount, Timestamp};
 use proto::definition::v1::Definition;
 use proto::stream::v1::{Event, Fact, Record, record::Body};
 use tokio::sync::watch;
@@ -95,7 +95,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
         event(3, 0, "visit"),
     ];
     let mut states: BTreeMap<CustomerId, State> = BTreeMap::new();
-    let mut counters: BTreeMap<CustomerId, BTreeMap<Box<str>, i64>> = BTreeMap::new();
+    let mut counters: BTreeMap<CustomerId, BTreeMap<CounterKey, i64>> = BTreeMap::new();
     for (who, day, body) in records {
         let who = customer(who);
         let key = Bytes::copy_from_slice(who.as_bytes());
@@ -111,12 +111,8 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
         let state = states.entry(who).or_default();
         step_once::<JourneyCore>(&definitions, state, who, input, now, &mut effects)
             .expect("a good record");
-        for (name, change) in effects.counts {
-            *counters
-                .entry(who)
-                .or_default()
-                .entry(name.clone())
-                .or_default() += change;
+        for (key, change) in effects.counts {
+            *counters.entry(who).or_default().entry(key).or_default() += change;
         }
     }
     let mut seqs: BTreeMap<u16, u64> = BTreeMap::new();
@@ -148,9 +144,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: counters
-                .map(|(name, change)| (engine::counters::key_of(&name), change))
-                .collect(),
+            counters: counters.collect(),
             ..Commit::default()
         };
         store

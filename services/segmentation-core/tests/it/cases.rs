@@ -24,8 +24,8 @@ fn leaving_by_time_alone_is_exact() {
     assert_eq!(harness.members(), ["a"]);
     harness.pass(Timestamp::from_millis(30 * DAY));
     assert!(harness.members().is_empty());
-    assert_eq!(harness.counters["segment.a.members"], 0);
-    assert_eq!(harness.counters["events.a"], 1);
+    assert_eq!(harness.counted("segment/a/members"), 0);
+    assert_eq!(harness.counted("event/seen/a"), 1);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_new_definition_takes_effect_with_the_next_event() {
             "-kept@9d TIME"
         ]
     );
-    assert_eq!(harness.counters["segment.gone.members"], 0);
+    assert_eq!(harness.counted("segment/gone/members"), 0);
     harness.definitions = compile(&[]);
     harness.event("b", 21 * DAY, &[]);
     assert!(harness.members().is_empty());
@@ -193,7 +193,27 @@ fn a_new_definition_takes_effect_with_the_next_event() {
         harness
             .counters
             .iter()
-            .filter(|(name, _)| name.starts_with("segment."))
+            .filter(|(key, _)| key.group.starts_with("segment/"))
             .all(|(_, sum)| *sum == 0)
     );
+}
+
+#[test]
+fn counters_of_a_segment_that_is_gone_go_once_nobody_is_in_it() {
+    let segments = [
+        ("gone", "events(\"a\").exists()"),
+        ("kept", "events(\"a\").exists()"),
+    ];
+    let mut harness = Harness::new(&segments);
+    harness.event("a", 0, &[]);
+    assert_eq!(harness.gone_groups(), [""; 0]);
+    harness.definitions = compile_version(&segments[1..], 2);
+    assert_eq!(
+        harness.gone_groups(),
+        [""; 0],
+        "the customer is still in it"
+    );
+    harness.event("b", DAY, &[]);
+    assert_eq!(harness.gone_groups(), ["segment/gone"]);
+    assert_eq!(harness.counted("segment/kept/members"), 1);
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use decision::{
     Core as _, Effects, Input, Moved, Outcome, PartKey, fold_in_once, step_once, take_leave_once,
 };
-use kernel::{CustomerId, Timestamp, Value};
+use kernel::{CounterKey, CustomerId, Timestamp, Value};
 use messages::convert;
 use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
 use segmentation_core::{
@@ -30,7 +30,7 @@ pub(crate) struct Harness {
     pub(crate) watermark: Timestamp,
     /// What was emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
-    pub(crate) counters: BTreeMap<Box<str>, i64>,
+    pub(crate) counters: BTreeMap<CounterKey, i64>,
     /// What left for a survivor, and when.
     pub(crate) moved: Option<(i64, Bytes)>,
     pub(crate) emitted: Vec<Record>,
@@ -237,10 +237,24 @@ impl Harness {
         self.take_effects(effects);
     }
 
+    /// What a counter has come to, by the text of its key; 0 where nothing was counted.
+    pub(crate) fn counted(&self, key: &str) -> i64 {
+        let mut all = self.counters.iter();
+        let found = all.find(|(own, _)| own.to_string() == key);
+        found.map_or(0, |(_, count)| *count)
+    }
+
+    /// The groups of counters that can be dropped.
+    pub(crate) fn gone_groups(&self) -> Vec<String> {
+        let counters = self.counters.iter().map(|(key, count)| (key, *count));
+        let gone = decision::gone_groups::<SegmentationCore>(&self.definitions, counters);
+        gone.into_iter().map(String::from).collect()
+    }
+
     fn take_effects(&mut self, effects: Effects) {
         self.lacking += u32::from(effects.lacks_definition);
-        for (name, change) in effects.counts {
-            *self.counters.entry(name.clone()).or_default() += change;
+        for (key, change) in effects.counts {
+            *self.counters.entry(key).or_default() += change;
         }
         for record in effects.records {
             self.emitted.push(record.clone());

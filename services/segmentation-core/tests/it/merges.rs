@@ -43,8 +43,8 @@ fn the_survivor_takes_everything_over() {
         Some("-spenders@30d TIME")
     );
     for segment in ["buyers", "pro", "spenders"] {
-        let name = format!("segment.{segment}.members");
-        let sum = |harness: &Harness| harness.counters.get(name.as_str()).copied().unwrap_or(0);
+        let name = format!("segment/{segment}/members");
+        let sum = |harness: &Harness| harness.counted(&name);
         let members = i64::from(survivor.members().contains(&segment));
         assert_eq!(sum(&survivor) + sum(&loser), members, "{segment}");
     }
@@ -89,8 +89,8 @@ fn who_leaves_is_first_judged_by_the_definitions_in_force() {
         ["+buyers@0d EVENT", "+everybody@43200000 DEFINITION"]
     );
     let members = |name: &str| {
-        let name = format!("segment.{name}.members");
-        loser.counters.get(name.as_str()).copied().unwrap_or(0)
+        let name = format!("segment/{name}/members");
+        loser.counted(&name)
     };
     assert_eq!((members("buyers"), members("everybody")), (0, 0));
     let mut survivor = Harness::of(1, compile_version(&[SEGMENTS[0], everybody, lapsed], 2));
@@ -159,7 +159,7 @@ fn a_merge_under_other_definitions_looks_at_the_right_segments() {
         loser
             .counters
             .iter()
-            .filter(|(name, _)| name.starts_with("segment."))
+            .filter(|(key, _)| key.group.starts_with("segment/"))
             .all(|(_, sum)| *sum == 0)
     );
 }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use decision::{Core as _, Effects, Input, PartKey, PartWrites, step_once};
 use engine::{Clock, Head, TimeSource, VirtualClock, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
-use kernel::{CustomerId, PartitionCount, Timestamp, Value};
+use kernel::{CounterKey, CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService as _;
 use proto::stream::v1::{Event, NamedValue, Record, record::Body};
 use segmentation::SegmentationRpc;
-use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, SegmentSource, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -88,7 +88,7 @@ async fn keep(
     store: &EmbeddedStore,
     who: CustomerId,
     mut state: State,
-    counters: Vec<(Box<str>, i64)>,
+    counters: Vec<(CounterKey, i64)>,
 ) {
     let mut writes = PartWrites::default();
     SegmentationCore::drain_parts(&mut state, &mut writes);
@@ -103,7 +103,7 @@ async fn commit(
     store: &EmbeddedStore,
     who: CustomerId,
     values: Vec<(Bytes, Option<Bytes>)>,
-    counters: Vec<(Box<str>, i64)>,
+    counters: Vec<(CounterKey, i64)>,
 ) {
     let slot = Slot {
         owner: Owner::Segmentation,
@@ -123,10 +123,7 @@ async fn commit(
                 adds_entry: false,
             })
             .collect(),
-        counters: counters
-            .into_iter()
-            .map(|(name, change)| (engine::counters::key_of(&name), change))
-            .collect(),
+        counters,
         ..Commit::default()
     };
     store.commit(slot, &commit).await.expect("a commit");
@@ -142,7 +139,11 @@ async fn rpc(folder: &tempfile::TempDir) -> SegmentationRpc {
     let redirect = Head::redirected_to(customer(1));
     let value = head::write::<SegmentationCore>(&redirect, &State::default());
     let key = Bytes::copy_from_slice(customer(2).as_bytes());
-    commit(&store, customer(2), vec![(key, Some(value))], Vec::new()).await;
+    let counters = vec![
+        (Counter::Seen { event: "late/one" }.key(), 2),
+        (Counter::OtherSeen.key(), 7),
+    ];
+    commit(&store, customer(2), vec![(key, Some(value))], counters).await;
     answering(store, definitions)
 }
 
@@ -254,6 +255,32 @@ async fn segments_are_listed_by_page_with_their_sizes() {
     let status = status.expect_err("too large a page");
     let field = Some("page_size");
     check_refused(&status, Code::InvalidArgument, "INVALID_REQUEST", field);
+}
+
+#[tokio::test]
+async fn names_of_events_are_listed_with_their_counts_and_that_of_all_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rpc = rpc(&folder).await;
+    let mut request = api::ListEventNamesRequest {
+        page_size: 1,
+        page_token: String::new(),
+    };
+    for (name, count, is_last) in [("late/one", 2, false), ("purchase", 1, true)] {
+        let page = rpc.list_event_names(Request::new(request)).await;
+        let page = page.expect("a page").into_inner();
+        let events: Vec<_> = page
+            .events
+            .iter()
+            .map(|it| (it.name.as_str(), it.count))
+            .collect();
+        assert_eq!(events, [(name, count)]);
+        assert_eq!(page.other_count, 7);
+        assert_eq!(page.next_page_token.is_empty(), is_last);
+        request = api::ListEventNamesRequest {
+            page_size: 1,
+            page_token: page.next_page_token,
+        };
+    }
 }
 
 #[tokio::test]

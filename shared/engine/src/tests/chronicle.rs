@@ -15,7 +15,7 @@ use hot::{Owner, StreamName};
 use kernel::{Duration, Timestamp};
 use messages::stream::v1::{Record, record::Body};
 
-use super::counting::fact;
+use super::counting::{counter, fact};
 
 #[derive(Debug)]
 pub(super) struct Chronicle;
@@ -301,7 +301,7 @@ impl Core for Chronicle {
             }
             _ => book.take(what, argument, &event.event_id, step.effects)?,
         };
-        step.effects.count("seen", 1);
+        step.effects.count(counter("seen"), 1);
         let said = read.map_or_else(String::new, |read| format!(" {read}"));
         let said = format!("{}{said}", event.event_id);
         step.effects.emit(fact(record.clone(), &said, step.now));

@@ -5,10 +5,10 @@
 
 use bytes::Bytes;
 use hot::{Owner, StreamName};
-use kernel::{Duration, PartitionId, Timestamp};
+use kernel::{CounterKey, Duration, PartitionId, Timestamp};
 use messages::stream::v1::{Event, Fact, Record, record::Body};
 
-use decision::{Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
+use decision::{BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, Poison, Step};
 
 #[derive(Debug)]
 pub(crate) struct Counting<const STAGE: usize = 0>;
@@ -52,6 +52,11 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
         Some((StreamName::Actions, StreamName::ActionsBulk)),
         None,
     ][STAGE];
+    const BOUNDED_COUNTERS: Option<BoundedCounters> = Some(BoundedCounters {
+        group: "bounded",
+        names: 2,
+        other: "other",
+    });
     const HOME: Home = [Home::Segmentation, Home::Journey, Home::Activation][STAGE];
 
     fn decode(bytes: &[u8]) -> Result<Seen, Poison> {
@@ -94,7 +99,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 let repeat = (repeats && state.log.len() < 12).then(|| due_time + REPEAT);
                 state.due = repeat.or_else(|| state.times("then:").find(|then| *then > due_time));
                 state.log.push(format!("fired@{}", due_time.as_millis()));
-                step.effects.count("fired", 1);
+                step.effects.count(counter("fired"), 1);
                 let record = Record {
                     customer_id: step.key.clone(),
                     ..Record::default()
@@ -108,7 +113,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 Some(Body::Fact(fact)) => {
                     let event = fact.event.as_ref().expect("a fact of an event");
                     state.log.push(event.name.clone());
-                    step.effects.count("seen", 1);
+                    step.effects.count(counter("seen"), 1);
                     if Self::OUTPUT.is_some() {
                         step.effects.emit(record.clone());
                     }
@@ -121,8 +126,18 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
         }
     }
 
+    fn is_gone(defined: &i64, group: &str) -> bool {
+        let version = group.strip_prefix("version/");
+        let version = version.and_then(|version| version.parse::<i64>().ok());
+        version.is_some_and(|version| version >= *defined)
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        &*counter.name == "present"
+    }
+
     fn take_leave(_: &i64, state: &mut Seen, step: &mut Step<'_>) -> Option<Bytes> {
-        step.effects.count("seen", -size(state));
+        step.effects.count(counter("seen"), -size(state));
         (!state.log.is_empty()).then(|| Self::encode(state))
     }
 
@@ -133,7 +148,7 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = Self::decode(moved.state)?;
-        step.effects.count("seen", size(&other));
+        step.effects.count(counter("seen"), size(&other));
         state.log.extend(other.log);
         state.due = state.due.into_iter().chain(other.due).min();
         Ok(Outcome::Keep {
@@ -214,7 +229,8 @@ fn take(
                 },
             );
         }
-        "count" => effects.count(argument, 1),
+        "count" => effects.count(counter(argument), 1),
+        "uncount" => effects.count(counter(argument), -1),
         "drop" => effects.drop_counters(argument),
         "need" if number() < defined => {}
         "need" => {
@@ -224,7 +240,7 @@ fn take(
         "dispatch" => effects.dispatch(record.clone()),
         other => return Err(Poison::new(format!("unknown {other}"))),
     }
-    effects.count("seen", 1);
+    effects.count(counter("seen"), 1);
     effects.emit(fact(
         Record {
             trace_parent: String::new(),
@@ -236,6 +252,12 @@ fn take(
     Ok(Outcome::Keep {
         next_due: state.due,
     })
+}
+
+/// The counter that tests write so: the group, a slash and the name, or the name alone.
+pub(super) fn counter(text: &str) -> CounterKey {
+    let (group, name) = text.rsplit_once('/').unwrap_or(("", text));
+    CounterKey::new(group, name)
 }
 
 pub(super) fn fact(record: Record, name: &str, at: Timestamp) -> Record {

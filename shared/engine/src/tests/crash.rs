@@ -132,7 +132,8 @@ async fn observe(bench: &Bench, base: u16) -> Vec<String> {
             .records;
         seen.push(format!("quarantined {offset}: {set_aside}"));
         let counters = crate::counters::of_slot(bench.hot.as_ref(), slot, "").await;
-        let mut counters = counters.expect("counters");
+        let counters = counters.expect("counters").into_iter();
+        let mut counters: Vec<_> = counters.map(|(key, value)| (key.name, value)).collect();
         counters.sort();
         seen.push(format!("counters {offset}: {counters:?}"));
     }

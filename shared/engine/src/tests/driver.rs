@@ -18,7 +18,7 @@ use storage::{Database, LeaseStore};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use super::counting::{Counting, Seen};
+use super::counting::{Counting, Seen, counter};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
 use crate::{EngineConfig, TimeSource, head};
@@ -150,7 +150,11 @@ impl Bench {
 
     pub(super) async fn count(&self, name: &str) -> i64 {
         let totals = crate::counters::totals(self.hot.as_ref(), Owner::Segmentation, "").await;
-        totals.expect("counters").get(name).copied().unwrap_or(0)
+        totals
+            .expect("counters")
+            .get(&counter(name))
+            .copied()
+            .unwrap_or(0)
     }
 }
 

@@ -3,6 +3,7 @@
 use hot::{Append, Cursor, StreamName};
 use messages::stream::v1::Record;
 
+use super::counting::counter;
 use super::driver::{Bench, event, settle, slot, stream};
 use crate::shared::ALL_LANES;
 use crate::worker::TickOutcome;
@@ -39,12 +40,12 @@ async fn live_records_do_not_wait_for_low_priority_ones() {
 #[tokio::test]
 async fn a_group_of_counters_is_dropped_in_the_order_of_records_within_a_batch_and_after_it() {
     let names = [
-        "count:segment.a.members",
-        "count:segment.b.members",
-        "count:segment.c.members",
-        "drop:segment.a",
-        "drop:segment.c",
-        "count:segment.a.members",
+        "count:segment/a/members",
+        "count:segment/b/members",
+        "count:segment/c/members",
+        "drop:segment/a",
+        "drop:segment/c",
+        "count:segment/a/members",
     ];
     let records = |names: &[&str]| -> Vec<Record> {
         names.iter().map(|name| event(1, "x", name, 0)).collect()
@@ -60,10 +61,10 @@ async fn a_group_of_counters_is_dropped_in_the_order_of_records_within_a_batch_a
             bench.append(0, StreamName::Events, records(batch)).await;
             settle(&mut worker).await;
         }
-        let counters = crate::counters::of_slot(bench.hot.as_ref(), slot(0), "segment.").await;
+        let counters = crate::counters::of_slot(bench.hot.as_ref(), slot(0), "segment/").await;
         let expected = [
-            ("segment.a.members".into(), 1),
-            ("segment.b.members".into(), 1),
+            (counter("segment/a/members"), 1),
+            (counter("segment/b/members"), 1),
         ];
         assert_eq!(counters.expect("counters"), expected, "{batches:?}");
     }

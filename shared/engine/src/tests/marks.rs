@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost::Message;
 
-use super::counting::Counting;
+use super::counting::{Counting, counter};
 use super::driver::{Bench, event, memory, settle, slot, stream};
 use super::faulty::{Fault, Faulty};
 use crate::shared::ALL_LANES;
@@ -254,7 +254,7 @@ async fn marks_are_no_business_of_services() {
     assert_eq!((part.origin, part.index), (Some(origin(1, 1)), 1_024));
     let totals = crate::counters::totals(&memory, slot(0).owner, "").await;
     let totals = totals.expect("totals");
-    assert_eq!(totals, BTreeMap::from([("seen".into(), 1_024)]));
+    assert_eq!(totals, BTreeMap::from([(counter("seen"), 1_024)]));
     let cursor = head
         .cursors
         .first()

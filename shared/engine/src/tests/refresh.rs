@@ -15,9 +15,9 @@ use crate::worker::{TickOutcome, Worker};
 use crate::{EngineConfig, Freshness, Refresh, TimeSource};
 
 /// What is published, and what this process knows of it.
-struct Published {
+pub(super) struct Published {
     newest: AtomicI64,
-    known: watch::Sender<Arc<i64>>,
+    pub(super) known: watch::Sender<Arc<i64>>,
     /// How many of the next questions get no answer.
     silent: AtomicU64,
     is_understood: bool,
@@ -25,7 +25,7 @@ struct Published {
 }
 
 impl Published {
-    fn new(is_understood: bool) -> Arc<Self> {
+    pub(super) fn new(is_understood: bool) -> Arc<Self> {
         Arc::new(Self {
             newest: AtomicI64::new(0),
             known: watch::Sender::new(Arc::new(0)),
@@ -42,7 +42,7 @@ impl Published {
     }
 
     /// Another process publishes.
-    fn publish(&self, newest: i64) {
+    pub(super) fn publish(&self, newest: i64) {
         self.newest.store(newest, Ordering::SeqCst);
     }
 
@@ -77,7 +77,11 @@ async fn need(bench: &Bench, id: &str, number: i64) {
     bench.append(0, StreamName::Events, records).await;
 }
 
-async fn open(published: &Arc<Published>, bench: &Bench, epoch: u64) -> Worker<Counting> {
+pub(super) async fn open(
+    published: &Arc<Published>,
+    bench: &Bench,
+    epoch: u64,
+) -> Worker<Counting> {
     Worker::open(published.config(bench), PartitionId::new(0), epoch)
         .await
         .expect("it opens")

@@ -36,9 +36,9 @@ impl<C: Core> Worker<C> {
                 payload: payload.freeze(),
             })
             .collect();
-        commit.dropped_groups = std::mem::take(&mut self.batch.dropped_groups)
-            .into_iter()
-            .collect();
+        let mut dropped = std::mem::take(&mut self.batch.dropped_groups);
+        dropped.extend(self.counted.gone_beside(dropped.len()));
+        commit.dropped_groups = dropped.into_iter().collect();
         let counts = self.batch.counts.drain();
         commit.counters = counts.filter(|(_, change)| *change != 0).collect();
         self.batch.aside.write(&mut commit);

@@ -44,6 +44,7 @@ impl<C: Core> Worker<C> {
             }
             self.load().await?;
             let definitions = Arc::clone(&self.config.definitions.borrow());
+            self.find_gone(&definitions).await?;
             self.load_parts(&definitions, &plan, wall_now).await?;
             self.batch.sort_entries();
             let ran = self.run(&definitions, &plan, wall_now);

@@ -14,7 +14,6 @@ use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
-use crate::counters::key_of;
 use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
@@ -350,7 +349,8 @@ impl<C: Core> Worker<C> {
             batch.forwards.push((to, payload));
         }
         for (counter, change) in batch.effects.counts.drain(..) {
-            let sum = batch.counts.entry(key_of(&counter)).or_default();
+            let counter = self.counted.within_bound(C::BOUNDED_COUNTERS, counter);
+            let sum = batch.counts.entry(counter).or_default();
             *sum = sum.saturating_add(change);
         }
         for group in std::mem::take(&mut batch.effects.dropped_groups) {

@@ -67,7 +67,7 @@ fn check_sums(worlds: &[&World], asked: usize) {
     let counted: i64 = worlds
         .iter()
         .flat_map(|world| &world.counters)
-        .filter(|(name, _)| name.contains(".pending."))
+        .filter(|(name, _)| name.contains("/pending/"))
         .map(|(_, count)| count)
         .sum();
     assert_eq!(usize::try_from(counted).expect("not negative"), pending);

@@ -57,7 +57,7 @@ fn check_rules(world: &World, asked: &[Asked]) {
     let pending: i64 = world
         .counters
         .iter()
-        .filter(|(name, _)| name.contains(".pending."))
+        .filter(|(name, _)| name.contains("/pending/"))
         .map(|(_, count)| count)
         .sum();
     assert_eq!(

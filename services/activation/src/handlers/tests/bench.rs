@@ -6,7 +6,7 @@ use activation_core::{ActivationCore, Definitions};
 use decision::{Effects, Input, step_once};
 use engine::{Head, VirtualClock, head};
 use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{CounterKey, PartitionCount, PartitionId, Timestamp};
 use storage::{Database, DatabaseUrl, Requests};
 
 use super::*;
@@ -83,7 +83,7 @@ impl Bench {
     }
 
     /// Stores what is kept of a customer, and counters.
-    async fn keep(&self, customer: CustomerId, value: Bytes, counters: Vec<(Box<str>, i64)>) {
+    async fn keep(&self, customer: CustomerId, value: Bytes, counters: Vec<(CounterKey, i64)>) {
         let slot = Slot {
             owner: Owner::Activation,
             partition: Self::partition(customer),
@@ -99,10 +99,7 @@ impl Bench {
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
-            counters: counters
-                .into_iter()
-                .map(|(name, change)| (engine::counters::key_of(&name), change))
-                .collect(),
+            counters,
             ..Commit::default()
         };
         self.hot.commit(slot, &commit).await.expect("committed");

@@ -12,7 +12,7 @@ use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::B
 use prost::Message;
 use tokio::sync::watch;
 
-use super::super::counting::{Counting, Seen};
+use super::super::counting::{Counting, Seen, counter};
 use super::super::driver;
 use super::super::leases::MemoryLeases;
 use crate::head::id_bytes;
@@ -294,8 +294,12 @@ impl World {
 
     pub(super) async fn count(&self, service: usize, name: &str) -> i64 {
         let owner = of_service!(service, C => C::OWNER);
-        let totals = counters::totals(self.hot.as_ref(), owner, name).await;
-        totals.expect("counters").get(name).copied().unwrap_or(0)
+        let totals = counters::totals(self.hot.as_ref(), owner, "").await;
+        totals
+            .expect("counters")
+            .get(&counter(name))
+            .copied()
+            .unwrap_or(0)
     }
 
     fn slots(&self) -> Vec<Slot> {

@@ -159,7 +159,7 @@ fn compare(
     let counted = picture.counters.iter();
     let counted: BTreeMap<String, i64> = counted
         .filter(|(name, _)| is_of_kind(name))
-        .map(|(name, value)| (name.to_string(), *value))
+        .map(|(name, value)| (name.clone(), *value))
         .collect();
     if counted != *of_states {
         violate(
@@ -215,11 +215,11 @@ fn segments(installation: &Installation, picture: &Picture) {
         .flat_map(|(_, state)| state.memberships())
     {
         *members
-            .entry(format!("segment.{}.members", membership.segment))
+            .entry(format!("segment/{}/members", membership.segment))
             .or_default() += 1;
     }
     compare(installation, picture, &members, |name| {
-        name.starts_with("segment.")
+        name.starts_with("segment/")
     });
 }
 
@@ -227,8 +227,8 @@ fn segments(installation: &Installation, picture: &Picture) {
 fn activations(installation: &Installation, picture: &Picture) {
     let mut by_status: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
     let mut told: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
-    for (name, value) in &picture.counters {
-        if let Some(counter) = Counter::parse(name) {
+    for (key, value) in &picture.keys {
+        if let Some(counter) = Counter::parse(key) {
             *by_status.entry(counter.status).or_default() += value;
         }
     }
@@ -272,7 +272,7 @@ fn activations(installation: &Installation, picture: &Picture) {
         (ActivationStatus::Failed, "failed"),
         (ActivationStatus::Suppressed, "suppressed"),
     ] {
-        let receipts = sum_of(picture, &format!("events.activation_{word}"));
+        let receipts = sum_of(picture, &format!("event/seen/activation_{word}"));
         told.extend((receipts != 0).then_some((status, receipts)));
     }
     by_status.remove(&ActivationStatus::Pending);

@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use activation_core::ActivationCore;
 use bytes::Bytes;
 use decision::Core;
-use hot::{Owner, Slot, StateKey, Stored};
+use hot::{CounterKey, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 
@@ -22,7 +22,9 @@ pub(crate) struct Picture {
     pub(crate) journeys: BTreeMap<StateKey, Kept<journey_core::state::State>>,
     pub(crate) activations: BTreeMap<StateKey, Kept<activation_core::State>>,
     /// Over all partitions.
-    pub(crate) counters: BTreeMap<Box<str>, i64>,
+    pub(crate) keys: BTreeMap<CounterKey, i64>,
+    /// The same, by the text of each key.
+    pub(crate) counters: BTreeMap<String, i64>,
     /// The states with their timers, as they are stored.
     pub(crate) stored: Vec<(Slot, StateKey, Stored)>,
 }
@@ -42,12 +44,14 @@ impl Picture {
                     picture.stored.push((slot, key, stored));
                 }
                 let counters = engine::counters::of_slot(store, slot, "").await;
-                for (name, value) in counters.expect("no faults on this link") {
-                    *picture.counters.entry(name).or_default() += value;
+                for (key, value) in counters.expect("no faults on this link") {
+                    *picture.keys.entry(key).or_default() += value;
                 }
             }
         }
-        picture.counters.retain(|_, value| *value != 0);
+        picture.keys.retain(|_, value| *value != 0);
+        let keys = picture.keys.iter();
+        picture.counters = keys.map(|(key, value)| (key.to_string(), *value)).collect();
         picture
     }
 

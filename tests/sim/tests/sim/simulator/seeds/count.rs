@@ -25,11 +25,12 @@ impl Run {
         }
         self.count_twice(picture);
         let of = |name: &str| picture.counters.get(name).copied().unwrap_or(0);
-        let (orders, runs) = (of("events.ordered"), of("journey/order/1/entered"));
+        let (orders, runs) = (of("event/seen/ordered"), of("journey/order/1/entered"));
         self.compare("orders", orders, "runs", runs);
         let asked = SENDS.map(of).iter().sum();
         let decided = picture.counters.iter();
-        let decided = decided.filter(|(name, _)| name.starts_with(activation_core::COUNTER_PREFIX));
+        let decided =
+            decided.filter(|(name, _)| name.starts_with(activation_core::Counter::GROUPS));
         let decided = decided.map(|(_, value)| value).sum();
         self.compare("effects asked for", asked, "effects decided", decided);
     }
@@ -73,7 +74,7 @@ impl Run {
             // One that was read before it was lost is sent again.
             most += 1 + i64::from(may_be_lost);
         }
-        let counter = format!("events.{name}");
+        let counter = format!("event/seen/{name}");
         let counted = picture.counters.get(counter.as_str()).copied().unwrap_or(0);
         if counted < least || counted > most {
             let world = self.on.world();

@@ -30,12 +30,12 @@ pub(crate) struct Picture {
 impl Picture {
     /// Looks at everything.
     pub(crate) async fn take(installation: &Installation) -> Self {
-        let store = &installation.shared.store;
+        let store = &*installation.shared.store;
         let mut picture = Self::default();
         for owner in SERVICES {
             for partition in installation.partitions().iter() {
                 let slot = Slot { owner, partition };
-                for (key, stored) in store.states(slot) {
+                for (key, stored) in installation.shared.backing.states(slot) {
                     picture.read(installation, slot, &key, &stored);
                     picture.stored.push((slot, key, stored));
                 }

@@ -10,6 +10,7 @@ use proto::activation::v1::ActivationStatus;
 
 use super::installation::{Installation, SERVICES};
 use super::picture::Picture;
+use super::seeds::forgets_activations;
 
 /// Checks everything that can be told from the end, but for how many events there are.
 pub(crate) async fn check(installation: &Installation, picture: &Picture, now: Timestamp) {
@@ -254,10 +255,7 @@ fn activations(installation: &Installation, picture: &Picture) {
         }
     }
     // The oldest of very many are forgotten.
-    let forgets = picture
-        .activations
-        .values()
-        .any(|(_, state)| state.activations.len() >= activation_core::limits::ACTIVATIONS);
+    let forgets = forgets_activations(picture);
     effects.retain(|_, _| !forgets);
     for (id, decided) in effects {
         let id = format!("{:02x?} {}", id.0, id.1);

@@ -25,7 +25,7 @@ pub(crate) use self::calls::RedisLink;
 /// Makes all gates older by so many milliseconds: the server does not know the time of the simulation.
 const AGE_GATES: &str = "for _, gate in ipairs(redis.call('KEYS', 'hp:{*}:gate')) do \
      if redis.call('HEXISTS', gate, 'time') == 1 then \
-     redis.call('HINCRBY', gate, 'time', '-' .. ARGV[1]) end end return 'done'";
+     redis.call('HINCRBY', gate, 'time', ARGV[1]) end end return 'done'";
 
 /// A server, and the threads that talk to it. One simulation at a time uses it.
 pub(crate) struct RedisHost {
@@ -182,9 +182,12 @@ impl Redis {
     /// Tells the server how much time has gone by in the simulation.
     fn age_gates(&self) {
         let mut aged = locked(&self.0.aged);
-        let elapsed_ms = aged.elapsed().as_millis().to_string();
+        let elapsed_ms = aged.elapsed().as_millis();
         *aged = Instant::now();
         drop(aged);
-        self.0.host.ask(&["EVAL", AGE_GATES, "0", &elapsed_ms]);
+        if elapsed_ms > 0 {
+            let elapsed_ms = format!("-{elapsed_ms}");
+            self.0.host.ask(&["EVAL", AGE_GATES, "0", &elapsed_ms]);
+        }
     }
 }

@@ -17,11 +17,11 @@ const AT_ONCE: usize = 500;
 const APART_MS: i64 = 25_000;
 
 /// Traits that a customer near the bounds may have: half as many again as are kept of one.
-const TRAITS: u64 = 300;
+pub(super) const TRAITS: u64 = 300;
 /// Traits that one event brings there. Some thirty events have more than there is room for.
 const TRAITS_AT_ONCE: u64 = 3;
 /// Characters of the longest of them.
-const LONGEST_TRAIT: u64 = 2_000;
+pub(super) const LONGEST_TRAIT: u64 = 2_000;
 /// Characters of the longest note of an event there: as long as one text may be, and twice what a run keeps.
 const LONGEST_NOTE: u64 = 8 * 1024;
 

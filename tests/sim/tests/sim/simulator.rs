@@ -1,9 +1,12 @@
 //! A simulator of the whole suite: real cores, engines and journal on a virtual clock, over stores that lose their tails,
 //! go back in time, delay, repeat and lose answers, and under processes that die, stand still and wake up late.
 //!
+//! The hot store is in memory, or a real Redis.
+//!
 //! Everything that chance decides follows from a seed, so that a failure can be seen again: it says how. There are no
 //! sockets, no disks and no gRPC here; real processes are in `tests/it`.
 
+mod backing;
 mod checks;
 mod clock;
 mod crashes;
@@ -18,6 +21,7 @@ mod people;
 mod picture;
 mod post;
 mod process;
+mod redis;
 mod rng;
 mod seeds;
 mod store;
@@ -28,6 +32,12 @@ use std::future::Future;
 
 /// Seeds that are run where nobody asks for more.
 const SEEDS: u64 = 1_000;
+/// The same of customers near the bounds.
+const SEEDS_NEAR_BOUNDS: u64 = 40;
+/// The same of customers with long histories.
+const SEEDS_OF_HISTORY: u64 = 3;
+/// The same over a server.
+const SEEDS_ON_REDIS: u64 = 8;
 /// How many of a thousand seeds have a journal.
 const JOURNALED_PERMILLE: u64 = 600;
 

@@ -42,6 +42,7 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             partitions: 2,
             is_wall: false,
             is_journaled,
+            redis: None,
             retention: Span::from_millis(3_600_000),
             services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
             senders: 1,
@@ -181,7 +182,7 @@ impl Player {
 
     /// When the next delivery is tried again that is not done.
     fn next_attempt(&self) -> Option<Timestamp> {
-        let store = &self.on.shared.store;
+        let store = &self.on.shared.backing;
         let slots = self.on.partitions().iter().map(|partition| Slot {
             owner: Owner::Activation,
             partition,

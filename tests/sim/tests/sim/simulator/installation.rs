@@ -4,19 +4,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hot::memory::{MemoryOptions, MemoryStore};
-use hot::{HotStore, Owner, StreamId, StreamName};
+use hot::{Owner, SharedHotStore, StreamId, StreamName};
 use journal::MemoryLog;
 use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
 use proto::stream::v1::{Record, Tick, record::Body};
 use tokio::time::{Instant, sleep};
 
+use super::backing::Backing;
 use super::clock::BEGIN;
 use super::definitions::Definitions;
 use super::destination::Destination;
 use super::leases::MemoryLeases;
 use super::post::{Letter, Post};
 use super::process::{Process, Roster};
+use super::redis::RedisHost;
 use super::watch::Watch;
 use super::world::{Weather, World};
 
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) is_wall: bool,
     /// Whether everything goes to a journal first.
     pub(crate) is_journaled: bool,
+    /// The server that keeps the hot store; absent where memory does.
+    pub(crate) redis: Option<Arc<RedisHost>>,
     /// How long the journal keeps rows that are in a snapshot.
     pub(crate) retention: Span,
     /// The services of each process.
@@ -56,7 +59,9 @@ pub(crate) struct Shared {
     pub(crate) options: Options,
     pub(crate) world: Arc<World>,
     pub(crate) watch: Arc<Watch>,
-    pub(crate) store: MemoryStore,
+    pub(crate) backing: Backing,
+    /// A connection to the hot store that nothing disturbs.
+    pub(crate) store: SharedHotStore,
     pub(crate) log: Arc<MemoryLog>,
     /// How far every clock is from what is right, in milliseconds.
     offset_ms: Arc<AtomicI64>,
@@ -95,9 +100,7 @@ impl Installation {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
         let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
-        let memory = MemoryOptions {
-            origins: options.is_journaled,
-        };
+        let backing = Backing::empty(options.redis.as_ref(), partitions, options.is_journaled);
         let leases = Arc::new(MemoryLeases::default());
         let offset_ms = Arc::new(AtomicI64::new(0));
         let (own_leases, started) = (Arc::clone(&leases), world.started);
@@ -110,7 +113,8 @@ impl Installation {
         let shared = Arc::new(Shared {
             world,
             watch: Arc::new(watch),
-            store: MemoryStore::new(partitions, memory),
+            store: backing.direct(),
+            backing,
             log: Arc::new(log),
             offset_ms,
             leases,

@@ -130,6 +130,9 @@ impl Hook for HotLink {
         if is_done && call.operation.is_change() {
             self.0.world.note_change();
         }
+        if is_done && call.operation == Operation::OpenGate {
+            self.0.watch.forget_entries(call.partition);
+        }
         self.tell(call, is_done);
         self.0.leave().await.map_err(lost)
     }

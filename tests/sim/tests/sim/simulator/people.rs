@@ -9,6 +9,7 @@ use proto::stream::v1::{
 };
 use uuid::{Builder, Uuid};
 
+use super::clock::BEGIN;
 use super::installation::events;
 use super::post::Letter;
 
@@ -84,6 +85,24 @@ impl People {
         });
         letters.push(self.letter(customer, time, body, number));
         letters
+    }
+
+    /// Takes the same event of one customer at each of these times. Returns one letter for all.
+    pub(crate) fn take_often(&mut self, seen: Seen, times: &[Timestamp]) -> Letter {
+        let letters = self.take(seen, BEGIN, None);
+        let mut letter = letters
+            .into_iter()
+            .next_back()
+            .expect("an event is told of");
+        let record = letter.records.pop().expect("a letter has a record");
+        letter.records = times
+            .iter()
+            .map(|time| Record {
+                time_ms: time.as_millis(),
+                ..record.clone()
+            })
+            .collect();
+        letter
     }
 
     /// Joins a customer into another one.

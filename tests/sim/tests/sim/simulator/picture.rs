@@ -32,12 +32,12 @@ pub(crate) struct Picture {
 impl Picture {
     /// Looks at everything.
     pub(crate) async fn take(installation: &Installation) -> Self {
-        let store = &installation.shared.store;
+        let store = &*installation.shared.store;
         let mut picture = Self::default();
         for owner in SERVICES {
             for partition in installation.partitions().iter() {
                 let slot = Slot { owner, partition };
-                let states = store.states(slot).into_iter();
+                let states = installation.shared.backing.states(slot).into_iter();
                 // Longer keys are those of parts, which their customer's head lists.
                 for (key, stored) in states.filter(|(key, _)| key.len() == 16) {
                     picture.read(installation, slot, &key, &stored);

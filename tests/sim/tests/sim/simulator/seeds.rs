@@ -1,27 +1,32 @@
 //! One seed, one run: chance decides what customers do and what goes wrong, and in the end everything must add up.
 
+mod bounds;
 mod count;
+mod defined;
+mod lives;
 mod mishaps;
 mod rebuild;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hot::memory::Snapshot;
 use hot::{Owner, Slot};
 use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
-use proto::stream::v1::ConsentChange;
 use tokio::time::{Instant, sleep};
 
+use self::bounds::Bound;
+pub(super) use self::bounds::forgets_activations;
 use super::checks;
 use super::clock::BEGIN;
 use super::installation::{Installation, Options, SERVICES};
-use super::people::{People, Seen};
+use super::people::People;
 use super::picture::Picture;
+use super::redis::RedisHost;
 use super::rng::Rng;
-use super::world::Weather;
+use super::world::{Place, Weather};
 
 const PARTITIONS: u64 = 3;
 const HOUR_MS: i64 = 3_600_000;
@@ -32,76 +37,45 @@ const HOURS: u32 = 24;
 
 /// Seeds that are run twice.
 const TWICE: u64 = 20;
+/// The same over a server.
+const TWICE_ON_REDIS: u64 = 2;
 
-const DEFINITIONS: &str = r#"
-channel: {name: mail, log: {}}
----
-template: {name: hello, subject: Hello, body: "Hello {{ profile.first_name }}"}
----
-policy: {name: default, consent_by_default: true, exempt_purposes: [transactional]}
----
-segment: {name: busy, expression: events("ordered").within("4m").count() >= 2}
----
-segment: {name: lapsing, expression: events("ordered").exists() && !events("ordered").within("6m").exists()}
----
-journey:
-  name: order
-  entry: {trigger: {event: ordered}, key: order_id, reentry: REENTRY_AFTER_EXIT}
-  goals: [{name: paid, trigger: {event: paid}}]
-  steps:
-    - {id: confirm, send: {channel: mail, template: hello, purpose: transactional}}
-    - id: pay
-      wait_for: {branches: [{trigger: {event: promised}, next: trust}], timeout: 3m, on_timeout: remind}
-    - {id: remind, send: {channel: mail, template: hello, purpose: marketing}}
-    - {id: trust, wait: {duration: 5m}}
----
-journey:
-  name: win_back
-  entry: {trigger: {segment_entered: lapsing}, reentry: REENTRY_AFTER_EXIT}
-  goals: [{name: came_back, trigger: {segment_left: lapsing}}]
-  steps:
-    - {id: miss, send: {channel: mail, template: hello, purpose: marketing}}
-    - {id: rest, wait: {duration: 2m}}
----
-journey:
-  name: thanks
-  entry: {trigger: {event: activation_delivered, where: event.step == "remind"}, key: activation_id, reentry: REENTRY_AFTER_EXIT}
-  steps: [{id: rest, wait: {duration: 1m}}]
----
-journey_map:
-  name: life
-  stages:
-    - {name: new, enter: [{event: ordered}]}
-    - {name: buyer, enter: [{event: paid}]}
-    - {name: lapsing, enter: [{segment_entered: lapsing}]}
----
-happy_path:
-  name: first_order
-  map: life
-  milestones:
-    - {name: ordered, trigger: {event: ordered}}
-    - {name: paid, trigger: {event: paid}, within: 4m}
-"#;
+/// What the customers of a run are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Eight, with a few small events each.
+    Usual,
+    /// Four, with so many and so large events each that bounds are reached, and two of them together are far beyond them.
+    NearBounds,
+    /// Eight, one of them with a long history.
+    LongHistory,
+}
 
 /// What came of a seed.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) hash: u64,
     pub(crate) violations: Vec<String>,
+    /// The bounds that it came to.
+    reached: BTreeSet<Bound>,
     pub(crate) transcript: String,
 }
 
-/// Runs a seed.
-pub(crate) fn run(seed: u64) -> Outcome {
+/// Runs a seed, over a server where there is one.
+fn run(kind: Kind, seed: u64, redis: Option<&Arc<RedisHost>>) -> Outcome {
     super::on_virtual_time(async {
-        let mut run = Run::begin(seed);
+        let mut run = Run::begin(kind, seed, redis);
         run.on.settle().await;
+        if kind == Kind::LongHistory {
+            run.remember().await;
+        }
         run.live().await;
-        run.end().await;
+        let reached = run.end().await;
         let world = run.on.world();
         Outcome {
             hash: world.hash(),
             violations: world.violations(),
+            reached,
             transcript: format!("{:#?}\n{}", run.on.shared.options, world.last_lines()),
         }
     })
@@ -109,9 +83,12 @@ pub(crate) fn run(seed: u64) -> Outcome {
 
 /// A run under way.
 struct Run {
+    kind: Kind,
     on: Installation,
     rng: Rng,
     people: People,
+    /// How many visits there were before anything else.
+    remembered: u64,
     /// The name of every event that was sent, by its number, from 1.
     events: Vec<&'static str>,
     /// How many orders there were of each customer.
@@ -123,7 +100,7 @@ struct Run {
 }
 
 impl Run {
-    fn begin(seed: u64) -> Self {
+    fn begin(kind: Kind, seed: u64, redis: Option<&Arc<RedisHost>>) -> Self {
         let mut rng = Rng::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let processes = rng.between(2, 3);
         let services = if rng.hits(300) {
@@ -144,17 +121,22 @@ impl Run {
             partitions: PARTITIONS,
             is_wall: rng.hits(600),
             is_journaled: rng.hits(super::JOURNALED_PERMILLE),
+            redis: redis.cloned(),
             retention: Span::from_millis(if rng.hits(500) { 20_000 } else { 3_600_000 }),
             services,
             senders: 4,
         };
         let on = Installation::start(options);
-        on.shared.definitions().define_yaml(DEFINITIONS);
+        on.shared
+            .definitions()
+            .define_yaml(&defined::definitions(kind));
         let count = PartitionCount::try_new(PARTITIONS).expect("few");
         Self {
+            kind,
             on,
             rng,
             people: People::nobody(count),
+            remembered: 0,
             events: Vec::new(),
             orders: BTreeMap::new(),
             copies: Vec::new(),
@@ -178,10 +160,21 @@ impl Run {
             delay_ms: rng.between(5, 1_500),
         };
         self.on.world().set_weather(weather);
+        if self.kind == Kind::NearBounds && self.rng.hits(500) {
+            // Nothing arrives for a while, and messages pile up.
+            let away = Duration::from_millis(self.rng.between(30_000, 120_000));
+            self.on
+                .world()
+                .take_away(Place::Destination, Instant::now() + away);
+        }
         self.on.disturb();
         let mishaps = self.rng.between(0, 400);
-        for _ in 0..self.rng.between(30, 70) {
-            let wait_ms = self.rng.between(0, 3_000);
+        let (acts, longest_wait_ms) = match self.kind {
+            Kind::NearBounds => (self.rng.between(100, 160), 1_000),
+            Kind::Usual | Kind::LongHistory => (self.rng.between(30, 70), 3_000),
+        };
+        for _ in 0..acts {
+            let wait_ms = self.rng.between(0, longest_wait_ms);
             sleep(Duration::from_millis(wait_ms)).await;
             self.on.replace_dead();
             if self.rng.hits(mishaps) {
@@ -196,8 +189,9 @@ impl Run {
                 self.fold(Slot { owner, partition }).await;
             }
             if self.rng.hits(200) {
-                self.copies
-                    .push((Instant::now(), self.on.shared.store.snapshot()));
+                if let Some(memory) = self.on.shared.backing.memory() {
+                    self.copies.push((Instant::now(), memory.snapshot()));
+                }
                 if self.copies.len() > COPIES {
                     self.copies.remove(0);
                 }
@@ -205,105 +199,8 @@ impl Run {
         }
     }
 
-    fn now(&mut self) -> Timestamp {
-        if self.on.shared.options.is_wall {
-            let elapsed = self.on.world().started.elapsed().as_millis();
-            return BEGIN + Span::from_millis(i64::try_from(elapsed).unwrap_or(i64::MAX));
-        }
-        let step_ms = i64::try_from(self.rng.below(30_000)).unwrap_or(0);
-        self.stream_time = self.stream_time + Span::from_millis(step_ms);
-        self.stream_time
-    }
-
-    /// Some customer does something.
-    fn happen(&mut self) {
-        let now = self.now();
-        let who = format!("customer-{}", self.rng.below(8));
-        match self.rng.below(100) {
-            0..60 => self.event(&who, now),
-            60..70 => {
-                // The same person on two devices: the event knows both.
-                let other = format!("customer-{}", self.rng.below(8));
-                let identifiers = [who, other].map(|name| ("user_id".to_owned(), name));
-                self.send("visited", identifiers.to_vec(), Vec::new(), now);
-            }
-            70..80 => {
-                let granted = self.rng.hits(500);
-                if let Some(customer) = self.people.find(&who) {
-                    let consent = ConsentChange {
-                        purpose: "marketing".to_owned(),
-                        channel: String::new(),
-                        granted,
-                        source: "simulation".to_owned(),
-                    };
-                    let letter = self.people.consent(customer, now, consent);
-                    self.on.post.send(0, letter);
-                }
-            }
-            80..90 => {
-                if !self.on.shared.options.is_wall {
-                    self.on.tick(now);
-                }
-            }
-            _ => {
-                let version = self.rng.between(2, 9);
-                let busy = format!(
-                    "segment: {{name: busy, expression: events(\"ordered\").within(\"4m\").count() >= {version}}}"
-                );
-                self.on.shared.definitions().define_yaml(&busy);
-            }
-        }
-    }
-
-    fn event(&mut self, who: &str, now: Timestamp) {
-        let name = *self
-            .rng
-            .pick(&["ordered", "ordered", "paid", "promised", "visited"]);
-        let orders = self.orders.entry(who.to_owned()).or_default();
-        let order = if name == "ordered" {
-            *orders += 1;
-            *orders
-        } else {
-            // An order of the past, or one that is still to come.
-            u32::try_from(self.rng.below(u64::from(*orders) + 1)).unwrap_or(0)
-        };
-        let properties = vec![("order_id".to_owned(), format!("{who}/{order}"))];
-        let late = Span::from_millis(i64::try_from(self.rng.below(90_000)).unwrap_or(0));
-        let time = if self.rng.hits(150) { now - late } else { now };
-        self.send(
-            name,
-            vec![("user_id".to_owned(), who.to_owned())],
-            properties,
-            time,
-        );
-    }
-
-    fn send(
-        &mut self,
-        name: &'static str,
-        identifiers: Vec<(String, String)>,
-        mut properties: Vec<(String, String)>,
-        time: Timestamp,
-    ) {
-        self.events.push(name);
-        let number = self.events.len() as u64;
-        properties.push(("n".to_owned(), number.to_string()));
-        let seen = Seen {
-            identifiers,
-            name: name.to_owned(),
-            // Without an id of their own, nothing hides that one counts twice.
-            id: String::new(),
-            properties,
-            traits: vec![("newest".to_owned(), number.to_string())],
-        };
-        let sender = usize::try_from(self.rng.below(4)).unwrap_or(0);
-        for letter in self.people.take(seen, time, Some(number)) {
-            self.on.post.send(sender, letter);
-        }
-    }
-
-    /// Nothing goes wrong any more, and time goes on until nothing is under way.
-    async fn end(&mut self) {
+    /// Ends the run: nothing goes wrong any more, and time goes on until nothing is under way.
+    async fn end(&mut self) -> BTreeSet<Bound> {
         self.on.world().tell("all is well again");
         self.on.calm_down();
         self.on.disturb();
@@ -338,61 +235,110 @@ impl Run {
         if self.is_journaled() {
             self.rebuild(&picture, now).await;
         }
+        bounds::reached(&picture)
     }
 }
 
-/// Runs seeds on all cores. Returns the first of those that do not add up, with its transcript, and the numbers of all.
-fn run_all(first: u64, seeds: u64) -> (Option<(u64, Outcome)>, Vec<u64>) {
-    let next = AtomicU64::new(first);
-    let failed = Mutex::new(BTreeMap::new());
+/// What came of seeds.
+#[derive(Debug, Default)]
+struct Tally {
+    failed: BTreeMap<u64, Outcome>,
+    reached: BTreeSet<Bound>,
+}
+
+/// Runs seeds on all cores, each core over a server of its own where there are servers.
+fn run_all(kind: Kind, seeds: std::ops::Range<u64>, is_on_redis: bool) -> Tally {
+    let next = AtomicU64::new(seeds.start);
+    let tally = Mutex::new(Tally::default());
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                let host = is_on_redis.then(RedisHost::start);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= first + seeds {
+                    if seed >= seeds.end {
                         return;
                     }
-                    let outcome = run(seed);
+                    let outcome = run(kind, seed, host.as_ref());
+                    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+                    tally.reached.extend(&outcome.reached);
                     if !outcome.violations.is_empty() {
-                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
-                        failed.insert(seed, outcome);
+                        tally.failed.insert(seed, outcome);
                     }
                 }
             });
         }
     });
-    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let numbers = failed.keys().copied().collect();
-    (failed.into_iter().next(), numbers)
+    tally.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs so many seeds as a variable says, or as are usual, and panics where one does not add up.
+fn check(test: &str, kind: Kind, variable: &str, usual: u64, is_on_redis: bool) -> Tally {
+    let count = super::number(variable).unwrap_or(usual);
+    let first = super::number("SIM_SEED").unwrap_or(0);
+    let tally = run_all(kind, first..first + count, is_on_redis);
+    if let Some((seed, outcome)) = tally.failed.first_key_value() {
+        let failed: Vec<_> = tally.failed.keys().collect();
+        panic!(
+            "seeds {failed:?} of {count} do not add up; seed {seed}: {:#?}\n\
+             see it again: SIM_SEED={seed} {variable}=1 cargo test -p sim simulator::seeds::{test}\n\
+             every line of it: SIM_TRACE=1, and -- --nocapture\n{}",
+            outcome.violations, outcome.transcript
+        );
+    }
+    tally
 }
 
 #[test]
 fn any_seed_adds_up() {
-    let seeds = super::number("SIM_SEEDS").unwrap_or(super::SEEDS);
-    let first = super::number("SIM_SEED").unwrap_or(0);
-    let (worst, failed) = run_all(first, seeds);
-    let Some((seed, outcome)) = worst else {
-        return;
-    };
-    panic!(
-        "seeds {failed:?} of {seeds} do not add up; seed {seed}: {:#?}\n\
-         see it again: SIM_SEED={seed} SIM_SEEDS=1 cargo test -p sim simulator::seeds::any\n\
-         every line of it: SIM_TRACE=1, and -- --nocapture\n{}",
-        outcome.violations, outcome.transcript
-    );
+    check("any", Kind::Usual, "SIM_SEEDS", super::SEEDS, false);
 }
 
 #[test]
-fn a_seed_runs_the_same_every_time() {
+fn customers_near_the_bounds_add_up() {
+    let (usual, variable) = (super::SEEDS_NEAR_BOUNDS, "SIM_BOUNDS_SEEDS");
+    let tally = check("customers", Kind::NearBounds, variable, usual, false);
+    let missed = Bound::ALL
+        .into_iter()
+        .filter(|it| !tally.reached.contains(it));
+    let missed: Vec<_> = missed.collect();
+    // One seed, looked at again, need not come to all.
+    let is_part = super::number(variable).is_some_and(|count| count < usual);
+    assert!(missed.is_empty() || is_part, "no seed comes to {missed:?}");
+}
+
+#[test]
+fn a_customer_of_many_events_adds_up() {
+    let (usual, variable) = (super::SEEDS_OF_HISTORY, "SIM_HISTORY_SEEDS");
+    check("a_customer", Kind::LongHistory, variable, usual, false);
+}
+
+#[test]
+fn seeds_add_up_on_redis() {
+    let (usual, variable) = (super::SEEDS_ON_REDIS, "SIM_REDIS_SEEDS");
+    check("seeds_add_up", Kind::Usual, variable, usual, true);
+}
+
+/// Runs each seed twice, and panics where the two differ.
+fn check_twice(seeds: u64, host: Option<&Arc<RedisHost>>) {
     let first = super::number("SIM_SEED").unwrap_or(0);
-    for seed in first..first + TWICE {
-        let (one, other) = (run(seed), run(seed));
+    for seed in first..first + seeds {
+        let [one, other] = [(); 2].map(|()| run(Kind::Usual, seed, host));
         assert_eq!(
             one.hash, other.hash,
             "seed {seed} differs:\n{}\n\n{}",
             one.transcript, other.transcript
         );
     }
+}
+
+#[test]
+fn a_seed_runs_the_same_every_time() {
+    check_twice(TWICE, None);
+}
+
+#[test]
+fn a_seed_runs_the_same_on_redis_every_time() {
+    check_twice(TWICE_ON_REDIS, Some(&RedisHost::start()));
 }

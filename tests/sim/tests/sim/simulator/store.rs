@@ -28,7 +28,7 @@ pub(crate) async fn connect(
     stop: CancellationToken,
 ) -> Result<Connection, LogError> {
     let hook = Arc::new(HotLink(Arc::clone(link)));
-    let hot: SharedHotStore = Arc::new(shared.store.with_hook(hook));
+    let hot = shared.backing.connect(hook);
     if !shared.options.is_journaled {
         return Ok(Connection { hot, journal: None });
     }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hot::{Commit, Slot, StreamName};
-use kernel::Timestamp;
+use hot::{Commit, Slot, StateKey, StreamName};
+use kernel::{PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, record::Body};
 
@@ -26,6 +26,8 @@ pub(crate) struct Watch {
 struct Seen {
     slots: BTreeMap<Slot, LastCommit>,
     watermarks: BTreeMap<Slot, Timestamp>,
+    /// The entry that leads to the timer of each state, as its last commit left it.
+    entries: BTreeMap<(Slot, StateKey), Timestamp>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
 }
@@ -63,14 +65,23 @@ impl Watch {
     /// The store went back in time. Where nobody keeps a journal, everything after that happens anew.
     pub(crate) fn forget(&self) {
         let mut seen = self.seen();
+        seen.entries.clear();
         if !self.is_journaled {
             seen.slots.clear();
             seen.effects.clear();
         }
     }
 
+    /// A partition was restored from the journal, with commits that nobody saw.
+    pub(crate) fn forget_entries(&self, partition: PartitionId) {
+        let mut seen = self.seen();
+        seen.entries
+            .retain(|(slot, _), _| slot.partition != partition);
+    }
+
     /// No timer is early: an entry has fired only once the clock of its process, or the time of its partition, has shown
-    /// its time.
+    /// its time. One that leads to no timer any more is done with whenever it is read, also ahead of a batch that has no
+    /// room for all records up to then.
     pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit, highest: Timestamp) {
         let mut seen = self.seen();
         let now = if self.is_wall {
@@ -80,9 +91,9 @@ impl Watch {
             *watermark = commit.watermark.unwrap_or(*watermark).max(*watermark);
             *watermark
         };
-        drop(seen);
         for (key, at) in &commit.fired {
-            if *at > now {
+            let leads_to = seen.entries.get(&(slot, key.clone()));
+            if *at > now && leads_to == Some(at) {
                 self.world.violate(format!(
                     "{slot:?} fires {key:?} of {at} at {now}: a timer is early"
                 ));
@@ -93,6 +104,13 @@ impl Watch {
     /// One epoch commits at a time, numbers only grow, and each effect is decided once.
     pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit) {
         let mut seen = self.seen();
+        for state in &commit.states {
+            let place = (slot, state.key.clone());
+            match state.timer.entry {
+                Some(entry) => seen.entries.insert(place, entry),
+                None => seen.entries.remove(&place),
+            };
+        }
         let last = seen.slots.get(&slot).copied();
         if let Some(last) = last {
             let is_retry = (last.seq, last.batch_id) == (commit.seq, commit.batch_id);

@@ -25,8 +25,9 @@ impl Run {
         }
         self.count_twice(picture);
         let of = |name: &str| picture.counters.get(name).copied().unwrap_or(0);
-        let (orders, runs) = (of("event/seen/ordered"), of("journey/order/1/entered"));
-        self.compare("orders", orders, "runs", runs);
+        // A customer with too many runs is not given another one.
+        let runs = of("journey/order/1/entered") + of("journey/order/1/refused/RUN_LIMIT");
+        self.compare("orders", of("event/seen/ordered"), "runs", runs);
         let asked = SENDS.map(of).iter().sum();
         let decided = picture.counters.iter();
         let decided =
@@ -67,7 +68,13 @@ impl Run {
 
     fn count_events(&self, picture: &Picture, name: &str) {
         let numbers = (1_u64..).zip(&self.events);
-        let (mut least, mut most) = (0, 0);
+        let remembered = if name == "visited" {
+            self.remembered
+        } else {
+            0
+        };
+        let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
+        let (mut least, mut most) = (remembered, remembered);
         for (number, _) in numbers.filter(|(_, it)| **it == name) {
             let may_be_lost = self.may_be_lost(number);
             least += i64::from(!may_be_lost);

@@ -62,12 +62,17 @@ impl Run {
 
     /// The store goes back in time, or forgets everything.
     fn go_back(&mut self) {
-        let (now, store) = (Instant::now(), self.on.shared.store.clone());
-        if self.is_journaled() && self.rng.hits(400) {
+        let now = Instant::now();
+        let memory = self.on.shared.backing.memory().cloned();
+        // A server cannot go back to a copy: it only forgets.
+        if self.is_journaled() && (self.rng.hits(400) || memory.is_none()) {
             self.on.world().tell("the store forgets everything");
-            store.clear();
+            self.on.shared.backing.forget();
             return;
         }
+        let Some(store) = memory else {
+            return;
+        };
         let retention_ms = self.on.shared.options.retention.as_millis();
         let youngest = Duration::from_millis(u64::try_from(retention_ms).unwrap_or(0) / 2);
         if self.is_journaled() {

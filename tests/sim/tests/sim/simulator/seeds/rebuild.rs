@@ -21,7 +21,7 @@ impl Run {
             }
         }
         self.on.world().tell("the store is emptied");
-        self.on.shared.store.clear();
+        self.on.shared.backing.forget();
         self.on.disturb();
         self.on.settle().await;
         let after = Picture::take(&self.on).await;

@@ -1,0 +1,350 @@
+//! The calls of one process to Redis, each through its hook.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hot::memory::{Call, Content, Delivery, Hook, Operation};
+use hot::{
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
+    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, RedisStore,
+    Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake,
+    WakeReceiver,
+};
+use kernel::{PartitionCount, PartitionId, Timestamp};
+
+use super::Redis;
+
+/// One process's connection.
+#[derive(Debug)]
+pub(crate) struct RedisLink {
+    pub(super) redis: Redis,
+    pub(super) store: RedisStore,
+    /// Absent where nothing disturbs it.
+    pub(super) hook: Option<Arc<dyn Hook>>,
+}
+
+impl RedisLink {
+    /// Makes a call; twice, where the hook says so. Then the first answer counts.
+    async fn call<'a, T, F>(
+        &'a self,
+        partition: PartitionId,
+        operation: Operation,
+        content: Content<'_>,
+        run: impl Fn(&'a RedisStore) -> F + Send + Sync,
+    ) -> Result<T, HotError>
+    where
+        T: Send,
+        F: Future<Output = Result<T, HotError>> + Send,
+    {
+        let once = || self.redis.wait(run(&self.store));
+        let Some(hook) = &self.hook else {
+            return once();
+        };
+        let call = Call {
+            operation,
+            partition,
+            content,
+        };
+        let delivery = hook.before(call).await?;
+        if matches!(
+            operation,
+            Operation::CloseGate | Operation::Restore | Operation::OpenGate
+        ) {
+            self.redis.age_gates();
+        }
+        let answer = once();
+        if delivery == Delivery::Twice {
+            drop(once());
+        }
+        hook.after(call, answer.is_ok()).await?;
+        answer
+    }
+}
+
+#[async_trait]
+impl HotStore for RedisLink {
+    fn partition_count(&self) -> PartitionCount {
+        self.store.partition_count()
+    }
+
+    async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
+        Ok(self.redis.subscribe(streams))
+    }
+
+    async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
+        let content = Content::Epoch(slot, epoch);
+        self.call(slot.partition, Operation::Open, content, |store| {
+            store.open(slot, epoch)
+        })
+        .await
+    }
+
+    async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
+        self.redis.note_keys(slot, &commit);
+        let content = Content::Commit(slot, &commit);
+        let run = |store| self.apply_once(store, slot, commit);
+        self.call(slot.partition, Operation::Commit, content, run)
+            .await
+    }
+
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        let content = Content::Append(append);
+        let run = |store| self.append_once(store, append);
+        self.call(append.to.partition, Operation::Append, content, run)
+            .await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let run = |store| self.open_gate_once(store, partition, gate);
+        self.call(partition, Operation::OpenGate, Content::None, run)
+            .await
+    }
+
+    async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
+        self.call(slot.partition, Operation::Load, Content::None, |store| {
+            store.load(slot, keys)
+        })
+        .await
+    }
+
+    async fn head(&self, slot: Slot) -> Result<Head, HotError> {
+        self.call(slot.partition, Operation::Head, Content::None, |store| {
+            store.head(slot)
+        })
+        .await
+    }
+
+    async fn poll(
+        &self,
+        stream: StreamId,
+        after: Cursor,
+        max: usize,
+    ) -> Result<Vec<Entry>, HotError> {
+        self.call(stream.partition, Operation::Poll, Content::None, |store| {
+            store.poll(stream, after, max)
+        })
+        .await
+    }
+
+    async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
+        self.call(stream.partition, Operation::Lag, Content::None, |store| {
+            store.lag(stream, after)
+        })
+        .await
+    }
+
+    async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
+        self.call(slot.partition, Operation::Due, Content::None, |store| {
+            store.due(slot, until, max)
+        })
+        .await
+    }
+
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Check, Content::None, |store| {
+            store.check_follows(slot, epoch, seq)
+        })
+        .await
+    }
+
+    async fn outbox(
+        &self,
+        slot: Slot,
+        after_seq: u64,
+        max: usize,
+    ) -> Result<Vec<Outgoing>, HotError> {
+        self.call(slot.partition, Operation::Outbox, Content::None, |store| {
+            store.outbox(slot, after_seq, max)
+        })
+        .await
+    }
+
+    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+        self.call(
+            slot.partition,
+            Operation::TrimOutbox,
+            Content::None,
+            |store| store.trim_outbox(slot, seq),
+        )
+        .await
+    }
+
+    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Trim, Content::None, |store| {
+            store.trim(stream, upto)
+        })
+        .await
+    }
+
+    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.call(
+            at.slot.partition,
+            Operation::TrimOutbox,
+            Content::None,
+            |store| store.trim_outbox_at(at, seq),
+        )
+        .await
+    }
+
+    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Trim, Content::None, |store| {
+            store.trim_at(at, stream, upto)
+        })
+        .await
+    }
+
+    async fn counters(
+        &self,
+        slot: Slot,
+        groups: &[&str],
+    ) -> Result<Vec<(CounterKey, i64)>, HotError> {
+        self.call(
+            slot.partition,
+            Operation::Counters,
+            Content::None,
+            |store| store.counters(slot, groups),
+        )
+        .await
+    }
+
+    async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
+        self.call(
+            slot.partition,
+            Operation::Counters,
+            Content::None,
+            |store| store.counter_groups(slot),
+        )
+        .await
+    }
+
+    async fn quarantined(
+        &self,
+        slot: Slot,
+        after: Option<QuarantineId>,
+        max: usize,
+    ) -> Result<Vec<Quarantined>, HotError> {
+        self.call(
+            slot.partition,
+            Operation::Quarantined,
+            Content::None,
+            |store| store.quarantined(slot, after, max),
+        )
+        .await
+    }
+
+    async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
+        self.call(
+            slot.partition,
+            Operation::Quarantined,
+            Content::None,
+            |store| store.quarantine_size(slot),
+        )
+        .await
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.call(
+            stream.partition,
+            Operation::Sources,
+            Content::None,
+            |store| store.sources(stream),
+        )
+        .await
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.call(
+            stream.partition,
+            Operation::Origins,
+            Content::None,
+            |store| store.origins(stream),
+        )
+        .await
+    }
+
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::CloseGate, Content::None, |store| {
+            store.close_gate(partition, gate)
+        })
+        .await
+    }
+
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, Content::None, |store| {
+            store.restore_states(slot, gate, part)
+        })
+        .await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, Content::None, |store| {
+            store.restore_commit(slot, gate, commit)
+        })
+        .await
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.call(
+            stream.partition,
+            Operation::Restore,
+            Content::None,
+            |store| store.restore_stream(stream, gate, part),
+        )
+        .await
+    }
+}
+
+impl RedisLink {
+    /// Tells those who listen what it appended, also where the caller never learns of it.
+    async fn apply_once(
+        &self,
+        store: &RedisStore,
+        slot: Slot,
+        commit: CheckedCommit<'_>,
+    ) -> Result<Committed, HotError> {
+        let committed = store.apply(slot, commit).await?;
+        if committed == Committed::Applied {
+            for (name, _) in &commit.outputs {
+                self.redis.wake(StreamId {
+                    name: *name,
+                    partition: slot.partition,
+                });
+            }
+        }
+        Ok(committed)
+    }
+
+    async fn append_once(&self, store: &RedisStore, append: &Append) -> Result<Appended, HotError> {
+        let appended = store.append(append).await?;
+        if appended == Appended::Applied {
+            self.redis.wake(append.to);
+        }
+        Ok(appended)
+    }
+
+    async fn open_gate_once(
+        &self,
+        store: &RedisStore,
+        partition: PartitionId,
+        gate: Gate,
+    ) -> Result<(), HotError> {
+        store.open_gate(partition, gate).await?;
+        self.redis.tell(Wake::All, |_| true);
+        Ok(())
+    }
+}

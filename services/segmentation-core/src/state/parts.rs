@@ -239,3 +239,61 @@ impl Features {
 pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
     first.saturating_add(theirs).min(limits::FRAGMENTS - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::feature::{Block, Sealed};
+
+    fn blocks(count: u32) -> Arc<Vec<Sealed>> {
+        let block = |number: u32| {
+            let times = vec![Timestamp::from_millis(number.into())];
+            let numbers = Vec::new();
+            Sealed::new(number, Block::Events { times, numbers })
+        };
+        Arc::new((0..count).map(block).collect())
+    }
+
+    fn settled(features: &mut Features) -> usize {
+        features.settle();
+        features.drain(&mut PartWrites::default());
+        features.keys_apart().count()
+    }
+
+    #[test]
+    fn a_customer_has_no_more_parts_than_one_commit_removes() {
+        let mut features = Features::default();
+        let id = FeatureId::from_number(7);
+        features.own_mut(id).expect("a history").sealed = blocks(600);
+        let parts = settled(&mut features);
+        assert!((300..=decision::limits::PARTS_PER_CUSTOMER).contains(&parts));
+        let feature = features.of(id)[0].feature().expect("it is loaded");
+        let all = feature.expect("a history").sums(None, Timestamp::MAX);
+        assert_eq!(all.expect("sums").count, 600, "old blocks became sums");
+    }
+
+    #[test]
+    fn the_largest_histories_leave_a_head_that_has_no_room() {
+        let mut features = Features::default();
+        for number in 0..60 {
+            let events = if number < 20 { 2 } else { 60 };
+            let times = (1..=events).map(|it| Timestamp::from_millis(it * 1_000_000));
+            let feature = features.own_mut(FeatureId::from_number(number));
+            feature.expect("a history").open = Block::Events {
+                times: times.collect(),
+                numbers: Vec::new(),
+            };
+        }
+        settled(&mut features);
+        let inline = features.iter().map(Held::inline_bytes);
+        assert!(inline.sum::<usize>() <= limits::INLINE_BYTES);
+        let apart: Vec<u64> = features
+            .iter()
+            .filter(|held| held.listing().is_some())
+            .map(|held| held.id.number())
+            .collect();
+        assert!(!apart.is_empty() && apart.iter().all(|number| *number >= 20));
+    }
+}

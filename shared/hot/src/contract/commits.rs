@@ -7,9 +7,7 @@ use kernel::PartitionId;
 pub use self::limits::a_commit_over_a_limit_changes_nothing;
 use super::counters::{changes, counters};
 use super::quarantine::{entries, id};
-use super::{
-    SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
-};
+use super::{SLOT, Subject, at, commit, opened, payloads, removed, stream, text, timed, values};
 use crate::marks::Marks;
 use crate::{
     Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, QuarantineSize,

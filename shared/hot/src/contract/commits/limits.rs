@@ -5,7 +5,7 @@ use kernel::PartitionId;
 use super::{full, seen};
 use crate::contract::counters::{changes, counters};
 use crate::contract::quarantine::id;
-use crate::contract::{SLOT, Subject, at, commit, opened, removed, state, text, timed};
+use crate::contract::{SLOT, Subject, at, opened, removed, state, text, timed};
 use crate::{
     Commit, Committed, CounterKey, HotError, OutboxMessage, StateWrite, StreamId, StreamName,
     Timer, limits,

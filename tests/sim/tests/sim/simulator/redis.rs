@@ -22,10 +22,25 @@ use tokio::time::Instant;
 
 pub(crate) use self::calls::RedisLink;
 
-/// Makes all gates older by so many milliseconds: the server does not know the time of the simulation.
-const AGE_GATES: &str = "for _, gate in ipairs(redis.call('KEYS', 'hp:{*}:gate')) do \
-     if redis.call('HEXISTS', gate, 'time') == 1 then \
-     redis.call('HINCRBY', gate, 'time', ARGV[1]) end end return 'done'";
+/// Makes each gate as old as it is in the simulation: young, or old enough to be taken over. The server does not know that
+/// time, and its own would decide otherwise every time. A gate whose time is not the one that this wrote last was touched
+/// right after this ran the last time.
+///
+/// # Units
+/// Arguments in milliseconds: what time it is in the simulation, what time it was then, and how old is old.
+const AGE_GATES: &str = r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, gate in ipairs(redis.call('KEYS', 'hp:{*}:gate')) do
+  local at = redis.call('HMGET', gate, 'time', 'aged', 'touched')
+  if at[1] then
+    local touched = at[1] == at[2] and at[3] or ARGV[2]
+    local age = ARGV[1] - touched < tonumber(ARGV[3]) and 1 or ARGV[3]
+    local aged = string.format('%.0f', now - age)
+    redis.call('HSET', gate, 'time', aged, 'aged', aged, 'touched', touched)
+  end
+end
+return 'done'";
 
 /// A server, and the threads that talk to it. One simulation at a time uses it.
 pub(crate) struct RedisHost {
@@ -79,8 +94,9 @@ struct Inner {
     /// The keys of all states that were ever written.
     keys: Mutex<BTreeMap<Slot, BTreeSet<StateKey>>>,
     listeners: Mutex<Vec<(Vec<StreamName>, Sender<Wake>)>>,
-    /// Up to when the gates have aged.
-    aged: Mutex<Instant>,
+    started: Instant,
+    /// The time of the simulation when gates were made to be as old as they are, in milliseconds.
+    aged_ms: Mutex<u128>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +113,8 @@ impl Redis {
             origins,
             keys: Mutex::default(),
             listeners: Mutex::default(),
-            aged: Mutex::new(Instant::now()),
+            started: Instant::now(),
+            aged_ms: Mutex::default(),
         }))
     }
 
@@ -181,13 +198,12 @@ impl Redis {
 
     /// Tells the server how much time has gone by in the simulation.
     fn age_gates(&self) {
-        let mut aged = locked(&self.0.aged);
-        let elapsed_ms = aged.elapsed().as_millis();
-        *aged = Instant::now();
-        drop(aged);
-        if elapsed_ms > 0 {
-            let elapsed_ms = format!("-{elapsed_ms}");
-            self.0.host.ask(&["EVAL", AGE_GATES, "0", &elapsed_ms]);
-        }
+        let now_ms = self.0.started.elapsed().as_millis();
+        let last_ms = std::mem::replace(&mut *locked(&self.0.aged_ms), now_ms);
+        let ttl_ms = hot::limits::GATE_TTL.as_millis();
+        let [now, last, ttl] = [now_ms, last_ms, ttl_ms].map(|time_ms| time_ms.to_string());
+        self.0
+            .host
+            .ask(&["EVAL", AGE_GATES, "0", &now, &last, &ttl]);
     }
 }

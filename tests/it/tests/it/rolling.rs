@@ -121,7 +121,7 @@ fn is_usable_by_another_version(redis: &RedisServer) -> bool {
     let meta = keys.lines().next().expect("a partition");
     let partition = meta.trim_end_matches('m');
     let function = format!("happypath_{OTHER_VERSION}_open");
-    let keys = ["m", "c", "t"].map(|key| format!("{partition}{key}"));
+    let keys = ["m", "k", "t"].map(|key| format!("{partition}{key}"));
     let head = redis.ask(&["FCALL", &function, "3", &keys[0], &keys[1], &keys[2]]);
     head.is_ok_and(|head| head.starts_with("ok") && head.contains("epoch"))
 }

@@ -1,5 +1,5 @@
-//! Fits the histories of a customer to a set of definitions: begins those that are new, marks those that nobody reads any
-//! more, and drops them some days later.
+//! Fits the histories of a customer to a set of definitions: begins those that are new, marks those
+//! that nobody reads any more, and drops them some days later.
 
 use kernel::Timestamp;
 
@@ -31,7 +31,8 @@ pub(crate) fn adopt(
     missing.or(())
 }
 
-/// Begins the histories of a name that happened before anybody read it so, and tops up those that have all its events.
+/// Begins the histories of a name that happened before anybody read it so, and tops up those that
+/// have all its events.
 fn begin(
     definitions: &Definitions,
     state: &mut State,
@@ -45,7 +46,8 @@ fn begin(
         if !history.is_plain {
             continue;
         }
-        // How often something happened is known of every name, so that a count of all begins with it.
+        // How often something happened is known of every name, so that a count of all begins with
+        // it.
         let mut known = 0;
         for held in state.features.of(history.id) {
             if let Some(feature) = held.feature()? {
@@ -79,7 +81,7 @@ fn resume(held: &mut Held, at: Timestamp) -> Result<(), MissingParts> {
     Ok(())
 }
 
-/// Whether a history that nobody reads is kept for now.
+/// Returns whether a history that nobody reads is kept for now.
 fn is_kept_unread(held: &mut Held, at: Timestamp) -> Result<bool, MissingParts> {
     let Some(feature) = held.feature()? else {
         return Ok(false);

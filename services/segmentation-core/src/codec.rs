@@ -1,5 +1,5 @@
-//! States as the hot store keeps them: the head, without the parts that are kept apart; and as they move to a survivor,
-//! whole.
+//! States as the hot store keeps them: the head, without the parts that are kept apart; and as they
+//! move to a survivor, whole.
 
 mod feature;
 

@@ -134,7 +134,7 @@ fn unless_missing<T>(answer: Result<T, MissingParts>, effects: &mut Effects) -> 
     answer.map_err(|missing| missing.need(effects)).ok()
 }
 
-/// What every part of a step works on: one pass over one customer.
+/// The arguments of every part of a step: one pass over one customer.
 pub(crate) struct Pass<'a> {
     pub(crate) definitions: &'a Definitions,
     pub(crate) state: &'a mut State,
@@ -202,7 +202,8 @@ impl<'a> Pass<'a> {
         Ok(self.keep())
     }
 
-    /// The instant to decide at: when it happened, unless later things were decided before, or it lies ahead.
+    /// The instant to decide at: when it happened, unless later things were decided before, or it
+    /// lies ahead.
     pub(crate) fn instant(&self, time: Timestamp) -> Timestamp {
         let at = time.min(self.now);
         self.state.clock.map_or(at, |clock| clock.max(at))
@@ -235,7 +236,8 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// Lets time pass up to an instant: each change by time alone happens at its own instant, in order.
+    /// Lets time pass up to an instant: each change by time alone happens at its own instant, in
+    /// order.
     ///
     /// # Errors
     /// [`MissingParts`] where a part of the state is not loaded.

@@ -27,13 +27,13 @@ pub enum Counter<'a> {
 
 /// The name of the counter of members.
 const MEMBERS: &str = "members";
-/// What the names of counters of events begin with.
+/// The beginning of the names of counters of events.
 const SEEN: &str = "seen/";
 /// The name of the counter of events of further names.
 const OTHER: &str = "other";
 
 impl<'a> Counter<'a> {
-    /// What the groups of all segments begin with.
+    /// The beginning of the groups of all segments.
     pub const SEGMENT_GROUPS: &'static str = "segment/";
     /// The group of the names of events.
     pub const EVENT_GROUP: &'static str = "event";

@@ -14,7 +14,7 @@ pub(crate) struct Customer<'a> {
     now: Timestamp,
     /// The histories of the condition's features.
     ids: &'a [FeatureId],
-    /// Whether what is known in part counts as unknown.
+    /// True where what is known in part counts as unknown.
     is_strict: bool,
     missing: RefCell<MissingParts>,
 }

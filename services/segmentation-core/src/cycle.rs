@@ -1,4 +1,5 @@
-//! Orders segments so that each follows those that it reads, or finds the circle in which they read each other.
+//! Orders segments so that each follows those that it reads, or finds the circle in which they read
+//! each other.
 
 use std::collections::VecDeque;
 

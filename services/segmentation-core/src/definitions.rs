@@ -1,5 +1,5 @@
-//! Segments as they are published, compiled: in an order in which each follows those it reads, and indexed by what can
-//! change them.
+//! Segments as they are published, compiled: in an order in which each follows those it reads, and
+//! indexed by what can change them.
 
 mod table;
 #[cfg(test)]
@@ -35,7 +35,7 @@ pub struct SegmentSource {
 pub struct SegmentFault {
     /// The segment.
     pub segment: String,
-    /// What is wrong with its expression.
+    /// The mistake in its expression.
     pub mistake: Mistake,
 }
 
@@ -78,8 +78,8 @@ impl Definitions {
         Self::index(Vec::new(), &[], Conditions::default())
     }
 
-    /// Compiles a whole set of segments. What those read that are gone since lately is kept and fed as if they were not:
-    /// see [`UNREAD_KEPT`](crate::limits::UNREAD_KEPT).
+    /// Compiles a whole set of segments. What those read that are gone since lately is kept and fed
+    /// as if they were not: see [`UNREAD_KEPT`](crate::limits::UNREAD_KEPT).
     ///
     /// # Errors
     /// Every mistake of every segment, by the order of the segments; names are taken to be unique.
@@ -211,7 +211,7 @@ impl Definitions {
         }
     }
 
-    /// What expressions may refer to, with these segments.
+    /// Returns the names that expressions may refer to, with these segments.
     pub fn scope(&self) -> Scope {
         scope(self.segments.iter().map(|segment| segment.name.to_string()))
     }
@@ -268,8 +268,8 @@ impl Segment {
         }
     }
 
-    /// Whether it may hold for a customer of whom nothing is known. Where it compares no times that is the same at any
-    /// instant, because there is no event whose age could change.
+    /// Returns whether it may hold for a customer of whom nothing is known. Where it compares no
+    /// times that is the same at any instant, because there is no event whose age could change.
     fn may_need_nothing(&self) -> bool {
         let state = State::default();
         let nobody = Customer::new(&state, Timestamp::from_millis(0), &self.histories);

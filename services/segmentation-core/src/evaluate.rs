@@ -1,4 +1,5 @@
-//! Decides memberships: evaluates the segments that something touched, in the order of what they read, once each.
+//! Decides memberships: evaluates the segments that something touched, in the order of what they
+//! read, once each.
 
 use std::sync::Arc;
 
@@ -41,9 +42,9 @@ impl Worklist {
         places.into_iter().for_each(|place| self.add(place));
     }
 
-    /// Adds every segment that can hold, or begin to hold by time alone. The others are left out: they read nothing that
-    /// is known of the customer, and would not hold for one of whom nothing is known. So a customer costs what concerns
-    /// them, however many segments there are.
+    /// Adds every segment that can hold, or begin to hold by time alone. The others are left out:
+    /// they read nothing that is known of the customer, and would not hold for one of whom nothing
+    /// is known. So a customer costs what concerns them, however many segments there are.
     pub(crate) fn add_possible(&mut self, definitions: &Definitions, state: &State) {
         self.add_all(definitions.needing_nothing().iter().copied());
         if state.is_known() {
@@ -75,7 +76,8 @@ impl Worklist {
         self.words[place as usize / 64] & (1 << (place % 64)) != 0
     }
 
-    /// Whether what is left out neither holds nor has a time to be looked at: what [`Self::add_possible`] promises.
+    /// Returns whether what is left out neither holds nor has a time to be looked at: what
+    /// [`Self::add_possible`] promises.
     fn is_complete(&self, definitions: &Definitions, state: &State, now: Timestamp) -> bool {
         (0..).zip(&definitions.segments).all(|(place, segment)| {
             let customer = Customer::new(state, now, &segment.histories);
@@ -100,7 +102,7 @@ impl Worklist {
     }
 }
 
-/// Why memberships are decided anew.
+/// The reason for which memberships are decided anew.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cause<'a> {
     /// An event that happened at this instant, which may be before now.
@@ -144,7 +146,8 @@ pub(crate) fn evaluate_all(
     evaluate(definitions, state, work, now, cause, effects)
 }
 
-/// Evaluates segments, and those that read the ones that change, as of an instant. Returns what changed.
+/// Evaluates segments, and those that read the ones that change, as of an instant. Returns what
+/// changed.
 ///
 /// # Errors
 /// [`MissingParts`] where a history cannot be read.

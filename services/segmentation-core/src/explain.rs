@@ -8,14 +8,14 @@ use crate::definitions::Definitions;
 use crate::reading::FeatureReading;
 use crate::state::{MissingParts, State};
 
-/// Why a condition holds for a customer, or does not.
+/// The reasons for which a condition holds for a customer, or does not.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Explanation {
     /// The segment; empty for an expression.
     pub segment: String,
     /// The condition.
     pub expression: String,
-    /// Whether it holds.
+    /// True where it holds.
     pub holds: bool,
     /// Its terms with their values, in the order of the text.
     pub terms: Vec<Term>,
@@ -25,7 +25,7 @@ pub struct Explanation {
     pub next_change: Option<Timestamp>,
 }
 
-/// What cannot be explained.
+/// The errors of an explanation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
     /// The expression has mistakes: all of them.

@@ -1,10 +1,11 @@
-//! One history: the events of one name that passed one filter, with one of their properties or none. Every aggregate over
-//! them, in every window, is computed from it.
+//! One history: the events of one name that passed one filter, with one of their properties or
+//! none. Every aggregate over them, in every window, is computed from it.
 //!
-//! It is a sequence of *runs* in the order of time. The newest [`limits::EXACT_EVENTS`](crate::limits::EXACT_EVENTS) events
-//! are runs of their own; older neighbours are joined (`compact`). Runs stand in *blocks* (`block`): the newest is open, the
-//! others are sealed and summed up, so that a window costs its blocks and a scan of its edges, however much happened
-//! (`read`). What is older than any window is only a sum.
+//! It is a sequence of *runs* in the order of time. The newest
+//! [`limits::EXACT_EVENTS`](crate::limits::EXACT_EVENTS) events are runs of their own; older
+//! neighbours are joined (`compact`). Runs stand in *blocks* (`block`): the newest is open, the
+//! others are sealed and summed up, so that a window costs its blocks and a scan of its edges,
+//! however much happened (`read`). What is older than any window is only a sum.
 
 mod block;
 mod compact;
@@ -27,14 +28,14 @@ pub(crate) use twofold::Twofold;
 
 use crate::limits;
 
-/// What is kept of a history. Cheap to clone: sealed blocks are shared.
+/// A history of events. Cheap to clone: sealed blocks are shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Feature {
     /// Since when it has every event; absent where it has all that ever happened.
     pub(crate) complete_from: Option<Timestamp>,
     /// Since when no definition reads it; absent while one does.
     pub(crate) unread_since: Option<Timestamp>,
-    /// What is older than any window.
+    /// The sums of events that are older than any window.
     pub(crate) folded: Sums,
     /// Oldest first.
     pub(crate) sealed: Arc<Vec<Sealed>>,
@@ -43,7 +44,7 @@ pub(crate) struct Feature {
     pub(crate) open_sums: Sums,
     /// The number of the next block to be sealed.
     pub(crate) next_block: u32,
-    /// How many joined runs the last compaction left.
+    /// The number of joined runs that the last compaction left.
     pub(crate) compacted: u32,
 }
 
@@ -94,7 +95,8 @@ impl Feature {
         Ok(())
     }
 
-    /// Takes in another history of the same events, such as one that was kept for a customer who was joined into this one.
+    /// Takes in another history of the same events, such as one that was kept for a customer who
+    /// was joined into this one.
     ///
     /// # Errors
     /// [`MissingBlocks`] where a block of either is not there.

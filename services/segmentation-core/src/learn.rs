@@ -1,4 +1,5 @@
-//! Takes what an event tells: traits, how often it happened, and a place in each history whose filter accepts it.
+//! Takes what an event tells: traits, how often it happened, and a place in each history whose
+//! filter accepts it.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! Decides what is known about a customer and which segments they are in. Pure.
 //!
-//! It keeps traits, bounded histories and memberships, and changes memberships by events, by time alone, by merges and
-//! by new definitions, each with its reason and the exact instant. It does not store, read clocks, or talk to anybody.
+//! It keeps traits, bounded histories and memberships, and changes memberships by events, by time
+//! alone, by merges and by new definitions, each with its reason and the exact instant. It does not
+//! store, read clocks, or talk to anybody.
 
 mod adopt;
 mod codec;

@@ -2,34 +2,46 @@
 
 use kernel::Duration;
 
-/// The newest events of a history, each kept by itself, so that windows over no more of them are exact.
+/// The newest events of a history, each kept by itself, so that windows over no more of them are
+/// exact.
 pub const EXACT_EVENTS: u64 = 512;
-/// Runs in a block of a history: an edge of a window scans one block, and a late event rewrites one.
+/// Runs in a block of a history: an edge of a window scans one block, and a late event rewrites
+/// one.
 pub const BLOCK_RUNS: usize = 64;
-/// Runs in a block of joined runs: they are read where an edge of a window lies among them and rewritten when more are
-/// joined. Larger ones are fewer, and each has its sums in the head of its history, which every event rewrites.
+/// Runs in a block of joined runs: they are read where an edge of a window lies among them and
+/// rewritten when more are joined. Larger ones are fewer, and each has its sums in the head of its
+/// history, which every event rewrites.
 pub const JOINED_BLOCK_RUNS: usize = 256;
-/// Bytes of the histories that stand in the head of a state together: half of what a head should have. The largest go apart
-/// when there are more.
+/// Bytes of the histories that stand in the head of a state together: half of what a head should
+/// have. The largest go apart when there are more.
 pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;
-/// Bytes of a history below which it stays in the head: a key of its own costs the store more than that.
+/// Bytes of a history below which it stays in the head: a key of its own costs the store more than
+/// that.
 pub const LEAST_APART_BYTES: usize = 128;
-/// Bytes of a state that moves to a survivor: half of what a commit or an append takes. It is wrapped twice on its way.
+/// Bytes of a state that moves to a survivor: half of what a commit or an append takes. It is
+/// wrapped twice on its way.
 pub const MOVED_BYTES: usize = 512 * 1024;
-/// Runs that gather behind the exact part, beyond half as many as there are, before they are joined.
+/// Runs that gather behind the exact part, beyond half as many as there are, before they are
+/// joined.
 pub const GATHERED_RUNS: u32 = 128;
-/// What part of a window its oldest edge may be off by, once events behind the exact part are joined.
+/// What part of a window its oldest edge may be off by, once events behind the exact part are
+/// joined.
 pub const WINDOW_PARTS: i64 = 256;
-/// How long a history is kept and fed after the last segment that reads it is gone: a segment that is deleted and made again,
-/// or a window that shrinks and grows again, within that time loses nothing.
+/// How long a history is kept and fed after the last segment that reads it is gone: a segment that
+/// is deleted and made again, or a window that shrinks and grows again, within that time loses
+/// nothing.
 pub const UNREAD_KEPT: Duration = Duration::from_days(7);
-/// Fragments of a customer whose histories are kept apart: a reading joins them. Those of more are joined into the last.
+/// Fragments of a customer whose histories are kept apart: a reading joins them. Those of more are
+/// joined into the last.
 pub const FRAGMENTS: u16 = 256;
-/// How much later than it happened an event may arrive and still be placed at its exact effective time.
+/// How much later than it happened an event may arrive and still be placed at its exact effective
+/// time.
 pub const LATE_HORIZON: Duration = Duration::from_days(7);
-/// Names of events counted for one customer: a state is loaded whole. Names that definitions read are always counted.
+/// Names of events counted for one customer: a state is loaded whole. Names that definitions read
+/// are always counted.
 pub const NAMES_PER_CUSTOMER: usize = 200;
-/// Bytes of the names and texts of all traits of one customer, so that a state stays far below what a store takes.
+/// Bytes of the names and texts of all traits of one customer, so that a state stays far below what
+/// a store takes.
 pub const TRAIT_BYTES: usize = 64 * 1024;
 /// Events shown as the recent past.
 pub const RECENT_EVENTS: usize = 20;
@@ -41,7 +53,8 @@ pub const RECENT_TEXT_CHARS: usize = 120;
 pub const RECENT_LIST_VALUES: usize = 8;
 /// Event ids that are remembered to drop repetitions: senders repeat what they sent last.
 pub const REMEMBERED_EVENT_IDS: usize = 32;
-/// Instants at which time changed something, caught up in one step; the rest follows at once, by the timer.
+/// Instants at which time changed something, caught up in one step; the rest follows at once, by
+/// the timer.
 pub const INSTANTS_PER_STEP: usize = 256;
 /// Instants tried to place the effective time of a change by a late event.
 pub const LATE_INSTANTS: usize = 1_024;

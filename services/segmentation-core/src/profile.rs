@@ -22,8 +22,9 @@ impl Traits {
         Some(&self.0[place].value)
     }
 
-    /// Sets a trait, or removes it where there is no value; tells whether its value changed. What an older event says
-    /// does not replace what a newer one said, and what does not fit is left out.
+    /// Sets a trait, or removes it where there is no value; tells whether its value changed. What
+    /// an older event says does not replace what a newer one said, and what does not fit is left
+    /// out.
     pub(crate) fn set(&mut self, name: &str, value: Option<Value>, at: Timestamp) -> bool {
         match (self.place(name), value) {
             (Ok(place), _) if self.0[place].set_time > at => false,

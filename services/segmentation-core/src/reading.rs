@@ -1,4 +1,5 @@
-//! The value of a feature, and how much is behind it: since when everything is known, and by how much it is rounded.
+//! The value of a feature, and how much is behind it: since when everything is known, and by how
+//! much it is rounded.
 
 use std::fmt;
 
@@ -13,22 +14,23 @@ use crate::state::{Held, MissingParts, State};
 pub struct FeatureReading {
     /// The value, of what is known.
     pub measure: Measure,
-    /// How much of the past is known.
+    /// The part of the past that is known.
     pub known: Known,
     /// At most so many events are counted that have left the window.
     pub over: u64,
     /// At most so many events are not counted that have come.
     pub under: u64,
-    /// An edge of the window is off by at most so much: a 256th of the window. Zero where the value is exact.
+    /// An edge of the window is off by at most so much: a 256th of the window. Zero where the value
+    /// is exact.
     pub width: Duration,
 }
 
-/// How much of what a feature asks for is known.
+/// The part that is known of what a feature asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
     /// All of it.
     Whole,
-    /// What happened since an instant, which is later than the feature asks for.
+    /// Events since an instant, which is later than the feature asks for.
     Since(Timestamp),
     /// Nothing: events of this name happened, and were not kept for it.
     Nothing,
@@ -119,7 +121,7 @@ pub(crate) fn count_change(
     level: f64,
     after: Timestamp,
 ) -> Result<Option<Timestamp>, MissingParts> {
-    // Which of several histories takes the count there is not worth a search.
+    // It is not worth a search which of several histories takes the count there.
     let [only] = held else {
         return next_change(held, feature, after);
     };
@@ -130,7 +132,7 @@ pub(crate) fn count_change(
     change.map_err(|missing| missing.of(only.id, only.ordinal))
 }
 
-/// How much of what a feature asks for is known.
+/// The part that is known of what a feature asks for.
 pub(crate) fn known(
     state: &State,
     held: &[Held],
@@ -162,7 +164,8 @@ pub(crate) fn known(
     })
 }
 
-/// Whether a feature asks only how often or when something happened, ever: that is known of every name.
+/// Returns whether a feature asks only how often or when something happened, ever: that is known of
+/// every name.
 fn is_total(feature: &Feature) -> bool {
     feature.window.is_none() && feature.filter.is_none() && feature.aggregate.property().is_none()
 }

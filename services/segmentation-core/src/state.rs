@@ -1,4 +1,4 @@
-//! What is kept of one customer.
+//! The state of one customer.
 
 mod parts;
 mod total;
@@ -16,7 +16,7 @@ pub(crate) use parts::{Features, Held, ordinal_of};
 pub use parts::{MissingParts, PartKind};
 pub use total::EventTotal;
 
-/// What is kept of one customer. Cheap to clone: what a step does not touch is shared.
+/// The state of one customer. Cheap to clone: what a step does not touch is shared.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub(crate) traits: Arc<Traits>,
@@ -25,7 +25,7 @@ pub struct State {
     pub(crate) features: Features,
     /// Parts of kinds that a newer version wrote.
     pub(crate) others: UnknownParts,
-    /// How many fragments taught the histories, beside the customer's own.
+    /// The number of fragments that taught the histories, beside the customer's own.
     pub(crate) fragments: u16,
     /// By name of the segment.
     pub(crate) memberships: Vec<Membership>,
@@ -68,7 +68,7 @@ pub struct RecentEvent {
 }
 
 impl State {
-    /// Whether an event of the customer was processed.
+    /// Returns whether an event of the customer was processed.
     pub const fn is_known(&self) -> bool {
         self.first_seen.is_some()
     }
@@ -86,7 +86,7 @@ impl State {
         &self.memberships
     }
 
-    /// How often something happened, by name.
+    /// The counts of events, by name.
     pub fn event_totals(&self) -> &[EventTotal] {
         &self.totals
     }
@@ -129,7 +129,7 @@ impl State {
         self.last_seen
     }
 
-    /// How often something happened; none where it is not known that it did.
+    /// Returns the count of an event; none where it is not known that it did.
     pub(crate) fn total(&self, name: &str) -> Option<&EventTotal> {
         let place = self.total_place(name).ok()?;
         Some(&self.totals[place])
@@ -140,12 +140,12 @@ impl State {
             .binary_search_by(|total| total.name.as_ref().cmp(name))
     }
 
-    /// Whether names that nobody reads are no longer counted, because so many are.
+    /// Returns whether names that nobody reads are no longer counted, because so many are.
     pub(crate) const fn has_all_names(&self) -> bool {
         self.totals.len() >= limits::NAMES_PER_CUSTOMER
     }
 
-    /// Whether events of a name happened, or may have.
+    /// Returns whether events of a name happened, or may have.
     pub(crate) fn may_have_had(&self, name: &str) -> bool {
         self.total_place(name).is_ok() || self.has_all_names()
     }

@@ -1,8 +1,8 @@
 //! The parts that an input is going to need, as far as the state tells without them.
 //!
-//! This looks where a step is going to look: at the histories that take the event, and at those that
-//! the segments to be decided read, with the blocks at the edges of their windows. What it does not
-//! name costs the step another round, nothing else.
+//! This looks where a step is going to look: at the histories that take the event, and at those
+//! that the segments to be decided read, with the blocks at the edges of their windows. What it
+//! does not name costs the step another round, nothing else.
 
 use decision::{Input, PartKey};
 use kernel::Timestamp;

@@ -96,8 +96,9 @@ pub trait Core: Send + Sync + 'static {
         false
     }
 
-    /// Returns whether a counter says how much is there now, and not how much ever was. The counters
-    /// of what is gone stay until all of these are 0. One that the core cannot read is such.
+    /// Returns whether a counter says how much is there now, and not how much ever was. The
+    /// counters of what is gone stay until all of these are 0. One that the core cannot read is
+    /// such.
     fn counts_presence(counter: &CounterKey) -> bool {
         let _ = counter;
         true

@@ -17,8 +17,8 @@ pub struct BoundedCounters {
     pub other: &'static str,
 }
 
-/// Returns the groups of these counters, by name, that can be dropped: what they are of is gone, and
-/// nothing of it is there any more.
+/// Returns the groups of these counters, by name, that can be dropped: what they are of is gone,
+/// and nothing of it is there any more.
 pub fn gone_groups<'a, C: Core>(
     definitions: &C::Definitions,
     counters: impl IntoIterator<Item = (&'a CounterKey, i64)>,

@@ -117,8 +117,8 @@ impl Running {
     }
 }
 
-/// When an entry was appended: Redis numbers entries by the time of the append. Of other stores the time of the first
-/// record must do, which for events of the past is longer ago.
+/// When an entry was appended: Redis numbers entries by the time of the append. Of other stores the
+/// time of the first record must do, which for events of the past is longer ago.
 fn append_time(entry: &Entry) -> Option<Timestamp> {
     if entry.cursor.major > 0 {
         return i64::try_from(entry.cursor.major)

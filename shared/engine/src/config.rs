@@ -30,7 +30,8 @@ pub struct EngineConfig<C: Core> {
     pub refresh: Option<Arc<dyn Refresh>>,
     /// Takes what the core dispatches; absent where it dispatches nothing.
     pub dispatcher: Option<Arc<dyn Dispatcher>>,
-    /// How long a lease lasts unless renewed, and so how long a dead process holds up its partitions.
+    /// How long a lease lasts unless renewed, and so how long a dead process holds up its
+    /// partitions.
     pub lease_ttl: Duration,
     /// Bytes of encoded states that are kept decoded, over all partitions that this process owns.
     pub cache_bytes: usize,
@@ -69,8 +70,8 @@ impl<C: Core> EngineConfig<C> {
         }
     }
 
-    /// Says who reads what the engine tells of itself: traces, metrics. Nobody does unless this is called, and then
-    /// telling costs nothing.
+    /// Says who reads what the engine tells of itself: traces, metrics. Nobody does unless this is
+    /// called, and then telling costs nothing.
     #[must_use]
     pub fn with_telemetry(mut self, is_traced: bool, is_measured: bool) -> Self {
         self.is_traced = is_traced;

@@ -25,7 +25,8 @@ pub async fn of_slot(
     hot.counters(slot, &groups).await
 }
 
-/// Sums the counters of a service whose groups begin with `prefix` (empty: all) over all partitions.
+/// Sums the counters of a service whose groups begin with `prefix` (empty: all) over all
+/// partitions.
 ///
 /// # Errors
 /// As the store says.

@@ -68,7 +68,8 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
     Ok(EngineHandle { running })
 }
 
-/// Passes hints of the store on until the engine stops; subscribes again where the store ends the subscription.
+/// Passes hints of the store on until the engine stops; subscribes again where the store ends the
+/// subscription.
 async fn pass_hints(
     hot: SharedHotStore,
     inputs: Vec<StreamName>,
@@ -101,7 +102,8 @@ async fn pass_hints(
 }
 
 impl EngineHandle {
-    /// Stops: finishes the commits in flight, gives the leases back, and returns when everything has ended.
+    /// Stops: finishes the commits in flight, gives the leases back, and returns when everything
+    /// has ended.
     pub async fn shutdown(&self) {
         self.running.shared.stop.cancel();
         self.running.shared.stopped.cancelled().await;

@@ -1,4 +1,5 @@
-//! Keys of customers as numbers: hashed and compared in a few instructions, with no pointer behind them.
+//! Keys of customers as numbers: hashed and compared in a few instructions, with no pointer behind
+//! them.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -20,7 +21,8 @@ pub(crate) fn customer_of(bytes: &[u8]) -> CustomerId {
     CustomerId::try_from_bytes(bytes).expect("a key has the 16 bytes of an id")
 }
 
-/// Maps by key. Ids are made by us, with random bits: one multiplication spreads them, and nobody can aim at it.
+/// Maps by key. Ids are made by us, with random bits: one multiplication spreads them, and nobody
+/// can aim at it.
 pub(crate) type KeyMap<V> = std::collections::HashMap<Key, V, BuildHasherDefault<KeyHasher>>;
 
 /// Hashes one key.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// How long a lease lasts: a dead process holds up its partitions for as long.
 pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
-/// How often placement looks at the members: a partition that is handed over rests for up to this and a little more.
+/// How often placement looks at the members: a partition that is handed over rests for up to this
+/// and a little more.
 pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(500);
 /// How soon a partition that another process still holds is tried again.
 pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
@@ -15,17 +16,19 @@ pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
 /// How long after a loss another one means that having it again at once does not help.
 pub const LOST_OFTEN: kernel::Duration = kernel::Duration::from_millis(2_000);
-/// How long a partition waits for word of newer definitions before it asks again: others wait for its turn meanwhile, and a
-/// process that ends for all of them.
+/// How long a partition waits for word of newer definitions before it asks again: others wait for
+/// its turn meanwhile, and a process that ends for all of them.
 pub const REFRESH: Duration = Duration::from_secs(2);
-/// How long a process that ends waits for the round of placement that is under way, which takes milliseconds.
+/// How long a process that ends waits for the round of placement that is under way, which takes
+/// milliseconds.
 pub const LAST_ROUND: Duration = Duration::from_secs(1);
 /// How long a process that ends tries to give its leases back, which lapse otherwise.
 pub const HAND_OVER: Duration = Duration::from_secs(3);
-/// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits grows its batch.
+/// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits
+/// grows its batch.
 pub const PARALLEL_TICKS: usize = 4;
-/// Partitions that work at once where each commit waits for a journal: the database makes groups of those that wait for
-/// its disk together.
+/// Partitions that work at once where each commit waits for a journal: the database makes groups of
+/// those that wait for its disk together.
 pub const PARALLEL_TICKS_JOURNALED: usize = 16;
 /// Customers touched by one batch, and keys written by it before it is cut: about two milliseconds
 /// of Redis. A commit may write more, for the parts of one customer change together.
@@ -46,13 +49,13 @@ pub const ENTRIES_PER_POLL: usize = 64;
 pub const BULK_SHARE: usize = 4;
 /// The share of a batch, one in this many, that is kept for each other live stream that waits.
 pub const LIVE_SHARE: usize = 8;
-/// Entries of an output stream that make its writer wait for its reader. Far below what the store allows, so that
-/// records from outside still find room.
+/// Entries of an output stream that make its writer wait for its reader. Far below what the store
+/// allows, so that records from outside still find room.
 pub const OUTPUT_ENTRIES: u64 = 512;
 /// Entries of an input stream that are read before they are removed: removing costs a call.
 pub const ENTRIES_PER_TRIM: u32 = 32;
-/// Redirects of a merged customer that a read follows. Flattening leaves one, and a customer has at most 100 fragments: ten
-/// times as many are damage.
+/// Redirects of a merged customer that a read follows. Flattening leaves one, and a customer has at
+/// most 100 fragments: ten times as many are damage.
 pub const REDIRECTS_PER_READ: usize = 1_000;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
@@ -93,7 +96,8 @@ pub const TIMER_RETRY_MIN: kernel::Duration = kernel::Duration::from_millis(10_0
 pub const TIMER_RETRY_MAX: kernel::Duration = kernel::Duration::from_millis(3_600_000);
 /// How often an engine that is measured looks at what its partitions have before them.
 pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
-/// How often a question whether all is done looks again at deliveries under way, which send no news.
+/// How often a question whether all is done looks again at deliveries under way, which send no
+/// news.
 pub const DISPATCH_POLL: Duration = Duration::from_millis(5);
 /// What a state is expected to grow by in one batch, for planning its commit.
 pub const STATE_GROWTH_BYTES: usize = 256;

@@ -1,9 +1,9 @@
 //! The metrics of an engine: every one that it has, with unit and meaning.
 //!
-//! Where nobody reads metrics these are no-ops of the API. What is measured is summed up by batch, so that an event
-//! costs nothing of its own; only how late a timer is gets measured one by one. Labels are the service, and words from
-//! short lists; never partitions, customers, or names that people choose. The meters are those that the process has when
-//! the first of its engines starts.
+//! Where nobody reads metrics these are no-ops of the API. What is measured is summed up by batch,
+//! so that an event costs nothing of its own; only how late a timer is gets measured one by one.
+//! Labels are the service, and words from short lists; never partitions, customers, or names that
+//! people choose. The meters are those that the process has when the first of its engines starts.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use opentelemetry::KeyValue;
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
 
-/// Seconds that a commit, or a call of a store, takes: from the fastest embedded one to what no caller waits for.
+/// Seconds that a commit, or a call of a store, takes: from the fastest embedded one to what no
+/// caller waits for.
 const COMMIT_SECONDS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];

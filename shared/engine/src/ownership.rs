@@ -1,4 +1,5 @@
-//! The task that decides which partitions this process works on: members, leases, and a task for each partition.
+//! The task that decides which partitions this process works on: members, leases, and a task for
+//! each partition.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,8 +66,8 @@ impl<C: Core> Ownership<C> {
     pub(crate) async fn run(mut self) {
         let stop = self.shared.stop.clone();
         while !stop.is_cancelled() {
-            // A round that began goes on: a statement whose answer nobody waits for could still take effect, after
-            // everything was given back.
+            // A round that began goes on: a statement whose answer nobody waits for could still
+            // take effect, after everything was given back.
             let late = async {
                 stop.cancelled().await;
                 tokio::time::sleep(limits::LAST_ROUND).await;
@@ -113,7 +114,8 @@ impl<C: Core> Ownership<C> {
         kernel::Duration::from_millis(self.config.lease_ttl.as_millis() / 3)
     }
 
-    /// Renews, looks at the members, and starts and stops partitions. False where some could not be had yet.
+    /// Renews, looks at the members, and starts and stops partitions. False where some could not be
+    /// had yet.
     async fn round(&mut self) -> Result<bool, StorageError> {
         let service = C::OWNER.name();
         let now = self.config.lease_clock.now();
@@ -165,8 +167,8 @@ impl<C: Core> Ownership<C> {
         Ok(complete)
     }
 
-    /// Gives back the leases of partitions that were lost here and are another's share since: renewed with the others, they
-    /// would never lapse.
+    /// Gives back the leases of partitions that were lost here and are another's share since:
+    /// renewed with the others, they would never lapse.
     async fn give_back_strays(
         &mut self,
         wanted: &BTreeSet<PartitionId>,
@@ -220,7 +222,8 @@ impl<C: Core> Ownership<C> {
         self.shared.set_owned(self.running.len());
     }
 
-    /// Tasks ended, this one and maybe more: their leases are given back where that was wanted, and had again otherwise.
+    /// Tasks ended, this one and maybe more: their leases are given back where that was wanted, and
+    /// had again otherwise.
     async fn ended(&mut self, first: Joined) {
         let mut joined = Some(first);
         let mut stopped = Vec::new();
@@ -302,8 +305,8 @@ impl<C: Core> Ownership<C> {
         }
     }
 
-    /// Says that this worker leaves, so that others ask for its partitions; waits for the commits in flight, and gives
-    /// everything back.
+    /// Says that this worker leaves, so that others ask for its partitions; waits for the commits
+    /// in flight, and gives everything back.
     async fn hand_over(&mut self) {
         let (service, worker) = (C::OWNER.name(), self.config.worker.clone());
         let leases = Arc::clone(&self.config.leases);

@@ -1,6 +1,8 @@
-//! Placement: which worker should own which partition, by rendezvous hashing (Thaler and Ravishankar 1998). Pure.
+//! Placement: which worker should own which partition, by rendezvous hashing (Thaler and
+//! Ravishankar 1998). Pure.
 //!
-//! Every worker comes to the same answer from the same members, and when one joins or leaves only its own share moves.
+//! Every worker comes to the same answer from the same members, and when one joins or leaves only
+//! its own share moves.
 
 use kernel::{PartitionId, mix_bits};
 

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Shared {
     partitions: Vec<Partition>,
     inputs: Vec<StreamName>,
-    /// The partitions that this process should own; absent until placement has looked for the first time.
+    /// The partitions that this process should own; absent until placement has looked for the first
+    /// time.
     assigned: Mutex<Option<BTreeSet<PartitionId>>>,
     /// The number of partitions that this process works on now: they share the cache.
     owned: AtomicUsize,
@@ -47,7 +48,8 @@ pub(crate) struct Idle {
     pub(crate) next_due: Option<Timestamp>,
 }
 
-/// News that is not of a lane: the store may be another one, and the partition is to be opened again.
+/// News that is not of a lane: the store may be another one, and the partition is to be opened
+/// again.
 pub(crate) const REOPEN: u32 = 1 << 31;
 /// Every lane.
 pub(crate) const ALL_LANES: u32 = REOPEN - 1;

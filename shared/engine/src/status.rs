@@ -38,15 +38,17 @@ pub trait Status: Send + Sync + 'static {
     /// wait for what comes of it.
     ///
     /// # Errors
-    /// [`EngineError`]; part of the order may have been passed on, and the same one again passes on the rest.
+    /// [`EngineError`]; part of the order may have been passed on, and the same one again passes on
+    /// the rest.
     async fn order_quarantined(
         &self,
         selection: &QuarantineSelection,
         order: &QuarantineOrder,
     ) -> Result<QuarantineTaken, EngineError>;
 
-    /// Waits until the partitions that this process should own have nothing left to do now: streams read to their end,
-    /// no due timer, outboxes empty, nothing dispatched under way. Returns the commits of these partitions so far.
+    /// Waits until the partitions that this process should own have nothing left to do now: streams
+    /// read to their end, no due timer, outboxes empty, nothing dispatched under way. Returns the
+    /// commits of these partitions so far.
     ///
     /// # Errors
     /// [`EngineError`] where a store does not answer, or the engine was shut down.

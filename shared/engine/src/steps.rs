@@ -1,8 +1,9 @@
 //! One span for each record of a trace: the step that it caused, from its run to its commit.
 //!
-//! What the step causes carries the span's context, so that one trace runs from ingest over every record to the delivery
-//! and its receipt. A record without a trace, or with one that is not kept, costs a look at its text and nothing else.
-//! Batches have spans of their own; those of steps link to them.
+//! What the step causes carries the span's context, so that one trace runs from ingest over every
+//! record to the delivery and its receipt. A record without a trace, or with one that is not kept,
+//! costs a look at its text and nothing else. Batches have spans of their own; those of steps link
+//! to them.
 
 use hot::{Owner, Slot};
 use kernel::CustomerId;
@@ -41,8 +42,8 @@ impl Steps {
         }
     }
 
-    /// Begins the step of a record, and returns the record as the step sees it: with the step as its cause. None where
-    /// the record is in no trace that is kept.
+    /// Begins the step of a record, and returns the record as the step sees it: with the step as
+    /// its cause. None where the record is in no trace that is kept.
     pub(crate) fn begin(&mut self, record: &Record) -> Option<Record> {
         let tracer = self.tracer.as_ref()?;
         let parent = sampled(&record.trace_parent)?;
@@ -106,7 +107,8 @@ const fn name(owner: Owner) -> &'static str {
     }
 }
 
-/// Reads a `traceparent` that says that its trace is kept; <https://www.w3.org/TR/trace-context/#traceparent-header>.
+/// Reads a `traceparent` that says that its trace is kept;
+/// <https://www.w3.org/TR/trace-context/#traceparent-header>.
 fn sampled(text: &str) -> Option<SpanContext> {
     let mut parts = text.split('-');
     let (version, trace, span, flags) =

@@ -1,4 +1,5 @@
-//! Tests of the engine as a whole: a core that counts, over the stores that need no server, with faults where a test asks for them.
+//! Tests of the engine as a whole: a core that counts, over the stores that need no server, with
+//! faults where a test asks for them.
 
 mod chronicle;
 mod counted;

@@ -127,15 +127,16 @@ impl<C: Core> Worker<C> {
             counted: Counted::new(),
         };
         worker.reopen().await?;
-        // After the fence: whoever worked here before changes nothing any more, and knew no more than is stored now.
-        // Opened again under the same lease it is asked for no more: nobody else decided anything meanwhile, and a
-        // partition goes on while SQL is away.
+        // After the fence: whoever worked here before changes nothing any more, and knew no more
+        // than is stored now. Opened again under the same lease it is asked for no more: nobody
+        // else decided anything meanwhile, and a partition goes on while SQL is away.
         worker.counted.knows_past = worker.refresh().await? == Freshness::Newest;
         Ok(worker)
     }
 
-    /// Opens the partition under the same lease, and forgets all that was known of it: the store may be another one than
-    /// before, and may have lost what is newest. Batches keep having names of their own.
+    /// Opens the partition under the same lease, and forgets all that was known of it: the store
+    /// may be another one than before, and may have lost what is newest. Batches keep having names
+    /// of their own.
     async fn reopen(&mut self) -> Result<(), HotError> {
         let position = &mut self.position;
         let (slot, known) = (position.slot, position.commit_seq);
@@ -187,8 +188,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Says that the store may not be the one that it was: the partition is opened again before anything else is done,
-    /// but for a commit that is on its way.
+    /// Says that the store may not be the one that it was: the partition is opened again before
+    /// anything else is done, but for a commit that is on its way.
     pub(crate) fn doubt(&mut self) {
         self.doubts = true;
     }
@@ -230,8 +231,8 @@ impl<C: Core> Worker<C> {
         match self.try_tick().await {
             Ok(outcome) => outcome,
             Err(error @ HotError::Unavailable(_)) => {
-                // Who answers next may be another server. A commit on its way comes first: only the same one again tells
-                // whether it took effect.
+                // Who answers next may be another server. A commit on its way comes first: only the
+                // same one again tells whether it took effect.
                 self.doubt();
                 TickOutcome::Unavailable(error)
             }
@@ -328,8 +329,8 @@ impl<C: Core> Worker<C> {
         self.batch.clear(self.position.watermark);
     }
 
-    /// The store finds the commit too large: tries again with half the inputs, and sets aside the one that is too large
-    /// alone.
+    /// The store finds the commit too large: tries again with half the inputs, and sets aside the
+    /// one that is too large alone.
     fn shrink(&mut self, what: &'static str, limit: usize) -> Result<(), HotError> {
         self.pending = None;
         let inputs = self.batch.inputs;

@@ -1,8 +1,10 @@
-//! Writes compiled programs in their canonical form: texts that mean the same for reasons of spelling alone are one text.
+//! Writes compiled programs in their canonical form: texts that mean the same for reasons of
+//! spelling alone are one text.
 //!
-//! The form is that of [`FORM`]. Whitespace, brackets, quotes and the spelling of numbers, lengths of time and instants do not
-//! count; neither does the order or repetition of what `&&`, `||` and `in` take, nor the direction of a comparison. Nothing
-//! else is rewritten: `!(a == b)` stays apart from `a != b`, which differs where a value is missing.
+//! The form is that of [`FORM`]. Whitespace, brackets, quotes and the spelling of numbers, lengths
+//! of time and instants do not count; neither does the order or repetition of what `&&`, `||` and
+//! `in` take, nor the direction of a comparison. Nothing else is rewritten: `!(a == b)` stays apart
+//! from `a != b`, which differs where a value is missing.
 
 use std::fmt::Write as _;
 
@@ -11,7 +13,8 @@ use kernel::{Duration, Timestamp, Value};
 use crate::feature::{Aggregate, Feature};
 use crate::program::{Arithmetic, Compare, Item, Number, Place, Test, Text, TextTest, Time};
 
-/// The version of the form. It is a part of every [`FeatureId`](crate::FeatureId): a new form forgets what was kept.
+/// The version of the form. It is a part of every [`FeatureId`](crate::FeatureId): a new form
+/// forgets what was kept.
 pub(crate) const FORM: u8 = 1;
 
 /// The precedence of a text, as the parser reads it; the loosest first.
@@ -313,7 +316,8 @@ const fn is_fixed(time: &Time) -> bool {
     matches!(time, Time::Instant(_) | Time::Span(_))
 }
 
-/// The shortest text that reads back as the same number; whole ones have a point, because large ones need an exponent.
+/// The shortest text that reads back as the same number; whole ones have a point, because large
+/// ones need an exponent.
 fn number_text(number: f64) -> String {
     // Zero has no sign here: no operation tells the two apart.
     let number = if number == 0.0 { 0.0 } else { number };

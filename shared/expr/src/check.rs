@@ -1,4 +1,5 @@
-//! The static type checker, which compiles as it goes: from the syntax tree to typed programs, features and reads.
+//! The static type checker, which compiles as it goes: from the syntax tree to typed programs,
+//! features and reads.
 
 mod name;
 

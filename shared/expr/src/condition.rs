@@ -162,40 +162,42 @@ impl Condition {
         self.holds_at(subject, subject.now())
     }
 
-    /// Whether it holds at another instant: later if nothing else happens until then, or earlier with what is known
-    /// today.
+    /// Whether it holds at another instant: later if nothing else happens until then, or earlier
+    /// with what is known today.
     fn holds_at<S: Subject + ?Sized>(&self, subject: &S, at: Timestamp) -> bool {
         self.view(subject, at).test(&self.test)
     }
 
-    /// Whether it compares instants or lengths of time, so that it may change by time alone whatever the subject.
+    /// Whether it compares instants or lengths of time, so that it may change by time alone
+    /// whatever the subject.
     pub fn compares_times(&self) -> bool {
         !self.clocks.is_empty()
     }
 
-    /// When its truth changes next, if nothing but time happens; none if never. Memberships in other segments are
-    /// taken to stay as they are.
+    /// When its truth changes next, if nothing but time happens; none if never. Memberships in
+    /// other segments are taken to stay as they are.
     pub fn next_change<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {
         let truth = self.holds(subject);
         let (at, changes) = self.search(subject, truth, limits::EXACT_LOOKS)?;
         changes.then_some(at)
     }
 
-    /// When to look again: no later than [`next_change`](Self::next_change), possibly earlier, found at bounded cost.
+    /// When to look again: no later than [`next_change`](Self::next_change), possibly earlier,
+    /// found at bounded cost.
     pub fn next_look<S: Subject + ?Sized>(&self, subject: &S) -> Option<Timestamp> {
         self.decide(subject).1
     }
 
-    /// Returns whether it holds, and when to look again: [`holds`](Self::holds) and [`next_look`](Self::next_look) at the cost of
-    /// the second alone.
+    /// Returns whether it holds, and when to look again: [`holds`](Self::holds) and
+    /// [`next_look`](Self::next_look) at the cost of the second alone.
     pub fn decide<S: Subject + ?Sized>(&self, subject: &S) -> (bool, Option<Timestamp>) {
         let truth = self.holds(subject);
         let look = self.search(subject, truth, limits::LOOKS);
         (truth, look.map(|(at, _)| at))
     }
 
-    /// Since when its truth is what it is now, as far as the subject can tell, and no earlier than `from`. Tries at most
-    /// `looks` instants and says now where that is not enough.
+    /// Since when its truth is what it is now, as far as the subject can tell, and no earlier than
+    /// `from`. Tries at most `looks` instants and says now where that is not enough.
     pub fn since<S: Subject + ?Sized>(
         &self,
         subject: &S,
@@ -237,7 +239,8 @@ impl Condition {
         }
     }
 
-    /// Tries the instants at which something may change, in order; tells the last one tried and whether it differs.
+    /// Tries the instants at which something may change, in order; tells the last one tried and
+    /// whether it differs.
     fn search<S: Subject + ?Sized>(
         &self,
         subject: &S,
@@ -283,7 +286,8 @@ impl Condition {
     }
 }
 
-/// In how many milliseconds a gap that grows by `slope` a millisecond changes its sign next: reaches zero, or leaves it.
+/// In how many milliseconds a gap that grows by `slope` a millisecond changes its sign next:
+/// reaches zero, or leaves it.
 fn next_crossing(gap: i64, slope: i64) -> Option<i64> {
     if slope == 0 || (gap != 0 && (gap > 0) == (slope > 0)) {
         return None;

@@ -11,7 +11,8 @@ use crate::eval::View;
 use crate::program::Test;
 use crate::subject::Subject;
 
-/// An aggregate over the events of one name, such as `events("purchase").within("30d").sum("value")`.
+/// An aggregate over the events of one name, such as
+/// `events("purchase").within("30d").sum("value")`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feature {
     /// The name of the events.
@@ -24,15 +25,16 @@ pub struct Feature {
     pub aggregate: Aggregate,
 }
 
-/// Names the history that features are computed from: the events of one name that pass one filter, with one of their
-/// properties or none. Aggregates and windows over it share it.
+/// Names the history that features are computed from: the events of one name that pass one filter,
+/// with one of their properties or none. Aggregates and windows over it share it.
 ///
-/// It is a hash of the canonical form, the same on every machine and in every version of the program that writes the form
-/// alike: stored states hold it.
+/// It is a hash of the canonical form, the same on every machine and in every version of the
+/// program that writes the form alike: stored states hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(u64);
 
-/// What is computed from events. Events without the property, or with one that is no number, are left out.
+/// What is computed from events. Events without the property, or with one that is no number, are
+/// left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Aggregate {
     /// How many there are.

@@ -1,4 +1,5 @@
-//! Checks aggregates over the past: `events("purchase").where(event.value > 10.0).within("30d").sum("value")`.
+//! Checks aggregates over the past: `events("purchase").where(event.value >
+//! 10.0).within("30d").sum("value")`.
 //!
 //! The whole chain becomes one feature; nothing of it is evaluated as calls.
 

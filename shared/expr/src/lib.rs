@@ -1,7 +1,8 @@
 //! The expression language: CEL syntax, checked and compiled at publish, evaluated in nanoseconds.
 //!
-//! Pure. It does not keep event histories or memberships; a [`Subject`] answers for one customer at one instant.
-//! Text from anybody may be compiled: work, memory and stack are bounded by [`limits`].
+//! Pure. It does not keep event histories or memberships; a [`Subject`] answers for one customer at
+//! one instant. Text from anybody may be compiled: work, memory and stack are bounded by
+//! [`limits`].
 
 mod ast;
 mod calls;

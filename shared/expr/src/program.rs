@@ -1,4 +1,5 @@
-//! What an expression compiles to: typed trees that are evaluated without a look at types or the source.
+//! What an expression compiles to: typed trees that are evaluated without a look at types or the
+//! source.
 //!
 //! A missing value is `None` on the way up and makes the comparison that meets it false.
 

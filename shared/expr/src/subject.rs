@@ -7,7 +7,8 @@ use crate::feature::{Feature, Measure};
 /// One customer at one instant, as conditions see them.
 ///
 /// # Contract
-/// The methods with a default are asked only by expressions of a [`Scope`](crate::Scope) with `aggregates`.
+/// The methods with a default are asked only by expressions of a [`Scope`](crate::Scope) with
+/// `aggregates`.
 pub trait Subject {
     /// A trait of the profile.
     fn profile(&self, name: &str) -> Option<&Value>;
@@ -33,8 +34,9 @@ pub trait Subject {
         None
     }
 
-    /// The value of a feature of the expression at an instant at or after now, if nothing else happens until then.
-    /// `slot` is its place in [`Condition::features`](crate::Condition::features).
+    /// The value of a feature of the expression at an instant at or after now, if nothing else
+    /// happens until then. `slot` is its place in
+    /// [`Condition::features`](crate::Condition::features).
     fn measure(&self, slot: usize, feature: &Feature, at: Timestamp) -> Measure {
         let _ = (slot, feature, at);
         Measure::Unknown
@@ -51,8 +53,8 @@ pub trait Subject {
         None
     }
 
-    /// The first instant after `after` at which a count may fall to `level` or below, or grow. Where it only falls, what
-    /// it does above and below the level does not matter.
+    /// The first instant after `after` at which a count may fall to `level` or below, or grow.
+    /// Where it only falls, what it does above and below the level does not matter.
     fn count_change(
         &self,
         slot: usize,
@@ -64,8 +66,8 @@ pub trait Subject {
         self.measure_change(slot, feature, after)
     }
 
-    /// Notes for people on the value of a feature at an instant, beside the value itself, such as how much of the past
-    /// it covers; none where there is nothing to say.
+    /// Notes for people on the value of a feature at an instant, beside the value itself, such as
+    /// how much of the past it covers; none where there is nothing to say.
     fn remark(&self, slot: usize, feature: &Feature, at: Timestamp) -> Option<String> {
         let _ = (slot, feature, at);
         None

@@ -8,7 +8,8 @@ use crate::program::{Compare, Item, Number, Test, Text, Time};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Watch {
     pub(crate) slot: usize,
-    /// A count matters only where it falls to this many or fewer; absent where any change may matter.
+    /// A count matters only where it falls to this many or fewer; absent where any change may
+    /// matter.
     pub(crate) level: Option<f64>,
 }
 
@@ -132,7 +133,8 @@ impl Watcher<'_> {
     }
 }
 
-/// The count at or below which a comparison answers otherwise than above it; none where more than one count tells.
+/// The count at or below which a comparison answers otherwise than above it; none where more than
+/// one count tells.
 fn level(compare: Compare, bound: f64) -> Option<f64> {
     match compare {
         Compare::AtLeast | Compare::Less => Some(bound.ceil() - 1.0),

@@ -21,7 +21,8 @@ pub struct Head {
     pub watermark: Option<Timestamp>,
     /// The marks of every stream of which a commit has said so.
     pub marks: BTreeMap<StreamName, Marks>,
-    /// The number of the last outbox message that was forwarded: the highest that [`crate::HotStore::trim_outbox`] removed.
+    /// The number of the last outbox message that was forwarded: the highest that
+    /// [`crate::HotStore::trim_outbox`] removed.
     pub forwarded_seq: u64,
 }
 
@@ -64,20 +65,22 @@ pub struct Outgoing {
 /// Entries of the index of timers, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Due {
-    /// The keys and the times of their entries. An entry counts only where it is the `entry` of its state's timer.
+    /// The keys and the times of their entries. An entry counts only where it is the `entry` of its
+    /// state's timer.
     pub timers: Vec<(StateKey, Timestamp)>,
     /// No entry that was not returned is before this; absent where there is none.
     pub next: Option<Timestamp>,
 }
 
-/// A hint that a stream has news. Hints may be spurious; after [`Wake::All`], any may have been missed.
+/// A hint that a stream has news. Hints may be spurious; after [`Wake::All`], any may have been
+/// missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
     /// This stream was appended to.
     Stream(StreamId),
     /// Look at everything.
     All,
-    /// Another server answers than before, or the same one after a restart: it may have lost what is newest. Open every
-    /// partition again.
+    /// Another server answers than before, or the same one after a restart: it may have lost what
+    /// is newest. Open every partition again.
     Reopen,
 }

@@ -24,7 +24,8 @@ pub(crate) fn partition(count: PartitionCount, partition: PartitionId) -> Result
     Ok(())
 }
 
-/// Refuses an epoch that is not the partition's, and a commit that is neither its next nor its last one.
+/// Refuses an epoch that is not the partition's, and a commit that is neither its next nor its last
+/// one.
 pub(crate) fn follows(
     slot: Slot,
     (current_epoch, current_seq): (u64, u64),
@@ -48,7 +49,8 @@ pub(crate) fn follows(
     Ok(())
 }
 
-/// Tells whether a commit is the next one after `(epoch, seq, batch_id)`; the answer to the last one is repeated.
+/// Tells whether a commit is the next one after `(epoch, seq, batch_id)`; the answer to the last
+/// one is repeated.
 pub(crate) fn next(
     slot: Slot,
     (epoch, seq, batch_id): (u64, u64, u64),
@@ -182,7 +184,8 @@ fn timer(state: &StateWrite) -> Result<(), HotError> {
 /// Refuses an append that no store could take.
 ///
 /// # Errors
-/// [`HotError::TooLarge`] where a part is over a limit, [`HotError::Invalid`] where it contradicts itself.
+/// [`HotError::TooLarge`] where a part is over a limit, [`HotError::Invalid`] where it contradicts
+/// itself.
 pub fn append(count: PartitionCount, append: &Append) -> Result<(), HotError> {
     partition(count, append.to.partition)?;
     at_most("an append", append.payload.len(), limits::COMMIT_BYTES)?;

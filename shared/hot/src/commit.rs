@@ -27,39 +27,47 @@ pub struct StateWrite {
 
 /// Everything that one batch of records and timers changed, to take effect at once or not at all.
 ///
-/// A store applies a commit once, however often it is sent: (`seq`, `batch_id`) tells the last one. Values are absolute, but
-/// for those of counters, which are changes. A key or stream occurs at most once in each list.
+/// A store applies a commit once, however often it is sent: (`seq`, `batch_id`) tells the last one.
+/// Values are absolute, but for those of counters, which are changes. A key or stream occurs at
+/// most once in each list.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
     /// The epoch of the writer's lease.
     pub epoch: u64,
     /// One more than the last commit's.
     pub seq: u64,
-    /// Names this batch for ever, so that a retry is told from another worker's commit of the same number.
+    /// Names this batch for ever, so that a retry is told from another worker's commit of the same
+    /// number.
     pub batch_id: u64,
     /// States to write or remove, with their timers. At most [`crate::limits::STATES_PER_COMMIT`].
     pub states: Vec<StateWrite>,
-    /// Entries of the index of timers that are done with, as [`crate::HotStore::due`] returned them.
+    /// Entries of the index of timers that are done with, as [`crate::HotStore::due`] returned
+    /// them.
     pub fired: Vec<(StateKey, Timestamp)>,
     /// One entry to append to each of these streams of the same partition.
     pub outputs: Vec<(StreamName, Bytes)>,
-    /// Messages to streams of other partitions, delivered by [`crate::HotStore::outbox`] and [`crate::HotStore::append`].
+    /// Messages to streams of other partitions, delivered by [`crate::HotStore::outbox`] and
+    /// [`crate::HotStore::append`].
     pub outbox: Vec<OutboxMessage>,
-    /// Groups of counters to remove with all that they hold, before `counters` are added. One that is not there changes
-    /// nothing. At most [`crate::limits::DROPPED_PER_COMMIT`].
+    /// Groups of counters to remove with all that they hold, before `counters` are added. One that
+    /// is not there changes nothing. At most [`crate::limits::DROPPED_PER_COMMIT`].
     pub dropped_groups: Vec<Box<str>>,
-    /// Changes of counters: each is added to what the counter is, which begins at 0 and stays within its range.
+    /// Changes of counters: each is added to what the counter is, which begins at 0 and stays
+    /// within its range.
     pub counters: Vec<(CounterKey, i64)>,
-    /// The marks of streams: writers that are not named keep their marks, and the part is as it is said here.
+    /// The marks of streams: writers that are not named keep their marks, and the part is as it is
+    /// said here.
     pub marks: Vec<(StreamName, Marks)>,
     /// Cursors, as they are after this commit.
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The watermark after this commit; absent to leave it.
     pub watermark: Option<Timestamp>,
-    /// Records to set aside, as the engine encodes them. At most [`crate::limits::QUARANTINED_PER_COMMIT_BYTES`].
+    /// Records to set aside, as the engine encodes them. At most
+    /// [`crate::limits::QUARANTINED_PER_COMMIT_BYTES`].
     pub quarantine: Vec<Bytes>,
-    /// Entries that leave the quarantine, because they were discarded or are tried again by this commit. One that is not
-    /// there changes nothing. At most [`crate::limits::RELEASED_PER_COMMIT`].
+    /// Entries that leave the quarantine, because they were discarded or are tried again by this
+    /// commit. One that is not there changes nothing. At most
+    /// [`crate::limits::RELEASED_PER_COMMIT`].
     pub released: Vec<QuarantineId>,
 }
 
@@ -80,7 +88,8 @@ impl<'a> CheckedCommit<'a> {
     /// Checks a commit for a store of so many partitions.
     ///
     /// # Errors
-    /// [`HotError::TooLarge`] where a part or the whole is over a limit, [`HotError::Invalid`] where it contradicts itself.
+    /// [`HotError::TooLarge`] where a part or the whole is over a limit, [`HotError::Invalid`]
+    /// where it contradicts itself.
     pub fn try_new(count: PartitionCount, commit: &'a Commit) -> Result<Self, HotError> {
         check::commit(count, commit)?;
         Ok(Self(commit))

@@ -1,7 +1,8 @@
 //! The contract of the hot store as a suite of cases, the same for every implementation.
 //!
-//! A store's tests name how an empty one is made and opened again, and [`contract_tests`](crate::contract_tests) turns
-//! every case into a test. Crashes of processes are not here: each store dies in its own way.
+//! A store's tests name how an empty one is made and opened again, and
+//! [`contract_tests`](crate::contract_tests) turns every case into a test. Crashes of processes are
+//! not here: each store dies in its own way.
 
 mod commits;
 mod counters;
@@ -83,8 +84,8 @@ pub trait Subject: Send {
         false
     }
 
-    /// Makes a gate that was closed just now as old as [`limits::GATE_TTL`](crate::limits::GATE_TTL), where the store can
-    /// be restored.
+    /// Makes a gate that was closed just now as old as
+    /// [`limits::GATE_TTL`](crate::limits::GATE_TTL), where the store can be restored.
     async fn leave_gate_behind(&mut self, partition: PartitionId) {
         unreachable!("partition {partition} has no gate");
     }

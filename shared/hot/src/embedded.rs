@@ -1,7 +1,8 @@
 //! The embedded store: one process, on disk, no server.
 //!
-//! For development, tests and installations of one machine. A commit is one atomic write to a log-structured database;
-//! what is small and asked often (where streams end, what is due) is also in memory. It does not replicate.
+//! For development, tests and installations of one machine. A commit is one atomic write to a
+//! log-structured database; what is small and asked often (where streams end, what is due) is also
+//! in memory. It does not replicate.
 
 mod append;
 mod commit;
@@ -32,13 +33,14 @@ use crate::{
 /// How an embedded store uses the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EmbeddedOptions {
-    /// Whether a commit waits for the disk itself, and so outlives a crash of the machine; otherwise it outlives only a
-    /// crash of the process.
+    /// Whether a commit waits for the disk itself, and so outlives a crash of the machine;
+    /// otherwise it outlives only a crash of the process.
     pub fsync: bool,
     /// Memory for blocks read from disk, in bytes.
     pub cache_bytes: u64,
-    /// Memory for states not yet sorted into tables, in bytes; used only under load. Each time it is full a good part of
-    /// all states is written anew, so the more there are of them the more a larger buffer saves.
+    /// Memory for states not yet sorted into tables, in bytes; used only under load. Each time it
+    /// is full a good part of all states is written anew, so the more there are of them the more a
+    /// larger buffer saves.
     pub state_buffer_bytes: u64,
     /// The same for all else, in bytes for each of three keyspaces.
     pub write_buffer_bytes: u64,
@@ -75,8 +77,8 @@ impl EmbeddedStore {
     /// Opens the store in a folder, creating it where there is none, with the default options.
     ///
     /// # Errors
-    /// [`HotError::Mismatch`] where it was created with another partition count or schema, or is open elsewhere;
-    /// [`HotError::Unavailable`] where the folder cannot be used.
+    /// [`HotError::Mismatch`] where it was created with another partition count or schema, or is
+    /// open elsewhere; [`HotError::Unavailable`] where the folder cannot be used.
     pub async fn open(
         folder: impl AsRef<Path>,
         partitions: PartitionCount,
@@ -113,7 +115,8 @@ impl EmbeddedStore {
         })
     }
 
-    /// Changes the store. Without fsync it takes microseconds, so that another thread would cost more than it saves.
+    /// Changes the store. Without fsync it takes microseconds, so that another thread would cost
+    /// more than it saves.
     async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Inner) -> Result<T, HotError> + Send + 'static,

@@ -1,8 +1,8 @@
 //! The hot store: states, timers, streams and counters of partitions, changed by one atomic commit.
 //!
-//! One small interface with two implementations, Redis and an embedded one on disk, and one contract suite for both.
-//! Nothing else in the suite talks to Redis. It does not decide who owns a partition (the engine does, by leases) and
-//! does not know what the bytes it keeps mean.
+//! One small interface with two implementations, Redis and an embedded one on disk, and one
+//! contract suite for both. Nothing else in the suite talks to Redis. It does not decide who owns a
+//! partition (the engine does, by leases) and does not know what the bytes it keeps mean.
 
 mod answer;
 mod append;

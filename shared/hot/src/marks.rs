@@ -1,7 +1,8 @@
 //! The offset (mark) of the reader of a stream for each writer.
 //!
-//! Cursors are places in one incarnation of a store. These marks outlive it: they are in the journal, and a store that was
-//! made anew is read on from them. Where entries have no origin, none is ever written but [`Part::index`].
+//! Cursors are places in one incarnation of a store. These marks outlive it: they are in the
+//! journal, and a store that was made anew is read on from them. Where entries have no origin, none
+//! is ever written but [`Part::index`].
 
 use std::collections::BTreeMap;
 
@@ -34,7 +35,8 @@ impl Marks {
     }
 }
 
-/// Moves marks as a commit says: writers that it does not name keep theirs, and the part is as it says.
+/// Moves marks as a commit says: writers that it does not name keep theirs, and the part is as it
+/// says.
 pub fn merge(marks: &mut BTreeMap<StreamName, Marks>, moved: &[(StreamName, Marks)]) {
     for (stream, moved) in moved {
         let marks = marks.entry(*stream).or_default();

@@ -11,8 +11,8 @@ pub struct Slot {
     pub partition: PartitionId,
 }
 
-/// Where a worker believes its partition to be: whatever it asks for on the strength of that must not be done where the
-/// store has gone back since.
+/// Where a worker believes its partition to be: whatever it asks for on the strength of that must
+/// not be done where the store has gone back since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// Its partition.
@@ -32,7 +32,8 @@ pub struct StreamId {
     pub partition: PartitionId,
 }
 
-/// A place in a stream. A reader's cursor is the last entry that took effect; [`Cursor::START`] is before the first.
+/// A place in a stream. A reader's cursor is the last entry that took effect; [`Cursor::START`] is
+/// before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Cursor {
     /// Milliseconds in Redis, 0 in the embedded store.

@@ -6,10 +6,11 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// Names an entry of a quarantine: the commit that set it aside, and its place among those of that commit.
+/// Names an entry of a quarantine: the commit that set it aside, and its place among those of that
+/// commit.
 ///
-/// Derived rather than drawn, so that a recovery from the journal names the same entry the same. Ids of a slot sort by
-/// age. Written `commit-place`.
+/// Derived rather than drawn, so that a recovery from the journal names the same entry the same.
+/// Ids of a slot sort by age. Written `commit-place`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct QuarantineId {
     /// The number of the commit, from 1.

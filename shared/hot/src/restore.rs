@@ -15,7 +15,8 @@ pub struct Gate(pub u64);
 /// A part of a slot's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateRestore {
-    /// States with their timers; every timer that is due is given an entry at its due time, whatever `adds_entry` says.
+    /// States with their timers; every timer that is due is given an entry at its due time,
+    /// whatever `adds_entry` says.
     pub states: Vec<StateWrite>,
     /// Counters, as they are.
     pub counters: Vec<(CounterKey, i64)>,

@@ -15,14 +15,17 @@ use crate::{
 /// The hot store.
 ///
 /// # Contract
-/// - [`open`](Self::open) raises the partition's epoch and never lowers it; every commit with a lower one is
-///   [`HotError::Fenced`] from then on and changes nothing.
-/// - [`commit`](Self::commit) takes effect wholly or not at all, once for each (seq, `batch_id`), in the order of `seq`.
-/// - Entries of a stream are returned in the order in which they were appended, each at most once for a growing cursor.
-/// - An entry of the index of timers is returned by [`due`](Self::due) when `until` is at or after its time, oldest
-///   first, until a commit names it as `fired`; the entries that a commit adds are there after it, also one that it
-///   names as fired. An entry that was fired can come back after the next [`open`](Self::open): it no longer counts. A
-///   partition's timers are asked for by its owner only, after [`open`](Self::open).
+/// - [`open`](Self::open) raises the partition's epoch and never lowers it; every commit with a
+///   lower one is [`HotError::Fenced`] from then on and changes nothing.
+/// - [`commit`](Self::commit) takes effect wholly or not at all, once for each (seq, `batch_id`),
+///   in the order of `seq`.
+/// - Entries of a stream are returned in the order in which they were appended, each at most once
+///   for a growing cursor.
+/// - An entry of the index of timers is returned by [`due`](Self::due) when `until` is at or after
+///   its time, oldest first, until a commit names it as `fired`; the entries that a commit adds are
+///   there after it, also one that it names as fired. An entry that was fired can come back after
+///   the next [`open`](Self::open): it no longer counts. A partition's timers are asked for by its
+///   owner only, after [`open`](Self::open).
 /// - What was acknowledged is there after the process dies.
 #[async_trait]
 pub trait HotStore: Send + Sync + fmt::Debug + 'static {
@@ -55,11 +58,12 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
 
-    /// Checks that a partition is open under an epoch, and that its last commit is the one before `seq`, or that one
-    /// itself; cheap.
+    /// Checks that a partition is open under an epoch, and that its last commit is the one before
+    /// `seq`, or that one itself; cheap.
     ///
-    /// Who logs a commit before a store applies it asks the store first: what the commit decides was read there, and it may
-    /// have lost everything since the partition was opened. A partition that was restored meanwhile has another epoch.
+    /// Who logs a commit before a store applies it asks the store first: what the commit decides
+    /// was read there, and it may have lost everything since the partition was opened. A partition
+    /// that was restored meanwhile has another epoch.
     ///
     /// # Errors
     /// [`HotError::Fenced`], [`HotError::Gap`].
@@ -77,25 +81,29 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         self.apply(slot, commit).await
     }
 
-    /// Applies a commit that was checked: what stores implement, and a store around another one calls.
+    /// Applies a commit that was checked: what stores implement, and a store around another one
+    /// calls.
     ///
     /// # Errors
-    /// [`HotError::Fenced`], [`HotError::Gap`]; [`HotError::Unavailable`] says nothing about whether it took effect: retry
-    /// with the very same commit.
+    /// [`HotError::Fenced`], [`HotError::Gap`]; [`HotError::Unavailable`] says nothing about
+    /// whether it took effect: retry with the very same commit.
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError>;
 
     /// Appends from outside: ingest, consent changes, delivery outcomes, the forwarder.
     ///
-    /// The source decides before the stream's limit does, so that a retry of what was taken is never told to wait.
+    /// The source decides before the stream's limit does, so that a retry of what was taken is
+    /// never told to wait.
     ///
-    /// An origin decides before both: its journal counts without gaps, so every append in sequence moves the mark of its
-    /// writer, also one whose source was taken before. [`Appended::Replayed`] and [`Appended::Overlaps`] then mean that
-    /// nothing of it is in the stream, and never will be: what is above the source's mark is sent again as a new append,
-    /// and whoever restores the stream leaves this one out.
+    /// An origin decides before both: its journal counts without gaps, so every append in sequence
+    /// moves the mark of its writer, also one whose source was taken before. [`Appended::Replayed`]
+    /// and [`Appended::Overlaps`] then mean that nothing of it is in the stream, and never will be:
+    /// what is above the source's mark is sent again as a new append, and whoever restores the
+    /// stream leaves this one out.
     ///
     /// # Errors
-    /// [`HotError::Invalid`] for an append with an origin where the store cannot be restored; [`HotError::Unavailable`]
-    /// says nothing about whether it took effect: retry with the very same append.
+    /// [`HotError::Invalid`] for an append with an origin where the store cannot be restored;
+    /// [`HotError::Unavailable`] says nothing about whether it took effect: retry with the very
+    /// same append.
     async fn append(&self, append: &Append) -> Result<Appended, HotError>;
 
     /// Returns up to `max` messages of a partition's outbox after `after_seq`, oldest first.
@@ -112,10 +120,12 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Removes the entries of a stream up to a cursor: its reader has committed them.
     async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError>;
 
-    /// [`trim_outbox`](Self::trim_outbox) by a worker whose partition is where it believes it to be.
+    /// [`trim_outbox`](Self::trim_outbox) by a worker whose partition is where it believes it to
+    /// be.
     ///
     /// # Errors
-    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the messages may wait there again.
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the messages may wait there
+    /// again.
     async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
             .await?;
@@ -125,7 +135,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// [`trim`](Self::trim) by a worker whose partition is where it believes it to be.
     ///
     /// # Errors
-    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the entries may have to be read there again.
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the entries may have to be read
+    /// there again.
     async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
         self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
             .await?;
@@ -142,7 +153,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns the groups that have counters, by name.
     async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError>;
 
-    /// Reads up to `max` quarantined entries after one, which need not be there any more, or from the first; oldest first.
+    /// Reads up to `max` quarantined entries after one, which need not be there any more, or from
+    /// the first; oldest first.
     async fn quarantined(
         &self,
         slot: Slot,
@@ -159,16 +171,18 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// The highest sequence taken from each source of a stream.
     async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError>;
 
-    /// The last append with an origin that a stream took from each writer; empty where nobody keeps a journal. What workers
-    /// commit is not among them: the head of their slot tells.
+    /// The last append with an origin that a stream took from each writer; empty where nobody keeps
+    /// a journal. What workers commit is not among them: the head of their slot tells.
     async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
 
-    /// Closes a partition so that it can be restored: from now on its commits are [`HotError::Fenced`], and opens,
-    /// appends with an origin and calls with an older gate are [`HotError::Unavailable`]. A gate that another process left
-    /// behind is taken over after [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
+    /// Closes a partition so that it can be restored: from now on its commits are
+    /// [`HotError::Fenced`], and opens, appends with an origin and calls with an older gate are
+    /// [`HotError::Unavailable`]. A gate that another process left behind is taken over after
+    /// [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
     ///
     /// # Errors
-    /// [`HotError::Invalid`] where the store cannot be restored, such as the embedded one, which is its own journal.
+    /// [`HotError::Invalid`] where the store cannot be restored, such as the embedded one, which is
+    /// its own journal.
     async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
         let _ = (partition, gate);
         Err(HotError::Invalid(
@@ -176,7 +190,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         ))
     }
 
-    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number, and repeating one changes nothing.
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number, and
+    /// repeating one changes nothing.
     async fn restore_states(
         &self,
         slot: Slot,
@@ -189,9 +204,10 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         ))
     }
 
-    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers, counters, outbox, watermark and
-    /// quarantine, but neither its outputs nor its cursors, which [`Self::restore_stream`] makes anew. Every timer is given
-    /// its entry, whatever `adds_entry` says: a snapshot may have it under another time.
+    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers,
+    /// counters, outbox, watermark and quarantine, but neither its outputs nor its cursors, which
+    /// [`Self::restore_stream`] makes anew. Every timer is given its entry, whatever `adds_entry`
+    /// says: a snapshot may have it under another time.
     ///
     /// # Errors
     /// [`HotError::Gap`] where it does not follow; one that was applied before changes nothing.
@@ -207,8 +223,9 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         ))
     }
 
-    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its reader's cursor to
-    /// [`Cursor::START`] and forgets all writers. Repeating the last part changes nothing: no two entries have one origin.
+    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its
+    /// reader's cursor to [`Cursor::START`] and forgets all writers. Repeating the last part
+    /// changes nothing: no two entries have one origin.
     async fn restore_stream(
         &self,
         stream: StreamId,

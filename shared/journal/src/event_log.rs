@@ -1,8 +1,9 @@
 //! Reads the event log: by customer, by partition, or all of it, in a range of time.
 //!
-//! Within a page, events are in the order of time. Pages follow the rows, by the earliest event of each: events that arrived
-//! together in a wide range of times, such as an import, can be on a later page than younger ones. It does not know of
-//! merges: whoever asks names every customer that the events were accepted for.
+//! Within a page, events are in the order of time. Pages follow the rows, by the earliest event of
+//! each: events that arrived together in a wide range of times, such as an import, can be on a
+//! later page than younger ones. It does not know of merges: whoever asks names every customer that
+//! the events were accepted for.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -56,7 +57,8 @@ pub struct LoggedEvent {
 /// A page of events.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EventPage {
-    /// The events, in the order of time. There may be fewer than asked for, and none, before the last page.
+    /// The events, in the order of time. There may be fewer than asked for, and none, before the
+    /// last page.
     pub events: Vec<LoggedEvent>,
     /// Where the next page begins; absent on the last.
     pub next: Option<EventPlace>,
@@ -85,8 +87,8 @@ impl EventLog {
         })
     }
 
-    /// Reads a page of up to `size` events after a place. The work for a page is bounded: a search for a customer with few
-    /// events can take several pages, some of them empty.
+    /// Reads a page of up to `size` events after a place. The work for a page is bounded: a search
+    /// for a customer with few events can take several pages, some of them empty.
     ///
     /// # Errors
     /// [`LogError::Unavailable`]; [`LogError::Damaged`] where a row cannot be read.
@@ -202,8 +204,8 @@ impl Page {
         self.events.len() >= self.size
     }
 
-    /// Takes what is wanted of a row after some of its records. Where the page is full before its end, returns how many
-    /// records are done with.
+    /// Takes what is wanted of a row after some of its records. Where the page is full before its
+    /// end, returns how many records are done with.
     fn take(
         &mut self,
         key: RowKey,

@@ -2,30 +2,33 @@
 
 use std::time::Duration;
 
-/// Bytes read from the log at once, and written to a stream at once, by a recovery: a few large calls, and little memory.
+/// Bytes read from the log at once, and written to a stream at once, by a recovery: a few large
+/// calls, and little memory.
 pub(crate) const READ_BYTES: usize = 1024 * 1024;
 /// States written to the hot store at once by a recovery: about two milliseconds of Redis, and
 /// fewer than a commit may have.
 pub(crate) const STATES_PER_PART: usize = 256;
 /// How often a gate says that its owner is alive: three times before it counts as left behind.
 pub(crate) const GATE_RENEWAL: Duration = Duration::from_secs(4);
-/// How often a recovery begins again because a commit slipped in before the partition was fenced; each needs a worker that
-/// commits within the same millisecond.
+/// How often a recovery begins again because a commit slipped in before the partition was fenced;
+/// each needs a worker that commits within the same millisecond.
 pub(crate) const RECOVERY_ROUNDS: u32 = 8;
-/// How far a fence is raised above the last epoch that the store or the journal know: further than a partition is opened
-/// without a commit, which a store that is an older copy of itself knows nothing of.
+/// How far a fence is raised above the last epoch that the store or the journal know: further than
+/// a partition is opened without a commit, which a store that is an older copy of itself knows
+/// nothing of.
 pub(crate) const FENCED_EPOCHS: u64 = 100;
-/// Entries of a writer that are read from before those that are needed, to find which of two with the same source was taken:
-/// two processes race for a source within seconds.
+/// Entries of a writer that are read from before those that are needed, to find which of two with
+/// the same source was taken: two processes race for a source within seconds.
 pub(crate) const ENTRIES_LOOKED_BACK: u64 = 256;
 /// Writers that are asked for such entries, the newest first: the others ended long ago.
 pub(crate) const WRITERS_LOOKED_BACK: usize = 64;
-/// How long an open waits for entries that are in the log and not yet in the store, since whoever wrote them is about to
-/// bring them; the waits double up to this, and then they count as lost.
+/// How long an open waits for entries that are in the log and not yet in the store, since whoever
+/// wrote them is about to bring them; the waits double up to this, and then they count as lost.
 pub(crate) const ENTRY_ON_ITS_WAY: Duration = Duration::from_millis(320);
 /// The first of those waits.
 pub(crate) const ENTRY_FIRST_WAIT: Duration = Duration::from_millis(10);
-/// How often an append is tried again with a store that does not answer, before its caller is told so.
+/// How often an append is tried again with a store that does not answer, before its caller is told
+/// so.
 pub(crate) const APPEND_ATTEMPTS: u32 = 6;
 /// The first wait before that; it doubles.
 pub(crate) const APPEND_FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -35,18 +38,21 @@ pub(crate) const UNASKED_ANSWERS: usize = 8;
 pub(crate) const LENGTH_TTL: Duration = Duration::from_secs(1);
 /// Appends of this process to a stream before its length is read again: others append too.
 pub(crate) const LENGTH_APPENDS: u64 = 64;
-/// How long the sources of a stream that were read are trusted: a client that moves to another process and back finds its
-/// mark there, and what it sends twice within is told apart by the store.
+/// How long the sources of a stream that were read are trusted: a client that moves to another
+/// process and back finds its mark there, and what it sends twice within is told apart by the
+/// store.
 pub(crate) const SOURCES_TTL: Duration = Duration::from_secs(5);
 /// How often the background task looks for appends that were accepted and did not reach the store.
 pub(crate) const REDELIVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the background task looks for partitions to fold.
 pub(crate) const FOLD_INTERVAL: Duration = Duration::from_secs(5);
-/// Bytes of commits after a snapshot before it is made anew, however small it is: reading them back takes a second or so.
+/// Bytes of commits after a snapshot before it is made anew, however small it is: reading them back
+/// takes a second or so.
 pub(crate) const FOLD_LEAST_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes of commits taken into one snapshot: they are in memory while it is made.
 pub(crate) const FOLD_MOST_BYTES: u64 = 64 * 1024 * 1024;
-/// How often a slot is asked for events that are older than they are kept: so many times while they get that old.
+/// How often a slot is asked for events that are older than they are kept: so many times while they
+/// get that old.
 pub(crate) const EVENT_CUTS: u32 = 24;
 /// The shortest time between: a few statements for each partition.
 pub(crate) const EVENT_CUT_LEAST: Duration = Duration::from_secs(60);
@@ -54,13 +60,16 @@ pub(crate) const EVENT_CUT_LEAST: Duration = Duration::from_secs(60);
 pub(crate) const EVENT_CUT_MOST: Duration = Duration::from_secs(6 * 3_600);
 /// Batches that are cut of a stream before other slots have their turn.
 pub(crate) const CUT_BATCHES: usize = 16;
-/// How long a snapshot counts at the least before it is made anew only so that the events after it can be cut.
+/// How long a snapshot counts at the least before it is made anew only so that the events after it
+/// can be cut.
 pub(crate) const EVENT_FOLD_AGE: Duration = Duration::from_secs(3_600);
 /// How old commits get before they are folded, where that costs little.
 pub(crate) const FOLD_AGE: Duration = Duration::from_secs(300);
 /// A snapshot that is at most this many times as large as the commits after it is made anew by age.
 pub(crate) const FOLD_AGE_RATIO: u64 = 16;
-/// Bytes of a chunk of a snapshot: a row that SQL reads in one go, and little memory. One state may add its own size.
+/// Bytes of a chunk of a snapshot: a row that SQL reads in one go, and little memory. One state may
+/// add its own size.
 pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
-/// Bytes of a chunk, or of what a snapshot says beside its chunks, once decompressed: what claims more is damaged.
+/// Bytes of a chunk, or of what a snapshot says beside its chunks, once decompressed: what claims
+/// more is damaged.
 pub(crate) const UNPACKED_BYTES: usize = 256 * 1024 * 1024;

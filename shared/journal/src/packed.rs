@@ -1,6 +1,7 @@
 //! What commits and snapshots are as bytes: the formats of the journal.
 //!
-//! They never carry decisions, only results, so that reading them back is enough. Compression is the log's business.
+//! They never carry decisions, only results, so that reading them back is enough. Compression is
+//! the log's business.
 
 mod commit;
 mod counters;

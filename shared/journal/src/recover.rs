@@ -1,8 +1,10 @@
-//! Recovery of a partition: what the hot store has lost of it is written again, of all services and streams at once.
+//! Recovery of a partition: what the hot store has lost of it is written again, of all services and
+//! streams at once.
 //!
-//! Behind a closed gate, every slot gets the commits that the store has not seen, or its snapshot and those after it; then
-//! every stream is made anew with what its reader has not consumed, by the marks that the reader keeps in its commits.
-//! Nothing is decided again, and running it twice changes nothing.
+//! Behind a closed gate, every slot gets the commits that the store has not seen, or its snapshot
+//! and those after it; then every stream is made anew with what its reader has not consumed, by the
+//! marks that the reader keeps in its commits. Nothing is decided again, and running it twice
+//! changes nothing.
 
 mod entries;
 mod order;
@@ -45,13 +47,13 @@ pub struct Recovered {
 
 /// Brings a partition of the hot store up to date with the log.
 ///
-/// The gate's number is the caller's own, used for nothing else. Workers of the partition are fenced, in this process and in
-/// others: they acquire their leases again.
+/// The gate's number is the caller's own, used for nothing else. Workers of the partition are
+/// fenced, in this process and in others: they acquire their leases again.
 ///
 /// # Errors
 /// [`HotError::Unavailable`] where a store does not answer or another process is at it: try again.
-/// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has, [`HotError::Damaged`] where it
-/// is ahead of the log.
+/// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
+/// [`HotError::Damaged`] where it is ahead of the log.
 pub async fn recover(
     hot: &dyn HotStore,
     log: &dyn Log,
@@ -65,8 +67,8 @@ pub async fn recover(
         progress: Progress::new(hot, partition, gate),
         written: BTreeMap::new(),
     };
-    // What cannot be restored is found before anything is closed: whoever works there may go on until they find out
-    // themselves.
+    // What cannot be restored is found before anything is closed: whoever works there may go on
+    // until they find out themselves.
     recovery.compare().await?;
     for _ in 0..limits::RECOVERY_ROUNDS {
         hot.close_gate(partition, gate).await?;
@@ -96,7 +98,8 @@ impl Recovery<'_> {
             .fence(self.partition, limits::FENCED_EPOCHS)
             .await
             .map_err(failed(self.partition))?;
-        // Where this fails the gate stays closed: an attempt before this one may have emptied streams.
+        // Where this fails the gate stays closed: an attempt before this one may have emptied
+        // streams.
         let plans = self.compare().await?;
         let mut restored = Vec::with_capacity(plans.len());
         for plan in plans {
@@ -198,8 +201,9 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Whether everything is there that was written: the store may have gone back once more meanwhile, to a copy in which
-    /// this very gate is closed. Nobody else can have changed it behind the gate.
+    /// Whether everything is there that was written: the store may have gone back once more
+    /// meanwhile, to a copy in which this very gate is closed. Nobody else can have changed it
+    /// behind the gate.
     async fn is_there(&self, restored: &[Restored]) -> Result<bool, HotError> {
         for restored in restored {
             if self.hot.head(restored.slot).await?.commit_seq != restored.seq {
@@ -214,8 +218,9 @@ impl Recovery<'_> {
         Ok(true)
     }
 
-    /// Opens the gate, and fences every worker that has not noticed: what it has read ahead is of streams that are no more.
-    /// False where one committed before it was fenced: then the streams are to be made once more.
+    /// Opens the gate, and fences every worker that has not noticed: what it has read ahead is of
+    /// streams that are no more. False where one committed before it was fenced: then the streams
+    /// are to be made once more.
     async fn open(&mut self, gate: Gate, restored: &[Restored]) -> Result<bool, HotError> {
         self.hot.open_gate(self.partition, gate).await?;
         let mut is_whole = true;

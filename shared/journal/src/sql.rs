@@ -1,22 +1,28 @@
 //! The log in SQL: SQLite for one machine, Postgres for several.
 //!
-//! What all partitions of a process append at the same time is written by one statement (on SQLite: in one transaction),
-//! and acknowledged when the database has it. It does not decide when to cut or to make snapshots, and changes no row but
-//! the last of a writer, which loses what it held.
+//! What all partitions of a process append at the same time is written by one statement (on SQLite:
+//! in one transaction), and acknowledged when the database has it. It does not decide when to cut
+//! or to make snapshots, and changes no row but the last of a writer, which loses what it held.
 //!
 //! # Why no row is locked
-//! A commit is refused unless, as its statement sees the database, the lease of its slot has its epoch and the commit
-//! before it is there with an epoch that is not higher. A lease that is taken over while the statement runs is not seen,
-//! so a worker that has just lost its lease can still add a row. That is harmless:
-//! - The primary key (service, partition, seq) lets one commit of a number in, whatever the statements saw. The zombie's
-//!   row follows the last one that it knew, so it is either the next row of the slot or refused.
-//! - It adds at most one: its next statement begins after this one was answered, and sees the lease.
-//! - The new owner either finds the row when it opens the partition, and applies it before it does anything else; or its
-//!   own commit of that number is refused, and it opens the partition again. Nothing was acknowledged in between.
-//! - The epochs of a slot never fall: a commit whose predecessor it cannot see is refused, and one whose predecessor has a
-//!   higher epoch as well. The last commit of a slot is never cut, so there is always one to compare with.
+//! A commit is refused unless, as its statement sees the database, the lease of its slot has its
+//! epoch and the commit before it is there with an epoch that is not higher. A lease that is taken
+//! over while the statement runs is not seen, so a worker that has just lost its lease can still
+//! add a row. That is harmless:
+//! - The primary key (service, partition, seq) lets one commit of a number in, whatever the
+//!   statements saw. The zombie's row follows the last one that it knew, so it is either the next
+//!   row of the slot or refused.
+//! - It adds at most one: its next statement begins after this one was answered, and sees the
+//!   lease.
+//! - The new owner either finds the row when it opens the partition, and applies it before it does
+//!   anything else; or its own commit of that number is refused, and it opens the partition again.
+//!   Nothing was acknowledged in between.
+//! - The epochs of a slot never fall: a commit whose predecessor it cannot see is refused, and one
+//!   whose predecessor has a higher epoch as well. The last commit of a slot is never cut, so there
+//!   is always one to compare with.
 //!
-//! The rows that are cut are older than any statement can be, so that none sees a slot as it was before the cut.
+//! The rows that are cut are older than any statement can be, so that none sees a slot as it was
+//! before the cut.
 
 mod commits;
 mod cut;
@@ -64,7 +70,8 @@ impl SqlLog {
         database.migrate(OWNER, migration::MIGRATIONS).await
     }
 
-    /// Opens the log: brings its tables up to date, and starts the tasks that write. They end when it is dropped.
+    /// Opens the log: brings its tables up to date, and starts the tasks that write. They end when
+    /// it is dropped.
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer.

@@ -1,8 +1,9 @@
 //! A hot store with a journal: every commit and every append from outside goes to the log first.
 //!
-//! What is logged is accepted. It reaches the store in the same call, in the next one, by a background task, or by a
-//! recovery, and never twice. Reads go to the store alone. What the store has lost is found when a partition is opened and
-//! when a writer's number is missing; it never waits for a check.
+//! What is logged is accepted. It reaches the store in the same call, in the next one, by a
+//! background task, or by a recovery, and never twice. Reads go to the store alone. What the store
+//! has lost is found when a partition is opened and when a writer's number is missing; it never
+//! waits for a check.
 
 mod append;
 mod background;
@@ -61,8 +62,9 @@ impl fmt::Debug for JournaledStore {
 }
 
 impl JournaledStore {
-    /// A store around another one, whose entries must carry origins. The writer is what [`crate::Log::register`] gave this
-    /// process. Nothing runs in the background: call [`Self::redeliver`] and [`Self::fold`], or use [`Self::start`].
+    /// A store around another one, whose entries must carry origins. The writer is what
+    /// [`crate::Log::register`] gave this process. Nothing runs in the background: call
+    /// [`Self::redeliver`] and [`Self::fold`], or use [`Self::start`].
     pub fn new(hot: SharedHotStore, log: SharedLog, writer: Writer, fold: FoldOptions) -> Self {
         let partitions = usize::from(hot.partition_count().get());
         let lanes = partitions * StreamName::ALL.len();
@@ -128,7 +130,8 @@ impl HotStore for JournaledStore {
     }
 
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
-        // What is logged is applied, whatever it was decided on: by a store that was emptied meanwhile it was on nothing.
+        // What is logged is applied, whatever it was decided on: by a store that was emptied
+        // meanwhile it was on nothing.
         self.shared
             .hot
             .check_follows(slot, commit.epoch, commit.seq)
@@ -247,6 +250,6 @@ impl HotStore for JournaledStore {
     }
 }
 
-/// How long journals reach back, unless somebody says otherwise: a copy of the hot store up to this age needs nothing but
-/// the commits after it.
+/// How long journals reach back, unless somebody says otherwise: a copy of the hot store up to this
+/// age needs nothing but the commits after it.
 pub const DEFAULT_RETENTION: Duration = Duration::from_millis(3_600_000);

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Names a counter of a service in a partition: the group that it belongs to, and which one of that group.
+/// Names a counter of a service in a partition: the group that it belongs to, and which one of that
+/// group.
 ///
 /// Cores write groups as `kind/definition[/version]`, and names as `what/detail`. Each core has one
 /// type for its counters, which makes these keys and reads them back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CounterKey {
-    /// The counters that go together, such as those of one version of a definition: `journey/welcome/3`.
+    /// The counters that go together, such as those of one version of a definition:
+    /// `journey/welcome/3`.
     pub group: Box<str>,
     /// The name of the counter, unique within the group.
     pub name: Box<str>,

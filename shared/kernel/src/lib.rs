@@ -1,7 +1,8 @@
-//! The words that every part of Happypath shares: ids, instants, partitions, values, reasons, the names of
-//! services and streams.
+//! The words that every part of Happypath shares: ids, instants, partitions, values, reasons, the
+//! names of services and streams.
 //!
-//! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service only.
+//! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service
+//! only.
 
 mod counter;
 mod duration;

@@ -43,6 +43,7 @@ mod tests {
         assert_eq!(StableHash::new().with(b"e-1").finish(), PINNED);
     }
 
-    /// Changing this number makes every customer forget which events were seen, and what was kept of them.
+    /// Changing this number makes every customer forget which events were seen, and what was kept
+    /// of them.
     const PINNED: u64 = 0x743b_7bd1_9030_0f19;
 }

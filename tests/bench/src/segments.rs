@@ -17,7 +17,8 @@ const EVENTS: u32 = 200;
 const ROUNDS: usize = 9;
 /// Between two events, so that 500 of them lie within every window.
 const APART_MS: i64 = 600_000;
-/// Most microseconds of an event that 200 segments read, and most that 500 events of history may cost beside 100.
+/// Most microseconds of an event that 200 segments read, and most that 500 events of history may
+/// cost beside 100.
 const BOUNDS: (f64, f64) = (40.0, 1.3);
 
 /// Measures events of a name that 200 filtered segments read, and that ten windows of 90 days do.

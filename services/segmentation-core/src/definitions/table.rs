@@ -21,9 +21,9 @@ pub(crate) struct History {
     pub(crate) id: FeatureId,
     /// The property whose numbers are kept; absent where events are only counted.
     pub(crate) property: Option<Box<str>>,
-    /// Whether it has all events of its name, and no numbers.
+    /// True where it has all events of its name, and no numbers.
     pub(crate) is_plain: bool,
-    /// How long runs are kept: the longest window over it, and time for late events.
+    /// The time that runs are kept: the longest window over it, and time for late events.
     pub(crate) retention: Duration,
     /// The segments that read it.
     pub(crate) readers: Vec<u32>,
@@ -32,13 +32,14 @@ pub(crate) struct History {
 /// The histories of one event name that one filter feeds.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// Which events they take; absent for all.
+    /// The filter of the events that they take; absent for all.
     pub(crate) filter: Option<Filter>,
     histories: Vec<usize>,
 }
 
 impl Table {
-    /// The table of features, each with the segment that reads it; absent for one that only was read until lately.
+    /// The table of features, each with the segment that reads it; absent for one that only was
+    /// read until lately.
     pub(crate) fn of<'a>(features: impl Iterator<Item = (&'a Feature, Option<u32>)>) -> Self {
         let mut table = Self::default();
         let mut groups: HashMap<(Box<str>, Box<str>), usize> = HashMap::new();

@@ -1,4 +1,5 @@
-//! A block of runs in the order of time. Where each run is one event, only its time and its number are kept.
+//! A block of runs in the order of time. Where each run is one event, only its time and its number
+//! are kept.
 
 use std::ops::Range;
 
@@ -30,7 +31,7 @@ impl Default for Block {
 }
 
 impl Block {
-    /// How many runs it has.
+    /// Returns the number of its runs.
     pub(crate) const fn len(&self) -> usize {
         match self {
             Self::Events { times, .. } => times.len(),
@@ -57,7 +58,7 @@ impl Block {
         }
     }
 
-    /// How many runs end at or before an instant.
+    /// Returns the number of runs that end at or before an instant.
     pub(crate) fn until(&self, at: Timestamp) -> usize {
         match self {
             Self::Events { times, .. } => times.partition_point(|time| *time <= at),
@@ -65,7 +66,7 @@ impl Block {
         }
     }
 
-    /// How many events some of its runs have.
+    /// Returns the number of events that some of its runs have.
     pub(crate) fn count(&self, places: Range<usize>) -> u64 {
         match self {
             Self::Events { .. } => places.len() as u64,
@@ -73,8 +74,8 @@ impl Block {
         }
     }
 
-    /// The run from a place on with which a count that loses one run after another falls to a level. None where the count
-    /// loses all of them and is still above it.
+    /// The run from a place on with which a count that loses one run after another falls to a
+    /// level. None where the count loses all of them and is still above it.
     pub(crate) fn fall(&self, from: usize, left: &mut u64, level: f64) -> Option<usize> {
         match self {
             Self::Events { times, .. } => {
@@ -108,7 +109,8 @@ impl Block {
         sums
     }
 
-    /// Adds a run at its place, behind those that end at the same instant. Runs that overlap become one.
+    /// Adds a run at its place, behind those that end at the same instant. Runs that overlap become
+    /// one.
     pub(crate) fn insert(&mut self, run: Sums) {
         let place = self.until(run.last);
         match self {

@@ -1,9 +1,10 @@
-//! Compaction: beyond the exact part, neighbours are joined into one run as far as no window can tell them apart by more
-//! than a 256th of itself.
+//! Compaction: beyond the exact part, neighbours are joined into one run as far as no window can
+//! tell them apart by more than a 256th of itself.
 //!
-//! A run may stretch over a 256th of its distance from the clock. The edge of a window of length d meets a run when that is d
-//! old, so the run stretches over at most d/256, whatever the window. Two runs that stay apart stretch over more than that
-//! together, so that of a history that reaches back A there are at most 513·ln(A/256 ms) + 513 joined ones.
+//! A run may stretch over a 256th of its distance from the clock. The edge of a window of length d
+//! meets a run when that is d old, so the run stretches over at most d/256, whatever the window.
+//! Two runs that stay apart stretch over more than that together, so that of a history that reaches
+//! back A there are at most 513·ln(A/256 ms) + 513 joined ones.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::{Block, Feature, MissingBlocks, Sealed, Sums};
 use crate::limits;
 
 impl Feature {
-    /// Joins what can be joined once enough has gathered, so that each event is looked at a few times only.
+    /// Joins what can be joined once enough has gathered, so that each event is looked at a few
+    /// times only.
     pub(super) fn compact(&mut self, now: Timestamp) -> Result<(), MissingBlocks> {
         let older = self.older_blocks();
         let runs: u32 = self.sealed[..older].iter().map(|sealed| sealed.runs).sum();
@@ -73,7 +75,7 @@ impl Feature {
         Ok(())
     }
 
-    /// How many blocks lie behind the exact part.
+    /// Returns the number of blocks that lie behind the exact part.
     fn older_blocks(&self) -> usize {
         let mut newer = self.open_sums.count;
         for (place, sealed) in self.sealed.iter().enumerate().rev() {
@@ -86,7 +88,8 @@ impl Feature {
     }
 }
 
-/// Tells whether two neighbours may be one run, as of an instant, for one of so many parts of a window.
+/// Tells whether two neighbours may be one run, as of an instant, for one of so many parts of a
+/// window.
 fn may_join(older: &Sums, newer: &Sums, parts: i64, now: Timestamp) -> bool {
     let width = newer.last.since(older.first).as_millis();
     // Events may be ahead of the clock: then what counts is how far.

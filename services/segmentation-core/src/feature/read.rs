@@ -1,7 +1,8 @@
-//! What a history answers, at any instant: sums over windows, and when they change by time alone.
+//! The answers of a history, at any instant: sums over windows, and when they change by time alone.
 //!
-//! A run counts as a whole, at the instant at which it ends. A window of length d at an instant t has the runs that end in
-//! (t − d, t]. Whole blocks answer by their sums; only the blocks at the edges are looked into.
+//! A run counts as a whole, at the instant at which it ends. A window of length d at an instant t
+//! has the runs that end in (t − d, t]. Whole blocks answer by their sums; only the blocks at the
+//! edges are looked into.
 
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use kernel::{Duration, Timestamp};
 
 use super::{Block, Feature, MissingBlocks, Sums};
 
-/// By how much an answer may be off, because runs of several events lie across an edge of the window.
+/// By how much an answer may be off, because runs of several events lie across an edge of the
+/// window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rounding {
     /// At most so many events are counted that have left the window.
@@ -53,7 +55,7 @@ impl Feature {
         Ok(sums)
     }
 
-    /// How many events of a window, or of all, up to an instant.
+    /// Returns the number of events of a window, or of all, up to an instant.
     pub(crate) fn count(
         &self,
         window: Option<Duration>,
@@ -159,8 +161,8 @@ impl Feature {
         Ok(run.filter(|run| run.first <= at))
     }
 
-    /// When the first run that ends after an instant does, or an instant before it where that is enough to know: whole blocks
-    /// are not looked into.
+    /// When the first run that ends after an instant does, or an instant before it where that is
+    /// enough to know: whole blocks are not looked into.
     fn first_run_after(&self, at: Timestamp) -> Result<Option<Timestamp>, MissingBlocks> {
         let place = self.first_after(at);
         let sums = self.block_sums(place);
@@ -174,7 +176,8 @@ impl Feature {
         Ok(Some(block.last_time(block.until(at))))
     }
 
-    /// The place of the first block that ends after an instant; the open one where no sealed one does.
+    /// The place of the first block that ends after an instant; the open one where no sealed one
+    /// does.
     fn first_after(&self, at: Timestamp) -> usize {
         self.sealed.partition_point(|sealed| sealed.sums.last <= at)
     }

@@ -1,4 +1,4 @@
-//! What any aggregate can ask of events: of one, of a run, of a block, or of all.
+//! The sums that answer any aggregate over events: of one, of a run, of a block, or of all.
 
 use kernel::Timestamp;
 
@@ -7,9 +7,9 @@ use super::Twofold;
 /// Everything that any aggregate can ask of events.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Sums {
-    /// How many events.
+    /// The number of events.
     pub(crate) count: u64,
-    /// How many of them have the property as a number.
+    /// The number of those that have the property as a number.
     pub(crate) number_count: u64,
     pub(crate) sum: Twofold,
     pub(crate) min: f64,
@@ -62,7 +62,7 @@ impl Sums {
         }
     }
 
-    /// How long the events stretch.
+    /// Returns the length of time over which the events stretch.
     pub(crate) fn width_ms(&self) -> i64 {
         self.last.since(self.first).as_millis()
     }

@@ -31,7 +31,8 @@ impl List {
     }
 }
 
-/// How events come: how many, how far apart, and how late or early each may be, in milliseconds.
+/// The way that events come: how many, how far apart, and how late or early each may be, in
+/// milliseconds.
 #[derive(Debug, Clone)]
 struct Flow {
     events: usize,
@@ -189,7 +190,8 @@ proptest! {
     }
 }
 
-/// Runs that were joined once number at most 513 for each factor e of age, and half as many may gather behind them.
+/// Runs that were joined once number at most 513 for each factor e of age, and half as many may
+/// gather behind them.
 fn most_runs(age_ms: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a rough bound")]
     let factors = (age_ms as f64 / 256.0).ln().max(0.0);

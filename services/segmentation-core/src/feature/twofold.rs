@@ -2,8 +2,9 @@
 
 /// A sum as two numbers that do not overlap, about 106 bits.
 ///
-/// Each addition is off by at most 3·2⁻¹⁰⁶ of its result (Joldes, Muller, Popescu, "Tight and rigorous error bounds for basic
-/// building blocks of double-word arithmetic", 2017, algorithm 6). So ten times 0.1 is 1.0, in any order.
+/// Each addition is off by at most 3·2⁻¹⁰⁶ of its result (Joldes, Muller, Popescu, "Tight and
+/// rigorous error bounds for basic building blocks of double-word arithmetic", 2017, algorithm 6).
+/// So ten times 0.1 is 1.0, in any order.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Twofold {
     pub(crate) high: f64,

@@ -47,7 +47,7 @@ impl Features {
         self.held.iter_mut()
     }
 
-    /// What each fragment taught of one history.
+    /// Returns the histories of one feature, one for each fragment that taught it.
     pub(crate) fn of(&self, id: FeatureId) -> &[Held] {
         let from = self.held.partition_point(|held| held.id < id);
         let rest = &self.held[from..];
@@ -55,7 +55,7 @@ impl Features {
         &rest[..until]
     }
 
-    /// Whether a history is kept, of whatever fragment.
+    /// Returns whether a history is kept, of whatever fragment.
     pub(crate) fn has(&self, id: FeatureId) -> bool {
         !self.of(id).is_empty()
     }

@@ -1,15 +1,16 @@
-//! How often something happened to a customer, ever: known of every name, whether anybody reads it or not.
+//! The count of an event of a customer, ever: known of every name, whether anybody reads it
+//! or not.
 
 use kernel::Timestamp;
 
 use crate::feature::Sums;
 
-/// How often something happened, ever.
+/// The count of an event, ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventTotal {
     /// The name of the events.
     pub name: Box<str>,
-    /// How many there were.
+    /// The number of them.
     pub count: u64,
     /// When the first happened.
     pub first_time: Timestamp,

@@ -1,4 +1,5 @@
-//! What is remembered of events: whole, exact, kept through changes of spelling and windows, and cheap.
+//! The memory of events: whole, exact, kept through changes of spelling and windows, and
+//! cheap.
 
 use decision::PartKey;
 use kernel::{Timestamp, Value};
@@ -32,7 +33,8 @@ fn counts_go_on_beyond_what_is_kept_by_itself() {
         };
         assert_eq!(harness.members(), expected, "after {number}");
     }
-    // The window loses one event each half hour; it holds until the 4,401st leaves, or at most a 256th of 90 days longer.
+    // The window loses one event each half hour; it holds until the 4,401st leaves, or at most a
+    // 256th of 90 days longer.
     let exact = 4_400 * DAY / 50 + 90 * DAY;
     harness.pass(Timestamp::from_millis(exact - 1));
     assert_eq!(harness.members(), ["ever", "filtered", "window"]);
@@ -242,12 +244,14 @@ fn an_event_changes_the_parts_that_it_concerns_and_no_others() {
         let at = i64::from(number);
         harness.event("b", at, &value(1.0));
         harness.event("a", at, &[("kind", f64::from(number % 200).into())]);
-        // Of 200 histories some are sent apart because the head has no room; an event of one concerns no other.
+        // Of 200 histories some are sent apart because the head has no room; an event of one
+        // concerns no other.
         assert!(harness.dirty.len() <= 3, "{number}: {:?}", harness.dirty);
     }
     harness.event("other", 601, &[]);
     assert!(harness.dirty.is_empty());
-    // A late event rewrites the block of its place, which was full; the history itself stands in the head of the state.
+    // A late event rewrites the block of its place, which was full; the history itself stands in
+    // the head of the state.
     harness.event("b", 5, &value(1.0));
     let kinds: Vec<u8> = harness.dirty.iter().map(|key| key.kind).collect();
     assert_eq!(kinds, [PartKind::Block as u8; 2]);
@@ -260,8 +264,8 @@ fn an_event_writes_no_more_of_twenty_thousand_than_of_a_thousand() {
         ("month", "events(\"a\").within(\"30d\").sum(\"value\") > 10"),
         ("mean", "events(\"a\").within(\"7d\").avg(\"value\") > 10"),
     ]);
-    // Means over many events, so that blocks that are sealed and joined now and then are in them. After 32 events the
-    // lists of ids and of the recent past are full.
+    // Means over many events, so that blocks that are sealed and joined now and then are in them.
+    // After 32 events the lists of ids and of the recent past are full.
     let mut written = Vec::new();
     let mut largest = 0;
     for number in 0..20_000 {

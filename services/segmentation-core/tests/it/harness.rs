@@ -1,5 +1,6 @@
-//! Drives the core as an engine on stream time does: timers first, then the record. Heads and parts are stored apart; what
-//! is loaded is dropped at random, as by a cache, and what a step needs is loaded before it is taken again.
+//! Drives the core as an engine on stream time does: timers first, then the record. Heads and parts
+//! are stored apart; what is loaded is dropped at random, as by a cache, and what a step needs is
+//! loaded before it is taken again.
 
 mod stored;
 
@@ -28,13 +29,13 @@ pub(crate) struct Harness {
     pub(crate) state: State,
     pub(crate) due: Option<Timestamp>,
     pub(crate) watermark: Timestamp,
-    /// What was emitted, as `+name@time reason`.
+    /// The changes that were emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
-    /// What left for a survivor, and when.
+    /// The state that left for a survivor, and its time.
     pub(crate) moved: Option<(i64, Bytes)>,
     pub(crate) emitted: Vec<Record>,
-    /// How many steps said that something is not defined.
+    /// The number of steps that said that something is not defined.
     pub(crate) lacking: u32,
     /// The head, as it is stored.
     pub(crate) head: Bytes,
@@ -44,7 +45,7 @@ pub(crate) struct Harness {
     pub(crate) dirty: Vec<PartKey>,
     /// Bytes that the last step wrote, of the head and of the parts.
     pub(crate) written: usize,
-    /// How often a step was taken again because it missed parts.
+    /// The number of steps that were taken again because they missed parts.
     pub(crate) misses: u32,
     next_id: u32,
     seed: u64,
@@ -237,7 +238,7 @@ impl Harness {
         self.take_effects(effects);
     }
 
-    /// What a counter has come to, by the text of its key; 0 where nothing was counted.
+    /// Returns the value of a counter, by the text of its key; 0 where nothing was counted.
     pub(crate) fn counted(&self, key: &str) -> i64 {
         let mut all = self.counters.iter();
         let found = all.find(|(own, _)| own.to_string() == key);

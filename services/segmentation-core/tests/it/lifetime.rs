@@ -1,5 +1,6 @@
-//! Whole lifetimes of customers: thousands of events with texts and lists, late and ahead of the clock, through definitions
-//! that change and a merge, against a reference that keeps every event and looks at all of them each time.
+//! Whole lifetimes of customers: thousands of events with texts and lists, late and ahead of the
+//! clock, through definitions that change and a merge, against a reference that keeps every event
+//! and looks at all of them each time.
 
 use expr::{Aggregate, Condition, Feature, Measure, Scope, Subject};
 use kernel::{Properties, Timestamp, Value};
@@ -223,7 +224,7 @@ fn send(harness: &mut Harness, sent: &Sent, ahead: bool) {
     }
 }
 
-/// Whether a value is the expected one, or off by no more than is stated.
+/// Returns whether a value is the expected one, or off by no more than is stated.
 fn is_within(feature: &Feature, reading: &FeatureReading, expected: Measure) -> bool {
     let is_rounded = (reading.over, reading.under) != (0, 0);
     let window = feature.window.unwrap_or_default().as_millis();
@@ -348,7 +349,8 @@ proptest! {
                 rounded += compare(&survivor, &sent, &choice);
             }
         }
-        // In the weeks after it the edges of the windows cross what was joined: some of the answers are rounded.
+        // In the weeks after it the edges of the windows cross what was joined: some of the answers
+        // are rounded.
         choice = [0; SEGMENTS.len()];
         survivor.definitions = compiled(&choice);
         survivor.event("tick", now, &[]);

@@ -1,4 +1,5 @@
-//! Merges: what one customer was and did becomes part of the other, once, and counters stay balanced.
+//! Merges: what one customer was and did becomes part of the other, once, and counters stay
+//! balanced.
 
 use kernel::{Timestamp, Value};
 
@@ -77,7 +78,8 @@ fn of_an_unknown_customer_nothing_moves() {
 
 #[test]
 fn who_leaves_is_first_judged_by_the_definitions_in_force() {
-    // "lapsed" stands behind "buyers", and behind another segment once there is one: its place moves.
+    // "lapsed" stands behind "buyers", and behind another segment once there is one: its place
+    // moves.
     let lapsed = ("lapsed", "!events(\"buy\").within(\"1d\").exists()");
     let mut loser = Harness::of(2, compile(&[SEGMENTS[0], lapsed]));
     loser.event("buy", 0, &[]);
@@ -104,7 +106,8 @@ fn who_leaves_is_first_judged_by_the_definitions_in_force() {
 fn memberships_are_not_left_by_who_does_not_know_their_segments() {
     let older = || compile(&SEGMENTS[..1]);
     let newer = || compile_version(&SEGMENTS[..2], 2);
-    // The definitions of the customer's last decision, those of this one, and whether these may be too old.
+    // The definitions of the customer's last decision, those of this one, and whether these may be
+    // too old.
     for (before, now, is_lacking) in [
         (older(), newer(), false),
         (newer(), newer(), false),

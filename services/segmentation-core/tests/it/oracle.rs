@@ -1,4 +1,5 @@
-//! The incremental evaluation agrees with a naive one that computes everything from the raw history at any instant.
+//! The incremental evaluation agrees with a naive one that computes everything from the raw history
+//! at any instant.
 
 use std::collections::BTreeSet;
 
@@ -289,7 +290,8 @@ proptest! {
             let traits: Vec<(&str, Value)> = event.plan.iter().map(|plan| ("plan", Value::from(*plan))).collect();
             let id = format!("e-{place}");
             if place % 3 == 2 {
-                // The same conditions under a new version: all is decided anew, and nothing changes by that.
+                // The same conditions under a new version: all is decided anew, and nothing changes
+                // by that.
                 harness.definitions = compile_version(&named, u32::try_from(place).expect("few events"));
             }
             harness.event_with(&id, event.name, event.at, &[("value", event.value.into())], &traits);

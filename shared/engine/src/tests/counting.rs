@@ -1,7 +1,8 @@
 //! A core that writes down everything that happens to it.
 //!
-//! An event's name says what to do, its id which number to write down. There are three of it, one behind the other as the
-//! services are: what the first one reads as events, the later ones read as its facts.
+//! An event's name says what to do, its id which number to write down. There are three of it, one
+//! behind the other as the services are: what the first one reads as events, the later ones read as
+//! its facts.
 
 use bytes::Bytes;
 use hot::{Owner, StreamName};

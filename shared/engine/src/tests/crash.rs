@@ -1,4 +1,5 @@
-//! Exactly once, whatever fails: a crash or a lost reply at every call of the store, zombies, entries taken in part.
+//! Exactly once, whatever fails: a crash or a lost reply at every call of the store, zombies,
+//! entries taken in part.
 
 use std::sync::Arc;
 
@@ -63,7 +64,8 @@ async fn open(
     }
 }
 
-/// Runs the scenario over a store that fails once; tells what is there afterwards, and how many calls were made.
+/// Runs the scenario over a store that fails once; tells what is there afterwards, and how many
+/// calls were made.
 async fn run(
     bench: &Bench,
     base: u16,

@@ -125,7 +125,8 @@ async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
     let clock = Arc::new(VirtualClock::new(begin));
     let one = start(&bench, "w1", &clock).await;
     one.await_idle().await.expect("it rests");
-    // Another one joins, and before anybody looks, the store refuses a partition that is going to be its share.
+    // Another one joins, and before anybody looks, the store refuses a partition that is going to
+    // be its share.
     let members = ["w1", "w2"].map(str::to_owned);
     let lost = (0..2)
         .map(PartitionId::new)

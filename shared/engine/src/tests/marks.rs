@@ -1,4 +1,5 @@
-//! What was consumed of each writer outlives the store: streams are made anew in another order, and entries come twice.
+//! What was consumed of each writer outlives the store: streams are made anew in another order, and
+//! entries come twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ fn origin(writer: u8, seq: u64) -> Origin {
     }
 }
 
-/// What writers have written: the journal of a test. Each writer writes of one customer, so that the order of what it
-/// wrote can be told.
+/// What writers have written: the journal of a test. Each writer writes of one customer, so that
+/// the order of what it wrote can be told.
 #[derive(Debug, Default)]
 struct Log {
     entries: BTreeMap<Origin, Bytes>,
@@ -57,8 +58,9 @@ impl Log {
         bench.append_from(0, EVENTS, Some(origin), records).await;
     }
 
-    /// Makes the stream anew from the marks of its reader: first what is in effect in part, then writer by writer what is
-    /// not; `repeats` entries before that come again, and so does the part.
+    /// Makes the stream anew from the marks of its reader: first what is in effect in part, then
+    /// writer by writer what is not; `repeats` entries before that come again, and so does the
+    /// part.
     async fn restore(&self, memory: &MemoryStore, repeats: u64) {
         let marks = memory.head(slot(0)).await.expect("a head").marks(EVENTS);
         let part = marks.part.map(|part| part.origin.expect("all have one"));

@@ -1,4 +1,5 @@
-//! What operators ask for: lists with filters, and orders that are passed on to the owners of the partitions once.
+//! What operators ask for: lists with filters, and orders that are passed on to the owners of the
+//! partitions once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

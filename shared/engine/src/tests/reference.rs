@@ -1,5 +1,5 @@
-//! The worker against a reference that knows no batches, no index and no cache: one record after another, and before each
-//! the timers that are due, oldest first.
+//! The worker against a reference that knows no batches, no index and no cache: one record after
+//! another, and before each the timers that are due, oldest first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

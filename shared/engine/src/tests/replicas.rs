@@ -87,7 +87,8 @@ impl Site {
         state.log
     }
 
-    /// Feeds every partition, and looks how long ago each did all it was given. Returns the longest rest.
+    /// Feeds every partition, and looks how long ago each did all it was given. Returns the longest
+    /// rest.
     async fn load_for(&mut self, time: Duration) -> Duration {
         let end = Instant::now() + time;
         let mut longest = Duration::ZERO;

@@ -1,4 +1,5 @@
-//! The index of timers: when its entries come up, which of them count, and what it costs to move a timer.
+//! The index of timers: when its entries come up, which of them count, and what it costs to move a
+//! timer.
 
 use std::sync::Arc;
 

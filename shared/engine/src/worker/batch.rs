@@ -1,4 +1,5 @@
-//! The working set of one batch: the states it touches and everything that it causes, until the commit.
+//! The working set of one batch: the states it touches and everything that it causes, until the
+//! commit.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -34,8 +35,8 @@ pub(crate) struct Work<S> {
     /// Its bytes in the store, where they were loaded for this batch.
     pub(crate) raw: Option<Bytes>,
     pub(crate) change: Change,
-    /// Its due time as of now. Its entry as the store has it, or none once that has come up; the commit adds what is
-    /// missing.
+    /// Its due time as of now. Its entry as the store has it, or none once that has come up; the
+    /// commit adds what is missing.
     pub(crate) timer: Timer,
     pub(crate) timer_changed: bool,
     /// Whether its size is part of the batch's.
@@ -129,7 +130,8 @@ pub(crate) enum Wait {
     Due,
 }
 
-/// Something that waits in a batch: its time, its key (which orders timers of one instant), what it is, its work.
+/// Something that waits in a batch: its time, its key (which orders timers of one instant), what it
+/// is, its work.
 pub(crate) type Waiting = Reverse<(Timestamp, Key, Wait, usize)>;
 
 /// The working set of one batch. Used again, with its buffers.
@@ -342,7 +344,8 @@ impl<C: Core> Batch<C> {
         }
     }
 
-    /// Once the states are there: entries that lead to a timer wait for their time, all others are done with.
+    /// Once the states are there: entries that lead to a timer wait for their time, all others are
+    /// done with.
     pub(crate) fn sort_entries(&mut self) {
         for (number, time) in self.entries.drain(..) {
             let work = &self.works[number];
@@ -355,8 +358,8 @@ impl<C: Core> Batch<C> {
         }
     }
 
-    /// The entry that leads to a timer has come up: it is done with, and the timer waits for its due time, which may be
-    /// later. Returns that.
+    /// The entry that leads to a timer has come up: it is done with, and the timer waits for its
+    /// due time, which may be later. Returns that.
     pub(crate) fn come_up(&mut self, number: usize, time: Timestamp) -> Option<Timestamp> {
         self.fired.push((number, time));
         self.count_write(number);

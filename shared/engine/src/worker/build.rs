@@ -62,7 +62,8 @@ impl<C: Core> Worker<C> {
     /// Where each lane is after the batch; cursors and marks go into the commit.
     fn places(&self, ran: &[Planned], commit: &mut Commit) -> Vec<(usize, Place)> {
         let mut places: Vec<(usize, Place)> = Vec::with_capacity(self.inputs.lanes.len());
-        // A plan goes lane by lane, so the last record of a lane is the one before the next lane begins.
+        // A plan goes lane by lane, so the last record of a lane is the one before the next lane
+        // begins.
         for (at, planned) in ran.iter().enumerate() {
             if ran
                 .get(at + 1)

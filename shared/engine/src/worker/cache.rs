@@ -26,8 +26,9 @@ impl<S> Cached<S> {
     }
 }
 
-/// States in two generations: what is used moves to the young one, and when that is full the old one is dropped.
-/// As good as least-recently-used within a factor of two, and without a list to maintain.
+/// States in two generations: what is used moves to the young one, and when that is full the old
+/// one is dropped. As good as least-recently-used within a factor of two, and without a list to
+/// maintain.
 #[derive(Debug)]
 pub(crate) struct StateCache<S> {
     young: KeyMap<Cached<S>>,

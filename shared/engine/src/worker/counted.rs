@@ -61,8 +61,8 @@ impl<D> Counted<D> {
         self.gone.iter().take(room).cloned()
     }
 
-    /// Takes note that a commit took effect, which dropped these groups. Those that found no room in
-    /// it may be counted in meanwhile, and so are looked at anew.
+    /// Takes note that a commit took effect, which dropped these groups. Those that found no room
+    /// in it may be counted in meanwhile, and so are looked at anew.
     pub(super) fn settle(&mut self, dropped: &[Box<str>]) {
         if self.gone.iter().any(|group| !dropped.contains(group)) {
             self.judged_by = None;

@@ -1,7 +1,8 @@
 //! Fires timers: in the order of their due times, whatever the index said when to look.
 //!
-//! An entry of the index comes up at or before its timer is due. Only then the due time is known to the batch, and since it
-//! is never before the entry, taking both off one queue keeps the order exact.
+//! An entry of the index comes up at or before its timer is due. Only then the due time is known to
+//! the batch, and since it is never before the entry, taking both off one queue keeps the order
+//! exact.
 
 use std::cmp::Reverse;
 

@@ -1,7 +1,7 @@
 //! Forwards the outbox to the streams of other partitions.
 //!
-//! A message is appended under the name and number it has here, so that the target skips what it has seen, and removed
-//! here afterwards: a crash at any point sends it again, and it arrives once.
+//! A message is appended under the name and number it has here, so that the target skips what it
+//! has seen, and removed here afterwards: a crash at any point sends it again, and it arrives once.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! One input stream of a partition, read ahead.
 //!
-//! What took effect is told in two ways. The cursor is a place in this incarnation of the store. Where entries have an
-//! origin, the marks of [`hot::marks`] are the truth: what they say was consumed is passed over, wherever it stands.
+//! What took effect is told in two ways. The cursor is a place in this incarnation of the store.
+//! Where entries have an origin, the marks of [`hot::marks`] are the truth: what they say was
+//! consumed is passed over, wherever it stands.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -52,7 +53,8 @@ enum Content {
     Records(Vec<Record>),
     /// Nothing that can be read; taken as one record.
     Damaged(Bytes),
-    /// No record, or none that is not in effect; taken as one that does nothing, so that the cursor passes it.
+    /// No record, or none that is not in effect; taken as one that does nothing, so that the cursor
+    /// passes it.
     Empty,
 }
 
@@ -178,7 +180,8 @@ impl Lane {
         };
         let is_it = match part.origin {
             Some(_) => part.origin == origin,
-            // It is the first after the cursor, and stays in `entries` until it is wholly in effect.
+            // It is the first after the cursor, and stays in `entries` until it is wholly in
+            // effect.
             None => self.entries.is_empty(),
         };
         if is_it { index_of(part) } else { 0 }
@@ -236,7 +239,8 @@ impl Lane {
         }
     }
 
-    /// Of each writer, its last entry that is wholly in effect once the cursor is at a place, as far as that is news.
+    /// Of each writer, its last entry that is wholly in effect once the cursor is at a place, as
+    /// far as that is news.
     pub(crate) fn seen_by(&self, cursor: Cursor) -> BTreeMap<Writer, u64> {
         let passed = self.entries.iter().take_while(|read| read.cursor <= cursor);
         let origins = passed.filter_map(|read| read.origin);

@@ -1,7 +1,7 @@
 //! Back-pressure: a worker waits while the reader of its output is far behind.
 //!
-//! Only the output streams count. What a core sends to other streams (receipts, say) closes a circle, and a circle of
-//! workers that wait for each other would never move again.
+//! Only the output streams count. What a core sends to other streams (receipts, say) closes a
+//! circle, and a circle of workers that wait for each other would never move again.
 
 use hot::{Cursor, HotError, HotStore, StreamId, StreamName};
 
@@ -13,7 +13,8 @@ use decision::Core;
 #[derive(Debug)]
 pub(crate) struct OutputGauge {
     stream: StreamId,
-    /// Entries when last asked, and those written since; more than there are, since readers remove them.
+    /// Entries when last asked, and those written since; more than there are, since readers remove
+    /// them.
     entries: u64,
 }
 

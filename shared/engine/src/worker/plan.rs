@@ -153,8 +153,9 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Enlists the entries of the index of timers up to the end of the plan. Returns an instant before which the index has
-    /// no other (the latest there is, if it has none at all); absent where the store was not asked.
+    /// Enlists the entries of the index of timers up to the end of the plan. Returns an instant
+    /// before which the index has no other (the latest there is, if it has none at all); absent
+    /// where the store was not asked.
     async fn enlist_due(
         &mut self,
         plan: &[Planned],

@@ -36,7 +36,8 @@ pub(crate) enum InputId {
     Timer {
         key: Key,
         due_time: Timestamp,
-        /// How many timers of the key fired before it in the batch: one may be due twice at the same time.
+        /// How many timers of the key fired before it in the batch: one may be due twice at the
+        /// same time.
         number: u32,
     },
 }

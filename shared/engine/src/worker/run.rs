@@ -66,7 +66,8 @@ impl Cause<'_> {
 }
 
 impl<C: Core> Worker<C> {
-    /// Runs due timers and the planned records, until the batch is full. Returns how many of the plan were run.
+    /// Runs due timers and the planned records, until the batch is full. Returns how many of the
+    /// plan were run.
     pub(super) fn run(
         &mut self,
         definitions: &C::Definitions,
@@ -116,7 +117,8 @@ impl<C: Core> Worker<C> {
         Ok(plan.len())
     }
 
-    /// Up to where timers can fire on stream time, and whether that is all of those up to and with `now`.
+    /// Up to where timers can fire on stream time, and whether that is all of those up to and with
+    /// `now`.
     fn known_until(&self, now: Timestamp) -> ((Timestamp, Key), bool) {
         let all = (now, Key::MAX);
         match self.batch.horizon {

@@ -1,4 +1,5 @@
-//! The compiled program agrees with the naive interpreter, over random expressions and customers, at any instant.
+//! The compiled program agrees with the naive interpreter, over random expressions and customers,
+//! at any instant.
 
 use expr::Condition;
 use kernel::{Properties, Timestamp, Value};

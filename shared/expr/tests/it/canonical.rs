@@ -166,7 +166,8 @@ proptest! {
     }
 }
 
-/// Writes a tree in another way: other quotes and spaces, parts twice and from the last, comparisons from the other side.
+/// Writes a tree in another way: other quotes and spaces, parts twice and from the last,
+/// comparisons from the other side.
 fn respelled(tree: &Tree, seed: u32) -> String {
     let turn = |by: u32| seed.rotate_left(by).is_multiple_of(2);
     let inner = |tree: &Tree| respelled(tree, seed.wrapping_mul(0x9e37_79b9).rotate_left(5));

@@ -94,7 +94,8 @@ pub async fn a_commit_after_the_epoch_moved_is_fenced(subject: &mut impl Subject
     );
 }
 
-/// A retry of the very same commit is recognised, and that of another worker's batch of the same number is not.
+/// A retry of the very same commit is recognised, and that of another worker's batch of the same
+/// number is not.
 pub async fn a_commit_whose_reply_was_lost_is_applied_once(subject: &mut impl Subject) {
     let store = opened(subject).await;
     for seq in 1..=2 {

@@ -61,7 +61,8 @@ pub async fn changes_of_counters_add_up(subject: &mut impl Subject) {
     assert_eq!(counters(&store).await, expected);
 }
 
-/// Only the groups that are asked for are returned, each once; one that is not there has no counters.
+/// Only the groups that are asked for are returned, each once; one that is not there has no
+/// counters.
 pub async fn counters_are_read_by_group(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let names = ["", "a", "a/1", "a/10", "\u{ff}:"];
@@ -148,7 +149,8 @@ pub async fn a_counter_stays_within_its_range(subject: &mut impl Subject) {
     }
 }
 
-/// Writers that a commit does not name keep their marks; the part is as the last commit that moved the stream said it.
+/// Writers that a commit does not name keep their marks; the part is as the last commit that moved
+/// the stream said it.
 pub async fn marks_move_with_the_commit_that_consumed(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let part = |seq: Option<u64>| {

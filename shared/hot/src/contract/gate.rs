@@ -47,7 +47,8 @@ pub async fn a_store_that_cannot_be_restored_says_so(subject: &mut impl Subject)
     }
 }
 
-/// While a gate is closed, commits are fenced, and opens, appends with an origin and other restores wait.
+/// While a gate is closed, commits are fenced, and opens, appends with an origin and other restores
+/// wait.
 pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     if !subject.is_restorable() {
         return;
@@ -126,7 +127,8 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     assert_eq!(appended, Appended::Applied);
 }
 
-/// A gate whose process died is taken over when its time is up, and the process finds that out when it wakes up.
+/// A gate whose process died is taken over when its time is up, and the process finds that out when
+/// it wakes up.
 pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subject) {
     if !subject.is_restorable() {
         return;
@@ -255,8 +257,8 @@ fn snapshot() -> [StateRestore; 2] {
     [states, rest]
 }
 
-/// A partition that was lost is made anew from a snapshot and the commits after it, with all its timers, even where parts
-/// are written twice.
+/// A partition that was lost is made anew from a snapshot and the commits after it, with all its
+/// timers, even where parts are written twice.
 pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject) {
     if !subject.is_restorable() {
         return;

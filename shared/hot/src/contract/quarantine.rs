@@ -1,4 +1,5 @@
-//! The quarantine: a queue in the order of commits, whose entries keep their ids until they are released.
+//! The quarantine: a queue in the order of commits, whose entries keep their ids until they are
+//! released.
 
 use super::{SLOT, Subject, commit, opened, state, text};
 use crate::{Commit, Committed, QuarantineId, QuarantineSize, SharedHotStore, StateWrite, limits};

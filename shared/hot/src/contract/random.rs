@@ -1,4 +1,5 @@
-//! Random sequences of operations, on the store and on the model: everything that can be seen is the same.
+//! Random sequences of operations, on the store and on the model: everything that can be seen is
+//! the same.
 
 mod compare;
 
@@ -267,8 +268,8 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
 }
 
 impl Change {
-    /// Makes a commit that follows what the slot has, as an engine would: an entry that counts fires only where its state is
-    /// written.
+    /// Makes a commit that follows what the slot has, as an engine would: an entry that counts
+    /// fires only where its state is written.
     async fn complete(self, store: &SharedHotStore, slot: Slot) -> Result<Commit, HotError> {
         let head = store.head(slot).await?;
         let mut commit = self.commit;

@@ -16,7 +16,8 @@ use crate::HotError;
 const SCHEMA: u16 = 4;
 /// The smallest that the database allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
-/// One thread flushes while the other compacts; more would only compete with the services of the same process.
+/// One thread flushes while the other compacts; more would only compete with the services of the
+/// same process.
 const WORKER_THREADS: usize = 2;
 
 /// The open database.
@@ -61,7 +62,8 @@ impl Disk {
                 .keyspace(name, || {
                     KeyspaceCreateOptions::default()
                         .max_memtable_size(write_buffer_bytes)
-                        // A filter has 10 bits a key: little to keep, but as one block too much to read at each look-up.
+                        // A filter has 10 bits a key: little to keep, but as one block too much to
+                        // read at each look-up.
                         .filter_block_pinning_policy(PinningPolicy::all(true))
                         .index_block_pinning_policy(PinningPolicy::all(true))
                 })
@@ -124,7 +126,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Waits until everything written so far would outlive the machine. Callers that wait together share one wait.
+    /// Waits until everything written so far would outlive the machine. Callers that wait together
+    /// share one wait.
     pub(super) fn sync(&self) -> Result<(), HotError> {
         let mine = self.written.load(Ordering::Acquire);
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,7 +21,8 @@ pub(super) struct SlotHead {
 }
 
 impl SlotHead {
-    /// Writes it: eight numbers, the watermark twice (whether, what), then each cursor with the place of its stream.
+    /// Writes it: eight numbers, the watermark twice (whether, what), then each cursor with the
+    /// place of its stream.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(64 + 17 * self.cursors.len());
         for number in [

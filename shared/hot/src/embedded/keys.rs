@@ -1,4 +1,5 @@
-//! Keys on disk. Numbers are big-endian, so that keys sort as they count; changing anything here is a new schema.
+//! Keys on disk. Numbers are big-endian, so that keys sort as they count; changing anything here is
+//! a new schema.
 
 use kernel::PartitionId;
 
@@ -46,7 +47,8 @@ pub(super) fn of_slot(slot: Slot, key: &[u8]) -> Vec<u8> {
     join(prefix(0, slot.partition, slot.owner.index()), key)
 }
 
-/// The key of an entry of the index of timers: its time, sorting as it counts, then the key of its state.
+/// The key of an entry of the index of timers: its time, sorting as it counts, then the key of its
+/// state.
 pub(super) fn timer(slot: Slot, time_ms: i64, key: &[u8]) -> Vec<u8> {
     let mut rest = Vec::with_capacity(8 + key.len());
     rest.extend_from_slice(&(time_ms.cast_unsigned() ^ (1 << 63)).to_be_bytes());
@@ -54,7 +56,8 @@ pub(super) fn timer(slot: Slot, time_ms: i64, key: &[u8]) -> Vec<u8> {
     of_slot(slot, &rest)
 }
 
-/// Reads the time and the key of a state from the end of the key of an entry of the index of timers.
+/// Reads the time and the key of a state from the end of the key of an entry of the index of
+/// timers.
 pub(super) fn parse_timer(rest: &[u8]) -> Option<(i64, &[u8])> {
     let (time, key) = rest.split_first_chunk()?;
     Some(((u64::from_be_bytes(*time) ^ (1 << 63)).cast_signed(), key))
@@ -65,7 +68,8 @@ pub(super) fn head(slot: Slot) -> [u8; PREFIX] {
     prefix(HEAD, slot.partition, slot.owner.index())
 }
 
-/// The key of a counter; with an empty name the prefix of all of a group, whose length comes before it.
+/// The key of a counter; with an empty name the prefix of all of a group, whose length comes before
+/// it.
 pub(super) fn counter(slot: Slot, group: &str, name: &str) -> Vec<u8> {
     let length = u16::try_from(group.len()).expect("groups have short names");
     let group = [&length.to_be_bytes(), group.as_bytes()].concat();

@@ -4,8 +4,8 @@ use super::head::take;
 use crate::marks::{Marks, Part};
 use crate::{Origin, Writer};
 
-/// Writes marks: the part as how many of its records are in effect (0 for none), its writer and its number (0 for none),
-/// then each writer with its mark.
+/// Writes marks: the part as how many of its records are in effect (0 for none), its writer and its
+/// number (0 for none), then each writer with its mark.
 pub(super) fn encode(marks: &Marks) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(24 + 16 * marks.seen.len());
     let mut put = |number: u64| bytes.extend_from_slice(&number.to_be_bytes());

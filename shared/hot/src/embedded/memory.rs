@@ -1,5 +1,5 @@
-//! What the store keeps in memory of each partition: small, and enough to answer without reading from disk where a
-//! stream ends, what is due, and what a source has sent.
+//! What the store keeps in memory of each partition: small, and enough to answer without reading
+//! from disk where a stream ends, what is due, and what a source has sent.
 //!
 //! It is changed only after the disk has taken the same change.
 
@@ -121,7 +121,8 @@ impl Sources {
         all
     }
 
-    /// The source to forget before another one is remembered; absent while there is room or where it is known.
+    /// The source to forget before another one is remembered; absent while there is room or where
+    /// it is known.
     pub(super) fn victim(&self, source: &str, room: usize) -> Option<Arc<str>> {
         if self.marks.contains_key(source) || self.marks.len() < room {
             return None;

@@ -125,7 +125,8 @@ impl Inner {
             .collect()
     }
 
-    /// Reads a log. Its numbers are known, so that the database never searches among what was trimmed.
+    /// Reads a log. Its numbers are known, so that the database never searches among what was
+    /// trimmed.
     fn numbered<T, const N: usize>(
         &self,
         first: u64,

@@ -124,7 +124,8 @@ impl Data {
 }
 
 impl SlotData {
-    /// What a commit changes in its own slot, but for new entries of the index of timers and cursors.
+    /// What a commit changes in its own slot, but for new entries of the index of timers and
+    /// cursors.
     pub(super) fn apply(&mut self, commit: &Commit) {
         self.commit_seq = commit.seq;
         self.batch_id = commit.batch_id;

@@ -129,7 +129,8 @@ impl Data {
         }
         data.apply(commit);
         for write in &commit.states {
-            // The entry may have been in the index long before this commit, and so not in what was restored.
+            // The entry may have been in the index long before this commit, and so not in what was
+            // restored.
             if let (Some(entry), true) = (write.timer.entry, write.value.is_some()) {
                 data.entries.insert((entry, write.key.clone()));
             }

@@ -53,8 +53,8 @@ pub(super) fn read(meta: Value, consumed: Value) -> Result<Head, HotError> {
     Ok(head)
 }
 
-/// The marks of a stream, as fields and values: the part under the stream's name, each writer's mark under that and
-/// its number.
+/// The marks of a stream, as fields and values: the part under the stream's name, each writer's
+/// mark under that and its number.
 pub(super) fn mark_fields(stream: StreamName, marks: &Marks) -> Vec<(String, String)> {
     let name = stream.name();
     let part = marks.part.map(|part| match part.origin {

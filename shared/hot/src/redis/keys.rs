@@ -1,4 +1,5 @@
-//! Names of keys. All keys of a partition carry one hash tag, so that they share a slot of a cluster.
+//! Names of keys. All keys of a partition carry one hash tag, so that they share a slot of a
+//! cluster.
 
 use kernel::{PartitionCount, PartitionId};
 
@@ -121,7 +122,8 @@ impl Keys {
 
 /// The tag of a partition: the first text that falls into the partition's equal share of all slots.
 ///
-/// A cluster gives each node a run of slots, so that partitions spread evenly. It must never change.
+/// A cluster gives each node a run of slots, so that partitions spread evenly. It must never
+/// change.
 fn tag(count: PartitionCount, partition: PartitionId) -> String {
     let (count, number) = (u32::from(count.get()), u32::from(partition.number()));
     let share = number * SLOTS / count..(number + 1) * SLOTS / count;

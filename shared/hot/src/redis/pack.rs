@@ -11,8 +11,8 @@ use super::reply::id;
 use crate::marks::Marks;
 use crate::{Commit, CounterKey, HotError, Slot, StateWrite, StreamId, StreamName, stored};
 
-/// The call of a commit, in the order that the function expects; `field` is that of the entries it writes, `gate` the key
-/// and the token of the gate behind which it is written.
+/// The call of a commit, in the order that the function expects; `field` is that of the entries it
+/// writes, `gate` the key and the token of the gate behind which it is written.
 pub(super) fn commit(
     function: &str,
     keys: &Keys,

@@ -1,7 +1,7 @@
 //! Restoring a partition behind its gate, and what that needs to know.
 //!
-//! Every call names the gate, and is refused where another restore has taken it over. It decides nothing: what is written
-//! comes from the journal.
+//! Every call names the gate, and is refused where another restore has taken it over. It decides
+//! nothing: what is written comes from the journal.
 
 use kernel::PartitionId;
 use redis::{Cmd, cmd};
@@ -271,8 +271,8 @@ fn snapshot_state(state: &StateWrite) -> StateWrite {
     }
 }
 
-/// The states of a journaled commit, each with its entry: what is restored may have it under another time, and an entry
-/// that is there twice is returned once.
+/// The states of a journaled commit, each with its entry: what is restored may have it under
+/// another time, and an entry that is there twice is returned once.
 fn with_entries(states: &[StateWrite]) -> Vec<StateWrite> {
     let with_entry = |state: &StateWrite| StateWrite {
         adds_entry: state.value.is_some() && state.timer.entry.is_some(),

@@ -1,4 +1,5 @@
-//! Killing the process that holds the data in the middle of commits: what was acknowledged is there, and nothing half.
+//! Killing the process that holds the data in the middle of commits: what was acknowledged is
+//! there, and nothing half.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
@@ -90,7 +91,8 @@ fn commit(seq: u64) -> Commit {
     }
 }
 
-/// Checks that exactly one commit is the last, everywhere, and that it is not before the last acknowledged one.
+/// Checks that exactly one commit is the last, everywhere, and that it is not before the last
+/// acknowledged one.
 async fn check(store: &SharedHotStore, acknowledged: u64) {
     let head = store.head(SLOT).await.expect("a head");
     let last = head.commit_seq;

@@ -218,7 +218,8 @@ async fn a_subscriber_that_lost_its_server_is_told_to_look_at_everything() {
     }
     while hints.try_recv().is_ok() {}
     store.append(&event("after")).await.expect("appends");
-    // It may come while the subscription to the new process is being made, which then says so by another word.
+    // It may come while the subscription to the new process is being made, which then says so by
+    // another word.
     let news = [Wake::Stream(event("").to), Wake::All];
     while !news.contains(&hints.recv().await.expect("hints go on")) {}
     let entries = store

@@ -1,7 +1,9 @@
-//! What a row of the event log says of its events, so that a search need not unpack it: when they happened, and to whom.
+//! What a row of the event log says of its events, so that a search need not unpack it: when they
+//! happened, and to whom.
 //!
-//! Made while an event is waiting to be acknowledged, so it reads the four fields that it needs from the encoded records and
-//! skips the rest. It checks nothing else: whoever reads the records does.
+//! Made while an event is waiting to be acknowledged, so it reads the four fields that it needs
+//! from the encoded records and skips the rest. It checks nothing else: whoever reads the records
+//! does.
 
 use kernel::{CustomerId, split_mix};
 use uuid::Uuid;
@@ -19,17 +21,19 @@ pub(crate) struct EventIndex {
     pub(crate) customers: Vec<u8>,
 }
 
-/// The longest time from the first to the last event of a row of each class, in milliseconds: a second, a minute, an hour, a
-/// day, a month. Rows of the last class, above these, can be as long as they want.
+/// The longest time from the first to the last event of a row of each class, in milliseconds: a
+/// second, a minute, an hour, a day, a month. Rows of the last class, above these, can be as long
+/// as they want.
 ///
-/// A search looks for rows that begin up to so long before its own beginning; without classes, one long row would make it
-/// look at all.
+/// A search looks for rows that begin up to so long before its own beginning; without classes, one
+/// long row would make it look at all.
 const SPANS: [i64; 5] = [1_000, 60_000, 3_600_000, 86_400_000, 30 * 86_400_000];
 
 /// How many classes of rows there are.
 pub(crate) const SPAN_COUNT: i16 = 6;
 
-/// The longest time from the first to the last event of a row of a class; absent where there is none.
+/// The longest time from the first to the last event of a row of a class; absent where there is
+/// none.
 pub(crate) fn longest(span: i16) -> Option<i64> {
     SPANS.get(usize::try_from(span).ok()?).copied()
 }

@@ -12,8 +12,8 @@ use crate::readers::inputs_of;
 pub(super) struct Inputs {
     /// The last message that was forwarded.
     pub(super) forwarded_seq: u64,
-    /// The last commit that the store had before it was asked the rest: what is settled is so for whoever has this commit,
-    /// and the sources are those of everything that it has consumed.
+    /// The last commit that the store had before it was asked the rest: what is settled is so for
+    /// whoever has this commit, and the sources are those of everything that it has consumed.
     pub(super) commit_seq: u64,
     pub(super) streams: BTreeMap<StreamName, Input>,
 }
@@ -43,8 +43,8 @@ pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotEr
         if let Some(cursor) = cursor_of(&before, name)
             && hot.lag(stream, cursor).await? == 0
         {
-            // The reader has consumed all that there was, so what it has not seen was refused, as its source was taken.
-            // But for what the store lost while it was asked.
+            // The reader has consumed all that there was, so what it has not seen was refused, as
+            // its source was taken. But for what the store lost while it was asked.
             let still = hot.origins(stream).await?;
             let settled = taken.iter();
             let settled = settled.filter(|it| has_taken(&still, it.writer, it.seq));

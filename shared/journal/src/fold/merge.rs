@@ -1,4 +1,5 @@
-//! Merges a snapshot with the commits after it: both are in the order of keys, so one chunk of each is in memory.
+//! Merges a snapshot with the commits after it: both are in the order of keys, so one chunk of each
+//! is in memory.
 
 use std::collections::btree_map::IntoIter;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +28,8 @@ struct Changes {
     released: BTreeSet<QuarantineId>,
 }
 
-/// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the old one, without that,
-/// where there is nothing new.
+/// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the
+/// old one, without that, where there is nothing new.
 pub(super) async fn merge(
     hot: &dyn HotStore,
     log: &dyn Log,
@@ -141,7 +142,8 @@ fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
     }
 }
 
-/// Writes the states of the old snapshot and of the changes, by key, and gathers the rest of the old one.
+/// Writes the states of the old snapshot and of the changes, by key, and gathers the rest of the
+/// old one.
 async fn write_states(
     log: &dyn Log,
     slot: Slot,
@@ -195,8 +197,8 @@ fn add_inputs(new: &mut Snapshot, inputs: &Inputs) {
     new.outbox = new.outbox.split_off(&(new.forwarded_seq + 1));
     for (name, input) in &inputs.streams {
         let known = new.inputs.entry(*name).or_default();
-        // The store forgets the sources that were used longest ago; so does the snapshot. One that has lost its newest
-        // knows less than the snapshot.
+        // The store forgets the sources that were used longest ago; so does the snapshot. One that
+        // has lost its newest knows less than the snapshot.
         for (source, mark) in &input.sources {
             let seq = known.sources.entry(source.clone()).or_default();
             *seq = (*seq).max(*mark);

@@ -1,4 +1,5 @@
-//! A snapshot as bytes: chunks of states, and a head with everything that is small or asked for by itself.
+//! A snapshot as bytes: chunks of states, and a head with everything that is small or asked for by
+//! itself.
 
 use std::collections::BTreeMap;
 
@@ -151,7 +152,8 @@ impl Snapshot {
         self.marks.get(&stream).cloned().unwrap_or_default()
     }
 
-    /// The last entry of a writer in a stream that is settled at this snapshot: nothing up to it is ever needed again.
+    /// The last entry of a writer in a stream that is settled at this snapshot: nothing up to it is
+    /// ever needed again.
     pub(crate) fn settled(&self, stream: StreamName, writer: Writer) -> u64 {
         let input = self.inputs.get(&stream);
         let settled = input.and_then(|input| input.settled.get(&writer));

@@ -1,4 +1,5 @@
-//! Restores the states of one slot: from the commits that the store has not seen, or from the snapshot and those after it.
+//! Restores the states of one slot: from the commits that the store has not seen, or from the
+//! snapshot and those after it.
 
 use bytes::Bytes;
 use hot::{

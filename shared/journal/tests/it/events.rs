@@ -62,7 +62,8 @@ fn event(customer: CustomerId, millis: i64, id: &str, is_bulk: bool) -> (Record,
     (record, logged)
 }
 
-/// Fills a log with narrow rows and wide ones, in all partitions, most of all in one; returns what can be found.
+/// Fills a log with narrow rows and wide ones, in all partitions, most of all in one; returns what
+/// can be found.
 async fn fill(log: &SharedLog) -> Vec<(u16, LoggedEvent)> {
     let mut dice = Dice(7);
     let mut all = Vec::new();
@@ -230,8 +231,8 @@ async fn narrow_rows_are_in_the_order_of_time_from_page_to_page() {
     assert!(found.is_sorted_by_key(|logged| logged.time));
 }
 
-/// What a search of all finds after the first pages were read and the beginning of the log was cut: the rest of what is
-/// left, without what was on those pages.
+/// What a search of all finds after the first pages were read and the beginning of the log was cut:
+/// the rest of what is left, without what was on those pages.
 async fn a_search_goes_on_where_the_log_was_cut(mut subject: Sql) {
     let log = subject.open().await;
     let all = fill(&log).await;

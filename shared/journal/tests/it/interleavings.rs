@@ -1,4 +1,5 @@
-//! Single interleavings that once lost or doubled something: what fails, where, and what must be there afterwards.
+//! Single interleavings that once lost or doubled something: what fails, where, and what must be
+//! there afterwards.
 //!
 //! Random ones are in [`crate::journaled`].
 

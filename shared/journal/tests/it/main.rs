@@ -1,4 +1,5 @@
-//! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database does.
+//! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database
+//! does.
 
 mod deployed;
 mod events;

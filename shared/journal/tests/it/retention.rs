@@ -1,4 +1,5 @@
-//! How long the event log keeps events, on a virtual clock: what is too old goes, and never what a recovery needs.
+//! How long the event log keeps events, on a virtual clock: what is too old goes, and never what a
+//! recovery needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The bytes that values take where they are stored, and the choice of those that are kept where room
-//! is short.
+//! The bytes that values take where they are stored, and the choice of those that are kept where
+//! room is short.
 
 use super::{Properties, Value};
 

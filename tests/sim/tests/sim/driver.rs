@@ -1,7 +1,8 @@
 //! Plays a scenario line by line, each to quiescence before the next, and writes the transcript.
 //!
-//! After each line every partition shows the same time, and time moves from one due instant to the next. So nothing in
-//! a transcript depends on which partition a customer happens to be in, or on how fast deliveries are.
+//! After each line every partition shows the same time, and time moves from one due instant to the
+//! next. So nothing in a transcript depends on which partition a customer happens to be in, or on
+//! how fast deliveries are.
 
 use kernel::{Duration, Timestamp};
 use proto::activation::v1::SetConsentRequest;
@@ -140,8 +141,8 @@ impl Driver {
         results.pop().expect("one result for one event")
     }
 
-    /// Finds a customer whose bucket in a split of this salt lies in a range. Ids are drawn by the services, so several
-    /// may have to be tried.
+    /// Finds a customer whose bucket in a split of this salt lies in a range. Ids are drawn by the
+    /// services, so several may have to be tried.
     async fn pick(
         &mut self,
         time: Timestamp,
@@ -258,7 +259,8 @@ impl Driver {
     }
 }
 
-/// The bucket of a customer in a split: SHA-256 over the salt and the customer id, as the journey service documents it.
+/// The bucket of a customer in a split: SHA-256 over the salt and the customer id, as the journey
+/// service documents it.
 pub(crate) fn bucket(salt: &str, customer: &str) -> u64 {
     let customer: Uuid = customer.parse().expect("a customer id is a UUID");
     let mut hash = Sha256::new();

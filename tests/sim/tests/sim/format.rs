@@ -14,7 +14,8 @@ pub(crate) fn when(time: Option<&prost_types::Timestamp>) -> String {
     text.strip_suffix(":00").unwrap_or(text).to_owned()
 }
 
-/// `ACTIVATION_STATUS_DELIVERED` as `delivered`: the prefix is that of the enum's unspecified value.
+/// `ACTIVATION_STATUS_DELIVERED` as `delivered`: the prefix is that of the enum's unspecified
+/// value.
 pub(crate) fn short(name: &str, unspecified: &str) -> String {
     let prefix = unspecified.trim_end_matches("UNSPECIFIED");
     name.trim_start_matches(prefix).to_lowercase()

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Set to 1, transcripts become the golden files.
 const UPDATE: &str = "UPDATE_GOLDEN";
 
-/// Whether transcripts become the golden files.
+/// Returns whether transcripts become the golden files.
 pub(crate) fn is_updating() -> bool {
     std::env::var(UPDATE).is_ok_and(|value| value == "1")
 }

@@ -1,8 +1,9 @@
 //! Scenarios: all services in one process, on stream time, spoken to through the public API only.
 //!
-//! Each text file in `scenarios` says what is defined, what happens and what is asked; the transcript beside it says
-//! what follows. The same scenario gives the same transcript on the embedded stores and on Redis and Postgres.
-//! `UPDATE_GOLDEN=1` with the filter `embedded` keeps new transcripts: read them before you do.
+//! Each text file in `scenarios` says what is defined, what happens and what is asked; the
+//! transcript beside it says what follows. The same scenario gives the same transcript on the
+//! embedded stores and on Redis and Postgres. `UPDATE_GOLDEN=1` with the filter `embedded` keeps
+//! new transcripts: read them before you do.
 
 mod answers;
 mod driver;

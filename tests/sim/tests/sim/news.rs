@@ -1,4 +1,5 @@
-//! What a line of a scenario caused: the difference between what was known of each customer before and after it.
+//! What a line of a scenario caused: the difference between what was known of each customer before
+//! and after it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,5 @@
-//! Who the customers of a scenario are: names for people, ids for services. A transcript shows names only.
+//! Who the customers of a scenario are: names for people, ids for services. A transcript shows
+//! names only.
 
 use std::collections::HashMap;
 

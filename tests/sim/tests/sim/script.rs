@@ -25,7 +25,8 @@ pub(crate) enum Act {
     Define(Vec<Definition>),
     /// `2017-03-01T10:00 ann purchase value=20 ~plan=pro id:e1`
     Happen { time: Timestamp, event: Happening },
-    /// `2017-03-01 pick ann 0..3000 of salt`: names a customer whose bucket in a split lies in a range.
+    /// `2017-03-01 pick ann 0..3000 of salt`: names a customer whose bucket in a split lies in a
+    /// range.
     Pick {
         time: Timestamp,
         name: String,

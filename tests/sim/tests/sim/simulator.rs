@@ -1,10 +1,11 @@
-//! A simulator of the whole suite: real cores, engines and journal on a virtual clock, over stores that lose their tails,
-//! go back in time, delay, repeat and lose answers, and under processes that die, stand still and wake up late.
+//! A simulator of the whole suite: real cores, engines and journal on a virtual clock, over stores
+//! that lose their tails, go back in time, delay, repeat and lose answers, and under processes that
+//! die, stand still and wake up late.
 //!
 //! The hot store is in memory, or a real Redis.
 //!
-//! Everything that chance decides follows from a seed, so that a failure can be seen again: it says how. There are no
-//! sockets, no disks and no gRPC here; real processes are in `tests/it`.
+//! Everything that chance decides follows from a seed, so that a failure can be seen again: it says
+//! how. There are no sockets, no disks and no gRPC here; real processes are in `tests/it`.
 
 mod backing;
 mod checks;

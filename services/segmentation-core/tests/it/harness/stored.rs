@@ -1,5 +1,5 @@
-//! States as they are stored: heads and parts apart, what is loaded dropped at random, and what a step or a reader misses
-//! loaded before it is asked again.
+//! States as they are stored: heads and parts apart, what is loaded dropped at random, and what a
+//! step or a reader misses loaded before it is asked again.
 
 use std::collections::BTreeSet;
 

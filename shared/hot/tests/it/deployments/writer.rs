@@ -1,4 +1,5 @@
-//! A writer that commits its number everywhere, tries again as the engine does, and a check of what came of it.
+//! A writer that commits its number everywhere, tries again as the engine does, and a check of what
+//! came of it.
 
 use std::sync::Arc;
 

@@ -71,7 +71,8 @@ async fn a_state_that_was_removed_stays_so_where_a_snapshot_is_made_between_two_
     store.commit(SLOT, &removed).await.expect("commits");
     world.hot.clear();
 
-    // The first attempt ends after the states are written, and before the store is said to have them.
+    // The first attempt ends after the states are written, and before the store is said to have
+    // them.
     let restores = Arc::new(FailingRestore::default());
     let first = world.process_on(world.hot.with_hook(restores)).await;
     first.recover(PARTITION).await.expect_err("fails half-way");
@@ -262,7 +263,8 @@ async fn a_partition_stays_closed_while_its_streams_are_not_whole() {
     };
     store.commit(SLOT, &said).await.expect("commits");
 
-    // The log goes away once the streams are emptied, comes back, and goes away again when slots are compared.
+    // The log goes away once the streams are emptied, comes back, and goes away again when slots
+    // are compared.
     let is_emptied = Arc::new(AtomicBool::new(false));
     let restores = Arc::new(Restoring(Arc::clone(&is_emptied)));
     let first = world.process_on(world.hot.with_hook(restores)).await;

@@ -1,4 +1,5 @@
-//! The smallest worker there can be: it counts how often it sees each record, in a state with a timer.
+//! The smallest worker there can be: it counts how often it sees each record, in a state with a
+//! timer.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +210,8 @@ impl Reader {
                 .counters
                 .push((CounterKey::new(group, name), records));
         }
-        // The group of a round that is over goes, and now and then that of this one, which begins anew.
+        // The group of a round that is over goes, and now and then that of this one, which begins
+        // anew.
         if dice.is_multiple_of(3) {
             commit.dropped_groups.push(round(dice % 2 * 2).into());
         }

@@ -1,4 +1,5 @@
-//! What keeps the hot store of a simulation: memory, or a real Redis with the functions of production.
+//! What keeps the hot store of a simulation: memory, or a real Redis with the functions of
+//! production.
 //!
 //! Only memory can go back to an older copy of itself. Both can forget everything.
 

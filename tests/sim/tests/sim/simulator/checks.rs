@@ -75,7 +75,8 @@ async fn nothing_waits(installation: &Installation) {
     }
 }
 
-/// No timer is lost: each state that wants to be looked at is led to by an entry in time, and nothing is overdue.
+/// No timer is lost: each state that wants to be looked at is led to by an entry in time, and
+/// nothing is overdue.
 fn timers(installation: &Installation, picture: &Picture, now: Timestamp) {
     let mut entries: BTreeMap<Slot, BTreeSet<_>> = BTreeMap::new();
     for (slot, key, stored) in &picture.stored {

@@ -1,4 +1,5 @@
-//! The clock of one simulated machine: virtual, and set by hand now and then, as clocks of machines are.
+//! The clock of one simulated machine: virtual, and set by hand now and then, as clocks of machines
+//! are.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A crash before and after every effect of every scenario: what comes of it is what comes of no crash at all.
+//! A crash before and after every effect of every scenario: what comes of it is what comes of no
+//! crash at all.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use super::world::{CrashPoint, Side};
 use crate::script::{Act, Happening, Line};
 use crate::{golden, script};
 
-/// How far time goes after the last line, in steps: so that what was lost on its way is asked for again, and delivered.
+/// How far time goes after the last line, in steps: so that what was lost on its way is asked for
+/// again, and delivered.
 const AFTER: [Span; 3] = [
     Span::from_millis(70_000),
     Span::from_millis(200_000),
@@ -166,8 +168,8 @@ impl Player {
         }
     }
 
-    /// Waits until everything is done. A delivery that was lost with its process is asked for again by time alone, so
-    /// time goes on until it was made; without a crash there is none.
+    /// Waits until everything is done. A delivery that was lost with its process is asked for again
+    /// by time alone, so time goes on until it was made; without a crash there is none.
     async fn settle(&mut self) {
         self.on.settle().await;
         for _ in 0..LOST_AGAIN {

@@ -1,4 +1,5 @@
-//! The world outside: a destination that loses and repeats, and the courier of one process that delivers to it.
+//! The world outside: a destination that loses and repeats, and the courier of one process that
+//! delivers to it.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! A simulated installation: the stores, the processes around them, and the hand that starts and stops those.
+//! A simulated installation: the stores, the processes around them, and the hand that starts and
+//! stops those.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,8 +25,8 @@ use super::world::{Weather, World};
 /// The services that have engines.
 pub(crate) const SERVICES: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activation];
 
-/// How long nothing happens before everything is taken to be done: leases lapse after 9 s, and partitions that could not
-/// be worked on rest for 5 s.
+/// How long nothing happens before everything is taken to be done: leases lapse after 9 s, and
+/// partitions that could not be worked on rest for 5 s.
 const QUIET_AFTER_FAULTS: Duration = Duration::from_secs(16);
 /// The same where nothing went wrong: longer than the longest wait between two tries.
 const QUIET: Duration = Duration::from_millis(1_500);
@@ -39,9 +40,9 @@ const HANGS: Duration = Duration::from_secs(1_800);
 pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) partitions: u64,
-    /// Whether time is that of clocks; otherwise it is that of records.
+    /// True where time is that of clocks; otherwise it is that of records.
     pub(crate) is_wall: bool,
-    /// Whether everything goes to a journal first.
+    /// True where everything goes to a journal first.
     pub(crate) is_journaled: bool,
     /// The server that keeps the hot store; absent where memory does.
     pub(crate) redis: Option<Arc<RedisHost>>,
@@ -90,7 +91,7 @@ pub(crate) struct Installation {
     pub(crate) roster: Arc<Roster>,
     pub(crate) post: Post,
     started: u32,
-    /// Whether anything went wrong since it was quiet last.
+    /// True where anything went wrong since it was quiet last.
     is_disturbed: bool,
 }
 
@@ -176,7 +177,8 @@ impl Installation {
         }
     }
 
-    /// Ends all faults: what stands still goes on, what is dead is replaced, what is away comes back.
+    /// Ends all faults: what stands still goes on, what is dead is replaced, what is away comes
+    /// back.
     pub(crate) fn calm_down(&mut self) {
         self.world().set_weather(Weather::default());
         self.world().crash_at(None);

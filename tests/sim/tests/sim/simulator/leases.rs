@@ -1,4 +1,5 @@
-//! The leases in memory: what SQL does with them, one statement at a time, and one process's link to them.
+//! The leases in memory: what SQL does with them, one statement at a time, and one process's link
+//! to them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

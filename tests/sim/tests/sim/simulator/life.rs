@@ -1,7 +1,8 @@
 //! Whether a simulated process runs, stands still, or is dead.
 //!
-//! Everything that a process does to the world goes through a link that asks here first. So a process that is killed needs
-//! no help of its own: whatever its tasks go on to do, nothing of it arrives any more.
+//! Everything that a process does to the world goes through a link that asks here first. So a
+//! process that is killed needs no help of its own: whatever its tasks go on to do, nothing of it
+//! arrives any more.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,7 @@ enum Condition {
     Dead,
 }
 
-/// Whether a process runs.
+/// True where a process runs.
 #[derive(Debug)]
 pub(crate) struct Life {
     condition: Mutex<Condition>,

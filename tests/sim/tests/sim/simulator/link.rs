@@ -1,4 +1,5 @@
-//! The link between one process and the stores: where processes die, answers get lost, and invariants are watched.
+//! The link between one process and the stores: where processes die, answers get lost, and
+//! invariants are watched.
 
 use std::fmt;
 use std::sync::Arc;

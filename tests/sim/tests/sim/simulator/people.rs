@@ -47,7 +47,8 @@ impl People {
         self.by_identifier.get(&key).copied()
     }
 
-    /// The number of the next customer decides its id, and so its partition and its bucket in splits.
+    /// The number of the next customer decides its id, and so its partition and its bucket in
+    /// splits.
     pub(crate) fn skip(&mut self) -> CustomerId {
         self.count += 1;
         customer(self.count)

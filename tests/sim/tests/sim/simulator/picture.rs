@@ -1,4 +1,5 @@
-//! What an installation has come to, read from the store itself: what must be the same however it came there.
+//! What an installation has come to, read from the store itself: what must be the same however it
+//! came there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;

@@ -1,4 +1,5 @@
-//! The senders: what identity does after it has resolved an event, and a client that sends again until it is acknowledged.
+//! The senders: what identity does after it has resolved an event, and a client that sends again
+//! until it is acknowledged.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +26,8 @@ pub(crate) struct Letter {
     pub(crate) records: Vec<Record>,
 }
 
-/// When each event was sent the last time, and when that was acknowledged: between the two it was stored.
+/// When each event was sent the last time, and when that was acknowledged: between the two it was
+/// stored.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger(Mutex<BTreeMap<u64, (Instant, Instant)>>);
 
@@ -144,7 +146,8 @@ impl Sender {
         }
     }
 
-    /// Asks one process. A client that loses its patience either takes its call along, or leaves it behind.
+    /// Asks one process. A client that loses its patience either takes its call along, or leaves it
+    /// behind.
     async fn ask(&self, hot: SharedHotStore, append: Append) -> Option<Result<Appended, HotError>> {
         let call = async move { hot.append(&append).await };
         if self.world.draw(|rng| rng.hits(500)) {

@@ -1,7 +1,9 @@
-//! A real Redis under a simulation: its functions run as in production, while the clock of the simulation stands still.
+//! A real Redis under a simulation: its functions run as in production, while the clock of the
+//! simulation stands still.
 //!
-//! A call blocks the one thread of the simulation, so that the order of calls, and all that follows, comes from the seed.
-//! Hints are the simulation's own: those of the server arrive in real time.
+//! A call blocks the one thread of the simulation, so that the order of calls, and all that
+//! follows, comes from the seed. Hints are the simulation's own: those of the server arrive in real
+//! time.
 
 mod calls;
 
@@ -22,12 +24,13 @@ use tokio::time::Instant;
 
 pub(crate) use self::calls::RedisLink;
 
-/// Makes each gate as old as it is in the simulation: young, or old enough to be taken over. The server does not know that
-/// time, and its own would decide otherwise every time. A gate whose time is not the one that this wrote last was touched
-/// right after this ran the last time.
+/// Makes each gate as old as it is in the simulation: young, or old enough to be taken over. The
+/// server does not know that time, and its own would decide otherwise every time. A gate whose time
+/// is not the one that this wrote last was touched right after this ran the last time.
 ///
 /// # Units
-/// Arguments in milliseconds: what time it is in the simulation, what time it was then, and how old is old.
+/// Arguments in milliseconds: what time it is in the simulation, what time it was then, and how old
+/// is old.
 const AGE_GATES: &str = r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

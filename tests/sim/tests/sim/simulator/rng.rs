@@ -27,7 +27,7 @@ impl Rng {
         first + self.below(last - first + 1)
     }
 
-    /// Whether something happens that happens so many times in a thousand.
+    /// Returns whether something happens that happens so many times in a thousand.
     pub(crate) fn hits(&mut self, permille: u64) -> bool {
         self.below(1_000) < permille
     }

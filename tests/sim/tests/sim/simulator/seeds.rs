@@ -1,4 +1,5 @@
-//! One seed, one run: chance decides what customers do and what goes wrong, and in the end everything must add up.
+//! One seed, one run: chance decides what customers do and what goes wrong, and in the end
+//! everything must add up.
 
 mod bounds;
 mod count;
@@ -45,7 +46,8 @@ const TWICE_ON_REDIS: u64 = 2;
 pub(crate) enum Kind {
     /// Eight, with a few small events each.
     Usual,
-    /// Four, with so many and so large events each that bounds are reached, and two of them together are far beyond them.
+    /// Four, with so many and so large events each that bounds are reached, and two of them
+    /// together are far beyond them.
     NearBounds,
     /// Eight, one of them with a long history.
     LongHistory,

@@ -15,9 +15,9 @@ use super::world::World;
 #[derive(Debug)]
 pub(crate) struct Watch {
     world: Arc<World>,
-    /// Whether time is that of clocks; otherwise it is that of records.
+    /// True where time is that of clocks; otherwise it is that of records.
     is_wall: bool,
-    /// Whether what a store has lost comes back, so that no number is ever used twice.
+    /// True where what a store has lost comes back, so that no number is ever used twice.
     is_journaled: bool,
     seen: Mutex<Seen>,
 }
@@ -62,7 +62,8 @@ impl Watch {
             .collect()
     }
 
-    /// The store went back in time. Where nobody keeps a journal, everything after that happens anew.
+    /// The store went back in time. Where nobody keeps a journal, everything after that happens
+    /// anew.
     pub(crate) fn forget(&self) {
         let mut seen = self.seen();
         seen.entries.clear();
@@ -79,9 +80,9 @@ impl Watch {
             .retain(|(slot, _), _| slot.partition != partition);
     }
 
-    /// No timer is early: an entry has fired only once the clock of its process, or the time of its partition, has shown
-    /// its time. One that leads to no timer any more is done with whenever it is read, also ahead of a batch that has no
-    /// room for all records up to then.
+    /// No timer is early: an entry has fired only once the clock of its process, or the time of its
+    /// partition, has shown its time. One that leads to no timer any more is done with whenever it
+    /// is read, also ahead of a batch that has no room for all records up to then.
     pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit, highest: Timestamp) {
         let mut seen = self.seen();
         let now = if self.is_wall {

@@ -1,4 +1,5 @@
-//! What all simulated processes share: chance, the faults of the network between them and the stores, and the transcript.
+//! What all simulated processes share: chance, the faults of the network between them and the
+//! stores, and the transcript.
 
 use std::collections::VecDeque;
 use std::fmt::Display;

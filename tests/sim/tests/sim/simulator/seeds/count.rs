@@ -1,8 +1,8 @@
 //! Whether what was sent is what was counted, by every service.
 //!
-//! Without a journal, a store that goes back in time loses its tail. What a service has read of that tail it may apply all
-//! the same, and again where the writer decides it anew: so after such a loss there may be more downstream than upstream,
-//! and never less.
+//! Without a journal, a store that goes back in time loses its tail. What a service has read of
+//! that tail it may apply all the same, and again where the writer decides it anew: so after such a
+//! loss there may be more downstream than upstream, and never less.
 
 use std::collections::BTreeMap;
 
@@ -36,12 +36,12 @@ impl Run {
         self.compare("effects asked for", asked, "effects decided", decided);
     }
 
-    /// Whether what may be lost was lost at all.
+    /// Returns whether what may be lost was lost at all.
     fn has_losses(&self) -> bool {
         !self.is_journaled() && !self.losses.is_empty()
     }
 
-    /// Whether an event was stored while the store lost what is stored.
+    /// Returns whether an event was stored while the store lost what is stored.
     fn may_be_lost(&self, number: u64) -> bool {
         if !self.has_losses() {
             return false;

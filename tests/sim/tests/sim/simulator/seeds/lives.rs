@@ -22,7 +22,8 @@ pub(super) const TRAITS: u64 = 300;
 const TRAITS_AT_ONCE: u64 = 3;
 /// Characters of the longest of them.
 pub(super) const LONGEST_TRAIT: u64 = 2_000;
-/// Characters of the longest note of an event there: as long as one text may be, and twice what a run keeps.
+/// Characters of the longest note of an event there: as long as one text may be, and twice what a
+/// run keeps.
 const LONGEST_NOTE: u64 = 8 * 1024;
 
 impl Run {

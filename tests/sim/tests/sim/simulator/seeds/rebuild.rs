@@ -11,7 +11,8 @@ use crate::simulator::installation::SERVICES;
 use crate::simulator::picture::Picture;
 
 impl Run {
-    /// What is hot is what the journal says: a store that forgets everything is made anew as it was.
+    /// What is hot is what the journal says: a store that forgets everything is made anew as it
+    /// was.
     pub(super) async fn rebuild(&mut self, before: &Picture, now: Timestamp) {
         for owner in SERVICES {
             for partition in self.on.partitions().iter() {

@@ -1,6 +1,6 @@
 //! The demo's report: one HTML file with everything in it, no network, light and dark.
 //!
-//! The page is a template, [`PAGE`]; every text in it is escaped, whoever named it. It shows
+//! The page is a template, `PAGE`; every text in it is escaped, whoever named it. It shows
 //! figures and computes none but shares.
 
 mod chart;

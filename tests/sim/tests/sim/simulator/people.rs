@@ -20,6 +20,8 @@ pub(crate) struct People {
     /// How many were ever new.
     count: u64,
     by_identifier: BTreeMap<(String, String), CustomerId>,
+    /// The numbers of the events that joined customers.
+    pub(crate) merging: Vec<u64>,
 }
 
 /// An event, before anybody knows whose it is.
@@ -38,6 +40,7 @@ impl People {
             partitions,
             count: 0,
             by_identifier: BTreeMap::new(),
+            merging: Vec::new(),
         }
     }
 
@@ -73,6 +76,9 @@ impl People {
             self.by_identifier.insert(identifier.clone(), customer);
         }
         let mut letters = Vec::new();
+        if known.len() > 1 {
+            self.merging.extend(number);
+        }
         for loser in known.iter().skip(1) {
             letters.push(self.merge(*loser, customer, time));
         }

@@ -1,4 +1,4 @@
-//! Which bounds a run came to: seeds near the bounds that never come to one would show nothing.
+//! The bounds that a run came to: seeds near the bounds that never come to one would show nothing.
 
 use std::collections::BTreeSet;
 
@@ -37,7 +37,7 @@ pub(super) fn reached(picture: &Picture) -> BTreeSet<Bound> {
     let is_reached = |bound: &Bound| match bound {
         Bound::Runs => has_counter(picture, "/refused/", Reason::RunLimit),
         Bound::RunsOfTwo => has_counter(picture, "/ended/", Reason::RunLimit),
-        Bound::Pending => has_counter(picture, ".", Reason::PendingLimit),
+        Bound::Pending => has_counter(picture, "/", Reason::PendingLimit),
         Bound::Activations => forgets_activations(picture),
         Bound::Traits => picture
             .profiles

@@ -18,7 +18,10 @@ use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older program would misread.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
+/// The oldest of them that it reads. Journals of the first one have no marks of their own, and
+/// states of it no head.
+const OLDEST_SCHEMA_VERSION: u32 = 2;
 
 /// What services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -152,6 +155,7 @@ async fn open_database(config: &Config) -> Result<Database, StartError> {
     let installation = Installation {
         partition_count: config.partitions,
         schema_version: SCHEMA_VERSION,
+        oldest_schema_version: OLDEST_SCHEMA_VERSION,
     };
     database
         .check_installation(installation)
@@ -178,7 +182,9 @@ fn create_parent(file: &Path, address: &str) -> Result<(), StartError> {
 fn database_error(address: String, error: StorageError) -> StartError {
     let what = "the database";
     match error {
-        StorageError::Mismatch { .. } | StorageError::NewerSchema { .. } => StartError::Mismatch {
+        StorageError::Mismatch { .. }
+        | StorageError::NewerSchema { .. }
+        | StorageError::OlderSchema { .. } => StartError::Mismatch {
             what,
             address,
             remedy: "use the settings that it was created with, or choose another with --database",

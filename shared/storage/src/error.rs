@@ -62,6 +62,17 @@ pub enum StorageError {
         /// What this program knows.
         known: u32,
     },
+    /// The database was written by a version that is too old: use that one, or begin anew.
+    #[error(
+        "this database has schema {stored}, and this program reads schemas from {oldest} on: go on with the program that \
+         wrote it, or begin with an empty database and an empty hot store and send the events again"
+    )]
+    OlderSchema {
+        /// The schema that the database has.
+        stored: u32,
+        /// The oldest schema that this program reads.
+        oldest: u32,
+    },
     /// The database did not answer in time, and may have done it or not: retry.
     #[error("the database did not answer within {} s", .0.as_secs())]
     Late(Duration),

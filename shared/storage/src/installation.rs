@@ -15,6 +15,8 @@ pub struct Installation {
     pub partition_count: PartitionCount,
     /// The newest schema that this program knows. An older one is upgraded by migrations.
     pub schema_version: u32,
+    /// The oldest schema that this program can upgrade.
+    pub oldest_schema_version: u32,
 }
 
 impl Database {
@@ -22,7 +24,8 @@ impl Database {
     /// [`Database::migrate`].
     ///
     /// # Errors
-    /// [`StorageError::Mismatch`] and [`StorageError::NewerSchema`], which name both values and the remedy.
+    /// [`StorageError::Mismatch`], [`StorageError::NewerSchema`] and [`StorageError::OlderSchema`],
+    /// which name both values and the remedy.
     pub async fn check_installation(&self, expected: Installation) -> Result<(), StorageError> {
         let count = expected.partition_count.get().to_string();
         let stored = self.create_or_read("partition count", &count).await?;
@@ -33,10 +36,11 @@ impl Database {
                 configured: count,
             });
         }
-        let known = expected.schema_version;
+        let (known, oldest) = (expected.schema_version, expected.oldest_schema_version);
         let stored = self.create_or_read("schema", &known.to_string()).await?;
         match stored.parse::<u32>() {
             Ok(stored) if stored > known => Err(StorageError::NewerSchema { stored, known }),
+            Ok(stored) if stored < oldest => Err(StorageError::OlderSchema { stored, oldest }),
             Ok(stored) if stored < known => self.raise_schema(known).await,
             Ok(_) => Ok(()),
             Err(_) => Err(StorageError::Mismatch {

@@ -7,6 +7,7 @@ fn installation(partitions: u64, schema_version: u32) -> Installation {
     Installation {
         partition_count: PartitionCount::try_new(partitions).expect("a count"),
         schema_version,
+        oldest_schema_version: 1,
     }
 }
 
@@ -46,4 +47,20 @@ async fn another_partition_count_or_a_newer_schema_is_refused_with_a_remedy() {
             .to_string()
             .contains("has schema 2, and this program knows schemas up to 1: upgrade")
     );
+    let error = database
+        .check_installation(Installation {
+            oldest_schema_version: 3,
+            ..installation(64, 4)
+        })
+        .await
+        .expect_err("too old");
+    assert!(
+        error
+            .to_string()
+            .contains("has schema 2, and this program reads schemas from 3 on: go on with the program that wrote it")
+    );
+    database
+        .check_installation(installation(64, 2))
+        .await
+        .expect("as it was");
 }

@@ -20,8 +20,11 @@ pub(crate) struct People {
     /// How many were ever new.
     count: u64,
     by_identifier: BTreeMap<(String, String), CustomerId>,
-    /// The numbers of the events that joined customers.
-    pub(crate) merging: Vec<u64>,
+    /// The customer of each numbered event, as known by now.
+    of_event: BTreeMap<u64, CustomerId>,
+    /// Events that moved with a merge: the number of the event that joined their customer into
+    /// another, and their own.
+    moved: Vec<(u64, u64)>,
 }
 
 /// An event, before anybody knows whose it is.
@@ -40,7 +43,8 @@ impl People {
             partitions,
             count: 0,
             by_identifier: BTreeMap::new(),
-            merging: Vec::new(),
+            of_event: BTreeMap::new(),
+            moved: Vec::new(),
         }
     }
 
@@ -76,9 +80,7 @@ impl People {
             self.by_identifier.insert(identifier.clone(), customer);
         }
         let mut letters = Vec::new();
-        if known.len() > 1 {
-            self.merging.extend(number);
-        }
+        self.follow(&known, customer, number);
         for loser in known.iter().skip(1) {
             letters.push(self.merge(*loser, customer, time));
         }
@@ -92,6 +94,25 @@ impl People {
         });
         letters.push(self.letter(customer, time, body, number));
         letters
+    }
+
+    /// Takes note of whose a numbered event is, and of the events that move because of it.
+    fn follow(&mut self, known: &[CustomerId], customer: CustomerId, number: Option<u64>) {
+        let Some(number) = number else { return };
+        let losers = known.get(1..).unwrap_or_default();
+        for (event, of) in &mut self.of_event {
+            if losers.contains(of) {
+                *of = customer;
+                self.moved.push((number, *event));
+            }
+        }
+        self.of_event.insert(number, customer);
+    }
+
+    /// The numbers of the events that moved an event from one customer to another.
+    pub(crate) fn moves(&self, event: u64) -> impl Iterator<Item = u64> + '_ {
+        let moved = self.moved.iter().filter(move |(_, own)| *own == event);
+        moved.map(|(by, _)| *by)
     }
 
     /// Takes the same event of one customer at each of these times. Returns one letter for all.

@@ -109,12 +109,11 @@ impl Run {
                 *counts.entry(number).or_default() += 1;
             }
         }
-        // A state that moves to a survivor may outlive, on its way, the word that it moves: then
-        // both have it.
-        let merging = &self.people.merging;
-        let is_lost = merging.iter().any(|number| self.may_be_lost(*number));
-        let most = 1 + u32::from(is_lost);
         for (number, count) in counts {
+            // A state that moves to a survivor may outlive, on its way, the word that it moves:
+            // then both have it.
+            let mut moves = self.people.moves(number);
+            let most = 1 + u32::from(moves.any(|by| self.may_be_lost(by)));
             if count > most && !self.may_be_lost(number) {
                 let world = self.on.world();
                 world.violate(format!("event {number} was applied {count} times"));

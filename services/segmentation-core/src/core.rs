@@ -107,6 +107,10 @@ impl Core for SegmentationCore {
         state.others.drain(writes);
     }
 
+    fn has_parts_apart(state: &State) -> bool {
+        state.features.has_apart() || !state.others.is_empty()
+    }
+
     fn part_keys(state: &State) -> Vec<PartKey> {
         let features = state.features.keys_apart();
         features.chain(state.others.keys_apart()).collect()

@@ -132,6 +132,12 @@ pub trait Core: Send + Sync + 'static {
         let _ = (state, writes);
     }
 
+    /// Returns whether the store keeps any part of the state apart. Asked at every step, so that the
+    /// many customers who have none pay nothing for those who do.
+    fn has_parts_apart(state: &Self::State) -> bool {
+        !Self::part_keys(state).is_empty()
+    }
+
     /// All parts that the store keeps apart, loaded or not: they are removed with the state.
     fn part_keys(state: &Self::State) -> Vec<PartKey> {
         let _ = state;

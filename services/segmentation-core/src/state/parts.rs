@@ -182,6 +182,11 @@ impl Features {
         }
     }
 
+    /// Returns whether the store keeps any part of them apart.
+    pub(crate) fn has_apart(&self) -> bool {
+        !self.gone.is_empty() || self.held.iter().any(Held::has_apart)
+    }
+
     /// All parts that the store keeps apart.
     pub(crate) fn keys_apart(&self) -> impl Iterator<Item = PartKey> {
         let held = self.held.iter().flat_map(Held::keys_apart);

@@ -98,12 +98,15 @@ async fn put(bench: &Bench, head: Bytes, parts: &[(PartKey, Bytes)]) {
 }
 
 #[tokio::test]
-async fn a_part_that_is_missing_is_loaded_and_nothing_else_is_read_again() {
+async fn a_part_that_is_missing_is_loaded_and_of_the_rest_only_states_without_parts_are_read_again()
+{
     let (bench, _, watch) = watched().await;
     let mut worker = open(&bench, watch.clone(), 1).await;
     let sown = vec![event(1, "a", "sow:3", 1), event(2, "b", "add", 1)];
     feed(&bench, &mut worker, sown).await;
-    for (reads, epoch) in [("read", 2), ("seek", 3)] {
+    // What a core names before a step is there for it; what it does not name makes the batch void,
+    // and the second customer, of whom nothing is kept apart, is read twice.
+    for (reads, epoch, loaded) in [("read", 2, 4), ("seek", 3, 5)] {
         let mut worker = open(&bench, watch.clone(), epoch).await;
         let records = || {
             vec![
@@ -114,7 +117,7 @@ async fn a_part_that_is_missing_is_loaded_and_nothing_else_is_read_again() {
         };
         watch.take_loaded();
         assert_eq!(feed(&bench, &mut worker, records()).await, 1, "one batch");
-        assert_eq!(watch.take_loaded(), 4, "two heads and two blocks");
+        assert_eq!(watch.take_loaded(), loaded, "two heads and two blocks");
         feed(&bench, &mut worker, records()).await;
         assert_eq!(watch.take_loaded(), 0, "they are kept");
         let facts = bench.facts(0).await;

@@ -46,6 +46,12 @@ pub(super) fn measure<C: Core>(state: &C::State) -> PartLoad {
     catch_unwind(AssertUnwindSafe(|| C::measure_parts(state))).unwrap_or_default()
 }
 
+/// Returns whether parts of a state are kept apart. One that cannot be asked fails in its step, and
+/// says why.
+fn has_parts_apart<C: Core>(state: &C::State) -> bool {
+    catch_unwind(AssertUnwindSafe(|| C::has_parts_apart(state))).unwrap_or(true)
+}
+
 impl<C: Core> Worker<C> {
     /// Loads the parts that the last try missed, and those that the inputs are going to need.
     pub(super) async fn load_parts(
@@ -88,7 +94,8 @@ impl<C: Core> Worker<C> {
         let mut keys = Vec::new();
         let mut ask = |number: usize, input: Input<'_>, now: Timestamp| {
             let work = &batch.works[number];
-            if work.fault.is_some() || !work.head.has_state {
+            let is_whole = !work.head.has_state || !has_parts_apart::<C>(&work.state);
+            if work.fault.is_some() || is_whole {
                 return;
             }
             keys.clear();
@@ -170,13 +177,15 @@ impl<C: Core> Worker<C> {
 }
 
 impl<C: Core> Batch<C> {
-    /// Keeps what a state was before its first step, where a step may turn out to be void.
+    /// Keeps what a state was before its first step, where that step may turn out to be void for
+    /// lack of a part. A state without such parts is read again in the rare case that the batch is
+    /// void for another customer's.
     pub(super) fn begin_step(&mut self, number: usize) {
         let work = &mut self.works[number];
-        work.is_stepped = true;
-        if C::HAS_PARTS && work.before.state.is_none() {
+        if C::HAS_PARTS && !work.is_stepped && has_parts_apart::<C>(&work.state) {
             work.before.state = Some(Box::new(work.state.clone()));
         }
+        work.is_stepped = true;
     }
 
     /// Forgets a state, its parts with it.

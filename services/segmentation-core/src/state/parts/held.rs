@@ -169,6 +169,11 @@ impl Held {
         own.into_iter().chain(blocks).collect()
     }
 
+    /// Returns whether the store keeps any part of it apart.
+    pub(super) fn has_apart(&self) -> bool {
+        self.part.stored_bytes().is_some() || !self.stored_blocks.is_empty()
+    }
+
     /// All parts of it that the store keeps apart.
     pub(super) fn keys_apart(&self) -> Vec<PartKey> {
         let own = self.part.stored_bytes().map(|_| self.key());

@@ -47,7 +47,9 @@ impl Flaw {
 /// # Contract
 /// `compile` is pure: the same set gives the same result, and the field rules of the contract hold already.
 /// It checks names of other kinds with [`References::has`], which knows every name when the store is loaded:
-/// what was applied once must compile again whatever became of other services.
+/// what was applied once must compile again whatever became of other services. References decide
+/// only what is a flaw: a set without flaws is compiled to the same whichever names are known, and
+/// what was compiled to check a change comes into force with it.
 pub trait Catalog: Send + Sync + 'static {
     /// What the set is compiled to, for the engine.
     type Compiled: Send + Sync + 'static;

@@ -82,7 +82,7 @@ pub struct Planned {
     pub(crate) time: Timestamp,
     /// The set as it is stored once the change is written.
     pub(crate) set: Arc<StoredSet>,
-    /// The set as its owner compiled it, to take over when it comes into force.
+    /// The set as its owner compiled it, which comes into force with it; absent where it has flaws.
     pub(crate) compiled: Option<Arc<dyn Any + Send + Sync>>,
     /// Whether a name comes back that was deleted once. The set does not have the versions from
     /// before that, which are kept again from now on.
@@ -161,6 +161,14 @@ impl Planned {
     /// Whether there is anything to write.
     pub(crate) fn is_change(&self) -> bool {
         self.deleted.is_some() || !self.written.is_empty()
+    }
+
+    /// Returns the set as its owner compiled it, or `None` where it is not the set as of this
+    /// revision, because somebody else was faster.
+    pub(crate) fn compiled_at<T: Send + Sync + 'static>(&self, revision: i64) -> Option<Arc<T>> {
+        let compiled = self.compiled.clone()?;
+        let is_newest = self.set.revision == revision;
+        compiled.downcast().ok().filter(|_| is_newest)
     }
 
     /// Says of which definition each flaw of the set is.

@@ -110,8 +110,9 @@ impl<C: Catalog> DefinitionStore<C> {
         self.renew(None).await
     }
 
-    /// Compiles the set again if it changed, and takes over what `last` has compiled already.
-    async fn renew(&self, last: Option<Arc<C::Compiled>>) -> Result<bool, Failure> {
+    /// Brings the newest set into force if it changed: as it was compiled for a plan where that led
+    /// to it, and else compiled now.
+    async fn renew(&self, planned: Option<&Planned>) -> Result<bool, Failure> {
         let asked = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         let mut seen = self.seen.lock().await;
         if seen.answered >= asked {
@@ -125,21 +126,29 @@ impl<C: Catalog> DefinitionStore<C> {
             return Ok(false);
         }
         let stored = self.stored_at(revision).await?;
-        let all = stored.shown(stamp::now());
         // Not tried again and again: the next change is the next chance.
         *seen = Seen {
             revision,
             is_in_force: false,
             answered,
         };
-        let last = last.unwrap_or_else(|| self.in_force());
+        let compiled = match planned.and_then(|it| it.compiled_at(revision)) {
+            Some(compiled) => compiled,
+            None => self.compile(&stored)?,
+        };
+        self.compiled.send_replace(compiled);
+        seen.is_in_force = true;
+        Ok(true)
+    }
+
+    fn compile(&self, stored: &StoredSet) -> Result<Arc<C::Compiled>, Failure> {
+        let all = stored.shown(stamp::now());
+        let last = self.in_force();
         let compiled = self
             .catalog
             .compile(&all, &References::unknown(), Some(&last))
             .map_err(|flaws| not_understood(&all, flaws))?;
-        self.compiled.send_replace(Arc::new(compiled));
-        seen.is_in_force = true;
-        Ok(true)
+        Ok(Arc::new(compiled))
     }
 
     /// Refreshes twice a second, for as long as somebody uses the store.
@@ -323,9 +332,7 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         if let Some(own) = own {
             self.keep(&own.set);
         }
-        let compiled = own.and_then(|own| own.compiled.clone());
-        let last = compiled.and_then(|it| it.downcast::<C::Compiled>().ok());
-        if let Err(error) = self.renew(last).await {
+        if let Err(error) = self.renew(own).await {
             // Stored already: the poll tries again.
             tracing::warn!(%error, owner = self.rows.owner(), "definitions not refreshed");
         }

@@ -134,7 +134,11 @@ fn order(it: &Versioned<Definition>) -> (Option<(DefinitionKind, &str)>, Reverse
 /// Chooses versions to keep from a list in which the newest of each definition comes first.
 #[derive(Debug, Default)]
 pub(crate) struct NewestVersions {
-    head: Option<(i32, Box<str>)>,
+    /// The kind of the last version in force; absent before the first.
+    kind: Option<i32>,
+    /// Its name.
+    name: String,
+    /// The versions that were kept behind it.
     older: usize,
 }
 
@@ -143,14 +147,12 @@ impl NewestVersions {
     /// that the version in force took the place of. Without one in force the definition is deleted.
     pub(crate) fn include(&mut self, kind: i32, name: &str, is_superseded: bool) -> bool {
         if !is_superseded {
-            self.head = Some((kind, name.into()));
+            self.kind = Some(kind);
+            name.clone_into(&mut self.name);
             self.older = 0;
             return true;
         }
-        let is_headed = self
-            .head
-            .as_ref()
-            .is_some_and(|(head, of)| *head == kind && of.as_ref() == name);
+        let is_headed = self.kind == Some(kind) && self.name == name;
         let is_kept = is_headed && self.older < limits::OLDER_VERSIONS;
         self.older += usize::from(is_kept);
         is_kept

@@ -98,7 +98,8 @@ async fn segments_are_in_force_before_the_journeys_that_name_them() {
     apply(&world.rpc, request("1", &bundle))
         .await
         .expect("applied");
-    assert_eq!(**world.journeys.watch().borrow(), ["loyal@1"]);
+    let journeys = world.journeys.watch();
+    assert_eq!(journeys.borrow().segments_then(), ["loyal@1"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! What the tests share: a server over stores on SQLite, with a catalog of segments and one of journeys.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use definitions::{
     Catalog, DefinitionRpc, DefinitionStore, Flaw, MIGRATIONS, Owner, References, Versioned, parse,
@@ -48,13 +48,40 @@ impl Catalog for Segments {
     }
 }
 
-/// Owns journeys, whose entry must name a known segment; compiled, it tells which segments were in force then.
+/// Owns journeys, whose entry must name a known segment.
 pub(crate) struct Journeys {
     segments: watch::Receiver<Arc<Vec<String>>>,
+    segments_then: Arc<Mutex<Vec<String>>>,
+}
+
+/// A set of journeys. When another one takes its place, it notes the segments in force then.
+pub(crate) struct Walked {
+    segments: watch::Receiver<Arc<Vec<String>>>,
+    segments_then: Arc<Mutex<Vec<String>>>,
+}
+
+impl Walked {
+    /// The segments that were in force when this set took the place of the last one.
+    pub(crate) fn segments_then(&self) -> Vec<String> {
+        self.segments_then
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for Walked {
+    fn drop(&mut self) {
+        let segments = self.segments.borrow().to_vec();
+        *self
+            .segments_then
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = segments;
+    }
 }
 
 impl Catalog for Journeys {
-    type Compiled = Vec<String>;
+    type Compiled = Walked;
 
     fn kinds(&self) -> &'static [DefinitionKind] {
         &[DefinitionKind::Journey]
@@ -68,8 +95,8 @@ impl Catalog for Journeys {
         &self,
         all: &[Arc<Versioned<Definition>>],
         references: &References,
-        _: Option<&Vec<String>>,
-    ) -> Result<Vec<String>, Vec<Flaw>> {
+        _: Option<&Walked>,
+    ) -> Result<Walked, Vec<Flaw>> {
         use proto::journey::v1::trigger::Kind as TriggerKind;
         let flaws: Vec<Flaw> = all
             .iter()
@@ -88,7 +115,10 @@ impl Catalog for Journeys {
             })
             .collect();
         if flaws.is_empty() {
-            Ok(self.segments.borrow().to_vec())
+            Ok(Walked {
+                segments: self.segments.clone(),
+                segments_then: Arc::clone(&self.segments_then),
+            })
         } else {
             Err(flaws)
         }
@@ -117,6 +147,7 @@ pub(crate) async fn process(
         .expect("loaded");
     let catalog = Journeys {
         segments: segments.watch(),
+        segments_then: Arc::default(),
     };
     let journeys = DefinitionStore::load(database.clone(), "journey", catalog)
         .await

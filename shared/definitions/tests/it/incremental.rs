@@ -20,8 +20,23 @@ use storage::Database;
 /// X, and `bad` is one anywhere.
 struct Texts {
     sees: Sees,
-    /// The texts that were compiled, over all sets.
-    compiled: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
+}
+
+/// What was compiled so far.
+#[derive(Debug, Default)]
+struct Counts {
+    sets: AtomicUsize,
+    /// The texts that were not taken over, over all sets.
+    texts: AtomicUsize,
+}
+
+impl Counts {
+    /// Returns how many sets and texts were compiled since it was last asked.
+    fn take(&self) -> (usize, usize) {
+        let count = |of: &AtomicUsize| of.swap(0, Ordering::Relaxed);
+        (count(&self.sets), count(&self.texts))
+    }
 }
 
 /// The versions that a catalog sees beside those in force.
@@ -73,6 +88,7 @@ impl Catalog for Texts {
         _: &References,
         last: Option<&Compiled>,
     ) -> Result<Compiled, Vec<Flaw>> {
+        self.counts.sets.fetch_add(1, Ordering::Relaxed);
         let is_current = |it: &&Arc<Versioned<Definition>>| !it.is_superseded;
         let names: Vec<&str> = all
             .iter()
@@ -89,7 +105,7 @@ impl Catalog for Texts {
             }
             let known = last.and_then(|last| last.texts.get(text));
             let compiled = known.cloned().unwrap_or_else(|| {
-                self.compiled.fetch_add(1, Ordering::Relaxed);
+                self.counts.texts.fetch_add(1, Ordering::Relaxed);
                 text.into()
             });
             texts.insert(text.to_owned(), compiled);
@@ -113,18 +129,15 @@ async fn database(folder: &tempfile::TempDir) -> Database {
     database
 }
 
-/// A process of its own over the database, and the count of the texts that it compiles.
-async fn process(
-    database: &Database,
-    sees: Sees,
-) -> (Arc<DefinitionStore<Texts>>, Arc<AtomicUsize>) {
-    let compiled = Arc::new(AtomicUsize::new(0));
+/// A process of its own over the database, and the count of what it compiles.
+async fn process(database: &Database, sees: Sees) -> (Arc<DefinitionStore<Texts>>, Arc<Counts>) {
+    let counts = Arc::new(Counts::default());
     let catalog = Texts {
         sees,
-        compiled: Arc::clone(&compiled),
+        counts: Arc::clone(&counts),
     };
     let store = DefinitionStore::load(database.clone(), "segmentation", catalog).await;
-    (store.expect("loaded"), compiled)
+    (store.expect("loaded"), counts)
 }
 
 fn segment(name: &str, text: &str) -> Definition {
@@ -152,29 +165,27 @@ async fn change(store: &DefinitionStore<Texts>, change: &Change) {
 }
 
 #[tokio::test]
-async fn applying_one_definition_among_many_compiles_one() {
+async fn a_change_of_one_definition_among_many_compiles_one_text_in_one_set() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = database(&folder).await;
-    let (store, compiled) = process(&database, Sees::default()).await;
-    let (replica, compiled_there) = process(&database, Sees::default()).await;
+    let (store, here) = process(&database, Sees::default()).await;
+    let (replica, there) = process(&database, Sees::default()).await;
+    let counts = || (here.take(), there.take());
+    assert_eq!(counts(), ((1, 0), (1, 0)));
     let many = (0..300).map(|number| (format!("s{number}"), format!("text {number}")));
     change(&store, &apply(many)).await;
     replica.refresh().await.expect("refreshed");
-    let counts = || {
-        let count = |of: &AtomicUsize| of.swap(0, Ordering::Relaxed);
-        (count(&compiled), count(&compiled_there))
-    };
-    assert_eq!(counts(), (300, 300));
+    assert_eq!(counts(), ((1, 300), (1, 300)));
 
     let one = [("s7".to_owned(), "another text".to_owned())];
     change(&store, &apply(one)).await;
     assert!(replica.refresh().await.expect("refreshed"));
-    assert_eq!(counts(), (1, 1));
+    assert_eq!(counts(), ((1, 1), (1, 1)));
 
     let key = DefinitionKey::new(DefinitionKind::Segment, "s8");
     change(&store, &Change::Delete(key)).await;
     assert!(replica.refresh().await.expect("refreshed"));
-    assert_eq!(counts(), (0, 0));
+    assert_eq!(counts(), ((1, 0), (1, 0)));
     assert_eq!(store.watch().borrow().shown.len(), 299);
 }
 

@@ -66,8 +66,7 @@ impl Worklist {
         for membership in &state.memberships {
             if let Some(place) = definitions.place(&membership.segment) {
                 self.add(place);
-                let readers = &definitions.segments[place as usize].readers;
-                self.add_all(readers.iter().copied());
+                self.add_all(definitions.readers(place).iter().copied());
             }
         }
     }
@@ -192,7 +191,7 @@ pub(crate) fn evaluate(
             ),
         }
         effects.count(segment.counter.clone(), if holds { 1 } else { -1 });
-        work.add_all(segment.readers.iter().copied());
+        work.add_all(definitions.readers(number).iter().copied());
         changes.push(SegmentChange {
             segment: segment.name.to_string(),
             version: segment.version,
@@ -288,8 +287,11 @@ pub(crate) fn leave_deleted(
 
 #[cfg(test)]
 mod tests {
+    use decision::{Names, Source};
+    use messages::definition::v1::definition::Kind;
+    use messages::segmentation::v1 as api;
+
     use super::*;
-    use crate::definitions::SegmentSource;
     use crate::state::EventTotal;
 
     fn definitions() -> Definitions {
@@ -308,15 +310,18 @@ mod tests {
             ),
         ];
         let others = others.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        let sources: Vec<SegmentSource> = about
+        let kinds: Vec<Kind> = about
             .chain(others)
-            .map(|(name, expression)| SegmentSource {
-                name,
-                version: 1,
-                expression,
+            .map(|(name, expression)| {
+                Kind::Segment(api::Segment {
+                    name,
+                    expression,
+                    ..api::Segment::default()
+                })
             })
             .collect();
-        Definitions::compile(&sources, &[]).expect("valid segments")
+        let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+        Definitions::compile(&sources, &Names::default()).expect("valid segments")
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod wants;
 
 pub use self::core::SegmentationCore;
 pub use counter::Counter;
-pub use definitions::{Definitions, SegmentFault, SegmentSource};
+pub use definitions::Definitions;
 pub use explain::{ExplainError, Explanation, explain_expression, explain_segments};
 pub use reading::{FeatureReading, Known};
 pub use state::{EventTotal, Membership, MissingParts, PartKind, RecentEvent, State};

@@ -156,18 +156,22 @@ fn join_others(state: &mut State, other: &State, first_ordinal: u16) {
 
 #[cfg(test)]
 mod tests {
+    use decision::{Names, Source};
+    use messages::definition::v1::definition::Kind;
+    use messages::segmentation::v1 as api;
+
     use super::*;
-    use crate::definitions::SegmentSource;
     use crate::feature::{Feature, Sums};
 
     #[test]
     fn what_is_too_large_to_move_is_made_coarser_and_loses_no_event() {
-        let source = SegmentSource {
+        let segment = Kind::Segment(api::Segment {
             name: "s".to_owned(),
-            version: 1,
             expression: "events(\"a\").within(\"90d\").count() > 1".to_owned(),
-        };
-        let definitions = Definitions::compile(&[source], &[]).expect("a segment");
+            ..api::Segment::default()
+        });
+        let sources = [Source::current(&segment)];
+        let definitions = Definitions::compile(&sources, &Names::default()).expect("a segment");
         let id = definitions.segments[0].histories[0];
         let kept = kernel::Duration::from_days(90);
         let mut state = State::default();

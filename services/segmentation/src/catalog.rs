@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use definitions::{Catalog, Flaw, References, Versioned};
 use kernel::Duration;
-use proto::definition::v1::definition::Kind;
 use proto::definition::v1::{Definition, DefinitionKind};
-use segmentation_core::{Definitions, SegmentSource, limits};
+use segmentation_core::{Definitions, limits};
 
 /// Compiles segments.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,39 +25,13 @@ impl Catalog for SegmentCatalog {
     fn compile(
         &self,
         all: &[Arc<Versioned<Definition>>],
-        _references: &References,
+        references: &References,
         last: Option<&Definitions>,
     ) -> Result<Definitions, Vec<Flaw>> {
-        let (mut places, mut sources, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, stored) in all.iter().enumerate() {
-            let Some(Kind::Segment(segment)) = &stored.value.kind else {
-                continue;
-            };
-            let source = SegmentSource {
-                name: segment.name.clone(),
-                version: stored.version,
-                expression: segment.expression.clone(),
-            };
-            if stored.is_superseded {
-                gone.push(source);
-            } else {
-                places.push(place);
-                sources.push(source);
-            }
-        }
-        let compiled = match last {
-            Some(last) => last.compile_next(&sources, &gone),
-            None => Definitions::compile(&sources, &gone),
-        };
-        compiled.map_err(|faults| {
-            let flaw = |fault: &segmentation_core::SegmentFault| {
-                let source = sources
-                    .iter()
-                    .position(|source| source.name == fault.segment)?;
-                let description = fault.mistake.to_string();
-                Some(Flaw::new(places[source], "segment.expression", description))
-            };
-            faults.iter().filter_map(flaw).collect()
+        let none = Definitions::empty();
+        let last = last.unwrap_or(&none);
+        definitions::compile(all, references, |sources, names| {
+            last.compile_next(sources, names)
         })
     }
 }
@@ -66,6 +39,7 @@ impl Catalog for SegmentCatalog {
 #[cfg(test)]
 mod tests {
     use kernel::Timestamp;
+    use proto::definition::v1::definition::Kind;
     use proto::segmentation::v1::Segment;
 
     use super::*;

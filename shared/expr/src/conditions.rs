@@ -26,7 +26,14 @@ struct Compiled {
 }
 
 impl Conditions {
-    /// Returns the condition of a text: from this set, else from the last one, else compiled.
+    /// Returns an empty set with room for as many conditions as the last one has.
+    pub fn following(last: &Self) -> Self {
+        Self {
+            compiled: HashSet::with_capacity(last.compiled.len()),
+        }
+    }
+
+    /// Returns the condition of a text: from the last set, else from this one, else compiled.
     ///
     /// The result is that of [`Condition::compile`]. Which segments exist only decides whether a
     /// text is valid, so a compiled one serves every scope that has the segments it reads.
@@ -39,7 +46,7 @@ impl Conditions {
         scope: &Scope,
         last: &Self,
     ) -> Result<Arc<Condition>, Vec<Mistake>> {
-        let known = [&*self, last]
+        let known = [last, &*self]
             .into_iter()
             .filter_map(|set| set.compiled.get(text))
             .find(|known| known.serves(scope))

@@ -4,10 +4,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use decision::{Effects, Input, step_once};
+use decision::{Effects, Input, Names, Source, step_once};
 use kernel::{CustomerId, Timestamp};
+use proto::definition::v1::definition;
+use proto::segmentation::v1::Segment;
 use proto::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
-use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use segmentation_core::{Definitions, SegmentationCore, State};
 
 use crate::Failure;
 use crate::result::{Measured, median};
@@ -47,17 +49,20 @@ pub(crate) fn measure() -> Result<Measured, Failure> {
     )
 }
 
-fn compile(expressions: impl Iterator<Item = String>) -> Result<Definitions, Failure> {
-    let sources: Vec<SegmentSource> = (0..)
+pub(crate) fn compile(expressions: impl Iterator<Item = String>) -> Result<Definitions, Failure> {
+    let kinds: Vec<definition::Kind> = (0..)
         .zip(expressions)
-        .map(|(number, expression): (u32, _)| SegmentSource {
-            name: format!("s{number}"),
-            version: 1,
-            expression,
+        .map(|(number, expression): (u32, _)| {
+            definition::Kind::Segment(Segment {
+                name: format!("s{number}"),
+                expression,
+                ..Segment::default()
+            })
         })
         .collect();
-    let compiled = Definitions::compile(&sources, &[]);
-    compiled.map_err(|faults| format!("{faults:?}").into())
+    let sources: Vec<Source<'_>> = kinds.iter().map(Source::current).collect();
+    let compiled = Definitions::compile(&sources, &Names::default());
+    compiled.map_err(|mistakes| format!("{mistakes:?}").into())
 }
 
 /// Microseconds of one step, the median of several rounds.

@@ -1,10 +1,12 @@
 //! The histories that a set of segments needs, by what feeds them and by who reads them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use expr::{Feature, FeatureId, Filter};
+use expr::{Condition, Feature, FeatureId, Filter};
 use kernel::{Duration, StableHash};
 
+use super::Segment;
 use crate::limits;
 
 /// The histories that a set of segments needs.
@@ -37,35 +39,55 @@ pub(crate) struct Group {
     histories: Vec<usize>,
 }
 
+/// The places of groups among those of their event, by the event and the canonical filter.
+type Groups<'a> = HashMap<(&'a str, &'a str), usize>;
+
 impl Table {
-    /// The table of features, each with the segment that reads it; absent for one that only was
-    /// read until lately.
-    pub(crate) fn of<'a>(features: impl Iterator<Item = (&'a Feature, Option<u32>)>) -> Self {
-        let mut table = Self::default();
-        let mut groups: HashMap<(Box<str>, Box<str>), usize> = HashMap::new();
-        for (feature, reader) in features {
-            let place = table.track(feature, &mut groups);
-            let history = &mut table.histories[place];
-            let window = feature.window.unwrap_or_default().as_millis();
-            let kept = Duration::from_millis(window + limits::LATE_HORIZON.as_millis());
-            history.retention = history.retention.max(kept);
-            // Segments come in their order, so that the last reader is the one at hand or another.
-            if let Some(reader) = reader.filter(|reader| history.readers.last() != Some(reader)) {
-                history.readers.push(reader);
+    /// Returns the table of what segments read, and of what the conditions of others read until
+    /// lately. It has room for as much as the last one.
+    pub(super) fn of(segments: &[Arc<Segment>], gone: &[Arc<Condition>], last: &Self) -> Self {
+        let mut table = Self {
+            histories: Vec::with_capacity(last.histories.len()),
+            places: HashMap::with_capacity(last.places.len()),
+            by_event: HashMap::with_capacity(last.by_event.len()),
+        };
+        let mut groups = HashMap::with_capacity(last.histories.len());
+        for (number, segment) in (0..).zip(segments) {
+            let features = segment.condition.features().iter();
+            for (feature, id) in features.zip(&segment.histories) {
+                let history = table.track(feature, *id, &mut groups);
+                // The last reader is the segment at hand or one before it.
+                if history.readers.last() != Some(&number) {
+                    history.readers.push(number);
+                }
             }
+        }
+        for feature in gone.iter().flat_map(|condition| condition.features()) {
+            table.track(feature, feature.id(), &mut groups);
         }
         table
     }
 
-    fn track(
+    /// Returns the history of a feature, kept for as long as the feature needs it.
+    fn track<'a>(
         &mut self,
-        feature: &Feature,
-        groups: &mut HashMap<(Box<str>, Box<str>), usize>,
-    ) -> usize {
-        let id = feature.id();
-        if let Some(place) = self.places.get(&id) {
-            return *place;
-        }
+        feature: &'a Feature,
+        id: FeatureId,
+        groups: &mut Groups<'a>,
+    ) -> &mut History {
+        let place = match self.places.get(&id) {
+            Some(place) => *place,
+            None => self.add(feature, id, groups),
+        };
+        let history = &mut self.histories[place];
+        let window = feature.window.unwrap_or_default().as_millis();
+        let kept = Duration::from_millis(window + limits::LATE_HORIZON.as_millis());
+        history.retention = history.retention.max(kept);
+        history
+    }
+
+    /// Adds a history, and returns its place.
+    fn add<'a>(&mut self, feature: &'a Feature, id: FeatureId, groups: &mut Groups<'a>) -> usize {
         let place = self.histories.len();
         let property = feature.aggregate.property();
         self.histories.push(History {
@@ -78,15 +100,13 @@ impl Table {
         self.places.insert(id, place);
         let filter = feature.filter.as_ref().map_or("", Filter::canonical);
         let of_event = self.by_event.entry(feature.event.clone()).or_default();
-        let group = groups
-            .entry((feature.event.clone(), filter.into()))
-            .or_insert_with(|| {
-                of_event.push(Group {
-                    filter: feature.filter.clone(),
-                    histories: Vec::new(),
-                });
-                of_event.len() - 1
+        let group = groups.entry((&*feature.event, filter)).or_insert_with(|| {
+            of_event.push(Group {
+                filter: feature.filter.clone(),
+                histories: Vec::new(),
             });
+            of_event.len() - 1
+        });
         of_event[*group].histories.push(place);
         place
     }

@@ -8,14 +8,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use decision::{
-    Core as _, Effects, Input, Moved, Outcome, PartKey, fold_in_once, step_once, take_leave_once,
+    Core as _, Effects, Input, Moved, Names, Outcome, PartKey, Source, fold_in_once, step_once,
+    take_leave_once,
 };
 use kernel::{CounterKey, CustomerId, Timestamp, Value};
 use messages::convert;
+use messages::definition::v1::definition::Kind;
+use messages::segmentation::v1::Segment;
 use messages::stream::v1::{ChangeReason, Event, Fact, NamedValue, Record, record::Body};
 use segmentation_core::{
-    Definitions, ExplainError, Explanation, SegmentSource, SegmentationCore, State,
-    explain_expression, explain_segments,
+    Definitions, ExplainError, Explanation, SegmentationCore, State, explain_expression,
+    explain_segments,
 };
 use uuid::Uuid;
 
@@ -66,16 +69,29 @@ pub(crate) fn compile_after(
     segments: &[(&str, &str)],
     version: u32,
 ) -> Definitions {
-    let sources = |segments: &[(&str, &str)], version| -> Vec<SegmentSource> {
-        let source = |(name, expression): &(&str, &str)| SegmentSource {
-            name: (*name).to_owned(),
-            version,
-            expression: (*expression).to_owned(),
-        };
-        segments.iter().map(source).collect()
-    };
-    let gone = sources(gone, version.saturating_sub(1));
-    Definitions::compile(&sources(segments, version), &gone).expect("valid segments")
+    let kinds = |segments: &[(&str, &str)]| -> Vec<Kind> { segments.iter().map(kind).collect() };
+    let (gone, current) = (kinds(gone), kinds(segments));
+    let gone = gone.iter().map(|kind| Source {
+        kind,
+        version: version.saturating_sub(1),
+        is_current: false,
+    });
+    let current = current.iter().map(|kind| Source {
+        kind,
+        version,
+        is_current: true,
+    });
+    let sources: Vec<Source<'_>> = current.chain(gone).collect();
+    Definitions::compile(&sources, &Names::default()).expect("valid segments")
+}
+
+/// A segment of this name and expression.
+pub(crate) fn kind((name, expression): &(&str, &str)) -> Kind {
+    Kind::Segment(Segment {
+        name: (*name).to_owned(),
+        expression: (*expression).to_owned(),
+        ..Segment::default()
+    })
 }
 
 pub(crate) fn customer(number: u128) -> CustomerId {

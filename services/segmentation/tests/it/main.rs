@@ -1,19 +1,20 @@
-//! The RPCs of the segmentation service over an embedded store that holds what the core left there: success, bad input,
-//! what is not there, and pages.
+//! The RPCs of the segmentation service over an embedded store that holds what the core left there:
+//! success, bad input, what is not there, and pages.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Core as _, Effects, Input, PartKey, PartWrites, step_once};
+use decision::{Core as _, Effects, Input, Names, PartKey, PartWrites, Source, step_once};
 use engine::{Clock, Head, TimeSource, VirtualClock, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
 use kernel::{CounterKey, CustomerId, PartitionCount, Timestamp, Value};
 use proto::convert;
+use proto::definition::v1::definition::Kind;
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService as _;
 use proto::stream::v1::{Event, NamedValue, Record, record::Body};
 use segmentation::SegmentationRpc;
-use segmentation_core::{Counter, Definitions, SegmentSource, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -33,15 +34,19 @@ const SEGMENTS: [(&str, &str); 3] = [
 ];
 
 fn compiled() -> Arc<Definitions> {
-    let sources: Vec<SegmentSource> = SEGMENTS
-        .iter()
-        .map(|(name, expression)| SegmentSource {
-            name: (*name).to_owned(),
-            version: 3,
-            expression: (*expression).to_owned(),
+    let kinds = SEGMENTS.map(|(name, expression)| {
+        Kind::Segment(api::Segment {
+            name: name.to_owned(),
+            expression: expression.to_owned(),
+            ..api::Segment::default()
         })
-        .collect();
-    let compiled = Definitions::compile(&sources, &[]);
+    });
+    let sources = kinds.each_ref().map(|kind| Source {
+        kind,
+        version: 3,
+        is_current: true,
+    });
+    let compiled = Definitions::compile(&sources, &Names::default());
     Arc::new(compiled.expect("valid segments"))
 }
 

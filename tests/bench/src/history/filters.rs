@@ -4,10 +4,10 @@
 use decision::{Effects, Input, Outcome, step_once};
 use kernel::{CustomerId, Timestamp};
 use proto::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
-use segmentation_core::{Definitions, SegmentSource, SegmentationCore, State};
+use segmentation_core::{Definitions, SegmentationCore, State};
 
 use crate::result::Measured;
-use crate::{Failure, cpu};
+use crate::{Failure, cpu, segments};
 
 /// Many filtered segments on one name, and the most microseconds that an event of it may cost.
 const MANY: u32 = 200;
@@ -76,17 +76,11 @@ struct Customer {
 impl Customer {
     /// A customer whose events are so far apart that each pushes one out of the windows.
     fn new(segments: u32, events: u32) -> Result<Self, Failure> {
-        let sources: Vec<SegmentSource> = (0..segments)
-            .map(|number| SegmentSource {
-                name: format!("s{number}"),
-                version: 1,
-                expression: format!(
-                    r#"events("purchase").where(event.value > {number}.0).within("90d").count() >= 3"#
-                ),
-            })
-            .collect();
-        let definitions = Definitions::compile(&sources, &[])
-            .map_err(|faults| format!("segments do not compile: {faults:?}"))?;
+        let definitions = segments::compile((0..segments).map(|number| {
+            format!(
+                r#"events("purchase").where(event.value > {number}.0).within("90d").count() >= 3"#
+            )
+        }))?;
         Ok(Self {
             definitions,
             state: State::default(),

@@ -8,8 +8,7 @@ use decision::{Core, Names, Source};
 use definitions::{key_of, parse};
 use journey_core::JourneyCore;
 use proto::definition::v1::Definition;
-use proto::definition::v1::definition::Kind;
-use segmentation_core::{SegmentSource, SegmentationCore};
+use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 
 type Shown<C> = watch::Sender<Arc<<C as Core>::Definitions>>;
@@ -84,22 +83,12 @@ fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
                 })
         })
         .collect();
-    let segments: Vec<SegmentSource> = sources
-        .iter()
-        .filter(|source| source.is_current)
-        .filter_map(|source| match source.kind {
-            Kind::Segment(segment) => Some(SegmentSource {
-                name: segment.name.clone(),
-                version: source.version,
-                expression: segment.expression.clone(),
-            }),
-            _ => None,
-        })
-        .collect();
+    let current = sources.iter().filter(|source| source.is_current);
+    let current: Vec<Source<'_>> = current.copied().collect();
     let names = Names::default();
     (
-        segmentation_core::Definitions::compile(&segments, &[])
-            .unwrap_or_else(|faults| panic!("{faults:?}")),
+        segmentation_core::Definitions::compile(&current, &names)
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
         journey_core::Definitions::compile(&sources, &names)
             .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
         activation_core::Definitions::compile(&sources, &names)

@@ -1,4 +1,5 @@
-//! What services find when they start: stores, time, peers, and the word that the process ends.
+//! The context that services find when they start: stores, time, peers, and the word that the
+//! process ends.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,13 +18,14 @@ use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
 
-/// The newest layout of SQL tables that this program knows; raised by every change that an older program would misread.
+/// The newest layout of SQL tables that this program knows; raised by every change that an older
+/// program would misread.
 const SCHEMA_VERSION: u32 = 2;
 /// The oldest of them that it reads. Journals of the first one have no marks of their own, and
 /// states of it no head.
 const OLDEST_SCHEMA_VERSION: u32 = 2;
 
-/// What services find when they start. Cheap to clone.
+/// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Context {
     /// The settings.
@@ -32,13 +34,14 @@ pub struct Context {
     pub hot: SharedHotStore,
     /// The log of commits and entries, where the deployment keeps one.
     pub journal: Option<SharedLog>,
-    /// The SQL store. Its shared tables are there; services bring theirs with [`Database::migrate`].
+    /// The SQL store. Its shared tables are there; services bring theirs with
+    /// [`Database::migrate`].
     pub database: Database,
-    /// Who works on which partition.
+    /// The leases: who works on which partition.
     pub leases: LeaseStore,
-    /// How many partitions the installation has.
+    /// The number of partitions of the installation.
     pub partitions: PartitionCount,
-    /// What tells engines the time.
+    /// The clock of engines.
     pub time: engine::TimeSource,
     /// The name of this process among the workers of its services.
     pub worker: Arc<str>,
@@ -46,13 +49,14 @@ pub struct Context {
     pub peers: Peers,
     /// First answers of requests, for replays.
     pub idempotency: rpc::Idempotency,
-    /// Cancelled when the process is told to end: no more calls come, and background tasks stop. Engines are stopped by
-    /// the hooks of their services, after the calls under way.
+    /// Cancelled when the process is told to end: no more calls come, and background tasks stop.
+    /// Engines are stopped by the hooks of their services, after the calls under way.
     pub shutdown: CancellationToken,
 }
 
 impl Context {
-    /// Connects the stores, brings the shared tables up to date, and checks that they fit the configuration.
+    /// Connects the stores, brings the shared tables up to date, and checks that they fit the
+    /// configuration.
     ///
     /// # Errors
     /// [`StartError::Unreachable`] and [`StartError::Mismatch`], with what to do about it.
@@ -86,11 +90,12 @@ impl Context {
         })
     }
 
-    /// Loads the definitions of a service, and keeps up with changes until the process is told to end.
+    /// Loads the definitions of a service, and keeps up with changes until the process is told to
+    /// end.
     ///
     /// # Errors
-    /// [`StartError::Service`] where the database does not answer, or holds definitions that this program does not
-    /// understand.
+    /// [`StartError::Service`] where the database does not answer, or holds definitions that this
+    /// program does not understand.
     pub async fn load_definitions<C: Catalog>(
         &self,
         service: &'static str,
@@ -108,7 +113,8 @@ impl Context {
         Ok(store)
     }
 
-    /// What an engine of this process needs to start, with the definitions that its core reads.
+    /// Returns what an engine of this process needs to start, with the definitions that its core
+    /// reads.
     pub fn engine_config<C: Core>(
         &self,
         definitions: &Arc<DefinitionStore<impl Catalog<Compiled = C::Definitions>>>,
@@ -182,14 +188,21 @@ fn create_parent(file: &Path, address: &str) -> Result<(), StartError> {
 fn database_error(address: String, error: StorageError) -> StartError {
     let what = "the database";
     match error {
-        StorageError::Mismatch { .. }
-        | StorageError::NewerSchema { .. }
-        | StorageError::OlderSchema { .. } => StartError::Mismatch {
+        StorageError::Mismatch { .. } => StartError::Mismatch {
             what,
             address,
             remedy: "use the settings that it was created with, or choose another with --database",
             cause: error.into(),
         },
+        StorageError::NewerSchema { .. } | StorageError::OlderSchema { .. } => {
+            StartError::Mismatch {
+                what,
+                address,
+                remedy: "run a program of the version that wrote it, or begin with an empty one with --database and \
+                         an empty hot store with --hot-store",
+                cause: error.into(),
+            }
+        }
         _ => StartError::Unreachable {
             what,
             address,
@@ -217,7 +230,7 @@ async fn open_hot_store(config: &Config) -> Result<SharedHotStore, StartError> {
     opened.map_err(|error| hot_store_error(&config.hot_store, address, error))
 }
 
-/// How to reach Redis, and what it has to have done before a write counts.
+/// Returns how to reach Redis, and what it has to have done before a write counts.
 fn redis_options(config: &Config, url: &str) -> RedisOptions {
     RedisOptions {
         replicas_acked: config.replicas_acked,

@@ -2,6 +2,7 @@
 
 mod change;
 mod fixture;
+mod gone;
 mod incremental;
 mod schema;
 mod server;

@@ -5,3 +5,4 @@ mod deployments;
 mod embedded;
 mod memory;
 mod redis;
+mod schema;

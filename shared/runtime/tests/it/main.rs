@@ -1,4 +1,6 @@
-//! The runtime from outside: configurations with faults, and a server in this process on embedded stores.
+//! The runtime from outside: configurations with faults, and a server in this process on embedded
+//! stores.
 
 mod config;
+mod schema;
 mod server;

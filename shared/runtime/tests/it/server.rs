@@ -31,7 +31,7 @@ struct Server {
     ended: JoinHandle<Result<(), StartError>>,
 }
 
-fn config(folder: &TempDir, partitions: &str) -> Config {
+pub(crate) fn config(folder: &TempDir, partitions: &str) -> Config {
     let flags = ConfigFlags::default().with("partitions", partitions);
     Config::load(&Defaults::of_dev(folder.path()), &flags, &|_| None).expect("valid")
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
 use hot::StreamName;
+use identity_core::Resolution;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
 use proto::convert;
@@ -124,17 +125,7 @@ impl IdentityRpc {
                 ..Taken::default()
             };
             self.intake.metrics.taken(stream, taken);
-            let violations = rejected.into_iter().flat_map(|(index, violations)| {
-                let event = format!("events[{index}]");
-                violations
-                    .into_iter()
-                    .map(move |violation| violation.under(&event))
-            });
-            return Err(Failure::invalid(
-                violations
-                    .take(::rpc::limits::VIOLATIONS)
-                    .collect::<Vec<_>>(),
-            ));
+            return Err(refused(rejected));
         }
         let replayed = self
             .intake
@@ -149,21 +140,7 @@ impl IdentityRpc {
         self.intake.metrics.taken(stream, taken);
         let results = events
             .into_iter()
-            .map(|(_, event_id, resolution)| v1::ResolvedEvent {
-                event_id,
-                customer_id: resolution.customer.to_string(),
-                created: resolution.is_new,
-                merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
-                dropped_identifiers: resolution
-                    .dropped
-                    .into_iter()
-                    .map(|dropped| v1::DroppedIdentifier {
-                        namespace: dropped.identifier.namespace,
-                        value: dropped.identifier.value,
-                        reason: dropped.reason.code().to_owned(),
-                    })
-                    .collect(),
-            })
+            .map(|(_, event_id, resolution)| resolved(event_id, resolution))
             .collect();
         Ok(v1::IngestResponse { results })
     }
@@ -346,6 +323,34 @@ fn check_ingest(request: &v1::IngestRequest) -> Result<StreamName, Failure> {
         Ok(stream)
     } else {
         Err(Failure::invalid(violations))
+    }
+}
+
+/// Returns the refusal of a request for its refused events, each with its place.
+fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
+    let violations = rejected.into_iter().flat_map(|(index, violations)| {
+        let event = format!("events[{index}]");
+        let violations = violations.into_iter();
+        violations.map(move |violation| violation.under(&event))
+    });
+    let told: Vec<Violation> = violations.take(::rpc::limits::VIOLATIONS).collect();
+    Failure::invalid(told)
+}
+
+/// Returns an event as the answer tells it.
+fn resolved(event_id: String, resolution: Resolution) -> v1::ResolvedEvent {
+    let dropped = resolution.dropped.into_iter();
+    let dropped = dropped.map(|dropped| v1::DroppedIdentifier {
+        namespace: dropped.identifier.namespace,
+        value: dropped.identifier.value,
+        reason: dropped.reason.code().to_owned(),
+    });
+    v1::ResolvedEvent {
+        event_id,
+        customer_id: resolution.customer.to_string(),
+        created: resolution.is_new,
+        merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
+        dropped_identifiers: dropped.collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The field rules of the contracts, read once from their descriptors.
 //!
-//! The subset of `buf.validate` that the contracts use. A rule that is not understood here is refused as a
-//! whole, never skipped: a test says which, and no message is valid until then.
+//! The subset of `buf.validate` that the contracts use. A rule that is not understood here is
+//! refused as a whole, never skipped: a test says which, and no message is valid until then.
 
 mod phrase;
 mod rule;
@@ -49,18 +49,26 @@ pub(crate) struct FieldRules {
 #[derive(Debug)]
 pub(crate) enum Shape {
     Single(Vec<Rule>),
-    List {
-        min: u64,
-        max: u64,
-        unique: bool,
-        items: Vec<Rule>,
-    },
-    Map {
-        min: u64,
-        max: u64,
-        keys: Vec<Rule>,
-        values: Vec<Rule>,
-    },
+    List(ListRules),
+    Map(MapRules),
+}
+
+/// The rules of a list.
+#[derive(Debug)]
+pub(crate) struct ListRules {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+    pub(crate) unique: bool,
+    pub(crate) items: Vec<Rule>,
+}
+
+/// The rules of a map.
+#[derive(Debug)]
+pub(crate) struct MapRules {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+    pub(crate) keys: Vec<Rule>,
+    pub(crate) values: Vec<Rule>,
 }
 
 type AllRules = Result<HashMap<String, MessageRules>, Vec<UnknownRule>>;
@@ -124,55 +132,11 @@ fn compile_field(field: FieldDescriptor, unknown: &mut Vec<UnknownRule>) -> Fiel
         for (rule, value) in options.fields() {
             match (rule.name(), &mut shape, value) {
                 ("required", _, Value::Bool(value)) => required = *value,
-                (
-                    "repeated",
-                    Shape::List {
-                        min,
-                        max,
-                        unique,
-                        items,
-                    },
-                    Value::Message(rules),
-                ) => {
-                    *min = number(rules, "min_items").unwrap_or(0);
-                    *max = number(rules, "max_items").unwrap_or(u64::MAX);
-                    *unique = rules
-                        .get_field_by_name("unique")
-                        .is_some_and(|v| v.as_bool() == Some(true));
-                    *items = nested(&field, rules, "items", &field.kind(), unknown);
-                    refuse_others(
-                        rules,
-                        &["min_items", "max_items", "unique", "items"],
-                        &field,
-                        "repeated",
-                        unknown,
-                    );
+                ("repeated", Shape::List(list), Value::Message(rules)) => {
+                    *list = compile_list(&field, rules, unknown);
                 }
-                (
-                    "map",
-                    Shape::Map {
-                        min,
-                        max,
-                        keys,
-                        values,
-                    },
-                    Value::Message(rules),
-                ) => {
-                    *min = number(rules, "min_pairs").unwrap_or(0);
-                    *max = number(rules, "max_pairs").unwrap_or(u64::MAX);
-                    if let Kind::Message(entry) = field.kind() {
-                        let (key, value) =
-                            (entry.map_entry_key_field(), entry.map_entry_value_field());
-                        *keys = nested(&field, rules, "keys", &key.kind(), unknown);
-                        *values = nested(&field, rules, "values", &value.kind(), unknown);
-                    }
-                    refuse_others(
-                        rules,
-                        &["min_pairs", "max_pairs", "keys", "values"],
-                        &field,
-                        "map",
-                        unknown,
-                    );
+                ("map", Shape::Map(map), Value::Message(rules)) => {
+                    *map = compile_map(&field, rules, unknown);
                 }
                 (_, Shape::Single(rules), value) => {
                     rules.extend(typed(&field, rule.name(), value, &field.kind(), unknown));
@@ -191,21 +155,60 @@ fn compile_field(field: FieldDescriptor, unknown: &mut Vec<UnknownRule>) -> Fiel
     }
 }
 
+fn compile_list(
+    field: &FieldDescriptor,
+    rules: &DynamicMessage,
+    unknown: &mut Vec<UnknownRule>,
+) -> ListRules {
+    let known = ["min_items", "max_items", "unique", "items"];
+    let unique = rules.get_field_by_name("unique");
+    let list = ListRules {
+        min: number(rules, "min_items").unwrap_or(0),
+        max: number(rules, "max_items").unwrap_or(u64::MAX),
+        unique: unique.is_some_and(|value| value.as_bool() == Some(true)),
+        items: nested(field, rules, "items", &field.kind(), unknown),
+    };
+    refuse_others(rules, &known, field, "repeated", unknown);
+    list
+}
+
+fn compile_map(
+    field: &FieldDescriptor,
+    rules: &DynamicMessage,
+    unknown: &mut Vec<UnknownRule>,
+) -> MapRules {
+    let known = ["min_pairs", "max_pairs", "keys", "values"];
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    if let Kind::Message(entry) = field.kind() {
+        let (key, value) = (entry.map_entry_key_field(), entry.map_entry_value_field());
+        keys = nested(field, rules, "keys", &key.kind(), unknown);
+        values = nested(field, rules, "values", &value.kind(), unknown);
+    }
+    let map = MapRules {
+        min: number(rules, "min_pairs").unwrap_or(0),
+        max: number(rules, "max_pairs").unwrap_or(u64::MAX),
+        keys,
+        values,
+    };
+    refuse_others(rules, &known, field, "map", unknown);
+    map
+}
+
 fn empty_shape(field: &FieldDescriptor) -> Shape {
     if field.is_map() {
-        Shape::Map {
+        Shape::Map(MapRules {
             min: 0,
             max: u64::MAX,
             keys: Vec::new(),
             values: Vec::new(),
-        }
+        })
     } else if field.is_list() {
-        Shape::List {
+        Shape::List(ListRules {
             min: 0,
             max: u64::MAX,
             unique: false,
             items: Vec::new(),
-        }
+        })
     } else {
         Shape::Single(Vec::new())
     }
@@ -342,10 +345,10 @@ mod tests {
         let rules = all().expect("understood");
         let request = proto::definition::v1::ApplyDefinitionsRequest::default();
         let found = &rules[request.descriptor().full_name()];
-        let Shape::List { min, max, .. } = found.fields[1].shape else {
+        let Shape::List(list) = &found.fields[1].shape else {
             panic!("definitions is a list");
         };
-        assert_eq!((min, max), (1, 500));
+        assert_eq!((list.min, list.max), (1, 500));
         let one_of = &rules["happypath.definition.v1.Definition"].required_oneofs;
         assert_eq!(one_of.len(), 1);
     }

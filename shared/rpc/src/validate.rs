@@ -1,21 +1,24 @@
 //! Checks messages against the field rules of their contract.
 //!
-//! An interpreter over descriptors, after protovalidate: a rule of a field that knows whether it is set applies
-//! where it is set, a rule of any other field always.
+//! An interpreter over descriptors, after protovalidate: a rule of a field that knows whether it is
+//! set applies where it is set, a rule of any other field always.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, MapKey, ReflectMessage, Value};
 
 use crate::limits::{MESSAGE_DEPTH, VIOLATIONS};
-use crate::rules::{self, FieldRules, Literal, MessageRules, Rule, Shape, shown};
+use crate::rules::{
+    self, FieldRules, ListRules, Literal, MapRules, MessageRules, Rule, Shape, shown,
+};
 use crate::{Violation, Violations};
 
 /// Checks a message against the field rules of its contract.
 ///
 /// # Errors
-/// Everything that is wrong, at most 100 things, in the order of the fields: `definitions[3].journey.name`.
+/// Everything that is wrong, at most 100 things, in the order of the fields:
+/// `definitions[3].journey.name`.
 pub fn validate<M: ReflectMessage>(message: &M) -> Result<(), Violations> {
     let rules = match rules::all() {
         Ok(rules) => rules,
@@ -38,7 +41,7 @@ pub fn validate<M: ReflectMessage>(message: &M) -> Result<(), Violations> {
 }
 
 struct Check {
-    rules: &'static std::collections::HashMap<String, MessageRules>,
+    rules: &'static HashMap<String, MessageRules>,
     found: Vec<Violation>,
 }
 
@@ -111,55 +114,63 @@ impl Check {
         let value: Cow<'_, Value> = message.get_field(field);
         match (&rules.shape, value.as_ref()) {
             (Shape::Single(rules), value) => self.value(field, rules, value, path, depth),
-            (
-                Shape::List {
-                    min,
-                    max,
-                    unique,
-                    items,
-                },
-                Value::List(values),
-            ) => {
-                self.count(values.len(), *min, *max, "items", path);
-                if values.len() as u64 > *max {
-                    // Not looked into: a list that is too long could be very long.
-                    return;
-                }
-                if *unique {
-                    self.unique(values, path);
-                }
-                for (place, value) in values.iter().enumerate() {
-                    if self.is_full() {
-                        return;
-                    }
-                    self.part(field, items, value, &format!("[{place}]"), path, depth);
-                }
+            (Shape::List(rules), Value::List(values)) => {
+                self.list(field, rules, values, path, depth);
             }
-            (
-                Shape::Map {
-                    min,
-                    max,
-                    keys,
-                    values,
-                },
-                Value::Map(pairs),
-            ) => {
-                self.count(pairs.len(), *min, *max, "entries", path);
-                if pairs.len() as u64 > *max {
-                    return;
-                }
-                let mut sorted: Vec<(String, &MapKey, &Value)> = pairs
-                    .iter()
-                    .map(|(key, value)| (key_text(key), key, value))
-                    .collect();
-                sorted.sort_by(|a, b| a.0.cmp(&b.0));
-                for (text, key, value) in sorted {
-                    let part = format!("[{text:?}]");
-                    self.part(field, keys, &Value::from(key.clone()), &part, path, depth);
-                    self.part(field, values, value, &part, path, depth);
-                }
+            (Shape::Map(rules), Value::Map(pairs)) => {
+                self.map(field, rules, pairs, path, depth);
             }
             _ => {}
+        }
+    }
+
+    fn list(
+        &mut self,
+        field: &FieldDescriptor,
+        rules: &ListRules,
+        values: &[Value],
+        path: &mut String,
+        depth: usize,
+    ) {
+        self.count(values.len(), rules.min, rules.max, "items", path);
+        if values.len() as u64 > rules.max {
+            // Not looked into: a list that is too long could be very long.
+            return;
+        }
+        if rules.unique {
+            self.unique(values, path);
+        }
+        for (place, value) in values.iter().enumerate() {
+            if self.is_full() {
+                return;
+            }
+            let part = format!("[{place}]");
+            self.part(field, &rules.items, value, &part, path, depth);
+        }
+    }
+
+    fn map(
+        &mut self,
+        field: &FieldDescriptor,
+        rules: &MapRules,
+        pairs: &HashMap<MapKey, Value>,
+        path: &mut String,
+        depth: usize,
+    ) {
+        self.count(pairs.len(), rules.min, rules.max, "entries", path);
+        if pairs.len() as u64 > rules.max {
+            return;
+        }
+        let mut sorted: Vec<(String, &MapKey, &Value)> = pairs
+            .iter()
+            .map(|(key, value)| (key_text(key), key, value))
+            .collect();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        for (text, key, value) in sorted {
+            let part = format!("[{text:?}]");
+            let key = Value::from(key.clone());
+            self.part(field, &rules.keys, &key, &part, path, depth);
+            self.part(field, &rules.values, value, &part, path, depth);
         }
     }
 

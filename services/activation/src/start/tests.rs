@@ -4,7 +4,7 @@ use bytes::Bytes;
 use definitions::{Change, Owner as _, References};
 use engine::Status as _;
 use hot::{Append, Cursor, StreamId, StreamName};
-use kernel::CustomerId;
+use kernel::{CustomerId, PartitionId};
 use prost::Message as _;
 use proto::activation::v1 as api;
 use proto::activation::v1::activation_service_server::ActivationService as _;
@@ -54,12 +54,9 @@ fn log() -> Kind {
     })
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_action_becomes_a_delivery_and_a_receipt() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let context = context(&folder).await;
-    let parts = start_parts(&context).await.expect("a service");
-    let policy = Kind::Policy(api::Policy {
+/// A policy that admits one message a day to whoever did not refuse.
+fn one_a_day() -> Kind {
+    Kind::Policy(api::Policy {
         name: "default".to_owned(),
         consent_by_default: true,
         frequency_cap: Some(api::FrequencyCap {
@@ -67,16 +64,12 @@ async fn an_action_becomes_a_delivery_and_a_receipt() {
             window: "1d".to_owned(),
         }),
         ..api::Policy::default()
-    });
-    apply(&parts, vec![log(), template("hello", "Hello"), policy])
-        .await
-        .expect("applied");
+    })
+}
 
-    let customer: CustomerId = "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"
-        .parse()
-        .expect("an id");
-    let partition = context.partitions.partition_of(customer.fragment());
-    let action = |visit| Record {
+/// The action of a visit of one run.
+fn action(customer: CustomerId, visit: u32) -> Record {
+    Record {
         customer_id: Bytes::copy_from_slice(customer.as_bytes()),
         time_ms: 1_000 + i64::from(visit),
         trace_parent: String::new(),
@@ -90,8 +83,16 @@ async fn an_action_becomes_a_delivery_and_a_receipt() {
             purpose: "marketing".to_owned(),
             ..Action::default()
         })),
-    };
-    let records = vec![action(1), action(2)];
+    }
+}
+
+/// Appends actions of a partition, and returns the ids of the events there once all is idle.
+async fn receipts_of(
+    context: &Context,
+    parts: &Parts,
+    partition: PartitionId,
+    records: Vec<Record>,
+) -> Vec<String> {
     let stream = |name| StreamId { name, partition };
     let append = Append {
         to: stream(StreamName::Actions),
@@ -101,7 +102,6 @@ async fn an_action_becomes_a_delivery_and_a_receipt() {
     };
     context.hot.append(&append).await.expect("appended");
     parts.engine.await_idle().await.expect("idle");
-
     let entries = context
         .hot
         .poll(stream(StreamName::Events), Cursor::START, 10)
@@ -116,6 +116,23 @@ async fn an_action_becomes_a_delivery_and_a_receipt() {
         })
         .collect();
     receipts.sort();
+    receipts
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_action_becomes_a_delivery_and_a_receipt() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let context = context(&folder).await;
+    let parts = start_parts(&context).await.expect("a service");
+    let definitions = vec![log(), template("hello", "Hello"), one_a_day()];
+    apply(&parts, definitions).await.expect("applied");
+
+    let customer: CustomerId = "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"
+        .parse()
+        .expect("an id");
+    let partition = context.partitions.partition_of(customer.fragment());
+    let actions = vec![action(customer, 1), action(customer, 2)];
+    let receipts = receipts_of(&context, &parts, partition, actions).await;
     let run = "05050505-0505-0505-0505-050505050505";
     assert_eq!(
         receipts,

@@ -1,5 +1,7 @@
 //! Documents as trees that know where everything was written.
 
+use std::ops::ControlFlow;
+
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use crate::limits::{DOCUMENT_DEPTH, FILE_NODES};
@@ -29,98 +31,115 @@ enum Open {
     Map(Place, Vec<(Node, Node)>, Option<Node>),
 }
 
-/// Reads every document, and what is wrong with the YAML itself. The cost is bounded: no recursion, no aliases,
-/// and a limit on depth and on the number of values.
+/// Reads every document, and what is wrong with the YAML itself. The cost is bounded: no recursion,
+/// no aliases, and a limit on depth and on the number of values.
 pub(super) fn documents(text: &str) -> (Vec<Document>, Vec<(Place, String)>) {
-    let mut documents = Vec::new();
-    let mut mistakes = Vec::new();
     let mut parser = Parser::new_from_str_with_options(
         text,
         granit_parser::options! { flow_nesting_limit: DOCUMENT_DEPTH, block_nesting_limit: DOCUMENT_DEPTH },
     );
-    let mut open: Vec<Open> = Vec::new();
-    let mut count = 0;
+    let mut reader = Reader::default();
     while let Some(next) = parser.next_event() {
-        let (event, span) = match next {
-            Ok(next) => next,
+        let taken = match next {
+            Ok((event, span)) => reader.take(event, place_of(&span)),
             Err(error) => {
-                let marker = error.marker();
-                mistakes.push((
-                    (marker.line(), marker.col() + 1),
-                    format!("this is not YAML: {}", error.info()),
-                ));
-                break;
+                let place = (error.marker().line(), error.marker().col() + 1);
+                reader.stop(place, format!("this is not YAML: {}", error.info()))
             }
         };
-        let place = place_of(&span);
-        count += 1;
-        if count > FILE_NODES {
-            mistakes.push((
-                place,
-                format!("the file holds more than {FILE_NODES} values: split it"),
-            ));
+        if taken.is_break() {
             break;
         }
-        let done = match event {
+    }
+    (reader.documents, reader.mistakes)
+}
+
+/// The documents of a file, as far as they are read.
+#[derive(Default)]
+struct Reader {
+    documents: Vec<Document>,
+    mistakes: Vec<(Place, String)>,
+    /// The lists and maps around the next value, from the outside.
+    open: Vec<Open>,
+    /// The number of events so far.
+    count: usize,
+}
+
+impl Reader {
+    /// Takes the next event, or stops at a limit.
+    fn take(&mut self, event: Event<'_>, place: Place) -> ControlFlow<()> {
+        self.count += 1;
+        if self.count > FILE_NODES {
+            let text = format!("the file holds more than {FILE_NODES} values: split it");
+            return self.stop(place, text);
+        }
+        let done = self.node(event, place);
+        if self.open.len() > DOCUMENT_DEPTH {
+            let text = format!("is nested more than {DOCUMENT_DEPTH} deep: flatten it");
+            return self.stop(place, text);
+        }
+        if let Some(node) = done {
+            self.put(node);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Adds a mistake behind which nothing is read.
+    fn stop(&mut self, place: Place, text: String) -> ControlFlow<()> {
+        self.mistakes.push((place, text));
+        ControlFlow::Break(())
+    }
+
+    /// Returns the value that an event ends, if it ends one.
+    fn node(&mut self, event: Event<'_>, place: Place) -> Option<Node> {
+        match event {
             Event::Scalar(text, style, _, tag) => {
                 if tag.is_some() {
-                    mistakes.push((
-                        place,
-                        "tags are not used here: write the value without `!`".to_owned(),
-                    ));
+                    let text = "tags are not used here: write the value without `!`";
+                    self.mistakes.push((place, text.to_owned()));
                 }
                 let is_plain = style == ScalarStyle::Plain;
+                let text = text.into_owned();
                 Some(Node {
                     place,
-                    value: NodeValue::Scalar {
-                        text: text.into_owned(),
-                        is_plain,
-                    },
+                    value: NodeValue::Scalar { text, is_plain },
                 })
             }
             Event::SequenceStart(..) => {
-                open.push(Open::List(place, Vec::new()));
+                self.open.push(Open::List(place, Vec::new()));
                 None
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(place, Vec::new(), None));
+                self.open.push(Open::Map(place, Vec::new(), None));
                 None
             }
-            Event::SequenceEnd | Event::MappingEnd => open.pop().map(close),
+            Event::SequenceEnd | Event::MappingEnd => self.open.pop().map(close),
             Event::Alias(_) => {
-                mistakes.push((
-                    place,
-                    "aliases are not used here: write the value out".to_owned(),
-                ));
+                let text = "aliases are not used here: write the value out";
+                self.mistakes.push((place, text.to_owned()));
                 Some(Node {
                     place,
                     value: NodeValue::Map(Vec::new()),
                 })
             }
             _ => None,
-        };
-        if open.len() > DOCUMENT_DEPTH {
-            mistakes.push((
-                place,
-                format!("is nested more than {DOCUMENT_DEPTH} deep: flatten it"),
-            ));
-            break;
-        }
-        if let Some(node) = done {
-            match open.last_mut() {
-                Some(Open::List(_, items)) => items.push(node),
-                Some(Open::Map(_, pairs, key)) => match key.take() {
-                    Some(name) => pairs.push((name, node)),
-                    None => *key = Some(node),
-                },
-                // A document of nothing, such as after a last `---`, is none.
-                None if matches!(&node.value, NodeValue::Scalar { text, is_plain: true } if text.is_empty() || text == "~") =>
-                    {}
-                None => documents.push(Document { root: node }),
-            }
         }
     }
-    (documents, mistakes)
+
+    /// Puts a value where it belongs: into the list or map around it, or among the documents.
+    fn put(&mut self, node: Node) {
+        match self.open.last_mut() {
+            Some(Open::List(_, items)) => items.push(node),
+            Some(Open::Map(_, pairs, key)) => match key.take() {
+                Some(name) => pairs.push((name, node)),
+                None => *key = Some(node),
+            },
+            // A document of nothing, such as after a last `---`, is none.
+            None if matches!(&node.value, NodeValue::Scalar { text, is_plain: true } if text.is_empty() || text == "~") =>
+                {}
+            None => self.documents.push(Document { root: node }),
+        }
+    }
 }
 
 fn close(open: Open) -> Node {

@@ -184,21 +184,28 @@ fn finds_what_a_plain_script_finds(figures: &Figures) {
         path.never_redeemed_in_time
     );
     assert_eq!(deviation(figures, "late", "redeemed"), path.redeemed_late);
+    finds_their_segments(figures, &households, end);
+}
 
+fn finds_their_segments(
+    figures: &Figures,
+    households: &BTreeMap<String, Vec<Row>>,
+    end: Timestamp,
+) {
     let plain = [
         (
             "regulars",
-            members(&households, end, 28, |rows| purchases(rows) >= 4),
+            members(households, end, 28, |rows| purchases(rows) >= 4),
         ),
         (
             "redeemers",
-            members(&households, end, 90, |rows| {
+            members(households, end, 90, |rows| {
                 rows.iter().any(|row| row.event == "coupon_redeemed")
             }),
         ),
         (
             "big_baskets",
-            members(&households, end, 28, |rows| {
+            members(households, end, 28, |rows| {
                 rows.iter()
                     .filter(|row| row.event == "purchase")
                     .map(|row| row.value)
@@ -208,13 +215,13 @@ fn finds_what_a_plain_script_finds(figures: &Figures) {
         ),
         (
             "shoppers",
-            members(&households, end, 36_500, |rows| purchases(rows) > 0),
+            members(households, end, 36_500, |rows| purchases(rows) > 0),
         ),
     ];
     for (name, count) in plain {
         assert_eq!(segment(figures, name), count, "{name}");
     }
-    let recent = members(&households, end, 28, |rows| purchases(rows) > 0);
+    let recent = members(households, end, 28, |rows| purchases(rows) > 0);
     assert_eq!(
         segment(figures, "lapsing"),
         segment(figures, "shoppers") - recent

@@ -12,87 +12,113 @@ fn rendered(suffix: &str) -> String {
 }
 
 fn figures(suffix: &str) -> Figures {
-    let text = |text: &str| format!("{text}{suffix}");
-    let named = |name: &str, count: u64| Named {
-        name: text(name),
-        count,
-    };
-    let step = |name: &str, next: &str| StepFigures {
-        name: text(name),
-        kind: text("wait_for"),
-        arrived: 10,
-        left: 9,
-        present: 1,
-        exits: vec![ExitFigures {
-            next: if next.is_empty() {
-                String::new()
-            } else {
-                text(next)
-            },
-            reason: text("WAIT_TIMEOUT"),
-            count: 9,
-        }],
-    };
+    let of = Texts(suffix);
     Figures {
         events: 164_539,
         customers: 2_469,
-        events_by_name: vec![named("purchase", 3)],
+        events_by_name: vec![of.named("purchase", 3)],
         seconds: 12.0,
         events_per_second: 13_711.6,
         months: vec![
             Month {
-                month: text("2017-01"),
-                stages: vec![named("a", 3), named("b", 1)],
+                month: of.text("2017-01"),
+                stages: vec![of.named("a", 3), of.named("b", 1)],
             },
             Month {
-                month: text("2017-02"),
-                stages: vec![named("a", 1), named("b", 7)],
+                month: of.text("2017-02"),
+                stages: vec![of.named("a", 1), of.named("b", 7)],
             },
         ],
-        map: MapFigures {
-            name: text("m"),
+        map: of.map(),
+        happy_path: of.happy_path(),
+        segments: vec![SegmentFigures {
+            name: of.text("s"),
+            expression: of.text("events(\"purchase\").count() < 3"),
+            members: 5,
+        }],
+        journey: of.journey(),
+        activations: vec![ActivationFigures {
+            channel: of.text("c"),
+            status: of.text("delivered"),
+            reason: of.text("DELIVERED"),
+            count: 4,
+        }],
+    }
+}
+
+/// Figures whose texts end with this suffix.
+struct Texts<'a>(&'a str);
+
+impl Texts<'_> {
+    fn text(&self, text: &str) -> String {
+        format!("{text}{}", self.0)
+    }
+
+    fn named(&self, name: &str, count: u64) -> Named {
+        Named {
+            name: self.text(name),
+            count,
+        }
+    }
+
+    fn map(&self) -> MapFigures {
+        MapFigures {
+            name: self.text("m"),
             stages: vec![StageFigures {
-                name: text("a"),
+                name: self.text("a"),
                 arrived: 4,
                 left: 3,
                 present: 1,
             }],
             moves: vec![MoveFigures {
                 from: String::new(),
-                to: text("a"),
+                to: self.text("a"),
                 count: 4,
             }],
-        },
-        happy_path: HappyPathFigures {
-            name: text("h"),
+        }
+    }
+
+    fn happy_path(&self) -> HappyPathFigures {
+        HappyPathFigures {
+            name: self.text("h"),
             started: 1_559,
             followed: 187,
             under_way: 3,
-            milestones: vec![named("received", 1_559), named("redeemed", 191)],
+            milestones: vec![self.named("received", 1_559), self.named("redeemed", 191)],
             deviations: vec![DeviationFigures {
-                kind: text("stalled"),
-                milestone: text("redeemed"),
+                kind: self.text("stalled"),
+                milestone: self.text("redeemed"),
                 count: 9,
             }],
-        },
-        segments: vec![SegmentFigures {
-            name: text("s"),
-            expression: text("events(\"purchase\").count() < 3"),
-            members: 5,
-        }],
-        journey: JourneyFigures {
-            name: text("j"),
+        }
+    }
+
+    fn journey(&self) -> JourneyFigures {
+        JourneyFigures {
+            name: self.text("j"),
             entered: 10,
             active: 2,
-            reasons: vec![named("COMPLETED", 8)],
-            steps: vec![step("first", "second"), step("second", "")],
-        },
-        activations: vec![ActivationFigures {
-            channel: text("c"),
-            status: text("delivered"),
-            reason: text("DELIVERED"),
-            count: 4,
-        }],
+            reasons: vec![self.named("COMPLETED", 8)],
+            steps: vec![
+                self.step("first", self.text("second")),
+                self.step("second", String::new()),
+            ],
+        }
+    }
+
+    fn step(&self, name: &str, next: String) -> StepFigures {
+        StepFigures {
+            name: self.text(name),
+            kind: self.text("wait_for"),
+            arrived: 10,
+            left: 9,
+            present: 1,
+            exits: vec![ExitFigures {
+                next,
+                reason: self.text("WAIT_TIMEOUT"),
+                count: 9,
+            }],
+        }
     }
 }
 

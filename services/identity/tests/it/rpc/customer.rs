@@ -161,9 +161,15 @@ async fn a_forced_merge_is_answered_the_same_on_replay() {
         now[0].customer_id, results[0].customer_id,
         "the cache knows of the merge"
     );
+}
 
+#[tokio::test]
+async fn a_merge_of_an_unknown_customer_or_of_one_alone_is_refused() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    let results = ingest(&mut client, "", &["user_id=u1"]).await;
+    let results = results.expect("ingests");
     let missing = v1::MergeCustomersRequest {
-        request_id: "m2".to_owned(),
+        request_id: "m1".to_owned(),
         customer_ids: vec![
             results[0].customer_id.clone(),
             "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23".to_owned(),
@@ -175,12 +181,9 @@ async fn a_forced_merge_is_answered_the_same_on_replay() {
         "CUSTOMER_NOT_FOUND"
     );
     let alone = v1::MergeCustomersRequest {
-        request_id: "m3".to_owned(),
-        ..request
-    };
-    let alone = v1::MergeCustomersRequest {
+        request_id: "m2".to_owned(),
         customer_ids: vec!["x".to_owned()],
-        ..alone
+        ..Default::default()
     };
     assert_eq!(
         client.merge_customers(alone).await.expect_err("bad").code(),

@@ -113,8 +113,8 @@ impl Bundle {
         Ok(applied)
     }
 
-    /// What a service said about definitions, in the words of the files; `places` are those of the
-    /// request's definitions in the bundle.
+    /// Returns what a service said about definitions in the words of the files; `places` are those
+    /// of the request's definitions in the bundle.
     fn mistakes_of(
         &self,
         status: Status,
@@ -215,7 +215,7 @@ pub(crate) fn kind(definition: &Definition) -> DefinitionKind {
     key_of(definition).map_or(DefinitionKind::Unspecified, |key| key.kind)
 }
 
-/// Which service keeps a kind.
+/// Returns the service that keeps a kind.
 pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
     match kind {
         DefinitionKind::Unspecified | DefinitionKind::Namespace => ServiceName::Identity,

@@ -1,7 +1,8 @@
-//! The journey service: keeps definitions of maps, happy paths and journeys, runs the journey core in the partition
-//! engine, and answers where customers are and how they flow.
+//! The journey service: keeps definitions of maps, happy paths and journeys, runs the journey core
+//! in the partition engine, and answers where customers are and how they flow.
 //!
-//! What happens to a customer is decided in `journey-core`; whether something may be sent, in activation.
+//! It does not decide what happens to a customer, which `journey-core` does, nor whether something
+//! may be sent, which activation does.
 
 mod catalog;
 mod rpc;

@@ -144,8 +144,8 @@ impl JourneyService for JourneyRpc {
     }
 }
 
-/// A count as answers carry it. Counters of what is there are never negative over all partitions, but may seem so for
-/// a moment while a merged customer moves from one to another.
+/// A count as answers carry it. Counters of what is there are never negative over all partitions,
+/// but may seem so for a moment while a merged customer moves from one to another.
 fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
 }

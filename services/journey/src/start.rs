@@ -16,7 +16,8 @@ const NAME: &str = "journey";
 /// Starts the journey service: loads its definitions, runs its engine, and hands in its RPCs.
 ///
 /// # Errors
-/// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
+/// [`StartError`] where a store does not answer, or holds definitions that this version does not
+/// understand.
 pub async fn start(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, JourneyCatalog).await?;
     let engine = Engine::start(context.engine_config::<JourneyCore>(&store))

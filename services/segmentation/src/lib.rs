@@ -1,7 +1,8 @@
-//! The segmentation service: keeps the definitions of segments, runs the segmentation core in the partition engine, and
-//! answers what is known of customers and why they are in segments.
+//! The segmentation service: keeps the definitions of segments, runs the segmentation core in the
+//! partition engine, and answers what is known of customers and why they are in segments.
 //!
-//! Who a customer is, identity decides; what follows from a membership, journey.
+//! It does not decide who a customer is, which identity does, nor what follows from a membership,
+//! which journey does.
 
 mod catalog;
 pub mod limits;

@@ -37,7 +37,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
     }
 }
 
-/// Why a customer is in a segment, or not.
+/// Returns why a customer is in a segment, or not.
 pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
     let term = |term: expr::Term| api::Term {
         text: term.text,

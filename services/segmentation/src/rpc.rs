@@ -71,7 +71,7 @@ impl SegmentationRpc {
         }
     }
 
-    /// What time it is for a customer: on stream time, as far as its partition has come.
+    /// Returns the time for a customer: on stream time, as far as its partition has come.
     async fn now(&self, found: &Found) -> Result<Timestamp, Failure> {
         match &self.time {
             TimeSource::Wall(clock) => Ok(clock.now()),

@@ -1,4 +1,4 @@
-//! What a service brings to keep definitions: the kinds that it owns, and how a set of them is compiled.
+//! The catalog of a service that keeps definitions: the kinds that it owns, and their compilation.
 
 use std::sync::Arc;
 
@@ -15,7 +15,8 @@ pub struct Versioned<T> {
     pub value: T,
     /// Its version, from 1.
     pub version: u32,
-    /// Whether a newer version took its place, or it was deleted. Only catalogs that ask for such see any.
+    /// True where a newer version took its place, or it was deleted. Only catalogs that ask for
+    /// such see any.
     pub is_superseded: bool,
     /// Changes with every change.
     pub etag: String,
@@ -23,12 +24,13 @@ pub struct Versioned<T> {
     pub update_time: Timestamp,
 }
 
-/// What is wrong with one definition of a set.
+/// A mistake in one definition of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
     /// The place of the definition in the set.
     pub index: usize,
-    /// What is wrong, with a path inside the definition that begins with its kind, such as `journey.steps[2].next`.
+    /// The mistake, with a path inside the definition that begins with its kind, such as
+    /// `journey.steps[2].next`.
     pub violation: Violation,
 }
 
@@ -45,13 +47,13 @@ impl Flaw {
 /// The kinds of definition that a service owns, and what it makes of them.
 ///
 /// # Contract
-/// `compile` is pure: the same set gives the same result, and the field rules of the contract hold already.
-/// It checks names of other kinds with [`References::has`], which knows every name when the store is loaded:
-/// what was applied once must compile again whatever became of other services. References decide
-/// only what is a flaw: a set without flaws is compiled to the same whichever names are known, and
-/// what was compiled to check a change comes into force with it.
+/// `compile` is pure: the same set gives the same result, and the field rules of the contract hold
+/// already. It checks names of other kinds with [`References::has`], which knows every name when
+/// the store is loaded: what was applied once must compile again whatever became of other services.
+/// References decide only what is a flaw: a set without flaws is compiled to the same whichever
+/// names are known, and what was compiled to check a change comes into force with it.
 pub trait Catalog: Send + Sync + 'static {
-    /// What the set is compiled to, for the engine.
+    /// The compiled set, for the engine.
     type Compiled: Send + Sync + 'static;
 
     /// The kinds that it owns.
@@ -62,13 +64,15 @@ pub trait Catalog: Send + Sync + 'static {
         &[]
     }
 
-    /// Whether `compile` sees the newest superseded versions too, after the version in force.
+    /// Returns whether `compile` sees the newest superseded versions too, after the version in
+    /// force.
     fn wants_older_versions(&self) -> bool {
         false
     }
 
-    /// For how long `compile` goes on to see what is deleted or superseded, after all that is in force; absent where it
-    /// does not. Nothing that is wrong with such definitions counts.
+    /// Returns the time for which `compile` goes on to see what is deleted or superseded, after all
+    /// that is in force; `None` where it does not. Nothing that is wrong with such definitions
+    /// counts.
     fn keeps_gone_for(&self) -> Option<Duration> {
         None
     }

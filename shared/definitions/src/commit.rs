@@ -16,22 +16,24 @@ use crate::entity::{definition, revision};
 use crate::key::name_of;
 use crate::{Planned, Versioned, limits};
 
-/// How often the stored definitions of an owner changed.
+/// The number of changes of an owner's stored definitions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revision {
-    /// Whose definitions they are.
+    /// The owner of the definitions.
     pub owner: String,
     /// The number of changes.
     pub number: i64,
 }
 
-/// Writes changes in one transaction, all or none, unless one of the revisions that they were planned on has moved.
+/// Writes changes in one transaction, all or none, unless one of the revisions that they were
+/// planned on has moved.
 ///
-/// Owners that only lend their names are among the revisions too, so that no name goes while another change refers
-/// to it. Changes take a few statements however many definitions they have.
+/// Owners that only lend their names are among the revisions too, so that no name goes while
+/// another change refers to it. Changes take a few statements however many definitions they have.
 ///
 /// # Errors
-/// [`ErrorReason::DefinitionContended`] where a revision has moved; [`ErrorReason::StoreUnavailable`].
+/// [`ErrorReason::DefinitionContended`] where a revision has moved;
+/// [`ErrorReason::StoreUnavailable`].
 pub(crate) async fn commit(
     database: &Database,
     mut seen: Vec<Revision>,
@@ -63,7 +65,8 @@ pub(crate) async fn commit(
         .map_err(Failure::store_unavailable)
 }
 
-/// Moves a revision on by so much, unless somebody else did, and keeps others from it until the transaction ends.
+/// Moves a revision on by so much, unless somebody else did, and keeps others from it until the
+/// transaction ends.
 async fn advance(
     connection: &impl ConnectionTrait,
     seen: &Revision,

@@ -1,4 +1,5 @@
-//! Between stored definitions and a core that compiles them: sources and names in, flaws of the set out.
+//! Between stored definitions and a core that compiles them: sources and names in, flaws of the set
+//! out.
 
 use std::sync::Arc;
 
@@ -10,7 +11,8 @@ use crate::{Flaw, References, Versioned, key_of, kind_word};
 /// Compiles a set of stored definitions with the function of a core.
 ///
 /// # Errors
-/// A [`Flaw`] for each mistake, with the path of the mistake under the word of the definition's kind.
+/// A [`Flaw`] for each mistake, with the path of the mistake under the word of the definition's
+/// kind.
 pub fn compile<D>(
     all: &[Arc<Versioned<Definition>>],
     references: &References,

@@ -1,4 +1,5 @@
-//! The tables of definitions, as the object mapper knows them. Times are milliseconds since the epoch.
+//! The tables of definitions, as the object mapper knows them. Times are milliseconds since the
+//! epoch.
 
 /// Every version of every definition.
 pub(crate) mod definition {
@@ -27,7 +28,7 @@ pub(crate) mod definition {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// How often the definitions of an owner changed.
+/// The numbers of changes of owners' definitions.
 pub(crate) mod revision {
     use sea_orm::entity::prelude::*;
 

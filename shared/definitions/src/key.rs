@@ -1,4 +1,4 @@
-//! Which definition: its kind and its name.
+//! The key of a definition: its kind and its name.
 
 use std::fmt;
 

@@ -1,8 +1,10 @@
-//! Definitions: segments, journeys, channels and the rest, as people write them and as processes keep them.
+//! Definitions: segments, journeys, channels and the rest, as people write them and as processes
+//! keep them.
 //!
-//! [`parse`] and [`to_yaml`] are the front door: YAML (or JSON) that maps one to one to the contracts. Each service
-//! brings a [`Catalog`] of the kinds that it owns; a [`DefinitionStore`] keeps every version in SQL and hands the
-//! compiled set to whoever watches; [`DefinitionRpc`] serves them over gRPC. Nothing here knows what a kind means.
+//! [`parse`] and [`to_yaml`] are the front door: YAML (or JSON) that maps one to one to the
+//! contracts. Each service brings a [`Catalog`] of the kinds that it owns; a [`DefinitionStore`]
+//! keeps every version in SQL and hands the compiled set to whoever watches; [`DefinitionRpc`]
+//! serves them over gRPC. Nothing here knows what a kind means.
 
 mod catalog;
 mod commit;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 /// Bytes of one file of definitions: a directory of large ones fits one request.
 pub const FILE_BYTES: usize = 1024 * 1024;
-/// How deep a document may nest: three times the deepest contract.
+/// Levels of nesting of a document: three times the deepest contract.
 pub const DOCUMENT_DEPTH: usize = 64;
 /// Values in one file: more than 1 MiB of sensible YAML holds.
 pub const FILE_NODES: usize = 200_000;
 /// Mistakes reported at once.
 pub const MISTAKES: usize = 100;
-/// How often each replica looks for changes: live everywhere within a second.
+/// The pause between two looks of a replica for changes: live everywhere within a second.
 pub const POLL: Duration = Duration::from_millis(500);
 /// Definitions of one owner: a set is checked and indexed as a whole.
 pub const DEFINITIONS: usize = 10_000;
@@ -21,11 +21,13 @@ pub const OLDER_VERSIONS: usize = 20;
 pub const STATEMENT_ROWS: usize = 1_000;
 /// Definitions on a page unless the request says otherwise.
 pub const PAGE_SIZE: usize = 100;
-/// Definitions on a page that is asked of another process: few round trips, and an answer of bounded size.
+/// Definitions on a page that is asked of another process: few round trips, and an answer of
+/// bounded size.
 pub const REMOTE_PAGE_SIZE: u32 = 100;
 /// Referrers that a refused deletion names in its message; the violations name more.
 pub const SHOWN_REFERRERS: usize = 5;
-/// Attempts at a change that other processes are faster than: each lost one is somebody else's change made.
+/// Attempts at a change that other processes are faster than: each lost one is somebody else's
+/// change made.
 pub const ATTEMPTS: u32 = 16;
 /// The pause after a lost attempt, growing by as much with each.
 pub const CONTENTION_PAUSE: Duration = Duration::from_millis(5);

@@ -10,7 +10,7 @@ use storage::Database;
 use crate::commit::commit;
 use crate::{DefinitionKey, Planned, References, Revision, Versioned};
 
-/// What to do with the definitions of one owner, all or none.
+/// A change of the definitions of one owner, all or none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// Create or update these, each with its place in the request.
@@ -19,10 +19,11 @@ pub enum Change {
     Delete(DefinitionKey),
 }
 
-/// What a change did, or would do.
+/// The results of a change, or of one that would be made.
 pub type Applied = Vec<(usize, AppliedDefinition)>;
 
-/// A store of definitions that the gRPC server can hold without knowing what its catalog compiles to.
+/// A store of definitions that the gRPC server can hold without knowing what its catalog compiles
+/// to.
 #[async_trait]
 pub trait Owner: Send + Sync + 'static {
     /// The kinds that it owns.
@@ -34,10 +35,10 @@ pub trait Owner: Send + Sync + 'static {
     /// Where it keeps them.
     fn database(&self) -> &Database;
 
-    /// How often what is stored changed.
+    /// Reads the number of changes of what is stored.
     async fn stored_revision(&self) -> Result<Revision, Failure>;
 
-    /// The names of a kind that it owns.
+    /// Reads the names of a kind that it owns.
     async fn names(&self, kind: DefinitionKind) -> Result<BTreeSet<String>, Failure>;
 
     /// One definition; version 0 means the one in force.
@@ -57,8 +58,9 @@ pub trait Owner: Send + Sync + 'static {
 
     /// Plans a change, with the names of others as they are before and after it.
     ///
-    /// Faults are those of the definitions of the change, and of stored ones that the change breaks. A stored
-    /// definition that was at fault at the same place before stands in nobody's way.
+    /// Faults are those of the definitions of the change, and of stored ones that the change
+    /// breaks. A stored definition that was at fault at the same place before stands in nobody's
+    /// way.
     async fn plan(
         &self,
         change: &Change,
@@ -69,8 +71,8 @@ pub trait Owner: Send + Sync + 'static {
     /// Brings into force what is stored, which is what was planned where nobody was faster since.
     async fn bring_into_force(&self, planned: &[Planned]);
 
-    /// Makes a change of this owner alone, all or none, and returns what it did; with `validate_only`, what it would
-    /// do.
+    /// Makes a change of this owner alone, all or none, and returns what it did; with
+    /// `validate_only`, what it would do.
     ///
     /// # Errors
     /// [`rpc::ErrorReason::DefinitionInvalid`] where the set does not hold together then;

@@ -20,7 +20,8 @@ pub(crate) struct Owners {
     /// Each after those whose names it must know.
     all: Vec<Arc<dyn Owner>>,
     elsewhere: Option<Arc<dyn ReferenceSource>>,
-    /// One change at a time: names are read, checked and written as one. Other processes are told apart by revisions.
+    /// One change at a time: names are read, checked and written as one. Other processes are told
+    /// apart by revisions.
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -65,8 +66,8 @@ impl Owners {
     /// Creates or updates definitions, all or none.
     ///
     /// # Errors
-    /// [`ErrorReason::DefinitionInvalid`] with every mistake; [`ErrorReason::DefinitionContended`] where other
-    /// processes won every attempt.
+    /// [`ErrorReason::DefinitionInvalid`] with every mistake; [`ErrorReason::DefinitionContended`]
+    /// where other processes won every attempt.
     pub(crate) async fn apply(
         &self,
         definitions: &[Definition],
@@ -90,7 +91,8 @@ impl Owners {
             .into_iter()
             .map(|(owner, group)| (&self.all[owner], Change::Apply(group)))
             .collect();
-        // Other processes are asked before the turn is taken, so that a slow one holds up nobody else.
+        // Other processes are asked before the turn is taken, so that a slow one holds up nobody
+        // else.
         let elsewhere = self
             .names_elsewhere(changes.iter().map(|(owner, _)| *owner))
             .await?;
@@ -111,7 +113,8 @@ impl Owners {
             let before = self.references(owner, elsewhere).await?;
             let mut after = before.clone();
             for key in bundle {
-                // What the bundle brings counts as there; a kind that nothing is known of stays unknown.
+                // A name that the bundle brings counts as there. A kind that nothing is known of
+                // stays unknown.
                 if after.knows(key.kind) {
                     after.add(key.kind, [key.name.clone()]);
                 }
@@ -130,8 +133,9 @@ impl Owners {
     /// Deletes a definition.
     ///
     /// # Errors
-    /// [`ErrorReason::DefinitionInUse`] with everything that refers to it; [`ErrorReason::DefinitionNotFound`];
-    /// [`ErrorReason::DefinitionContended`] where other processes won every attempt.
+    /// [`ErrorReason::DefinitionInUse`] with everything that refers to it;
+    /// [`ErrorReason::DefinitionNotFound`]; [`ErrorReason::DefinitionContended`] where other
+    /// processes won every attempt.
     pub(crate) async fn delete(&self, key: &DefinitionKey) -> Result<(), Failure> {
         let owner = self.owner(key.kind, "kind")?;
         let users = || self.all.iter().filter(|it| it.needs().contains(&key.kind));
@@ -170,7 +174,8 @@ impl Owners {
         self.write(seen, &planned).await
     }
 
-    /// Writes every change in one transaction and brings it into force, each owner after those that it needs.
+    /// Writes every change in one transaction and brings it into force, each owner after those that
+    /// it needs.
     async fn write(&self, seen: Vec<Revision>, planned: &[Planned]) -> Result<(), Failure> {
         let (Some(first), true) = (
             self.all.first(),

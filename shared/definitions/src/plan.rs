@@ -1,4 +1,5 @@
-//! What a change of one owner would do, and what stands in its way: decided before anything is written.
+//! The plan of a change of one owner, and the faults that stand in its way: made before anything is
+//! written.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,19 +14,19 @@ use crate::stamp::{etag_of, now};
 use crate::stored::StoredSet;
 use crate::{Change, DefinitionKey, Flaw, Versioned, key_of, kind_word, limits, secret};
 
-/// What is wrong with one definition after a change.
+/// A fault of one definition after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which definition.
+    /// The definition.
     pub key: DefinitionKey,
     /// Its place in the request; none for a stored one that the request does not contain.
     pub index: Option<usize>,
-    /// What is wrong, with a path inside the definition.
+    /// The fault, with a path inside the definition.
     pub violation: Violation,
 }
 
 impl Fault {
-    /// Whether both are at the same place of the same definition, in whatever words.
+    /// Returns whether both are at the same place of the same definition, in whatever words.
     pub(crate) fn is_at_place_of(&self, other: &Self) -> bool {
         self.key == other.key && self.violation.field == other.violation.field
     }
@@ -67,29 +68,29 @@ pub(crate) type Places = HashMap<DefinitionKey, usize>;
 /// The newest versions that were ever stored of definitions that are not in force.
 pub(crate) type LastVersions = HashMap<DefinitionKey, u32>;
 
-/// What a change of one owner would do.
+/// The plan of a change of one owner.
 #[derive(Debug, Default)]
 pub struct Planned {
-    /// What became of each definition of the request.
+    /// The action taken on each definition of the request.
     pub applied: Applied,
-    /// What is wrong with definitions of the request, or with stored ones because of it.
+    /// The faults of definitions of the request, and of stored ones because of it.
     pub faults: Vec<Fault>,
-    /// What is wrong with the request itself.
+    /// The faults of the request itself.
     pub violations: Vec<Violation>,
-    /// Whose definitions they are.
+    /// The owner of the definitions.
     pub(crate) owner: String,
-    /// When it was planned, which is when its versions come and go.
+    /// The time of the plan, at which its versions come and go.
     pub(crate) time: Timestamp,
     /// The set as it is stored once the change is written.
     pub(crate) set: Arc<StoredSet>,
     /// The set as its owner compiled it, which comes into force with it; absent where it has flaws.
     pub(crate) compiled: Option<Arc<dyn Any + Send + Sync>>,
-    /// Whether a name comes back that was deleted once. The set does not have the versions from
+    /// True where a name comes back that was deleted once. The set does not have the versions from
     /// before that, which are kept again from now on.
     pub(crate) brings_back: bool,
-    /// What is stored anew.
+    /// The versions to store.
     pub(crate) written: Vec<Arc<Versioned<Definition>>>,
-    /// What is deleted.
+    /// The definition to delete.
     pub(crate) deleted: Option<DefinitionKey>,
     /// The definitions of the request, and where they are in it.
     places: Places,
@@ -158,7 +159,7 @@ impl Planned {
         Ok(planned)
     }
 
-    /// Whether there is anything to write.
+    /// Returns whether there is anything to write.
     pub(crate) fn is_change(&self) -> bool {
         self.deleted.is_some() || !self.written.is_empty()
     }

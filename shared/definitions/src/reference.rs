@@ -20,14 +20,14 @@ impl References {
         Self::default()
     }
 
-    /// Whether a definition of this kind and name exists, or nothing is known of the kind.
+    /// Returns whether a definition of this kind and name exists, or nothing is known of the kind.
     pub fn has(&self, kind: DefinitionKind, name: &str) -> bool {
         self.names
             .get(&(kind as i32))
             .is_none_or(|names| names.contains(name))
     }
 
-    /// Whether the names of a kind are known.
+    /// Returns whether the names of a kind are known.
     pub fn knows(&self, kind: DefinitionKind) -> bool {
         self.names.contains_key(&(kind as i32))
     }
@@ -60,7 +60,8 @@ impl References {
     }
 }
 
-/// Finds the names of definitions that other processes own: a client of their `DefinitionService`, say.
+/// Finds the names of definitions that other processes own: a client of their `DefinitionService`,
+/// say.
 #[async_trait]
 pub trait ReferenceSource: Send + Sync + 'static {
     /// All names of a kind; none where this source does not know the kind.

@@ -4,7 +4,7 @@ use proto::activation::v1::channel;
 use proto::definition::v1::Definition;
 use proto::definition::v1::definition::Kind;
 
-/// What answers carry instead of a secret.
+/// The text that answers carry instead of a secret.
 pub(crate) const MASK: &str = "whsec_***";
 
 /// The definition as answers carry it.
@@ -17,7 +17,8 @@ pub(crate) fn masked(mut definition: Definition) -> Definition {
     definition
 }
 
-/// Puts the secret of the stored definition where the new one carries the mask. False where there is none to put.
+/// Puts the secret of the stored definition where the new one carries the mask. Returns false where
+/// there is none to put.
 pub(crate) fn unmask(definition: &mut Definition, stored: Option<&Definition>) -> bool {
     let Some(secret) = secret_of(definition).filter(|secret| *secret == MASK) else {
         return true;

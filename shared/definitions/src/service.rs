@@ -31,7 +31,8 @@ impl DefinitionRpc {
     /// Serves these owners; names of kinds that none of them owns come from `elsewhere`.
     ///
     /// # Contract
-    /// All owners keep their definitions in the same database: a change over several of them is one transaction.
+    /// All owners keep their definitions in the same database: a change over several of them is one
+    /// transaction.
     pub fn new(
         owners: Vec<Arc<dyn Owner>>,
         elsewhere: Option<Arc<dyn ReferenceSource>>,

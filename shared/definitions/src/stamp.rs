@@ -1,4 +1,4 @@
-//! What marks a version: its time and its etag.
+//! The marks of a version: its time and its etag.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use prost::Message as _;
 use proto::definition::v1::Definition;
 use sha2::{Digest as _, Sha256};
 
-/// The etag of a version: it changes with every change.
+/// Returns the etag of a version: it changes with every change.
 pub(crate) fn etag_of(version: u32, definition: &Definition) -> String {
     let digest = Sha256::digest(definition.encode_to_vec());
     let hex: String = digest
@@ -18,7 +18,7 @@ pub(crate) fn etag_of(version: u32, definition: &Definition) -> String {
     format!("{version}-{hex}")
 }
 
-/// When a version is stored.
+/// Returns the time at which a version is stored.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -28,7 +28,7 @@ pub struct DefinitionStore<C: Catalog> {
     compiled: watch::Sender<Arc<C::Compiled>>,
     /// The newest set that was read or written here. Its revision tells whether it still is newest.
     stored: Mutex<Arc<StoredSet>>,
-    /// How often it was asked for what is newest.
+    /// The number of times that it was asked for what is newest.
     asked: AtomicU64,
     /// Held while a newer revision takes the place of the last.
     seen: tokio::sync::Mutex<Seen>,
@@ -45,9 +45,9 @@ impl<C: Catalog> fmt::Debug for DefinitionStore<C> {
 /// The newest revision that was read.
 struct Seen {
     revision: i64,
-    /// Whether it is in force; otherwise this program does not understand it.
+    /// True where it is in force; otherwise this program does not understand it.
     is_in_force: bool,
-    /// How many had asked when it was looked for.
+    /// The number of those who had asked when it was looked for.
     answered: u64,
 }
 
@@ -55,8 +55,8 @@ impl<C: Catalog> DefinitionStore<C> {
     /// Loads and compiles what is stored for this owner, such as `journey`.
     ///
     /// # Errors
-    /// [`rpc::ErrorReason::StoreUnavailable`]; [`rpc::ErrorReason::DefinitionInvalid`] where this version of the program does
-    /// not understand what an older one stored.
+    /// [`rpc::ErrorReason::StoreUnavailable`]; [`rpc::ErrorReason::DefinitionInvalid`] where this
+    /// version of the program does not understand what an older one stored.
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
         let rows = Rows::new(database, owner);
         let revision = rows.revision().await?;
@@ -84,28 +84,28 @@ impl<C: Catalog> DefinitionStore<C> {
         self.compiled.subscribe()
     }
 
-    /// Whose definitions these are, such as `journey`.
+    /// Returns the owner of these definitions, such as `journey`.
     pub fn owner(&self) -> &str {
         self.rows.owner()
     }
 
-    /// How often the definitions changed, as far as this process has seen.
+    /// Returns the number of changes of the definitions, as far as this process has seen.
     pub async fn revision(&self) -> i64 {
         self.seen.lock().await.revision
     }
 
-    /// Whether the newest revision that was read is in force: false where another version of the program stored what this
-    /// one does not understand.
+    /// Returns whether the newest revision that was read is in force: false where another version
+    /// of the program stored what this one does not understand.
     pub async fn is_in_force(&self) -> bool {
         self.seen.lock().await.is_in_force
     }
 
-    /// Compiles the set again if another replica changed it. Says whether it did here: of many who ask at once one looks for
-    /// all.
+    /// Compiles the set again if another replica changed it. Says whether it did here: of many who
+    /// ask at once one looks for all.
     ///
     /// # Errors
-    /// [`rpc::ErrorReason::StoreUnavailable`], and [`rpc::ErrorReason::DefinitionInvalid`] where a newer program stored what
-    /// this one does not understand: it keeps the set that it has.
+    /// [`rpc::ErrorReason::StoreUnavailable`], and [`rpc::ErrorReason::DefinitionInvalid`] where a
+    /// newer program stored what this one does not understand: it keeps the set that it has.
     pub async fn refresh(&self) -> Result<bool, Failure> {
         self.renew(None).await
     }
@@ -118,7 +118,7 @@ impl<C: Catalog> DefinitionStore<C> {
         if seen.answered >= asked {
             return Ok(false);
         }
-        // What they want to know was stored before they asked, and is read now.
+        // Everything that they want to know was stored before they asked, and is read now.
         let answered = self.asked.load(Ordering::Acquire);
         let revision = self.rows.revision().await?;
         if revision == seen.revision {
@@ -210,10 +210,11 @@ impl<C: Catalog> DefinitionStore<C> {
         self.rows.last_versions(&created).await
     }
 
-    /// The faults of stored definitions that are no news: those that were there before the change.
+    /// Returns the faults of stored definitions that are no news: those that were there before the
+    /// change.
     ///
-    /// One that this program could not bring into force is never among them, unless something is deleted: what is
-    /// applied must come into force.
+    /// One that this program could not bring into force is never among them, unless something is
+    /// deleted: what is applied must come into force.
     fn old_faults(&self, stored: &StoredSet, planned: &Planned, before: &References) -> Vec<Fault> {
         let mut old = self.faults(stored, before);
         if planned.deleted.is_none() {

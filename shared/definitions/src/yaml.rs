@@ -1,7 +1,7 @@
 //! Definitions as YAML or JSON: one document for each, one to one with the contract.
 //!
-//! Read against the descriptors and not through serde, because serde stops at the first mistake and a person wants
-//! all of them, each with line and column.
+//! Read against the descriptors and not through serde, because serde stops at the first mistake and
+//! a person wants all of them, each with line and column.
 
 mod node;
 mod read;
@@ -27,7 +27,7 @@ pub struct Mistake {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong, and what would be right.
+    /// The mistake, and what would be right.
     pub message: String,
 }
 
@@ -52,7 +52,8 @@ pub struct Located<T> {
 }
 
 impl<T> Located<T> {
-    /// Says in the words of the file what a server said about a path inside the value, such as `segment.name`.
+    /// Says in the words of the file what a server said about a path inside the value, such as
+    /// `segment.name`.
     pub fn mistake(&self, violation: &Violation) -> Mistake {
         let (line, column) = self.place_of(&violation.field);
         let message = violation.to_string();
@@ -83,8 +84,8 @@ impl<T> Located<T> {
 /// Reads the definitions of a file.
 ///
 /// # Errors
-/// Every mistake of every document, in the order of the file: what is no YAML, unknown and repeated names, wrong
-/// types, and what breaks the field rules of the contract.
+/// Every mistake of every document, in the order of the file: what is no YAML, unknown and repeated
+/// names, wrong types, and what breaks the field rules of the contract.
 pub fn parse(file: &str, text: &str) -> Result<Vec<Located<Definition>>, Vec<Mistake>> {
     let mistake = |place: (usize, usize), message: String| Mistake {
         file: file.to_owned(),

@@ -16,12 +16,12 @@ use crate::subject::Subject;
 use crate::term::{Shown, Term};
 use crate::watch::{Watch, watches};
 
-/// What an expression may refer to.
+/// The names that an expression may refer to.
 #[derive(Debug, Clone, Default)]
 pub struct Scope {
-    /// Whether `events("name")` aggregates, `now`, `first_seen` and `last_seen` are known here.
+    /// True where `events("name")` aggregates, `now`, `first_seen` and `last_seen` are known.
     pub aggregates: bool,
-    /// Whether `event.*`, the event at hand, is known here.
+    /// True where `event.*`, the event at hand, is known.
     pub event: bool,
     /// The segments that exist; absent to accept any name.
     pub segments: Option<Arc<BTreeSet<String>>>,
@@ -36,7 +36,7 @@ impl Scope {
     }
 }
 
-/// What an expression reads.
+/// The names that an expression reads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reads {
     /// Traits of the profile.
@@ -47,7 +47,7 @@ pub struct Reads {
     pub events: BTreeSet<Box<str>>,
     /// Segments.
     pub segments: BTreeSet<Box<str>>,
-    /// Whether it reads when the customer was first or last seen, which any event may change.
+    /// True where it reads when the customer was first or last seen, which any event may change.
     pub seen: bool,
 }
 
@@ -142,33 +142,34 @@ impl Condition {
         canonical(&self.test, &self.features)
     }
 
-    /// What it reads.
+    /// Returns the names that it reads.
     pub const fn reads(&self) -> &Reads {
         &self.reads
     }
 
-    /// The features that it reads; their places are the slots that a [`Subject`] is asked for.
+    /// Returns the features that it reads; their places are the slots that a [`Subject`] is asked
+    /// for.
     pub fn features(&self) -> &[Feature] {
         &self.features
     }
 
-    /// Whether its truth may change by time alone.
+    /// Returns whether its truth may change by time alone.
     fn is_timed(&self) -> bool {
         !self.clocks.is_empty() || !self.features.is_empty()
     }
 
-    /// Whether it holds. An unknown value makes a comparison false.
+    /// Returns whether it holds. An unknown value makes a comparison false.
     pub fn holds<S: Subject + ?Sized>(&self, subject: &S) -> bool {
         self.holds_at(subject, subject.now())
     }
 
-    /// Whether it holds at another instant: later if nothing else happens until then, or earlier
-    /// with what is known today.
+    /// Returns whether it holds at another instant: later if nothing else happens until then, or
+    /// earlier with what is known today.
     fn holds_at<S: Subject + ?Sized>(&self, subject: &S, at: Timestamp) -> bool {
         self.view(subject, at).test(&self.test)
     }
 
-    /// Whether it compares instants or lengths of time, so that it may change by time alone
+    /// Returns whether it compares instants or lengths of time, so that it may change by time alone
     /// whatever the subject.
     pub fn compares_times(&self) -> bool {
         !self.clocks.is_empty()

@@ -181,7 +181,7 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
     }
 }
 
-/// Whether a value is of a type with an order.
+/// Returns whether a value is of a type with an order.
 fn is_ordered(value: &Value) -> bool {
     matches!(value, Value::Number(_) | Value::Text(_))
 }

@@ -1,4 +1,4 @@
-//! What an expression reads of a customer's past: an aggregate over the events of one name.
+//! Features: what an expression reads of a customer's past, aggregates over the events of one name.
 //!
 //! The keeper of the history computes features; this module says which ones and what they mean.
 
@@ -17,11 +17,11 @@ use crate::subject::Subject;
 pub struct Feature {
     /// The name of the events.
     pub event: Box<str>,
-    /// Which of them count; absent for all.
+    /// The filter of those that count; absent for all.
     pub filter: Option<Filter>,
     /// Only those of the window (now − d, now]; absent for all that ever happened up to now.
     pub window: Option<Duration>,
-    /// What is computed from them.
+    /// The aggregate that is computed from them.
     pub aggregate: Aggregate,
 }
 
@@ -33,11 +33,11 @@ pub struct Feature {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeatureId(u64);
 
-/// What is computed from events. Events without the property, or with one that is no number, are
+/// A computation over events. Events without the property, or with one that is no number, are
 /// left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Aggregate {
-    /// How many there are.
+    /// Their number.
     Count,
     /// The sum of a property, 0 of none.
     Sum(Box<str>),
@@ -129,7 +129,7 @@ impl Filter {
         &self.canonical
     }
 
-    /// Whether an event counts; asks the subject only for [`Subject::event`].
+    /// Returns whether an event counts; asks the subject only for [`Subject::event`].
     pub fn accepts<S: Subject + ?Sized>(&self, event: &S) -> bool {
         let view = View {
             subject: event,

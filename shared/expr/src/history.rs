@@ -10,9 +10,9 @@ use crate::mistake::{did_you_mean, quote};
 use crate::program::{Compare, Number, Test, Time, Typed};
 use crate::term::What;
 
-/// What narrows a history.
+/// The methods that narrow a history.
 const NARROWING: [&str; 2] = ["where", "within"];
-/// What ends a chain.
+/// The methods that end a chain.
 const AGGREGATES: [&str; 9] = [
     "count",
     "exists",
@@ -34,7 +34,7 @@ struct Link<'a> {
 }
 
 impl<'c> Checker<'c> {
-    /// Whether a node is `events(…)` or a chain that begins with it.
+    /// Returns whether a node is `events(…)` or a chain that begins with it.
     pub(crate) fn is_history(&self, mut id: NodeId) -> bool {
         loop {
             match &self.tree.node(id).kind {
@@ -99,7 +99,7 @@ impl<'c> Checker<'c> {
             }
         }
         if NARROWING.contains(&last.name) {
-            // What is inside is checked too, so that all mistakes are found at once.
+            // The argument is checked too, so that all mistakes are found at once.
             match last.name {
                 "where" => drop(self.filter(last)),
                 _ => drop(self.window(last)),

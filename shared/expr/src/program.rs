@@ -1,4 +1,4 @@
-//! What an expression compiles to: typed trees that are evaluated without a look at types or the
+//! The program of an expression: typed trees that are evaluated without a look at types or the
 //! source.
 //!
 //! A missing value is `None` on the way up and makes the comparison that meets it false.
@@ -29,15 +29,15 @@ pub(crate) enum Test {
     Tests(bool, Box<(Test, Test)>),
     /// Compares a value with a condition.
     TruthIs(bool, Place, Box<Test>),
-    /// Whether a list of literals has the item.
+    /// Asks whether a list of literals has the item.
     Among(Item, Box<[Value]>),
-    /// Whether a list in the profile or event has the item.
+    /// Asks whether a list in the profile or event has the item.
     Within(Item, Place),
     Affix(TextTest, Text, Text),
     Matches(Text, Arc<Regex>),
 }
 
-/// How two values are compared.
+/// A comparison of two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compare {
     Equal,
@@ -48,7 +48,7 @@ pub(crate) enum Compare {
     AtLeast,
 }
 
-/// What is asked of two texts.
+/// A question about two texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TextTest {
     Contains,
@@ -76,7 +76,7 @@ pub(crate) enum Number {
     Choice(Box<(Test, Number, Number)>),
 }
 
-/// What is done with two numbers.
+/// An operation on two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arithmetic {
     Add,
@@ -159,12 +159,12 @@ impl Compare {
         }
     }
 
-    /// Whether it is one of order, not of equality.
+    /// Returns whether it is one of order, not of equality.
     pub(crate) fn is_order(self) -> bool {
         !matches!(self, Self::Equal | Self::Unequal)
     }
 
-    /// Whether it holds for two values in this order.
+    /// Returns whether it holds for two values in this order.
     pub(crate) fn holds(self, order: Ordering) -> bool {
         match self {
             Self::Equal => order.is_eq(),
@@ -178,7 +178,7 @@ impl Compare {
 }
 
 impl TextTest {
-    /// Whether it holds.
+    /// Returns whether it holds.
     pub(crate) fn holds(self, text: &str, part: &str) -> bool {
         match self {
             Self::Contains => text.contains(part),
@@ -215,7 +215,7 @@ impl Arithmetic {
 }
 
 impl Time {
-    /// How many milliseconds it grows by in one millisecond, while nothing happens.
+    /// Returns the milliseconds by which it grows in one, while nothing happens.
     pub(crate) fn slope(&self) -> i64 {
         match self {
             Self::Now => 1,

@@ -16,7 +16,7 @@ pub trait Subject {
     /// A property of the event at hand.
     fn event(&self, name: &str) -> Option<&Value>;
 
-    /// Whether the customer is in a segment.
+    /// Returns whether the customer is in a segment.
     fn in_segment(&self, name: &str) -> bool;
 
     /// The instant.

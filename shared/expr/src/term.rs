@@ -23,7 +23,7 @@ pub(crate) struct Shown {
     pub(crate) what: What,
 }
 
-/// What of a term is shown.
+/// The value of a term that is shown.
 #[derive(Debug, Clone)]
 pub(crate) enum What {
     Test(Test),

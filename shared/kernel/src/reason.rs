@@ -65,7 +65,7 @@ reasons! {
     WaitEvent = "WAIT_EVENT";
     /// The segment change that was waited for came.
     WaitSegment = "WAIT_SEGMENT";
-    /// What was waited for did not come in time.
+    /// The awaited happening did not come in time.
     WaitTimeout = "WAIT_TIMEOUT";
     /// A branch's condition held.
     BranchMatched = "BRANCH_MATCHED";

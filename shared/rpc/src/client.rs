@@ -36,8 +36,8 @@ impl Interceptor for Outgoing {
     }
 }
 
-/// Opens a channel to a service at `host:port` or `http://host:port`; it connects with the first call, and again
-/// after each loss. It must be called inside a tokio runtime.
+/// Opens a channel to a service at `host:port` or `http://host:port`; it connects with the first
+/// call, and again after each loss. It must be called inside a tokio runtime.
 ///
 /// # Errors
 /// [`ErrorReason::PeerUnavailable`] where the text is no address.

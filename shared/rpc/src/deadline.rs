@@ -22,12 +22,13 @@ impl Deadline {
         Self(now + duration.min(Duration::from_secs(365 * 86_400)))
     }
 
-    /// The deadline of the call that this task carries out; none outside of calls, or where the caller set none.
+    /// The deadline of the call that this task carries out; none outside of calls, or where the
+    /// caller set none.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|deadline| *deadline).ok().flatten()
     }
 
-    /// How long the caller still waits.
+    /// Returns the time that the caller still waits.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
@@ -42,7 +43,8 @@ impl Deadline {
         CURRENT.scope(deadline, work).await
     }
 
-    /// Reads `grpc-timeout`: at most eight digits and a unit, as the gRPC specification over HTTP/2 says.
+    /// Reads `grpc-timeout`: at most eight digits and a unit, as the gRPC specification over HTTP/2
+    /// says.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Self> {
         let text = headers.get("grpc-timeout")?.to_str().ok()?;
         Some(Self::after(parse(text)?))

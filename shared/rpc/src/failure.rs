@@ -1,4 +1,4 @@
-//! What an operation answers when it cannot do what it was asked.
+//! The answer of an operation that cannot do what it was asked.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -13,7 +13,8 @@ use crate::{ErrorReason, Violation, Violations};
 /// The domain of every reason in `ErrorInfo`.
 pub const DOMAIN: &str = "happypath.dev";
 
-/// Why an operation could not do what it was asked; becomes a [`Status`] with `google.rpc` details.
+/// The reason why an operation could not do what it was asked; becomes a [`Status`] with
+/// `google.rpc` details.
 ///
 /// The cause is for logs and never leaves the process.
 pub struct Failure(Box<Inner>);
@@ -104,7 +105,7 @@ impl Failure {
         &self.0.message
     }
 
-    /// What is wrong with single fields.
+    /// Returns the violations of single fields.
     pub fn violations(&self) -> &[Violation] {
         &self.0.violations
     }

@@ -17,8 +17,9 @@ use crate::{ErrorReason, Failure, Violation};
 
 /// Runs each request that changes something once, by its `request_id`.
 ///
-/// Duplicates in one process wait for each other; those in other processes wait for the answer in the database
-/// a while. Only answers are kept: a request that failed can be tried again. Cheap to clone.
+/// Duplicates in one process wait for each other; those in other processes wait for the answer in
+/// the database a while. Only answers are kept: a request that failed can be tried again. Cheap to
+/// clone.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     requests: Requests,
@@ -39,7 +40,7 @@ impl Idempotency {
     /// `method` is the full name of the method. Without a request id the work is simply done.
     ///
     /// # Errors
-    /// What the work fails with; [`ErrorReason::RequestIdReused`] where another body had this id;
+    /// The error of the work; [`ErrorReason::RequestIdReused`] where another body had this id;
     /// [`ErrorReason::RequestInProgress`] where another process takes long over the same request.
     pub async fn run<B, R, E, F>(
         &self,
@@ -59,8 +60,8 @@ impl Idempotency {
             .await
     }
 
-    /// As [`Self::run`], for work that changes nothing where it is done again: the death of a process that had begun it
-    /// does not hold up who asks again.
+    /// As [`Self::run`], for work that changes nothing where it is done again: the death of a
+    /// process that had begun it does not hold up who asks again.
     ///
     /// # Errors
     /// As [`Self::run`], but for [`ErrorReason::RequestInProgress`].
@@ -162,7 +163,8 @@ impl Idempotency {
         if let Some(lock) = locks.get(key).and_then(Weak::upgrade) {
             return lock;
         }
-        // Locks that nobody holds are dropped when there are many, so that the map stays small at little cost.
+        // Locks that nobody holds are dropped when there are many, so that the map stays small at
+        // little cost.
         if locks.len() >= 1_024 {
             locks.retain(|_, lock| lock.strong_count() > 0);
         }
@@ -172,7 +174,7 @@ impl Idempotency {
     }
 }
 
-/// What becomes of a request that another process began, and has not answered after a while.
+/// The fate of a request that another process began, and has not answered after a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unanswered {
     /// The other process may be at it still.

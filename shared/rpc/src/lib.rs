@@ -1,8 +1,9 @@
-//! What every gRPC server and client of the suite shares: the field rules of the contracts, errors with
-//! remedies, page tokens, safe retries, and the layers that trace, limit and protect each call.
+//! The ground of every gRPC server and client of the suite: the field rules of the contracts,
+//! errors with remedies, page tokens, safe retries, and the layers that trace, limit and protect
+//! each call.
 //!
-//! Knows no service. The way in for a handler: [`validate`] the request, read its [`PageRequest`] or run it
-//! under [`Idempotency`], and answer with a message or a [`Failure`].
+//! Knows no service. The way in for a handler: [`validate`] the request, read its [`PageRequest`]
+//! or run it under [`Idempotency`], and answer with a message or a [`Failure`].
 
 mod call;
 mod client;

@@ -6,23 +6,27 @@ pub use kernel::limits::MESSAGE_BYTES;
 
 /// Violations reported at once: a person fixes a screenful, and a hostile request costs no more.
 pub const VIOLATIONS: usize = 100;
-/// How deep messages may nest, in validation: deeper than any contract, far from the end of a stack.
+/// Levels of nesting of messages, in validation: deeper than any contract, far from the end of a
+/// stack.
 pub const MESSAGE_DEPTH: usize = 32;
 /// Characters of a wrong value that an error shows.
 pub const SHOWN_VALUE_CHARS: usize = 60;
-/// Fields that an error about unreadable bytes names, from the outside: enough to find the place, however deep it is.
+/// Fields that an error about unreadable bytes names, from the outside: enough to find the place,
+/// however deep it is.
 pub const SHOWN_FIELDS: usize = 4;
 /// Bytes of a page token: what the contracts accept.
 pub const PAGE_TOKEN_BYTES: usize = 500;
-/// How often a duplicate of a request that another process is running looks for its answer.
+/// The number of times that a duplicate of a request that another process is running looks for its
+/// answer.
 pub const DUPLICATE_POLLS: u32 = 50;
-/// How often it looks where doing it again does no harm: long enough for the other process, where that is alive.
+/// The number of looks where doing it again does no harm: long enough for the other process, where
+/// that is alive.
 pub const REPEATABLE_POLLS: u32 = 10;
-/// How long it waits between two looks.
+/// The pause between two looks.
 pub const DUPLICATE_POLL: Duration = Duration::from_millis(100);
-/// How long connecting to another service may take.
+/// The time that connecting to another service may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often an idle connection is probed, so that a dead peer is noticed.
+/// The time between two probes of an idle connection, so that a dead peer is noticed.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// How long a probe may go unanswered.
+/// The time that a probe may go unanswered.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);

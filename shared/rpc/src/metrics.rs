@@ -1,4 +1,4 @@
-//! How long calls took and how they ended.
+//! Measures calls: the time that they took, and their end.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,12 +8,13 @@ use opentelemetry::global;
 use opentelemetry::metrics::Histogram;
 use tonic::Code;
 
-/// Seconds that a call takes: from an answer out of memory to the longest deadline of a person. Streams go on for longer.
+/// Seconds that a call takes: from an answer out of memory to the longest deadline of a person.
+/// Streams go on for longer.
 const CALL_SECONDS: [f64; 13] = [
     0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
 
-/// What measures calls.
+/// Measures calls.
 #[derive(Debug, Clone)]
 pub(crate) struct CallMeter {
     duration: Histogram<f64>,

@@ -12,7 +12,7 @@ const VERSION: u8 = 1;
 /// Bytes of the hash that ties a token to its request.
 const FILTER_BYTES: usize = 8;
 
-/// Which page of a list is asked for.
+/// The page of a list that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
     size: usize,
@@ -23,8 +23,9 @@ pub struct PageRequest {
 impl PageRequest {
     /// Reads the page of a request.
     ///
-    /// `filter` is everything else that the request asks for, beginning with the name of the method: a token
-    /// of another request is refused, because it would skip or repeat items. A size of 0 means `default_size`.
+    /// `filter` is everything else that the request asks for, beginning with the name of the
+    /// method: a token of another request is refused, because it would skip or repeat items. A size
+    /// of 0 means `default_size`.
     ///
     /// # Errors
     /// [`ErrorReason::PageTokenInvalid`] where the token was not made for this request.
@@ -49,7 +50,7 @@ impl PageRequest {
         })
     }
 
-    /// How many items the page holds at the most.
+    /// Returns the number of items that the page holds at the most.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -68,8 +69,8 @@ impl PageRequest {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Cuts items, of which one more than [`size`](Self::size) was fetched, to the page and the token of the
-    /// next one, which is empty where there is none.
+    /// Cuts items, of which one more than [`size`](Self::size) was fetched, to the page and the
+    /// token of the next one, which is empty where there is none.
     pub fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> Vec<u8>) -> (Vec<T>, String) {
         if items.len() <= self.size {
             return (items, String::new());

@@ -11,12 +11,13 @@ use crate::{Violation, limits};
 
 /// Flattens an object to dotted names: `{"address": {"city": "Graz"}}` becomes `address.city`.
 ///
-/// Nulls and empty objects are left out. The cost is bounded by the limits of the kernel, however deep or
-/// wide the object is: what lies beyond a limit is not looked at. Paths are inside the object.
+/// Nulls and empty objects are left out. The cost is bounded by the limits of the kernel, however
+/// deep or wide the object is: what lies beyond a limit is not looked at. Paths are inside the
+/// object.
 ///
 /// # Errors
-/// Every value that is beyond a limit, is not a finite number, is an object in a list, or has a name that
-/// another value has already.
+/// Every value that is beyond a limit, is not a finite number, is an object in a list, or has a
+/// name that another value has already.
 pub fn flatten(object: &Struct) -> Result<Properties, Vec<Violation>> {
     let mut reader = Reader::default();
     reader.object(object, "", 1);
@@ -306,7 +307,8 @@ mod tests {
 
     #[test]
     fn a_hostile_object_costs_no_more_than_its_limits() {
-        // Built without recursion and leaked, because dropping it would overflow the stack of any program.
+        // Built without recursion and leaked, because dropping it would overflow the stack of any
+        // program.
         let deep = Box::leak(Box::new(nested(100_000)));
         assert_eq!(flatten(deep).expect_err("too deep").len(), 1);
         let wide: Vec<(String, prost_types::Value)> = (0..100_000)

@@ -1,10 +1,10 @@
-//! Why a call failed: one list for the whole suite, with a remedy each.
+//! The reasons for which calls fail: one list for the whole suite, with a remedy each.
 
 use tonic::Code;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $code:ident, $remedy:literal;)+) => {
-        /// Why a call failed.
+        /// The reason why a call failed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorReason {
             $($(#[doc = $doc])+ $variant,)+
@@ -24,7 +24,7 @@ macro_rules! reasons {
                 match self { $(Self::$variant => Code::$code,)+ }
             }
 
-            /// What the caller can do about it.
+            /// Returns what the caller can do about it.
             pub const fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)+ }
             }

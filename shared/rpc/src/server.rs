@@ -1,5 +1,5 @@
-//! The layer around every server: a span for each call, its trace context and deadline, reasons for requests that
-//! cannot be read, and no way for a panic to take other calls with it.
+//! The layer around every server: a span for each call, its trace context and deadline, reasons for
+//! requests that cannot be read, and no way for a panic to take other calls with it.
 
 mod body;
 mod unread;
@@ -23,13 +23,14 @@ use crate::call::call_name;
 use crate::metrics::{CallMeter, MeasuredCall};
 use crate::{Deadline, ErrorReason, Failure, TraceParent};
 
-/// How much earlier than the transport the deadline is answered, so that the caller reads DEADLINE_EXCEEDED with its
-/// details and not the bare CANCELLED of the transport.
+/// The time by which the deadline is answered earlier than by the transport, so that the caller
+/// reads DEADLINE_EXCEEDED with its details and not the bare CANCELLED of the transport.
 const MARGIN: Duration = Duration::from_millis(10);
 
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
-/// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the request.
+/// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the
+/// request.
 #[derive(Debug, Clone, Default)]
 pub struct ServerLayer {
     meter: Option<Arc<CallMeter>>,
@@ -44,7 +45,7 @@ impl ServerLayer {
     }
 }
 
-/// What [`ServerLayer`] wraps around a server.
+/// The service that [`ServerLayer`] wraps around a server.
 #[derive(Debug, Clone)]
 pub struct ServerService<S> {
     inner: S,

@@ -1,4 +1,5 @@
-//! The trace context of the call at hand, in W3C form, from the caller and on to what the call causes.
+//! The trace context of the call at hand, in W3C form, from the caller and on to what the call
+//! causes.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +14,8 @@ tokio::task_local! {
     static CURRENT: Option<TraceParent>;
 }
 
-/// A W3C `traceparent`, as headers and records carry it. Handlers find it as an extension of the request too.
+/// A W3C `traceparent`, as headers and records carry it. Handlers find it as an extension of the
+/// request too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
     trace: TraceId,
@@ -44,7 +46,8 @@ impl TraceParent {
         (parent.trace != TraceId::INVALID && parent.span != SpanId::INVALID).then_some(parent)
     }
 
-    /// The context of the call that this task carries out; none outside of calls, or where nothing traces.
+    /// The context of the call that this task carries out; none outside of calls, or where nothing
+    /// traces.
     pub fn current() -> Option<Self> {
         CURRENT.try_with(|parent| *parent).ok().flatten()
     }

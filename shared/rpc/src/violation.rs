@@ -1,13 +1,14 @@
-//! What is wrong with one field of a request.
+//! A violation of a rule by one field of a request.
 
 use std::fmt;
 
-/// What is wrong with one field, and what would be right.
+/// A violation of a rule by one field, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// The path of the field with proto names, such as `definitions[3].journey.steps[2].wait.duration`.
+    /// The path of the field with proto names, such as
+    /// `definitions[3].journey.steps[2].wait.duration`.
     pub field: String,
-    /// What is wrong, with the value where it helps, and what would be right.
+    /// The violation, with the value where it helps, and what would be right.
     pub description: String,
 }
 

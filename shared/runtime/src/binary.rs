@@ -13,13 +13,13 @@ use crate::signals::cancel_on_signal;
 use crate::start_error::StartError;
 use crate::telemetry::Telemetry;
 
-/// What `--help` says about exit codes.
+/// The words of `--help` about exit codes.
 const EXIT_CODES: &str = "Exit codes: 0 ended when told to; 1 a service failed; 2 the command line or configuration has \
 faults; 3 a store was created with another configuration; 4 a store or the address could not be reached; 130 ended at \
 once by a second signal.";
 
-/// Runs one service in this process: reads the configuration, opens the stores, starts the service, serves until told to
-/// end. The whole of a service's `main`.
+/// Runs one service in this process: reads the configuration, opens the stores, starts the service,
+/// serves until told to end. The whole of a service's `main`.
 pub fn run_binary<F>(name: &'static str, start: F) -> ExitCode
 where
     F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
@@ -55,7 +55,8 @@ where
     F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        // The trace exporter blocks a worker while another one sends, so one worker would wait for itself.
+        // The trace exporter blocks a worker while another one sends, so one worker would wait for
+        // itself.
         .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().max(2)))
         .enable_all()
         .build()

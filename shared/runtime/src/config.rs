@@ -1,7 +1,9 @@
-//! The configuration of a process: one flat list of settings, read from defaults, a file, the environment and flags.
+//! The configuration of a process: one flat list of settings, read from defaults, a file, the
+//! environment and flags.
 //!
-//! A later layer wins over an earlier one. Every fault is found at once and says where its value came from. It opens
-//! nothing and connects to nothing: that is [`Context::open`](crate::Context::open).
+//! A later layer wins over an earlier one. Every fault is found at once and says where its value
+//! came from. It opens nothing and connects to nothing: that is
+//! [`Context::open`](crate::Context::open).
 
 mod defaults;
 mod durability;
@@ -33,29 +35,29 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where states and streams are.
     pub hot_store: HotStoreAddress,
-    /// What an acknowledgement promises.
+    /// The promise of an acknowledgement.
     pub durability: Durability,
     /// Replicas of Redis that must have a write before it is acknowledged.
     pub replicas_acked: u16,
-    /// How long the journal keeps what its snapshots have.
+    /// The time for which the journal keeps what its snapshots have.
     pub journal_retention: kernel::Duration,
-    /// How long the event log keeps events; absent for ever.
+    /// The time for which the event log keeps events; absent for ever.
     pub event_retention: Option<kernel::Duration>,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
-    /// How many partitions the installation has.
+    /// The number of partitions of the installation.
     pub partitions: PartitionCount,
-    /// Which clock tells engines the time.
+    /// The clock that tells engines the time.
     pub clock: Clock,
     /// Where the services are.
     pub peers: PeerAddresses,
     /// The name of this process among the workers of its services.
     pub worker: String,
-    /// How long a lease outlives the last word of its worker.
+    /// The time for which a lease outlives the last word of its worker.
     pub lease_ttl: kernel::Duration,
-    /// How log lines are written.
+    /// The form of log lines.
     pub log_format: LogFormat,
-    /// Which log lines are written, in the syntax of `tracing_subscriber::EnvFilter`.
+    /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
     /// Where traces, metrics and logs go, over OTLP/gRPC; absent for nowhere.
     pub otlp_endpoint: Option<String>,
@@ -67,7 +69,8 @@ pub struct Config {
 }
 
 impl std::fmt::Display for Config {
-    /// What `--check-config` says: every effective value and where it came from, secrets masked.
+    /// Returns what `--check-config` says: every effective value and where it came from, secrets
+    /// masked.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("configuration is valid")?;
         for EffectiveValue {
@@ -102,7 +105,7 @@ pub enum HotStoreAddress {
     Redis(String),
 }
 
-/// Which clock tells engines the time.
+/// The clock that tells engines the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// The clock on the wall.
@@ -111,7 +114,7 @@ pub enum Clock {
     Stream,
 }
 
-/// How log lines are written.
+/// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -134,7 +137,8 @@ pub struct PeerAddresses {
 }
 
 impl Config {
-    /// Reads all layers: `defaults`, the file that flags or environment name, `environment`, `flags`.
+    /// Reads all layers: `defaults`, the file that flags or environment name, `environment`,
+    /// `flags`.
     ///
     /// # Errors
     /// [`ConfigFaults`] with every fault of every layer.
@@ -151,7 +155,7 @@ impl Config {
         }
     }
 
-    /// Whether anybody reads metrics of this process.
+    /// Returns whether anybody reads metrics of this process.
     pub const fn is_measured(&self) -> bool {
         self.otlp_endpoint.is_some() || self.metrics_listen.is_some()
     }

@@ -1,7 +1,8 @@
-//! The standard health service: for the whole server, each gRPC service, `liveness` and `readiness`.
+//! The standard health service: for the whole server, each gRPC service, `liveness` and
+//! `readiness`.
 //!
-//! Readiness, and with it everything but liveness, follows the stores; liveness does not, so that an orchestrator never
-//! restarts a process because a store is away.
+//! Readiness, and with it everything but liveness, follows the stores; liveness does not, so that
+//! an orchestrator never restarts a process because a store is away.
 
 use hot::{Owner, Slot};
 use kernel::PartitionId;

@@ -1,6 +1,8 @@
-//! Runs services in a process: configuration, stores, one gRPC server, telemetry, and an orderly end.
+//! Runs services in a process: configuration, stores, one gRPC server, telemetry, and an orderly
+//! end.
 //!
-//! It knows no service: each hands in a [`Service`], and all-in-one or alone is a matter of how many.
+//! It knows no service: each hands in a [`Service`], and all-in-one or alone is a matter of how
+//! many.
 
 mod binary;
 mod config;

@@ -2,31 +2,32 @@
 
 use std::time::Duration;
 
-/// Bytes of a configuration file: a flat list of settings is far smaller, and a wrong path may name anything.
+/// Bytes of a configuration file: a flat list of settings is far smaller, and a wrong path may name
+/// anything.
 pub const CONFIG_FILE_BYTES: u64 = 64 * 1024;
-/// How long calls may take to finish once the server no longer accepts new ones; streams end then. Shorter than the
-/// 30 seconds after which Kubernetes kills.
+/// The time that calls may take to finish once the server no longer accepts new ones; streams end
+/// then. Shorter than the 30 seconds after which Kubernetes kills.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
-/// How long each service may take to hand over its leases.
+/// The time that each service may take to hand over its leases.
 pub const HAND_OVER_TIME: Duration = Duration::from_secs(10);
-/// How often a connection is asked whether the other end is still there.
+/// The pause between two questions to a connection whether the other end is still there.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-/// How long the answer may take before the connection is given up.
+/// The time that the answer may take before the connection is given up.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes a client may send on one stream before it must wait: a few full batches, so that a bulk import never idles
-/// for a round trip.
+/// Bytes a client may send on one stream before it must wait: a few full batches, so that a bulk
+/// import never idles for a round trip.
 pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes a client may send on one connection, for the same reason.
 pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
 /// Streams of one connection: a misbehaving client cannot take all memory.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
-/// How often metrics are sent to a collector: dashboards look no closer.
+/// The pause between two sendings of metrics to a collector: dashboards look no closer.
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 /// Readers of metrics at once: one Prometheus, its spare, and a person.
 pub const METRICS_CONNECTIONS: usize = 16;
-/// How long a reader of metrics may take to ask.
+/// The time that a reader of metrics may take to ask.
 pub const METRICS_HEAD_TIME: Duration = Duration::from_secs(10);
-/// How often readiness is looked at.
+/// The pause between two looks at readiness.
 pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
 /// Partitions on one page unless the request says otherwise: all of one service.
 pub const PARTITIONS_PER_PAGE: usize = 1_000;

@@ -168,8 +168,8 @@ impl PartitionService for Partitions {
         let request = request.into_inner();
         rpc::validate(&request)?;
         let engines = self.engines_of(&request.service)?;
-        // One service's last commit may be another one's next record, in a circle: only a whole round in which nobody
-        // committed proves that all are idle.
+        // One service's last commit may be another one's next record, in a circle: only a whole
+        // round in which nobody committed proves that all are idle.
         let mut last = None;
         loop {
             let mut commit_count = 0_u64;

@@ -23,8 +23,8 @@ use crate::peers::Peers;
 use crate::service::Service;
 use crate::start_error::StartError;
 
-/// Serves until [`Context::shutdown`] is cancelled, then ends in order: health says so, no more calls are accepted,
-/// those under way finish, and the services hand over their leases.
+/// Serves until [`Context::shutdown`] is cancelled, then ends in order: health says so, no more
+/// calls are accepted, those under way finish, and the services hand over their leases.
 ///
 /// # Errors
 /// [`StartError::Serve`] where the server stopped by itself.

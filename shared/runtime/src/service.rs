@@ -1,4 +1,4 @@
-//! What a service hands to the process that runs it.
+//! The parts that a service hands to the process that runs it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +43,8 @@ impl Service {
         self.name
     }
 
-    /// Adds a gRPC service, such as `JourneyServiceServer::new(…)`. Message limits are the service's own to set.
+    /// Adds a gRPC service, such as `JourneyServiceServer::new(…)`. Message limits are the
+    /// service's own to set.
     #[must_use]
     pub fn with_grpc<S>(mut self, service: S) -> Self
     where
@@ -72,15 +73,16 @@ impl Service {
         self
     }
 
-    /// Adds the engine that works on its partitions, whose leases are handed over before what is added later is done.
+    /// Adds the engine that works on its partitions, whose leases are handed over before what is
+    /// added later is done.
     #[must_use]
     pub fn with_engine(mut self, engine: EngineHandle) -> Self {
         self.status = Some(Arc::new(engine.clone()));
         self.on_shutdown(async move || engine.shutdown().await)
     }
 
-    /// Adds what must be done before the process ends. Hooks run in the order in which they were added, once calls have
-    /// finished.
+    /// Adds what must be done before the process ends. Hooks run in the order in which they were
+    /// added, once calls have finished.
     #[must_use]
     pub fn on_shutdown<F, Done>(mut self, hook: F) -> Self
     where

@@ -3,7 +3,8 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// Cancels the token at the first SIGTERM or SIGINT; at the second, ends the process at once with exit code 130.
+/// Cancels the token at the first SIGTERM or SIGINT; at the second, ends the process at once with
+/// exit code 130.
 ///
 /// # Errors
 /// Where the process may not listen to signals.

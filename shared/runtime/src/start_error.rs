@@ -1,4 +1,4 @@
-//! Why a process did not start, and what to do about it.
+//! The reasons why a process did not start, and what to do about them.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use crate::config::ConfigFaults;
 /// A cause of any kind.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
-/// Why a process did not start. Each says what to do about it.
+/// The reason why a process did not start. Each says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -18,13 +18,13 @@ pub enum StartError {
     /// A store did not answer: start it, or correct its address.
     #[error("cannot reach {what} at {address}: {}\n  remedy: {remedy}", causes(.cause.as_ref()))]
     Unreachable {
-        /// What was to be reached.
+        /// The store that was to be reached.
         what: &'static str,
-        /// Where; secrets are masked.
+        /// Its address; secrets are masked.
         address: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
     /// A store was created otherwise: correct the configuration, or use another store.
@@ -33,13 +33,13 @@ pub enum StartError {
         causes(.cause.as_ref())
     )]
     Mismatch {
-        /// What does not fit.
+        /// The store that does not fit.
         what: &'static str,
-        /// Where it is; secrets are masked.
+        /// Its address; secrets are masked.
         address: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
     /// The address cannot be listened at: choose another, or stop who has it.
@@ -49,7 +49,7 @@ pub enum StartError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// The metrics cannot be served at their address: choose another, or stop who has it.
@@ -59,7 +59,7 @@ pub enum StartError {
     MetricsListen {
         /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A service did not start: its cause says why.
@@ -67,7 +67,7 @@ pub enum StartError {
     Service {
         /// The service.
         service: &'static str,
-        /// Why.
+        /// The cause.
         cause: Cause,
     },
     /// The server stopped by itself: look at its cause, and start again.
@@ -98,7 +98,8 @@ impl StartError {
     }
 }
 
-/// An error and its causes in one line: nobody downstream of a process that ends prints them otherwise.
+/// An error and its causes in one line: nobody downstream of a process that ends prints them
+/// otherwise.
 fn causes(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -1,7 +1,8 @@
-//! Logs to stderr; traces, metrics and logs over OTLP, and metrics for Prometheus, where that is configured.
+//! Logs to stderr; traces, metrics and logs over OTLP, and metrics for Prometheus, where that is
+//! configured.
 //!
-//! Where it is not, nothing of it exists: no exporter, no thread, no listener. It declares no span and no metric: those
-//! are where the things happen that they tell of.
+//! Where it is not, nothing of it exists: no exporter, no thread, no listener. It declares no span
+//! and no metric: those are where the things happen that they tell of.
 
 mod endpoint;
 mod exporters;
@@ -19,9 +20,10 @@ use self::exporters::{Collector, Exporters};
 use crate::config::Config;
 use crate::start_error::StartError;
 
-/// Targets that tell at each start, as news, that tables are there; what the configuration says of them wins.
+/// Targets that tell at each start, as news, that tables are there; what the configuration says of
+/// them wins.
 const QUIETER: &str = "sqlx::postgres::notice=warn";
-/// What sends logs must not log what it does into the same way out.
+/// An exporter of logs must not log what it does into the same way out.
 const SENDERS_OFF: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,tonic=off,h2=off,hyper=off,\
                            hyper_util=off,tower=off";
 /// The crates whose spans are traces; those of libraries are theirs.
@@ -48,8 +50,8 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Begins to log, and to trace and measure where somebody is configured to read it. Once in a process, inside a
-    /// runtime, before anything that is to be measured.
+    /// Begins to log, and to trace and measure where somebody is configured to read it. Once in a
+    /// process, inside a runtime, before anything that is to be measured.
     ///
     /// # Errors
     /// [`StartError::Telemetry`] where an exporter cannot be made, or telemetry was begun before;

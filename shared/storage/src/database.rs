@@ -66,8 +66,8 @@ impl Database {
         &self.orm
     }
 
-    /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: a transaction that reads
-    /// first and writes later fails when another one wrote in between.
+    /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: a
+    /// transaction that reads first and writes later fails when another one wrote in between.
     ///
     /// # Errors
     /// As the database says.
@@ -80,8 +80,8 @@ impl Database {
     }
 }
 
-/// Whether SQLite is locked. Where several processes open a new file at once, one turns it to WAL, and SQLite refuses the
-/// others at once, whatever their busy time-out.
+/// Returns whether SQLite is locked. Where several processes open a new file at once, one turns it
+/// to WAL, and SQLite refuses the others at once, whatever their busy time-out.
 fn is_locked(error: &DbErr) -> bool {
     const SQLITE_BUSY: &str = "5";
     let DbErr::Conn(RuntimeErr::SqlxError(error)) = error else {

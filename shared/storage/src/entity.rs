@@ -1,7 +1,8 @@
-//! The tables of the storage, as the object mapper knows them. Times are milliseconds since the epoch.
+//! The tables of the storage, as the object mapper knows them. Times are milliseconds since the
+//! epoch.
 
-/// Makes a module of a table, as the object mapper knows it, out of its name and its columns. Whoever calls it depends on
-/// `sea-orm`.
+/// Makes a module of a table, as the object mapper knows it, out of its name and its columns.
+/// Whoever calls it depends on `sea-orm`.
 #[macro_export]
 macro_rules! entity {
     ($(#[$meta:meta])* $module:ident, $table:literal, { $($(#[$column:meta])* $field:ident: $type:ty,)+ }) => {
@@ -24,7 +25,7 @@ macro_rules! entity {
 }
 
 entity! {
-    /// What an installation was created with.
+    /// The settings that an installation was created with.
     meta, "store_meta", {
         #[sea_orm(primary_key, auto_increment = false)]
         name: String,
@@ -33,7 +34,7 @@ entity! {
 }
 
 entity! {
-    /// Who owns a partition of a service, and since which epoch. An empty worker: nobody.
+    /// The owner of a partition of a service, and its epoch. An empty worker is nobody.
     lease, "partition_lease", {
         #[sea_orm(primary_key, auto_increment = false)]
         service: String,

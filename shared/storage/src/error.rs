@@ -1,10 +1,10 @@
-//! What goes wrong with SQL storage.
+//! The failures of SQL storage.
 
 use std::time::Duration;
 
 use sea_orm::DbErr;
 
-/// Why a call of the storage failed.
+/// The reason why a call of the storage failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -21,7 +21,7 @@ pub enum StorageError {
     /// missing.
     #[error("cannot migrate the tables of {owner}")]
     Migrate {
-        /// Whose tables.
+        /// The owner of the tables.
         owner: String,
         /// The cause.
         #[source]
@@ -44,11 +44,11 @@ pub enum StorageError {
          or point to an empty database"
     )]
     Mismatch {
-        /// What differs.
+        /// The name of the setting that differs.
         name: &'static str,
-        /// What the database says.
+        /// The value that the database has.
         stored: String,
-        /// What the configuration says.
+        /// The value that the configuration has.
         configured: String,
     },
     /// The database was written by a newer version: upgrade this program.
@@ -57,9 +57,9 @@ pub enum StorageError {
          another database"
     )]
     NewerSchema {
-        /// What the database says.
+        /// The value that the database has.
         stored: u32,
-        /// What this program knows.
+        /// The newest schema that this program knows.
         known: u32,
     },
     /// The database was written by a version that is too old: use that one, or begin anew.

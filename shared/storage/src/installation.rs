@@ -1,4 +1,4 @@
-//! What an installation was created with, and what may never change.
+//! The settings that an installation was created with, which may never change.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
@@ -8,10 +8,10 @@ use kernel::PartitionCount;
 use crate::entity::meta;
 use crate::{Database, StorageError};
 
-/// What this process believes about the installation.
+/// The settings that this process expects of the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Installation {
-    /// How many partitions there are. Every customer would move if it changed.
+    /// The number of partitions. Every customer would move if it changed.
     pub partition_count: PartitionCount,
     /// The newest schema that this program knows. An older one is upgraded by migrations.
     pub schema_version: u32,
@@ -20,8 +20,8 @@ pub struct Installation {
 }
 
 impl Database {
-    /// Writes down what the installation is created with, or compares with what it was created with. Call after
-    /// [`Database::migrate`].
+    /// Writes down what the installation is created with, or compares with what it was created
+    /// with. Call after [`Database::migrate`].
     ///
     /// # Errors
     /// [`StorageError::Mismatch`], [`StorageError::NewerSchema`] and [`StorageError::OlderSchema`],

@@ -1,10 +1,11 @@
-//! Leases: who owns a partition of a service. The epoch of a lease only grows, and the hot store refuses commits of an
-//! older one.
+//! Leases: who owns a partition of a service. The epoch of a lease only grows, and the hot store
+//! refuses commits of an older one.
 //!
-//! Time is an argument everywhere, the caller's clock: one code path for both databases that a virtual clock can drive.
-//! That is safe, because time only decides when somebody may try; the epoch decides who commits. Clocks of workers
-//! that differ by less than two thirds of the time to live cost nothing at all; by more, partitions change hands too
-//! early, and still no commit is lost or applied twice.
+//! Time is an argument everywhere, the caller's clock: one code path for both databases that a
+//! virtual clock can drive. This is safe, because time only decides when somebody may try; the
+//! epoch decides who commits. Clocks of workers that differ by less than two thirds of the time to
+//! live cost nothing at all; by more, partitions change hands too early, and still no commit is
+//! lost or applied twice.
 
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict, Query};
@@ -26,21 +27,21 @@ pub struct Lease {
     pub expire_time: Timestamp,
 }
 
-/// Which leases to take.
+/// A request for leases.
 #[derive(Debug, Clone, Copy)]
 pub struct Acquire<'a> {
     /// The service.
     pub service: &'a str,
     /// The partitions wanted.
     pub partitions: &'a [PartitionId],
-    /// Who wants them.
+    /// The worker that wants them.
     pub worker: &'a str,
-    /// How long they last unless renewed.
+    /// The time that they last unless renewed.
     pub ttl: Duration,
     /// The caller's clock.
     pub now: Timestamp,
-    /// The new epochs are above this one: what the hot store said where it knows a higher epoch than the database, which
-    /// may have been restored. Otherwise 0.
+    /// The new epochs are above this one: what the hot store said where it knows a higher epoch
+    /// than the database, which may have been restored. Otherwise 0.
     pub above: u64,
 }
 
@@ -56,7 +57,8 @@ impl LeaseStore {
         Self { database }
     }
 
-    /// Creates the rows of a service's partitions where they are missing. Call once before [`Self::acquire`].
+    /// Creates the rows of a service's partitions where they are missing. Call once before
+    /// [`Self::acquire`].
     ///
     /// # Errors
     /// [`StorageError::Database`].
@@ -87,8 +89,8 @@ impl LeaseStore {
         Ok(())
     }
 
-    /// Takes the leases that are free, lapsed, or the worker's own; each with an epoch that nobody had before.
-    /// Returns those that it got, by partition and epoch.
+    /// Takes the leases that are free, lapsed, or the worker's own; each with an epoch that nobody
+    /// had before. Returns those that it got, by partition and epoch.
     ///
     /// # Errors
     /// [`StorageError::Database`].
@@ -131,11 +133,12 @@ impl LeaseStore {
         Ok(taken)
     }
 
-    /// Renews all leases of a worker in one statement. Returns the partitions that are still its own, with their epochs:
-    /// stop working on any other at once.
+    /// Renews all leases of a worker in one statement. Returns the partitions that are still its
+    /// own, with their epochs: stop working on any other at once.
     ///
     /// # Errors
-    /// [`StorageError::Database`]: go on working, since nobody can take over without the database either.
+    /// [`StorageError::Database`]: go on working, since nobody can take over without the database
+    /// either.
     pub async fn renew(
         &self,
         service: &str,
@@ -161,7 +164,8 @@ impl LeaseStore {
         Ok(kept)
     }
 
-    /// Gives leases back, so that others need not wait until they lapse. Those of other workers stay.
+    /// Gives leases back, so that others need not wait until they lapse. Those of other workers
+    /// stay.
     ///
     /// # Errors
     /// [`StorageError::Database`].

@@ -1,4 +1,5 @@
-//! The leases as an engine needs them: one trait, in SQL for deployments and in memory for simulations.
+//! The leases as an engine needs them: one trait, in SQL for deployments and in memory for
+//! simulations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use crate::{Acquire, Lease, LeaseStore, StorageError, limits};
 /// # Contract
 /// - The epoch of a lease only grows, and grows each time it is given.
 /// - Time is the caller's clock, and only decides when somebody may try.
-/// - A call ends within seconds, whatever became of the database. One that failed may have happened.
+/// - A call ends within seconds, whatever became of the database. One that failed may have
+///   happened.
 #[async_trait]
 pub trait Leases: Send + Sync + fmt::Debug + 'static {
     /// As [`LeaseStore::prepare`].
@@ -61,8 +63,8 @@ pub trait Leases: Send + Sync + fmt::Debug + 'static {
 /// Shared leases.
 pub type SharedLeases = Arc<dyn Leases>;
 
-/// Waits for the database, but not for ever: a server that went without a word neither answers nor refuses, and a worker that
-/// waits for it loses all its partitions.
+/// Waits for the database, but not for ever: a server that went without a word neither answers nor
+/// refuses, and a worker that waits for it loses all its partitions.
 async fn timely<T>(
     call: impl Future<Output = Result<T, StorageError>> + Send,
 ) -> Result<T, StorageError> {

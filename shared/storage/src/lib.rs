@@ -1,7 +1,8 @@
-//! SQL storage that every service shares: the connection, migrations, leases, members and idempotent requests.
+//! SQL storage that every service shares: the connection, migrations, leases, members and
+//! idempotent requests.
 //!
-//! One code path for SQLite and Postgres. What a service itself keeps in SQL is its own: it brings its migrations and
-//! uses [`Database::orm`]. Nothing here knows what a partition holds.
+//! One code path for SQLite and Postgres. What a service itself keeps in SQL is its own: it brings
+//! its migrations and uses [`Database::orm`]. Nothing here knows what a partition holds.
 
 mod database;
 mod entity;

@@ -4,21 +4,25 @@ use std::time::Duration;
 
 /// Connections to a SQLite file: one writes, the others read beside it.
 pub const SQLITE_CONNECTIONS: u32 = 4;
-/// Connections to Postgres of one process: statements are short, and servers allow about a hundred in all.
+/// Connections to Postgres of one process: statements are short, and servers allow about a hundred
+/// in all.
 pub const POSTGRES_CONNECTIONS: u32 = 8;
 /// Bytes of a SQLite file that are read as memory, without a call and a copy for each page.
 pub const SQLITE_MAPPED_BYTES: u64 = 256 * 1024 * 1024;
-/// How long a statement waits for another writer of a SQLite file.
+/// The time that a statement waits for another writer of a SQLite file.
 pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
-/// How long a caller waits for a connection before it is told that the database is unavailable.
+/// The time that a caller waits for a connection before it is told that the database is
+/// unavailable.
 pub const ACQUIRE: Duration = Duration::from_secs(10);
-/// How long a call about leases or members may take, the wait for a connection included.
+/// The time that a call about leases or members may take, the wait for a connection included.
 pub const LEASE_CALL: Duration = Duration::from_secs(10);
-/// How long the answer to a request id is kept: longer than any client retries.
+/// The time for which the answer to a request id is kept: longer than any client retries.
 pub const REQUEST_KEPT: kernel::Duration = kernel::Duration::from_days(1);
-/// How long a request may be under way before its process counts as dead: above every deadline.
+/// The time that a request may be under way before its process counts as dead: above every
+/// deadline.
 pub const REQUEST_UNDER_WAY: kernel::Duration = kernel::Duration::from_millis(60_000);
-/// Attempts to open a SQLite file that another process is just setting up, which takes it milliseconds.
+/// Attempts to open a SQLite file that another process is just setting up, which takes it
+/// milliseconds.
 pub(crate) const CONNECT_ATTEMPTS: u32 = 40;
 /// Between two attempts.
 pub(crate) const CONNECT_PAUSE: Duration = Duration::from_millis(25);

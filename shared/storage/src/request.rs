@@ -1,4 +1,5 @@
-//! Requests that change something, by their id: the same one again gets the first answer, and changes nothing.
+//! Requests that change something, by their id: the same one again gets the first answer, and
+//! changes nothing.
 
 use kernel::Timestamp;
 use sea_orm::sea_query::OnConflict;
@@ -16,7 +17,7 @@ pub struct RequestKey<'a> {
     pub method: &'a str,
 }
 
-/// What is known of a request.
+/// The state of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// Nothing: do it, then [`Requests::complete`] or [`Requests::abandon`].
@@ -51,7 +52,8 @@ impl Requests {
         body_hash: &[u8],
         now: Timestamp,
     ) -> Result<Begun, StorageError> {
-        // The second round follows the removal of a row that counts no more; who loses that race finds a new one.
+        // The second round follows the removal of a row that counts no more; who loses that race
+        // finds a new one.
         for _ in 0..3 {
             if self.insert(key, body_hash, now).await? {
                 return Ok(Begun::New);

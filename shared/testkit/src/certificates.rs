@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::StartError;
 
-/// An authority, a server's certificate for this machine, and a client's; the files go when this is dropped.
+/// An authority, a server's certificate for this machine, and a client's; the files go when this is
+/// dropped.
 #[derive(Debug)]
 pub struct Certificates {
     folder: TempDir,

@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to start or stop on a busy machine.
+/// The time that a server may take to start or stop on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often it is asked.
+/// The pause between two questions to it.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How many ports are tried: between choosing a free one and using it, somebody else may take it.
+/// The ports that are tried: between choosing a free one and using it, somebody else may take it.
 pub(crate) const PORT_ATTEMPTS: usize = 5;
 
 /// A server did not start.
@@ -47,9 +47,9 @@ pub enum StartError {
     /// Servers that belong together did not find each other in time.
     #[error("{what} within {PATIENCE:?}: {last}")]
     Apart {
-        /// What did not happen.
+        /// The thing that did not happen.
         what: &'static str,
-        /// What they said last.
+        /// The last words of the server.
         last: String,
     },
     /// A certificate could not be made.

@@ -9,7 +9,8 @@ use crate::{RedisServer, RedisSetup, StartError};
 /// Slots of a cluster, by its specification.
 const SLOTS: usize = 16_384;
 const PRIMARIES: usize = 3;
-/// How long a node may be silent before the others take it for dead: short for tests, long enough for a busy machine.
+/// The time that a node may be silent before the others take it for dead: short for tests, long
+/// enough for a busy machine.
 const NODE_TIMEOUT_MILLIS: &str = "2000";
 /// Keys that move at once with their slot.
 const KEYS_AT_ONCE: &str = "16";
@@ -21,8 +22,8 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts the nodes and joins them: the first three are primaries, and each of the others copies the one three
-    /// before it.
+    /// Starts the nodes and joins them: the first three are primaries, and each of the others
+    /// copies the one three before it.
     ///
     /// # Errors
     /// [`StartError`] where a node does not start or they do not find each other.
@@ -113,8 +114,8 @@ impl RedisCluster {
         })
     }
 
-    /// The addresses of all nodes, with the user and the password where they ask for them: what follows
-    /// `redis+cluster://`.
+    /// The addresses of all nodes, with the user and the password where they ask for them: what
+    /// follows `redis+cluster://`.
     pub fn hosts(&self) -> String {
         let hosts: Vec<String> = self
             .nodes
@@ -218,7 +219,7 @@ impl RedisCluster {
     }
 }
 
-/// Whether the node that lists the nodes serves a slot.
+/// Returns whether the node that lists the nodes serves a slot.
 fn serves_slot(nodes: &str, slot: u16) -> bool {
     let own = nodes.lines().find(|line| line.contains("myself,master"));
     own.is_some_and(|line| {

@@ -1,7 +1,7 @@
-//! What tests share: real servers as child processes, each with its own port and folder.
+//! The servers that tests share: real ones as child processes, each with its own port and folder.
 //!
-//! A server that is not installed is an error that names the package, never a test that silently does nothing.
-//! It knows no crate of ours, so that every crate's tests can use it.
+//! A server that is not installed is an error that names the package, never a test that silently
+//! does nothing. It knows no crate of ours, so that every crate's tests can use it.
 
 mod certificates;
 mod child;

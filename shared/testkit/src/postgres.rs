@@ -15,7 +15,8 @@ use crate::child::{PORT_ATTEMPTS, find, free_port, kill_9, serves, signal, stop,
 
 const PACKAGE: &str = "postgresql";
 
-/// A Postgres cluster with its own port and folder; it ends, and the folder goes, when this is dropped.
+/// A Postgres cluster with its own port and folder; it ends, and the folder goes, when this is
+/// dropped.
 ///
 /// It trusts everybody on this machine, and does not wait for the disk.
 #[derive(Debug)]
@@ -146,7 +147,7 @@ impl PostgresServer {
         if self.child.try_wait()?.is_none() {
             self.kill_9()?;
         }
-        // What the dead server left says that it is ready.
+        // The file of the dead server says that it is ready.
         let _absent = fs::remove_file(self.folder.path().join("data/postmaster.pid"));
         self.child = self
             .programs
@@ -154,7 +155,8 @@ impl PostgresServer {
         Ok(())
     }
 
-    /// Stops all its processes in their tracks, as a machine that hangs does: connections stay, and nothing answers.
+    /// Stops all its processes in their tracks, as a machine that hangs does: connections stay, and
+    /// nothing answers.
     ///
     /// # Errors
     /// [`StartError::Io`] where the system refuses.
@@ -172,8 +174,8 @@ impl PostgresServer {
         Ok(signal("CONT", &self.processes()?)?)
     }
 
-    /// The processes that the first one started, and last it: while it stands still, none of them is collected, so that
-    /// each takes a signal.
+    /// The processes that the first one started, and last it: while it stands still, none of them
+    /// is collected, so that each takes a signal.
     fn processes(&self) -> Result<Vec<u32>, StartError> {
         let first = self.child.id();
         let listed = Command::new("ps")
@@ -201,7 +203,8 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         // One that stands still hears nothing.
         let _gone = self.resume();
-        // Immediate shutdown frees the shared memory; a failure means that the process is gone already.
+        // Immediate shutdown frees the shared memory; a failure means that the process is gone
+        // already.
         let _gone = stop(&mut self.child, "QUIT");
     }
 }
@@ -280,7 +283,8 @@ impl Programs {
             .stderr(output)
             .spawn()?;
         let is_ready = || {
-            // The server writes "ready" into its own lock file, so another one on the port cannot be taken for it.
+            // The server writes "ready" into its own lock file, so another one on the port cannot
+            // be taken for it.
             fs::read_to_string(folder.join("data/postmaster.pid"))
                 .is_ok_and(|text| text.lines().any(|line| line.trim() == "ready"))
         };
@@ -297,7 +301,7 @@ impl Programs {
     }
 }
 
-/// Whether there is such a process that has not ended yet.
+/// Returns whether there is such a process that has not ended yet.
 fn is_running(process: u32) -> bool {
     let state = Command::new("ps")
         .args(["-o", "state=", "-p", &process.to_string()])

@@ -78,7 +78,8 @@ impl Door {
         for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
             let door = Arc::clone(self);
             thread::spawn(move || {
-                // Either side going away ends the connection; the other side learns it by the shutdown.
+                // Either side going away ends the connection; the other side learns it by the
+                // shutdown.
                 let _ended = pump(&door, &from, &to);
                 let _gone = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
             });

@@ -41,10 +41,11 @@ impl Ports {
 }
 
 impl RedisServer {
-    /// Arguments for a server that keeps its data when its process is killed, as operators usually run it: what is
-    /// written while the disk is busy may be lost all the same.
+    /// Arguments for a server that keeps its data when its process is killed, as operators usually
+    /// run it: what is written while the disk is busy may be lost all the same.
     pub const APPEND_ONLY: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
-    /// Arguments for a server that keeps everything that it acknowledged, at the price of a wait for the disk each.
+    /// Arguments for a server that keeps everything that it acknowledged, at the price of a wait
+    /// for the disk each.
     pub const SYNCED: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
 
     /// Starts a server that keeps nothing on disk.
@@ -92,7 +93,8 @@ impl RedisServer {
         self.child.id()
     }
 
-    /// Its address, such as `redis://127.0.0.1:40123/`, with the user and the password where it asks for them.
+    /// Its address, such as `redis://127.0.0.1:40123/`, with the user and the password where it
+    /// asks for them.
     pub fn url(&self) -> String {
         self.url_of("redis", self.ports.plain)
     }
@@ -109,7 +111,7 @@ impl RedisServer {
         self.ports.tls.expect("the server was set up with TLS")
     }
 
-    /// What an address begins with before its hosts: nothing, or the user and the password.
+    /// Returns the beginning of an address before its hosts: nothing, or the user and the password.
     pub fn credentials(&self) -> String {
         self.setup
             .login
@@ -135,7 +137,7 @@ impl RedisServer {
     /// Asks it one thing; the parts of the answer come as lines.
     ///
     /// # Errors
-    /// What the server refuses, and that it does not answer.
+    /// The refusal of the server, or that it does not answer.
     pub fn ask(&self, words: &[&str]) -> io::Result<String> {
         resp::ask_text(self.port(), self.setup.login.as_ref(), words)
     }
@@ -158,7 +160,8 @@ impl RedisServer {
         })
     }
 
-    /// Stops the process in its tracks, as a machine that hangs does: connections stay, and nothing answers.
+    /// Stops the process in its tracks, as a machine that hangs does: connections stay, and nothing
+    /// answers.
     ///
     /// # Errors
     /// [`StartError::Io`] where the system refuses.
@@ -250,7 +253,7 @@ fn spawn(
     }
 }
 
-/// Whether this very process answers on the port, with its data loaded.
+/// Returns whether this very process answers on the port, with its data loaded.
 fn is_ready(port: u16, login: Option<&Login>, process: u32) -> bool {
     let is_this = resp::ask_text(port, login, &["INFO", "server"])
         .is_ok_and(|answer| answer.contains(&format!("process_id:{process}\r")));

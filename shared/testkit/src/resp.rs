@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Login;
 
-/// How long one answer may take; moving a slot's keys is the longest.
+/// The time that one answer may take; moving a slot's keys is the longest.
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Asks a server on this machine; what it answers comes as a flat list.

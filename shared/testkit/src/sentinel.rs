@@ -13,9 +13,9 @@ use crate::{Login, RedisServer, RedisSetup, StartError, resp};
 const SENTINELS: usize = 3;
 /// The name of what the sentinels watch.
 const NAME: &str = "main";
-/// How long a server may be silent before a sentinel takes it for dead.
+/// The time that a server may be silent before a sentinel takes it for dead.
 const DOWN_AFTER_MILLIS: u32 = 1_500;
-/// How long a fail-over may take before it is tried again.
+/// The time that a fail-over may take before it is tried again.
 const FAILOVER_TIMEOUT_MILLIS: u32 = 10_000;
 
 /// Two servers and three sentinels; they end when this is dropped.
@@ -41,7 +41,8 @@ impl Drop for Sentinel {
 }
 
 impl RedisSentinel {
-    /// Starts everything; the sentinels themselves ask for `login` where there is one, and the servers as `setup` says.
+    /// Starts everything; the sentinels themselves ask for `login` where there is one, and the
+    /// servers as `setup` says.
     ///
     /// # Errors
     /// [`StartError`] where something does not start or they do not find each other.
@@ -82,7 +83,8 @@ impl RedisSentinel {
         })
     }
 
-    /// The address of the installation, with the user and the password of the servers where they ask for them.
+    /// The address of the installation, with the user and the password of the servers where they
+    /// ask for them.
     pub fn url(&self) -> String {
         let hosts: Vec<String> = self
             .sentinels

@@ -1,4 +1,4 @@
-//! How a Redis or Valkey server of a test is set up.
+//! The setup of a Redis or Valkey server of a test.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ impl Login {
     }
 }
 
-/// What kind of server to start; the usual one keeps nothing on disk and asks nobody for a password.
+/// The kind of server to start; the usual one keeps nothing on disk and asks nobody for a
+/// password.
 #[derive(Debug, Clone, Default)]
 pub struct RedisSetup {
     pub(crate) is_valkey: bool,
@@ -58,8 +59,8 @@ impl RedisSetup {
         self
     }
 
-    /// A second port with TLS, where clients may (or must) show a certificate of the same authority. The certificates
-    /// must live longer than the server.
+    /// A second port with TLS, where clients may (or must) show a certificate of the same
+    /// authority. The certificates must live longer than the server.
     #[must_use]
     pub fn tls(mut self, certificates: &Certificates, asks_clients: bool) -> Self {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();

@@ -150,7 +150,7 @@ async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Fa
         while let Ok((mut stream, _)) = listener.accept().await {
             let sender = sender.clone();
             tokio::spawn(async move {
-                // What follows is of the measuring side: a connection that ends is seen by who
+                // The rest is of the measuring side: a connection that ends is seen by who
                 // waits for its webhook.
                 let _ = stream.set_nodelay(true);
                 let mut bytes = Vec::new();

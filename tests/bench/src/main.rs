@@ -37,7 +37,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
                   `compare` holds its bound only with --assert."
 )]
 struct Cli {
-    /// What to measure
+    /// The benchmarks to run
     #[command(subcommand)]
     name: Name,
     /// Ends with one line of JSON for each benchmark

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Until before this time
     #[arg(long, value_name = "TIME", value_parser = read_time)]
     to: Option<prost_types::Timestamp>,
-    /// How many at the most
+    /// The most to show
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     limit: u32,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// An older version; 0 for the newest
     #[arg(long, default_value_t = 0, requires = "name")]
     version: u32,
-    /// How to print [default: yaml for one, a table for all]
+    /// The form to print [default: yaml for one, a table for all]
     #[arg(short, long, value_name = "FORMAT")]
     output: Option<Output>,
     /// The same as -o json

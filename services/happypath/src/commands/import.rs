@@ -43,7 +43,7 @@ pub(crate) struct Args {
     /// The lane: bulk never delays live events
     #[arg(long, default_value = "bulk")]
     lane: LaneName,
-    /// What to do about a bad line
+    /// The treatment of a bad line
     #[arg(long, default_value = "stop")]
     on_error: OnError,
     /// Names the file as an ordered source [default: a digest of its content]; a line that was
@@ -161,7 +161,8 @@ fn sentence(summary: &Summary) -> String {
     text
 }
 
-/// What to do about the line that stopped the import; the line itself was shown when it was found.
+/// Returns what to do about the line that stopped the import; the line itself was shown when it was
+/// found.
 fn stop_advice(args: &Args, summary: &Summary, bad: &BadLine) -> String {
     let (file, line) = (&summary.file, bad.line);
     if summary.accepted == 0 {

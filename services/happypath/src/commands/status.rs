@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Shows it again and again, until Ctrl+C
     #[arg(long)]
     watch: bool,
-    /// How long `--watch` waits in between
+    /// The pause of `--watch` between two looks
     #[arg(long, default_value = "2s", value_name = "DURATION", value_parser = interval)]
     interval: Duration,
     #[command(flatten)]

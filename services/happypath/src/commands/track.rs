@@ -15,15 +15,15 @@ use crate::when::{now, parse_time};
 /// Arguments of `track`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What happened, such as `purchase`
+    /// The name of the event, such as `purchase`
     event: String,
-    /// Who it happened to, such as user_id=u1; at least one
+    /// The customer's identifiers, such as user_id=u1; at least one
     #[arg(long = "id", value_name = "NAMESPACE=VALUE", required = true, value_parser = pair)]
     ids: Vec<(String, String)>,
-    /// What is known about the event; numbers and true or false are read as such
+    /// Properties of the event; numbers and true or false are read as such
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = pair)]
     properties: Vec<(String, String)>,
-    /// What it tells about the customer
+    /// Traits of the customer that it tells
     #[arg(long = "trait", value_name = "NAME=VALUE", value_parser = pair)]
     traits: Vec<(String, String)>,
     /// When it happened, such as 2017-01-01T06:00:00Z [default: now]

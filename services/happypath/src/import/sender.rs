@@ -18,7 +18,7 @@ use super::summary::{Progress, Summary};
 use crate::failure::Failure;
 use crate::limits::{BAD_LINES_SHOWN, BATCHES_IN_FLIGHT, LONGEST_PAUSE, STREAM_ATTEMPTS};
 
-/// What to do about a bad line.
+/// The treatment of a bad line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum OnError {
     /// Send nothing after it.

@@ -1,4 +1,4 @@
-//! How runs flow through a journey, from its counters.
+//! Reads the flow of runs through a journey from its counters.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How many follow a happy path, from its counters.
+//! Reads the numbers of those on a happy path from its counters.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! How customers flow through a map, from its counters.
+//! Reads the flow of customers through a map from its counters.
 
 use std::collections::BTreeMap;
 

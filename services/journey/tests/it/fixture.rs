@@ -1,4 +1,4 @@
-//! What the core left in a store, and the RPCs over it.
+//! A store with what the core left there, and the RPCs over it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

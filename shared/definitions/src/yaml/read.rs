@@ -310,7 +310,7 @@ fn is_null(node: &Node) -> bool {
     matches!(&node.value, NodeValue::Scalar { text, is_plain: true } if matches!(text.as_str(), "" | "~" | "null"))
 }
 
-/// Whether YAML 1.2 reads a plain scalar as something else than a text.
+/// Returns whether YAML 1.2 reads a plain scalar as something else than a text.
 pub(super) fn is_other_type(text: &str) -> bool {
     let is_word = matches!(
         text,
@@ -332,7 +332,7 @@ pub(super) fn is_other_type(text: &str) -> bool {
             && (text.parse::<f64>().is_ok() || text.starts_with("0x") || text.starts_with("0o")))
 }
 
-/// What a word of YAML 1.1 means where true or false belongs.
+/// Returns the meaning of a word of YAML 1.1 where true or false belongs.
 fn bool_meant(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "y" | "yes" | "on" | "true" => Some(true),

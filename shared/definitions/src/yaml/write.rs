@@ -1,4 +1,5 @@
-//! Writes definitions as people would: fields in the order of the contract, nothing that says nothing.
+//! Writes definitions as people would: fields in the order of the contract, nothing that says
+//! nothing.
 
 use std::fmt::Write as _;
 
@@ -7,7 +8,8 @@ use proto::definition::v1::Definition;
 
 use super::read::is_other_type;
 
-/// Writes a definition as a YAML document that [`parse`](super::parse) reads back as the same definition.
+/// Writes a definition as a YAML document that [`parse`](super::parse) reads back as the same
+/// definition.
 pub fn to_yaml(definition: &Definition) -> String {
     let mut text = String::new();
     message(&definition.transcode_to_dynamic(), 0, &mut text);
@@ -16,7 +18,8 @@ pub fn to_yaml(definition: &Definition) -> String {
 
 /// Writes each field on its own line, indented; the caller has written what goes before.
 fn message(message: &DynamicMessage, indent: usize, text: &mut String) {
-    // In the order of the contract, which is the order of its numbers where the contract was written with care.
+    // In the order of the contract, which is the order of its numbers where the contract was
+    // written with care.
     for (field, value) in message.fields() {
         pad(indent, text);
         text.push_str(field.name());
@@ -146,7 +149,8 @@ fn quoted(text: &str, indent: usize) -> String {
     }
 }
 
-/// Whether YAML 1.1 reads a plain scalar as true or false: many tools still do, and would read another name.
+/// Returns whether YAML 1.1 reads a plain scalar as true or false: many tools still do, and would
+/// read another name.
 fn is_bool_elsewhere(text: &str) -> bool {
     ["y", "n", "yes", "no", "on", "off"]
         .iter()

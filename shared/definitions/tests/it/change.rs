@@ -33,7 +33,8 @@ async fn teams_do_not_refuse_each_other_on_postgres_either() {
     teams(&world_on(&server.url(), folder).await).await;
 }
 
-/// Eight teams, on two processes over the same database, each make a bundle of their own and delete it again.
+/// Eight teams, on two processes over the same database, each make a bundle of their own and delete
+/// it again.
 async fn teams(world: &World) {
     let (other, _, _) = process(&world.database).await;
     let teams = (0..8).map(|team| {

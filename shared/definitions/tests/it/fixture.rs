@@ -1,4 +1,5 @@
-//! What the tests share: a server over stores on SQLite, with a catalog of segments and one of journeys.
+//! The world of the tests: a server over stores on SQLite, with a catalog of segments and one of
+//! journeys.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -200,7 +201,7 @@ pub(crate) fn request(id: &str, yaml: &str) -> ApplyDefinitionsRequest {
     }
 }
 
-/// What became of each definition of a request.
+/// Applies a request, and returns the action taken on each definition with its version.
 pub(crate) async fn apply(
     rpc: &DefinitionRpc,
     request: ApplyDefinitionsRequest,

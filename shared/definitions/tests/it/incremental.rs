@@ -23,7 +23,7 @@ struct Texts {
     counts: Arc<Counts>,
 }
 
-/// What was compiled so far.
+/// The sets and texts that were compiled so far.
 #[derive(Debug, Default)]
 struct Counts {
     sets: AtomicUsize,

@@ -135,7 +135,7 @@ proptest! {
     #[test]
     fn the_program_agrees_with_the_naive_interpreter(tree in condition(), customer in customer()) {
         let source = tree.text();
-        // What is too deep is refused, and nothing else is.
+        // A tree that is too deep is refused, and nothing else is.
         let condition = match Condition::compile(&source, &everything()) {
             Ok(condition) => condition,
             Err(mistakes) => panic!("{source}: {mistakes:?}"),

@@ -42,7 +42,7 @@ const PHRASES: [(&str, &str); 9] = [
     ),
 ];
 
-/// What a pattern asks for.
+/// Returns what a pattern asks for.
 pub(super) fn pattern_phrase(pattern: &str) -> String {
     PHRASES
         .iter()

@@ -14,7 +14,7 @@ pub(crate) enum Literal {
     Float(f64),
 }
 
-/// How a number is bounded.
+/// A bound of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bound {
     AtLeast,
@@ -39,7 +39,8 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    /// Reads a rule of a value of this kind; none where it is not understood. A rule that is switched off is empty.
+    /// Reads a rule of a value of this kind; none where it is not understood. A rule that is
+    /// switched off is empty.
     pub(crate) fn compile(name: &str, value: &Value, kind: &Kind) -> Option<Vec<Self>> {
         let descriptor = kind.as_enum().cloned();
         let rule = match (name, value) {
@@ -66,7 +67,7 @@ impl Rule {
         Some(vec![rule])
     }
 
-    /// What would be right, where the value is not; none where it is.
+    /// Returns what would be right, or `None` where the value is.
     pub(crate) fn broken_by(&self, value: &Value) -> Option<String> {
         match self {
             Self::MinChars(min) => {

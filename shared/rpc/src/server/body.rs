@@ -1,4 +1,5 @@
-//! The body of an answer: streams run in it, so spans, panics and unreadable messages reach into it.
+//! The body of an answer: streams run in it, so spans, panics and unreadable messages reach into
+//! it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,7 +12,8 @@ use tonic::{Code, Status};
 
 use super::Call;
 
-/// Runs the stream of an answer in the span of its call, records how it ends, and turns a panic into INTERNAL.
+/// Runs the stream of an answer in the span of its call, records how it ends, and turns a panic
+/// into INTERNAL.
 pub(super) struct GuardedBody {
     inner: Body,
     call: Call,

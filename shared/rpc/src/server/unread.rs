@@ -1,7 +1,9 @@
-//! Requests that the transport could not read: answered as faults of the request, with reason and remedy.
+//! Requests that the transport could not read: answered as faults of the request, with reason and
+//! remedy.
 //!
-//! The transport says INTERNAL for bytes that are no message and a bare OUT_OF_RANGE for too many of them, without
-//! details. Handlers of ours never answer without details, so a status that has some is left as it is.
+//! The transport says INTERNAL for bytes that are no message and a bare OUT_OF_RANGE for too many
+//! of them, without details. Handlers of ours never answer without details, so a status that has
+//! some is left as it is.
 
 use http::HeaderMap;
 use tonic::{Code, Status};
@@ -11,18 +13,19 @@ use crate::{Failure, Violation};
 
 /// Where details of a status travel.
 const DETAILS: &str = "grpc-status-details-bin";
-/// What the decoder of protobuf says first.
+/// The beginning of what the decoder of protobuf says.
 const NO_MESSAGE: &str = "failed to decode Protobuf message: ";
-/// What the transport says of a message above the limit.
+/// The words of the transport for a message above the limit.
 const TOO_LARGE: &str = "Error, decoded message length too large: ";
-/// What the transport says of a frame that it cannot read.
+/// The words of the transport for a frame that it cannot read.
 const BROKEN_FRAMES: [&str; 3] = [
     "protocol error: received message with ",
     "Unexpected EOF decoding stream.",
     "Missing request message.",
 ];
 
-/// The status in headers or trailers, after one of the transport about an unreadable request was replaced.
+/// The status in headers or trailers, after one of the transport about an unreadable request was
+/// replaced.
 pub(super) fn status_of(headers: &mut HeaderMap) -> Option<Status> {
     let status = Status::from_header_map(headers)?;
     if !matches!(status.code(), Code::Internal | Code::OutOfRange) || headers.contains_key(DETAILS)

@@ -1,4 +1,4 @@
-//! What settings are where nobody says otherwise.
+//! The values of settings where nobody says otherwise.
 
 use std::path::Path;
 
@@ -17,8 +17,8 @@ const PORTS: [(&str, u16); 4] = [
 ];
 
 impl Defaults {
-    /// Those of one service in its own process. It has no default stores: they are shared with other processes, so
-    /// somebody must say where they are.
+    /// Those of one service in its own process. It has no default stores: they are shared with
+    /// other processes, so somebody must say where they are.
     pub fn of_service(name: &str) -> Self {
         let port = PORTS
             .iter()

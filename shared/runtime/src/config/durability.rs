@@ -1,4 +1,4 @@
-//! What an acknowledgement promises, and what fits which store.
+//! The promise of an acknowledgement, and the stores that it fits.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use super::layers::Layers;
 use super::setting::SETTINGS;
 use super::{EffectiveValue, HotStoreAddress};
 
-/// What an acknowledgement promises.
+/// The promise of an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
     /// The hot store has it, on as many replicas as asked for. What it loses is lost.
@@ -35,8 +35,8 @@ impl fmt::Display for Durability {
     }
 }
 
-/// The level that counts: the one that was set where it fits the stores, or the usual one. Absent where something does not
-/// fit.
+/// The level that counts: the one that was set where it fits the stores, or the usual one. Absent
+/// where something does not fit.
 pub(super) fn fitting(
     layers: &Layers,
     hot_store: &HotStoreAddress,

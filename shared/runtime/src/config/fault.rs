@@ -1,4 +1,4 @@
-//! What is wrong with a configuration.
+//! The faults of a configuration.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -45,7 +45,7 @@ pub struct Fault {
     pub setting: String,
     /// Its value, secrets masked; absent where it is missing.
     pub value: Option<String>,
-    /// What is wrong, and what would be right.
+    /// The fault, and what would be right.
     pub problem: String,
     /// Where the value came from; absent where it is missing.
     pub origin: Option<Origin>,

@@ -7,12 +7,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::defaults::Defaults;
 use super::setting::SETTINGS;
 
-/// What flags say. Flattened into `happypath dev`; services build theirs with [`ConfigFlags::arguments`].
+/// The values of flags. Flattened into `happypath dev`; services build theirs with
+/// [`ConfigFlags::arguments`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigFlags {
     /// The file to read; absent for none, or for the one that `HAPPYPATH_CONFIG` names.
     pub file: Option<PathBuf>,
-    /// Whether to check the configuration and end.
+    /// True to check the configuration and end.
     pub check_only: bool,
     /// The settings that flags set.
     pub values: Vec<(&'static str, String)>,

@@ -1,12 +1,12 @@
-//! Which retentions fit each other.
+//! Checks which retentions fit each other.
 
 use kernel::Duration;
 
 use super::fault::Fault;
 use super::layers::Layers;
 
-/// Finds events that would be gone before the commits that they caused. Whether a value is right by itself is known already;
-/// absent where it is not.
+/// Finds events that would be gone before the commits that they caused. Whether a value is right by
+/// itself is known already; absent where it is not.
 pub(super) fn check(
     layers: &Layers,
     journal_retention: Option<Duration>,

@@ -1,15 +1,16 @@
 //! The one list of settings: names, meanings, and what a right value looks like.
 
-/// One setting. In files it is written `name`, in the environment `HAPPYPATH_NAME`, as a flag `--name` with dashes.
+/// One setting. In files it is written `name`, in the environment `HAPPYPATH_NAME`, as a flag
+/// `--name` with dashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Setting {
     /// Its name, in snake case.
     pub name: &'static str,
     /// Its flag, without dashes in front.
     pub flag: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub help: &'static str,
-    /// What a right value looks like.
+    /// The form of a right value.
     pub expected: &'static str,
 }
 

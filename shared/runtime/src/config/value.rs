@@ -43,7 +43,8 @@ pub(super) fn hot_store(text: &str) -> Parsed<HotStoreAddress> {
     }
 }
 
-/// What addresses of Redis begin with: one server, sentinels, a cluster; each with TLS or without.
+/// The beginnings of addresses of Redis: one server, sentinels, a cluster; each with TLS or
+/// without.
 const REDIS_SCHEMES: [&str; 6] = [
     "redis",
     "rediss",

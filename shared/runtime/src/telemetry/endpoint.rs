@@ -1,7 +1,8 @@
-//! The metrics of the process for Prometheus, as plain HTTP on a port of their own: `/metrics`, and `/healthz`.
+//! The metrics of the process for Prometheus, as plain HTTP on a port of their own: `/metrics`, and
+//! `/healthz`.
 //!
-//! `/healthz` says that the process lives. Whether it is ready is told by the health service of the gRPC server, which
-//! follows the stores.
+//! `/healthz` says that the process lives. Whether it is ready is told by the health service of the
+//! gRPC server, which follows the stores.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

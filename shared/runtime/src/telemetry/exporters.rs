@@ -1,4 +1,5 @@
-//! What sends traces, metrics and logs to a collector, and what collects metrics for Prometheus.
+//! The exporters of traces, metrics and logs to a collector, and the registry of metrics for
+//! Prometheus.
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::WithExportConfig as _;
@@ -18,11 +19,11 @@ use crate::start_error::StartError;
 pub(super) struct Exporters {
     pub(super) collector: Option<Collector>,
     metrics: Option<SdkMeterProvider>,
-    /// What Prometheus reads; absent where it does not.
+    /// The registry that Prometheus reads; absent where it does not.
     pub(super) registry: Option<prometheus::Registry>,
 }
 
-/// What goes to an OTLP collector, but for metrics, which may go to Prometheus too.
+/// The exporters to an OTLP collector, but for metrics, which may go to Prometheus too.
 #[derive(Debug)]
 pub(super) struct Collector {
     pub(super) traces: SdkTracerProvider,
@@ -75,7 +76,8 @@ impl Exporters {
         let Self {
             collector, metrics, ..
         } = self;
-        // An exporter blocks its thread until the runtime has sent everything: on a runtime thread that can be for ever.
+        // An exporter blocks its thread until the runtime has sent everything: on a runtime thread
+        // that can be for ever.
         let ended = tokio::task::spawn_blocking(move || {
             let mut ended: Vec<(&'static str, OTelSdkResult)> = Vec::new();
             if let Some(collector) = collector {

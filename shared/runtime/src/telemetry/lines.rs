@@ -1,4 +1,4 @@
-//! How log lines are written to stderr.
+//! Writes log lines to stderr.
 
 use tracing_subscriber::{Layer, Registry};
 

@@ -1,4 +1,4 @@
-//! What an installation was created with.
+//! The settings that an installation was created with.
 
 use kernel::PartitionCount;
 use storage::{Database, DatabaseUrl, Installation};

@@ -126,7 +126,7 @@ async fn members_are_alive_while_they_say_so() {
     }
 }
 
-/// How often to look whether a statement waits for a lock: far more often than it takes to get there.
+/// The number of looks for a statement that waits for a lock: far more than it takes to get there.
 const LOOKS: usize = 100_000;
 
 #[tokio::test]

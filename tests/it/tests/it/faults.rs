@@ -35,7 +35,7 @@ pub(crate) async fn whole_machine() -> RwLockWriteGuard<'static, ()> {
     MACHINE.write().await
 }
 
-/// How long a load runs before a fault and after it: some hundred events, in all partitions.
+/// The time that a load runs before a fault and after it: some hundred events, in all partitions.
 pub(crate) const CALM: Duration = Duration::from_secs(3);
 
 /// Runs a load for a while, from its start to its last acknowledgement.

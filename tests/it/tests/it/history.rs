@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// How many sentences are worth reading.
+/// The number of sentences that are worth reading.
 const FAULTS: usize = 25;
 
 /// One event that the load tried to send.
@@ -17,7 +17,7 @@ const FAULTS: usize = 25;
 pub(crate) struct Sent {
     /// Names it: unique in the whole history.
     pub(crate) order: u32,
-    /// Whose it is.
+    /// The customer that it belongs to.
     pub(crate) user: usize,
     /// When it was sent for the first time.
     pub(crate) first_time: Instant,
@@ -35,19 +35,19 @@ pub(crate) struct Arrived {
     pub(crate) time: Instant,
 }
 
-/// What is known about one customer.
+/// The knowledge of one customer.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Customer {
     pub(crate) customer_id: String,
-    /// How many purchases the profile counts.
+    /// The purchases that the profile counts.
     pub(crate) purchases: u64,
-    /// How many receipts the profile counts.
+    /// The receipts that the profile counts.
     pub(crate) receipts: u64,
     /// The purchases among its newest events.
     pub(crate) recent: Vec<u32>,
 }
 
-/// What is counted over all customers.
+/// The counts over all customers.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Totals {
     /// Runs that purchases started.
@@ -68,7 +68,7 @@ pub(crate) struct Totals {
     pub(crate) quarantined: u64,
 }
 
-/// What a store without a journal may lose: events that were acknowledged after a copy of it was
+/// The loss of a store without a journal: events that were acknowledged after a copy of it was
 /// made, and sent before the copy took its place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Loss {
@@ -112,7 +112,7 @@ impl History {
         faults
     }
 
-    /// How many acknowledged events have had no effect that lasted.
+    /// Returns the number of acknowledged events that had no effect that lasted.
     pub(crate) fn missing(&self) -> usize {
         let applied = self.applied();
         let is_missing =
@@ -244,8 +244,7 @@ impl History {
         faults.extend(without.map(|order| format!("event {order} counts and has no webhook")));
     }
 
-    /// What is counted over all customers is what is counted for each, and in = out + present
-    /// everywhere.
+    /// Counts over all customers are the sums of those of each, and in = out + present everywhere.
     fn check_totals(&self, faults: &mut Vec<String>) {
         let totals = &self.totals;
         let purchases: u64 = self

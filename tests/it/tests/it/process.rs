@@ -41,7 +41,7 @@ pub(crate) fn older_binary(name: &str) -> PathBuf {
 /// Where services listen: below the ports that systems give to clients, so that nobody takes the
 /// port of a process that was killed before it is back.
 const PORTS: std::ops::Range<u16> = 15_000..32_000;
-/// How many ports this process looked at.
+/// The ports that this process looked at.
 static LOOKED_AT: AtomicU16 = AtomicU16::new(0);
 
 /// A port that was free a moment ago.
@@ -152,7 +152,7 @@ impl Service {
         }
     }
 
-    /// Whether it ended without being told to.
+    /// Returns whether it ended without being told to.
     pub(crate) fn is_gone(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
@@ -214,7 +214,7 @@ fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) ->
         command.stderr(log.expect("a file for the log"));
     }
     command
-        // What is logged beyond that, a test says by its arguments.
+        // A test says by its arguments what else is logged.
         .env("HAPPYPATH_LOG_LEVEL", "warn")
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .args(arguments)
@@ -240,7 +240,7 @@ pub(crate) struct Hook {
 }
 
 impl Hook {
-    /// Whether there is a header.
+    /// Returns whether there is a header.
     pub(crate) fn has_header(&self, name: &str) -> bool {
         let prefix = format!("{name}:");
         let mut lines = self.headers.lines();

@@ -1,7 +1,7 @@
 //! Rolling change: versions take turns, replicas come and go, definitions change, all under load.
 //! No partition stands still for long, and nothing is lost.
 //!
-//! What is killed is tested in [`crate::faults`]: here everything is asked to end.
+//! It kills nothing, which [`crate::faults`] does: everything is asked to end.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ use crate::suite::{JOURNEY, SEGMENTATION};
 
 /// No partition may stand still for longer while events for it flow.
 const GAP_MOST: Duration = Duration::from_secs(2);
-/// How often the partitions are looked at: far below what is allowed.
+/// The pause between two looks at the partitions: far below what is allowed.
 const LOOK: Duration = Duration::from_millis(50);
 /// Replicas of a service, at the most.
 const REPLICAS: usize = 4;
@@ -33,7 +33,7 @@ const OTHER_VERSION: &str = "an_older_one";
 
 /// Looks at the partitions of a service all the time.
 struct Watch {
-    /// Which process is asked.
+    /// The process that is asked.
     url: Arc<Mutex<String>>,
     task: JoinHandle<()>,
     seen: Arc<Mutex<BTreeMap<u32, Progress>>>,
@@ -113,7 +113,7 @@ fn redis_with_functions_of_another_version() -> RedisServer {
     redis
 }
 
-/// What a process of the other version would do: it looks at the head of a partition of ours.
+/// Does what a process of the other version would do: it looks at the head of a partition of ours.
 fn is_usable_by_another_version(redis: &RedisServer) -> bool {
     let keys = redis
         .ask(&["KEYS", "hp:*:segmentation:m"])
@@ -126,7 +126,7 @@ fn is_usable_by_another_version(redis: &RedisServer) -> bool {
     head.is_ok_and(|head| head.starts_with("ok") && head.contains("epoch"))
 }
 
-/// What the definitions become: the journey goes another way, and there is one more segment.
+/// The definitions after the change: the journey goes another way, and there is one more segment.
 fn changed_definitions(hook: &str) -> String {
     let changed = definitions(hook).replace(
         "    - id: thank\n",

@@ -21,10 +21,10 @@ pub(crate) const SEGMENTATION: usize = 1;
 pub(crate) const JOURNEY: usize = 2;
 pub(crate) const ACTIVATION: usize = 3;
 
-/// How long anything may take on a busy machine; nothing waits for it where all goes well. Above
-/// the minute after which a delivery that died with its process is tried again.
+/// The time that anything may take on a busy machine; nothing waits for it where all goes well.
+/// Above the minute after which a delivery that died with its process is tried again.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(150);
-/// How long to wait before a question is asked again.
+/// The pause before a question is asked again.
 pub(crate) const PAUSE: Duration = Duration::from_millis(100);
 
 /// Signs the webhooks of [`shop`].

@@ -1,4 +1,4 @@
-//! What processes tell of themselves: one event's spans over real OTLP as one tree, metrics for
+//! Telemetry of processes: one event's spans over real OTLP as one tree, metrics for
 //! Prometheus, logs, and nothing at all unless somebody is configured to read it.
 
 mod collector;
@@ -69,7 +69,7 @@ fn tree(spans: &[SeenSpan]) -> String {
 }
 
 /// One event's way: every record has a step, and each step is the child of what caused its record.
-/// What comes after the wait belongs to the step that began to wait.
+/// The spans after the wait belong to the step that began to wait.
 const TREE: &str = "\
 identity.ingest (identity)
   segmentation.step (segmentation)
@@ -138,7 +138,7 @@ async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
     for service in suite.services {
         assert!(service.terminate());
     }
-    // What is left is sent at the end of each process: metrics too.
+    // The rest is sent at the end of each process: metrics too.
     for name in ["happypath.engine.inputs", "happypath.identity.events"] {
         assert!(collector.has_metric(name), "{name}");
     }
@@ -270,7 +270,7 @@ async fn where_nobody_reads_telemetry_there_are_no_exporters_and_no_contexts() {
     purchase(&suite).await;
     let hook = tokio::time::timeout(PATIENCE, hooks.recv());
     let hook = hook.await.expect("in time").expect("a webhook");
-    // What activation tells the destination is what the records carried all the way.
+    // Activation tells the destination what the records carried all the way.
     assert!(!hook.has_header("traceparent"));
     for service in &suite.services {
         let threads = service.threads();

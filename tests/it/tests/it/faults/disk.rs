@@ -18,7 +18,7 @@ use crate::suite::eventually;
 
 /// A disk that a short load would not fill, with room for an empty PostgreSQL.
 const DISK_MB: usize = 128;
-/// How long the disk stays full once the first client was told.
+/// The time that the disk stays full once the first client was told.
 const FULL: Duration = Duration::from_secs(4);
 
 /// A small file system over a folder, which can be filled.
@@ -112,7 +112,7 @@ async fn a_full_disk_under_redis_refuses_intake_and_loses_nothing_even_at_level_
     arguments.extend(["--dir", &place]);
     let redis = RedisServer::start_with(&arguments).expect("a Redis");
     let mut installation = Installation::start_on(Durability::Hot, redis, None).await;
-    // What is bound last is dropped first: the folder has nothing mounted on it when it is removed.
+    // The last binding is dropped first: the folder has nothing mounted on it when it is removed.
     let (_folder, disk): (TempDir, _) = (folder, disk);
     let load = Load::start(installation.services[0].url(), &record);
     tokio::time::sleep(CALM).await;

@@ -23,15 +23,15 @@ pub(crate) const PARTITIONS: u16 = 8;
 /// The shortest that the configuration takes: what holds up a partition is the work of the test,
 /// not its waiting.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
-/// How long a question may take where all is well.
+/// The time that a question may take where all is well.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// What a commit promises.
+/// The promise of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
-    /// What Redis keeps.
+    /// The data that Redis keeps.
     Hot,
-    /// What SQL keeps.
+    /// The data that SQL keeps.
     Journal,
 }
 
@@ -244,7 +244,7 @@ pub(crate) fn channel(url: &str) -> Channel {
         .connect_lazy()
 }
 
-/// How long each run waits before it sends, so that timers are in play.
+/// The time that each run waits before it sends, so that timers are in play.
 pub(crate) const WAIT: Duration = Duration::from_millis(300);
 
 /// Every purchase starts a run of its own, which waits, sends one webhook and ends with a receipt;

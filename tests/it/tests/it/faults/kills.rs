@@ -9,9 +9,9 @@ use super::{CALM, shared_machine};
 use crate::random::Random;
 use crate::suite::{ACTIVATION, NAMES};
 
-/// How many services are killed at level `journal`.
+/// The number of services that are killed at level `journal`.
 const KILLS: usize = 50;
-/// How many at level `hot`, where a process that dies takes nothing with it either: the stores
+/// The number at level `hot`, where a process that dies takes nothing with it either: the stores
 /// stay.
 const HOT_KILLS: usize = 16;
 /// The time between two kills: from before the last victim is up again until all is well.

@@ -31,11 +31,11 @@ const CALLER_PAUSE: Duration = Duration::from_millis(100);
 const BATCH: usize = 5;
 /// Its pause between two batches: 20 events a second.
 const BATCH_PAUSE: Duration = Duration::from_millis(250);
-/// How long a client waits for an answer before it asks again.
+/// The time that a client waits for an answer before it asks again.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long a client that was refused waits at the most, whatever it was told.
+/// The longest wait of a client that was refused, whatever it was told.
 const RETRY_MOST: Duration = Duration::from_millis(500);
-/// How long it waits where it was told nothing.
+/// The wait of one that was told nothing.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// An attempt that was not acknowledged.
@@ -46,12 +46,12 @@ pub(crate) struct Refusal {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// What was sent, over all loads of a test.
+/// The events that were sent, over all loads of a test.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) sent: Vec<Sent>,
     pub(crate) refusals: Vec<Refusal>,
-    /// How many clients of streams there were: each has a source of its own.
+    /// The number of clients of streams: each has a source of its own.
     streams: u32,
 }
 

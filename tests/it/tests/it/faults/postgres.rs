@@ -12,13 +12,13 @@ use super::load::{self, Load, Record};
 use super::{CALM, shared_machine};
 use crate::suite::JOURNEY;
 
-/// How long PostgreSQL is away: much longer than a lease.
+/// The time that PostgreSQL is away: much longer than a lease.
 const AWAY: Duration = Duration::from_secs(20);
-/// How long the first answers may take after it went away: a client's patience.
+/// The time that the first answers may take after it went away: a client's patience.
 const FIRST_REFUSAL: Duration = Duration::from_secs(10);
-/// How long a question about customers may take meanwhile.
+/// The time that a question about customers may take meanwhile.
 const READ: Duration = Duration::from_secs(2);
-/// How often such a question is asked.
+/// The pause between two such questions.
 const READ_PAUSE: Duration = Duration::from_millis(500);
 
 /// Asks questions that need no SQL, until a moment.

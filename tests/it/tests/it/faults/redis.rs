@@ -12,7 +12,7 @@ use super::{CALM, run_load, shared_machine};
 use crate::history::Loss;
 use crate::process;
 
-/// How long Redis is away when it dies: clients notice, and try again more than once.
+/// The time that Redis is away when it dies: clients notice, and try again more than once.
 const AWAY: Duration = Duration::from_secs(2);
 
 /// Where Redis keeps its log of writes.

@@ -25,7 +25,7 @@ impl Installation {
     /// history has a fault. Returns the history.
     pub(crate) async fn review(&mut self, record: &Mutex<Record>, loss: Option<Loss>) -> History {
         let mut last = String::new();
-        // What is wrong may still come right: a delivery that died with its process is tried again
+        // A fault may still come right: a delivery that died with its process is tried again
         // after a minute.
         let history = eventually(async || match self.look(record, loss).await {
             Ok(history) => {

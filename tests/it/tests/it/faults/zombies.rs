@@ -9,7 +9,7 @@ use super::load::{Load, Record};
 use super::{CALM, shared_machine};
 use crate::suite::{ACTIVATION, JOURNEY, SEGMENTATION, eventually};
 
-/// How long the worker stands still: its lease lapses, others take over, and work for a while.
+/// The time that the worker stands still: its lease lapses, others take over, and work for a while.
 const STANDSTILL: Duration = Duration::from_millis(3 * 1_000);
 
 /// The partitions of each owner.

@@ -138,7 +138,7 @@ impl Collector {
         .expect("the log record comes")
     }
 
-    /// Whether a metric was received.
+    /// Returns whether a metric was received.
     pub(super) fn has_metric(&self, name: &str) -> bool {
         self.take(|seen| seen.metrics.iter().any(|own| own == name))
     }

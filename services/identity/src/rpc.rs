@@ -1,10 +1,11 @@
 //! The gRPC surface: reads requests, calls the intake, writes answers.
 
+mod answer;
+
 use std::sync::Arc;
 
 use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
 use hot::StreamName;
-use identity_core::Resolution;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
 use proto::convert;
@@ -17,6 +18,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
+use self::answer::{refused, resolved};
 use crate::append::{AppendError, Group, Sequenced};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
@@ -323,34 +325,6 @@ fn check_ingest(request: &v1::IngestRequest) -> Result<StreamName, Failure> {
         Ok(stream)
     } else {
         Err(Failure::invalid(violations))
-    }
-}
-
-/// Returns the refusal of a request for its refused events, each with its place.
-fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
-    let violations = rejected.into_iter().flat_map(|(index, violations)| {
-        let event = format!("events[{index}]");
-        let violations = violations.into_iter();
-        violations.map(move |violation| violation.under(&event))
-    });
-    let told: Vec<Violation> = violations.take(::rpc::limits::VIOLATIONS).collect();
-    Failure::invalid(told)
-}
-
-/// Returns an event as the answer tells it.
-fn resolved(event_id: String, resolution: Resolution) -> v1::ResolvedEvent {
-    let dropped = resolution.dropped.into_iter();
-    let dropped = dropped.map(|dropped| v1::DroppedIdentifier {
-        namespace: dropped.identifier.namespace,
-        value: dropped.identifier.value,
-        reason: dropped.reason.code().to_owned(),
-    });
-    v1::ResolvedEvent {
-        event_id,
-        customer_id: resolution.customer.to_string(),
-        created: resolution.is_new,
-        merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
-        dropped_identifiers: dropped.collect(),
     }
 }
 

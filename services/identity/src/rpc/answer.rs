@@ -1,0 +1,33 @@
+//! The answer to a request of events: what each was resolved to, or why they were refused.
+
+use ::rpc::{Failure, Violation};
+use identity_core::Resolution;
+use proto::identity::v1;
+
+/// Returns the refusal of a request for its refused events, each with its place.
+pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
+    let violations = rejected.into_iter().flat_map(|(index, violations)| {
+        let event = format!("events[{index}]");
+        let violations = violations.into_iter();
+        violations.map(move |violation| violation.under(&event))
+    });
+    let told: Vec<Violation> = violations.take(::rpc::limits::VIOLATIONS).collect();
+    Failure::invalid(told)
+}
+
+/// Returns an event as the answer tells it.
+pub(super) fn resolved(event_id: String, resolution: Resolution) -> v1::ResolvedEvent {
+    let dropped = resolution.dropped.into_iter();
+    let dropped = dropped.map(|dropped| v1::DroppedIdentifier {
+        namespace: dropped.identifier.namespace,
+        value: dropped.identifier.value,
+        reason: dropped.reason.code().to_owned(),
+    });
+    v1::ResolvedEvent {
+        event_id,
+        customer_id: resolution.customer.to_string(),
+        created: resolution.is_new,
+        merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
+        dropped_identifiers: dropped.collect(),
+    }
+}

@@ -1,10 +1,11 @@
 //! The histories of a customer as parts: small ones stand in the head of the state, others are kept
-//! apart, each sealed block always is.
+//! apart, and so is the index of one that has many blocks. Each sealed block always is.
 //!
 //! A part that is not loaded is never taken for an empty one: whoever meets one is told which, and
 //! the step is taken again with it. This does not know stores.
 
 mod held;
+mod kept;
 mod key;
 
 use bytes::Bytes;
@@ -15,7 +16,9 @@ use kernel::Timestamp;
 use crate::feature::Feature;
 use crate::limits;
 
-pub(crate) use held::Held;
+use kept::Kept;
+
+pub(crate) use held::{Held, Listing};
 pub use key::{MissingParts, PartKind};
 
 /// The histories of a customer.
@@ -128,22 +131,22 @@ impl Features {
 
     /// Keeps the number of parts and the size of the head in bounds, after a step.
     pub(crate) fn settle(&mut self) {
-        self.bound_parts();
-        let mut inline: Vec<(usize, usize)> = self
-            .held
-            .iter()
-            .enumerate()
-            .map(|(place, held)| (held.inline_bytes(), place))
-            .collect();
-        let mut total: usize = inline.iter().map(|(bytes, _)| bytes).sum();
-        if total <= limits::INLINE_BYTES {
+        self.held.iter_mut().for_each(Held::settle);
+        let most_parts = decision::limits::PARTS_PER_CUSTOMER;
+        let (parts, total) = self.extent(Kept::rough_bytes);
+        if parts <= most_parts && total <= limits::INLINE_BYTES {
             return;
         }
-        inline.retain(|(bytes, _)| *bytes >= limits::LEAST_APART_BYTES);
+        self.bound_parts();
+        let (mut parts, mut total) = self.extent(Kept::size);
+        let inline = self.held.iter().map(|it| it.inline_bytes(Kept::size));
+        let inline = inline.zip(0..);
+        let mut inline: Vec<(usize, usize)> = inline
+            .filter(|(bytes, _)| *bytes >= limits::LEAST_APART_BYTES)
+            .collect();
         inline.sort_unstable();
-        let mut parts = self.part_count();
         while total > limits::INLINE_BYTES
-            && parts < decision::limits::PARTS_PER_CUSTOMER
+            && parts < most_parts
             && let Some((bytes, place)) = inline.pop()
         {
             self.held[place].send_apart();
@@ -155,7 +158,7 @@ impl Features {
     /// Folds the oldest blocks into sums where there are more than a customer may have. The history
     /// that has most of them loses a quarter; one that grows is loaded.
     fn bound_parts(&mut self) {
-        while self.part_count() > decision::limits::PARTS_PER_CUSTOMER {
+        while self.extent(Kept::size).0 > decision::limits::PARTS_PER_CUSTOMER {
             let loaded = self.held.iter_mut().filter(|held| held.block_count() > 0);
             let Some(most) = loaded.max_by_key(|held| held.block_count()) else {
                 return;
@@ -168,8 +171,11 @@ impl Features {
         }
     }
 
-    fn part_count(&self) -> usize {
-        self.held.iter().map(Held::part_count).sum()
+    /// The number of parts, and bytes that histories are going to take in the head, by a measure of
+    /// each.
+    fn extent(&self, measure: impl Fn(&Kept) -> usize) -> (usize, usize) {
+        let each = self.held.iter().map(|held| held.extent(&measure));
+        each.fold((0, 0), |all, own| (all.0 + own.0, all.1 + own.1))
     }
 
     /// Hands out what changed, and marks it clean.
@@ -212,9 +218,12 @@ impl Features {
     /// # Errors
     /// [`Poison`] where it is not listed, or cannot be read.
     pub(crate) fn load(&mut self, key: PartKey, bytes: &Bytes) -> Result<(), Poison> {
-        let is_read = if key.kind == PartKind::Feature as u8 {
+        let is_index = key.kind == PartKind::Index as u8;
+        let is_read = if is_index || key.kind == PartKind::Feature as u8 {
             let place = self.place(FeatureId::from_number(key.name), key.ordinal);
-            place.ok().map(|place| self.held[place].load(bytes))
+            place
+                .ok()
+                .map(|place| self.held[place].load(is_index, bytes))
         } else {
             let sealed = self.held.iter().find_map(|held| held.block_of(key));
             sealed.map(|sealed| sealed.load(bytes))
@@ -247,18 +256,20 @@ pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::feature::{Block, Sealed};
+    use crate::feature::{Block, Blocks, Sealed};
 
-    fn blocks(count: u32) -> Arc<Vec<Sealed>> {
+    fn blocks(count: u32) -> Blocks {
         let block = |number: u32| {
             let times = vec![Timestamp::from_millis(number.into())];
             let numbers = Vec::new();
             Sealed::new(number, Block::Events { times, numbers })
         };
-        Arc::new((0..count).map(block).collect())
+        let mut blocks = Blocks::default();
+        blocks.change().extend((0..count).map(block));
+        blocks
     }
 
     fn settled(features: &mut Features) -> usize {
@@ -279,6 +290,81 @@ mod tests {
         assert_eq!(all.expect("sums").count, 600, "old blocks became sums");
     }
 
+    /// Writes what changed, and returns what the store has then under each kind of key.
+    fn stored(features: &mut Features, parts: &mut BTreeMap<PartKey, Bytes>) -> Vec<u8> {
+        features.settle();
+        let mut writes = PartWrites::default();
+        features.drain(&mut writes);
+        for (key, value) in writes {
+            match value {
+                Some(value) => drop(parts.insert(key, value)),
+                None => assert!(parts.remove(&key).is_some(), "{key} is removed twice"),
+            }
+        }
+        let keys: BTreeSet<PartKey> = features.keys_apart().collect();
+        assert!(keys.iter().eq(parts.keys()));
+        let others = keys.iter().map(|key| key.kind);
+        others
+            .filter(|kind| *kind != PartKind::Block as u8)
+            .collect()
+    }
+
+    #[test]
+    fn an_index_leaves_the_head_of_a_history_that_has_many_blocks_and_comes_back() {
+        let id = FeatureId::from_number(7);
+        let (mut features, mut parts) = (Features::default(), BTreeMap::new());
+        features.own_mut(id).expect("a history").sealed = blocks(8);
+        assert_eq!(stored(&mut features, &mut parts), [0; 0]);
+        let feature = features.own_mut(id).expect("a history");
+        let block = blocks(9)[8].clone();
+        feature.sealed.change().push(block);
+        let apart = [PartKind::Feature as u8, PartKind::Index as u8];
+        assert_eq!(stored(&mut features, &mut parts), apart);
+        let before = parts.clone();
+        let event = crate::feature::Sums::one(Timestamp::from_millis(100), None);
+        let feature = features.own_mut(id).expect("a history");
+        let now = Timestamp::from_millis(100);
+        let kept = kernel::Duration::from_days(1);
+        feature.add(event, now, kept).expect("all blocks");
+        assert_eq!(stored(&mut features, &mut parts), apart);
+        let changed = parts.iter().filter(|(key, part)| before[key] != **part);
+        let changed: Vec<u8> = changed.map(|(key, _)| key.kind).collect();
+        assert_eq!(
+            changed,
+            [PartKind::Feature as u8],
+            "the index stays as it is"
+        );
+        features.own_mut(id).expect("a history").fold_oldest(1);
+        assert_eq!(stored(&mut features, &mut parts), [PartKind::Feature as u8]);
+    }
+
+    #[test]
+    fn a_history_is_loaded_once_its_index_is_there() {
+        let id = FeatureId::from_number(7);
+        let (mut features, mut parts) = (Features::default(), BTreeMap::new());
+        features.own_mut(id).expect("a history").sealed = blocks(9);
+        stored(&mut features, &mut parts);
+        let listing = features.of(id)[0].listing().expect("it is apart");
+        let (head, index) = (key::feature_key(id, 0), key::index_key(id, 0));
+        for order in [[head, index], [index, head]] {
+            let held = Held::apart(id, 0, listing.clone());
+            let mut read = Features::listed(vec![held]);
+            for key in order {
+                let missing = read.of(id)[0].feature().expect_err("it is not there");
+                assert_eq!(missing.0, [head, index], "both are asked for");
+                assert!(read.own_mut(id).is_err());
+                read.load(key, &parts[&key]).expect("it can be read");
+            }
+            let feature = read.of(id)[0].feature().expect("it is there");
+            let count = feature.expect("a history").count(None, Timestamp::MAX);
+            assert_eq!(count, Ok(9));
+        }
+        let mut read = Features::listed(vec![Held::apart(id, 0, listing)]);
+        read.load(head, &parts[&head]).expect("it can be read");
+        let damaged = read.load(index, &Bytes::from_static(b"\xff"));
+        assert!(damaged.is_err() && read.of(id)[0].feature().is_err());
+    }
+
     #[test]
     fn the_largest_histories_leave_a_head_that_has_no_room() {
         let mut features = Features::default();
@@ -292,7 +378,7 @@ mod tests {
             };
         }
         settled(&mut features);
-        let inline = features.iter().map(Held::inline_bytes);
+        let inline = features.iter().map(|it| it.inline_bytes(Kept::size));
         assert!(inline.sum::<usize>() <= limits::INLINE_BYTES);
         let apart: Vec<u64> = features
             .iter()

@@ -1,4 +1,4 @@
-//! Histories as they are stored: a head, the index of the sealed blocks, and each of them by itself.
+//! Histories as they are stored: a head, the index of the sealed blocks, and each block by itself.
 
 use bytes::Bytes;
 use kernel::{Duration, Timestamp};

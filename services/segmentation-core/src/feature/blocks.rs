@@ -1,5 +1,5 @@
-//! The sealed blocks of a history, oldest first, with what is told of all of them together: the sums
-//! from each on, and their index as it is stored.
+//! The sealed blocks of a history, oldest first, with what is told of all of them together: the
+//! sums from each on, and their index as it is stored.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};

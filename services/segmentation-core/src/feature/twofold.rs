@@ -28,8 +28,8 @@ impl Twofold {
         self.high
     }
 
-    /// Returns the least number that the same addends may add up to in another order: additions are
-    /// off by 3·2⁻¹⁰⁶ each, so that 2⁻⁹⁰ is enough for some ten thousand of them, as long as all have
+    /// Returns the least number that the same addends may add up to in another order. Additions are
+    /// off by 3·2⁻¹⁰⁶ each, so that 2⁻⁹⁰ is enough for some ten thousand of them where all have
     /// one sign.
     pub(crate) fn least(self) -> f64 {
         self.moved_by(-SLACK)

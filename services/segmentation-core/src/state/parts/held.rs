@@ -228,8 +228,8 @@ impl Held {
         feature.map_or(0, |feature| feature.sealed.len())
     }
 
-    /// The number of its parts, itself included, and bytes that it is going to take in the head, by a
-    /// measure of it.
+    /// The number of its parts, itself included, and bytes that it is going to take in the head, by
+    /// a measure of it.
     pub(super) fn extent(&self, measure: impl Fn(&Kept) -> usize) -> (usize, usize) {
         let (blocks, has_index) = match self.part.get() {
             Err(_) => (self.stored_blocks.len(), self.is_index_stored),

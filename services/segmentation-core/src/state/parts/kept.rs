@@ -48,8 +48,8 @@ impl Kept {
         self.bytes().len()
     }
 
-    /// Returns the most bytes that its head takes as it is stored, without writing it where that was
-    /// not done: a step asks with every event, and a batch writes once.
+    /// Returns the most bytes that its head takes as it is stored, without writing it where that
+    /// was not done: a step asks with every event, and a batch writes once.
     pub(super) fn most_bytes(&self) -> usize {
         self.bytes.get().map_or_else(|| self.bound(), Bytes::len)
     }

@@ -102,8 +102,8 @@ impl Shift {
         }
     }
 
-    /// Does all there is, one worker after another: where the fault is still to come, it or the next
-    /// one does the rest.
+    /// Does all there is, one worker after another: where the fault is still to come, it or the
+    /// next one does the rest.
     async fn settle(&mut self) {
         loop {
             self.worker.hint(ALL_LANES);

@@ -15,7 +15,7 @@ pub const JOINED_BLOCK_RUNS: usize = 256;
 /// Sealed blocks that the head of a history lists with their sums. The index of more is a part of
 /// its own, so that an event does not rewrite it. As many as the exact part has: most customers
 /// have fewer, and need no further key.
-pub const LISTED_BLOCKS: usize = EXACT_EVENTS as usize / BLOCK_RUNS;
+pub const LISTED_BLOCKS: usize = 8;
 /// Numbers of blocks that are read from the listing of one history: far more than a customer has
 /// parts, so that a damaged state is refused before it takes the memory of a process.
 pub const LISTED_NUMBERS: usize = 65_536;

@@ -13,10 +13,13 @@ use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
+use crate::limits;
 use crate::profile::{Trait, Traits};
-use crate::state::{EventTotal, Features, Held, Membership, RecentEvent, State};
+use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvent, State};
 
-pub(crate) use feature::{read_block, read_feature, read_moved, write_block, write_feature};
+pub(crate) use feature::{
+    read_block, read_feature, read_moved, write_block, write_feature, write_index, write_moved,
+};
 
 /// Writes the head of a state, whose parts were handed out before.
 pub(crate) fn encode(state: &State) -> Bytes {
@@ -137,9 +140,10 @@ fn write_listed(held: &Held) -> stored::Feature {
         id: held.id.number(),
         ..stored::Feature::default()
     };
-    if let Some((bytes, blocks)) = held.listing() {
-        message.apart_bytes = Some(bytes);
-        message.block_numbers = blocks.to_vec();
+    if let Some(listing) = held.listing() {
+        message.apart_bytes = Some(listing.bytes);
+        message.has_index = listing.has_index;
+        message.block_ranges = ranges(&listing.blocks);
     } else {
         message.head = held.encoded().unwrap_or_default();
     }
@@ -158,7 +162,7 @@ fn write_whole(held: &Held) -> stored::Feature {
     stored::Feature {
         ordinal: held.ordinal.into(),
         id: held.id.number(),
-        head: held.encoded().unwrap_or_default(),
+        head: feature.map(write_moved).unwrap_or_default(),
         blocks: blocks.collect(),
         ..stored::Feature::default()
     }
@@ -170,7 +174,16 @@ fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features
         let id = FeatureId::from_number(feature.id);
         let ordinal = read_ordinal(feature.ordinal)?;
         let read = match feature.apart_bytes {
-            Some(bytes) => Some(Held::apart(id, ordinal, bytes, feature.block_numbers)),
+            Some(bytes) => Some(Held::apart(
+                id,
+                ordinal,
+                Listing {
+                    bytes,
+                    has_index: feature.has_index,
+                    blocks: numbers(&feature.block_ranges)
+                        .ok_or_else(|| Poison::new("a history lists too many blocks"))?,
+                },
+            )),
             None if feature.blocks.is_empty() => Held::inline(id, ordinal, feature.head),
             None => read_moved(&feature.head, &feature.blocks)
                 .map(|feature| Held::moved(id, ordinal, feature)),
@@ -180,6 +193,26 @@ fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features
     let empty = empty.into_iter().map(FeatureId::from_number);
     held.extend(empty.map(Held::empty));
     Ok(Features::listed(held))
+}
+
+/// Numbers in ascending order as ranges: the first of each, and how many follow it.
+fn ranges(numbers: &[u32]) -> Vec<u32> {
+    let ranges = numbers.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+    let range = |range: &[u32]| [range[0], u32::try_from(range.len() - 1).unwrap_or(u32::MAX)];
+    ranges.flat_map(range).collect()
+}
+
+/// The numbers of ranges; none where no customer has so many parts.
+fn numbers(ranges: &[u32]) -> Option<Arc<[u32]>> {
+    let mut numbers = Vec::new();
+    for range in ranges.chunks_exact(2) {
+        let (first, more) = (range[0], range[1]);
+        if more as usize + numbers.len() >= limits::LISTED_NUMBERS {
+            return None;
+        }
+        numbers.extend(first..=first.checked_add(more)?);
+    }
+    Some(numbers.into())
 }
 
 fn read_ordinal(ordinal: u32) -> Result<u16, Poison> {
@@ -246,5 +279,25 @@ fn read_recent(message: stored::RecentEvent) -> RecentEvent {
         event_id: message.event_id.into(),
         name: message.name.into(),
         time: Timestamp::from_millis(message.time_ms),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_blocks_are_listed_in_ranges() {
+        for (listed, expected) in [
+            (vec![], vec![]),
+            (vec![7], vec![7, 0]),
+            (vec![0, 1, 2, 9, 11, 12], vec![0, 2, 9, 0, 11, 1]),
+            (vec![u32::MAX - 1, u32::MAX], vec![u32::MAX - 1, 1]),
+        ] {
+            assert_eq!(ranges(&listed), expected);
+            assert_eq!(numbers(&expected).as_deref(), Some(listed.as_slice()));
+        }
+        assert_eq!(numbers(&[0, u32::MAX]), None, "nobody has as many");
+        assert_eq!(numbers(&[u32::MAX, 1]), None);
     }
 }

@@ -1,6 +1,6 @@
 //! A customer at an instant, as conditions see them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use expr::{Feature, FeatureId, Measure, Subject};
 use kernel::{Timestamp, Value};
@@ -17,6 +17,8 @@ pub(crate) struct Customer<'a> {
     /// True where what is known in part counts as unknown.
     is_strict: bool,
     missing: RefCell<MissingParts>,
+    /// The slot that was looked up last, with its histories: a decision asks for one several times.
+    found: Cell<(usize, &'a [Held])>,
 }
 
 impl<'a> Customer<'a> {
@@ -28,6 +30,7 @@ impl<'a> Customer<'a> {
             ids,
             is_strict: false,
             missing: RefCell::new(MissingParts(Vec::new())),
+            found: Cell::new((usize::MAX, &[])),
         }
     }
 
@@ -64,7 +67,13 @@ impl<'a> Customer<'a> {
     }
 
     fn held(&self, slot: usize) -> &'a [Held] {
-        self.state.features.of(self.ids[slot])
+        let (last, held) = self.found.get();
+        if last == slot {
+            return held;
+        }
+        let held = self.state.features.of(self.ids[slot]);
+        self.found.set((slot, held));
+        held
     }
 
     /// Takes note of what an answer misses.
@@ -119,17 +128,17 @@ impl Subject for Customer<'_> {
         self.note(reading::next_change(self.held(slot), feature, after), None)
     }
 
-    fn count_change(
+    fn level_change(
         &self,
         slot: usize,
         feature: &Feature,
         level: f64,
         after: Timestamp,
-    ) -> Option<Timestamp> {
-        self.note(
-            reading::count_change(self.held(slot), feature, level, after),
-            None,
-        )
+    ) -> Option<(Timestamp, bool)> {
+        let change = reading::level_change(self.held(slot), feature, level, after);
+        // What is unknown now and then changes nothing.
+        let (at, is_sure) = self.note(change, None)?;
+        Some((at, is_sure && !self.is_strict))
     }
 
     fn remark(&self, slot: usize, feature: &Feature, _at: Timestamp) -> Option<String> {

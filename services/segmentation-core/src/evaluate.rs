@@ -160,6 +160,7 @@ pub(crate) fn evaluate(
 ) -> Result<Vec<SegmentChange>, MissingParts> {
     let mut changes = Vec::new();
     let mut missing = MissingParts::default();
+    let mut near = 0;
     while let Some(number) = work.pop() {
         let segment = &definitions.segments[number as usize];
         let customer = Customer::new(state, now, &segment.histories);
@@ -168,7 +169,8 @@ pub(crate) fn evaluate(
         let Some((holds, due)) = missing.note(decided.map(Some), None) else {
             continue;
         };
-        let place = state.membership_place(&segment.name);
+        let place = state.membership_place_near(near, &segment.name);
+        near = place.unwrap_or_else(|place| place);
         if place.is_ok() == holds {
             if let Ok(place) = place {
                 state.memberships[place].version = segment.version;

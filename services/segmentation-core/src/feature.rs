@@ -8,6 +8,8 @@
 //! however much happened (`read`). What is older than any window is only a sum.
 
 mod block;
+mod blocks;
+mod change;
 mod compact;
 mod read;
 mod sealed;
@@ -16,11 +18,10 @@ mod sums;
 mod tests;
 mod twofold;
 
-use std::sync::Arc;
-
 use kernel::{Duration, Timestamp};
 
 pub(crate) use block::Block;
+pub(crate) use blocks::Blocks;
 pub(crate) use read::{Rounding, count_as_number};
 pub(crate) use sealed::Sealed;
 pub(crate) use sums::Sums;
@@ -38,7 +39,7 @@ pub(crate) struct Feature {
     /// The sums of events that are older than any window.
     pub(crate) folded: Sums,
     /// Oldest first.
-    pub(crate) sealed: Arc<Vec<Sealed>>,
+    pub(crate) sealed: Blocks,
     /// The newest runs.
     pub(crate) open: Block,
     pub(crate) open_sums: Sums,
@@ -58,7 +59,7 @@ impl Default for Feature {
             complete_from: None,
             unread_since: None,
             folded: Sums::NONE,
-            sealed: Arc::default(),
+            sealed: Blocks::default(),
             open: Block::default(),
             open_sums: Sums::NONE,
             next_block: 0,
@@ -128,19 +129,15 @@ impl Feature {
             return Ok(());
         }
         let number = self.next_block;
-        let sealed = &mut Arc::make_mut(&mut self.sealed);
-        let (block, split) = {
-            let own = &mut sealed[place];
-            let mut block = own.block()?.clone();
-            block.insert(run);
-            let most = match block {
-                Block::Events { .. } => limits::BLOCK_RUNS,
-                Block::Runs(_) => limits::JOINED_BLOCK_RUNS,
-            };
-            let is_full = block.len() > most;
-            let split = is_full.then(|| block.split_off(block.len() / 2));
-            (block, split)
+        let mut block = self.sealed[place].block()?.clone();
+        block.insert(run);
+        let most = match block {
+            Block::Events { .. } => limits::BLOCK_RUNS,
+            Block::Runs(_) => limits::JOINED_BLOCK_RUNS,
         };
+        let is_full = block.len() > most;
+        let split = is_full.then(|| block.split_off(block.len() / 2));
+        let sealed = self.sealed.change();
         sealed[place] = Sealed::new(sealed[place].number, block);
         if let Some(newer) = split {
             sealed.insert(place + 1, Sealed::new(number, newer));
@@ -155,10 +152,7 @@ impl Feature {
             .sealed
             .partition_point(|sealed| sealed.sums.last <= oldest);
         if outdated > 0 {
-            let sealed = Arc::make_mut(&mut self.sealed);
-            for sealed in sealed.drain(..outdated) {
-                self.folded.join(&sealed.sums);
-            }
+            self.fold_oldest(outdated);
         }
         if self.sealed.is_empty() {
             let outdated = self.open.until(oldest);
@@ -175,7 +169,8 @@ impl Feature {
     fn seal(&mut self) {
         let block = std::mem::take(&mut self.open);
         self.open_sums = Sums::NONE;
-        Arc::make_mut(&mut self.sealed).push(Sealed::new(self.next_block, block));
+        let sealed = Sealed::new(self.next_block, block);
+        self.sealed.change().push(sealed);
         self.next_block += 1;
     }
 

@@ -9,9 +9,16 @@ pub const EXACT_EVENTS: u64 = 512;
 /// one.
 pub const BLOCK_RUNS: usize = 64;
 /// Runs in a block of joined runs: they are read where an edge of a window lies among them and
-/// rewritten when more are joined. Larger ones are fewer, and each has its sums in the head of its
-/// history, which every event rewrites.
+/// rewritten when more are joined. Larger ones are fewer, and each has its sums in the index of its
+/// history, which every block that is sealed rewrites.
 pub const JOINED_BLOCK_RUNS: usize = 256;
+/// Sealed blocks that the head of a history lists with their sums. The index of more is a part of
+/// its own, so that an event does not rewrite it. As many as the exact part has: most customers
+/// have fewer, and need no further key.
+pub const LISTED_BLOCKS: usize = 8;
+/// Numbers of blocks that are read from the listing of one history: far more than a customer has
+/// parts, so that a damaged state is refused before it takes the memory of a process.
+pub const LISTED_NUMBERS: usize = 65_536;
 /// Bytes of the histories that stand in the head of a state together: half of what a head should
 /// have. The largest go apart when there are more.
 pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;

@@ -114,21 +114,28 @@ pub(crate) fn next_change(
     Ok(first)
 }
 
-/// The first instant after another at which a count may fall to a level, or grow.
-pub(crate) fn count_change(
+/// The first instant after another at which a count or a sum may fall to a level, or grow, and
+/// whether it surely falls there then.
+pub(crate) fn level_change(
     held: &[Held],
     feature: &Feature,
     level: f64,
     after: Timestamp,
-) -> Result<Option<Timestamp>, MissingParts> {
-    // It is not worth a search which of several histories takes the count there.
+) -> Result<Option<(Timestamp, bool)>, MissingParts> {
+    // It is not worth a search which of several histories takes the answer there.
     let [only] = held else {
-        return next_change(held, feature, after);
+        let change = next_change(held, feature, after)?;
+        return Ok(change.map(|at| (at, false)));
     };
     let Some(kept) = only.feature()? else {
         return Ok(None);
     };
-    let change = kept.count_change(feature.window, level, after);
+    let unsure = |change: Option<Timestamp>| change.map(|at| (at, false));
+    let change = match feature.aggregate {
+        Aggregate::Count => kept.count_change(feature.window, level, after),
+        Aggregate::Sum(_) => kept.sum_change(feature.window, level, after).map(unsure),
+        _ => kept.next_change(feature.window, after).map(unsure),
+    };
     change.map_err(|missing| missing.of(only.id, only.ordinal))
 }
 

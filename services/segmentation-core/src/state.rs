@@ -12,7 +12,7 @@ use kernel::{Properties, Timestamp, Value};
 use crate::limits;
 use crate::profile::Traits;
 
-pub(crate) use parts::{Features, Held, ordinal_of};
+pub(crate) use parts::{Features, Held, Listing, ordinal_of};
 pub use parts::{MissingParts, PartKind};
 pub use total::EventTotal;
 
@@ -155,6 +155,31 @@ impl State {
             .binary_search_by(|membership| membership.segment.as_ref().cmp(segment))
     }
 
+    /// Finds a membership as [`membership_place`](Self::membership_place) does, sooner where it is
+    /// at a place or not far behind it: segments are decided in an order that follows their names.
+    pub(crate) fn membership_place_near(&self, near: usize, segment: &str) -> Result<usize, usize> {
+        let is_before = |own: &Membership| own.segment.as_ref() < segment;
+        let near = near.min(self.memberships.len());
+        if !self.memberships[..near].last().is_none_or(is_before) {
+            return self.membership_place(segment);
+        }
+        let (mut from, mut stride) = (near, 1);
+        while self
+            .memberships
+            .get(from + stride - 1)
+            .is_some_and(is_before)
+        {
+            from += stride;
+            stride *= 2;
+        }
+        let until = self.memberships.len().min(from + stride);
+        let rest = &self.memberships[from..until];
+        let found = rest.binary_search_by(|own| own.segment.as_ref().cmp(segment));
+        found
+            .map(|place| from + place)
+            .map_err(|place| from + place)
+    }
+
     /// Sets or clears when to look at a segment again.
     pub(crate) fn set_due(&mut self, segment: u32, due: Option<Timestamp>) {
         match (
@@ -215,5 +240,35 @@ pub(crate) fn shown(value: Value) -> Value {
             Value::List(values.into_iter().map(shown).collect())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_membership_is_found_from_anywhere() {
+        let state = |count: u32| State {
+            memberships: (0..count)
+                .map(|number| Membership {
+                    segment: format!("s{:02}", number * 2 + 1).into(),
+                    version: 1,
+                    enter_time: Timestamp::MIN,
+                })
+                .collect(),
+            ..State::default()
+        };
+        for count in [0, 1, 2, 3, 17] {
+            let state = state(count);
+            for number in 0..=count * 2 + 1 {
+                let segment = format!("s{number:02}");
+                let expected = state.membership_place(&segment);
+                for near in 0..=count as usize + 2 {
+                    let found = state.membership_place_near(near, &segment);
+                    assert_eq!(found, expected, "{segment} of {count} near {near}");
+                }
+            }
+        }
     }
 }

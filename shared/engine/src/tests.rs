@@ -24,3 +24,4 @@ mod release;
 mod replicas;
 mod time;
 mod timers;
+mod turns;

@@ -158,6 +158,14 @@ impl Condition {
         !self.clocks.is_empty() || !self.features.is_empty()
     }
 
+    /// Returns whether it is nothing but one comparison of a count or a sum with a level.
+    fn is_one_level(&self) -> bool {
+        matches!(
+            (&self.test, &*self.watches),
+            (Test::Numbers(..), [Watch { level: Some(_), .. }])
+        )
+    }
+
     /// Returns whether it holds. An unknown value makes a comparison false.
     pub fn holds<S: Subject + ?Sized>(&self, subject: &S) -> bool {
         self.holds_at(subject, subject.now())
@@ -209,8 +217,9 @@ impl Condition {
         let truth = self.holds(subject);
         let (mut at, mut last, mut since) = (from, self.holds_at(subject, from), from);
         for _ in 0..looks {
-            match self.next_candidate(subject, at).filter(|next| *next <= now) {
-                Some(next) => at = next,
+            let next = self.next_candidate(subject, at);
+            match next.filter(|(next, _)| *next <= now) {
+                Some((next, _)) => at = next,
                 None if last == truth => return since,
                 None => return now,
             }
@@ -253,25 +262,29 @@ impl Condition {
         }
         let mut at = subject.now();
         for _ in 0..looks {
-            at = self.next_candidate(subject, at)?;
-            if self.holds_at(subject, at) != truth {
+            let is_sure;
+            (at, is_sure) = self.next_candidate(subject, at)?;
+            if is_sure || self.holds_at(subject, at) != truth {
                 return Some((at, true));
             }
         }
         Some((at, false))
     }
 
-    /// The first instant after another at which a feature may change or two times cross.
+    /// The first instant after another at which a feature may change or two times cross, and
+    /// whether its truth surely changes then: where it is nothing but a level that is crossed.
     fn next_candidate<S: Subject + ?Sized>(
         &self,
         subject: &S,
         after: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Option<(Timestamp, bool)> {
         let steps = self.watches.iter().filter_map(|watch| {
             let (slot, feature) = (watch.slot, &self.features[watch.slot]);
             match watch.level {
-                Some(level) => subject.count_change(slot, feature, level, after),
-                None => subject.measure_change(slot, feature, after),
+                Some(level) => subject.level_change(slot, feature, level, after),
+                None => subject
+                    .measure_change(slot, feature, after)
+                    .map(|at| (at, false)),
             }
         });
         let view = self.view(subject, after);
@@ -281,9 +294,11 @@ impl Condition {
             after
                 .as_millis()
                 .checked_add(ahead)
-                .map(Timestamp::from_millis)
+                .map(|at| (Timestamp::from_millis(at), false))
         });
-        steps.chain(crossings).filter(|at| *at > after).min()
+        let candidates = steps.chain(crossings).filter(|(at, _)| *at > after);
+        let (at, is_sure) = candidates.min()?;
+        Some((at, is_sure && self.is_one_level()))
     }
 }
 

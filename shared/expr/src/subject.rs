@@ -53,17 +53,19 @@ pub trait Subject {
         None
     }
 
-    /// The first instant after `after` at which a count may fall to `level` or below, or grow.
-    /// Where it only falls, what it does above and below the level does not matter.
-    fn count_change(
+    /// The first instant after `after` at which a count or a sum may fall to `level` or below, or
+    /// grow, and whether it surely is above the level until then and not above it then. Where it
+    /// only falls, what it does above and below the level does not matter.
+    fn level_change(
         &self,
         slot: usize,
         feature: &Feature,
         level: f64,
         after: Timestamp,
-    ) -> Option<Timestamp> {
+    ) -> Option<(Timestamp, bool)> {
         let _ = level;
-        self.measure_change(slot, feature, after)
+        let change = self.measure_change(slot, feature, after)?;
+        Some((change, false))
     }
 
     /// Notes for people on the value of a feature at an instant, beside the value itself, such as

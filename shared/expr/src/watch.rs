@@ -8,8 +8,8 @@ use crate::program::{Compare, Item, Number, Test, Text, Time};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Watch {
     pub(crate) slot: usize,
-    /// A count matters only where it falls to this many or fewer; absent where any change may
-    /// matter.
+    /// A count or a sum matters only where it falls to this level or below; absent where any change
+    /// may matter.
     pub(crate) level: Option<f64>,
 }
 
@@ -69,16 +69,15 @@ impl Watcher<'_> {
     }
 
     fn numbers(&mut self, compare: Compare, left: &Number, right: &Number) {
-        let counted = match (left, right) {
+        let compared = match (left, right) {
             (Number::Feature(slot), bound) => constant(bound).map(|bound| (*slot, compare, bound)),
             (bound, Number::Feature(slot)) => {
                 constant(bound).map(|bound| (*slot, compare.flipped(), bound))
             }
             _ => None,
         };
-        if let Some((slot, compare, bound)) = counted
-            && self.features[slot].aggregate == Aggregate::Count
-            && let Some(level) = level(compare, bound)
+        if let Some((slot, compare, bound)) = compared
+            && let Some(level) = level(&self.features[slot].aggregate, compare, bound)
         {
             self.add(slot, Some(level));
             return;
@@ -133,12 +132,18 @@ impl Watcher<'_> {
     }
 }
 
-/// The count at or below which a comparison answers otherwise than above it; none where more than
-/// one count tells.
-fn level(compare: Compare, bound: f64) -> Option<f64> {
+/// Returns the count or sum at or below which a comparison answers otherwise than above it. `None`
+/// where more than one level tells, and for other aggregates, which may rise by time alone.
+fn level(aggregate: &Aggregate, compare: Compare, bound: f64) -> Option<f64> {
+    let (below, at) = match aggregate {
+        // Counts are whole numbers.
+        Aggregate::Count => (bound.ceil() - 1.0, bound.floor()),
+        Aggregate::Sum(_) => (bound.next_down(), bound),
+        _ => return None,
+    };
     match compare {
-        Compare::AtLeast | Compare::Less => Some(bound.ceil() - 1.0),
-        Compare::More | Compare::AtMost => Some(bound.floor()),
+        Compare::AtLeast | Compare::Less => Some(below),
+        Compare::More | Compare::AtMost => Some(at),
         Compare::Equal | Compare::Unequal => None,
     }
 }

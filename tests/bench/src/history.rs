@@ -1,10 +1,7 @@
 //! Measures an event of a customer with a year of 20,000 events, beside one with 10.
 //!
 //! Both are read by windows and filters, and go through all services on embedded stores. The same
-//! number of customers takes the same events in turns, so that batches look alike. Filters alone
-//! are in [`filters`].
-
-mod filters;
+//! number of customers takes the same events in turns, so that batches look alike.
 
 use prost_types::{Struct, Timestamp, Value, value::Kind};
 use proto::engine::v1::ListQuarantinedRecordsRequest;
@@ -75,7 +72,7 @@ journey:
       exit: {outcome: RUN_OUTCOME_SUCCESS}
 "#;
 
-/// Measures processor time of the services for each event, then the decisions of filters alone.
+/// Measures processor time of the services for each event.
 pub(crate) async fn measure(events: u32, customers: u32) -> Result<Measured, Failure> {
     let servers = Servers::start()?;
     let mut load = Load::start(&servers, events, customers).await?;
@@ -91,11 +88,10 @@ pub(crate) async fn measure(events: u32, customers: u32) -> Result<Measured, Fai
     let quarantined = load.quarantined().await?;
     drop(load);
     let cpu = [("services", busy)].into();
-    let measured = Measured::new("history", busy, "µs an event", quiet, cpu)
+    Ok(Measured::new("history", busy, "µs an event", quiet, cpu)
         .also("quarantined_records", quarantined)
         .at_most("ratio", BOUND)
-        .at_most("quarantined_records", 0.0);
-    filters::measure(measured, events)
+        .at_most("quarantined_records", 0.0))
 }
 
 /// An installation with busy and quiet customers.

@@ -65,7 +65,7 @@ enum Name {
         #[arg(long, default_value_t = history::CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         customers: u32,
     },
-    /// Processor time of an event that many segments read
+    /// Processor time of segmentation's decision on an event that many segments read
     Segments,
     /// Milliseconds to apply 500 segments into few and many
     Apply,

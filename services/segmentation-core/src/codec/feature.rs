@@ -1,25 +1,31 @@
-//! Histories as they are stored: a head, and each sealed block by itself.
-
-use std::sync::Arc;
+//! Histories as they are stored: a head, the index of the sealed blocks, and each block by itself.
 
 use bytes::Bytes;
 use kernel::{Duration, Timestamp};
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
 
-use crate::feature::{Block, Feature, Sealed, Sums, Twofold};
+use crate::feature::{Block, Blocks, Feature, Sealed, Sums, Twofold};
 
-/// Writes the head of a history.
+/// Writes the head of a history, with the index of its blocks unless that is kept apart.
 pub(crate) fn write_feature(feature: &Feature) -> Bytes {
+    let index = &feature.sealed;
+    write_head(feature, (!index.is_indexed()).then_some(index))
+}
+
+/// Writes the head of a history, with the index of its blocks.
+pub(crate) fn write_moved(feature: &Feature) -> Bytes {
+    write_head(feature, Some(&feature.sealed))
+}
+
+fn write_head(feature: &Feature, index: Option<&Blocks>) -> Bytes {
     let folded = (feature.folded.count > 0).then(|| write_runs(&[feature.folded]));
-    let sealed: Vec<Sums> = feature.sealed.iter().map(|sealed| sealed.sums).collect();
+    let index = index.filter(|index| !index.is_empty());
     let head = stored::FeatureHead {
         complete_from_time_ms: feature.complete_from.map(Timestamp::as_millis),
         unread_since_time_ms: feature.unread_since.map(Timestamp::as_millis),
         folded,
-        sealed: (!sealed.is_empty()).then(|| write_runs(&sealed)),
-        sealed_numbers: feature.sealed.iter().map(|sealed| sealed.number).collect(),
-        sealed_run_counts: feature.sealed.iter().map(|sealed| sealed.runs).collect(),
+        index: index.map(|index| index_of(index)),
         open: (feature.open.len() > 0).then(|| write_runs_of(&feature.open)),
         next_block: feature.next_block,
         compacted_run_count: feature.compacted,
@@ -27,22 +33,35 @@ pub(crate) fn write_feature(feature: &Feature) -> Bytes {
     head.encode_to_vec().into()
 }
 
-/// Reads a history, with no block loaded; none where it cannot be read.
-pub(crate) fn read_feature(bytes: &Bytes) -> Option<Feature> {
+/// Writes the index of the blocks of a history.
+pub(crate) fn write_index(blocks: &[Sealed]) -> Bytes {
+    index_of(blocks).encode_to_vec().into()
+}
+
+fn index_of(blocks: &[Sealed]) -> stored::FeatureIndex {
+    let sums: Vec<Sums> = blocks.iter().map(|sealed| sealed.sums).collect();
+    stored::FeatureIndex {
+        sums: Some(write_runs(&sums)),
+        numbers: blocks.iter().map(|sealed| sealed.number).collect(),
+        run_counts: blocks.iter().map(|sealed| sealed.runs).collect(),
+    }
+}
+
+/// Reads a history, with no block loaded; none where it cannot be read. The index comes with it
+/// where it is kept apart.
+pub(crate) fn read_feature(bytes: &Bytes, index: Option<&Bytes>) -> Option<Feature> {
     let head = stored::FeatureHead::decode(bytes.as_ref()).ok()?;
     let open = head.open.map(|runs| read_runs(&runs)).unwrap_or_default();
-    let sums = head.sealed.map(|runs| read_sums(&runs)).unwrap_or_default();
     let folded = head.folded.and_then(|runs| read_sums(&runs).pop());
-    let numbers = head.sealed_numbers.into_iter().zip(head.sealed_run_counts);
-    let sealed = sums
-        .into_iter()
-        .zip(numbers)
-        .map(|(sums, (number, runs))| Sealed::listed(number, sums, runs));
+    let index = match index {
+        Some(bytes) => Some(stored::FeatureIndex::decode(bytes.as_ref()).ok()?),
+        None => head.index,
+    };
     Some(Feature {
         complete_from: head.complete_from_time_ms.map(Timestamp::from_millis),
         unread_since: head.unread_since_time_ms.map(Timestamp::from_millis),
         folded: folded.unwrap_or(Sums::NONE),
-        sealed: Arc::new(sealed.collect()),
+        sealed: Blocks::listed(index.map(read_index).unwrap_or_default()),
         open_sums: open.sums(),
         open,
         next_block: head.next_block,
@@ -50,11 +69,20 @@ pub(crate) fn read_feature(bytes: &Bytes) -> Option<Feature> {
     })
 }
 
+fn read_index(index: stored::FeatureIndex) -> Vec<Sealed> {
+    let sums = index.sums.map(|runs| read_sums(&runs)).unwrap_or_default();
+    let numbers = index.numbers.into_iter().zip(index.run_counts);
+    sums.into_iter()
+        .zip(numbers)
+        .map(|(sums, (number, runs))| Sealed::listed(number, sums, runs))
+        .collect()
+}
+
 /// Reads a history that comes with its blocks, for a store that has none of them; none where it
 /// cannot be read.
 pub(crate) fn read_moved(head: &Bytes, blocks: &[stored::Block]) -> Option<Feature> {
-    let mut feature = read_feature(head)?;
-    for sealed in Arc::make_mut(&mut feature.sealed) {
+    let mut feature = read_feature(head, None)?;
+    for sealed in feature.sealed.change() {
         let block = blocks.iter().find(|block| block.number == sealed.number)?;
         if !sealed.load(&block.body) {
             return None;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use kernel::Timestamp;
 
-use super::{Sums, count_as_number};
+use super::{Sums, Twofold, count_as_number};
 
 /// A block of runs, by when each ends.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +36,22 @@ impl Block {
         match self {
             Self::Events { times, .. } => times.len(),
             Self::Runs(runs) => runs.len(),
+        }
+    }
+
+    /// Returns the most bytes that it takes as it is stored, in a fixed time.
+    pub(crate) fn most_bytes(&self) -> usize {
+        // Tags and lengths of the lists, and of the message around them.
+        const FRAME: usize = 40;
+        match self {
+            Self::Events { times, numbers } => {
+                let span = times.last().map(|last| last.since(times[0]).as_millis());
+                let bits = 65 - span.unwrap_or(0).max(0).leading_zeros() as usize;
+                // The first time is whole, each further one a step within the span, zigzag.
+                FRAME + 10 + times.len() * bits.div_ceil(7) + numbers.len() * 8
+            }
+            // Four varints and four numbers each.
+            Self::Runs(runs) => FRAME + runs.len() * 72,
         }
     }
 
@@ -100,12 +116,25 @@ impl Block {
         }
     }
 
+    /// Returns the newest of some runs with which, and with all that is newer, the sum is surely
+    /// above a level. `None` where no run takes it there.
+    pub(crate) fn rise(&self, runs: Range<usize>, newer: Twofold, level: f64) -> Option<usize> {
+        let mut sum = newer;
+        runs.rev().find(|run| {
+            sum = sum.add(self.run(*run).sum);
+            sum.least() > level
+        })
+    }
+
     /// The sums of all of it.
     pub(crate) fn sums(&self) -> Sums {
+        self.sums_of(0..self.len())
+    }
+
+    /// Returns the sums of some runs.
+    pub(crate) fn sums_of(&self, runs: Range<usize>) -> Sums {
         let mut sums = Sums::NONE;
-        for place in 0..self.len() {
-            sums.join(&self.run(place));
-        }
+        runs.for_each(|run| sums.join(&self.run(run)));
         sums
     }
 

@@ -6,8 +6,6 @@
 //! Two runs that stay apart stretch over more than that together, so that of a history that reaches
 //! back A there are at most 513·ln(A/256 ms) + 513 joined ones.
 
-use std::sync::Arc;
-
 use kernel::Timestamp;
 
 use super::{Block, Feature, MissingBlocks, Sealed, Sums};
@@ -41,7 +39,7 @@ impl Feature {
 
     /// Folds so many of the oldest blocks into sums, whether they are loaded or not.
     pub(crate) fn fold_oldest(&mut self, blocks: usize) {
-        for sealed in Arc::make_mut(&mut self.sealed).drain(..blocks) {
+        for sealed in self.sealed.change().drain(..blocks) {
             self.folded.join(&sealed.sums);
         }
     }
@@ -71,7 +69,7 @@ impl Feature {
             .map(|(runs, number)| Sealed::new(number, Block::Runs(runs.to_vec())))
             .collect();
         self.next_block += u32::try_from(blocks.len()).unwrap_or(0);
-        Arc::make_mut(&mut self.sealed).splice(..older, blocks);
+        self.sealed.change().splice(..older, blocks);
         Ok(())
     }
 

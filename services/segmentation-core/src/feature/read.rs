@@ -1,4 +1,4 @@
-//! The answers of a history, at any instant: sums over windows, and when they change by time alone.
+//! The answers of a history, at any instant: sums over windows, and by how much they may be off.
 //!
 //! A run counts as a whole, at the instant at which it ends. A window of length d at an instant t
 //! has the runs that end in (t − d, t]. Whole blocks answer by their sums; only the blocks at the
@@ -42,6 +42,10 @@ impl Feature {
             self.folded
         };
         let edge = edge(window, at);
+        if self.newest() <= at {
+            sums.join(&self.sums_after(edge)?);
+            return Ok(sums);
+        }
         for place in self.first_after(edge)..=self.sealed.len() {
             match self.share(place, edge, at)? {
                 Share::None => break,
@@ -67,6 +71,9 @@ impl Feature {
             self.folded.count
         };
         let edge = edge(window, at);
+        if self.newest() <= at {
+            return Ok(count + self.count_after(edge)?);
+        }
         for place in self.first_after(edge)..=self.sealed.len() {
             count += match self.share(place, edge, at)? {
                 Share::None => break,
@@ -77,56 +84,42 @@ impl Feature {
         Ok(count)
     }
 
-    /// The first instant after another at which an event may come into the window or leave it.
-    pub(crate) fn next_change(
-        &self,
-        window: Option<Duration>,
-        after: Timestamp,
-    ) -> Result<Option<Timestamp>, MissingBlocks> {
-        let coming = self.first_run_after(after)?;
-        let leaving = match window {
-            Some(window) => self
-                .first_run_after(after - window)?
-                .map(|last| last + window)
-                .filter(|leaving| *leaving > after),
-            None => None,
+    /// Returns everything about the events after an instant. Whole blocks are not looked at one by
+    /// one.
+    pub(super) fn sums_after(&self, edge: Timestamp) -> Result<Sums, MissingBlocks> {
+        let place = self.first_after(edge);
+        let Some(sealed) = self.sealed.get(place) else {
+            return Ok(if self.open_sums.first > edge {
+                self.open_sums
+            } else {
+                self.open.sums_of(self.open.until(edge)..self.open.len())
+            });
         };
-        Ok(coming.into_iter().chain(leaving).min())
+        let tails = self.sealed.tails();
+        let mut sums = if sealed.sums.first > edge {
+            tails[place]
+        } else {
+            let mut sums = sealed.sums_from(sealed.block()?.until(edge))?;
+            sums.join(&tails[place + 1]);
+            sums
+        };
+        sums.join(&self.open_sums);
+        Ok(sums)
     }
 
-    /// The first instant after another at which the count falls to a level, or an event comes.
-    pub(crate) fn count_change(
-        &self,
-        window: Option<Duration>,
-        level: f64,
-        after: Timestamp,
-    ) -> Result<Option<Timestamp>, MissingBlocks> {
-        if self.newest() > after {
-            return self.next_change(window, after);
-        }
-        let Some(length) = window else {
-            return Ok(None);
+    /// Returns the number of events after an instant.
+    pub(super) fn count_after(&self, edge: Timestamp) -> Result<u64, MissingBlocks> {
+        let place = self.first_after(edge);
+        let Some(sealed) = self.sealed.get(place) else {
+            return Ok(self.open.count(self.open.until(edge)..self.open.len()));
         };
-        let mut left = self.count(window, after)?;
-        if count_as_number(left) <= level || level < 0.0 {
-            return Ok(None);
+        let tails = self.sealed.tails();
+        if sealed.sums.first > edge {
+            return Ok(tails[place].count + self.open_sums.count);
         }
-        let edge = after - length;
-        for place in self.first_after(edge)..=self.sealed.len() {
-            let block = match self.share(place, edge, after)? {
-                Share::None => break,
-                Share::All if count_as_number(left - self.block_sums(place).count) > level => {
-                    left -= self.block_sums(place).count;
-                    continue;
-                }
-                _ => self.block(place)?,
-            };
-            let from = block.until(edge);
-            if let Some(run) = block.fall(from, &mut left, level) {
-                return Ok(Some(block.last_time(run) + length));
-            }
-        }
-        Ok(None)
+        let block = sealed.block()?;
+        let own = block.count(block.until(edge)..block.len());
+        Ok(own + tails[place + 1].count + self.open_sums.count)
     }
 
     /// By how much an answer may be off.
@@ -161,24 +154,9 @@ impl Feature {
         Ok(run.filter(|run| run.first <= at))
     }
 
-    /// When the first run that ends after an instant does, or an instant before it where that is
-    /// enough to know: whole blocks are not looked into.
-    fn first_run_after(&self, at: Timestamp) -> Result<Option<Timestamp>, MissingBlocks> {
-        let place = self.first_after(at);
-        let sums = self.block_sums(place);
-        if sums.last <= at {
-            return Ok(None);
-        }
-        if sums.first > at {
-            return Ok(Some(sums.first));
-        }
-        let block = self.block(place)?;
-        Ok(Some(block.last_time(block.until(at))))
-    }
-
     /// The place of the first block that ends after an instant; the open one where no sealed one
     /// does.
-    fn first_after(&self, at: Timestamp) -> usize {
+    pub(super) fn first_after(&self, at: Timestamp) -> usize {
         self.sealed.partition_point(|sealed| sealed.sums.last <= at)
     }
 
@@ -197,7 +175,7 @@ impl Feature {
     }
 
     /// When the newest event happened.
-    fn newest(&self) -> Timestamp {
+    pub(super) fn newest(&self) -> Timestamp {
         let sealed = self.sealed.last();
         let sealed = sealed.map_or(Timestamp::MIN, |sealed| sealed.sums.last);
         sealed.max(self.open_sums.last)

@@ -63,6 +63,8 @@ fn draw(seed: &mut u64, bound: i64) -> i64 {
 fn fill(flows: &[Flow], seed: &mut u64, feature: &mut Feature, list: &mut List) -> i64 {
     let retention = Duration::from_days(36_500);
     let mut now = 0;
+    // Of half of the customers no number is negative.
+    let least = -50 * draw(seed, 2);
     for flow in flows {
         for _ in 0..flow.events {
             now += draw(seed, flow.apart_ms + 1);
@@ -72,8 +74,8 @@ fn fill(flows: &[Flow], seed: &mut u64, feature: &mut Feature, list: &mut List) 
             } else {
                 now - shift
             };
-            let number = (draw(seed, 5) > 0)
-                .then(|| f64::from(i8::try_from(draw(seed, 100)).unwrap_or(0)) / 10.0);
+            let tenths = i8::try_from(least + draw(seed, 100)).unwrap_or(0);
+            let number = (draw(seed, 5) > 0).then(|| f64::from(tenths) / 10.0);
             let event = Sums::one(Timestamp::from_millis(time), number);
             feature
                 .add(event, Timestamp::from_millis(now), retention)
@@ -129,6 +131,11 @@ fn check_changes(feature: &Feature, window: Option<Duration>, at: i64, seed: &mu
     let fall = feature
         .count_change(window, level, instant)
         .expect("all blocks");
+    if let Some((fall, true)) = fall {
+        let there = feature.count(window, fall).expect("all blocks");
+        assert!(count_as_number(count) > level && count_as_number(there) <= level);
+    }
+    let fall = fall.map(|(fall, _)| fall);
     assert!(change.is_none_or(|change| change > instant));
     let end = |change: Option<Timestamp>| change.map_or(at + 200 * DAY, Timestamp::as_millis);
     for _ in 0..4 {
@@ -147,6 +154,43 @@ fn check_changes(feature: &Feature, window: Option<Duration>, at: i64, seed: &mu
     }
 }
 
+/// Between an instant and the change that is announced, a sum stays above a level, or at or below
+/// it; and it is there at the change, unless numbers may be negative or events come.
+fn check_sum_changes(feature: &Feature, window: Option<Duration>, at: i64, seed: &mut u64) {
+    let sums = |at| {
+        let sums = feature.sums(window, Timestamp::from_millis(at));
+        sums.expect("all blocks")
+    };
+    let now = sums(at);
+    let level = match draw(seed, 4) {
+        0 => now.sum.number(),
+        1 => now.sum.number().next_down(),
+        _ => now.sum.number() * f64::from(u32::try_from(draw(seed, 110)).unwrap_or(0)) / 100.0,
+    };
+    let change = feature
+        .sum_change(window, level, Timestamp::from_millis(at))
+        .expect("all blocks");
+    let is_above = now.sum.number() > level;
+    let end = change.map_or(at + 400 * DAY, Timestamp::as_millis);
+    for before in [
+        at + draw(seed, end - at),
+        at + draw(seed, end - at),
+        end - 1,
+    ] {
+        let there = sums(before).sum.number();
+        assert_eq!(there > level, is_above, "{at} {before} {level} {change:?}");
+    }
+    let newest = feature.newest().as_millis();
+    if let Some(change) = change
+        && newest <= at
+        && now.min >= 0.0
+        && is_above
+    {
+        let there = sums(change.as_millis()).sum.number();
+        assert!(there <= level, "{at} {level} {there} {change:?}");
+    }
+}
+
 fn run_count(feature: &Feature) -> usize {
     let sealed = feature.sealed.iter().map(|sealed| sealed.runs as usize);
     sealed.sum::<usize>() + feature.open.len()
@@ -154,7 +198,10 @@ fn run_count(feature: &Feature) -> usize {
 
 /// As it is after it was stored and every block was loaded.
 fn stored(feature: &Feature) -> Feature {
-    let read = codec::read_feature(&codec::write_feature(feature)).expect("a history");
+    let blocks = &feature.sealed;
+    let index = blocks.is_indexed().then(|| blocks.index());
+    let head = codec::write_feature(feature);
+    let read = codec::read_feature(&head, index).expect("a history");
     for (own, read) in feature.sealed.iter().zip(read.sealed.iter()) {
         assert!(read.is_stored && !read.is_loaded());
         assert!(read.load(&own.encoded().expect("all blocks")));
@@ -186,6 +233,7 @@ proptest! {
             let window = window.map(Duration::from_millis);
             check_reading(&feature, &list, window, at);
             check_changes(&feature, window, at, &mut seed);
+            check_sum_changes(&feature, window, at, &mut seed);
         }
     }
 }

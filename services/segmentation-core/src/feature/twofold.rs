@@ -1,5 +1,8 @@
 //! Sums of numbers to twice the precision of a number.
 
+/// The part of a sum that the order of its addends may move: 2⁻⁹⁰.
+const SLACK: f64 = f64::EPSILON * f64::EPSILON * 16_384.0;
+
 /// A sum as two numbers that do not overlap, about 106 bits.
 ///
 /// Each addition is off by at most 3·2⁻¹⁰⁶ of its result (Joldes, Muller, Popescu, "Tight and
@@ -23,6 +26,27 @@ impl Twofold {
     /// The nearest number.
     pub(crate) const fn number(self) -> f64 {
         self.high
+    }
+
+    /// Returns the least number that the same addends may add up to in another order. Additions are
+    /// off by 3·2⁻¹⁰⁶ each, so that 2⁻⁹⁰ is enough for some ten thousand of them where all have
+    /// one sign.
+    pub(crate) fn least(self) -> f64 {
+        self.moved_by(-SLACK)
+    }
+
+    /// Returns the greatest number that the same addends may add up to in another order.
+    pub(crate) fn most(self) -> f64 {
+        self.moved_by(SLACK)
+    }
+
+    /// Returns the number that is nearest to the sum and so great a part of it more.
+    fn moved_by(self, part: f64) -> f64 {
+        if self.high.is_finite() {
+            self.high + (self.low + self.high.abs() * part)
+        } else {
+            self.high
+        }
     }
 
     /// Adds another sum.
@@ -70,6 +94,20 @@ mod tests {
         assert!(sum([1e16, 1.0, 1.0, -1e16]) > 1.9);
         assert!(sum([1e100, 1.0, -1e100, -1.0]).abs() < 2.0);
         assert_eq!(sum([f64::MAX, f64::MAX]), f64::INFINITY);
+    }
+
+    #[test]
+    fn the_least_and_the_most_of_a_sum_differ_only_where_no_number_tells() {
+        assert_eq!(SLACK, (-90.0_f64).exp2());
+        for number in [0.0, 0.1, 1.0, 1e16, 1e300, f64::MAX] {
+            let sum = Twofold::of(number);
+            assert_eq!((sum.least(), sum.most()), (number, number));
+        }
+        // Half-way between two numbers, where the order of addends may tell.
+        let between = Twofold::of(1.0).add(Twofold::of(f64::EPSILON / 2.0));
+        assert_eq!(between.least(), 1.0);
+        assert_eq!(between.most(), 1.0_f64.next_up());
+        assert_eq!(Twofold::of(f64::INFINITY).least(), f64::INFINITY);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The histories of a customer as parts: small ones stand in the head of the state, others are kept
-//! apart, each sealed block always is.
+//! apart, and so is the index of one that has many blocks. Each sealed block always is.
 //!
 //! A part that is not loaded is never taken for an empty one: whoever meets one is told which, and
 //! the step is taken again with it. This does not know stores.
 
 mod held;
+mod kept;
 mod key;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use decision::{PartKey, PartLoad, PartWrites, Poison};
@@ -15,7 +18,9 @@ use kernel::Timestamp;
 use crate::feature::Feature;
 use crate::limits;
 
-pub(crate) use held::Held;
+use kept::Kept;
+
+pub(crate) use held::{Held, Listing};
 pub use key::{MissingParts, PartKind};
 
 /// The histories of a customer.
@@ -49,8 +54,7 @@ impl Features {
 
     /// Returns the histories of one feature, one for each fragment that taught it.
     pub(crate) fn of(&self, id: FeatureId) -> &[Held] {
-        let from = self.held.partition_point(|held| held.id < id);
-        let rest = &self.held[from..];
+        let rest = &self.held[self.first_of(id)..];
         let until = rest.iter().take_while(|held| held.id == id).count();
         &rest[..until]
     }
@@ -128,22 +132,22 @@ impl Features {
 
     /// Keeps the number of parts and the size of the head in bounds, after a step.
     pub(crate) fn settle(&mut self) {
-        self.bound_parts();
-        let mut inline: Vec<(usize, usize)> = self
-            .held
-            .iter()
-            .enumerate()
-            .map(|(place, held)| (held.inline_bytes(), place))
-            .collect();
-        let mut total: usize = inline.iter().map(|(bytes, _)| bytes).sum();
-        if total <= limits::INLINE_BYTES {
+        self.held.iter_mut().for_each(Held::settle);
+        let most_parts = decision::limits::PARTS_PER_CUSTOMER;
+        let (parts, total) = self.extent(Kept::rough_bytes);
+        if parts <= most_parts && total <= limits::INLINE_BYTES {
             return;
         }
-        inline.retain(|(bytes, _)| *bytes >= limits::LEAST_APART_BYTES);
+        self.bound_parts();
+        let (mut parts, mut total) = self.extent(Kept::size);
+        let inline = self.held.iter().map(|it| it.inline_bytes(Kept::size));
+        let inline = inline.zip(0..);
+        let mut inline: Vec<(usize, usize)> = inline
+            .filter(|(bytes, _)| *bytes >= limits::LEAST_APART_BYTES)
+            .collect();
         inline.sort_unstable();
-        let mut parts = self.part_count();
         while total > limits::INLINE_BYTES
-            && parts < decision::limits::PARTS_PER_CUSTOMER
+            && parts < most_parts
             && let Some((bytes, place)) = inline.pop()
         {
             self.held[place].send_apart();
@@ -155,7 +159,7 @@ impl Features {
     /// Folds the oldest blocks into sums where there are more than a customer may have. The history
     /// that has most of them loses a quarter; one that grows is loaded.
     fn bound_parts(&mut self) {
-        while self.part_count() > decision::limits::PARTS_PER_CUSTOMER {
+        while self.extent(Kept::size).0 > decision::limits::PARTS_PER_CUSTOMER {
             let loaded = self.held.iter_mut().filter(|held| held.block_count() > 0);
             let Some(most) = loaded.max_by_key(|held| held.block_count()) else {
                 return;
@@ -168,8 +172,11 @@ impl Features {
         }
     }
 
-    fn part_count(&self) -> usize {
-        self.held.iter().map(Held::part_count).sum()
+    /// The number of parts, and bytes that histories are going to take in the head, by a measure of
+    /// each.
+    fn extent(&self, measure: impl Fn(&Kept) -> usize) -> (usize, usize) {
+        let each = self.held.iter().map(|held| held.extent(&measure));
+        each.fold((0, 0), |all, own| (all.0 + own.0, all.1 + own.1))
     }
 
     /// Hands out what changed, and marks it clean.
@@ -212,9 +219,12 @@ impl Features {
     /// # Errors
     /// [`Poison`] where it is not listed, or cannot be read.
     pub(crate) fn load(&mut self, key: PartKey, bytes: &Bytes) -> Result<(), Poison> {
-        let is_read = if key.kind == PartKind::Feature as u8 {
+        let is_index = key.kind == PartKind::Index as u8;
+        let is_read = if is_index || key.kind == PartKind::Feature as u8 {
             let place = self.place(FeatureId::from_number(key.name), key.ordinal);
-            place.ok().map(|place| self.held[place].load(bytes))
+            place
+                .ok()
+                .map(|place| self.held[place].load(is_index, bytes))
         } else {
             let sealed = self.held.iter().find_map(|held| held.block_of(key));
             sealed.map(|sealed| sealed.load(bytes))
@@ -235,70 +245,38 @@ impl Features {
     }
 
     fn place(&self, id: FeatureId, ordinal: u16) -> Result<usize, usize> {
-        self.held
-            .binary_search_by_key(&(id, ordinal), |held| (held.id, held.ordinal))
+        let first = self.first_of(id);
+        let own = self.held[first..].iter();
+        let before = own.take_while(|held| (held.id, held.ordinal) < (id, ordinal));
+        let place = first + before.count();
+        match self.held.get(place) {
+            Some(held) if (held.id, held.ordinal) == (id, ordinal) => Ok(place),
+            _ => Err(place),
+        }
+    }
+
+    /// The place of the first history of an id, or where it would be. Ids are hashes: among many,
+    /// one is as far along as its number is among all numbers, give or take a few places.
+    fn first_of(&self, id: FeatureId) -> usize {
+        const NEAR: usize = 16;
+        let is_before = |held: &Held| held.id < id;
+        let guess = (u128::from(id.number()) * self.held.len() as u128) >> 64;
+        let guess = usize::try_from(guess).unwrap_or(0);
+        let (older, newer) = self.held.split_at(guess);
+        let back = older
+            .iter()
+            .rev()
+            .take(NEAR)
+            .take_while(|held| !is_before(held));
+        let ahead = newer.iter().take(NEAR).take_while(|held| is_before(held));
+        match (back.count(), ahead.count()) {
+            (NEAR, _) | (_, NEAR) => self.held.partition_point(is_before),
+            (back, ahead) => guess - back + ahead,
+        }
     }
 }
 
 /// The number of a fragment of a customer who was joined into this one.
 pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
     first.saturating_add(theirs).min(limits::FRAGMENTS - 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::feature::{Block, Sealed};
-
-    fn blocks(count: u32) -> Arc<Vec<Sealed>> {
-        let block = |number: u32| {
-            let times = vec![Timestamp::from_millis(number.into())];
-            let numbers = Vec::new();
-            Sealed::new(number, Block::Events { times, numbers })
-        };
-        Arc::new((0..count).map(block).collect())
-    }
-
-    fn settled(features: &mut Features) -> usize {
-        features.settle();
-        features.drain(&mut PartWrites::default());
-        features.keys_apart().count()
-    }
-
-    #[test]
-    fn a_customer_has_no_more_parts_than_one_commit_removes() {
-        let mut features = Features::default();
-        let id = FeatureId::from_number(7);
-        features.own_mut(id).expect("a history").sealed = blocks(600);
-        let parts = settled(&mut features);
-        assert!((300..=decision::limits::PARTS_PER_CUSTOMER).contains(&parts));
-        let feature = features.of(id)[0].feature().expect("it is loaded");
-        let all = feature.expect("a history").sums(None, Timestamp::MAX);
-        assert_eq!(all.expect("sums").count, 600, "old blocks became sums");
-    }
-
-    #[test]
-    fn the_largest_histories_leave_a_head_that_has_no_room() {
-        let mut features = Features::default();
-        for number in 0..60 {
-            let events = if number < 20 { 2 } else { 60 };
-            let times = (1..=events).map(|it| Timestamp::from_millis(it * 1_000_000));
-            let feature = features.own_mut(FeatureId::from_number(number));
-            feature.expect("a history").open = Block::Events {
-                times: times.collect(),
-                numbers: Vec::new(),
-            };
-        }
-        settled(&mut features);
-        let inline = features.iter().map(Held::inline_bytes);
-        assert!(inline.sum::<usize>() <= limits::INLINE_BYTES);
-        let apart: Vec<u64> = features
-            .iter()
-            .filter(|held| held.listing().is_some())
-            .map(|held| held.id.number())
-            .collect();
-        assert!(!apart.is_empty() && apart.iter().all(|number| *number >= 20));
-    }
 }

@@ -139,9 +139,9 @@ impl<T> Part<T> {
     /// has no room for it, or it is seldom needed. It comes back once it was larger than the bound
     /// and shrinks.
     pub fn send_apart(&mut self) {
-        if self.stored.is_none() && !self.is_absent() {
+        if !self.is_absent() {
             self.is_sent_apart = true;
-            self.is_dirty = true;
+            self.is_dirty |= self.stored.is_none();
         }
     }
 
@@ -310,6 +310,20 @@ mod tests {
         assert_eq!(drain(&mut part), [Some(20)]);
         part.send_apart();
         assert!(drain(&mut part).is_empty(), "it is there already");
+    }
+
+    #[test]
+    fn a_part_that_was_large_stays_apart_as_long_as_it_is_sent_there() {
+        let mut part = Part::default();
+        part.set(vec![0; 2_000]);
+        assert_eq!(drain(&mut part), [Some(2_000)]);
+        part.set(vec![0; 10]);
+        part.send_apart();
+        assert_eq!(drain(&mut part), [Some(10)]);
+        part.set(vec![0; 2_000]);
+        assert_eq!(drain(&mut part), [Some(2_000)]);
+        part.set(vec![0; 10]);
+        assert_eq!(drain(&mut part), [None], "nobody sends it any more");
     }
 
     #[test]

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::counting::Counting;
-use super::driver::{Bench, describe, event, key, memory, settle, slot, tick};
+use super::driver::{Bench, describe, key, memory, settle, slot};
+use super::turns::{self, Step, Then, entries};
 use crate::key::customer_of;
 use crate::shared::ALL_LANES;
 use crate::worker::aside::retry_delay;
@@ -135,24 +136,7 @@ impl<C: Core<Definitions = i64>> Reference<C> {
     }
 }
 
-/// What happens after a record was appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// The next one is of the same entry.
-    Same,
-    /// The entry ends.
-    End,
-    /// It ends, and the worker does one batch.
-    Tick,
-    /// It ends, and the worker does all there is.
-    Settle,
-    /// It ends, the worker does one batch, and another one takes over.
-    TakeOver,
-}
-
-/// Which customer, what it is told, by how much time moves, and what happens then.
-type Step = (u8, String, i64, Then);
-
+/// Steps of counting customers.
 fn step(customers: u8) -> impl Strategy<Value = Step> {
     let what = prop_oneof![
         2 => Just("add".to_owned()),
@@ -165,16 +149,9 @@ fn step(customers: u8) -> impl Strategy<Value = Step> {
         1 => Just("deaf".to_owned()),
         1 => Just("sour".to_owned()),
     ];
-    let then = prop_oneof![
-        12 => Just(Then::Same),
-        3 => Just(Then::End),
-        2 => Just(Then::Tick),
-        1 => Just(Then::Settle),
-        1 => Just(Then::TakeOver),
-    ];
     // Some records are late, some are far ahead.
     let moves = prop_oneof![16 => -3_i64..6, 4 => 20_i64..60, 1 => 4_000_i64..25_000];
-    (0..customers, what, moves, then)
+    turns::step(customers, what, moves)
 }
 
 async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
@@ -183,18 +160,8 @@ async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
     let mut reference = Reference::<Counting>::new();
     let mut epoch = 1;
     let mut worker = bench.worker(0, epoch, TimeSource::Stream).await;
-    let (mut entry, mut time) = (Vec::new(), 0);
-    for (number, (customer, what, moves, then)) in steps.iter().enumerate() {
-        time += moves;
-        let record = event(*customer, &number.to_string(), what, time);
-        reference.take(&record);
-        entry.push(record);
-        if *then == Then::Same {
-            continue;
-        }
-        bench
-            .append(0, StreamName::Events, std::mem::take(&mut entry))
-            .await;
+    for (entry, then) in entries(steps, |record| reference.take(record)) {
+        bench.append(0, StreamName::Events, entry).await;
         worker.hint(ALL_LANES);
         match then {
             Then::Same | Then::End => {}
@@ -211,11 +178,6 @@ async fn check(bench: &Bench, steps: &[Step]) -> Result<(), TestCaseError> {
             }
         }
     }
-    let last = tick(time + 30);
-    reference.take(&last);
-    entry.push(last);
-    bench.append(0, StreamName::Events, entry).await;
-    settle(&mut worker).await;
 
     prop_assert_eq!(&bench.facts(0).await, &reference.facts);
     let set_aside = bench.hot.quarantine_size(slot(0)).await.expect("a size");

@@ -1,6 +1,6 @@
 //! One history of a state: nothing yet, in the head, apart and loaded, or apart and not loaded.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use decision::{Part, PartKey, PartLoad, PartWrites};
@@ -8,7 +8,8 @@ use expr::FeatureId;
 use kernel::{Duration, Timestamp};
 
 use super::MissingParts;
-use super::key::{block_key, feature_key};
+use super::kept::Kept;
+use super::key::{block_key, feature_key, index_key};
 use crate::codec;
 use crate::feature::{Feature, MissingBlocks, Sealed};
 
@@ -19,42 +20,32 @@ pub(crate) struct Held {
     pub(crate) ordinal: u16,
     /// Absent where nothing ever happened.
     part: Part<Kept>,
-    /// The numbers of the blocks that the store has of it.
+    /// The numbers of the blocks that the store has of it, in ascending order.
     stored_blocks: Arc<[u32]>,
+    /// True where the store has its index under a key of its own.
+    is_index_stored: bool,
+    /// What came first of its head and its index.
+    waiting: Option<Box<Waiting>>,
     /// It goes apart with the next commit because the head has no room.
     is_sent_apart: bool,
 }
 
-/// A history, and how it is stored once somebody asked.
+/// A part that waits for the other one: a history is loaded once its head and its index are there.
+#[derive(Debug, Clone, PartialEq)]
+struct Waiting {
+    is_index: bool,
+    bytes: Bytes,
+}
+
+/// What the head of a state lists of a history that is kept apart.
 #[derive(Debug, Clone)]
-struct Kept {
-    feature: Feature,
-    bytes: OnceLock<Bytes>,
-}
-
-impl Kept {
-    const fn new(feature: Feature) -> Self {
-        Self {
-            feature,
-            bytes: OnceLock::new(),
-        }
-    }
-
-    fn bytes(&self) -> &Bytes {
-        self.bytes
-            .get_or_init(|| codec::write_feature(&self.feature))
-    }
-
-    fn size(&self) -> usize {
-        self.bytes().len()
-    }
-}
-
-impl PartialEq for Kept {
-    /// Histories are the same where they are stored alike.
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes()
-    }
+pub(crate) struct Listing {
+    /// Bytes of its head in the store.
+    pub(crate) bytes: u32,
+    /// True where the store has its index under a key of its own.
+    pub(crate) has_index: bool,
+    /// The numbers of its blocks, in ascending order.
+    pub(crate) blocks: Arc<[u32]>,
 }
 
 impl Held {
@@ -65,20 +56,20 @@ impl Held {
 
     /// A history that stands in the head; absent where it cannot be read.
     pub(crate) fn inline(id: FeatureId, ordinal: u16, bytes: Bytes) -> Option<Self> {
-        let feature = codec::read_feature(&bytes)?;
-        let stored_blocks = numbers_of(&feature);
-        let bytes = OnceLock::from(bytes);
+        let feature = codec::read_feature(&bytes, None)?;
+        let kept = Kept::read(feature, bytes);
         Some(Self {
-            stored_blocks,
-            ..Self::of(id, ordinal, Part::inline(Kept { feature, bytes }))
+            stored_blocks: kept.numbers(),
+            ..Self::of(id, ordinal, Part::inline(kept))
         })
     }
 
-    /// A history that is kept apart, with its size there and the numbers of its blocks.
-    pub(crate) fn apart(id: FeatureId, ordinal: u16, bytes: u32, blocks: Vec<u32>) -> Self {
+    /// A history that is kept apart.
+    pub(crate) fn apart(id: FeatureId, ordinal: u16, listing: Listing) -> Self {
         Self {
-            stored_blocks: blocks.into(),
-            ..Self::of(id, ordinal, Part::apart(bytes))
+            stored_blocks: listing.blocks,
+            is_index_stored: listing.has_index,
+            ..Self::of(id, ordinal, Part::apart(listing.bytes))
         }
     }
 
@@ -95,6 +86,8 @@ impl Held {
             ordinal,
             part,
             stored_blocks: Arc::default(),
+            is_index_stored: false,
+            waiting: None,
             is_sent_apart: false,
         }
     }
@@ -118,15 +111,15 @@ impl Held {
     /// # Errors
     /// [`MissingParts`] where it is not loaded.
     pub(crate) fn feature_mut(&mut self) -> Result<&mut Feature, MissingParts> {
-        let missing = self.missing();
+        if self.part.is_not_loaded() {
+            return Err(self.missing());
+        }
         if self.part.is_absent() {
             self.part.set(Kept::new(Feature::default()));
         }
-        let Ok(Some(kept)) = self.part.get_mut() else {
-            return Err(missing);
-        };
-        kept.bytes = OnceLock::new();
-        Ok(&mut kept.feature)
+        let kept = self.part.get_mut().ok().flatten();
+        let kept = kept.expect("it is there and loaded");
+        Ok(kept.change())
     }
 
     /// Takes in the history of another customer.
@@ -165,8 +158,8 @@ impl Held {
             Err(_) => self.stored_blocks.to_vec(),
         };
         let blocks = MissingBlocks(numbers).of(self.id, self.ordinal).0;
-        let own = self.part.is_not_loaded().then(|| self.key());
-        own.into_iter().chain(blocks).collect()
+        let own = self.part.is_not_loaded().then(|| self.missing().0);
+        own.into_iter().flatten().chain(blocks).collect()
     }
 
     /// Returns whether the store keeps any part of it apart.
@@ -177,28 +170,33 @@ impl Held {
     /// All parts of it that the store keeps apart.
     pub(super) fn keys_apart(&self) -> Vec<PartKey> {
         let own = self.part.stored_bytes().map(|_| self.key());
+        let index = self.is_index_stored.then(|| self.index_key());
         let blocks = MissingBlocks(self.stored_blocks.to_vec()).of(self.id, self.ordinal);
-        own.into_iter().chain(blocks.0).collect()
+        own.into_iter().chain(index).chain(blocks.0).collect()
     }
 
-    /// Its size in the store and the numbers of its blocks; absent where it stands in the head.
-    pub(crate) fn listing(&self) -> Option<(u32, &[u32])> {
+    /// What the store has of it; absent where it stands in the head.
+    pub(crate) fn listing(&self) -> Option<Listing> {
         let bytes = self.part.stored_bytes()?;
-        Some((bytes, &self.stored_blocks))
+        Some(Listing {
+            bytes,
+            has_index: self.is_index_stored,
+            blocks: Arc::clone(&self.stored_blocks),
+        })
     }
 
-    /// It as it is stored; absent where nothing ever happened, or where it is not loaded.
+    /// Its head as it is stored; absent where nothing ever happened, or where it is not loaded.
     pub(crate) fn encoded(&self) -> Option<Bytes> {
         Some(self.part.get().ok()??.bytes().clone())
     }
 
-    /// Bytes that it is going to take in the head.
-    pub(super) fn inline_bytes(&self) -> usize {
+    /// Bytes that it is going to take in the head, by a measure of it.
+    pub(super) fn inline_bytes(&self, measure: impl Fn(&Kept) -> usize) -> usize {
         if self.is_sent_apart || self.part.stored_bytes().is_some() {
             return 0;
         }
         let bytes = match self.part.get() {
-            Ok(Some(kept)) => kept.size(),
+            Ok(Some(kept)) => measure(kept),
             Ok(None) | Err(_) => 0,
         };
         // What goes apart by its size takes no room.
@@ -206,6 +204,15 @@ impl Held {
             0
         } else {
             bytes
+        }
+    }
+
+    /// Keeps it apart where its index is, whatever its size: what the head of a state has must not
+    /// miss a part of itself.
+    pub(super) fn settle(&mut self) {
+        let feature = self.feature().ok().flatten();
+        if self.part.is_dirty() && feature.is_some_and(|feature| feature.sealed.is_indexed()) {
+            self.send_apart();
         }
     }
 
@@ -221,14 +228,20 @@ impl Held {
         feature.map_or(0, |feature| feature.sealed.len())
     }
 
-    /// The number of its parts, itself included.
-    pub(super) fn part_count(&self) -> usize {
-        let blocks = if self.part.is_not_loaded() {
-            self.stored_blocks.len()
-        } else {
-            self.block_count()
+    /// The number of its parts, itself included, and bytes that it is going to take in the head, by
+    /// a measure of it.
+    pub(super) fn extent(&self, measure: impl Fn(&Kept) -> usize) -> (usize, usize) {
+        let (blocks, has_index) = match self.part.get() {
+            Err(_) => (self.stored_blocks.len(), self.is_index_stored),
+            Ok(None) => return (0, 0),
+            Ok(Some(kept)) => {
+                let blocks = &kept.feature.sealed;
+                (blocks.len(), blocks.is_indexed())
+            }
         };
-        blocks + usize::from(!self.is_empty() && self.inline_bytes() == 0)
+        let bytes = self.inline_bytes(measure);
+        let is_apart = usize::from(bytes == 0);
+        (blocks + usize::from(has_index) + is_apart, bytes)
     }
 
     /// The block that a key names.
@@ -241,13 +254,31 @@ impl Held {
         sealed.find(|sealed| block_key(self.id, self.ordinal, sealed.number) == key)
     }
 
-    /// Takes it as it is stored; false where it cannot be read.
-    pub(super) fn load(&mut self, bytes: &Bytes) -> bool {
-        let Some(feature) = codec::read_feature(bytes) else {
+    /// Takes its head, or its index, as it is stored; false where they cannot be read. It is loaded
+    /// once both are there.
+    pub(super) fn load(&mut self, is_index: bool, bytes: &Bytes) -> bool {
+        if !self.part.is_not_loaded() {
+            return true;
+        }
+        if !self.is_index_stored {
+            return !is_index && self.take(bytes, None);
+        }
+        match self.waiting.take() {
+            Some(first) if first.is_index && !is_index => self.take(bytes, Some(&first.bytes)),
+            Some(first) if !first.is_index && is_index => self.take(&first.bytes, Some(bytes)),
+            _ => {
+                let bytes = bytes.clone();
+                self.waiting = Some(Box::new(Waiting { is_index, bytes }));
+                true
+            }
+        }
+    }
+
+    fn take(&mut self, head: &Bytes, index: Option<&Bytes>) -> bool {
+        let Some(feature) = codec::read_feature(head, index) else {
             return false;
         };
-        let bytes = OnceLock::from(bytes.clone());
-        self.part.load(Kept { feature, bytes });
+        self.part.load(Kept::read(feature, head.clone()));
         true
     }
 
@@ -257,10 +288,23 @@ impl Held {
             return;
         }
         let (id, ordinal, key) = (self.id, self.ordinal, self.key());
-        if let Ok(Some(kept)) = self.part.get_mut() {
-            let before = std::mem::replace(&mut self.stored_blocks, numbers_of(&kept.feature));
-            drain_blocks(&mut kept.feature, id, ordinal, writes);
-            for number in before.iter().filter(|it| !self.stored_blocks.contains(it)) {
+        let index_key = self.index_key();
+        if let Ok(Some(kept)) = self.part.get_mut()
+            && kept.feature.sealed.is_changed()
+        {
+            let blocks = &mut kept.feature.sealed;
+            let put = |number, bytes| writes.put(block_key(id, ordinal, number), bytes);
+            blocks.drain(put);
+            let is_indexed = blocks.is_indexed();
+            if is_indexed {
+                writes.put(index_key, blocks.index().clone());
+            } else if self.is_index_stored {
+                writes.remove(index_key);
+            }
+            self.is_index_stored = is_indexed;
+            let before = std::mem::replace(&mut self.stored_blocks, kept.numbers());
+            let is_kept = |number| self.stored_blocks.binary_search(number).is_ok();
+            for number in before.iter().filter(|number| !is_kept(number)) {
                 writes.remove_unless_written(block_key(id, ordinal, *number));
             }
         }
@@ -271,11 +315,13 @@ impl Held {
 
     /// Adds what it takes to a state's parts.
     pub(super) fn measure(&self, load: &mut PartLoad) {
-        self.part.measure(Kept::size, load);
-        let Ok(Some(feature)) = self.feature() else {
+        self.part.measure(Kept::most_bytes, load);
+        let Ok(Some(kept)) = self.part.get() else {
             return;
         };
-        for sealed in feature.sealed.iter() {
+        let blocks = &kept.feature.sealed;
+        load.loaded_bytes += kept.index_size();
+        for sealed in blocks.iter() {
             let bytes = sealed.loaded_bytes();
             load.loaded_bytes += bytes;
             if !sealed.is_stored {
@@ -283,43 +329,30 @@ impl Held {
                 load.dirty_bytes += bytes + PartKey::STORE_BYTES;
             }
         }
-        if self.part.is_dirty() {
-            let is_kept = |number| feature.sealed.iter().any(|it| it.number == number);
-            let removed = self
-                .stored_blocks
-                .iter()
-                .filter(|it| !is_kept(**it))
-                .count();
-            load.dirty += removed;
-            load.dirty_bytes += removed * PartKey::STORE_BYTES;
+        if !blocks.is_changed() {
+            return;
         }
+        if blocks.is_indexed() || self.is_index_stored {
+            load.dirty += 1;
+            load.dirty_bytes += kept.index_size() + PartKey::STORE_BYTES;
+        }
+        let kept = kept.numbers();
+        let is_gone = |number: &&u32| kept.binary_search(number).is_err();
+        let removed = self.stored_blocks.iter().filter(is_gone).count();
+        load.dirty += removed;
+        load.dirty_bytes += removed * PartKey::STORE_BYTES;
     }
 
     const fn key(&self) -> PartKey {
         feature_key(self.id, self.ordinal)
     }
 
+    const fn index_key(&self) -> PartKey {
+        index_key(self.id, self.ordinal)
+    }
+
     fn missing(&self) -> MissingParts {
-        MissingParts(vec![self.key()])
+        let index = self.is_index_stored.then(|| self.index_key());
+        MissingParts(std::iter::once(self.key()).chain(index).collect())
     }
-}
-
-/// Writes the blocks that the store does not have.
-fn drain_blocks(feature: &mut Feature, id: FeatureId, ordinal: u16, writes: &mut PartWrites) {
-    if feature.sealed.iter().all(|sealed| sealed.is_stored) {
-        return;
-    }
-    for sealed in Arc::make_mut(&mut feature.sealed) {
-        if sealed.is_stored {
-            continue;
-        }
-        if let Some(bytes) = sealed.encoded() {
-            writes.put(block_key(id, ordinal, sealed.number), bytes);
-        }
-        sealed.is_stored = true;
-    }
-}
-
-fn numbers_of(feature: &Feature) -> Arc<[u32]> {
-    feature.sealed.iter().map(|sealed| sealed.number).collect()
 }

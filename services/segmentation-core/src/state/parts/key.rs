@@ -6,14 +6,17 @@ use kernel::StableHash;
 
 use crate::feature::MissingBlocks;
 
-/// The kind of a part, as [`PartKey::kind`] carries it.
+/// The kind of a part, as [`PartKey::kind`] carries it. Parts are loaded in this order: a block has
+/// its place once the index tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum PartKind {
-    /// The head of a history: its newest events, and the sums of its sealed blocks.
+    /// The head of a history: its newest events, and the index where that is small.
     Feature = 1,
+    /// The index of a history: the sums of its sealed blocks.
+    Index = 2,
     /// A sealed block of a history.
-    Block = 2,
+    Block = 3,
 }
 
 /// Parts that are needed and not loaded. Whoever needs them loads them and asks again.
@@ -68,6 +71,14 @@ pub(super) const fn feature_key(id: FeatureId, ordinal: u16) -> PartKey {
         ordinal,
         kind: PartKind::Feature as u8,
         name: id.number(),
+    }
+}
+
+/// The key of the index of a history.
+pub(super) const fn index_key(id: FeatureId, ordinal: u16) -> PartKey {
+    PartKey {
+        kind: PartKind::Index as u8,
+        ..feature_key(id, ordinal)
     }
 }
 

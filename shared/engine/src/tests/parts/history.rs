@@ -7,32 +7,20 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{Bench, Book, Chronicle, book, event, memory, slot};
+use super::{Bench, Book, Chronicle, book, memory, slot};
 use crate::shared::ALL_LANES;
-use crate::tests::driver::tick;
 use crate::tests::faulty::{Fault, Faulty};
 use crate::tests::reference::Reference;
+use crate::tests::turns::{Step, Then, entries, step};
 use crate::worker::{TickOutcome, Worker};
 use crate::{EngineConfig, TimeSource};
 use decision::{Core, PartKey};
 use hot::{HotError, StreamName};
 use kernel::PartitionId;
 
-/// The turn of things after a record was appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// The next one is of the same entry.
-    Same,
-    /// The entry ends, and the worker does one batch.
-    Tick,
-    /// It ends, the worker does one batch, and another one takes over.
-    TakeOver,
-}
-
 #[derive(Debug, Clone)]
 struct History {
-    /// The customer, the word to it, the time that passes, and the turn of things then.
-    steps: Vec<(u8, String, i64, Then)>,
+    steps: Vec<Step>,
     cache_bytes: usize,
     fails_at: u64,
     fault: Fault,
@@ -61,12 +49,7 @@ fn what() -> impl Strategy<Value = String> {
 }
 
 fn history() -> impl Strategy<Value = History> {
-    let then = prop_oneof![
-        8 => Just(Then::Same),
-        4 => Just(Then::Tick),
-        1 => Just(Then::TakeOver),
-    ];
-    let steps = proptest::collection::vec((0_u8..3, what(), -1_i64..4, then), 1..150);
+    let steps = proptest::collection::vec(step(3, what(), -1_i64..4), 1..150);
     let cache_bytes = prop_oneof![Just(0), Just(700), Just(1 << 20)];
     let fault = prop_oneof![Just(Fault::Before), Just(Fault::After)];
     let fails_at = prop_oneof![1 => Just(u64::MAX), 4 => 1_u64..120];
@@ -118,6 +101,19 @@ impl Shift {
             | TickOutcome::Unavailable(_) => {}
         }
     }
+
+    /// Does all there is, one worker after another: where the fault is still to come, it or the
+    /// next one does the rest.
+    async fn settle(&mut self) {
+        loop {
+            self.worker.hint(ALL_LANES);
+            match self.worker.tick().await {
+                TickOutcome::Idle { .. } => break,
+                TickOutcome::Lost(error) => panic!("{error}"),
+                _ => self.take_over().await,
+            }
+        }
+    }
 }
 
 async fn open(config: &EngineConfig<Chronicle>, epoch: &mut u64) -> Worker<Chronicle> {
@@ -139,34 +135,16 @@ async fn check(bench: &Bench, history: &History) -> Result<(), TestCaseError> {
     config.cache_bytes = history.cache_bytes;
     let mut shift = Shift::begin(config, history.crashes).await;
     let mut reference = Reference::<Chronicle>::new();
-    let (mut entry, mut time) = (Vec::new(), 0);
-    for (number, (customer, what, moves, then)) in history.steps.iter().enumerate() {
-        time += moves;
-        let record = event(*customer, &number.to_string(), what, time);
-        reference.take(&record);
-        entry.push(record);
-        if *then == Then::Same {
-            continue;
-        }
-        bench
-            .append(0, StreamName::Events, std::mem::take(&mut entry))
-            .await;
-        shift.tick().await;
-        if *then == Then::TakeOver {
-            shift.take_over().await;
-        }
-    }
-    let last = tick(time + 30);
-    reference.take(&last);
-    entry.push(last);
-    bench.append(0, StreamName::Events, entry).await;
-    // The fault may still be to come; after it the worker or another one does the rest.
-    loop {
-        shift.worker.hint(ALL_LANES);
-        match shift.worker.tick().await {
-            TickOutcome::Idle { .. } => break,
-            TickOutcome::Lost(error) => panic!("{error}"),
-            _ => shift.take_over().await,
+    for (entry, then) in entries(&history.steps, |record| reference.take(record)) {
+        bench.append(0, StreamName::Events, entry).await;
+        match then {
+            Then::Same | Then::End => {}
+            Then::Tick => shift.tick().await,
+            Then::Settle => shift.settle().await,
+            Then::TakeOver => {
+                shift.tick().await;
+                shift.take_over().await;
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kernel::Timestamp;
 
 use crate::marks::Marks;
-use crate::{Cursor, Origin, OutboxMessage, StateKey, StreamId, StreamName, Timer};
+use crate::{Cursor, Origin, OutboxMessage, Slot, Standing, StateKey, StreamId, StreamName, Timer};
 
 /// What a partition has seen, as its new owner finds it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +27,15 @@ pub struct Head {
 }
 
 impl Head {
+    /// Returns where the partition of this head is.
+    pub const fn standing(&self, slot: Slot) -> Standing {
+        Standing {
+            slot,
+            epoch: self.epoch,
+            commit_seq: self.commit_seq,
+        }
+    }
+
     /// The marks of a stream.
     pub fn marks(&self, stream: StreamName) -> Marks {
         self.marks.get(&stream).cloned().unwrap_or_default()

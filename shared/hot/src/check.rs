@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Append, Commit, Committed, HotError, Slot, StateWrite, limits};
+use crate::{Append, Commit, Committed, HotError, Slot, Standing, StateWrite, limits};
 
 /// Refuses what is over a limit.
 fn at_most(what: &'static str, size: usize, limit: usize) -> Result<(), HotError> {
@@ -42,6 +42,24 @@ pub(crate) fn follows(
     if seq != current_seq && Some(seq) != current_seq.checked_add(1) {
         return Err(HotError::Gap {
             partition,
+            seq,
+            current: current_seq,
+        });
+    }
+    Ok(())
+}
+
+/// Refuses a partition that is not where its worker believes it to be.
+pub(crate) fn stands(
+    at: Standing,
+    (current_epoch, current_seq): (u64, u64),
+) -> Result<(), HotError> {
+    let seq = at.commit_seq.saturating_add(1);
+    follows(at.slot, (current_epoch, current_seq), (at.epoch, seq))?;
+    if at.commit_seq != current_seq {
+        // Somebody has committed since.
+        return Err(HotError::Gap {
+            partition: at.slot.partition,
             seq,
             current: current_seq,
         });

@@ -27,7 +27,7 @@ use crate::hints::Hints;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
     HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -216,13 +216,13 @@ impl HotStore for EmbeddedStore {
         self.inner.outbox(slot, after_seq, max)
     }
 
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        self.change(move |inner| inner.trim_outbox(slot, seq)).await
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.change(move |inner| inner.trim_outbox(at, seq)).await
     }
 
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
         // Not worth a wait for the disk: what a crash brings back is trimmed again.
-        self.inner.trim(stream, upto)
+        self.inner.trim(at, stream, upto)
     }
 
     async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {

@@ -42,6 +42,16 @@ pub struct Cursor {
     pub minor: u64,
 }
 
+impl Standing {
+    /// The stream of this name in the worker's partition.
+    pub(crate) const fn stream(self, name: StreamName) -> StreamId {
+        StreamId {
+            name,
+            partition: self.slot.partition,
+        }
+    }
+}
+
 impl Cursor {
     /// Before the first entry.
     pub const START: Self = Self { major: 0, minor: 0 };

@@ -137,16 +137,7 @@ impl HotStore for RedisStore {
     }
 
     async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        let mut get = cmd("HMGET");
-        get.arg(self.keys.meta(slot)).arg("epoch").arg("seq");
-        let [current_epoch, current_seq] =
-            <[Value; 2]>::try_from(items(self.ask(slot.partition, &get).await?)?)
-                .map_err(|_| unexpected("where a partition is"))?;
-        // While a partition is restored its epoch has a sign.
-        if maybe_bytes(current_epoch.clone())?.is_some_and(|text| text.starts_with(b"-")) {
-            return Err(restore::closed());
-        }
-        let current = (maybe_number(current_epoch)?, maybe_number(current_seq)?);
+        let current = self.current(slot).await?;
         check::follows(slot, current, (epoch, seq))
     }
 
@@ -245,43 +236,22 @@ impl HotStore for RedisStore {
             .collect()
     }
 
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        check::partition(self.count, slot.partition)?;
-        let call = pack::call(
-            &LIBRARY.name(Function::TrimOutbox),
-            &[self.keys.meta(slot), self.keys.outbox(slot)],
-            &[seq],
-        );
-        self.call(slot.partition, &call).await?;
-        Ok(())
-    }
-
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        check::partition(self.count, stream.partition)?;
-        let mut trim = cmd("XTRIM");
-        trim.arg(self.keys.stream(stream))
-            .arg("MINID")
-            .arg(id(upto.next()));
-        self.ask(stream.partition, &trim).await?;
-        Ok(())
-    }
-
-    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         let call = pack::call(
             &LIBRARY.name(Function::TrimOutbox),
             &[self.keys.meta(at.slot), self.keys.outbox(at.slot)],
-            &[seq, at.epoch, at.commit_seq + 1],
+            &[at.epoch, at.commit_seq, seq],
         );
         self.call_at(at, &call).await
     }
 
-    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
         let call = pack::call(
             &LIBRARY.name(Function::Trim),
-            &[self.keys.meta(at.slot), self.keys.stream(stream)],
+            &[self.keys.meta(at.slot), self.keys.stream(at.stream(stream))],
             &[
                 at.epoch.to_string(),
-                (at.commit_seq + 1).to_string(),
+                at.commit_seq.to_string(),
                 id(upto.next()),
             ],
         );

@@ -115,33 +115,19 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     ) -> Result<Vec<Outgoing>, HotError>;
 
     /// Removes the messages of an outbox up to `seq`: they are in their target streams.
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError>;
-
-    /// Removes the entries of a stream up to a cursor: its reader has committed them.
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError>;
-
-    /// [`trim_outbox`](Self::trim_outbox) by a worker whose partition is where it believes it to
-    /// be.
     ///
     /// # Errors
-    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the messages may wait there
-    /// again.
-    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
-        self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
-            .await?;
-        self.trim_outbox(at.slot, seq).await
-    }
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where the partition is not where its worker
+    /// believes it to be: the messages may wait there again.
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError>;
 
-    /// [`trim`](Self::trim) by a worker whose partition is where it believes it to be.
+    /// Removes the entries of a stream of the same partition up to a cursor: its reader has
+    /// committed them.
     ///
     /// # Errors
-    /// [`HotError::Fenced`] and [`HotError::Gap`] where it is not: the entries may have to be read
-    /// there again.
-    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.check_follows(at.slot, at.epoch, at.commit_seq + 1)
-            .await?;
-        self.trim(stream, upto).await
-    }
+    /// [`HotError::Fenced`] and [`HotError::Gap`] where the partition is not where its worker
+    /// believes it to be: the entries may have to be read there again.
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError>;
 
     /// Returns the counters of these groups, by group and name; a group that is not there has none.
     async fn counters(

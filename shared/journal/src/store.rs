@@ -192,24 +192,16 @@ impl HotStore for JournaledStore {
         self.shared.hot.outbox(slot, after_seq, max).await
     }
 
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        self.shared.hot.trim_outbox(slot, seq).await
-    }
-
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.shared.hot.trim(stream, upto).await
-    }
-
     async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
         self.shared.hot.check_follows(slot, epoch, seq).await
     }
 
-    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
-        self.shared.hot.trim_outbox_at(at, seq).await
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.shared.hot.trim_outbox(at, seq).await
     }
 
-    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.shared.hot.trim_at(at, stream, upto).await
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
+        self.shared.hot.trim(at, stream, upto).await
     }
 
     async fn counters(

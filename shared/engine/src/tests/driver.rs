@@ -215,6 +215,17 @@ pub(super) fn tick(time_ms: i64) -> Record {
 }
 
 /// The reasons of what was set aside.
+/// Removes the entries of an output up to a cursor, as its reader does.
+pub(super) async fn trim_output(hot: &dyn HotStore, output: StreamId, upto: Cursor) {
+    let reader = Slot {
+        owner: output.name.reader(),
+        partition: output.partition,
+    };
+    let head = hot.head(reader).await.expect("a head");
+    let trimmed = hot.trim(head.standing(reader), output.name, upto).await;
+    trimmed.expect("it trims");
+}
+
 pub(super) async fn quarantined(hot: &dyn HotStore, slot: Slot) -> Vec<String> {
     let entries = hot.quarantined(slot, None, 100).await.expect("a list");
     let reason = |entry: Quarantined| {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
     HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot,
-    StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
+    Standing, StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -136,11 +136,11 @@ impl HotStore for Faulty {
     ) -> Result<Vec<Outgoing>, HotError> {
         self.pass(self.inner.outbox(slot, after_seq, max)).await
     }
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        self.pass(self.inner.trim_outbox(slot, seq)).await
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.pass(self.inner.trim_outbox(at, seq)).await
     }
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.pass(self.inner.trim(stream, upto)).await
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
+        self.pass(self.inner.trim(at, stream, upto)).await
     }
     async fn counters(
         &self,

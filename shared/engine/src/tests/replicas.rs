@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::counting::{Counting, Seen};
-use super::driver::{event, key};
+use super::driver::{event, key, trim_output};
 use super::leases::MemoryLeases;
 use crate::{Clock, Engine, EngineConfig, EngineHandle, TimeSource, head};
 
@@ -131,7 +131,7 @@ impl Site {
         };
         let entries = self.hot.poll(facts, Cursor::START, 100).await;
         if let Some(last) = entries.expect("it polls").last() {
-            self.hot.trim(facts, last.cursor).await.expect("it trims");
+            trim_output(&self.hot, facts, last.cursor).await;
         }
     }
 

@@ -62,7 +62,7 @@ impl<C: Core> Worker<C> {
                 }
             }
             if let Some(seq) = sent {
-                hot.trim_outbox_at(self.position.standing(), seq).await?;
+                hot.trim_outbox(self.position.standing(), seq).await?;
                 self.position.forwarded_seq = seq;
             }
             if full {

@@ -276,7 +276,8 @@ impl Lane {
         least: u32,
     ) -> Result<(), HotError> {
         if self.untrimmed >= least.max(1) {
-            hot.trim_at(at, self.stream, self.committed.cursor).await?;
+            hot.trim(at, self.stream.name, self.committed.cursor)
+                .await?;
             self.untrimmed = 0;
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::{
 use crate::marks::{Marks, Part};
 use crate::{
     Appended, Commit, Committed, Cursor, Gate, Head, HotError, Origin, OutboxMessage, Owner,
-    Quarantined, RestoredHead, SharedHotStore, Slot, StateRestore, StreamId, StreamName,
+    Quarantined, RestoredHead, SharedHotStore, Slot, Standing, StateRestore, StreamId, StreamName,
     StreamRestore, Timer, Writer,
 };
 
@@ -75,6 +75,13 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
         is_held_off(store.open(slot, 9).await);
     }
     is_held_off(store.append(&written(1, 1, None)).await);
+    let here = Standing {
+        slot: SLOT,
+        epoch: 3,
+        commit_seq: 1,
+    };
+    is_held_off(store.trim(here, FACTS.name, Cursor::START).await);
+    is_held_off(store.trim_outbox(here, 0).await);
     is_held_off(store.close_gate(SLOT.partition, OTHER).await);
     is_held_off(store.open_gate(SLOT.partition, OTHER).await);
     is_held_off(

@@ -8,7 +8,8 @@ use kernel::Timestamp;
 use crate::marks::Marks;
 use crate::{
     Append, Appended, Commit, Committed, CounterKey, Cursor, Head, HotError, Origin, OutboxMessage,
-    QuarantineId, QuarantineSize, Slot, StateKey, Stored, StreamId, StreamName, Writer, limits,
+    QuarantineId, QuarantineSize, Slot, Standing, StateKey, Stored, StreamId, StreamName, Writer,
+    limits,
 };
 
 /// The whole store.
@@ -165,6 +166,10 @@ impl Model {
                 .insert((append.to, range.source.clone()), range.last);
         }
         Appended::Applied
+    }
+
+    pub(super) fn standing(&mut self, slot: Slot) -> Standing {
+        self.slots.entry(slot).or_default().head().standing(slot)
     }
 
     pub(super) fn trim(&mut self, stream: StreamId, entries: usize) {

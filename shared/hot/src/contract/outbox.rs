@@ -18,6 +18,15 @@ const EVENTS: StreamId = StreamId {
     partition: SLOT.partition,
 };
 
+/// The slot after so many commits under epoch 1.
+const fn standing(commit_seq: u64) -> Standing {
+    Standing {
+        slot: SLOT,
+        epoch: 1,
+        commit_seq,
+    }
+}
+
 async fn send(store: &SharedHotStore, seq: u64, payloads: &[&str]) {
     let commit = Commit {
         outbox: payloads
@@ -46,8 +55,8 @@ pub async fn an_outbox_is_numbered_without_gaps(subject: &mut impl Subject) {
         store.outbox(SLOT, 1, 1).await.expect("an outbox"),
         all[1..2]
     );
-    store.trim_outbox(SLOT, 99).await.expect("trims");
-    store.trim_outbox(SLOT, 2).await.expect("trims");
+    store.trim_outbox(standing(2), 99).await.expect("trims");
+    store.trim_outbox(standing(2), 2).await.expect("trims");
     assert!(
         store
             .outbox(SLOT, 0, 9)
@@ -70,22 +79,24 @@ pub async fn a_worker_trims_only_where_its_partition_is_where_it_was(subject: &m
     append(&store, EVENTS, "not read").await;
     send(&store, 1, &["a", "b"]).await;
     let read = store.poll(EVENTS, Cursor::START, 9).await.expect("polls")[0].cursor;
-    let here = Standing {
-        slot: SLOT,
-        epoch: 1,
-        commit_seq: 1,
-    };
-    // As after a store that went back: it has fewer commits, or another epoch.
+    let here = standing(1);
+    // As after a store that went back: it has fewer commits, or another epoch. Or a worker that has
+    // slept through a commit.
     for elsewhere in [
+        Standing {
+            commit_seq: 0,
+            ..here
+        },
         Standing {
             commit_seq: 2,
             ..here
         },
+        Standing { epoch: 0, ..here },
         Standing { epoch: 2, ..here },
     ] {
         for refused in [
-            store.trim_at(elsewhere, EVENTS, read).await,
-            store.trim_outbox_at(elsewhere, 1).await,
+            store.trim(elsewhere, EVENTS.name, read).await,
+            store.trim_outbox(elsewhere, 1).await,
         ] {
             assert!(
                 matches!(refused, Err(HotError::Gap { .. } | HotError::Fenced { .. })),
@@ -95,8 +106,8 @@ pub async fn a_worker_trims_only_where_its_partition_is_where_it_was(subject: &m
     }
     assert_eq!(payloads(&store, EVENTS).await.len(), 2);
     assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 2);
-    store.trim_at(here, EVENTS, read).await.expect("trims");
-    store.trim_outbox_at(here, 1).await.expect("trims");
+    store.trim(here, EVENTS.name, read).await.expect("trims");
+    store.trim_outbox(here, 1).await.expect("trims");
     assert_eq!(payloads(&store, EVENTS).await, [text("not read")]);
     assert_eq!(store.outbox(SLOT, 0, 9).await.expect("an outbox").len(), 1);
 }
@@ -111,12 +122,12 @@ pub async fn a_message_is_delivered_once_wherever_the_forwarder_crashes(
             send(&store, 1, &["a", "b", "c"]).await;
             forward(&store, appends_before_crash).await;
             if let Some(upto) = trims.filter(|upto| *upto <= appends_before_crash) {
-                store.trim_outbox(SLOT, upto).await.expect("trims");
+                store.trim_outbox(standing(1), upto).await.expect("trims");
             }
             let store = subject.reopen(store).await;
             let outcomes = forward(&store, u64::MAX).await;
             assert!(!outcomes.contains(&Appended::Full));
-            store.trim_outbox(SLOT, 3).await.expect("trims");
+            store.trim_outbox(standing(1), 3).await.expect("trims");
             assert_eq!(
                 payloads(&store, TARGET).await,
                 ["a", "b", "c"],

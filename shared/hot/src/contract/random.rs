@@ -252,13 +252,20 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
                 let read = store.poll(stream, Cursor::START, count).await;
                 let read = read.map_err(|error| error.to_string())?;
                 if let Some(last) = read.last() {
+                    let slot = Slot {
+                        owner: Owner::Journey,
+                        partition: stream.partition,
+                    };
+                    let at = model.standing(slot);
                     model.trim(stream, read.len());
-                    same("trim", store.trim(stream, last.cursor).await, Ok(()))?;
+                    let trimmed = store.trim(at, stream.name, last.cursor).await;
+                    same("trim", trimmed, Ok(()))?;
                 }
             }
             Operation::TrimOutbox(slot, seq) => {
+                let at = model.standing(slot);
                 model.trim_outbox(slot, seq);
-                same("trim", store.trim_outbox(slot, seq).await, Ok(()))?;
+                same("trim", store.trim_outbox(at, seq).await, Ok(()))?;
             }
             Operation::Reopen => store = subject.reopen(store).await,
         }

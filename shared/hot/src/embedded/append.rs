@@ -2,9 +2,9 @@
 
 use super::commit::encode_tail;
 use super::head::SlotHead;
-use super::memory::{Mark, Tail};
+use super::memory::{Mark, Partition, Tail};
 use super::{Inner, keys};
-use crate::{Append, Appended, Cursor, HotError, Slot, StreamId, check, limits};
+use crate::{Append, Appended, Cursor, HotError, Standing, StreamName, check, limits};
 
 impl Inner {
     /// Appends to a stream, unless its source was taken before or it is full.
@@ -75,9 +75,16 @@ impl Inner {
     }
 
     /// Removes the entries of a stream up to a cursor.
-    pub(super) fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
+    pub(super) fn trim(
+        &self,
+        at: Standing,
+        stream: StreamName,
+        upto: Cursor,
+    ) -> Result<(), HotError> {
         let disk = &self.disk;
-        let mut partition = self.partition(stream.partition)?;
+        let mut partition = self.partition(at.slot.partition)?;
+        check_stands(&partition, at)?;
+        let stream = at.stream(stream);
         let tail = &mut partition.streams[stream.name.index()].tail;
         let upto = upto.minor.min(tail.last);
         if upto < tail.first {
@@ -98,9 +105,11 @@ impl Inner {
     }
 
     /// Removes the messages of an outbox up to a number.
-    pub(super) fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
+    pub(super) fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         let disk = &self.disk;
+        let slot = at.slot;
         let mut partition = self.partition(slot.partition)?;
+        check_stands(&partition, at)?;
         let head = &mut partition.slots[slot.owner.index()].head;
         let seq = seq.min(head.outbox);
         if seq <= head.forwarded {
@@ -119,4 +128,10 @@ impl Inner {
         *head = trimmed;
         Ok(())
     }
+}
+
+/// Checks that a slot is where its worker believes it to be.
+fn check_stands(partition: &Partition, at: Standing) -> Result<(), HotError> {
+    let head = &partition.slots[at.slot.owner.index()].head;
+    check::stands(at, (head.epoch, head.commit_seq))
 }

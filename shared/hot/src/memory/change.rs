@@ -3,7 +3,7 @@
 use super::data::{Data, SlotData, StreamData};
 use crate::{
     Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, QuarantineId, Slot,
-    StreamId, Writer, check, limits, marks,
+    Standing, StreamId, StreamName, Writer, check, limits, marks,
 };
 
 impl Data {
@@ -105,21 +105,38 @@ impl Data {
         check::follows(slot, (data.epoch, data.commit_seq), (epoch, seq))
     }
 
+    /// Checks that a slot is where its worker believes it to be.
+    fn check_stands(&self, at: Standing) -> Result<(), HotError> {
+        let partition = self.partition(at.slot.partition);
+        partition.no_gate()?;
+        let data = partition.slot(at.slot.owner);
+        check::stands(at, (data.epoch, data.commit_seq))
+    }
+
     /// Removes the entries of a stream up to a cursor.
-    pub(super) fn trim(&mut self, stream: StreamId, upto: Cursor) {
-        let entries = &mut self.stream_mut(stream).entries;
+    pub(super) fn trim(
+        &mut self,
+        at: Standing,
+        stream: StreamName,
+        upto: Cursor,
+    ) -> Result<(), HotError> {
+        self.check_stands(at)?;
+        let entries = &mut self.stream_mut(at.stream(stream)).entries;
         let read = entries.partition_point(|entry| entry.cursor <= upto);
         entries.drain(..read);
+        Ok(())
     }
 
     /// Removes the messages of an outbox up to a number.
-    pub(super) fn trim_outbox(&mut self, slot: Slot, seq: u64) {
-        let data = self.slot_mut(slot);
+    pub(super) fn trim_outbox(&mut self, at: Standing, seq: u64) -> Result<(), HotError> {
+        self.check_stands(at)?;
+        let data = self.slot_mut(at.slot);
         let seq = seq.min(data.outbox_seq);
         if seq > data.forwarded_seq {
             data.forwarded_seq = seq;
             data.outbox.retain(|number, _| *number > seq);
         }
+        Ok(())
     }
 }
 

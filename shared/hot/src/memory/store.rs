@@ -117,22 +117,6 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        self.call(slot.partition, Operation::TrimOutbox, |_, data| {
-            data.trim_outbox(slot, seq);
-            Ok(())
-        })
-        .await
-    }
-
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.call(stream.partition, Operation::Trim, |_, data| {
-            data.trim(stream, upto);
-            Ok(())
-        })
-        .await
-    }
-
     async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
         self.call(slot.partition, Operation::Check, |_, data| {
             data.check_follows(slot, epoch, seq)
@@ -140,20 +124,16 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         self.call(at.slot.partition, Operation::TrimOutbox, |_, data| {
-            data.check_follows(at.slot, at.epoch, at.commit_seq + 1)?;
-            data.trim_outbox(at.slot, seq);
-            Ok(())
+            data.trim_outbox(at, seq)
         })
         .await
     }
 
-    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.call(stream.partition, Operation::Trim, |_, data| {
-            data.check_follows(at.slot, at.epoch, at.commit_seq + 1)?;
-            data.trim(stream, upto);
-            Ok(())
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
+        self.call(at.slot.partition, Operation::Trim, |_, data| {
+            data.trim(at, stream, upto)
         })
         .await
     }

@@ -6,9 +6,9 @@ use redis::{Cmd, Value, cmd};
 use super::keys::INSTALLATION;
 use super::library::{Function, LIBRARY};
 use super::link::Link;
-use super::reply::{failure, items, number, text, unexpected};
+use super::reply::{failure, items, maybe_bytes, maybe_number, number, text, unexpected};
 use super::{RedisStore, head, pack, restore};
-use crate::{Head, HotError, HotStore as _, Slot, Standing, check};
+use crate::{Head, HotError, Slot, Standing, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
 const SCHEMA: u16 = 5;
@@ -94,10 +94,22 @@ impl RedisStore {
         if text(word)? == "ok" {
             return Ok(());
         }
-        let next = at.commit_seq + 1;
-        self.check_follows(at.slot, at.epoch, next).await?;
+        check::stands(at, self.current(at.slot).await?)?;
         // It was elsewhere a moment ago: as good as no answer.
         Err(unexpected("a partition that moves"))
+    }
+
+    /// Returns the epoch and the last commit of a partition.
+    pub(super) async fn current(&self, slot: Slot) -> Result<(u64, u64), HotError> {
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.meta(slot)).arg("epoch").arg("seq");
+        let [epoch, seq] = <[Value; 2]>::try_from(items(self.ask(slot.partition, &get).await?)?)
+            .map_err(|_| unexpected("where a partition is"))?;
+        // While a partition is restored its epoch has a sign.
+        if maybe_bytes(epoch.clone())?.is_some_and(|text| text.starts_with(b"-")) {
+            return Err(restore::closed());
+        }
+        Ok((maybe_number(epoch)?, maybe_number(seq)?))
     }
 
     pub(super) async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {

@@ -264,13 +264,13 @@ local function append(keys, args)
   return {'ok'}
 end
 
--- Whether the next commit of a partition is this one, under this epoch; nothing is asked where no epoch is given.
-local function is_at(key, epoch, seq)
-  local head = redis.call('HMGET', key, 'epoch', 'seq')
-  return not epoch or (head[1] == epoch and tonumber(head[2] or '0') + 1 == tonumber(seq))
+-- Whether a partition is at this epoch and this commit; one that was never opened is at 0 and 0.
+local function is_at(meta, epoch, seq)
+  local head = redis.call('HMGET', meta, 'epoch', 'seq')
+  return (head[1] or '0') == epoch and (head[2] or '0') == seq
 end
 
--- keys: meta, stream. args: epoch, the next commit, the first entry to keep.
+-- keys: meta, stream. args: epoch, the last commit, the first entry to keep.
 local function trim(keys, args)
   if not is_at(keys[1], args[1], args[2]) then
     return {'moved'}
@@ -279,13 +279,13 @@ local function trim(keys, args)
   return {'ok'}
 end
 
--- keys: meta, outbox. args: the last message to remove, then, where a worker asks, its epoch and its next commit.
+-- keys: meta, outbox. args: epoch, the last commit, the last message to remove.
 local function trim_outbox(keys, args)
-  if not is_at(keys[1], args[2], args[3]) then
+  if not is_at(keys[1], args[1], args[2]) then
     return {'moved'}
   end
   local head = redis.call('HMGET', keys[1], 'outbox', 'forwarded')
-  local upto = math.min(tonumber(args[1]), tonumber(head[1] or '0'))
+  local upto = math.min(tonumber(args[3]), tonumber(head[1] or '0'))
   if upto > tonumber(head[2] or '0') then
     redis.call('XTRIM', keys[2], 'MINID', '0-' .. decimal(upto + 1))
     redis.call('HSET', keys[1], 'forwarded', decimal(upto))

@@ -10,7 +10,7 @@ use hot::marks::Marks;
 use hot::memory::MemoryOptions;
 use hot::{
     Append, Appended, Commit, Cursor, HotStore, MemoryStore, Origin, Owner, Slot, SourceRange,
-    StreamId, StreamName, Writer,
+    Standing, StreamId, StreamName, Writer,
 };
 use journal::{Call, Fault, FoldOptions, JournaledStore, Log, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
@@ -143,7 +143,13 @@ impl Process {
         commit.marks = vec![(EVENTS.name, self.marks.clone())];
         self.store.commit(SLOT, &commit).await.expect("commits");
         for (_, cursor) in commit.cursors {
-            self.store.trim(EVENTS, cursor).await.expect("trims");
+            let at = Standing {
+                slot: SLOT,
+                epoch: self.epoch,
+                commit_seq: self.seq,
+            };
+            let trimmed = self.store.trim(at, EVENTS.name, cursor).await;
+            trimmed.expect("trims");
         }
         entries.len()
     }

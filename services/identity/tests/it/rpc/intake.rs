@@ -217,7 +217,13 @@ async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
             .await
             .expect("polls");
         let last = entries.last().expect("full").cursor;
-        fixture.hot.trim(stream, last).await.expect("trims");
+        let slot = Slot {
+            owner: Owner::Segmentation,
+            partition,
+        };
+        let head = fixture.hot.head(slot).await.expect("a head");
+        let trimmed = fixture.hot.trim(head.standing(slot), stream.name, last);
+        trimmed.await.expect("trims");
     }
     ingest(&mut client, "full", &["user_id=u1"])
         .await

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::{
     Append, Appended, Commit, CounterKey, Cursor, Entry, HotError, HotStore, OutboxMessage, Owner,
-    QuarantineId, Slot, SourceRange, StateKey, StateWrite, Stored, StreamId, StreamName, Timer,
+    QuarantineId, Slot, SourceRange, Standing, StateKey, StateWrite, Stored, StreamId, StreamName,
+    Timer,
 };
 use kernel::{PartitionId, Timestamp};
 
@@ -81,8 +82,8 @@ impl Reader {
         store: &dyn HotStore,
         mut dice: u64,
     ) -> Result<Worked, HotError> {
-        self.forward(store).await?;
         if self.pending.is_none() {
+            self.forward(store).await?;
             let mut batch = Batch::default();
             self.read(store, &mut batch, &mut dice).await?;
             self.fire(store, &mut batch, dice).await?;
@@ -100,9 +101,8 @@ impl Reader {
         for (name, (marks, cursor)) in places {
             self.marks.insert(name, marks);
             self.cursors.insert(name, cursor);
-            let stream = self.stream(name, self.slot.partition);
             // What is not removed now is skipped by its marks, and removed later.
-            drop(store.trim(stream, cursor).await);
+            drop(store.trim(self.standing(), name, cursor).await);
         }
         Ok(Worked::Something)
     }
@@ -252,6 +252,14 @@ impl Reader {
         }
     }
 
+    fn standing(&self) -> Standing {
+        Standing {
+            slot: self.slot,
+            epoch: self.epoch,
+            commit_seq: self.seq,
+        }
+    }
+
     async fn forward(&mut self, store: &dyn HotStore) -> Result<(), HotError> {
         for outgoing in store.outbox(self.slot, self.forwarded, 3).await? {
             let append = Append {
@@ -267,7 +275,7 @@ impl Reader {
             if store.append(&append).await? == Appended::Full {
                 break;
             }
-            store.trim_outbox(self.slot, outgoing.seq).await?;
+            store.trim_outbox(self.standing(), outgoing.seq).await?;
             self.forwarded = outgoing.seq;
         }
         Ok(())

@@ -159,36 +159,19 @@ impl HotStore for RedisLink {
         .await
     }
 
-    async fn trim_outbox(&self, slot: Slot, seq: u64) -> Result<(), HotError> {
-        self.call(
-            slot.partition,
-            Operation::TrimOutbox,
-            Content::None,
-            |store| store.trim_outbox(slot, seq),
-        )
-        .await
-    }
-
-    async fn trim(&self, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.call(stream.partition, Operation::Trim, Content::None, |store| {
-            store.trim(stream, upto)
-        })
-        .await
-    }
-
-    async fn trim_outbox_at(&self, at: Standing, seq: u64) -> Result<(), HotError> {
+    async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         self.call(
             at.slot.partition,
             Operation::TrimOutbox,
             Content::None,
-            |store| store.trim_outbox_at(at, seq),
+            |store| store.trim_outbox(at, seq),
         )
         .await
     }
 
-    async fn trim_at(&self, at: Standing, stream: StreamId, upto: Cursor) -> Result<(), HotError> {
-        self.call(stream.partition, Operation::Trim, Content::None, |store| {
-            store.trim_at(at, stream, upto)
+    async fn trim(&self, at: Standing, stream: StreamName, upto: Cursor) -> Result<(), HotError> {
+        self.call(at.slot.partition, Operation::Trim, Content::None, |store| {
+            store.trim(at, stream, upto)
         })
         .await
     }

@@ -1,7 +1,8 @@
 //! The contract of the hot store as a suite of cases, the same for every implementation.
 //!
 //! A store's tests name how an empty one is made and opened again, and
-//! [`contract_tests`](crate::contract_tests) turns every case into a test. Crashes of processes are
+//! [`contract_tests`](crate::contract_tests) turns every case into a test, or
+//! [`restorable_contract_tests`](crate::restorable_contract_tests) where the store can be restored. Crashes of processes are
 //! not here: each store dies in its own way.
 
 mod commits;
@@ -34,7 +35,7 @@ pub use self::counters::{
 };
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
-    a_partition_is_restored_from_its_journal, a_store_that_cannot_be_restored_says_so,
+    a_partition_is_restored_from_its_journal,
 };
 pub use self::logs::{hints_name_the_stream, what_was_acknowledged_is_there_after_reopening};
 pub use self::origins::{
@@ -62,7 +63,8 @@ pub use self::timers::{
     timers_stand_beside_their_states,
 };
 use crate::{
-    Append, Appended, Commit, Owner, SharedHotStore, Slot, StateWrite, StreamId, StreamName, Timer,
+    Append, Appended, Commit, Owner, SharedHotStore, SharedRestorableStore, Slot, StateWrite,
+    StreamId, StreamName, Timer,
 };
 
 /// A store under test.
@@ -74,9 +76,9 @@ pub trait Subject: Send {
     /// Closes the store and opens it again, as a new process would.
     async fn reopen(&mut self, store: SharedHotStore) -> SharedHotStore;
 
-    /// Whether the store takes appends with an origin, and can be restored from a journal.
-    fn is_restorable(&self) -> bool {
-        false
+    /// Connects to the store once more, as one that can be restored. `None` where it cannot.
+    async fn restorable(&mut self) -> Option<SharedRestorableStore> {
+        None
     }
 
     /// Whether what commits write carries its origin.
@@ -94,7 +96,8 @@ pub trait Subject: Send {
 /// How many partitions the store under test has.
 pub const PARTITIONS: u64 = 4;
 
-/// Makes a test of every case. Takes an async function that makes a [`Subject`].
+/// Makes a test of every case about [`HotStore`](crate::HotStore). Takes an async function that
+/// makes a [`Subject`].
 #[macro_export]
 macro_rules! contract_tests {
     ($make:path) => {
@@ -103,29 +106,20 @@ macro_rules! contract_tests {
             a_commit_over_a_limit_changes_nothing
             a_commit_whose_reply_was_lost_is_applied_once
             a_full_stream_takes_nothing
-            a_closed_gate_holds_off_everybody
             a_commit_can_fire_an_entry_and_add_it_again
             a_counter_stays_within_its_range
             a_gap_is_refused
             a_group_of_counters_is_dropped_as_a_whole
-            a_worker_learns_whether_its_partition_is_where_it_was
             a_worker_trims_only_where_its_partition_is_where_it_was
-            a_gate_that_was_left_behind_is_taken_over
             a_message_is_delivered_once_wherever_the_forwarder_crashes
             a_new_owner_finds_every_entry
             a_page_of_the_quarantine_goes_on_after_what_was_released
-            a_partition_is_restored_from_its_journal
-            a_restored_stream_holds_what_it_is_given
-            a_store_that_cannot_be_restored_says_so
-            an_append_with_an_origin_is_taken_in_sequence
             an_epoch_is_never_lowered
-            an_origin_is_read_back_with_its_entry
             an_outbox_is_numbered_without_gaps
             changes_of_counters_add_up
             counters_are_read_by_group
             entries_are_read_in_order_after_a_cursor
             entries_of_any_time_come_up
-            every_append_in_sequence_moves_the_mark
             everything_of_a_commit_moves_together
             hints_name_the_stream
             lag_counts_what_is_left
@@ -135,7 +129,6 @@ macro_rules! contract_tests {
             released_entries_leave_the_quarantine
             slots_are_apart
             states_of_one_commit_are_read_together
-            sources_are_listed
             the_largest_record_is_set_aside_beside_a_full_commit
             the_source_used_longest_ago_is_forgotten
             timers_are_due_in_order_and_never_early
@@ -158,6 +151,26 @@ macro_rules! contract_tests {
                 $crate::contract::$case(&mut $make().await).await;
             }
         )*
+    };
+}
+
+/// Makes a test of every case of a store that can be restored, those of
+/// [`contract_tests`](crate::contract_tests) among them.
+#[macro_export]
+macro_rules! restorable_contract_tests {
+    ($make:path) => {
+        $crate::contract_tests!($make);
+        $crate::contract_tests! { @cases $make:
+            a_closed_gate_holds_off_everybody
+            a_gate_that_was_left_behind_is_taken_over
+            a_partition_is_restored_from_its_journal
+            a_restored_stream_holds_what_it_is_given
+            a_worker_learns_whether_its_partition_is_where_it_was
+            an_append_with_an_origin_is_taken_in_sequence
+            an_origin_is_read_back_with_its_entry
+            every_append_in_sequence_moves_the_mark
+            sources_are_listed
+        }
     };
 }
 
@@ -232,6 +245,12 @@ async fn opened(subject: &mut impl Subject) -> SharedHotStore {
     let store = subject.empty().await;
     store.open(SLOT, 1).await.expect("opens");
     store
+}
+
+/// The store that is open, as one that can be restored.
+async fn restorable(subject: &mut impl Subject) -> SharedRestorableStore {
+    let store = subject.restorable().await;
+    store.expect("a store that can be restored")
 }
 
 async fn append(store: &SharedHotStore, to: StreamId, payload: &str) -> Appended {

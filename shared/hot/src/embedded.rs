@@ -26,8 +26,8 @@ use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
-    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    HotError, HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -225,12 +225,6 @@ impl HotStore for EmbeddedStore {
         self.inner.trim(at, stream, upto)
     }
 
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        let partition = self.inner.partition(slot.partition)?;
-        let head = &partition.slots[slot.owner.index()].head;
-        check::follows(slot, (head.epoch, head.commit_seq), (epoch, seq))
-    }
-
     async fn counters(
         &self,
         slot: Slot,
@@ -259,14 +253,5 @@ impl HotStore for EmbeddedStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         Ok(self.inner.hints.subscribe(streams))
-    }
-
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        self.inner.sources(stream)
-    }
-
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
-        check::partition(self.inner.count, stream.partition)?;
-        Ok(Vec::new())
     }
 }

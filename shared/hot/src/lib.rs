@@ -1,7 +1,8 @@
 //! The hot store: states, timers, streams and counters of partitions, changed by one atomic commit.
 //!
-//! One small interface with two implementations, Redis and an embedded one on disk, and one
-//! contract suite for both. Nothing else in the suite talks to Redis. It does not decide who owns a
+//! Two interfaces: what every store does, and what one does besides that a journal can restore. Two
+//! implementations, Redis, which can be restored, and an embedded one on disk, which is its own
+//! journal. One contract suite for both. Nothing else in the suite talks to Redis. It does not decide who owns a
 //! partition (the engine does, by leases) and does not know what the bytes it keeps mean.
 
 mod answer;
@@ -21,6 +22,7 @@ mod origin;
 mod place;
 mod quarantine;
 pub mod redis;
+mod restorable;
 mod restore;
 mod store;
 mod stored;
@@ -40,6 +42,7 @@ pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
 pub use self::quarantine::{QuarantineId, QuarantineSize, Quarantined};
 pub use self::redis::{RedisOptions, RedisStore};
+pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};
 pub use self::timer::Timer;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionCount, Timestamp};
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
@@ -40,17 +40,15 @@ use self::library::{Function, LIBRARY};
 use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
-    cursor, entries, failure, id, items, maybe_bytes, maybe_number, number, pairs, payload, target,
-    text, unexpected,
+    cursor, entries, failure, id, items, maybe_bytes, maybe_number, payload, target, unexpected,
 };
 use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Origin, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined,
-    Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore,
-    WakeReceiver, check, stored,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
+    HotStore, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -134,11 +132,6 @@ impl HotStore for RedisStore {
     async fn head(&self, slot: Slot) -> Result<Head, HotError> {
         check::partition(self.count, slot.partition)?;
         self.read_head(slot, None).await
-    }
-
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        let current = self.current(slot).await?;
-        check::follows(slot, current, (epoch, seq))
     }
 
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
@@ -315,56 +308,5 @@ impl HotStore for RedisStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         wake::subscribe(Arc::clone(&self.source), self.watch.changes(), streams).await
-    }
-
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        let mut all = cmd("HGETALL");
-        all.arg(self.keys.marks(stream));
-        let mut sources = pairs(self.ask(stream.partition, &all).await?)?
-            .into_iter()
-            .map(|(source, mark)| Ok((text(source)?.into(), number(mark)?)))
-            .collect::<Result<Vec<_>, HotError>>()?;
-        sources.sort_unstable();
-        Ok(sources)
-    }
-
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
-        self.read_origins(stream).await
-    }
-
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        self.close(partition, gate).await
-    }
-
-    async fn restore_states(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        part: &StateRestore,
-    ) -> Result<(), HotError> {
-        self.write_states(slot, gate, part).await
-    }
-
-    async fn restore_commit(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        commit: &Commit,
-    ) -> Result<(), HotError> {
-        check::commit(self.count, commit)?;
-        self.write_commit(slot, gate, commit).await
-    }
-
-    async fn restore_stream(
-        &self,
-        stream: StreamId,
-        gate: Gate,
-        part: &StreamRestore,
-    ) -> Result<(), HotError> {
-        self.write_stream(stream, gate, part).await
-    }
-
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        self.open_again(partition, gate).await
     }
 }

@@ -1,18 +1,19 @@
-//! The contract of every hot store.
+//! The contract of every hot store. It does not tell how one is restored: `restorable` does.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionCount, Timestamp};
 
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake, check,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
+    HotError, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
+    Stored, StreamId, StreamName, Wake,
 };
 
-/// The hot store.
+/// What every hot store does: all that a worker, a reader and a sender ask for. What a journal asks
+/// for besides is [`RestorableStore`](crate::RestorableStore).
 ///
 /// # Contract
 /// - [`open`](Self::open) raises the partition's epoch and never lowers it; every commit with a
@@ -58,20 +59,6 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
 
-    /// Checks that a partition is open under an epoch, and that its last commit is the one before
-    /// `seq`, or that one itself; cheap.
-    ///
-    /// Who logs a commit before a store applies it asks the store first: what the commit decides
-    /// was read there, and it may have lost everything since the partition was opened. A partition
-    /// that was restored meanwhile has another epoch.
-    ///
-    /// # Errors
-    /// [`HotError::Fenced`], [`HotError::Gap`].
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        let head = self.head(slot).await?;
-        check::follows(slot, (head.epoch, head.commit_seq), (epoch, seq))
-    }
-
     /// Checks a commit and applies it.
     ///
     /// # Errors
@@ -101,7 +88,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// stream leaves this one out.
     ///
     /// # Errors
-    /// [`HotError::Invalid`] for an append with an origin where the store cannot be restored;
+    /// [`HotError::Invalid`] for an append with an origin where the store is no
+    /// [`RestorableStore`](crate::RestorableStore);
     /// [`HotError::Unavailable`] says nothing about whether it took effect: retry with the very
     /// same append.
     async fn append(&self, append: &Append) -> Result<Appended, HotError>;
@@ -153,85 +141,6 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
 
     /// Hints about streams with news, from now on. Each subscriber gets its own.
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
-
-    /// The highest sequence taken from each source of a stream.
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError>;
-
-    /// The last append with an origin that a stream took from each writer; empty where nobody keeps
-    /// a journal. What workers commit is not among them: the head of their slot tells.
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
-
-    /// Closes a partition so that it can be restored: from now on its commits are
-    /// [`HotError::Fenced`], and opens, appends with an origin and calls with an older gate are
-    /// [`HotError::Unavailable`]. A gate that another process left behind is taken over after
-    /// [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
-    ///
-    /// # Errors
-    /// [`HotError::Invalid`] where the store cannot be restored, such as the embedded one, which is
-    /// its own journal.
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let _ = (partition, gate);
-        Err(HotError::Invalid(
-            "this store cannot be restored from a journal",
-        ))
-    }
-
-    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number, and
-    /// repeating one changes nothing.
-    async fn restore_states(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        part: &StateRestore,
-    ) -> Result<(), HotError> {
-        let _ = (slot, gate, part);
-        Err(HotError::Invalid(
-            "this store cannot be restored from a journal",
-        ))
-    }
-
-    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers,
-    /// counters, outbox, watermark and quarantine, but neither its outputs nor its cursors, which
-    /// [`Self::restore_stream`] makes anew. Every timer is given its entry, whatever `adds_entry`
-    /// says: a snapshot may have it under another time.
-    ///
-    /// # Errors
-    /// [`HotError::Gap`] where it does not follow; one that was applied before changes nothing.
-    async fn restore_commit(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        commit: &Commit,
-    ) -> Result<(), HotError> {
-        let _ = (slot, gate, commit);
-        Err(HotError::Invalid(
-            "this store cannot be restored from a journal",
-        ))
-    }
-
-    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its
-    /// reader's cursor to [`Cursor::START`] and forgets all writers. Repeating the last part
-    /// changes nothing: no two entries have one origin.
-    async fn restore_stream(
-        &self,
-        stream: StreamId,
-        gate: Gate,
-        part: &StreamRestore,
-    ) -> Result<(), HotError> {
-        let _ = (stream, gate, part);
-        Err(HotError::Invalid(
-            "this store cannot be restored from a journal",
-        ))
-    }
-
-    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
-    /// [`Self::open`] with higher ones.
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let _ = (partition, gate);
-        Err(HotError::Invalid(
-            "this store cannot be restored from a journal",
-        ))
-    }
 }
 
 /// Receives hints; a full one drops new hints and ends with [`Wake::All`].

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hot::{HotError, HotStore, Slot};
+use hot::{HotError, RestorableStore, Slot};
 use kernel::{Duration, Timestamp};
 
 pub(crate) use self::cut::CutRows;
@@ -101,7 +101,7 @@ pub(crate) async fn cut_events(
 /// # Errors
 /// [`FoldError`].
 pub async fn fold(
-    hot: &dyn HotStore,
+    hot: &dyn RestorableStore,
     log: &dyn Log,
     slot: Slot,
     options: &FoldOptions,

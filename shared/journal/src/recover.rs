@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hot::{
-    Cursor, Gate, HotError, HotStore, Origin, Owner, Slot, StreamId, StreamName, StreamRestore,
-    marks::Marks,
+    Cursor, Gate, HotError, Origin, Owner, RestorableStore, Slot, StreamId, StreamName,
+    StreamRestore, marks::Marks,
 };
 use kernel::PartitionId;
 
@@ -55,7 +55,7 @@ pub struct Recovered {
 /// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
 /// [`HotError::Damaged`] where it is ahead of the log.
 pub async fn recover(
-    hot: &dyn HotStore,
+    hot: &dyn RestorableStore,
     log: &dyn Log,
     partition: PartitionId,
     gate: Gate,
@@ -83,7 +83,7 @@ pub async fn recover(
 }
 
 struct Recovery<'a> {
-    hot: &'a dyn HotStore,
+    hot: &'a dyn RestorableStore,
     log: &'a dyn Log,
     partition: PartitionId,
     progress: Progress<'a>,

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined,
-    SharedHotStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
+    HotError, HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedRestorableStore,
+    Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, Timestamp};
 use tokio::sync::Mutex;
@@ -38,7 +38,7 @@ pub struct JournaledStore {
 }
 
 struct Shared {
-    hot: SharedHotStore,
+    hot: SharedRestorableStore,
     log: SharedLog,
     writer: Writer,
     fold: FoldOptions,
@@ -65,7 +65,12 @@ impl JournaledStore {
     /// A store around another one, whose entries must carry origins. The writer is what
     /// [`crate::Log::register`] gave this process. Nothing runs in the background: call
     /// [`Self::redeliver`] and [`Self::fold`], or use [`Self::start`].
-    pub fn new(hot: SharedHotStore, log: SharedLog, writer: Writer, fold: FoldOptions) -> Self {
+    pub fn new(
+        hot: SharedRestorableStore,
+        log: SharedLog,
+        writer: Writer,
+        fold: FoldOptions,
+    ) -> Self {
         let partitions = usize::from(hot.partition_count().get());
         let lanes = partitions * StreamName::ALL.len();
         let shared = Shared {
@@ -89,7 +94,7 @@ impl JournaledStore {
     /// # Errors
     /// [`LogError::Unavailable`] where the log does not answer.
     pub async fn start(
-        hot: SharedHotStore,
+        hot: SharedRestorableStore,
         log: SharedLog,
         worker: &str,
         fold: FoldOptions,
@@ -192,10 +197,6 @@ impl HotStore for JournaledStore {
         self.shared.hot.outbox(slot, after_seq, max).await
     }
 
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        self.shared.hot.check_follows(slot, epoch, seq).await
-    }
-
     async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         self.shared.hot.trim_outbox(at, seq).await
     }
@@ -231,14 +232,6 @@ impl HotStore for JournaledStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.shared.hot.subscribe(streams).await
-    }
-
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        self.shared.hot.sources(stream).await
-    }
-
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
-        self.shared.hot.origins(stream).await
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use decision::Core;
 use definitions::{Catalog, DefinitionStore};
 use engine::EngineConfig;
-use hot::{EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore};
+use hot::{
+    EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore, SharedRestorableStore,
+};
 use journal::{FoldOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
@@ -65,13 +67,14 @@ impl Context {
         let peers = Peers::open(&config.peers, &own)?;
         let database = open_database(&config).await?;
         let shutdown = CancellationToken::new();
-        let mut hot = open_hot_store(&config).await?;
-        let mut journal = None;
-        if config.durability == Durability::Journal {
+        let (hot, journal) = if config.durability == Durability::Journal {
+            let hot = open_restorable_store(&config).await?;
             let log = open_journal(&config, &database).await?;
-            hot = journaled(&config, hot, Arc::clone(&log), shutdown.clone()).await?;
-            journal = Some(log);
-        }
+            let hot = journaled(&config, hot, Arc::clone(&log), shutdown.clone()).await?;
+            (hot, Some(log))
+        } else {
+            (open_hot_store(&config).await?, None)
+        };
         Ok(Self {
             hot,
             journal,
@@ -213,21 +216,32 @@ fn database_error(address: String, error: StorageError) -> StartError {
 }
 
 async fn open_hot_store(config: &Config) -> Result<SharedHotStore, StartError> {
-    let (address, opened): (String, Result<SharedHotStore, HotError>) = match &config.hot_store {
-        HotStoreAddress::Embedded(folder) => (
-            folder.display().to_string(),
-            EmbeddedStore::open(folder, config.partitions)
-                .await
-                .map(|store| Arc::new(store) as SharedHotStore),
-        ),
-        HotStoreAddress::Redis(url) => (
-            mask_secrets(url),
-            RedisStore::connect(redis_options(config, url), config.partitions)
-                .await
-                .map(|store| Arc::new(store) as SharedHotStore),
-        ),
-    };
-    opened.map_err(|error| hot_store_error(&config.hot_store, address, error))
+    match &config.hot_store {
+        HotStoreAddress::Embedded(folder) => {
+            let opened = EmbeddedStore::open(folder, config.partitions).await;
+            let opened = opened.map_err(|error| hot_store_error(&config.hot_store, error))?;
+            Ok(Arc::new(opened))
+        }
+        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url).await?)),
+    }
+}
+
+/// Opens the hot store under a journal.
+async fn open_restorable_store(config: &Config) -> Result<SharedRestorableStore, StartError> {
+    match &config.hot_store {
+        HotStoreAddress::Embedded(_) => {
+            let text = "an embedded store is its own journal: leave durability out, or keep the hot store in Redis";
+            let error = HotError::Mismatch(text.to_owned());
+            Err(hot_store_error(&config.hot_store, error))
+        }
+        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url).await?)),
+    }
+}
+
+async fn open_redis(config: &Config, url: &str) -> Result<RedisStore, StartError> {
+    let options = redis_options(config, url);
+    let opened = RedisStore::connect(options, config.partitions).await;
+    opened.map_err(|error| hot_store_error(&config.hot_store, error))
 }
 
 /// Returns how to reach Redis, and what it has to have done before a write counts.
@@ -239,20 +253,18 @@ fn redis_options(config: &Config, url: &str) -> RedisOptions {
     }
 }
 
-/// Opens the stores alone, and nothing that works in the background: for tools that repair them.
+/// Opens the stores of an installation that keeps a journal, and nothing that works in the
+/// background: for tools that repair them.
 ///
 /// # Errors
-/// As [`Context::open`]; where this deployment keeps no journal, the second is absent.
-pub async fn open_stores(
+/// As [`Context::open`].
+pub async fn open_journaled_stores(
     config: &Config,
-) -> Result<(SharedHotStore, Option<SharedLog>), StartError> {
+) -> Result<(SharedRestorableStore, SharedLog), StartError> {
     let database = open_database(config).await?;
-    let hot = open_hot_store(config).await?;
-    let journal = match config.durability {
-        Durability::Journal => Some(open_journal(config, &database).await?),
-        Durability::Hot | Durability::Embedded => None,
-    };
-    Ok((hot, journal))
+    let hot = open_restorable_store(config).await?;
+    let log = open_journal(config, &database).await?;
+    Ok((hot, log))
 }
 
 async fn open_journal(config: &Config, database: &Database) -> Result<SharedLog, StartError> {
@@ -266,7 +278,7 @@ async fn open_journal(config: &Config, database: &Database) -> Result<SharedLog,
 /// Puts a journal before the hot store.
 async fn journaled(
     config: &Config,
-    hot: SharedHotStore,
+    hot: SharedRestorableStore,
     log: SharedLog,
     stop: CancellationToken,
 ) -> Result<SharedHotStore, StartError> {
@@ -286,8 +298,12 @@ async fn journaled(
     Ok(Arc::new(store))
 }
 
-fn hot_store_error(place: &HotStoreAddress, address: String, error: HotError) -> StartError {
+fn hot_store_error(place: &HotStoreAddress, error: HotError) -> StartError {
     let what = "the hot store";
+    let address = match place {
+        HotStoreAddress::Embedded(folder) => folder.display().to_string(),
+        HotStoreAddress::Redis(url) => mask_secrets(url),
+    };
     if matches!(error, HotError::Mismatch(_) | HotError::Damaged(_)) {
         return StartError::Mismatch {
             what,

@@ -24,7 +24,7 @@ pub use config::{
     Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue, Fault,
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
-pub use context::{Context, open_stores};
+pub use context::{Context, open_journaled_stores};
 pub use customer::{find_customer, find_customer_with};
 pub use peers::Peers;
 pub use serve::serve;

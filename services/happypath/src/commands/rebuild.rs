@@ -83,10 +83,7 @@ impl Args {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     let partitions = chosen(&args.chosen, &config)?;
-    let (hot, log) = runtime::open_stores(&config).await?;
-    let Some(log) = log else {
-        return Err(Failure::failed("the journal is not there"));
-    };
+    let (hot, log) = runtime::open_journaled_stores(&config).await?;
     let writer = log
         .register(&config.worker)
         .await

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot,
-    Standing, StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
+    HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, Standing,
+    StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -165,11 +165,5 @@ impl HotStore for Faulty {
     }
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.inner.subscribe(streams).await
-    }
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        self.inner.sources(stream).await
-    }
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
-        self.inner.origins(stream).await
     }
 }

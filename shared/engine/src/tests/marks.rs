@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hot::{
-    Cursor, Gate, HotError, HotStore, MemoryStore, Origin, SharedHotStore, StreamName,
-    StreamRestore, Writer,
+    Cursor, Gate, HotError, HotStore, MemoryStore, Origin, RestorableStore, SharedHotStore,
+    StreamName, StreamRestore, Writer,
 };
 use kernel::PartitionId;
 use messages::stream::v1::Batch;

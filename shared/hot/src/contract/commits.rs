@@ -7,7 +7,9 @@ use kernel::PartitionId;
 pub use self::limits::a_commit_over_a_limit_changes_nothing;
 use super::counters::{changes, counters};
 use super::quarantine::{entries, id};
-use super::{SLOT, Subject, at, commit, opened, payloads, removed, stream, text, timed, values};
+use super::{
+    SLOT, Subject, at, commit, opened, payloads, removed, restorable, stream, text, timed, values,
+};
 use crate::marks::Marks;
 use crate::{
     Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, QuarantineSize,
@@ -141,6 +143,7 @@ pub async fn a_gap_is_refused(subject: &mut impl Subject) {
 /// Who asks learns whether the partition is where its last commit left it.
 pub async fn a_worker_learns_whether_its_partition_is_where_it_was(subject: &mut impl Subject) {
     let store = opened(subject).await;
+    let restorable = restorable(subject).await;
     for seq in 1..=2 {
         store.commit(SLOT, &full(seq)).await.expect("commits");
     }
@@ -154,11 +157,12 @@ pub async fn a_worker_learns_whether_its_partition_is_where_it_was(subject: &mut
         (head.epoch, u64::MAX, false),
         (head.epoch + 1, 3, false),
     ] {
-        let checked = store.check_follows(SLOT, epoch, seq).await;
+        let checked = restorable.check_follows(SLOT, epoch, seq).await;
         assert_eq!(checked.is_ok(), follows, "{epoch} {seq}: {checked:?}");
     }
-    let store = subject.empty().await;
-    let checked = store.check_follows(SLOT, head.epoch, 3).await;
+    subject.empty().await;
+    let restorable = subject.restorable().await.expect("as before");
+    let checked = restorable.check_follows(SLOT, head.epoch, 3).await;
     assert!(
         matches!(checked, Err(HotError::Fenced { .. })),
         "{checked:?}"

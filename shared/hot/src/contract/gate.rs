@@ -6,7 +6,8 @@ use super::counters::{changes, counters};
 use super::origins::written;
 use super::quarantine::{entries, id};
 use super::{
-    SLOT, Subject, at, commit, opened, payloads, removed, state, stream, text, timed, values,
+    SLOT, Subject, at, commit, opened, payloads, removed, restorable, state, stream, text, timed,
+    values,
 };
 use crate::marks::{Marks, Part};
 use crate::{
@@ -24,36 +25,11 @@ fn is_held_off<T: std::fmt::Debug>(outcome: Result<T, HotError>) {
     assert!(matches!(error, HotError::Unavailable(_)), "{error:?}");
 }
 
-/// A store that is its own journal refuses to be restored.
-pub async fn a_store_that_cannot_be_restored_says_so(subject: &mut impl Subject) {
-    if subject.is_restorable() {
-        return;
-    }
-    let store = opened(subject).await;
-    let outcomes = [
-        store.close_gate(SLOT.partition, MINE).await,
-        store
-            .restore_states(SLOT, MINE, &StateRestore::default())
-            .await,
-        store.restore_commit(SLOT, MINE, &commit(1)).await,
-        store
-            .restore_stream(FACTS, MINE, &StreamRestore::default())
-            .await,
-        store.open_gate(SLOT.partition, MINE).await,
-    ];
-    for outcome in outcomes {
-        let error = outcome.expect_err("refused");
-        assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
-    }
-}
-
 /// While a gate is closed, commits are fenced, and opens, appends with an origin and other restores
 /// wait.
 pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = subject.empty().await;
+    let gates = restorable(subject).await;
     store.open(SLOT, 3).await.expect("opens");
     let mine = |seq| Commit {
         epoch: 3,
@@ -61,7 +37,7 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     };
     store.commit(SLOT, &mine(1)).await.expect("commits");
     for _ in 0..2 {
-        store
+        gates
             .close_gate(SLOT.partition, MINE)
             .await
             .expect("closes");
@@ -82,16 +58,16 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     };
     is_held_off(store.trim(here, FACTS.name, Cursor::START).await);
     is_held_off(store.trim_outbox(here, 0).await);
-    is_held_off(store.close_gate(SLOT.partition, OTHER).await);
-    is_held_off(store.open_gate(SLOT.partition, OTHER).await);
+    is_held_off(gates.close_gate(SLOT.partition, OTHER).await);
+    is_held_off(gates.open_gate(SLOT.partition, OTHER).await);
     is_held_off(
-        store
+        gates
             .restore_states(SLOT, OTHER, &StateRestore::default())
             .await,
     );
-    is_held_off(store.restore_commit(SLOT, OTHER, &commit(2)).await);
+    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(2)).await);
     is_held_off(
-        store
+        gates
             .restore_stream(FACTS, OTHER, &StreamRestore::default())
             .await,
     );
@@ -113,9 +89,9 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
         .expect("another partition is not held off");
 
     for _ in 0..2 {
-        store.open_gate(SLOT.partition, MINE).await.expect("opens");
+        gates.open_gate(SLOT.partition, MINE).await.expect("opens");
     }
-    is_held_off(store.restore_commit(SLOT, MINE, &commit(2)).await);
+    is_held_off(gates.restore_commit(SLOT, MINE, &commit(2)).await);
     let error = store.open(SLOT, 2).await.expect_err("fenced");
     assert!(
         matches!(error, HotError::Fenced { current: 3, .. }),
@@ -137,27 +113,25 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
 /// A gate whose process died is taken over when its time is up, and the process finds that out when
 /// it wakes up.
 pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = opened(subject).await;
-    store
+    let gates = restorable(subject).await;
+    gates
         .close_gate(SLOT.partition, OTHER)
         .await
         .expect("closes");
-    is_held_off(store.close_gate(SLOT.partition, MINE).await);
+    is_held_off(gates.close_gate(SLOT.partition, MINE).await);
     subject.leave_gate_behind(SLOT.partition).await;
-    store
+    gates
         .close_gate(SLOT.partition, MINE)
         .await
         .expect("takes over");
-    is_held_off(store.restore_commit(SLOT, OTHER, &commit(1)).await);
-    is_held_off(store.open_gate(SLOT.partition, OTHER).await);
-    store
+    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(1)).await);
+    is_held_off(gates.open_gate(SLOT.partition, OTHER).await);
+    gates
         .restore_commit(SLOT, MINE, &commit(1))
         .await
         .expect("is mine");
-    store.open_gate(SLOT.partition, MINE).await.expect("opens");
+    gates.open_gate(SLOT.partition, MINE).await.expect("opens");
     assert_eq!(store.open(SLOT, 2).await.expect("opens").commit_seq, 1);
 }
 
@@ -267,35 +241,33 @@ fn snapshot() -> [StateRestore; 2] {
 /// A partition that was lost is made anew from a snapshot and the commits after it, with all its
 /// timers, even where parts are written twice.
 pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = subject.empty().await;
+    let gates = restorable(subject).await;
     let gate = (SLOT.partition, MINE);
-    store.close_gate(gate.0, gate.1).await.expect("closes");
+    gates.close_gate(gate.0, gate.1).await.expect("closes");
     for part in snapshot() {
         for _ in 0..2 {
-            store
+            gates
                 .restore_states(SLOT, MINE, &part)
                 .await
                 .expect("restores");
         }
     }
     let commits = journal();
-    let error = store.restore_commit(SLOT, MINE, &commits[3]).await;
+    let error = gates.restore_commit(SLOT, MINE, &commits[3]).await;
     assert!(
         matches!(error, Err(HotError::Gap { current: 2, .. })),
         "{error:?}"
     );
     for commit in &commits[1..] {
         for _ in 0..2 {
-            store
+            gates
                 .restore_commit(SLOT, MINE, commit)
                 .await
                 .expect("restores");
         }
     }
-    store.open_gate(gate.0, gate.1).await.expect("opens");
+    gates.open_gate(gate.0, gate.1).await.expect("opens");
 
     let store = subject.reopen(store).await;
     let head = store.open(SLOT, 3).await.expect("opens");

@@ -1,7 +1,7 @@
 //! Origins: read back with their entries, taken in sequence.
 
 use super::gate::{FACTS, MINE};
-use super::{SLOT, Subject, append, commit, opened, payloads, stream, text};
+use super::{SLOT, Subject, append, commit, opened, payloads, restorable, stream, text};
 use crate::{
     Append, Appended, Commit, Cursor, HotError, Origin, Owner, SharedHotStore, SourceRange,
     StreamId, StreamName, StreamRestore, Writer, limits,
@@ -45,14 +45,6 @@ pub async fn an_origin_is_read_back_with_its_entry(subject: &mut impl Subject) {
     store.commit(SLOT, &output).await.expect("commits");
     let found = store.poll(EVENTS, Cursor::START, 9).await.expect("polls");
     let mut origins: Vec<_> = found.iter().map(|entry| entry.origin).collect();
-    if !subject.is_restorable() {
-        assert_eq!(origins, [None, None]);
-        let error = store.append(&written(1, 1, None)).await;
-        let error = error.expect_err("refused");
-        assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
-        assert!(store.origins(EVENTS).await.expect("origins").is_empty());
-        return;
-    }
     check(&store, &written(7, 1, None), Appended::Applied).await;
     let found = store.poll(EVENTS, found[1].cursor, 9).await.expect("polls");
     origins.extend(found.iter().map(|entry| entry.origin));
@@ -66,10 +58,8 @@ pub async fn an_origin_is_read_back_with_its_entry(subject: &mut impl Subject) {
 
 /// The appends of a writer are taken once, without gaps, each writer for itself, and each stream.
 pub async fn an_append_with_an_origin_is_taken_in_sequence(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = opened(subject).await;
+    let restorable = restorable(subject).await;
     let cases = [
         (1, 2, Appended::Gap { mark: 0 }),
         (1, 1, Appended::Applied),
@@ -86,7 +76,7 @@ pub async fn an_append_with_an_origin_is_taken_in_sequence(subject: &mut impl Su
     }
     assert_eq!(payloads(&store, EVENTS).await, ["1.1", "2.1", "1.2", "1.3"]);
     let store = subject.reopen(store).await;
-    let origins = store.origins(EVENTS).await.expect("origins");
+    let origins = restorable.origins(EVENTS).await.expect("origins");
     assert_eq!(origins, [origin(1, 3), origin(2, 1)]);
     let elsewhere = Append {
         to: stream(StreamName::Facts),
@@ -103,10 +93,8 @@ pub async fn an_append_with_an_origin_is_taken_in_sequence(subject: &mut impl Su
 
 /// What a journal has counts, be it that its source was taken before, or that the stream is full.
 pub async fn every_append_in_sequence_moves_the_mark(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = opened(subject).await;
+    let restorable = restorable(subject).await;
     let cases = [
         (1, 1, (1, 5), Appended::Applied),
         (1, 2, (2, 5), Appended::Replayed),
@@ -120,9 +108,9 @@ pub async fn every_append_in_sequence_moves_the_mark(subject: &mut impl Subject)
         check(&store, &written(process, seq, Some(source)), outcome).await;
     }
     assert_eq!(payloads(&store, EVENTS).await, ["1.1", "2.2", "1.4"]);
-    let origins = store.origins(EVENTS).await.expect("origins");
+    let origins = restorable.origins(EVENTS).await.expect("origins");
     assert_eq!(origins, [origin(1, 4), origin(2, 2)]);
-    let sources = store.sources(EVENTS).await.expect("sources");
+    let sources = restorable.sources(EVENTS).await.expect("sources");
     assert_eq!(sources, [(Box::from("source"), 10)]);
 
     for _ in 3..limits::STREAM_ENTRIES {
@@ -135,10 +123,8 @@ pub async fn every_append_in_sequence_moves_the_mark(subject: &mut impl Subject)
 /// A stream is made anew from entries with their origins; its reader begins at its start, and its writers go on where they
 /// are.
 pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject) {
-    if !subject.is_restorable() {
-        return;
-    }
     let store = opened(subject).await;
+    let restorable = restorable(subject).await;
     append(&store, FACTS, "lost").await;
     append(&store, FACTS, "lost, too").await;
     let read = Commit {
@@ -146,7 +132,7 @@ pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject
         ..commit(1)
     };
     store.commit(SLOT, &read).await.expect("commits");
-    store
+    restorable
         .close_gate(SLOT.partition, MINE)
         .await
         .expect("closes");
@@ -169,12 +155,15 @@ pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject
         },
     ];
     for part in [&parts[0], &parts[0], &parts[1], &parts[1]] {
-        store
+        restorable
             .restore_stream(FACTS, MINE, part)
             .await
             .expect("restores");
     }
-    store.open_gate(SLOT.partition, MINE).await.expect("opens");
+    restorable
+        .open_gate(SLOT.partition, MINE)
+        .await
+        .expect("opens");
 
     let store = subject.reopen(store).await;
     let head = store.open(SLOT, 2).await.expect("opens");
@@ -199,9 +188,9 @@ pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject
         found,
         expected.map(|(origin, payload)| (Some(origin), text(payload)))
     );
-    let origins = store.origins(FACTS).await.expect("origins");
+    let origins = restorable.origins(FACTS).await.expect("origins");
     assert_eq!(origins, [origin(1, 4), origin(2, 6)]);
-    let sources = store.sources(FACTS).await.expect("sources");
+    let sources = restorable.sources(FACTS).await.expect("sources");
     assert_eq!(sources, [("a".into(), 3), ("b".into(), 8)]);
     let next = Append {
         to: FACTS,

@@ -15,7 +15,7 @@ use proptest::prop_oneof;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use tokio::runtime::Runtime;
 
-use self::compare::{compare, same};
+use self::compare::{compare, compare_writers, same};
 use super::model::Model;
 use super::{Subject, at, text};
 use crate::marks::{Marks, Part};
@@ -64,7 +64,8 @@ pub fn agrees_with_the_model(runtime: &Runtime, subject: &mut impl Subject) {
         failure_persistence: None,
         ..Config::default()
     };
-    let operations = vec(operation(subject.is_restorable()), 1..40);
+    let is_restorable = runtime.block_on(subject.restorable()).is_some();
+    let operations = vec(operation(is_restorable), 1..40);
     let subject = Mutex::new(subject);
     let outcome = TestRunner::new(config).run(&operations, |operations| {
         let mut subject = subject.lock().expect("one sequence at a time");
@@ -223,6 +224,7 @@ fn operation(takes_origins: bool) -> impl Strategy<Value = Operation> {
 
 async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(), String> {
     let mut store = subject.empty().await;
+    let restorable = subject.restorable().await;
     let mut model = Model::new(subject.has_origins());
     let mut commits = BTreeMap::new();
     for operation in operations {
@@ -270,6 +272,9 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
             Operation::Reopen => store = subject.reopen(store).await,
         }
         compare(&store, &model).await?;
+        if let Some(restorable) = &restorable {
+            compare_writers(restorable, &model).await?;
+        }
     }
     Ok(())
 }

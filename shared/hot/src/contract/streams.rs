@@ -2,7 +2,7 @@
 
 use kernel::PartitionId;
 
-use super::{SLOT, Subject, append, commit, opened, payloads, stream, text};
+use super::{SLOT, Subject, append, commit, opened, payloads, restorable, stream, text};
 use crate::{
     Append, Appended, Commit, Cursor, HotError, SharedHotStore, SourceRange, StreamId, StreamName,
     limits,
@@ -191,16 +191,23 @@ pub async fn ranges_of_a_source_are_taken_once(subject: &mut impl Subject) {
 /// What was taken from each source can be listed.
 pub async fn sources_are_listed(subject: &mut impl Subject) {
     let store = subject.empty().await;
-    assert!(store.sources(EVENTS).await.expect("sources").is_empty());
+    let restorable = restorable(subject).await;
+    assert!(
+        restorable
+            .sources(EVENTS)
+            .await
+            .expect("sources")
+            .is_empty()
+    );
     for (source, first, last) in [("b", 1, 3), ("a", 2, 9), ("b", 7, u64::MAX)] {
         append_range(&store, source, first, last).await;
     }
     let expected = [(Box::from("a"), 9), (Box::from("b"), u64::MAX)];
-    assert_eq!(store.sources(EVENTS).await.expect("sources"), expected);
-    let store = subject.reopen(store).await;
-    assert_eq!(store.sources(EVENTS).await.expect("sources"), expected);
+    assert_eq!(restorable.sources(EVENTS).await.expect("sources"), expected);
+    subject.reopen(store).await;
+    assert_eq!(restorable.sources(EVENTS).await.expect("sources"), expected);
     let other = stream(StreamName::Facts);
-    assert!(store.sources(other).await.expect("sources").is_empty());
+    assert!(restorable.sources(other).await.expect("sources").is_empty());
 }
 
 /// A stream remembers a bounded number of sources.

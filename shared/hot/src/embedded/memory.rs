@@ -110,17 +110,6 @@ impl Sources {
         self.marks.get(source).map_or(0, |mark| mark.sequence)
     }
 
-    /// The highest sequence taken from each source, by name.
-    pub(super) fn all(&self) -> Vec<(Box<str>, u64)> {
-        let mut all: Vec<_> = self
-            .marks
-            .iter()
-            .map(|(source, mark)| (Box::from(&**source), mark.sequence))
-            .collect();
-        all.sort_unstable();
-        all
-    }
-
     /// The source to forget before another one is remembered; absent while there is room or where
     /// it is known.
     pub(super) fn victim(&self, source: &str, room: usize) -> Option<Arc<str>> {

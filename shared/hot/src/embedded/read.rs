@@ -165,12 +165,6 @@ impl Inner {
         due.next = timers.next().map(|(at, _)| Timestamp::from_millis(at));
         Ok(due)
     }
-
-    /// The highest sequence taken from each source of a stream, by name.
-    pub(super) fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        let partition = self.partition(stream.partition)?;
-        Ok(partition.streams[stream.name.index()].sources.all())
-    }
 }
 
 fn to_bytes(slice: &[u8]) -> Bytes {

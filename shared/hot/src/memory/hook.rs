@@ -9,7 +9,7 @@ use crate::{Append, Commit, HotError, Slot};
 
 /// What is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the calls of `HotStore`, by their names")]
+#[expect(missing_docs, reason = "the calls of the stores, by their names")]
 pub enum Operation {
     Open,
     Head,

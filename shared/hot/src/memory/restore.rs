@@ -1,10 +1,13 @@
 //! Restoring a partition of the store in memory, behind its gate.
 
+use async_trait::async_trait;
 use kernel::PartitionId;
 
 use super::data::{Data, PartitionData};
+use super::{MemoryStore, Operation};
 use crate::{
-    Commit, Gate, HotError, Slot, StateRestore, Stored, StreamId, StreamRestore, Timer, limits,
+    Commit, Gate, HotError, Origin, RestorableStore, Slot, StateRestore, Stored, StreamId,
+    StreamRestore, Timer, Wake, limits,
 };
 
 impl PartitionData {
@@ -172,5 +175,81 @@ impl Data {
             stream.take_source(source, known.max(*mark), entry);
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl RestorableStore for MemoryStore {
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Check, |_, data| {
+            data.check_follows(slot, epoch, seq)
+        })
+        .await
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        self.call(stream.partition, Operation::Sources, |_, data| {
+            Ok(data.stream(stream).sources())
+        })
+        .await
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+        self.call(stream.partition, Operation::Origins, |_, data| {
+            Ok(data.stream(stream).origins())
+        })
+        .await
+    }
+
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::CloseGate, |server, data| {
+            data.close_gate(partition, gate, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_states(slot, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Restore, |server, data| {
+            data.restore_commit(slot, gate, commit, server.now_ms())
+        })
+        .await
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        self.call(stream.partition, Operation::Restore, |server, data| {
+            data.restore_stream(stream, gate, part, server.now_ms())
+        })
+        .await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::OpenGate, |server, data| {
+            data.open_gate(partition, gate)?;
+            server.hints.tell(Wake::All);
+            Ok(())
+        })
+        .await
     }
 }

@@ -1,14 +1,13 @@
 //! The calls of the store in memory, each through its hook.
 
 use async_trait::async_trait;
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionCount, Timestamp};
 
 use super::{Content, MemoryStore, Operation};
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake,
-    WakeReceiver, check,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
+    HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
+    Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 #[async_trait]
@@ -117,13 +116,6 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        self.call(slot.partition, Operation::Check, |_, data| {
-            data.check_follows(slot, epoch, seq)
-        })
-        .await
-    }
-
     async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError> {
         self.call(at.slot.partition, Operation::TrimOutbox, |_, data| {
             data.trim_outbox(at, seq)
@@ -180,71 +172,5 @@ impl HotStore for MemoryStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         Ok(self.server.hints.subscribe(streams))
-    }
-
-    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
-        self.call(stream.partition, Operation::Sources, |_, data| {
-            Ok(data.stream(stream).sources())
-        })
-        .await
-    }
-
-    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
-        self.call(stream.partition, Operation::Origins, |_, data| {
-            Ok(data.stream(stream).origins())
-        })
-        .await
-    }
-
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        self.call(partition, Operation::CloseGate, |server, data| {
-            data.close_gate(partition, gate, server.now_ms())
-        })
-        .await
-    }
-
-    async fn restore_states(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        part: &StateRestore,
-    ) -> Result<(), HotError> {
-        self.call(slot.partition, Operation::Restore, |server, data| {
-            data.restore_states(slot, gate, part, server.now_ms())
-        })
-        .await
-    }
-
-    async fn restore_commit(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        commit: &Commit,
-    ) -> Result<(), HotError> {
-        self.call(slot.partition, Operation::Restore, |server, data| {
-            data.restore_commit(slot, gate, commit, server.now_ms())
-        })
-        .await
-    }
-
-    async fn restore_stream(
-        &self,
-        stream: StreamId,
-        gate: Gate,
-        part: &StreamRestore,
-    ) -> Result<(), HotError> {
-        self.call(stream.partition, Operation::Restore, |server, data| {
-            data.restore_stream(stream, gate, part, server.now_ms())
-        })
-        .await
-    }
-
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        self.call(partition, Operation::OpenGate, |server, data| {
-            data.open_gate(partition, gate)?;
-            server.hints.tell(Wake::All);
-            Ok(())
-        })
-        .await
     }
 }

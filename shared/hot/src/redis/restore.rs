@@ -3,6 +3,7 @@
 //! Every call names the gate, and is refused where another restore has taken it over. It decides
 //! nothing: what is written comes from the journal.
 
+use async_trait::async_trait;
 use kernel::PartitionId;
 use redis::{Cmd, cmd};
 
@@ -13,8 +14,8 @@ use super::reply::{PAYLOAD, number, pairs, text, unexpected};
 use super::write::digits;
 use super::{RedisStore, pack, record};
 use crate::{
-    Commit, CounterKey, Gate, HotError, Origin, Owner, RestoredHead, Slot, StateRestore,
-    StateWrite, StreamId, StreamName, StreamRestore, Timer, Writer, check, limits,
+    Commit, CounterKey, Gate, HotError, Origin, Owner, RestorableStore, RestoredHead, Slot,
+    StateRestore, StateWrite, StreamId, StreamName, StreamRestore, Timer, Writer, check, limits,
 };
 
 /// The field that says that the gate is closed, among the marks of the writers.
@@ -36,8 +37,25 @@ fn pushes<'a>(entries: impl Iterator<Item = (i64, &'a crate::StateKey)>) -> Move
     moves
 }
 
-impl RedisStore {
-    pub(super) async fn read_origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
+#[async_trait]
+impl RestorableStore for RedisStore {
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        let current = self.current(slot).await?;
+        check::follows(slot, current, (epoch, seq))
+    }
+
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
+        let mut all = cmd("HGETALL");
+        all.arg(self.keys.marks(stream));
+        let mut sources = pairs(self.ask(stream.partition, &all).await?)?
+            .into_iter()
+            .map(|(source, mark)| Ok((text(source)?.into(), number(mark)?)))
+            .collect::<Result<Vec<_>, HotError>>()?;
+        sources.sort_unstable();
+        Ok(sources)
+    }
+
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError> {
         check::partition(self.count, stream.partition)?;
         let mut all = cmd("HGETALL");
         all.arg(self.keys.origins(stream));
@@ -59,21 +77,121 @@ impl RedisStore {
         Ok(origins)
     }
 
-    pub(super) async fn close(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
         let mut call = self.gate_call(Function::CloseGate, partition, gate);
         call.arg(limits::GATE_TTL.as_millis().to_string());
         self.restore(partition, &call).await
     }
 
-    pub(super) async fn open_again(
+    async fn restore_states(
         &self,
-        partition: PartitionId,
+        slot: Slot,
         gate: Gate,
+        part: &StateRestore,
     ) -> Result<(), HotError> {
+        check::partition(self.count, slot.partition)?;
+        check::states(&part.states)?;
+        let states: Vec<StateWrite> = part.states.iter().map(snapshot_state).collect();
+        for states in states.chunks(limits::STATES_PER_COMMIT) {
+            let call = self.states_call(slot, gate, states, &StateRestore::default())?;
+            self.restore(slot.partition, &call).await?;
+        }
+        let call = self.states_call(slot, gate, &[], part)?;
+        self.restore(slot.partition, &call).await
+    }
+
+    async fn restore_commit(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        commit: &Commit,
+    ) -> Result<(), HotError> {
+        check::partition(self.count, slot.partition)?;
+        check::commit(self.count, commit)?;
+        let commit = Commit {
+            outputs: Vec::new(),
+            cursors: Vec::new(),
+            states: with_entries(&commit.states),
+            ..commit.clone()
+        };
+        let moves = pushes(added(&commit));
+        let function = LIBRARY.name(Function::RestoreCommit);
+        let gate = (self.keys.gate(slot.partition), gate.0);
+        let call = pack::commit(
+            &function,
+            &self.keys,
+            slot,
+            &commit,
+            &moves,
+            PAYLOAD,
+            Some(gate),
+        )?;
+        let mut reply = self.call(slot.partition, &call).await?.into_iter();
+        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
+        match text(next()?)?.as_str() {
+            "ok" => Ok(()),
+            "gated" => Err(closed()),
+            "gap" => Err(HotError::Gap {
+                partition: slot.partition,
+                seq: commit.seq,
+                current: number(next()?)?,
+            }),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError> {
+        check::partition(self.count, stream.partition)?;
+        let reader = Slot {
+            owner: stream.name.reader(),
+            partition: stream.partition,
+        };
+        let mut call = pack::call(
+            &LIBRARY.name(Function::RestoreStream),
+            &[
+                self.keys.stream(stream),
+                self.keys.tails(stream.partition),
+                self.keys.marks(stream),
+                self.keys.uses(stream),
+                self.keys.origins(stream),
+                self.keys.meta(reader),
+                self.keys.gate(stream.partition),
+            ],
+            &[gate.0],
+        );
+        call.arg(stream.name.name())
+            .arg(format!("{CURSOR}{}", stream.name.name()))
+            .arg(limits::SOURCES_PER_STREAM)
+            .arg(u8::from(part.is_first))
+            .arg(&pack::counts([
+                part.entries.len(),
+                part.origins.len(),
+                part.sources.len(),
+            ])?);
+        for (origin, payload) in &part.entries {
+            call.arg(origin.to_string()).arg(&payload[..]);
+        }
+        for origin in &part.origins {
+            call.arg(origin.writer.number()).arg(digits(origin.seq));
+        }
+        for (source, mark) in &part.sources {
+            call.arg(&**source).arg(digits(*mark));
+        }
+        self.restore(stream.partition, &call).await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
         let call = self.gate_call(Function::OpenGate, partition, gate);
         self.restore(partition, &call).await
     }
+}
 
+impl RedisStore {
     fn gate_call(&self, function: Function, partition: PartitionId, gate: Gate) -> Cmd {
         let mut keys = vec![self.keys.gate(partition)];
         keys.extend(Owner::ALL.map(|owner| self.keys.meta(Slot { owner, partition })));
@@ -92,23 +210,6 @@ impl RedisStore {
             "gated" => Err(closed()),
             _ => Err(unexpected("a reply")),
         }
-    }
-
-    pub(super) async fn write_states(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        part: &StateRestore,
-    ) -> Result<(), HotError> {
-        check::partition(self.count, slot.partition)?;
-        check::states(&part.states)?;
-        let states: Vec<StateWrite> = part.states.iter().map(snapshot_state).collect();
-        for states in states.chunks(limits::STATES_PER_COMMIT) {
-            let call = self.states_call(slot, gate, states, &StateRestore::default())?;
-            self.restore(slot.partition, &call).await?;
-        }
-        let call = self.states_call(slot, gate, &[], part)?;
-        self.restore(slot.partition, &call).await
     }
 
     /// The call that writes these states, and everything but the states of a part.
@@ -174,90 +275,6 @@ impl RedisStore {
                 .arg(&message.payload[..]);
         }
         Ok(call)
-    }
-
-    pub(super) async fn write_commit(
-        &self,
-        slot: Slot,
-        gate: Gate,
-        commit: &Commit,
-    ) -> Result<(), HotError> {
-        check::partition(self.count, slot.partition)?;
-        let commit = Commit {
-            outputs: Vec::new(),
-            cursors: Vec::new(),
-            states: with_entries(&commit.states),
-            ..commit.clone()
-        };
-        let moves = pushes(added(&commit));
-        let function = LIBRARY.name(Function::RestoreCommit);
-        let gate = (self.keys.gate(slot.partition), gate.0);
-        let call = pack::commit(
-            &function,
-            &self.keys,
-            slot,
-            &commit,
-            &moves,
-            PAYLOAD,
-            Some(gate),
-        )?;
-        let mut reply = self.call(slot.partition, &call).await?.into_iter();
-        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
-        match text(next()?)?.as_str() {
-            "ok" => Ok(()),
-            "gated" => Err(closed()),
-            "gap" => Err(HotError::Gap {
-                partition: slot.partition,
-                seq: commit.seq,
-                current: number(next()?)?,
-            }),
-            _ => Err(unexpected("a reply")),
-        }
-    }
-
-    pub(super) async fn write_stream(
-        &self,
-        stream: StreamId,
-        gate: Gate,
-        part: &StreamRestore,
-    ) -> Result<(), HotError> {
-        check::partition(self.count, stream.partition)?;
-        let reader = Slot {
-            owner: stream.name.reader(),
-            partition: stream.partition,
-        };
-        let mut call = pack::call(
-            &LIBRARY.name(Function::RestoreStream),
-            &[
-                self.keys.stream(stream),
-                self.keys.tails(stream.partition),
-                self.keys.marks(stream),
-                self.keys.uses(stream),
-                self.keys.origins(stream),
-                self.keys.meta(reader),
-                self.keys.gate(stream.partition),
-            ],
-            &[gate.0],
-        );
-        call.arg(stream.name.name())
-            .arg(format!("{CURSOR}{}", stream.name.name()))
-            .arg(limits::SOURCES_PER_STREAM)
-            .arg(u8::from(part.is_first))
-            .arg(&pack::counts([
-                part.entries.len(),
-                part.origins.len(),
-                part.sources.len(),
-            ])?);
-        for (origin, payload) in &part.entries {
-            call.arg(origin.to_string()).arg(&payload[..]);
-        }
-        for origin in &part.origins {
-            call.arg(origin.writer.number()).arg(digits(origin.seq));
-        }
-        for (source, mark) in &part.sources {
-            call.arg(&**source).arg(digits(*mark));
-        }
-        self.restore(stream.partition, &call).await
     }
 }
 

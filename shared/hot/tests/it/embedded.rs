@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hot::contract::{PARTITIONS, Subject};
-use hot::{EmbeddedOptions, EmbeddedStore, HotError, SharedHotStore};
-use kernel::PartitionCount;
+use hot::{
+    Append, Cursor, EmbeddedOptions, EmbeddedStore, HotError, Origin, SharedHotStore, StreamId,
+    StreamName, Writer,
+};
+use kernel::{PartitionCount, PartitionId};
 use tempfile::TempDir;
 
 pub(crate) fn partitions() -> PartitionCount {
@@ -55,6 +58,27 @@ mod contract {
     }
 
     hot::contract_tests!(subject);
+}
+
+#[tokio::test]
+async fn an_append_with_an_origin_is_refused() {
+    let store = Embedded::new(false).empty().await;
+    let append = Append {
+        to: StreamId {
+            name: StreamName::Events,
+            partition: PartitionId::new(1),
+        },
+        payload: "event".into(),
+        source: None,
+        origin: Some(Origin {
+            writer: Writer::process(1),
+            seq: 1,
+        }),
+    };
+    let error = store.append(&append).await.expect_err("refused");
+    assert!(matches!(error, HotError::Invalid(_)), "{error:?}");
+    let lag = store.lag(append.to, Cursor::START).await.expect("a lag");
+    assert_eq!(lag, 0);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use hot::contract::Subject;
 use hot::memory::{Call, Delivery, Hook, MemoryOptions, Operation};
 use hot::{
     Append, Appended, Commit, Committed, Cursor, HotError, HotStore, MemoryStore, Owner,
-    SharedHotStore, Slot, StreamId, StreamName, Wake, limits,
+    SharedHotStore, SharedRestorableStore, Slot, StreamId, StreamName, Wake, limits,
 };
 use kernel::PartitionId;
 
@@ -42,8 +42,8 @@ impl Subject for Memory {
         Arc::new(self.store.clone())
     }
 
-    fn is_restorable(&self) -> bool {
-        true
+    async fn restorable(&mut self) -> Option<SharedRestorableStore> {
+        Some(Arc::new(self.store.clone()))
     }
 
     fn has_origins(&self) -> bool {
@@ -64,7 +64,7 @@ mod contract {
         Memory::new(false)
     }
 
-    hot::contract_tests!(subject);
+    hot::restorable_contract_tests!(subject);
 }
 
 /// As at durability level `journal`.
@@ -75,7 +75,7 @@ mod contract_with_origins {
         Memory::new(true)
     }
 
-    hot::contract_tests!(subject);
+    hot::restorable_contract_tests!(subject);
 }
 
 const SLOT: Slot = Slot {

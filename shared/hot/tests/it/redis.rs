@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hot::contract::Subject;
 use hot::{
     Append, Appended, Cursor, HotError, HotStore, RedisOptions, RedisStore, SharedHotStore,
-    StreamId, StreamName, Wake, limits,
+    SharedRestorableStore, StreamId, StreamName, Wake, limits,
 };
 use kernel::{PartitionCount, PartitionId};
 use testkit::RedisServer;
@@ -24,7 +24,7 @@ impl Redis {
         Self { server, origins }
     }
 
-    async fn open(&self) -> SharedHotStore {
+    async fn open(&self) -> Arc<RedisStore> {
         let options = RedisOptions {
             origins: self.origins,
             ..RedisOptions::new(self.server.url())
@@ -56,8 +56,8 @@ impl Subject for Redis {
         self.open().await
     }
 
-    fn is_restorable(&self) -> bool {
-        true
+    async fn restorable(&mut self) -> Option<SharedRestorableStore> {
+        Some(self.open().await)
     }
 
     fn has_origins(&self) -> bool {
@@ -82,7 +82,7 @@ mod contract {
         Redis::new(false)
     }
 
-    hot::contract_tests!(subject);
+    hot::restorable_contract_tests!(subject);
 }
 
 /// As at durability level `journal`.
@@ -93,7 +93,7 @@ mod contract_with_origins {
         Redis::new(true)
     }
 
-    hot::contract_tests!(subject);
+    hot::restorable_contract_tests!(subject);
 }
 
 fn event(payload: &'static str) -> Append {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Cursor, Head, HotError, HotStore, Origin, Slot, StreamId, StreamName, Writer};
+use hot::{Cursor, Head, HotError, Origin, RestorableStore, Slot, StreamId, StreamName, Writer};
 
 use crate::packed::Input;
 use crate::readers::inputs_of;
@@ -19,7 +19,7 @@ pub(super) struct Inputs {
 }
 
 /// Asks the hot store.
-pub(super) async fn read(hot: &dyn HotStore, slot: Slot) -> Result<Inputs, HotError> {
+pub(super) async fn read(hot: &dyn RestorableStore, slot: Slot) -> Result<Inputs, HotError> {
     let before = hot.head(slot).await?;
     let mut streams = BTreeMap::new();
     for name in inputs_of(slot.owner) {

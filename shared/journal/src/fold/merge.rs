@@ -7,7 +7,8 @@ use std::iter::Peekable;
 
 use bytes::Bytes;
 use hot::{
-    Commit, CounterKey, HotStore, QuarantineId, Quarantined, Slot, StateKey, StateWrite, marks,
+    Commit, CounterKey, QuarantineId, Quarantined, RestorableStore, Slot, StateKey, StateWrite,
+    marks,
 };
 
 use super::FoldError;
@@ -31,7 +32,7 @@ struct Changes {
 /// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the
 /// old one, without that, where there is nothing new.
 pub(super) async fn merge(
-    hot: &dyn HotStore,
+    hot: &dyn RestorableStore,
     log: &dyn Log,
     slot: Slot,
     inputs: &Inputs,

@@ -1,6 +1,6 @@
 //! How far a recovery is: what it counts, what it logs, and the sign of life that keeps its gate closed.
 
-use hot::{Gate, HotError, HotStore};
+use hot::{Gate, HotError, RestorableStore};
 use kernel::PartitionId;
 use tokio::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::limits;
 
 /// How far a recovery is.
 pub(super) struct Progress<'a> {
-    hot: &'a dyn HotStore,
+    hot: &'a dyn RestorableStore,
     partition: PartitionId,
     gate: Gate,
     started: Instant,
@@ -21,7 +21,7 @@ pub(super) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(hot: &'a dyn HotStore, partition: PartitionId, gate: Gate) -> Self {
+    pub(super) fn new(hot: &'a dyn RestorableStore, partition: PartitionId, gate: Gate) -> Self {
         let now = Instant::now();
         Self {
             hot,

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use hot::{
-    CounterKey, HotError, HotStore, Quarantined, RestoredHead, Slot, StateRestore, StateWrite,
+    CounterKey, HotError, Quarantined, RestorableStore, RestoredHead, Slot, StateRestore,
+    StateWrite,
 };
 
 use super::failed;
@@ -48,7 +49,11 @@ pub(crate) async fn read_snapshot(log: &dyn Log, slot: Slot) -> Result<Snapshot,
 }
 
 /// Compares a slot with the log, changing nothing.
-pub(super) async fn plan(hot: &dyn HotStore, log: &dyn Log, slot: Slot) -> Result<Plan, HotError> {
+pub(super) async fn plan(
+    hot: &dyn RestorableStore,
+    log: &dyn Log,
+    slot: Slot,
+) -> Result<Plan, HotError> {
     let head = hot.head(slot).await?;
     let known = log.head(slot).await.map_err(failed(slot.partition))?;
     let (name, partition) = (slot.owner.name(), slot.partition);
@@ -83,7 +88,7 @@ pub(super) async fn plan(hot: &dyn HotStore, log: &dyn Log, slot: Slot) -> Resul
 
 /// Restores a slot.
 pub(super) async fn restore(
-    hot: &dyn HotStore,
+    hot: &dyn RestorableStore,
     log: &dyn Log,
     plan: Plan,
     progress: &mut Progress<'_>,
@@ -133,7 +138,7 @@ pub(super) async fn restore(
 
 /// Writes the snapshot of an empty slot, chunk by chunk; what the slot has seen comes last.
 async fn restore_snapshot(
-    hot: &dyn HotStore,
+    hot: &dyn RestorableStore,
     log: &dyn Log,
     slot: Slot,
     snapshot: &Snapshot,

@@ -5,7 +5,7 @@ use kernel::Timestamp;
 use super::KEYS;
 use crate::contract::model::{Model, ModelSlot};
 use crate::contract::{at, text};
-use crate::{Cursor, HotError, Origin, SharedHotStore, Slot};
+use crate::{Cursor, HotError, Origin, SharedHotStore, SharedRestorableStore, Slot};
 
 /// Compares everything that can be seen.
 pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
@@ -46,6 +46,14 @@ pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(),
             same("lag", store.lag(*stream, entry.cursor).await, Ok(left))?;
         }
     }
+    Ok(())
+}
+
+/// Compares what the streams remember of their sources and writers.
+pub(super) async fn compare_writers(
+    store: &SharedRestorableStore,
+    model: &Model,
+) -> Result<(), String> {
     for stream in model.streams.keys() {
         let sources = model.sources.iter().filter(|((of, _), _)| of == stream);
         let sources = sources.map(|((_, source), mark)| (source.clone(), *mark));

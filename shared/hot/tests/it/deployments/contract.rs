@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hot::contract::Subject;
-use hot::{RedisOptions, SharedHotStore, limits};
+use hot::{RedisOptions, RedisStore, SharedHotStore, SharedRestorableStore, limits};
 use kernel::PartitionId;
 use testkit::{Login, RedisCluster, RedisSentinel, RedisServer, RedisSetup};
 
@@ -52,7 +52,7 @@ impl Servers for RedisCluster {
 struct Deployed<T>(Held<T>);
 
 impl<T: Servers> Deployed<T> {
-    async fn open(&self) -> SharedHotStore {
+    async fn open(&self) -> Arc<RedisStore> {
         let options = RedisOptions {
             lanes: 1,
             origins: true,
@@ -76,8 +76,8 @@ impl<T: Servers> Subject for Deployed<T> {
         self.open().await
     }
 
-    fn is_restorable(&self) -> bool {
-        true
+    async fn restorable(&mut self) -> Option<SharedRestorableStore> {
+        Some(self.open().await)
     }
 
     fn has_origins(&self) -> bool {
@@ -109,7 +109,7 @@ macro_rules! deployment {
                 Deployed(SERVERS.hold(|| $start).await)
             }
 
-            hot::contract_tests!(subject);
+            hot::restorable_contract_tests!(subject);
         }
     };
 }

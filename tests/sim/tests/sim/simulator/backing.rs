@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hot::memory::{Hook, MemoryOptions, MemoryStore};
-use hot::{SharedHotStore, Slot, StateKey, Stored};
+use hot::{SharedRestorableStore, Slot, StateKey, Stored};
 use kernel::{PartitionCount, Timestamp};
 
 use super::redis::{Redis, RedisHost};
@@ -35,7 +35,7 @@ impl Backing {
     }
 
     /// A connection whose calls go through a hook.
-    pub(crate) fn connect(&self, hook: Arc<dyn Hook>) -> SharedHotStore {
+    pub(crate) fn connect(&self, hook: Arc<dyn Hook>) -> SharedRestorableStore {
         match self {
             Self::Memory(store) => Arc::new(store.with_hook(hook)),
             Self::Redis(redis) => Arc::new(redis.connect(Some(hook))),
@@ -43,7 +43,7 @@ impl Backing {
     }
 
     /// A connection that nothing disturbs.
-    pub(crate) fn direct(&self) -> SharedHotStore {
+    pub(crate) fn direct(&self) -> SharedRestorableStore {
         match self {
             Self::Memory(store) => Arc::new(store.clone()),
             Self::Redis(redis) => Arc::new(redis.connect(None)),

@@ -7,8 +7,8 @@ use hot::memory::{Call, Content, Delivery, Hook, Operation};
 use hot::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
     HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, RedisStore,
-    Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake,
-    WakeReceiver,
+    RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName,
+    StreamRestore, Wake, WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
@@ -94,12 +94,6 @@ impl HotStore for RedisLink {
             .await
     }
 
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let run = |store| self.open_gate_once(store, partition, gate);
-        self.call(partition, Operation::OpenGate, Content::None, run)
-            .await
-    }
-
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
         self.call(slot.partition, Operation::Load, Content::None, |store| {
             store.load(slot, keys)
@@ -136,13 +130,6 @@ impl HotStore for RedisLink {
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.call(slot.partition, Operation::Due, Content::None, |store| {
             store.due(slot, until, max)
-        })
-        .await
-    }
-
-    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
-        self.call(slot.partition, Operation::Check, Content::None, |store| {
-            store.check_follows(slot, epoch, seq)
         })
         .await
     }
@@ -224,6 +211,16 @@ impl HotStore for RedisLink {
         )
         .await
     }
+}
+
+#[async_trait]
+impl RestorableStore for RedisLink {
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
+        self.call(slot.partition, Operation::Check, Content::None, |store| {
+            store.check_follows(slot, epoch, seq)
+        })
+        .await
+    }
 
     async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError> {
         self.call(
@@ -289,6 +286,12 @@ impl HotStore for RedisLink {
             |store| store.restore_stream(stream, gate, part),
         )
         .await
+    }
+
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let run = |store| self.open_gate_once(store, partition, gate);
+        self.call(partition, Operation::OpenGate, Content::None, run)
+            .await
     }
 }
 

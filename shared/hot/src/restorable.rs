@@ -1,0 +1,83 @@
+//! The contract of a hot store that can be restored: what a journal asks for, and nobody else.
+//!
+//! It does not decide what is lost, nor what is written: whoever keeps the journal does.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use kernel::PartitionId;
+
+use crate::{
+    Commit, Gate, HotError, HotStore, Origin, Slot, StateRestore, StreamId, StreamRestore,
+};
+
+/// A hot store that may lose what it has, and is made whole again from a journal. The embedded
+/// store is none: it is its own journal.
+///
+/// # Contract
+/// - It takes appends with an origin, each writer's in sequence, and remembers the last of each.
+/// - From [`close_gate`](Self::close_gate) to [`open_gate`](Self::open_gate) nobody changes the
+///   partition but through calls with that gate. Reads go on, and so do appends without an origin.
+/// - A call with another gate is [`HotError::Unavailable`] and changes nothing.
+/// - Each call can be repeated: what is there already is not written again.
+#[async_trait]
+pub trait RestorableStore: HotStore {
+    /// Checks that a partition is open under an epoch, and that its last commit is the one before
+    /// `seq`, or that one itself; cheap.
+    ///
+    /// Who logs a commit before a store applies it asks the store first: what the commit decides
+    /// was read there, and it may have lost everything since the partition was opened. A partition
+    /// that was restored meanwhile has another epoch.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`], [`HotError::Gap`].
+    async fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError>;
+
+    /// Returns the highest sequence taken from each source of a stream, by source.
+    async fn sources(&self, stream: StreamId) -> Result<Vec<(Box<str>, u64)>, HotError>;
+
+    /// Returns the last append with an origin that a stream took from each writer, by writer. What
+    /// workers commit is not among them: the head of their slot tells.
+    async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
+
+    /// Closes a partition so that it can be restored: from now on its commits are
+    /// [`HotError::Fenced`], and opens, appends with an origin, trims and calls with an older gate
+    /// are [`HotError::Unavailable`]. A gate that another process left behind is taken over after
+    /// [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
+    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number.
+    async fn restore_states(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        part: &StateRestore,
+    ) -> Result<(), HotError>;
+
+    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers,
+    /// counters, outbox, watermark and quarantine, but neither its outputs nor its cursors, which
+    /// [`Self::restore_stream`] makes anew. Every timer is given its entry, whatever `adds_entry`
+    /// says: a snapshot may have it under another time.
+    ///
+    /// # Errors
+    /// [`HotError::Gap`] where it does not follow.
+    async fn restore_commit(&self, slot: Slot, gate: Gate, commit: &Commit)
+    -> Result<(), HotError>;
+
+    /// Adds entries to a stream behind the gate. The first part empties the stream, sets its
+    /// reader's cursor to [`Cursor::START`](crate::Cursor::START) and forgets all writers. Only the
+    /// last part may be repeated: no two entries have one origin.
+    async fn restore_stream(
+        &self,
+        stream: StreamId,
+        gate: Gate,
+        part: &StreamRestore,
+    ) -> Result<(), HotError>;
+
+    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
+    /// [`HotStore::open`] with higher ones.
+    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+}
+
+/// A shared hot store that can be restored.
+pub type SharedRestorableStore = Arc<dyn RestorableStore>;

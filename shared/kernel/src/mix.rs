@@ -2,7 +2,7 @@
 //! Lea, Flood 2014).
 //!
 //! The answers are the same on every machine and in every version: partitions, indexes and
-//! placements rest on them.
+//! hashes rest on them.
 
 /// The odd integer nearest to 2^64 divided by the golden ratio.
 const GOLDEN_GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -14,7 +14,7 @@ pub const fn split_mix(seed: u64) -> u64 {
 
 /// Returns a number mixed by the finalizer of SplitMix64 alone, for what ends a hash of another
 /// kind.
-pub const fn mix_bits(x: u64) -> u64 {
+pub(crate) const fn mix_bits(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)

@@ -1,5 +1,7 @@
 //! A stable hash: the same on every machine and in every version, since what is stored holds it.
 
+use crate::mix::mix_bits;
+
 /// FNV-1a, 64 bits (Fowler, Noll, Vo), with a final mix so that short texts differ in all bits.
 #[derive(Debug, Clone, Copy)]
 pub struct StableHash(u64);
@@ -13,7 +15,7 @@ impl StableHash {
     /// Adds bytes, and their number, so that the parts of a sequence are told apart.
     #[must_use]
     pub fn with(mut self, bytes: &[u8]) -> Self {
-        let length = bytes.len().to_le_bytes();
+        let length = (bytes.len() as u64).to_le_bytes();
         for byte in bytes.iter().chain(&length) {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
@@ -22,9 +24,7 @@ impl StableHash {
 
     /// Returns the hash of all that was added.
     pub const fn finish(self) -> u64 {
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
+        mix_bits(self.0)
     }
 }
 

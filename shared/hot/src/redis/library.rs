@@ -2,6 +2,8 @@
 
 use std::sync::LazyLock;
 
+use kernel::StableHash;
+
 /// The functions of the library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
@@ -30,7 +32,10 @@ pub(super) struct Library {
 /// replaces the other.
 pub(super) static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
     let template = include_str!("happypath.lua");
-    let version = format!("{:016x}", fnv1a(template.as_bytes()));
+    let version = format!(
+        "{:016x}",
+        StableHash::new().with(template.as_bytes()).finish()
+    );
     Library {
         source: template.replace("@VERSION@", &version),
         version,
@@ -55,11 +60,4 @@ impl Library {
         };
         format!("happypath_{}_{name}", self.version)
     }
-}
-
-/// FNV-1a (Fowler, Noll, Vo): only tells versions apart.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use kernel::StableHash;
 use tokio::time::Instant;
 
 use super::rng::Rng;
@@ -62,7 +63,7 @@ struct State {
     last_effect: Instant,
     /// The stores that are away, until when.
     away: [Option<Instant>; Place::ALL.len()],
-    hash: u64,
+    hash: StableHash,
     lines: VecDeque<String>,
     violations: Vec<String>,
     is_told: bool,
@@ -97,7 +98,7 @@ impl World {
                 effects: 0,
                 last_effect: started,
                 away: [None; Place::ALL.len()],
-                hash: 0xcbf2_9ce4_8422_2325,
+                hash: StableHash::new(),
                 lines: VecDeque::new(),
                 violations: Vec::new(),
                 is_told: std::env::var_os("SIM_TRACE").is_some(),
@@ -171,9 +172,7 @@ impl World {
         let at = self.started.elapsed().as_millis();
         let line = format!("{at:>9} {line}");
         let mut state = self.state();
-        for byte in line.bytes() {
-            state.hash = (state.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        state.hash = state.hash.with(line.as_bytes());
         if state.is_told {
             use std::io::Write as _;
             writeln!(std::io::stderr(), "{line}").ok();
@@ -197,7 +196,7 @@ impl World {
 
     /// Names the whole transcript.
     pub(crate) fn hash(&self) -> u64 {
-        self.state().hash
+        self.state().hash.finish()
     }
 
     /// The end of the transcript.

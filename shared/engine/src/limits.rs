@@ -76,11 +76,11 @@ pub const RETRY_MAX: Duration = Duration::from_millis(500);
 pub const PARALLEL_READS: usize = 16;
 /// Bytes of the text that says why a record was quarantined.
 pub const REASON_BYTES: usize = 500;
-/// Quarantined records read at once: each may be as large as a commit.
+/// Quarantined records read at once: a note about further tries is read with each.
 pub const QUARANTINED_PER_READ: usize = 64;
-/// Bytes of the entries of one page of quarantined records: with their text beside them they fit
-/// into an answer.
-pub const QUARANTINED_PAGE_BYTES: u64 = 256 * 1024;
+/// Bytes of quarantined records read at once, and of one page of them, but for a record that is
+/// larger alone: with their text beside them they fit into an answer.
+pub const QUARANTINED_PAGE_BYTES: usize = 256 * 1024;
 /// Quarantined records that one request retries or discards: its commands fit into one entry of a
 /// stream.
 pub const QUARANTINED_PER_ORDER: usize = 500;

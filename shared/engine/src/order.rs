@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use hot::{Append, Appended, HotError, SourceRange, StreamId, StreamName};
+use hot::{Append, Appended, HotError, PageBounds, SourceRange, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use messages::stream::v1::{Batch, QuarantineCommand, QuarantineVerb, Record, record::Body};
 use prost::Message as _;
@@ -72,8 +72,7 @@ impl Running {
             }
             QuarantineSelection::Filter(filter) => {
                 let wanted = Wanted {
-                    max: limits::QUARANTINED_PER_ORDER,
-                    bytes: u64::MAX,
+                    page: PageBounds::entries(limits::QUARANTINED_PER_ORDER),
                     has_records: false,
                 };
                 let found = self.find_quarantined(filter, None, wanted).await?;
@@ -119,7 +118,10 @@ impl Running {
             return Ok(false);
         }
         let (slot, before) = (self.slot(place.partition), quarantine::before(place.id));
-        let found = self.hot.quarantined(slot, before, 1).await?;
+        let found = self
+            .hot
+            .quarantined(slot, before, PageBounds::entries(1))
+            .await?;
         Ok(found.first().is_some_and(|entry| entry.id == place.id))
     }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hot::{HotError, HotStore, QuarantineId, Slot, StateKey};
+use hot::{HotError, HotStore, PageBounds, QuarantineId, Slot, StateKey};
 use kernel::{PartitionId, Timestamp};
 use messages::convert::instant;
 use messages::engine::v1::QuarantinedRecord;
@@ -94,7 +94,8 @@ pub(crate) fn note_key(id: QuarantineId) -> StateKey {
     Bytes::from(format!("quarantine/tries/{id}"))
 }
 
-/// Reads a page of the quarantine, with what is known of further tries.
+/// Reads a page of the quarantine, with what is known of further tries. Only the end of the
+/// quarantine is an empty page.
 pub(crate) async fn read(
     hot: &dyn HotStore,
     slot: Slot,
@@ -108,9 +109,13 @@ pub(crate) async fn read_some(
     hot: &dyn HotStore,
     slot: Slot,
     after: Option<QuarantineId>,
-    max: usize,
+    entries: usize,
 ) -> Result<Vec<StoredEntry>, HotError> {
-    let entries = hot.quarantined(slot, after, max).await?;
+    let page = PageBounds {
+        entries,
+        bytes: limits::QUARANTINED_PAGE_BYTES,
+    };
+    let entries = hot.quarantined(slot, after, page).await?;
     if entries.is_empty() {
         return Ok(Vec::new());
     }
@@ -139,10 +144,8 @@ pub(crate) async fn read_some(
 /// The bounds of a search.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted {
-    /// Entries at the most.
-    pub(crate) max: usize,
-    /// Bytes after which no more are taken.
-    pub(crate) bytes: u64,
+    /// Entries at the most, and bytes of their records.
+    pub(crate) page: PageBounds,
     /// True where their records are wanted too.
     pub(crate) has_records: bool,
 }
@@ -155,8 +158,10 @@ impl Running {
         max: usize,
     ) -> Result<QuarantinePage, EngineError> {
         let wanted = Wanted {
-            max,
-            bytes: limits::QUARANTINED_PAGE_BYTES,
+            page: PageBounds {
+                entries: max,
+                bytes: limits::QUARANTINED_PAGE_BYTES,
+            },
             has_records: true,
         };
         self.find_quarantined(filter, after, wanted).await
@@ -188,16 +193,16 @@ impl Running {
                 let Some(last) = page.last() else { break };
                 after = Some(last.id);
                 for entry in page.into_iter().filter(|it| filter.has(&it.record)) {
-                    if found.entries.len() >= wanted.max || bytes >= wanted.bytes {
+                    let mut entry = described(partition, entry);
+                    if !wanted.has_records {
+                        entry.record.record.clear();
+                    }
+                    let size = entry.record.record.len();
+                    if !wanted.page.has_room(found.entries.len(), bytes, size) {
                         found.has_more = true;
                         return Ok(found);
                     }
-                    let mut entry = described(partition, entry);
-                    if wanted.has_records {
-                        bytes += entry.record.record_size;
-                    } else {
-                        entry.record.record.clear();
-                    }
+                    bytes += size;
                     found.entries.push(entry);
                 }
             }

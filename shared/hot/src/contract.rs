@@ -47,6 +47,7 @@ pub use self::outbox::{
     a_worker_trims_only_where_its_partition_is_where_it_was, an_outbox_is_numbered_without_gaps,
 };
 pub use self::quarantine::{
+    a_page_of_the_quarantine_ends_by_its_bytes,
     a_page_of_the_quarantine_goes_on_after_what_was_released, quarantine_is_read_in_pages,
     released_entries_leave_the_quarantine, the_largest_record_is_set_aside_beside_a_full_commit,
 };
@@ -113,6 +114,7 @@ macro_rules! contract_tests {
             a_worker_trims_only_where_its_partition_is_where_it_was
             a_message_is_delivered_once_wherever_the_forwarder_crashes
             a_new_owner_finds_every_entry
+            a_page_of_the_quarantine_ends_by_its_bytes
             a_page_of_the_quarantine_goes_on_after_what_was_released
             an_epoch_is_never_lowered
             an_outbox_is_numbered_without_gaps

@@ -26,8 +26,8 @@ use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
-    HotError, HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -241,9 +241,9 @@ impl HotStore for EmbeddedStore {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.inner.quarantined(slot, after, max)
+        self.inner.quarantined(slot, after, page)
     }
 
     async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {

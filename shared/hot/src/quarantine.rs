@@ -65,6 +65,31 @@ pub struct Quarantined {
     pub payload: Bytes,
 }
 
+/// The bounds of a page of a quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageBounds {
+    /// Entries at the most.
+    pub entries: usize,
+    /// Bytes of their payloads at the most. The first entry is in the page whatever its size, so
+    /// that only the end of the quarantine is an empty page.
+    pub bytes: usize,
+}
+
+impl PageBounds {
+    /// So many entries, of any size.
+    pub const fn entries(entries: usize) -> Self {
+        Self {
+            entries,
+            bytes: usize::MAX,
+        }
+    }
+
+    /// Returns whether an entry is in a page that has so many entries and bytes before it.
+    pub const fn has_room(self, entries: usize, bytes: usize, payload: usize) -> bool {
+        entries < self.entries && (entries == 0 || bytes.saturating_add(payload) <= self.bytes)
+    }
+}
+
 /// The size of a quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct QuarantineSize {

@@ -47,8 +47,8 @@ use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, OutboxMessage, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver, check, stored,
+    HotStore, OutboxMessage, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check, stored,
 };
 
 /// A hot store in Redis.
@@ -267,17 +267,16 @@ impl HotStore for RedisStore {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
         check::partition(self.count, slot.partition)?;
-        let mut range = cmd("XRANGE");
-        range.arg(self.keys.quarantine(slot));
-        match after {
-            Some(after) => range.arg(format!("({after}")),
-            None => range.arg("-"),
-        };
-        range.arg("+").arg("COUNT").arg(max);
-        entries(self.ask(slot.partition, &range).await?)?
+        let after = after.map_or_else(|| "-".to_owned(), |after| format!("({after}"));
+        let call = pack::call(
+            &LIBRARY.name(Function::Quarantined),
+            &[self.keys.quarantine(slot)],
+            &[after, page.entries.to_string(), page.bytes.to_string()],
+        );
+        entries(Value::Array(self.call(slot.partition, &call).await?))?
             .into_iter()
             .map(|(cursor, fields)| {
                 let index = u32::try_from(cursor.minor)

@@ -8,8 +8,8 @@ use kernel::{PartitionCount, Timestamp};
 
 use crate::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
-    HotError, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
-    Stored, StreamId, StreamName, Wake,
+    HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, Stored, StreamId, StreamName, Wake,
 };
 
 /// What every hot store does: all that a worker, a reader and a sender ask for. What a journal asks
@@ -127,13 +127,14 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Returns the groups that have counters, by name.
     async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError>;
 
-    /// Reads up to `max` quarantined entries after one, which need not be there any more, or from
-    /// the first; oldest first.
+    /// Reads a page of quarantined entries after one, which need not be there any more, or from the
+    /// first; oldest first. It ends where it would grow over its bounds, and nothing more is read:
+    /// each entry may be as large as a commit.
     async fn quarantined(
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError>;
 
     /// Tells how much is quarantined; cheap.

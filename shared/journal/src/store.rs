@@ -18,8 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedRestorableStore,
-    Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, Writer,
+    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver,
+    Writer,
 };
 use kernel::{Duration, PartitionCount, Timestamp};
 use tokio::sync::Mutex;
@@ -221,9 +222,9 @@ impl HotStore for JournaledStore {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.shared.hot.quarantined(slot, after, max).await
+        self.shared.hot.quarantined(slot, after, page).await
     }
 
     async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {

@@ -7,8 +7,8 @@ use decision::Core;
 use hot::embedded::EmbeddedStore;
 use hot::memory::MemoryOptions;
 use hot::{
-    Append, Appended, Cursor, HotStore, MemoryStore, Origin, Owner, Quarantined, SharedHotStore,
-    Slot, StreamId, StreamName,
+    Append, Appended, Cursor, HotStore, MemoryStore, Origin, Owner, PageBounds, Quarantined,
+    SharedHotStore, Slot, StreamId, StreamName,
 };
 use kernel::{PartitionCount, PartitionId};
 use messages::engine::v1::QuarantinedRecord;
@@ -214,7 +214,6 @@ pub(super) fn tick(time_ms: i64) -> Record {
     }
 }
 
-/// The reasons of what was set aside.
 /// Removes the entries of an output up to a cursor, as its reader does.
 pub(super) async fn trim_output(hot: &dyn HotStore, output: StreamId, upto: Cursor) {
     let reader = Slot {
@@ -226,8 +225,12 @@ pub(super) async fn trim_output(hot: &dyn HotStore, output: StreamId, upto: Curs
     trimmed.expect("it trims");
 }
 
+/// The reasons of what was set aside.
 pub(super) async fn quarantined(hot: &dyn HotStore, slot: Slot) -> Vec<String> {
-    let entries = hot.quarantined(slot, None, 100).await.expect("a list");
+    let entries = hot
+        .quarantined(slot, None, PageBounds::entries(100))
+        .await
+        .expect("a list");
     let reason = |entry: Quarantined| {
         let record = QuarantinedRecord::decode(entry.payload);
         record.expect("a record").reason

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use hot::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, SharedHotStore, Slot, Standing,
-    StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
+    HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, SharedHotStore,
+    Slot, Standing, StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
 };
 use kernel::{PartitionCount, Timestamp};
 
@@ -156,9 +156,9 @@ impl HotStore for Faulty {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.pass(self.inner.quarantined(slot, after, max)).await
+        self.pass(self.inner.quarantined(slot, after, page)).await
     }
     async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
         self.pass(self.inner.quarantine_size(slot)).await

@@ -1,12 +1,12 @@
 //! What cannot be processed is set aside with its reason, and nothing else suffers.
 
-use hot::{Append, Commit, Owner, StateWrite, Stored, StreamName, Timer};
+use hot::{Append, Commit, Owner, PageBounds, StateWrite, Stored, StreamName, Timer};
 use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::Record;
 use prost::Message as _;
 
 use super::driver::{Bench, event, key, quarantined, settle, slot, stream};
-use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource};
+use crate::{Engine, EngineConfig, QuarantineFilter, Status, TimeSource, limits};
 use decision::Core;
 
 pub(super) async fn reasons(bench: &Bench) -> Vec<String> {
@@ -60,7 +60,10 @@ async fn the_largest_record_is_set_aside_whole() {
     let mut worker = bench.worker(0, 1, TimeSource::Stream).await;
     settle(&mut worker).await;
     assert_eq!(bench.log(0, 2).await, ["a", "b"]);
-    let aside = bench.hot.quarantined(slot(0), None, 9).await;
+    let aside = bench
+        .hot
+        .quarantined(slot(0), None, PageBounds::entries(9))
+        .await;
     let aside = aside.expect("a list").into_iter();
     let kept: Vec<_> = aside
         .map(|it| QuarantinedRecord::decode(it.payload).expect("a record"))
@@ -217,5 +220,54 @@ async fn quarantined_records_are_listed_page_by_page() {
     assert_eq!(counts, [("worker", 2, 0), ("worker", 1, 0)]);
     assert_eq!(engine.service(), Owner::Segmentation);
     assert_eq!(<super::counting::Counting>::OWNER, Owner::Segmentation);
+    engine.shutdown().await;
+}
+
+/// A record that cannot be processed, of so many bytes.
+fn poison_of(bytes: usize) -> Record {
+    let of = |id: usize| event(1, &"x".repeat(id), "poison", 1);
+    let record = of(bytes - of(bytes).encoded_len() + bytes);
+    assert_eq!(record.encoded_len(), bytes);
+    record
+}
+
+#[tokio::test]
+async fn a_page_of_quarantined_records_ends_by_their_bytes() {
+    let most = limits::QUARANTINED_PAGE_BYTES;
+    let bench = Bench::new().await;
+    let sizes = [
+        (0, [100, most - 100, 90, most + 1]),
+        (1, [200, most - 199, 1_000, 80]),
+    ];
+    for (partition, sizes) in sizes {
+        for size in sizes {
+            let records = vec![poison_of(size)];
+            bench.append(partition, StreamName::Events, records).await;
+        }
+    }
+    let config = bench.config(std::sync::Arc::clone(&bench.hot), TimeSource::Stream);
+    let engine = Engine::start(config).await.expect("it starts");
+    engine.await_idle().await.expect("it rests");
+    let all = QuarantineFilter::default();
+    let (mut after, mut pages) = (None, Vec::new());
+    loop {
+        let page = engine.list_quarantined(&all, after, 100).await;
+        let page = page.expect("a page");
+        let of = page.entries.iter().map(|it| it.record.record.len());
+        pages.push(of.collect::<Vec<_>>());
+        after = page.entries.last().map(|last| last.place);
+        if !page.has_more {
+            break;
+        }
+    }
+    let expected = [
+        vec![100, most - 100],
+        vec![90],
+        vec![most + 1],
+        vec![200],
+        vec![most - 199],
+        vec![1_000, 80],
+    ];
+    assert_eq!(pages, expected);
     engine.shutdown().await;
 }

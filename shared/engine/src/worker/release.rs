@@ -94,13 +94,14 @@ impl<C: Core> Worker<C> {
         Ok(())
     }
 
-    /// Reads entries by their ids: those that follow one another by one call.
+    /// Reads entries by their ids: those that follow one another by as few calls as pages have room
+    /// for them.
     async fn read_named(&mut self, mut ids: BTreeSet<QuarantineId>) -> Result<(), HotError> {
         while let Some(first) = ids.first().copied() {
             let (after, max) = (quarantine::before(first), ids.len());
             let page =
                 quarantine::read_some(self.hot().as_ref(), self.position.slot, after, max).await?;
-            let is_last = page.len() < max;
+            let is_last = page.is_empty();
             let read_to = page.last().map(|entry| entry.id);
             for entry in page {
                 if ids.remove(&entry.id) {

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::marks::Marks;
 use crate::{
-    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, QuarantineSize,
-    SharedHotStore, Slot, StreamId, StreamName, Timer, Writer,
+    Commit, Committed, Cursor, Due, Head, HotError, OutboxMessage, Owner, PageBounds,
+    QuarantineSize, SharedHotStore, Slot, StreamId, StreamName, Timer, Writer,
 };
 
 /// A commit that changes one of everything.
@@ -57,7 +57,7 @@ async fn seen(store: &SharedHotStore) -> impl PartialEq + std::fmt::Debug + use<
         payloads(store, stream(StreamName::Actions)).await,
         store.outbox(SLOT, 0, 10).await.expect("an outbox"),
         store
-            .quarantined(SLOT, None, 10)
+            .quarantined(SLOT, None, PageBounds::entries(10))
             .await
             .expect("quarantined"),
         store.quarantine_size(SLOT).await.expect("a size"),

@@ -2,7 +2,9 @@
 //! released.
 
 use super::{SLOT, Subject, commit, opened, state, text};
-use crate::{Commit, Committed, QuarantineId, QuarantineSize, SharedHotStore, StateWrite, limits};
+use crate::{
+    Commit, Committed, PageBounds, QuarantineId, QuarantineSize, SharedHotStore, StateWrite, limits,
+};
 
 pub(super) const fn id(commit_seq: u64, index: u32) -> QuarantineId {
     QuarantineId { commit_seq, index }
@@ -19,7 +21,10 @@ fn aside(seq: u64, entries: &[&str], released: &[QuarantineId]) -> Commit {
 
 /// Returns the entries of a quarantine, as `id payload`.
 pub(super) async fn entries(store: &SharedHotStore, after: Option<QuarantineId>) -> Vec<String> {
-    let found = store.quarantined(SLOT, after, 99).await.expect("a list");
+    let found = store
+        .quarantined(SLOT, after, PageBounds::entries(99))
+        .await
+        .expect("a list");
     found
         .iter()
         .map(|it| format!("{} {}", it.id, String::from_utf8_lossy(&it.payload)))
@@ -43,7 +48,10 @@ pub async fn quarantine_is_read_in_pages(subject: &mut impl Subject) {
     assert_eq!(size(&store).await, (6, 12));
     let (mut after, mut pages) = (None, Vec::new());
     loop {
-        let page = store.quarantined(SLOT, after, 4).await.expect("a page");
+        let page = store
+            .quarantined(SLOT, after, PageBounds::entries(4))
+            .await
+            .expect("a page");
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         let page = page.into_iter().map(|it| (it.id, it.payload));
@@ -120,6 +128,35 @@ pub async fn a_page_of_the_quarantine_goes_on_after_what_was_released(subject: &
     }
 }
 
+/// A page ends before it is larger than it may be, but has its first entry whatever the size.
+pub async fn a_page_of_the_quarantine_ends_by_its_bytes(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let first = aside(1, &["aaa", "bbbb"], &[]);
+    store.commit(SLOT, &first).await.expect("commits");
+    let second = aside(2, &["ccccc", ""], &[]);
+    store.commit(SLOT, &second).await.expect("commits");
+    let (a, c) = (Some(id(1, 0)), Some(id(2, 0)));
+    for (after, entries, bytes, expected) in [
+        (None, 9, 0, &["aaa"][..]),
+        (None, 9, 3, &["aaa"]),
+        (None, 9, 6, &["aaa"]),
+        (None, 9, 7, &["aaa", "bbbb"]),
+        (None, 9, 11, &["aaa", "bbbb"]),
+        (None, 9, 12, &["aaa", "bbbb", "ccccc", ""]),
+        (None, 1, 12, &["aaa"]),
+        (None, 0, 12, &[]),
+        (a, 9, 8, &["bbbb"]),
+        (a, 9, 9, &["bbbb", "ccccc", ""]),
+        (a, 2, usize::MAX, &["bbbb", "ccccc"]),
+        (c, 9, 0, &[""]),
+    ] {
+        let page = PageBounds { entries, bytes };
+        let found = store.quarantined(SLOT, after, page).await.expect("a page");
+        let found: Vec<_> = found.into_iter().map(|it| it.payload).collect();
+        assert_eq!(found, expected, "after {after:?}, {page:?}");
+    }
+}
+
 /// The largest record is set aside whole, by a commit that is full otherwise.
 pub async fn the_largest_record_is_set_aside_beside_a_full_commit(subject: &mut impl Subject) {
     let store = opened(subject).await;
@@ -134,7 +171,10 @@ pub async fn the_largest_record_is_set_aside_beside_a_full_commit(subject: &mut 
     };
     let committed = store.commit(SLOT, &full).await.expect("commits");
     assert_eq!(committed, Committed::Applied);
-    let found = store.quarantined(SLOT, None, 1).await.expect("a page");
+    let found = store
+        .quarantined(SLOT, None, PageBounds::entries(1))
+        .await
+        .expect("a page");
     assert_eq!(found[0].payload, full.quarantine[0]);
     let bytes = limits::QUARANTINED_BYTES as u64 + 5;
     assert_eq!(size(&store).await, (2, bytes));

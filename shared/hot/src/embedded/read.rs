@@ -10,8 +10,8 @@ use super::disk::failure;
 use super::memory::SlotMemory;
 use super::{Inner, keys};
 use crate::{
-    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, QuarantineId, Quarantined, Slot,
-    StateKey, Stored, StreamId, StreamName, check, stored,
+    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, PageBounds, QuarantineId,
+    Quarantined, Slot, StateKey, Stored, StreamId, StreamName, check, stored,
 };
 
 impl Inner {
@@ -103,26 +103,28 @@ impl Inner {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
         check::partition(self.count, slot.partition)?;
         let key = |id| keys::quarantined(slot, id);
         let first = after.map_or(Bound::Included(QuarantineId::FIRST), Bound::Excluded);
         let last = Bound::Included(key(QuarantineId::LAST));
-        self.disk
-            .logs
-            .range((first.map(key), last))
-            .take(max)
-            .map(|pair| {
-                let (key, payload): KvPair = pair.into_inner().map_err(failure)?;
-                let id = keys::parse_quarantined(&key)
-                    .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
-                Ok(Quarantined {
-                    id,
-                    payload: to_bytes(&payload),
-                })
-            })
-            .collect()
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for pair in self.disk.logs.range((first.map(key), last)) {
+            let (key, payload): KvPair = pair.into_inner().map_err(failure)?;
+            if !page.has_room(found.len(), bytes, payload.len()) {
+                break;
+            }
+            bytes += payload.len();
+            let id = keys::parse_quarantined(&key)
+                .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
+            found.push(Quarantined {
+                id,
+                payload: to_bytes(&payload),
+            });
+        }
+        Ok(found)
     }
 
     /// Reads a log. Its numbers are known, so that the database never searches among what was

@@ -8,7 +8,7 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::marks::Marks;
 use crate::{
-    CounterKey, Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner,
+    CounterKey, Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, PageBounds,
     QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId, StreamName,
     Writer,
 };
@@ -147,16 +147,25 @@ impl SlotData {
             .collect()
     }
 
-    pub(super) fn quarantined(&self, after: Option<QuarantineId>, max: usize) -> Vec<Quarantined> {
+    pub(super) fn quarantined(
+        &self,
+        after: Option<QuarantineId>,
+        page: PageBounds,
+    ) -> Vec<Quarantined> {
         let after = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let entries = self.quarantine.range((after, Bound::Unbounded));
-        entries
-            .take(max)
-            .map(|(id, payload)| Quarantined {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        for (id, payload) in self.quarantine.range((after, Bound::Unbounded)) {
+            if !page.has_room(found.len(), bytes, payload.len()) {
+                break;
+            }
+            bytes += payload.len();
+            found.push(Quarantined {
                 id: *id,
                 payload: payload.clone(),
-            })
-            .collect()
+            });
+        }
+        found
     }
 
     /// Sets an entry aside; again changes nothing.

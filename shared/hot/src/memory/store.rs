@@ -6,8 +6,8 @@ use kernel::{PartitionCount, Timestamp};
 use super::{Content, MemoryStore, Operation};
 use crate::{
     Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, Outgoing, QuarantineId, QuarantineSize, Quarantined, Slot, Standing, StateKey,
-    Stored, StreamId, StreamName, WakeReceiver, check,
+    HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
+    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 #[async_trait]
@@ -154,11 +154,11 @@ impl HotStore for MemoryStore {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
         self.call(slot.partition, Operation::Quarantined, |_, data| {
             let slot = data.partition(slot.partition).slot(slot.owner);
-            Ok(slot.quarantined(after, max))
+            Ok(slot.quarantined(after, page))
         })
         .await
     }

@@ -293,6 +293,25 @@ local function trim_outbox(keys, args)
   return {'ok'}
 end
 
+-- keys: quarantine. args: where to begin, most entries, most bytes. Reads one entry after the other, so that the server
+-- never holds more than the page and one entry. The first is in the page whatever its size.
+local function quarantined(keys, args)
+  local from, page, bytes = args[1], {}, 0
+  for n = 1, tonumber(args[2]) do
+    local entry = redis.call('XRANGE', keys[1], from, '+', 'COUNT', 1)[1]
+    if not entry then
+      break
+    end
+    bytes = bytes + #entry[2][2]
+    if n > 1 and bytes > tonumber(args[3]) then
+      break
+    end
+    page[n] = entry
+    from = '(' .. entry[1]
+  end
+  return page
+end
+
 -- Whether a restore still has the gate. keys: the gate. args: its token.
 local function has_gate(key, token)
   if redis.call('HGET', key, 'token') ~= token then
@@ -468,6 +487,7 @@ redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
 redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
+redis.register_function('happypath_@VERSION@_quarantined', quarantined)
 redis.register_function('happypath_@VERSION@_close_gate', close_gate)
 redis.register_function('happypath_@VERSION@_open_gate', open_gate)
 redis.register_function('happypath_@VERSION@_restore_states', restore_states)

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hot::marks::Marks;
 use hot::{
-    Commit, CounterKey, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, QuarantineId,
-    RedisStore, SharedHotStore, Slot, StateWrite, Stored, StreamId, StreamName, Timer, Writer,
+    Commit, CounterKey, Cursor, EmbeddedStore, HotStore, OutboxMessage, Owner, PageBounds,
+    QuarantineId, RedisStore, SharedHotStore, Slot, StateWrite, Stored, StreamId, StreamName,
+    Timer, Writer,
 };
 use kernel::{PartitionId, Timestamp};
 use testkit::RedisServer;
@@ -132,7 +133,7 @@ async fn check(store: &SharedHotStore, acknowledged: u64) {
     let aside = store.quarantine_size(SLOT).await.expect("a size");
     assert_eq!(aside.records, last + 1);
     let aside = store
-        .quarantined(SLOT, None, all + 1)
+        .quarantined(SLOT, None, PageBounds::entries(all + 1))
         .await
         .expect("a list");
     let mut ids: Vec<_> = (1..=last).map(|commit_seq| (commit_seq, 0)).collect();

@@ -5,7 +5,7 @@ use kernel::Timestamp;
 use super::KEYS;
 use crate::contract::model::{Model, ModelSlot};
 use crate::contract::{at, text};
-use crate::{Cursor, HotError, Origin, SharedHotStore, SharedRestorableStore, Slot};
+use crate::{Cursor, HotError, Origin, PageBounds, SharedHotStore, SharedRestorableStore, Slot};
 
 /// Compares everything that can be seen.
 pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(), String> {
@@ -26,7 +26,7 @@ pub(super) async fn compare(store: &SharedHotStore, model: &Model) -> Result<(),
         let found = store.outbox(slot, 0, 99).await;
         let found = found.map(|all| all.into_iter().map(|it| (it.seq, it.message)).collect());
         same("outbox", found, Ok(expected.outbox.clone()))?;
-        let found = store.quarantined(slot, None, 99).await;
+        let found = store.quarantined(slot, None, PageBounds::entries(99)).await;
         let found = found.map(|all| all.into_iter().map(|it| (it.id, it.payload)).collect());
         let aside: Vec<_> = expected.quarantine.clone().into_iter().collect();
         same("quarantine", found, Ok(aside))?;

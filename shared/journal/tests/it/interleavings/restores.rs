@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::{self, Delivery, Hook, Operation};
 use hot::{
-    Commit, CounterKey, Cursor, HotError, HotStore, MemoryStore, Owner, QuarantineId, Slot,
-    StateKey,
+    Commit, CounterKey, Cursor, HotError, HotStore, MemoryStore, Owner, PageBounds, QuarantineId,
+    Slot, StateKey,
 };
 use journal::{Call, Fault, Log};
 
@@ -118,7 +118,10 @@ async fn a_quarantine_keeps_its_ids_where_the_commits_that_filled_it_are_cut() {
             world.hot.clear();
             store.recover(PARTITION).await.expect("recovers");
         }
-        let found = store.quarantined(SLOT, None, 9).await.expect("a list");
+        let found = store
+            .quarantined(SLOT, None, PageBounds::entries(9))
+            .await
+            .expect("a list");
         let found: Vec<_> = found.iter().map(|it| (it.id, &it.payload[..])).collect();
         assert_eq!(
             found,

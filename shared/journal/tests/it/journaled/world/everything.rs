@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hot::marks::Marks;
 use hot::{
-    CounterKey, HotError, HotStore as _, QuarantineSize, Quarantined, Slot, StateKey, Stored,
-    StreamName,
+    CounterKey, HotError, HotStore as _, PageBounds, QuarantineSize, Quarantined, Slot, StateKey,
+    Stored, StreamName,
 };
 
 use super::{World, slots};
@@ -36,7 +36,9 @@ impl World {
             let groups = self.hot.counter_groups(slot).await.map_err(failed)?;
             let groups: Vec<&str> = groups.iter().map(|group| &**group).collect();
             let counters = self.hot.counters(slot, &groups).await.map_err(failed)?;
-            let aside = self.hot.quarantined(slot, None, 10_000);
+            let aside = self
+                .hot
+                .quarantined(slot, None, PageBounds::entries(10_000));
             let aside = aside.await.map_err(failed)?;
             let size = self.hot.quarantine_size(slot).await.map_err(failed)?;
             if size != size_of(&aside) {

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 use hot::{
     Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Origin, Outgoing, QuarantineId, QuarantineSize, Quarantined, RedisStore,
-    RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName,
-    StreamRestore, Wake, WakeReceiver,
+    HotError, HotStore, Origin, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    RedisStore, RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId,
+    StreamName, StreamRestore, Wake, WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
@@ -191,13 +191,13 @@ impl HotStore for RedisLink {
         &self,
         slot: Slot,
         after: Option<QuarantineId>,
-        max: usize,
+        page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
         self.call(
             slot.partition,
             Operation::Quarantined,
             Content::None,
-            |store| store.quarantined(slot, after, max),
+            |store| store.quarantined(slot, after, page),
         )
         .await
     }

@@ -1,7 +1,7 @@
 //! The activation core: one customer's actions, outcomes and consents.
 
 use bytes::Bytes;
-use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
+use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
 use kernel::{ActivationId, RunId, Timestamp};
 use kernel::{Owner, StreamName};
 use messages::stream::v1::{ConsentChange, Record, record::Body};
@@ -10,7 +10,7 @@ use crate::consent::{Consent, Taken};
 use crate::definitions::Definitions;
 use crate::receipt::Receipts as _;
 use crate::state::{State, cut};
-use crate::{admission, delivery, limits};
+use crate::{admission, delivery, limits, wait};
 
 /// Activation's decisions, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,10 @@ impl Core for ActivationCore {
             }
             Input::Record(record) => take(definitions, state, record, step),
         }
+    }
+
+    fn waits(state: &State, waits: &mut Vec<(WaitKey, Timestamp)>) {
+        wait::list(state, waits);
     }
 
     /// Counters need no change: they follow each activation wherever it settles.

@@ -17,6 +17,7 @@ use crate::limits;
 use crate::receipt::Receipts as _;
 use crate::state::{Activation, State};
 use crate::template::Rendered;
+use crate::wait;
 
 /// Hands the next attempt of a pending activation to the channel.
 pub(crate) fn dispatch(activation: &mut Activation, rendered: Rendered, step: &mut Step<'_>) {
@@ -47,12 +48,18 @@ pub(crate) fn dispatch(activation: &mut Activation, rendered: Rendered, step: &m
 /// Begins what is due: the next attempt of what failed, another one of what was lost.
 pub(crate) fn fire(definitions: &Definitions, state: &mut State, step: &mut Step<'_>) {
     for place in 0..state.activations.len() {
-        let Some(pending) = state.activations[place].pending.as_mut() else {
+        let Activation { id, pending, .. } = &mut state.activations[place];
+        let (id, Some(pending)) = (*id, pending) else {
             continue;
         };
         if pending.due > step.now {
             continue;
         }
+        let wait = wait::of(id, pending.due);
+        if step.set_aside.contains(&wait) {
+            continue;
+        }
+        step.effects.begin_wait(wait);
         if pending.in_flight {
             pending.in_flight = false;
             pending.lapses += 1;
@@ -69,6 +76,7 @@ pub(crate) fn fire(definitions: &Definitions, state: &mut State, step: &mut Step
         }
         attempt(definitions, state, place, step);
     }
+    step.effects.end_wait();
 }
 
 /// Takes what became of an attempt. One of an older attempt, or of an activation that is not pending, changes nothing.

@@ -18,6 +18,7 @@ pub mod policy;
 mod receipt;
 pub mod state;
 pub mod template;
+mod wait;
 
 pub use self::core::ActivationCore;
 pub use counter::Counter;

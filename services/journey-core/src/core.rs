@@ -1,8 +1,8 @@
 //! The core as the engine runs it.
 
 use bytes::Bytes;
-use decision::{Core, Home, Input, Moved, Outcome, Poison, Step};
-use kernel::{CounterKey, Owner, StreamName};
+use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
+use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::record::Body;
 
 use crate::codec;
@@ -10,6 +10,7 @@ use crate::counter::{Counter, Group};
 use crate::definition::Definitions;
 use crate::pass::Pass;
 use crate::state::State;
+use crate::wait;
 
 /// Journeys, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,10 @@ impl Core for JourneyCore {
             Input::Timer { .. } => pass.take_timer(),
         }
         Ok(pass.finish())
+    }
+
+    fn waits(state: &State, waits: &mut Vec<(WaitKey, Timestamp)>) {
+        wait::list(state, waits);
     }
 
     fn take_leave(

@@ -12,6 +12,7 @@ mod measure;
 mod pass;
 mod run_id;
 pub mod state;
+mod wait;
 
 pub use self::core::JourneyCore;
 pub use definition::{Definitions, StepOutline};

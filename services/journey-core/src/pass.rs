@@ -14,7 +14,7 @@ mod progress;
 mod run;
 mod walk;
 
-use decision::{Effects, Outcome, Step};
+use decision::{Effects, Outcome, Step, WaitKey};
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Fact;
 
@@ -30,6 +30,8 @@ pub(crate) struct Pass<'a> {
     customer: CustomerId,
     state: &'a mut State,
     effects: &'a mut Effects,
+    /// Waits that this pass passes over.
+    set_aside: &'a [WaitKey],
     now: Timestamp,
     /// The time of the cause: of the record, or now where time alone is the cause.
     since: Timestamp,
@@ -55,6 +57,7 @@ impl<'a> Pass<'a> {
             customer: step.customer,
             state,
             effects: &mut *step.effects,
+            set_aside: step.set_aside,
             now: step.now,
             since: step.time.min(latest),
             trace_parent: step.trace_parent.to_owned(),
@@ -116,6 +119,15 @@ impl<'a> Pass<'a> {
         self.drop_undefined_runs();
         self.drop_undefined_positions();
         self.refresh_paths();
+    }
+
+    /// Begins with a wait that is due, unless it is set aside.
+    fn begins(&mut self, wait: WaitKey) -> bool {
+        let is_tried = !self.set_aside.contains(&wait);
+        if is_tried {
+            self.effects.begin_wait(wait);
+        }
+        is_tried
     }
 
     fn count(&mut self, counter: Counter<'_>, change: i64) {

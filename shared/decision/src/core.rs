@@ -5,7 +5,9 @@ use bytes::Bytes;
 use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::Home;
 
-use crate::{BoundedCounters, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step};
+use crate::{
+    BoundedCounters, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+};
 
 /// A service's decisions.
 ///
@@ -56,14 +58,25 @@ pub trait Core: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Poison`] where the input can never be processed; it is quarantined and nothing of it takes
-    /// effect. A timer is tried again later, by a wait that grows: whatever else is due by then is
-    /// due in that step.
+    /// effect. Where the step had begun with a wait (see [`waits`](Self::waits)), that wait alone
+    /// is set aside, and the step is taken again. Any other timer is tried again later, after waits
+    /// that grow: whatever else is due by then is due in that step.
     fn step(
         definitions: &Self::Definitions,
         state: &mut Self::State,
         input: Input<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison>;
+
+    /// Lists what a customer waits for, with when each is due: everything of which
+    /// [`Outcome::Keep`] tells the least. Nothing for a core whose waits are not told apart.
+    ///
+    /// A core whose waits are passes over those of [`Step::set_aside`], and says
+    /// [`Effects::begin_wait`](crate::Effects::begin_wait) before it processes one. So where that
+    /// fails or panics, no other wait of the customer suffers.
+    fn waits(state: &Self::State, waits: &mut Vec<(WaitKey, Timestamp)>) {
+        let _ = (state, waits);
+    }
 
     /// Takes the customer off the counters, and returns the state that moves to the survivor.
     /// `None` where nothing is known of the customer.

@@ -3,7 +3,7 @@
 use kernel::{CounterKey, PartitionId, StreamName};
 use messages::stream::v1::Record;
 
-use crate::PartKey;
+use crate::{PartKey, WaitKey};
 
 /// A record for a stream of a partition, which may be another than the one at hand.
 pub type Forward = (PartitionId, StreamName, Record);
@@ -28,6 +28,8 @@ pub struct Effects {
     /// Parts of the state that are kept apart and that the step has to have. Where there are any,
     /// all else is void.
     pub needs: Vec<PartKey>,
+    /// The wait that is being processed: it is at fault where the step fails now.
+    pub wait: Option<WaitKey>,
 }
 
 impl Effects {
@@ -77,6 +79,17 @@ impl Effects {
         self.needs.push(part);
     }
 
+    /// Says that the step begins with a wait that is due: until it begins with another, or ends
+    /// this one, that wait is at fault where it fails.
+    pub fn begin_wait(&mut self, wait: WaitKey) {
+        self.wait = Some(wait);
+    }
+
+    /// Says that the step is done with the wait that it began.
+    pub fn end_wait(&mut self) {
+        self.wait = None;
+    }
+
     /// Forgets everything, for the next step.
     pub fn clear(&mut self) {
         self.records.clear();
@@ -87,6 +100,7 @@ impl Effects {
         self.dispatches.clear();
         self.lacks_definition = false;
         self.needs.clear();
+        self.wait = None;
     }
 
     /// Returns whether nothing was caused.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Record;
 
-use crate::Effects;
+use crate::{Effects, WaitKey};
 
 /// One input of one customer.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,10 @@ pub struct Step<'a> {
     pub now: Timestamp,
     /// The W3C trace context of the cause; empty for none. Every effect without one inherits it.
     pub trace_parent: &'a str,
+    /// Waits of the customer that could not be processed and are not to be tried now: the step
+    /// passes over them, however long they are due. Empty for a core whose waits are not told
+    /// apart.
+    pub set_aside: &'a [WaitKey],
     /// Everything that the step causes beyond the state.
     pub effects: &'a mut Effects,
 }

@@ -13,6 +13,7 @@ pub mod limits;
 mod outcome;
 mod outside;
 mod part;
+mod wait;
 
 pub use kernel::{Owner, StreamName};
 
@@ -22,6 +23,7 @@ pub use self::definition::{Mistake, Mistakes, Names, Source};
 pub use self::effects::{Effects, Forward};
 pub use self::input::{Input, Moved, Step};
 pub use self::outcome::{Outcome, Poison};
-pub use self::outside::{fold_in_once, step_once, take_leave_once};
+pub use self::outside::{fold_in_once, step_once, step_without, take_leave_once};
 pub use self::part::{NotLoaded, Part, PartKey, PartLoad, PartWrites, UnknownParts, is_apart};
+pub use self::wait::WaitKey;
 pub use messages::stream::v1::Home;

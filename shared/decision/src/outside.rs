@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 
-use crate::{Core, Effects, Input, Moved, Outcome, Poison, Step};
+use crate::{Core, Effects, Input, Moved, Outcome, Poison, Step, WaitKey};
 
 /// Takes one step of one customer.
 ///
@@ -13,6 +13,21 @@ pub fn step_once<C: Core>(
     definitions: &C::Definitions,
     state: &mut C::State,
     customer: CustomerId,
+    input: Input<'_>,
+    now: Timestamp,
+    effects: &mut Effects,
+) -> Result<Outcome, Poison> {
+    step_without::<C>(definitions, state, (customer, &[]), input, now, effects)
+}
+
+/// Takes one step of one customer, and passes over waits that are set aside.
+///
+/// # Errors
+/// As [`Core::step`].
+pub fn step_without<C: Core>(
+    definitions: &C::Definitions,
+    state: &mut C::State,
+    (customer, set_aside): (CustomerId, &[WaitKey]),
     input: Input<'_>,
     now: Timestamp,
     effects: &mut Effects,
@@ -27,6 +42,7 @@ pub fn step_once<C: Core>(
     let key = Bytes::copy_from_slice(customer.as_bytes());
     let mut step = Step {
         trace_parent,
+        set_aside,
         ..plain_step((customer, &key), (time, now), effects)
     };
     C::step(definitions, state, input, &mut step)
@@ -73,6 +89,7 @@ fn plain_step<'a>(
         time,
         now,
         trace_parent: "",
+        set_aside: &[],
         effects,
     }
 }

@@ -90,6 +90,9 @@ pub const COMMANDS_PER_BATCH: usize = 32;
 /// Inputs that are found to be poison in one batch: each has everything before it in the batch run
 /// again.
 pub const POISON_PER_BATCH: usize = 16;
+/// Waits of one customer that are set aside alone: where more fail, something is wrong with all of
+/// them, and they are tried together.
+pub const WAITS_ASIDE: usize = 16;
 /// The first wait of a timer that cannot be processed; it doubles up to [`TIMER_RETRY_MAX`].
 pub const TIMER_RETRY_MIN: kernel::Duration = kernel::Duration::from_millis(10_000);
 /// The longest such wait: a program that has learned to process it does so within the hour.

@@ -1,6 +1,7 @@
 //! Tests of the engine as a whole: a core that counts, over the stores that need no server, with
 //! faults where a test asks for them.
 
+mod alarms;
 mod chronicle;
 mod counted;
 pub(crate) mod counting;

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod counted;
 mod customer;
+mod fault;
 mod fire;
 mod forward;
 mod inputs;
@@ -16,6 +17,7 @@ mod output;
 mod packer;
 mod parts;
 mod plan;
+mod poison_timer;
 mod position;
 mod quarantine;
 mod release;
@@ -31,6 +33,7 @@ use tracing::field::Empty;
 use self::batch::Batch;
 use self::cache::StateCache;
 use self::counted::Counted;
+use self::fault::Fault;
 use self::inputs::Inputs;
 use self::lane::Place;
 use self::output::OutputGauge;
@@ -338,7 +341,8 @@ impl<C: Core> Worker<C> {
             self.inputs.max = inputs / 2;
         } else if let Some(origin) = self.batch.works.iter().find_map(|work| work.last) {
             let reason = format!("what it causes is too large: {what} is over {limit}");
-            if self.inputs.poisoned.insert(origin, reason).is_some() {
+            let fault = Fault { reason, wait: None };
+            if self.inputs.blame(origin, fault) {
                 return Err(HotError::TooLarge { what, limit });
             }
         } else {

@@ -2,8 +2,8 @@
 //!
 //! A store's tests name how an empty one is made and opened again, and
 //! [`contract_tests`](crate::contract_tests) turns every case into a test, or
-//! [`restorable_contract_tests`](crate::restorable_contract_tests) where the store can be restored. Crashes of processes are
-//! not here: each store dies in its own way.
+//! [`restorable_contract_tests`](crate::restorable_contract_tests) where the store can be restored.
+//! Crashes of processes are not here: each store dies in its own way.
 
 mod commits;
 mod counters;

@@ -2,7 +2,7 @@
 //!
 //! Two interfaces: what every store does, and what one does besides that a journal can restore. Two
 //! implementations, Redis, which can be restored, and an embedded one on disk, which is its own
-//! journal. One contract suite for both. Nothing else in the suite talks to Redis. It does not decide who owns a
+//! journal. One contract suite for both. Nothing else talks to Redis. It does not decide who owns a
 //! partition (the engine does, by leases) and does not know what the bytes it keeps mean.
 
 mod answer;

@@ -25,7 +25,7 @@ pub trait RestorableStore: HotStore {
     /// Checks that a partition is open under an epoch, and that its last commit is the one before
     /// `seq`, or that one itself; cheap.
     ///
-    /// Who logs a commit before a store applies it asks the store first: what the commit decides
+    /// A journal asks before it logs a commit that a store is to apply: what the commit decides
     /// was read there, and it may have lost everything since the partition was opened. A partition
     /// that was restored meanwhile has another epoch.
     ///

@@ -12,8 +12,8 @@ use crate::{
     StateKey, Stored, StreamId, StreamName, Wake,
 };
 
-/// What every hot store does: all that a worker, a reader and a sender ask for. What a journal asks
-/// for besides is [`RestorableStore`](crate::RestorableStore).
+/// The calls of every hot store: all that a worker, a reader and a sender ask for. A journal asks
+/// for a [`RestorableStore`](crate::RestorableStore).
 ///
 /// # Contract
 /// - [`open`](Self::open) raises the partition's epoch and never lowers it; every commit with a

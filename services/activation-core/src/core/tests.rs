@@ -2,6 +2,7 @@
 
 mod bounds;
 mod properties;
+mod waits;
 mod world;
 
 use kernel::Reason;

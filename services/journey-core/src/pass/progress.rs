@@ -10,6 +10,7 @@ use crate::definition::{HappyPath, Readers};
 use crate::limits;
 use crate::measure::{choose, measure};
 use crate::state::{Measure, Name, Passage, Progress};
+use crate::wait;
 
 use super::Pass;
 use super::happening::{Happening, Match};
@@ -100,12 +101,17 @@ impl Pass<'_> {
     pub(super) fn measure_deadlines(&mut self) {
         for place in 0..self.state.progress.len() {
             let progress = &self.state.progress[place];
-            if progress.measure.due.is_some_and(|due| due < self.now)
-                && let Some(path) = self.definitions.paths.get(&progress.path)
+            let Some(deadline) = progress.measure.due.filter(|due| *due < self.now) else {
+                continue;
+            };
+            let wait = wait::of_deadline(progress, deadline);
+            if let Some(path) = self.definitions.paths.get(&progress.path)
+                && self.begins(wait)
             {
                 self.remeasure(place, path);
             }
         }
+        self.effects.end_wait();
     }
 
     /// Measures again the paths that were redefined, and lets go of those that are not defined any more.

@@ -7,6 +7,7 @@ use messages::journey::v1::RunOutcome;
 
 use crate::definition::{Journey, StepKind, Subscription, Trigger, TriggerKind};
 use crate::state::{Name, Run};
+use crate::wait;
 
 use super::Pass;
 use super::entry::key;
@@ -88,7 +89,7 @@ impl Pass<'_> {
             // It happens when it is due, even where that is noticed a little later.
             self.since = due;
             self.each_run(|pass, run, journey| {
-                if run.due == Some(due) {
+                if run.due == Some(due) && pass.begins(wait::of_run(&run)) {
                     pass.fire(run, journey)
                 } else {
                     Some(run)
@@ -96,6 +97,7 @@ impl Pass<'_> {
             });
         }
         self.since = cause;
+        self.effects.end_wait();
     }
 
     fn fire(&mut self, run: Run, journey: &Journey) -> Option<Run> {

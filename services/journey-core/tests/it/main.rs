@@ -7,4 +7,5 @@ mod definitions;
 mod invariants;
 mod random;
 mod scenarios;
+mod waits;
 mod world;

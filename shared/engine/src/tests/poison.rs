@@ -131,7 +131,7 @@ async fn a_state_that_cannot_be_read_is_left_alone() {
     );
     let kept = bench.hot.load(slot(0), &[key(1)]).await.expect("it loads");
     // It is looked at again.
-    let (retried, _) = Timer::NONE.set(Some(at_first + crate::limits::TIMER_RETRY_MIN));
+    let (retried, _) = Timer::NONE.set(Some(at_first + limits::TIMER_RETRY_MIN));
     let stored = Stored {
         value: unreadable,
         timer: retried,
@@ -226,7 +226,7 @@ async fn quarantined_records_are_listed_page_by_page() {
 /// A record that cannot be processed, of so many bytes.
 fn poison_of(bytes: usize) -> Record {
     let of = |id: usize| event(1, &"x".repeat(id), "poison", 1);
-    let record = of(bytes - of(bytes).encoded_len() + bytes);
+    let record = of(2 * bytes - of(bytes).encoded_len());
     assert_eq!(record.encoded_len(), bytes);
     record
 }

@@ -11,19 +11,9 @@ use messages::convert::timestamp;
 use messages::engine::v1::QuarantinedRecord;
 use prost::Message as _;
 
+use super::poison_timer::PoisonTimer;
 use crate::key::KeyMap;
 use crate::{limits, quarantine};
-
-/// A timer that cannot be processed. It has one entry in the quarantine for as long as that lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PoisonTimer {
-    pub(super) id: QuarantineId,
-    /// Bytes of its entry.
-    pub(super) bytes: u64,
-    /// When it was due first: what the state waits for up to then cannot be processed.
-    pub(super) due_time: Timestamp,
-    pub(super) tries: u32,
-}
 
 /// The changes that a batch makes to the quarantine.
 #[derive(Debug, Default)]
@@ -34,7 +24,10 @@ pub(crate) struct Aside {
     pub(super) released_bytes: u64,
     /// Notes about further tries, by entry; absent where one is to be forgotten.
     notes: BTreeMap<QuarantineId, Option<QuarantinedRecord>>,
-    pub(super) timers: KeyMap<Option<PoisonTimer>>,
+    /// The timers in quarantine of the customers for whom they changed: all of each.
+    pub(super) timers: KeyMap<Vec<PoisonTimer>>,
+    /// True once a timer was set aside.
+    pub(super) has_new_timer: bool,
 }
 
 impl Aside {
@@ -45,13 +38,13 @@ impl Aside {
         self.notes.clear();
         self.timers.clear();
         (self.bytes, self.released_bytes) = (0, 0);
+        self.has_new_timer = false;
     }
 
     /// Returns whether the batch has to end here: the store takes no more of this in one commit,
     /// and a timer that was set aside by this very commit cannot leave with it.
     pub(super) fn is_full(&self) -> bool {
-        let is_new = |timer: &Option<PoisonTimer>| timer.is_some_and(|timer| timer.tries == 1);
-        self.released.len() >= hot::limits::RELEASED_PER_COMMIT || self.timers.values().any(is_new)
+        self.released.len() >= hot::limits::RELEASED_PER_COMMIT || self.has_new_timer
     }
 
     /// Puts everything into a commit.

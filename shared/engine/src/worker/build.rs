@@ -8,10 +8,10 @@ use hot::{Commit, OutboxMessage, StateKey, StateWrite, Timer};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
+use super::fault::Failed;
 use super::lane::Place;
 use super::parts::forgotten_parts;
 use super::quarantine::panic_text;
-use super::run::Failed;
 use super::{Pending, Planned, Worker};
 use crate::head;
 use crate::key::customer_of;
@@ -158,10 +158,7 @@ const fn removal(key: StateKey) -> StateWrite {
 
 /// Blames the input that changed a work last.
 fn failed<S>(work: &Work<S>, reason: String) -> Failed {
-    Failed {
-        origin: work.last.expect("a change has a cause"),
-        reason,
-    }
+    Failed::new(work.last.expect("a change has a cause"), reason)
 }
 
 /// The bytes to write for a state, and its parts that changed; absent where neither it nor its

@@ -14,7 +14,8 @@ use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::
 
 use super::Worker;
 use super::batch::Change;
-use super::run::{Cause, Failed};
+use super::fault::Failed;
+use super::run::Cause;
 use crate::head::{Head, id_bytes, read_ids, write_ids};
 use crate::key::customer_of;
 
@@ -153,7 +154,7 @@ impl<C: Core> Worker<C> {
         let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
         self.batch.count_write(work);
-        self.clear_timer(work);
+        self.clear_timer(work, cause.now);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints: false,

@@ -10,8 +10,9 @@ use kernel::Timestamp;
 
 use super::Worker;
 use super::batch::Wait;
+use super::fault::Failed;
 use super::quarantine::InputId;
-use super::run::{Cause, Failed, Room};
+use super::run::{Cause, Room};
 use crate::key::Key;
 use crate::metrics;
 use decision::{Core, Input};
@@ -81,13 +82,12 @@ impl<C: Core> Worker<C> {
             number: work.fires,
         };
         work.fires += 1;
-        let fault = work.fault.as_deref().map(str::to_owned);
         // A timer that could not be processed is still the one that was due then.
-        let first_due = self
-            .poison_timer(key)
-            .map_or(due_time, |timer| timer.due_time);
-        if let Some(reason) = fault.or_else(|| self.inputs.poisoned.get(&origin).cloned()) {
-            self.defer_timer(number, first_due, &reason, now);
+        let tried = self.poison_timers(key).iter();
+        let tried = tried.filter(|timer| timer.is_tried(now));
+        let first_due = tried.fold(due_time, |due, timer| due.min(timer.due_time));
+        if let Some(reason) = self.refusal(number, origin, None, now) {
+            self.defer_all(number, first_due, &reason, now);
             return Ok(());
         }
         let cause = Cause {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use hot::{Cursor, Head, HotError, HotStore, Standing, StreamId, StreamName};
 use kernel::PartitionId;
 
+use super::fault::Fault;
 use super::lane::{Lane, Place};
 use super::output::Held;
 use super::quarantine::InputId;
@@ -18,8 +19,8 @@ use decision::Core;
 #[derive(Debug)]
 pub(crate) struct Inputs {
     pub(crate) lanes: Vec<Lane>,
-    /// Inputs found to be poison in this batch, with the reason.
-    pub(crate) poisoned: HashMap<InputId, String>,
+    /// Inputs found to be poison in this batch, with what was at fault each time.
+    poisoned: HashMap<InputId, Vec<Fault>>,
     /// The most inputs that a batch may take.
     pub(crate) max: usize,
 }
@@ -112,6 +113,29 @@ impl Inputs {
             self.lanes[lane].settle(place);
         }
         self.renew();
+    }
+
+    /// Takes note that an input failed. Returns whether it is at fault itself already, and so
+    /// should not have been run.
+    pub(crate) fn blame(&mut self, origin: InputId, mut fault: Fault) -> bool {
+        let faults = self.poisoned.entry(origin).or_default();
+        let is_known = faults.iter().any(|known| known.wait.is_none());
+        // A wait that is set aside and fails all the same cannot be passed over.
+        if faults.iter().any(|known| known.wait == fault.wait) {
+            fault.wait = None;
+        }
+        faults.push(fault);
+        is_known
+    }
+
+    /// Returns what was at fault each time that an input failed.
+    pub(crate) fn faults(&self, origin: InputId) -> &[Fault] {
+        self.poisoned.get(&origin).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns how often inputs failed in this batch.
+    pub(crate) fn fault_count(&self) -> usize {
+        self.poisoned.values().map(Vec::len).sum()
     }
 
     /// Forgets what was found out about the inputs of one batch.

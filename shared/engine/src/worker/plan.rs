@@ -66,10 +66,10 @@ impl<C: Core> Worker<C> {
                     return Ok(true);
                 }
                 Err(failed) => {
-                    self.inputs.poisoned.insert(failed.origin, failed.reason);
+                    self.inputs.blame(failed.origin, failed.fault);
                     // Each costs another round over what comes before it: what is left is for the
                     // next batches.
-                    if self.inputs.poisoned.len() >= limits::POISON_PER_BATCH {
+                    if self.inputs.fault_count() >= limits::POISON_PER_BATCH {
                         self.inputs.max = self.batch.inputs.max(1);
                     }
                 }

@@ -13,11 +13,11 @@ use messages::convert::timestamp;
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use prost::Message;
 
-use super::aside::{PoisonTimer, bounded, retry_delay};
-use super::batch::Work;
+use super::aside::bounded;
+use super::fault::Failed;
 use super::lane::Lane;
+use super::poison_timer::PoisonTimer;
 use super::release::Named;
-use super::run::Failed;
 use super::{Planned, Worker};
 use crate::key::{Key, KeyMap, key_of};
 use crate::quarantine;
@@ -48,7 +48,7 @@ pub(super) struct Quarantine {
     /// Its size as of the last commit.
     size: QuarantineSize,
     /// The timers in it, by customer, as of the last commit.
-    timers: KeyMap<PoisonTimer>,
+    pub(super) timers: KeyMap<Vec<PoisonTimer>>,
     /// Records that have to be set aside and find no room, by lane and place: their lanes wait.
     pub(super) stuck: Vec<(usize, (usize, usize))>,
     /// True once the log was told that there is no room.
@@ -79,20 +79,17 @@ impl<C: Core> Worker<C> {
                 let (QuarantinedKind::Timer, Some(key)) = (entry.record.kind(), key) else {
                     continue;
                 };
-                let timer = PoisonTimer {
-                    id: entry.id,
-                    bytes: entry.bytes,
-                    due_time: quarantine::due_time(&entry.record),
-                    tries: entry.record.try_count,
-                };
-                // Where there are several, the newest counts: those before it are of timers that
-                // are gone.
-                self.quarantine.timers.insert(key, timer);
+                let timer = PoisonTimer::of(&entry);
+                let timers = self.quarantine.timers.entry(key).or_default();
+                // Where there are several of one wait, the newest counts: those before it are of
+                // timers that are gone.
+                timers.retain(|known| known.wait != timer.wait);
+                timers.push(timer);
             }
         }
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.quarantine.size.bytes + self.batch.aside.bytes < self.config.quarantine_bytes
     }
 
@@ -117,10 +114,7 @@ impl<C: Core> Worker<C> {
                 );
             }
             self.quarantine.stuck.push((planned.lane, planned.place));
-            return Err(Failed {
-                origin,
-                reason: reason.to_owned(),
-            });
+            return Err(Failed::new(origin, reason));
         }
         let entry = QuarantinedRecord {
             stream: lane.stream.name.name().to_owned(),
@@ -132,7 +126,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Sets something aside; returns its id and its bytes.
-    fn set_aside(
+    pub(super) fn set_aside(
         &mut self,
         reason: &str,
         now: Timestamp,
@@ -166,99 +160,6 @@ impl<C: Core> Worker<C> {
         (id, bytes)
     }
 
-    /// The timer of a customer that is in quarantine, as of now in the batch.
-    pub(super) fn poison_timer(&self, key: Key) -> Option<PoisonTimer> {
-        match self.batch.aside.timers.get(&key) {
-            Some(timer) => *timer,
-            None => self.quarantine.timers.get(&key).copied(),
-        }
-    }
-
-    /// A timer that cannot be processed waits, longer each time, and is tried again: whatever else
-    /// its customer waits for is tried with it.
-    ///
-    /// It has one entry in the quarantine, with the number of tries. Without room for one it is
-    /// tried again all the same: nothing is lost, so nobody has to wait for room.
-    pub(super) fn defer_timer(
-        &mut self,
-        number: usize,
-        due_time: Timestamp,
-        reason: &str,
-        now: Timestamp,
-    ) {
-        let work = &self.batch.works[number];
-        let (key, customer) = (work.key, work.key_bytes.clone());
-        let known = self.poison_timer(key);
-        let timer = match known {
-            Some(timer) => {
-                let tries = timer.tries.saturating_add(1);
-                self.batch.aside.raise(timer.id, tries, reason, now);
-                Some(PoisonTimer { tries, ..timer })
-            }
-            None if self.has_room() => {
-                let entry = QuarantinedRecord {
-                    kind: QuarantinedKind::Timer.into(),
-                    due_time: Some(timestamp(due_time)),
-                    ..of_customer(&customer)
-                };
-                let (id, bytes) = self.set_aside(reason, now, entry);
-                Some(PoisonTimer {
-                    id,
-                    bytes,
-                    due_time,
-                    tries: 1,
-                })
-            }
-            None => None,
-        };
-        if timer.is_some() {
-            self.batch.aside.timers.insert(key, timer);
-        }
-        let tries = timer.map_or(u32::MAX, |timer| timer.tries);
-        self.set_timer(number, Some(now + retry_delay(tries)));
-    }
-
-    /// A customer's timer leaves the quarantine.
-    pub(super) fn release_timer(&mut self, key: Key, timer: PoisonTimer) {
-        let aside = &mut self.batch.aside;
-        aside.release(timer.id, timer.bytes, timer.tries);
-        aside.timers.insert(key, None);
-    }
-
-    /// After a step: the due time that counts, where a timer of the customer may be in quarantine.
-    ///
-    /// As long as the state still waits for what could not be processed, its timer stays where the
-    /// next try is. A timer that fired, or a state that no longer waits for that, takes the entry
-    /// out of the quarantine.
-    pub(super) fn due_beside_poison(
-        &mut self,
-        work: usize,
-        due: Option<Timestamp>,
-        is_from_timer: bool,
-    ) -> Option<Timestamp> {
-        if self.quarantine.timers.is_empty() && self.batch.aside.timers.is_empty() {
-            return due;
-        }
-        let Work {
-            key, timer: own, ..
-        } = &self.batch.works[work];
-        let (key, next_try) = (*key, own.due);
-        let Some(timer) = self.poison_timer(key) else {
-            return due;
-        };
-        if !is_from_timer && due.is_some_and(|due| due <= timer.due_time) {
-            return next_try;
-        }
-        self.release_timer(key, timer);
-        due
-    }
-
-    /// The state of a customer waits for nothing any more.
-    pub(super) fn clear_timer(&mut self, work: usize) {
-        let due = self.due_beside_poison(work, None, true);
-        self.set_timer(work, due);
-    }
-
     /// Takes note that what a batch changed of the quarantine is committed.
     pub(super) fn settle_quarantine(&mut self, set_aside: usize) {
         let (known, aside) = (&mut self.quarantine, &mut self.batch.aside);
@@ -266,11 +167,12 @@ impl<C: Core> Worker<C> {
         size.records =
             (size.records + set_aside as u64).saturating_sub(aside.released.len() as u64);
         size.bytes = (size.bytes + aside.bytes).saturating_sub(aside.released_bytes);
-        for (key, timer) in aside.timers.drain() {
-            match timer {
-                Some(timer) => known.timers.insert(key, timer),
-                None => known.timers.remove(&key),
-            };
+        for (key, timers) in aside.timers.drain() {
+            if timers.is_empty() {
+                known.timers.remove(&key);
+            } else {
+                known.timers.insert(key, timers);
+            }
         }
         if known.is_full_told && size.bytes < self.config.quarantine_bytes {
             known.is_full_told = false;

@@ -13,9 +13,10 @@ use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{QuarantineCommand, QuarantineVerb, Record, record::Body};
 use prost::Message as _;
 
+use super::fault::Failed;
 use super::lane::Item;
 use super::quarantine::{InputId, customer_key};
-use super::run::{Cause, Failed};
+use super::run::Cause;
 use super::{Planned, Worker};
 use crate::key::key_of;
 use crate::quarantine::{self, StoredEntry};
@@ -140,7 +141,7 @@ impl<C: Core> Worker<C> {
         };
         match command.verb() {
             QuarantineVerb::Discard => {
-                self.discard(work, &named, &command.reason);
+                self.discard(work, &named, &command.reason, now);
                 Ok(())
             }
             QuarantineVerb::Retry => self.retry(definitions, work, &named, (origin, now)),
@@ -155,7 +156,7 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    fn discard(&mut self, work: Option<usize>, named: &Named, reason: &str) {
+    fn discard(&mut self, work: Option<usize>, named: &Named, reason: &str, now: Timestamp) {
         tracing::info!(
             service = C::OWNER.name(),
             partition = self.position.slot.partition.number(),
@@ -165,12 +166,11 @@ impl<C: Core> Worker<C> {
         );
         let timer = work.and_then(|work| {
             let key = self.batch.works[work].key;
-            let timer = self.poison_timer(key)?;
-            (timer.id == named.id).then_some((work, key, timer))
+            Some((work, key, self.poison_timer(key, named.id)?))
         });
         match timer {
             Some((work, key, timer)) => {
-                self.clear_timer(work);
+                self.give_up(work, timer, now);
                 // A change has a cause, also where only the timer changes.
                 self.batch.works[work].last.get_or_insert(InputId::Timer {
                     key,
@@ -205,8 +205,12 @@ impl<C: Core> Worker<C> {
             Again::Record(record) => Some(record.as_ref()),
             Again::Timer | Again::Nothing => None,
         };
-        let refused = self.refusal(work, origin, record);
-        let timer = self.poison_timer(self.batch.works[work].key);
+        let key = self.batch.works[work].key;
+        let timer = self.poison_timer(key, named.id);
+        if timer.is_some() {
+            self.hasten(key, named.id, now);
+        }
+        let refused = self.refusal(work, origin, record, now);
         match (&named.again, refused) {
             (Again::Record(_), Some(reason)) => self.raise(named, &reason, now),
             (Again::Record(record), None) => {
@@ -222,12 +226,12 @@ impl<C: Core> Worker<C> {
                 self.run_record(definitions, work, record, cause)?;
                 self.release(named);
             }
-            (Again::Timer, refused) => match timer.filter(|timer| timer.id == named.id) {
+            (Again::Timer, refused) => match timer {
                 // It is the entry of a timer that is gone.
                 None => self.release(named),
                 Some(timer) => {
                     if let Some(reason) = refused {
-                        self.defer_timer(work, timer.due_time, &reason, now);
+                        self.defer_all(work, timer.due_time, &reason, now);
                         return Ok(());
                     }
                     let cause = Cause {

@@ -10,6 +10,7 @@ use messages::stream::v1::{Record, record::Body};
 use prost::Message;
 
 use super::batch::{Change, Work};
+use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
@@ -18,13 +19,6 @@ use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
 use decision::{Core, Outcome, Poison, Step};
-
-/// An input that can never be processed, found while running it: the batch is run again without it.
-#[derive(Debug)]
-pub(crate) struct Failed {
-    pub(crate) origin: InputId,
-    pub(crate) reason: String,
-}
 
 /// Whether the batch has room for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +42,7 @@ pub(super) struct Cause<'a> {
 impl Cause<'_> {
     /// Says why it can never be processed.
     pub(super) fn failed(self, reason: impl Into<String>) -> Failed {
-        Failed {
-            origin: self.origin,
-            reason: reason.into(),
-        }
+        Failed::new(self.origin, reason)
     }
 
     /// A record that follows from it.
@@ -173,7 +164,7 @@ impl<C: Core> Worker<C> {
         }
         let refused = match planned.work {
             None => Some("the record names no customer".to_owned()),
-            Some(work) => self.refusal(work, origin, Some(record)),
+            Some(work) => self.refusal(work, origin, Some(record), now),
         };
         let work = match (refused, planned.work) {
             (None, Some(work)) => work,
@@ -215,22 +206,28 @@ impl<C: Core> Worker<C> {
     }
 
     /// Returns the reason that an input, a record or a timer, cannot be processed, where one is
-    /// known.
+    /// known. Waits that were at fault instead are set aside, and the input goes on without them.
     pub(super) fn refusal(
-        &self,
+        &mut self,
         work: usize,
         origin: InputId,
         record: Option<&Record>,
+        now: Timestamp,
     ) -> Option<String> {
         let fault = self.batch.works[work].fault.as_deref();
         let body = record.and_then(|record| record.body.as_ref());
         // A carried record only passes through: it needs nothing that is known of the customer.
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
-        let fault = fault.map(str::to_owned);
-        if self.inputs.poisoned.is_empty() {
-            return fault;
+        if let Some(fault) = fault {
+            return Some(fault.to_owned());
         }
-        fault.or_else(|| self.inputs.poisoned.get(&origin).cloned())
+        for fault in self.inputs.faults(origin).to_vec() {
+            let wait = fault.wait;
+            if !wait.is_some_and(|wait| self.set_wait_aside(work, wait, &fault.reason, now)) {
+                return Some(fault.reason);
+            }
+        }
+        None
     }
 
     /// On stream time every reader downstream learns how far time has come.
@@ -248,6 +245,7 @@ impl<C: Core> Worker<C> {
         core: impl FnOnce(&mut C::State, &mut Step<'_>) -> Result<T, Poison>,
     ) -> Result<T, Failed> {
         self.batch.begin_step(work);
+        let set_aside = self.waits_set_aside(self.batch.works[work].key, cause.now);
         let batch = &mut self.batch;
         let Work {
             state, key_bytes, ..
@@ -259,6 +257,7 @@ impl<C: Core> Worker<C> {
             time: cause.time,
             now: cause.now,
             trace_parent: cause.trace_parent,
+            set_aside: &set_aside,
             effects: &mut batch.effects,
         };
         let called = catch_unwind(AssertUnwindSafe(|| {
@@ -268,14 +267,20 @@ impl<C: Core> Worker<C> {
         if !batch.effects.needs.is_empty() {
             return Err(self.miss(work, cause, lacked));
         }
-        match called {
+        // A failure from here on is no fault of a wait.
+        let wait = self.batch.effects.wait.take();
+        let reason = match called {
             Ok(Ok((answer, load))) => {
                 self.batch.count_parts(work, load);
-                Ok(answer)
+                return Ok(answer);
             }
-            Ok(Err(Poison { reason })) => Err(cause.failed(reason)),
-            Err(panic) => Err(cause.failed(panic_text(panic.as_ref()))),
-        }
+            Ok(Err(Poison { reason })) => reason,
+            Err(panic) => panic_text(panic.as_ref()),
+        };
+        Err(Failed {
+            origin: cause.origin,
+            fault: Fault { reason, wait },
+        })
     }
 
     pub(super) fn apply_outcome(
@@ -294,12 +299,12 @@ impl<C: Core> Worker<C> {
                 // A timer that asked for its own instant again would fire for ever.
                 let earliest = now + Duration::from_millis(1);
                 let due = next_due.map(|due| if from_timer { due.max(earliest) } else { due });
-                let due = self.due_beside_poison(work, due, from_timer);
+                let due = self.due_beside_poison(work, due, from_timer, now);
                 self.set_timer(work, due);
             }
             Outcome::Unchanged => {
                 if from_timer {
-                    self.clear_timer(work);
+                    self.clear_timer(work, now);
                 }
             }
             Outcome::Remove => {
@@ -316,7 +321,7 @@ impl<C: Core> Worker<C> {
                 if has_merges {
                     self.batch.count_write(work);
                 }
-                self.clear_timer(work);
+                self.clear_timer(work, now);
             }
         }
     }

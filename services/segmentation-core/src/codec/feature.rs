@@ -50,20 +50,6 @@ pub(crate) fn read_feature(bytes: &Bytes) -> Option<Feature> {
     })
 }
 
-/// Reads a history that comes with its blocks, for a store that has none of them; none where it
-/// cannot be read.
-pub(crate) fn read_moved(head: &Bytes, blocks: &[stored::Block]) -> Option<Feature> {
-    let mut feature = read_feature(head)?;
-    for sealed in Arc::make_mut(&mut feature.sealed) {
-        let block = blocks.iter().find(|block| block.number == sealed.number)?;
-        if !sealed.load(&block.body) {
-            return None;
-        }
-        sealed.is_stored = false;
-    }
-    Some(feature)
-}
-
 /// Writes a sealed block.
 pub(crate) fn write_block(block: &Block) -> Bytes {
     write_runs_of(block).encode_to_vec().into()

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use bytes::{Bytes, BytesMut};
 use hot::{CounterKey, StateKey, StreamId, Timer};
-use kernel::Timestamp;
+use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Record;
 
 use super::aside::Aside;
@@ -17,7 +17,7 @@ use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
-use decision::{Core, Effects, PartKey, PartLoad};
+use decision::{Core, Effects, PartKey, PartLoad, PartWrites};
 
 /// One customer that a batch touches.
 #[derive(Debug)]
@@ -56,6 +56,10 @@ pub(crate) struct Work<S> {
     /// The number of parts that the store has of the state that this batch forgot. `None` where it
     /// forgot none.
     pub(crate) forgotten: Option<usize>,
+    /// The parts of states on their way that the commit is going to write or remove.
+    pub(crate) on_way: PartWrites,
+    /// Bytes of those.
+    pub(super) on_way_bytes: usize,
 }
 
 /// A work as it was before its batch, so that the batch can be taken again without reading it
@@ -90,6 +94,19 @@ impl<S> Work<S> {
     pub(crate) fn read(&mut self, head: Head, state: S) {
         self.before.head.clone_from(&head);
         (self.head, self.state) = (head, state);
+    }
+
+    /// Returns whether a state was on its way before the batch: one that arrived from a customer, or
+    /// the own one that leaves. The store has what is needed of it.
+    pub(crate) fn was_on_way(&self, from: Option<CustomerId>) -> bool {
+        let before = &self.before.head;
+        match from {
+            None => before.leaving.is_some(),
+            Some(from) => before
+                .arriving
+                .iter()
+                .any(|it| it.from == from && it.is_whole()),
+        }
     }
 
     /// Returns what it was before its batch. `None` where that has to be read again.
@@ -144,6 +161,8 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) misses: BTreeSet<(Key, PartKey)>,
     /// Parts that were asked for in any try, and what came of it.
     pub(crate) asked: HashMap<(Key, PartKey), Asked>,
+    /// Parts of states on their way that were loaded in any try.
+    pub(crate) raw: HashMap<(Key, PartKey), Bytes>,
     pub(crate) packer: Packer,
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
     pub(crate) counts: HashMap<CounterKey, i64>,
@@ -178,6 +197,7 @@ impl<C: Core> Batch<C> {
             kept: KeyMap::default(),
             misses: BTreeSet::new(),
             asked: HashMap::new(),
+            raw: HashMap::new(),
             packer: Packer::default(),
             forwards: Vec::new(),
             counts: HashMap::new(),
@@ -203,6 +223,7 @@ impl<C: Core> Batch<C> {
         self.works.clear();
         self.kept.clear();
         self.asked.clear();
+        self.raw.clear();
         self.misses.clear();
         self.rewind(watermark);
     }
@@ -290,6 +311,8 @@ impl<C: Core> Batch<C> {
             is_stuck: false,
             parts: PartLoad::default(),
             forgotten: None,
+            on_way: PartWrites::default(),
+            on_way_bytes: 0,
         });
         let work = self.works.len() - 1;
         self.index.insert(key, work);

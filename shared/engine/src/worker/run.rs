@@ -111,6 +111,11 @@ impl<C: Core> Worker<C> {
             if self.room() == Room::Full {
                 return Ok(ran);
             }
+            if let Some(work) = planned.work
+                && self.has_to_wait(definitions, work, now)?
+            {
+                return Ok(ran);
+            }
             self.batch.inputs += 1;
             self.run_item(definitions, lane, planned, item, now)?;
         }
@@ -226,6 +231,11 @@ impl<C: Core> Worker<C> {
         let body = record.and_then(|record| record.body.as_ref());
         // A carried record only passes through: it needs nothing that is known of the customer.
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
+        let key = self.batch.works[work].key;
+        // What comes after the state of a customer cannot go before it.
+        let is_leaving = self.batch.works[work].head.leaving.is_some();
+        let stays = self.inputs.poisoned.get(&InputId::Move { key });
+        let fault = fault.or_else(|| stays.map(String::as_str).filter(|_| is_leaving));
         let fault = fault.map(str::to_owned);
         if self.inputs.poisoned.is_empty() {
             return fault;

@@ -11,7 +11,7 @@ use super::{RedisStore, head, pack, restore};
 use crate::{Head, HotError, HotStore as _, Slot, Standing, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 4;
+const SCHEMA: u16 = 5;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {

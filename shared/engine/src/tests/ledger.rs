@@ -75,7 +75,7 @@ impl Book {
 
     fn write_down(&mut self, entry: &str) {
         if let Some((source, number)) = entry.rsplit_once('-') {
-            let number = number.parse().expect("a number");
+            let number: u64 = number.parse().expect("a number");
             let last = self.last.entry(source.to_owned()).or_default();
             *last = number.max(*last);
         }

@@ -15,6 +15,7 @@ use messages::stream::v1::{MovedPart, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
+use super::customer::is_word;
 use super::quarantine::InputId;
 use super::run::{Cause, Failed};
 use crate::head::Head;
@@ -40,6 +41,9 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let is_known = entry.head.arriving_from(arrived.from).is_some();
+        if !is_known && is_word(moved) {
+            return Ok(());
+        }
         if !is_known {
             let moving = reserve(&mut entry.head, &arrived, moved, cause)?;
             if let ([] | [_], true) = (&arrived.parts[..], arrived.is_whole(moved)) {

@@ -55,6 +55,11 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
     }
 }
 
+/// Returns whether a piece carries nothing, and only says that all of a state may be there.
+pub(super) const fn is_word(moved: &StateMoved) -> bool {
+    moved.parts.is_empty() && moved.part_count > 0
+}
+
 impl<C: Core> Worker<C> {
     /// Takes one record of a customer: hands it to the core, unless it is about where the customer
     /// is.
@@ -68,6 +73,8 @@ impl<C: Core> Worker<C> {
         let redirect = self.batch.works[work].head.redirect;
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
+            // A word to itself: what had arrived was sent on.
+            (Some(Body::Moved(moved)), Some(_)) if is_word(moved) => Ok(()),
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let moved = StateMoved {
                     followed: true,

@@ -13,9 +13,15 @@ use crate::worker::TickOutcome;
 
 /// A customer with so many entries, and one older with a single entry.
 async fn two(world: &World, entries: usize) {
+    fill(world, 2, entries).await;
+}
+
+/// The same, where the younger one is whom it is said.
+async fn fill(world: &World, younger: u16, entries: usize) {
     world.tell(0, event(1, "own", "add", 1)).await;
     for entry in 0..entries {
-        world.tell(0, event(2, &entry.to_string(), "add", 1)).await;
+        let event = event(younger, &entry.to_string(), "add", 1);
+        world.tell(0, event).await;
     }
     world.settle().await;
 }
@@ -49,34 +55,52 @@ async fn a_state_goes_in_as_many_records_as_it_takes() {
 
 #[tokio::test]
 async fn a_read_finds_all_of_a_state_or_none_of_it() {
-    let world = World::new(memory());
-    two(&world, 30).await;
-    world.tell(0, merged(2, 1, 2)).await;
-    let mut workers = Vec::new();
-    for number in 0..WORKERS {
-        workers.push(world.open(number).await);
-    }
-    let (mut resting, mut seen) = (0, Vec::new());
-    while resting < 2 * WORKERS {
-        for worker in &mut workers {
-            worker.hint();
-            match worker.tick().await {
-                TickOutcome::Idle { .. } => resting += 1,
-                _ => resting = 0,
-            }
-            for service in 0..SERVICES {
-                let (own, other) = (world.log(service, 1).await, world.log(service, 2).await);
-                let is_redirected = world.root(service, 2).await == 1;
-                assert_eq!(other.len(), if is_redirected { own.len() } else { 30 });
-                assert!([1, 31].contains(&own.len()), "{own:?}");
-                let is_leaving = world.head(service, 2).await.leaving.is_some();
-                let is_arriving = !world.head(service, 1).await.arriving.is_empty();
-                seen.push((is_leaving, is_arriving, own.len()));
+    let mut seen = Vec::new();
+    // Some are in the partition of the survivor, some in the other.
+    for younger in 2..6 {
+        let world = World::new(memory());
+        fill(&world, younger, 30).await;
+        world.tell(0, merged(younger, 1, 2)).await;
+        let mut workers = Vec::new();
+        for number in 0..WORKERS {
+            workers.push(world.open(number).await);
+        }
+        let mut resting = 0;
+        while resting < 2 * WORKERS {
+            for worker in &mut workers {
+                worker.hint();
+                match worker.tick().await {
+                    TickOutcome::Idle { .. } => resting += 1,
+                    _ => resting = 0,
+                }
+                for service in 0..SERVICES {
+                    seen.push(look(&world, service, younger).await);
+                }
             }
         }
     }
     // Also while a part of it has arrived and another has not left.
-    assert!(seen.contains(&(true, true, 1)) && seen.contains(&(false, true, 1)));
+    for at in [
+        (true, false, 1),
+        (true, true, 1),
+        (false, true, 1),
+        (false, false, 31),
+    ] {
+        assert!(seen.contains(&at), "{at:?}");
+    }
+}
+
+/// Returns whether something leaves, whether something has arrived, and how much is known of the
+/// survivor.
+async fn look(world: &World, service: usize, younger: u16) -> (bool, bool, usize) {
+    let own = world.log(service, 1).await;
+    let other = world.log(service, younger).await;
+    let is_redirected = world.root(service, younger).await == 1;
+    assert_eq!(other.len(), if is_redirected { own.len() } else { 30 });
+    assert!([1, 31].contains(&own.len()), "{own:?}");
+    let is_leaving = world.head(service, younger).await.leaving.is_some();
+    let is_arriving = !world.head(service, 1).await.arriving.is_empty();
+    (is_leaving, is_arriving, own.len())
 }
 
 #[tokio::test]

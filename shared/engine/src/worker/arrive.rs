@@ -163,6 +163,9 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         entry.change = Change::Write;
         entry.head.fragments.extend(moving.all_fragments());
+        let parts = moving.parts.values();
+        let parts = parts.filter(|part| part.kind != PartKey::ENGINE_KIND);
+        entry.taken_in.extend(parts);
         self.batch.count_write(work);
         if moving.followed {
             // They were told of somebody who has left since.

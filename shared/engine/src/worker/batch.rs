@@ -60,6 +60,8 @@ pub(crate) struct Work<S> {
     pub(crate) on_way: PartWrites,
     /// Bytes of those.
     pub(super) on_way_bytes: usize,
+    /// The parts of states that this batch folded in.
+    pub(super) taken_in: Vec<PartKey>,
 }
 
 /// A work as it was before its batch, so that the batch can be taken again without reading it
@@ -313,6 +315,7 @@ impl<C: Core> Batch<C> {
             forgotten: None,
             on_way: PartWrites::default(),
             on_way_bytes: 0,
+            taken_in: Vec::new(),
         });
         let work = self.works.len() - 1;
         self.index.insert(key, work);

@@ -61,6 +61,10 @@ impl<C: Core> Worker<C> {
         };
         if parts.is_empty() && head.arriving.is_empty() {
             self.batch.forget_state(work);
+            // The state before the batch does not list what was folded in since.
+            for (key, _) in changed.into_iter().filter(|(_, value)| value.is_none()) {
+                self.batch.put_part(work, key, None);
+            }
             let mut piece = own.piece();
             let whole = state.map(|state| own.moved_part(0, state_key(0), state));
             piece.parts.extend(whole);

@@ -199,6 +199,9 @@ impl<C: Core> Batch<C> {
             work.forgotten = Some(forgotten_parts::<C>(work).map_or(0, |parts| parts.len()));
             self.count_parts(number, PartLoad::default());
         }
+        for part in std::mem::take(&mut self.works[number].taken_in) {
+            self.put_part(number, part, None);
+        }
     }
 
     /// Takes note of what is going to be written of the parts of a state.

@@ -163,6 +163,34 @@ async fn a_state_that_cannot_be_read_is_set_aside_and_holds_nobody() {
 }
 
 #[tokio::test]
+async fn who_goes_right_after_a_state_was_folded_in_leaves_nothing_behind() {
+    let world = World::new(memory());
+    let piece = |index: u32, kind: u32, body: &'static str| Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: id_bytes(customer(2)),
+            part_count: 2,
+            parts: vec![MovedPart {
+                index,
+                kind,
+                body: body.into(),
+                ..MovedPart::default()
+            }],
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 2)
+    };
+    world.tell(0, piece(1, 1, "b,c,")).await;
+    world.tell(0, piece(0, 255, "|2||0:0:4,|")).await;
+    // It waits for the batch that folds the state in, and is taken by that one too.
+    world.tell(0, event(1, "d", "remove", 3)).await;
+    world.settle().await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    assert_eq!(world.log(0, 1).await, Vec::<String>::new());
+    assert_eq!(world.fragments(0, 1).await, [2]);
+    assert_eq!(world.strays().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_piece_that_is_none_of_its_state_is_set_aside() {
     let world = World::new(memory());
     let piece = |index: u32, ordinal: u32, last_ordinal: u32| Record {

@@ -281,6 +281,29 @@ mod tests {
     }
 
     #[test]
+    fn two_customers_with_all_parts_share_them_once_they_are_merged() {
+        let most = u32::try_from(decision::limits::PARTS_PER_CUSTOMER).expect("a bound");
+        let full = |number: u64| {
+            let mut features = Features::default();
+            let own = features.own_mut(FeatureId::from_number(number));
+            own.expect("a history").sealed = blocks(most - 1);
+            settled(&mut features);
+            features
+        };
+        let (mut survivor, loser) = (full(7), full(8));
+        let taken = survivor.take_in(loser, 1, Timestamp::MAX);
+        taken.expect("all is loaded");
+        assert!(settled(&mut survivor) <= decision::limits::PARTS_PER_CUSTOMER);
+        for (number, ordinal) in [(7, 0), (8, 1)] {
+            let held = &survivor.of(FeatureId::from_number(number))[0];
+            assert_eq!(held.ordinal, ordinal);
+            let feature = held.feature().expect("it is loaded").expect("a history");
+            let all = feature.sums(None, Timestamp::MAX).expect("sums");
+            assert_eq!(all.count, u64::from(most - 1), "no event is lost");
+        }
+    }
+
+    #[test]
     fn the_largest_histories_leave_a_head_that_has_no_room() {
         let mut features = Features::default();
         for number in 0..60 {

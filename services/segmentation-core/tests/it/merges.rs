@@ -235,3 +235,43 @@ fn a_customer_may_be_merged_more_often_than_histories_are_kept_apart() {
         Some("-s@7776060000 TIME")
     );
 }
+
+#[test]
+fn a_merge_makes_nothing_coarser_and_copies_no_block() {
+    let sum = |window: &str| format!("events(\"buy\").within(\"{window}\").sum(\"value\") > 0");
+    let windows = ["1h", "2d", "30d", "90d"].map(sum);
+    let segments = [("s", windows[3].as_str())];
+    let (mut survivor, mut loser) = (
+        Harness::of(1, compile(&segments)),
+        Harness::of(2, compile(&segments)),
+    );
+    for number in 0..4_000 {
+        let at = number * 1_300_000;
+        survivor.event("buy", at, &[("value", 1.0.into())]);
+        loser.event("buy", at + 1_000, &[("value", 1_000.0.into())]);
+    }
+    let end = 4_000 * 1_300_000;
+    for harness in [&mut survivor, &mut loser] {
+        harness.pass(Timestamp::from_millis(end));
+    }
+    let read = |harness: &Harness, window: &String| -> f64 {
+        harness.value(window).parse().expect("a number")
+    };
+    let sums = windows
+        .each_ref()
+        .map(|window| read(&survivor, window) + read(&loser, window));
+    let (own, theirs) = (survivor.parts.clone(), loser.parts.clone());
+    assert!(own.len() > 10 && theirs.len() > 10);
+    loser.leave(end);
+    survivor.fold_in(&mut loser);
+    for (window, sum) in windows.iter().zip(sums) {
+        assert_eq!(read(&survivor, window).to_bits(), sum.to_bits(), "{window}");
+    }
+    for (key, bytes) in theirs {
+        let key = key.raised(1).expect("an ordinal");
+        assert_eq!(survivor.parts.get(&key), Some(&bytes), "{key}");
+    }
+    for (key, bytes) in own {
+        assert_eq!(survivor.parts.get(&key), Some(&bytes), "{key}");
+    }
+}

@@ -253,11 +253,10 @@ impl Core for Chronicle {
         let list: String = blocks
             .chain(unknown)
             .filter_map(|(key, bytes)| {
-                let own = format!("{}:{}:{}", key.kind, key.name, bytes?);
-                Some(match key.ordinal {
-                    0 => format!("{own},"),
-                    ordinal => format!("{own}:{ordinal},"),
-                })
+                Some(format!(
+                    "{}:{}:{}:{},",
+                    key.kind, key.name, bytes?, key.ordinal
+                ))
             })
             .collect();
         let open = book.open.iter().map(|entry| format!("{entry},"));

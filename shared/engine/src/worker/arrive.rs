@@ -14,7 +14,7 @@ use kernel::CustomerId;
 use messages::stream::v1::{MovedPart, StateMoved, record::Body};
 
 use super::Worker;
-use super::batch::Change;
+use super::batch::{Change, Work};
 use super::customer::is_word;
 use super::quarantine::InputId;
 use super::run::{Cause, Failed};
@@ -223,6 +223,21 @@ impl<C: Core> Worker<C> {
             if entry.head.leaving.is_some() && !entry.is_stuck {
                 return Ok(true);
             }
+        }
+    }
+}
+
+impl<S> Work<S> {
+    /// Returns whether a state was on its way before the batch: one that arrived from a customer, or
+    /// the own one that leaves. The store has what is needed of it.
+    fn was_on_way(&self, from: Option<CustomerId>) -> bool {
+        let before = &self.before.head;
+        match from {
+            None => before.leaving.is_some(),
+            Some(from) => before
+                .arriving
+                .iter()
+                .any(|it| it.from == from && it.is_whole()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use bytes::{Bytes, BytesMut};
 use hot::{CounterKey, StateKey, StreamId, Timer};
-use kernel::{CustomerId, Timestamp};
+use kernel::Timestamp;
 use messages::stream::v1::Record;
 
 use super::aside::Aside;
@@ -68,7 +68,7 @@ pub(crate) struct Work<S> {
 /// again.
 #[derive(Debug)]
 pub(crate) struct Before<S> {
-    head: Head,
+    pub(super) head: Head,
     stored: bool,
     bytes: usize,
     timer: Timer,
@@ -96,19 +96,6 @@ impl<S> Work<S> {
     pub(crate) fn read(&mut self, head: Head, state: S) {
         self.before.head.clone_from(&head);
         (self.head, self.state) = (head, state);
-    }
-
-    /// Returns whether a state was on its way before the batch: one that arrived from a customer, or
-    /// the own one that leaves. The store has what is needed of it.
-    pub(crate) fn was_on_way(&self, from: Option<CustomerId>) -> bool {
-        let before = &self.before.head;
-        match from {
-            None => before.leaving.is_some(),
-            Some(from) => before
-                .arriving
-                .iter()
-                .any(|it| it.from == from && it.is_whole()),
-        }
     }
 
     /// Returns what it was before its batch. `None` where that has to be read again.

@@ -1,5 +1,4 @@
-//! States as the hot store keeps them: the head, without the parts that are kept apart; and as they
-//! move to a survivor, whole.
+//! States as the hot store keeps them: the head, without the parts that are kept apart.
 
 mod feature;
 
@@ -17,35 +16,17 @@ use crate::limits;
 use crate::profile::{Trait, Traits};
 use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvent, State};
 
-pub(crate) use feature::{
-    read_block, read_feature, read_moved, write_block, write_feature, write_index, write_moved,
-};
+pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
 
 /// Writes the head of a state, whose parts were handed out before.
 pub(crate) fn encode(state: &State) -> Bytes {
-    write_state(state, write_listed).encode_to_vec().into()
-}
-
-/// Writes a state of which all parts are loaded, whole.
-pub(crate) fn encode_whole(state: &State) -> Bytes {
-    let mut message = write_state(state, write_whole);
-    let others = state.others.iter().zip(&mut message.other_parts);
-    for ((_, part), message) in others {
-        message.apart_bytes = None;
-        message.body = part.get().ok().flatten().cloned().unwrap_or_default();
-    }
-    message.encode_to_vec().into()
-}
-
-fn write_state(state: &State, write: impl Fn(&Held) -> stored::Feature) -> stored::State {
     let (empty, kept): (Vec<&Held>, Vec<&Held>) =
         state.features.iter().partition(|held| held.is_empty());
-    stored::State {
+    let message = stored::State {
         traits: state.traits.0.iter().map(write_trait).collect(),
         event_totals: state.totals.iter().map(write_total).collect(),
-        features: kept.into_iter().map(write).collect(),
+        features: kept.into_iter().map(write_held).collect(),
         empty_features: empty.into_iter().map(|held| held.id.number()).collect(),
-        fragment_count: state.fragments.into(),
         memberships: state.memberships.iter().map(write_membership).collect(),
         due_segments: state.dues.iter().map(|(segment, _)| *segment).collect(),
         due_times_ms: state.dues.iter().map(|(_, due)| due.as_millis()).collect(),
@@ -60,7 +41,8 @@ fn write_state(state: &State, write: impl Fn(&Held) -> stored::Feature) -> store
         definitions_fingerprint: state.fingerprint,
         clock_time_ms: state.clock.map(Timestamp::as_millis),
         other_parts: state.others.iter().map(write_other).collect(),
-    }
+    };
+    message.encode_to_vec().into()
 }
 
 /// Reads a state.
@@ -75,7 +57,6 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         totals: message.event_totals.into_iter().map(read_total).collect(),
         features: read_features(message.features, message.empty_features)?,
         others: read_others(message.other_parts)?,
-        fragments: u16::try_from(message.fragment_count).unwrap_or(u16::MAX),
         memberships: message
             .memberships
             .into_iter()
@@ -134,7 +115,7 @@ fn read_total(message: stored::EventTotal) -> EventTotal {
     }
 }
 
-fn write_listed(held: &Held) -> stored::Feature {
+fn write_held(held: &Held) -> stored::Feature {
     let mut message = stored::Feature {
         ordinal: held.ordinal.into(),
         id: held.id.number(),
@@ -148,24 +129,6 @@ fn write_listed(held: &Held) -> stored::Feature {
         message.head = held.encoded().unwrap_or_default();
     }
     message
-}
-
-fn write_whole(held: &Held) -> stored::Feature {
-    let feature = held.feature().ok().flatten();
-    let sealed = feature.iter().flat_map(|feature| feature.sealed.iter());
-    let blocks = sealed.filter_map(|sealed| {
-        Some(stored::Block {
-            number: sealed.number,
-            body: sealed.encoded()?,
-        })
-    });
-    stored::Feature {
-        ordinal: held.ordinal.into(),
-        id: held.id.number(),
-        head: feature.map(write_moved).unwrap_or_default(),
-        blocks: blocks.collect(),
-        ..stored::Feature::default()
-    }
 }
 
 fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features, Poison> {
@@ -184,9 +147,7 @@ fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features
                         .ok_or_else(|| Poison::new("a history lists too many blocks"))?,
                 },
             )),
-            None if feature.blocks.is_empty() => Held::inline(id, ordinal, feature.head),
-            None => read_moved(&feature.head, &feature.blocks)
-                .map(|feature| Held::moved(id, ordinal, feature)),
+            None => Held::inline(id, ordinal, feature.head),
         };
         held.push(read.ok_or_else(|| Poison::new("a history in the state cannot be read"))?);
     }

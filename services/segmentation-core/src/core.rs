@@ -78,9 +78,9 @@ impl Core for SegmentationCore {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let (key, time) = (step.key, step.time);
-        let mut other = codec::decode(moved.state)?;
+        let mut other = merge::read_moved(moved)?;
         let pass = Pass::of(definitions, state, step);
-        let folded = merge::fold_in(pass, key, time, &mut other);
+        let folded = merge::fold_in(pass, key, time, (&mut other, moved.ordinal));
         Ok(unless_missing(folded, step.effects).unwrap_or(Outcome::Unchanged))
     }
 

@@ -25,9 +25,6 @@ pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;
 /// Bytes of a history below which it stays in the head: a key of its own costs the store more than
 /// that.
 pub const LEAST_APART_BYTES: usize = 128;
-/// Bytes of a state that moves to a survivor: half of what a commit or an append takes. It is
-/// wrapped twice on its way.
-pub const MOVED_BYTES: usize = 512 * 1024;
 /// Runs that gather behind the exact part, beyond half as many as there are, before they are
 /// joined.
 pub const GATHERED_RUNS: u32 = 128;

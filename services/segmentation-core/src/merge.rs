@@ -1,32 +1,28 @@
 //! Merges: what is known of a customer goes to the survivor, and becomes part of what is known
 //! there.
 //!
-//! All of it goes in one record. Where it is more than a record may carry, the histories are made
-//! coarser until it fits: the edges of windows become blurred, which readings state, and at last
-//! only sums over everything are left. Until then nothing is lost. A merge is never refused.
+//! Histories move as they are stored, and are those of a fragment of its own from then on. What
+//! either customer knew is known of the survivor, as exactly as before. A merge is never refused.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Outcome, Part, PartKey};
+use decision::{Moved, Outcome, PartWrites, Poison};
 use kernel::Timestamp;
 
 use crate::adopt::adopt;
+use crate::codec;
 use crate::core::Pass;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
-use crate::state::{MissingParts, State, ordinal_of};
-use crate::{codec, limits};
+use crate::state::{MissingParts, State};
 
-/// The share of a window by which its edge may be off, one after another until a state fits: none
-/// at the end, where only sums are left.
-const COARSER_PARTS: [i64; 9] = [128, 64, 32, 16, 8, 4, 2, 1, 0];
-
-/// Takes the customer off the counters of members. Returns what is known, decided up to the merge.
+/// Takes the customer off the counters of members. Returns the head of what is known, decided up to
+/// the merge.
 ///
 /// # Errors
-/// [`MissingParts`]: everything moves, so that everything must be loaded.
+/// [`MissingParts`] where a part is needed to decide.
 pub(crate) fn take_leave(
     mut pass: Pass<'_>,
     key: &Bytes,
@@ -35,7 +31,6 @@ pub(crate) fn take_leave(
     if !pass.state.is_known() {
         return Ok(None);
     }
-    MissingParts(pass.state.not_loaded()).or(())?;
     let at = pass.instant(time);
     // Due times belong to the set of definitions that decided them.
     pass.catch_up(key, at)?;
@@ -46,36 +41,41 @@ pub(crate) fn take_leave(
         };
         pass.effects.count(counter.key(), -1);
     }
-    Ok(Some(write_moved(pass.state, at, limits::MOVED_BYTES)))
+    pass.state.features.settle();
+    // The parts that changed are drained from the state itself, once more.
+    let mut stored = pass.state.clone();
+    let mut writes = PartWrites::default();
+    stored.features.drain(&mut writes);
+    stored.others.drain(&mut writes);
+    Ok(Some(codec::encode(&stored)))
 }
 
-/// Writes all of a state, made coarser until it fits.
-fn write_moved(state: &mut State, at: Timestamp, most: usize) -> Bytes {
-    let mut bytes = codec::encode_whole(state);
-    for parts in COARSER_PARTS {
-        if bytes.len() <= most {
-            break;
+/// Reads the state of a customer who was joined into this one, with the parts that are at hand. It
+/// has its own ordinals, until it is joined.
+pub(crate) fn read_moved(moved: Moved<'_>) -> Result<State, Poison> {
+    let mut other = codec::decode(moved.state)?;
+    for (key, bytes) in moved.parts {
+        let key = key.lowered(moved.ordinal);
+        let key =
+            key.ok_or_else(|| Poison::new("a part of a moved state is not one of its own"))?;
+        if let Some(part) = other.others.part_mut(key) {
+            part.load(bytes.clone());
+        } else {
+            other.features.load(key, bytes)?;
         }
-        for held in state.features.iter_mut().filter(|held| !held.is_empty()) {
-            // All of it is loaded: a history that is not would stay as it is.
-            if let Ok(feature) = held.feature_mut() {
-                drop(feature.coarsen(parts, at));
-            }
-        }
-        bytes = codec::encode_whole(state);
     }
-    bytes
+    Ok(other)
 }
 
 /// Takes in what is known of a customer who was joined into this one.
 ///
 /// # Errors
-/// [`MissingParts`] where a part of the survivor's state is needed.
+/// [`MissingParts`] where a part of either state is needed, by the key that it has from now on.
 pub(crate) fn fold_in(
     mut pass: Pass<'_>,
     key: &Bytes,
     time: Timestamp,
-    other: &mut State,
+    (other, ordinal): (&mut State, u16),
 ) -> Result<Outcome, MissingParts> {
     let at = pass.instant(other.clock.map_or(time, |clock| clock.max(time)));
     if pass.state.is_known() {
@@ -83,8 +83,8 @@ pub(crate) fn fold_in(
         pass.advance(key, at)?;
     }
     compare(pass.definitions, &other.memberships, pass.effects);
-    adopt(pass.definitions, other, at)?;
-    join(pass.state, other, at, pass.definitions)?;
+    adopt(pass.definitions, other, at).map_err(|missing| missing.raised(ordinal))?;
+    join(pass.state, (other, ordinal), at, pass.definitions)?;
     pass.state.fingerprint = pass.definitions.fingerprint;
     let changes = evaluate_all(
         pass.definitions,
@@ -102,7 +102,7 @@ pub(crate) fn fold_in(
 /// Adds to a state what another one knows. Its histories become those of fragments of their own.
 fn join(
     state: &mut State,
-    other: &mut State,
+    (other, ordinal): (&mut State, u16),
     at: Timestamp,
     definitions: &Definitions,
 ) -> Result<(), MissingParts> {
@@ -118,11 +118,13 @@ fn join(
             Err(place) => state.totals.insert(place, theirs.clone()),
         }
     }
-    let first_ordinal = state.fragments.saturating_add(1);
-    state.fragments = first_ordinal.saturating_add(other.fragments);
-    join_others(state, other, first_ordinal);
+    for (key, part) in other.others.iter() {
+        if let Some(key) = key.raised(ordinal) {
+            state.others.insert(key, part.clone());
+        }
+    }
     let theirs = std::mem::take(&mut other.features);
-    state.features.take_in(theirs, first_ordinal, at)?;
+    state.features.take_in(theirs, ordinal, at)?;
     for event in &other.recent {
         state.show(Arc::clone(event));
     }
@@ -134,65 +136,4 @@ fn join(
         state.see(seen);
     }
     Ok(())
-}
-
-/// Takes in the parts of kinds that nobody here knows. Of two under one key the survivor's stays.
-fn join_others(state: &mut State, other: &State, first_ordinal: u16) {
-    for (key, part) in other.others.iter() {
-        let Ok(Some(value)) = part.get() else {
-            continue;
-        };
-        let key = PartKey {
-            ordinal: ordinal_of(first_ordinal, key.ordinal),
-            ..key
-        };
-        if state.others.part_mut(key).is_none() {
-            let mut part = Part::default();
-            part.set(value.clone());
-            state.others.insert(key, part);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use decision::{Names, Source};
-    use messages::definition::v1::definition::Kind;
-    use messages::segmentation::v1 as api;
-
-    use super::*;
-    use crate::feature::{Feature, Sums};
-
-    #[test]
-    fn what_is_too_large_to_move_is_made_coarser_and_loses_no_event() {
-        let segment = Kind::Segment(api::Segment {
-            name: "s".to_owned(),
-            expression: "events(\"a\").within(\"90d\").count() > 1".to_owned(),
-            ..api::Segment::default()
-        });
-        let sources = [Source::current(&segment)];
-        let definitions = Definitions::compile(&sources, &Names::default()).expect("a segment");
-        let id = definitions.segments[0].histories[0];
-        let kept = kernel::Duration::from_days(90);
-        let mut state = State::default();
-        let mut now = Timestamp::from_millis(0);
-        for number in 0..20_000 {
-            now = Timestamp::from_millis(number * 300_000);
-            let own: &mut Feature = state.features.own_mut(id).expect("a history");
-            own.add(Sums::one(now, Some(1.0)), now, kept)
-                .expect("all blocks");
-        }
-        let whole = write_moved(&mut state.clone(), now, limits::MOVED_BYTES).len();
-        for most in [whole, whole / 2, whole / 20, 200] {
-            let bytes = write_moved(&mut state.clone(), now, most);
-            assert!(bytes.len() <= most, "{} of {most}", bytes.len());
-            let moved = codec::decode(&bytes).expect("a state");
-            let feature = moved.features.of(id)[0].feature().expect("it is loaded");
-            let all = feature
-                .expect("a history")
-                .sums(None, now)
-                .expect("all blocks");
-            assert_eq!((all.count, all.sum.number()), (20_000, 20_000.0));
-        }
-    }
 }

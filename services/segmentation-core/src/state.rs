@@ -12,7 +12,7 @@ use kernel::{Properties, Timestamp, Value};
 use crate::limits;
 use crate::profile::Traits;
 
-pub(crate) use parts::{Features, Held, Listing, ordinal_of};
+pub(crate) use parts::{Features, Held, Listing};
 pub use parts::{MissingParts, PartKind};
 pub use total::EventTotal;
 
@@ -25,8 +25,6 @@ pub struct State {
     pub(crate) features: Features,
     /// Parts of kinds that a newer version wrote.
     pub(crate) others: UnknownParts,
-    /// The number of fragments that taught the histories, beside the customer's own.
-    pub(crate) fragments: u16,
     /// By name of the segment.
     pub(crate) memberships: Vec<Membership>,
     /// Places of segments and when to look at them again, by place.
@@ -105,13 +103,6 @@ impl State {
         parts.sort_unstable();
         parts.dedup();
         parts
-    }
-
-    /// All parts that the store keeps apart and that are not loaded, histories before their blocks.
-    pub(crate) fn not_loaded(&self) -> Vec<PartKey> {
-        let others = self.others.iter().filter(|(_, part)| part.is_not_loaded());
-        let others = others.map(|(key, _)| key);
-        self.features.not_loaded().chain(others).collect()
     }
 
     /// The newest events, newest last.

@@ -78,8 +78,11 @@ pub trait Core: Send + Sync + 'static {
         let _ = (state, waits);
     }
 
-    /// Takes the customer off the counters, and returns the state that moves to the survivor.
-    /// `None` where nothing is known of the customer.
+    /// Takes the customer off the counters, and returns the head of the state that moves to the
+    /// survivor. `None` where nothing is known of the customer.
+    ///
+    /// The parts that are left in `state` move as they are stored, and those that changed as
+    /// [`drain_parts`](Self::drain_parts) hands them out. The head lists them as after that.
     ///
     /// It cannot fail, and so no merge is ever set aside at the customer who leaves. The engine
     /// forgets what is left in `state`.
@@ -89,7 +92,8 @@ pub trait Core: Send + Sync + 'static {
         step: &mut Step<'_>,
     ) -> Option<Bytes>;
 
-    /// Takes in the state of a customer who was joined into this one, once for each.
+    /// Takes in the state of a customer who was joined into this one, once for each. From now on
+    /// this state lists the parts of that one, under their new keys.
     ///
     /// # Errors
     /// [`Poison`] where the bytes are not a state of this service.

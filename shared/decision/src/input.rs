@@ -1,10 +1,15 @@
 //! The inputs of a step, and what surrounds one.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Record;
 
-use crate::{Effects, WaitKey};
+use crate::{Effects, PartKey, WaitKey};
+
+/// No parts at all.
+static NO_PARTS: BTreeMap<PartKey, Bytes> = BTreeMap::new();
 
 /// One input of one customer.
 #[derive(Debug, Clone, Copy)]
@@ -19,17 +24,34 @@ pub enum Input<'a> {
     },
 }
 
-/// The state of a customer who was joined into another.
+/// The state of a customer who was joined into another. All of it has arrived.
 #[derive(Debug, Clone, Copy)]
 pub struct Moved<'a> {
     /// The customer who left.
     pub from: CustomerId,
-    /// The number of that customer among those that were joined into this one, from 1. Those that
-    /// it had taken in itself come after it.
-    pub ordinal: usize,
+    /// The ordinal of that customer's own parts from now on, from 1. A part of a fragment that it
+    /// had taken in has its ordinal there added to this one, and no part that the survivor lists
+    /// has such an ordinal yet.
+    pub ordinal: u16,
     /// The bytes that [`crate::Core::take_leave`] returned. Other definitions may have been in
     /// force there.
     pub state: &'a Bytes,
+    /// Parts of the state, as they are stored, under their new keys. The store of the survivor has
+    /// all that the state lists; the step is given those that it said it needs, by
+    /// [`Effects::need`] and their new keys.
+    pub parts: &'a BTreeMap<PartKey, Bytes>,
+}
+
+impl<'a> Moved<'a> {
+    /// The first state that is joined into a customer, one that has no parts.
+    pub const fn whole(from: CustomerId, state: &'a Bytes) -> Self {
+        Self {
+            from,
+            ordinal: 1,
+            state,
+            parts: &NO_PARTS,
+        }
+    }
 }
 
 /// The surroundings of one step: whose it is, when it is taken, and where its effects go.

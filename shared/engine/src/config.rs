@@ -39,6 +39,8 @@ pub struct EngineConfig<C: Core> {
     pub parallel_ticks: usize,
     /// Bytes that the quarantine of a partition holds before the partition waits for room in it.
     pub quarantine_bytes: u64,
+    /// Bytes of a piece of a state that moves to the survivor of a merge. One part is never cut.
+    pub piece_bytes: usize,
     pub(crate) is_traced: bool,
     pub(crate) is_measured: bool,
 }
@@ -65,6 +67,7 @@ impl<C: Core> EngineConfig<C> {
             cache_bytes: limits::CACHE_BYTES,
             parallel_ticks: limits::PARALLEL_TICKS,
             quarantine_bytes: hot::limits::QUARANTINE_BYTES,
+            piece_bytes: limits::PIECE_BYTES,
             is_traced: false,
             is_measured: false,
         }
@@ -109,6 +112,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             cache_bytes: self.cache_bytes,
             parallel_ticks: self.parallel_ticks,
             quarantine_bytes: self.quarantine_bytes,
+            piece_bytes: self.piece_bytes,
             is_traced: self.is_traced,
             is_measured: self.is_measured,
         }

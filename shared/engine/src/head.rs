@@ -6,17 +6,17 @@
 //! bytes longer than its state.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use decision::{Core, Poison};
+use decision::{Core, PartKey, Poison};
 use kernel::CustomerId;
 use messages::engine::state_v1 as stored;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
+use crate::moving::{Fragment, Leaving, Moving, read_fragments, write_fragments};
+
 /// The form of a value. No message begins with this byte, so that a state without a head is told
 /// apart.
 const FORM: u8 = 1;
-/// Bytes of an id.
-const ID_BYTES: usize = 16;
 
 /// The engine's own record of one customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,8 +24,15 @@ pub struct Head {
     /// The customer that this one was joined into. All that comes for this one goes there.
     pub redirect: Option<CustomerId>,
     /// The customers that were joined into this one, in the order in which their states were folded
-    /// in. The place of one, plus 1, is its ordinal; the customer's own is 0.
-    pub fragments: Vec<CustomerId>,
+    /// in.
+    pub fragments: Vec<Fragment>,
+    /// The greatest ordinal that is taken, by parts of fragments or of states that arrive. The
+    /// customer's own is 0.
+    pub last_ordinal: u16,
+    /// The states that arrive, of customers who are joined into this one.
+    pub(crate) arriving: Vec<Moving>,
+    /// What is still to be sent to the customer that this one was joined into.
+    pub(crate) leaving: Option<Leaving>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,
 }
@@ -36,6 +43,9 @@ impl Head {
         Self {
             redirect: None,
             fragments: Vec::new(),
+            last_ordinal: 0,
+            arriving: Vec::new(),
+            leaving: None,
             has_state: true,
         }
     }
@@ -45,6 +55,9 @@ impl Head {
         Self {
             redirect: Some(survivor),
             fragments: Vec::new(),
+            last_ordinal: 0,
+            arriving: Vec::new(),
+            leaving: None,
             has_state: false,
         }
     }
@@ -52,7 +65,27 @@ impl Head {
     /// Returns whether a merge is remembered, so that the value stays where the service forgets the
     /// customer.
     pub const fn has_merges(&self) -> bool {
-        self.redirect.is_some() || !self.fragments.is_empty()
+        self.redirect.is_some() || !self.fragments.is_empty() || !self.arriving.is_empty()
+    }
+
+    /// Returns whether a customer was joined into this one, and all of them is here.
+    pub fn has_fragment(&self, customer: CustomerId) -> bool {
+        self.fragments.iter().any(|it| it.customer == customer)
+    }
+
+    /// The state that arrives from a customer.
+    pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
+        self.arriving.iter_mut().find(|it| it.from == customer)
+    }
+
+    /// The first state of which all has arrived, and that is not folded in.
+    pub(crate) fn arrived(&self) -> Option<&Moving> {
+        self.arriving.iter().find(|it| it.is_whole())
+    }
+
+    /// Returns whether a part belongs to a state that arrives or leaves, so that no core knows it.
+    pub(crate) fn has_on_way(&self, part: PartKey) -> bool {
+        self.leaving.is_some() || self.arriving.iter().any(|it| it.holds(part))
     }
 
     fn read(mut bytes: &[u8]) -> Result<(Self, &[u8]), Poison> {
@@ -74,16 +107,35 @@ impl Head {
         };
         let head = Self {
             redirect,
-            fragments: read_ids(&head.fragment_ids).map_err(unreadable)?,
+            fragments: read_fragments(&head.fragment_ids, &head.fragment_ordinals)
+                .map_err(unreadable)?,
+            last_ordinal: u16::try_from(head.last_ordinal).map_err(unreadable)?,
+            arriving: head
+                .arriving
+                .iter()
+                .map(Moving::read)
+                .collect::<Result<_, _>>()
+                .map_err(unreadable)?,
+            leaving: head
+                .leaving
+                .as_ref()
+                .map(Leaving::read)
+                .transpose()
+                .map_err(unreadable)?,
             has_state: !head.stateless,
         };
         Ok((head, state))
     }
 
     fn message(&self) -> stored::Head {
+        let (fragment_ids, fragment_ordinals) = write_fragments(&self.fragments);
         stored::Head {
             redirect_customer_id: self.redirect.map(id_bytes).unwrap_or_default(),
-            fragment_ids: write_ids(&self.fragments),
+            fragment_ids,
+            fragment_ordinals,
+            last_ordinal: self.last_ordinal.into(),
+            arriving: self.arriving.iter().map(Moving::write).collect(),
+            leaving: self.leaving.as_ref().map(Leaving::write),
             stateless: !self.has_state,
         }
     }
@@ -96,20 +148,6 @@ fn unreadable(error: impl std::fmt::Display) -> Poison {
 /// An id as records carry it.
 pub(crate) fn id_bytes(customer: CustomerId) -> Bytes {
     Bytes::copy_from_slice(customer.as_bytes())
-}
-
-/// Reads ids that stand one behind another.
-pub(crate) fn read_ids(bytes: &[u8]) -> Result<Vec<CustomerId>, String> {
-    let chunks = bytes.chunks(ID_BYTES).map(CustomerId::try_from_bytes);
-    chunks
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())
-}
-
-/// Writes ids one behind another.
-pub(crate) fn write_ids(ids: &[CustomerId]) -> Bytes {
-    let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
-    bytes.into()
 }
 
 /// Reads a stored value.
@@ -145,11 +183,46 @@ pub fn write<C: Core>(head: &Head, state: &C::State) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use kernel::Timestamp;
+
     use super::*;
+    use crate::moving::{MoveCause, state_key};
     use crate::tests::counting::{Counting, Seen};
 
     fn customer(number: u8) -> CustomerId {
-        CustomerId::try_from_bytes(&[number; ID_BYTES]).expect("an id")
+        CustomerId::try_from_bytes(&[number; 16]).expect("an id")
+    }
+
+    fn fragments(numbers: std::ops::RangeInclusive<u8>) -> Vec<Fragment> {
+        let fragment = |number: u8| Fragment {
+            customer: customer(number),
+            ordinal: u16::from(number) * 3,
+        };
+        numbers.map(fragment).collect()
+    }
+
+    /// A state of which some parts are here.
+    fn moving() -> Moving {
+        let cause = MoveCause {
+            is_bulk: true,
+            time: Timestamp::from_millis(-7),
+            trace_parent: "00-cause".to_owned(),
+        };
+        let part = |name: u64| PartKey {
+            ordinal: 5,
+            kind: 1,
+            name,
+        };
+        Moving {
+            from: customer(9),
+            fragments: fragments(1..=2),
+            last_ordinal: 4,
+            first_ordinal: 5,
+            followed: true,
+            part_count: 3,
+            parts: [(0, state_key(5)), (2, part(u64::MAX))].into(),
+            cause,
+        }
     }
 
     #[test]
@@ -163,7 +236,9 @@ mod tests {
         for head in [
             Head::plain(),
             Head {
-                fragments: (1..=200).map(customer).collect(),
+                fragments: fragments(1..=200),
+                last_ordinal: u16::MAX,
+                arriving: vec![moving(), moving()],
                 ..Head::plain()
             },
         ] {
@@ -173,8 +248,15 @@ mod tests {
         for head in [
             Head::redirected_to(customer(3)),
             Head {
-                fragments: vec![customer(1)],
+                fragments: fragments(1..=1),
                 ..Head::default()
+            },
+            Head {
+                leaving: Some(Leaving {
+                    states: vec![moving()].into(),
+                    cause: moving().cause,
+                }),
+                ..Head::redirected_to(customer(3))
             },
         ] {
             let value = write::<Counting>(&head, &state);

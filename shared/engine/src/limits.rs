@@ -57,6 +57,13 @@ pub const ENTRIES_PER_TRIM: u32 = 32;
 /// Redirects of a merged customer that a read follows. Flattening leaves one, and a customer has at
 /// most 100 fragments: ten times as many are damage.
 pub const REDIRECTS_PER_READ: usize = 1_000;
+/// Bytes of a piece of a state that moves, with more than one part in it: four fill a batch, and a
+/// reader that takes in one has room for much else in its commit.
+pub const PIECE_BYTES: usize = 128 * 1024;
+/// Parts of a piece: the batch that stores or removes them has room for other states.
+pub const PARTS_PER_PIECE: usize = 64;
+/// Pieces of one customer that one batch sends: as many bytes as it plans to commit.
+pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// How long a waiting worker trusts that it was told of every new record.

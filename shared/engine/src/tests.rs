@@ -13,6 +13,7 @@ mod faulty;
 mod flow;
 mod hand_over;
 mod leases;
+mod ledger;
 mod marks;
 mod merges;
 mod orders;

@@ -2,6 +2,7 @@
 //!
 //! It does not decide which partitions to work on, nor wait, nor retry by itself: its caller does.
 
+mod arrive;
 pub(crate) mod aside;
 mod batch;
 mod build;
@@ -13,6 +14,7 @@ mod fire;
 mod forward;
 mod inputs;
 mod lane;
+mod leave;
 mod output;
 mod packer;
 mod parts;

@@ -139,11 +139,7 @@ fn progress_that_a_merge_brings_is_not_judged_by_who_does_not_know_its_path() {
     // Positions are told apart already.
     moved.positions.clear();
     let state = JourneyCore::encode(&moved);
-    let moved = Moved {
-        from: customer(1),
-        ordinal: 1,
-        state: &state,
-    };
+    let moved = Moved::whole(customer(1), &state);
     for (definitions, is_lacking) in [
         (path(2), false),
         (path(3), false),

@@ -188,11 +188,7 @@ impl World {
         assert!(effects.records.is_empty(), "who leaves asks for nothing");
         self.count(effects);
         if let Some(state) = moved {
-            let moved = Moved {
-                from: who,
-                ordinal: 1,
-                state: &state,
-            };
+            let moved = Moved::whole(who, &state);
             self.change(into, |definitions, after, effects| {
                 fold_in_once::<JourneyCore>(definitions, after, (into, moved), times, effects)
             });

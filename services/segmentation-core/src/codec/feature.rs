@@ -9,23 +9,14 @@ use crate::feature::{Block, Blocks, Feature, Sealed, Sums, Twofold};
 
 /// Writes the head of a history, with the index of its blocks unless that is kept apart.
 pub(crate) fn write_feature(feature: &Feature) -> Bytes {
-    let index = &feature.sealed;
-    write_head(feature, (!index.is_indexed()).then_some(index))
-}
-
-/// Writes the head of a history, with the index of its blocks.
-pub(crate) fn write_moved(feature: &Feature) -> Bytes {
-    write_head(feature, Some(&feature.sealed))
-}
-
-fn write_head(feature: &Feature, index: Option<&Blocks>) -> Bytes {
     let folded = (feature.folded.count > 0).then(|| write_runs(&[feature.folded]));
-    let index = index.filter(|index| !index.is_empty());
+    let blocks = &feature.sealed;
+    let has_index = !blocks.is_indexed() && !blocks.is_empty();
     let head = stored::FeatureHead {
         complete_from_time_ms: feature.complete_from.map(Timestamp::as_millis),
         unread_since_time_ms: feature.unread_since.map(Timestamp::as_millis),
         folded,
-        index: index.map(|index| index_of(index)),
+        index: has_index.then(|| index_of(blocks)),
         open: (feature.open.len() > 0).then(|| write_runs_of(&feature.open)),
         next_block: feature.next_block,
         compacted_run_count: feature.compacted,
@@ -76,20 +67,6 @@ fn read_index(index: stored::FeatureIndex) -> Vec<Sealed> {
         .zip(numbers)
         .map(|(sums, (number, runs))| Sealed::listed(number, sums, runs))
         .collect()
-}
-
-/// Reads a history that comes with its blocks, for a store that has none of them; none where it
-/// cannot be read.
-pub(crate) fn read_moved(head: &Bytes, blocks: &[stored::Block]) -> Option<Feature> {
-    let mut feature = read_feature(head, None)?;
-    for sealed in feature.sealed.change() {
-        let block = blocks.iter().find(|block| block.number == sealed.number)?;
-        if !sealed.load(&block.body) {
-            return None;
-        }
-        sealed.is_stored = false;
-    }
-    Some(feature)
 }
 
 /// Writes a sealed block.

@@ -21,20 +21,7 @@ impl Feature {
         if runs < gathered {
             return Ok(());
         }
-        self.join_older(older, limits::WINDOW_PARTS, now)
-    }
-
-    /// Joins neighbours all over the sealed blocks, as far as no window can tell them apart by more
-    /// than one of so many parts of itself; no parts at all leave nothing but sums. All blocks must
-    /// be loaded.
-    pub(crate) fn coarsen(&mut self, parts: i64, now: Timestamp) -> Result<(), MissingBlocks> {
-        if parts > 0 {
-            return self.join_older(self.sealed.len(), parts, now);
-        }
-        self.fold_oldest(self.sealed.len());
-        self.folded.join(&self.open_sums);
-        (self.open, self.open_sums) = (Block::default(), Sums::NONE);
-        Ok(())
+        self.join_older(older, now)
     }
 
     /// Folds so many of the oldest blocks into sums, whether they are loaded or not.
@@ -44,12 +31,7 @@ impl Feature {
         }
     }
 
-    fn join_older(
-        &mut self,
-        older: usize,
-        parts: i64,
-        now: Timestamp,
-    ) -> Result<(), MissingBlocks> {
+    fn join_older(&mut self, older: usize, now: Timestamp) -> Result<(), MissingBlocks> {
         Self::require(&self.sealed[..older])?;
         let mut joined: Vec<Sums> = Vec::new();
         for sealed in &self.sealed[..older] {
@@ -57,7 +39,7 @@ impl Feature {
             for place in 0..block.len() {
                 let run = block.run(place);
                 match joined.last_mut() {
-                    Some(last) if may_join(last, &run, parts, now) => last.join(&run),
+                    Some(last) if may_join(last, &run, now) => last.join(&run),
                     _ => joined.push(run),
                 }
             }
@@ -86,14 +68,13 @@ impl Feature {
     }
 }
 
-/// Tells whether two neighbours may be one run, as of an instant, for one of so many parts of a
-/// window.
-fn may_join(older: &Sums, newer: &Sums, parts: i64, now: Timestamp) -> bool {
+/// Tells whether two neighbours may be one run, as of an instant.
+fn may_join(older: &Sums, newer: &Sums, now: Timestamp) -> bool {
     let width = newer.last.since(older.first).as_millis();
     // Events may be ahead of the clock: then what counts is how far.
     let distance = now
         .since(newer.last)
         .max(older.first.since(now))
         .as_millis();
-    width <= distance / parts
+    width <= distance / limits::WINDOW_PARTS
 }

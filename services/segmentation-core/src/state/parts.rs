@@ -47,11 +47,6 @@ impl Features {
         self.held.iter()
     }
 
-    /// All of them to change, by id and fragment.
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
-        self.held.iter_mut()
-    }
-
     /// Returns the histories of one feature, one for each fragment that taught it.
     pub(crate) fn of(&self, id: FeatureId) -> &[Held] {
         let rest = &self.held[self.first_of(id)..];
@@ -99,7 +94,7 @@ impl Features {
     }
 
     /// Takes in the histories of a customer who was joined into this one, as those of fragments of
-    /// their own.
+    /// their own. The store has their parts under those ordinals already.
     ///
     /// # Errors
     /// [`MissingParts`] where more fragments meet than are kept apart and a history is not loaded.
@@ -109,6 +104,9 @@ impl Features {
         first_ordinal: u16,
         now: Timestamp,
     ) -> Result<(), MissingParts> {
+        let gone = other.gone.into_iter();
+        self.gone
+            .extend(gone.filter_map(|key| key.raised(first_ordinal)));
         let mut missing = MissingParts::default();
         for mut held in other.held {
             if held.is_empty() {
@@ -117,17 +115,25 @@ impl Features {
                 }
                 continue;
             }
-            held.ordinal = ordinal_of(first_ordinal, held.ordinal);
+            held.ordinal = first_ordinal.saturating_add(held.ordinal);
             match self.place(held.id, held.ordinal) {
-                Err(place) => {
-                    // The store has nothing of it.
-                    missing.note(held.feature_mut().map(drop), ());
-                    self.held.insert(place, held);
-                }
-                Ok(place) => missing.note(self.held[place].absorb(&held, now), ()),
+                Err(place) if held.ordinal < limits::FRAGMENTS => self.held.insert(place, held),
+                _ => missing.note(self.join_last(&held, now), ()),
             }
         }
         missing.or(())
+    }
+
+    /// Joins a history into that of the last fragment that is kept apart.
+    fn join_last(&mut self, held: &Held, now: Timestamp) -> Result<(), MissingParts> {
+        MissingParts(held.not_loaded()).or(())?;
+        self.gone.extend(held.keys_apart());
+        let last = limits::FRAGMENTS - 1;
+        match self.place(held.id, last) {
+            Ok(place) => self.held[place].absorb(held, now)?,
+            Err(place) => self.held.insert(place, held.copied_to(last)?),
+        }
+        Ok(())
     }
 
     /// Keeps the number of parts and the size of the head in bounds, after a step.
@@ -274,9 +280,4 @@ impl Features {
             (back, ahead) => guess - back + ahead,
         }
     }
-}
-
-/// The number of a fragment of a customer who was joined into this one.
-pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
-    first.saturating_add(theirs).min(limits::FRAGMENTS - 1)
 }

@@ -35,8 +35,13 @@ pub(crate) struct Harness {
     /// The changes that were emitted, as `+name@time reason`.
     pub(crate) log: Vec<String>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
-    /// The state that left for a survivor, and its time.
+    /// The head of the state that left for a survivor, and its time; its parts stay in `parts`.
     pub(crate) moved: Option<(i64, Bytes)>,
+    /// The greatest ordinal that is taken.
+    pub(crate) last_ordinal: u16,
+    /// The parts of another customer that arrived, and those of them that were loaded.
+    arrived: BTreeMap<PartKey, Bytes>,
+    given: BTreeMap<PartKey, Bytes>,
     pub(crate) emitted: Vec<Record>,
     /// The number of steps that said that something is not defined.
     pub(crate) lacking: u32,
@@ -113,6 +118,9 @@ impl Harness {
             log: Vec::new(),
             counters: BTreeMap::new(),
             moved: None,
+            last_ordinal: 0,
+            arrived: BTreeMap::new(),
+            given: BTreeMap::new(),
             emitted: Vec::new(),
             lacking: 0,
             head: Bytes::new(),
@@ -162,8 +170,8 @@ impl Harness {
             take_leave_once::<SegmentationCore>(definitions, state, customer, times, effects)
         });
         self.moved = moved.map(|state| (at, state));
+        self.write_parts();
         self.state = State::default();
-        self.parts.clear();
         self.due = None;
         self.take_effects(effects);
     }
@@ -176,15 +184,24 @@ impl Harness {
         let time = Timestamp::from_millis(at);
         self.pass(time);
         let (customer, now) = (self.customer(), self.watermark);
-        let moved = Moved {
-            from: from.customer(),
-            ordinal: 1,
-            state: &state,
-        };
-        let (outcome, effects) = self.call(|definitions, state, effects| {
+        let ordinal = self.last_ordinal + 1;
+        self.last_ordinal = ordinal + from.last_ordinal;
+        let arrived = std::mem::take(&mut from.parts).into_iter();
+        let raise = |(key, bytes): (PartKey, Bytes)| (key.raised(ordinal).expect("few"), bytes);
+        self.arrived = arrived.map(raise).collect();
+        self.parts.extend(self.arrived.clone());
+        let (outcome, effects) = self.call_with(|definitions, after, effects, parts| {
+            let moved = Moved {
+                from: from.customer(),
+                ordinal,
+                state: &state,
+                parts,
+            };
             let (whose, times) = ((customer, moved), (time, now));
-            fold_in_once::<SegmentationCore>(definitions, state, whose, times, effects)
+            fold_in_once::<SegmentationCore>(definitions, after, whose, times, effects)
         });
+        self.arrived.clear();
+        self.given.clear();
         self.end(outcome.expect("a state"), effects);
     }
 

@@ -22,6 +22,29 @@ impl PartKey {
     /// Bytes of a key in the store: the customer's id, then the key.
     pub const STORE_BYTES: usize = 16 + Self::BYTES;
 
+    /// The kind that the engine keeps for itself: no core has parts of it.
+    pub const ENGINE_KIND: u8 = u8::MAX;
+
+    /// The key that the part has at a survivor, where the ordinals of its customer begin with
+    /// `first`. `None` where there are no such ordinals.
+    #[must_use]
+    pub const fn raised(self, first: u16) -> Option<Self> {
+        match self.ordinal.checked_add(first) {
+            Some(ordinal) => Some(Self { ordinal, ..self }),
+            None => None,
+        }
+    }
+
+    /// The key that the part had before [`raised`](Self::raised). `None` where its ordinal is below
+    /// `first`.
+    #[must_use]
+    pub const fn lowered(self, first: u16) -> Option<Self> {
+        match self.ordinal.checked_sub(first) {
+            Some(ordinal) => Some(Self { ordinal, ..self }),
+            None => None,
+        }
+    }
+
     /// The bytes of the key, which sort as keys do.
     #[must_use]
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
@@ -92,6 +115,16 @@ mod tests {
         }
         assert_eq!(PartKey::try_from_bytes(&[0; 10]), None);
         assert_eq!(PartKey::try_from_bytes(&[0; 12]), None);
+    }
+
+    #[test]
+    fn a_key_is_raised_and_lowered_within_its_range() {
+        let own = key(3, 1, 9);
+        assert_eq!(own.raised(7), Some(key(10, 1, 9)));
+        assert_eq!(own.raised(7).and_then(|it| it.lowered(7)), Some(own));
+        assert_eq!(own.raised(u16::MAX - 3), Some(key(u16::MAX, 1, 9)));
+        assert_eq!(own.raised(u16::MAX - 2), None);
+        assert_eq!(own.lowered(4), None);
     }
 
     #[test]

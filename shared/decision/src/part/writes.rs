@@ -28,6 +28,12 @@ impl PartWrites {
         self.parts.entry(key).or_default();
     }
 
+    /// The number of parts that are written or removed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Bytes of the largest part that is written.
     #[must_use]
     pub fn largest(&self) -> usize {

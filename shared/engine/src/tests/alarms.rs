@@ -13,7 +13,7 @@ use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
 use hot::{Owner, StreamName};
 use kernel::{PartitionId, Timestamp};
 use messages::engine::v1::QuarantinedKind;
-use messages::stream::v1::{QuarantineVerb, Record, StateMoved, record::Body};
+use messages::stream::v1::{MovedPart, QuarantineVerb, Record, StateMoved, record::Body};
 
 use super::driver::{Bench, event, key, settle, slot, tick};
 use super::release::{aside, order_all};
@@ -274,7 +274,11 @@ async fn a_wait_that_comes_with_another_customer_does_not_hold_up_the_merge() {
     feed(&bench, &mut worker, alarms(&[(7, 40, 0)])).await;
     let moved = Body::Moved(StateMoved {
         from_customer_id: key(2),
-        state: Some(Bytes::from_static(b"a1:10:30 a2:15:0 a3:20:10025")),
+        part_count: 1,
+        parts: vec![MovedPart {
+            body: "a1:10:30 a2:15:0 a3:20:10025".into(),
+            ..MovedPart::default()
+        }],
         ..StateMoved::default()
     });
     let moved = Record {

@@ -217,14 +217,17 @@ impl Core for Chronicle {
         };
         for part in parts.split_terminator(',') {
             let numbers: Vec<u64> = part.split(':').filter_map(|it| it.parse().ok()).collect();
-            let [kind, name, bytes] = numbers[..] else {
-                return Err(Poison::new("not a part"));
+            let (kind, name, bytes, ordinal) = match numbers[..] {
+                [kind, name, bytes] => (kind, name, bytes, 0),
+                [kind, name, bytes, ordinal] => (kind, name, bytes, ordinal),
+                _ => return Err(Poison::new("not a part")),
             };
             let kind = u8::try_from(kind).expect("a kind");
             let bytes = u32::try_from(bytes).expect("a size");
             let key = PartKey {
+                ordinal: u16::try_from(ordinal).expect("an ordinal"),
                 kind,
-                ..block(name)
+                name,
             };
             if kind == BLOCK {
                 book.blocks.insert(key, Part::apart(bytes));
@@ -249,7 +252,12 @@ impl Core for Chronicle {
             .map(|(key, part)| (key, part.stored_bytes()));
         let list: String = blocks
             .chain(unknown)
-            .filter_map(|(key, bytes)| Some(format!("{}:{}:{},", key.kind, key.name, bytes?)))
+            .filter_map(|(key, bytes)| {
+                Some(format!(
+                    "{}:{}:{}:{},",
+                    key.kind, key.name, bytes?, key.ordinal
+                ))
+            })
             .collect();
         let open = book.open.iter().map(|entry| format!("{entry},"));
         format!("{due}|{}|{}|{list}", book.number, open.collect::<String>()).into()
@@ -308,15 +316,10 @@ impl Core for Chronicle {
         Ok(Outcome::Keep { next_due: book.due })
     }
 
-    fn take_leave(_: &i64, book: &mut Book, step: &mut Step<'_>) -> Option<Bytes> {
-        let missing = book.not_loaded();
-        if !missing.is_empty() {
-            missing.into_iter().for_each(|key| step.effects.need(key));
-            return None;
-        }
-        let blocks = book.blocks.values().filter_map(|part| part.get().ok()?);
-        let entries: Entries = blocks.chain([&book.open]).flatten().cloned().collect();
-        Some(write(&entries))
+    fn take_leave(_: &i64, book: &mut Book, _: &mut Step<'_>) -> Option<Bytes> {
+        let mut stored = book.clone();
+        Self::drain_parts(&mut stored, &mut PartWrites::default());
+        Some(Self::encode(&stored))
     }
 
     fn fold_in(
@@ -325,8 +328,16 @@ impl Core for Chronicle {
         moved: Moved<'_>,
         _: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        let text = std::str::from_utf8(moved.state).map_err(|_| Poison::new("not a text"))?;
-        read(text).iter().for_each(|entry| book.push(entry));
+        let other = Self::decode(moved.state)?;
+        for (key, part) in other.blocks {
+            let key = key.raised(moved.ordinal).expect("few ordinals");
+            book.blocks.insert(key, part);
+        }
+        for (key, part) in other.unknown.iter() {
+            let key = key.raised(moved.ordinal).expect("few ordinals");
+            book.unknown.insert(key, part.clone());
+        }
+        other.open.iter().for_each(|entry| book.push(entry));
         Ok(Outcome::Keep { next_due: book.due })
     }
 

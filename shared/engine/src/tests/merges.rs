@@ -1,15 +1,16 @@
 //! Merges over the three services of the way, in two partitions: what follows a customer, what is
 //! known twice, and what a read finds.
 
+mod pieces;
 mod random;
 mod world;
 
 use hot::{Commit, StateWrite, Timer};
-use messages::stream::v1::{CustomerMerged, Record, StateMoved, Tick, record::Body};
+use messages::stream::v1::{CustomerMerged, MovedPart, Record, StateMoved, Tick, record::Body};
 
 use self::world::{SERVICES, World, customer, event, merged};
-use super::counting::{Counting, Seen};
 use super::driver::memory;
+use super::ledger::{Book, Ledger};
 use crate::head::id_bytes;
 use crate::{FindError, Head, find_customer, head, limits};
 
@@ -64,7 +65,11 @@ async fn words_that_say_nothing_new_change_nothing() {
     // The same state once more, as a store that lost its newest writes would send it.
     let moved = Body::Moved(StateMoved {
         from_customer_id: id_bytes(customer(2)),
-        state: Some("|b".into()),
+        part_count: 1,
+        parts: vec![MovedPart {
+            body: "|1|b,||".into(),
+            ..MovedPart::default()
+        }],
         ..StateMoved::default()
     });
     for service in 0..SERVICES {
@@ -175,7 +180,7 @@ async fn keep(world: &World, customers: impl Iterator<Item = (u16, Head)>) {
             batch_id: u64::try_from(number).expect("few"),
             states: vec![StateWrite {
                 key: id_bytes(customer(id)),
-                value: Some(head::write::<Counting>(&head, &Seen::default())),
+                value: Some(head::write::<Ledger>(&head, &Book::default())),
                 timer: Timer::NONE,
                 adds_entry: false,
             }],
@@ -198,18 +203,18 @@ async fn a_read_follows_many_redirects_and_says_where_they_end() {
     let limit = u16::try_from(limits::REDIRECTS_PER_READ).expect("a small limit");
     keep(&world, chain(limit + 1)).await;
     for hops in [0, 9, 200, limit] {
-        let found = find_customer::<Counting>(world.hot.as_ref(), customer(hops + 1)).await;
+        let found = find_customer::<Ledger>(world.hot.as_ref(), customer(hops + 1)).await;
         let found = found.expect("a customer");
         assert_eq!(found.customer, customer(1));
         assert_eq!(found.redirects, usize::from(hops));
         assert!(found.state.is_some());
     }
-    let error = find_customer::<Counting>(world.hot.as_ref(), customer(limit + 2)).await;
+    let error = find_customer::<Ledger>(world.hot.as_ref(), customer(limit + 2)).await;
     assert!(
         matches!(error, Err(FindError::TooManyRedirects { .. })),
         "{error:?}"
     );
-    let nobody = find_customer::<Counting>(world.hot.as_ref(), customer(5_000)).await;
+    let nobody = find_customer::<Ledger>(world.hot.as_ref(), customer(5_000)).await;
     assert!(nobody.expect("nobody").state.is_none());
 }
 
@@ -220,7 +225,7 @@ async fn a_read_does_not_run_in_circles() {
         [(1, 2), (2, 3), (3, 1)].map(|(id, into)| (id, Head::redirected_to(customer(into))));
     keep(&world, circle.into_iter()).await;
     for id in 1..=3 {
-        let error = find_customer::<Counting>(world.hot.as_ref(), customer(id)).await;
+        let error = find_customer::<Ledger>(world.hot.as_ref(), customer(id)).await;
         assert!(
             matches!(error, Err(FindError::NotOlder { .. })),
             "{error:?}"

@@ -17,7 +17,7 @@ use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
-use decision::{Core, Effects, PartKey, PartLoad};
+use decision::{Core, Effects, PartKey, PartLoad, PartWrites};
 
 /// One customer that a batch touches.
 #[derive(Debug)]
@@ -56,13 +56,19 @@ pub(crate) struct Work<S> {
     /// The number of parts that the store has of the state that this batch forgot. `None` where it
     /// forgot none.
     pub(crate) forgotten: Option<usize>,
+    /// The parts of states on their way that the commit is going to write or remove.
+    pub(crate) on_way: PartWrites,
+    /// Bytes of those.
+    pub(super) on_way_bytes: usize,
+    /// The parts of states that this batch folded in.
+    pub(super) taken_in: Vec<PartKey>,
 }
 
 /// A work as it was before its batch, so that the batch can be taken again without reading it
 /// again.
 #[derive(Debug)]
 pub(crate) struct Before<S> {
-    head: Head,
+    pub(super) head: Head,
     stored: bool,
     bytes: usize,
     timer: Timer,
@@ -144,6 +150,8 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) misses: BTreeSet<(Key, PartKey)>,
     /// Parts that were asked for in any try, and what came of it.
     pub(crate) asked: HashMap<(Key, PartKey), Asked>,
+    /// Parts of states on their way that were loaded in any try.
+    pub(crate) raw: HashMap<(Key, PartKey), Bytes>,
     pub(crate) packer: Packer,
     pub(crate) forwards: Vec<(StreamId, BytesMut)>,
     pub(crate) counts: HashMap<CounterKey, i64>,
@@ -178,6 +186,7 @@ impl<C: Core> Batch<C> {
             kept: KeyMap::default(),
             misses: BTreeSet::new(),
             asked: HashMap::new(),
+            raw: HashMap::new(),
             packer: Packer::default(),
             forwards: Vec::new(),
             counts: HashMap::new(),
@@ -203,6 +212,7 @@ impl<C: Core> Batch<C> {
         self.works.clear();
         self.kept.clear();
         self.asked.clear();
+        self.raw.clear();
         self.misses.clear();
         self.rewind(watermark);
     }
@@ -290,6 +300,9 @@ impl<C: Core> Batch<C> {
             is_stuck: false,
             parts: PartLoad::default(),
             forgotten: None,
+            on_way: PartWrites::default(),
+            on_way_bytes: 0,
+            taken_in: Vec::new(),
         });
         let work = self.works.len() - 1;
         self.index.insert(key, work);

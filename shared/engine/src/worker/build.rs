@@ -184,6 +184,12 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
         (head::write::<C>(head, state), parts)
     }));
     let (bytes, mut parts) = encoded.map_err(|panic| failed(work, panic_text(panic.as_ref())))?;
+    for (part, value) in std::mem::take(&mut work.on_way) {
+        match value {
+            Some(value) => parts.put(part, value),
+            None => parts.remove(part),
+        }
+    }
     for part in forgotten {
         parts.remove_unless_written(part);
     }

@@ -5,9 +5,10 @@
 //! customers only, and no order of merges makes a circle. The survivor holds the list of those that
 //! it took in, its fragments. Whoever holds fragments tells each of them when it is joined into
 //! another customer in its turn, and that leaves redirects flat. The first service of the way
-//! decides all that; the later ones act upon the words that it passes on.
+//! decides all that; the later ones act upon the words that it passes on. The state itself goes
+//! piece by piece (`leave`, `arrive`).
 
-use decision::{Core, Home, Input, Moved, Outcome};
+use decision::{Core, Home, Input, Outcome};
 use hot::StreamName;
 use kernel::CustomerId;
 use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::Body};
@@ -16,7 +17,7 @@ use super::Worker;
 use super::batch::Change;
 use super::fault::Failed;
 use super::run::Cause;
-use crate::head::{Head, id_bytes, read_ids, write_ids};
+use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 
 /// The answer to the word that a customer was joined into another.
@@ -39,7 +40,7 @@ enum Verdict {
 /// an older pair, so that all of them end.
 fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool) -> Verdict {
     let own = head.redirect.unwrap_or(customer);
-    if survivor == customer || survivor == own || head.fragments.contains(&survivor) {
+    if survivor == customer || survivor == own || head.has_fragment(survivor) {
         return Verdict::Known;
     }
     let is_older = survivor < own;
@@ -55,6 +56,11 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
     }
 }
 
+/// Returns whether a piece carries nothing, and only says that all of a state may be there.
+pub(super) const fn is_word(moved: &StateMoved) -> bool {
+    moved.parts.is_empty() && moved.part_count > 0
+}
+
 impl<C: Core> Worker<C> {
     /// Takes one record of a customer: hands it to the core, unless it is about where the customer
     /// is.
@@ -68,6 +74,8 @@ impl<C: Core> Worker<C> {
         let redirect = self.batch.works[work].head.redirect;
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
+            // A word to itself: what had arrived was sent on.
+            (Some(Body::Moved(moved)), Some(_)) if is_word(moved) => Ok(()),
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let moved = StateMoved {
                     followed: true,
@@ -133,47 +141,6 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Sends the state after the survivor, and leaves a redirect.
-    fn leave(
-        &mut self,
-        definitions: &C::Definitions,
-        work: usize,
-        survivor: CustomerId,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let state = if self.batch.works[work].head.has_state {
-            self.call(work, cause, |state, step| {
-                Ok(C::take_leave(definitions, state, step))
-            })?
-        } else {
-            None
-        };
-        self.batch.forget_state(work);
-        let entry = &mut self.batch.works[work];
-        let from_customer_id = entry.key_bytes.clone();
-        let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
-        entry.change = Change::Write;
-        self.batch.count_write(work);
-        self.clear_timer(work, cause.now);
-        let merged = CustomerMerged {
-            into_customer_id: id_bytes(survivor),
-            repoints: false,
-        };
-        self.pass_merge_on(work, merged, cause);
-        let moved = Body::Moved(StateMoved {
-            from_customer_id,
-            state,
-            fragment_ids: write_ids(&head.fragments),
-            followed: false,
-        });
-        self.send(work, C::HOME, cause.record(survivor, Some(moved)), cause)?;
-        // Behind the state: whatever the fragments send the short way from now on comes after it.
-        for fragment in head.fragments {
-            self.tell_merge(work, fragment, (survivor, true), cause)?;
-        }
-        Ok(())
-    }
-
     /// Sends a record of a redirected customer to the survivor.
     fn follow(
         &mut self,
@@ -186,57 +153,8 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Folds in the state of a customer who was joined into this one, once.
-    fn take_moved(
-        &mut self,
-        definitions: &C::Definitions,
-        work: usize,
-        moved: &StateMoved,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let bad = |field: &'static str| {
-            move |error: String| cause.failed(format!("{field} of a moved state: {error}"))
-        };
-        let from = CustomerId::try_from_bytes(&moved.from_customer_id)
-            .map_err(|error| error.to_string())
-            .map_err(bad("from_customer_id"))?;
-        let theirs = read_ids(&moved.fragment_ids).map_err(bad("fragment_ids"))?;
-        let entry = &self.batch.works[work];
-        let customer = customer_of(&entry.key_bytes);
-        if from == customer {
-            return Err(cause.failed("a state was moved to the customer whose it is"));
-        }
-        if entry.head.fragments.contains(&from) {
-            return Ok(());
-        }
-        let ordinal = entry.head.fragments.len() + 1;
-        if let Some(state) = &moved.state {
-            let moved = Moved {
-                from,
-                ordinal,
-                state,
-            };
-            let outcome = self.call(work, cause, |state, step| {
-                C::fold_in(definitions, state, moved, step)
-            })?;
-            self.apply_outcome(work, outcome, false, cause.now);
-        }
-        let entry = &mut self.batch.works[work];
-        entry.change = Change::Write;
-        entry.head.fragments.push(from);
-        entry.head.fragments.extend(&theirs);
-        self.batch.count_write(work);
-        if moved.followed {
-            // They were told of somebody who has left since.
-            for fragment in std::iter::once(from).chain(theirs) {
-                self.tell_merge(work, fragment, (customer, true), cause)?;
-            }
-        }
-        self.finish(work, cause)
-    }
-
     /// Says to the next service what was said to this one.
-    fn pass_merge_on(&mut self, work: usize, merged: CustomerMerged, cause: Cause<'_>) {
+    pub(super) fn pass_merge_on(&mut self, work: usize, merged: CustomerMerged, cause: Cause<'_>) {
         if C::OUTPUT.is_some() {
             let customer = customer_of(&self.batch.works[work].key_bytes);
             let record = cause.record(customer, Some(Body::Merged(merged)));
@@ -246,7 +164,7 @@ impl<C: Core> Worker<C> {
 
     /// Tells another customer that they were joined into a third, and whether that only says where
     /// they are now. The first service does that for all.
-    fn tell_merge(
+    pub(super) fn tell_merge(
         &mut self,
         work: usize,
         customer: CustomerId,
@@ -265,7 +183,7 @@ impl<C: Core> Worker<C> {
 
     /// Sends a record to another customer, through the services that come after this one: it leaves
     /// at the last, behind all that these send.
-    fn send(
+    pub(super) fn send(
         &mut self,
         work: usize,
         home: Home,
@@ -286,7 +204,12 @@ impl<C: Core> Worker<C> {
     }
 
     /// Puts a record into the stream of its customer that a service reads.
-    fn deliver(&mut self, home: Home, record: Record, cause: Cause<'_>) -> Result<(), Failed> {
+    pub(super) fn deliver(
+        &mut self,
+        home: Home,
+        record: Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
         let stream = match home {
             Home::Segmentation => StreamName::Events,
             Home::Journey => StreamName::Facts,
@@ -302,7 +225,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Takes note of the cause, and of what it caused.
-    fn finish(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+    pub(super) fn finish(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         self.batch.works[work].last = Some(cause.origin);
         self.apply_effects(cause)
     }

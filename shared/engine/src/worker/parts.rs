@@ -7,6 +7,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use hot::{HotError, Stored};
 use kernel::Timestamp;
 
@@ -199,6 +200,9 @@ impl<C: Core> Batch<C> {
             work.forgotten = Some(forgotten_parts::<C>(work).map_or(0, |parts| parts.len()));
             self.count_parts(number, PartLoad::default());
         }
+        for part in std::mem::take(&mut self.works[number].taken_in) {
+            self.put_part(number, part, None);
+        }
     }
 
     /// Takes note of what is going to be written of the parts of a state.
@@ -208,18 +212,39 @@ impl<C: Core> Batch<C> {
         let forgotten = work.forgotten.unwrap_or_default();
         now.dirty += forgotten;
         now.dirty_bytes += forgotten * PartKey::STORE_BYTES;
+        now.dirty += work.on_way.len();
+        now.dirty_bytes += work.on_way_bytes;
         let before = std::mem::replace(&mut work.parts, now);
         self.parts.dirty = self.parts.dirty + now.dirty - before.dirty;
         self.parts.dirty_bytes = self.parts.dirty_bytes + now.dirty_bytes - before.dirty_bytes;
     }
 
-    /// Hands a part to its state.
+    /// Writes or removes a part of a state that is on its way.
+    pub(super) fn put_part(&mut self, number: usize, part: PartKey, value: Option<Bytes>) {
+        let work = &mut self.works[number];
+        let bytes = PartKey::STORE_BYTES + value.as_ref().map_or(0, Bytes::len);
+        match value {
+            Some(value) => work.on_way.put(part, value),
+            None => work.on_way.remove(part),
+        }
+        work.on_way_bytes += bytes;
+        for load in [&mut work.parts, &mut self.parts] {
+            load.dirty += 1;
+            load.dirty_bytes += bytes;
+        }
+    }
+
+    /// Hands a part to its state, or keeps it as it is where no core knows it.
     fn take_part(&mut self, number: usize, part: PartKey, stored: Option<Stored>) {
         let work = &mut self.works[number];
         let asked = match stored {
             None => Asked::Refused(format!(
                 "the state lists the part {part}, and the store does not have it"
             )),
+            Some(stored) if work.head.has_on_way(part) => {
+                self.raw.insert((work.key, part), stored.value);
+                Asked::Loaded
+            }
             Some(stored) => {
                 let state = &mut work.state;
                 let taken =

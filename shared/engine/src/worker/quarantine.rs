@@ -40,6 +40,8 @@ pub(crate) enum InputId {
         /// same time.
         number: u32,
     },
+    /// A state on its way from or to a customer, gone on with before their records.
+    Move { key: Key },
 }
 
 /// The worker's knowledge of its quarantine.

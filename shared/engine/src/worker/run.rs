@@ -102,6 +102,11 @@ impl<C: Core> Worker<C> {
             if self.room() == Room::Full {
                 return Ok(ran);
             }
+            if let Some(work) = planned.work
+                && self.has_to_wait(definitions, work, now)?
+            {
+                return Ok(ran);
+            }
             self.batch.inputs += 1;
             self.run_item(definitions, lane, planned, item, now)?;
         }
@@ -220,6 +225,13 @@ impl<C: Core> Worker<C> {
         let fault = fault.filter(|_| !matches!(body, Some(Body::Carried(_))));
         if let Some(fault) = fault {
             return Some(fault.to_owned());
+        }
+        let entry = &self.batch.works[work];
+        // What comes after the state of a customer cannot go before it.
+        if entry.head.leaving.is_some()
+            && let Some(stays) = self.inputs.faults(InputId::Move { key: entry.key }).first()
+        {
+            return Some(stays.reason.clone());
         }
         for fault in self.inputs.faults(origin).to_vec() {
             let wait = fault.wait;

@@ -214,11 +214,7 @@ impl World {
     pub(super) fn fold_in(&mut self, from: CustomerId, state: &Bytes) -> Result<(), Poison> {
         let mut effects = Effects::default();
         let now = Timestamp::from_millis(self.now);
-        let moved = Moved {
-            from,
-            ordinal: 1,
-            state,
-        };
+        let moved = Moved::whole(from, state);
         let mut folded = self.state.clone();
         let outcome = fold_in_once::<ActivationCore>(
             &self.definitions,

@@ -73,13 +73,6 @@ impl Held {
         }
     }
 
-    /// A history that came with all its blocks and that the store has nothing of.
-    pub(crate) fn moved(id: FeatureId, ordinal: u16, feature: Feature) -> Self {
-        let mut held = Self::of(id, ordinal, Part::default());
-        held.part.set(Kept::new(feature));
-        held
-    }
-
     fn of(id: FeatureId, ordinal: u16, part: Part<Kept>) -> Self {
         Self {
             id,
@@ -120,6 +113,22 @@ impl Held {
         let kept = self.part.get_mut().ok().flatten();
         let kept = kept.expect("it is there and loaded");
         Ok(kept.change())
+    }
+
+    /// A copy of it for another fragment, of which the store has nothing. All of it is loaded.
+    ///
+    /// # Errors
+    /// [`MissingParts`] where it is not.
+    pub(super) fn copied_to(&self, ordinal: u16) -> Result<Self, MissingParts> {
+        let mut copy = Self::of(self.id, ordinal, Part::default());
+        if let Some(feature) = self.feature()? {
+            let mut feature = feature.clone();
+            for sealed in feature.sealed.change() {
+                sealed.is_stored = false;
+            }
+            copy.part.set(Kept::new(feature));
+        }
+        Ok(copy)
     }
 
     /// Takes in the history of another customer.

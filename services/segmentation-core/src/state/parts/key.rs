@@ -45,6 +45,12 @@ impl MissingParts {
         }
     }
 
+    /// The same parts by the keys that they have at a survivor.
+    pub(crate) fn raised(self, first_ordinal: u16) -> Self {
+        let keys = self.0.into_iter();
+        Self(keys.filter_map(|key| key.raised(first_ordinal)).collect())
+    }
+
     /// Asks for all of them, each once.
     pub(crate) fn need(mut self, effects: &mut Effects) {
         self.0.sort_unstable();

@@ -34,6 +34,29 @@ fn a_customer_has_no_more_parts_than_one_commit_removes() {
     assert_eq!(all.expect("sums").count, 600, "old blocks became sums");
 }
 
+#[test]
+fn two_customers_with_all_parts_share_them_once_they_are_merged() {
+    let most = u32::try_from(decision::limits::PARTS_PER_CUSTOMER).expect("a bound");
+    let full = |number: u64| {
+        let mut features = Features::default();
+        let own = features.own_mut(FeatureId::from_number(number));
+        own.expect("a history").sealed = blocks(most - 2);
+        settled(&mut features);
+        features
+    };
+    let (mut survivor, loser) = (full(7), full(8));
+    let taken = survivor.take_in(loser, 1, Timestamp::MAX);
+    taken.expect("all is loaded");
+    assert!(settled(&mut survivor) <= decision::limits::PARTS_PER_CUSTOMER);
+    for (number, ordinal) in [(7, 0), (8, 1)] {
+        let held = &survivor.of(FeatureId::from_number(number))[0];
+        assert_eq!(held.ordinal, ordinal);
+        let feature = held.feature().expect("it is loaded").expect("a history");
+        let all = feature.sums(None, Timestamp::MAX).expect("sums");
+        assert_eq!(all.count, u64::from(most - 2), "no event is lost");
+    }
+}
+
 /// Writes what changed, and returns what the store has then under each kind of key.
 fn stored(features: &mut Features, parts: &mut BTreeMap<PartKey, Bytes>) -> Vec<u8> {
     features.settle();

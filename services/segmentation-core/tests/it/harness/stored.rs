@@ -1,7 +1,7 @@
 //! States as they are stored: heads and parts apart, what is loaded dropped at random, and what a
 //! step or a reader misses loaded before it is asked again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use decision::{Core as _, Effects, Input, Outcome, PartKey, PartWrites, Poison, step_once};
@@ -74,12 +74,20 @@ impl Harness {
         &mut self,
         core: impl Fn(&Definitions, &mut State, &mut Effects) -> T,
     ) -> (T, Effects) {
+        self.call_with(|definitions, state, effects, _| core(definitions, state, effects))
+    }
+
+    /// The same, with the parts of a state that arrived, as far as they were asked for.
+    pub(super) fn call_with<T>(
+        &mut self,
+        core: impl Fn(&Definitions, &mut State, &mut Effects, &BTreeMap<PartKey, Bytes>) -> T,
+    ) -> (T, Effects) {
         let mut before = self.state.clone();
         let mut given: Vec<PartKey> = Vec::new();
         loop {
             let mut state = before.clone();
             let mut effects = Effects::default();
-            let answer = core(&self.definitions, &mut state, &mut effects);
+            let answer = core(&self.definitions, &mut state, &mut effects, &self.given);
             if effects.needs.is_empty() {
                 self.state = state;
                 return (answer, effects);
@@ -89,13 +97,20 @@ impl Harness {
                 assert!(!given.contains(key), "{key} was given already");
             }
             given.extend(&effects.needs);
-            self.load(&mut before, effects.needs);
+            let (theirs, own): (Vec<_>, Vec<_>) = effects
+                .needs
+                .into_iter()
+                .partition(|key| self.arrived.contains_key(key));
+            let theirs = theirs
+                .into_iter()
+                .map(|key| (key, self.arrived[&key].clone()));
+            self.given.extend(theirs);
+            self.load(&mut before, own);
         }
     }
 
-    /// Writes the head and the parts that changed, and drops what is loaded at random.
-    pub(super) fn store(&mut self, outcome: Outcome) {
-        let load = SegmentationCore::measure_parts(&self.state);
+    /// Writes the parts that changed. Returns how many those are, and their bytes.
+    pub(super) fn write_parts(&mut self) -> (usize, usize) {
         let mut writes = PartWrites::default();
         SegmentationCore::drain_parts(&mut self.state, &mut writes);
         let (mut dirty, mut bytes) = (0, 0);
@@ -109,6 +124,13 @@ impl Harness {
                 None => drop(self.parts.remove(&key)),
             }
         }
+        (dirty, bytes)
+    }
+
+    /// Writes the head and the parts that changed, and drops what is loaded at random.
+    pub(super) fn store(&mut self, outcome: Outcome) {
+        let load = SegmentationCore::measure_parts(&self.state);
+        let (dirty, mut bytes) = self.write_parts();
         assert!(
             load.dirty >= dirty && load.dirty_bytes >= bytes,
             "{load:?} {dirty} {bytes}"

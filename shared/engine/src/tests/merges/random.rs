@@ -53,8 +53,18 @@ impl Together {
 }
 
 /// Runs the steps, and then all that is left. Returns how many calls the store got.
-async fn run(steps: &[Step], (fails_at, fault, then): Failure) -> (World, u64) {
-    let world = World::new(memory());
+async fn run(steps: &[Step], failure: Failure) -> (World, u64) {
+    run_cut(steps, 1, failure).await
+}
+
+/// The same, with pieces of so many bytes.
+async fn run_cut(
+    steps: &[Step],
+    piece_bytes: usize,
+    (fails_at, fault, then): Failure,
+) -> (World, u64) {
+    let mut world = World::new(memory());
+    world.piece_bytes = piece_bytes;
     let faulty = Faulty::new(std::sync::Arc::clone(&world.hot), fails_at, fault);
     let world = world.through(std::sync::Arc::clone(&faulty) as SharedHotStore);
     let mut workers = Vec::new();
@@ -65,7 +75,7 @@ async fn run(steps: &[Step], (fails_at, fault, then): Failure) -> (World, u64) {
         let time_ms = i64::try_from(number).expect("few steps");
         match *step {
             Step::Record(service, who, bulk) => {
-                let record = record(service, who, &number.to_string(), time_ms);
+                let record = record(service, who, &name(number, step), time_ms);
                 world.tell_lane((service, bulk), record).await;
             }
             Step::Merge(from, into, bulk) => {
@@ -88,6 +98,14 @@ async fn run(steps: &[Step], (fails_at, fault, then): Failure) -> (World, u64) {
         assert!(turn < 100_000, "the workers never rest");
     }
     (world.direct(), faulty.calls())
+}
+
+/// The name of a record: its service and customer, and the number of its step.
+fn name(number: usize, step: &Step) -> String {
+    match step {
+        Step::Record(service, who, bulk) => format!("{service}.{who}.{bulk}-{number}"),
+        Step::Merge(..) | Step::Tick(_) => String::new(),
+    }
 }
 
 /// One batch of a worker. Returns whether it found nothing to do.
@@ -143,7 +161,8 @@ async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), Test
                     if *first <= service && together.oldest(*other) == who)
             };
             let numbers = steps.iter().enumerate().filter(|(_, step)| seen(step));
-            let mut expected: Vec<String> = numbers.map(|(number, _)| number.to_string()).collect();
+            let names = numbers.map(|(number, step)| name(number, step));
+            let mut expected: Vec<String> = names.collect();
             expected.sort_unstable();
             total += i64::try_from(log.len()).expect("few");
             prop_assert_eq!(log, expected, "records of {} of {}", who, service);
@@ -156,6 +175,16 @@ async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), Test
         );
     }
     prop_assert_eq!(world.quarantined().await, Vec::<String>::new());
+    prop_assert_eq!(world.strays().await, Vec::<String>::new());
+    Ok(())
+}
+
+/// Where all comes in one lane, nothing of a customer overtook their state, in no service.
+async fn check_order(world: &World) -> Result<(), TestCaseError> {
+    for service in 0..SERVICES {
+        let overtaken = world.count(service, "overtaken").await;
+        prop_assert_eq!(overtaken, 0, "in service {}", service);
+    }
     Ok(())
 }
 
@@ -193,10 +222,11 @@ fn check_random(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
         ..Config::default()
     };
     let steps = proptest::collection::vec(step(customers), steps);
+    let all = (steps, 1..400_usize, failure());
     TestRunner::new(config)
-        .run(&(steps, failure()), |(steps, failure)| {
+        .run(&all, |(steps, piece_bytes, failure)| {
             block_on(async {
-                let (world, _) = run(&steps, failure).await;
+                let (world, _) = run_cut(&steps, piece_bytes, failure).await;
                 check(&world, &steps, customers).await
             })
         })
@@ -275,5 +305,90 @@ fn merges_survive_a_failure_of_every_call() {
                 }
             }
         }
+    });
+}
+
+/// Records for customers, so that each has some parts.
+fn fill(steps: &mut Vec<Step>, customers: &[u16], records: usize) {
+    for _ in 0..records {
+        for (service, who) in customers.iter().enumerate() {
+            steps.push(Step::Record(service % SERVICES, *who, false));
+        }
+    }
+}
+
+#[test]
+fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
+    // Two states arrive at 3, which is joined into 2 meanwhile, and that one into 1.
+    for (ticks, piece_bytes) in (0..60)
+        .step_by(3)
+        .flat_map(|ticks| [(ticks, 1), (ticks, 60)])
+    {
+        let mut steps = Vec::new();
+        fill(&mut steps, &[3, 4, 5, 2, 1], 12);
+        steps.extend([(5, 3), (4, 3)].map(|(from, into)| Step::Merge(from, into, false)));
+        for (from, into) in [(3, 2), (2, 1), (1, 5)] {
+            steps.extend((0..ticks).map(|tick| Step::Tick(tick % WORKERS)));
+            fill(&mut steps, &[4, 5, 3], 1);
+            steps.push(Step::Merge(from, into, false));
+            fill(&mut steps, &[5, 4, 3], 1);
+        }
+        block_on(async {
+            let (world, _) = run_cut(&steps, piece_bytes, never()).await;
+            let checked = check(&world, &steps, 5).await;
+            checked.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
+            let ordered = check_order(&world).await;
+            ordered.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
+        });
+    }
+}
+
+#[test]
+fn states_on_their_way_survive_a_failure_of_every_call() {
+    let mut steps = Vec::new();
+    fill(&mut steps, &[3, 4, 2], 4);
+    fill(&mut steps, &[3], 6);
+    for (from, into) in [(3, 2), (4, 2), (2, 1)] {
+        steps.push(Step::Merge(from, into, false));
+        steps.extend((0..2 * WORKERS).map(|tick| Step::Tick(tick % WORKERS)));
+        fill(&mut steps, &[from, into], 1);
+    }
+    block_on(async {
+        let (world, calls) = run(&steps, never()).await;
+        check(&world, &steps, 4).await.expect("without a failure");
+        assert!(calls > 200, "only {calls} calls");
+        for then in [Then::Retry, Then::Crash] {
+            for fault in [Fault::Before, Fault::After] {
+                for fails_at in 1..=calls {
+                    let (world, _) = run(&steps, (fails_at, fault, then)).await;
+                    let checked = check(&world, &steps, 4).await;
+                    checked
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                    let ordered = check_order(&world).await;
+                    ordered
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn two_hundred_customers_become_one() {
+    const CUSTOMERS: u16 = 200;
+    let mut steps = Vec::new();
+    for who in 1..=CUSTOMERS {
+        fill(&mut steps, &[who, who, who], 2);
+    }
+    steps.extend((2..=CUSTOMERS).map(|who| Step::Merge(who, 1, false)));
+    for who in 1..=CUSTOMERS {
+        fill(&mut steps, &[who], 1);
+    }
+    block_on(async {
+        let (world, _) = run_cut(&steps, 100, never()).await;
+        check(&world, &steps, CUSTOMERS)
+            .await
+            .expect("one customer");
+        check_order(&world).await.expect("in order");
     });
 }

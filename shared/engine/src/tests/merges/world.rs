@@ -12,13 +12,14 @@ use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::B
 use prost::Message;
 use tokio::sync::watch;
 
-use super::super::counting::{Counting, Seen, counter};
+use super::super::counting::counter;
 use super::super::driver;
 use super::super::leases::MemoryLeases;
+use super::super::ledger::{Book, Ledger};
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, Head, TimeSource, counters, find_customer, head};
+use crate::{EngineConfig, Head, TimeSource, counters, find_customer_with, head};
 use decision::Core;
 
 /// Services of the way.
@@ -33,15 +34,15 @@ macro_rules! of_service {
     ($service:expr, $core:ident => $does:expr) => {
         match $service {
             0 => {
-                type $core = Counting<0>;
+                type $core = Ledger<0>;
                 $does
             }
             1 => {
-                type $core = Counting<1>;
+                type $core = Ledger<1>;
                 $does
             }
             _ => {
-                type $core = Counting<2>;
+                type $core = Ledger<2>;
                 $does
             }
         }
@@ -58,7 +59,7 @@ pub(super) fn number(customer: CustomerId) -> u16 {
     u16::try_from(customer.uuid().as_u128()).expect("a small id")
 }
 
-/// An event: see [`Counting`].
+/// An event: see [`Ledger`].
 pub(super) fn event(who: u16, id: &str, what: &str, time_ms: i64) -> Record {
     Record {
         customer_id: id_bytes(customer(who)),
@@ -120,8 +121,10 @@ impl<C: Core> Works for Worker<C> {
 /// The store, and what is told to the services.
 pub(super) struct World {
     pub(super) hot: SharedHotStore,
-    memory: MemoryStore,
+    pub(super) memory: MemoryStore,
     epoch: AtomicU64,
+    /// Bytes of a piece of a state that moves.
+    pub(super) piece_bytes: usize,
 }
 
 impl World {
@@ -130,6 +133,8 @@ impl World {
             hot: Arc::new(memory.clone()),
             memory,
             epoch: AtomicU64::new(0),
+            // Each part goes alone.
+            piece_bytes: 1,
         }
     }
 
@@ -142,6 +147,11 @@ impl World {
     pub(super) fn direct(self) -> Self {
         let hot = Arc::new(self.memory.clone());
         self.through(hot)
+    }
+
+    /// Gives the next leases at least this epoch.
+    pub(super) fn skip_epochs(&self, epoch: u64) {
+        self.epoch.fetch_max(epoch, Ordering::Relaxed);
     }
 
     /// Opens the worker of a number again and again until the store lets it.
@@ -163,13 +173,14 @@ impl World {
     ) -> Result<Box<dyn Works>, HotError> {
         let (sender, definitions) = watch::channel(Arc::new(0));
         drop(sender);
-        let config = EngineConfig::<C>::new(
+        let mut config = EngineConfig::<C>::new(
             Arc::clone(&self.hot),
             MemoryLeases::default(),
             TimeSource::Stream,
             "worker",
             definitions,
         );
+        config.piece_bytes = self.piece_bytes;
         let partition = PartitionId::new(u16::try_from(partition).expect("small"));
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Box::new(Worker::open(config, partition, epoch).await?))
@@ -262,12 +273,12 @@ impl World {
     }
 
     /// The head of a customer under their own id.
-    async fn head(&self, service: usize, who: u16) -> Head {
+    pub(super) async fn head(&self, service: usize, who: u16) -> Head {
         let slot = self.slot_of(service, customer(who));
         let loaded = self.hot.load(slot, &[id_bytes(customer(who))]).await;
         let stored = loaded.expect("it loads").into_iter().next().flatten();
         stored.map_or_else(Head::default, |stored| {
-            head::read::<Counting>(&stored.value).expect("a value").0
+            head::read::<Ledger>(&stored.value).expect("a value").0
         })
     }
 
@@ -279,17 +290,25 @@ impl World {
 
     pub(super) async fn fragments(&self, service: usize, who: u16) -> Vec<u16> {
         let fragments = self.head(service, who).await.fragments;
-        fragments.into_iter().map(number).collect()
+        fragments
+            .into_iter()
+            .map(|it| number(it.customer))
+            .collect()
     }
 
     /// The log of a service for a customer, whoever they are now.
     pub(super) async fn log(&self, service: usize, who: u16) -> Vec<String> {
+        self.book(service, who).await.log()
+    }
+
+    /// The state that a service has of a customer, whoever they are now, with all its parts.
+    pub(super) async fn book(&self, service: usize, who: u16) -> Book {
         let hot = self.hot.as_ref();
-        let state: Option<Seen> = of_service!(service, C => {
-            let found = find_customer::<C>(hot, customer(who)).await;
+        let state = of_service!(service, C => {
+            let found = find_customer_with::<C>(hot, customer(who), Book::not_loaded).await;
             found.expect("a customer").state
         });
-        state.unwrap_or_default().log
+        state.unwrap_or_default()
     }
 
     pub(super) async fn count(&self, service: usize, name: &str) -> i64 {
@@ -302,7 +321,7 @@ impl World {
             .unwrap_or(0)
     }
 
-    fn slots(&self) -> Vec<Slot> {
+    pub(super) fn slots(&self) -> Vec<Slot> {
         let owners = (0..SERVICES).map(|service| of_service!(service, C => C::OWNER));
         let partitions = self.hot.partition_count();
         owners
@@ -328,6 +347,30 @@ impl World {
             lines.push(format!("{slot:?}: {counters:?}"));
         }
         lines
+    }
+
+    /// Everything that is stored and that no head lists: a part that was left behind.
+    pub(super) async fn strays(&self) -> Vec<String> {
+        let mut strays = Vec::new();
+        for slot in self.slots() {
+            let states = self.memory.states(slot);
+            let heads = states.iter().filter(|(key, _)| key.len() == 16);
+            let mut listed = std::collections::BTreeSet::new();
+            for (key, stored) in heads {
+                let customer = CustomerId::try_from_bytes(key).expect("a customer");
+                let (head, book) = head::read::<Ledger>(&stored.value).expect("a value");
+                assert!(
+                    head.arriving.is_empty() && head.leaving.is_none(),
+                    "{head:?}"
+                );
+                let parts = <Ledger>::part_keys(&book).into_iter();
+                listed.extend(parts.map(|part| part.of_customer(customer)));
+            }
+            let parts = states.iter().map(|(key, _)| key);
+            let parts = parts.filter(|key| key.len() > 16 && !listed.contains(*key));
+            strays.extend(parts.map(|key| format!("{slot:?} {key:?}")));
+        }
+        strays
     }
 
     /// The reasons of all that was set aside.

@@ -25,6 +25,8 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
         body: Some(merged),
         ..event(2, "", "", 2)
     };
+    feed(&bench, &mut worker, vec![merged.clone()]).await;
+    // The word to itself goes where the customer is by id, which is not this partition.
     feed(&bench, &mut worker, vec![merged]).await;
     assert_eq!(memory.states(slot(0)).len(), 2 + 2, "a redirect is left");
     let facts = bench.records(0, StreamName::Facts).await;
@@ -35,9 +37,15 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
     // As the last service hands it to the survivor.
     let moved = *carried.expect("the state is on its way");
     assert_eq!(moved.customer_id, key(1));
+    let mut word = moved.clone();
+    if let Some(Body::Moved(moved)) = &mut word.body {
+        assert_eq!(moved.parts.len(), 6, "the head and five blocks");
+        moved.parts.clear();
+    }
     feed(&bench, &mut worker, vec![moved]).await;
+    feed(&bench, &mut worker, vec![word]).await;
+    assert_eq!(memory.states(slot(0)).len(), 2 + 2 + 5, "no part is copied");
     let book = book(&bench, 1).await.expect("a book");
-    assert_eq!(book.text(), "None 3 b,0 1 a,0,1,2 | 3,4");
-    assert_eq!(memory.states(slot(0)).len(), 2 + 3);
+    assert_eq!(book.text(), "None 2 b,0 1 a,0 1 2 3 4 | ");
     assert_eq!(reasons(&bench).await, [""; 0]);
 }

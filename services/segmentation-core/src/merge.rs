@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Outcome, Part, PartKey};
+use decision::Outcome;
 use kernel::Timestamp;
 
 use crate::adopt::adopt;
@@ -16,7 +16,7 @@ use crate::core::Pass;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate_all};
-use crate::state::{MissingParts, State, ordinal_of};
+use crate::state::{MissingParts, State};
 use crate::{codec, limits};
 
 /// The share of a window by which its edge may be off, one after another until a state fits: none
@@ -120,7 +120,7 @@ fn join(
     }
     let first_ordinal = state.fragments.saturating_add(1);
     state.fragments = first_ordinal.saturating_add(other.fragments);
-    join_others(state, other, first_ordinal);
+    state.others.take_in(&other.others, first_ordinal);
     let theirs = std::mem::take(&mut other.features);
     state.features.take_in(theirs, first_ordinal, at)?;
     for event in &other.recent {
@@ -134,24 +134,6 @@ fn join(
         state.see(seen);
     }
     Ok(())
-}
-
-/// Takes in the parts of kinds that nobody here knows. Of two under one key the survivor's stays.
-fn join_others(state: &mut State, other: &State, first_ordinal: u16) {
-    for (key, part) in other.others.iter() {
-        let Ok(Some(value)) = part.get() else {
-            continue;
-        };
-        let key = PartKey {
-            ordinal: ordinal_of(first_ordinal, key.ordinal),
-            ..key
-        };
-        if state.others.part_mut(key).is_none() {
-            let mut part = Part::default();
-            part.set(value.clone());
-            state.others.insert(key, part);
-        }
-    }
 }
 
 #[cfg(test)]

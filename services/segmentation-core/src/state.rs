@@ -12,7 +12,7 @@ use kernel::{Properties, Timestamp, Value};
 use crate::limits;
 use crate::profile::Traits;
 
-pub(crate) use parts::{Features, Held, Listing, ordinal_of};
+pub(crate) use parts::{Features, Held, Listing};
 pub use parts::{MissingParts, PartKind};
 pub use total::EventTotal;
 
@@ -109,8 +109,7 @@ impl State {
 
     /// All parts that the store keeps apart and that are not loaded, histories before their blocks.
     pub(crate) fn not_loaded(&self) -> Vec<PartKey> {
-        let others = self.others.iter().filter(|(_, part)| part.is_not_loaded());
-        let others = others.map(|(key, _)| key);
+        let others = self.others.not_loaded();
         self.features.not_loaded().chain(others).collect()
     }
 

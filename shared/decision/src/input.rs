@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Record;
 
-use crate::Effects;
+use crate::{Effects, fragment_ordinal};
 
 /// One input of one customer.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,15 @@ pub struct Moved<'a> {
     /// The bytes that [`crate::Core::take_leave`] returned. Other definitions may have been in
     /// force there.
     pub state: &'a Bytes,
+}
+
+impl Moved<'_> {
+    /// Returns the ordinal here of what has one there: 0 is what the customer who left learned
+    /// itself. Those beyond [`FRAGMENTS`](crate::limits::FRAGMENTS) share the last.
+    #[must_use]
+    pub fn ordinal_of(&self, theirs: u16) -> u16 {
+        fragment_ordinal(u16::try_from(self.ordinal).unwrap_or(u16::MAX), theirs)
+    }
 }
 
 /// The surroundings of one step: whose it is, when it is taken, and where its effects go.

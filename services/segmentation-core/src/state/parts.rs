@@ -11,7 +11,7 @@ mod key;
 mod tests;
 
 use bytes::Bytes;
-use decision::{PartKey, PartLoad, PartWrites, Poison};
+use decision::{PartKey, PartLoad, PartWrites, Poison, fragment_ordinal};
 use expr::FeatureId;
 use kernel::Timestamp;
 
@@ -117,7 +117,7 @@ impl Features {
                 }
                 continue;
             }
-            held.ordinal = ordinal_of(first_ordinal, held.ordinal);
+            held.ordinal = fragment_ordinal(first_ordinal, held.ordinal);
             match self.place(held.id, held.ordinal) {
                 Err(place) => {
                     // The store has nothing of it.
@@ -274,9 +274,4 @@ impl Features {
             (back, ahead) => guess - back + ahead,
         }
     }
-}
-
-/// The number of a fragment of a customer who was joined into this one.
-pub(crate) fn ordinal_of(first: u16, theirs: u16) -> u16 {
-    first.saturating_add(theirs).min(limits::FRAGMENTS - 1)
 }

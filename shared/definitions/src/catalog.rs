@@ -64,6 +64,17 @@ pub trait Catalog: Send + Sync + 'static {
         &[]
     }
 
+    /// A kind of another service, after whose name it is, in the same database. Unlike what it
+    /// [needs](Self::needs), `compile` knows its names also when what is stored comes into force, and
+    /// the set is compiled again when they change: for what goes when its definition does.
+    ///
+    /// # Contract
+    /// No set is wrong because of these names. None are known where that service never stored
+    /// anything, since it may have another database.
+    fn follows(&self) -> Option<(&'static str, DefinitionKind)> {
+        None
+    }
+
     /// Returns whether `compile` sees the newest superseded versions too, after the version in
     /// force.
     fn wants_older_versions(&self) -> bool {

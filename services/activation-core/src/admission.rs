@@ -1,8 +1,8 @@
 //! Admission: may this be sent to this customer now?
 //!
 //! Guards in a fixed order; the first that refuses gives the reason. A refusal is kept, counted and
-//! told like any other outcome. A holdout is asked for and refused like any other, so that both arms
-//! of an experiment are counted alike.
+//! told like any other outcome. A holdout is asked for and refused like any other, so that both
+//! arms of an experiment are counted alike.
 
 use decision::Step;
 use kernel::{ActivationId, Reason, Room};

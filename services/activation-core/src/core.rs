@@ -57,7 +57,7 @@ impl Core for ActivationCore {
         }
     }
 
-    /// What is pending is counted where it is, so that a partition knows what is there.
+    /// Takes what is pending off the counters, so that a partition knows what is there.
     fn take_leave(_: &Definitions, state: &mut State, step: &mut Step<'_>) -> Option<Bytes> {
         merge::take_leave(state, step)
     }

@@ -72,7 +72,7 @@ pub(crate) fn fire(
         }
         let before = state.pending.len();
         begin(definitions, state, place, step)?;
-        // What ended has left its place to the next one.
+        // One that ended has left its place to the next.
         place += usize::from(state.pending.len() == before);
     }
     Ok(())
@@ -253,7 +253,7 @@ fn end(
         ..before
     };
     step.count(&ended, 1);
-    // What came of an attempt tells it; by time alone, it belongs to what was admitted.
+    // An outcome tells it in its own trace; by time alone, it belongs to the trace of the action.
     let trace_parent = match step.trace_parent {
         "" => pending.admitted()?.trace_parent(),
         cause => cause,

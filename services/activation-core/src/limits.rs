@@ -27,7 +27,8 @@ pub const OPEN_BYTES: usize = 2 * 1024;
 /// Bytes of detail kept of a pending activation, which the head has room for [`PENDING`] times:
 /// enough for a status and its words.
 pub const PENDING_DETAIL_BYTES: usize = 100;
-/// Bytes of detail kept of one settled activation: enough for a status and the first line of an answer.
+/// Bytes of detail kept of one settled activation: enough for a status and the first line of an
+/// answer.
 pub const DETAIL_BYTES: usize = 300;
 /// Pending activations of one customer: more are a flood, and each is looked at with every step.
 pub const PENDING: usize = 20;

@@ -1,5 +1,4 @@
-//! What the world learns of an activation: counters, and receipt events that can drive segments and
-//! journeys.
+//! Counters of activations, and receipts: events that can drive segments and journeys.
 
 use decision::Step;
 use kernel::{Reason, StreamName};
@@ -11,7 +10,8 @@ use crate::state::Activation;
 
 /// Counts and tells of activations, in the effects of a step.
 pub(crate) trait Receipts {
-    /// Adds to the counter of an activation: 1 where it comes to its status, -1 where it leaves that.
+    /// Adds to the counter of an activation: 1 where it comes to its status, -1 where it leaves
+    /// that.
     fn count(&mut self, activation: &Activation, change: i64);
 
     /// Tells the outcome of an activation as an event of the customer.

@@ -30,7 +30,7 @@ pub struct State {
     consents: Part<Consents>,
     /// The newest sends that count towards frequency caps.
     pub(crate) send_times: SendTimes,
-    /// What is pending, oldest first.
+    /// The activations that are pending, oldest first.
     pub(crate) pending: Vec<Pending>,
     settled: Settled,
     /// Parts of kinds that a newer version wrote.

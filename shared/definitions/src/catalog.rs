@@ -64,9 +64,10 @@ pub trait Catalog: Send + Sync + 'static {
         &[]
     }
 
-    /// A kind of another service, after whose name it is, in the same database. Unlike what it
-    /// [needs](Self::needs), `compile` knows its names also when what is stored comes into force, and
-    /// the set is compiled again when they change: for what goes when its definition does.
+    /// The name of another service in the same database, and a kind of its definitions. Unlike
+    /// those of the kinds that it [needs](Self::needs), `compile` knows their names also when a
+    /// stored set comes into force, and the set is compiled again when they change: for whatever
+    /// goes when a definition of that kind does.
     ///
     /// # Contract
     /// No set is wrong because of these names. None are known where that service never stored

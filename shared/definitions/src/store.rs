@@ -45,7 +45,7 @@ impl<C: Catalog> fmt::Debug for DefinitionStore<C> {
 /// The newest revision that was read.
 struct Seen {
     revision: i64,
-    /// That of the owner whose names the catalog follows.
+    /// The revision of the owner whose names the catalog follows.
     followed: i64,
     /// True where it is in force; otherwise this program does not understand it.
     is_in_force: bool,
@@ -250,7 +250,7 @@ impl<C: Catalog> DefinitionStore<C> {
     }
 }
 
-/// How often the definitions changed whose names a catalog follows.
+/// Reads the revision of the definitions whose names a catalog follows.
 async fn followed_revision(rows: &Rows, catalog: &impl Catalog) -> Result<i64, Failure> {
     match catalog.follows() {
         Some((owner, _)) => rows.revision_of(owner).await,

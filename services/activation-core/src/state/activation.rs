@@ -20,13 +20,13 @@ pub struct Activation {
     pub channel: Box<str>,
     /// The template.
     pub template: Box<str>,
-    /// What became of it.
+    /// The status.
     pub status: ActivationStatus,
-    /// Why.
+    /// The reason for it.
     pub reason: Reason,
     /// Detail for people, at most [`DETAIL_BYTES`](crate::limits::DETAIL_BYTES).
     pub detail: Box<str>,
-    /// How often an attempt was handed to the channel: the number of the newest attempt.
+    /// The number of the newest attempt, from 1; 0 where none was handed to the channel.
     pub attempts: u32,
     /// When it was asked for.
     pub create_time: Timestamp,

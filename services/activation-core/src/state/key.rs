@@ -7,7 +7,7 @@ use kernel::{ActivationId, StableHash};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum PartKind {
-    /// What was admitted of a pending activation: written once, and removed when that is settled.
+    /// The admitted action of a pending activation: written once, and removed when that is settled.
     Admitted = 1,
     /// All that the customer has said.
     Consents = 2,

@@ -151,7 +151,7 @@ impl State {
             }
             _ => 0,
         };
-        // What goes apart by its size takes no room.
+        // One that goes apart by its size takes no room.
         if decision::is_apart(false, bytes) {
             0
         } else {

@@ -19,33 +19,33 @@ pub struct Pending {
     pub id: ActivationId,
     /// The fragment of the customer that it was asked for; 0 is the customer's own.
     pub ordinal: u16,
-    /// Why it is pending.
+    /// The reason for being pending.
     pub reason: Reason,
     /// Detail for people, at most [`limits::PENDING_DETAIL_BYTES`].
     pub detail: Box<str>,
-    /// How often an attempt was handed to the channel: the number of the newest attempt.
+    /// The number of the newest attempt, from 1; 0 where none was handed to the channel.
     pub attempts: u32,
     /// When it was asked for.
     pub create_time: Timestamp,
     /// When its reason last changed.
     pub update_time: Timestamp,
-    /// Whether an attempt is under way.
+    /// Set while an attempt is under way.
     pub in_flight: bool,
     /// When the next attempt begins or, with one under way, when it counts as lost.
     pub due: Timestamp,
-    /// How many attempts failed.
+    /// The number of attempts that failed.
     pub failures: u32,
-    /// How many attempts were lost.
+    /// The number of attempts that were lost.
     pub lapses: u32,
     /// The send that was reserved of the frequency cap.
     pub reserved: Option<Timestamp>,
-    /// What was admitted, and its bytes.
+    /// The admitted action, and its bytes.
     pub(super) admitted: (Part<Admitted>, usize),
-    /// Whether it is kept apart, from the next commit on.
+    /// Set where that is kept apart, from the next commit on.
     pub(super) is_apart: bool,
 }
 
-/// What was admitted. It never changes.
+/// An action as it was admitted. It never changes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admitted {
     action: Action,
@@ -161,7 +161,7 @@ impl Pending {
         self.admitted = (part, bytes);
     }
 
-    /// What was admitted.
+    /// The admitted action.
     ///
     /// # Errors
     /// [`MissingPart`] where it is not loaded.

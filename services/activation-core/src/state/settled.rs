@@ -44,7 +44,7 @@ impl Block {
 }
 
 impl Settled {
-    /// How many there are.
+    /// The number of them.
     pub(crate) fn len(&self) -> usize {
         let sealed: usize = self.blocks.iter().map(|block| block.ids.len()).sum();
         sealed + self.open.len()

@@ -43,7 +43,7 @@ impl Rows {
         self.revision_of(&self.owner).await
     }
 
-    /// How often the definitions of an owner changed; zero where they never did.
+    /// Reads the number of changes of an owner's definitions; zero where there was none.
     pub(super) async fn revision_of(&self, owner: &str) -> Result<i64, Failure> {
         let row = revision::Entity::find_by_id(owner)
             .one(self.database.orm())

@@ -97,7 +97,7 @@ async fn more_groups_than_a_commit_drops_are_dropped_one_commit_after_the_other(
 async fn a_quiet_partition_drops_counters_of_what_is_gone() {
     let bench = Bench::new().await;
     let published = Published::new(true);
-    published.publish(9);
+    published.publish(10);
     let config = published.config(&bench);
     let engine = Engine::start(config).await.expect("it starts");
     let records = COUNTED.iter().map(|name| event(1, name, name, 0));

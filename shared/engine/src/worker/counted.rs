@@ -99,7 +99,8 @@ impl<C: Core> Worker<C> {
     }
 
     /// Finds the groups of counters of definitions that are gone, once for each set of definitions:
-    /// the next commit drops them, which is one of its own where there is nothing else to do. Nothing is pending, and so the store has all that was counted.
+    /// the next commit drops them, which is one of its own where there is nothing else to do.
+    /// Nothing is pending, and so the store has all that was counted.
     pub(super) async fn find_gone(
         &mut self,
         definitions: &Arc<C::Definitions>,

@@ -60,11 +60,11 @@ fn what_a_merge_brings_carries_its_fragment_through_further_merges() {
     for ordinal in 0..4 {
         assert_eq!(sends.iter().filter(|own| **own == ordinal).count(), 2);
     }
-    // What fails gives back its own send.
+    // A failed one gives back its own send.
     one.outcome(31, 1, DeliveryResult::Rejected);
     let left = one.state.send_times.ordinals();
     assert_eq!(left.iter().filter(|own| **own == 2).count(), 1);
-    // What comes from now on is the customer's own.
+    // All that comes from now on is the customer's own.
     one.send(Body::Action(action(99))).expect("an action");
     assert_eq!(one.state.pending.last().map(|own| own.ordinal), Some(0));
 }

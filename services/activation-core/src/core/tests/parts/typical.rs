@@ -45,7 +45,7 @@ struct Entry {
     pending: Option<Waiting>,
 }
 
-/// What delivery still needs, in that form.
+/// The rest of a pending one, in that form.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Waiting {
     #[prost(message, optional, tag = "1")]

@@ -101,6 +101,10 @@ impl Core for ActivationCore {
         state.drain_parts(writes);
     }
 
+    fn has_parts_apart(state: &State) -> bool {
+        state.has_parts_apart()
+    }
+
     fn part_keys(state: &State) -> Vec<PartKey> {
         state.part_keys()
     }

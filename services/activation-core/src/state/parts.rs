@@ -74,6 +74,15 @@ impl State {
         }
     }
 
+    /// Returns whether the store keeps any part apart.
+    pub(crate) fn has_parts_apart(&self) -> bool {
+        self.settled.has_blocks()
+            || self.consents.stored_bytes().is_some()
+            || self.pending.iter().any(|own| own.key_apart().is_some())
+            || !self.others.is_empty()
+            || !self.gone.is_empty()
+    }
+
     /// All parts that the store keeps apart.
     pub(crate) fn part_keys(&self) -> Vec<PartKey> {
         let consents = self.consents.stored_bytes().map(|_| key::CONSENTS);

@@ -55,6 +55,11 @@ impl Settled {
         self.blocks.is_empty() && self.open.is_empty()
     }
 
+    /// Returns whether some of them are in blocks.
+    pub(super) const fn has_blocks(&self) -> bool {
+        !self.blocks.is_empty()
+    }
+
     /// Returns whether one of them has this id.
     pub(crate) fn has(&self, id: ActivationId) -> bool {
         // The newest are asked for most.

@@ -58,6 +58,8 @@ impl Stored {
         assert_eq!(ActivationCore::measure_parts(&self.taken).dirty, 0);
         let listed: BTreeSet<_> = ActivationCore::part_keys(&self.taken).into_iter().collect();
         assert!(listed.iter().eq(self.parts.keys()), "stored as listed");
+        let has_parts = ActivationCore::has_parts_apart(&self.taken);
+        assert!(has_parts || listed.is_empty());
         self.head = ActivationCore::encode(&self.taken);
         self.written = bytes + self.head.len();
         assert_eq!(self.read().encode_whole(), whole.encode_whole());

@@ -17,6 +17,18 @@ fn apart(world: &World, kind: PartKind) -> usize {
     keys.filter(|key| key.kind == kind as u8).count()
 }
 
+/// Says so much that the consents go apart.
+fn say_much(world: &mut World) {
+    for number in 0..40 {
+        world
+            .send(Body::Consent(ConsentChange {
+                purpose: format!("purpose_{number}"),
+                ..ConsentChange::default()
+            }))
+            .expect("a consent");
+    }
+}
+
 #[test]
 fn what_was_admitted_is_written_once_and_goes_when_it_is_settled() {
     let mut world = world(1);
@@ -38,14 +50,7 @@ fn what_was_admitted_is_written_once_and_goes_when_it_is_settled() {
 #[test]
 fn consents_go_apart_when_they_are_many() {
     let mut world = world(1);
-    for number in 0..40 {
-        world
-            .send(Body::Consent(ConsentChange {
-                purpose: format!("purpose_{number}"),
-                ..ConsentChange::default()
-            }))
-            .expect("a consent");
-    }
+    say_much(&mut world);
     assert_eq!(apart(&world, PartKind::Consents), 1);
     world.consent("", false);
     world.send(Body::Action(action(1))).expect("an action");
@@ -122,14 +127,7 @@ fn a_customer_at_every_limit_writes_little_for_one_outcome() {
 fn a_part_that_is_not_loaded_is_never_an_empty_one() {
     let mut world = world(1);
     world.consent("", false);
-    for number in 0..40 {
-        world
-            .send(Body::Consent(ConsentChange {
-                purpose: format!("purpose_{number}"),
-                ..ConsentChange::default()
-            }))
-            .expect("a consent");
-    }
+    say_much(&mut world);
     world
         .send(Body::Action(Action {
             purpose: "transactional".to_owned(),

@@ -49,7 +49,7 @@ pub(crate) fn admit(
         return Ok(false);
     }
     match decide(definitions, state, id, action, step)? {
-        Err(refusal) => refuse(state, activation, refusal, step),
+        Err(refusal) => refuse(state, activation, &refusal, step),
         Ok((admitted, rendered)) => {
             let mut pending = Pending::new(id, admitted, step.now);
             if !definitions.policy().is_exempt(&action.purpose) {
@@ -65,7 +65,7 @@ pub(crate) fn admit(
 }
 
 /// Keeps, counts and tells that an action was refused.
-fn refuse(state: &mut State, asked: Activation, refusal: Refusal, step: &mut Step<'_>) {
+fn refuse(state: &mut State, asked: Activation, refusal: &Refusal, step: &mut Step<'_>) {
     let reason = refusal.reason;
     if matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate) {
         step.effects.lack_definition();

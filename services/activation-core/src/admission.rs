@@ -1,7 +1,8 @@
 //! Admission: may this be sent to this customer now?
 //!
-//! Guards in a fixed order; the first that refuses gives the reason. A refusal is kept, counted and told like any other
-//! outcome. A holdout is asked for and refused like any other, so that both arms of an experiment are counted alike.
+//! Guards in a fixed order; the first that refuses gives the reason. A refusal is kept, counted and
+//! told like any other outcome. A holdout is asked for and refused like any other, so that both
+//! arms of an experiment are counted alike.
 
 use decision::Step;
 use kernel::{ActivationId, Reason, Room};
@@ -9,77 +10,76 @@ use messages::activation::v1::ActivationStatus;
 use messages::convert::{named_values, properties};
 use messages::stream::v1::Action;
 
-use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::delivery;
 use crate::limits;
 use crate::receipt::Receipts as _;
-use crate::state::{Activation, Pending, State, detail, is_expired, stored_bytes};
+use crate::state::{Activation, Admitted, MissingPart, Pending, State, detail, is_expired};
 use crate::template::{Reads, RenderError, Rendered, Values};
 
 /// Takes an action: refuses it, or admits it and hands its first attempt to the channel.
 ///
 /// Returns whether the state changed.
+///
+/// # Errors
+/// [`MissingPart`] where a part of the state is not loaded.
 pub(crate) fn admit(
     definitions: &Definitions,
     state: &mut State,
     id: ActivationId,
     action: &Action,
     step: &mut Step<'_>,
-) -> bool {
-    if state.place(id).is_some() {
+) -> Result<bool, MissingPart> {
+    if !definitions.may_have_journey(&action.journey) {
+        // Nothing is counted for a journey that comes to be known later: its counters would pass
+        // for those of one that is gone.
+        step.effects.lack_definition();
+    }
+    let activation = requested(id, action, step);
+    if state.knows(id) {
         // The first one's outcome stands and was told; only the surplus request is counted.
-        step.effects.count(
-            Counter {
-                journey: &action.journey,
-                channel: &action.channel,
+        step.count(
+            &Activation {
                 status: ActivationStatus::Suppressed,
                 reason: Reason::Duplicate,
-            }
-            .key(),
+                ..activation
+            },
             1,
         );
-        return false;
+        return Ok(false);
     }
-    let mut activation = requested(id, action, step);
-    match decide(definitions, state, id, action, step) {
-        Err(refusal) => {
-            if matches!(
-                refusal.reason,
-                Reason::UnknownChannel | Reason::UnknownTemplate
-            ) {
-                step.effects.lack_definition();
-            }
-            activation.status = ActivationStatus::Suppressed;
-            activation.reason = refusal.reason;
-            activation.detail = detail(&refusal.detail);
-            step.count_new(&activation);
-            step.tell(&activation, step.trace_parent);
-        }
-        Ok((action, rendered)) => {
-            let counts = !definitions.policy().is_exempt(&action.purpose);
-            if counts {
+    match decide(definitions, state, id, action, step)? {
+        Err(refusal) => refuse(state, activation, &refusal, step),
+        Ok((admitted, rendered)) => {
+            let mut pending = Pending::new(id, admitted, step.now);
+            if !definitions.policy().is_exempt(&action.purpose) {
                 state.send_times.reserve(step.now);
+                pending.reserved = Some(step.now);
             }
-            activation.pending = Some(Box::new(Pending {
-                action,
-                trace_parent: match step.trace_parent.len() {
-                    ..=limits::TRACE_BYTES => step.trace_parent.into(),
-                    _ => Box::default(),
-                },
-                in_flight: false,
-                due: step.now,
-                failures: 0,
-                lapses: 0,
-                reserved: counts.then_some(step.now),
-            }));
-            step.count_new(&activation);
-            delivery::dispatch(&mut activation, rendered, step);
+            step.count(&activation, 1);
+            delivery::dispatch(&mut pending, rendered, step)?;
+            state.pending.push(pending);
         }
     }
-    state.activations.push(activation);
-    state.forget();
-    true
+    Ok(true)
+}
+
+/// Keeps, counts and tells that an action was refused.
+fn refuse(state: &mut State, asked: Activation, refusal: &Refusal, step: &mut Step<'_>) {
+    let reason = refusal.reason;
+    if matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate) {
+        step.effects.lack_definition();
+    }
+    let refused = Activation {
+        status: ActivationStatus::Suppressed,
+        reason,
+        detail: detail(&refusal.detail),
+        ..asked
+    };
+    step.count(&refused, 1);
+    let trace_parent = step.trace_parent;
+    step.tell(&refused, trace_parent);
+    state.push_settled(refused);
 }
 
 struct Refusal {
@@ -112,30 +112,41 @@ fn decide(
     id: ActivationId,
     action: &Action,
     step: &Step<'_>,
-) -> Result<(Action, Rendered), Refusal> {
+) -> Result<Result<(Admitted, Rendered), Refusal>, MissingPart> {
     let policy = definitions.policy();
     let is_exempt = policy.is_exempt(&action.purpose);
     if is_expired(action, step.now) {
-        return Err(Reason::Expired.into());
+        return Ok(Err(Reason::Expired.into()));
     }
     if action.holdout {
-        return Err(Reason::Holdout.into());
+        return Ok(Err(Reason::Holdout.into()));
     }
-    let has_consent = || {
-        state
-            .consents
-            .allows(&action.purpose, &action.channel, policy.consent_by_default)
-    };
-    if !is_exempt && !has_consent() {
-        return Err(Reason::NoConsent.into());
+    if !is_exempt {
+        let consents = state.consents()?;
+        if !consents.allows(&action.purpose, &action.channel, policy.consent_by_default) {
+            return Ok(Err(Reason::NoConsent.into()));
+        }
     }
+    Ok(decide_room(definitions, state, id, action, step))
+}
+
+/// Passes the guards after that of consent.
+fn decide_room(
+    definitions: &Definitions,
+    state: &State,
+    id: ActivationId,
+    action: &Action,
+    step: &Step<'_>,
+) -> Result<(Admitted, Rendered), Refusal> {
+    let policy = definitions.policy();
+    let is_exempt = policy.is_exempt(&action.purpose);
     if definitions.channel(&action.channel).is_none() {
         return Err(Reason::UnknownChannel.into());
     }
     let Some(reads) = definitions.templates().reads(&action.template) else {
         return Err(Reason::UnknownTemplate.into());
     };
-    if state.pending_count() >= limits::PENDING {
+    if state.pending.len() >= limits::PENDING {
         return Err(Reason::PendingLimit.into());
     }
     if let Some(cap) = policy.frequency_cap.filter(|_| !is_exempt)
@@ -147,7 +158,8 @@ fn decide(
     let kept = kept(action, reads)?;
     let rendered = render(definitions, id, &kept)?;
     let bytes = state.pending_bytes();
-    if bytes + stored_bytes(&kept) > limits::PENDING_BYTES {
+    let admitted = Admitted::new(kept, step.trace_parent);
+    if bytes + admitted.stored_bytes() > limits::PENDING_BYTES {
         return Err(Refusal {
             reason: Reason::PendingLimit,
             detail: format!(
@@ -156,7 +168,7 @@ fn decide(
             ),
         });
     }
-    Ok((kept, rendered))
+    Ok((admitted, rendered))
 }
 
 /// Returns the part of an action that is kept: all values that its template reads, and the others
@@ -206,6 +218,7 @@ pub(crate) fn render(
 fn requested(id: ActivationId, action: &Action, step: &Step<'_>) -> Activation {
     Activation {
         id,
+        ordinal: 0,
         journey: action.journey.as_str().into(),
         step: action.step.as_str().into(),
         channel: action.channel.as_str().into(),
@@ -216,6 +229,5 @@ fn requested(id: ActivationId, action: &Action, step: &Step<'_>) -> Activation {
         attempts: 0,
         create_time: step.now,
         update_time: step.now,
-        pending: None,
     }
 }

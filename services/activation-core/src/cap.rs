@@ -4,6 +4,7 @@
 //! before it. A send is reserved when it is admitted and given back if it was never delivered. More times are kept than
 //! any limit, so a changed policy counts what was sent before it.
 
+use decision::{Poison, fragment_ordinal, read_ordinal};
 use kernel::{Duration, Timestamp};
 
 use crate::limits;
@@ -19,48 +20,96 @@ pub struct FrequencyCap {
 
 /// When the newest sends were, oldest first, at most [`limits::SEND_TIMES`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SendTimes(Vec<Timestamp>);
+pub struct SendTimes(Vec<Send>);
+
+/// One send: its time, and the fragment of the customer that it was to, 0 for the customer's own.
+type Send = (Timestamp, u16);
 
 impl SendTimes {
     /// The times, oldest first.
-    pub fn as_slice(&self) -> &[Timestamp] {
-        &self.0
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Timestamp> + DoubleEndedIterator {
+        self.0.iter().map(|(time, _)| *time)
+    }
+
+    /// Returns whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Whether one more may be sent now.
     pub fn allows(&self, cap: FrequencyCap, now: Timestamp) -> bool {
         let start = now - cap.window;
-        let in_window = self.0.iter().rev().take_while(|time| **time > start);
+        let in_window = self.iter().rev().take_while(|time| *time > start);
         in_window.take(cap.limit).count() < cap.limit
     }
 
     /// Reserves a send now.
     pub fn reserve(&mut self, now: Timestamp) {
-        let place = self.0.partition_point(|time| *time <= now);
-        self.0.insert(place, now);
-        self.forget();
+        self.0.push((now, 0));
+        self.settle();
     }
 
-    /// Gives back one send that was reserved at this time.
-    pub fn give_back(&mut self, time: Timestamp) {
-        if let Ok(place) = self.0.binary_search(&time) {
+    /// Gives back one send that was reserved at this time, to a fragment of the customer.
+    pub fn give_back(&mut self, time: Timestamp, ordinal: u16) {
+        if let Ok(place) = self.0.binary_search(&(time, ordinal)) {
             self.0.remove(place);
         }
     }
 
-    /// Folds in the sends to the same person under another id.
-    pub fn fold(&mut self, other: Self) {
-        self.0.extend(other.0);
+    /// Folds in the sends to the same person under another id, as those of fragments of their own.
+    pub fn fold(&mut self, other: Self, first_ordinal: u16) {
+        let theirs = other.0.into_iter();
+        let moved = theirs.map(|(time, own)| (time, fragment_ordinal(first_ordinal, own)));
+        self.0.extend(moved);
+        self.settle();
+    }
+
+    /// Reads what is stored.
+    ///
+    /// # Errors
+    /// [`Poison`] where there are ordinals, but not one for each time.
+    pub(crate) fn read(deltas: &[i64], ordinals: &[u32]) -> Result<Self, Poison> {
+        if !ordinals.is_empty() && ordinals.len() != deltas.len() {
+            return Err(Poison::new(
+                "some sends have an ordinal and others have none",
+            ));
+        }
+        let mut last = 0_i64;
+        let sends = deltas.iter().enumerate().map(|(place, delta)| {
+            last = last.wrapping_add(*delta);
+            let ordinal = ordinals.get(place).copied().unwrap_or(0);
+            Ok((Timestamp::from_millis(last), read_ordinal(ordinal)?))
+        });
+        sends.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The times as they are stored: each less the one before.
+    pub(crate) fn deltas(&self) -> Vec<i64> {
+        let mut last = 0_i64;
+        let deltas = self.iter().map(|time| {
+            let delta = time.as_millis().wrapping_sub(last);
+            last = time.as_millis();
+            delta
+        });
+        deltas.collect()
+    }
+
+    /// The ordinals as they are stored: none where all sends are the customer's own.
+    pub(crate) fn ordinals(&self) -> Vec<u32> {
+        if self.0.iter().all(|(_, ordinal)| *ordinal == 0) {
+            return Vec::new();
+        }
+        self.0.iter().map(|(_, own)| u32::from(*own)).collect()
+    }
+
+    /// Bytes that they take where they are stored, at the most.
+    pub(crate) const fn stored_bytes(&self) -> usize {
+        self.0.len() * limits::SEND_TIME_BYTES
+    }
+
+    /// Puts them in order, and forgets the oldest of too many.
+    fn settle(&mut self) {
         self.0.sort_unstable();
-        self.forget();
-    }
-
-    /// Restores what was stored.
-    pub(crate) const fn restored(times: Vec<Timestamp>) -> Self {
-        Self(times)
-    }
-
-    fn forget(&mut self) {
         let surplus = self.0.len().saturating_sub(limits::SEND_TIMES);
         self.0.drain(..surplus);
     }
@@ -86,7 +135,7 @@ mod tests {
         times.reserve(at(100));
         assert!(!times.allows(cap, at(109)));
         assert!(times.allows(cap, at(110)));
-        times.give_back(at(100));
+        times.give_back(at(100), 0);
         assert!(times.allows(cap, at(100)));
     }
 
@@ -110,7 +159,7 @@ mod tests {
                 }
                 if let Some(back) = returned.filter(|back| *back < reference.len()) {
                     let time = reference.remove(reference.len() - 1 - back);
-                    times.give_back(at(time));
+                    times.give_back(at(time), 0);
                 }
             }
         }
@@ -127,13 +176,34 @@ mod tests {
             };
             let (mut one, mut other) = (of(&left), of(&right));
             let (left_times, right_times) = (one.clone(), other.clone());
-            one.fold(right_times);
-            other.fold(left_times);
-            prop_assert_eq!(&one, &other);
+            one.fold(right_times, 1);
+            other.fold(left_times, 1);
+            prop_assert!(one.iter().eq(other.iter()));
             let mut all = [left, right].concat();
             all.sort_unstable();
             let newest: Vec<_> = all.iter().rev().take(limits::SEND_TIMES).rev().map(|t| at(*t)).collect();
-            prop_assert_eq!(one.as_slice(), newest.as_slice());
+            prop_assert!(one.iter().eq(newest));
+            let stored = SendTimes::read(&one.deltas(), &one.ordinals());
+            prop_assert_eq!(stored, Ok(one));
         }
+    }
+
+    #[test]
+    fn a_send_of_a_fragment_is_given_back_as_such() {
+        let mut theirs = SendTimes::default();
+        theirs.reserve(at(100));
+        let mut times = theirs.clone();
+        assert_eq!(
+            times.ordinals(),
+            [] as [u32; 0],
+            "nothing for the customer's own"
+        );
+        times.fold(theirs, 3);
+        assert_eq!(times.ordinals(), [0, 3]);
+        times.give_back(at(100), 2);
+        assert_eq!(times.ordinals(), [0, 3]);
+        times.give_back(at(100), 0);
+        assert_eq!(times.ordinals(), [3]);
+        assert!(SendTimes::read(&[1, 2], &[1]).is_err());
     }
 }

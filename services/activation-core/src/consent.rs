@@ -4,6 +4,7 @@
 //! as are kept, a grant for another one is refused, and a withdrawal counts for more than was said:
 //! for its whole purpose where words on that are kept, else for everything that is not listed.
 
+use decision::fragment_ordinal;
 use kernel::Timestamp;
 
 use crate::limits;
@@ -21,6 +22,20 @@ pub struct Consent {
     pub time: Timestamp,
     /// Where it was said.
     pub source: Box<str>,
+    /// The fragment of the customer that said it; 0 is the customer's own.
+    pub ordinal: u16,
+}
+
+impl Consent {
+    /// Returns whether another word says the same, whoever said it.
+    fn says_the_same_as(&self, other: &Self) -> bool {
+        let ordinal = other.ordinal;
+        other
+            == &Self {
+                ordinal,
+                ..self.clone()
+            }
+    }
 }
 
 /// All that a customer has said.
@@ -43,6 +58,14 @@ pub enum Taken {
 }
 
 impl Consents {
+    /// Nothing was said.
+    pub(crate) const fn nothing() -> Self {
+        Self {
+            words: Vec::new(),
+            rest_withdrawn: None,
+        }
+    }
+
     /// What was said, in the order in which each purpose and channel was first spoken about.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Consent> {
         self.words.iter()
@@ -77,11 +100,14 @@ impl Consents {
         self.put(word, |known, word| word.time >= known.time)
     }
 
-    /// Folds in what the same person said under another id: the newest word counts, of two at the same time the
-    /// stricter.
+    /// Folds in what the same person said under another id, as words of fragments of their own: the
+    /// newest word counts, of two at the same time the stricter.
     ///
     /// Returns the grants that were refused.
-    pub fn fold(&mut self, mut other: Self) -> Vec<Consent> {
+    pub fn fold(&mut self, mut other: Self, first_ordinal: u16) -> Vec<Consent> {
+        for word in &mut other.words {
+            word.ordinal = fragment_ordinal(first_ordinal, word.ordinal);
+        }
         self.withdraw_unlisted(&other);
         other.withdraw_unlisted(self);
         // Withdrawals have the room first.
@@ -130,7 +156,7 @@ impl Consents {
         let same = |own: &Consent| own.purpose == word.purpose && own.channel == word.channel;
         if let Some(place) = self.words.iter().position(same) {
             let known = &mut self.words[place];
-            if !wins(known, &word) || *known == word {
+            if !wins(known, &word) || word.says_the_same_as(known) {
                 return Taken::Unchanged;
             }
             *known = word;
@@ -197,6 +223,7 @@ mod tests {
             granted,
             time: Timestamp::from_millis(time),
             source: "test".into(),
+            ordinal: 0,
         }
     }
 
@@ -243,8 +270,8 @@ mod tests {
             said(&[("mail", false, 5), ("sms", false, 4), ("push", false, 1)]),
         );
         let mut other_way = b.clone();
-        other_way.fold(a.clone());
-        a.fold(b);
+        other_way.fold(a.clone(), 1);
+        a.fold(b, 1);
         for folded in [&a, &other_way] {
             assert!(!folded.allows("marketing", "mail", true));
             assert!(folded.allows("marketing", "sms", false));
@@ -309,7 +336,7 @@ mod tests {
                 theirs.take(word(&format!("q{place}"), "mail", other, 5));
             }
             theirs.take(word("marketing", "mail", false, 6));
-            let refused = consents.fold(theirs);
+            let refused = consents.fold(theirs, 1);
             assert_eq!(consents.iter().len(), limits::CONSENTS);
             assert!(!consents.allows("marketing", "mail", true));
             assert!(own || !consents.allows("p3", "mail", true));
@@ -323,9 +350,33 @@ mod tests {
         let mut theirs = full(true);
         theirs.take(word("marketing", "", false, 900));
         let (mut own, mut turned) = (said(&[("mail", true, 5)]), theirs.clone());
-        assert!(turned.fold(own.clone()).is_empty());
-        own.fold(theirs);
+        assert!(turned.fold(own.clone(), 1).is_empty());
+        own.fold(theirs, 1);
         assert!(!own.allows("marketing", "mail", true));
         assert!(!turned.allows("marketing", "mail", true));
+    }
+
+    #[test]
+    fn a_word_carries_the_fragment_that_said_it_last() {
+        let mut own = said(&[("mail", true, 5), ("sms", true, 5), ("push", true, 5)]);
+        let theirs = said(&[("mail", false, 6), ("sms", true, 5), ("post", true, 1)]);
+        own.fold(theirs.clone(), 2);
+        let mut twice = Consents::default();
+        twice.fold(own.clone(), 4);
+        for (consents, expected) in [(&own, [2, 0, 0, 2]), (&twice, [6, 4, 4, 6])] {
+            let channels = ["mail", "sms", "push", "post"];
+            let ordinals = channels.map(|channel| {
+                let mut words = consents.iter();
+                let word = words.find(|word| word.channel.as_ref() == channel);
+                word.map(|word| word.ordinal)
+            });
+            assert_eq!(ordinals, expected.map(Some));
+        }
+        // A new word is the customer's own.
+        own.take(word("marketing", "mail", true, 9));
+        assert!(
+            own.iter()
+                .all(|word| word.ordinal != 2 || word.channel.as_ref() == "post")
+        );
     }
 }

@@ -1,16 +1,18 @@
 //! The activation core: one customer's actions, outcomes and consents.
 
 use bytes::Bytes;
-use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
-use kernel::{ActivationId, RunId, Timestamp};
-use kernel::{Owner, StreamName};
+use decision::{
+    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+};
+use kernel::{ActivationId, CounterKey, Owner, RunId, StreamName, Timestamp};
 use messages::stream::v1::{ConsentChange, Record, record::Body};
 
 use crate::consent::{Consent, Taken};
+use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::receipt::Receipts as _;
-use crate::state::{State, cut};
-use crate::{admission, delivery, limits, wait};
+use crate::state::{MissingPart, State, cut};
+use crate::{admission, delivery, limits, merge, wait, wants};
 
 /// Activation's decisions, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +29,7 @@ impl Core for ActivationCore {
     ];
     const OUTPUT: Option<(StreamName, StreamName)> = None;
     const HOME: Home = Home::Activation;
+    const HAS_PARTS: bool = true;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         State::decode(bytes)
@@ -42,12 +45,17 @@ impl Core for ActivationCore {
         input: Input<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        match input {
-            Input::Timer { .. } => {
-                delivery::fire(definitions, state, step);
-                Ok(keep(state))
+        let taken = match input {
+            Input::Timer { .. } => delivery::fire(definitions, state, step).map(|()| true),
+            Input::Record(record) => take(definitions, state, record, step)?,
+        };
+        match taken {
+            Ok(true) => Ok(keep(state)),
+            Ok(false) => Ok(Outcome::Unchanged),
+            Err(MissingPart(part)) => {
+                step.effects.need(part);
+                Ok(Outcome::Unchanged)
             }
-            Input::Record(record) => take(definitions, state, record, step),
         }
     }
 
@@ -55,9 +63,9 @@ impl Core for ActivationCore {
         wait::list(state, waits);
     }
 
-    /// Counters need no change: they follow each activation wherever it settles.
-    fn take_leave(_: &Definitions, state: &mut State, _: &mut Step<'_>) -> Option<Bytes> {
-        (!state.is_empty()).then(|| state.encode())
+    /// Takes what is pending off the counters, so that a partition knows what is there.
+    fn take_leave(_: &Definitions, state: &mut State, step: &mut Step<'_>) -> Option<Bytes> {
+        merge::take_leave(state, step)
     }
 
     fn fold_in(
@@ -66,22 +74,73 @@ impl Core for ActivationCore {
         moved: Moved<'_>,
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
-        fold(state, State::decode(moved.state)?, step);
-        Ok(keep(state))
+        let other = State::decode(moved.state)?;
+        let folded = merge::fold_in(state, other, moved.ordinal_of(0), step);
+        Ok(match folded {
+            Ok(()) => keep(state),
+            Err(_) => {
+                // Everything meets: so everything is asked for at once.
+                state
+                    .missing()
+                    .into_iter()
+                    .for_each(|it| step.effects.need(it));
+                Outcome::Unchanged
+            }
+        })
+    }
+
+    fn wants(
+        definitions: &Definitions,
+        state: &State,
+        input: Input<'_>,
+        now: Timestamp,
+        wanted: &mut Vec<PartKey>,
+    ) {
+        wants::name_wanted(definitions, state, input, now, wanted);
+    }
+
+    fn load_part(state: &mut State, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        state.load_part(key, bytes)
+    }
+
+    fn drain_parts(state: &mut State, writes: &mut PartWrites) {
+        state.drain_parts(writes);
+    }
+
+    fn has_parts_apart(state: &State) -> bool {
+        state.has_parts_apart()
+    }
+
+    fn part_keys(state: &State) -> Vec<PartKey> {
+        state.part_keys()
+    }
+
+    fn measure_parts(state: &State) -> PartLoad {
+        state.measure_parts()
+    }
+
+    fn is_gone(definitions: &Definitions, group: &str) -> bool {
+        let journey = group.strip_prefix(Counter::GROUPS);
+        journey.is_some_and(|journey| !definitions.may_have_journey(journey))
+    }
+
+    fn counts_presence(counter: &CounterKey) -> bool {
+        Counter::parse(counter).is_none_or(|counter| counter.counts_presence())
     }
 }
 
+/// Takes a record. Returns whether the state changed.
 fn take(
     definitions: &Definitions,
     state: &mut State,
     record: &Record,
     step: &mut Step<'_>,
-) -> Result<Outcome, Poison> {
+) -> Result<Result<bool, MissingPart>, Poison> {
     let body = record
         .body
         .as_ref()
         .ok_or_else(|| Poison::new("the record has no body"))?;
-    let changed = match body {
+    Ok(match body {
         Body::Action(action) => {
             let id = activation_id(&action.run_id, action.visit)?;
             admission::admit(definitions, state, id, action, step)
@@ -90,54 +149,46 @@ fn take(
             let id = activation_id(&outcome.run_id, outcome.visit)?;
             delivery::settle(definitions, state, id, outcome, step)
         }
-        Body::Consent(change) => {
-            // The clock of the machine that worked here before may have been ahead of this one's.
-            let now = state.consents.latest().max(Some(step.now));
-            let word = consent(change, record, now.unwrap_or(step.now));
-            match state.consents.take(word) {
-                Taken::Changed => true,
-                Taken::Unchanged => false,
-                Taken::Refused(word) => {
-                    step.tell_refused(&word);
-                    false
-                }
-            }
-        }
+        Body::Consent(change) => take_consent(state, change, record, step),
         _ => {
             return Err(Poison::new(
                 "activation takes actions, outcomes and consents only",
             ));
         }
-    };
-    Ok(if changed {
-        keep(state)
-    } else {
-        Outcome::Unchanged
     })
 }
 
-fn keep(state: &State) -> Outcome {
+/// Takes what the customer says. Returns whether the state changed.
+fn take_consent(
+    state: &mut State,
+    change: &ConsentChange,
+    record: &Record,
+    step: &mut Step<'_>,
+) -> Result<bool, MissingPart> {
+    let mut consents = state.consents()?.clone();
+    // The clock of the machine that worked here before may have been ahead of this one's.
+    let now = consents.latest().max(Some(step.now));
+    let word = consent(change, record, now.unwrap_or(step.now));
+    Ok(match consents.take(word) {
+        Taken::Changed => {
+            state.set_consents(consents);
+            true
+        }
+        Taken::Unchanged => false,
+        Taken::Refused(word) => {
+            step.tell_refused(&word);
+            false
+        }
+    })
+}
+
+/// Ends a step that changed the state.
+fn keep(state: &mut State) -> Outcome {
+    state.forget();
+    state.fit_head();
     Outcome::Keep {
         next_due: state.next_due(),
     }
-}
-
-/// Folds another id of the same person in.
-fn fold(state: &mut State, other: State, step: &mut Step<'_>) {
-    for word in state.consents.fold(other.consents) {
-        step.tell_refused(&word);
-    }
-    state.send_times.fold(other.send_times);
-    for activation in other.activations {
-        if state.place(activation.id).is_none() {
-            state.activations.push(activation);
-        }
-    }
-    state
-        .activations
-        .sort_by_key(|activation| activation.create_time);
-    delivery::end_surplus(state, step);
-    state.forget();
 }
 
 fn consent(change: &ConsentChange, record: &Record, now: Timestamp) -> Consent {
@@ -152,10 +203,15 @@ fn consent(change: &ConsentChange, record: &Record, now: Timestamp) -> Consent {
         granted: change.granted,
         time,
         source: cut(&change.source, limits::SOURCE_BYTES),
+        ordinal: 0,
     }
 }
 
-fn activation_id(run: &[u8], visit: u32) -> Result<ActivationId, Poison> {
+/// Reads the id of an activation.
+///
+/// # Errors
+/// [`Poison`] where the bytes name no run.
+pub(crate) fn activation_id(run: &[u8], visit: u32) -> Result<ActivationId, Poison> {
     RunId::try_from_bytes(run)
         .map(|run| ActivationId { run, visit })
         .map_err(|error| Poison::new(error.to_string()))

@@ -1,7 +1,7 @@
 //! The counters that change in the commit of what they count.
 //!
-//! Groups are `activation/<journey>`. Names of journeys and channels hold no slash. The
-//! groups of journeys that are gone stay: activation does not know which journeys there are.
+//! Groups are `activation/<journey>`. Names of journeys and channels hold no slash. A group goes
+//! when its journey is gone and nothing that it asked for is pending any more.
 
 use kernel::{CounterKey, Reason};
 use messages::activation::v1::ActivationStatus;
@@ -33,6 +33,11 @@ impl<'a> Counter<'a> {
         let (status, reason) = (word(self.status), self.reason.code());
         let name = format!("{}/{status}/{reason}", self.channel);
         CounterKey::new(Self::group(self.journey), name)
+    }
+
+    /// Returns whether it says how many are there now, and not how many ever were.
+    pub(crate) fn counts_presence(&self) -> bool {
+        self.status == ActivationStatus::Pending
     }
 
     /// Reads a counter back; none where it is not one of these, as a newer version may write.

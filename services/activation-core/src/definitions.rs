@@ -1,6 +1,7 @@
 //! Everything that was published for activation, compiled as a whole.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use decision::{Mistake, Mistakes, Names, Source};
 use messages::activation::v1 as api;
@@ -16,6 +17,8 @@ pub struct Definitions {
     channels: HashMap<Box<str>, Channel>,
     templates: Templates,
     policy: Policy,
+    /// The names of all journeys; absent where nothing is known of them.
+    journeys: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Definitions {
@@ -25,6 +28,7 @@ impl Definitions {
             channels: HashMap::new(),
             templates: Templates::default(),
             policy: Policy::default(),
+            journeys: None,
         }
     }
 
@@ -45,7 +49,7 @@ impl Definitions {
     pub fn compile_next(
         &self,
         sources: &[Source<'_>],
-        _names: &Names,
+        names: &Names,
     ) -> Result<Self, Vec<Mistake>> {
         let current = || {
             let places = sources.iter().enumerate();
@@ -59,6 +63,7 @@ impl Definitions {
             .collect();
         let mut all = Self {
             templates: self.templates.retained(&templates),
+            journeys: names.journeys.clone(),
             ..Self::empty()
         };
         let mut found = Vec::new();
@@ -111,6 +116,12 @@ impl Definitions {
     /// The templates.
     pub const fn templates(&self) -> &Templates {
         &self.templates
+    }
+
+    /// Returns whether a journey is defined, or nothing is known of journeys.
+    pub fn may_have_journey(&self, name: &str) -> bool {
+        let known = self.journeys.as_ref();
+        known.is_none_or(|known| known.contains(name))
     }
 
     /// The policy.

@@ -1,8 +1,9 @@
 //! Delivery: what an outcome means, and what is tried next.
 //!
-//! Every attempt has its own number, and only the newest one's outcome counts. While an attempt is under way the state
-//! holds a lease on it: if no outcome came by then (the process died), it is lost, and the next attempt is handed out
-//! under the same idempotency key. Lost attempts do not count as failures of the destination.
+//! Every attempt has its own number, and only the newest one's outcome counts. While an attempt is
+//! under way the state holds a lease on it: if no outcome came by then (the process died), it is
+//! lost, and the next attempt is handed out under the same idempotency key. Lost attempts do not
+//! count as failures of the destination.
 
 use bytes::Bytes;
 use decision::Step;
@@ -15,111 +16,139 @@ use crate::backoff;
 use crate::definitions::Definitions;
 use crate::limits;
 use crate::receipt::Receipts as _;
-use crate::state::{Activation, State};
+use crate::state::{Activation, MissingPart, Pending, State, cut, detail};
 use crate::template::Rendered;
 use crate::wait;
 
+/// The end of an activation: its status, the reason, and detail for people.
+type End<'a> = (ActivationStatus, Reason, &'a str);
+
 /// Hands the next attempt of a pending activation to the channel.
-pub(crate) fn dispatch(activation: &mut Activation, rendered: Rendered, step: &mut Step<'_>) {
-    let Some(pending) = activation.pending.as_mut() else {
-        return;
-    };
-    activation.attempts += 1;
+///
+/// # Errors
+/// [`MissingPart`] where what was admitted is not loaded.
+pub(crate) fn dispatch(
+    pending: &mut Pending,
+    rendered: Rendered,
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
+    pending.attempts += 1;
     pending.in_flight = true;
     pending.due = step.now + backoff::lease(pending.lapses);
+    let admitted = pending.admitted()?;
+    let action = admitted.action();
     step.effects.dispatch(Record {
         customer_id: Bytes::copy_from_slice(step.customer.as_bytes()),
         time_ms: step.now.as_millis(),
-        trace_parent: pending.trace_parent.to_string(),
+        trace_parent: admitted.trace_parent().to_owned(),
         body: Some(Body::Delivery(Delivery {
-            run_id: Bytes::copy_from_slice(activation.id.run.as_bytes()),
-            visit: activation.id.visit,
-            attempt: activation.attempts,
-            journey: activation.journey.to_string(),
-            step: activation.step.to_string(),
-            channel: activation.channel.to_string(),
-            template: activation.template.to_string(),
+            run_id: Bytes::copy_from_slice(pending.id.run.as_bytes()),
+            visit: pending.id.visit,
+            attempt: pending.attempts,
+            journey: action.journey.clone(),
+            step: action.step.clone(),
+            channel: action.channel.clone(),
+            template: action.template.clone(),
             subject: rendered.subject,
             body: rendered.body,
         })),
     });
+    Ok(())
 }
 
 /// Begins what is due: the next attempt of what failed, another one of what was lost.
-pub(crate) fn fire(definitions: &Definitions, state: &mut State, step: &mut Step<'_>) {
-    for place in 0..state.activations.len() {
-        let Activation { id, pending, .. } = &mut state.activations[place];
-        let (id, Some(pending)) = (*id, pending) else {
-            continue;
-        };
+///
+/// # Errors
+/// [`MissingPart`] where what was admitted of one that is due is not loaded.
+pub(crate) fn fire(
+    definitions: &Definitions,
+    state: &mut State,
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
+    let mut place = 0;
+    while let Some(pending) = state.pending.get_mut(place) {
         if pending.due > step.now {
+            place += 1;
             continue;
         }
-        let wait = wait::of(id, pending.due);
+        let wait = wait::of(pending.id, pending.due);
         if step.set_aside.contains(&wait) {
+            place += 1;
             continue;
         }
         step.effects.begin_wait(wait);
-        if pending.in_flight {
-            pending.in_flight = false;
-            pending.lapses += 1;
-            if pending.lapses > limits::LAPSES {
-                fail(
-                    state,
-                    place,
-                    Reason::DeadLetter,
-                    "no attempt came back",
-                    step,
-                );
-                continue;
-            }
-        }
-        attempt(definitions, state, place, step);
+        let before = state.pending.len();
+        begin(definitions, state, place, step)?;
+        // One that ended has left its place to the next.
+        place += usize::from(state.pending.len() == before);
     }
     step.effects.end_wait();
+    Ok(())
 }
 
-/// Takes what became of an attempt. One of an older attempt, or of an activation that is not pending, changes nothing.
+/// Begins the next attempt of one that is due.
+fn begin(
+    definitions: &Definitions,
+    state: &mut State,
+    place: usize,
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
+    let pending = &mut state.pending[place];
+    if pending.in_flight {
+        pending.in_flight = false;
+        pending.lapses += 1;
+        if pending.lapses > limits::LAPSES {
+            return fail(
+                state,
+                place,
+                (Reason::DeadLetter, "no attempt came back"),
+                step,
+            );
+        }
+    }
+    attempt(definitions, state, place, step)
+}
+
+/// Takes what became of an attempt. One of an older attempt, or of an activation that is not
+/// pending, changes nothing.
 ///
 /// Returns whether the state changed.
+///
+/// # Errors
+/// [`MissingPart`] where what was admitted is not loaded.
 pub(crate) fn settle(
     definitions: &Definitions,
     state: &mut State,
     id: ActivationId,
     outcome: &Outcome,
     step: &mut Step<'_>,
-) -> bool {
+) -> Result<bool, MissingPart> {
     let Some(place) = state.place(id) else {
-        return false;
+        return Ok(false);
     };
-    let activation = &mut state.activations[place];
-    match &mut activation.pending {
-        Some(pending) if pending.in_flight && activation.attempts == outcome.attempt => {
-            pending.in_flight = false;
-        }
-        _ => return false,
+    let pending = &mut state.pending[place];
+    if !pending.is_at_attempt(outcome.attempt) {
+        return Ok(false);
     }
+    pending.in_flight = false;
     match outcome.result() {
-        DeliveryResult::Delivered => step.change(
-            activation,
-            ActivationStatus::Delivered,
-            Reason::Delivered,
-            &outcome.detail,
-        ),
-        DeliveryResult::Rejected => {
-            fail(
-                state,
-                place,
-                Reason::ProviderRejected,
-                &outcome.detail,
-                step,
+        DeliveryResult::Delivered => {
+            let delivered = (
+                ActivationStatus::Delivered,
+                Reason::Delivered,
+                outcome.detail.as_str(),
             );
+            end(state, place, delivered, step)?;
+        }
+        DeliveryResult::Rejected => {
+            let why = (Reason::ProviderRejected, outcome.detail.as_str());
+            fail(state, place, why, step)?;
         }
         DeliveryResult::Retry | DeliveryResult::Unspecified => {
-            retry(definitions, state, place, outcome, step);
+            retry(definitions, state, place, outcome, step)?;
         }
     }
-    true
+    Ok(true)
 }
 
 fn retry(
@@ -128,85 +157,116 @@ fn retry(
     place: usize,
     outcome: &Outcome,
     step: &mut Step<'_>,
-) {
-    let activation = &mut state.activations[place];
-    let Some(pending) = activation.pending.as_mut() else {
-        return;
-    };
+) -> Result<(), MissingPart> {
+    let text = outcome.detail.as_str();
+    let pending = &mut state.pending[place];
     pending.failures += 1;
+    let before = pending.activation()?;
     let max_attempts = definitions
-        .channel(&activation.channel)
+        .channel(&before.channel)
         .map_or(limits::DEFAULT_ATTEMPTS, |channel| channel.max_attempts);
     if pending.failures >= max_attempts {
-        return fail(state, place, Reason::DeadLetter, &outcome.detail, step);
+        return fail(state, place, (Reason::DeadLetter, text), step);
     }
     let asked = Duration::from_millis(outcome.retry_after_ms);
-    pending.due = step.now + backoff::wait(activation.id, pending.failures, asked);
+    pending.due = step.now + backoff::wait(pending.id, pending.failures, asked);
     // What will be too late is told now, not when it would have been tried.
-    if pending.is_expired(pending.due) {
-        return fail(state, place, Reason::Expired, &outcome.detail, step);
+    if pending.admitted()?.is_expired(pending.due) {
+        return fail(state, place, (Reason::Expired, text), step);
     }
-    step.change(
-        activation,
-        ActivationStatus::Pending,
-        Reason::Retrying,
-        &outcome.detail,
-    );
+    pending.reason = Reason::Retrying;
+    pending.detail = cut(text, limits::PENDING_DETAIL_BYTES);
+    pending.update_time = step.now;
+    step.count(&before, -1);
+    let reason = Reason::Retrying;
+    step.count(&Activation { reason, ..before }, 1);
+    Ok(())
 }
 
 /// Begins another attempt, with the definitions of now.
-fn attempt(definitions: &Definitions, state: &mut State, place: usize, step: &mut Step<'_>) {
-    let activation = &mut state.activations[place];
-    let Some(pending) = activation.pending.as_ref() else {
-        return;
-    };
-    if pending.is_expired(step.now) {
-        return fail(state, place, Reason::Expired, "", step);
+fn attempt(
+    definitions: &Definitions,
+    state: &mut State,
+    place: usize,
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
+    let pending = &mut state.pending[place];
+    let admitted = pending.admitted()?;
+    let action = admitted.action();
+    if admitted.is_expired(step.now) {
+        return fail(state, place, (Reason::Expired, ""), step);
     }
-    if definitions.channel(&activation.channel).is_none() {
-        return fail(state, place, Reason::UnknownChannel, "", step);
+    if definitions.channel(&action.channel).is_none() {
+        return fail(state, place, (Reason::UnknownChannel, ""), step);
     }
-    if !definitions.templates().contains(&activation.template) {
-        return fail(state, place, Reason::UnknownTemplate, "", step);
+    if !definitions.templates().contains(&action.template) {
+        return fail(state, place, (Reason::UnknownTemplate, ""), step);
     }
-    match render(definitions, activation.id, &pending.action) {
-        Ok(rendered) => dispatch(activation, rendered, step),
-        Err(error) => fail(state, place, error.reason(), &error.message, step),
+    match render(definitions, pending.id, action) {
+        Ok(rendered) => dispatch(pending, rendered, step),
+        Err(error) => fail(state, place, (error.reason(), &error.message), step),
     }
 }
 
 /// Ends pending activations over the bounds, as a merge may bring them: those that wait before
 /// those under way, the newest first, as if they had been asked for when there was no room.
-pub(crate) fn end_surplus(state: &mut State, step: &mut Step<'_>) {
-    while state.pending_count() > limits::PENDING || state.pending_bytes() > limits::PENDING_BYTES {
-        let pending = state
-            .activations
-            .iter()
-            .enumerate()
-            .filter_map(|(place, own)| {
-                let pending = own.pending.as_ref()?;
-                Some((!pending.in_flight, own.create_time, place))
-            });
-        let Some((.., place)) = pending.max() else {
-            return;
+///
+/// # Errors
+/// [`MissingPart`] where what was admitted of one of them is not loaded.
+pub(crate) fn end_surplus(state: &mut State, step: &mut Step<'_>) -> Result<(), MissingPart> {
+    while state.pending.len() > limits::PENDING || state.pending_bytes() > limits::PENDING_BYTES {
+        let pending = state.pending.iter().enumerate();
+        let newest = pending.map(|(place, own)| (!own.in_flight, own.create_time, place));
+        let Some((.., place)) = newest.max() else {
+            return Ok(());
         };
         let detail = "merged customers had more pending activations than one may have";
-        fail(state, place, Reason::PendingLimit, detail, step);
+        fail(state, place, (Reason::PendingLimit, detail), step)?;
     }
+    Ok(())
 }
 
 /// Gives up, and gives the reserved send back: nothing arrived.
-fn fail(state: &mut State, place: usize, reason: Reason, detail: &str, step: &mut Step<'_>) {
-    let activation = &mut state.activations[place];
+fn fail(
+    state: &mut State,
+    place: usize,
+    (reason, text): (Reason, &str),
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
     if matches!(reason, Reason::UnknownChannel | Reason::UnknownTemplate) {
         step.effects.lack_definition();
     }
-    if let Some(time) = activation
-        .pending
-        .as_ref()
-        .and_then(|pending| pending.reserved)
-    {
-        state.send_times.give_back(time);
+    let pending = &state.pending[place];
+    if let Some(time) = pending.reserved {
+        state.send_times.give_back(time, pending.ordinal);
     }
-    step.change(activation, ActivationStatus::Failed, reason, detail);
+    end(state, place, (ActivationStatus::Failed, reason, text), step)
+}
+
+/// Ends a pending activation: it is counted and told, and what was admitted is forgotten.
+fn end(
+    state: &mut State,
+    place: usize,
+    (status, reason, text): End<'_>,
+    step: &mut Step<'_>,
+) -> Result<(), MissingPart> {
+    let before = state.pending[place].activation()?;
+    let pending = state.remove_pending(place);
+    step.count(&before, -1);
+    let ended = Activation {
+        status,
+        reason,
+        detail: detail(text),
+        update_time: step.now,
+        ..before
+    };
+    step.count(&ended, 1);
+    // An outcome tells it in its own trace; by time alone, it belongs to the trace of the action.
+    let trace_parent = match step.trace_parent {
+        "" => pending.admitted()?.trace_parent(),
+        cause => cause,
+    };
+    step.tell(&ended, trace_parent);
+    state.push_settled(ended);
+    Ok(())
 }

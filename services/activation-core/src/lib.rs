@@ -1,7 +1,7 @@
 //! Activation's decisions: may it be sent, when, and did it arrive?
 //!
-//! Pure: no async, clock, randomness, environment, IO or logging. It renders and decides; the `activation` service
-//! delivers.
+//! Pure: no async, clock, randomness, environment, IO or logging. It renders and decides; the
+//! `activation` service delivers.
 
 pub mod address;
 mod admission;
@@ -14,11 +14,13 @@ mod counter;
 mod definitions;
 mod delivery;
 pub mod limits;
+mod merge;
 pub mod policy;
 mod receipt;
 pub mod state;
 pub mod template;
 mod wait;
+mod wants;
 
 pub use self::core::ActivationCore;
 pub use counter::Counter;

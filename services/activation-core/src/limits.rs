@@ -21,12 +21,19 @@ pub const SOURCE_BYTES: usize = 100;
 pub const SEND_TIMES: usize = 100;
 /// Activations kept of one customer: what `ListActivations` promises.
 pub const ACTIVATIONS: usize = 100;
-/// Bytes of detail kept of one activation: enough for a status and the first line of an answer.
+/// Bytes of settled activations in the head of a state above which they go into a block of their
+/// own: a block of the usual ones has about sixteen.
+pub const OPEN_BYTES: usize = 2 * 1024;
+/// Bytes of detail kept of a pending activation, which the head has room for [`PENDING`] times:
+/// enough for a status and its words.
+pub const PENDING_DETAIL_BYTES: usize = 100;
+/// Bytes of detail kept of one settled activation: enough for a status and the first line of an
+/// answer.
 pub const DETAIL_BYTES: usize = 300;
 /// Pending activations of one customer: more are a flood, and each is looked at with every step.
 pub const PENDING: usize = 20;
-/// Bytes of all pending activations of one customer: two of the largest, or [`PENDING`] of
-/// [`SEND_SHARE_BYTES`].
+/// Bytes of what was admitted of all pending activations of one customer: two of the largest, or
+/// [`PENDING`] of [`SEND_SHARE_BYTES`].
 pub const PENDING_BYTES: usize = 136 * 1024;
 /// Bytes of the values that the template of one pending activation may read.
 pub const SEND_BYTES: usize = CONTEXT_BYTES;
@@ -44,28 +51,47 @@ const STORED_TIME: usize = 11;
 const STORED_COUNT: usize = 6;
 const STORED_REASON: usize = 26;
 const STORED_ID: usize = 18;
-/// Bytes of the tag and length of a stored part.
-const STORED_FRAME: usize = 4;
+const STORED_ORDINAL: usize = 4;
+/// Bytes of the tag and length of a stored message.
+pub(crate) const FRAME_BYTES: usize = 4;
 
 /// Bytes of one stored consent.
-const CONSENT_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + 2 + STORED_TIME + (SOURCE_BYTES + 2);
-/// Bytes of one stored activation beside what is pending of it.
-const ACTIVATION_BYTES: usize = STORED_FRAME
+const CONSENT_BYTES: usize =
+    FRAME_BYTES + 2 * STORED_NAME + 2 + STORED_TIME + (SOURCE_BYTES + 2) + STORED_ORDINAL;
+/// Bytes of one stored settled activation.
+const ACTIVATION_BYTES: usize = FRAME_BYTES
     + STORED_ID
     + 4 * STORED_NAME
     + 3 * STORED_COUNT
     + 2 * STORED_TIME
     + STORED_REASON
-    + (DETAIL_BYTES + 3);
-/// Bytes of one stored pending activation beside its action.
-pub(crate) const PENDING_FRAME_BYTES: usize =
-    2 * STORED_FRAME + (TRACE_BYTES + 2) + 2 + 2 * STORED_TIME + 2 * STORED_COUNT;
-/// Bytes of one stored action beside its values.
-const ACTION_BYTES: usize = STORED_ID + 5 * STORED_NAME + 2 * STORED_COUNT + STORED_TIME + 2;
+    + (DETAIL_BYTES + 3)
+    + STORED_ORDINAL;
+/// Bytes of one stored pending activation beside its detail and what was admitted.
+pub(crate) const PENDING_FRAME_BYTES: usize = FRAME_BYTES
+    + STORED_ID
+    + 5 * STORED_COUNT
+    + 4 * STORED_TIME
+    + STORED_REASON
+    + 4
+    + STORED_ORDINAL;
+/// Bytes of what was admitted beside the values of the action.
+const ADMITTED_BYTES: usize = FRAME_BYTES
+    + STORED_ID
+    + 5 * STORED_NAME
+    + 2 * STORED_COUNT
+    + STORED_TIME
+    + 2
+    + (TRACE_BYTES + 2)
+    + FRAME_BYTES;
+/// Bytes of one stored send: instants of this millennium have six or seven as a difference.
+pub(crate) const SEND_TIME_BYTES: usize = 7 + 2;
+/// Bytes that a block of settled activations takes in a head beside the hashes of its ids.
+pub(crate) const BLOCK_FRAME_BYTES: usize = 2 + 2 * STORED_COUNT + 3;
 
 const _: () = assert!(
     CONSENTS * CONSENT_BYTES
-        + SEND_TIMES * STORED_TIME
+        + SEND_TIMES * (STORED_TIME + 2)
         + ACTIVATIONS * ACTIVATION_BYTES
         + PENDING_BYTES
         + 2 * STORED_ID
@@ -74,9 +100,20 @@ const _: () = assert!(
     "the shares add up to more than the state may have"
 );
 const _: () = assert!(
-    PENDING * (SEND_SHARE_BYTES + ACTION_BYTES + PENDING_FRAME_BYTES) <= PENDING_BYTES
-        && 2 * (SEND_BYTES + ACTION_BYTES + PENDING_FRAME_BYTES) <= PENDING_BYTES,
+    PENDING_FRAME_BYTES + PENDING_DETAIL_BYTES <= ACTIVATION_BYTES,
+    "an activation takes no more while it is pending"
+);
+const _: () = assert!(
+    PENDING * (SEND_SHARE_BYTES + ADMITTED_BYTES) <= PENDING_BYTES
+        && 2 * (SEND_BYTES + ADMITTED_BYTES) <= PENDING_BYTES,
     "what one pending activation may keep does not fit as often as is said"
+);
+const _: () = assert!(
+    PENDING * (PENDING_FRAME_BYTES + PENDING_DETAIL_BYTES)
+        + SEND_TIMES * SEND_TIME_BYTES
+        + (ACTIVATIONS - PENDING) * (BLOCK_FRAME_BYTES + 8)
+        <= decision::limits::HEAD_BYTES,
+    "what never leaves the head of a state has no room in it"
 );
 
 /// Attempts of a delivery where its channel does not say.

@@ -1,27 +1,18 @@
-//! What the world learns of an activation: counters, and receipt events that can drive segments and journeys.
+//! Counters of activations, and receipts: events that can drive segments and journeys.
 
-use decision::{Effects, Step};
+use decision::Step;
 use kernel::{Reason, StreamName};
-use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
 
 use crate::consent::Consent;
 use crate::counter::{Counter, word};
-use crate::state::{Activation, detail};
+use crate::state::Activation;
 
 /// Counts and tells of activations, in the effects of a step.
 pub(crate) trait Receipts {
-    /// Counts an activation that is new.
-    fn count_new(&mut self, activation: &Activation);
-
-    /// Moves an activation from one status to the next, with its counter; a final one is told as an event.
-    fn change(
-        &mut self,
-        activation: &mut Activation,
-        status: ActivationStatus,
-        reason: Reason,
-        text: &str,
-    );
+    /// Adds to the counter of an activation: 1 where it comes to its status, -1 where it leaves
+    /// that.
+    fn count(&mut self, activation: &Activation, change: i64);
 
     /// Tells the outcome of an activation as an event of the customer.
     fn tell(&mut self, activation: &Activation, trace_parent: &str);
@@ -31,36 +22,14 @@ pub(crate) trait Receipts {
 }
 
 impl Receipts for Step<'_> {
-    fn count_new(&mut self, activation: &Activation) {
-        count(self.effects, activation, 1);
-    }
-
-    fn change(
-        &mut self,
-        activation: &mut Activation,
-        status: ActivationStatus,
-        reason: Reason,
-        text: &str,
-    ) {
-        count(self.effects, activation, -1);
-        activation.status = status;
-        activation.reason = reason;
-        activation.detail = detail(text);
-        activation.update_time = self.now;
-        count(self.effects, activation, 1);
-        if status != ActivationStatus::Pending {
-            let admitted = activation
-                .pending
-                .take()
-                .map(|pending| pending.trace_parent)
-                .unwrap_or_default();
-            // What came of an attempt tells it; by time alone, it belongs to what was admitted.
-            let trace_parent = match self.trace_parent {
-                "" => admitted.as_ref(),
-                cause => cause,
-            };
-            self.tell(activation, trace_parent);
-        }
+    fn count(&mut self, activation: &Activation, change: i64) {
+        let counter = Counter {
+            journey: &activation.journey,
+            channel: &activation.channel,
+            status: activation.status,
+            reason: activation.reason,
+        };
+        self.effects.count(counter.key(), change);
     }
 
     fn tell(&mut self, activation: &Activation, trace_parent: &str) {
@@ -129,14 +98,4 @@ fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
             body: Some(Body::Event(event)),
         },
     );
-}
-
-fn count(effects: &mut Effects, activation: &Activation, change: i64) {
-    let counter = Counter {
-        journey: &activation.journey,
-        channel: &activation.channel,
-        status: activation.status,
-        reason: activation.reason,
-    };
-    effects.count(counter.key(), change);
 }

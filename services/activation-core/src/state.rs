@@ -1,139 +1,164 @@
 //! What is kept of one customer.
 
+mod activation;
 mod codec;
+mod key;
+mod parts;
+mod pending;
+mod settled;
 
-use kernel::{ActivationId, Reason, Timestamp};
-use messages::activation::v1::ActivationStatus;
-use messages::stream::v1::Action;
-use prost::Message as _;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use decision::{Part, PartKey, UnknownParts};
+use kernel::{ActivationId, Timestamp};
 
 use crate::cap::SendTimes;
 use crate::consent::Consents;
 use crate::limits;
 
-/// One customer.
+pub use activation::{Activation, Listed};
+pub use key::{MissingPart, PartKind};
+pub(crate) use pending::is_expired;
+pub use pending::{Admitted, Pending};
+use settled::Settled;
+
+/// One customer. Cheap to clone: what a step does not touch is shared.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct State {
-    /// The last word on each purpose and channel.
-    pub consents: Consents,
+    /// All that the customer said; absent where nothing was.
+    consents: Part<Consents>,
     /// The newest sends that count towards frequency caps.
-    pub send_times: SendTimes,
-    /// The newest activations, oldest first.
-    pub activations: Vec<Activation>,
-}
-
-/// One activation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Activation {
-    /// Its id.
-    pub id: ActivationId,
-    /// The journey that asked for it.
-    pub journey: Box<str>,
-    /// The step that asked for it.
-    pub step: Box<str>,
-    /// The channel.
-    pub channel: Box<str>,
-    /// The template.
-    pub template: Box<str>,
-    /// What became of it.
-    pub status: ActivationStatus,
-    /// Why.
-    pub reason: Reason,
-    /// Detail for people, at most [`limits::DETAIL_BYTES`].
-    pub detail: Box<str>,
-    /// How often an attempt was handed to the channel: the number of the newest attempt.
-    pub attempts: u32,
-    /// When it was asked for.
-    pub create_time: Timestamp,
-    /// When its status last changed.
-    pub update_time: Timestamp,
-    /// What delivery still needs; absent once the status is final.
-    pub pending: Option<Box<Pending>>,
-}
-
-/// What delivery still needs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pending {
-    /// The action, enough to render again.
-    pub action: Action,
-    /// The trace context of the cause; empty for none.
-    pub trace_parent: Box<str>,
-    /// Whether an attempt is under way.
-    pub in_flight: bool,
-    /// When the next attempt begins or, with one under way, when it counts as lost.
-    pub due: Timestamp,
-    /// How many attempts failed.
-    pub failures: u32,
-    /// How many attempts were lost.
-    pub lapses: u32,
-    /// The send that was reserved of the frequency cap.
-    pub reserved: Option<Timestamp>,
-}
-
-impl Pending {
-    /// When it is too late to send.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        is_expired(&self.action, now)
-    }
-}
-
-/// Whether it is too late for an action.
-pub(crate) fn is_expired(action: &Action, now: Timestamp) -> bool {
-    action.expire_time_ms != 0 && now.as_millis() >= action.expire_time_ms
+    pub(crate) send_times: SendTimes,
+    /// The activations that are pending, oldest first.
+    pub(crate) pending: Vec<Pending>,
+    settled: Settled,
+    /// Parts of kinds that a newer version wrote.
+    others: UnknownParts,
+    /// Parts in the store of what is gone.
+    gone: Vec<PartKey>,
 }
 
 impl State {
-    /// Bytes that all pending activations take where they are stored, at the most.
-    pub fn pending_bytes(&self) -> usize {
-        let pending = self.activations.iter();
-        pending
-            .filter_map(|activation| activation.pending.as_ref())
-            .map(|pending| stored_bytes(&pending.action))
-            .sum()
+    /// All that the customer said.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where it is not loaded.
+    pub fn consents(&self) -> Result<&Consents, MissingPart> {
+        static NOTHING: Consents = Consents::nothing();
+        let known = self.consents.get();
+        let known = known.map_err(|_| MissingPart(key::CONSENTS))?;
+        Ok(known.unwrap_or(&NOTHING))
     }
 
-    /// Whether nothing is known.
+    /// Replaces all that the customer said.
+    pub(crate) fn set_consents(&mut self, consents: Consents) {
+        self.consents.set(consents);
+    }
+
+    /// When the newest sends were that count towards frequency caps.
+    pub const fn send_times(&self) -> &SendTimes {
+        &self.send_times
+    }
+
+    /// The activations that are pending, oldest first.
+    pub fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    /// The number of activations that are known.
+    pub fn activation_count(&self) -> usize {
+        self.pending.len() + self.settled.len()
+    }
+
+    /// All activations, newest first.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where a part of one is not loaded.
+    pub fn activations(&self) -> Result<Vec<Listed>, MissingPart> {
+        let mut all = Vec::with_capacity(self.activation_count());
+        for pending in &self.pending {
+            all.push(Listed {
+                activation: Arc::new(pending.activation()?),
+                next_attempt_time: (!pending.in_flight).then_some(pending.due),
+            });
+        }
+        all.extend(self.settled.all()?.into_iter().map(|activation| Listed {
+            activation,
+            next_attempt_time: None,
+        }));
+        all.sort_by_key(|it| Reverse((it.activation.create_time, it.activation.id)));
+        Ok(all)
+    }
+
+    /// Returns whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self == &Self::default()
+        self.consents.is_absent()
+            && self.send_times.is_empty()
+            && self.pending.is_empty()
+            && self.settled.is_empty()
+            && self.others.is_empty()
     }
 
-    /// The place of an activation.
-    pub fn place(&self, id: ActivationId) -> Option<usize> {
-        // The newest are asked for most.
-        self.activations.iter().rposition(|known| known.id == id)
+    /// Returns whether an activation is known, whatever became of it.
+    pub(crate) fn knows(&self, id: ActivationId) -> bool {
+        self.place(id).is_some() || self.settled.has(id)
+    }
+
+    /// The place of an activation among those that are pending.
+    pub(crate) fn place(&self, id: ActivationId) -> Option<usize> {
+        self.pending.iter().rposition(|known| known.id == id)
     }
 
     /// When the state wants to be looked at again.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.activations
-            .iter()
-            .filter_map(|activation| activation.pending.as_ref())
-            .map(|pending| pending.due)
-            .min()
+        self.pending.iter().map(|pending| pending.due).min()
     }
 
-    /// How many activations are pending.
-    pub fn pending_count(&self) -> usize {
-        self.activations
-            .iter()
-            .filter(|activation| activation.pending.is_some())
-            .count()
+    /// Bytes that was admitted of all pending activations where it is stored, at the most.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending.iter().map(Pending::admitted_bytes).sum()
     }
 
-    /// Forgets the oldest activations that are no longer pending, down to [`limits::ACTIVATIONS`].
+    /// Takes one out of those that are pending.
+    pub(crate) fn remove_pending(&mut self, place: usize) -> Pending {
+        let pending = self.pending.remove(place);
+        self.gone.extend(pending.key_apart());
+        pending
+    }
+
+    /// Adds the one that was settled last.
+    pub(crate) fn push_settled(&mut self, activation: Activation) {
+        self.settled.push(Arc::new(activation));
+    }
+
+    /// Adds settled ones of another id of the same person, each in the order of time.
+    ///
+    /// # Errors
+    /// [`MissingPart`] where those that are known are not loaded.
+    pub(crate) fn fold_settled(
+        &mut self,
+        theirs: impl Iterator<Item = Activation>,
+    ) -> Result<(), MissingPart> {
+        let mut all = self.settled.all()?;
+        all.extend(theirs.filter(|it| !self.knows(it.id)).map(Arc::new));
+        all.sort_by_key(|it| it.update_time);
+        self.gone.extend(self.settled.replace(all));
+        Ok(())
+    }
+
+    /// Takes in parts that only a newer version knows.
+    pub(crate) fn fold_others(&mut self, other: &Self, first_ordinal: u16) {
+        self.others.take_in(&other.others, first_ordinal);
+    }
+
+    /// Forgets the oldest settled activations, down to [`limits::ACTIVATIONS`] with those that are
+    /// pending.
     pub(crate) fn forget(&mut self) {
-        let mut surplus = self.activations.len().saturating_sub(limits::ACTIVATIONS);
-        self.activations.retain(|activation| {
-            let forget = surplus > 0 && activation.pending.is_none();
-            surplus -= usize::from(forget);
-            !forget
-        });
+        while self.activation_count() > limits::ACTIVATIONS && !self.settled.is_empty() {
+            self.gone.extend(self.settled.forget_oldest());
+        }
     }
-}
-
-/// Bytes that a pending activation takes where it is stored, at the most.
-pub(crate) fn stored_bytes(action: &Action) -> usize {
-    action.encoded_len() + limits::PENDING_FRAME_BYTES
 }
 
 /// Cuts a detail to its bound, at a character.

@@ -16,9 +16,6 @@ pub(crate) fn of(id: ActivationId, due: Timestamp) -> WaitKey {
 
 /// Lists all waits, with when each is due.
 pub(crate) fn list(state: &State, waits: &mut Vec<(WaitKey, Timestamp)>) {
-    let activations = state.activations.iter();
-    waits.extend(activations.filter_map(|activation| {
-        let due = activation.pending.as_ref()?.due;
-        Some((of(activation.id, due), due))
-    }));
+    let pending = state.pending().iter();
+    waits.extend(pending.map(|it| (of(it.id, it.due), it.due)));
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use activation_core::Definitions;
 use definitions::{Catalog, Flaw, References, Versioned};
+use kernel::Owner;
 use proto::definition::v1::{Definition, DefinitionKind};
 
 /// Channels, templates and the policy.
@@ -19,6 +20,11 @@ impl Catalog for ActivationCatalog {
             DefinitionKind::Template,
             DefinitionKind::Policy,
         ]
+    }
+
+    /// Counters of what a journey asked for go when the journey does.
+    fn follows(&self) -> Option<(&'static str, DefinitionKind)> {
+        Some((Owner::Journey.name(), DefinitionKind::Journey))
     }
 
     fn compile(

@@ -1,7 +1,8 @@
 //! The RPCs of `ActivationService`.
 
+use activation_core::state::Listed;
 use activation_core::template::{self, PreviewError, Values};
-use activation_core::{ActivationCore, Counter};
+use activation_core::{ActivationCore, Counter, State};
 use bytes::Bytes;
 use engine::{TimeSource, counters};
 use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
@@ -12,7 +13,7 @@ use proto::activation::v1::activation_service_server::ActivationService;
 use proto::convert;
 use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
-use runtime::find_customer;
+use runtime::find_customer_with;
 use tonic::{Request, Response, Status};
 
 use crate::limits;
@@ -108,21 +109,26 @@ impl Handlers {
         customer: CustomerId,
         request: &api::SetConsentRequest,
     ) -> Result<(), Failure> {
-        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
-        let state = found.state.unwrap_or_default();
-        if state
-            .consents
-            .has_room_for(&request.purpose, &request.channel)
-        {
+        let state = self.find_consents(customer).await?;
+        let consents = state.consents().map_err(Failure::internal)?;
+        if consents.has_room_for(&request.purpose, &request.channel) {
             return Ok(());
         }
-        let words = state.consents.iter().len();
+        let words = consents.iter().len();
         Err(Failure::new(
             ErrorReason::ConsentLimit,
             format!(
                 "the customer has spoken about {words} purposes and channels, as many as are kept"
             ),
         ))
+    }
+
+    /// Loads a customer with all that they said.
+    async fn find_consents(&self, customer: CustomerId) -> Result<State, Failure> {
+        let hot = self.hot.as_ref();
+        let found =
+            find_customer_with::<ActivationCore>(hot, customer, State::missing_consents).await?;
+        Ok(found.state.unwrap_or_default())
     }
 
     async fn count(&self, journey: &str) -> Result<Vec<api::ActivationCount>, Failure> {
@@ -167,24 +173,23 @@ impl ActivationService for Handlers {
             limits::PAGE_SIZE,
         )?;
         let customer = customer_id(&request.customer_id)?;
-        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
+        let hot = self.hot.as_ref();
+        let found =
+            find_customer_with::<ActivationCore>(hot, customer, State::missing_activations).await?;
         let state = found.state.unwrap_or_default();
-        let key = |activation: &activation_core::state::Activation| {
-            activation.id.to_string().into_bytes()
+        let newest_first = state.activations().map_err(Failure::internal)?;
+        // Others may have come or gone since the page before: its end is a place in time.
+        let is_behind = |listed: &&Listed| {
+            let after = page.after();
+            after.is_none_or(|after| place_of(listed).as_slice() < after)
         };
-        let mut newest_first = state.activations.iter().rev();
-        if let Some(after) = page.after() {
-            // Only ever older ones are forgotten: where the last one shown is gone, so is all that follows.
-            newest_first
-                .by_ref()
-                .find(|activation| key(activation) == after);
-        }
-        let rest = newest_first.take(page.size() + 1).collect();
-        let (shown, next_page_token) = page.cut(rest, |activation| key(activation));
+        let rest = newest_first.iter().filter(is_behind);
+        let rest = rest.take(page.size() + 1).collect();
+        let (shown, next_page_token) = page.cut(rest, |listed| place_of(listed));
         Ok(Response::new(api::ListActivationsResponse {
             activations: shown
                 .into_iter()
-                .map(|activation| message(&request.customer_id, activation))
+                .map(|listed| message(&request.customer_id, listed))
                 .collect(),
             next_page_token,
         }))
@@ -224,14 +229,14 @@ impl ActivationService for Handlers {
         let request = request.into_inner();
         validate(&request)?;
         let customer = customer_id(&request.customer_id)?;
-        let found = find_customer::<ActivationCore>(self.hot.as_ref(), customer).await?;
-        let state = found.state.unwrap_or_default();
-        let rest = state.consents.rest_withdrawn().map(|time| api::Consent {
+        let state = self.find_consents(customer).await?;
+        let consents = state.consents().map_err(Failure::internal)?;
+        let rest = consents.rest_withdrawn().map(|time| api::Consent {
             update_time: Some(convert::timestamp(time)),
             source: Reason::ConsentLimit.code().to_owned(),
             ..api::Consent::default()
         });
-        let words = state.consents.iter().map(|word| api::Consent {
+        let words = consents.iter().map(|word| api::Consent {
             purpose: word.purpose.to_string(),
             channel: word.channel.to_string(),
             granted: word.granted,
@@ -284,11 +289,17 @@ fn preview(request: api::PreviewTemplateRequest) -> Result<api::PreviewTemplateR
     }
 }
 
-fn message(customer_id: &str, activation: &activation_core::state::Activation) -> api::Activation {
-    let waits = activation
-        .pending
-        .as_ref()
-        .filter(|pending| !pending.in_flight);
+/// The place of an activation in the list: the time when it was asked for, then its id. As bytes,
+/// which sort as times do.
+fn place_of(listed: &Listed) -> Vec<u8> {
+    let own = &listed.activation;
+    let millis = own.create_time.as_millis() ^ i64::MIN;
+    let (run, visit) = (own.id.run.as_bytes(), own.id.visit.to_be_bytes());
+    [&millis.to_be_bytes()[..], run, &visit].concat()
+}
+
+fn message(customer_id: &str, listed: &Listed) -> api::Activation {
+    let activation = &listed.activation;
     api::Activation {
         activation_id: activation.id.to_string(),
         customer_id: customer_id.to_owned(),
@@ -302,7 +313,7 @@ fn message(customer_id: &str, activation: &activation_core::state::Activation) -
         attempts: activation.attempts,
         create_time: Some(convert::timestamp(activation.create_time)),
         update_time: Some(convert::timestamp(activation.update_time)),
-        next_attempt_time: waits.map(|pending| convert::timestamp(pending.due)),
+        next_attempt_time: listed.next_attempt_time.map(convert::timestamp),
     }
 }
 

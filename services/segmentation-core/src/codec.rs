@@ -5,7 +5,7 @@ mod feature;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Part, PartKey, Poison, UnknownParts};
+use decision::{Poison, UnknownParts, read_ordinal};
 use expr::FeatureId;
 use kernel::{Duration, Timestamp};
 use messages::convert;
@@ -40,7 +40,7 @@ pub(crate) fn encode(state: &State) -> Bytes {
         last_seen_time_ms: state.last_seen.map(Timestamp::as_millis),
         definitions_fingerprint: state.fingerprint,
         clock_time_ms: state.clock.map(Timestamp::as_millis),
-        other_parts: state.others.iter().map(write_other).collect(),
+        other_parts: state.others.listed(),
     };
     message.encode_to_vec().into()
 }
@@ -56,7 +56,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         )),
         totals: message.event_totals.into_iter().map(read_total).collect(),
         features: read_features(message.features, message.empty_features)?,
-        others: read_others(message.other_parts)?,
+        others: UnknownParts::read(message.other_parts)?,
         memberships: message
             .memberships
             .into_iter()
@@ -174,39 +174,6 @@ fn numbers(ranges: &[u32]) -> Option<Arc<[u32]>> {
         numbers.extend(first..=first.checked_add(more)?);
     }
     Some(numbers.into())
-}
-
-fn read_ordinal(ordinal: u32) -> Result<u16, Poison> {
-    u16::try_from(ordinal).map_err(|_| Poison::new("the number of a fragment is too large"))
-}
-
-fn write_other((key, part): (PartKey, &Part<Bytes>)) -> stored::OtherPart {
-    let apart_bytes = part.stored_bytes();
-    let body = part.get().ok().flatten().filter(|_| apart_bytes.is_none());
-    stored::OtherPart {
-        ordinal: key.ordinal.into(),
-        kind: key.kind.into(),
-        name: key.name,
-        body: body.cloned().unwrap_or_default(),
-        apart_bytes,
-    }
-}
-
-fn read_others(messages: Vec<stored::OtherPart>) -> Result<UnknownParts, Poison> {
-    let mut others = UnknownParts::default();
-    for message in messages {
-        let kind = u8::try_from(message.kind);
-        let key = PartKey {
-            ordinal: read_ordinal(message.ordinal)?,
-            kind: kind.map_err(|_| Poison::new("the kind of a part is too large"))?,
-            name: message.name,
-        };
-        let part = message
-            .apart_bytes
-            .map_or_else(|| Part::inline(message.body), Part::apart);
-        others.insert(key, part);
-    }
-    Ok(others)
 }
 
 fn write_membership(membership: &Membership) -> stored::Membership {

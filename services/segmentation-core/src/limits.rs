@@ -35,9 +35,6 @@ pub const WINDOW_PARTS: i64 = 256;
 /// is deleted and made again, or a window that shrinks and grows again, within that time loses
 /// nothing.
 pub const UNREAD_KEPT: Duration = Duration::from_days(7);
-/// Fragments of a customer whose histories are kept apart: a reading joins them. Those of more are
-/// joined into the last.
-pub const FRAGMENTS: u16 = 256;
 /// How much later than it happened an event may arrive and still be placed at its exact effective
 /// time.
 pub const LATE_HORIZON: Duration = Duration::from_days(7);

@@ -42,6 +42,8 @@ pub struct Names {
     pub channels: Option<Arc<BTreeSet<String>>>,
     /// The templates.
     pub templates: Option<Arc<BTreeSet<String>>>,
+    /// The journeys.
+    pub journeys: Option<Arc<BTreeSet<String>>>,
 }
 
 /// A mistake in a definition: where it is, and what would be right.

@@ -6,11 +6,13 @@
 
 mod content;
 mod key;
+mod ordinal;
 mod unknown;
 mod writes;
 
 pub use self::content::{NotLoaded, Part};
 pub use self::key::PartKey;
+pub use self::ordinal::{fragment_ordinal, read_ordinal};
 pub use self::unknown::UnknownParts;
 pub use self::writes::{PartLoad, PartWrites};
 

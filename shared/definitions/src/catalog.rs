@@ -64,6 +64,18 @@ pub trait Catalog: Send + Sync + 'static {
         &[]
     }
 
+    /// The name of another service in the same database, and a kind of its definitions. Unlike
+    /// those of the kinds that it [needs](Self::needs), `compile` knows their names also when a
+    /// stored set comes into force, and the set is compiled again when they change: for whatever
+    /// goes when a definition of that kind does.
+    ///
+    /// # Contract
+    /// No set is wrong because of these names. None are known where that service never stored
+    /// anything, since it may have another database.
+    fn follows(&self) -> Option<(&'static str, DefinitionKind)> {
+        None
+    }
+
     /// Returns whether `compile` sees the newest superseded versions too, after the version in
     /// force.
     fn wants_older_versions(&self) -> bool {

@@ -34,6 +34,7 @@ pub fn compile<D>(
         segments: references.all(DefinitionKind::Segment),
         channels: references.all(DefinitionKind::Channel),
         templates: references.all(DefinitionKind::Template),
+        journeys: references.all(DefinitionKind::Journey),
     };
     core(&sources, &names).map_err(|mistakes| {
         let flaw = |mistake: Mistake| {

@@ -45,6 +45,8 @@ impl<C: Catalog> fmt::Debug for DefinitionStore<C> {
 /// The newest revision that was read.
 struct Seen {
     revision: i64,
+    /// The revision of the owner whose names the catalog follows.
+    followed: i64,
     /// True where it is in force; otherwise this program does not understand it.
     is_in_force: bool,
     /// The number of those who had asked when it was looked for.
@@ -59,11 +61,13 @@ impl<C: Catalog> DefinitionStore<C> {
     /// version of the program does not understand what an older one stored.
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
         let rows = Rows::new(database, owner);
+        let followed = followed_revision(&rows, &catalog).await?;
+        let references = followed_names(&rows, &catalog, followed).await?;
         let revision = rows.revision().await?;
         let stored = rows.load(revision, catalog.kinds(), kept(&catalog)).await?;
         let all = stored.shown(stamp::now());
         let compiled = catalog
-            .compile(&all, &References::unknown(), None)
+            .compile(&all, &references, None)
             .map_err(|flaws| not_understood(&all, flaws))?;
         Ok(Arc::new(Self {
             rows,
@@ -73,6 +77,7 @@ impl<C: Catalog> DefinitionStore<C> {
             asked: AtomicU64::new(0),
             seen: tokio::sync::Mutex::new(Seen {
                 revision,
+                followed,
                 is_in_force: true,
                 answered: 0,
             }),
@@ -120,33 +125,42 @@ impl<C: Catalog> DefinitionStore<C> {
         }
         // Everything that they want to know was stored before they asked, and is read now.
         let answered = self.asked.load(Ordering::Acquire);
+        let followed = followed_revision(&self.rows, &self.catalog).await?;
         let revision = self.rows.revision().await?;
-        if revision == seen.revision {
+        if (revision, followed) == (seen.revision, seen.followed) {
             seen.answered = answered;
             return Ok(false);
         }
+        let references = followed_names(&self.rows, &self.catalog, followed).await?;
         let stored = self.stored_at(revision).await?;
         // Not tried again and again: the next change is the next chance.
         *seen = Seen {
             revision,
+            followed,
             is_in_force: false,
             answered,
         };
+        // Planned without the names that the catalog follows, it is not what comes into force.
+        let planned = planned.filter(|_| self.catalog.follows().is_none());
         let compiled = match planned.and_then(|it| it.compiled_at(revision)) {
             Some(compiled) => compiled,
-            None => self.compile(&stored)?,
+            None => self.compile(&stored, &references)?,
         };
         self.compiled.send_replace(compiled);
         seen.is_in_force = true;
         Ok(true)
     }
 
-    fn compile(&self, stored: &StoredSet) -> Result<Arc<C::Compiled>, Failure> {
+    fn compile(
+        &self,
+        stored: &StoredSet,
+        references: &References,
+    ) -> Result<Arc<C::Compiled>, Failure> {
         let all = stored.shown(stamp::now());
         let last = self.in_force();
         let compiled = self
             .catalog
-            .compile(&all, &References::unknown(), Some(&last))
+            .compile(&all, references, Some(&last))
             .map_err(|flaws| not_understood(&all, flaws))?;
         Ok(Arc::new(compiled))
     }
@@ -234,6 +248,28 @@ impl<C: Catalog> DefinitionStore<C> {
             Err(flaws) => faults_of(&all, flaws, &Places::new()),
         }
     }
+}
+
+/// Reads the revision of the definitions whose names a catalog follows.
+async fn followed_revision(rows: &Rows, catalog: &impl Catalog) -> Result<i64, Failure> {
+    match catalog.follows() {
+        Some((owner, _)) => rows.revision_of(owner).await,
+        None => Ok(0),
+    }
+}
+
+/// The names that a catalog follows, where their owner ever stored anything here. The revision was
+/// read before: if it has moved since, they are read again.
+async fn followed_names(
+    rows: &Rows,
+    catalog: &impl Catalog,
+    revision: i64,
+) -> Result<References, Failure> {
+    let mut references = References::unknown();
+    if let Some((_, kind)) = catalog.follows().filter(|_| revision > 0) {
+        references.add(kind, rows.names(kind).await?);
+    }
+    Ok(references)
 }
 
 /// Returns what a catalog sees of versions that are not in force.

@@ -22,10 +22,10 @@ use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
 /// program would misread.
-const SCHEMA_VERSION: u32 = 2;
+const SCHEMA_VERSION: u32 = 3;
 /// The oldest of them that it reads. Journals of the first one have no marks of their own, and
-/// states of it no head.
-const OLDEST_SCHEMA_VERSION: u32 = 2;
+/// states of it no head; those of the second one keep states of activation in one piece.
+const OLDEST_SCHEMA_VERSION: u32 = 3;
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -1,143 +1,271 @@
-//! Reads and writes a state as its contract says.
+//! States as the hot store keeps them: the head, without the parts that are kept apart; and as they
+//! move to a survivor, whole.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::Poison;
+use decision::{Part, Poison, UnknownParts, read_ordinal};
 use kernel::{ActivationId, Reason, RunId, Timestamp};
 use messages::activation::state_v1 as stored;
 use messages::activation::v1::ActivationStatus;
 use prost::Message;
 
-use super::{Activation, Pending, State};
+use super::pending::{Admitted, Pending};
+use super::settled::{Block, Settled};
+use super::{Activation, State};
 use crate::cap::SendTimes;
 use crate::consent::{Consent, Consents};
 
 impl State {
-    /// Reads a stored state.
+    /// Reads a head, or a whole state.
     ///
     /// # Errors
-    /// [`Poison`] where the bytes are not one.
-    pub fn decode(bytes: &[u8]) -> Result<Self, Poison> {
+    /// [`Poison`] where the bytes are neither.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Poison> {
         let state = stored::CustomerState::decode(bytes)
             .map_err(|error| Poison::new(format!("not an activation state: {error}")))?;
+        let consents = match (state.consents_apart_bytes, state.consents) {
+            (Some(bytes), _) => Part::apart(bytes),
+            (None, Some(consents)) => Part::inline(read_consents(consents)?),
+            (None, None) => Part::default(),
+        };
+        let settled = state.settled.into_iter().map(read_settled);
         Ok(Self {
-            consents: Consents::restored(
-                state.consents.into_iter().map(consent).collect(),
-                state.rest_withdrawn_time_ms.map(Timestamp::from_millis),
-            ),
-            send_times: SendTimes::restored(send_times(&state.send_time_deltas_ms)),
-            activations: state
-                .activations
+            consents,
+            send_times: SendTimes::read(&state.send_time_deltas_ms, &state.send_ordinals)?,
+            pending: state
+                .pending
                 .into_iter()
-                .map(activation)
+                .map(read_pending)
                 .collect::<Result<_, _>>()?,
+            settled: Settled {
+                blocks: state.blocks.into_iter().map(read_block).collect(),
+                open: settled.collect::<Result<_, _>>()?,
+            },
+            others: UnknownParts::read(state.other_parts)?,
+            gone: Vec::new(),
         })
     }
 
-    /// Writes the state.
-    pub fn encode(&self) -> Bytes {
+    /// Writes the head of a state, whose parts were handed out before.
+    pub(crate) fn encode(&self) -> Bytes {
+        let consents_apart_bytes = self.consents.stored_bytes();
+        let consents = match consents_apart_bytes {
+            None => self.consents.get().ok().flatten().map(write_consents),
+            Some(_) => None,
+        };
+        let blocks = self.settled.blocks.iter();
         stored::CustomerState {
-            consents: self.consents.iter().map(stored_consent).collect(),
-            send_time_deltas_ms: deltas(self.send_times.as_slice()),
-            activations: self.activations.iter().map(stored_activation).collect(),
-            rest_withdrawn_time_ms: self.consents.rest_withdrawn().map(Timestamp::as_millis),
+            consents,
+            consents_apart_bytes,
+            pending: self.pending.iter().map(write_listed).collect(),
+            settled: self.settled.open.iter().map(write_settled).collect(),
+            blocks: blocks.map(write_block).collect(),
+            other_parts: self.others.listed(),
+            ..self.write_sends()
         }
         .encode_to_vec()
         .into()
     }
-}
 
-#[expect(clippy::needless_pass_by_value, reason = "passed to `map_err` by name")]
-fn poison(error: impl ToString) -> Poison {
-    Poison::new(error.to_string())
-}
+    /// Writes a state of which all parts are loaded, whole.
+    pub(crate) fn encode_whole(&self) -> Bytes {
+        let settled = self.settled.all().unwrap_or_default();
+        stored::CustomerState {
+            consents: self.consents.get().ok().flatten().map(write_consents),
+            pending: self.pending.iter().map(write_whole).collect(),
+            settled: settled.iter().map(write_settled).collect(),
+            other_parts: self.others.whole(),
+            ..self.write_sends()
+        }
+        .encode_to_vec()
+        .into()
+    }
 
-fn consent(word: stored::ConsentEntry) -> Consent {
-    Consent {
-        purpose: word.purpose.into(),
-        channel: word.channel.into(),
-        granted: word.granted,
-        time: Timestamp::from_millis(word.time_ms),
-        source: word.source.into(),
+    fn write_sends(&self) -> stored::CustomerState {
+        stored::CustomerState {
+            send_time_deltas_ms: self.send_times.deltas(),
+            send_ordinals: self.send_times.ordinals(),
+            ..stored::CustomerState::default()
+        }
     }
 }
 
-fn stored_consent(word: &Consent) -> stored::ConsentEntry {
-    stored::ConsentEntry {
+/// Bytes of all that a customer said where it is stored, at the most.
+pub(super) fn consents_bytes(consents: &Consents) -> usize {
+    /// All but the texts: times, tags and lengths.
+    const FRAME: usize = 26;
+    let words = consents
+        .iter()
+        .map(|word| FRAME + word.purpose.len() + word.channel.len() + word.source.len());
+    words.sum::<usize>() + FRAME
+}
+
+/// Writes all that a customer said.
+pub(super) fn encode_consents(consents: &Consents) -> Bytes {
+    write_consents(consents).encode_to_vec().into()
+}
+
+/// Reads all that a customer said.
+///
+/// # Errors
+/// [`Poison`] where the bytes are not that.
+pub(super) fn decode_consents(bytes: &[u8]) -> Result<Consents, Poison> {
+    let consents = stored::Consents::decode(bytes)
+        .map_err(|error| Poison::new(format!("no consents: {error}")))?;
+    read_consents(consents)
+}
+
+/// Writes the activations of a block.
+pub(super) fn encode_block(all: &[Arc<Activation>]) -> Bytes {
+    let activations = all.iter().map(write_settled).collect();
+    stored::SettledActivations { activations }
+        .encode_to_vec()
+        .into()
+}
+
+/// Reads the activations of a block.
+///
+/// # Errors
+/// [`Poison`] where the bytes are none.
+pub(super) fn decode_block(bytes: &[u8]) -> Result<Vec<Arc<Activation>>, Poison> {
+    let block = stored::SettledActivations::decode(bytes)
+        .map_err(|error| Poison::new(format!("no settled activations: {error}")))?;
+    block.activations.into_iter().map(read_settled).collect()
+}
+
+fn read_consents(consents: stored::Consents) -> Result<Consents, Poison> {
+    let words = consents.words.into_iter().map(|word| {
+        Ok(Consent {
+            purpose: word.purpose.into(),
+            channel: word.channel.into(),
+            granted: word.granted,
+            time: Timestamp::from_millis(word.time_ms),
+            source: word.source.into(),
+            ordinal: read_ordinal(word.ordinal)?,
+        })
+    });
+    Ok(Consents::restored(
+        words.collect::<Result<_, _>>()?,
+        consents.rest_withdrawn_time_ms.map(Timestamp::from_millis),
+    ))
+}
+
+fn write_consents(consents: &Consents) -> stored::Consents {
+    let words = consents.iter().map(|word| stored::Consent {
         purpose: word.purpose.to_string(),
         channel: word.channel.to_string(),
         granted: word.granted,
         time_ms: word.time.as_millis(),
         source: word.source.to_string(),
+        ordinal: word.ordinal.into(),
+    });
+    stored::Consents {
+        words: words.collect(),
+        rest_withdrawn_time_ms: consents.rest_withdrawn().map(Timestamp::as_millis),
     }
 }
 
-fn send_times(deltas: &[i64]) -> Vec<Timestamp> {
-    let mut last = 0_i64;
-    deltas
-        .iter()
-        .map(|delta| {
-            last = last.wrapping_add(*delta);
-            Timestamp::from_millis(last)
-        })
-        .collect()
+fn read_id(run_id: &[u8], visit: u32) -> Result<ActivationId, Poison> {
+    RunId::try_from_bytes(run_id)
+        .map(|run| ActivationId { run, visit })
+        .map_err(|error| Poison::new(error.to_string()))
 }
 
-fn deltas(times: &[Timestamp]) -> Vec<i64> {
-    let mut last = 0_i64;
-    times
-        .iter()
-        .map(|time| {
-            let delta = time.as_millis().wrapping_sub(last);
-            last = time.as_millis();
-            delta
-        })
-        .collect()
+fn read_reason(code: &str) -> Result<Reason, Poison> {
+    Reason::from_code(code).ok_or_else(|| Poison::new("an activation has an unknown reason"))
 }
 
-fn activation(entry: stored::ActivationEntry) -> Result<Activation, Poison> {
+fn read_pending(entry: stored::PendingActivation) -> Result<Pending, Poison> {
+    let admitted = match entry.apart_bytes {
+        Some(bytes) => (Part::apart(bytes), bytes as usize),
+        None => {
+            let bytes = entry.admitted.len();
+            (Part::inline(Admitted::decode(entry.admitted)?), bytes)
+        }
+    };
+    Ok(Pending {
+        id: read_id(&entry.run_id, entry.visit)?,
+        ordinal: read_ordinal(entry.ordinal)?,
+        reason: read_reason(&entry.reason)?,
+        detail: entry.detail.into(),
+        attempts: entry.attempts,
+        create_time: Timestamp::from_millis(entry.create_time_ms),
+        update_time: Timestamp::from_millis(entry.update_time_ms),
+        in_flight: entry.in_flight,
+        due: Timestamp::from_millis(entry.due_time_ms),
+        failures: entry.failures,
+        lapses: entry.lapses,
+        reserved: entry.reserved_time_ms.map(Timestamp::from_millis),
+        is_apart: entry.apart_bytes.is_some(),
+        admitted,
+    })
+}
+
+/// Writes it as a head lists it.
+fn write_listed(pending: &Pending) -> stored::PendingActivation {
+    match pending.admitted.0.stored_bytes() {
+        None => write_whole(pending),
+        apart_bytes => stored::PendingActivation {
+            apart_bytes,
+            ..write_pending(pending)
+        },
+    }
+}
+
+fn write_whole(pending: &Pending) -> stored::PendingActivation {
+    let admitted = pending.admitted().map(Admitted::encoded);
+    stored::PendingActivation {
+        admitted: admitted.unwrap_or_default(),
+        ..write_pending(pending)
+    }
+}
+
+fn write_pending(pending: &Pending) -> stored::PendingActivation {
+    stored::PendingActivation {
+        run_id: Bytes::copy_from_slice(pending.id.run.as_bytes()),
+        visit: pending.id.visit,
+        ordinal: pending.ordinal.into(),
+        reason: pending.reason.code().to_owned(),
+        detail: pending.detail.to_string(),
+        attempts: pending.attempts,
+        create_time_ms: pending.create_time.as_millis(),
+        update_time_ms: pending.update_time.as_millis(),
+        in_flight: pending.in_flight,
+        due_time_ms: pending.due.as_millis(),
+        failures: pending.failures,
+        lapses: pending.lapses,
+        reserved_time_ms: pending.reserved.map(Timestamp::as_millis),
+        ..stored::PendingActivation::default()
+    }
+}
+
+fn read_settled(entry: stored::SettledActivation) -> Result<Arc<Activation>, Poison> {
     let status = i32::try_from(entry.status)
         .ok()
         .and_then(|status| ActivationStatus::try_from(status).ok())
         .ok_or_else(|| Poison::new("an activation has an unknown status"))?;
-    let reason = Reason::from_code(&entry.reason)
-        .ok_or_else(|| Poison::new("an activation has an unknown reason"))?;
-    Ok(Activation {
-        id: ActivationId {
-            run: RunId::try_from_bytes(&entry.run_id).map_err(poison)?,
-            visit: entry.visit,
-        },
+    Ok(Arc::new(Activation {
+        id: read_id(&entry.run_id, entry.visit)?,
+        ordinal: read_ordinal(entry.ordinal)?,
+        reason: read_reason(&entry.reason)?,
         journey: entry.journey.into(),
         step: entry.step.into(),
         channel: entry.channel.into(),
         template: entry.template.into(),
         status,
-        reason,
         detail: entry.detail.into(),
         attempts: entry.attempts,
         create_time: Timestamp::from_millis(entry.create_time_ms),
         update_time: Timestamp::from_millis(entry.update_time_ms),
-        pending: entry
-            .pending
-            .map(|pending| Box::new(self::pending(pending))),
-    })
+    }))
 }
 
-fn pending(pending: stored::PendingDelivery) -> Pending {
-    Pending {
-        action: pending.action.unwrap_or_default(),
-        trace_parent: pending.trace_parent.into(),
-        in_flight: pending.in_flight,
-        due: Timestamp::from_millis(pending.due_time_ms),
-        failures: pending.failures,
-        lapses: pending.lapses,
-        reserved: pending.reserved_time_ms.map(Timestamp::from_millis),
-    }
-}
-
-fn stored_activation(activation: &Activation) -> stored::ActivationEntry {
-    stored::ActivationEntry {
+fn write_settled(activation: &Arc<Activation>) -> stored::SettledActivation {
+    stored::SettledActivation {
         run_id: Bytes::copy_from_slice(activation.id.run.as_bytes()),
         visit: activation.id.visit,
+        ordinal: activation.ordinal.into(),
         journey: activation.journey.to_string(),
         step: activation.step.to_string(),
         channel: activation.channel.to_string(),
@@ -148,70 +276,21 @@ fn stored_activation(activation: &Activation) -> stored::ActivationEntry {
         attempts: activation.attempts,
         create_time_ms: activation.create_time.as_millis(),
         update_time_ms: activation.update_time.as_millis(),
-        pending: activation
-            .pending
-            .as_ref()
-            .map(|pending| stored::PendingDelivery {
-                action: Some(pending.action.clone()),
-                trace_parent: pending.trace_parent.to_string(),
-                in_flight: pending.in_flight,
-                due_time_ms: pending.due.as_millis(),
-                failures: pending.failures,
-                lapses: pending.lapses,
-                reserved_time_ms: pending.reserved.map(Timestamp::as_millis),
-            }),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn read_block(block: stored::SettledBlock) -> Block {
+    Block {
+        number: block.number,
+        ids: block.id_hashes.into(),
+        part: Part::apart(block.apart_bytes),
+    }
+}
 
-    #[test]
-    fn a_state_is_read_back_as_it_was_written() {
-        let id = ActivationId {
-            run: RunId::try_from_bytes(&[3; 16]).expect("an id"),
-            visit: 2,
-        };
-        let mut state = State {
-            activations: vec![Activation {
-                id,
-                journey: "welcome".into(),
-                step: "mail".into(),
-                channel: "hook".into(),
-                template: "hello".into(),
-                status: ActivationStatus::Pending,
-                reason: Reason::Retrying,
-                detail: "503".into(),
-                attempts: 2,
-                create_time: Timestamp::from_millis(10),
-                update_time: Timestamp::from_millis(20),
-                pending: Some(Box::new(Pending {
-                    action: messages::stream::v1::Action {
-                        journey: "welcome".to_owned(),
-                        ..Default::default()
-                    },
-                    trace_parent: "00-a".into(),
-                    in_flight: true,
-                    due: Timestamp::from_millis(30),
-                    failures: 1,
-                    lapses: 1,
-                    reserved: Some(Timestamp::from_millis(0)),
-                })),
-            }],
-            ..State::default()
-        };
-        state.send_times.reserve(Timestamp::from_millis(1_500));
-        state.send_times.reserve(Timestamp::from_millis(1_700));
-        state.consents.take(Consent {
-            purpose: "marketing".into(),
-            channel: "".into(),
-            granted: true,
-            time: Timestamp::from_millis(5),
-            source: "form".into(),
-        });
-        assert_eq!(State::decode(&state.encode()), Ok(state));
-        assert_eq!(State::decode(&[]), Ok(State::default()));
-        assert!(State::decode(&[0xff, 0xff]).is_err());
+fn write_block(block: &Block) -> stored::SettledBlock {
+    stored::SettledBlock {
+        number: block.number,
+        apart_bytes: block.part.stored_bytes().unwrap_or_default(),
+        id_hashes: block.ids.to_vec(),
     }
 }

@@ -92,6 +92,33 @@ async fn activations_are_listed_newest_first_page_by_page() {
 }
 
 #[tokio::test]
+async fn activations_and_consents_that_are_kept_apart_are_shown() {
+    let bench = Bench::new().await;
+    let mut bodies: Vec<Body> = (1..=90).map(asked).collect();
+    bodies.extend((0..60).map(|number| {
+        Body::Consent(ConsentChange {
+            purpose: format!("purpose_{number}"),
+            ..ConsentChange::default()
+        })
+    }));
+    bench.process(id(ADA), bodies).await;
+    let customer_id = id(ADA).to_string();
+    let bare = engine::find_customer::<ActivationCore>(bench.hot.as_ref(), id(ADA)).await;
+    let bare = bare.expect("loads").state.expect("a state");
+    assert!(bare.activations().is_err() && bare.consents().is_err());
+    let request = api::ListActivationsRequest {
+        customer_id: customer_id.clone(),
+        page_size: 100,
+        ..Default::default()
+    };
+    let listed = bench.handlers.list_activations(Request::new(request)).await;
+    assert_eq!(listed.expect("a page").into_inner().activations.len(), 90);
+    let request = api::GetConsentRequest { customer_id };
+    let consents = bench.handlers.get_consent(Request::new(request)).await;
+    assert_eq!(consents.expect("consents").into_inner().consents.len(), 60);
+}
+
+#[tokio::test]
 async fn a_customer_of_whom_nothing_is_known_has_no_activations_and_no_consents() {
     let bench = Bench::new().await;
     let customer_id = id(ADA).to_string();

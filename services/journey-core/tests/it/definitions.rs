@@ -26,6 +26,7 @@ fn faults(yaml: &str) -> Vec<String> {
         segments: set(&["shoppers"]),
         channels: set(&["mail"]),
         templates: set(&["hello"]),
+        ..Names::default()
     };
     match Definitions::compile(&sources, &names) {
         Ok(_) => Vec::new(),

@@ -117,7 +117,9 @@ impl Features {
             }
             held.ordinal = first_ordinal.saturating_add(held.ordinal);
             match self.place(held.id, held.ordinal) {
-                Err(place) if held.ordinal < limits::FRAGMENTS => self.held.insert(place, held),
+                Err(place) if held.ordinal < decision::limits::FRAGMENTS => {
+                    self.held.insert(place, held)
+                }
                 _ => missing.note(self.join_last(&held, now), ()),
             }
         }
@@ -128,7 +130,7 @@ impl Features {
     fn join_last(&mut self, held: &Held, now: Timestamp) -> Result<(), MissingParts> {
         MissingParts(held.not_loaded()).or(())?;
         self.gone.extend(held.keys_apart());
-        let last = limits::FRAGMENTS - 1;
+        let last = decision::limits::FRAGMENTS - 1;
         match self.place(held.id, last) {
             Ok(place) => self.held[place].absorb(held, now)?,
             Err(place) => self.held.insert(place, held.copied_to(last)?),

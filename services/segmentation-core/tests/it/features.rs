@@ -3,6 +3,7 @@
 
 use decision::PartKey;
 use kernel::{Timestamp, Value};
+use messages::engine::state_v1::OtherPart;
 use messages::segmentation::state_v1 as stored;
 use prost::Message as _;
 use segmentation_core::{Known, PartKind};
@@ -304,11 +305,11 @@ fn what_a_newer_version_keeps_is_carried_along_and_moves_with_a_merge() {
     let mut loser = Harness::of(2, compile(&segments));
     loser.event("a", 0, &[]);
     let mut message = stored::State::decode(loser.head.clone()).expect("a state");
-    message.other_parts.push(stored::OtherPart {
+    message.other_parts.push(OtherPart {
         kind: 200,
         name: 5,
         apart_bytes: Some(2_000),
-        ..stored::OtherPart::default()
+        ..OtherPart::default()
     });
     loser.head = message.encode_to_vec().into();
     loser.parts.insert(unknown, vec![7; 2_000].into());

@@ -40,7 +40,12 @@ impl Rows {
     }
 
     pub(super) async fn revision(&self) -> Result<i64, Failure> {
-        let row = revision::Entity::find_by_id(self.owner.as_str())
+        self.revision_of(&self.owner).await
+    }
+
+    /// Reads the number of changes of an owner's definitions; zero where there was none.
+    pub(super) async fn revision_of(&self, owner: &str) -> Result<i64, Failure> {
+        let row = revision::Entity::find_by_id(owner)
             .one(self.database.orm())
             .await
             .map_err(Failure::store_unavailable)?;
@@ -129,6 +134,19 @@ impl Rows {
             }
         }
         Ok(found)
+    }
+
+    /// Reads the names of what is in force of a kind, of whatever owner.
+    pub(super) async fn names(&self, kind: DefinitionKind) -> Result<Vec<String>, Failure> {
+        definition::Entity::find()
+            .select_only()
+            .column(definition::Column::Name)
+            .filter(definition::Column::Kind.eq(kind as i32))
+            .filter(definition::Column::DeleteTime.is_null())
+            .into_tuple()
+            .all(self.database.orm())
+            .await
+            .map_err(Failure::store_unavailable)
     }
 
     pub(super) async fn find(

@@ -2,6 +2,7 @@
 
 mod change;
 mod fixture;
+mod follows;
 mod gone;
 mod incremental;
 mod schema;

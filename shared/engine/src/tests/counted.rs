@@ -7,8 +7,9 @@ use hot::StreamName;
 
 use super::driver::{Bench, event, settle, slot};
 use super::refresh::{Published, open};
-use crate::worker::Worker;
-use crate::{TimeSource, counters};
+use crate::shared::ALL_LANES;
+use crate::worker::{TickOutcome, Worker};
+use crate::{Engine, Status as _, TimeSource, counters};
 
 async fn take<C: Core>(bench: &Bench, worker: &mut Worker<C>, names: &[&str]) {
     let records = names.iter().map(|name| event(1, "x", name, 0)).collect();
@@ -84,10 +85,56 @@ async fn more_groups_than_a_commit_drops_are_dropped_one_commit_after_the_other(
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     take(&bench, &mut worker, &names).await;
     published.known.send_replace(Arc::new(10));
-    for left in [86, 22, 10, 10] {
-        take(&bench, &mut worker, &["add"]).await;
+    worker.hint(ALL_LANES);
+    for left in [86, 22, 10] {
+        assert!(matches!(worker.tick().await, TickOutcome::Worked));
         assert_eq!(counted(&bench, "version/").await.len(), left);
     }
+    assert!(matches!(worker.tick().await, TickOutcome::Idle { .. }));
+}
+
+#[tokio::test]
+async fn a_quiet_partition_drops_counters_of_what_is_gone() {
+    let bench = Bench::new().await;
+    let published = Published::new(true);
+    published.publish(10);
+    let config = published.config(&bench);
+    let engine = Engine::start(config).await.expect("it starts");
+    let records = COUNTED.iter().map(|name| event(1, name, name, 0));
+    bench.append(0, StreamName::Events, records.collect()).await;
+    engine.await_idle().await.expect("it rests");
+    assert_eq!(counted(&bench, "version/").await, ALL);
+    let seen = engine.await_idle().await.expect("it rests");
+    // Nothing comes any more but the word that 2 and 9 are gone.
+    published.known.send_replace(Arc::new(1));
+    while counted(&bench, "version/").await.len() > 2 {
+        tokio::task::yield_now().await;
+    }
+    let left = ["version/1/ever 1", "version/1/present 1"];
+    assert_eq!(counted(&bench, "version/").await, left);
+    // One commit did that, and no other definitions are looked at twice.
+    published.known.send_replace(Arc::new(1));
+    assert_eq!(engine.await_idle().await.expect("it rests"), seen + 1);
+    engine.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_partition_drops_what_is_gone_when_it_is_opened_though_nothing_comes() {
+    let bench = Bench::new().await;
+    let published = Published::new(true);
+    published.publish(9);
+    let mut worker = open(&published, &bench, 1).await;
+    take(&bench, &mut worker, &COUNTED).await;
+    published.publish(2);
+    let mut worker = open(&published, &bench, 2).await;
+    assert_eq!(settle(&mut worker).await, 1);
+    let left = ["version/1/ever 1", "version/1/present 1"];
+    assert_eq!(counted(&bench, "version/").await, left);
+    assert_eq!(
+        settle(&mut worker).await,
+        0,
+        "and then nothing is left to do"
+    );
 }
 
 #[tokio::test]

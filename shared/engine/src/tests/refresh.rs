@@ -35,7 +35,7 @@ impl Published {
         })
     }
 
-    fn config(self: &Arc<Self>, bench: &Bench) -> EngineConfig<Counting> {
+    pub(super) fn config(self: &Arc<Self>, bench: &Bench) -> EngineConfig<Counting> {
         let mut config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
         config.definitions = self.known.subscribe();
         config.with_refresh(Arc::clone(self) as Arc<dyn Refresh>)

@@ -55,6 +55,11 @@ impl<D> Counted<D> {
         key
     }
 
+    /// Returns whether there are groups for the next commit to drop.
+    pub(super) const fn has_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
     /// The groups that a commit drops beside so many others.
     pub(super) fn gone_beside(&self, others: usize) -> impl Iterator<Item = Box<str>> + '_ {
         let room = hot::limits::DROPPED_PER_COMMIT.saturating_sub(others);
@@ -94,7 +99,8 @@ impl<C: Core> Worker<C> {
     }
 
     /// Finds the groups of counters of definitions that are gone, once for each set of definitions:
-    /// the next commit drops them. Nothing is pending, and so the store has all that was counted.
+    /// the next commit drops them, which is one of its own where there is nothing else to do.
+    /// Nothing is pending, and so the store has all that was counted.
     pub(super) async fn find_gone(
         &mut self,
         definitions: &Arc<C::Definitions>,

@@ -40,7 +40,7 @@ impl<C: Core> Worker<C> {
             if plan.is_empty() && self.batch.entries.is_empty() {
                 self.batch.return_states(&mut self.cache);
                 self.position.no_timer_before = timers.or(self.position.no_timer_before);
-                return Ok(false);
+                return self.prepare_drop().await;
             }
             self.load().await?;
             let definitions = Arc::clone(&self.config.definitions.borrow());
@@ -75,6 +75,19 @@ impl<C: Core> Worker<C> {
                 }
             }
         }
+    }
+
+    /// Nothing else is to be done: drops counters of definitions that are gone, in a commit of its
+    /// own. False where there are none.
+    async fn prepare_drop(&mut self) -> Result<bool, HotError> {
+        let definitions = Arc::clone(&self.config.definitions.borrow());
+        self.find_gone(&definitions).await?;
+        if !self.counted.has_gone() {
+            return Ok(false);
+        }
+        // Nothing was run that could fail.
+        self.pending = self.build(&[], None).ok();
+        Ok(self.pending.is_some())
     }
 
     /// Something is not defined: goes on only where it is known that no other process defined it.

@@ -27,7 +27,7 @@ fn traits(kilobytes: usize) -> Vec<NamedValue> {
 }
 
 /// An action of a customer with large traits.
-fn large(visit: u32, template: &str, kilobytes: usize) -> Action {
+pub(super) fn large(visit: u32, template: &str, kilobytes: usize) -> Action {
     Action {
         template: template.to_owned(),
         traits: traits(kilobytes),
@@ -35,14 +35,14 @@ fn large(visit: u32, template: &str, kilobytes: usize) -> Action {
     }
 }
 
-fn world(number: u8) -> World {
+pub(super) fn world(number: u8) -> World {
     let mut world = World::new(&policy(0, ""));
     world.customer = customer(number);
     world
 }
 
 /// Lets one customer go and the other take in what they were.
-fn merge(loser: &mut World, survivor: &mut World) {
+pub(super) fn merge(loser: &mut World, survivor: &mut World) {
     let moved = loser.leave().expect("something is known");
     survivor.now = survivor.now.max(loser.now);
     survivor
@@ -57,7 +57,7 @@ fn check_sums(worlds: &[&World], asked: usize) {
         .flat_map(|world| world.counters.values())
         .sum();
     assert_eq!(usize::try_from(total).expect("not negative"), asked);
-    let pending: usize = worlds.iter().map(|world| world.state.pending_count()).sum();
+    let pending: usize = worlds.iter().map(|world| world.state.pending.len()).sum();
     let receipts: usize = worlds
         .iter()
         .flat_map(|world| &world.receipts)
@@ -82,8 +82,8 @@ fn fifteen_sends_to_a_customer_with_large_traits_all_end_in_a_status() {
                 .send(Body::Action(large(visit, template, 56)))
                 .expect("an action");
         }
-        assert_eq!(world.state.activations.len(), 15);
-        assert_eq!(world.state.pending_count(), expected, "{template}");
+        assert_eq!(world.state.activation_count(), 15);
+        assert_eq!(world.state.pending.len(), expected, "{template}");
         let limited = world.receipts.iter();
         let limited = limited.filter(|receipt| *receipt == "activation_suppressed PENDING_LIMIT");
         assert_eq!(limited.count(), 15 - expected);
@@ -105,7 +105,7 @@ fn a_send_that_is_too_large_by_itself_says_so_and_takes_nobodys_room() {
             .expect("an action");
         let told = (ActivationStatus::Suppressed, Reason::SendTooLarge);
         assert_eq!(world.last(), told, "{template}");
-        assert!(!world.state.activations[0].detail.is_empty());
+        assert!(!world.activations()[0].detail.is_empty());
         for visit in 1..=2 {
             world
                 .send(Body::Action(large(visit, "everything", 56)))
@@ -139,8 +139,8 @@ fn a_small_customer_keeps_everything_for_a_template_that_changes() {
         ..action(0)
     };
     world.send(Body::Action(whole.clone())).expect("an action");
-    let pending = world.state.activations[0].pending.as_ref();
-    assert_eq!(pending.map(|pending| &pending.action), Some(&whole));
+    let admitted = world.state.pending[0].admitted().expect("it is loaded");
+    assert_eq!(admitted.action(), &whole);
 }
 
 #[test]
@@ -156,8 +156,8 @@ fn a_withdrawal_arrives_with_a_merge_of_customers_with_large_pending_sends() {
         }
         loser.consent("", false);
         merge(&mut loser, &mut survivor);
-        assert!(!survivor.state.consents.allows("marketing", "log", true));
-        assert_eq!(survivor.state.pending_count(), pending, "{template}");
+        assert!(!survivor.consents().allows("marketing", "log", true));
+        assert_eq!(survivor.state.pending.len(), pending, "{template}");
         survivor.send(Body::Action(action(99))).expect("an action");
         assert_eq!(survivor.last().1, Reason::NoConsent);
         check_sums(&[&loser, &survivor], 11);
@@ -181,13 +181,14 @@ fn pending_activations_over_the_bound_after_a_merge_end_with_a_reason_and_a_rece
     // One that waits gives way before one whose attempt is under way, however old it is.
     loser.outcome(0, 1, DeliveryResult::Retry);
     merge(&mut loser, &mut survivor);
-    assert_eq!(survivor.state.pending_count(), limits::PENDING);
+    assert_eq!(survivor.state.pending.len(), limits::PENDING);
     let failed = survivor.receipts.iter();
     let failed = failed.filter(|receipt| *receipt == "activation_failed PENDING_LIMIT");
     assert_eq!(failed.count(), 20);
     let status = |visit| {
-        let mut known = survivor.state.activations.iter();
+        let known = survivor.activations();
         known
+            .iter()
             .find(|own| own.id.visit == visit)
             .map(|own| own.status)
     };
@@ -214,12 +215,12 @@ fn a_grant_beyond_the_bound_is_told_and_a_withdrawal_counts() {
     for number in 0..limits::CONSENTS {
         said(&mut world, format!("p{number}"), true);
     }
-    let before = world.state.clone();
+    let before = world.state.encode_whole();
     assert_eq!(
         said(&mut world, "more".to_owned(), true),
         Outcome::Unchanged
     );
-    assert_eq!(world.state, before);
+    assert_eq!(world.state.encode_whole(), before);
     assert_eq!(world.receipts, ["consent_refused CONSENT_LIMIT"]);
     said(&mut world, "marketing".to_owned(), false);
     world.send(Body::Action(action(0))).expect("an action");
@@ -232,7 +233,7 @@ fn long_name(prefix: &str) -> String {
 }
 
 /// Everything that a customer may have, as much of it as may be.
-fn fill(world: &mut World) {
+pub(super) fn fill(world: &mut World) {
     let channel = api::Channel {
         name: long_name("channel"),
         kind: Some(api::channel::Kind::Log(api::LogChannel {})),
@@ -296,9 +297,9 @@ fn customers_at_every_bound_at_once_merge_within_it() {
     let (mut loser, mut survivor) = (world(1), world(2));
     for own in [&mut loser, &mut survivor] {
         fill(own);
-        let bytes = own.state.encode().len();
+        let bytes = own.state.encode_whole().len();
         assert!(bytes > 200 * 1024, "{bytes}");
-        assert_eq!(own.state.pending_count(), limits::PENDING);
+        assert_eq!(own.state.pending.len(), limits::PENDING);
         check_sums(&[own], 140);
     }
     merge(&mut loser, &mut survivor);
@@ -307,8 +308,7 @@ fn customers_at_every_bound_at_once_merge_within_it() {
         for first in [1_000, 2_000] {
             let purpose = long_name(&format!("purpose{first}n{number}"));
             let is_allowed = survivor
-                .state
-                .consents
+                .consents()
                 .allows(&purpose, &long_name("channel"), true);
             assert!(number % 2 == 0 || !is_allowed, "{purpose}");
         }

@@ -1,23 +1,35 @@
 //! One customer and everything that its steps cause, for tests.
 
-use std::collections::BTreeMap;
+mod stored;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use decision::limits::HEAD_BYTES;
 use decision::{Effects, Names, Source, fold_in_once, step_once, take_leave_once};
 use kernel::{CustomerId, Reason};
 use messages::activation::v1 as api;
 use messages::activation::v1::ActivationStatus;
 use messages::definition::v1::definition::Kind as Kinds;
 use messages::stream::v1::{
-    Action, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, Value, value::Kind,
+    Action, CustomerMerged, Delivery, DeliveryResult, NamedValue, Outcome as Attempted, StateMoved,
+    Value, value::Kind,
 };
 
+use self::stored::Stored;
 use super::super::*;
+use crate::consent::Consents;
+use crate::state::Activation;
 
 /// One customer, with all that its steps caused.
 pub(super) struct World {
     pub(super) definitions: Definitions,
     pub(super) customer: CustomerId,
+    /// The state as one that was never stored: all of it is there.
     pub(super) state: State,
+    /// The same as the store has it.
+    pub(super) stored: Stored,
+    fragments: u16,
     pub(super) now: i64,
     pub(super) next_due: Option<Timestamp>,
     pub(super) counters: BTreeMap<String, i64>,
@@ -103,6 +115,8 @@ impl World {
             definitions: definitions(policy),
             customer: customer(1),
             state: State::default(),
+            stored: Stored::default(),
+            fragments: 0,
             now: 1_000_000,
             next_due: None,
             counters: BTreeMap::new(),
@@ -138,26 +152,25 @@ impl World {
     }
 
     pub(super) fn step(&mut self, input: Input<'_>) -> Result<Outcome, Poison> {
-        let mut effects = Effects::default();
         let now = Timestamp::from_millis(self.now);
-        // What is stored is what the next step finds.
-        let mut state = State::decode(&self.state.encode()).expect("what was encoded");
-        assert_eq!(state, self.state);
+        let mut stored = std::mem::take(&mut self.stored);
         let (definitions, customer) = (&self.definitions, self.customer);
-        let outcome = step_once::<ActivationCore>(
-            definitions,
-            &mut state,
-            customer,
-            input,
-            now,
-            &mut effects,
-        )?;
+        let step = |state: &mut State, effects: &mut Effects| {
+            step_once::<ActivationCore>(definitions, state, customer, input, now, effects)
+        };
+        let mut state = self.state.clone();
+        let (outcome, effects) = stored.call(definitions, &mut state, (input, now), step);
+        self.stored = stored;
+        let outcome = outcome?;
         match outcome {
             Outcome::Keep { next_due } => {
                 self.next_due = next_due;
                 self.state = state;
+                self.stored.write(&self.state);
             }
-            Outcome::Unchanged => assert_eq!(state, self.state),
+            Outcome::Unchanged => {
+                assert_eq!(state.encode_whole(), self.state.encode_whole());
+            }
             Outcome::Remove => panic!("activation never removes a state"),
         }
         self.take_effects(effects);
@@ -192,54 +205,79 @@ impl World {
 
     /// Lets the customer go, and returns what moves.
     pub(super) fn leave(&mut self) -> Option<Bytes> {
-        let mut effects = Effects::default();
         let now = Timestamp::from_millis(self.now);
-        let moved = take_leave_once::<ActivationCore>(
-            &self.definitions,
-            &mut self.state,
-            self.customer,
-            (now, now),
-            &mut effects,
-        );
-        assert!(
-            effects.is_empty(),
-            "activations are counted where they settle"
-        );
+        let merged = Record {
+            body: Some(Body::Merged(CustomerMerged::default())),
+            ..Record::default()
+        };
+        let mut stored = std::mem::take(&mut self.stored);
+        let (definitions, customer) = (&self.definitions, self.customer);
+        let leave = |state: &mut State, effects: &mut Effects| {
+            let times = (now, now);
+            take_leave_once::<ActivationCore>(definitions, state, customer, times, effects)
+        };
+        let mut state = self.state.clone();
+        let input = (Input::Record(&merged), now);
+        let (moved, effects) = stored.call(definitions, &mut state, input, leave);
         self.state = State::default();
         self.next_due = None;
+        self.take_effects(effects);
         moved
     }
 
     /// Takes in what another customer was.
     pub(super) fn fold_in(&mut self, from: CustomerId, state: &Bytes) -> Result<(), Poison> {
-        let mut effects = Effects::default();
         let now = Timestamp::from_millis(self.now);
-        let moved = Moved::whole(from, state);
+        self.fragments += 1;
+        let moved = Moved {
+            ordinal: self.fragments,
+            ..Moved::whole(from, state)
+        };
+        let record = Record {
+            body: Some(Body::Moved(StateMoved::default())),
+            ..Record::default()
+        };
+        let mut stored = std::mem::take(&mut self.stored);
+        let (definitions, customer) = (&self.definitions, self.customer);
+        let fold = |state: &mut State, effects: &mut Effects| {
+            let (who, times) = ((customer, moved), (now, now));
+            fold_in_once::<ActivationCore>(definitions, state, who, times, effects)
+        };
         let mut folded = self.state.clone();
-        let outcome = fold_in_once::<ActivationCore>(
-            &self.definitions,
-            &mut folded,
-            (self.customer, moved),
-            (now, now),
-            &mut effects,
-        )?;
+        let input = (Input::Record(&record), now);
+        let (outcome, effects) = stored.call(definitions, &mut folded, input, fold);
+        self.stored = stored;
         let next_due = folded.next_due();
-        assert_eq!(outcome, Outcome::Keep { next_due });
+        assert_eq!(outcome?, Outcome::Keep { next_due });
         (self.state, self.next_due) = (folded, next_due);
+        self.stored.write(&self.state);
         self.take_effects(effects);
         Ok(())
     }
 
-    /// A state is within its budget, and each of its parts within its bound.
+    /// A state is within its budget, its head too, and each of its parts within its bound.
     fn check_bounds(&self) {
         let state = &self.state;
-        let bytes = state.encode().len();
+        let bytes = state.encode_whole().len();
         assert!(bytes <= limits::STATE_BYTES, "a state of {bytes} bytes");
-        assert!(state.consents.iter().len() <= limits::CONSENTS);
-        assert!(state.send_times.as_slice().len() <= limits::SEND_TIMES);
-        assert!(state.activations.len() <= limits::ACTIVATIONS);
-        assert!(state.pending_count() <= limits::PENDING);
+        let bytes = self.stored.head.len();
+        assert!(bytes <= HEAD_BYTES, "a head of {bytes} bytes");
+        assert!(self.consents().iter().len() <= limits::CONSENTS);
+        assert!(state.send_times.iter().len() <= limits::SEND_TIMES);
+        assert!(state.activation_count() <= limits::ACTIVATIONS);
+        assert!(state.pending.len() <= limits::PENDING);
         assert!(state.pending_bytes() <= limits::PENDING_BYTES);
+    }
+
+    pub(super) fn consents(&self) -> &Consents {
+        self.state.consents().expect("all parts are loaded")
+    }
+
+    /// The activations, oldest first.
+    pub(super) fn activations(&self) -> Vec<Arc<Activation>> {
+        let all = self.state.activations().expect("all parts are loaded");
+        let oldest_first = all.into_iter().rev();
+        oldest_first.map(|listed| listed.activation).collect()
     }
 
     pub(super) fn outcome(&mut self, visit: u32, attempt: u32, result: DeliveryResult) -> Outcome {
@@ -265,7 +303,8 @@ impl World {
     }
 
     pub(super) fn last(&self) -> (ActivationStatus, Reason) {
-        let last = self.state.activations.last().expect("an activation");
+        let all = self.activations();
+        let last = all.last().expect("an activation");
         (last.status, last.reason)
     }
 

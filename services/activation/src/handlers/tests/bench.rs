@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use activation_core::{ActivationCore, Definitions};
-use decision::{Effects, Input, step_once};
+use decision::{Core as _, Effects, Input, PartWrites, step_once};
 use engine::{Head, VirtualClock, head};
 use hot::{Commit, Cursor, EmbeddedStore, HotStore, Slot, StateWrite, Timer};
 use kernel::{CounterKey, PartitionCount, PartitionId, Timestamp};
@@ -50,7 +50,7 @@ impl Bench {
     /// Runs the core over what came for a customer and stores what is left, as the engine does.
     pub(super) async fn process(&self, customer: CustomerId, bodies: Vec<Body>) {
         let definitions = Definitions::empty();
-        let (mut state, mut effects) = (activation_core::State::default(), Effects::default());
+        let (mut state, mut effects) = (State::default(), Effects::default());
         let key = Bytes::copy_from_slice(customer.as_bytes());
         for body in bodies {
             let record = Record {
@@ -70,35 +70,49 @@ impl Bench {
             )
             .expect("a step");
         }
+        let mut parts = PartWrites::default();
+        ActivationCore::drain_parts(&mut state, &mut parts);
         let value = head::write::<ActivationCore>(&Head::plain(), &state);
-        self.keep(customer, value, effects.counts).await;
+        self.keep(customer, value, parts, effects.counts).await;
     }
 
     /// Says that a customer was joined into another.
     pub(super) async fn redirect(&self, customer: CustomerId, survivor: CustomerId) {
         let head = Head::redirected_to(survivor);
-        let state = activation_core::State::default();
+        let state = State::default();
         let value = head::write::<ActivationCore>(&head, &state);
-        self.keep(customer, value, Vec::new()).await;
+        self.keep(customer, value, PartWrites::default(), Vec::new())
+            .await;
     }
 
     /// Stores what is kept of a customer, and counters.
-    async fn keep(&self, customer: CustomerId, value: Bytes, counters: Vec<(CounterKey, i64)>) {
+    async fn keep(
+        &self,
+        customer: CustomerId,
+        value: Bytes,
+        parts: PartWrites,
+        counters: Vec<(CounterKey, i64)>,
+    ) {
         let slot = Slot {
             owner: Owner::Activation,
             partition: Self::partition(customer),
         };
         let opened = self.hot.open(slot, 1).await.expect("opened");
+        let parts = parts.into_iter();
+        let parts = parts.map(|(part, value)| (part.of_customer(customer), value));
+        let head = (Bytes::copy_from_slice(customer.as_bytes()), Some(value));
+        let states = std::iter::once(head).chain(parts);
+        let states = states.map(|(key, value)| StateWrite {
+            key,
+            value,
+            timer: Timer::NONE,
+            adds_entry: false,
+        });
         let commit = Commit {
             epoch: 1,
             seq: opened.commit_seq + 1,
             batch_id: 1,
-            states: vec![StateWrite {
-                key: Bytes::copy_from_slice(customer.as_bytes()),
-                value: Some(value),
-                timer: Timer::NONE,
-                adds_entry: false,
-            }],
+            states: states.collect(),
             counters,
             ..Commit::default()
         };

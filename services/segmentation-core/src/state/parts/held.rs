@@ -208,7 +208,7 @@ impl Held {
             Ok(Some(kept)) => measure(kept),
             Ok(None) | Err(_) => 0,
         };
-        // What goes apart by its size takes no room.
+        // One that goes apart by its size takes no room.
         if decision::is_apart(false, bytes) {
             0
         } else {

@@ -9,7 +9,7 @@ use kernel::Timestamp;
 use proto::activation::v1::ActivationStatus;
 
 use super::installation::{Installation, SERVICES};
-use super::picture::Picture;
+use super::picture::{Picture, shown};
 use super::seeds::forgets_activations;
 
 /// Checks everything that can be told from the end, but for how many events there are.
@@ -240,7 +240,7 @@ fn activations(installation: &Installation, picture: &Picture) {
     for own in picture
         .activations
         .values()
-        .flat_map(|(_, state)| &state.activations)
+        .flat_map(|(_, state)| shown(state))
     {
         *of_states.entry(own.status).or_default() += 1;
         let id = (

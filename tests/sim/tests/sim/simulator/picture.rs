@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use activation_core::ActivationCore;
+use activation_core::state::Activation;
 use bytes::Bytes;
 use decision::Core;
 use hot::{CounterKey, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
+use kernel::CustomerId;
 use segmentation_core::SegmentationCore;
 
 use super::installation::{Installation, SERVICES};
@@ -40,8 +43,10 @@ impl Picture {
                 let slot = Slot { owner, partition };
                 let states = installation.shared.backing.states(slot).into_iter();
                 // Longer keys are those of parts, which their customer's head lists.
-                for (key, stored) in states.filter(|(key, _)| key.len() == 16) {
-                    picture.read(installation, slot, &key, &stored);
+                let (heads, parts): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                    states.partition(|(key, _)| key.len() == 16);
+                for (key, stored) in heads {
+                    picture.read(installation, slot, (&key, &stored), &parts);
                     picture.stored.push((slot, key, stored));
                 }
                 let counters = engine::counters::of_slot(store, slot, "").await;
@@ -56,7 +61,13 @@ impl Picture {
         picture
     }
 
-    fn read(&mut self, installation: &Installation, slot: Slot, key: &StateKey, stored: &Stored) {
+    fn read(
+        &mut self,
+        installation: &Installation,
+        slot: Slot,
+        (key, stored): (&StateKey, &Stored),
+        parts: &BTreeMap<StateKey, Stored>,
+    ) {
         match slot.owner {
             Owner::Segmentation => {
                 let state = decode::<SegmentationCore>(&stored.value);
@@ -70,6 +81,7 @@ impl Picture {
             }
             _ => {
                 let state = decode::<ActivationCore>(&stored.value);
+                let state = state.and_then(|state| with_parts::<ActivationCore>(key, state, parts));
                 self.activations
                     .extend(state.map(|state| (key.clone(), state)));
             }
@@ -120,7 +132,7 @@ impl Picture {
             );
         }
         for (key, (head, state)) in &self.activations {
-            let mut own: Vec<_> = state.activations.iter().collect();
+            let mut own = shown(state);
             own.sort_by_key(|it| (it.id.run, it.id.visit));
             let own: Vec<_> = own.iter().map(|it| (it.id, it.status, it.reason)).collect();
             add("activations", &(key, head.redirect, own));
@@ -134,4 +146,24 @@ impl Picture {
 
 fn decode<C: Core>(bytes: &Bytes) -> Option<Kept<C::State>> {
     engine::head::read::<C>(bytes).ok()
+}
+
+/// Loads all parts that a state lists; none where the store lacks one.
+fn with_parts<C: Core>(
+    key: &StateKey,
+    (head, mut state): Kept<C::State>,
+    parts: &BTreeMap<StateKey, Stored>,
+) -> Option<Kept<C::State>> {
+    let customer = CustomerId::try_from_bytes(key).ok()?;
+    for part in C::part_keys(&state) {
+        let stored = parts.get(&part.of_customer(customer))?;
+        C::load_part(&mut state, part, stored.value.clone()).ok()?;
+    }
+    Some((head, state))
+}
+
+/// The activations of a state of which all parts are loaded.
+pub(crate) fn shown(state: &activation_core::State) -> Vec<Arc<Activation>> {
+    let all = state.activations().expect("all parts are loaded");
+    all.into_iter().map(|listed| listed.activation).collect()
 }

@@ -83,7 +83,7 @@ proptest! {
         }
         let [loser, survivor] = &mut worlds;
         let withdrawn = |world: &World| -> Vec<(String, Timestamp)> {
-            let words = world.state.consents.iter().filter(|word| !word.granted);
+            let words = world.consents().iter().filter(|word| !word.granted);
             words.map(|word| (word.purpose.to_string(), word.time)).collect()
         };
         let before = [withdrawn(loser), withdrawn(survivor)].concat();
@@ -91,9 +91,9 @@ proptest! {
             merge(loser, survivor);
         }
         for (purpose, time) in before {
-            let newer = survivor.state.consents.iter()
+            let newer = survivor.consents().iter()
                 .any(|word| word.purpose.as_ref() == purpose && word.granted && word.time > time);
-            prop_assert!(newer || !survivor.state.consents.allows(&purpose, "log", true));
+            prop_assert!(newer || !survivor.consents().allows(&purpose, "log", true));
         }
         for (_, happening) in after {
             let asked = take(&mut worlds, true, happening);

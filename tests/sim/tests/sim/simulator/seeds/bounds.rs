@@ -54,7 +54,7 @@ const MARGIN: usize = LONGEST_TRAIT as usize + 16;
 /// Returns whether a customer has so many activations that older ones may be forgotten.
 pub(crate) fn forgets_activations(picture: &Picture) -> bool {
     let mut states = picture.activations.values();
-    states.any(|(_, state)| state.activations.len() >= activation_core::limits::ACTIVATIONS)
+    states.any(|(_, state)| state.activation_count() >= activation_core::limits::ACTIVATIONS)
 }
 
 fn has_counter(picture: &Picture, before: &str, reason: Reason) -> bool {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::Record;
 
-use crate::{Effects, PartKey, WaitKey};
+use crate::{Effects, PartKey, WaitKey, fragment_ordinal};
 
 /// No parts at all.
 static NO_PARTS: BTreeMap<PartKey, Bytes> = BTreeMap::new();
@@ -51,6 +51,15 @@ impl<'a> Moved<'a> {
             state,
             parts: &NO_PARTS,
         }
+    }
+}
+
+impl Moved<'_> {
+    /// Returns the ordinal here of what has one there: 0 is what the customer who left learned
+    /// itself. Those beyond [`FRAGMENTS`](crate::limits::FRAGMENTS) share the last.
+    #[must_use]
+    pub fn ordinal_of(&self, theirs: u16) -> u16 {
+        fragment_ordinal(self.ordinal, theirs)
     }
 }
 

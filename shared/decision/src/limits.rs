@@ -12,3 +12,6 @@ pub const PART_INLINE_BYTES: usize = PART_APART_BYTES / 4 * 3;
 /// Parts of one customer that are kept apart: a head lists each in about 14 bytes, which leaves it
 /// a kilobyte, and the removal of all of them fits one commit.
 pub const PARTS_PER_CUSTOMER: usize = 512;
+/// Fragments of a customer that are told apart: a reading of what each taught joins them. Those
+/// beyond are joined into the last.
+pub const FRAGMENTS: u16 = 256;

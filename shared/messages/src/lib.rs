@@ -26,7 +26,7 @@ macro_rules! packages {
             pub mod v1 { include!(concat!(env!("OUT_DIR"), "/", $name, ".rs")); }
             $(
                 // As deep as the package is, for the generated paths to other packages.
-                mod state {
+                pub(crate) mod state {
                     #[doc = concat!("Package `", $state, "`.")]
                     #[allow(missing_docs, clippy::all, reason = "generated; the proto files carry the documentation")]
                     pub mod v1 { include!(concat!(env!("OUT_DIR"), "/", $state, ".rs")); }

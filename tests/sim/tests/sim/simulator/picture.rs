@@ -6,12 +6,15 @@ use std::fmt::Debug;
 
 use activation_core::ActivationCore;
 use bytes::Bytes;
-use decision::Core;
+use decision::{Core, PartKey};
 use hot::{CounterKey, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 
 use super::installation::{Installation, SERVICES};
+
+/// Bytes of the key of a head: the customer's id.
+const CUSTOMER_BYTES: usize = 16;
 
 /// What is kept of one customer.
 type Kept<S> = (engine::Head, S);
@@ -40,9 +43,14 @@ impl Picture {
                 let slot = Slot { owner, partition };
                 let states = installation.shared.backing.states(slot).into_iter();
                 // Longer keys are those of parts, which their customer's head lists.
-                for (key, stored) in states.filter(|(key, _)| key.len() == 16) {
+                let (heads, parts): (Vec<_>, Vec<_>) =
+                    states.partition(|(key, _)| key.len() == CUSTOMER_BYTES);
+                for (key, stored) in heads {
                     picture.read(installation, slot, &key, &stored);
                     picture.stored.push((slot, key, stored));
+                }
+                if owner == Owner::Journey {
+                    picture.load_journeys(installation, &parts);
                 }
                 let counters = engine::counters::of_slot(store, slot, "").await;
                 for (key, value) in counters.expect("no faults on this link") {
@@ -81,6 +89,31 @@ impl Picture {
         }
     }
 
+    /// Loads the parts of what journeys keep of customers.
+    fn load_journeys(&mut self, installation: &Installation, parts: &[(StateKey, Stored)]) {
+        for (key, stored) in parts {
+            let (customer, part) = key.split_at(CUSTOMER_BYTES);
+            let kept = self.journeys.get_mut(customer);
+            let part = PartKey::try_from_bytes(part);
+            let loaded = kept.zip(part).and_then(|((_, state), part)| {
+                JourneyCore::load_part(state, part, stored.value.clone()).ok()
+            });
+            if loaded.is_none() {
+                let world = installation.world();
+                world.violate(format!(
+                    "the part {key:?} of a journey's state is not listed"
+                ));
+            }
+        }
+        for (key, (_, state)) in &self.journeys {
+            let missing = state.not_loaded();
+            if !missing.is_empty() {
+                let world = installation.world();
+                world.violate(format!("the state {key:?} has no {missing:?}"));
+            }
+        }
+    }
+
     fn has(&self, owner: Owner, key: &StateKey) -> bool {
         match owner {
             Owner::Segmentation => self.profiles.contains_key(key),
@@ -103,6 +136,7 @@ impl Picture {
             add("profile", &(key, facts));
         }
         for (key, (head, state)) in &self.journeys {
+            let state = state.open();
             let positions: Vec<_> = state
                 .positions
                 .iter()
@@ -116,7 +150,7 @@ impl Picture {
             let ended: BTreeMap<_, _> = state.ended.iter().map(|it| (it.id, it.reason)).collect();
             add(
                 "journeys",
-                &(key, head.redirect, &state.segments, positions, runs, ended),
+                &(key, head.redirect, &*state.segments, positions, runs, ended),
             );
         }
         for (key, (head, state)) in &self.activations {

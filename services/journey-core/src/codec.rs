@@ -1,16 +1,54 @@
-//! Stored states: between the customer's state and the message that keeps it.
+//! Stored states: each section of a customer's state as the message that keeps it, and the head,
+//! which is those messages one after another.
+//!
+//! A message of this form is read as the sum of its pieces. So a section that stands in the head
+//! and one that is kept apart have the same bytes, and one that did not change is not encoded
+//! again.
 
-mod read;
-mod write;
+mod ended_runs;
+mod endings;
+mod fields;
+mod head;
+mod history;
+mod positions;
+mod progress;
+mod runs;
+mod segments;
+mod traits;
 
-pub(crate) use read::decode;
-pub(crate) use write::encode;
+use bytes::Bytes;
+use decision::Poison;
+use kernel::RunId;
+use messages::journey::state_v1 as stored;
+use prost::Message as _;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    #[test]
-    fn bytes_that_are_no_state_are_refused() {
-        assert!(decode(&[0xff, 0xff]).is_err());
-    }
+pub use ended_runs::EndedRuns;
+pub use endings::EndingSections;
+pub(crate) use head::{decode, encode, encode_whole};
+pub use history::History;
+pub use positions::Positions;
+pub use progress::HappyPaths;
+pub use runs::Runs;
+pub use segments::Segments;
+pub use traits::Traits;
+
+fn read_message(bytes: &[u8]) -> Result<stored::CustomerState, Poison> {
+    stored::CustomerState::decode(bytes)
+        .map_err(|error| Poison::new(format!("the stored journey state does not decode: {error}")))
+}
+
+fn write_message(message: &stored::CustomerState) -> Bytes {
+    message.encode_to_vec().into()
+}
+
+fn bad(field: &str) -> Poison {
+    Poison::new(format!("the stored journey state has a bad `{field}`"))
+}
+
+fn read_run_id(bytes: &[u8]) -> Result<RunId, Poison> {
+    RunId::try_from_bytes(bytes).map_err(|_| bad("run_id"))
+}
+
+fn write_run_id(run: RunId) -> Bytes {
+    Bytes::copy_from_slice(run.as_bytes())
 }

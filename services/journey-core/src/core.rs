@@ -1,16 +1,17 @@
 //! The core as the engine runs it.
 
 use bytes::Bytes;
-use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
+use decision::{
+    Core, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites, Poison, Step, WaitKey,
+};
 use kernel::{CounterKey, Owner, StreamName, Timestamp};
 use messages::stream::v1::record::Body;
 
-use crate::codec;
 use crate::counter::{Counter, Group};
 use crate::definition::Definitions;
 use crate::pass::Pass;
 use crate::state::State;
-use crate::wait;
+use crate::{codec, wait, wants};
 
 /// Journeys, as the engine runs them.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +27,7 @@ impl Core for JourneyCore {
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Actions, StreamName::ActionsBulk));
     const HOME: Home = Home::Journey;
+    const HAS_PARTS: bool = true;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {
         codec::decode(bytes)
@@ -61,9 +63,10 @@ impl Core for JourneyCore {
         state: &mut State,
         step: &mut Step<'_>,
     ) -> Option<Bytes> {
-        state
-            .known
-            .then(|| Pass::new(definitions, state, step).take_leave())
+        if !state.is_known() {
+            return None;
+        }
+        Pass::new(definitions, state, step).take_leave()
     }
 
     fn fold_in(
@@ -74,8 +77,38 @@ impl Core for JourneyCore {
     ) -> Result<Outcome, Poison> {
         let other = codec::decode(moved.state)?;
         let mut pass = Pass::new(definitions, state, step);
-        pass.fold_in(other);
+        pass.fold_in(&other, &moved);
         Ok(pass.finish())
+    }
+
+    fn wants(
+        definitions: &Definitions,
+        state: &State,
+        input: Input<'_>,
+        _now: Timestamp,
+        wanted: &mut Vec<PartKey>,
+    ) {
+        wants::name_wanted(definitions, state, input, wanted);
+    }
+
+    fn load_part(state: &mut State, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        state.load(key, bytes)
+    }
+
+    fn drain_parts(state: &mut State, writes: &mut PartWrites) {
+        state.drain(writes);
+    }
+
+    fn has_parts_apart(state: &State) -> bool {
+        state.has_apart()
+    }
+
+    fn part_keys(state: &State) -> Vec<PartKey> {
+        state.keys_apart()
+    }
+
+    fn measure_parts(state: &State) -> PartLoad {
+        state.measure()
     }
 
     fn is_gone(definitions: &Definitions, group: &str) -> bool {

@@ -5,7 +5,10 @@
 //! makes a state too large, and two states that are folded into one neither. They are bytes of the
 //! stored form, counted at the most.
 
+use decision::limits::HEAD_BYTES;
 use kernel::{Duration, Room, limits::TRAITS_PER_PROFILE};
+
+use crate::state::Pages;
 
 /// Bytes of one state: three quarters of what the hot store takes, so that a moved state fits into
 /// one commit beside what it causes, and so that parts can grow by what later versions add.
@@ -33,6 +36,11 @@ pub const TRIGGER: Room = Room {
 };
 /// Ended runs kept for display.
 pub const RUNS_ENDED: usize = 20;
+/// The same in pages: the end of a run rewrites a kilobyte and a half at the most.
+pub(crate) const ENDED_PAGES: Pages = Pages {
+    entries: RUNS_ENDED,
+    per_page: 4,
+};
 /// Bytes of the ends of runs kept for re-entry: 2,700 ends of few journeys, 450 of as many with the
 /// longest names.
 pub const ENDING_BYTES: usize = 48 * 1024;
@@ -40,6 +48,11 @@ pub const ENDING_BYTES: usize = 48 * 1024;
 pub const ENDINGS_PER_JOURNEY: usize = 1_000;
 /// History kept for display: a page of it.
 pub const HISTORY: usize = 50;
+/// The same in pages: a new entry rewrites three kilobytes at the most, half of one as a rule.
+pub(crate) const HISTORY_PAGES: Pages = Pages {
+    entries: HISTORY,
+    per_page: 8,
+};
 /// Bytes of the detail of one entry of the history: a name, or the beginning of a condition.
 pub const DETAIL_BYTES: usize = 200;
 
@@ -52,6 +65,15 @@ pub const TRACE_BYTES: usize = 64;
 /// Passages kept of one milestone of a happy path: one ahead of its turn, and one in its turn.
 pub const PASSAGES_PER_MILESTONE: usize = 2;
 
+/// Sections of what is kept by the name of a definition: positions, progress, ends of runs. Where
+/// each has all that it may, a section has two to four kilobytes.
+pub const SECTIONS_BY_NAME: u16 = 16;
+/// Bytes of the sections that stand in the head of a state together. The largest go apart where
+/// there are more.
+pub const INLINE_BYTES: usize = HEAD_BYTES - 2_560;
+/// Bytes of fields that only a newer version knows, for a merge to take over.
+pub const UNKNOWN_BYTES: usize = 1_024;
+
 /// Bytes of a stored name, with its tag and length.
 const STORED_NAME: usize = NAME_BYTES + 2;
 /// Bytes of a stored instant, count or reason code, with its tag.
@@ -59,6 +81,8 @@ const STORED_TIME: usize = 11;
 const STORED_COUNT: usize = 6;
 const STORED_REASON: usize = 26;
 const STORED_ID: usize = 18;
+/// Bytes of a stored number of a fragment, with its tag.
+const STORED_ORDINAL: usize = 3;
 /// Bytes of the tag and length of a stored part.
 const STORED_FRAME: usize = 4;
 
@@ -70,6 +94,7 @@ const RUN_BYTES: usize = STORED_FRAME
     + (TRACE_BYTES + 2)
     + 2 * STORED_COUNT
     + 4 * STORED_TIME
+    + STORED_ORDINAL
     + 2
     + TRIGGER.bytes;
 /// Bytes of one stored run that ended.
@@ -80,12 +105,20 @@ const ENDED_RUN_BYTES: usize = STORED_FRAME
     + 2 * STORED_COUNT
     + 2 * STORED_TIME
     + STORED_REASON
+    + STORED_ORDINAL
     + 2;
 /// Bytes of one stored entry of the history.
 const HISTORY_BYTES: usize =
     STORED_FRAME + STORED_ID + 2 * STORED_NAME + STORED_TIME + STORED_REASON + (DETAIL_BYTES + 3);
 /// Bytes of one stored position.
-const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME;
+const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME + STORED_ORDINAL;
+/// Bytes of one page beside its entries.
+const PAGE_BYTES: usize = STORED_FRAME + STORED_COUNT;
+/// Parts of one state that may be kept apart.
+const PARTS: usize =
+    2 + 3 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
+/// Bytes of a part in the list that the head has of them.
+const LISTED_BYTES: usize = 2 + 2 + STORED_ORDINAL + 9 + 4 + 2;
 
 const _: () = assert!(
     TRAITS.bytes
@@ -96,9 +129,18 @@ const _: () = assert!(
         + RUNS_ENDED * ENDED_RUN_BYTES
         + ENDING_BYTES
         + HISTORY * HISTORY_BYTES
+        + (ENDED_PAGES.most() + HISTORY_PAGES.most()) * PAGE_BYTES
         + STORED_TIME
         <= STATE_BYTES,
     "the shares add up to more than the state may have"
+);
+const _: () = assert!(
+    INLINE_BYTES + PARTS * LISTED_BYTES + STORED_TIME <= HEAD_BYTES,
+    "the head is larger than it should be"
+);
+const _: () = assert!(
+    PARTS <= decision::limits::PARTS_PER_CUSTOMER,
+    "more parts than one commit removes"
 );
 
 /// Bytes of the values that the actions of one pass carry: with the state they fit into one commit.

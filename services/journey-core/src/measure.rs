@@ -182,6 +182,7 @@ impl<'a> Line<'a> {
         self.measure.reached.push(Passage {
             milestone: milestone.name.clone(),
             time,
+            ordinal: 0,
         });
         if self.in_time && !is_late {
             self.measure.counted.push(milestone.name.clone());

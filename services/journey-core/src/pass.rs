@@ -1,8 +1,12 @@
 //! One pass over one customer: what one record, or one due timer, changes.
 //!
-//! The order within a pass is fixed: waits that were over before the record, what is known of the customer, goals and
-//! exits of runs under way, what they wait for, new runs, positions, happy paths. So a run that an event starts does
-//! not see that event again, and a goal is not missed because a wait was answered.
+//! The order within a pass is fixed: waits that were over before the record, what is known of the
+//! customer, goals and exits of runs under way, what they wait for, new runs, positions, happy
+//! paths. So a run that an event starts does not see that event again, and a goal is not missed
+//! because a wait was answered.
+//!
+//! A pass works on what the sections of the state lend it. One that looked at a section that is not
+//! loaded is void, whatever it came to: [`Pass::finish`] asks for the parts and keeps nothing.
 
 mod entry;
 mod happening;
@@ -21,14 +25,17 @@ use messages::stream::v1::Fact;
 use crate::counter::Counter;
 use crate::definition::Definitions;
 use crate::limits;
-use crate::state::State;
+use crate::state::{Customer, State};
 use happening::Happening;
 
 /// One pass over one customer.
 pub(crate) struct Pass<'a> {
     definitions: &'a Definitions,
     customer: CustomerId,
-    state: &'a mut State,
+    /// The state, which is changed when the pass ends.
+    kept: &'a mut State,
+    /// The sections that it lent.
+    state: Customer,
     effects: &'a mut Effects,
     /// Waits that this pass passes over.
     set_aside: &'a [WaitKey],
@@ -42,27 +49,33 @@ pub(crate) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// Begins a pass. What claims to come from the future is taken to happen now; no earlier than what happened already,
-    /// though, where the clock of the machine that worked here before was ahead of this one's.
+    /// Begins a pass. What claims to come from the future is taken to happen now; no earlier than
+    /// what happened already, though, where the clock of the machine that worked here before was
+    /// ahead of this one's.
     pub(crate) fn new(
         definitions: &'a Definitions,
-        state: &'a mut State,
+        kept: &'a mut State,
         step: &'a mut Step<'_>,
     ) -> Self {
-        let changed = !state.known;
-        state.known = true;
-        let latest = state.latest().map_or(step.now, |at| at.max(step.now));
+        let state = kept.open();
+        let since = if step.time > step.now {
+            let latest = state.latest().map_or(step.now, |at| at.max(step.now));
+            step.time.min(latest)
+        } else {
+            step.time
+        };
         Self {
             definitions,
             customer: step.customer,
+            changed: !kept.known,
+            kept,
             state,
             effects: &mut *step.effects,
             set_aside: step.set_aside,
             now: step.now,
-            since: step.time.min(latest),
+            since,
             trace_parent: step.trace_parent.to_owned(),
             action_bytes: limits::ACTION_BYTES_PER_PASS,
-            changed,
         }
     }
 
@@ -103,14 +116,26 @@ impl<'a> Pass<'a> {
         self.measure_deadlines();
     }
 
-    /// Ends the pass.
+    /// Ends the pass. One that missed a section asks for all that are not loaded: what it would look
+    /// at next is not known, and so it is taken again once at the most.
     pub(crate) fn finish(self) -> Outcome {
-        if self.changed {
-            Outcome::Keep {
-                next_due: self.state.next_due(),
+        let next_due = self.changed.then(|| self.state.next_due());
+        if self.state.is_missed() {
+            self.need_all();
+            return Outcome::Unchanged;
+        }
+        match next_due {
+            Some(next_due) => {
+                self.kept.take_back(self.state);
+                Outcome::Keep { next_due }
             }
-        } else {
-            Outcome::Unchanged
+            None => Outcome::Unchanged,
+        }
+    }
+
+    fn need_all(self) {
+        for part in self.kept.not_loaded() {
+            self.effects.need(part);
         }
     }
 

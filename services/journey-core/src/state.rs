@@ -1,214 +1,285 @@
-//! The state of one customer: what earlier facts left behind.
+//! The state of one customer: what earlier facts left behind, in sections.
 //!
-//! Names are shared texts, so that a copy of the state, which the engine takes before each step, costs no copies of
-//! them. How it is stored is in `codec`.
+//! A step works on what the sections lend it, a [`Customer`]; the sections that come back as other
+//! values are written. Names are shared texts. How sections are stored is in `codec`.
 
+mod customer;
 mod endings;
+mod history;
+mod page;
+mod part_kind;
+mod position;
+mod progress;
+mod run;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use kernel::{Properties, Reason, RunId, Timestamp};
-use messages::journey::v1::{DeviationKind, RunOutcome};
+use bytes::Bytes;
+use decision::{
+    AnySection, Group, PartKey, PartLoad, PartWrites, Poison, Section, UnknownParts, make_room,
+};
 
+use crate::limits;
+
+pub use crate::codec::{
+    EndedRuns, EndingSections, HappyPaths, History, Positions, Runs, Segments, Traits,
+};
+pub use customer::Customer;
+pub(crate) use customer::after_deadline;
 pub(crate) use endings::NEW_END_BYTES;
-pub use endings::{Ended, Endings, JourneyEndings};
+pub use endings::{Ended, EndingList, Endings, JourneyEndings};
+pub use history::HistoryEntry;
+pub use page::{Paged, Pages};
+pub use part_kind::PartKind;
+pub use position::Position;
+pub use progress::{Deviation, Measure, Passage, Progress};
+pub use run::{EndedRun, Run};
 
 /// A shared name.
 pub type Name = Arc<str>;
 
-/// One customer.
+/// The state of one customer. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
-    /// Whether anything of the customer was ever processed.
-    pub known: bool,
-    /// The traits, as facts told them.
-    pub traits: Arc<Properties>,
-    /// The segments that the customer is in, sorted.
-    pub segments: Vec<Name>,
-    /// The positions in maps, one for each.
-    pub positions: Vec<Position>,
-    /// The progress on happy paths, one for each.
-    pub progress: Vec<Progress>,
-    /// The runs under way, in the order in which they started.
-    pub runs: Vec<Run>,
-    /// The newest runs that ended, oldest first.
-    pub ended: VecDeque<EndedRun>,
-    /// When runs of each journey and key last ended.
-    pub endings: Arc<Endings>,
-    /// How many runs ever started.
-    pub run_count: u64,
-    /// The newest things that happened, oldest first.
-    pub history: Arc<VecDeque<HistoryEntry>>,
-}
-
-/// A position in one map.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The map.
-    pub map: Name,
-    /// The stage.
-    pub stage: Name,
-    /// Since when.
-    pub enter_time: Timestamp,
-}
-
-/// The progress on one happy path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The happy path.
-    pub path: Name,
-    /// The version of the path that [`measure`](Self::measure) was taken with.
-    pub version: u32,
-    /// What happened that the path is about, in the order in which it was processed; the first began the path.
-    pub passages: Vec<Passage>,
-    /// What the passages mean.
-    pub measure: Measure,
-}
-
-/// A milestone and a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passage {
-    /// The milestone.
-    pub milestone: Name,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// How well a customer follows a happy path.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Measure {
-    /// The milestones reached in order, with the time of each.
-    pub reached: Vec<Passage>,
-    /// Those of them that count: in time, and all required ones before them too.
-    pub counted: Vec<Name>,
-    /// The deviations.
-    pub deviations: Vec<Deviation>,
-    /// Whether the whole path was followed.
-    pub followed: bool,
-    /// Whether it still can be.
-    pub under_way: bool,
-    /// The deadline of the next required milestone; absent for none, or where it passed.
-    pub due: Option<Timestamp>,
-}
-
-/// One way in which the customer left a happy path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deviation {
-    /// The kind.
-    pub kind: DeviationKind,
-    /// The milestone.
-    pub milestone: Name,
-    /// When.
-    pub time: Timestamp,
-}
-
-/// A run under way.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Run {
-    /// Its id.
-    pub id: RunId,
-    /// The journey.
-    pub journey: Name,
-    /// The version that it walks.
-    pub version: u32,
-    /// The key that names it; empty for the only one.
-    pub key: Name,
-    /// The step that it is at.
-    pub step: Name,
-    /// How many visits of steps it has made.
-    pub visit: u32,
-    /// When it started.
-    pub start_time: Timestamp,
-    /// When it came to its step.
-    pub arrive_time: Timestamp,
-    /// The time of what brought it there; older events are not waited for.
-    pub since: Timestamp,
-    /// When it goes on by time alone.
-    pub due: Option<Timestamp>,
-    /// Properties of the event that started it.
-    pub trigger: Arc<Properties>,
-    /// Whether it is in a control group.
-    pub holdout: bool,
-    /// The newest arm that it was assigned; empty for none.
-    pub arm: Name,
-    /// The trace of what brought it to its step: what time alone causes belongs to it. Empty where nothing is traced.
-    pub trace_parent: Box<str>,
-}
-
-/// A run that ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndedRun {
-    /// Its id.
-    pub id: RunId,
-    /// The journey.
-    pub journey: Name,
-    /// The version that it walked.
-    pub version: u32,
-    /// The key that named it.
-    pub key: Name,
-    /// How many visits of steps it made.
-    pub visit: u32,
-    /// When it started.
-    pub start_time: Timestamp,
-    /// When it ended.
-    pub end_time: Timestamp,
-    /// Why.
-    pub reason: Reason,
-    /// How it went.
-    pub outcome: RunOutcome,
-}
-
-/// Something that happened, or a decision that was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// When it took effect.
-    pub time: Timestamp,
-    /// The journey, map or happy path concerned, or `profile`.
-    pub subject: Name,
-    /// The run, if one is concerned.
-    pub run: Option<RunId>,
-    /// The step, stage or milestone; empty for none.
-    pub step: Name,
-    /// Why.
-    pub reason: Reason,
-    /// Detail for people.
-    pub detail: Name,
+    /// True once anything of the customer was processed.
+    pub(crate) known: bool,
+    pub(crate) run_count: u64,
+    pub(crate) traits: Section<Traits>,
+    pub(crate) segments: Section<Segments>,
+    pub(crate) positions: Group<Positions>,
+    pub(crate) progress: Group<HappyPaths>,
+    pub(crate) runs: Group<Runs>,
+    pub(crate) ended: Group<EndedRuns>,
+    pub(crate) endings: Group<EndingSections>,
+    pub(crate) history: Group<History>,
+    /// Parts of kinds that a newer version wrote.
+    pub(crate) others: UnknownParts,
+    /// Fields that a newer version wrote, as they are stored.
+    pub(crate) unknown_fields: Bytes,
 }
 
 impl State {
-    /// When the last thing happened that runs, positions and happy paths go by; absent where there are none.
-    pub(crate) fn latest(&self) -> Option<Timestamp> {
-        let runs = self.runs.iter().map(|run| run.since);
-        let positions = self.positions.iter().map(|position| position.enter_time);
-        let progress = self.progress.iter();
-        let passages = progress.flat_map(|own| own.passages.iter().map(|passage| passage.time));
-        runs.chain(positions).chain(passages).max()
+    /// Returns whether anything of the customer was ever processed.
+    pub const fn is_known(&self) -> bool {
+        self.known
     }
 
-    /// Whether the customer is in a segment.
-    pub fn is_in_segment(&self, segment: &str) -> bool {
-        self.segment_place(segment).is_ok()
+    /// Lends every section, loaded or not.
+    pub fn open(&self) -> Customer {
+        Customer {
+            traits: self.traits.lend(),
+            segments: self.segments.lend(),
+            positions: self.positions.lend(),
+            progress: self.progress.lend(),
+            runs: self.runs.lend(),
+            ended: self.ended.lend(),
+            endings: self.endings.lend(),
+            history: self.history.lend(),
+            run_count: self.run_count,
+        }
     }
 
-    /// Where a segment is, or would be, among the sorted ones.
-    pub(crate) fn segment_place(&self, segment: &str) -> Result<usize, usize> {
-        self.segments
-            .binary_search_by(|own| own.as_ref().cmp(segment))
+    /// Takes back what was lent, after a step that missed nothing.
+    pub(crate) fn take_back(&mut self, customer: Customer) {
+        self.known = true;
+        self.run_count = customer.run_count;
+        self.traits.take_back(customer.traits);
+        self.segments.take_back(customer.segments);
+        self.positions.take_back(customer.positions);
+        self.progress.take_back(customer.progress);
+        self.runs.take_back(customer.runs);
+        self.ended.take_back(customer.ended);
+        self.endings.take_back(customer.endings);
+        self.history.take_back(customer.history);
+        self.keep_head_small();
     }
 
-    /// When the state wants to be looked at again. A deadline of a happy path is missed a millisecond after it.
-    pub fn next_due(&self) -> Option<Timestamp> {
-        let runs = self.runs.iter().filter_map(|run| run.due);
-        let deadlines = self
-            .progress
+    /// Takes in what nobody here knows of a customer who was joined into this one. Fields come
+    /// before the survivor's, which so stand where there is one of a kind.
+    pub(crate) fn take_in_unknown(&mut self, other: &Self, first_ordinal: u16) {
+        self.others.take_in(&other.others, first_ordinal);
+        let fields = [other.unknown_fields.as_ref(), &self.unknown_fields].concat();
+        if fields.len() <= limits::UNKNOWN_BYTES {
+            self.unknown_fields = fields.into();
+        }
+    }
+
+    /// The parts to load for a reader who is shown everything but traits, memberships and ends.
+    pub fn parts_to_show(&self) -> Vec<PartKey> {
+        let paths = self
+            .positions
+            .not_loaded()
+            .chain(self.progress.not_loaded());
+        let runs = self.runs.not_loaded().chain(self.ended.not_loaded());
+        paths.chain(runs).chain(self.history.not_loaded()).collect()
+    }
+
+    /// The parts without which no step is taken, as far as they are not loaded: whatever comes, what
+    /// is not defined any more is let go, and what is due is looked for.
+    pub(crate) fn parts_to_step(&self) -> impl Iterator<Item = PartKey> {
+        let places = self
+            .positions
+            .not_loaded()
+            .chain(self.progress.not_loaded());
+        places.chain(self.runs.not_loaded())
+    }
+
+    /// The parts of what is known of the customer that are not loaded: of the traits, of the
+    /// memberships, or both.
+    pub(crate) fn parts_to_mirror(
+        &self,
+        traits: bool,
+        segments: bool,
+    ) -> impl Iterator<Item = PartKey> {
+        let traits = traits && self.traits.is_not_loaded();
+        let segments = segments && self.segments.is_not_loaded();
+        let traits = traits.then(|| PartKind::Traits.key());
+        traits
+            .into_iter()
+            .chain(segments.then(|| PartKind::Segments.key()))
+    }
+
+    /// Returns whether no part is missing.
+    pub(crate) fn is_loaded(&self) -> bool {
+        let own = self.parts_to_mirror(true, true).chain(self.parts_to_step());
+        let own = own.chain(self.ended.not_loaded());
+        let own = own.chain(self.endings.not_loaded());
+        let own = own.chain(self.history.not_loaded());
+        own.chain(self.others.not_loaded()).next().is_none()
+    }
+
+    /// All parts that the store keeps apart and that are not loaded.
+    pub fn not_loaded(&self) -> Vec<PartKey> {
+        let sections = self.sections().into_iter();
+        let sections = sections.filter(|(_, section)| section.is_not_loaded());
+        let sections = sections.map(|(key, _)| key);
+        sections.chain(self.others.not_loaded()).collect()
+    }
+
+    /// Each section with its key. Runs are in the order in which they started.
+    pub(crate) fn sections(&self) -> Vec<(PartKey, &dyn AnySection)> {
+        fn any<S: AnySection>((key, section): (PartKey, &S)) -> (PartKey, &dyn AnySection) {
+            (key, section)
+        }
+        let mut all = vec![
+            any((PartKind::Traits.key(), &self.traits)),
+            any((PartKind::Segments.key(), &self.segments)),
+        ];
+        all.extend(self.positions.iter().map(any));
+        all.extend(self.progress.iter().map(any));
+        all.extend(self.runs.iter().map(any));
+        all.extend(self.ended.iter().map(any));
+        all.extend(self.endings.iter().map(any));
+        all.extend(self.history.iter().map(any));
+        all
+    }
+
+    fn sections_mut(&mut self) -> Vec<(PartKey, &mut dyn AnySection)> {
+        fn any<S: AnySection>((key, section): (PartKey, &mut S)) -> (PartKey, &mut dyn AnySection) {
+            (key, section)
+        }
+        let mut all = vec![
+            any((PartKind::Traits.key(), &mut self.traits)),
+            any((PartKind::Segments.key(), &mut self.segments)),
+        ];
+        all.extend(self.positions.iter_mut().map(any));
+        all.extend(self.progress.iter_mut().map(any));
+        all.extend(self.runs.iter_mut().map(any));
+        all.extend(self.ended.iter_mut().map(any));
+        all.extend(self.endings.iter_mut().map(any));
+        all.extend(self.history.iter_mut().map(any));
+        all
+    }
+
+    /// Sends the largest sections apart where the head has no room for all.
+    fn keep_head_small(&mut self) {
+        let unknown = self
+            .others
             .iter()
-            .filter_map(|progress| progress.measure.due.map(after_deadline));
-        runs.chain(deadlines).min()
+            .filter(|(_, part)| part.stored_bytes().is_none());
+        let unknown = unknown.filter_map(|(_, part)| part.get().ok().flatten());
+        let unknown = unknown.map(Bytes::len).sum::<usize>() + self.unknown_fields.len();
+        let room = limits::INLINE_BYTES.saturating_sub(unknown);
+        let sections = self.sections().into_iter();
+        let taken = sections.map(|(_, section)| section.head_bytes());
+        if taken.sum::<usize>() > room {
+            let sections = self.sections_mut().into_iter();
+            make_room(sections.map(|(_, section)| section).collect(), room);
+        }
     }
-}
 
-/// The first instant at which a deadline is missed: exactly at it still counts.
-pub(crate) fn after_deadline(deadline: Timestamp) -> Timestamp {
-    deadline + kernel::Duration::from_millis(1)
+    /// Takes a part as it is stored.
+    ///
+    /// # Errors
+    /// [`Poison`] where it is not listed, or cannot be read.
+    pub(crate) fn load(&mut self, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        if let Some(part) = self.others.part_mut(key) {
+            part.load(bytes);
+            return Ok(());
+        }
+        let mut sections = self.sections_mut().into_iter();
+        match sections.find(|(own, _)| *own == key) {
+            Some((_, section)) => section.load(&bytes),
+            None => Err(Poison::new("the state does not list it")),
+        }
+    }
+
+    /// Hands out the parts that changed, and marks them clean.
+    pub(crate) fn drain(&mut self, writes: &mut PartWrites) {
+        self.traits.drain(PartKind::Traits.key(), writes);
+        self.segments.drain(PartKind::Segments.key(), writes);
+        self.positions.drain(writes);
+        self.progress.drain(writes);
+        self.runs.drain(writes);
+        self.ended.drain(writes);
+        self.endings.drain(writes);
+        self.history.drain(writes);
+        self.others.drain(writes);
+    }
+
+    /// Returns whether the store keeps any part apart.
+    pub(crate) fn has_apart(&self) -> bool {
+        self.traits.stored_bytes().is_some()
+            || self.segments.stored_bytes().is_some()
+            || self.positions.keys_apart().next().is_some()
+            || self.progress.keys_apart().next().is_some()
+            || self.runs.keys_apart().next().is_some()
+            || self.ended.keys_apart().next().is_some()
+            || self.endings.keys_apart().next().is_some()
+            || self.history.keys_apart().next().is_some()
+            || self.others.keys_apart().next().is_some()
+    }
+
+    /// All parts that the store keeps apart, those included that are gone with the next commit.
+    pub(crate) fn keys_apart(&self) -> Vec<PartKey> {
+        let singles = [
+            (PartKind::Traits.key(), self.traits.stored_bytes()),
+            (PartKind::Segments.key(), self.segments.stored_bytes()),
+        ];
+        let singles = singles.into_iter().filter(|(_, stored)| stored.is_some());
+        let mut keys: Vec<PartKey> = singles.map(|(key, _)| key).collect();
+        keys.extend(self.positions.keys_apart());
+        keys.extend(self.progress.keys_apart());
+        keys.extend(self.runs.keys_apart());
+        keys.extend(self.ended.keys_apart());
+        keys.extend(self.endings.keys_apart());
+        keys.extend(self.history.keys_apart());
+        keys.extend(self.others.keys_apart());
+        keys
+    }
+
+    /// Measures the parts.
+    pub(crate) fn measure(&self) -> PartLoad {
+        let mut load = PartLoad::default();
+        self.traits.measure(&mut load);
+        self.segments.measure(&mut load);
+        self.positions.measure(&mut load);
+        self.progress.measure(&mut load);
+        self.runs.measure(&mut load);
+        self.ended.measure(&mut load);
+        self.endings.measure(&mut load);
+        self.history.measure(&mut load);
+        self.others.measure(&mut load);
+        load
+    }
 }

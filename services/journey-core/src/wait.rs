@@ -23,8 +23,10 @@ pub(crate) fn of_deadline(progress: &Progress, deadline: Timestamp) -> WaitKey {
     WaitKey(hash.finish())
 }
 
-/// Lists all waits, with when each is due.
+/// Lists all waits, with when each is due. Every step loads runs and progress, before which none
+/// has begun with a wait.
 pub(crate) fn list(state: &State, waits: &mut Vec<(WaitKey, Timestamp)>) {
+    let state = state.open();
     let runs = state.runs.iter();
     waits.extend(runs.filter_map(|run| Some((of_run(run), run.due?))));
     let paths = state.progress.iter();

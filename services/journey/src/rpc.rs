@@ -20,7 +20,7 @@ use proto::journey::v1::{
     GetMapFlowRequest, GetMapFlowResponse, MeasureHappyPathRequest, MeasureHappyPathResponse,
 };
 use rpc::{ErrorReason, Failure, Violation, validate};
-use runtime::find_customer;
+use runtime::find_customer_with;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -47,9 +47,11 @@ impl JourneyRpc {
             .map_err(Failure::store_unavailable)
     }
 
-    /// The state of a customer, or of the one that it was joined into, and whose it is.
+    /// The state of a customer, or of the one that it was joined into, with the parts that are
+    /// shown; and whose it is.
     async fn find_state(&self, customer: CustomerId) -> Result<(CustomerId, State), Failure> {
-        let found = find_customer::<JourneyCore>(self.hot.as_ref(), customer).await?;
+        let want = State::parts_to_show;
+        let found = find_customer_with::<JourneyCore>(self.hot.as_ref(), customer, want).await?;
         let state = found.state.ok_or_else(|| {
             let text = customer.to_string();
             Failure::not_found(
@@ -140,7 +142,7 @@ impl JourneyService for JourneyRpc {
             Failure::invalid([Violation::new("customer_id", format!("{error}"))])
         })?;
         let (customer, state) = self.find_state(customer).await?;
-        Ok(Response::new(customer::answer(customer, &state)))
+        Ok(Response::new(customer::answer(customer, &state.open())))
     }
 }
 

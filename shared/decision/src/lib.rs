@@ -25,8 +25,8 @@ pub use self::input::{Input, Moved, Step};
 pub use self::outcome::{Outcome, Poison};
 pub use self::outside::{fold_in_once, step_once, step_without, take_leave_once};
 pub use self::part::{
-    NotLoaded, Part, PartKey, PartLoad, PartWrites, UnknownParts, fragment_ordinal, is_apart,
-    read_ordinal,
+    AnySection, Group, Grouped, Lent, LentGroup, NotLoaded, Part, PartKey, PartLoad, PartWrites,
+    Piece, Section, UnknownParts, fragment_ordinal, is_apart, make_room, read_ordinal,
 };
 pub use self::wait::WaitKey;
 pub use messages::stream::v1::Home;

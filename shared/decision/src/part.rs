@@ -5,14 +5,20 @@
 //! to tell. This does not know stores, nor what a part means.
 
 mod content;
+mod group;
 mod key;
+mod lent;
 mod ordinal;
+mod section;
 mod unknown;
 mod writes;
 
 pub use self::content::{NotLoaded, Part};
+pub use self::group::{Group, Grouped, LentGroup};
 pub use self::key::PartKey;
+pub use self::lent::Lent;
 pub use self::ordinal::{fragment_ordinal, read_ordinal};
+pub use self::section::{AnySection, Piece, Section, make_room};
 pub use self::unknown::UnknownParts;
 pub use self::writes::{PartLoad, PartWrites};
 

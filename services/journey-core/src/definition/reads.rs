@@ -1,5 +1,5 @@
 //! The reads of all definitions of a customer: where room is short, it is kept before what nobody
-//! reads.
+//! reads; and the events that any of them listens to.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -12,6 +12,7 @@ use super::{HappyPath, Journey, JourneyMap, Step, StepKind, Trigger, TriggerKind
 pub(crate) struct CustomerReads {
     traits: HashSet<Box<str>>,
     segments: HashSet<Box<str>>,
+    events: HashSet<Box<str>>,
 }
 
 impl CustomerReads {
@@ -23,6 +24,11 @@ impl CustomerReads {
     /// Returns whether any definition reads a segment, or waits for a change of it.
     pub(crate) fn has_segment(&self, name: &str) -> bool {
         self.segments.contains(name)
+    }
+
+    /// Returns whether any definition listens to an event.
+    pub(crate) fn has_event(&self, name: &str) -> bool {
+        self.events.contains(name)
     }
 
     pub(super) fn add_map(&mut self, map: &JourneyMap) {
@@ -53,9 +59,12 @@ impl CustomerReads {
     }
 
     fn add_trigger(&mut self, trigger: &Trigger) {
-        if let TriggerKind::Entered(segment) | TriggerKind::Left(segment) = &trigger.kind {
-            self.segments.insert(segment.as_ref().into());
-        }
+        match &trigger.kind {
+            TriggerKind::Event(name) => self.events.insert(name.as_ref().into()),
+            TriggerKind::Entered(segment) | TriggerKind::Left(segment) => {
+                self.segments.insert(segment.as_ref().into())
+            }
+        };
         if let Some(condition) = &trigger.condition {
             self.add_condition(condition);
         }

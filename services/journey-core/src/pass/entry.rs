@@ -10,7 +10,7 @@ use crate::counter::{Counter, RunCount};
 use crate::definition::{Entry, Journey, Readers};
 use crate::limits;
 use crate::run_id::{key_hash, run_id};
-use crate::state::{Ended, NEW_END_BYTES, Name, Run};
+use crate::state::{Ended, EndingList as _, NEW_END_BYTES, Name, Run};
 
 use super::Pass;
 use super::happening::{Happening, Match};
@@ -29,7 +29,7 @@ impl Pass<'_> {
     /// Decides whether a trigger starts a run, and under which key.
     fn admit(&mut self, journey: &Journey, happening: &Happening<'_>) -> Result<Name, Reason> {
         let entry = &journey.entry;
-        if happening.matches(&entry.trigger, self.state) != Match::Yes {
+        if happening.matches(&entry.trigger, &self.state) != Match::Yes {
             return Err(Reason::FilterNotMatched);
         }
         if entry
@@ -120,6 +120,7 @@ impl Pass<'_> {
             holdout: false,
             arm: Name::from(""),
             trace_parent: Box::default(),
+            ordinal: 0,
         };
         if !left_out.is_empty() {
             self.note_run(&run, Reason::PropertyLimit, left_out.join(", ").into());
@@ -129,7 +130,8 @@ impl Pass<'_> {
         }
     }
 
-    /// Counts a refusal. A filter that does not match is the normal course of things and not told as history.
+    /// Counts a refusal. A filter that does not match is the normal course of things and not told as
+    /// history.
     fn refuse(&mut self, journey: &Journey, reason: Reason) {
         let counter = Counter::Journey {
             journey: &journey.name,
@@ -141,15 +143,6 @@ impl Pass<'_> {
             let detail = Arc::clone(journey.entry.trigger.subject());
             self.note_refusal(&journey.name, reason, detail);
         }
-    }
-}
-
-impl crate::state::State {
-    /// Where the run of a journey and key is.
-    pub(super) fn run_place(&self, journey: &Name, key: &Name) -> Option<usize> {
-        self.runs
-            .iter()
-            .position(|run| run.journey == *journey && run.key == *key)
     }
 }
 

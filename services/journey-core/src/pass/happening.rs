@@ -1,4 +1,4 @@
-//! What a fact tells, as triggers and conditions see it.
+//! The news of a fact, as triggers and conditions see it.
 
 use std::cell::OnceCell;
 
@@ -8,16 +8,17 @@ use messages::convert::properties;
 use messages::stream::v1::{Event, Fact, SegmentChange};
 
 use crate::definition::{Definitions, Readers, ReadersOf, Trigger, TriggerKind};
-use crate::state::{Name, State};
+use crate::state::{Customer, Name};
 
-/// What a fact tells. The properties of its event are read when first asked for: most facts concern no definition.
+/// The news of a fact. The properties of its event are read when first asked for: most facts
+/// concern no definition.
 pub(crate) struct Happening<'a> {
     event: Option<&'a Event>,
     changes: &'a [SegmentChange],
     properties: OnceCell<Properties>,
 }
 
-/// Whether a trigger was met.
+/// The answer to a trigger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Match {
     /// Nothing that it listens to happened.
@@ -51,7 +52,7 @@ impl<'a> Happening<'a> {
         self.event.map_or("", |event| event.event_id.as_str())
     }
 
-    /// What reads the event, and then what reads each change in order.
+    /// Returns the readers of the event, and then those of each change in order.
     pub(crate) fn readers<'d>(&self, definitions: &'d Definitions) -> Vec<&'d Readers> {
         let event = self.event.map(|event| ReadersOf::Event(&event.name));
         let changes = self.changes.iter().map(|change| ReadersOf::Change {
@@ -78,8 +79,8 @@ impl<'a> Happening<'a> {
         }
     }
 
-    /// Whether a trigger was met.
-    pub(crate) fn matches(&self, trigger: &Trigger, state: &State) -> Match {
+    /// Returns whether a trigger was met.
+    pub(crate) fn matches(&self, trigger: &Trigger, state: &Customer) -> Match {
         if !self.happened(&trigger.kind) {
             return Match::No;
         }
@@ -94,12 +95,12 @@ impl<'a> Happening<'a> {
 
 /// The customer and the event at hand.
 pub(crate) struct View<'a> {
-    state: &'a State,
+    state: &'a Customer,
     event: &'a Properties,
 }
 
 impl<'a> View<'a> {
-    pub(crate) const fn new(state: &'a State, event: &'a Properties) -> Self {
+    pub(crate) const fn new(state: &'a Customer, event: &'a Properties) -> Self {
         Self { state, event }
     }
 }
@@ -119,7 +120,7 @@ impl Subject for View<'_> {
 }
 
 impl Trigger {
-    /// What it listens to, for people: the event or the segment.
+    /// The name that it listens to, for people: of the event or of the segment.
     pub(crate) const fn subject(&self) -> &Name {
         match &self.kind {
             TriggerKind::Event(name) | TriggerKind::Entered(name) | TriggerKind::Left(name) => name,

@@ -1,4 +1,5 @@
-//! What is told of the customer later: the newest things that happened, and decisions not to act.
+//! The history, which is told of the customer later: the newest things that happened, and decisions
+//! not to act.
 
 use std::sync::Arc;
 
@@ -34,13 +35,15 @@ impl Pass<'_> {
         self.note(&run.journey, Some(run.id), &run.step, reason, detail);
     }
 
-    /// Adds a refusal in the place of the last one like it, so that a frequent event does not push out all else.
+    /// Adds a refusal in the place of the last one like it, so that a frequent event does not push
+    /// out all else.
     pub(super) fn note_refusal(&mut self, journey: &Name, reason: Reason, detail: Name) {
         let is_like = |entry: &HistoryEntry| {
             entry.run.is_none() && entry.reason == reason && entry.subject == *journey
         };
-        if let Some(place) = self.state.history.iter().position(is_like) {
-            Arc::make_mut(&mut self.state.history).remove(place);
+        let place = self.state.history.iter().position(|own| is_like(own));
+        if let Some(place) = place {
+            self.state.history.remove(place);
         }
         self.note(journey, None, &Name::from(""), reason, detail);
     }
@@ -50,11 +53,7 @@ impl Pass<'_> {
             let end = entry.detail.floor_char_boundary(limits::DETAIL_BYTES);
             entry.detail = entry.detail[..end].into();
         }
-        let history = Arc::make_mut(&mut self.state.history);
-        if history.len() >= limits::HISTORY {
-            history.pop_front();
-        }
-        history.push_back(entry);
+        limits::HISTORY_PAGES.push(&mut self.state.history, entry);
         self.changed = true;
     }
 }

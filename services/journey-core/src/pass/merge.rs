@@ -1,79 +1,87 @@
 //! Merges: what is kept of a customer leaves, and is folded in at the survivor.
 //!
-//! What moves is taken out of the counts of the one partition and added to those of the other, so
-//! that sums over all partitions stay what they were.
+//! Everything that moves is taken out of the counts of the one partition and added to those of the
+//! other, so that sums over all partitions stay what they were.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decision::Moved;
 use kernel::{Properties, Reason};
 use messages::journey::v1::RunOutcome;
 
 use crate::codec;
 use crate::counter::{PathCount, RunCount, StageCount};
 use crate::limits;
-use crate::state::{Measure, Name, Passage, Position, Progress, Run, State};
+use crate::state::{
+    Customer, EndingList as _, Measure, Name, Passage, Position, Progress, Run, State,
+};
 
 use super::Pass;
 
 impl Pass<'_> {
-    /// Takes the customer off the counters. Returns the state that moves.
-    pub(crate) fn take_leave(mut self) -> Bytes {
-        self.drop_undefined();
-        let state = std::mem::take(self.state);
-        for run in &state.runs {
-            self.count_presence(run, -1);
+    /// Takes the customer off the counters. Returns the state that moves, all of it; absent where
+    /// parts are to be loaded first.
+    pub(crate) fn take_leave(mut self) -> Option<Bytes> {
+        if !self.kept.not_loaded().is_empty() {
+            self.need_all();
+            return None;
         }
-        for position in &state.positions {
+        self.drop_undefined();
+        for run in self.state.runs.clone() {
+            self.count_presence(&run, -1);
+        }
+        for position in self.state.positions.clone() {
             self.count_stage(&position.map, StageCount::In(&position.stage), -1);
             self.count_stage(&position.map, StageCount::Present(&position.stage), -1);
         }
-        for progress in &state.progress {
-            self.uncount_progress(progress);
+        for progress in self.state.progress.clone() {
+            self.uncount_progress(&progress);
         }
-        codec::encode(&state)
+        self.kept.take_back(self.state);
+        // All of it moves at once: no part is left to move by itself.
+        let state = std::mem::take(self.kept);
+        Some(codec::encode_whole(&state))
     }
 
-    /// Folds in the state of a customer who was joined into this one.
-    pub(crate) fn fold_in(&mut self, other: State) {
+    /// Folds in the state of a customer who was joined into this one. What it learned has the
+    /// ordinals of its fragments from now on.
+    ///
+    /// An unmerge could not take apart again: the position in a map that gave way to the other's,
+    /// the run of one key that ended, the third passage of a milestone, and whatever had no room,
+    /// since a customer has one of each; the ends of runs and the history, which belong to both.
+    /// Traits and memberships are told anew by segmentation.
+    pub(crate) fn fold_in(&mut self, other: &State, moved: &Moved<'_>) {
         self.drop_undefined();
         self.changed = true;
+        self.kept.take_in_unknown(other, moved.ordinal_of(0));
+        let mut other = other.open();
+        other.renumber(moved);
         self.fold_traits(&other);
         self.fold_segments(&other);
-        Arc::make_mut(&mut self.state.endings).take(&other.endings);
+        self.state.endings.take(&other.endings);
         self.shrink_endings();
         self.state.run_count += other.run_count;
-        self.state.ended.extend(other.ended);
-        self.state
-            .ended
-            .make_contiguous()
-            .sort_by_key(|run| run.end_time);
-        while self.state.ended.len() > limits::RUNS_ENDED {
-            self.state.ended.pop_front();
-        }
-        let history = Arc::make_mut(&mut self.state.history);
-        history.extend(other.history.iter().cloned());
-        history.make_contiguous().sort_by_key(|entry| entry.time);
-        while history.len() > limits::HISTORY {
-            history.pop_front();
-        }
-        for run in other.runs {
+        limits::ENDED_PAGES.unite(&mut self.state.ended, &other.ended, |run| run.end_time);
+        limits::HISTORY_PAGES.unite(&mut self.state.history, &other.history, |own| own.time);
+        for run in std::mem::take(&mut *other.runs) {
             self.fold_run(run);
         }
-        for position in other.positions {
+        for position in std::mem::take(&mut *other.positions) {
             self.fold_position(position);
         }
-        for progress in other.progress {
-            self.fold_progress(progress);
+        for progress in std::mem::take(&mut *other.progress) {
+            self.fold_progress(Arc::unwrap_or_clone(progress));
         }
-        // What moved may have been due on its way, or refer to what was deleted meanwhile.
+        // Something that moved may have been due on its way, or refer to what was deleted
+        // meanwhile.
         self.catch_up();
     }
 
-    /// What either was in is nothing new to the customer. Segmentation judges the joined customer
-    /// next, and tells the whole: see [`Pass::take_profile`].
-    fn fold_segments(&mut self, other: &State) {
-        for segment in &other.segments {
+    /// A segment that either was in is nothing new to the customer. Segmentation judges the joined
+    /// customer next, and tells the whole: see [`Pass::take_profile`].
+    fn fold_segments(&mut self, other: &Customer) {
+        for segment in other.segments.iter() {
             if let Err(place) = self.state.segment_place(segment) {
                 self.state.segments.insert(place, segment.clone());
             }
@@ -81,16 +89,16 @@ impl Pass<'_> {
         self.fit_segments();
     }
 
-    /// What the survivor knows stands, until segmentation tells the whole; what it does not know is
+    /// A trait of the survivor stands, until segmentation tells the whole; one that it lacks is
     /// taken over.
-    fn fold_traits(&mut self, other: &State) {
+    fn fold_traits(&mut self, other: &Customer) {
         let mut traits = Properties::clone(&self.state.traits);
         for (name, value) in other.traits.iter() {
             if traits.value(name).is_none() {
                 traits.set(name, value.clone());
             }
         }
-        self.state.traits = Arc::new(self.fitting_traits(traits));
+        *self.state.traits = self.fitting_traits(traits);
     }
 
     /// The survivor's own run of a journey and key continues; without one, the other's does. Of
@@ -157,18 +165,18 @@ impl Pass<'_> {
             return;
         }
         let place = if let Some(place) = self.progress_place(&path.name) {
-            let own = &mut self.state.progress[place];
+            let own = Arc::make_mut(&mut self.state.progress[place]);
             own.passages = union(&own.passages, &other.passages);
             place
         } else if !self.has_room_for_path(path) {
             return self.refuse_path(&path.name);
         } else {
             self.count_path(&path.name, PathCount::Started, 1);
-            self.state.progress.push(Progress {
+            self.state.progress.push(Arc::new(Progress {
                 version: path.version,
                 measure: Measure::default(),
                 ..other
-            });
+            }));
             self.state.progress.len() - 1
         };
         self.remeasure(place, path);

@@ -1,6 +1,4 @@
-//! What is known of the customer here: traits and memberships, as facts tell them.
-
-use std::sync::Arc;
+//! The mirror of what is known of the customer: traits and memberships, as facts tell them.
 
 use kernel::{Properties, Reason};
 use messages::convert::{properties, value};
@@ -22,12 +20,12 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what differs from what was
-    /// known of the two.
+    /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what
+    /// differs from what was known of the two.
     pub(super) fn take_profile(&mut self, profile: &Profile, changes: &[SegmentChange]) -> Fact {
         let traits = self.fitting_traits(properties(&profile.traits));
         if *self.state.traits != traits {
-            self.state.traits = Arc::new(traits);
+            *self.state.traits = traits;
             self.changed = true;
         }
         let is_told = |name: &str| profile.segments.iter().any(|known| known.segment == name);
@@ -59,21 +57,22 @@ impl Pass<'_> {
 
     /// A null removes a trait.
     fn mirror_traits(&mut self, event: &Event) {
-        let mut traits = Arc::clone(&self.state.traits);
+        let mut traits: Option<Properties> = None;
         for named in &event.traits {
-            let known = traits.value(&named.name);
-            match named.value.as_ref().and_then(value) {
-                None if known.is_some() => {
-                    Arc::make_mut(&mut traits).remove(&named.name);
-                }
-                Some(new) if known != Some(&new) => {
-                    Arc::make_mut(&mut traits).set(&named.name, new);
-                }
-                _ => {}
+            let known = traits.as_ref().unwrap_or(&self.state.traits);
+            let known = known.value(&named.name);
+            let new = named.value.as_ref().and_then(value);
+            if known == new.as_ref() {
+                continue;
+            }
+            let traits = traits.get_or_insert_with(|| Properties::clone(&self.state.traits));
+            match new {
+                None => drop(traits.remove(&named.name)),
+                Some(new) => drop(traits.set(&named.name, new)),
             }
         }
-        if !Arc::ptr_eq(&traits, &self.state.traits) {
-            self.state.traits = Arc::new(self.fitting_traits(Arc::unwrap_or_clone(traits)));
+        if let Some(traits) = traits {
+            *self.state.traits = self.fitting_traits(traits);
             self.changed = true;
         }
     }

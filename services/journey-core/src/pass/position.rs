@@ -29,7 +29,8 @@ impl Pass<'_> {
     fn move_in(&mut self, map: &JourneyMap, happening: &Happening<'_>) {
         let place = self.position_place(&map.name);
         let here = place.map(|place| self.state.positions[place].clone());
-        // The newest event says where a customer is; one that comes late does not bring anybody back.
+        // The newest event says where a customer is; one that comes late does not bring anybody
+        // back.
         if here
             .as_ref()
             .is_some_and(|here| self.since < here.enter_time)
@@ -42,7 +43,7 @@ impl Pass<'_> {
                 && stage
                     .enter
                     .iter()
-                    .any(|trigger| happening.matches(trigger, self.state) == Match::Yes)
+                    .any(|trigger| happening.matches(trigger, &self.state) == Match::Yes)
         }) else {
             return;
         };
@@ -69,6 +70,7 @@ impl Pass<'_> {
             map: Arc::clone(&map.name),
             stage: Arc::clone(&stage.name),
             enter_time: self.since,
+            ordinal: 0,
         };
         match place {
             Some(place) => self.state.positions[place] = position,
@@ -110,7 +112,7 @@ impl Pass<'_> {
 }
 
 impl Stage {
-    /// Whether a customer may come here from a stage, or from outside the map.
+    /// Returns whether a customer may come here from a stage, or from outside the map.
     fn admits(&self, from: Option<&Name>) -> bool {
         self.from.anywhere || from.map_or(self.from.outside, |from| self.from.stages.contains(from))
     }

@@ -32,7 +32,7 @@ impl Pass<'_> {
     fn measure_path(&mut self, path: &HappyPath, happening: &Happening<'_>) {
         let milestones = path.milestones.iter().enumerate();
         let matching: Vec<usize> = milestones
-            .filter(|(_, own)| happening.matches(&own.trigger, self.state) == Match::Yes)
+            .filter(|(_, own)| happening.matches(&own.trigger, &self.state) == Match::Yes)
             .map(|(place, _)| place)
             .collect();
         let Some(first) = matching.first() else {
@@ -44,16 +44,14 @@ impl Pass<'_> {
             }
             return;
         };
-        let progress = &mut self.state.progress[place];
+        let progress = &self.state.progress[place];
         let began = progress.passages.first().map(|passage| passage.time);
         if began.is_some_and(|began| self.since < began) {
             return;
         }
         if let Some(chosen) = choose(path, &progress.passages, &progress.measure, &matching) {
-            progress.add_passage(Passage {
-                milestone: Arc::clone(&path.milestones[chosen].name),
-                time: self.since,
-            });
+            let passage = self.passage(path, chosen);
+            Arc::make_mut(&mut self.state.progress[place]).add_passage(passage);
             self.changed = true;
             self.remeasure(place, path);
         }
@@ -63,18 +61,24 @@ impl Pass<'_> {
         if !self.has_room_for_path(path) {
             return self.refuse_path(&path.name);
         }
-        self.state.progress.push(Progress {
+        let begun = Progress {
             path: Arc::clone(&path.name),
             version: path.version,
-            passages: vec![Passage {
-                milestone: Arc::clone(&path.milestones[0].name),
-                time: self.since,
-            }],
+            passages: vec![self.passage(path, 0)],
             measure: Measure::default(),
-        });
+        };
+        self.state.progress.push(Arc::new(begun));
         self.changed = true;
         self.count_path(&path.name, PathCount::Started, 1);
         self.remeasure(self.state.progress.len() - 1, path);
+    }
+
+    fn passage(&self, path: &HappyPath, milestone: usize) -> Passage {
+        Passage {
+            milestone: Arc::clone(&path.milestones[milestone].name),
+            time: self.since,
+            ordinal: 0,
+        }
     }
 
     /// Returns whether all that can happen on a path has room beside what can happen on those that
@@ -114,12 +118,13 @@ impl Pass<'_> {
         self.effects.end_wait();
     }
 
-    /// Measures again the paths that were redefined, and lets go of those that are not defined any more.
+    /// Measures again the paths that were redefined, and lets go of those that are not defined any
+    /// more.
     pub(super) fn refresh_paths(&mut self) {
         let definitions = self.definitions;
         let mut place = 0;
         let mut is_redefined = false;
-        while let Some(progress) = self.state.progress.get_mut(place) {
+        while let Some(progress) = self.state.progress.get(place) {
             let path = definitions.paths.get(&progress.path);
             if let Some(path) = path
                 && progress.version == path.version
@@ -138,10 +143,10 @@ impl Pass<'_> {
             });
             match path {
                 Some(path) if began => {
+                    let progress = Arc::make_mut(&mut self.state.progress[place]);
                     progress.version = path.version;
-                    progress
-                        .passages
-                        .retain(|own| path.place(&own.milestone).is_some());
+                    let passages = &mut progress.passages;
+                    passages.retain(|own| path.place(&own.milestone).is_some());
                     self.remeasure(place, path);
                     place += 1;
                 }
@@ -151,11 +156,15 @@ impl Pass<'_> {
                 }
             }
         }
-        // A path may have become longer.
+        // A path may have become longer: those that began last give way.
         while is_redefined && self.progress_bytes() > limits::PROGRESS_BYTES {
-            let Some(gone) = self.state.progress.pop() else {
+            let began = |own: &Arc<Progress>| own.passages.first().map(|passage| passage.time);
+            let paths = self.state.progress.iter().enumerate();
+            let last = paths.max_by_key(|(_, own)| (began(own), Arc::clone(&own.path)));
+            let Some(place) = last.map(|(place, _)| place) else {
                 return;
             };
+            let gone = self.state.progress.remove(place);
             self.uncount_progress(&gone);
             self.refuse_path(&gone.path);
         }
@@ -163,12 +172,13 @@ impl Pass<'_> {
 
     /// Measures one path, counts what changed, and tells what is new.
     pub(super) fn remeasure(&mut self, place: usize, path: &HappyPath) {
-        let progress = &mut self.state.progress[place];
+        let progress = &self.state.progress[place];
         let new = measure(path, &progress.passages, self.now);
-        let old = std::mem::replace(&mut progress.measure, new.clone());
-        if new == old {
+        if new == progress.measure {
             return;
         }
+        let progress = Arc::make_mut(&mut self.state.progress[place]);
+        let old = std::mem::replace(&mut progress.measure, new.clone());
         self.changed = true;
         self.count_measure(&path.name, &old, -1);
         self.count_measure(&path.name, &new, 1);
@@ -184,13 +194,15 @@ impl Pass<'_> {
             let passage = Passage {
                 milestone: Arc::clone(&deviation.milestone),
                 time: deviation.time,
+                ordinal: 0,
             };
             let kind = deviation_name(deviation.kind).into();
             self.note_on_path(path, &passage, Reason::Deviated, kind);
         }
     }
 
-    /// Tells of a milestone, at its own time: a stall is that of the deadline, whenever it was noticed.
+    /// Tells of a milestone, at its own time: a stall is that of the deadline, whenever it was
+    /// noticed.
     fn note_on_path(&mut self, path: &HappyPath, at: &Passage, reason: Reason, detail: Name) {
         let since = std::mem::replace(&mut self.since, at.time);
         self.note(&path.name, None, &at.milestone, reason, detail);

@@ -20,7 +20,7 @@ impl Pass<'_> {
     }
 
     fn answer(&mut self, run: Run, journey: &Journey, happening: &Happening<'_>) -> Option<Run> {
-        // What happened before the run began does not concern it.
+        // An event from before the run began does not concern it.
         if self.since < run.start_time {
             return Some(run);
         }
@@ -58,8 +58,8 @@ impl Pass<'_> {
         self.walk(run, journey, *next, reason, detail)
     }
 
-    /// Whether a trigger is met for a run. An event that carries the key of another run does not concern this one; one
-    /// that carries none concerns all.
+    /// Returns whether a trigger is met for a run. An event that carries the key of another run does not
+    /// concern this one; one that carries none concerns all.
     fn meets(
         &self,
         run: &Run,
@@ -75,7 +75,7 @@ impl Pass<'_> {
             }
             _ => true,
         };
-        happening.matches(trigger, self.state) == Match::Yes && is_about()
+        happening.matches(trigger, &self.state) == Match::Yes && is_about()
     }
 
     /// Lets every run go on whose time has come by `until`, in the order of their times.
@@ -139,12 +139,13 @@ impl Pass<'_> {
         }
     }
 
-    /// Gives each run with its version of the journey to a decision, which gives back those that go on.
+    /// Gives each run with its version of the journey to a decision, which gives back those that go
+    /// on.
     fn each_run(&mut self, mut decide: impl FnMut(&mut Self, Run, &Journey) -> Option<Run>) {
         if self.state.runs.is_empty() {
             return;
         }
-        let runs = std::mem::take(&mut self.state.runs);
+        let runs = std::mem::take(&mut *self.state.runs);
         let mut kept = Vec::with_capacity(runs.len());
         let definitions = self.definitions;
         for run in runs {
@@ -157,6 +158,6 @@ impl Pass<'_> {
                 None => kept.push(run),
             }
         }
-        self.state.runs = kept;
+        *self.state.runs = kept;
     }
 }

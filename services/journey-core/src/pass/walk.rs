@@ -1,4 +1,5 @@
-//! Walking: from step to step until a run must wait, or ends. Every transition is counted here, and only here.
+//! Walking: from step to step until a run must wait, or ends. Every transition is counted here, and
+//! only here.
 
 use std::sync::Arc;
 
@@ -12,12 +13,12 @@ use crate::counter::{Counter, RunCount};
 use crate::definition::{Arm, Journey, Send, Step, StepKind, Target, Versions};
 use crate::limits;
 use crate::run_id::{bucket, key_hash};
-use crate::state::{EndedRun, Name, Run};
+use crate::state::{EndedRun, EndingList as _, Name, Run};
 
 use super::Pass;
 use super::happening::View;
 
-/// How a run leaves a step.
+/// The way in which a run leaves a step.
 struct Departure {
     to: Target,
     reason: Reason,
@@ -102,7 +103,7 @@ impl Pass<'_> {
                 Taken::Waits
             }
             StepKind::Branch { arms, otherwise } => {
-                let view = View::new(self.state, &run.trigger);
+                let view = View::new(&self.state, &run.trigger);
                 let met = arms.iter().find(|(condition, _)| condition.holds(&view));
                 match met {
                     Some((condition, next)) => {
@@ -188,7 +189,8 @@ impl Pass<'_> {
         run.arrive_time = self.now;
         run.since = self.since;
         run.due = None;
-        // What time brings about has no trace of its own: it goes on with the one that began the wait.
+        // A step by time alone has no trace of its own: it goes on with the one that began the
+        // wait.
         if !self.trace_parent.is_empty() && self.trace_parent.len() <= limits::TRACE_BYTES {
             run.trace_parent = self.trace_parent.as_str().into();
         }
@@ -210,12 +212,9 @@ impl Pass<'_> {
         self.count_run(&run, RunCount::Ended(reason), 1);
         self.note_run(&run, reason, detail);
         let key = key_hash(&run.key);
-        Arc::make_mut(&mut self.state.endings).remember(&run.journey, key, self.now);
+        self.state.endings.remember(&run.journey, key, self.now);
         self.shrink_endings();
-        if self.state.ended.len() >= limits::RUNS_ENDED {
-            self.state.ended.pop_front();
-        }
-        self.state.ended.push_back(EndedRun {
+        let ended = EndedRun {
             id: run.id,
             journey: run.journey,
             version: run.version,
@@ -225,14 +224,16 @@ impl Pass<'_> {
             end_time: self.now,
             reason,
             outcome,
-        });
+            ordinal: run.ordinal,
+        };
+        limits::ENDED_PAGES.push(&mut self.state.ended, ended);
     }
 
     /// Holds the ends of runs to their bounds.
     pub(super) fn shrink_endings(&mut self) {
-        let mut endings = std::mem::take(&mut self.state.endings);
-        let forgotten = Arc::make_mut(&mut endings).shrink(|journey| self.allows_reentry(journey));
-        self.state.endings = endings;
+        let mut endings = std::mem::take(&mut *self.state.endings);
+        let forgotten = endings.shrink(|journey| self.allows_reentry(journey));
+        *self.state.endings = endings;
         // Another process may know a journey, and forbid what this one allows.
         if forgotten
             .iter()
@@ -260,7 +261,7 @@ impl Pass<'_> {
     }
 }
 
-/// What became of a run at a step.
+/// The outcome of a run's visit of a step.
 enum Taken {
     Went(Departure),
     Waits,

@@ -2,8 +2,10 @@
 //!
 //! An end is a hash and an instant. Where there is no room for one more, the oldest end of a
 //! journey that allows re-entry is forgotten. An end of one that does not is never forgotten: where
-//! only those are left, a journey is
-//! *closed*, which takes a few bytes and means that every key counts as ended.
+//! only those are left, a journey is *closed*, which takes a few bytes and means that every key
+//! counts as ended.
+
+use std::sync::Arc;
 
 use kernel::Timestamp;
 
@@ -11,8 +13,7 @@ use super::Name;
 use crate::limits;
 
 /// When runs ended, by journey.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Endings(Vec<JourneyEndings>);
+pub type Endings = Vec<Arc<JourneyEndings>>;
 
 /// When runs of one journey ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,57 +90,64 @@ impl JourneyEndings {
     }
 }
 
-impl Endings {
-    /// Each journey with its ends.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &JourneyEndings> {
-        self.0.iter()
-    }
-
-    /// Restores what was stored.
-    pub(crate) const fn restored(journeys: Vec<JourneyEndings>) -> Self {
-        Self(journeys)
-    }
-
+/// The questions to the ends of runs, and the changes of them.
+pub trait EndingList {
     /// Bytes that they take where they are stored, at the most.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize;
+    /// Bytes that the ends of some journeys take.
+    fn bytes_of(&self, is_counted: impl Fn(&str) -> bool) -> usize;
+    /// Returns the number of ends that are kept of a journey.
+    fn count_of(&self, journey: &str) -> usize;
+    /// Returns the end of the last run of a journey and key; absent where none ended.
+    fn of(&self, journey: &str, key: u64) -> Option<Ended>;
+    /// Remembers the end of a run; [`shrink`](Self::shrink) holds the whole to its bounds.
+    fn remember(&mut self, journey: &Name, key: u64, time: Timestamp);
+    /// Takes over what was remembered of another id of the same person.
+    fn take(&mut self, other: &Self);
+    /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that
+    /// is not enough, journeys are closed.
+    ///
+    /// Returns the journeys of which something was forgotten.
+    fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name>;
+}
+
+impl EndingList for Endings {
+    fn bytes(&self) -> usize {
         self.bytes_of(|_| true)
     }
 
-    /// Bytes that the ends of some journeys take.
-    pub(crate) fn bytes_of(&self, is_counted: impl Fn(&str) -> bool) -> usize {
-        let counted = self.0.iter().filter(|own| is_counted(&own.journey));
-        counted.map(JourneyEndings::bytes).sum()
+    fn bytes_of(&self, is_counted: impl Fn(&str) -> bool) -> usize {
+        let counted = self.iter().filter(|own| is_counted(&own.journey));
+        counted.map(|own| own.bytes()).sum()
     }
 
-    /// Returns the number of ends that are kept of a journey.
-    pub(crate) fn count_of(&self, journey: &str) -> usize {
-        self.find(journey).map_or(0, |own| own.ends.len())
+    fn count_of(&self, journey: &str) -> usize {
+        find(self, journey).map_or(0, |own| own.ends.len())
     }
 
-    /// Returns the end of the last run of a journey and key; absent where none ended.
-    pub(crate) fn of(&self, journey: &str, key: u64) -> Option<Ended> {
-        let Some(known) = self.find(journey) else {
-            return Some(Ended::Closed(self.find("")?.closed?));
+    fn of(&self, journey: &str, key: u64) -> Option<Ended> {
+        let Some(known) = find(self, journey) else {
+            return Some(Ended::Closed(find(self, "")?.closed?));
         };
         let end = known.ends.iter().find(|(own, _)| *own == key);
         end.map(|(_, time)| Ended::At(*time))
             .or_else(|| known.closed.map(Ended::Closed))
     }
 
-    /// Remembers the end of a run; [`shrink`](Self::shrink) holds the whole to its bounds.
-    pub(crate) fn remember(&mut self, journey: &Name, key: u64, time: Timestamp) {
-        self.entry(journey).put(key, time);
+    fn remember(&mut self, journey: &Name, key: u64, time: Timestamp) {
+        entry(self, journey).put(key, time);
     }
 
-    /// Takes over what was remembered of another id of the same person.
-    pub(crate) fn take(&mut self, other: &Self) {
-        let rest = other.find("").and_then(|rest| rest.closed);
-        let unlisted = self.0.iter_mut();
-        for own in unlisted.filter(|own| other.find(&own.journey).is_none()) {
-            own.closed = own.closed.max(rest);
+    fn take(&mut self, other: &Self) {
+        let rest = find(other, "").and_then(|rest| rest.closed);
+        for own in self.iter_mut() {
+            if rest.is_some() && find(other, &own.journey).is_none() {
+                let own = Arc::make_mut(own);
+                own.closed = own.closed.max(rest);
+            }
         }
-        for theirs in &other.0 {
-            let own = self.entry(&theirs.journey);
+        for theirs in other {
+            let own = entry(self, &theirs.journey);
             own.closed = own.closed.max(theirs.closed);
             for (key, time) in &theirs.ends {
                 own.put(*key, *time);
@@ -147,79 +155,77 @@ impl Endings {
         }
     }
 
-    /// Makes room: the oldest ends of journeys that allow re-entry are forgotten first; where that
-    /// is not enough, journeys are closed.
-    ///
-    /// Returns the journeys of which something was forgotten.
-    pub(crate) fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name> {
+    fn shrink(&mut self, allows_reentry: impl Fn(&str) -> bool) -> Vec<Name> {
         let mut forgotten: Vec<Name> = Vec::new();
-        for own in &mut self.0 {
+        for own in self.iter_mut() {
             if own.ends.len() > limits::ENDINGS_PER_JOURNEY && allows_reentry(&own.journey) {
                 let surplus = own.ends.len() - limits::ENDINGS_PER_JOURNEY;
-                own.ends.drain(..surplus);
+                Arc::make_mut(own).ends.drain(..surplus);
                 forgotten.push(own.journey.clone());
             }
         }
         let mut bytes = self.bytes();
         while bytes > limits::ENDING_BYTES {
-            let places = 0..self.0.len();
+            let places = 0..self.len();
             let oldest = places
-                .filter(|place| allows_reentry(&self.0[*place].journey))
-                .min_by_key(|place| self.0[*place].oldest());
+                .filter(|place| allows_reentry(&self[*place].journey))
+                .min_by_key(|place| self[*place].oldest());
             let Some(place) = oldest else {
-                self.close_one();
+                close_one(self);
                 bytes = self.bytes();
                 continue;
             };
-            let own = &mut self.0[place];
+            let own = Arc::make_mut(&mut self[place]);
             bytes -= own.bytes();
             own.forget_oldest();
             if !forgotten.contains(&own.journey) {
                 forgotten.push(own.journey.clone());
             }
             if own.is_empty() {
-                self.0.remove(place);
+                self.remove(place);
             } else {
                 bytes += own.bytes();
             }
         }
         forgotten
     }
+}
 
-    /// Closes the journey with the most ends; where none has more than one, gives up telling one
-    /// journey from those that are not listed.
-    fn close_one(&mut self) {
-        let most = (0..self.0.len()).max_by_key(|place| self.0[*place].ends.len());
-        let Some(place) = most else { return };
-        let own = &mut self.0[place];
-        if own.ends.len() > 1 {
-            own.closed = own.newest();
-            own.ends = Vec::new();
-            return;
-        }
-        let listed = (0..self.0.len()).filter(|place| !self.0[*place].journey.is_empty());
-        if let Some(place) = listed.min_by_key(|place| self.0[*place].newest()) {
-            let gone = self.0.remove(place);
-            let rest = self.entry(&Name::from(""));
-            rest.closed = rest.closed.max(gone.newest());
-        }
+/// Closes the journey with the most ends; where none has more than one, gives up telling one
+/// journey from those that are not listed.
+fn close_one(endings: &mut Endings) {
+    let most = (0..endings.len()).max_by_key(|place| endings[*place].ends.len());
+    let Some(place) = most else { return };
+    let own = &mut endings[place];
+    if own.ends.len() > 1 {
+        let own = Arc::make_mut(own);
+        own.closed = own.newest();
+        own.ends = Vec::new();
+        return;
     }
+    let listed = (0..endings.len()).filter(|place| !endings[*place].journey.is_empty());
+    if let Some(place) = listed.min_by_key(|place| endings[*place].newest()) {
+        let gone = endings.remove(place);
+        let rest = entry(endings, &Name::from(""));
+        rest.closed = rest.closed.max(gone.newest());
+    }
+}
 
-    fn find(&self, journey: &str) -> Option<&JourneyEndings> {
-        self.0.iter().find(|own| own.journey.as_ref() == journey)
-    }
+fn find<'a>(endings: &'a Endings, journey: &str) -> Option<&'a JourneyEndings> {
+    let mut own = endings.iter().map(AsRef::as_ref);
+    own.find(|own: &&JourneyEndings| own.journey.as_ref() == journey)
+}
 
-    fn entry(&mut self, journey: &Name) -> &mut JourneyEndings {
-        let place = self.0.iter().position(|own| own.journey == *journey);
-        let place = place.unwrap_or_else(|| {
-            let mut new = JourneyEndings::new(journey.clone());
-            // A run of a journey that was not listed so far may have ended.
-            new.closed = self.find("").and_then(|rest| rest.closed);
-            self.0.push(new);
-            self.0.len() - 1
-        });
-        &mut self.0[place]
-    }
+fn entry<'a>(endings: &'a mut Endings, journey: &Name) -> &'a mut JourneyEndings {
+    let place = endings.iter().position(|own| own.journey == *journey);
+    let place = place.unwrap_or_else(|| {
+        let mut new = JourneyEndings::new(journey.clone());
+        // A run of a journey that was not listed so far may have ended.
+        new.closed = find(endings, "").and_then(|rest| rest.closed);
+        endings.push(Arc::new(new));
+        endings.len() - 1
+    });
+    Arc::make_mut(&mut endings[place])
 }
 
 #[cfg(test)]
@@ -282,6 +288,6 @@ mod tests {
         assert_eq!(endings.of("j", 1), Some(Ended::At(at(9))));
         assert_eq!(endings.of("j", 2), Some(Ended::At(at(7))));
         assert_eq!(endings.of("j", 3), None);
-        assert_eq!(endings.iter().next().map(|own| own.ends.len()), Some(2));
+        assert_eq!(endings.first().map(|own| own.ends.len()), Some(2));
     }
 }

@@ -5,9 +5,8 @@ mod everything;
 
 use std::fmt::Write as _;
 
-use decision::Core as _;
-use journey_core::state::State;
-use journey_core::{JourneyCore, limits};
+use journey_core::limits;
+use journey_core::state::Customer;
 use kernel::Reason;
 
 use crate::world::{World, compiled, customer};
@@ -19,17 +18,18 @@ fn long_name(prefix: &str, number: usize) -> String {
     format!("{prefix}{filler}{tail}")
 }
 
-fn state(world: &World, number: u32) -> &State {
-    &world.states[&customer(number)]
+fn state(world: &World, number: u32) -> Customer {
+    world.states[&customer(number)].open()
 }
 
 fn bytes(world: &World, number: u32) -> usize {
-    JourneyCore::encode(state(world, number)).len()
+    world.stored[&customer(number)].bytes()
 }
 
 /// The details of the history's entries with a reason.
 fn told(world: &World, number: u32, reason: Reason) -> Vec<(String, String)> {
-    let entries = state(world, number).history.iter();
+    let state = state(world, number);
+    let entries = state.history.iter();
     entries
         .filter(|entry| entry.reason == reason)
         .map(|entry| (entry.subject.to_string(), entry.detail.to_string()))
@@ -125,7 +125,7 @@ fn a_large_property_does_not_hide_the_others() {
         write!(line, " a{number:02}={}", "y".repeat(30)).expect("a text takes it");
     }
     world.take_line(&line);
-    let run = &state(&world, 2).runs[0];
+    let run = state(&world, 2).runs[0].clone();
     assert_eq!(run.step.as_ref(), "w");
     assert!(run.trigger.value("value").is_some() && run.trigger.len() > 50);
     assert_eq!(told(&world, 2, Reason::PropertyLimit).len(), 1);
@@ -189,8 +189,8 @@ fn runs_over_the_bound_after_merges_end_with_a_reason_and_stay_in_the_counters()
     assert_eq!(count(&world, "journey/j/1/active"), 25);
     assert_eq!(count(&world, "journey/j/1/ended/RUN_LIMIT"), 100);
     // Those that started first go on.
-    let keys = state(&world, 1).runs.iter().map(|run| run.key.as_ref());
-    assert!(keys.clone().all(|key| key.starts_with("1_")));
+    let runs = state(&world, 1).runs;
+    assert!(runs.iter().all(|run| run.key.starts_with("1_")));
     assert!(!told(&world, 1, Reason::RunLimit).is_empty());
     world.take_line("2000s c5 done");
     assert_eq!(count(&world, "journey/j/1/ended/GOAL_REACHED"), 25);
@@ -205,7 +205,7 @@ fn the_runs_of_a_loser_go_on_where_they_started_first() {
         world.take_line(&format!("{}s c1 go k=k{key}", key + 1));
     }
     world.take_line("100s c2 merged c1");
-    let runs = &state(&world, 1).runs;
+    let runs = state(&world, 1).runs;
     assert_eq!(runs[0].key.as_ref(), "first");
     assert!(!runs.iter().any(|run| run.key.as_ref() == "k24"));
     assert_eq!(count(&world, "journey/j/1/ended/RUN_LIMIT"), 1);

@@ -1,11 +1,15 @@
-//! Tests of the journey core: scenarios with golden transcripts, mistakes in definitions, and invariants under random
-//! journeys and facts.
+//! Tests of the journey core: scenarios with golden transcripts, mistakes in definitions, and
+//! invariants under random journeys and facts, on states that are whole and on states as they are
+//! stored.
 
 mod bounds;
 mod changes;
 mod definitions;
 mod invariants;
+mod merges;
+mod parts;
 mod random;
 mod scenarios;
+mod stored;
 mod waits;
 mod world;

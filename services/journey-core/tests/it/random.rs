@@ -122,11 +122,11 @@ fn large_facts() -> impl Strategy<Value = Vec<String>> {
         0..40_u8,
     );
     proptest::collection::vec(fact, 100..160).prop_map(|facts| {
-        let (mut hours, mut line) = (0, String::new());
+        let (mut hours, mut line) = (0_u32, String::new());
         let lines = facts
             .into_iter()
             .map(|(later, who, key, size, name, merge)| {
-                hours += later;
+                hours += u32::from(later);
                 line.clear();
                 match merge {
                     0 => write!(line, "{hours}h c3 merged c2"),

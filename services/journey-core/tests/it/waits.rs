@@ -36,7 +36,7 @@ fn a_wait_that_is_set_aside_is_passed_over_and_no_other() {
     let listed = waits(before);
     assert_eq!(listed.len(), 3, "two runs and a deadline");
     let first = listed.iter().map(|(_, due)| *due).min();
-    assert_eq!(first, before.next_due());
+    assert_eq!(first, before.open().next_due());
     let now = Timestamp::from_millis(0) + Duration::from_millis(3 * 86_400_000);
     for (wait, due_time) in &listed {
         let (mut after, mut effects) = (before.clone(), Effects::default());

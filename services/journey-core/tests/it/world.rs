@@ -1,13 +1,14 @@
-//! A few customers in a world whose time is moved by hand, and everything that must hold in it at every step.
+//! A few customers in a world whose time is moved by hand, and everything that must hold in it at
+//! every step.
+
+mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use decision::{
-    Effects, Input, Moved, Names, Outcome, Poison, Source, fold_in_once, step_once, take_leave_once,
-};
-use journey_core::state::State;
+use decision::{Effects, Input, Names, Source};
+use journey_core::state::{Customer, HistoryEntry, State};
 use journey_core::{Definitions, JourneyCore};
 use kernel::{CounterKey, CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
@@ -18,11 +19,16 @@ use messages::stream::v1::{
 use prost::Message as _;
 
 use crate::invariants;
+use crate::stored::Stored;
 
 /// Customers, their states, and what was counted.
 pub(crate) struct World {
     pub(crate) definitions: Definitions,
     pub(crate) states: BTreeMap<CustomerId, State>,
+    /// The same states as they are stored.
+    pub(crate) stored: BTreeMap<CustomerId, Stored>,
+    /// How many fragments each customer took in.
+    fragments: BTreeMap<CustomerId, u16>,
     /// Whom each merged customer was joined into.
     pub(crate) redirects: BTreeMap<CustomerId, CustomerId>,
     pub(crate) counters: BTreeMap<CounterKey, i64>,
@@ -81,6 +87,8 @@ impl World {
         Self {
             definitions,
             states: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            fragments: BTreeMap::new(),
             redirects: BTreeMap::new(),
             counters: BTreeMap::new(),
             activations: BTreeSet::new(),
@@ -93,10 +101,11 @@ impl World {
         }
     }
 
-    /// Takes one line, such as `2d c1 purchase value=3 @plan=pro +vip -new`, `3d c2 merged c1`, or `9d` alone.
+    /// Takes one line, such as `2d c1 purchase value=3 @plan=pro +vip -new`, `3d c2 merged c1`, or
+    /// `9d` alone.
     ///
-    /// `name=value` is a property, `@name=value` a trait, `+name` and `-name` are segments entered and left. A time
-    /// before that of an earlier line is an event that comes late.
+    /// `name=value` is a property, `@name=value` a trait, `+name` and `-name` are segments entered
+    /// and left. A time before that of an earlier line is an event that comes late.
     pub(crate) fn take_line(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         let time: Duration = words.next().expect("a time").parse().expect("a time");
@@ -126,13 +135,13 @@ impl World {
             let due = self
                 .states
                 .iter()
-                .filter_map(|(who, state)| Some((state.next_due()?, *who)))
+                .filter_map(|(who, state)| Some((state.open().next_due()?, *who)))
                 .min();
             match due {
                 Some((due, who)) if due <= until => {
                     self.now = self.now.max(due);
                     self.step(who, Input::Timer { due_time: due });
-                    let again = self.states[&who].next_due();
+                    let again = self.states[&who].open().next_due();
                     assert!(
                         again.is_none_or(|again| again > due),
                         "the timer at {due} fires for ever"
@@ -171,60 +180,6 @@ impl World {
         self.redirects
             .get(&who)
             .map_or(who, |survivor| self.root(*survivor))
-    }
-
-    /// Joins a customer into another, as the engine does: what one said is said once.
-    fn merge(&mut self, who: CustomerId, into: CustomerId, time: Timestamp) {
-        let (who, into) = (self.root(who), self.root(into));
-        if who == into {
-            return;
-        }
-        self.redirects.insert(who, into);
-        let mut state = self.states.remove(&who).unwrap_or_default();
-        let mut effects = Effects::default();
-        let times = (time, self.now);
-        let moved =
-            take_leave_once::<JourneyCore>(&self.definitions, &mut state, who, times, &mut effects);
-        assert!(effects.records.is_empty(), "who leaves asks for nothing");
-        self.count(effects);
-        if let Some(state) = moved {
-            let moved = Moved::whole(who, &state);
-            self.change(into, |definitions, after, effects| {
-                fold_in_once::<JourneyCore>(definitions, after, (into, moved), times, effects)
-            });
-        }
-        invariants::check(self);
-    }
-
-    /// One step of the core.
-    fn step(&mut self, who: CustomerId, input: Input<'_>) {
-        let now = self.now;
-        self.change(who, |definitions, after, effects| {
-            step_once::<JourneyCore>(definitions, after, who, input, now, effects)
-        });
-    }
-
-    /// Lets the core change a customer, and takes what it caused.
-    fn change(
-        &mut self,
-        who: CustomerId,
-        core: impl Fn(&Definitions, &mut State, &mut Effects) -> Result<Outcome, Poison>,
-    ) {
-        let before = self.states.get(&who).cloned().unwrap_or_default();
-        let mut effects = Effects::default();
-        let mut after = before.clone();
-        let outcome = core(&self.definitions, &mut after, &mut effects)
-            .expect("an input that can be processed");
-        invariants::check_repeatable(self, (&before, &after), core, &effects);
-        match outcome {
-            Outcome::Keep { next_due } => assert_eq!(next_due, after.next_due()),
-            Outcome::Unchanged => assert_eq!(after, before, "said to be unchanged"),
-            Outcome::Remove => panic!("journeys never forget a customer"),
-        }
-        self.tell(who, &before, &after);
-        self.tell_actions(who, &effects.records);
-        self.count(effects);
-        self.states.insert(who, after);
     }
 
     fn count(&mut self, effects: Effects) {
@@ -278,11 +233,9 @@ impl World {
     }
 
     /// Writes down what is new in a customer's history.
-    fn tell(&mut self, who: CustomerId, before: &State, after: &State) {
-        let entries = after.history.iter();
-        let new: Vec<_> = entries
-            .filter(|entry| !before.history.contains(entry))
-            .collect();
+    fn tell(&mut self, who: CustomerId, before: &Customer, after: &Customer) {
+        let is_new = |entry: &HistoryEntry| !before.history.iter().any(|own| **own == *entry);
+        let new: Vec<_> = after.history.iter().filter(|own| is_new(own)).collect();
         if after.history.len() > before.history.len() + 20 {
             return;
         }

@@ -1,28 +1,32 @@
 //! Where one customer is, from the stored state.
 
-use journey_core::state::{EndedRun, HistoryEntry, Passage, Progress, Run, State};
+use journey_core::state::{Customer, EndedRun, HistoryEntry, Passage, Position, Progress, Run};
 use kernel::CustomerId;
 use proto::convert::timestamp;
 use proto::journey::v1 as api;
 
-/// Everything that is kept of a customer.
-pub(super) fn answer(customer: CustomerId, state: &State) -> api::GetCustomerJourneysResponse {
+/// Everything that is kept of a customer, for whom all that is shown is loaded.
+pub(super) fn answer(customer: CustomerId, state: &Customer) -> api::GetCustomerJourneysResponse {
+    let mut positions: Vec<&Position> = state.positions.iter().collect();
+    positions.sort_by(|one, other| one.map.cmp(&other.map));
+    let mut paths: Vec<_> = state.progress.iter().collect();
+    paths.sort_by(|one, other| one.path.cmp(&other.path));
     let active = state.runs.iter().rev().map(run);
-    let ended = state.ended.iter().rev().map(ended_run);
+    let ended = state.ended.iter().rev().map(|run| ended_run(run));
     api::GetCustomerJourneysResponse {
         customer_id: customer.to_string(),
         runs: active.chain(ended).collect(),
-        positions: state
-            .positions
-            .iter()
-            .map(|position| api::Position {
-                map: position.map.as_ref().to_owned(),
-                stage: position.stage.as_ref().to_owned(),
-                enter_time: Some(timestamp(position.enter_time)),
-            })
-            .collect(),
-        happy_paths: state.progress.iter().map(progress).collect(),
-        history: state.history.iter().map(history).collect(),
+        positions: positions.into_iter().map(position).collect(),
+        happy_paths: paths.into_iter().map(|own| progress(own)).collect(),
+        history: state.history.iter().map(|own| history(own)).collect(),
+    }
+}
+
+fn position(position: &Position) -> api::Position {
+    api::Position {
+        map: position.map.as_ref().to_owned(),
+        stage: position.stage.as_ref().to_owned(),
+        enter_time: Some(timestamp(position.enter_time)),
     }
 }
 

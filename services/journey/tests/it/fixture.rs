@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use decision::{Effects, Input, step_once};
+use decision::{Core as _, Effects, Input, PartWrites, step_once};
 use definitions::{Catalog as _, References, Versioned};
 use engine::{Head, head};
 use hot::{Commit, EmbeddedStore, HotStore as _, Owner, Slot, StateWrite, Timer};
@@ -13,7 +13,7 @@ use journey_core::state::State;
 use journey_core::{Definitions, JourneyCore};
 use kernel::{CounterKey, CustomerId, PartitionCount, Timestamp};
 use proto::definition::v1::Definition;
-use proto::stream::v1::{Event, Fact, Record, record::Body};
+use proto::stream::v1::{Event, Fact, NamedValue, Record, Value, record::Body, value};
 use tokio::sync::watch;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -39,7 +39,16 @@ journey:
   steps:
     - {id: wait_a_while, wait: {duration: 2d}}
     - {id: remind, send: {channel: mail, template: hello, purpose: marketing}}
+---
+journey:
+  name: order
+  entry: {trigger: {event: order}, key: k, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: rest, wait: {duration: 9d}}
 ";
+
+/// Runs of the fifth customer, so large that most are parts of their own.
+pub(crate) const KEYED_RUNS: usize = 6;
 
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -81,6 +90,25 @@ fn event(who: u8, day: i64, name: &str) -> (u8, i64, Body) {
     (who, day, Body::Fact(fact))
 }
 
+/// An order whose run keeps two kilobytes of it.
+fn order(number: usize) -> (u8, i64, Body) {
+    let (who, day, mut body) = event(5, 1, "order");
+    if let Body::Fact(Fact {
+        event: Some(event), ..
+    }) = &mut body
+    {
+        event.properties = [("k", number.to_string()), ("text", "x".repeat(2_000))]
+            .map(|(name, text)| NamedValue {
+                name: name.to_owned(),
+                value: Some(Value {
+                    kind: Some(value::Kind::Text(text)),
+                }),
+            })
+            .into();
+    }
+    (who, day, body)
+}
+
 /// A store as the engine would leave it, and the RPCs over it.
 pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
     let definitions = compiled();
@@ -94,6 +122,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
         event(2, 3, "purchase"),
         event(3, 0, "visit"),
     ];
+    let records = records.into_iter().chain((0..KEYED_RUNS).map(order));
     let mut states: BTreeMap<CustomerId, State> = BTreeMap::new();
     let mut counters: BTreeMap<CustomerId, BTreeMap<CounterKey, i64>> = BTreeMap::new();
     for (who, day, body) in records {
@@ -122,7 +151,8 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
     // The fourth customer was joined into the first.
     let redirect = Head::redirected_to(customer(1));
     let merged = (customer(4), redirect, State::default());
-    for (who, head, state) in known.chain([merged]) {
+    let mut parts_stored = 0;
+    for (who, head, mut state) in known.chain([merged]) {
         let partition = PartitionCount::DEFAULT.partition_of(who.fragment());
         let slot = Slot {
             owner: Owner::Journey,
@@ -134,16 +164,25 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
         }
         *seq += 1;
         let counters = counters.remove(&who).unwrap_or_default().into_iter();
+        let mut writes = PartWrites::default();
+        JourneyCore::drain_parts(&mut state, &mut writes);
+        let write = |key, value| StateWrite {
+            key,
+            value,
+            timer: Timer::NONE,
+            adds_entry: false,
+        };
+        let parts = writes.into_iter();
+        let parts = parts.map(|(part, value)| write(part.of_customer(who), value));
+        let mut states: Vec<StateWrite> = parts.collect();
+        parts_stored += states.len();
+        let value = head::write::<JourneyCore>(&head, &state);
+        states.push(write(Bytes::copy_from_slice(who.as_bytes()), Some(value)));
         let commit = Commit {
             epoch: 1,
             seq: *seq,
             batch_id: *seq,
-            states: vec![StateWrite {
-                key: Bytes::copy_from_slice(who.as_bytes()),
-                value: Some(head::write::<JourneyCore>(&head, &state)),
-                timer: Timer::NONE,
-                adds_entry: false,
-            }],
+            states,
             counters: counters.collect(),
             ..Commit::default()
         };
@@ -152,6 +191,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             .await
             .expect("an open partition");
     }
+    assert!(parts_stored >= KEYED_RUNS, "{parts_stored}");
     let (_, receiver) = watch::channel(definitions);
     JourneyRpc::new(Arc::new(store), receiver)
 }

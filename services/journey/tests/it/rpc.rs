@@ -8,7 +8,7 @@ use proto::journey::v1::{
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-use crate::fixture::{DAY_MS, customer, refused, rpc};
+use crate::fixture::{DAY_MS, KEYED_RUNS, customer, refused, rpc};
 
 #[tokio::test]
 async fn flow_tells_every_step_in_order_and_balances() {
@@ -241,4 +241,22 @@ async fn what_is_not_there_is_not_found() {
         .await
         .expect_err("nothing was processed");
     refused(&status, Code::NotFound, "PROFILE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_customer_whose_state_has_parts_is_told_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rpc = rpc(&folder).await;
+    let request = GetCustomerJourneysRequest {
+        customer_id: customer(5).to_string(),
+    };
+    let told = rpc
+        .get_customer_journeys(Request::new(request))
+        .await
+        .expect("a customer");
+    let told = told.into_inner();
+    let active = told.runs.iter().filter(|run| run.end_time.is_none());
+    assert_eq!(active.count(), KEYED_RUNS);
+    let entered = told.history.iter().filter(|own| own.reason == "ENTERED");
+    assert_eq!(entered.count(), KEYED_RUNS);
 }

@@ -118,7 +118,7 @@ impl Features {
             held.ordinal = first_ordinal.saturating_add(held.ordinal);
             match self.place(held.id, held.ordinal) {
                 Err(place) if held.ordinal < decision::limits::FRAGMENTS => {
-                    self.held.insert(place, held)
+                    self.held.insert(place, held);
                 }
                 _ => missing.note(self.join_last(&held, now), ()),
             }

@@ -170,6 +170,22 @@ impl<T> Part<T> {
         self.stored
     }
 
+    /// The bytes that it takes in the head after the next [`drain`](Self::drain).
+    pub fn head_bytes(&self, size: impl Fn(&T) -> usize) -> usize {
+        match &self.content {
+            Content::Absent | Content::NotLoaded => 0,
+            Content::Loaded(_) if !self.is_dirty && self.stored.is_some() => 0,
+            Content::Loaded(value) => {
+                let bytes = size(value);
+                if self.is_dirty && self.goes_apart(bytes) {
+                    0
+                } else {
+                    bytes
+                }
+            }
+        }
+    }
+
     /// Tells whether a value of so many bytes is kept apart.
     fn goes_apart(&self, bytes: usize) -> bool {
         let was_sent = self

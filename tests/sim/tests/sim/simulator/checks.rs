@@ -118,7 +118,8 @@ fn sum(picture: &Picture, prefix: &str) -> i64 {
 /// Counters balance, and say what the states say.
 fn runs(installation: &Installation, picture: &Picture) {
     let mut present: BTreeMap<String, i64> = BTreeMap::new();
-    for run in picture.journeys.values().flat_map(|(_, state)| &state.runs) {
+    let journeys = picture.journeys.values();
+    for run in journeys.flat_map(|(_, state)| state.open().runs.clone()) {
         let name = format!("journey/{}/{}/", run.journey, run.version);
         *present.entry(format!("{name}active")).or_default() += 1;
         *present
@@ -198,7 +199,7 @@ fn maps(installation: &Installation, picture: &Picture) {
     for position in picture
         .journeys
         .values()
-        .flat_map(|(_, state)| &state.positions)
+        .flat_map(|(_, state)| state.open().positions.clone())
     {
         let name = format!("map/{}/present/{}", position.map, position.stage);
         *present.entry(name).or_default() += 1;

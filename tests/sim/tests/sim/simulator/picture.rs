@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use activation_core::ActivationCore;
 use activation_core::state::Activation;
-use bytes::Bytes;
 use decision::Core;
 use hot::{CounterKey, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
@@ -15,6 +14,9 @@ use kernel::CustomerId;
 use segmentation_core::SegmentationCore;
 
 use super::installation::{Installation, SERVICES};
+
+/// Bytes of the key of a head: the customer's id.
+const CUSTOMER_BYTES: usize = 16;
 
 /// What is kept of one customer.
 type Kept<S> = (engine::Head, S);
@@ -43,11 +45,15 @@ impl Picture {
                 let slot = Slot { owner, partition };
                 let states = installation.shared.backing.states(slot).into_iter();
                 // Longer keys are those of parts, which their customer's head lists.
-                let (heads, parts): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                    states.partition(|(key, _)| key.len() == 16);
+                let (heads, mut parts): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                    states.partition(|(key, _)| key.len() == CUSTOMER_BYTES);
                 for (key, stored) in heads {
-                    picture.read(installation, slot, (&key, &stored), &parts);
+                    picture.read(installation, slot, (&key, &stored), &mut parts);
                     picture.stored.push((slot, key, stored));
+                }
+                for key in parts.keys() {
+                    let world = installation.world();
+                    world.violate(format!("no head lists the part {key:?} of {slot:?}"));
                 }
                 let counters = engine::counters::of_slot(store, slot, "").await;
                 for (key, value) in counters.expect("no faults on this link") {
@@ -66,22 +72,21 @@ impl Picture {
         installation: &Installation,
         slot: Slot,
         (key, stored): (&StateKey, &Stored),
-        parts: &BTreeMap<StateKey, Stored>,
+        parts: &mut BTreeMap<StateKey, Stored>,
     ) {
         match slot.owner {
             Owner::Segmentation => {
-                let state = decode::<SegmentationCore>(&stored.value);
+                let state = read_whole::<SegmentationCore>(key, stored, parts);
                 self.profiles
                     .extend(state.map(|state| (key.clone(), state)));
             }
             Owner::Journey => {
-                let state = decode::<JourneyCore>(&stored.value);
+                let state = read_whole::<JourneyCore>(key, stored, parts);
                 self.journeys
                     .extend(state.map(|state| (key.clone(), state)));
             }
             _ => {
-                let state = decode::<ActivationCore>(&stored.value);
-                let state = state.and_then(|state| with_parts::<ActivationCore>(key, state, parts));
+                let state = read_whole::<ActivationCore>(key, stored, parts);
                 self.activations
                     .extend(state.map(|state| (key.clone(), state)));
             }
@@ -115,6 +120,7 @@ impl Picture {
             add("profile", &(key, facts));
         }
         for (key, (head, state)) in &self.journeys {
+            let state = state.open();
             let positions: Vec<_> = state
                 .positions
                 .iter()
@@ -128,7 +134,7 @@ impl Picture {
             let ended: BTreeMap<_, _> = state.ended.iter().map(|it| (it.id, it.reason)).collect();
             add(
                 "journeys",
-                &(key, head.redirect, &state.segments, positions, runs, ended),
+                &(key, head.redirect, &*state.segments, positions, runs, ended),
             );
         }
         for (key, (head, state)) in &self.activations {
@@ -144,20 +150,18 @@ impl Picture {
     }
 }
 
-fn decode<C: Core>(bytes: &Bytes) -> Option<Kept<C::State>> {
-    engine::head::read::<C>(bytes).ok()
-}
-
-/// Loads all parts that a state lists; none where the store lacks one.
-fn with_parts<C: Core>(
+/// Reads a state and takes all parts that it lists; none where it cannot be read, or where the store
+/// lacks one.
+fn read_whole<C: Core>(
     key: &StateKey,
-    (head, mut state): Kept<C::State>,
-    parts: &BTreeMap<StateKey, Stored>,
+    stored: &Stored,
+    parts: &mut BTreeMap<StateKey, Stored>,
 ) -> Option<Kept<C::State>> {
+    let (head, mut state) = engine::head::read::<C>(&stored.value).ok()?;
     let customer = CustomerId::try_from_bytes(key).ok()?;
     for part in C::part_keys(&state) {
-        let stored = parts.get(&part.of_customer(customer))?;
-        C::load_part(&mut state, part, stored.value.clone()).ok()?;
+        let stored = parts.remove(&part.of_customer(customer))?;
+        C::load_part(&mut state, part, stored.value).ok()?;
     }
     Some((head, state))
 }

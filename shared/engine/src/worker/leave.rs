@@ -44,7 +44,6 @@ impl<C: Core> Worker<C> {
         let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
         self.batch.count_write(work);
-        self.clear_timer(work, cause.now);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints: false,
@@ -62,6 +61,7 @@ impl<C: Core> Worker<C> {
         };
         if parts.is_empty() && head.arriving.is_empty() {
             self.batch.forget_state(work);
+            self.clear_timer(work, cause.now);
             // The state before the batch does not list what was folded in since.
             for (key, _) in changed.into_iter().filter(|(_, value)| value.is_none()) {
                 self.batch.put_part(work, key, None);
@@ -97,6 +97,8 @@ impl<C: Core> Worker<C> {
             ..Head::redirected_to(survivor)
         };
         self.batch.count_parts(work, PartLoad::default());
+        // Only now: waits of the state that are in quarantine go with it.
+        self.clear_timer(work, cause.now);
         let again = cause.record(customer, Some(Body::Merged(merged)));
         self.deliver(C::HOME, again, cause)
     }

@@ -24,7 +24,7 @@ pub(crate) fn of_deadline(progress: &Progress, deadline: Timestamp) -> WaitKey {
 }
 
 /// Lists all waits, with when each is due. Every step loads runs and progress, before which none
-/// has begun with a wait.
+/// has begun with a wait, and whoever gives up a wait loads what a timer needs.
 pub(crate) fn list(state: &State, waits: &mut Vec<(WaitKey, Timestamp)>) {
     let state = state.open();
     let runs = state.runs.iter();

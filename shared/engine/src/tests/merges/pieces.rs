@@ -216,6 +216,59 @@ async fn who_goes_right_after_a_state_was_folded_in_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_state_that_is_forgotten_when_it_is_folded_in_leaves_nothing_behind() {
+    let world = World::new(memory());
+    let piece = |index: u32, kind: u32, body: &'static str| Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: id_bytes(customer(2)),
+            part_count: 2,
+            parts: vec![MovedPart {
+                index,
+                kind,
+                body: body.into(),
+                ..MovedPart::default()
+            }],
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 2)
+    };
+    world.tell(0, piece(1, 1, "b,c,")).await;
+    world.tell(0, piece(0, 255, "|3|vanish,|0:0:4,|")).await;
+    world.settle().await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    assert_eq!(world.log(0, 1).await, Vec::<String>::new());
+    assert_eq!(world.fragments(0, 1).await, [2]);
+    assert_eq!(world.strays().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_joined_beyond_the_bound_of_fragments_has_an_ordinal_that_no_state_arrives_with() {
+    let world = World::new(memory());
+    let first_piece = |from: u16, last_ordinal: u16| Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: id_bytes(customer(from)),
+            part_count: 2,
+            last_ordinal: last_ordinal.into(),
+            parts: vec![MovedPart {
+                kind: 255,
+                ..MovedPart::default()
+            }],
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 2)
+    };
+    let bound = decision::limits::FRAGMENTS;
+    for (from, last_ordinal) in [(2, bound - 5), (3, 1), (4, 0), (5, 0), (6, 3)] {
+        world.tell(0, first_piece(from, last_ordinal)).await;
+    }
+    world.settle().await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    let arriving = world.head(0, 1).await.arriving;
+    let first: Vec<u16> = arriving.iter().map(|it| it.first_ordinal).collect();
+    assert_eq!(first, [1, bound - 3, bound, bound + 1, bound + 2]);
+}
+
+#[tokio::test]
 async fn a_piece_that_is_none_of_its_state_is_set_aside() {
     let world = World::new(memory());
     let piece = |index: u32, ordinal: u32, last_ordinal: u32| Record {

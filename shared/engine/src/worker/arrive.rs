@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use decision::limits::FRAGMENTS;
 use decision::{Core, Moved, PartKey};
 use kernel::CustomerId;
 use messages::stream::v1::{MovedPart, StateMoved, record::Body};
@@ -290,9 +291,7 @@ fn reserve(
     moved: &StateMoved,
     cause: Cause<'_>,
 ) -> Result<Moving, Failed> {
-    let first = head.last_ordinal.checked_add(1);
-    let last = first.and_then(|first| first.checked_add(arrived.last_ordinal));
-    let (Some(first_ordinal), Some(last)) = (first, last) else {
+    let Some((first_ordinal, last)) = free_ordinals(head.last_ordinal, arrived.last_ordinal) else {
         return Err(cause.failed("more customers were joined than can be told apart"));
     };
     head.last_ordinal = last;
@@ -306,4 +305,18 @@ fn reserve(
         parts: BTreeMap::new(),
         cause: cause.of_move(),
     })
+}
+
+/// Returns the first and the last of the ordinals after those that are taken, for a state that has
+/// some beside its own.
+///
+/// The last one that cores tell apart is never among them: under it they join whatever comes
+/// beyond, while a state with parts of that ordinal might still arrive.
+fn free_ordinals(taken: u16, beside: u16) -> Option<(u16, u16)> {
+    let range = |first: u16| Some((first, first.checked_add(beside)?));
+    let (first, last) = range(taken.checked_add(1)?)?;
+    if (first..=last).contains(&(FRAGMENTS - 1)) {
+        return range(FRAGMENTS);
+    }
+    Some((first, last))
 }

@@ -12,7 +12,7 @@ pub const PART_INLINE_BYTES: usize = PART_APART_BYTES / 4 * 3;
 /// Parts of one customer that are kept apart: a head lists each in about 14 bytes, which leaves it
 /// a kilobyte, and the removal of all of them fits one commit.
 pub const PARTS_PER_CUSTOMER: usize = 512;
-/// Fragments of a customer that are told apart, the customer's own included. What those beyond
-/// taught counts as the last one's. One byte of a stored ordinal has room for half of them, two for
-/// all.
+/// Ordinals of fragments that are told apart, the customer's own included. The last is that of what
+/// all later fragments taught, and no state arrives under it. One byte of a stored ordinal has room
+/// for half of them, two for all.
 pub const FRAGMENTS: u16 = 256;

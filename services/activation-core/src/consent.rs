@@ -5,7 +5,7 @@
 //! for its whole purpose where words on that are kept, else for everything that is not listed.
 
 use decision::fragment_ordinal;
-use kernel::Timestamp;
+use kernel::{Reason, Timestamp};
 
 use crate::limits;
 
@@ -108,22 +108,20 @@ impl Consents {
         for word in &mut other.words {
             word.ordinal = fragment_ordinal(first_ordinal, word.ordinal);
         }
-        self.withdraw_unlisted(&other);
-        other.withdraw_unlisted(self);
+        let mut refused = self.withdraw_unlisted(&other);
+        refused.extend(other.withdraw_unlisted(self));
         // Withdrawals have the room first.
         other.words.sort_by_key(|word| word.granted);
         let words = other.words.into_iter();
-        let refused = words
-            .filter_map(|word| {
-                let taken = self.put(word, |known, word| {
-                    word.time > known.time || (word.time == known.time && !word.granted)
-                });
-                match taken {
-                    Taken::Refused(word) => Some(word),
-                    Taken::Changed | Taken::Unchanged => None,
-                }
-            })
-            .collect();
+        refused.extend(words.filter_map(|word| {
+            let taken = self.put(word, |known, word| {
+                word.time > known.time || (word.time == known.time && !word.granted)
+            });
+            match taken {
+                Taken::Refused(word) => Some(word),
+                Taken::Changed | Taken::Unchanged => None,
+            }
+        }));
         self.rest_withdrawn = self.rest_withdrawn.max(other.rest_withdrawn);
         refused
     }
@@ -197,18 +195,24 @@ impl Consents {
     }
 
     /// Withdraws what another id of the same person may have withdrawn when there was no room to
-    /// list it.
-    fn withdraw_unlisted(&mut self, other: &Self) {
+    /// list it. Nobody said that, so the reason stands where a source would.
+    ///
+    /// Returns the grants that count no more.
+    fn withdraw_unlisted(&mut self, other: &Self) -> Vec<Consent> {
+        let mut refused = Vec::new();
         let Some(time) = other.rest_withdrawn else {
-            return;
+            return refused;
         };
         for word in &mut self.words {
             let is_listed = other.words.iter().any(|own| own.purpose == word.purpose);
             if word.granted && word.time <= time && !is_listed {
+                refused.push(word.clone());
                 word.granted = false;
                 word.time = time;
+                word.source = Reason::ConsentLimit.code().into();
             }
         }
+        refused
     }
 }
 
@@ -350,8 +354,13 @@ mod tests {
         let mut theirs = full(true);
         theirs.take(word("marketing", "", false, 900));
         let (mut own, mut turned) = (said(&[("mail", true, 5)]), theirs.clone());
-        assert!(turned.fold(own.clone(), 1).is_empty());
-        own.fold(theirs, 1);
+        let refused = turned.fold(own.clone(), 1);
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        // The grant that counts no more is told, and nobody is said to have withdrawn it.
+        let refused = own.fold(theirs, 1);
+        assert!(refused.contains(&word("marketing", "mail", true, 5)));
+        let source = own.iter().next().map(|word| word.source.as_ref());
+        assert_eq!(source, Some("CONSENT_LIMIT"));
         assert!(!own.allows("marketing", "mail", true));
         assert!(!turned.allows("marketing", "mail", true));
     }

@@ -26,12 +26,12 @@ fn settled(features: &mut Features) -> usize {
 fn a_customer_has_no_more_parts_than_one_commit_removes() {
     let mut features = Features::default();
     let id = FeatureId::from_number(7);
-    features.own_mut(id).expect("a history").sealed = blocks(600);
+    features.own_mut(id).expect("a history").sealed = blocks(2_400);
     let parts = settled(&mut features);
     assert!((300..=decision::limits::PARTS_PER_CUSTOMER).contains(&parts));
     let feature = features.of(id)[0].feature().expect("it is loaded");
     let all = feature.expect("a history").sums(None, Timestamp::MAX);
-    assert_eq!(all.expect("sums").count, 600, "old blocks became sums");
+    assert_eq!(all.expect("sums").count, 2_400, "old blocks became sums");
 }
 
 #[test]

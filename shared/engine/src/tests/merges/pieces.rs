@@ -104,12 +104,12 @@ async fn look(world: &World, service: usize, younger: u16) -> (bool, bool, usize
 }
 
 #[tokio::test]
-async fn the_largest_customer_moves_within_the_bounds_of_a_commit() {
+async fn a_customer_of_megabytes_moves_within_the_bounds_of_a_commit() {
     let world = World::new(memory());
     let watch = Faulty::watching(Arc::clone(&world.hot));
     let mut world = world.through(Arc::clone(&watch) as hot::SharedHotStore);
     world.piece_bytes = crate::limits::PIECE_BYTES;
-    let most = decision::limits::PARTS_PER_CUSTOMER;
+    let most = decision::limits::PARTS_PER_CUSTOMER / 4;
     for number in 0..most {
         let event = event(2, &number.to_string(), "grow:13000", 1);
         world.tell(0, event).await;

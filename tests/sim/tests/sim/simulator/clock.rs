@@ -12,8 +12,9 @@ use tokio::time::Instant;
 /// When every simulation begins: 2026-01-01.
 pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 
-/// As the system's clock: one that was set while somebody sleeps is noticed after this.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// As the system's clock, one that was set while somebody sleeps is noticed after this: a sixth of
+/// what it is there, and less than a run waits in the end for everybody to come back.
+const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 
 /// The clock of one machine.
 #[derive(Debug)]

@@ -149,8 +149,8 @@ pub trait Core: Send + Sync + 'static {
         let _ = (state, writes);
     }
 
-    /// Returns whether the store keeps any part of the state apart. Asked at every step, so that the
-    /// many customers who have none pay nothing for those who do.
+    /// Returns whether the store keeps any part of the state apart. It is asked at every step, so
+    /// that the many customers who have none pay nothing for those who do.
     fn has_parts_apart(state: &Self::State) -> bool {
         !Self::part_keys(state).is_empty()
     }

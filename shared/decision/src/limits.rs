@@ -10,7 +10,8 @@ pub const PART_APART_BYTES: usize = 1024;
 /// [`PART_APART_BYTES`], so that a part near the bound does not move to and fro.
 pub const PART_INLINE_BYTES: usize = PART_APART_BYTES / 4 * 3;
 /// Parts of one customer that are kept apart: two hundred histories of which the newest 512 events
-/// stand one by one, in blocks of 64, with what is older of them. The removal of all fits one commit.
+/// stand one by one, in blocks of 64, with what is older of them. The removal of all fits one
+/// commit.
 pub const PARTS_PER_CUSTOMER: usize = 2_048;
 /// Ordinals of fragments that are told apart, the customer's own included. The last is that of what
 /// all later fragments taught, and no state arrives under it. One byte of a stored ordinal has room

@@ -1,8 +1,8 @@
 //! Limits of the hot store, each with its reason.
 
 /// States in one commit: 128 are about a millisecond of Redis, and a longer call starves the
-/// server's other users. Whoever commits plans for 256; one customer who goes takes up to 2,048 parts
-/// along, and that is one commit. A function of Redis can be given at most some 8,000 values.
+/// server's other users. Whoever commits plans for 256; one customer who goes takes up to 2,048
+/// parts along, and that is one commit. A function of Redis can be given at most some 8,000 values.
 pub const STATES_PER_COMMIT: usize = 3_072;
 /// Entries of the index of timers that one commit takes away: more than the states of a commit, for
 /// stale entries need no state.

@@ -150,8 +150,8 @@ impl Picture {
     }
 }
 
-/// Reads a state and takes all parts that it lists; none where it cannot be read, or where the store
-/// lacks one.
+/// Reads a state and takes all parts that it lists; none where it cannot be read, or where the
+/// store lacks one.
 fn read_whole<C: Core>(
     key: &StateKey,
     stored: &Stored,

@@ -179,8 +179,9 @@ impl Process {
     }
 }
 
-/// Scales bounds of the engine down, by the number of the seed: every second one moves merged states
-/// a part at a time, and every third one reads states and their parts again for nearly every batch.
+/// Scales bounds of the engine down, by the number of the seed: every second one moves merged
+/// states a part at a time, and every third one reads states and their parts again for nearly every
+/// batch.
 const fn scale_down<C: Core>(config: &mut EngineConfig<C>, seed: u64) {
     if seed % 2 == 1 {
         config.piece_bytes = 1;

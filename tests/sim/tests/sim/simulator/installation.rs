@@ -212,6 +212,11 @@ impl Installation {
         self.settle_within(quiet).await;
     }
 
+    /// Waits until nothing is left to do, and nobody's lease is waited for.
+    pub(crate) async fn settle_for_good(&mut self) {
+        self.settle_within(QUIET_AFTER_FAULTS).await;
+    }
+
     async fn settle_within(&mut self, quiet: Duration) {
         let began = Instant::now();
         loop {

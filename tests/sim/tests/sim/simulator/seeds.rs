@@ -226,6 +226,8 @@ impl Run {
             }
             self.on.settle_after_jump().await;
         }
+        // Leases may have changed hands since, and what waits for a new owner is not quiet yet.
+        self.on.settle_for_good().await;
         let now = if self.on.shared.options.is_wall {
             self.now() + Span::from_millis(offset_ms - HOUR_MS / 2)
         } else {

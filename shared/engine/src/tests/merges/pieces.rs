@@ -152,24 +152,29 @@ async fn a_record_that_has_no_room_beside_the_state_before_it_comes_with_the_nex
     assert_eq!(world.strays().await, Vec::<String>::new());
 }
 
+/// One of the two parts of the state of customer 2, on its way to customer 1: the head, or a block.
+fn piece(index: u32, body: &'static str) -> Record {
+    let part = MovedPart {
+        index,
+        kind: if index == 0 { 255 } else { 1 },
+        body: body.into(),
+        ..MovedPart::default()
+    };
+    Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: id_bytes(customer(2)),
+            part_count: 2,
+            parts: vec![part],
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 2)
+    }
+}
+
 #[tokio::test]
 async fn a_state_that_cannot_be_read_is_set_aside_and_holds_nobody() {
     let world = World::new(memory());
     world.tell(0, event(1, "a", "add", 1)).await;
-    let piece = |index: u32, body: &'static str| Record {
-        body: Some(Body::Moved(StateMoved {
-            from_customer_id: id_bytes(customer(2)),
-            part_count: 2,
-            parts: vec![MovedPart {
-                index,
-                kind: if index == 0 { 255 } else { 1 },
-                body: body.into(),
-                ..MovedPart::default()
-            }],
-            ..StateMoved::default()
-        })),
-        ..event(1, "", "", 2)
-    };
     // The head comes last, and once more.
     world.tell(0, piece(1, "b,c,")).await;
     world.tell(0, piece(0, "no state")).await;
@@ -190,22 +195,8 @@ async fn a_state_that_cannot_be_read_is_set_aside_and_holds_nobody() {
 #[tokio::test]
 async fn who_goes_right_after_a_state_was_folded_in_leaves_nothing_behind() {
     let world = World::new(memory());
-    let piece = |index: u32, kind: u32, body: &'static str| Record {
-        body: Some(Body::Moved(StateMoved {
-            from_customer_id: id_bytes(customer(2)),
-            part_count: 2,
-            parts: vec![MovedPart {
-                index,
-                kind,
-                body: body.into(),
-                ..MovedPart::default()
-            }],
-            ..StateMoved::default()
-        })),
-        ..event(1, "", "", 2)
-    };
-    world.tell(0, piece(1, 1, "b,c,")).await;
-    world.tell(0, piece(0, 255, "|2||0:0:4,|")).await;
+    world.tell(0, piece(1, "b,c,")).await;
+    world.tell(0, piece(0, "|2||0:0:4,|")).await;
     // It waits for the batch that folds the state in, and is taken by that one too.
     world.tell(0, event(1, "d", "remove", 3)).await;
     world.settle().await;
@@ -218,22 +209,8 @@ async fn who_goes_right_after_a_state_was_folded_in_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_state_that_is_forgotten_when_it_is_folded_in_leaves_nothing_behind() {
     let world = World::new(memory());
-    let piece = |index: u32, kind: u32, body: &'static str| Record {
-        body: Some(Body::Moved(StateMoved {
-            from_customer_id: id_bytes(customer(2)),
-            part_count: 2,
-            parts: vec![MovedPart {
-                index,
-                kind,
-                body: body.into(),
-                ..MovedPart::default()
-            }],
-            ..StateMoved::default()
-        })),
-        ..event(1, "", "", 2)
-    };
-    world.tell(0, piece(1, 1, "b,c,")).await;
-    world.tell(0, piece(0, 255, "|3|vanish,|0:0:4,|")).await;
+    world.tell(0, piece(1, "b,c,")).await;
+    world.tell(0, piece(0, "|3|vanish,|0:0:4,|")).await;
     world.settle().await;
     assert_eq!(world.quarantined().await, Vec::<String>::new());
     assert_eq!(world.log(0, 1).await, Vec::<String>::new());

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
 use messages::engine::v1::Partition;
 use storage::SharedLeases;
+use tokio::sync::watch;
 
 use crate::ownership::Ownership;
 use crate::shared::Shared;
@@ -60,6 +61,8 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
     };
     let hot = Arc::clone(&config.hot);
     tokio::spawn(pass_hints(hot, inputs, hints, Arc::clone(&shared)));
+    let definitions = config.definitions.clone();
+    tokio::spawn(pass_definitions(definitions, Arc::clone(&shared)));
     let running = Arc::new(running);
     if config.is_measured {
         tokio::spawn(Arc::clone(&running).measure(config.worker.clone()));
@@ -98,6 +101,23 @@ async fn pass_hints(
             }
         }
         shared.hint(Wake::All);
+    }
+}
+
+/// Wakes all partitions, one after another, whenever other definitions come into force, until the
+/// engine stops: counters may be of what is gone by then.
+async fn pass_definitions<D>(mut definitions: watch::Receiver<D>, shared: Arc<Shared>) {
+    loop {
+        let is_told = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            told = definitions.changed() => told.is_ok(),
+        };
+        if !is_told {
+            // Nobody changes them any more.
+            return;
+        }
+        shared.wake_all();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use hot::HotError;
 use kernel::PartitionId;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::{ALL_LANES, Idle, Progress, REOPEN, Shared};
@@ -64,7 +64,6 @@ impl<C: Core> PartitionTask<C> {
 
     async fn work(&self, mut worker: Worker<C>) -> Ended {
         let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
-        let mut definitions = self.config.definitions.clone();
         self.report(&worker, None);
         loop {
             // Closed never: the semaphore lives as long as the tasks.
@@ -105,7 +104,7 @@ impl<C: Core> PartitionTask<C> {
                         next_due,
                     };
                     self.report(&worker, Some(idle));
-                    if self.rest(next_due, &mut definitions).await {
+                    if self.rest(next_due).await {
                         worker.hint(ALL_LANES);
                     }
                     self.shared.report_busy(self.partition);
@@ -119,13 +118,8 @@ impl<C: Core> PartitionTask<C> {
         }
     }
 
-    /// Waits for a hint, a timer, other definitions, or a while. True after a while: hints may have
-    /// been missed.
-    async fn rest(
-        &self,
-        next_due: Option<kernel::Timestamp>,
-        definitions: &mut watch::Receiver<Arc<C::Definitions>>,
-    ) -> bool {
+    /// Waits for a hint, a timer, or a while. True after a while: hints may have been missed.
+    async fn rest(&self, next_due: Option<kernel::Timestamp>) -> bool {
         let due = async {
             match (&self.config.time, next_due) {
                 (TimeSource::Wall(clock), Some(instant)) => clock.sleep_until(instant).await,
@@ -136,8 +130,6 @@ impl<C: Core> PartitionTask<C> {
             biased;
             () = self.shared.woken(self.partition) => false,
             () = due => false,
-            // Counters may be of what is gone by now.
-            () = redefined(definitions) => false,
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(limits::SAFETY_POLL) => true,
         }
@@ -182,14 +174,6 @@ impl<C: Core> PartitionTask<C> {
             error = error as &dyn std::error::Error,
             "the hot store does not answer; retrying"
         );
-    }
-}
-
-/// Waits for other definitions to come into force.
-async fn redefined<D>(definitions: &mut watch::Receiver<D>) {
-    if definitions.changed().await.is_err() {
-        // Nobody changes them any more.
-        std::future::pending::<()>().await;
     }
 }
 

@@ -93,6 +93,11 @@ impl Shared {
         }
     }
 
+    /// Wakes all workers, without news of any lane.
+    pub(crate) fn wake_all(&self) {
+        self.nudge_all(0);
+    }
+
     /// Makes a worker look at lanes.
     pub(crate) fn nudge(&self, id: PartitionId, news: u32) {
         let partition = self.partition(id);

@@ -11,8 +11,6 @@ use proto::definition::v1::Definition;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 
-type Shown<C> = watch::Sender<Arc<<C as Core>::Definitions>>;
-
 /// What is defined, and was.
 #[derive(Debug)]
 pub(crate) struct Definitions {
@@ -23,6 +21,40 @@ pub(crate) struct Definitions {
     pub(crate) activation: Shown<ActivationCore>,
 }
 
+/// What the engines of one service are shown.
+///
+/// Each has a channel of its own: those who wait for one channel wake in an order that no seed
+/// decides.
+#[derive(Debug)]
+pub(crate) struct Shown<C: Core> {
+    now: Arc<C::Definitions>,
+    readers: Vec<watch::Sender<Arc<C::Definitions>>>,
+}
+
+impl<C: Core> Shown<C> {
+    fn new(definitions: C::Definitions) -> Self {
+        Self {
+            now: Arc::new(definitions),
+            readers: Vec::new(),
+        }
+    }
+
+    /// Shows what is defined now, and whatever comes after it.
+    pub(crate) fn subscribe(&mut self) -> watch::Receiver<Arc<C::Definitions>> {
+        let (reader, shown) = watch::channel(Arc::clone(&self.now));
+        self.readers.push(reader);
+        shown
+    }
+
+    fn show(&mut self, definitions: C::Definitions) {
+        self.now = Arc::new(definitions);
+        self.readers.retain(|reader| !reader.is_closed());
+        for reader in &self.readers {
+            reader.send_replace(Arc::clone(&self.now));
+        }
+    }
+}
+
 impl Definitions {
     /// Nothing is defined yet.
     pub(crate) fn none() -> Self {
@@ -30,9 +62,9 @@ impl Definitions {
         let (segmentation, journey, activation) = compile(&versions);
         Self {
             versions,
-            segmentation: watch::Sender::new(Arc::new(segmentation)),
-            journey: watch::Sender::new(Arc::new(journey)),
-            activation: watch::Sender::new(Arc::new(activation)),
+            segmentation: Shown::new(segmentation),
+            journey: Shown::new(journey),
+            activation: Shown::new(activation),
         }
     }
 
@@ -49,9 +81,9 @@ impl Definitions {
             }
         }
         let (segmentation, journey, activation) = compile(&self.versions);
-        self.segmentation.send_replace(Arc::new(segmentation));
-        self.journey.send_replace(Arc::new(journey));
-        self.activation.send_replace(Arc::new(activation));
+        self.segmentation.show(segmentation);
+        self.journey.show(journey);
+        self.activation.show(activation);
     }
 
     /// Reads definitions and adds them.

@@ -25,13 +25,13 @@ pub use self::cuts::{
 };
 pub use self::entries::{
     an_entry_is_written_once, entries_are_read_for_one_writer, every_process_has_its_own_number,
-    the_last_entry_of_each_writer_is_known,
+    places_rise_with_what_was_acknowledged, the_last_entry_of_each_writer_is_known,
 };
 pub use self::snapshots::{
     a_snapshot_counts_once_it_is_published, a_snapshot_without_all_its_chunks_is_not_published,
     chunks_of_a_snapshot_that_was_replaced_are_gone, of_two_snapshots_one_is_published,
 };
-use crate::{CommitRow, EntryRow, Journaled, SharedLog};
+use crate::{CommitRow, EntryRow, Journaled, Placed, SharedLog};
 
 /// A log under test.
 #[async_trait]
@@ -64,6 +64,7 @@ macro_rules! log_contract_tests {
             many_entries_are_cut_in_batches
             of_two_commits_with_a_number_one_wins
             of_two_snapshots_one_is_published
+            places_rise_with_what_was_acknowledged
             the_epochs_of_a_slot_never_fall
             the_last_entry_of_each_writer_is_known
             what_is_too_young_is_not_cut
@@ -130,7 +131,12 @@ async fn with_commits(subject: &mut impl Subject, count: u64) -> SharedLog {
     log
 }
 
+/// Rows without their places.
+fn unplaced<R>(rows: Vec<Placed<R>>) -> Vec<R> {
+    rows.into_iter().map(|placed| placed.row).collect()
+}
+
 async fn seqs(log: &SharedLog, slot: Slot) -> Vec<u64> {
     let commits = log.commits(slot, 0, usize::MAX).await.expect("reads");
-    commits.iter().map(|row| row.seq).collect()
+    unplaced(commits).iter().map(|row| row.seq).collect()
 }

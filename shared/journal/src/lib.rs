@@ -25,7 +25,7 @@ mod store;
 pub use self::event_log::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LoggedEvent};
 pub use self::fold::{FoldError, FoldOptions, Folded, fold};
 pub use self::log::{
-    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SharedLog, SnapshotHead,
+    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, Placed, SharedLog, SnapshotHead,
 };
 #[cfg(feature = "memory")]
 pub use self::memory::{Call, Fault, MemoryLog};

@@ -36,6 +36,16 @@ pub struct EntryRow {
     pub payload: Bytes,
 }
 
+/// A row as it is read, with its place among all rows of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed<R> {
+    /// Higher than that of every row that was acknowledged before this one was asked for, of
+    /// whatever slot or stream.
+    pub place: u64,
+    /// The row.
+    pub row: R,
+}
+
 /// What became of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Journaled {
@@ -137,6 +147,8 @@ impl LogError {
 ///   number, one is refused. Epochs never fall from one commit of a slot to the next.
 /// - The entries of a writer in a stream are numbered from 1 without gaps; writing one twice changes nothing.
 /// - Reads see everything that was acknowledged before.
+/// - Each row has a place. Whoever writes a row because of another finds the place of that one
+///   lower.
 #[async_trait]
 pub trait Log: Send + Sync + fmt::Debug + 'static {
     /// Gives a process a number of its own, never used before.
@@ -165,7 +177,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         slot: Slot,
         after: u64,
         max_bytes: usize,
-    ) -> Result<Vec<CommitRow>, LogError>;
+    ) -> Result<Vec<Placed<CommitRow>>, LogError>;
 
     /// The last entry of each writer in a stream.
     async fn last_entries(&self, stream: StreamId) -> Result<Vec<Origin>, LogError>;
@@ -177,7 +189,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         stream: StreamId,
         after: Origin,
         max_bytes: usize,
-    ) -> Result<Vec<EntryRow>, LogError>;
+    ) -> Result<Vec<Placed<EntryRow>>, LogError>;
 
     /// The snapshot of a slot.
     async fn snapshot(&self, slot: Slot) -> Result<Option<SnapshotHead>, LogError>;

@@ -16,7 +16,7 @@ use kernel::{PartitionId, Timestamp};
 
 use self::state::{State, within};
 use crate::cut::{AgedRow, CUT_ROWS, ERASED_BYTES, plan};
-use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
+use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, Placed, SnapshotHead};
 
 /// A call of the log, as faults are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,7 +183,10 @@ impl Log for MemoryLog {
         let now = (self.clock)(());
         self.call(Call::Entry(row.stream), |state| {
             let key = (row.stream, row.origin.writer, row.origin.seq);
-            state.entries.entry(key).or_insert((row, now));
+            if !state.entries.contains_key(&key) {
+                let placed = state.placed(row);
+                state.entries.insert(key, (placed, now));
+            }
             Ok(())
         })
         .await
@@ -198,12 +201,11 @@ impl Log for MemoryLog {
         slot: Slot,
         after: u64,
         max_bytes: usize,
-    ) -> Result<Vec<CommitRow>, LogError> {
+    ) -> Result<Vec<Placed<CommitRow>>, LogError> {
         self.call(Call::Read, |state| {
-            let rows = state.commits_of(slot).filter(|(row, _)| row.seq > after);
-            Ok(within(rows.map(|(row, _)| row), max_bytes, |row| {
-                row.payload.len()
-            }))
+            let rows = state.commits_of(slot).map(|(placed, _)| placed);
+            let rows = rows.filter(|placed| placed.row.seq > after);
+            Ok(within(rows, max_bytes, |placed| placed.row.payload.len()))
         })
         .await
     }
@@ -229,14 +231,12 @@ impl Log for MemoryLog {
         stream: StreamId,
         after: Origin,
         max_bytes: usize,
-    ) -> Result<Vec<EntryRow>, LogError> {
+    ) -> Result<Vec<Placed<EntryRow>>, LogError> {
         self.call(Call::Read, |state| {
-            let rows = state
-                .entries_of(stream, after.writer)
-                .filter(|(row, _)| row.origin.seq > after.seq);
-            Ok(within(rows.map(|(row, _)| row), max_bytes, |row| {
-                row.payload.len()
-            }))
+            let rows = state.entries_of(stream, after.writer);
+            let rows = rows.map(|(placed, _)| placed);
+            let rows = rows.filter(|placed| placed.row.origin.seq > after.seq);
+            Ok(within(rows, max_bytes, |placed| placed.row.payload.len()))
         })
         .await
     }
@@ -291,11 +291,13 @@ impl Log for MemoryLog {
         written_before: Timestamp,
     ) -> Result<u64, LogError> {
         self.call(Call::Cut, |state| {
-            let rows = state.commits_of(slot).map(|(row, create_time)| AgedRow {
-                seq: row.seq,
-                create_time: *create_time,
-                bytes: row.payload.len() as u64,
-            });
+            let rows = state
+                .commits_of(slot)
+                .map(|(Placed { row, .. }, create_time)| AgedRow {
+                    seq: row.seq,
+                    create_time: *create_time,
+                    bytes: row.payload.len() as u64,
+                });
             let rows: Vec<AgedRow> = rows.take(CUT_ROWS + 1).collect();
             let Some(upto) = plan(&rows, seq, written_before).remove_upto else {
                 return Ok(0);
@@ -317,7 +319,7 @@ impl Log for MemoryLog {
     ) -> Result<Cut, LogError> {
         self.call(Call::Cut, |state| {
             let rows = state.entries_of(stream, upto.writer);
-            let rows = rows.map(|(row, create_time)| {
+            let rows = rows.map(|(Placed { row, .. }, create_time)| {
                 let source = row.source.as_ref().map_or(0, |range| range.source.len());
                 AgedRow {
                     seq: row.origin.seq,
@@ -335,7 +337,8 @@ impl Log for MemoryLog {
             }
             let mut removed = (before - state.entries.len()) as u64;
             if let Some(last) = plan.erase
-                && let Some((row, _)) = state.entries.get_mut(&(stream, upto.writer, last))
+                && let Some((Placed { row, .. }, _)) =
+                    state.entries.get_mut(&(stream, upto.writer, last))
             {
                 row.source = None;
                 row.payload = Bytes::new();

@@ -106,14 +106,17 @@ impl Recovery<'_> {
             restored.push(self.restore_slot(plan).await?);
         }
         let marks = self.read_marks().await?;
+        let mut refills = BTreeMap::new();
         for (name, marks) in &marks {
             self.begin_stream(*name, marks).await?;
-        }
-        self.restore_outputs(&restored, &marks).await?;
-        for (name, marks) in &marks {
             let reader = &restored[reader_of(*name) as usize];
-            self.restore_entries(self.stream(*name), marks, reader)
-                .await?;
+            let refill = self.refill(self.stream(*name), marks, reader).await?;
+            refills.insert(*name, refill);
+        }
+        self.restore_outputs(&restored, &marks, &mut refills)
+            .await?;
+        for refill in refills.into_values() {
+            self.complete(refill).await?;
         }
         Ok(restored)
     }

@@ -30,6 +30,7 @@ mod entries;
 mod limits;
 mod migration;
 mod payload;
+mod place;
 mod postgres;
 mod queue;
 mod read;
@@ -51,7 +52,7 @@ pub(crate) use self::payload::unpack;
 use self::queue::Queue;
 pub(crate) use self::statements::{Statements, failed, signed, unsigned};
 use crate::metrics::{self, Row};
-use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, SnapshotHead};
+use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, Placed, SnapshotHead};
 
 /// The name of the chain of migrations.
 const OWNER: &str = "journal";
@@ -145,7 +146,7 @@ impl Log for SqlLog {
         slot: Slot,
         after: u64,
         max_bytes: usize,
-    ) -> Result<Vec<CommitRow>, LogError> {
+    ) -> Result<Vec<Placed<CommitRow>>, LogError> {
         self.statements.commits(slot, after, max_bytes).await
     }
 
@@ -158,7 +159,7 @@ impl Log for SqlLog {
         stream: StreamId,
         after: Origin,
         max_bytes: usize,
-    ) -> Result<Vec<EntryRow>, LogError> {
+    ) -> Result<Vec<Placed<EntryRow>>, LogError> {
         self.statements.entries(stream, after, max_bytes).await
     }
 

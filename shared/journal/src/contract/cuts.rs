@@ -5,7 +5,7 @@ use futures::future::join_all;
 use hot::{Origin, SourceRange};
 use kernel::Timestamp;
 
-use super::{SLOT, STREAM, Subject, commit, entry, seqs, slot, with_commits};
+use super::{SLOT, STREAM, Subject, commit, entry, seqs, slot, unplaced, with_commits};
 use crate::cut::CUT_ROWS;
 use crate::{CommitRow, Cut, EntryRow, Journaled, LogError, SharedLog, SnapshotHead};
 
@@ -128,7 +128,7 @@ async fn entries_of(log: &SharedLog, writer: u32) -> Vec<EntryRow> {
         ..entry(writer, 1).origin
     };
     let entries = log.entries(STREAM, from_start, usize::MAX).await;
-    entries.expect("reads")
+    unplaced(entries.expect("reads"))
 }
 
 /// Whatever its number.

@@ -1,9 +1,11 @@
 //! Cases about entries: once each, in the order of their writer.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use hot::{Origin, SourceRange, StreamId, StreamName, Writer};
 
-use super::{STREAM, Subject, entry};
+use super::{SLOT, STREAM, Subject, commit, entry, unplaced, with_commits};
 use crate::EntryRow;
 
 /// Also of processes with the same name, and after a restart.
@@ -35,7 +37,7 @@ pub async fn an_entry_is_written_once(subject: &mut impl Subject) {
         ..entry(1, 1).origin
     };
     let read = log.entries(STREAM, after, usize::MAX).await.expect("reads");
-    assert_eq!(read, [entry(1, 1)]);
+    assert_eq!(unplaced(read), [entry(1, 1)]);
 }
 
 /// With their sources, in parts, apart from other writers and streams.
@@ -77,7 +79,7 @@ pub async fn entries_are_read_for_one_writer(subject: &mut impl Subject) {
             seq,
         };
         let read = log.entries(STREAM, after, max_bytes).await.expect("reads");
-        assert_eq!(read, expected, "after {seq}, {max_bytes} bytes");
+        assert_eq!(unplaced(read), expected, "after {seq}, {max_bytes} bytes");
     }
 }
 
@@ -102,4 +104,44 @@ pub async fn the_last_entry_of_each_writer_is_known(subject: &mut impl Subject) 
     last.sort_unstable();
     let expected = [entry(1, 3), entry(2, 1), entry(70_000, 12)].map(|row| row.origin);
     assert_eq!(last, expected);
+}
+
+/// Rows of commits and of entries, written by two processes in turn.
+pub async fn places_rise_with_what_was_acknowledged(subject: &mut impl Subject) {
+    let log = with_commits(subject, 1).await;
+    let other = subject.open().await;
+    other.append_entry(entry(1, 1)).await.expect("appends");
+    log.append_entry(entry(2, 1)).await.expect("appends");
+    other.append_commit(commit(2)).await.expect("appends");
+    // Again: it keeps the place that it has.
+    log.append_entry(entry(1, 1)).await.expect("appends");
+    log.append_commit(commit(2)).await.expect("appends");
+    log.append_entry(entry(1, 2)).await.expect("appends");
+    other.append_commit(commit(3)).await.expect("appends");
+
+    let commits = log.commits(SLOT, 0, usize::MAX).await.expect("reads");
+    let mut places = BTreeMap::new();
+    for placed in commits {
+        places.insert(placed.place, format!("commit {}", placed.row.seq));
+    }
+    for writer in [1, 2] {
+        let after = Origin {
+            seq: 0,
+            ..entry(writer, 1).origin
+        };
+        for placed in log.entries(STREAM, after, usize::MAX).await.expect("reads") {
+            let name = format!("entry {} of {writer}", placed.row.origin.seq);
+            places.insert(placed.place, name);
+        }
+    }
+    let order: Vec<_> = places.into_values().collect();
+    let expected = [
+        "commit 1",
+        "entry 1 of 1",
+        "entry 1 of 2",
+        "commit 2",
+        "entry 2 of 1",
+        "commit 3",
+    ];
+    assert_eq!(order, expected);
 }

@@ -152,9 +152,9 @@ async fn needless_entries(
         let mut after = upto;
         while after.seq < last.seq && !has_sources {
             let rows = log.entries(stream, after, limits::READ_BYTES).await?;
-            has_sources = rows.iter().any(|row| row.source.is_some());
-            let Some(row) = rows.last() else { break };
-            after = row.origin;
+            has_sources = rows.iter().any(|it| it.row.source.is_some());
+            let Some(last) = rows.last() else { break };
+            after = last.row.origin;
         }
         consumed.push(upto);
     }

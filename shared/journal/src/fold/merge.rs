@@ -14,7 +14,7 @@ use hot::{
 use super::FoldError;
 use super::inputs::Inputs;
 use crate::packed::{Chunk, Snapshot, unpack_commit};
-use crate::{Log, LogError, limits};
+use crate::{Log, LogError, Placed, limits};
 
 /// What commits changed: the last word on each key.
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ async fn read_commits(
         if rows.is_empty() {
             return Ok(());
         }
-        for row in rows {
+        for Placed { row, .. } in rows {
             if row.seq != new.seq + 1 {
                 return Err(LogError::Damaged(format!(
                     "{}, partition {}: there is no commit {}",

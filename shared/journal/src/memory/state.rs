@@ -7,20 +7,31 @@ use hot::{Slot, StreamId, Writer};
 use kernel::Timestamp;
 
 use super::MemoryLog;
-use crate::{CommitRow, EntryRow, Journaled, LogError, LogHead, SnapshotHead};
+use crate::{CommitRow, EntryRow, Journaled, LogError, LogHead, Placed, SnapshotHead};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) writers: u32,
     /// Commits of a slot under lower epochs are refused, whatever its lease says.
     pub(super) fences: BTreeMap<Slot, u64>,
-    pub(super) commits: BTreeMap<(Slot, u64), (CommitRow, Timestamp)>,
-    pub(super) entries: BTreeMap<(StreamId, Writer, u64), (EntryRow, Timestamp)>,
+    /// The last place that was given.
+    pub(super) place: u64,
+    pub(super) commits: BTreeMap<(Slot, u64), (Placed<CommitRow>, Timestamp)>,
+    pub(super) entries: BTreeMap<(StreamId, Writer, u64), (Placed<EntryRow>, Timestamp)>,
     pub(super) snapshots: BTreeMap<Slot, SnapshotHead>,
     pub(super) chunks: BTreeMap<(Slot, u64, u32), Bytes>,
 }
 
 impl State {
+    /// Gives a row the next place.
+    pub(super) const fn placed<R>(&mut self, row: R) -> Placed<R> {
+        self.place += 1;
+        Placed {
+            place: self.place,
+            row,
+        }
+    }
+
     pub(super) fn append_commit(
         &mut self,
         row: CommitRow,
@@ -28,7 +39,7 @@ impl State {
     ) -> Result<Journaled, LogError> {
         let (slot, seq, epoch) = (row.slot, row.seq, row.epoch);
         let present = self.commits.get(&(slot, seq));
-        if present.is_some_and(|(there, _)| there.batch_id == row.batch_id) {
+        if present.is_some_and(|(there, _)| there.row.batch_id == row.batch_id) {
             return Ok(Journaled::AlreadyWritten);
         }
         let partition = slot.partition;
@@ -41,19 +52,20 @@ impl State {
             _ => self
                 .commits
                 .get(&(slot, seq.saturating_sub(1)))
-                .is_some_and(|(before, _)| before.epoch <= epoch),
+                .is_some_and(|(before, _)| before.row.epoch <= epoch),
         };
         if present.is_some() || !follows {
             return Err(LogError::Gap { partition, seq });
         }
-        self.commits.insert((slot, seq), (row, (log.clock)(())));
+        let placed = self.placed(row);
+        self.commits.insert((slot, seq), (placed, (log.clock)(())));
         Ok(Journaled::Written)
     }
 
     pub(super) fn head(&self, slot: Slot) -> LogHead {
         let snapshot = self.snapshots.get(&slot);
         let snapshot_seq = snapshot.map_or(0, |head| head.seq);
-        let last = self.commits_of(slot).last().map(|(row, _)| row);
+        let last = self.commits_of(slot).last().map(|(placed, _)| &placed.row);
         let (seq, batch_id) = match (last, snapshot) {
             (Some(row), _) if row.seq >= snapshot_seq => (row.seq, row.batch_id),
             (_, Some(head)) => (head.seq, head.batch_id),
@@ -63,11 +75,14 @@ impl State {
             seq,
             batch_id,
             snapshot_seq,
-            first_seq: self.commits_of(slot).next().map_or(0, |(row, _)| row.seq),
+            first_seq: self
+                .commits_of(slot)
+                .next()
+                .map_or(0, |(placed, _)| placed.row.seq),
             backlog_bytes: self
                 .commits_of(slot)
-                .filter(|(row, _)| row.seq > snapshot_seq)
-                .map(|(row, _)| row.payload.len() as u64)
+                .filter(|(placed, _)| placed.row.seq > snapshot_seq)
+                .map(|(placed, _)| placed.row.payload.len() as u64)
                 .sum(),
         }
     }
@@ -93,7 +108,7 @@ impl State {
     pub(super) fn commits_of(
         &self,
         slot: Slot,
-    ) -> impl DoubleEndedIterator<Item = &(CommitRow, Timestamp)> {
+    ) -> impl DoubleEndedIterator<Item = &(Placed<CommitRow>, Timestamp)> {
         self.commits
             .range((slot, 0)..=(slot, u64::MAX))
             .map(|(_, row)| row)
@@ -103,7 +118,7 @@ impl State {
         &self,
         stream: StreamId,
         writer: Writer,
-    ) -> impl DoubleEndedIterator<Item = &(EntryRow, Timestamp)> {
+    ) -> impl DoubleEndedIterator<Item = &(Placed<EntryRow>, Timestamp)> {
         self.entries
             .range((stream, writer, 0)..=(stream, writer, u64::MAX))
             .map(|(_, row)| row)

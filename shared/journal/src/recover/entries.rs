@@ -1,7 +1,10 @@
 //! What processes appended to a stream, and its reader has not consumed.
 //!
-//! The log is read twice: once to see which entries go back and in which order, and once for their payloads, so that
-//! memory is bounded whatever waits.
+//! The log is read twice: once to see which entries go back and in which order, and once for their
+//! payloads, so that memory is bounded whatever waits.
+//!
+//! They go back among the outputs of commits by their places in the log, since some of those were
+//! decided because of some of these, and the other way round.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,7 +17,7 @@ use super::outputs::{Part, is_needed};
 use super::slot::Restored;
 use super::{Recovery, failed};
 use crate::packed::{Snapshot, origin};
-use crate::{EntryRow, Log, limits};
+use crate::{EntryRow, Log, Placed, limits};
 
 /// Reads one entry; absent where it is no more.
 pub(super) async fn read_entry(
@@ -30,6 +33,7 @@ pub(super) async fn read_entry(
     let mut rows = rows.into_iter();
     Ok(rows
         .next()
+        .map(|placed| placed.row)
         .filter(|row| row.origin == entry)
         .map(|row| row.payload))
 }
@@ -45,18 +49,30 @@ struct Survey {
     last: BTreeMap<Writer, u64>,
 }
 
+/// A stream that is made anew.
+#[derive(Debug)]
+pub(super) struct Refill {
+    stream: StreamId,
+    /// Entries of processes that go back, with their places, in order.
+    waiting: VecDeque<(Origin, u64)>,
+    /// What was read of them.
+    read: BTreeMap<Writer, VecDeque<EntryRow>>,
+    /// What is to be written next.
+    part: Part,
+    /// What the stream has to know of its writers and sources in the end.
+    known: StreamRestore,
+}
+
 impl Recovery<'_> {
-    /// Puts the entries of all processes back on a stream, with what it has to know of its writers and sources.
-    pub(super) async fn restore_entries(
+    /// Finds which entries of processes go back on a stream.
+    pub(super) async fn refill(
         &mut self,
         stream: StreamId,
         marks: &Marks,
         reader: &Restored,
-    ) -> Result<(), HotError> {
+    ) -> Result<Refill, HotError> {
         let survey = self.survey(stream, marks, &reader.snapshot).await?;
         let order = order(survey.waiting, survey.consumed);
-        self.write_entries(stream, &order.entries).await?;
-
         let mut sources = match reader.snapshot.inputs.get(&stream.name) {
             Some(input) => input.sources.clone(),
             None => BTreeMap::new(),
@@ -66,12 +82,88 @@ impl Recovery<'_> {
             *known = (*known).max(mark);
         }
         let last = survey.last.into_iter();
-        let part = StreamRestore {
-            origins: last.map(|(writer, seq)| origin(writer, seq)).collect(),
-            sources: sources.into_iter().collect(),
-            ..StreamRestore::default()
-        };
-        self.write_stream(stream.name, &part).await
+        Ok(Refill {
+            stream,
+            waiting: order.entries,
+            read: BTreeMap::new(),
+            part: Part::default(),
+            known: StreamRestore {
+                origins: last.map(|(writer, seq)| origin(writer, seq)).collect(),
+                sources: sources.into_iter().collect(),
+                ..StreamRestore::default()
+            },
+        })
+    }
+
+    /// Puts an entry back, behind those of processes with lower places.
+    pub(super) async fn put_back(
+        &mut self,
+        refill: &mut Refill,
+        place: u64,
+        entry: Origin,
+        payload: Bytes,
+    ) -> Result<(), HotError> {
+        self.put_waiting_back(refill, place).await?;
+        self.push(refill, entry, payload).await
+    }
+
+    /// Puts what is left back, and what the stream has to know of its writers and sources.
+    pub(super) async fn complete(&mut self, mut refill: Refill) -> Result<(), HotError> {
+        self.put_waiting_back(&mut refill, u64::MAX).await?;
+        if !refill.part.entries.is_empty() {
+            let part = refill.part.take();
+            self.write_stream(refill.stream.name, &part).await?;
+        }
+        self.write_stream(refill.stream.name, &refill.known).await
+    }
+
+    /// Puts the next entries of processes back, up to one whose place is not below another.
+    async fn put_waiting_back(&mut self, refill: &mut Refill, below: u64) -> Result<(), HotError> {
+        while let Some((entry, place)) = refill.waiting.front().copied()
+            && place < below
+        {
+            refill.waiting.pop_front();
+            let payload = self.read_waiting(refill, entry).await?;
+            self.push(refill, entry, payload).await?;
+        }
+        Ok(())
+    }
+
+    async fn push(
+        &mut self,
+        refill: &mut Refill,
+        entry: Origin,
+        payload: Bytes,
+    ) -> Result<(), HotError> {
+        if refill.part.push(entry, payload) {
+            let part = refill.part.take();
+            self.write_stream(refill.stream.name, &part).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the payload of an entry, and of some of its writer's that come after it.
+    async fn read_waiting(&self, refill: &mut Refill, entry: Origin) -> Result<Bytes, HotError> {
+        loop {
+            let read = refill.read.entry(entry.writer).or_default();
+            match read.pop_front() {
+                Some(row) if row.origin == entry => return Ok(row.payload),
+                // One that does not go back.
+                Some(_) => {}
+                None => {
+                    let before = origin(entry.writer, entry.seq.saturating_sub(1));
+                    let rows = self.read(refill.stream, before).await?;
+                    read.extend(rows.into_iter().map(|placed| placed.row));
+                    if read.front().is_none_or(|row| row.origin != entry) {
+                        return Err(HotError::Damaged(format!(
+                            "entry {entry} of {} in partition {} is gone from the journal",
+                            refill.stream.name.name(),
+                            refill.stream.partition
+                        )));
+                    }
+                }
+            }
+        }
     }
 
     /// Reads which entries there are.
@@ -145,16 +237,17 @@ impl Recovery<'_> {
             let Some(end) = rows.last() else {
                 return Ok(());
             };
-            seq = end.origin.seq;
+            seq = end.row.origin.seq;
             let last = survey.last.entry(writer).or_default();
             *last = (*last).max(seq);
-            for row in rows {
-                let is_placed = !is_needed(marks, row.origin);
-                if is_placed {
+            for Placed { place, row } in rows {
+                let is_consumed = !is_needed(marks, row.origin);
+                if is_consumed {
                     survey.consumed.extend(row.source);
                 } else if row.origin.seq > settled {
                     let header = Header {
                         origin: row.origin,
+                        place,
                         source: row.source,
                     };
                     survey.waiting.entry(writer).or_default().push_back(header);
@@ -163,44 +256,14 @@ impl Recovery<'_> {
         }
     }
 
-    async fn read(&self, stream: StreamId, after: Origin) -> Result<Vec<EntryRow>, HotError> {
+    async fn read(
+        &self,
+        stream: StreamId,
+        after: Origin,
+    ) -> Result<Vec<Placed<EntryRow>>, HotError> {
         self.log
             .entries(stream, after, limits::READ_BYTES)
             .await
             .map_err(failed(stream.partition))
-    }
-
-    /// Reads payloads, and writes them in the order given.
-    async fn write_entries(&mut self, stream: StreamId, order: &[Origin]) -> Result<(), HotError> {
-        let mut read: BTreeMap<Writer, VecDeque<EntryRow>> = BTreeMap::new();
-        let mut part = Part::default();
-        for entry in order {
-            let row = loop {
-                match read.get_mut(&entry.writer).and_then(VecDeque::pop_front) {
-                    Some(row) if row.origin == *entry => break row,
-                    // One that does not go back.
-                    Some(_) => {}
-                    None => {
-                        let before = origin(entry.writer, entry.seq.saturating_sub(1));
-                        let rows = self.read(stream, before).await?;
-                        if rows.first().is_none_or(|row| row.origin != *entry) {
-                            return Err(HotError::Damaged(format!(
-                                "entry {entry} of {} in partition {} is gone from the journal",
-                                stream.name.name(),
-                                stream.partition
-                            )));
-                        }
-                        read.insert(entry.writer, rows.into());
-                    }
-                }
-            };
-            if part.push(*entry, row.payload) {
-                self.write_stream(stream.name, &part.take()).await?;
-            }
-        }
-        if !part.entries.is_empty() {
-            self.write_stream(stream.name, &part.take()).await?;
-        }
-        Ok(())
     }
 }

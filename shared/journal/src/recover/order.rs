@@ -1,8 +1,9 @@
 //! In which order entries of several processes go back on a stream, and which of them do not.
 //!
-//! The log keeps an order for each writer and none between them. The stream took a source only forwards: so must whoever
-//! makes it anew, or it would find that an earlier range was there already and lose it. Of two entries with the same range
-//! (a client that asked two processes), the stream took one. Pure.
+//! The order is that of their places in the log, but for sources. The stream took a source only
+//! forwards: so must whoever makes it anew, or it would find that an earlier range was there already
+//! and lose it. Of two entries with the same range (a client that asked two processes), the stream
+//! took one. Pure.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,6 +14,8 @@ use hot::{Origin, SourceRange, Writer};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
     pub(super) origin: Origin,
+    /// Its place in the log.
+    pub(super) place: u64,
     pub(super) source: Option<SourceRange>,
 }
 
@@ -98,8 +101,8 @@ fn runs<'a>(
 /// What goes back on a stream.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// Entries, in order.
-    pub(super) entries: Vec<Origin>,
+    /// Entries with their places in the log, in order.
+    pub(super) entries: VecDeque<(Origin, u64)>,
     /// The highest sequence that is taken of each source.
     pub(super) marks: BTreeMap<Box<str>, u64>,
 }
@@ -136,53 +139,53 @@ pub(super) fn order(
         entries.retain(|header| header.source.is_none() || taken.contains(&header.origin));
     }
 
-    let mut waiting: BTreeMap<Box<str>, BTreeSet<Place>> = BTreeMap::new();
+    let mut waiting: BTreeMap<Box<str>, BTreeSet<Turn>> = BTreeMap::new();
     for header in writers.values().flatten() {
-        if let Some((source, place)) = place(header) {
-            waiting.entry(source.into()).or_default().insert(place);
+        if let Some((source, turn)) = turn(header) {
+            waiting.entry(source.into()).or_default().insert(turn);
         }
     }
     while let Some(writer) = next(&writers, &waiting) {
         let Some(header) = writers.get_mut(&writer).and_then(VecDeque::pop_front) else {
             break;
         };
-        if let Some((source, place)) = place(&header)
-            && let Some(places) = waiting.get_mut(source)
+        if let Some((source, turn)) = turn(&header)
+            && let Some(turns) = waiting.get_mut(source)
         {
-            places.remove(&place);
+            turns.remove(&turn);
         }
-        order.entries.push(header.origin);
+        order.entries.push_back((header.origin, header.place));
     }
     order
 }
 
 /// Where an entry stands among those of its source.
-type Place = (u64, Origin);
+type Turn = (u64, Origin);
 
-fn place(header: &Header) -> Option<(&str, Place)> {
+fn turn(header: &Header) -> Option<(&str, Turn)> {
     let range = header.source.as_ref()?;
     Some((&range.source, (range.first, header.origin)))
 }
 
-/// The writer whose next entry may go on: it has no source, or is the first of its source. Where writers wait for each other
-/// in a circle, which the stream cannot have taken all of, the first.
+/// The writer whose next entry goes on: that with the lowest place which has no source, or is the
+/// first of its source. Where writers wait for each other in a circle, which the stream cannot have
+/// taken all of, that with the lowest place.
 fn next(
     writers: &BTreeMap<Writer, VecDeque<Header>>,
-    waiting: &BTreeMap<Box<str>, BTreeSet<Place>>,
+    waiting: &BTreeMap<Box<str>, BTreeSet<Turn>>,
 ) -> Option<Writer> {
-    let mut heads = writers
+    let heads = writers
         .iter()
         .filter_map(|(writer, entries)| Some((*writer, entries.front()?)));
-    let may_go = |header: &Header| match place(header) {
+    let may_go = |header: &Header| match turn(header) {
         None => true,
-        Some((source, place)) => waiting
+        Some((source, turn)) => waiting
             .get(source)
             .and_then(BTreeSet::first)
-            .is_none_or(|first| *first == place),
+            .is_none_or(|first| *first == turn),
     };
-    let first = heads.clone().next()?.0;
-    let free = heads.find(|(_, header)| may_go(header));
-    Some(free.map_or(first, |(writer, _)| writer))
+    let (writer, _) = heads.min_by_key(|(_, header)| (!may_go(header), header.place))?;
+    Some(writer)
 }
 
 #[cfg(test)]
@@ -204,7 +207,8 @@ mod tests {
         }
     }
 
-    /// Entries of writers 1 and up, each a list of (source, first, last); an empty source is none.
+    /// Entries of writers 1 and up, each a list of (source, first, last); an empty source is none. All
+    /// of a writer have places below those of the next.
     fn check(
         consumed: &[(&str, u64, u64)],
         writers: &[&[(&str, u64, u64)]],
@@ -219,6 +223,7 @@ mod tests {
                 .zip(*entries)
                 .map(|(seq, (source, first, last))| Header {
                     origin: origin(writer, seq),
+                    place: u64::from(writer) * 100 + seq,
                     source: (!source.is_empty()).then(|| range(source, *first, *last)),
                 });
             (Writer::process(writer), entries.collect())
@@ -228,7 +233,40 @@ mod tests {
             .map(|(writer, seq)| origin(*writer, *seq))
             .collect();
         let order = order(entries.collect(), ranges.collect());
-        assert_eq!(order.entries, expected, "{consumed:?} {writers:?}");
+        let entries: Vec<_> = order.entries.iter().map(|(entry, _)| *entry).collect();
+        assert_eq!(entries, expected, "{consumed:?} {writers:?}");
+    }
+
+    #[test]
+    fn entries_go_back_by_their_places() {
+        let header = |writer, seq, place, source: Option<(u64, u64)>| Header {
+            origin: origin(writer, seq),
+            place,
+            source: source.map(|(first, last)| range("a", first, last)),
+        };
+        let writers = [
+            (
+                1,
+                vec![header(1, 1, 3, None), header(1, 2, 8, Some((5, 6)))],
+            ),
+            (2, vec![header(2, 1, 2, None), header(2, 2, 5, None)]),
+            (
+                3,
+                vec![header(3, 1, 9, Some((1, 4))), header(3, 2, 10, None)],
+            ),
+        ];
+        let writers = writers.map(|(writer, entries)| (Writer::process(writer), entries.into()));
+        let order = order(writers.into(), Vec::new());
+        // The place of one that waits for its source counts where its turn comes.
+        let expected = [
+            (origin(2, 1), 2),
+            (origin(1, 1), 3),
+            (origin(2, 2), 5),
+            (origin(3, 1), 9),
+            (origin(1, 2), 8),
+            (origin(3, 2), 10),
+        ];
+        assert_eq!(order.entries, expected);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What the commits of workers put on streams, and their readers have not consumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hot::marks::Marks;
 use hot::{HotError, Origin, Slot, StreamName, StreamRestore, Writer};
 
+use super::entries::Refill;
 use super::slot::Restored;
 use super::{Recovery, failed};
 use crate::packed::{origin, unpack_commit};
-use crate::{Log, limits};
+use crate::{CommitRow, Log, Placed, limits};
 
 /// Reads the output of one commit to a stream; absent where there is no such commit any more.
 pub(super) async fn read_output(
@@ -23,7 +24,8 @@ pub(super) async fn read_output(
         .commits(slot, seq.saturating_sub(1), 1)
         .await
         .map_err(failed)?;
-    let Some(row) = rows.into_iter().next().filter(|row| row.seq == seq) else {
+    let row = rows.into_iter().next().map(|placed| placed.row);
+    let Some(row) = row.filter(|row| row.seq == seq) else {
         return Ok(None);
     };
     let commit = unpack_commit(&row).map_err(failed)?;
@@ -58,72 +60,101 @@ pub(crate) fn consumed_upto(
         .min(restored_seq)
 }
 
+/// The commits of a slot that are still to be read, in order.
+#[derive(Debug)]
+struct Commits {
+    slot: Slot,
+    /// The last one that was read.
+    seq: u64,
+    /// The last one that is to be read: what came later is of another recovery.
+    last: u64,
+    rows: VecDeque<Placed<CommitRow>>,
+}
+
 impl Recovery<'_> {
-    /// Puts the outputs of all slots back on their streams.
+    /// Puts the outputs of all slots back on their streams, in the order of their commits' places.
     pub(super) async fn restore_outputs(
         &mut self,
         restored: &[Restored],
         marks: &BTreeMap<StreamName, Marks>,
+        refills: &mut BTreeMap<StreamName, Refill>,
     ) -> Result<(), HotError> {
+        let mut slots = Vec::with_capacity(restored.len());
         for slot in restored {
-            self.restore_outputs_of(slot, marks).await?;
+            slots.push(first_commits(slot, marks)?);
+        }
+        while let Some(Placed { place, row }) = self.next_commit(&mut slots).await? {
+            let entry = origin(Writer::worker(row.slot.owner), row.seq);
+            let commit = unpack_commit(&row).map_err(failed(row.slot.partition))?;
+            for (name, payload) in commit.outputs {
+                if is_needed(&marks[&name], entry)
+                    && let Some(refill) = refills.get_mut(&name)
+                {
+                    self.put_back(refill, place, entry, payload).await?;
+                }
+            }
         }
         Ok(())
     }
 
-    async fn restore_outputs_of(
-        &mut self,
-        restored: &Restored,
-        marks: &BTreeMap<StreamName, Marks>,
-    ) -> Result<(), HotError> {
-        let (slot, snapshot) = (restored.slot, &restored.snapshot);
-        let writer = Writer::worker(slot.owner);
-        let mut seq = consumed_upto(
-            restored.seq,
-            writer,
-            &snapshot.last_outputs,
-            snapshot.seq,
-            marks,
-        );
-        if seq < restored.seq && restored.log.first_seq > seq + 1 {
-            return Err(HotError::Damaged(format!(
-                "{}, partition {}: outputs after commit {seq} are needed, and the journal begins with {}",
-                slot.owner.name(),
-                slot.partition,
-                restored.log.first_seq
-            )));
-        }
-        let mut parts: BTreeMap<StreamName, Part> = BTreeMap::new();
-        while seq < restored.seq {
-            let rows = self
-                .log
-                .commits(slot, seq, limits::READ_BYTES)
-                .await
-                .map_err(failed(slot.partition))?;
-            if rows.is_empty() {
-                break;
-            }
-            // Commits that came later are of another recovery.
-            for row in rows.into_iter().filter(|row| row.seq <= restored.seq) {
-                seq = row.seq;
-                let commit = unpack_commit(&row).map_err(failed(slot.partition))?;
-                let entry = origin(writer, seq);
-                for (name, payload) in commit.outputs {
-                    let part = parts.entry(name).or_default();
-                    if is_needed(&marks[&name], entry) && part.push(entry, payload) {
-                        let full = part.take();
-                        self.write_stream(name, &full).await?;
-                    }
-                }
+    /// Takes the commit with the lowest place among the next ones of all slots.
+    async fn next_commit(
+        &self,
+        slots: &mut Vec<Commits>,
+    ) -> Result<Option<Placed<CommitRow>>, HotError> {
+        for commits in slots.iter_mut() {
+            if commits.rows.is_empty() && commits.seq < commits.last {
+                self.read_commits(commits).await?;
             }
         }
-        for (name, mut part) in parts {
-            if !part.entries.is_empty() {
-                self.write_stream(name, &part.take()).await?;
-            }
-        }
+        slots.retain(|commits| !commits.rows.is_empty());
+        let next = slots
+            .iter_mut()
+            .min_by_key(|commits| commits.rows.front().map(|placed| placed.place));
+        Ok(next.and_then(|commits| commits.rows.pop_front()))
+    }
+
+    async fn read_commits(&self, commits: &mut Commits) -> Result<(), HotError> {
+        let rows = self
+            .log
+            .commits(commits.slot, commits.seq, limits::READ_BYTES)
+            .await
+            .map_err(failed(commits.slot.partition))?;
+        let last = commits.last;
+        let rows = rows.into_iter().filter(|placed| placed.row.seq <= last);
+        commits.rows.extend(rows);
+        commits.seq = commits.rows.back().map_or(last, |placed| placed.row.seq);
         Ok(())
     }
+}
+
+/// Where the commits of a slot begin whose outputs are not consumed.
+fn first_commits(
+    restored: &Restored,
+    marks: &BTreeMap<StreamName, Marks>,
+) -> Result<Commits, HotError> {
+    let (slot, snapshot) = (restored.slot, &restored.snapshot);
+    let seq = consumed_upto(
+        restored.seq,
+        Writer::worker(slot.owner),
+        &snapshot.last_outputs,
+        snapshot.seq,
+        marks,
+    );
+    if seq < restored.seq && restored.log.first_seq > seq + 1 {
+        return Err(HotError::Damaged(format!(
+            "{}, partition {}: outputs after commit {seq} are needed, and the journal begins with {}",
+            slot.owner.name(),
+            slot.partition,
+            restored.log.first_seq
+        )));
+    }
+    Ok(Commits {
+        slot,
+        seq,
+        last: restored.seq,
+        rows: VecDeque::new(),
+    })
 }
 
 /// Whether an entry is neither consumed nor at the head of the stream already.

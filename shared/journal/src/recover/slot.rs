@@ -10,7 +10,7 @@ use hot::{
 use super::failed;
 use super::progress::Progress;
 use crate::packed::{Chunk, Snapshot, unpack_commit};
-use crate::{Log, LogHead, limits};
+use crate::{Log, LogHead, Placed, limits};
 
 /// What a slot needs.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub(super) async fn restore(
         if rows.is_empty() {
             break;
         }
-        for row in rows {
+        for Placed { row, .. } in rows {
             if row.seq != seq + 1 {
                 return Err(HotError::Damaged(format!(
                     "{}, partition {}: the journal has no commit {}",

@@ -12,6 +12,7 @@ use storage::Database;
 use tokio::time::timeout;
 
 use super::limits::FLUSH;
+use super::place::take_places;
 use super::postgres::KeptConnection;
 use super::queue::{Row, WriteRows};
 use super::statements::{Statements, failed, late, now, signed, slot_columns, unsigned};
@@ -50,8 +51,8 @@ const POSTGRES_INSERT: &str = concat!(
 );
 
 const SQLITE_INSERT: &str = concat!(
-    "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
-     SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, $7 \
+    "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload, place) \
+     SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, $7, $9 \
      FROM (SELECT $1 AS name, $2 AS service, $3 AS partition, $4 AS seq, $5 AS epoch, $6 AS batch_id) i \
      JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
     follows!()
@@ -151,8 +152,9 @@ impl SqliteCommits {
     async fn insert(&self, rows: &[CommitRow]) -> Result<Vec<bool>, DbErr> {
         let create_time = now();
         let transaction = self.database.begin_write().await?;
+        let places = take_places(&transaction, rows.len()).await?;
         let mut written = Vec::with_capacity(rows.len());
-        for row in rows {
+        for (row, place) in rows.iter().zip(places) {
             let (service, partition) = slot_columns(row.slot);
             let values = [
                 row.slot.owner.name().into(),
@@ -163,6 +165,7 @@ impl SqliteCommits {
                 signed(row.batch_id).into(),
                 row.payload.to_vec().into(),
                 create_time.into(),
+                place.into(),
             ];
             let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
             written.push(transaction.execute_raw(insert).await?.rows_affected() > 0);

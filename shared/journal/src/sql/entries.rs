@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::limits::FLUSH;
 use super::payload::pack;
+use super::place::take_places;
 use super::postgres::KeptConnection;
 use super::queue::{Row, WriteRows};
 use super::statements::{failed, late, now, signed};
@@ -59,7 +60,7 @@ macro_rules! insert_into {
     ($rows:literal) => {
         concat!(
             "INSERT INTO journal_entry (stream, partition, writer, seq, span, first_time, last_time, event_count, \
-             customers, source, source_first, source_last, create_time, payload) ",
+             customers, source, source_first, source_last, create_time, payload",
             $rows,
             " ON CONFLICT DO NOTHING"
         )
@@ -67,7 +68,7 @@ macro_rules! insert_into {
 }
 
 const POSTGRES_INSERT: &str = insert_into!(
-    "SELECT stream, partition, writer, seq, span, first_time, last_time, event_count, customers, source, source_first, \
+    ") SELECT stream, partition, writer, seq, span, first_time, last_time, event_count, customers, source, source_first, \
      source_last, $14, payload \
      FROM unnest($1::int2[], $2::int4[], $3::int4[], $4::int8[], $5::int2[], $6::int8[], $7::int8[], $8::int4[], \
                  $9::bytea[], $10::text[], $11::int8[], $12::int8[], $13::bytea[]) \
@@ -75,8 +76,9 @@ const POSTGRES_INSERT: &str = insert_into!(
                source_first, source_last, payload)"
 );
 
-const SQLITE_INSERT: &str =
-    insert_into!("VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13)");
+const SQLITE_INSERT: &str = insert_into!(
+    ", place) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13, $15)"
+);
 
 /// Writes entries to Postgres.
 #[derive(Debug)]
@@ -146,7 +148,8 @@ impl SqliteEntries {
     async fn insert(&self, rows: &[PackedEntry]) -> Result<(), DbErr> {
         let create_time = now();
         let transaction = self.database.begin_write().await?;
-        for row in rows {
+        let places = take_places(&transaction, rows.len()).await?;
+        for (row, place) in rows.iter().zip(places) {
             let index = row.index.as_ref();
             let source = row.source.as_ref();
             let values = [
@@ -164,6 +167,7 @@ impl SqliteEntries {
                 source.map(|range| signed(range.last)).into(),
                 row.payload.to_vec().into(),
                 create_time.into(),
+                place.into(),
             ];
             let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
             transaction.execute_raw(insert).await?;

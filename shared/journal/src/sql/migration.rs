@@ -6,8 +6,15 @@
 use storage::Migration;
 
 /// The migrations of the log in order.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "m0001_create_tables",
-    sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
-    postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "m0001_create_tables",
+        sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
+        postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
+    },
+    Migration {
+        name: "m0002_add_places",
+        sqlite: include_str!("migration/m0002_add_places.sqlite.sql"),
+        postgres: include_str!("migration/m0002_add_places.postgres.sql"),
+    },
+];

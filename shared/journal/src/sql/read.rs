@@ -6,7 +6,7 @@ use sea_orm::{DbErr, QueryResult};
 use super::limits::ROWS;
 use super::payload::unpack;
 use super::statements::{Statements, failed, signed, slot_columns, unsigned};
-use crate::{CommitRow, EntryRow, LogError, LogHead};
+use crate::{CommitRow, EntryRow, LogError, LogHead, Placed};
 
 const HEAD: &str = "SELECT s.seq, s.batch_id, \
      (SELECT c.seq FROM journal_commit c WHERE c.service = $1 AND c.partition = $2 ORDER BY c.seq DESC LIMIT 1), \
@@ -19,7 +19,7 @@ const HEAD: &str = "SELECT s.seq, s.batch_id, \
 const COMMIT_SIZES: &str = "SELECT seq, length(payload) FROM journal_commit \
      WHERE service = $1 AND partition = $2 AND seq > $3 ORDER BY seq LIMIT $4";
 
-const COMMITS: &str = "SELECT seq, epoch, batch_id, payload FROM journal_commit \
+const COMMITS: &str = "SELECT seq, epoch, batch_id, payload, place FROM journal_commit \
      WHERE service = $1 AND partition = $2 AND seq > $3 AND seq <= $4 ORDER BY seq";
 
 /// Steps from writer to writer by the primary key: the entries of a stream may be many, its writers are few.
@@ -36,7 +36,7 @@ const LAST_ENTRIES: &str = "WITH RECURSIVE w (writer) AS ( \
 const ENTRY_SIZES: &str = "SELECT seq, length(payload) FROM journal_entry \
      WHERE stream = $1 AND partition = $2 AND writer = $5 AND seq > $3 ORDER BY seq LIMIT $4";
 
-const ENTRIES: &str = "SELECT seq, source, source_first, source_last, payload FROM journal_entry \
+const ENTRIES: &str = "SELECT seq, source, source_first, source_last, payload, place FROM journal_entry \
      WHERE stream = $1 AND partition = $2 AND writer = $5 AND seq > $3 AND seq <= $4 ORDER BY seq";
 
 impl Statements {
@@ -51,7 +51,7 @@ impl Statements {
         slot: Slot,
         after: u64,
         max_bytes: usize,
-    ) -> Result<Vec<CommitRow>, LogError> {
+    ) -> Result<Vec<Placed<CommitRow>>, LogError> {
         let (service, partition) = slot_columns(slot);
         let (service, partition) = (service.into(), partition.into());
         let after = signed(after);
@@ -62,15 +62,16 @@ impl Statements {
         };
         let values = [service, partition, after.into(), last.into()];
         let mut commits = Vec::new();
-        for row in self.all(COMMITS, values).await? {
-            let (seq, epoch, batch_id, payload) = read_commit(&row).map_err(failed)?;
-            commits.push(CommitRow {
+        for read in self.all(COMMITS, values).await? {
+            let (seq, epoch, batch_id, payload) = read_commit(&read).map_err(failed)?;
+            let row = CommitRow {
                 slot,
                 seq: unsigned(seq),
                 epoch: unsigned(epoch),
                 batch_id: unsigned(batch_id),
                 payload: unpack(payload)?,
-            });
+            };
+            commits.push(placed(&read, 4, row)?);
         }
         Ok(commits)
     }
@@ -97,7 +98,7 @@ impl Statements {
         stream: StreamId,
         after: Origin,
         max_bytes: usize,
-    ) -> Result<Vec<EntryRow>, LogError> {
+    ) -> Result<Vec<Placed<EntryRow>>, LogError> {
         let [name, partition] = stream_columns(stream);
         let writer = after.writer.number().cast_signed();
         let seq = signed(after.seq);
@@ -115,14 +116,15 @@ impl Statements {
             return Ok(Vec::new());
         };
         let mut entries = Vec::new();
-        for row in self.all(ENTRIES, values(last)).await? {
-            let (seq, source, payload) = read_entry(&row).map_err(failed)?;
-            entries.push(EntryRow {
+        for read in self.all(ENTRIES, values(last)).await? {
+            let (seq, source, payload) = read_entry(&read).map_err(failed)?;
+            let row = EntryRow {
                 stream,
                 origin: Origin { seq, ..after },
                 source,
                 payload: unpack(payload)?,
-            });
+            };
+            entries.push(placed(&read, 5, row)?);
         }
         Ok(entries)
     }
@@ -134,6 +136,15 @@ pub(super) fn stream_columns(stream: StreamId) -> [i32; 2] {
         i32::from(stream.name as i16),
         i32::from(stream.partition.number()),
     ]
+}
+
+/// A row with the place that a column of what was read has.
+fn placed<R>(read: &QueryResult, column: usize, row: R) -> Result<Placed<R>, LogError> {
+    let place: i64 = read.try_get_by_index(column).map_err(failed)?;
+    Ok(Placed {
+        place: unsigned(place),
+        row,
+    })
 }
 
 fn read_head(row: &QueryResult) -> Result<LogHead, DbErr> {

@@ -283,8 +283,8 @@ async fn a_search_goes_on_where_the_log_was_cut(mut subject: Sql) {
         for last in log.last_entries(stream).await.expect("reads") {
             let from_start = Origin { seq: 0, ..last };
             let rows = log.entries(stream, from_start, usize::MAX).await;
-            for row in rows.expect("reads") {
-                let batch = Batch::decode(row.payload).expect("a batch");
+            for placed in rows.expect("reads") {
+                let batch = Batch::decode(placed.row.payload).expect("a batch");
                 let ids = batch.records.into_iter().filter_map(|record| match record {
                     Record {
                         body: Some(Body::Event(event)),

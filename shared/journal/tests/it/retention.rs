@@ -100,7 +100,7 @@ impl World {
         let from_start = Origin { writer, seq: 0 };
         let rows = self.log.entries(EVENTS, from_start, usize::MAX).await;
         let rows = rows.expect("reads").into_iter();
-        rows.map(|row| (row.origin.seq, row.payload.len()))
+        rows.map(|placed| (placed.row.origin.seq, placed.row.payload.len()))
             .collect()
     }
 }

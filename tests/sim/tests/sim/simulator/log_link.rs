@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hot::memory::Delivery;
 use hot::{Origin, Slot, StreamId, Writer};
 use journal::{
-    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, SnapshotHead,
+    CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, Placed, SnapshotHead,
 };
 use kernel::{PartitionId, Timestamp};
 
@@ -96,7 +96,7 @@ impl Log for LogLink {
         slot: Slot,
         after: u64,
         max_bytes: usize,
-    ) -> Result<Vec<CommitRow>, LogError> {
+    ) -> Result<Vec<Placed<CommitRow>>, LogError> {
         call!(self, false, self.log.commits(slot, after, max_bytes))
     }
 
@@ -109,7 +109,7 @@ impl Log for LogLink {
         stream: StreamId,
         after: Origin,
         max_bytes: usize,
-    ) -> Result<Vec<EntryRow>, LogError> {
+    ) -> Result<Vec<Placed<EntryRow>>, LogError> {
         call!(self, false, self.log.entries(stream, after, max_bytes))
     }
 

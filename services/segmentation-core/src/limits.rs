@@ -22,6 +22,9 @@ pub const LISTED_NUMBERS: usize = 65_536;
 /// Bytes of the histories that stand in the head of a state together: half of what a head should
 /// have. The largest go apart when there are more.
 pub const INLINE_BYTES: usize = decision::limits::HEAD_BYTES / 2;
+/// Bytes of the histories that stand in the head after a merge above which those of fragments are
+/// joined, so that many merged customers with many small histories fit one state.
+pub const FRAGMENTS_INLINE_BYTES: usize = 64 * 1024;
 /// Bytes of a history below which it stays in the head: a key of its own costs the store more than
 /// that.
 pub const LEAST_APART_BYTES: usize = 128;

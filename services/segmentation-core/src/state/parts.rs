@@ -123,7 +123,34 @@ impl Features {
                 _ => missing.note(self.join_last(&held, now), ()),
             }
         }
-        missing.or(())
+        missing.or(())?;
+        if self.extent(Kept::size).1 > limits::FRAGMENTS_INLINE_BYTES {
+            self.join_small(now)?;
+        }
+        Ok(())
+    }
+
+    /// Joins the histories of fragments that stand whole in the head, one for each feature, into
+    /// that of the last fragment.
+    fn join_small(&mut self, now: Timestamp) -> Result<(), MissingParts> {
+        let last = decision::limits::FRAGMENTS - 1;
+        let is_small = |held: &mut Held| (1..last).contains(&held.ordinal) && !held.has_apart();
+        let mut joined: Vec<Held> = Vec::new();
+        let small: Vec<Held> = self.held.extract_if(.., is_small).collect();
+        for held in small {
+            MissingParts(held.not_loaded()).or(())?;
+            if let Ok(place) = self.place(held.id, last) {
+                self.held[place].absorb(&held, now)?;
+                continue;
+            }
+            match joined.last_mut().filter(|before| before.id == held.id) {
+                Some(before) => before.absorb(&held, now)?,
+                None => joined.push(held.copied_to(last)?),
+            }
+        }
+        self.held.append(&mut joined);
+        self.held.sort_by_key(|held| (held.id, held.ordinal));
+        Ok(())
     }
 
     /// Joins a history into that of the last fragment that is kept apart.

@@ -154,3 +154,39 @@ fn the_largest_histories_leave_a_head_that_has_no_room() {
         .collect();
     assert!(!apart.is_empty() && apart.iter().all(|number| *number >= 20));
 }
+
+#[test]
+fn many_merged_customers_with_many_small_histories_fit_one_head() {
+    const HISTORIES: u64 = 300;
+    let with_histories = |events: i64| {
+        let mut features = Features::default();
+        for number in 0..HISTORIES {
+            let id = FeatureId::from_number(number << 50);
+            let times = (0..events).map(|it| Timestamp::from_millis(it * 1_000_000));
+            features.own_mut(id).expect("a history").open = Block::Events {
+                times: times.collect(),
+                numbers: Vec::new(),
+            };
+        }
+        settled(&mut features);
+        features
+    };
+    let mut survivor = with_histories(1);
+    let mut most = 0;
+    for ordinal in 1..=200 {
+        let taken = survivor.take_in(with_histories(2), ordinal, Timestamp::MAX);
+        if taken.is_err() {
+            unreachable!("what is small is loaded");
+        }
+        settled(&mut survivor);
+        let inline = survivor.iter().map(|it| it.inline_bytes(Kept::size));
+        most = most.max(inline.sum());
+    }
+    assert!(most <= limits::FRAGMENTS_INLINE_BYTES, "{most} bytes");
+    for number in 0..HISTORIES {
+        let held = survivor.of(FeatureId::from_number(number << 50)).iter();
+        let features = held.filter_map(|held| held.feature().expect("it is loaded"));
+        let counts = features.map(|it| it.count(None, Timestamp::MAX).expect("a count"));
+        assert_eq!(counts.sum::<u64>(), 1 + 200 * 2);
+    }
+}

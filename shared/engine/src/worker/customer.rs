@@ -207,9 +207,10 @@ impl<C: Core> Worker<C> {
     pub(super) fn deliver(
         &mut self,
         home: Home,
-        record: Record,
+        mut record: Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        record.is_forwarded = true;
         let stream = match home {
             Home::Segmentation => StreamName::Events,
             Home::Journey => StreamName::Facts,

@@ -52,6 +52,7 @@ impl Cause<'_> {
             time_ms: self.time.as_millis(),
             trace_parent: self.trace_parent.to_owned(),
             body,
+            ..Record::default()
         }
     }
 }

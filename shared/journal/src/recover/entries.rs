@@ -181,7 +181,8 @@ impl Recovery<'_> {
             .map_err(failed(stream.partition))?;
         let mut survey = Survey::default();
         let mut unread = Vec::new();
-        for entry in last {
+        // Those of workers go back as outputs of their commits.
+        for entry in last.into_iter().filter(|it| it.writer.owner().is_none()) {
             survey.last.insert(entry.writer, entry.seq);
             let settled = snapshot.settled(stream.name, entry.writer);
             let at_snapshot = known

@@ -368,7 +368,9 @@ impl<C: Core> Worker<C> {
             batch.forwards.push((to, payload));
         }
         for (counter, change) in batch.effects.counts.drain(..) {
-            let counter = self.counted.within_bound(C::BOUNDED_COUNTERS, counter);
+            // What the batch has counted before is within its bound.
+            let bounded = C::BOUNDED_COUNTERS.filter(|_| !batch.counts.contains_key(&counter));
+            let counter = self.counted.within_bound(bounded, counter);
             let sum = batch.counts.entry(counter).or_default();
             *sum = sum.saturating_add(change);
         }

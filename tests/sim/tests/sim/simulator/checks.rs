@@ -271,7 +271,9 @@ fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSe
             own.id.visit,
         );
         effects.remove(&id);
-        let is_doubled = doubled.iter().any(|it| key.as_slice() == it.as_bytes());
+        let is_doubled = doubled
+            .iter()
+            .any(|it| key.as_ref() == it.as_bytes().as_slice());
         if !known.insert(id.clone()) && is_doubled {
             *twice.entry(own.status).or_default() += 1;
         }
@@ -299,7 +301,7 @@ fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSe
             .is_some_and(|counted| counted >= count)
     };
     let agrees = agree(&by_status, &of_states, &twice);
-    if !agrees && !(forgets && of_states.iter().all(is_counted)) {
+    if !(agrees || forgets && of_states.iter().all(is_counted)) {
         violate(
             installation,
             format!("counters say {by_status:?}, states {of_states:?}"),

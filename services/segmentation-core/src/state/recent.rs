@@ -11,7 +11,7 @@ use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use messages::stream::v1::{Event, NamedValue, Value, ValueList, value::Kind};
 use prost::Message;
-use prost::encoding::{bytes as field, message};
+use prost::encoding::{WireType, encode_key, encode_varint, message};
 
 use crate::limits;
 
@@ -19,6 +19,9 @@ use crate::limits;
 const RECENT_EVENTS_FIELD: u32 = 7;
 /// The number of `RecentEvent.properties`.
 const PROPERTIES_FIELD: u32 = 4;
+
+/// Bytes that few events exceed as they are written, so that their buffer seldom grows.
+const USUAL_BYTES: usize = 256;
 
 /// An event of the recent past, for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,11 +97,14 @@ impl RecentEvents {
     }
 
     /// Adds an event in the order of time, and lets go of the oldest where there are too many.
-    fn insert(&mut self, time: Timestamp, event: &Bytes) {
+    fn insert(&mut self, time: Timestamp, event: &[u8]) {
         let place = self.places.partition_point(|(known, _)| *known <= time);
         let newer: usize = self.places.range(place..).map(|(_, len)| len).sum();
         let end = self.written.len();
-        field::encode(RECENT_EVENTS_FIELD, event, &mut self.written);
+        let tag = WireType::LengthDelimited;
+        encode_key(RECENT_EVENTS_FIELD, tag, &mut self.written);
+        encode_varint(event.len() as u64, &mut self.written);
+        self.written.extend_from_slice(event);
         let len = self.written.len() - end;
         self.written[end - newer..].rotate_right(len);
         self.places.insert(place, (time, len));
@@ -111,20 +117,21 @@ impl RecentEvents {
 }
 
 /// Writes an event, with what people look at of its properties.
-fn write(event: &Event, time: Timestamp) -> Bytes {
+fn write(event: &Event, time: Timestamp) -> Vec<u8> {
     let message = stored::RecentEvent {
         event_id: event.event_id.clone(),
         name: event.name.clone(),
         time_ms: time.as_millis(),
         properties: Vec::new(),
     };
-    let mut bytes = message.encode_to_vec();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    message.encode_raw(&mut bytes);
     let known = event.properties.iter().filter(|named| is_known(named));
     for named in known.take(limits::RECENT_PROPERTIES) {
         // A repeated field is the sequence of its elements.
         message::encode(PROPERTIES_FIELD, shown(named).as_ref(), &mut bytes);
     }
-    bytes.into()
+    bytes
 }
 
 fn is_known(named: &NamedValue) -> bool {
@@ -223,7 +230,7 @@ mod tests {
     fn what_has_no_value_takes_no_place_among_the_properties() {
         let named = |number: usize| NamedValue {
             name: format!("p{number:02}"),
-            value: (number >= 5).then(|| Value {
+            value: (number >= 5).then_some(Value {
                 kind: Some(Kind::Bool(true)),
             }),
         };

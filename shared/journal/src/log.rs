@@ -21,9 +21,9 @@ pub struct CommitRow {
     pub batch_id: u64,
     /// The packed commit.
     pub payload: Bytes,
-    /// What of its outputs is part of the event log, by stream: it is kept as entries of the
-    /// worker, under the number of the commit, for as long as other events. Not read back with the
-    /// commit.
+    /// The outputs that are part of the event log, by stream: they are kept as entries of the
+    /// worker, under the number of the commit, for as long as other events. A commit that is read
+    /// has none.
     pub events: Vec<(StreamName, Bytes)>,
 }
 

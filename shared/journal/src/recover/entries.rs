@@ -55,11 +55,11 @@ pub(super) struct Refill {
     stream: StreamId,
     /// Entries of processes that go back, with their places, in order.
     waiting: VecDeque<(Origin, u64)>,
-    /// What was read of them.
+    /// Those that were read ahead.
     read: BTreeMap<Writer, VecDeque<EntryRow>>,
-    /// What is to be written next.
+    /// The entries to be written next.
     part: Part,
-    /// What the stream has to know of its writers and sources in the end.
+    /// The writers and sources that the stream has to know of in the end.
     known: StreamRestore,
 }
 

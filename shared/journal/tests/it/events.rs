@@ -2,7 +2,9 @@
 
 use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
-use journal::{EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog};
+use journal::{
+    CommitRow, EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog,
+};
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
 use messages::stream::v1::record::Body;
 use messages::stream::v1::{Batch, Event, Record, Tick};
@@ -15,11 +17,11 @@ use crate::sql::Sql;
 const PARTITIONS: u64 = 11;
 const HOUR: i64 = 3_600_000;
 
-fn partitions() -> PartitionCount {
+pub(crate) fn partitions() -> PartitionCount {
     PartitionCount::try_new(PARTITIONS).expect("a count")
 }
 
-fn customer(number: u128) -> CustomerId {
+pub(crate) fn customer(number: u128) -> CustomerId {
     CustomerId::new(Uuid::from_u128(number))
 }
 
@@ -41,7 +43,12 @@ impl Dice {
 }
 
 /// An event as the log takes it, and as it is found.
-fn event(customer: CustomerId, millis: i64, id: &str, is_bulk: bool) -> (Record, LoggedEvent) {
+pub(crate) fn event(
+    customer: CustomerId,
+    millis: i64,
+    id: &str,
+    is_bulk: bool,
+) -> (Record, LoggedEvent) {
     let event = Event {
         event_id: id.to_owned(),
         name: "visit".to_owned(),
@@ -115,7 +122,7 @@ async fn fill(log: &SharedLog) -> Vec<(u16, LoggedEvent)> {
 }
 
 /// All pages of a search, each in the order of time.
-async fn search(log: &EventLog, query: &EventQuery, size: usize) -> Vec<LoggedEvent> {
+pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> Vec<LoggedEvent> {
     let mut found = Vec::new();
     let mut after = None;
     for _ in 0..10_000 {

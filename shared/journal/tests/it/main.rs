@@ -7,6 +7,7 @@ mod interleavings;
 mod journaled;
 mod memory;
 mod outage;
+mod receipts;
 mod retention;
 mod schema;
 mod sql;

@@ -2,9 +2,7 @@
 
 use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
-use journal::{
-    CommitRow, EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog,
-};
+use journal::{EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog};
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
 use messages::stream::v1::record::Body;
 use messages::stream::v1::{Batch, Event, Record, Tick};

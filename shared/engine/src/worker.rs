@@ -7,6 +7,7 @@ pub(crate) mod aside;
 mod batch;
 mod build;
 mod cache;
+mod cause;
 mod counted;
 mod customer;
 mod fault;

@@ -16,10 +16,11 @@ use messages::stream::v1::{MovedPart, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::{Change, Work};
+use super::cause::Cause;
 use super::customer::is_word;
 use super::fault::Failed;
 use super::quarantine::InputId;
-use super::run::{Cause, Room};
+use super::run::Room;
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};

@@ -15,8 +15,8 @@ use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::
 
 use super::Worker;
 use super::batch::Change;
+use super::cause::Cause;
 use super::fault::Failed;
-use super::run::Cause;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 

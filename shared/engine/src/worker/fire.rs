@@ -10,9 +10,10 @@ use kernel::Timestamp;
 
 use super::Worker;
 use super::batch::Wait;
+use super::cause::Cause;
 use super::fault::Failed;
 use super::quarantine::InputId;
-use super::run::{Cause, Room};
+use super::run::Room;
 use crate::key::Key;
 use crate::metrics;
 use decision::{Core, Input};
@@ -90,13 +91,7 @@ impl<C: Core> Worker<C> {
             self.defer_all(number, first_due, &reason, now);
             return Ok(());
         }
-        let cause = Cause {
-            origin,
-            bulk: false,
-            trace_parent: "",
-            time: due_time,
-            now,
-        };
+        let cause = Cause::of_timer(origin, due_time, now);
         let input = Input::Timer {
             due_time: first_due,
         };

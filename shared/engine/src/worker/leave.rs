@@ -19,8 +19,8 @@ use prost::Message;
 
 use super::Worker;
 use super::batch::Change;
+use super::cause::Cause;
 use super::fault::Failed;
-use super::run::Cause;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;

@@ -12,10 +12,10 @@ use hot::{HotError, Stored};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Work};
+use super::cause::Cause;
 use super::fault::Failed;
 use super::lane::Item;
 use super::quarantine::panic_text;
-use super::run::Cause;
 use super::{Planned, Worker};
 use crate::key::customer_of;
 use crate::limits;

@@ -13,10 +13,10 @@ use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{QuarantineCommand, QuarantineVerb, Record, record::Body};
 use prost::Message as _;
 
+use super::cause::Cause;
 use super::fault::Failed;
 use super::lane::Item;
 use super::quarantine::{InputId, customer_key};
-use super::run::Cause;
 use super::{Planned, Worker};
 use crate::key::key_of;
 use crate::quarantine::{self, StoredEntry};
@@ -171,14 +171,8 @@ impl<C: Core> Worker<C> {
         let Some(timer) = timer.filter(|timer| timer.wait.is_some()) else {
             return Ok(());
         };
-        let cause = Cause {
-            origin,
-            bulk: false,
-            trace_parent: "",
-            time: timer.due_time,
-            now,
-        };
         let due_time = timer.due_time;
+        let cause = Cause::of_timer(origin, due_time, now);
         self.ask_ahead(definitions, work, Input::Timer { due_time }, cause)
     }
 
@@ -260,14 +254,8 @@ impl<C: Core> Worker<C> {
                         self.defer_all(work, timer.due_time, &reason, now);
                         return Ok(());
                     }
-                    let cause = Cause {
-                        origin,
-                        bulk: false,
-                        trace_parent: "",
-                        time: timer.due_time,
-                        now,
-                    };
                     let due_time = timer.due_time;
+                    let cause = Cause::of_timer(origin, due_time, now);
                     // A timer that fires takes its entry out of the quarantine.
                     self.step(definitions, work, Input::Timer { due_time }, cause)?;
                 }

@@ -3,18 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hot::StreamId;
-use kernel::{CustomerId, Duration, Timestamp};
+use kernel::{Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
 use prost::Message;
 
 use super::batch::{Change, Work};
+use super::cause::Cause;
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
-use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
 use decision::{Core, Outcome, Poison, Step};
@@ -24,36 +24,6 @@ use decision::{Core, Outcome, Poison, Step};
 pub(super) enum Room {
     Left,
     Full,
-}
-
-/// What caused a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cause<'a> {
-    pub(super) origin: InputId,
-    pub(super) bulk: bool,
-    pub(super) trace_parent: &'a str,
-    /// When it took effect: the time of the record, or the due time of the timer.
-    pub(super) time: Timestamp,
-    /// The instant of the step.
-    pub(super) now: Timestamp,
-}
-
-impl Cause<'_> {
-    /// Says why it can never be processed.
-    pub(super) fn failed(self, reason: impl Into<String>) -> Failed {
-        Failed::new(self.origin, reason)
-    }
-
-    /// A record that follows from it.
-    pub(super) fn record(self, customer: CustomerId, body: Option<Body>) -> Record {
-        Record {
-            customer_id: id_bytes(customer),
-            time_ms: self.time.as_millis(),
-            trace_parent: self.trace_parent.to_owned(),
-            body,
-            ..Record::default()
-        }
-    }
 }
 
 impl<C: Core> Worker<C> {

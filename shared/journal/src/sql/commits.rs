@@ -81,14 +81,14 @@ macro_rules! follows {
 macro_rules! postgres_insert {
     () => {
         concat!(
-    "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
-     SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, i.payload \
-     FROM unnest($1::text[], $2::int2[], $3::int4[], $4::int8[], $5::int8[], $6::int8[], $7::bytea[]) \
-          AS i(name, service, partition, seq, epoch, batch_id, payload) \
-     JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
-    follows!(),
-    "RETURNING service, partition, seq, batch_id"
-)
+            "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
+             SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, i.payload \
+             FROM unnest($1::text[], $2::int2[], $3::int4[], $4::int8[], $5::int8[], $6::int8[], $7::bytea[]) \
+                  AS i(name, service, partition, seq, epoch, batch_id, payload) \
+             JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
+            follows!(),
+            "RETURNING service, partition, seq, batch_id"
+        )
     };
 }
 

@@ -174,6 +174,9 @@ pub(super) async fn insert_entries(
     rows: &[PackedEntry],
     create_time: i64,
 ) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let places = take_places(transaction, rows.len()).await?;
     for (row, place) in rows.iter().zip(places) {
         let index = row.index.as_ref();

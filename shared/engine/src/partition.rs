@@ -65,7 +65,13 @@ impl<C: Core> PartitionTask<C> {
     async fn work(&self, mut worker: Worker<C>) -> Ended {
         let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
         self.report(&worker, None);
+        let (tenure, clock) = (self.config.tenure.clone(), self.config.own_clock.clone());
         loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::Stopped,
+                () = tenure.await_hold(clock.as_ref()) => {}
+            }
             // Closed never: the semaphore lives as long as the tasks.
             let permit = tokio::select! {
                 biased;

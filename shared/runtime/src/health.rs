@@ -1,9 +1,13 @@
 //! The standard health service: for the whole server, each gRPC service, `liveness` and
 //! `readiness`.
 //!
-//! Readiness, and with it everything but liveness, follows the stores; liveness does not, so that
-//! an orchestrator never restarts a process because a store is away.
+//! Readiness, and with it everything but liveness, follows the stores, and whether the services may
+//! take part; liveness does not, so that an orchestrator never restarts a process because a store is
+//! away or a clock is wrong.
 
+use std::sync::Arc;
+
+use engine::Standing;
 use hot::{Owner, Slot};
 use kernel::PartitionId;
 use tonic_health::ServingStatus;
@@ -43,21 +47,21 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Looks at the stores until the process is told to end.
-    pub(crate) async fn follow_stores(self, context: Context) {
+    /// Looks at the stores and the engines until the process is told to end.
+    pub(crate) async fn follow(self, context: Context, engines: Vec<Arc<dyn engine::Status>>) {
         let mut was_ready = true;
         loop {
             tokio::select! {
                 () = context.shutdown.cancelled() => return,
                 () = tokio::time::sleep(READINESS_INTERVAL) => {}
             }
-            let is_ready = stores_answer(&context).await;
+            let is_ready = may_take_part(&engines) && stores_answer(&context).await;
             if is_ready == was_ready {
                 continue;
             }
             was_ready = is_ready;
             if is_ready {
-                tracing::info!("stores answer again, serving");
+                tracing::info!("ready again, serving");
                 self.serving().await;
             } else {
                 self.not_serving().await;
@@ -70,6 +74,15 @@ impl Health {
             self.reporter.set_service_status(name, status).await;
         }
     }
+}
+
+/// Returns whether every engine works on its share, or will before long. They say themselves where
+/// they do not.
+fn may_take_part(engines: &[Arc<dyn engine::Status>]) -> bool {
+    engines.iter().all(|engine| match engine.standing() {
+        Standing::Unknown | Standing::TakesPart => true,
+        Standing::ClockIsOff { .. } | Standing::AwaitsNamesake => false,
+    })
 }
 
 async fn stores_answer(context: &Context) -> bool {

@@ -74,8 +74,12 @@ pub const PARTS_PER_PIECE: usize = 64;
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
-/// How long a waiting worker trusts that it was told of every new record.
+/// How long a waiting worker trusts that it was told of every new record, in a process that owns up
+/// to [`SAFETY_POLL_PARTITIONS`]. With more it is longer in proportion, so that partitions in which
+/// nothing happens cost as much together however many they are.
 pub const SAFETY_POLL: Duration = Duration::from_secs(10);
+/// The partitions that a process looks at within [`SAFETY_POLL`], each with some calls of a store.
+pub const SAFETY_POLL_PARTITIONS: usize = 64;
 /// The first wait for the reader of an output; it doubles up to [`HELD_RETRY_MAX`].
 pub const HELD_RETRY_MIN: Duration = Duration::from_millis(5);
 /// The longest wait for the reader of an output: it has hundreds of entries to read meanwhile.

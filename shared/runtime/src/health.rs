@@ -55,7 +55,8 @@ impl Health {
                 () = context.shutdown.cancelled() => return,
                 () = tokio::time::sleep(READINESS_INTERVAL) => {}
             }
-            let is_ready = may_take_part(&engines) && stores_answer(&context).await;
+            let is_ready = engines.iter().all(|engine| is_welcome(engine.standing()))
+                && stores_answer(&context).await;
             if is_ready == was_ready {
                 continue;
             }
@@ -76,13 +77,12 @@ impl Health {
     }
 }
 
-/// Returns whether every engine works on its share, or will before long. They say themselves where
-/// they do not.
-fn may_take_part(engines: &[Arc<dyn engine::Status>]) -> bool {
-    engines.iter().all(|engine| match engine.standing() {
+/// Returns whether an engine works on its share, or will in a moment. It says itself why it does not.
+const fn is_welcome(standing: Standing) -> bool {
+    match standing {
         Standing::Unknown | Standing::TakesPart => true,
         Standing::ClockIsOff { .. } | Standing::AwaitsNamesake => false,
-    })
+    }
 }
 
 async fn stores_answer(context: &Context) -> bool {
@@ -100,6 +100,28 @@ async fn stores_answer(context: &Context) -> bool {
         Err(_) => {
             tracing::warn!("hot store does not answer in time, not serving");
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_take_part_is_not_ready() {
+        for (standing, expected) in [
+            (Standing::Unknown, true),
+            (Standing::TakesPart, true),
+            (
+                Standing::ClockIsOff {
+                    skew_ms: -3_600_000,
+                },
+                false,
+            ),
+            (Standing::AwaitsNamesake, false),
+        ] {
+            assert_eq!(is_welcome(standing), expected, "{standing:?}");
         }
     }
 }

@@ -235,10 +235,16 @@ fn a_killed_process_goes_on_at_its_next_start_however_long_leases_last() {
     let leases = ["--lease-ttl", "10m"];
     let mut folder = tempfile::tempdir().expect("a folder");
     // Under a name that every start draws anew, and under one that stays.
-    for (value, name) in [(1, &[][..]), (2, &["--worker", "one"]), (3, &["--worker", "one"])] {
+    for (value, name) in [
+        (1, &[][..]),
+        (2, &["--worker", "one"]),
+        (3, &["--worker", "one"]),
+    ] {
         let settings = [&leases[..], name].concat();
         let dev = Dev::start_with(folder, &settings);
-        dev.ok(&format!("track purchase --id user_id=u1 --property value={value}"));
+        dev.ok(&format!(
+            "track purchase --id user_id=u1 --property value={value}"
+        ));
         dev.settle();
         let status = dev.json("status");
         assert_eq!(status["well"], true, "{status}");

@@ -77,7 +77,8 @@ async fn a_name_that_is_in_use_is_refused_and_that_of_a_dead_process_is_waited_f
     assert!(!second.ended().await, "it is refused");
     let said = std::fs::read_to_string(said).expect("its log");
     assert!(
-        said.contains("another live process has the worker name `pod-0`") && said.contains("--worker"),
+        said.contains("another live process has the worker name `pod-0`")
+            && said.contains("--worker"),
         "{said}"
     );
     owns_all(&first, 1).await;

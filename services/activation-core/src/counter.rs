@@ -25,13 +25,13 @@ impl<'a> Counter<'a> {
 
     /// The group of what a journey asked for.
     pub fn group(journey: &str) -> String {
-        format!("{}{journey}", Self::GROUPS)
+        [Self::GROUPS, journey].concat()
     }
 
     /// Names the counter in the store.
     pub fn key(&self) -> CounterKey {
         let (status, reason) = (word(self.status), self.reason.code());
-        let name = format!("{}/{status}/{reason}", self.channel);
+        let name = [self.channel, "/", status, "/", reason].concat();
         CounterKey::new(Self::group(self.journey), name)
     }
 

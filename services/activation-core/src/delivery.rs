@@ -52,6 +52,7 @@ pub(crate) fn dispatch(
             subject: rendered.subject,
             body: rendered.body,
         })),
+        ..Record::default()
     });
     Ok(())
 }

@@ -96,6 +96,7 @@ fn emit(step: &mut Step<'_>, event: Event, trace_parent: &str) {
             time_ms: step.now.as_millis(),
             trace_parent: trace_parent.to_owned(),
             body: Some(Body::Event(event)),
+            ..Record::default()
         },
     );
 }

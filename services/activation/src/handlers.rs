@@ -57,6 +57,7 @@ impl Handlers {
                 granted: request.granted,
                 source: request.source.clone(),
             })),
+            ..Record::default()
         };
         let records = vec![record];
         let append = Append {

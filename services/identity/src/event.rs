@@ -126,11 +126,10 @@ fn nulls(object: &Struct) -> Vec<String> {
     let mut objects = vec![(String::new(), object, 1)];
     while let Some((prefix, object, depth)) = objects.pop() {
         for (name, value) in &object.fields {
-            let path = format!("{prefix}{name}");
             match &value.kind {
-                None | Some(Kind::NullValue(_)) => names.push(path),
+                None | Some(Kind::NullValue(_)) => names.push(format!("{prefix}{name}")),
                 Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
-                    objects.push((format!("{path}."), inner, depth + 1));
+                    objects.push((format!("{prefix}{name}."), inner, depth + 1));
                 }
                 _ => {}
             }

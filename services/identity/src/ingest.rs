@@ -271,6 +271,7 @@ impl Groups {
             time_ms: event.time.as_millis(),
             trace_parent: self.trace_parent.clone(),
             body: Some(Body::Event(body)),
+            ..Record::default()
         };
         self.push(event.sequence, (resolution.customer, record));
     }
@@ -305,6 +306,7 @@ pub(crate) fn merged(
             into_customer_id: id_bytes(into),
             repoints: false,
         })),
+        ..Record::default()
     };
     (from, record)
 }

@@ -32,6 +32,14 @@ pub use runs::Runs;
 pub use segments::Segments;
 pub use traits::Traits;
 
+/// The most bytes of a number, or of the length of a message, with its tag.
+const FIELD_BYTES: usize = 11;
+
+/// The most bytes of a text, with its tag and length.
+const fn text_bytes(text: &str) -> usize {
+    FIELD_BYTES + text.len()
+}
+
 fn read_message(bytes: &[u8]) -> Result<stored::CustomerState, Poison> {
     stored::CustomerState::decode(bytes)
         .map_err(|error| Poison::new(format!("the stored journey state does not decode: {error}")))

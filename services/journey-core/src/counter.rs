@@ -2,8 +2,6 @@
 //!
 //! Groups are `journey/<name>/<version>`, `map/<name>` and `path/<name>`. Names of definitions hold no slash.
 
-use std::fmt;
-
 use kernel::{CounterKey, Reason};
 use messages::journey::v1::DeviationKind;
 
@@ -128,48 +126,52 @@ pub enum PathCount<'a> {
 /// What stands for no step and no stage.
 const NONE: &str = "-";
 
-impl fmt::Display for RunCount<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RunCount<'_> {
+    /// Names the counter within its group. Texts are joined rather than formatted: most steps of
+    /// the core count.
+    pub fn name(&self) -> String {
         match self {
-            Self::Entered => f.write_str("entered"),
-            Self::Active => f.write_str("active"),
-            Self::Ended(reason) => write!(f, "ended/{}", reason.code()),
-            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
-            Self::In(step) => write!(f, "in/{step}"),
-            Self::Out(step) => write!(f, "out/{step}"),
-            Self::Present(step) => write!(f, "present/{step}"),
+            Self::Entered => "entered".to_owned(),
+            Self::Active => "active".to_owned(),
+            Self::Ended(reason) => ["ended/", reason.code()].concat(),
+            Self::Refused(reason) => ["refused/", reason.code()].concat(),
+            Self::In(step) => ["in/", step].concat(),
+            Self::Out(step) => ["out/", step].concat(),
+            Self::Present(step) => ["present/", step].concat(),
             Self::Exit { step, next, reason } => {
-                write!(f, "exit/{step}/{}/{}", or_none(next), reason.code())
+                ["exit/", step, "/", or_none(next), "/", reason.code()].concat()
             }
-            Self::Arm { step, arm } => write!(f, "arm/{step}/{arm}"),
-            Self::Milestone(name) => write!(f, "milestone/{name}"),
+            Self::Arm { step, arm } => ["arm/", step, "/", arm].concat(),
+            Self::Milestone(name) => ["milestone/", name].concat(),
         }
     }
 }
 
-impl fmt::Display for StageCount<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl StageCount<'_> {
+    /// Names the counter within its group.
+    pub fn name(&self) -> String {
         match self {
-            Self::In(stage) => write!(f, "in/{stage}"),
-            Self::Out(stage) => write!(f, "out/{stage}"),
-            Self::Present(stage) => write!(f, "present/{stage}"),
-            Self::Move { from, to } => write!(f, "move/{}/{to}", or_none(from)),
-            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
+            Self::In(stage) => ["in/", stage].concat(),
+            Self::Out(stage) => ["out/", stage].concat(),
+            Self::Present(stage) => ["present/", stage].concat(),
+            Self::Move { from, to } => ["move/", or_none(from), "/", to].concat(),
+            Self::Refused(reason) => ["refused/", reason.code()].concat(),
         }
     }
 }
 
-impl fmt::Display for PathCount<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl PathCount<'_> {
+    /// Names the counter within its group.
+    pub fn name(&self) -> String {
         match self {
-            Self::Started => f.write_str("started"),
-            Self::UnderWay => f.write_str("under_way"),
-            Self::Followed => f.write_str("followed"),
-            Self::Reached(milestone) => write!(f, "reached/{milestone}"),
+            Self::Started => "started".to_owned(),
+            Self::UnderWay => "under_way".to_owned(),
+            Self::Followed => "followed".to_owned(),
+            Self::Reached(milestone) => ["reached/", milestone].concat(),
             Self::Deviation { kind, milestone } => {
-                write!(f, "deviation/{}/{milestone}", i32::from(*kind))
+                ["deviation/", &i32::from(*kind).to_string(), "/", milestone].concat()
             }
-            Self::Refused(reason) => write!(f, "refused/{}", reason.code()),
+            Self::Refused(reason) => ["refused/", reason.code()].concat(),
         }
     }
 }
@@ -181,17 +183,17 @@ fn or_none(name: &str) -> &str {
 impl<'a> Counter<'a> {
     /// The group of a version of a journey.
     pub fn journey_group(journey: &str, version: u32) -> String {
-        format!("journey/{journey}/{version}")
+        ["journey/", journey, "/", &version.to_string()].concat()
     }
 
     /// The group of a map.
     pub fn map_group(map: &str) -> String {
-        format!("map/{map}")
+        ["map/", map].concat()
     }
 
     /// The group of a happy path.
     pub fn path_group(path: &str) -> String {
-        format!("path/{path}")
+        ["path/", path].concat()
     }
 
     /// Names the counter in the store.
@@ -201,9 +203,9 @@ impl<'a> Counter<'a> {
                 journey,
                 version,
                 of,
-            } => CounterKey::new(Self::journey_group(journey, *version), of.to_string()),
-            Self::Map { map, of } => CounterKey::new(Self::map_group(map), of.to_string()),
-            Self::Path { path, of } => CounterKey::new(Self::path_group(path), of.to_string()),
+            } => CounterKey::new(Self::journey_group(journey, *version), of.name()),
+            Self::Map { map, of } => CounterKey::new(Self::map_group(map), of.name()),
+            Self::Path { path, of } => CounterKey::new(Self::path_group(path), of.name()),
         }
     }
 

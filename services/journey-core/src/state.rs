@@ -201,7 +201,7 @@ impl State {
         let unknown = unknown.map(Bytes::len).sum::<usize>() + self.unknown_fields.len();
         let room = limits::INLINE_BYTES.saturating_sub(unknown);
         let sections = self.sections().into_iter();
-        let taken = sections.map(|(_, section)| section.head_bytes());
+        let taken = sections.map(|(_, section)| section.most_head_bytes());
         if taken.sum::<usize>() > room {
             let sections = self.sections_mut().into_iter();
             make_room(sections.map(|(_, section)| section).collect(), room);

@@ -8,41 +8,52 @@ use bytes::Bytes;
 use decision::{Poison, UnknownParts, read_ordinal};
 use expr::FeatureId;
 use kernel::{Duration, Timestamp};
-use messages::convert;
 use messages::segmentation::state_v1 as stored;
 use prost::Message;
+use prost::encoding::bytes as field;
 
 use crate::limits;
 use crate::profile::{Trait, Traits};
-use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvent, State};
+use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvents, State};
 
 pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
 
+/// The number of `State.traits`.
+const TRAITS_FIELD: u32 = 2;
+
 /// Writes the head of a state, whose parts were handed out before.
 pub(crate) fn encode(state: &State) -> Bytes {
-    let (empty, kept): (Vec<&Held>, Vec<&Held>) =
-        state.features.iter().partition(|held| held.is_empty());
+    let features = || state.features.iter();
+    let kept = features().filter(|held| !held.is_empty());
+    let empty = features().filter(|held| held.is_empty());
     let message = stored::State {
-        traits: state.traits.0.iter().map(write_trait).collect(),
         event_totals: state.totals.iter().map(write_total).collect(),
-        features: kept.into_iter().map(write_held).collect(),
-        empty_features: empty.into_iter().map(|held| held.id.number()).collect(),
+        features: kept.map(write_held).collect(),
+        empty_features: empty.map(|held| held.id.number()).collect(),
         memberships: state.memberships.iter().map(write_membership).collect(),
         due_segments: state.dues.iter().map(|(segment, _)| *segment).collect(),
         due_times_ms: state.dues.iter().map(|(_, due)| due.as_millis()).collect(),
-        recent_events: state
-            .recent
-            .iter()
-            .map(|event| write_recent(event))
-            .collect(),
         event_id_hashes: state.event_ids.iter().copied().collect(),
         first_seen_time_ms: state.first_seen.map(Timestamp::as_millis),
         last_seen_time_ms: state.last_seen.map(Timestamp::as_millis),
         definitions_fingerprint: state.fingerprint,
         clock_time_ms: state.clock.map(Timestamp::as_millis),
         other_parts: state.others.listed(),
+        // What was written before follows: a repeated field is the sequence of its elements.
+        traits: Vec::new(),
+        recent_events: Vec::new(),
     };
-    message.encode_to_vec().into()
+    let traits = state.traits.0.iter().map(Trait::bytes);
+    let lens = traits
+        .clone()
+        .map(|own| field::encoded_len(TRAITS_FIELD, own));
+    let recent = state.recent.written();
+    let len = message.encoded_len() + lens.sum::<usize>() + recent.len();
+    let mut head = Vec::with_capacity(len);
+    message.encode_raw(&mut head);
+    traits.for_each(|own| field::encode(TRAITS_FIELD, own, &mut head));
+    head.extend_from_slice(recent);
+    head.into()
 }
 
 /// Reads a state.
@@ -50,10 +61,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
     let message = stored::State::decode(bytes)
         .map_err(|error| Poison::new(format!("the state cannot be read: {error}")))?;
     let dues = message.due_segments.into_iter().zip(message.due_times_ms);
+    let traits = message.traits.into_iter();
+    let traits = traits.filter_map(|own| Trait::read(own).transpose());
     Ok(State {
-        traits: Arc::new(Traits(
-            message.traits.into_iter().filter_map(read_trait).collect(),
-        )),
+        traits: Arc::new(Traits(traits.collect::<Result<_, _>>()?)),
         totals: message.event_totals.into_iter().map(read_total).collect(),
         features: read_features(message.features, message.empty_features)?,
         others: UnknownParts::read(message.other_parts)?,
@@ -65,32 +76,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         dues: dues
             .map(|(segment, due)| (segment, Timestamp::from_millis(due)))
             .collect(),
-        recent: message
-            .recent_events
-            .into_iter()
-            .map(|event| Arc::new(read_recent(event)))
-            .collect(),
+        recent: RecentEvents::stored(&message.recent_events)?,
         event_ids: message.event_id_hashes.into(),
         first_seen: message.first_seen_time_ms.map(Timestamp::from_millis),
         last_seen: message.last_seen_time_ms.map(Timestamp::from_millis),
         fingerprint: message.definitions_fingerprint,
         clock: message.clock_time_ms.map(Timestamp::from_millis),
-    })
-}
-
-fn write_trait(own: &Trait) -> stored::Trait {
-    stored::Trait {
-        name: own.name.to_string(),
-        value: Some(convert::stream_value(&own.value)),
-        set_time_ms: own.set_time.as_millis(),
-    }
-}
-
-fn read_trait(message: stored::Trait) -> Option<Trait> {
-    Some(Trait {
-        value: convert::value(message.value.as_ref()?)?,
-        name: message.name.into(),
-        set_time: Timestamp::from_millis(message.set_time_ms),
     })
 }
 
@@ -189,24 +180,6 @@ fn read_membership(message: stored::Membership) -> Membership {
         segment: message.segment.into(),
         version: message.version,
         enter_time: Timestamp::from_millis(message.enter_time_ms),
-    }
-}
-
-fn write_recent(event: &RecentEvent) -> stored::RecentEvent {
-    stored::RecentEvent {
-        event_id: event.event_id.to_string(),
-        name: event.name.to_string(),
-        time_ms: event.time.as_millis(),
-        properties: convert::named_values(&event.properties),
-    }
-}
-
-fn read_recent(message: stored::RecentEvent) -> RecentEvent {
-    RecentEvent {
-        properties: convert::properties(&message.properties),
-        event_id: message.event_id.into(),
-        name: message.name.into(),
-        time: Timestamp::from_millis(message.time_ms),
     }
 }
 

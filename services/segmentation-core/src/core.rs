@@ -192,11 +192,19 @@ impl<'a> Pass<'a> {
         self.state.clock = Some(at);
         let counter = Counter::Seen { event: &event.name };
         self.effects.count(counter.key(), 1);
+        let told = Event {
+            event_id: event.event_id.clone(),
+            name: event.name.clone(),
+            properties: event.properties.clone(),
+            traits: event.traits.clone(),
+            identifiers: Vec::new(),
+            fragment_id: event.fragment_id.clone(),
+        };
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: record.time_ms,
             body: Some(Body::Fact(Fact {
-                event: Some(event.clone()),
+                event: Some(told),
                 changes,
                 profile: None,
             })),

@@ -46,7 +46,7 @@ impl<'a> Counter<'a> {
 
     /// The group of a segment.
     pub fn segment_group(segment: &str) -> String {
-        format!("{}{segment}", Self::SEGMENT_GROUPS)
+        [Self::SEGMENT_GROUPS, segment].concat()
     }
 
     /// Names the counter in the store.
@@ -54,7 +54,7 @@ impl<'a> Counter<'a> {
         match self {
             Self::Members { segment } => CounterKey::new(Self::segment_group(segment), MEMBERS),
             Self::OtherSeen => CounterKey::new(Self::EVENT_GROUP, OTHER),
-            Self::Seen { event } => CounterKey::new(Self::EVENT_GROUP, format!("{SEEN}{event}")),
+            Self::Seen { event } => CounterKey::new(Self::EVENT_GROUP, [SEEN, event].concat()),
         }
     }
 

@@ -12,8 +12,7 @@ use crate::core::Pass;
 use crate::definitions::{Definitions, History};
 use crate::evaluate::Worklist;
 use crate::feature::{Feature, Sums};
-use crate::limits;
-use crate::state::{EventTotal, MissingParts, RecentEvent, shown};
+use crate::state::{EventTotal, MissingParts};
 
 /// An event as it arrives, whole, as filters see it.
 struct Arriving<'a>(&'a Properties);
@@ -54,17 +53,7 @@ impl Pass<'_> {
         self.state.see(time);
         work.add_all(self.definitions.by_seen().iter().copied());
         self.count(&event.name, time, at, &properties, work)?;
-        let shown_properties = properties
-            .iter()
-            .take(limits::RECENT_PROPERTIES)
-            .map(|(name, value)| (name, shown(value.clone())))
-            .collect();
-        self.state.show(Arc::new(RecentEvent {
-            event_id: event.event_id.as_str().into(),
-            name: event.name.as_str().into(),
-            time,
-            properties: shown_properties,
-        }));
+        self.state.recent.add(event, time);
         Ok(())
     }
 

@@ -125,9 +125,7 @@ fn join(
     }
     let theirs = std::mem::take(&mut other.features);
     state.features.take_in(theirs, ordinal, at)?;
-    for event in &other.recent {
-        state.show(Arc::clone(event));
-    }
+    state.recent.join(&other.recent);
     let own = std::mem::take(&mut state.event_ids);
     for id in other.event_ids.iter().chain(&own) {
         state.remember(*id);

@@ -1,6 +1,12 @@
-//! The traits of a customer, each with the time of the event that set it.
+//! The traits of a customer, each with the time of the event that set it. Each is written when it is
+//! set: a state is stored with every event, and most of them set none.
 
+use bytes::Bytes;
+use decision::Poison;
 use kernel::{Timestamp, Value, limits::TRAITS_PER_PROFILE};
+use messages::convert;
+use messages::segmentation::state_v1 as stored;
+use prost::Message;
 
 use crate::limits;
 
@@ -10,6 +16,45 @@ pub(crate) struct Trait {
     pub(crate) name: Box<str>,
     pub(crate) value: Value,
     pub(crate) set_time: Timestamp,
+    /// How it is stored.
+    bytes: Bytes,
+}
+
+impl Trait {
+    fn new(name: &str, value: Value, set_time: Timestamp) -> Self {
+        let message = stored::Trait {
+            name: name.to_owned(),
+            value: Some(convert::stream_value(&value)),
+            set_time_ms: set_time.as_millis(),
+        };
+        Self {
+            name: message.name.as_str().into(),
+            value,
+            set_time,
+            bytes: message.encode_to_vec().into(),
+        }
+    }
+
+    /// Reads a trait as it is stored; none where it has no value.
+    ///
+    /// # Errors
+    /// [`Poison`] where it cannot be read.
+    pub(crate) fn read(bytes: Bytes) -> Result<Option<Self>, Poison> {
+        let message = stored::Trait::decode(bytes.as_ref())
+            .map_err(|error| Poison::new(format!("a trait cannot be read: {error}")))?;
+        let value = message.value.as_ref().and_then(convert::value);
+        Ok(value.map(|value| Self {
+            name: message.name.into(),
+            value,
+            set_time: Timestamp::from_millis(message.set_time_ms),
+            bytes,
+        }))
+    }
+
+    /// How it is stored.
+    pub(crate) const fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 /// Traits, by name.
@@ -34,14 +79,11 @@ impl Traits {
             }
             (Ok(place), Some(value)) => {
                 let known = &mut self.0[place];
-                known.set_time = at;
                 let changes = known.value != value;
-                if changes {
-                    known.value = value;
-                    if self.bytes() > limits::TRAIT_BYTES {
-                        // The old value is outdated and the new one does not fit: nothing is known.
-                        self.0.remove(place);
-                    }
+                *known = Trait::new(name, value, at);
+                if changes && self.bytes() > limits::TRAIT_BYTES {
+                    // The old value is outdated and the new one does not fit: nothing is known.
+                    self.0.remove(place);
                 }
                 changes
             }
@@ -51,12 +93,7 @@ impl Traits {
                 if self.0.len() >= TRAITS_PER_PROFILE || bytes > limits::TRAIT_BYTES {
                     return false;
                 }
-                let new = Trait {
-                    name: name.into(),
-                    value,
-                    set_time: at,
-                };
-                self.0.insert(place, new);
+                self.0.insert(place, Trait::new(name, value, at));
                 true
             }
         }
@@ -96,6 +133,23 @@ mod tests {
         assert!(!traits.set("plan", Some("pro".into()), at(11)));
         assert!(traits.set("plan", None, at(12)));
         assert_eq!(traits.value("plan"), None);
+    }
+
+    #[test]
+    fn a_trait_is_read_as_it_was_written() {
+        let mut traits = Traits::default();
+        let at = Timestamp::from_millis;
+        traits.set("plan", Some("free".into()), at(-1));
+        traits.set("plan", Some("pro".into()), at(10));
+        traits.set("plan", Some("pro".into()), at(11));
+        traits.set("seats", Some(3.0.into()), at(12));
+        for known in &traits.0 {
+            let read = Trait::read(known.bytes().clone());
+            assert_eq!(read.as_ref(), Ok(&Some(known.clone())));
+        }
+        assert_eq!(traits.0[0].set_time, at(11));
+        assert_eq!(Trait::read(Bytes::new()), Ok(None), "it has no value");
+        assert!(Trait::read(Bytes::from_static(&[0xff])).is_err());
     }
 
     #[test]

@@ -1,19 +1,22 @@
 //! The state of one customer.
 
 mod parts;
+mod recent;
 mod total;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use decision::{PartKey, UnknownParts};
-use kernel::{Properties, Timestamp, Value};
+use kernel::{Properties, Timestamp};
 
 use crate::limits;
 use crate::profile::Traits;
 
 pub(crate) use parts::{Features, Held, Listing};
 pub use parts::{MissingParts, PartKind};
+pub use recent::RecentEvent;
+pub(crate) use recent::RecentEvents;
 pub use total::EventTotal;
 
 /// The state of one customer. Cheap to clone: what a step does not touch is shared.
@@ -29,8 +32,7 @@ pub struct State {
     pub(crate) memberships: Vec<Membership>,
     /// Places of segments and when to look at them again, by place.
     pub(crate) dues: Vec<(u32, Timestamp)>,
-    /// Newest last.
-    pub(crate) recent: VecDeque<Arc<RecentEvent>>,
+    pub(crate) recent: RecentEvents,
     /// Oldest first.
     pub(crate) event_ids: VecDeque<u64>,
     pub(crate) first_seen: Option<Timestamp>,
@@ -50,19 +52,6 @@ pub struct Membership {
     pub version: u32,
     /// Since when.
     pub enter_time: Timestamp,
-}
-
-/// An event of the recent past, for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RecentEvent {
-    /// Its id.
-    pub event_id: Box<str>,
-    /// Its name.
-    pub name: Box<str>,
-    /// When it happened.
-    pub time: Timestamp,
-    /// Its properties; long texts are cut.
-    pub properties: Properties,
 }
 
 impl State {
@@ -106,8 +95,8 @@ impl State {
     }
 
     /// The newest events, newest last.
-    pub fn recent(&self) -> impl Iterator<Item = &RecentEvent> {
-        self.recent.iter().map(AsRef::as_ref)
+    pub fn recent(&self) -> impl Iterator<Item = RecentEvent> {
+        self.recent.read()
     }
 
     /// When the first event happened.
@@ -201,36 +190,9 @@ impl State {
         true
     }
 
-    /// Keeps an event for display, in the order of time.
-    pub(crate) fn show(&mut self, event: Arc<RecentEvent>) {
-        let place = self
-            .recent
-            .partition_point(|known| known.time <= event.time);
-        self.recent.insert(place, event);
-        if self.recent.len() > limits::RECENT_EVENTS {
-            self.recent.pop_front();
-        }
-    }
-
     pub(crate) fn see(&mut self, at: Timestamp) {
         self.first_seen = Some(self.first_seen.map_or(at, |first| first.min(at)));
         self.last_seen = Some(self.last_seen.map_or(at, |last| last.max(at)));
-    }
-}
-
-/// Cuts a value to what people look at.
-pub(crate) fn shown(value: Value) -> Value {
-    match value {
-        Value::Text(text) if text.chars().nth(limits::RECENT_TEXT_CHARS).is_some() => {
-            let mut cut: String = text.chars().take(limits::RECENT_TEXT_CHARS).collect();
-            cut.push('…');
-            Value::Text(cut.into())
-        }
-        Value::List(mut values) => {
-            values.truncate(limits::RECENT_LIST_VALUES);
-            Value::List(values.into_iter().map(shown).collect())
-        }
-        other => other,
     }
 }
 

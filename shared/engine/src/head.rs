@@ -5,7 +5,7 @@
 //! state as its core encodes it. Whoever was never merged has an empty head, so that a value is two
 //! bytes longer than its state.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use decision::{Core, PartKey, Poison};
 use kernel::CustomerId;
 use messages::engine::state_v1 as stored;
@@ -32,7 +32,7 @@ pub struct Head {
     /// The states that arrive, of customers who are joined into this one.
     pub(crate) arriving: Vec<Moving>,
     /// What is still to be sent to the customer that this one was joined into.
-    pub(crate) leaving: Option<Leaving>,
+    pub(crate) leaving: Option<Box<Leaving>>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,
 }
@@ -121,7 +121,8 @@ impl Head {
                 .as_ref()
                 .map(Leaving::read)
                 .transpose()
-                .map_err(unreadable)?,
+                .map_err(unreadable)?
+                .map(Box::new),
             has_state: !head.stateless,
         };
         Ok((head, state))
@@ -135,7 +136,7 @@ impl Head {
             fragment_ordinals,
             last_ordinal: self.last_ordinal.into(),
             arriving: self.arriving.iter().map(Moving::write).collect(),
-            leaving: self.leaving.as_ref().map(Leaving::write),
+            leaving: self.leaving.as_deref().map(Leaving::write),
             stateless: !self.has_state,
         }
     }
@@ -166,19 +167,25 @@ pub fn read<C: Core>(value: &[u8]) -> Result<(Head, C::State), Poison> {
 
 /// Writes a value to store. A state that the service does not know is left out.
 pub fn write<C: Core>(head: &Head, state: &C::State) -> Bytes {
-    let message = head.message();
+    // Nearly everybody's.
+    let is_plain = *head == Head::plain();
+    let message = if is_plain {
+        stored::Head::default()
+    } else {
+        head.message()
+    };
     let state = if head.has_state {
         C::encode(state)
     } else {
         Bytes::new()
     };
     let len = message.encoded_len();
-    let mut value = BytesMut::with_capacity(1 + encoded_len_varint(len as u64) + len + state.len());
-    value.put_u8(FORM);
+    let mut value = Vec::with_capacity(1 + encoded_len_varint(len as u64) + len + state.len());
+    value.push(FORM);
     encode_varint(len as u64, &mut value);
     message.encode_raw(&mut value);
-    value.put_slice(&state);
-    value.freeze()
+    value.extend_from_slice(&state);
+    value.into()
 }
 
 #[cfg(test)]
@@ -252,10 +259,10 @@ mod tests {
                 ..Head::default()
             },
             Head {
-                leaving: Some(Leaving {
+                leaving: Some(Box::new(Leaving {
                     states: vec![moving()].into(),
                     cause: moving().cause,
-                }),
+                })),
                 ..Head::redirected_to(customer(3))
             },
         ] {

@@ -179,8 +179,9 @@ impl Membership {
     /// alive cannot share a name: this one gives up.
     fn meet(&mut self, namesake: Namesake) {
         self.tenure.end();
-        let seen = self.namesake.replace(namesake.clone());
-        if seen.is_some_and(|seen| seen != namesake) && self.shared.refuse() {
+        let is_alive = self.namesake.as_ref().is_some_and(|seen| *seen != namesake);
+        self.namesake = Some(namesake);
+        if is_alive && self.shared.refuse() {
             tracing::error!(
                 service = self.service,
                 worker = self.worker,

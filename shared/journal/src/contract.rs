@@ -25,7 +25,8 @@ pub use self::cuts::{
 };
 pub use self::entries::{
     an_entry_is_written_once, entries_are_read_for_one_writer, every_process_has_its_own_number,
-    places_rise_with_what_was_acknowledged, the_last_entry_of_each_writer_is_known,
+    places_rise_with_what_was_acknowledged, the_events_of_a_commit_are_entries,
+    the_last_entry_of_each_writer_is_known,
 };
 pub use self::snapshots::{
     a_snapshot_counts_once_it_is_published, a_snapshot_without_all_its_chunks_is_not_published,
@@ -66,6 +67,7 @@ macro_rules! log_contract_tests {
             of_two_snapshots_one_is_published
             places_rise_with_what_was_acknowledged
             the_epochs_of_a_slot_never_fall
+            the_events_of_a_commit_are_entries
             the_last_entry_of_each_writer_is_known
             what_is_too_young_is_not_cut
         }
@@ -105,6 +107,7 @@ fn commit(seq: u64) -> CommitRow {
         // Names fill all bits.
         batch_id: u64::MAX - seq,
         payload: Bytes::from(format!("commit {seq}")),
+        events: Vec::new(),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Reads the event log: by customer, by partition, or all of it, in a range of time.
+//! Reads the event log: by customer, by partition, or all of it, in a range of time. Receipts are
+//! part of it; copies that followed a merged customer are passed over.
 //!
 //! Within a page, events are in the order of time. Pages follow the rows, by the earliest event of
 //! each: events that arrived together in a wide range of times, such as an import, can be on a
@@ -220,7 +221,7 @@ impl Page {
             let Some(Body::Event(event)) = record.body else {
                 continue;
             };
-            if number < skip {
+            if number < skip || record.is_forwarded {
                 continue;
             }
             let customer = CustomerId::try_from_bytes(&record.customer_id)

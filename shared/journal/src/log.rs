@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hot::{Origin, Slot, SourceRange, StreamId, Writer};
+use hot::{Origin, Slot, SourceRange, StreamId, StreamName, Writer};
 use kernel::{PartitionId, Timestamp};
 
 /// A commit, as the log keeps it.
@@ -21,6 +21,10 @@ pub struct CommitRow {
     pub batch_id: u64,
     /// The packed commit.
     pub payload: Bytes,
+    /// The outputs that are part of the event log, by stream: they are kept as entries of the
+    /// worker, under the number of the commit, for as long as other events. A commit that is read
+    /// has none.
+    pub events: Vec<(StreamName, Bytes)>,
 }
 
 /// An append from outside, as the log keeps it.
@@ -145,7 +149,8 @@ impl LogError {
 ///   disk.
 /// - The commits of a slot are numbered without gaps, and there is one for each number: of two workers that write the same
 ///   number, one is refused. Epochs never fall from one commit of a slot to the next.
-/// - The entries of a writer in a stream are numbered from 1 without gaps; writing one twice changes nothing.
+/// - The entries of a process in a stream are numbered from 1 without gaps, those of a worker by its
+///   commits; writing one twice changes nothing.
 /// - Reads see everything that was acknowledged before.
 /// - Each row has a place. Whoever writes a row because of another finds the place of that one
 ///   lower.
@@ -179,7 +184,7 @@ pub trait Log: Send + Sync + fmt::Debug + 'static {
         max_bytes: usize,
     ) -> Result<Vec<Placed<CommitRow>>, LogError>;
 
-    /// The last entry of each writer in a stream.
+    /// The last entry of each writer in a stream, processes and workers.
     async fn last_entries(&self, stream: StreamId) -> Result<Vec<Origin>, LogError>;
 
     /// Reads entries of one writer in a stream with numbers above `after`, in order, up to about `max_bytes` (at least one,

@@ -46,7 +46,7 @@ use kernel::{PartitionId, Timestamp};
 use sea_orm::DbBackend;
 use storage::{Database, StorageError};
 
-use self::commits::{PostgresCommits, SqliteCommits};
+use self::commits::{PackedCommit, PostgresCommits, SqliteCommits};
 use self::entries::{PackedEntry, PostgresEntries, SqliteEntries};
 pub(crate) use self::payload::unpack;
 use self::queue::Queue;
@@ -61,7 +61,7 @@ const OWNER: &str = "journal";
 #[derive(Debug)]
 pub struct SqlLog {
     statements: Statements,
-    commits: Queue<CommitRow, Journaled>,
+    commits: Queue<PackedCommit, Journaled>,
     entries: Queue<PackedEntry, ()>,
 }
 
@@ -119,9 +119,8 @@ impl Log for SqlLog {
     }
 
     async fn append_commit(&self, row: CommitRow) -> Result<Journaled, LogError> {
-        let payload = payload::pack(&row.payload);
         let begun = Instant::now();
-        let written = self.commits.write(CommitRow { payload, ..row }).await;
+        let written = self.commits.write(PackedCommit::new(row)).await;
         metrics::appended(Row::Commit, written.is_ok(), begun.elapsed());
         written
     }

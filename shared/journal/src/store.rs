@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::background::FoldWatch;
 use self::lane::Lane;
 use crate::error::hot_error;
+use crate::events::is_event_log;
 use crate::packed::pack_commit;
 use crate::{CommitRow, FoldOptions, LogError, SharedLog};
 
@@ -144,12 +145,15 @@ impl HotStore for JournaledStore {
             .await?;
         let payload = pack_commit(&commit);
         let bytes = payload.len();
+        let outputs = commit.outputs.iter();
+        let events = outputs.filter(|(name, _)| is_event_log(*name));
         let row = CommitRow {
             slot,
             seq: commit.seq,
             epoch: commit.epoch,
             batch_id: commit.batch_id,
             payload,
+            events: events.cloned().collect(),
         };
         self.shared
             .log

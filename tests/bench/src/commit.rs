@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Clock as _, SystemClock};
 use hot::{Commit, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamName, Timer};
 use journal::{FoldOptions, JournaledStore, SqlLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};

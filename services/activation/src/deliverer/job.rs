@@ -81,6 +81,7 @@ impl Job {
                 retry_after_ms: attempted.retry_after_ms,
                 detail: attempted.detail.clone(),
             })),
+            ..Record::default()
         }
     }
 }

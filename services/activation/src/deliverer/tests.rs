@@ -120,6 +120,7 @@ impl Bench {
                     subject: "Hi".to_owned(),
                     body: "Hello \"Ada\"".to_owned(),
                 })),
+                ..Record::default()
             },
         );
     }

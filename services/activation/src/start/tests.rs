@@ -83,6 +83,7 @@ fn action(customer: CustomerId, visit: u32) -> Record {
             purpose: "marketing".to_owned(),
             ..Action::default()
         })),
+        ..Record::default()
     }
 }
 

@@ -5,7 +5,7 @@ use decision::{Grouped, PartKey, Piece, Poison};
 use kernel::{Reason, RunId, Timestamp};
 use messages::journey::state_v1 as stored;
 
-use super::{read_message, write_message, write_run_id};
+use super::{FIELD_BYTES, read_message, text_bytes, write_message, write_run_id};
 use crate::state::{HistoryEntry, Paged, PartKind};
 
 /// The sections of the history.
@@ -31,6 +31,11 @@ impl Piece for History {
         })
     }
 
+    fn most_bytes(value: &Self::Value) -> Option<usize> {
+        let each = value.iter().map(|own| most_bytes(own));
+        Some(FIELD_BYTES * 2 + each.sum::<usize>())
+    }
+
     fn decode(bytes: &Bytes) -> Result<Self::Value, Poison> {
         let pages = read_message(bytes)?.history_pages.into_iter();
         let entries = pages.flat_map(|page| {
@@ -47,6 +52,13 @@ impl Grouped for History {
     fn key_of(entry: &Self::Entry) -> PartKey {
         PartKind::History.page(entry.page)
     }
+}
+
+fn most_bytes(entry: &HistoryEntry) -> usize {
+    let run = entry.run.map_or(0, |run| run.as_bytes().len());
+    let texts = [&entry.subject, &entry.step, &entry.detail];
+    let texts = texts.map(|text| text_bytes(text)).iter().sum::<usize>();
+    FIELD_BYTES * 3 + run + text_bytes(entry.reason.code()) + texts
 }
 
 fn write(entry: &HistoryEntry) -> stored::HistoryRecord {

@@ -5,7 +5,7 @@ use decision::{Grouped, PartKey, Piece, Poison, read_ordinal};
 use kernel::Timestamp;
 use messages::journey::state_v1 as stored;
 
-use super::{read_message, write_message};
+use super::{FIELD_BYTES, read_message, text_bytes, write_message};
 use crate::state::{PartKind, Position};
 
 /// The sections of the positions.
@@ -24,6 +24,12 @@ impl Piece for Positions {
             positions: value.iter().map(write).collect(),
             ..stored::CustomerState::default()
         })
+    }
+
+    fn most_bytes(value: &Vec<Position>) -> Option<usize> {
+        let texts = |own: &Position| text_bytes(&own.map) + text_bytes(&own.stage);
+        let each = value.iter().map(|own| FIELD_BYTES * 3 + texts(own));
+        Some(each.sum())
     }
 
     fn decode(bytes: &Bytes) -> Result<Vec<Position>, Poison> {

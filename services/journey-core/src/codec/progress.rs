@@ -8,7 +8,7 @@ use kernel::Timestamp;
 use messages::journey::state_v1 as stored;
 use messages::journey::v1::DeviationKind;
 
-use super::{bad, read_message, write_message};
+use super::{FIELD_BYTES, bad, read_message, text_bytes, write_message};
 use crate::state::{Deviation, Measure, PartKind, Passage, Progress};
 
 /// The sections of the progress on happy paths.
@@ -29,6 +29,10 @@ impl Piece for HappyPaths {
         })
     }
 
+    fn most_bytes(value: &Vec<Arc<Progress>>) -> Option<usize> {
+        Some(value.iter().map(|own| most_bytes(own)).sum())
+    }
+
     fn decode(bytes: &Bytes) -> Result<Vec<Arc<Progress>>, Poison> {
         let paths = read_message(bytes)?.happy_paths.into_iter();
         paths.map(|entry| Ok(Arc::new(read(entry)?))).collect()
@@ -41,6 +45,18 @@ impl Grouped for HappyPaths {
     fn key_of(entry: &Arc<Progress>) -> PartKey {
         PartKind::HappyPaths.section_of(&entry.path)
     }
+}
+
+fn most_bytes(progress: &Progress) -> usize {
+    let measure = &progress.measure;
+    let passages = progress.passages.iter().chain(&measure.reached);
+    let passages = passages.map(|own| &own.milestone);
+    let deviations = measure.deviations.iter().map(|own| &own.milestone);
+    let dated = passages.chain(deviations);
+    let dated = dated.map(|name| FIELD_BYTES * 3 + text_bytes(name));
+    let counted = measure.counted.iter().map(|name| text_bytes(name));
+    let lists = dated.sum::<usize>() + counted.sum::<usize>();
+    FIELD_BYTES * 5 + text_bytes(&progress.path) + lists
 }
 
 fn write(progress: &Progress) -> stored::ProgressEntry {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use decision::{Piece, Poison};
 use messages::journey::state_v1 as stored;
 
-use super::{read_message, write_message};
+use super::{read_message, text_bytes, write_message};
 use crate::state::Name;
 
 /// The section of the segments that the customer is in.
@@ -23,6 +23,10 @@ impl Piece for Segments {
             segments: value.iter().map(|name| name.as_ref().to_owned()).collect(),
             ..stored::CustomerState::default()
         })
+    }
+
+    fn most_bytes(value: &Vec<Name>) -> Option<usize> {
+        Some(value.iter().map(|name| text_bytes(name)).sum())
     }
 
     fn decode(bytes: &Bytes) -> Result<Vec<Name>, Poison> {

@@ -162,6 +162,7 @@ impl Pass<'_> {
             time_ms: self.now.as_millis(),
             trace_parent: run.trace_parent.as_ref().to_owned(),
             body: Some(Body::Action(action)),
+            ..Record::default()
         });
     }
 

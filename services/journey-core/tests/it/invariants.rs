@@ -58,7 +58,7 @@ pub(crate) fn check(world: &World) {
                 ..
             } => continue,
             Counter::Path { path, of } => {
-                *present.entry(format!("{path}={of}")).or_default() += count;
+                *present.entry(format!("{path}={}", of.name())).or_default() += count;
                 continue;
             }
         };
@@ -91,22 +91,22 @@ fn held(world: &World) -> BTreeMap<String, i64> {
         for progress in state.progress.iter() {
             let path = &progress.path;
             let measure = &progress.measure;
-            add(format!("{path}={}", PathCount::Started));
+            add(format!("{path}={}", PathCount::Started.name()));
             if measure.followed {
-                add(format!("{path}={}", PathCount::Followed));
+                add(format!("{path}={}", PathCount::Followed.name()));
             }
             if measure.under_way {
-                add(format!("{path}={}", PathCount::UnderWay));
+                add(format!("{path}={}", PathCount::UnderWay.name()));
             }
             for milestone in &measure.counted {
-                add(format!("{path}={}", PathCount::Reached(milestone)));
+                add(format!("{path}={}", PathCount::Reached(milestone).name()));
             }
             for deviation in &measure.deviations {
                 let of = PathCount::Deviation {
                     kind: deviation.kind,
                     milestone: &deviation.milestone,
                 };
-                add(format!("{path}={of}"));
+                add(format!("{path}={}", of.name()));
             }
         }
     }

@@ -170,6 +170,7 @@ impl World {
             time_ms: time.as_millis(),
             trace_parent: String::new(),
             body: Some(body),
+            ..Record::default()
         };
         self.step(who, Input::Record(&record));
         invariants::check(self);

@@ -133,6 +133,7 @@ pub(crate) async fn rpc(folder: &tempfile::TempDir) -> JourneyRpc {
             time_ms: day * DAY_MS,
             trace_parent: String::new(),
             body: Some(body),
+            ..Record::default()
         };
         let mut effects = Effects::default();
         let input = Input::Record(&record);

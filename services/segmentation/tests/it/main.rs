@@ -79,6 +79,7 @@ async fn take(store: &EmbeddedStore, definitions: &Definitions, who: CustomerId,
         time_ms: DAY,
         trace_parent: String::new(),
         body: Some(body),
+        ..Record::default()
     };
     let (mut state, mut effects) = (State::default(), Effects::default());
     let now = Timestamp::from_millis(DAY);
@@ -337,6 +338,7 @@ async fn an_explanation_reads_the_parts_that_it_looks_at() {
             time_ms,
             trace_parent: String::new(),
             body: Some(body),
+            ..Record::default()
         };
         let (input, now) = (Input::Record(&record), Timestamp::from_millis(time_ms));
         step_once::<SegmentationCore>(&definitions, &mut state, who, input, now, &mut effects)

@@ -21,8 +21,14 @@ pub trait Grouped: Piece<Value = Vec<Self::Entry>> {
     fn key_of(entry: &Self::Entry) -> PartKey;
 }
 
-/// The sections of a group, each under its key.
-type Sections<P> = Arc<Vec<(PartKey, Section<P>)>>;
+/// The sections of a group, each under its key; absent for none, which most groups have.
+type Sections<P> = Option<Arc<Vec<(PartKey, Section<P>)>>>;
+
+fn listed<P: Grouped>(sections: &Sections<P>) -> &[(PartKey, Section<P>)] {
+    sections
+        .as_ref()
+        .map_or(&[], |sections| sections.as_slice())
+}
 
 /// A list that stands in several sections. Cheap to clone.
 pub struct Group<P: Grouped> {
@@ -35,7 +41,7 @@ impl<P: Grouped> Group<P> {
     /// Takes a section as the head has or lists it: at its place where the group is not sorted,
     /// which is not after the end.
     pub fn restore(&mut self, place: usize, key: PartKey, section: Section<P>) {
-        let sections = Arc::make_mut(&mut self.sections);
+        let sections = Arc::make_mut(self.sections.get_or_insert_default());
         let place = if P::IS_SORTED {
             sections.partition_point(|(own, _)| *own < key)
         } else {
@@ -47,7 +53,7 @@ impl<P: Grouped> Group<P> {
     /// Lends the list to a step.
     pub fn lend(&self) -> LentGroup<P> {
         LentGroup {
-            sections: Arc::clone(&self.sections),
+            sections: self.sections.clone(),
             joined: OnceCell::new(),
             is_missed: Cell::new(false),
             is_changed: false,
@@ -70,7 +76,8 @@ impl<P: Grouped> Group<P> {
         if P::IS_SORTED {
             grouped.sort_by_key(|(key, _)| *key);
         }
-        let mut before = Arc::unwrap_or_clone(std::mem::take(&mut self.sections));
+        let before = self.sections.take().map(Arc::unwrap_or_clone);
+        let mut before = before.unwrap_or_default();
         let mut sections = Vec::with_capacity(grouped.len());
         for (key, entries) in grouped {
             let place = before.iter().position(|(own, _)| *own == key);
@@ -83,23 +90,25 @@ impl<P: Grouped> Group<P> {
             .into_iter()
             .filter(|(_, own)| own.stored_bytes().is_some());
         self.gone.extend(stored.map(|(key, _)| key));
-        self.sections = Arc::new(sections);
+        self.sections = (!sections.is_empty()).then(|| Arc::new(sections));
     }
 
     /// Each section with its key, in order.
     pub fn iter(&self) -> impl Iterator<Item = (PartKey, &Section<P>)> {
-        self.sections.iter().map(|(key, section)| (*key, section))
+        let sections = listed(&self.sections).iter();
+        sections.map(|(key, section)| (*key, section))
     }
 
     /// Each section with its key, to be changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (PartKey, &mut Section<P>)> {
-        let sections = Arc::make_mut(&mut self.sections).iter_mut();
+        let sections = self.sections.as_mut().map(Arc::make_mut);
+        let sections = sections.into_iter().flatten();
         sections.map(|(key, section)| (*key, section))
     }
 
     /// Hands out what changed, and marks it clean.
     pub fn drain(&mut self, writes: &mut PartWrites) {
-        if self.sections.iter().any(|(_, section)| section.is_dirty()) {
+        if self.iter().any(|(_, section)| section.is_dirty()) {
             for (key, section) in self.iter_mut() {
                 section.drain(key, writes);
             }
@@ -159,7 +168,7 @@ impl<P: Grouped> LentGroup<P> {
     }
 
     fn join(&self) -> Vec<P::Entry> {
-        let sections = self.sections.iter().map(|(_, section)| section);
+        let sections = listed(&self.sections).iter().map(|(_, section)| section);
         if sections.clone().any(AnySection::is_not_loaded) {
             self.is_missed.set(true);
             return Vec::new();
@@ -172,8 +181,13 @@ impl<P: Grouped> LentGroup<P> {
 impl<P: Grouped> Deref for LentGroup<P> {
     type Target = Vec<P::Entry>;
 
+    /// A list in one section is read where it is.
     fn deref(&self) -> &Vec<P::Entry> {
-        self.joined.get_or_init(|| self.join())
+        let only = match (self.joined.get(), listed(&self.sections)) {
+            (None, [(_, section)]) => section.value(),
+            _ => None,
+        };
+        only.unwrap_or_else(|| self.joined.get_or_init(|| self.join()))
     }
 }
 
@@ -190,7 +204,7 @@ impl<P: Grouped> DerefMut for LentGroup<P> {
 impl<P: Grouped> Clone for Group<P> {
     fn clone(&self) -> Self {
         Self {
-            sections: Arc::clone(&self.sections),
+            sections: self.sections.clone(),
             gone: self.gone.clone(),
         }
     }
@@ -200,7 +214,7 @@ impl<P: Grouped> Default for Group<P> {
     /// An empty list, of which nothing is stored.
     fn default() -> Self {
         Self {
-            sections: Arc::default(),
+            sections: None,
             gone: Vec::new(),
         }
     }
@@ -215,7 +229,7 @@ impl<P: Grouped> fmt::Debug for Group<P> {
 impl<P: Grouped> PartialEq for Group<P> {
     /// Groups are the same where their sections say the same, wherever those are stored.
     fn eq(&self, other: &Self) -> bool {
-        self.sections == other.sections
+        listed(&self.sections) == listed(&other.sections)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::{Lent, Part, PartKey, PartLoad, PartWrites};
+use super::{Lent, Part, PartKey, PartLoad, PartWrites, is_apart};
 use crate::Poison;
 
 /// The kind of a section: the value that it holds, and how that is stored.
@@ -21,6 +21,12 @@ pub trait Piece: 'static {
 
     /// Writes a value.
     fn encode(value: &Self::Value) -> Bytes;
+
+    /// Returns bytes that a value surely does not exceed as it is stored, where that is sooner told
+    /// than written: a step asks with every change, and a batch writes once.
+    fn most_bytes(_value: &Self::Value) -> Option<usize> {
+        None
+    }
 
     /// Reads a value.
     ///
@@ -49,11 +55,27 @@ impl<P: Piece> Kept<P> {
     }
 
     fn bytes(&self) -> &Bytes {
-        self.bytes.get_or_init(|| P::encode(&self.value))
+        self.bytes.get_or_init(|| {
+            let bytes = P::encode(&self.value);
+            debug_assert!(
+                P::most_bytes(&self.value).is_none_or(|most| bytes.len() <= most),
+                "{} bytes are more than was said",
+                bytes.len()
+            );
+            bytes
+        })
     }
 
     fn size(&self) -> usize {
         self.bytes().len()
+    }
+
+    /// Bytes by which it is surely told whether it goes apart by its size: the most that it takes,
+    /// unless that is too much.
+    fn rough_size(&self) -> usize {
+        let most = P::most_bytes(&self.value).filter(|_| self.bytes.get().is_none());
+        most.filter(|most| !is_apart(false, *most))
+            .unwrap_or_else(|| self.size())
     }
 }
 
@@ -96,6 +118,16 @@ impl<P: Piece> Section<P> {
     /// Returns the value; absent where it is not loaded, or there is none.
     pub fn value(&self) -> Option<&P::Value> {
         Some(&self.part.get().ok()??.value)
+    }
+
+    /// The measure by which it is surely told whether it goes apart. Where it is apart already, it
+    /// comes back by its own bytes alone.
+    fn rough(&self) -> fn(&Kept<P>) -> usize {
+        if self.part.stored_bytes().is_some() {
+            Kept::size
+        } else {
+            Kept::rough_size
+        }
     }
 
     /// Lends the value to a step.
@@ -148,6 +180,10 @@ pub trait AnySection {
     /// Returns the bytes that it takes in the head after the next [`drain`](Self::drain).
     fn head_bytes(&self) -> usize;
 
+    /// Returns the most bytes that it may take in the head then, without writing it where that can
+    /// be told.
+    fn most_head_bytes(&self) -> usize;
+
     /// Keeps it apart whatever its size: the head has no room for it.
     fn send_apart(&mut self);
 
@@ -186,6 +222,10 @@ impl<P: Piece> AnySection for Section<P> {
         self.part.head_bytes(Kept::size)
     }
 
+    fn most_head_bytes(&self) -> usize {
+        self.part.head_bytes(self.rough())
+    }
+
     fn send_apart(&mut self) {
         self.part.send_apart();
     }
@@ -204,7 +244,7 @@ impl<P: Piece> AnySection for Section<P> {
     }
 
     fn measure(&self, load: &mut PartLoad) {
-        self.part.measure(Kept::size, load);
+        self.part.measure(self.rough(), load);
     }
 }
 
@@ -261,117 +301,4 @@ impl<P: Piece> PartialEq for Section<P> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Text;
-
-    impl Piece for Text {
-        type Value = Vec<u8>;
-
-        fn is_empty(value: &Vec<u8>) -> bool {
-            value.is_empty()
-        }
-
-        fn encode(value: &Vec<u8>) -> Bytes {
-            Bytes::copy_from_slice(value)
-        }
-
-        fn decode(bytes: &Bytes) -> Result<Vec<u8>, Poison> {
-            if bytes.contains(&0xff) {
-                return Err(Poison::new("no text"));
-            }
-            Ok(bytes.to_vec())
-        }
-    }
-
-    const KEY: PartKey = PartKey {
-        ordinal: 0,
-        kind: 1,
-        name: 0,
-    };
-
-    /// Drains a section, as measured before.
-    fn drain(section: &mut Section<Text>) -> Vec<Option<usize>> {
-        let (mut load, head) = (PartLoad::default(), section.head_bytes());
-        section.measure(&mut load);
-        let mut writes = PartWrites::default();
-        section.drain(KEY, &mut writes);
-        let in_head = section
-            .encoded()
-            .filter(|_| section.stored_bytes().is_none());
-        assert_eq!(head, in_head.map_or(0, Bytes::len), "as was foretold");
-        let writes = writes.into_iter();
-        let sizes: Vec<_> = writes.map(|(_, it)| it.map(|it| it.len())).collect();
-        assert_eq!(load.dirty, sizes.len());
-        sizes
-    }
-
-    fn change(section: &mut Section<Text>, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut lent = section.lend();
-        change(&mut lent);
-        section.take_back(lent);
-    }
-
-    #[test]
-    fn a_section_is_written_only_where_another_value_comes_back() {
-        let mut section = Section::<Text>::new(vec![1; 2_000]);
-        assert_eq!(drain(&mut section), [Some(2_000)]);
-        change(&mut section, |value| {
-            value.push(2);
-            value.pop();
-        });
-        assert!(drain(&mut section).is_empty(), "it is as it was");
-        change(&mut section, |value| value.push(2));
-        assert_eq!(drain(&mut section), [Some(2_001)]);
-        change(&mut section, |value| value.truncate(10));
-        assert_eq!(drain(&mut section), [None], "it comes back into the head");
-        assert_eq!(section.encoded().map(Bytes::len), Some(10));
-        change(&mut section, Vec::clear);
-        assert!(drain(&mut section).is_empty());
-        assert_eq!(section, Section::default());
-    }
-
-    #[test]
-    fn a_section_that_is_not_loaded_is_lent_as_missing_and_stays_as_it_is() {
-        let mut section = Section::<Text>::apart(2_000);
-        let mut lent = section.lend();
-        lent.push(1);
-        assert!(lent.is_missed());
-        section.take_back(lent);
-        assert!(section.is_not_loaded());
-        assert!(drain(&mut section).is_empty());
-        assert_ne!(section, Section::default(), "not loaded is never empty");
-        assert!(section.load(&Bytes::from_static(b"\xff")).is_err());
-        section.load(&Bytes::from(vec![1; 2_000])).expect("a text");
-        assert_eq!(section.value(), Some(&vec![1; 2_000]));
-        assert_eq!(section, Section::new(vec![1; 2_000]));
-    }
-
-    #[test]
-    fn the_largest_make_room_and_come_back_by_themselves_only_when_they_shrink() {
-        let mut sections: Vec<_> = [400, 900, 700, 0]
-            .map(|bytes| Section::<Text>::new(vec![7; bytes]))
-            .into();
-        let room = |sections: &mut [Section<Text>]| {
-            let all = sections.iter_mut().map(|own| own as &mut dyn AnySection);
-            make_room(all.collect(), 1_200);
-            let drained = sections.iter_mut().map(drain);
-            drained.collect::<Vec<_>>()
-        };
-        let none: Vec<Option<usize>> = Vec::new();
-        let drained = room(&mut sections);
-        assert_eq!(
-            drained,
-            [none.clone(), vec![Some(900)], none.clone(), none.clone()]
-        );
-        assert!(room(&mut sections).concat().is_empty());
-        // One that would come back where there is no room stays apart.
-        change(&mut sections[1], |value| value.truncate(760));
-        assert_eq!(room(&mut sections).concat(), [Some(760)]);
-        change(&mut sections[2], Vec::clear);
-        change(&mut sections[1], |value| value.truncate(700));
-        room(&mut sections);
-        assert!(sections.iter().map(AnySection::head_bytes).sum::<usize>() <= 1_200);
-    }
-}
+mod tests;

@@ -210,6 +210,7 @@ pub(super) fn event(customer: u8, id: &str, what: &str, time_ms: i64) -> Record 
             name: what.to_owned(),
             ..Event::default()
         })),
+        ..Record::default()
     }
 }
 

@@ -39,21 +39,21 @@ impl<C: Core> Worker<C> {
         if arrived.from == customer_of(&entry.key_bytes) {
             return Err(cause.failed("a state was moved to the customer whose it is"));
         }
-        if entry.head.has_fragment(arrived.from) {
+        if entry.cached.head.has_fragment(arrived.from) {
             return Ok(());
         }
-        let is_known = entry.head.arriving_from(arrived.from).is_some();
+        let is_known = entry.cached.head.arriving_from(arrived.from).is_some();
         if !is_known && is_word(moved) {
             return Ok(());
         }
         if !is_known {
-            let moving = reserve(&mut entry.head, &arrived, moved, cause)?;
+            let moving = reserve(&mut entry.cached.head, &arrived, moved, cause)?;
             if let ([] | [_], true) = (&arrived.parts[..], arrived.is_whole(moved)) {
                 let state = arrived.parts.into_iter().next().map(|(_, _, body)| body);
                 let parts = BTreeMap::new();
                 return self.fold(definitions, work, &moving, (state, parts), cause);
             }
-            entry.head.arriving.push(moving);
+            entry.cached.head.arriving.push(moving);
         }
         let was_whole = is_known && self.is_whole(work, arrived.from);
         self.store_parts(work, moved, arrived, cause)?;
@@ -77,7 +77,7 @@ impl<C: Core> Worker<C> {
     }
 
     fn is_whole(&mut self, work: usize, from: CustomerId) -> bool {
-        let head = &mut self.batch.works[work].head;
+        let head = &mut self.batch.works[work].cached.head;
         head.arriving_from(from).is_some_and(|it| it.is_whole())
     }
 
@@ -91,7 +91,7 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let entry = &mut self.batch.works[work];
         entry.change = Change::Write;
-        let Some(moving) = entry.head.arriving_from(arrived.from) else {
+        let Some(moving) = entry.cached.head.arriving_from(arrived.from) else {
             return Ok(());
         };
         moving.followed |= moved.followed;
@@ -122,7 +122,7 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let entry = &mut self.batch.works[work];
         let key = entry.key;
-        let Some(moving) = entry.head.arriving_from(from).cloned() else {
+        let Some(moving) = entry.cached.head.arriving_from(from).cloned() else {
             return Ok(());
         };
         let state_key = state_key(moving.first_ordinal);
@@ -136,7 +136,7 @@ impl<C: Core> Worker<C> {
         let parts = parts.map(|((_, part), body)| (*part, body.clone()));
         let parts = parts.filter(|(part, _)| *part != state_key).collect();
         self.batch.put_part(work, state_key, None);
-        let head = &mut self.batch.works[work].head;
+        let head = &mut self.batch.works[work].cached.head;
         head.arriving.retain(|it| it.from != from);
         self.fold(definitions, work, &moving, (Some(state), parts), cause)
     }
@@ -168,7 +168,7 @@ impl<C: Core> Worker<C> {
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         entry.change = Change::Write;
-        entry.head.fragments.extend(moving.all_fragments());
+        entry.cached.head.fragments.extend(moving.all_fragments());
         self.batch.count_write(work);
         if moving.followed {
             // They were told of somebody who has left since.
@@ -198,8 +198,12 @@ impl<C: Core> Worker<C> {
             if is_left_out || entry.is_stuck || entry.fault.is_some() {
                 return Ok(false);
             }
-            let arrived = entry.head.arrived().map(|it| (it.from, it.cause.clone()));
-            let (from, moved_by) = match (&entry.head.leaving, arrived) {
+            let arrived = entry
+                .cached
+                .head
+                .arrived()
+                .map(|it| (it.from, it.cause.clone()));
+            let (from, moved_by) = match (&entry.cached.head.leaving, arrived) {
                 (Some(leaving), _) => (None, leaving.cause.clone()),
                 (None, Some((from, cause))) => (Some(from), cause),
                 (None, None) => return Ok(false),
@@ -214,16 +218,16 @@ impl<C: Core> Worker<C> {
                 time: moved_by.time,
                 now,
             };
-            let leaving = entry.head.leaving.clone();
+            let leaving = entry.cached.head.leaving.clone();
             self.batch.inputs += 1;
             let gone_on = match (from, leaving) {
                 (Some(from), _) => self.fold_arrived(definitions, work, from, cause),
-                (None, Some(leaving)) => self.send_pieces(work, leaving, cause),
+                (None, Some(leaving)) => self.send_pieces(work, *leaving, cause),
                 (None, None) => Ok(()),
             };
             self.unless_stuck(Some(work), gone_on)?;
             let entry = &self.batch.works[work];
-            if entry.head.leaving.is_some() && !entry.is_stuck {
+            if entry.cached.head.leaving.is_some() && !entry.is_stuck {
                 return Ok(true);
             }
             // So that what does not fit into one commit is cut to two.

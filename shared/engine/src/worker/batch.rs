@@ -2,9 +2,9 @@
 //! commit.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hot::{CounterKey, StateKey, StreamId, Timer};
 use kernel::Timestamp;
 use messages::stream::v1::Record;
@@ -24,20 +24,16 @@ use decision::{Core, Effects, PartKey, PartLoad, PartWrites};
 pub(crate) struct Work<S> {
     pub(crate) key: Key,
     pub(crate) key_bytes: StateKey,
-    pub(crate) head: Head,
-    pub(crate) state: S,
+    /// What is known of it, and where the cache has it: it is only handed about. Its due time is
+    /// that of now; its entry is the one that the store has, or none once that has come up. The
+    /// commit adds what is missing.
+    pub(crate) cached: Box<Cached<S>>,
     /// Why the stored state cannot be read, if it cannot.
     pub(crate) fault: Option<Box<str>>,
     pub(crate) loaded: bool,
-    pub(crate) stored: bool,
-    /// Its size when encoded last.
-    pub(crate) bytes: usize,
     /// Its bytes in the store, where they were loaded for this batch.
     pub(crate) raw: Option<Bytes>,
     pub(crate) change: Change,
-    /// Its due time as of now. Its entry as the store has it, or none once that has come up; the
-    /// commit adds what is missing.
-    pub(crate) timer: Timer,
     pub(crate) timer_changed: bool,
     /// Whether its size is part of the batch's.
     counted: bool,
@@ -80,42 +76,46 @@ impl<S> Work<S> {
     /// Takes note that the store has it.
     pub(crate) fn found(&mut self, bytes: usize, timer: Timer) {
         self.loaded = true;
-        self.stored = true;
-        self.bytes = bytes;
-        self.timer = timer;
-        self.before = Before {
-            head: Head::default(),
-            stored: true,
-            bytes,
-            timer,
-            state: None,
-        };
+        let cached = &mut self.cached;
+        (cached.stored, cached.bytes, cached.timer) = (true, bytes, timer);
+        self.before = Before::of(&self.cached);
     }
 
     /// Takes the state as it was read.
     pub(crate) fn read(&mut self, head: Head, state: S) {
         self.before.head.clone_from(&head);
-        (self.head, self.state) = (head, state);
+        (self.cached.head, self.cached.state) = (head, state);
     }
 
     /// Returns what it was before its batch. `None` where that has to be read again.
-    fn into_before(self) -> Option<Cached<S>> {
+    fn into_before(self) -> Option<Box<Cached<S>>> {
         if !self.loaded || self.fault.is_some() {
             return None;
         }
-        let state = match self.before.state {
-            Some(state) => *state,
+        let mut cached = self.cached;
+        match self.before.state {
+            Some(state) => cached.state = *state,
             None if self.is_stepped => return None,
-            None => self.state,
-        };
-        Some(Cached {
-            head: self.before.head,
-            state,
-            stored: self.before.stored,
-            bytes: self.before.bytes,
-            part_bytes: 0,
-            timer: self.before.timer,
-        })
+            None => {}
+        }
+        cached.head = self.before.head;
+        cached.stored = self.before.stored;
+        cached.bytes = self.before.bytes;
+        cached.timer = self.before.timer;
+        Some(cached)
+    }
+}
+
+impl<S> Before<S> {
+    /// What is known now.
+    fn of(cached: &Cached<S>) -> Self {
+        Self {
+            head: cached.head.clone(),
+            stored: cached.stored,
+            bytes: cached.bytes,
+            timer: cached.timer,
+            state: None,
+        }
     }
 }
 
@@ -145,7 +145,7 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) works: Vec<Work<C::State>>,
     index: KeyMap<usize>,
     /// States as they were before the batch, from a try of it that came to nothing.
-    kept: KeyMap<Cached<C::State>>,
+    kept: KeyMap<Box<Cached<C::State>>>,
     /// Parts that steps of this try met and that are not loaded.
     pub(crate) misses: BTreeSet<(Key, PartKey)>,
     /// Parts that were asked for in any try, and what came of it.
@@ -153,8 +153,8 @@ pub(crate) struct Batch<C: Core> {
     /// Parts of states on their way that were loaded in any try.
     pub(crate) raw: HashMap<(Key, PartKey), Bytes>,
     pub(crate) packer: Packer,
-    pub(crate) forwards: Vec<(StreamId, BytesMut)>,
-    pub(crate) counts: HashMap<CounterKey, i64>,
+    pub(crate) forwards: Vec<(StreamId, Vec<u8>)>,
+    pub(crate) counts: BTreeMap<CounterKey, i64>,
     /// Groups of counters to drop before those changes.
     pub(crate) dropped_groups: BTreeSet<Box<str>>,
     pub(crate) dispatches: Vec<Record>,
@@ -189,7 +189,7 @@ impl<C: Core> Batch<C> {
             raw: HashMap::new(),
             packer: Packer::default(),
             forwards: Vec::new(),
-            counts: HashMap::new(),
+            counts: BTreeMap::new(),
             dropped_groups: BTreeSet::new(),
             dispatches: Vec::new(),
             aside: Aside::default(),
@@ -264,38 +264,20 @@ impl<C: Core> Batch<C> {
         }
         let cached = self.kept.remove(&key).or_else(|| cache.take(key));
         let loaded = cached.is_some();
-        let cached = cached.unwrap_or_else(|| Cached {
-            head: Head::default(),
-            state: C::State::default(),
-            stored: false,
-            bytes: 0,
-            part_bytes: 0,
-            timer: Timer::NONE,
-        });
-        let before = Before {
-            head: cached.head.clone(),
-            stored: cached.stored,
-            bytes: cached.bytes,
-            timer: cached.timer,
-            state: None,
-        };
+        let cached = cached.unwrap_or_default();
         self.works.push(Work {
             key,
             key_bytes: key_bytes.clone(),
-            head: cached.head,
-            state: cached.state,
+            before: Before::of(&cached),
+            cached,
             fault: None,
             loaded,
-            stored: cached.stored,
-            bytes: cached.bytes,
             raw: None,
             change: Change::None,
-            timer: cached.timer,
             timer_changed: false,
             counted: false,
             fires: 0,
             last: None,
-            before,
             is_stepped: false,
             is_stuck: false,
             parts: PartLoad::default(),
@@ -331,17 +313,7 @@ impl<C: Core> Batch<C> {
         self.index.clear();
         let works = self.works.drain(..);
         let done = works.filter(|work| work.fault.is_none() && work.loaded);
-        let done = done.map(|work| {
-            let cached = Cached {
-                head: work.head,
-                state: work.state,
-                stored: work.stored,
-                bytes: work.bytes,
-                part_bytes: 0,
-                timer: work.timer,
-            };
-            (work.key, cached)
-        });
+        let done = done.map(|work| (work.key, work.cached));
         for (key, mut cached) in done.chain(self.kept.drain()) {
             cached.part_bytes = measure::<C>(&cached.state).loaded_bytes;
             cache.put(key, cached);
@@ -353,7 +325,7 @@ impl<C: Core> Batch<C> {
         let work = &mut self.works[work];
         if !std::mem::replace(&mut work.counted, true) {
             self.state_writes += 1;
-            self.state_bytes += work.bytes + limits::STATE_GROWTH_BYTES;
+            self.state_bytes += work.cached.bytes + limits::STATE_GROWTH_BYTES;
         }
     }
 
@@ -362,7 +334,7 @@ impl<C: Core> Batch<C> {
     pub(crate) fn sort_entries(&mut self) {
         for (number, time) in self.entries.drain(..) {
             let work = &self.works[number];
-            if work.timer.entry == Some(time) {
+            if work.cached.timer.entry == Some(time) {
                 let waiting = (time, work.key, Wait::Entry, number);
                 self.timers.push(Reverse(waiting));
             } else {
@@ -377,18 +349,21 @@ impl<C: Core> Batch<C> {
         self.fired.push((number, time));
         self.count_write(number);
         let work = &mut self.works[number];
-        work.timer = work.timer.fired();
+        work.cached.timer = work.cached.timer.fired();
         work.timer_changed = true;
         work.last.get_or_insert(InputId::Timer {
             key: work.key,
             due_time: time,
             number: work.fires,
         });
-        work.timer.due
+        work.cached.timer.due
     }
 
     /// The earliest entry of the index that leads to a state of the batch.
     pub(crate) fn earliest_entry(&self) -> Option<Timestamp> {
-        self.works.iter().filter_map(|work| work.timer.entry).min()
+        self.works
+            .iter()
+            .filter_map(|work| work.cached.timer.entry)
+            .min()
     }
 }

@@ -8,6 +8,7 @@ use hot::{Commit, OutboxMessage, StateKey, StateWrite, Timer};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Change, Work};
+use super::cache::Cached;
 use super::fault::Failed;
 use super::lane::Place;
 use super::parts::forgotten_parts;
@@ -33,13 +34,13 @@ impl<C: Core> Worker<C> {
             .drain(..)
             .map(|(to, payload)| OutboxMessage {
                 to,
-                payload: payload.freeze(),
+                payload: payload.into(),
             })
             .collect();
         let mut dropped = std::mem::take(&mut self.batch.dropped_groups);
         dropped.extend(self.counted.gone_beside(dropped.len()));
         commit.dropped_groups = dropped.into_iter().collect();
-        let counts = self.batch.counts.drain();
+        let counts = std::mem::take(&mut self.batch.counts).into_iter();
         commit.counters = counts.filter(|(_, change)| *change != 0).collect();
         self.batch.aside.write(&mut commit);
         if self.is_on_stream_time() && self.batch.watermark > self.position.watermark {
@@ -97,7 +98,7 @@ impl<C: Core> Batch<C> {
         self.fired.dedup();
         for (number, work) in self.works.iter_mut().enumerate() {
             if work.change == Change::Remove {
-                if work.stored {
+                if work.cached.stored {
                     commit.states.push(removal(work.key_bytes.clone()));
                 }
                 let customer = customer_of(&work.key_bytes);
@@ -106,15 +107,15 @@ impl<C: Core> Batch<C> {
                 commit
                     .states
                     .extend(parts.map(|part| removal(part.of_customer(customer))));
-                work.stored = false;
-                work.bytes = 0;
-                work.timer = Timer::NONE;
+                work.cached.stored = false;
+                work.cached.bytes = 0;
+                work.cached.timer = Timer::NONE;
                 continue;
             }
             let Some((value, parts)) = value_of::<C>(work)? else {
                 continue;
             };
-            let (timer, mut adds_entry) = work.timer.set(work.timer.due);
+            let (timer, mut adds_entry) = work.cached.timer.set(work.cached.timer.due);
             // An entry that came up and is wanted again stays where it is.
             if let (true, Some(entry)) = (adds_entry, timer.entry)
                 && let Ok(at) = self.fired.binary_search(&(number, entry))
@@ -122,7 +123,7 @@ impl<C: Core> Batch<C> {
                 self.fired.remove(at);
                 adds_entry = false;
             }
-            work.timer = timer;
+            work.cached.timer = timer;
             commit.states.push(StateWrite {
                 key: work.key_bytes.clone(),
                 value: Some(value),
@@ -166,7 +167,7 @@ fn failed<S>(work: &Work<S>, reason: String) -> Failed {
 fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWrites)>, Failed> {
     let mut parts = PartWrites::default();
     if work.change == Change::None {
-        if !(work.timer_changed && work.stored) {
+        if !(work.timer_changed && work.cached.stored) {
             return Ok(None);
         }
         // Only the timer changed. Bytes that nobody could read are kept as they are.
@@ -176,7 +177,7 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
     }
     let forgotten = forgotten_parts::<C>(work).map_err(|reason| failed(work, reason))?;
     let is_changed = work.change != Change::None;
-    let Work { head, state, .. } = work;
+    let Cached { head, state, .. } = &mut *work.cached;
     let encoded = catch_unwind(AssertUnwindSafe(|| {
         if C::HAS_PARTS && is_changed {
             C::drain_parts(state, &mut parts);
@@ -206,7 +207,7 @@ fn value_of<C: Core>(work: &mut Work<C::State>) -> Result<Option<(Bytes, PartWri
             return Err(failed(work, reason));
         }
     }
-    work.bytes = bytes.len();
-    work.stored = true;
+    work.cached.bytes = bytes.len();
+    work.cached.stored = true;
     Ok(Some((bytes, parts)))
 }

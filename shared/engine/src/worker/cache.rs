@@ -6,7 +6,7 @@ use crate::head::Head;
 use crate::key::{Key, KeyMap};
 
 /// A decoded state.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Cached<S> {
     pub(crate) head: Head,
     pub(crate) state: S,
@@ -28,12 +28,12 @@ impl<S> Cached<S> {
 
 /// States in two generations: what is used moves to the young one, and when that is full the old
 /// one is dropped. As good as least-recently-used within a factor of two, and without a list to
-/// maintain.
+/// maintain. Each stays where it is in memory while it moves.
 #[derive(Debug)]
 pub(crate) struct StateCache<S> {
-    young: KeyMap<Cached<S>>,
+    young: KeyMap<Box<Cached<S>>>,
     young_bytes: usize,
-    old: KeyMap<Cached<S>>,
+    old: KeyMap<Box<Cached<S>>>,
     old_bytes: usize,
     generation_bytes: usize,
 }
@@ -66,7 +66,7 @@ impl<S> StateCache<S> {
     }
 
     /// Takes a state out, to be changed and put back or dropped.
-    pub(crate) fn take(&mut self, key: Key) -> Option<Cached<S>> {
+    pub(crate) fn take(&mut self, key: Key) -> Option<Box<Cached<S>>> {
         if let Some(cached) = self.young.remove(&key) {
             self.young_bytes -= cached.size();
             return Some(cached);
@@ -78,7 +78,7 @@ impl<S> StateCache<S> {
 
     /// Puts a state in, its loaded parts with it. One that would push out a whole generation is not
     /// kept.
-    pub(crate) fn put(&mut self, key: Key, cached: Cached<S>) {
+    pub(crate) fn put(&mut self, key: Key, cached: Box<Cached<S>>) {
         let size = cached.size();
         if size > self.generation_bytes {
             return;
@@ -108,19 +108,19 @@ impl<S> StateCache<S> {
 mod tests {
     use super::*;
 
-    fn cached(part_bytes: usize) -> Cached<()> {
-        Cached {
+    fn cached(part_bytes: usize) -> Box<Cached<()>> {
+        Box::new(Cached {
             head: Head::default(),
             state: (),
             stored: true,
             bytes: 100 - 28,
             part_bytes,
             timer: Timer::NONE,
-        }
+        })
     }
 
     fn kept(cache: &StateCache<()>) -> usize {
-        let sizes = |map: &KeyMap<Cached<()>>| map.values().map(Cached::size).sum::<usize>();
+        let sizes = |map: &KeyMap<Box<Cached<()>>>| map.values().map(|it| it.size()).sum::<usize>();
         assert_eq!(cache.young_bytes, sizes(&cache.young));
         assert_eq!(cache.old_bytes, sizes(&cache.old));
         cache.young.len() + cache.old.len()

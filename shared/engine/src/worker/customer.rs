@@ -71,7 +71,7 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let redirect = self.batch.works[work].head.redirect;
+        let redirect = self.batch.works[work].cached.head.redirect;
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // A word to itself: what had arrived was sent on.
@@ -124,12 +124,12 @@ impl<C: Core> Worker<C> {
         })?;
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        match judge(customer, &entry.head, survivor, merged.repoints) {
+        match judge(customer, &entry.cached.head, survivor, merged.repoints) {
             Verdict::Known => return Ok(()),
             Verdict::Leave => self.leave(definitions, work, survivor, cause)?,
             Verdict::Repoint => {
                 let entry = &mut self.batch.works[work];
-                entry.head.redirect = Some(survivor);
+                entry.cached.head.redirect = Some(survivor);
                 entry.change = Change::Write;
                 self.batch.count_write(work);
                 self.pass_merge_on(work, merged.clone(), cause);
@@ -207,9 +207,10 @@ impl<C: Core> Worker<C> {
     pub(super) fn deliver(
         &mut self,
         home: Home,
-        record: Record,
+        mut record: Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        record.is_forwarded = true;
         let stream = match home {
             Home::Segmentation => StreamName::Events,
             Home::Journey => StreamName::Facts,
@@ -239,7 +240,7 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let is_timer = matches!(input, Input::Timer { .. });
-        let outcome = if is_timer && self.batch.works[work].head.redirect.is_some() {
+        let outcome = if is_timer && self.batch.works[work].cached.head.redirect.is_some() {
             Outcome::Unchanged
         } else {
             self.call(work, cause, |state, step| {

@@ -29,7 +29,7 @@ impl<C: Core> Worker<C> {
             if (time, key) > until {
                 break;
             }
-            let timer = self.batch.works[number].timer;
+            let timer = self.batch.works[number].cached.timer;
             let counts = match wait {
                 Wait::Entry => timer.entry == Some(time),
                 Wait::Due => timer.due == Some(time),
@@ -107,11 +107,11 @@ impl<C: Core> Worker<C> {
     /// Sets or clears the timer of a state.
     pub(super) fn set_timer(&mut self, number: usize, due: Option<Timestamp>) {
         let work = &mut self.batch.works[number];
-        if work.timer.due == due {
+        if work.cached.timer.due == due {
             // It waits already: here, or in the index behind an entry that has not come up.
             return;
         }
-        work.timer.due = due;
+        work.cached.timer.due = due;
         work.timer_changed = true;
         let key = work.key;
         self.batch.count_write(number);

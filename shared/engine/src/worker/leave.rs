@@ -41,7 +41,7 @@ impl<C: Core> Worker<C> {
         let (state, changed, parts) = self.take_final(definitions, work, cause)?;
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
+        let head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
         self.batch.count_write(work);
         let merged = CustomerMerged {
@@ -87,13 +87,13 @@ impl<C: Core> Worker<C> {
             ..moving
         });
         let entry = &mut self.batch.works[work];
-        entry.state = C::State::default();
-        entry.head = Head {
+        entry.cached.state = C::State::default();
+        entry.cached.head = Head {
             fragments: head.fragments,
-            leaving: Some(Leaving {
+            leaving: Some(Box::new(Leaving {
                 states: std::iter::once(own).chain(arriving).collect(),
                 cause: cause.of_move(),
-            }),
+            })),
             ..Head::redirected_to(survivor)
         };
         self.batch.count_parts(work, PartLoad::default());
@@ -110,7 +110,7 @@ impl<C: Core> Worker<C> {
         work: usize,
         cause: Cause<'_>,
     ) -> Result<Final, Failed> {
-        if !self.batch.works[work].head.has_state {
+        if !self.batch.works[work].cached.head.has_state {
             return Ok(Final::default());
         }
         self.call(work, cause, |state, step| {
@@ -132,7 +132,7 @@ impl<C: Core> Worker<C> {
         leaving: Leaving,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let Some(survivor) = self.batch.works[work].head.redirect else {
+        let Some(survivor) = self.batch.works[work].cached.head.redirect else {
             return Err(cause.failed("a state leaves, and there is no survivor"));
         };
         self.read_moving(work, &leaving, cause)?;
@@ -163,13 +163,13 @@ impl<C: Core> Worker<C> {
         self.batch.count_write(work);
         let entry = &mut self.batch.works[work];
         if !states.is_empty() {
-            entry.head.leaving = Some(Leaving {
+            entry.cached.head.leaving = Some(Box::new(Leaving {
                 states,
                 cause: leaving.cause,
-            });
+            }));
             return self.finish(work, cause);
         }
-        let head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
+        let head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
         self.end_leave(work, &head, survivor, cause)?;
         self.finish(work, cause)
     }

@@ -1,6 +1,6 @@
 //! Packs what a batch of inputs emits: one `Batch` a stream, encoded as it comes.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hot::StreamName;
 use messages::stream::v1::Record;
 use prost::Message;
@@ -9,7 +9,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 /// Packed records by stream. Its buffers are used again.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
-    streams: [BytesMut; StreamName::ALL.len()],
+    streams: [Vec<u8>; StreamName::ALL.len()],
     bytes: usize,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Packer {
 const RECORDS_FIELD: u32 = 1;
 
 /// Appends a record to an encoded `Batch`: a repeated field is the sequence of its elements.
-pub(crate) fn pack(record: &Record, buffer: &mut BytesMut) {
+pub(crate) fn pack(record: &Record, buffer: &mut Vec<u8>) {
     let len = record.encoded_len();
     buffer.reserve(1 + encoded_len_varint(len as u64) + len);
     encode_key(RECORDS_FIELD, WireType::LengthDelimited, buffer);
@@ -45,13 +45,17 @@ impl Packer {
             .into_iter()
             .zip(&mut self.streams)
             .filter(|(_, buffer)| !buffer.is_empty())
-            .map(|(name, buffer)| (name, buffer.split().freeze()))
+            .map(|(name, buffer)| {
+                let packed = Bytes::copy_from_slice(buffer);
+                buffer.clear();
+                (name, packed)
+            })
             .collect()
     }
 
     pub(crate) fn clear(&mut self) {
         self.bytes = 0;
-        self.streams.iter_mut().for_each(BytesMut::clear);
+        self.streams.iter_mut().for_each(Vec::clear);
     }
 }
 

@@ -96,21 +96,21 @@ impl<C: Core> Worker<C> {
         let mut keys = Vec::new();
         let mut ask = |number: usize, input: Input<'_>, now: Timestamp| {
             let work = &batch.works[number];
-            let is_whole = !work.head.has_state || !has_parts_apart::<C>(&work.state);
+            let is_whole = !work.cached.head.has_state || !has_parts_apart::<C>(&work.cached.state);
             if work.fault.is_some() || is_whole {
                 return;
             }
             keys.clear();
             // A core that fails here fails again in the step, where that is told.
             let named = catch_unwind(AssertUnwindSafe(|| {
-                C::wants(definitions, &work.state, input, now, &mut keys);
+                C::wants(definitions, &work.cached.state, input, now, &mut keys);
             }));
             if named.is_ok() {
                 wanted.extend(keys.drain(..).map(|key| (number, key)));
             }
         };
         for (number, time) in &batch.entries {
-            let timer = batch.works[*number].timer;
+            let timer = batch.works[*number].cached.timer;
             if let (Some(entry), Some(due_time)) = (timer.entry, timer.due)
                 && entry == *time
                 && wall_now.is_none_or(|now| due_time <= now)
@@ -174,8 +174,8 @@ impl<C: Core> Worker<C> {
         input: Input<'_>,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let Work { key, state, .. } = &self.batch.works[work];
-        let key = *key;
+        let Work { key, cached, .. } = &self.batch.works[work];
+        let (key, state) = (*key, &cached.state);
         let mut wanted = Vec::new();
         // A core that fails here fails again in the step, where that is told.
         let named = catch_unwind(AssertUnwindSafe(|| {
@@ -209,8 +209,8 @@ impl<C: Core> Batch<C> {
     /// void for another customer's.
     pub(super) fn begin_step(&mut self, number: usize) {
         let work = &mut self.works[number];
-        if C::HAS_PARTS && !work.is_stepped && has_parts_apart::<C>(&work.state) {
-            work.before.state = Some(Box::new(work.state.clone()));
+        if C::HAS_PARTS && !work.is_stepped && has_parts_apart::<C>(&work.cached.state) {
+            work.before.state = Some(Box::new(work.cached.state.clone()));
         }
         work.is_stepped = true;
     }
@@ -218,7 +218,7 @@ impl<C: Core> Batch<C> {
     /// Forgets a state, its parts with it.
     pub(super) fn forget_state(&mut self, number: usize) {
         let work = &mut self.works[number];
-        work.state = C::State::default();
+        work.cached.state = C::State::default();
         if C::HAS_PARTS {
             work.forgotten = Some(0);
             // A failure is told when the commit is built.
@@ -266,12 +266,12 @@ impl<C: Core> Batch<C> {
             None => Asked::Refused(format!(
                 "the state lists the part {part}, and the store does not have it"
             )),
-            Some(stored) if work.head.has_on_way(part) => {
+            Some(stored) if work.cached.head.has_on_way(part) => {
                 self.raw.insert((work.key, part), stored.value);
                 Asked::Loaded
             }
             Some(stored) => {
-                let state = &mut work.state;
+                let state = &mut work.cached.state;
                 let taken =
                     catch_unwind(AssertUnwindSafe(|| C::load_part(state, part, stored.value)));
                 match taken {

@@ -87,7 +87,7 @@ impl<C: Core> Worker<C> {
 
     /// The waits of a customer, where the core tells them apart.
     fn waits(&self, work: usize) -> Vec<(WaitKey, Timestamp)> {
-        let state = &self.batch.works[work].state;
+        let state = &self.batch.works[work].cached.state;
         let mut waits = Vec::new();
         // A core that fails here fails in its steps too, where that is told.
         let listed = catch_unwind(AssertUnwindSafe(|| C::waits(state, &mut waits)));

@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::BytesMut;
 use hot::StreamId;
 use kernel::{CustomerId, Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
@@ -52,6 +51,7 @@ impl Cause<'_> {
             time_ms: self.time.as_millis(),
             trace_parent: self.trace_parent.to_owned(),
             body,
+            ..Record::default()
         }
     }
 }
@@ -228,7 +228,7 @@ impl<C: Core> Worker<C> {
         }
         let entry = &self.batch.works[work];
         // What comes after the state of a customer cannot go before it.
-        if entry.head.leaving.is_some()
+        if entry.cached.head.leaving.is_some()
             && let Some(stays) = self.inputs.faults(InputId::Move { key: entry.key }).first()
         {
             return Some(stays.reason.clone());
@@ -260,8 +260,9 @@ impl<C: Core> Worker<C> {
         let set_aside = self.waits_set_aside(self.batch.works[work].key, cause.now);
         let batch = &mut self.batch;
         let Work {
-            state, key_bytes, ..
+            cached, key_bytes, ..
         } = &mut batch.works[work];
+        let state = &mut cached.state;
         let lacked = batch.effects.lacks_definition;
         let mut step = Step {
             customer: customer_of(key_bytes),
@@ -305,7 +306,7 @@ impl<C: Core> Worker<C> {
         let entry = &mut self.batch.works[work];
         match outcome {
             Outcome::Keep { next_due } => {
-                entry.head.has_state = true;
+                entry.cached.head.has_state = true;
                 entry.change = Change::Write;
                 self.batch.count_write(work);
                 // A timer that asked for its own instant again would fire for ever.
@@ -322,9 +323,9 @@ impl<C: Core> Worker<C> {
             Outcome::Remove => {
                 self.batch.forget_state(work);
                 let entry = &mut self.batch.works[work];
-                entry.head.has_state = false;
+                entry.cached.head.has_state = false;
                 // Merges are remembered, whatever the service forgets.
-                let has_merges = entry.head.has_merges();
+                let has_merges = entry.cached.head.has_merges();
                 entry.change = if has_merges {
                     Change::Write
                 } else {
@@ -362,13 +363,15 @@ impl<C: Core> Worker<C> {
         for (partition, name, mut record) in batch.effects.forwards.drain(..) {
             inherit(&mut record);
             let to = StreamId { name, partition };
-            let mut payload = BytesMut::new();
+            let mut payload = Vec::new();
             pack(&record, &mut payload);
             batch.other_bytes += payload.len();
             batch.forwards.push((to, payload));
         }
         for (counter, change) in batch.effects.counts.drain(..) {
-            let counter = self.counted.within_bound(C::BOUNDED_COUNTERS, counter);
+            // What the batch has counted before is within its bound.
+            let bounded = C::BOUNDED_COUNTERS.filter(|_| !batch.counts.contains_key(&counter));
+            let counter = self.counted.within_bound(bounded, counter);
             let sum = batch.counts.entry(counter).or_default();
             *sum = sum.saturating_add(change);
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hot::{Origin, SourceRange, StreamId, StreamName, Writer};
 
 use super::{SLOT, STREAM, Subject, commit, entry, unplaced, with_commits};
-use crate::EntryRow;
+use crate::{CommitRow, EntryRow};
 
 /// Also of processes with the same name, and after a restart.
 pub async fn every_process_has_its_own_number(subject: &mut impl Subject) {
@@ -144,4 +144,52 @@ pub async fn places_rise_with_what_was_acknowledged(subject: &mut impl Subject) 
         "commit 3",
     ];
     assert_eq!(order, expected);
+}
+
+/// Of the worker that made it, under its number: once, and only where it is written.
+pub async fn the_events_of_a_commit_are_entries(subject: &mut impl Subject) {
+    let log = subject.open().await;
+    subject.lease(SLOT, 1).await;
+    let with_events = |seq, epoch, names: &[StreamName]| {
+        let events = names.iter().map(|name| {
+            let payload = Bytes::from(format!("{} of {seq}", name.name()));
+            (*name, payload)
+        });
+        CommitRow {
+            epoch,
+            events: events.collect(),
+            ..commit(seq)
+        }
+    };
+    let (live, bulk) = (StreamName::Events, StreamName::EventsBulk);
+    for row in [
+        with_events(1, 1, &[live]),
+        with_events(2, 1, &[]),
+        with_events(3, 1, &[live, bulk]),
+        // A retry.
+        with_events(3, 1, &[live, bulk]),
+    ] {
+        log.append_commit(row).await.expect("appends");
+    }
+    let fenced = log.append_commit(with_events(4, 7, &[live])).await;
+    assert!(fenced.is_err());
+
+    let writer = Writer::worker(SLOT.owner);
+    for (name, seqs) in [(live, &[1, 3][..]), (bulk, &[3])] {
+        let stream = StreamId { name, ..STREAM };
+        let after = Origin { writer, seq: 0 };
+        let read = log.entries(stream, after, usize::MAX).await;
+        let read = unplaced(read.expect("reads"));
+        let expected = seqs.iter().map(|seq| EntryRow {
+            stream,
+            origin: Origin { writer, seq: *seq },
+            source: None,
+            payload: Bytes::from(format!("{} of {seq}", name.name())),
+        });
+        assert_eq!(read, expected.collect::<Vec<_>>());
+        let last = log.last_entries(stream).await.expect("reads");
+        assert_eq!(last, [Origin { writer, seq: 3 }]);
+    }
+    let commits = log.commits(SLOT, 0, usize::MAX).await.expect("reads");
+    assert_eq!(unplaced(commits), [commit(1), commit(2), commit(3)]);
 }

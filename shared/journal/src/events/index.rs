@@ -1,7 +1,7 @@
 //! What a row of the event log says of its events, so that a search need not unpack it: when they
 //! happened, and to whom.
 //!
-//! Made while an event is waiting to be acknowledged, so it reads the four fields that it needs
+//! Made while an event is waiting to be acknowledged, so it reads the fields that it needs
 //! from the encoded records and skips the rest. It checks nothing else: whoever reads the records
 //! does.
 
@@ -92,19 +92,21 @@ pub(crate) fn has_any(customers: &[u8], hashes: &[u32]) -> bool {
         .any(|hash| sorted.binary_search(&hash.to_be_bytes()).is_ok())
 }
 
-/// The customer and the time of a record that is an event.
+/// The customer and the time of a record that is an event, and no copy of one.
 fn event(record: &[u8]) -> Option<([u8; 16], i64)> {
-    let (mut customer, mut time, mut is_event) = (None, 0, false);
+    let (mut customer, mut time) = (None, 0);
+    let (mut is_event, mut is_forwarded) = (false, false);
     let mut fields = Fields(record);
     while let Some((number, field)) = fields.next() {
         match (number, field) {
             (1, Field::Bytes(id)) => customer = <[u8; 16]>::try_from(id).ok(),
             (2, Field::Varint(millis)) => time = millis.cast_signed(),
             (4, Field::Bytes(_)) => is_event = true,
+            (14, Field::Varint(value)) => is_forwarded = value != 0,
             _ => {}
         }
     }
-    is_event.then_some((customer?, time))
+    (is_event && !is_forwarded).then_some((customer?, time))
 }
 
 /// Returns the upper half of SplitMix64 over the folded id.
@@ -174,6 +176,7 @@ mod tests {
             time_ms,
             trace_parent: "00-1-2-01".into(),
             body: Some(body),
+            ..Record::default()
         }
     }
 
@@ -200,12 +203,16 @@ mod tests {
                 record(9, 1, Body::Tick(Tick {})),
                 event(4, -3),
                 event(5, 700),
+                Record {
+                    is_forwarded: true,
+                    ..event(6, 5_000)
+                },
             ],
         };
         let index = EventIndex::read(&batch.encode_to_vec()).expect("there are events");
         assert_eq!((index.first_time, index.last_time), (-3, 2_000));
         assert_eq!((index.count, index.customers.len()), (3, 8));
-        for (customer, is_in) in [(4, true), (5, true), (9, false)] {
+        for (customer, is_in) in [(4, true), (5, true), (6, false), (9, false)] {
             let hash = hash_of(CustomerId::new(Uuid::from_u128(customer)));
             assert_eq!(has_any(&index.customers, &[hash]), is_in, "{customer}");
         }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use hot::{Origin, Slot, StreamId, StreamName, Writer};
+use hot::{Origin, Slot, StreamId, Writer};
 use kernel::Timestamp;
 
 use super::FoldOptions;
+use crate::events::is_event_log;
 use crate::metrics::{self, Row};
 use crate::packed::{Snapshot, origin};
 use crate::readers::{inputs_of, reader_of};
@@ -71,11 +72,6 @@ pub(crate) async fn cut_events(
         cut.is_held |= of_stream.is_held;
     }
     Ok(cut)
-}
-
-/// Entries of these streams are kept for longer: they are what happened to customers.
-const fn is_event_log(name: StreamName) -> bool {
-    matches!(name, StreamName::Events | StreamName::EventsBulk)
 }
 
 async fn cut_commits(

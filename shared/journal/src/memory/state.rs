@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hot::{Slot, StreamId, Writer};
+use hot::{Origin, Slot, StreamId, Writer};
 use kernel::Timestamp;
 
 use super::MemoryLog;
@@ -34,7 +34,7 @@ impl State {
 
     pub(super) fn append_commit(
         &mut self,
-        row: CommitRow,
+        mut row: CommitRow,
         log: &MemoryLog,
     ) -> Result<Journaled, LogError> {
         let (slot, seq, epoch) = (row.slot, row.seq, row.epoch);
@@ -56,6 +56,17 @@ impl State {
         };
         if present.is_some() || !follows {
             return Err(LogError::Gap { partition, seq });
+        }
+        for (name, payload) in std::mem::take(&mut row.events) {
+            let writer = Writer::worker(slot.owner);
+            let entry = self.placed(EntryRow {
+                stream: StreamId { name, partition },
+                origin: Origin { writer, seq },
+                source: None,
+                payload,
+            });
+            let key = (entry.row.stream, writer, seq);
+            self.entries.insert(key, (entry, (log.clock)(())));
         }
         let placed = self.placed(row);
         self.commits.insert((slot, seq), (placed, (log.clock)(())));

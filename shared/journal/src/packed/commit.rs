@@ -134,6 +134,7 @@ mod tests {
             epoch: commit.epoch,
             batch_id: commit.batch_id,
             payload,
+            events: Vec::new(),
         }
     }
 

@@ -55,11 +55,11 @@ pub(super) struct Refill {
     stream: StreamId,
     /// Entries of processes that go back, with their places, in order.
     waiting: VecDeque<(Origin, u64)>,
-    /// What was read of them.
+    /// Those that were read ahead.
     read: BTreeMap<Writer, VecDeque<EntryRow>>,
-    /// What is to be written next.
+    /// The entries to be written next.
     part: Part,
-    /// What the stream has to know of its writers and sources in the end.
+    /// The writers and sources that the stream has to know of in the end.
     known: StreamRestore,
 }
 
@@ -181,7 +181,8 @@ impl Recovery<'_> {
             .map_err(failed(stream.partition))?;
         let mut survey = Survey::default();
         let mut unread = Vec::new();
-        for entry in last {
+        // Those of workers go back as outputs of their commits.
+        for entry in last.into_iter().filter(|it| it.writer.owner().is_none()) {
             survey.last.insert(entry.writer, entry.seq);
             let settled = snapshot.settled(stream.name, entry.writer);
             let at_snapshot = known

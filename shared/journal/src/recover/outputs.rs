@@ -128,7 +128,7 @@ impl Recovery<'_> {
     }
 }
 
-/// Where the commits of a slot begin whose outputs are not consumed.
+/// Finds the first commit of a slot whose outputs are not all consumed.
 fn first_commits(
     restored: &Restored,
     marks: &BTreeMap<StreamName, Marks>,

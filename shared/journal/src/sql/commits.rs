@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use hot::Slot;
+use hot::{Origin, Slot, StreamId, Writer};
 use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, PgPool, Postgres, Row as _};
@@ -11,20 +11,58 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use storage::Database;
 use tokio::time::timeout;
 
+use super::entries::{PackedEntry, bind_entries, insert_entries};
 use super::limits::FLUSH;
+use super::payload::pack;
 use super::place::take_places;
 use super::postgres::KeptConnection;
 use super::queue::{Row, WriteRows};
 use super::statements::{Statements, failed, late, now, signed, slot_columns, unsigned};
-use crate::{CommitRow, Journaled, LogError};
+use crate::{CommitRow, EntryRow, Journaled, LogError};
 
-impl Row for CommitRow {
+/// A commit as its row has it, with the entries that it adds to the event log.
+#[derive(Debug)]
+pub(super) struct PackedCommit {
+    row: CommitRow,
+    events: Vec<PackedEntry>,
+}
+
+impl PackedCommit {
+    pub(super) fn new(mut row: CommitRow) -> Self {
+        let origin = Origin {
+            writer: Writer::worker(row.slot.owner),
+            seq: row.seq,
+        };
+        let events = row.events.drain(..).map(|(name, payload)| {
+            let stream = StreamId {
+                name,
+                partition: row.slot.partition,
+            };
+            PackedEntry::new(EntryRow {
+                stream,
+                origin,
+                source: None,
+                payload,
+            })
+        });
+        Self {
+            events: events.collect(),
+            row: CommitRow {
+                payload: pack(&row.payload),
+                ..row
+            },
+        }
+    }
+}
+
+impl Row for PackedCommit {
     fn key(&self) -> impl Ord {
-        (self.slot, self.seq)
+        (self.row.slot, self.row.seq)
     }
 
     fn bytes(&self) -> usize {
-        self.payload.len()
+        let events: usize = self.events.iter().map(Row::bytes).sum();
+        self.row.payload.len() + events
     }
 }
 
@@ -40,7 +78,9 @@ macro_rules! follows {
     };
 }
 
-const POSTGRES_INSERT: &str = concat!(
+macro_rules! postgres_insert {
+    () => {
+        concat!(
     "INSERT INTO journal_commit (service, partition, seq, epoch, batch_id, create_time, payload) \
      SELECT i.service, i.partition, i.seq, i.epoch, i.batch_id, $8, i.payload \
      FROM unnest($1::text[], $2::int2[], $3::int4[], $4::int8[], $5::int8[], $6::int8[], $7::bytea[]) \
@@ -48,6 +88,27 @@ const POSTGRES_INSERT: &str = concat!(
      JOIN partition_lease l ON l.service = i.name AND l.partition = i.partition AND l.epoch = i.epoch WHERE ",
     follows!(),
     "RETURNING service, partition, seq, batch_id"
+)
+    };
+}
+
+const POSTGRES_INSERT: &str = postgres_insert!();
+
+/// The same with what the commits add to the event log: only where they are written themselves.
+const POSTGRES_INSERT_WITH_EVENTS: &str = concat!(
+    "WITH written AS (",
+    postgres_insert!(),
+    "), events AS ( \
+       INSERT INTO journal_entry (stream, partition, writer, seq, span, first_time, last_time, event_count, \
+         customers, create_time, payload) \
+       SELECT i.stream, i.partition, i.writer, i.seq, i.span, i.first_time, i.last_time, i.event_count, i.customers, \
+         $8, i.payload \
+       FROM unnest($9::int2[], $10::int2[], $11::int4[], $12::int4[], $13::int8[], $14::int2[], $15::int8[], \
+                   $16::int8[], $17::int4[], $18::bytea[], $19::bytea[]) \
+            AS i(service, stream, partition, writer, seq, span, first_time, last_time, event_count, customers, payload) \
+       JOIN written w ON w.service = i.service AND w.partition = i.partition AND w.seq = i.seq \
+       ON CONFLICT DO NOTHING) \
+     SELECT service, partition, seq, batch_id FROM written"
 );
 
 const SQLITE_INSERT: &str = concat!(
@@ -75,10 +136,10 @@ impl PostgresCommits {
 }
 
 #[async_trait]
-impl WriteRows<CommitRow, Journaled> for PostgresCommits {
+impl WriteRows<PackedCommit, Journaled> for PostgresCommits {
     async fn write(
         &mut self,
-        rows: &[CommitRow],
+        rows: &[PackedCommit],
     ) -> Result<Vec<Result<Journaled, LogError>>, LogError> {
         let create_time = now();
         let written = self.connection.run(|| insert(rows, create_time)).await?;
@@ -92,10 +153,10 @@ impl WriteRows<CommitRow, Journaled> for PostgresCommits {
             .map_err(failed)?;
         let mut outcomes = Vec::with_capacity(rows.len());
         for row in rows {
-            outcomes.push(if written.contains(&key(row)) {
+            outcomes.push(if written.contains(&key(&row.row)) {
                 Ok(Journaled::Written)
             } else {
-                self.statements.explain(row).await
+                self.statements.explain(&row.row).await
             });
         }
         Ok(outcomes)
@@ -119,15 +180,21 @@ fn read_key(row: &PgRow) -> Result<Key, sqlx::Error> {
     ))
 }
 
-fn insert<'a>(rows: &[CommitRow], create_time: i64) -> Query<'a, Postgres, PgArguments> {
+fn insert<'a>(rows: &[PackedCommit], create_time: i64) -> Query<'a, Postgres, PgArguments> {
+    let commits = || rows.iter().map(|packed| &packed.row);
     let (services, partitions): (Vec<i16>, Vec<i32>) =
-        rows.iter().map(|row| slot_columns(row.slot)).unzip();
-    let column = |of: fn(&CommitRow) -> u64| -> Vec<i64> {
-        rows.iter().map(|row| signed(of(row))).collect()
+        commits().map(|row| slot_columns(row.slot)).unzip();
+    let column =
+        |of: fn(&CommitRow) -> u64| -> Vec<i64> { commits().map(|row| signed(of(row))).collect() };
+    let names: Vec<&str> = commits().map(|row| row.slot.owner.name()).collect();
+    let payloads: Vec<&[u8]> = commits().map(|row| &*row.payload).collect();
+    let has_events = rows.iter().any(|packed| !packed.events.is_empty());
+    let insert = if has_events {
+        POSTGRES_INSERT_WITH_EVENTS
+    } else {
+        POSTGRES_INSERT
     };
-    let names: Vec<&str> = rows.iter().map(|row| row.slot.owner.name()).collect();
-    let payloads: Vec<&[u8]> = rows.iter().map(|row| &*row.payload).collect();
-    sqlx::query(POSTGRES_INSERT)
+    let query = sqlx::query(insert)
         .bind(names)
         .bind(services)
         .bind(partitions)
@@ -135,7 +202,17 @@ fn insert<'a>(rows: &[CommitRow], create_time: i64) -> Query<'a, Postgres, PgArg
         .bind(column(|row| row.epoch))
         .bind(column(|row| row.batch_id))
         .bind(payloads)
-        .bind(create_time)
+        .bind(create_time);
+    if !has_events {
+        return query;
+    }
+    let services = rows.iter().flat_map(|packed| {
+        let (service, _) = slot_columns(packed.row.slot);
+        packed.events.iter().map(move |_| service)
+    });
+    let events: Vec<&PackedEntry> = rows.iter().flat_map(|packed| &packed.events).collect();
+    bind_entries(query.bind(services.collect::<Vec<i16>>()), &events)
+        .bind(events.iter().map(|it| it.payload()).collect::<Vec<_>>())
 }
 
 /// Writes commits to SQLite.
@@ -149,12 +226,13 @@ impl SqliteCommits {
         Self { database }
     }
 
-    async fn insert(&self, rows: &[CommitRow]) -> Result<Vec<bool>, DbErr> {
+    async fn insert(&self, rows: &[PackedCommit]) -> Result<Vec<bool>, DbErr> {
         let create_time = now();
         let transaction = self.database.begin_write().await?;
         let places = take_places(&transaction, rows.len()).await?;
         let mut written = Vec::with_capacity(rows.len());
-        for (row, place) in rows.iter().zip(places) {
+        for (packed, place) in rows.iter().zip(places) {
+            let row = &packed.row;
             let (service, partition) = slot_columns(row.slot);
             let values = [
                 row.slot.owner.name().into(),
@@ -168,7 +246,11 @@ impl SqliteCommits {
                 place.into(),
             ];
             let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
-            written.push(transaction.execute_raw(insert).await?.rows_affected() > 0);
+            let is_written = transaction.execute_raw(insert).await?.rows_affected() > 0;
+            if is_written {
+                insert_entries(&transaction, &packed.events, create_time).await?;
+            }
+            written.push(is_written);
         }
         transaction.commit().await?;
         Ok(written)
@@ -176,10 +258,10 @@ impl SqliteCommits {
 }
 
 #[async_trait]
-impl WriteRows<CommitRow, Journaled> for SqliteCommits {
+impl WriteRows<PackedCommit, Journaled> for SqliteCommits {
     async fn write(
         &mut self,
-        rows: &[CommitRow],
+        rows: &[PackedCommit],
     ) -> Result<Vec<Result<Journaled, LogError>>, LogError> {
         let written = timeout(FLUSH, self.insert(rows))
             .await
@@ -191,7 +273,7 @@ impl WriteRows<CommitRow, Journaled> for SqliteCommits {
             outcomes.push(if written {
                 Ok(Journaled::Written)
             } else {
-                statements.explain(row).await
+                statements.explain(&row.row).await
             });
         }
         Ok(outcomes)

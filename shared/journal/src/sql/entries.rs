@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hot::{SourceRange, StreamId, StreamName};
+use hot::{SourceRange, StreamId};
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, PgPool, Postgres};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 use storage::Database;
 use tokio::time::timeout;
 
@@ -16,7 +16,7 @@ use super::place::take_places;
 use super::postgres::KeptConnection;
 use super::queue::{Row, WriteRows};
 use super::statements::{failed, late, now, signed};
-use crate::events::EventIndex;
+use crate::events::{EventIndex, is_event_log};
 use crate::{EntryRow, LogError};
 
 /// An entry as its row has it.
@@ -33,7 +33,7 @@ pub(super) struct PackedEntry {
 
 impl PackedEntry {
     pub(super) fn new(row: EntryRow) -> Self {
-        let has_events = matches!(row.stream.name, StreamName::Events | StreamName::EventsBulk);
+        let has_events = is_event_log(row.stream.name);
         Self {
             stream: row.stream,
             writer: row.origin.writer.number().cast_signed(),
@@ -42,6 +42,10 @@ impl PackedEntry {
             source: row.source,
             payload: pack(&row.payload),
         }
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
     }
 }
 
@@ -104,14 +108,33 @@ impl WriteRows<PackedEntry, ()> for PostgresEntries {
 }
 
 fn insert<'a>(rows: &[PackedEntry], create_time: i64) -> Query<'a, Postgres, PgArguments> {
-    fn column<'r, T>(rows: &'r [PackedEntry], of: impl Fn(&'r PackedEntry) -> T) -> Vec<T> {
-        rows.iter().map(of).collect()
+    let rows: Vec<&PackedEntry> = rows.iter().collect();
+    let source = |of: fn(&SourceRange) -> u64| -> Vec<Option<i64>> {
+        let sources = rows.iter().map(|row| row.source.as_ref());
+        sources
+            .map(|range| range.map(|it| signed(of(it))))
+            .collect()
+    };
+    let names = rows.iter().map(|row| row.source.as_ref());
+    let names: Vec<Option<&str>> = names.map(|range| range.map(|it| &*it.source)).collect();
+    bind_entries(sqlx::query(POSTGRES_INSERT), &rows)
+        .bind(names)
+        .bind(source(|range| range.first))
+        .bind(source(|range| range.last))
+        .bind(rows.iter().map(|row| row.payload()).collect::<Vec<_>>())
+        .bind(create_time)
+}
+
+/// Binds what every entry has: stream, partition, writer, number, and the index of the event log.
+pub(super) fn bind_entries<'a>(
+    query: Query<'a, Postgres, PgArguments>,
+    rows: &[&PackedEntry],
+) -> Query<'a, Postgres, PgArguments> {
+    fn column<'r, T>(rows: &[&'r PackedEntry], of: impl Fn(&'r PackedEntry) -> T) -> Vec<T> {
+        rows.iter().map(|row| of(row)).collect()
     }
     let index = |row: &PackedEntry, of: fn(&EventIndex) -> i64| row.index.as_ref().map(of);
-    let source = |row: &PackedEntry, of: fn(&SourceRange) -> u64| {
-        row.source.as_ref().map(|range| signed(of(range)))
-    };
-    sqlx::query(POSTGRES_INSERT)
+    query
         .bind(column(rows, |row| row.stream.name as i16))
         .bind(column(rows, |row| i32::from(row.stream.partition.number())))
         .bind(column(rows, |row| row.writer))
@@ -125,13 +148,6 @@ fn insert<'a>(rows: &[PackedEntry], create_time: i64) -> Query<'a, Postgres, PgA
         .bind(column(rows, |row| {
             row.index.as_ref().map(|index| &*index.customers)
         }))
-        .bind(column(rows, |row| {
-            row.source.as_ref().map(|range| &*range.source)
-        }))
-        .bind(column(rows, |row| source(row, |range| range.first)))
-        .bind(column(rows, |row| source(row, |range| range.last)))
-        .bind(column(rows, |row| &*row.payload))
-        .bind(create_time)
 }
 
 /// Writes entries to SQLite.
@@ -146,34 +162,43 @@ impl SqliteEntries {
     }
 
     async fn insert(&self, rows: &[PackedEntry]) -> Result<(), DbErr> {
-        let create_time = now();
         let transaction = self.database.begin_write().await?;
-        let places = take_places(&transaction, rows.len()).await?;
-        for (row, place) in rows.iter().zip(places) {
-            let index = row.index.as_ref();
-            let source = row.source.as_ref();
-            let values = [
-                (row.stream.name as i16).into(),
-                i32::from(row.stream.partition.number()).into(),
-                row.writer.into(),
-                row.seq.into(),
-                index.map(EventIndex::span).into(),
-                index.map(|index| index.first_time).into(),
-                index.map(|index| index.last_time).into(),
-                index.map(|index| index.count).into(),
-                index.map(|index| index.customers.clone()).into(),
-                source.map(|range| range.source.to_string()).into(),
-                source.map(|range| signed(range.first)).into(),
-                source.map(|range| signed(range.last)).into(),
-                row.payload.to_vec().into(),
-                create_time.into(),
-                place.into(),
-            ];
-            let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
-            transaction.execute_raw(insert).await?;
-        }
+        insert_entries(&transaction, rows, now()).await?;
         transaction.commit().await
     }
+}
+
+/// Writes entries within a transaction of SQLite.
+pub(super) async fn insert_entries(
+    transaction: &DatabaseTransaction,
+    rows: &[PackedEntry],
+    create_time: i64,
+) -> Result<(), DbErr> {
+    let places = take_places(transaction, rows.len()).await?;
+    for (row, place) in rows.iter().zip(places) {
+        let index = row.index.as_ref();
+        let source = row.source.as_ref();
+        let values = [
+            (row.stream.name as i16).into(),
+            i32::from(row.stream.partition.number()).into(),
+            row.writer.into(),
+            row.seq.into(),
+            index.map(EventIndex::span).into(),
+            index.map(|index| index.first_time).into(),
+            index.map(|index| index.last_time).into(),
+            index.map(|index| index.count).into(),
+            index.map(|index| index.customers.clone()).into(),
+            source.map(|range| range.source.to_string()).into(),
+            source.map(|range| signed(range.first)).into(),
+            source.map(|range| signed(range.last)).into(),
+            row.payload.to_vec().into(),
+            create_time.into(),
+            place.into(),
+        ];
+        let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
+        transaction.execute_raw(insert).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]

@@ -70,6 +70,7 @@ impl Statements {
                 epoch: unsigned(epoch),
                 batch_id: unsigned(batch_id),
                 payload: unpack(payload)?,
+                events: Vec::new(),
             };
             commits.push(placed(&read, 4, row)?);
         }

@@ -72,6 +72,8 @@ impl JournaledStore {
             .await
             .map_err(failed(stream.partition))?;
         let mut wait = limits::ENTRY_FIRST_WAIT;
+        // Those of workers are outputs of commits, which are compared by their numbers.
+        missing.retain(|entry| entry.writer.owner().is_none());
         loop {
             let taken = hot.origins(stream).await?;
             missing.retain(|entry| {

@@ -47,6 +47,7 @@ fn commit(seq: u64) -> CommitRow {
         epoch: 4,
         batch_id: seq,
         payload: Bytes::from_static(b"x"),
+        events: Vec::new(),
     }
 }
 

@@ -21,6 +21,7 @@ fn commit(seq: u64) -> CommitRow {
         epoch: 1,
         batch_id: seq,
         payload: Bytes::from_static(b"x"),
+        events: Vec::new(),
     }
 }
 

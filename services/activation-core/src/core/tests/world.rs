@@ -132,6 +132,7 @@ impl World {
             time_ms: self.now,
             trace_parent: "00-trace".to_owned(),
             body: Some(body),
+            ..Record::default()
         };
         self.record(&record)
     }

@@ -58,6 +58,7 @@ impl Bench {
                 time_ms: 1_000,
                 trace_parent: String::new(),
                 body: Some(body),
+                ..Record::default()
             };
             let (input, now) = (Input::Record(&record), Timestamp::from_millis(1_000));
             step_once::<ActivationCore>(

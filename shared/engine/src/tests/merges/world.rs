@@ -84,6 +84,7 @@ pub(super) fn record(service: usize, who: u16, name: &str, time_ms: i64) -> Reco
             event: Some(event),
             ..Fact::default()
         })),
+        ..Record::default()
     }
 }
 
@@ -97,6 +98,7 @@ pub(super) fn merged(from: u16, into: u16, time_ms: i64) -> Record {
             into_customer_id: id_bytes(customer(into)),
             repoints: false,
         })),
+        ..Record::default()
     }
 }
 

@@ -64,7 +64,7 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             player.advance(player.now + span).await;
         }
         let picture = Picture::take(&player.on).await;
-        checks::check(&player.on, &picture, player.now).await;
+        checks::check(&player.on, &picture, player.now, &BTreeSet::new()).await;
         let world = player.on.world();
         let mut lines = picture.lines();
         let seen = player.on.shared.destination.seen();

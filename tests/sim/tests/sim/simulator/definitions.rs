@@ -21,7 +21,7 @@ pub(crate) struct Definitions {
     pub(crate) activation: Shown<ActivationCore>,
 }
 
-/// What the engines of one service are shown.
+/// The definitions that the engines of one service are shown.
 ///
 /// Each has a channel of its own: those who wait for one channel wake in an order that no seed
 /// decides.

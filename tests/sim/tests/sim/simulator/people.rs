@@ -1,6 +1,6 @@
 //! Who is who: what identity decides, as simply as it can be said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hot::{StreamId, StreamName};
 use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
@@ -25,6 +25,8 @@ pub(crate) struct People {
     /// Events that moved with a merge: the number of the event that joined their customer into
     /// another, and their own.
     moved: Vec<(u64, u64)>,
+    /// The customers that an event joined, by its number: who was joined, and into whom.
+    joined: Vec<(u64, CustomerId, CustomerId)>,
 }
 
 /// An event, before anybody knows whose it is.
@@ -45,6 +47,7 @@ impl People {
             by_identifier: BTreeMap::new(),
             of_event: BTreeMap::new(),
             moved: Vec::new(),
+            joined: Vec::new(),
         }
     }
 
@@ -100,6 +103,8 @@ impl People {
     fn follow(&mut self, known: &[CustomerId], customer: CustomerId, number: Option<u64>) {
         let Some(number) = number else { return };
         let losers = known.get(1..).unwrap_or_default();
+        let joined = losers.iter().map(|loser| (number, *loser, customer));
+        self.joined.extend(joined);
         for (event, of) in &mut self.of_event {
             if losers.contains(of) {
                 *of = customer;
@@ -113,6 +118,13 @@ impl People {
     pub(crate) fn moves(&self, event: u64) -> impl Iterator<Item = u64> + '_ {
         let moved = self.moved.iter().filter(move |(_, own)| *own == event);
         moved.map(|(by, _)| *by)
+    }
+
+    /// The customers that events joined, losers and survivors, by a condition on the number of the
+    /// event.
+    pub(crate) fn joined_by(&self, is_meant: impl Fn(u64) -> bool) -> BTreeSet<CustomerId> {
+        let joined = self.joined.iter().filter(|(by, ..)| is_meant(*by));
+        joined.flat_map(|(_, from, into)| [*from, *into]).collect()
     }
 
     /// Takes the same event of one customer at each of these times. Returns one letter for all.
@@ -182,6 +194,7 @@ impl People {
                 time_ms: time.as_millis(),
                 trace_parent: String::new(),
                 body: Some(body),
+                ..Record::default()
             }],
         }
     }

@@ -235,7 +235,8 @@ impl Run {
             self.stream_time
         };
         let picture = Picture::take(&self.on).await;
-        checks::check(&self.on, &picture, now).await;
+        let doubled = self.may_be_doubled();
+        checks::check(&self.on, &picture, now, &doubled).await;
         self.count(&picture);
         if self.is_journaled() {
             self.rebuild(&picture, now).await;

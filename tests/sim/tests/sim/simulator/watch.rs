@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hot::{Commit, Slot, StateKey, StreamName};
-use kernel::{Duration, PartitionId, Timestamp};
+use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, record::Body};
 
@@ -34,6 +34,9 @@ struct Seen {
     entries: BTreeMap<(Slot, StateKey), Timestamp>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
+    /// Effects that were decided by more than one commit, each with its last customer and what is
+    /// wrong with that.
+    again: BTreeMap<EffectId, (CustomerId, String)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +69,12 @@ impl Watch {
             .collect()
     }
 
+    /// The effects that were decided by more than one commit, with the customer of the last and what
+    /// is wrong with that.
+    pub(crate) fn decided_again(&self) -> BTreeMap<EffectId, (CustomerId, String)> {
+        self.seen().again.clone()
+    }
+
     /// The store went back in time. Where nobody keeps a journal, everything after that happens
     /// anew.
     pub(crate) fn forget(&self) {
@@ -74,6 +83,7 @@ impl Watch {
         if !self.is_journaled {
             seen.slots.clear();
             seen.effects.clear();
+            seen.again.clear();
         }
     }
 
@@ -162,10 +172,14 @@ impl Watch {
                         .tell(format!("{slot:?} {} decides {id}", commit.seq));
                 }
                 let first = *seen.effects.entry(id.clone()).or_insert(decided);
-                if first != decided {
-                    self.world.violate(format!(
-                        "effect {id:?} is decided by {decided:?}, and was by {first:?}"
-                    ));
+                let customer = CustomerId::try_from_bytes(&record.customer_id);
+                if first != decided
+                    && let Ok(customer) = customer
+                {
+                    let wrong =
+                        format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
+                    self.world.tell(&wrong);
+                    seen.again.insert(id, (customer, wrong));
                 }
             }
         }

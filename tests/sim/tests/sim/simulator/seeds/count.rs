@@ -4,7 +4,9 @@
 //! that tail it may apply all the same, and again where the writer decides it anew: so after such a
 //! loss there may be more downstream than upstream, and never less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kernel::CustomerId;
 
 use super::Run;
 use crate::simulator::picture::Picture;
@@ -51,6 +53,11 @@ impl Run {
             let mut losses = self.losses.iter();
             losses.any(|(from, to)| from <= acknowledged && sent <= to)
         })
+    }
+
+    /// The customers who were joined by an event that may be lost.
+    pub(super) fn may_be_doubled(&self) -> BTreeSet<CustomerId> {
+        self.people.joined_by(|by| self.may_be_lost(by))
     }
 
     /// What is downstream is what is upstream.

@@ -26,7 +26,8 @@ impl Run {
         self.on.disturb();
         self.on.settle().await;
         let after = Picture::take(&self.on).await;
-        checks::check(&self.on, &after, now).await;
+        let doubled = self.may_be_doubled();
+        checks::check(&self.on, &after, now, &doubled).await;
         let (was, is) = (before.lines(), after.lines());
         let differences: Vec<_> = was.symmetric_difference(&is).collect();
         if !differences.is_empty() {

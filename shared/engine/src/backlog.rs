@@ -58,10 +58,10 @@ impl Running {
         Ok(waiting)
     }
 
-    /// Measures what the partitions owned by a worker have before them, until the engine stops.
-    pub(crate) async fn measure(self: std::sync::Arc<Self>, worker: String) {
+    /// Measures what the partitions owned by this worker have before them, until the engine stops.
+    pub(crate) async fn measure(self: std::sync::Arc<Self>) {
         while !self.shared.stop.is_cancelled() {
-            match self.backlog(&worker).await {
+            match self.backlog().await {
                 Ok(backlog) => metrics::backlog(self.service, &backlog),
                 Err(error) => {
                     tracing::debug!(
@@ -79,12 +79,15 @@ impl Running {
         }
     }
 
-    async fn backlog(&self, worker: &str) -> Result<Backlog, EngineError> {
-        let now = self.lease_clock.now();
+    async fn backlog(&self) -> Result<Backlog, EngineError> {
+        let now = self.own_clock.now();
         let leases = self.leases.list(self.service.name()).await?;
         let own: Vec<PartitionId> = leases
             .into_iter()
-            .filter(|lease| lease.worker == worker && lease.expire_time > now)
+            .filter(|lease| {
+                let owner = lease.owner.as_ref();
+                owner.is_some_and(|owner| owner.worker == self.worker)
+            })
             .map(|lease| lease.partition)
             .collect();
         let mut backlog = Backlog {

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use decision::Core;
 
+use crate::tenure::Tenure;
 use crate::{Clock, Dispatcher, Refresh, SystemClock, TimeSource, limits};
 
 /// What an engine needs to start.
@@ -20,10 +21,13 @@ pub struct EngineConfig<C: Core> {
     pub leases: SharedLeases,
     /// The `now` of the cores.
     pub time: TimeSource,
-    /// The clock that leases are measured with: the machine's, except in tests.
-    pub lease_clock: Arc<dyn Clock>,
-    /// Names this process among those that run the service; never used by two at once.
+    /// The clock of this machine. It is compared with the database's, and decides about no lease.
+    pub own_clock: Arc<dyn Clock>,
+    /// Names this process among those that run the service. A process has the name of one that is
+    /// dead only once that one's leases have lapsed, and is refused where the other one is alive.
     pub worker: String,
+    /// Tells this process from every other one that ever had its name.
+    pub incarnation: String,
     /// What was published, as of now.
     pub definitions: watch::Receiver<Arc<C::Definitions>>,
     /// Learns what was published since; absent where nothing ever is.
@@ -43,6 +47,8 @@ pub struct EngineConfig<C: Core> {
     pub piece_bytes: usize,
     pub(crate) is_traced: bool,
     pub(crate) is_measured: bool,
+    /// The word that this process may act as an owner.
+    pub(crate) tenure: Tenure,
 }
 
 impl<C: Core> EngineConfig<C> {
@@ -58,8 +64,9 @@ impl<C: Core> EngineConfig<C> {
             hot,
             leases: Arc::new(leases),
             time,
-            lease_clock: Arc::new(SystemClock),
+            own_clock: Arc::new(SystemClock),
             worker: worker.into(),
+            incarnation: uuid::Uuid::now_v7().to_string(),
             definitions,
             refresh: None,
             dispatcher: None,
@@ -70,6 +77,7 @@ impl<C: Core> EngineConfig<C> {
             piece_bytes: limits::PIECE_BYTES,
             is_traced: false,
             is_measured: false,
+            tenure: Tenure::unlimited(),
         }
     }
 
@@ -103,8 +111,9 @@ impl<C: Core> Clone for EngineConfig<C> {
             hot: Arc::clone(&self.hot),
             leases: Arc::clone(&self.leases),
             time: self.time.clone(),
-            lease_clock: Arc::clone(&self.lease_clock),
+            own_clock: Arc::clone(&self.own_clock),
             worker: self.worker.clone(),
+            incarnation: self.incarnation.clone(),
             definitions: self.definitions.clone(),
             refresh: self.refresh.clone(),
             dispatcher: self.dispatcher.clone(),
@@ -115,6 +124,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             piece_bytes: self.piece_bytes,
             is_traced: self.is_traced,
             is_measured: self.is_measured,
+            tenure: self.tenure.clone(),
         }
     }
 }

@@ -5,16 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
 use messages::engine::v1::Partition;
-use storage::SharedLeases;
+use storage::{Member, SharedLeases};
 use tokio::sync::watch;
 
 use crate::ownership::Ownership;
 use crate::shared::Shared;
+use crate::tenure::Tenure;
 use crate::worker::Worker;
 use crate::{
     Clock, Dispatcher, EngineConfig, EngineError, QuarantineFilter, QuarantineOrder,
-    QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken, Status, TimeSource,
-    limits,
+    QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken, Standing, Status,
+    TimeSource, limits,
 };
 use decision::Core;
 
@@ -28,12 +29,13 @@ pub struct EngineHandle {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) service: Owner,
+    pub(crate) worker: String,
     pub(crate) inputs: Vec<StreamName>,
     /// Those of them that are of low priority.
     pub(crate) bulk_inputs: Vec<StreamName>,
     pub(crate) hot: SharedHotStore,
     pub(crate) leases: SharedLeases,
-    pub(crate) lease_clock: Arc<dyn Clock>,
+    pub(crate) own_clock: Arc<dyn Clock>,
     pub(crate) time: TimeSource,
     pub(crate) dispatcher: Option<Arc<dyn Dispatcher>>,
     /// Bytes from which on the quarantine of a partition is full.
@@ -41,19 +43,27 @@ pub(crate) struct Running {
     pub(crate) shared: Arc<Shared>,
 }
 
-pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHandle, EngineError> {
+pub(crate) async fn start<C: Core>(
+    mut config: EngineConfig<C>,
+) -> Result<EngineHandle, EngineError> {
     let count = config.hot.partition_count();
     config.leases.prepare(C::OWNER.name(), count).await?;
+    if config.hot.is_exclusive() {
+        // Whoever had it open is dead, and so are its leases.
+        config.leases.evict(C::OWNER.name()).await?;
+    }
+    config.tenure = Tenure::ended();
     let inputs = Worker::<C>::input_streams();
     let shared = Arc::new(Shared::new(count, inputs.clone()));
     let hints = config.hot.subscribe(&inputs).await?;
     let running = Running {
         service: Worker::<C>::owner(),
+        worker: config.worker.clone(),
         inputs: inputs.clone(),
         bulk_inputs: C::INPUTS.iter().filter_map(|(_, low)| *low).collect(),
         hot: Arc::clone(&config.hot),
         leases: Arc::clone(&config.leases),
-        lease_clock: Arc::clone(&config.lease_clock),
+        own_clock: Arc::clone(&config.own_clock),
         time: config.time.clone(),
         dispatcher: config.dispatcher.clone(),
         quarantine_bytes: config.quarantine_bytes,
@@ -65,7 +75,7 @@ pub(crate) async fn start<C: Core>(config: EngineConfig<C>) -> Result<EngineHand
     tokio::spawn(pass_definitions(definitions, Arc::clone(&shared)));
     let running = Arc::new(running);
     if config.is_measured {
-        tokio::spawn(Arc::clone(&running).measure(config.worker.clone()));
+        tokio::spawn(Arc::clone(&running).measure());
     }
     tokio::spawn(Ownership::new(config, shared).run());
     Ok(EngineHandle { running })
@@ -140,6 +150,22 @@ impl EngineHandle {
 impl Status for EngineHandle {
     fn service(&self) -> Owner {
         self.running.service
+    }
+
+    fn standing(&self) -> Standing {
+        self.running.shared.standing()
+    }
+
+    async fn refused(&self) -> EngineError {
+        self.running.shared.refused.cancelled().await;
+        EngineError::NameInUse {
+            worker: self.running.worker.clone(),
+        }
+    }
+
+    async fn list_members(&self) -> Result<Vec<Member>, EngineError> {
+        let service = self.running.service.name();
+        Ok(self.running.leases.members(service).await?)
     }
 
     async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError> {

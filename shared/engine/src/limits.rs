@@ -4,18 +4,26 @@ use std::time::Duration;
 
 /// How long a lease lasts: a dead process holds up its partitions for as long.
 pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
+/// How often a process says that it is alive while a lease lasts: one word may be lost.
+pub const HEARTBEATS_PER_LEASE: u32 = 3;
+/// The least time that the database has to answer a heartbeat, however short leases are.
+pub const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+/// The clock of a machine may differ from the database's by so much, beyond what the time of an
+/// answer explains; a process whose clock differs by more owns nothing. Machines that are told the
+/// time differ by milliseconds, and waits that are off by some seconds hurt nobody.
+pub const CLOCK_SKEW: kernel::Duration = kernel::Duration::from_millis(5_000);
 /// How often placement looks at the members: a partition that is handed over rests for up to this
 /// and a little more.
-pub const PLACEMENT_ROUND: kernel::Duration = kernel::Duration::from_millis(500);
+pub const PLACEMENT_ROUND: Duration = Duration::from_millis(500);
 /// How soon a partition that another process still holds is tried again.
-pub const ACQUIRE_RETRY: kernel::Duration = kernel::Duration::from_millis(100);
+pub const ACQUIRE_RETRY: Duration = Duration::from_millis(100);
 /// Bytes of encoded states kept decoded in one engine, over the partitions that it owns: about 200
 /// MB decoded when full.
 pub const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// How soon a partition that was lost is had again, if it was lost before within [`LOST_OFTEN`].
-pub const LOST_AGAIN_RETRY: kernel::Duration = kernel::Duration::from_millis(200);
+pub const LOST_AGAIN_RETRY: Duration = Duration::from_millis(200);
 /// How long after a loss another one means that having it again at once does not help.
-pub const LOST_OFTEN: kernel::Duration = kernel::Duration::from_millis(2_000);
+pub const LOST_OFTEN: Duration = Duration::from_millis(2_000);
 /// How long a partition waits for word of newer definitions before it asks again: others wait for
 /// its turn meanwhile, and a process that ends for all of them.
 pub const REFRESH: Duration = Duration::from_secs(2);
@@ -66,8 +74,12 @@ pub const PARTS_PER_PIECE: usize = 64;
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
-/// How long a waiting worker trusts that it was told of every new record.
+/// How long a waiting worker trusts that it was told of every new record, in a process that owns up
+/// to [`SAFETY_POLL_PARTITIONS`]. With more it is longer in proportion, so that partitions in which
+/// nothing happens cost as much together however many they are.
 pub const SAFETY_POLL: Duration = Duration::from_secs(10);
+/// The partitions that a process looks at within [`SAFETY_POLL`], each with some calls of a store.
+pub const SAFETY_POLL_PARTITIONS: usize = 64;
 /// The first wait for the reader of an output; it doubles up to [`HELD_RETRY_MAX`].
 pub const HELD_RETRY_MIN: Duration = Duration::from_millis(5);
 /// The longest wait for the reader of an output: it has hundreds of entries to read meanwhile.
@@ -112,4 +124,4 @@ pub const DISPATCH_POLL: Duration = Duration::from_millis(5);
 /// What a state is expected to grow by in one batch, for planning its commit.
 pub const STATE_GROWTH_BYTES: usize = 256;
 /// How long a partition rests that cannot be worked on, such as one whose store is damaged.
-pub const LOST_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
+pub const LOST_RETRY: Duration = Duration::from_millis(5_000);

@@ -31,16 +31,19 @@ impl Running {
                 .map(|waiting| waiting.entries)
                 .sum()
         };
-        let is_held = lease.expire_time > self.lease_clock.now();
+        let (owner, expire_time) = match lease.owner {
+            Some(owner) => (owner.worker, Some(owner.expire_time)),
+            None => (String::new(), None),
+        };
         Ok(Partition {
             service: self.service.name().to_owned(),
             number: u32::from(lease.partition.number()),
-            owner: if is_held { lease.worker } else { String::new() },
+            owner,
             epoch: lease.epoch,
             commit_seq: head.commit_seq,
             lag: entries(&|_| true),
             quarantined_count: aside.records,
-            lease_expire_time: is_held.then(|| timestamp(lease.expire_time)),
+            lease_expire_time: expire_time.map(timestamp),
             bulk_lag: entries(&|stream| self.bulk_inputs.contains(&stream)),
             oldest_waiting_time: waiting
                 .iter()

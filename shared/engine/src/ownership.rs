@@ -1,16 +1,18 @@
 //! The task that decides which partitions this process works on: members, leases, and a task for
-//! each partition.
+//! each partition. Its rounds follow time that nobody sets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hot::HotError;
-use kernel::{PartitionId, Timestamp};
+use kernel::PartitionId;
 use storage::{Acquire, StorageError};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::membership::{Membership, Standing, timely};
 use crate::metrics::LeaseChange;
 use crate::partition::{Ended, PartitionTask};
 use crate::shared::Shared;
@@ -21,18 +23,18 @@ use decision::Core;
 pub(crate) struct Ownership<C: Core> {
     config: EngineConfig<C>,
     shared: Arc<Shared>,
+    membership: Membership,
     permits: Arc<Semaphore>,
     running: BTreeMap<PartitionId, Running>,
     tasks: JoinSet<(PartitionId, Ended)>,
     /// The highest epoch that the hot store refused us with: new ones must be above it.
     above: u64,
-    renewed: Option<Timestamp>,
-    /// The partitions whose leases were this worker's when they were renewed last.
+    /// The partitions whose leases were this process's when they were looked at last.
     held: Vec<PartitionId>,
     /// Partitions that could not be worked on, and when to try again.
-    resting: BTreeMap<PartitionId, Timestamp>,
+    resting: BTreeMap<PartitionId, Instant>,
     /// When the store refused a partition last.
-    lost: BTreeMap<PartitionId, Timestamp>,
+    lost: BTreeMap<PartitionId, Instant>,
 }
 
 /// What the end of a partition's task looks like.
@@ -49,13 +51,13 @@ impl<C: Core> Ownership<C> {
     pub(crate) fn new(config: EngineConfig<C>, shared: Arc<Shared>) -> Self {
         let permits = Arc::new(Semaphore::new(config.parallel_ticks.max(1)));
         Self {
+            membership: Membership::new(&config, Arc::clone(&shared)),
             config,
             shared,
             permits,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
             above: 0,
-            renewed: None,
             held: Vec::new(),
             resting: BTreeMap::new(),
             lost: BTreeMap::new(),
@@ -78,7 +80,7 @@ impl<C: Core> Ownership<C> {
                 () = late => break,
             };
             let is_complete = round.unwrap_or_else(|error| {
-                // Nobody can take over without the database either, so what runs goes on.
+                self.membership.is_unanswered();
                 tracing::warn!(
                     service = C::OWNER.name(),
                     error = &error as &dyn std::error::Error,
@@ -86,12 +88,11 @@ impl<C: Core> Ownership<C> {
                 );
                 true
             });
-            let clock = Arc::clone(&self.config.lease_clock);
-            let next = self.next_round(clock.now(), is_complete);
+            let next = self.next_round(Instant::now(), is_complete);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = clock.sleep_until(next) => {}
+                () = sleep_until(next) => {}
                 Some(joined) = self.tasks.join_next() => self.ended(joined).await,
             }
         }
@@ -100,46 +101,30 @@ impl<C: Core> Ownership<C> {
     }
 
     /// When to look at members and leases again, unless a partition's task ends before.
-    fn next_round(&self, now: Timestamp, is_complete: bool) -> Timestamp {
+    fn next_round(&self, now: Instant, is_complete: bool) -> Instant {
         let wait = if is_complete {
-            self.renewal().min(limits::PLACEMENT_ROUND)
+            self.membership.interval().min(limits::PLACEMENT_ROUND)
         } else {
             limits::ACQUIRE_RETRY
         };
         let rested = self.resting.values().copied().filter(|until| *until > now);
-        rested.fold(now + wait, Timestamp::min)
+        rested.fold(now + wait, Instant::min)
     }
 
-    fn renewal(&self) -> kernel::Duration {
-        kernel::Duration::from_millis(self.config.lease_ttl.as_millis() / 3)
-    }
-
-    /// Renews, looks at the members, and starts and stops partitions. False where some could not be
-    /// had yet.
+    /// Says that this process is alive, looks at the members, and starts and stops partitions. False
+    /// where some could not be had yet.
     async fn round(&mut self) -> Result<bool, StorageError> {
-        let service = C::OWNER.name();
-        let now = self.config.lease_clock.now();
-        if self.renewed.is_none_or(|at| now >= at + self.renewal()) {
-            self.held = self.renew(now).await?;
-            self.renewed = Some(now);
+        if self.membership.renew().await? {
+            self.held = self.look_at_leases().await?;
         }
-        let leases = Arc::clone(&self.config.leases);
-        let members = leases.members(service, now).await?;
-        let wanted: BTreeSet<_> = self
-            .config
-            .hot
-            .partition_count()
-            .iter()
-            .filter(|partition| {
-                placement::owner(service, *partition, &members) == Some(&self.config.worker)
-            })
-            .collect();
+        let wanted = self.wanted().await?;
         for (partition, running) in &self.running {
             if !wanted.contains(partition) {
                 running.stop.cancel();
             }
         }
         self.give_back_strays(&wanted).await?;
+        let now = Instant::now();
         self.resting.retain(|_, until| *until > now);
         let missing: Vec<_> = wanted
             .iter()
@@ -148,27 +133,46 @@ impl<C: Core> Ownership<C> {
             })
             .copied()
             .collect();
-        let acquired = leases
-            .acquire(Acquire {
-                service,
-                partitions: &missing,
-                worker: &self.config.worker,
-                ttl: self.config.lease_ttl,
-                now,
-                above: self.above,
-            })
-            .await?;
+        let acquire = Acquire {
+            member: self.membership.id(),
+            partitions: &missing,
+            above: self.above,
+        };
+        let acquired = self.config.leases.acquire(acquire).await?;
         let complete = acquired.len() == missing.len();
         metrics::leases_changed(C::OWNER, LeaseChange::Acquired, acquired.len());
         for (partition, epoch) in acquired {
             self.start(partition, epoch);
         }
-        self.shared.assign(wanted);
+        // Who waits for its name does not know its share yet.
+        if self.membership.standing() != Standing::AwaitsNamesake {
+            self.shared.assign(wanted);
+        }
         Ok(complete)
     }
 
-    /// Gives back the leases of partitions that were lost here and are another's share since:
-    /// renewed with the others, they would never lapse.
+    /// The partitions that this process should work on.
+    async fn wanted(&self) -> Result<BTreeSet<PartitionId>, StorageError> {
+        if self.membership.standing() != Standing::TakesPart {
+            return Ok(BTreeSet::new());
+        }
+        let service = C::OWNER.name();
+        let members = self.config.leases.members(service);
+        let members = timely(self.membership.patience(), members).await?;
+        let names: Vec<String> = members
+            .into_iter()
+            .filter(|member| member.takes_part)
+            .map(|member| member.worker)
+            .collect();
+        let is_own = |partition: &PartitionId| {
+            placement::owner(service, *partition, &names) == Some(&self.config.worker)
+        };
+        let partitions = self.config.hot.partition_count().iter();
+        Ok(partitions.filter(is_own).collect())
+    }
+
+    /// Gives back the leases of partitions that were lost here and are another's share since: they
+    /// would last as long as this process.
     async fn give_back_strays(
         &mut self,
         wanted: &BTreeSet<PartitionId>,
@@ -177,30 +181,26 @@ impl<C: Core> Ownership<C> {
             !wanted.contains(partition) && !self.running.contains_key(partition)
         };
         let strays: Vec<_> = self.held.iter().filter(is_stray).copied().collect();
-        let (service, worker) = (C::OWNER.name(), &self.config.worker);
-        self.config.leases.release(service, &strays, worker).await?;
+        let given_back = self.config.leases.release(self.membership.id(), &strays);
+        given_back.await?;
         self.held.retain(|partition| !strays.contains(partition));
         Ok(())
     }
 
-    /// Says that the worker is alive, and renews its leases. Returns the partitions of those.
-    async fn renew(&self, now: Timestamp) -> Result<Vec<PartitionId>, StorageError> {
-        let (service, worker, ttl) = (C::OWNER.name(), &self.config.worker, self.config.lease_ttl);
-        let leases = &self.config.leases;
-        leases.heartbeat(service, worker, ttl, now).await?;
-        let kept: BTreeMap<_, _> = leases
-            .renew(service, worker, ttl, now)
-            .await?
-            .into_iter()
-            .collect();
+    /// Stops what is not this process's any more. Returns the partitions whose leases are.
+    async fn look_at_leases(&self) -> Result<Vec<PartitionId>, StorageError> {
+        let held = self.config.leases.held(self.membership.id());
+        let held = timely(self.membership.patience(), held).await?;
+        let held: BTreeMap<_, _> = held.into_iter().collect();
         for (partition, running) in &self.running {
-            if kept.get(partition) != Some(&running.epoch) && !running.stop.is_cancelled() {
-                tracing::warn!(service, partition = partition.number(), "a lease was lost");
+            if held.get(partition) != Some(&running.epoch) && !running.stop.is_cancelled() {
+                let (service, partition) = (C::OWNER.name(), partition.number());
+                tracing::warn!(service, partition, "a lease was lost");
                 metrics::leases_changed(C::OWNER, LeaseChange::Lost, 1);
                 running.stop.cancel();
             }
         }
-        Ok(kept.into_keys().collect())
+        Ok(held.into_keys().collect())
     }
 
     fn start(&mut self, partition: PartitionId, epoch: u64) {
@@ -242,11 +242,10 @@ impl<C: Core> Ownership<C> {
         }
         self.shared.set_owned(self.running.len());
         metrics::leases_changed(C::OWNER, LeaseChange::Released, stopped.len());
-        let (service, worker) = (C::OWNER.name(), &self.config.worker);
-        let released = self.config.leases.release(service, &stopped, worker);
+        let released = self.config.leases.release(self.membership.id(), &stopped);
         if let Err(error) = released.await {
             tracing::warn!(
-                service,
+                service = C::OWNER.name(),
                 error = &error as &dyn std::error::Error,
                 "leases were not given back, and lapse"
             );
@@ -256,7 +255,7 @@ impl<C: Core> Ownership<C> {
     /// The store refused a partition.
     fn lost(&mut self, partition: PartitionId, error: &HotError) {
         let (service, number) = (C::OWNER.name(), partition.number());
-        let now = self.config.lease_clock.now();
+        let now = Instant::now();
         let before = self.lost.insert(partition, now);
         // Once it is had again at once, so that no record waits.
         let mut rest = before
@@ -295,7 +294,7 @@ impl<C: Core> Ownership<C> {
             error = error as &dyn std::error::Error,
             "a worker died; starting it again"
         );
-        let now = self.config.lease_clock.now();
+        let now = Instant::now();
         let died = |running: &Running| running.task == error.id();
         let found = self.running.iter().find(|(_, running)| died(running));
         if let Some(partition) = found.map(|(partition, _)| *partition) {
@@ -305,19 +304,15 @@ impl<C: Core> Ownership<C> {
         }
     }
 
-    /// Says that this worker leaves, so that others ask for its partitions; waits for the commits
-    /// in flight, and gives everything back.
+    /// Says that this process wants no partitions any more, so that others ask for them; waits for
+    /// the commits in flight, and gives everything back.
     async fn hand_over(&mut self) {
-        let (service, worker) = (C::OWNER.name(), self.config.worker.clone());
-        let leases = Arc::clone(&self.config.leases);
-        let now = self.config.lease_clock.now();
-        let left = within_time(leases.leave(service, &worker, now)).await;
+        let withdrawn = within_time(self.membership.withdraw()).await;
         while self.tasks.join_next().await.is_some() {}
-        let all: Vec<_> = self.config.hot.partition_count().iter().collect();
-        let released = within_time(leases.release(service, &all, &worker)).await;
-        if let Err(error) = left.and(released) {
+        let left = within_time(self.config.leases.leave(self.membership.id())).await;
+        if let Err(error) = withdrawn.and(left) {
             tracing::warn!(
-                service,
+                service = C::OWNER.name(),
                 error = &*error as &dyn std::error::Error,
                 "leases were not given back, and lapse"
             );

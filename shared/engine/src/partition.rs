@@ -65,7 +65,13 @@ impl<C: Core> PartitionTask<C> {
     async fn work(&self, mut worker: Worker<C>) -> Ended {
         let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
         self.report(&worker, None);
+        let (tenure, clock) = (self.config.tenure.clone(), self.config.own_clock.clone());
         loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ended::Stopped,
+                () = tenure.await_hold(clock.as_ref()) => {}
+            }
             // Closed never: the semaphore lives as long as the tasks.
             let permit = tokio::select! {
                 biased;
@@ -131,7 +137,7 @@ impl<C: Core> PartitionTask<C> {
             () = self.shared.woken(self.partition) => false,
             () = due => false,
             () = self.stop.cancelled() => false,
-            () = tokio::time::sleep(limits::SAFETY_POLL) => true,
+            () = tokio::time::sleep(safety_poll(self.shared.owned())) => true,
         }
     }
 
@@ -177,6 +183,12 @@ impl<C: Core> PartitionTask<C> {
     }
 }
 
+/// Returns how long a waiting worker trusts its hints, in a process of so many partitions.
+fn safety_poll(owned: usize) -> Duration {
+    let share = u32::try_from(owned.div_ceil(limits::SAFETY_POLL_PARTITIONS)).unwrap_or(u32::MAX);
+    limits::SAFETY_POLL.saturating_mul(share.max(1))
+}
+
 /// Waits that double.
 #[derive(Debug)]
 struct Backoff {
@@ -205,5 +217,17 @@ impl Backoff {
         let wait = self.next;
         self.next = (wait * 2).min(self.max);
         wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_partitions_are_looked_at_as_often_together_however_many_they_are() {
+        for (owned, seconds) in [(1, 10), (64, 10), (65, 20), (256, 40), (1_024, 160)] {
+            assert_eq!(safety_poll(owned), Duration::from_secs(seconds), "{owned}");
+        }
     }
 }

@@ -9,6 +9,8 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::Standing;
+
 /// What the tasks of an engine share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -21,6 +23,9 @@ pub(crate) struct Shared {
     owned: AtomicUsize,
     /// Grows whenever a partition begins or ends to be idle.
     changes: watch::Sender<u64>,
+    standing: watch::Sender<Standing>,
+    /// Cancelled where a live process has the name of this one.
+    pub(crate) refused: CancellationToken,
     pub(crate) stop: CancellationToken,
     /// Cancelled when every task has ended.
     pub(crate) stopped: CancellationToken,
@@ -62,6 +67,8 @@ impl Shared {
             assigned: Mutex::new(None),
             owned: AtomicUsize::new(0),
             changes: watch::Sender::new(0),
+            standing: watch::Sender::new(Standing::Unknown),
+            refused: CancellationToken::new(),
             stop: CancellationToken::new(),
             stopped: CancellationToken::new(),
         }
@@ -153,6 +160,23 @@ impl Shared {
     /// Returns the number of partitions that share the cache, at least one.
     pub(crate) fn owned(&self) -> usize {
         self.owned.load(Ordering::Relaxed).max(1)
+    }
+
+    /// Returns whether this process takes part.
+    pub(crate) fn standing(&self) -> Standing {
+        *self.standing.borrow()
+    }
+
+    /// Says whether this process takes part.
+    pub(crate) fn stand(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// Says that a live process has the name of this one. Returns whether that is news.
+    pub(crate) fn refuse(&self) -> bool {
+        let is_news = !self.refused.is_cancelled();
+        self.refused.cancel();
+        is_news
     }
 
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {

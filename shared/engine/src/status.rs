@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use hot::{HotError, Owner};
 use messages::engine::v1::Partition;
-use storage::StorageError;
+use storage::{Member, StorageError};
 
 use crate::{
     QuarantineFilter, QuarantineOrder, QuarantinePage, QuarantinePlace, QuarantineSelection,
-    QuarantineTaken,
+    QuarantineTaken, Standing,
 };
 
 /// Tells how the partitions of one service are doing.
@@ -15,6 +15,18 @@ use crate::{
 pub trait Status: Send + Sync + 'static {
     /// Which service.
     fn service(&self) -> Owner;
+
+    /// Returns whether this process takes part in the work of the service.
+    fn standing(&self) -> Standing;
+
+    /// Completes once this process cannot go on, with the reason: another live one has its name.
+    async fn refused(&self) -> EngineError;
+
+    /// The processes of the service that are alive, by name.
+    ///
+    /// # Errors
+    /// [`EngineError`] where the database does not answer.
+    async fn list_members(&self) -> Result<Vec<Member>, EngineError>;
 
     /// All partitions, by number.
     ///
@@ -68,6 +80,15 @@ pub enum EngineError {
     /// As many commands wait in a partition as may wait: try again later.
     #[error("as many commands about the quarantine wait as may wait")]
     CommandsFull,
+    /// Another live process has the name of this one: give each a name of its own.
+    #[error(
+        "another live process has the worker name `{worker}`: give each process a name of its own with --worker, or leave \
+         it out"
+    )]
+    NameInUse {
+        /// The name.
+        worker: String,
+    },
     /// The engine was shut down.
     #[error("the engine was shut down")]
     ShutDown,

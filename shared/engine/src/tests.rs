@@ -3,6 +3,7 @@
 
 mod alarms;
 mod chronicle;
+mod clocks;
 mod counted;
 pub(crate) mod counting;
 mod crash;
@@ -16,6 +17,7 @@ mod leases;
 mod ledger;
 mod marks;
 mod merges;
+mod names;
 mod orders;
 mod parts;
 mod poison;
@@ -24,6 +26,7 @@ mod reference;
 mod refresh;
 mod release;
 mod replicas;
+mod site;
 mod time;
 mod timers;
 mod turns;

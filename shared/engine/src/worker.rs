@@ -93,7 +93,8 @@ pub(crate) enum TickOutcome {
         /// When the first timer is due, on a wall clock.
         next_due: Option<Timestamp>,
     },
-    /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
+    /// The reader of an output is behind, a target of the outbox is full, or this process may not act
+    /// now: try again in a moment.
     Held,
     /// A record finds no room in the quarantine: try again on news, such as a command that makes
     /// room, or after a while.
@@ -254,6 +255,10 @@ impl<C: Core> Worker<C> {
             self.forward().await?;
             let held = self.held().await?;
             self.inputs.read(self.config.hot.as_ref(), held).await?;
+            // As late as can be: the next thing that is looked at is the time.
+            if !self.config.tenure.holds(self.config.own_clock.as_ref()) {
+                return Ok(TickOutcome::Held);
+            }
             if !self.prepare(held).await? {
                 return self.rest(held).await;
             }

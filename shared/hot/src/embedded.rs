@@ -159,6 +159,11 @@ impl HotStore for EmbeddedStore {
         self.inner.count
     }
 
+    fn is_exclusive(&self) -> bool {
+        // The database in the folder is locked as long as its process lives.
+        true
+    }
+
     async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
         self.change(move |inner| inner.open(slot, epoch)).await
     }

@@ -33,6 +33,12 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// How many partitions the store was created with.
     fn partition_count(&self) -> PartitionCount;
 
+    /// Returns whether only one process can have the store open, so that whoever does knows that
+    /// nobody else works on it.
+    fn is_exclusive(&self) -> bool {
+        false
+    }
+
     /// Opens a partition for a new owner: raises its epoch to `epoch` and tells what it has seen.
     ///
     /// # Errors

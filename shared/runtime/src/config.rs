@@ -45,7 +45,7 @@ pub struct Config {
     pub event_retention: Option<kernel::Duration>,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
-    /// The number of partitions of the installation.
+    /// The number of partitions of the installation; of a new one, unless somebody chose it.
     pub partitions: PartitionCount,
     /// The clock that tells engines the time.
     pub clock: Clock,
@@ -158,6 +158,13 @@ impl Config {
     /// Returns whether anybody reads metrics of this process.
     pub const fn is_measured(&self) -> bool {
         self.otlp_endpoint.is_some() || self.metrics_listen.is_some()
+    }
+
+    /// Returns whether somebody chose the number of partitions. Otherwise an installation that exists
+    /// keeps its own.
+    pub fn chooses_partitions(&self) -> bool {
+        let mut settings = self.effective.iter();
+        settings.any(|value| value.name == "partitions" && value.origin != Origin::Default)
     }
 
     /// Every setting as it counts, in the order of the list; secrets are masked.

@@ -22,10 +22,11 @@ use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
 /// program would misread.
-const SCHEMA_VERSION: u32 = 3;
+const SCHEMA_VERSION: u32 = 4;
 /// The oldest of them that it reads. Journals of the first one have no marks of their own, and
-/// states of it no head; those of the second one keep states of activation in one piece.
-const OLDEST_SCHEMA_VERSION: u32 = 3;
+/// states of it no head; those of the second one keep states of activation in one piece; leases of
+/// the third one go by the clocks of machines.
+const OLDEST_SCHEMA_VERSION: u32 = 4;
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,10 +63,10 @@ impl Context {
     ///
     /// # Errors
     /// [`StartError::Unreachable`] and [`StartError::Mismatch`], with what to do about it.
-    pub async fn open(config: Config) -> Result<Self, StartError> {
+    pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let own = format!("http://{}", reachable(config.listen));
         let peers = Peers::open(&config.peers, &own)?;
-        let database = open_database(&config).await?;
+        let database = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
         let (hot, journal) = if config.durability == Durability::Journal {
             let hot = open_restorable_store(&config).await?;
@@ -153,7 +154,8 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     address
 }
 
-async fn open_database(config: &Config) -> Result<Database, StartError> {
+/// Opens the database, and takes over from it what the configuration leaves to it.
+async fn open_database(config: &mut Config) -> Result<Database, StartError> {
     let address = config.database.to_string();
     if let Some(file) = address.strip_prefix("sqlite:") {
         create_parent(Path::new(file), &address)?;
@@ -163,13 +165,12 @@ async fn open_database(config: &Config) -> Result<Database, StartError> {
     database.migrate("runtime", &[]).await.map_err(failed)?;
     let installation = Installation {
         partition_count: config.partitions,
+        is_count_fixed: config.chooses_partitions(),
         schema_version: SCHEMA_VERSION,
         oldest_schema_version: OLDEST_SCHEMA_VERSION,
     };
-    database
-        .check_installation(installation)
-        .await
-        .map_err(failed)?;
+    let checked = database.check_installation(installation).await;
+    config.partitions = checked.map_err(failed)?;
     Ok(database)
 }
 
@@ -261,9 +262,10 @@ fn redis_options(config: &Config, url: &str) -> RedisOptions {
 pub async fn open_journaled_stores(
     config: &Config,
 ) -> Result<(SharedRestorableStore, SharedLog), StartError> {
-    let database = open_database(config).await?;
-    let hot = open_restorable_store(config).await?;
-    let log = open_journal(config, &database).await?;
+    let mut config = config.clone();
+    let database = open_database(&mut config).await?;
+    let hot = open_restorable_store(&config).await?;
+    let log = open_journal(&config, &database).await?;
     Ok((hot, log))
 }
 

@@ -1,9 +1,13 @@
 //! The standard health service: for the whole server, each gRPC service, `liveness` and
 //! `readiness`.
 //!
-//! Readiness, and with it everything but liveness, follows the stores; liveness does not, so that
-//! an orchestrator never restarts a process because a store is away.
+//! Readiness, and with it everything but liveness, follows the stores, and whether the services may
+//! take part; liveness does not, so that an orchestrator never restarts a process because a store is
+//! away or a clock is wrong.
 
+use std::sync::Arc;
+
+use engine::Standing;
 use hot::{Owner, Slot};
 use kernel::PartitionId;
 use tonic_health::ServingStatus;
@@ -43,21 +47,22 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Looks at the stores until the process is told to end.
-    pub(crate) async fn follow_stores(self, context: Context) {
+    /// Looks at the stores and the engines until the process is told to end.
+    pub(crate) async fn follow(self, context: Context, engines: Vec<Arc<dyn engine::Status>>) {
         let mut was_ready = true;
         loop {
             tokio::select! {
                 () = context.shutdown.cancelled() => return,
                 () = tokio::time::sleep(READINESS_INTERVAL) => {}
             }
-            let is_ready = stores_answer(&context).await;
+            let is_ready = engines.iter().all(|engine| is_welcome(engine.standing()))
+                && stores_answer(&context).await;
             if is_ready == was_ready {
                 continue;
             }
             was_ready = is_ready;
             if is_ready {
-                tracing::info!("stores answer again, serving");
+                tracing::info!("ready again, serving");
                 self.serving().await;
             } else {
                 self.not_serving().await;
@@ -69,6 +74,14 @@ impl Health {
         for name in &self.names {
             self.reporter.set_service_status(name, status).await;
         }
+    }
+}
+
+/// Returns whether an engine works on its share, or will in a moment. It says itself why it does not.
+const fn is_welcome(standing: Standing) -> bool {
+    match standing {
+        Standing::Unknown | Standing::TakesPart => true,
+        Standing::ClockIsOff { .. } | Standing::AwaitsNamesake => false,
     }
 }
 
@@ -87,6 +100,28 @@ async fn stores_answer(context: &Context) -> bool {
         Err(_) => {
             tracing::warn!("hot store does not answer in time, not serving");
             false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_not_take_part_is_not_ready() {
+        for (standing, expected) in [
+            (Standing::Unknown, true),
+            (Standing::TakesPart, true),
+            (
+                Standing::ClockIsOff {
+                    skew_ms: -3_600_000,
+                },
+                false,
+            ),
+            (Standing::AwaitsNamesake, false),
+        ] {
+            assert_eq!(is_welcome(standing), expected, "{standing:?}");
         }
     }
 }

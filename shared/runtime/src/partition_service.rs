@@ -12,7 +12,7 @@ use proto::engine::v1::{
     DiscardQuarantinedRecordsResponse, GetInstallationRequest, GetInstallationResponse,
     ListPartitionsRequest, ListPartitionsResponse, ListQuarantinedRecordsRequest,
     ListQuarantinedRecordsResponse, Partition, RetryQuarantinedRecordsRequest,
-    RetryQuarantinedRecordsResponse,
+    RetryQuarantinedRecordsResponse, Worker,
 };
 use rpc::{ErrorReason, Failure, PageRequest};
 use tonic::{Request, Response, Status};
@@ -39,6 +39,29 @@ impl Partitions {
             services,
             context,
         }
+    }
+
+    /// The workers of all services of this process that are alive. None, where the database does not
+    /// answer: all else is told all the same.
+    async fn workers(&self) -> Vec<Worker> {
+        let mut workers = Vec::new();
+        for engine in &self.engines {
+            let members = engine.list_members().await.unwrap_or_else(|error| {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "the database does not tell who is alive"
+                );
+                Vec::new()
+            });
+            workers.extend(members.into_iter().map(|member| Worker {
+                service: engine.service().name().to_owned(),
+                name: member.worker,
+                takes_part: member.takes_part,
+                clock_skew_ms: member.clock_skew_ms,
+                is_clock_off: member.clock_skew_ms.is_some_and(engine::is_clock_off),
+            }));
+        }
+        workers
     }
 
     /// The engines of a service; all of them for an empty name.
@@ -158,6 +181,7 @@ impl PartitionService for Partitions {
             clock: clock.into(),
             durability: durability.into(),
             now_time: Some(timestamp(SystemClock.now())),
+            workers: self.workers().await,
         }))
     }
 

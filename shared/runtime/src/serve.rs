@@ -1,8 +1,11 @@
 //! One gRPC server for all services of a process, from the first call to an orderly end.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use definitions::{DefinitionRpc, Owner, ReferenceSource, RemoteReferences};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use proto::DESCRIPTOR_BYTES;
 use proto::definition::v1::DefinitionKind;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION_SERVICE;
@@ -27,7 +30,8 @@ use crate::start_error::StartError;
 /// calls are accepted, those under way finish, and the services hand over their leases.
 ///
 /// # Errors
-/// [`StartError::Serve`] where the server stopped by itself.
+/// [`StartError::Serve`] where the server stopped by itself, and [`StartError::Refused`] where a
+/// service cannot go on.
 pub async fn serve(
     services: Vec<Service>,
     listener: TcpListener,
@@ -55,14 +59,25 @@ pub async fn serve(
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
     routes.add_service(definitions.into_server());
     routes.add_service(
-        PartitionServiceServer::new(Partitions::new(engines, names_of_services, context.clone()))
-            .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
+        PartitionServiceServer::new(Partitions::new(
+            engines.clone(),
+            names_of_services,
+            context.clone(),
+        ))
+        .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
     );
     let health = Health::new(reporter, &names).await;
     health.serving().await;
-    let follower = tokio::spawn(health.clone().follow_stores(context.clone()));
+    let follower = tokio::spawn(health.clone().follow(context.clone(), engines.clone()));
 
-    let served = run_server(routes.routes(), listener, context, &health).await;
+    let mut serving = pin!(run_server(routes.routes(), listener, context, &health));
+    let served = tokio::select! {
+        served = &mut serving => served,
+        refused = refused(&engines) => {
+            context.shutdown.cancel();
+            serving.await.and(Err(refused))
+        }
+    };
 
     context.shutdown.cancel();
     for (service, hooks) in hooks {
@@ -83,6 +98,21 @@ pub async fn serve(
     }
     follower.abort();
     served
+}
+
+/// Completes once a service cannot go on.
+async fn refused(engines: &[Arc<dyn engine::Status>]) -> StartError {
+    let refusals = engines.iter().map(|engine| async move {
+        StartError::Refused {
+            service: engine.service().name(),
+            cause: engine.refused().await.into(),
+        }
+    });
+    let mut refusals: FuturesUnordered<_> = refusals.collect();
+    match refusals.next().await {
+        Some(refused) => refused,
+        None => std::future::pending().await,
+    }
 }
 
 /// Accepts calls until shutdown, then lets those under way finish for a while.

@@ -70,6 +70,14 @@ pub enum StartError {
         /// The cause.
         cause: Cause,
     },
+    /// A service cannot go on: its cause says why, and what to do.
+    #[error("{service} cannot go on: {}", causes(.cause.as_ref()))]
+    Refused {
+        /// The service.
+        service: &'static str,
+        /// The cause.
+        cause: Cause,
+    },
     /// The server stopped by itself: look at its cause, and start again.
     #[error("the server stopped: {}", causes(.0.as_ref()))]
     Serve(Cause),
@@ -93,7 +101,7 @@ impl StartError {
             Self::Config(_) => 2,
             Self::Mismatch { .. } => 3,
             Self::Unreachable { .. } | Self::Listen { .. } | Self::MetricsListen { .. } => 4,
-            Self::Service { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,
+            Self::Service { .. } | Self::Refused { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,
         }
     }
 }

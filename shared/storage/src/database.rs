@@ -1,8 +1,9 @@
 //! The connection to the database.
 
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait, Value,
 };
 
 use crate::url::Backend;
@@ -64,6 +65,48 @@ impl Database {
     /// The connection, for a service's own tables.
     pub const fn orm(&self) -> &DatabaseConnection {
         &self.orm
+    }
+
+    /// Returns the SQL that reads the database's clock: milliseconds since the epoch, as of now and
+    /// not as of the beginning of a transaction.
+    pub(crate) fn now_sql(&self) -> &'static str {
+        match self.orm.get_database_backend() {
+            DbBackend::Postgres => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+            _ => "CAST(round(unixepoch('subsec') * 1000) AS INTEGER)",
+        }
+    }
+
+    /// Reads rows. Arguments are `$1`, `$2` and so on with both databases.
+    pub(crate) async fn rows<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<Vec<QueryResult>, DbErr> {
+        let backend = self.orm.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        self.orm.query_all_raw(statement).await
+    }
+
+    /// Reads the only row of a statement that always has one.
+    pub(crate) async fn row<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<QueryResult, DbErr> {
+        let row = self.rows(sql, values).await?.pop();
+        row.ok_or_else(|| DbErr::RecordNotFound("a statement answered without a row".to_owned()))
+    }
+
+    /// Changes rows.
+    pub(crate) async fn execute<const N: usize>(
+        &self,
+        sql: &str,
+        values: [Value; N],
+    ) -> Result<(), StorageError> {
+        let backend = self.orm.get_database_backend();
+        let statement = Statement::from_sql_and_values(backend, sql, values);
+        self.orm.execute_raw(statement).await?;
+        Ok(())
     }
 
     /// Begins a transaction that is going to write. On SQLite it takes the write lock at once: a

@@ -34,30 +34,6 @@ entity! {
 }
 
 entity! {
-    /// The owner of a partition of a service, and its epoch. An empty worker is nobody.
-    lease, "partition_lease", {
-        #[sea_orm(primary_key, auto_increment = false)]
-        service: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        partition: i32,
-        worker: String,
-        epoch: i64,
-        expire_time: i64,
-    }
-}
-
-entity! {
-    /// The workers of a service that are alive.
-    member, "worker", {
-        #[sea_orm(primary_key, auto_increment = false)]
-        service: String,
-        #[sea_orm(primary_key, auto_increment = false)]
-        worker: String,
-        expire_time: i64,
-    }
-}
-
-entity! {
     /// The requests that were seen, each with its answer; absent while it is under way.
     request, "request", {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -11,8 +11,11 @@ use crate::{Database, StorageError};
 /// The settings that this process expects of the installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Installation {
-    /// The number of partitions. Every customer would move if it changed.
+    /// The number of partitions of a new installation. Every customer would move if it changed.
     pub partition_count: PartitionCount,
+    /// Whether an installation with another number of partitions is refused; otherwise it keeps its
+    /// own.
+    pub is_count_fixed: bool,
     /// The newest schema that this program knows. An older one is upgraded by migrations.
     pub schema_version: u32,
     /// The oldest schema that this program can upgrade.
@@ -21,28 +24,41 @@ pub struct Installation {
 
 impl Database {
     /// Writes down what the installation is created with, or compares with what it was created
-    /// with. Call after [`Database::migrate`].
+    /// with. Returns the number of partitions that it has. Call after [`Database::migrate`].
     ///
     /// # Errors
     /// [`StorageError::Mismatch`], [`StorageError::NewerSchema`] and [`StorageError::OlderSchema`],
     /// which name both values and the remedy.
-    pub async fn check_installation(&self, expected: Installation) -> Result<(), StorageError> {
-        let count = expected.partition_count.get().to_string();
-        let stored = self.create_or_read("partition count", &count).await?;
-        if stored != count {
-            return Err(StorageError::Mismatch {
-                name: "partition count",
-                stored,
-                configured: count,
-            });
-        }
+    pub async fn check_installation(
+        &self,
+        expected: Installation,
+    ) -> Result<PartitionCount, StorageError> {
+        let configured = expected.partition_count.get().to_string();
+        let stored = self.create_or_read("partition count", &configured).await?;
+        let count = stored.parse().ok().map(PartitionCount::try_new);
+        let count = match count {
+            Some(Ok(count)) if count == expected.partition_count || !expected.is_count_fixed => {
+                count
+            }
+            _ => {
+                return Err(StorageError::Mismatch {
+                    name: "partition count",
+                    stored,
+                    configured,
+                });
+            }
+        };
         let (known, oldest) = (expected.schema_version, expected.oldest_schema_version);
         let stored = self.create_or_read("schema", &known.to_string()).await?;
         match stored.parse::<u32>() {
             Ok(stored) if stored > known => Err(StorageError::NewerSchema { stored, known }),
             Ok(stored) if stored < oldest => Err(StorageError::OlderSchema { stored, oldest }),
-            Ok(stored) if stored < known => self.raise_schema(known).await,
-            Ok(_) => Ok(()),
+            Ok(stored) => {
+                if stored < known {
+                    self.raise_schema(known).await?;
+                }
+                Ok(count)
+            }
             Err(_) => Err(StorageError::Mismatch {
                 name: "schema",
                 stored,

@@ -1,45 +1,44 @@
 //! Leases: who owns a partition of a service. The epoch of a lease only grows, and the hot store
 //! refuses commits of an older one.
 //!
-//! Time is an argument everywhere, the caller's clock: one code path for both databases that a
-//! virtual clock can drive. This is safe, because time only decides when somebody may try; the
-//! epoch decides who commits. Clocks of workers that differ by less than two thirds of the time to
-//! live cost nothing at all; by more, partitions change hands too early, and still no commit is
-//! lost or applied twice.
+//! A lease has no time of its own: it lasts as long as the process that it names is alive, by the
+//! last heartbeat of that and by the database's clock. So a process renews one row, however many
+//! partitions it owns, and no machine's clock decides when a lease lapses. Time only decides when
+//! somebody may try; the epoch decides who commits.
 
-use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
-use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, OnConflict, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use sea_orm::QueryResult;
 
-use crate::entity::lease;
-use crate::{Database, StorageError};
+use crate::member::time;
+use crate::{Database, MemberId, StorageError};
 
 /// A lease of one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The partition.
     pub partition: PartitionId,
-    /// Its owner; empty for nobody.
-    pub worker: String,
     /// Its epoch.
     pub epoch: u64,
-    /// When it lapses unless it is renewed.
+    /// The worker that owns it; absent for nobody.
+    pub owner: Option<LeaseOwner>,
+}
+
+/// The owner of a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseOwner {
+    /// The name of the worker.
+    pub worker: String,
+    /// When its leases lapse unless it is heard before.
     pub expire_time: Timestamp,
 }
 
 /// A request for leases.
 #[derive(Debug, Clone, Copy)]
 pub struct Acquire<'a> {
-    /// The service.
-    pub service: &'a str,
+    /// The process that wants them.
+    pub member: MemberId<'a>,
     /// The partitions wanted.
     pub partitions: &'a [PartitionId],
-    /// The worker that wants them.
-    pub worker: &'a str,
-    /// The time that they last unless renewed.
-    pub ttl: Duration,
-    /// The caller's clock.
-    pub now: Timestamp,
     /// The new epochs are above this one: what the hot store said where it knows a higher epoch
     /// than the database, which may have been restored. Otherwise 0.
     pub above: u64,
@@ -63,34 +62,21 @@ impl LeaseStore {
     /// # Errors
     /// [`StorageError::Database`].
     pub async fn prepare(&self, service: &str, count: PartitionCount) -> Result<(), StorageError> {
-        let mut insert = Query::insert();
-        insert.into_table(lease::Entity).columns([
-            lease::Column::Service,
-            lease::Column::Partition,
-            lease::Column::Worker,
-            lease::Column::Epoch,
-            lease::Column::ExpireTime,
-        ]);
-        for partition in count.iter() {
-            insert.values_panic([
-                service.into(),
-                i32::from(partition.number()).into(),
-                "".into(),
-                0_i64.into(),
-                0_i64.into(),
-            ]);
-        }
-        insert.on_conflict(
-            OnConflict::columns([lease::Column::Service, lease::Column::Partition])
-                .do_nothing()
-                .to_owned(),
+        let rows: Vec<String> = count
+            .iter()
+            .map(|partition| format!("($1, {}, '', '', 0)", partition.number()))
+            .collect();
+        let sql = format!(
+            "INSERT INTO partition_lease (service, partition, worker, incarnation, epoch) \
+             VALUES {} ON CONFLICT (service, partition) DO NOTHING",
+            rows.join(", ")
         );
-        self.database.orm().execute(&insert).await?;
-        Ok(())
+        self.database.execute(&sql, [service.into()]).await
     }
 
-    /// Takes the leases that are free, lapsed, or the worker's own; each with an epoch that nobody
-    /// had before. Returns those that it got, by partition and epoch.
+    /// Takes the leases that are nobody's or the process's own; each with an epoch that nobody had
+    /// before. Returns those that it got, by partition and epoch: none, unless the process is alive
+    /// and takes part.
     ///
     /// # Errors
     /// [`StorageError::Database`].
@@ -101,92 +87,74 @@ impl LeaseStore {
         if acquire.partitions.is_empty() {
             return Ok(Vec::new());
         }
+        let sql = format!(
+            "UPDATE partition_lease SET worker = $2, incarnation = $3, \
+             epoch = CASE WHEN epoch < $4 THEN $4 ELSE epoch END + 1 \
+             WHERE service = $1 AND partition IN ({}) AND EXISTS (SELECT 1 FROM worker own \
+             WHERE own.service = $1 AND own.worker = $2 AND own.incarnation = $3 \
+             AND own.takes_part AND {}) AND (worker = $2 AND incarnation = $3 OR NOT EXISTS (\
+             SELECT 1 FROM worker holder WHERE holder.service = $1 \
+             AND holder.worker = partition_lease.worker \
+             AND holder.incarnation = partition_lease.incarnation AND {})) \
+             RETURNING partition, epoch",
+            numbers(acquire.partitions),
+            self.alive("own"),
+            self.alive("holder"),
+        );
         let above = i64::try_from(acquire.above).unwrap_or(i64::MAX - 1);
-        let floor = CaseStatement::new()
-            .case(lease::Column::Epoch.lt(above), above)
-            .finally(Expr::col(lease::Column::Epoch));
-        let update = Query::update()
-            .table(lease::Entity)
-            .value(lease::Column::Worker, acquire.worker)
-            .value(lease::Column::Epoch, Expr::expr(floor).add(1_i64))
-            .value(
-                lease::Column::ExpireTime,
-                (acquire.now + acquire.ttl).as_millis(),
-            )
-            .and_where(lease::Column::Service.eq(acquire.service))
-            .and_where(lease::Column::Partition.is_in(numbers(acquire.partitions)))
-            .and_where(
-                lease::Column::ExpireTime
-                    .lte(acquire.now.as_millis())
-                    .or(lease::Column::Worker.eq(acquire.worker)),
-            )
-            .returning(Query::returning().columns([lease::Column::Partition, lease::Column::Epoch]))
-            .to_owned();
-        let rows = self.database.orm().query_all(&update).await?;
-        let mut taken = Vec::with_capacity(rows.len());
-        for row in rows {
-            let partition: i32 = row.try_get_by_index(0)?;
-            let epoch: i64 = row.try_get_by_index(1)?;
-            taken.push((id(partition), epoch.cast_unsigned()));
-        }
-        taken.sort_unstable();
-        Ok(taken)
+        let member = acquire.member;
+        let values = [
+            member.service.into(),
+            member.worker.into(),
+            member.incarnation.into(),
+            above.into(),
+        ];
+        epochs(&self.database.rows(&sql, values).await?)
     }
 
-    /// Renews all leases of a worker in one statement. Returns the partitions that are still its
-    /// own, with their epochs: stop working on any other at once.
+    /// Returns the partitions whose leases name the process, with their epochs: stop working on any
+    /// other at once.
     ///
     /// # Errors
-    /// [`StorageError::Database`]: go on working, since nobody can take over without the database
-    /// either.
-    pub async fn renew(
+    /// [`StorageError::Database`].
+    pub async fn held(
         &self,
-        service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
+        member: MemberId<'_>,
     ) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        let update = Query::update()
-            .table(lease::Entity)
-            .value(lease::Column::ExpireTime, (now + ttl).as_millis())
-            .and_where(lease::Column::Service.eq(service))
-            .and_where(lease::Column::Worker.eq(worker))
-            .returning(Query::returning().columns([lease::Column::Partition, lease::Column::Epoch]))
-            .to_owned();
-        let rows = self.database.orm().query_all(&update).await?;
-        let mut kept = Vec::with_capacity(rows.len());
-        for row in rows {
-            let partition: i32 = row.try_get_by_index(0)?;
-            let epoch: i64 = row.try_get_by_index(1)?;
-            kept.push((id(partition), epoch.cast_unsigned()));
-        }
-        kept.sort_unstable();
-        Ok(kept)
+        let sql = "SELECT partition, epoch FROM partition_lease \
+                   WHERE service = $1 AND worker = $2 AND incarnation = $3";
+        let values = [
+            member.service.into(),
+            member.worker.into(),
+            member.incarnation.into(),
+        ];
+        epochs(&self.database.rows(sql, values).await?)
     }
 
-    /// Gives leases back, so that others need not wait until they lapse. Those of other workers
-    /// stay.
+    /// Gives leases back, so that others need not wait until the process is dead. Those of other
+    /// processes stay.
     ///
     /// # Errors
     /// [`StorageError::Database`].
     pub async fn release(
         &self,
-        service: &str,
+        member: MemberId<'_>,
         partitions: &[PartitionId],
-        worker: &str,
     ) -> Result<(), StorageError> {
         if partitions.is_empty() {
             return Ok(());
         }
-        lease::Entity::update_many()
-            .col_expr(lease::Column::Worker, "".into())
-            .col_expr(lease::Column::ExpireTime, 0_i64.into())
-            .filter(lease::Column::Service.eq(service))
-            .filter(lease::Column::Worker.eq(worker))
-            .filter(lease::Column::Partition.is_in(numbers(partitions)))
-            .exec(self.database.orm())
-            .await?;
-        Ok(())
+        let sql = format!(
+            "UPDATE partition_lease SET worker = '', incarnation = '' \
+             WHERE service = $1 AND worker = $2 AND incarnation = $3 AND partition IN ({})",
+            numbers(partitions)
+        );
+        let values = [
+            member.service.into(),
+            member.worker.into(),
+            member.incarnation.into(),
+        ];
+        self.database.execute(&sql, values).await
     }
 
     /// All leases of a service, by partition.
@@ -194,29 +162,54 @@ impl LeaseStore {
     /// # Errors
     /// [`StorageError::Database`].
     pub async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
-        let mut leases: Vec<_> = lease::Entity::find()
-            .filter(lease::Column::Service.eq(service))
-            .all(self.database.orm())
-            .await?
-            .into_iter()
-            .map(|row| Lease {
-                partition: id(row.partition),
-                worker: row.worker,
-                epoch: row.epoch.cast_unsigned(),
-                expire_time: Timestamp::from_millis(row.expire_time),
+        let sql = format!(
+            "SELECT lease.partition, lease.epoch, holder.worker, holder.beat_time + holder.ttl_ms \
+             FROM partition_lease lease LEFT JOIN worker holder \
+             ON holder.service = lease.service AND holder.worker = lease.worker \
+             AND holder.incarnation = lease.incarnation AND {} \
+             WHERE lease.service = $1 ORDER BY lease.partition",
+            self.alive("holder")
+        );
+        let rows = self.database.rows(&sql, [service.into()]).await?;
+        let leases = rows.iter().map(|row| {
+            let (partition, epoch) = epoch(row)?;
+            let worker: Option<String> = row.try_get_by_index(2)?;
+            let owner = match worker {
+                Some(worker) => Some(LeaseOwner {
+                    worker,
+                    expire_time: time(row, 3)?,
+                }),
+                None => None,
+            };
+            Ok(Lease {
+                partition,
+                epoch,
+                owner,
             })
-            .collect();
-        leases.sort_unstable_by_key(|lease| lease.partition);
-        Ok(leases)
+        });
+        leases.collect()
     }
 }
 
-fn numbers(partitions: &[PartitionId]) -> impl Iterator<Item = i32> {
-    partitions
+/// Lists partitions as SQL does.
+fn numbers(partitions: &[PartitionId]) -> String {
+    let numbers: Vec<String> = partitions
         .iter()
-        .map(|partition| i32::from(partition.number()))
+        .map(|partition| partition.number().to_string())
+        .collect();
+    numbers.join(", ")
 }
 
-fn id(partition: i32) -> PartitionId {
-    PartitionId::new(u16::try_from(partition).expect("rows are written from partition ids"))
+/// Reads rows of partitions and epochs, by partition.
+fn epochs(rows: &[QueryResult]) -> Result<Vec<(PartitionId, u64)>, StorageError> {
+    let mut epochs: Vec<_> = rows.iter().map(epoch).collect::<Result<_, _>>()?;
+    epochs.sort_unstable();
+    Ok(epochs)
+}
+
+fn epoch(row: &QueryResult) -> Result<(PartitionId, u64), StorageError> {
+    let partition: i32 = row.try_get_by_index(0)?;
+    let epoch: i64 = row.try_get_by_index(1)?;
+    let partition = u16::try_from(partition).expect("rows are written from partition ids");
+    Ok((PartitionId::new(partition), epoch.cast_unsigned()))
 }

@@ -5,15 +5,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionCount, PartitionId};
 
-use crate::{Acquire, Lease, LeaseStore, StorageError, limits};
+use crate::{Acquire, Heard, Heartbeat, Lease, LeaseStore, Member, MemberId, StorageError, limits};
 
 /// The leases and the live members of all services.
 ///
 /// # Contract
 /// - The epoch of a lease only grows, and grows each time it is given.
-/// - Time is the caller's clock, and only decides when somebody may try.
+/// - Time is the database's, and only decides when somebody may try.
+/// - A lease is given to a process that is alive and takes part, and to nobody while its owner is
+///   alive.
 /// - A call ends within seconds, whatever became of the database. One that failed may have
 ///   happened.
 #[async_trait]
@@ -21,43 +23,33 @@ pub trait Leases: Send + Sync + fmt::Debug + 'static {
     /// As [`LeaseStore::prepare`].
     async fn prepare(&self, service: &str, count: PartitionCount) -> Result<(), StorageError>;
 
+    /// As [`LeaseStore::heartbeat`].
+    async fn heartbeat(&self, beat: Heartbeat<'_>) -> Result<Heard, StorageError>;
+
+    /// As [`LeaseStore::members`].
+    async fn members(&self, service: &str) -> Result<Vec<Member>, StorageError>;
+
+    /// As [`LeaseStore::leave`].
+    async fn leave(&self, member: MemberId<'_>) -> Result<(), StorageError>;
+
+    /// As [`LeaseStore::evict`].
+    async fn evict(&self, service: &str) -> Result<(), StorageError>;
+
     /// As [`LeaseStore::acquire`].
     async fn acquire(&self, acquire: Acquire<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError>;
 
-    /// As [`LeaseStore::renew`].
-    async fn renew(
-        &self,
-        service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<(PartitionId, u64)>, StorageError>;
+    /// As [`LeaseStore::held`].
+    async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError>;
 
     /// As [`LeaseStore::release`].
     async fn release(
         &self,
-        service: &str,
+        member: MemberId<'_>,
         partitions: &[PartitionId],
-        worker: &str,
     ) -> Result<(), StorageError>;
 
     /// As [`LeaseStore::list`].
     async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError>;
-
-    /// As [`LeaseStore::heartbeat`].
-    async fn heartbeat(
-        &self,
-        service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StorageError>;
-
-    /// As [`LeaseStore::members`].
-    async fn members(&self, service: &str, now: Timestamp) -> Result<Vec<String>, StorageError>;
-
-    /// As [`LeaseStore::leave`].
-    async fn leave(&self, service: &str, worker: &str, now: Timestamp) -> Result<(), StorageError>;
 }
 
 /// Shared leases.
@@ -80,48 +72,39 @@ impl Leases for LeaseStore {
         timely(self.prepare(service, count)).await
     }
 
+    async fn heartbeat(&self, beat: Heartbeat<'_>) -> Result<Heard, StorageError> {
+        timely(self.heartbeat(beat)).await
+    }
+
+    async fn members(&self, service: &str) -> Result<Vec<Member>, StorageError> {
+        timely(self.members(service)).await
+    }
+
+    async fn leave(&self, member: MemberId<'_>) -> Result<(), StorageError> {
+        timely(self.leave(member)).await
+    }
+
+    async fn evict(&self, service: &str) -> Result<(), StorageError> {
+        timely(self.evict(service)).await
+    }
+
     async fn acquire(&self, acquire: Acquire<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
         timely(self.acquire(acquire)).await
     }
 
-    async fn renew(
-        &self,
-        service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        timely(self.renew(service, worker, ttl, now)).await
+    async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
+        timely(self.held(member)).await
     }
 
     async fn release(
         &self,
-        service: &str,
+        member: MemberId<'_>,
         partitions: &[PartitionId],
-        worker: &str,
     ) -> Result<(), StorageError> {
-        timely(self.release(service, partitions, worker)).await
+        timely(self.release(member, partitions)).await
     }
 
     async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
         timely(self.list(service)).await
-    }
-
-    async fn heartbeat(
-        &self,
-        service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StorageError> {
-        timely(self.heartbeat(service, worker, ttl, now)).await
-    }
-
-    async fn members(&self, service: &str, now: Timestamp) -> Result<Vec<String>, StorageError> {
-        timely(self.members(service, now)).await
-    }
-
-    async fn leave(&self, service: &str, worker: &str, now: Timestamp) -> Result<(), StorageError> {
-        timely(self.leave(service, worker, now)).await
     }
 }

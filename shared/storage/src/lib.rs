@@ -12,6 +12,8 @@ mod lease;
 mod leases;
 pub mod limits;
 mod member;
+#[cfg(feature = "memory")]
+mod memory;
 mod migration;
 mod request;
 #[cfg(feature = "schema")]
@@ -21,8 +23,11 @@ mod url;
 pub use self::database::Database;
 pub use self::error::StorageError;
 pub use self::installation::Installation;
-pub use self::lease::{Acquire, Lease, LeaseStore};
+pub use self::lease::{Acquire, Lease, LeaseOwner, LeaseStore};
 pub use self::leases::{Leases, SharedLeases};
+pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
+#[cfg(feature = "memory")]
+pub use self::memory::MemoryLeases;
 pub use self::migration::Migration;
 pub use self::request::{Begun, RequestKey, Requests};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

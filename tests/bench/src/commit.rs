@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::{Clock as _, SystemClock};
 use hot::{Commit, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamName, Timer};
 use journal::{FoldOptions, JournaledStore, SqlLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::aio::MultiplexedConnection;
-use storage::{Acquire, Database, LeaseStore};
+use storage::{Acquire, Database, Heartbeat, LeaseStore, MemberId};
 use testkit::{PostgresServer, RedisServer};
 use tokio_util::sync::CancellationToken;
 
@@ -96,13 +95,22 @@ async fn journaled_store(
     let service = Owner::Journey.name();
     leases.prepare(service, count).await?;
     let partitions: Vec<PartitionId> = count.iter().collect();
+    let member = MemberId {
+        service,
+        worker: "bench",
+        incarnation: "bench",
+    };
+    let beat = Heartbeat {
+        member,
+        ttl: kernel::Duration::from_millis(600_000),
+        takes_part: true,
+        clock_skew_ms: None,
+    };
+    leases.heartbeat(beat).await?;
     let taken = leases
         .acquire(Acquire {
-            service,
+            member,
             partitions: &partitions,
-            worker: "bench",
-            ttl: kernel::Duration::from_millis(600_000),
-            now: SystemClock.now(),
             above: 0,
         })
         .await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use hot::HotError;
 use journal::{FoldOptions, JournaledStore, Recovered};
-use kernel::PartitionId;
+use kernel::{PartitionCount, PartitionId};
 use runtime::{Config, ConfigFlags, Defaults, Durability, StartError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Where the database is, such as postgres://USER@HOST/NAME; or set HAPPYPATH_DATABASE
     #[arg(long, value_name = "URL")]
     database: Option<String>,
-    /// The number of partitions of the installation [default: 64]; or set HAPPYPATH_PARTITIONS
+    /// The number of partitions of the installation [default: what it has]; or set HAPPYPATH_PARTITIONS
     #[arg(long, value_name = "COUNT")]
     partitions: Option<String>,
     /// The durability of the installation, where it is not the usual one; or set
@@ -82,13 +82,13 @@ impl Args {
 /// Rebuilds.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
-    let partitions = chosen(&args.chosen, &config)?;
     let (hot, log) = runtime::open_journaled_stores(&config).await?;
     let writer = log
         .register(&config.worker)
         .await
         .map_err(|error| Failure::unreachable(error.to_string()))?;
     let count = hot.partition_count();
+    let partitions = chosen(&args.chosen, count)?;
     let store = JournaledStore::new(hot, log, writer, FoldOptions::default());
     let started = Instant::now();
     let rebuilds = partitions.into_iter().map(|partition| {
@@ -117,14 +117,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 }
 
 /// The partitions asked for; all, where none is.
-fn chosen(numbers: &[u16], config: &Config) -> Result<Vec<PartitionId>, Failure> {
+fn chosen(numbers: &[u16], count: PartitionCount) -> Result<Vec<PartitionId>, Failure> {
     if numbers.is_empty() {
-        return Ok(config.partitions.iter().collect());
+        return Ok(count.iter().collect());
     }
-    let count = config.partitions.get();
-    if let Some(number) = numbers.iter().find(|number| **number >= count) {
+    let last = count.get();
+    if let Some(number) = numbers.iter().find(|number| **number >= last) {
         return Err(Failure::mistake(format!(
-            "there is no partition {number}: this installation has {count}, numbered from 0"
+            "there is no partition {number}: this installation has {last}, numbered from 0"
         )));
     }
     let mut chosen: Vec<_> = numbers

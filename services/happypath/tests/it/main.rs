@@ -6,11 +6,15 @@ mod quarantine;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use proto::engine::v1::AwaitIdleRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use serde_json::Value;
 use tempfile::TempDir;
+
+/// The time in which everything that was sent has its effect, or never will.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that does not outlive its test, also where that fails.
 struct Process(Child);
@@ -44,6 +48,11 @@ impl Dev {
     }
 
     fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts it in a folder, with settings that differ from the usual ones.
+    fn start_with(folder: TempDir, settings: &[&str]) -> Self {
         let mut process = binary()
             .args([
                 "dev",
@@ -54,6 +63,7 @@ impl Dev {
                 "--folder",
             ])
             .arg(folder.path().join("stores"))
+            .args(settings)
             .stdout(Stdio::piped())
             .spawn()
             .expect("started");
@@ -114,11 +124,17 @@ impl Dev {
             let mut client = PartitionServiceClient::connect(self.address.clone())
                 .await
                 .expect("connected");
-            client
-                .await_idle(AwaitIdleRequest::default())
-                .await
-                .expect("idle");
+            let mut request = tonic::Request::new(AwaitIdleRequest::default());
+            request.set_timeout(PATIENCE);
+            client.await_idle(request).await.expect("idle");
         });
+    }
+
+    /// Kills it with no warning, and gives back the folder.
+    fn kill(mut self) -> TempDir {
+        self.process.0.kill().expect("it runs");
+        self.process.0.wait().expect("it ended");
+        self.folder
     }
 
     /// Ends it as an orchestrator does, and gives back the folder.
@@ -211,6 +227,32 @@ fn an_event_moves_a_customer_through_everything_and_survives_a_restart() {
     assert_eq!(again.json("flow welcome")["entered_count"], 1);
     assert_eq!(again.json("segments")["segments"][0]["member_count"], 1);
     again.stop();
+}
+
+#[test]
+fn a_killed_process_goes_on_at_its_next_start_however_long_leases_last() {
+    // Ten times as long as anybody waits here.
+    let leases = ["--lease-ttl", "10m"];
+    let mut folder = tempfile::tempdir().expect("a folder");
+    // Under a name that every start draws anew, and under one that stays.
+    for (value, name) in [
+        (1, &[][..]),
+        (2, &["--worker", "one"]),
+        (3, &["--worker", "one"]),
+    ] {
+        let settings = [&leases[..], name].concat();
+        let dev = Dev::start_with(folder, &settings);
+        dev.ok(&format!(
+            "track purchase --id user_id=u1 --property value={value}"
+        ));
+        dev.settle();
+        let status = dev.json("status");
+        assert_eq!(status["well"], true, "{status}");
+        let customer = dev.json("customer user_id:u1");
+        let events = &customer["profile"]["events"];
+        assert_eq!(events[0]["count"], value, "{customer}");
+        folder = dev.kill();
+    }
 }
 
 #[test]

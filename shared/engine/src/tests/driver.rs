@@ -10,23 +10,23 @@ use hot::{
     Append, Appended, Cursor, HotStore, MemoryStore, Origin, Owner, PageBounds, Quarantined,
     SharedHotStore, Slot, StreamId, StreamName,
 };
-use kernel::{PartitionCount, PartitionId};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 use messages::engine::v1::QuarantinedRecord;
 use messages::stream::v1::{Batch, Event, Record, record::Body};
 use prost::Message;
-use storage::{Database, LeaseStore};
+use storage::{MemoryLeases, SharedLeases};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
 use super::counting::{Counting, Seen, counter};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, TimeSource, head};
+use crate::{Clock as _, EngineConfig, SystemClock, TimeSource, head};
 
 /// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
     pub(super) hot: SharedHotStore,
-    pub(super) leases: LeaseStore,
+    pub(super) leases: SharedLeases,
     _folder: Option<TempDir>,
 }
 
@@ -41,22 +41,26 @@ impl Bench {
         let hot = EmbeddedStore::open(folder.path(), count)
             .await
             .expect("a store");
-        let url = "sqlite::memory:".parse().expect("a URL");
-        let database = Database::connect(&url).await.expect("a database");
-        database.migrate("test", &[]).await.expect("tables");
         Self {
-            hot: Arc::new(hot),
-            leases: LeaseStore::new(database),
             _folder: Some(folder),
+            ..Self::on(Arc::new(hot))
         }
     }
 
-    /// The same over a store in memory, which needs no folder.
-    pub(super) fn over(&self, hot: SharedHotStore) -> Self {
+    /// On a store that needs no folder, with leases of its own.
+    pub(super) fn on(hot: SharedHotStore) -> Self {
         Self {
             hot,
-            leases: self.leases.clone(),
+            leases: Arc::new(MemoryLeases::new(|| SystemClock.now())),
             _folder: None,
+        }
+    }
+
+    /// The same over another store.
+    pub(super) fn over(&self, hot: SharedHotStore) -> Self {
+        Self {
+            leases: Arc::clone(&self.leases),
+            ..Self::on(hot)
         }
     }
 
@@ -72,7 +76,10 @@ impl Bench {
         let (sender, definitions) = watch::channel(Arc::new(0));
         // Definitions do not change in these tests.
         drop(sender);
-        EngineConfig::new(hot, self.leases.clone(), time, "worker", definitions)
+        let unused = MemoryLeases::new(Timestamp::default);
+        let mut config = EngineConfig::new(hot, unused, time, "worker", definitions);
+        config.leases = Arc::clone(&self.leases);
+        config
     }
 
     pub(super) async fn worker(

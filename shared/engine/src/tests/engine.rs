@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex};
 use hot::{Owner, Slot, StreamName};
 use kernel::{Duration, PartitionId, Timestamp};
 use messages::stream::v1::Record;
+use storage::{Heartbeat, Leases as _, MemberId};
 
 use super::driver::{Bench, event};
+use super::site::{SERVICE, Site, shares};
 use crate::{Dispatcher, Engine, EngineHandle, Status, TimeSource, VirtualClock, placement};
 
-async fn start(bench: &Bench, worker: &str, lease_clock: &Arc<VirtualClock>) -> EngineHandle {
+async fn start(bench: &Bench, worker: &str) -> EngineHandle {
     let mut config = bench.config(Arc::clone(&bench.hot), TimeSource::Stream);
     config.worker = worker.to_owned();
-    config.lease_clock = lease_clock.clone();
     Engine::start(config).await.expect("it starts")
 }
 
@@ -28,8 +29,7 @@ async fn owners(engine: &EngineHandle) -> Vec<(String, u64)> {
 #[tokio::test]
 async fn partitions_are_handed_over_and_nothing_is_lost_or_doubled() {
     let bench = Bench::new().await;
-    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000_000)));
-    let first = start(&bench, "first", &clock).await;
+    let first = start(&bench, "first").await;
     for partition in 0..2 {
         bench
             .append(partition, StreamName::Events, vec![event(1, "a", "add", 1)])
@@ -48,7 +48,7 @@ async fn partitions_are_handed_over_and_nothing_is_lost_or_doubled() {
         "the hand-over takes no second"
     );
     assert!(first.await_idle().await.is_err());
-    let second = start(&bench, "second", &clock).await;
+    let second = start(&bench, "second").await;
     for partition in 0..2 {
         bench
             .append(partition, StreamName::Events, vec![event(1, "b", "add", 2)])
@@ -65,34 +65,15 @@ async fn partitions_are_handed_over_and_nothing_is_lost_or_doubled() {
     second.shutdown().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leaves() {
-    let bench = Bench::new().await;
-    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000_000)));
-    let one = start(&bench, "w1", &clock).await;
-    let two = start(&bench, "w2", &clock).await;
-    // Rounds follow the lease clock, which moves a little with every look.
-    let mut now = 1_000_000;
-    loop {
-        now += 300;
-        clock.advance_to(Timestamp::from_millis(now));
-        let names: Vec<_> = owners(&one)
-            .await
-            .into_iter()
-            .map(|(owner, _)| owner)
-            .collect();
-        let members = bench
-            .leases
-            .members("segmentation", Timestamp::from_millis(now))
-            .await;
-        let members = members.expect("a list");
-        let wanted: Vec<_> = (0..2)
-            .filter_map(|p| placement::owner("segmentation", PartitionId::new(p), &members))
-            .collect();
-        if members.len() == 2 && names == wanted {
-            break;
-        }
-    }
+    let site = Site::new();
+    let bench = Bench::on(Arc::new(site.hot.clone()));
+    let one = site.start("w1", &site.machine(0)).await;
+    let two = site.start("w3", &site.machine(0)).await;
+    let both = shares(["w1", "w3"]);
+    assert_ne!(both[0], both[1], "each has one");
+    site.until_owned_by(both).await;
     assert_eq!(
         one.owned(),
         1,
@@ -104,10 +85,7 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
             .append(partition, StreamName::Events, vec![event(1, "a", "add", 1)])
             .await;
     }
-    while owners(&two).await.iter().any(|(owner, _)| owner != "w2") {
-        now += 300;
-        clock.advance_to(Timestamp::from_millis(now));
-    }
+    site.until_owned_by(["w3", "w3"]).await;
     while bench.count("seen").await < 2 {
         two.await_idle().await.expect("it rests");
     }
@@ -118,22 +96,29 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
-    let bench = Bench::new().await;
-    let begin = Timestamp::from_millis(1_000_000);
-    let clock = Arc::new(VirtualClock::new(begin));
-    let one = start(&bench, "w1", &clock).await;
+    let site = Site::new();
+    let bench = Bench::on(Arc::new(site.hot.clone()));
+    let one = site.start("w1", &site.machine(0)).await;
     one.await_idle().await.expect("it rests");
     // Another one joins, and before anybody looks, the store refuses a partition that is going to
     // be its share.
-    let members = ["w1", "w2"].map(str::to_owned);
+    let members = ["w1", "w3"].map(str::to_owned);
     let lost = (0..2)
         .map(PartitionId::new)
-        .find(|it| placement::owner("segmentation", *it, &members) == Some("w2"))
+        .find(|it| placement::owner(SERVICE, *it, &members) == Some("w3"))
         .expect("two share two partitions");
-    let ttl = Duration::from_millis(60_000);
-    let joined = bench.leases.heartbeat("segmentation", "w2", ttl, begin);
+    let joined = site.leases.heartbeat(Heartbeat {
+        member: MemberId {
+            service: SERVICE,
+            worker: "w3",
+            incarnation: "silent",
+        },
+        ttl: Duration::from_millis(600_000),
+        takes_part: true,
+        clock_skew_ms: None,
+    });
     joined.await.expect("it joins");
     let slot = Slot {
         owner: Owner::Segmentation,
@@ -144,15 +129,10 @@ async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
     bench
         .append(lost.number(), StreamName::Events, vec![record])
         .await;
-    for passed in (0..60_000).step_by(500) {
-        clock.advance_to(begin + Duration::from_millis(passed));
-        let owners = owners(&one).await;
-        if owners[usize::from(lost.number())].0.is_empty() {
-            one.shutdown().await;
-            return;
-        }
-    }
-    panic!("the lease is renewed for ever");
+    let mut names = ["w1", "w1"];
+    names[usize::from(lost.number())] = "";
+    site.until_owned_by(names).await;
+    one.shutdown().await;
 }
 
 #[tokio::test]

@@ -1,118 +1,155 @@
-//! Leases and members in memory, so that whole engines can run on paused time.
+//! Leases in memory, and the clocks of machines beside those of their database: all of them follow
+//! the paused time of the runtime.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
-use storage::{Acquire, Lease, Leases, StorageError};
+use futures::future::BoxFuture;
+use kernel::{PartitionCount, PartitionId, Timestamp};
+use storage::{
+    Acquire, Heard, Heartbeat, Lease, Leases, Member, MemberId, MemoryLeases, StorageError,
+};
+use tokio::time::Instant;
 
-#[derive(Debug, Default)]
-pub(super) struct MemoryLeases(Mutex<Table>);
+use crate::Clock;
 
-#[derive(Debug, Default)]
-struct Table {
-    leases: BTreeMap<PartitionId, Lease>,
-    members: BTreeMap<String, Timestamp>,
+/// The time at which a test begins, by a clock that is right.
+const BEGIN_MS: i64 = 1_000_000_000;
+
+fn right_ms(started: Instant) -> i64 {
+    let passed_ms = started.elapsed().as_millis();
+    BEGIN_MS + i64::try_from(passed_ms).expect("a short test")
 }
 
-impl MemoryLeases {
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().expect("no panic under the lock")
+/// Leases in a database whose clock is right.
+pub(super) fn leases_since(started: Instant) -> Arc<MemoryLeases> {
+    let now = move || Timestamp::from_millis(right_ms(started));
+    Arc::new(MemoryLeases::new(now))
+}
+
+/// The clock of a machine.
+#[derive(Debug)]
+pub(super) struct Machine {
+    started: Instant,
+    offset_ms: AtomicI64,
+}
+
+impl Machine {
+    /// A clock that is so far from what is right.
+    pub(super) fn new(started: Instant, offset_ms: i64) -> Arc<Self> {
+        Arc::new(Self {
+            started,
+            offset_ms: AtomicI64::new(offset_ms),
+        })
+    }
+
+    /// Sets it so far from what is right.
+    pub(super) fn set(&self, offset_ms: i64) {
+        self.offset_ms.store(offset_ms, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
-impl Leases for MemoryLeases {
-    async fn prepare(&self, _service: &str, count: PartitionCount) -> Result<(), StorageError> {
-        let mut table = self.table();
-        for partition in count.iter() {
-            table.leases.entry(partition).or_insert(Lease {
-                partition,
-                worker: String::new(),
-                epoch: 0,
-                expire_time: Timestamp::MIN,
-            });
-        }
-        Ok(())
+impl Clock for Machine {
+    fn now(&self) -> Timestamp {
+        let offset_ms = self.offset_ms.load(Ordering::Relaxed);
+        Timestamp::from_millis(right_ms(self.started) + offset_ms)
     }
 
+    async fn sleep_until(&self, instant: Timestamp) {
+        let wait_ms = instant.since(self.now()).as_millis().unsigned_abs();
+        tokio::time::sleep(std::time::Duration::from_millis(wait_ms)).await;
+    }
+}
+
+/// A statement about leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Acquire,
+    Other,
+}
+
+/// Comes before every statement, and may let it wait or fail.
+type Before = dyn Fn(Call) -> BoxFuture<'static, Result<(), StorageError>> + Send + Sync;
+
+/// Leases in a database that something is wrong with.
+pub(super) struct Meddled {
+    pub(super) inner: Arc<MemoryLeases>,
+    pub(super) before: Box<Before>,
+}
+
+impl std::fmt::Debug for Meddled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Leases for Meddled {
+    async fn prepare(&self, service: &str, count: PartitionCount) -> Result<(), StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.prepare(service, count).await
+    }
+
+    async fn heartbeat(&self, beat: Heartbeat<'_>) -> Result<Heard, StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.heartbeat(beat).await
+    }
+
+    async fn members(&self, service: &str) -> Result<Vec<Member>, StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.members(service).await
+    }
+
+    async fn leave(&self, member: MemberId<'_>) -> Result<(), StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.leave(member).await
+    }
+
+    async fn evict(&self, service: &str) -> Result<(), StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.evict(service).await
+    }
+
+    /// Does what it was asked for whether or not somebody still waits for the answer.
     async fn acquire(&self, acquire: Acquire<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        let mut table = self.table();
-        let mut taken = Vec::new();
-        for partition in acquire.partitions {
-            let lease = table.leases.get_mut(partition).expect("it was prepared");
-            if lease.expire_time <= acquire.now || lease.worker == acquire.worker {
-                acquire.worker.clone_into(&mut lease.worker);
-                lease.epoch = lease.epoch.max(acquire.above) + 1;
-                lease.expire_time = acquire.now + acquire.ttl;
-                taken.push((*partition, lease.epoch));
-            }
-        }
-        Ok(taken)
+        let member = acquire.member;
+        let [service, worker, incarnation] =
+            [member.service, member.worker, member.incarnation].map(str::to_owned);
+        let (partitions, above) = (acquire.partitions.to_vec(), acquire.above);
+        let (inner, waited) = (Arc::clone(&self.inner), (self.before)(Call::Acquire));
+        let statement = tokio::spawn(async move {
+            waited.await?;
+            let acquire = Acquire {
+                member: MemberId {
+                    service: &service,
+                    worker: &worker,
+                    incarnation: &incarnation,
+                },
+                partitions: &partitions,
+                above,
+            };
+            inner.acquire(acquire).await
+        });
+        statement.await.expect("no panic")
     }
 
-    async fn renew(
-        &self,
-        _service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        let mut table = self.table();
-        let own = table.leases.values_mut().filter(|it| it.worker == worker);
-        Ok(own
-            .map(|lease| {
-                lease.expire_time = now + ttl;
-                (lease.partition, lease.epoch)
-            })
-            .collect())
+    async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.held(member).await
     }
 
     async fn release(
         &self,
-        _service: &str,
+        member: MemberId<'_>,
         partitions: &[PartitionId],
-        worker: &str,
     ) -> Result<(), StorageError> {
-        let mut table = self.table();
-        for lease in table.leases.values_mut() {
-            if lease.worker == worker && partitions.contains(&lease.partition) {
-                lease.worker.clear();
-                lease.expire_time = Timestamp::MIN;
-            }
-        }
-        Ok(())
+        (self.before)(Call::Other).await?;
+        self.inner.release(member, partitions).await
     }
 
-    async fn list(&self, _service: &str) -> Result<Vec<Lease>, StorageError> {
-        Ok(self.table().leases.values().cloned().collect())
-    }
-
-    async fn heartbeat(
-        &self,
-        _service: &str,
-        worker: &str,
-        ttl: Duration,
-        now: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.table().members.insert(worker.to_owned(), now + ttl);
-        Ok(())
-    }
-
-    async fn members(&self, _service: &str, now: Timestamp) -> Result<Vec<String>, StorageError> {
-        let table = self.table();
-        let alive = table.members.iter().filter(|(_, until)| **until > now);
-        Ok(alive.map(|(worker, _)| worker.clone()).collect())
-    }
-
-    async fn leave(
-        &self,
-        _service: &str,
-        worker: &str,
-        _now: Timestamp,
-    ) -> Result<(), StorageError> {
-        self.table().members.remove(worker);
-        Ok(())
+    async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
+        self.inner.list(service).await
     }
 }

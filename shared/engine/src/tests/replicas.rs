@@ -3,46 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use hot::memory::MemoryOptions;
 use hot::{Append, Cursor, HotStore, MemoryStore, Owner, Slot, StreamId, StreamName};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use messages::stream::v1::Batch;
 use prost::Message;
+use storage::MemoryLeases;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::counting::{Counting, Seen};
 use super::driver::{event, key, trim_output};
-use super::leases::MemoryLeases;
-use crate::{Clock, Engine, EngineConfig, EngineHandle, TimeSource, head};
+use super::leases::{Machine, leases_since};
+use crate::{Engine, EngineConfig, EngineHandle, TimeSource, head};
 
 const PARTITIONS: u64 = 16;
 /// A partition that is not worked on for longer has a gap.
 const LONGEST_REST: Duration = Duration::from_millis(1_000);
 const ROUND: Duration = Duration::from_millis(20);
 
-/// The paused clock of the runtime.
-#[derive(Debug)]
-struct Paused(Instant);
-
-#[async_trait]
-impl Clock for Paused {
-    fn now(&self) -> Timestamp {
-        let millis = self.0.elapsed().as_millis();
-        Timestamp::from_millis(1_000_000 + i64::try_from(millis).expect("a short test"))
-    }
-
-    async fn sleep_until(&self, instant: Timestamp) {
-        let wait = u64::try_from(instant.since(self.now()).as_millis()).unwrap_or(0);
-        tokio::time::sleep(Duration::from_millis(wait)).await;
-    }
-}
-
 struct Site {
     hot: MemoryStore,
     leases: Arc<MemoryLeases>,
-    clock: Arc<Paused>,
+    clock: Arc<Machine>,
     /// Of each partition, how many records were appended, and when the last one took effect.
     fed: Vec<(usize, Instant)>,
 }
@@ -52,8 +35,8 @@ impl Site {
         let count = PartitionCount::try_new(PARTITIONS).expect("a count");
         Self {
             hot: MemoryStore::new(count, MemoryOptions::default()),
-            leases: Arc::new(MemoryLeases::default()),
-            clock: Arc::new(Paused(Instant::now())),
+            leases: leases_since(Instant::now()),
+            clock: Machine::new(Instant::now(), 0),
             fed: count.iter().map(|_| (0, Instant::now())).collect(),
         }
     }
@@ -63,13 +46,13 @@ impl Site {
         drop(sender);
         let mut config = EngineConfig::<Counting>::new(
             Arc::new(self.hot.clone()),
-            MemoryLeases::default(),
+            MemoryLeases::new(Timestamp::default),
             TimeSource::Wall(self.clock.clone()),
             worker,
             definitions,
         );
         config.leases = self.leases.clone();
-        config.lease_clock = self.clock.clone();
+        config.own_clock = self.clock.clone();
         Engine::start(config).await.expect("it starts")
     }
 

@@ -84,8 +84,8 @@ impl Subject for Sql {
             i32::from(slot.partition.number()).into(),
             epoch.cast_signed().into(),
         ];
-        let set = "INSERT INTO partition_lease (service, partition, worker, epoch, expire_time) \
-                   VALUES ($1, $2, 'w', $3, 0) \
+        let set = "INSERT INTO partition_lease (service, partition, worker, incarnation, epoch) \
+                   VALUES ($1, $2, 'w', 'w1', $3) \
                    ON CONFLICT (service, partition) DO UPDATE SET epoch = excluded.epoch";
         let orm = database.orm();
         let backend = orm.get_database_backend();

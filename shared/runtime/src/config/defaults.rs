@@ -26,7 +26,7 @@ impl Defaults {
             .map_or(7400, |(_, port)| *port);
         let mut defaults = Self::common();
         defaults.set("listen", format!("0.0.0.0:{port}"));
-        defaults.set("partitions", "64".to_owned());
+        defaults.set("partitions", "256".to_owned());
         for (setting, (_, port)) in [
             "identity_address",
             "segmentation_address",

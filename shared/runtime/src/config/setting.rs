@@ -73,7 +73,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "partitions",
         flag: "partitions",
-        help: "How many partitions the installation has; fixed when its stores are created",
+        help: "How many partitions a new installation has. One that exists keeps its own, and is refused where this is set to \
+               another number",
         expected: "a number from 1 to 1024",
     },
     Setting {
@@ -109,13 +110,14 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "worker",
         flag: "worker",
-        help: "The name of this process among the workers of its services",
+        help: "The name of this process among the workers of its services. A process that has the name of one that died \
+               waits until the leases of that one lapse, and one that has the name of a live one is refused",
         expected: "1 to 100 letters, digits and . _ -, different for each process",
     },
     Setting {
         name: "lease_ttl",
         flag: "lease-ttl",
-        help: "How long a lease outlives the last word of its worker",
+        help: "How long a lease outlives the last word of its worker, by the clock of the database",
         expected: "a duration from 1s to 10m, such as 10s",
     },
     Setting {

@@ -11,10 +11,12 @@ async fn open(config: &Config, schema: u32) -> Result<(), StorageError> {
     database.migrate("runtime", &[]).await?;
     let installation = Installation {
         partition_count: config.partitions,
+        is_count_fixed: true,
         schema_version: schema,
         oldest_schema_version: schema,
     };
-    database.check_installation(installation).await
+    database.check_installation(installation).await?;
+    Ok(())
 }
 
 /// Checks the refusal of a database file that a program of a schema made.

@@ -4,21 +4,26 @@ CREATE TABLE store_meta (
     value TEXT NOT NULL
 );
 
--- Who owns a partition of a service, and since which epoch.
+-- Who owns a partition of a service, and since which epoch: a process that is alive by its row in
+-- "worker", and otherwise nobody.
 CREATE TABLE partition_lease (
     service TEXT NOT NULL,
     partition INTEGER NOT NULL,
     worker TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
     epoch INTEGER NOT NULL,
-    expire_time INTEGER NOT NULL,
     PRIMARY KEY (service, partition)
 );
 
--- The workers of a service that are alive.
+-- The last word of each worker of a service, by the database's clock.
 CREATE TABLE worker (
     service TEXT NOT NULL,
     worker TEXT NOT NULL,
-    expire_time INTEGER NOT NULL,
+    incarnation TEXT NOT NULL,
+    beat_time INTEGER NOT NULL,
+    ttl_ms INTEGER NOT NULL,
+    takes_part BOOLEAN NOT NULL,
+    clock_skew_ms INTEGER NULL,
     PRIMARY KEY (service, worker)
 );
 

@@ -6,6 +6,7 @@ use storage::{Database, DatabaseUrl, Installation};
 fn installation(partitions: u64, schema_version: u32) -> Installation {
     Installation {
         partition_count: PartitionCount::try_new(partitions).expect("a count"),
+        is_count_fixed: true,
         schema_version,
         oldest_schema_version: 1,
     }
@@ -34,6 +35,14 @@ async fn another_partition_count_or_a_newer_schema_is_refused_with_a_remedy() {
         "this database was created with partition count 64, and the configuration says 16: set partition count to 64, or \
          point to an empty database"
     );
+    let kept = database
+        .check_installation(Installation {
+            is_count_fixed: false,
+            ..installation(256, 1)
+        })
+        .await
+        .expect("nobody chose a count");
+    assert_eq!(kept.get(), 64);
     database
         .check_installation(installation(64, 2))
         .await

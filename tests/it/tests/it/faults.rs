@@ -10,6 +10,7 @@ pub(crate) mod hooks;
 pub(crate) mod installation;
 mod kills;
 pub(crate) mod load;
+mod names;
 mod postgres;
 mod redis;
 pub(crate) mod review;

@@ -10,6 +10,7 @@
 mod backing;
 mod checks;
 mod clock;
+mod clocks;
 mod crashes;
 mod definitions;
 mod destination;

@@ -2,6 +2,8 @@
 
 use kernel::Duration;
 
+use proto::engine::v1::Worker;
+
 use super::report::{Report, Service};
 
 /// The longest wait of a record before somebody should know: a worker that is well needs
@@ -47,11 +49,40 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             }
         }
     }
+    problems.extend(clocks_off(report));
     problems.extend(report.services.iter().filter_map(unowned));
     problems.extend(report.services.iter().filter_map(behind));
     problems.extend(report.services.iter().filter_map(full));
     problems.extend(report.services.iter().filter_map(quarantined));
     problems
+}
+
+/// Workers whose clocks are off, each once, whoever told of it.
+fn clocks_off(report: &Report) -> Vec<Problem> {
+    let answers = report.processes.iter().flat_map(|it| it.answer.as_ref());
+    let mut off: Vec<&Worker> = answers
+        .flat_map(|answer| &answer.workers)
+        .filter(|worker| worker.is_clock_off && !worker.takes_part)
+        .collect();
+    off.sort_by_key(|worker| (&worker.service, &worker.name));
+    off.dedup_by_key(|worker| (&worker.service, &worker.name));
+    let problem = |worker: &Worker| {
+        let skew_ms = worker.clock_skew_ms();
+        let skew = Duration::from_millis(skew_ms.saturating_abs());
+        let direction = if skew_ms < 0 { "behind" } else { "ahead of" };
+        Problem {
+            what: format!(
+                "{}: the clock of {} is {} {direction} the database's, so it works on no partition",
+                worker.service,
+                worker.name,
+                whole_seconds(skew)
+            ),
+            remedy: "set the clock of its machine (by NTP, say), or that of the database where all are off; it takes part \
+                     again by itself within seconds"
+                .to_owned(),
+        }
+    };
+    off.into_iter().map(problem).collect()
 }
 
 /// The numbers of partitions, as far as they are named.
@@ -226,6 +257,33 @@ mod tests {
             ["journey: 10 entries wait, the oldest for 1m15s"]
         );
         assert_eq!(whats(&report(late(75_500), true)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_worker_whose_clock_is_off_is_told_once_with_the_remedy() {
+        let mut report = report(|_| {}, false);
+        let worker = |name: &str, skew_ms: i64, is_clock_off: bool| Worker {
+            service: "journey".to_owned(),
+            name: name.to_owned(),
+            takes_part: !is_clock_off,
+            clock_skew_ms: Some(skew_ms),
+            is_clock_off,
+        };
+        let installation = report.processes[0].answer.as_mut().expect("an answer");
+        installation.workers = vec![
+            worker("right", 12, false),
+            worker("ahead", 3_600_400, true),
+            worker("behind", -61_000, true),
+        ];
+        report.processes.push(report.processes[0].clone());
+        assert_eq!(
+            whats(&report),
+            [
+                "journey: the clock of ahead is 1h ahead of the database's, so it works on no partition",
+                "journey: the clock of behind is 1m1s behind the database's, so it works on no partition",
+            ]
+        );
+        assert!(problems(&report)[0].remedy.contains("NTP"));
     }
 
     #[test]

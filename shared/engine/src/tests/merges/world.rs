@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use hot::{
     Append, Appended, Cursor, HotError, MemoryStore, SharedHotStore, Slot, StreamId, StreamName,
 };
-use kernel::{CustomerId, PartitionId};
+use kernel::{CustomerId, PartitionId, Timestamp};
 use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::Body};
 use prost::Message;
+use storage::MemoryLeases;
 use tokio::sync::watch;
 
 use super::super::counting::counter;
 use super::super::driver;
-use super::super::leases::MemoryLeases;
 use super::super::ledger::{Book, Ledger};
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
@@ -177,7 +177,7 @@ impl World {
         drop(sender);
         let mut config = EngineConfig::<C>::new(
             Arc::clone(&self.hot),
-            MemoryLeases::default(),
+            MemoryLeases::new(Timestamp::default),
             TimeSource::Stream,
             "worker",
             definitions,

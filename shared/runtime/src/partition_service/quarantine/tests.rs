@@ -3,12 +3,13 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use engine::{EngineError, QuarantinePage};
+use engine::{EngineError, QuarantinePage, Standing};
 use hot::Owner;
 use prost::Message as _;
-use proto::engine::v1::Partition;
 use proto::engine::v1::partition_service_server::PartitionService as _;
+use proto::engine::v1::{GetInstallationRequest, Partition};
 use proto::stream::v1::{Event, Record, record::Body};
+use storage::Member;
 use tempfile::TempDir;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -50,6 +51,28 @@ fn record(index: u32) -> QuarantineEntry {
 impl EngineStatus for Fake {
     fn service(&self) -> Owner {
         Owner::Journey
+    }
+
+    fn standing(&self) -> Standing {
+        Standing::TakesPart
+    }
+
+    async fn refused(&self) -> EngineError {
+        std::future::pending().await
+    }
+
+    async fn list_members(&self) -> Result<Vec<Member>, EngineError> {
+        let member = |worker: &str, clock_skew_ms| Member {
+            worker: worker.to_owned(),
+            takes_part: clock_skew_ms == Some(0),
+            clock_skew_ms,
+            expire_time: kernel::Timestamp::default(),
+        };
+        Ok(vec![
+            member("new", None),
+            member("right", Some(0)),
+            member("wrong", Some(-5_001)),
+        ])
     }
 
     async fn list_partitions(&self) -> Result<Vec<Partition>, EngineError> {
@@ -100,6 +123,28 @@ async fn serve() -> (Partitions, Arc<Fake>, TempDir) {
     let engine: Arc<dyn EngineStatus> = Arc::clone(&fake) as _;
     let partitions = Partitions::new(vec![engine], vec!["journey"], context);
     (partitions, fake, folder)
+}
+
+#[tokio::test]
+async fn an_installation_tells_of_its_workers_and_whose_clock_is_off() {
+    let (partitions, _, _folder) = serve().await;
+    let answer = partitions.get_installation(Request::new(GetInstallationRequest {}));
+    let workers = answer.await.expect("told").into_inner().workers;
+    let told: Vec<_> = workers
+        .iter()
+        .map(|it| {
+            let of = (it.service.as_str(), it.name.as_str());
+            (of, it.takes_part, it.clock_skew_ms, it.is_clock_off)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (("journey", "new"), false, None, false),
+            (("journey", "right"), true, Some(0), false),
+            (("journey", "wrong"), false, Some(-5_001), true),
+        ]
+    );
 }
 
 fn list(change: impl FnOnce(&mut ListQuarantinedRecordsRequest)) -> ListQuarantinedRecordsRequest {

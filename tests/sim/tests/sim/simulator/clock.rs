@@ -2,12 +2,15 @@
 //! are.
 
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use engine::Clock;
 use kernel::Timestamp;
 use tokio::time::Instant;
+
+use super::world::World;
 
 /// When every simulation begins: 2026-01-01.
 pub(crate) const BEGIN: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -19,41 +22,47 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// The clock of one machine.
 #[derive(Debug)]
 pub(crate) struct MachineClock {
-    started: Instant,
-    offset_ms: AtomicI64,
-    /// The latest instant that it ever showed.
-    highest_ms: AtomicI64,
+    world: Arc<World>,
+    wrong_by_ms: AtomicI64,
+    wrong_since: Mutex<Option<Instant>>,
 }
 
 impl MachineClock {
-    /// A clock that was right, but for an offset, when the simulation started.
-    pub(crate) fn new(started: Instant, offset_ms: i64) -> Self {
+    /// A clock that is right.
+    pub(crate) fn new(world: Arc<World>) -> Self {
         Self {
-            started,
-            offset_ms: AtomicI64::new(offset_ms),
-            highest_ms: AtomicI64::new(i64::MIN),
+            world,
+            wrong_by_ms: AtomicI64::new(0),
+            wrong_since: Mutex::default(),
         }
     }
 
     /// Sets it so far from what is right.
-    pub(crate) fn set_offset(&self, offset_ms: i64) {
-        self.offset_ms.store(offset_ms, Ordering::Relaxed);
+    pub(crate) fn go_wrong_by(&self, offset_ms: i64) {
+        self.wrong_by_ms.store(offset_ms, Ordering::Relaxed);
+        let mut since = self
+            .wrong_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let begun = since.unwrap_or_else(Instant::now);
+        *since = (offset_ms != 0).then_some(begun);
     }
 
-    /// The latest instant that it ever showed.
-    pub(crate) fn highest(&self) -> Timestamp {
-        Timestamp::from_millis(self.highest_ms.load(Ordering::Relaxed))
+    /// Returns for how long it has been wrong all the time.
+    pub(crate) fn wrong_for(&self) -> Duration {
+        let since = self
+            .wrong_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 }
 
 #[async_trait]
 impl Clock for MachineClock {
     fn now(&self) -> Timestamp {
-        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let offset = self.offset_ms.load(Ordering::Relaxed);
-        let now = BEGIN.as_millis() + elapsed + offset;
-        self.highest_ms.fetch_max(now, Ordering::Relaxed);
-        Timestamp::from_millis(now)
+        let wrong_by_ms = self.wrong_by_ms.load(Ordering::Relaxed);
+        Timestamp::from_millis(self.world.now().as_millis() + wrong_by_ms)
     }
 
     async fn sleep_until(&self, instant: Timestamp) {

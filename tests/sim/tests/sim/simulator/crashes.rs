@@ -47,6 +47,7 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             redis: None,
             retention: Span::from_millis(3_600_000),
             services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+            keeps_names: false,
             senders: 1,
         };
         let mut player = Player {

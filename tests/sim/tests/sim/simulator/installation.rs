@@ -1,7 +1,7 @@
 //! A simulated installation: the stores, the processes around them, and the hand that starts and
 //! stops those.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,13 +9,12 @@ use hot::{Owner, SharedHotStore, StreamId, StreamName};
 use journal::MemoryLog;
 use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
 use proto::stream::v1::{Record, Tick, record::Body};
+use storage::MemoryLeases;
 use tokio::time::{Instant, sleep};
 
 use super::backing::Backing;
-use super::clock::BEGIN;
 use super::definitions::Definitions;
 use super::destination::Destination;
-use super::leases::MemoryLeases;
 use super::post::{Letter, Post};
 use super::process::{Process, Roster};
 use super::redis::RedisHost;
@@ -50,6 +49,8 @@ pub(crate) struct Options {
     pub(crate) retention: Span,
     /// The services of each process.
     pub(crate) services: Vec<Vec<Owner>>,
+    /// True where a process has the name of the one that died in its place.
+    pub(crate) keeps_names: bool,
     /// How many clients send events.
     pub(crate) senders: usize,
 }
@@ -64,8 +65,6 @@ pub(crate) struct Shared {
     /// A connection to the hot store that nothing disturbs.
     pub(crate) store: SharedHotStore,
     pub(crate) log: Arc<MemoryLog>,
-    /// How far every clock is from what is right, in milliseconds.
-    offset_ms: Arc<AtomicI64>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
     definitions: Mutex<Definitions>,
@@ -74,7 +73,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// What time it is where the log is.
     pub(crate) fn log_time(&self) -> Timestamp {
-        right_time(self.world.started, &self.offset_ms)
+        self.world.now()
     }
 
     pub(crate) fn definitions(&self) -> MutexGuard<'_, Definitions> {
@@ -102,13 +101,12 @@ impl Installation {
         let world = Arc::new(World::new(options.seed));
         let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
         let backing = Backing::empty(options.redis.as_ref(), partitions, options.is_journaled);
-        let leases = Arc::new(MemoryLeases::default());
-        let offset_ms = Arc::new(AtomicI64::new(0));
-        let (own_leases, started) = (Arc::clone(&leases), world.started);
-        let own_offset_ms = Arc::clone(&offset_ms);
+        let right = Arc::clone(&world);
+        let leases = Arc::new(MemoryLeases::new(move || right.now()));
+        let (own_leases, right) = (Arc::clone(&leases), Arc::clone(&world));
         let log = MemoryLog::new()
-            .with_leases(move |slot| own_leases.epoch(slot))
-            .with_clock(move || right_time(started, &own_offset_ms));
+            .with_leases(move |slot| own_leases.epoch(slot.owner.name(), slot.partition))
+            .with_clock(move || right.now());
         let roster = Arc::new(Roster::default());
         let post = Post::open(options.senders, &world, &roster);
         let shared = Arc::new(Shared {
@@ -117,7 +115,6 @@ impl Installation {
             store: backing.direct(),
             backing,
             log: Arc::new(log),
-            offset_ms,
             leases,
             destination: Arc::default(),
             definitions: Mutex::new(Definitions::none()),
@@ -147,8 +144,7 @@ impl Installation {
     fn start_process(&mut self, place: usize) {
         self.started += 1;
         let name = format!("p{place}.{}", self.started);
-        let offset_ms = self.shared.offset_ms.load(Ordering::Relaxed);
-        let process = Process::start(&self.shared, place, name, offset_ms);
+        let process = Process::start(&self.shared, place, name);
         self.roster.processes().push(process);
     }
 
@@ -189,11 +185,11 @@ impl Installation {
         self.replace_dead();
     }
 
-    /// Sets every clock to the same time, so far from what is right.
-    pub(crate) fn set_clocks(&mut self, offset_ms: i64) {
-        self.shared.offset_ms.store(offset_ms, Ordering::Relaxed);
+    /// Sets every clock right, and time forward, so far from what has passed.
+    pub(crate) fn set_clocks(&mut self, forward_ms: i64) {
+        self.world().set_forward(forward_ms);
         for process in self.roster.processes().iter() {
-            process.link.clock.set_offset(offset_ms);
+            process.link.clock.go_wrong_by(0);
         }
     }
 
@@ -267,11 +263,6 @@ impl Installation {
             self.post.send(usize::from(partition.number()), letter);
         }
     }
-}
-
-fn right_time(started: Instant, offset_ms: &AtomicI64) -> Timestamp {
-    let elapsed_ms = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
-    BEGIN + Span::from_millis(elapsed_ms + offset_ms.load(Ordering::Relaxed))
 }
 
 /// The events of a partition.

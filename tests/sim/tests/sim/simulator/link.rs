@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use engine::Clock as _;
 use hot::HotError;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 
@@ -33,8 +32,8 @@ pub(crate) struct Link {
 pub(crate) struct Lost;
 
 impl Link {
-    pub(crate) fn new(name: String, world: Arc<World>, watch: Arc<Watch>, offset_ms: i64) -> Self {
-        let clock = MachineClock::new(world.started, offset_ms);
+    pub(crate) fn new(name: String, world: Arc<World>, watch: Arc<Watch>) -> Self {
+        let clock = MachineClock::new(Arc::clone(&world));
         Self {
             name,
             world,
@@ -120,9 +119,7 @@ impl Hook for HotLink {
         let is_effect = call.operation.is_change() && call.operation != Operation::Trim;
         let delivery = self.0.enter(Place::Hot, is_effect).await.map_err(lost)?;
         if let Content::Commit(slot, commit) = call.content {
-            self.0.clock.now();
-            let highest = self.0.clock.highest();
-            self.0.watch.before_commit(slot, commit, highest);
+            self.0.watch.before_commit(slot, commit);
         }
         Ok(delivery)
     }

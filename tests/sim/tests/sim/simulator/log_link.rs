@@ -10,8 +10,8 @@ use journal::{
     CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, MemoryLog, Placed, SnapshotHead,
 };
 use kernel::{PartitionId, Timestamp};
+use storage::MemoryLeases;
 
-use super::leases::MemoryLeases;
 use super::link::{Link, Lost};
 use super::world::Place;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use activation_core::ActivationCore;
 use decision::Core;
-use engine::{Clock, Dispatcher, Engine, EngineConfig, EngineHandle, TimeSource};
+use engine::{Clock, Dispatcher, Engine, EngineConfig, EngineHandle, Status as _, TimeSource};
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
@@ -60,11 +60,11 @@ impl Roster {
 
 impl Process {
     /// Starts a process; it connects and begins to work by itself.
-    pub(crate) fn start(shared: &Arc<Shared>, place: usize, name: String, offset_ms: i64) -> Self {
+    pub(crate) fn start(shared: &Arc<Shared>, place: usize, name: String) -> Self {
         let (world, watch) = (Arc::clone(&shared.world), Arc::clone(&shared.watch));
         world.tell(format!("{name} starts"));
         let process = Self {
-            link: Arc::new(Link::new(name, world, watch, offset_ms)),
+            link: Arc::new(Link::new(name, world, watch)),
             place,
             under_way: Arc::default(),
             connection: Arc::default(),
@@ -140,6 +140,24 @@ impl Process {
         }
     }
 
+    /// The name of this process among the workers of its services.
+    pub(crate) fn worker(&self, shared: &Shared) -> String {
+        if shared.options.keeps_names {
+            format!("p{}", self.place)
+        } else {
+            self.link.name.clone()
+        }
+    }
+
+    /// Nobody is refused: whoever had the name of a process is dead.
+    fn watch_name(&self, engine: EngineHandle) {
+        let world = Arc::clone(&self.link.world);
+        tokio::spawn(async move {
+            let refused = engine.refused().await;
+            world.violate(refused);
+        });
+    }
+
     async fn engine<C: Core>(
         &self,
         shared: &Shared,
@@ -156,9 +174,10 @@ impl Process {
             leases: Arc::clone(&shared.leases),
             link: Arc::clone(&self.link),
         };
-        let name = self.link.name.clone();
-        let mut config = EngineConfig::<C>::new(Arc::clone(hot), leases, time, name, definitions);
-        config.lease_clock = clock;
+        let worker = self.worker(shared);
+        let mut config = EngineConfig::<C>::new(Arc::clone(hot), leases, time, worker, definitions);
+        config.incarnation.clone_from(&self.link.name);
+        config.own_clock = clock;
         scale_down(&mut config, shared.options.seed);
         if C::OWNER == Owner::Activation {
             let courier: Arc<dyn Dispatcher> = Arc::new(Courier {
@@ -172,7 +191,10 @@ impl Process {
         }
         loop {
             match Engine::start(config.clone()).await {
-                Ok(engine) => return engine,
+                Ok(engine) => {
+                    self.watch_name(engine.clone());
+                    return engine;
+                }
                 Err(_) => tokio::time::sleep(START_RETRY).await,
             }
         }

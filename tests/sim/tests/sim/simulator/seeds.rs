@@ -126,6 +126,7 @@ impl Run {
             redis: redis.cloned(),
             retention: Span::from_millis(if rng.hits(500) { 20_000 } else { 3_600_000 }),
             services,
+            keeps_names: seed % 4 == 1,
             senders: 4,
         };
         let on = Installation::start(options);

@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hot::{Commit, Slot, StateKey, StreamName};
-use kernel::{CustomerId, PartitionId, Timestamp};
+use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, record::Body};
 
 use super::destination::EffectId;
 use super::world::World;
+
+/// What a clock may be ahead of the database's, and what an answer of the database takes at the most
+/// that a process still goes by.
+const TOLERANCE: Duration = Duration::from_millis(engine::limits::CLOCK_SKEW.as_millis() + 3_000);
 
 /// Watches all commits.
 #[derive(Debug)]
@@ -90,13 +94,13 @@ impl Watch {
             .retain(|(slot, _), _| slot.partition != partition);
     }
 
-    /// No timer is early: an entry has fired only once the clock of its process, or the time of its
-    /// partition, has shown its time. One that leads to no timer any more is done with whenever it
+    /// No timer is early: an entry has fired only once its time has come, but for what the clock of a
+    /// process may be off, or once the time of its partition has shown it. One that leads to no timer any more is done with whenever it
     /// is read, also ahead of a batch that has no room for all records up to then.
-    pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit, highest: Timestamp) {
+    pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit) {
         let mut seen = self.seen();
         let now = if self.is_wall {
-            highest
+            self.world.now() + TOLERANCE
         } else {
             let watermark = seen.watermarks.entry(slot).or_insert(Timestamp::MIN);
             *watermark = commit.watermark.unwrap_or(*watermark).max(*watermark);

@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::fmt::Display;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kernel::StableHash;
+use kernel::{Duration as Span, StableHash, Timestamp};
 use tokio::time::Instant;
 
+use super::clock::BEGIN;
 use super::rng::Rng;
 
 /// Lines of the transcript that are kept for the report of a failure.
@@ -51,6 +53,8 @@ pub(crate) enum Side {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) started: Instant,
+    /// How far time was set forward for everybody, in milliseconds.
+    forward_ms: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -91,6 +95,7 @@ impl World {
         let started = Instant::now();
         Self {
             started,
+            forward_ms: AtomicI64::new(0),
             state: Mutex::new(State {
                 rng: Rng::new(seed),
                 weather: Weather::default(),
@@ -108,6 +113,17 @@ impl World {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What time it is where clocks are right, as those of the database are.
+    pub(crate) fn now(&self) -> Timestamp {
+        let elapsed_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        BEGIN + Span::from_millis(elapsed_ms + self.forward_ms.load(Ordering::Relaxed))
+    }
+
+    /// Sets time forward for everybody, so far from what has passed.
+    pub(crate) fn set_forward(&self, forward_ms: i64) {
+        self.forward_ms.store(forward_ms, Ordering::Relaxed);
     }
 
     /// Draws from chance.

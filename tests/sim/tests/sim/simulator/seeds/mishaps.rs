@@ -44,7 +44,7 @@ impl Run {
             55..65 => {
                 let offset_ms = *self.rng.pick(&[-HOUR_MS, 0, HOUR_MS]);
                 world.tell(format!("the clock of {} is {offset_ms} ms off", link.name));
-                link.clock.set_offset(offset_ms);
+                link.clock.go_wrong_by(offset_ms);
             }
             65..75 => {
                 world.tell(format!("{} shuts down", link.name));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hot::HotError;
 use kernel::PartitionId;
-use storage::{Acquire, StorageError};
+use storage::{Acquire, LeaseTally, StorageError};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -29,8 +29,11 @@ pub(crate) struct Ownership<C: Core> {
     tasks: JoinSet<(PartitionId, Ended)>,
     /// The highest epoch that the hot store refused us with: new ones must be above it.
     above: u64,
-    /// The partitions whose leases were this process's when they were looked at last.
-    held: Vec<PartitionId>,
+    /// The leases of this process, with their epochs, as far as is known.
+    held: BTreeMap<PartitionId, u64>,
+    /// Those who took part when it was looked last, and what was this process's share then.
+    members: Vec<String>,
+    share: BTreeSet<PartitionId>,
     /// Partitions that could not be worked on, and when to try again.
     resting: BTreeMap<PartitionId, Instant>,
     /// When the store refused a partition last.
@@ -58,7 +61,9 @@ impl<C: Core> Ownership<C> {
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
             above: 0,
-            held: Vec::new(),
+            held: BTreeMap::new(),
+            members: Vec::new(),
+            share: BTreeSet::new(),
             resting: BTreeMap::new(),
             lost: BTreeMap::new(),
         }
@@ -115,7 +120,7 @@ impl<C: Core> Ownership<C> {
     /// where some could not be had yet.
     async fn round(&mut self) -> Result<bool, StorageError> {
         if self.membership.renew().await? {
-            self.held = self.look_at_leases().await?;
+            self.look_at_leases().await?;
         }
         let wanted = self.wanted().await?;
         for (partition, running) in &self.running {
@@ -142,6 +147,7 @@ impl<C: Core> Ownership<C> {
         let complete = acquired.len() == missing.len();
         metrics::leases_changed(C::OWNER, LeaseChange::Acquired, acquired.len());
         for (partition, epoch) in acquired {
+            self.held.insert(partition, epoch);
             self.start(partition, epoch);
         }
         // Who waits for its name does not know its share yet.
@@ -152,7 +158,7 @@ impl<C: Core> Ownership<C> {
     }
 
     /// The partitions that this process should work on.
-    async fn wanted(&self) -> Result<BTreeSet<PartitionId>, StorageError> {
+    async fn wanted(&mut self) -> Result<BTreeSet<PartitionId>, StorageError> {
         if self.membership.standing() != Standing::TakesPart {
             return Ok(BTreeSet::new());
         }
@@ -164,11 +170,15 @@ impl<C: Core> Ownership<C> {
             .filter(|member| member.takes_part)
             .map(|member| member.worker)
             .collect();
-        let is_own = |partition: &PartitionId| {
-            placement::owner(service, *partition, &names) == Some(&self.config.worker)
-        };
-        let partitions = self.config.hot.partition_count().iter();
-        Ok(partitions.filter(is_own).collect())
+        if names != self.members {
+            let is_own = |partition: &PartitionId| {
+                placement::owner(service, *partition, &names) == Some(&self.config.worker)
+            };
+            let partitions = self.config.hot.partition_count().iter();
+            self.share = partitions.filter(is_own).collect();
+            self.members = names;
+        }
+        Ok(self.share.clone())
     }
 
     /// Gives back the leases of partitions that were lost here and are another's share since: they
@@ -180,17 +190,22 @@ impl<C: Core> Ownership<C> {
         let is_stray = |partition: &&PartitionId| {
             !wanted.contains(partition) && !self.running.contains_key(partition)
         };
-        let strays: Vec<_> = self.held.iter().filter(is_stray).copied().collect();
+        let strays: Vec<_> = self.held.keys().filter(is_stray).copied().collect();
         let given_back = self.config.leases.release(self.membership.id(), &strays);
         given_back.await?;
-        self.held.retain(|partition| !strays.contains(partition));
+        self.held.retain(|partition, _| !strays.contains(partition));
         Ok(())
     }
 
-    /// Stops what is not this process's any more. Returns the partitions whose leases are.
-    async fn look_at_leases(&self) -> Result<Vec<PartitionId>, StorageError> {
+    /// Stops what is not this process's any more.
+    async fn look_at_leases(&mut self) -> Result<(), StorageError> {
+        let patience = self.membership.patience();
+        let tally = self.config.leases.tally(self.membership.id());
+        if timely(patience, tally).await? == LeaseTally::of(self.held.values().copied()) {
+            return Ok(());
+        }
         let held = self.config.leases.held(self.membership.id());
-        let held = timely(self.membership.patience(), held).await?;
+        let held = timely(patience, held).await?;
         let held: BTreeMap<_, _> = held.into_iter().collect();
         for (partition, running) in &self.running {
             if held.get(partition) != Some(&running.epoch) && !running.stop.is_cancelled() {
@@ -200,7 +215,8 @@ impl<C: Core> Ownership<C> {
                 running.stop.cancel();
             }
         }
-        Ok(held.into_keys().collect())
+        self.held = held;
+        Ok(())
     }
 
     fn start(&mut self, partition: PartitionId, epoch: u64) {
@@ -243,12 +259,15 @@ impl<C: Core> Ownership<C> {
         self.shared.set_owned(self.running.len());
         metrics::leases_changed(C::OWNER, LeaseChange::Released, stopped.len());
         let released = self.config.leases.release(self.membership.id(), &stopped);
-        if let Err(error) = released.await {
-            tracing::warn!(
+        match released.await {
+            Ok(()) => self
+                .held
+                .retain(|partition, _| !stopped.contains(partition)),
+            Err(error) => tracing::warn!(
                 service = C::OWNER.name(),
                 error = &error as &dyn std::error::Error,
-                "leases were not given back, and lapse"
-            );
+                "leases were not given back; trying again"
+            ),
         }
     }
 

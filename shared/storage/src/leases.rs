@@ -7,7 +7,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Acquire, Heard, Heartbeat, Lease, LeaseStore, Member, MemberId, StorageError, limits};
+use crate::{
+    Acquire, Heard, Heartbeat, Lease, LeaseStore, LeaseTally, Member, MemberId, StorageError,
+    limits,
+};
 
 /// The leases and the live members of all services.
 ///
@@ -40,6 +43,9 @@ pub trait Leases: Send + Sync + fmt::Debug + 'static {
 
     /// As [`LeaseStore::held`].
     async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError>;
+
+    /// As [`LeaseStore::tally`].
+    async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError>;
 
     /// As [`LeaseStore::release`].
     async fn release(
@@ -94,6 +100,10 @@ impl Leases for LeaseStore {
 
     async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
         timely(self.held(member)).await
+    }
+
+    async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError> {
+        timely(self.tally(member)).await
     }
 
     async fn release(

@@ -23,7 +23,7 @@ mod url;
 pub use self::database::Database;
 pub use self::error::StorageError;
 pub use self::installation::Installation;
-pub use self::lease::{Acquire, Lease, LeaseOwner, LeaseStore};
+pub use self::lease::{Acquire, Lease, LeaseOwner, LeaseStore, LeaseTally};
 pub use self::leases::{Leases, SharedLeases};
 pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
 #[cfg(feature = "memory")]

@@ -10,7 +10,8 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
-    Acquire, Heard, Heartbeat, Lease, LeaseOwner, Leases, Member, MemberId, Namesake, StorageError,
+    Acquire, Heard, Heartbeat, Lease, LeaseOwner, LeaseTally, Leases, Member, MemberId, Namesake,
+    StorageError,
 };
 
 /// Tells the time of the database that this stands for.
@@ -223,6 +224,11 @@ impl Leases for MemoryLeases {
         Ok(own
             .map(|((_, partition), lease)| (*partition, lease.epoch))
             .collect())
+    }
+
+    async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError> {
+        let held = self.held(member).await?;
+        Ok(LeaseTally::of(held.into_iter().map(|(_, epoch)| epoch)))
     }
 
     async fn release(

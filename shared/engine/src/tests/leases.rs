@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::future::BoxFuture;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use storage::{
-    Acquire, Heard, Heartbeat, Lease, Leases, Member, MemberId, MemoryLeases, StorageError,
+    Acquire, Heard, Heartbeat, Lease, LeaseTally, Leases, Member, MemberId, MemoryLeases,
+    StorageError,
 };
 use tokio::time::Instant;
 
@@ -138,6 +139,11 @@ impl Leases for Meddled {
     async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
         (self.before)(Call::Other).await?;
         self.inner.held(member).await
+    }
+
+    async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError> {
+        (self.before)(Call::Other).await?;
+        self.inner.tally(member).await
     }
 
     async fn release(

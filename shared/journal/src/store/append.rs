@@ -184,6 +184,10 @@ impl JournaledStore {
             let Ok(mut lane) = lane.try_lock() else {
                 continue;
             };
+            // Nearly all of them, most of the time.
+            if lane.pending.is_none() {
+                continue;
+            }
             if let Err(error) = self.deliver_unasked(&mut lane).await {
                 waiting += 1;
                 tracing::warn!(

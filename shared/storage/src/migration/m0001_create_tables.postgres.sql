@@ -15,6 +15,8 @@ CREATE TABLE partition_lease (
     PRIMARY KEY (service, partition)
 );
 
+CREATE INDEX partition_lease_worker ON partition_lease (service, worker);
+
 -- The last word of each worker of a service, by the database's clock.
 CREATE TABLE worker (
     service TEXT NOT NULL,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use storage::{
-    Acquire, Database, DatabaseUrl, Heard, Heartbeat, LeaseStore, MemberId, MemoryLeases,
-    SharedLeases, StorageError,
+    Acquire, Database, DatabaseUrl, Heard, Heartbeat, LeaseStore, LeaseTally, MemberId,
+    MemoryLeases, SharedLeases, StorageError,
 };
 use testkit::PostgresServer;
 
@@ -118,7 +118,11 @@ impl Subject {
 
     async fn held(&self, process: (&str, &str)) -> Vec<(u16, u64)> {
         let held = self.leases.held(self.member(process)).await;
-        plain(held.expect("an answer"))
+        let held = plain(held.expect("an answer"));
+        let tally = self.leases.tally(self.member(process)).await;
+        let expected = LeaseTally::of(held.iter().map(|(_, epoch)| *epoch));
+        assert_eq!(tally.expect("an answer"), expected);
+        held
     }
 
     /// The owner and the epoch of each partition.

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use hot::memory::Delivery;
 use kernel::{PartitionCount, PartitionId};
 use storage::{
-    Acquire, Heard, Heartbeat, Lease, Leases, Member, MemberId, MemoryLeases, StorageError,
+    Acquire, Heard, Heartbeat, Lease, LeaseTally, Leases, Member, MemberId, MemoryLeases,
+    StorageError,
 };
 
 use super::link::{Link, Lost};
@@ -77,6 +78,10 @@ impl Leases for LeasesLink {
 
     async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
         call!(self, self.leases.held(member))
+    }
+
+    async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError> {
+        call!(self, self.leases.tally(member))
     }
 
     async fn release(

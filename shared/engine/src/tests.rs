@@ -12,6 +12,7 @@ mod engine;
 mod faulty;
 mod flow;
 mod hand_over;
+mod lanes;
 mod leases;
 mod ledger;
 mod marks;

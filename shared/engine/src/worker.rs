@@ -38,7 +38,7 @@ use self::counted::Counted;
 use self::fault::Fault;
 use self::inputs::Inputs;
 use self::lane::Place;
-use self::output::OutputGauge;
+use self::output::{OutputGauge, Trail};
 use self::position::Position;
 use self::quarantine::Quarantine;
 use crate::steps::Steps;
@@ -51,6 +51,7 @@ pub(crate) struct Worker<C: Core> {
     position: Position,
     inputs: Inputs,
     outputs: Vec<OutputGauge>,
+    trail: Trail,
     cache_bytes: usize,
     cache: StateCache<C::State>,
     batch: Batch<C>,
@@ -122,6 +123,7 @@ impl<C: Core> Worker<C> {
             position: Position::new(slot, epoch),
             inputs: Inputs::new(),
             outputs: Vec::new(),
+            trail: Trail::default(),
             cache_bytes,
             cache: StateCache::new(cache_bytes),
             batch: Batch::new(),
@@ -165,6 +167,7 @@ impl<C: Core> Worker<C> {
         position.open(&head);
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.position.watermark);
+        self.open_trail().await?;
         self.open_quarantine().await?;
         self.open_counted().await?;
         self.doubts = false;
@@ -253,6 +256,7 @@ impl<C: Core> Worker<C> {
             self.forward().await?;
             let held = self.held().await?;
             self.inputs.read(self.config.hot.as_ref(), held).await?;
+            self.follow_trail().await?;
             if !self.prepare(held).await? {
                 return self.rest(held).await;
             }
@@ -322,6 +326,10 @@ impl<C: Core> Worker<C> {
             for gauge in &mut self.outputs {
                 gauge.count(*stream);
             }
+        }
+        let behind = std::mem::take(&mut self.batch.packer.low);
+        if !behind.is_empty() {
+            self.trail.push(behind.into_keys().collect());
         }
         if let Some(dispatcher) = &self.config.dispatcher {
             for record in self.batch.dispatches.drain(..) {

@@ -100,7 +100,12 @@ impl Bench {
         origin: Option<Origin>,
         records: Vec<Record>,
     ) {
-        let payload = Batch { records }.encode_to_vec().into();
+        let payload = Batch {
+            records,
+            ..Batch::default()
+        }
+        .encode_to_vec()
+        .into();
         let to = stream(partition, name);
         let append = Append {
             to,

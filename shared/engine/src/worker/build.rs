@@ -27,7 +27,7 @@ impl<C: Core> Worker<C> {
     ) -> Result<Pending, Failed> {
         let mut commit = self.position.next_commit();
         self.batch.write_states(&mut commit)?;
-        commit.outputs = self.batch.packer.take();
+        commit.outputs = self.batch.packer.take(commit.seq);
         commit.outbox = self
             .batch
             .forwards

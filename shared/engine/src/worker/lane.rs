@@ -20,11 +20,15 @@ pub(crate) struct Lane {
     pub(crate) stream: StreamId,
     /// Whether it is a low-priority lane.
     pub(crate) bulk: bool,
+    /// The place of the live lane that a low-priority one belongs to.
+    pub(crate) live: Option<usize>,
     committed: Place,
     read_to: Cursor,
     entries: VecDeque<ReadEntry>,
     /// Of each writer, its last entry that is in effect or was read.
     taken: HashMap<Writer, u64>,
+    /// The number of the last commit of which an entry was read.
+    last_commit: u64,
     waiting: usize,
     may_have_more: bool,
     records_per_entry: usize,
@@ -43,6 +47,8 @@ struct ReadEntry {
     cursor: Cursor,
     /// Absent where it has none, and where the marks have it already.
     origin: Option<Origin>,
+    /// The number of the commit that wrote it; 0 where it was appended from outside.
+    commit_seq: u64,
     /// How many of its records are in effect.
     done: usize,
     content: Content,
@@ -80,7 +86,7 @@ impl ReadEntry {
 }
 
 impl Lane {
-    pub(crate) fn open(stream: StreamId, bulk: bool, head: &Head) -> Self {
+    pub(crate) fn open(stream: StreamId, live: Option<usize>, head: &Head) -> Self {
         let cursor = head
             .cursors
             .iter()
@@ -89,11 +95,13 @@ impl Lane {
         let Marks { seen, part } = head.marks(stream.name);
         Self {
             stream,
-            bulk,
+            bulk: live.is_some(),
+            live,
             committed: Place { cursor, part },
             read_to: cursor,
             entries: VecDeque::new(),
             taken: seen.into_iter().collect(),
+            last_commit: 0,
             waiting: 0,
             may_have_more: true,
             records_per_entry: 1,
@@ -120,10 +128,15 @@ impl Lane {
         self.committed
     }
 
-    /// Reads on, unless `want` records wait already or there is nothing more.
-    pub(crate) async fn read(&mut self, hot: &dyn HotStore, want: usize) -> Result<(), HotError> {
+    /// Reads on, unless `want` records wait already or there is nothing more. Returns the number of
+    /// entries that it read.
+    pub(crate) async fn read(
+        &mut self,
+        hot: &dyn HotStore,
+        want: usize,
+    ) -> Result<usize, HotError> {
         if !self.may_have_more || self.waiting >= want {
-            return Ok(());
+            return Ok(0);
         }
         let max =
             ((want - self.waiting) / self.records_per_entry).clamp(1, limits::ENTRIES_PER_POLL);
@@ -137,7 +150,7 @@ impl Lane {
         if let Some(average) = (self.waiting - before).checked_div(read) {
             self.records_per_entry = average.max(1);
         }
-        Ok(())
+        Ok(read)
     }
 
     fn push(&mut self, entry: hot::Entry) {
@@ -145,15 +158,20 @@ impl Lane {
         let mut read = ReadEntry {
             cursor: entry.cursor,
             origin: None,
+            commit_seq: 0,
             done: 0,
             content: Content::Empty,
         };
         if !entry.origin.is_some_and(|origin| self.is_taken(origin)) {
-            read.content = match Batch::decode(entry.payload.clone()) {
-                Ok(batch) if batch.records.is_empty() => Content::Empty,
-                Ok(batch) => Content::Records(batch.records),
-                Err(_) => Content::Damaged(entry.payload),
-            };
+            match Batch::decode(entry.payload.clone()) {
+                Ok(batch) if batch.records.is_empty() => {}
+                Ok(batch) => {
+                    read.commit_seq = batch.commit_seq;
+                    read.content = Content::Records(batch.records);
+                }
+                Err(_) => read.content = Content::Damaged(entry.payload),
+            }
+            self.last_commit = self.last_commit.max(read.commit_seq);
             read.origin = entry.origin;
             read.done = self.done_of(entry.origin);
             if read.done >= read.len() {
@@ -205,6 +223,30 @@ impl Lane {
 
     pub(crate) fn cursor_of(&self, entry: usize) -> Cursor {
         self.entries[entry].cursor
+    }
+
+    /// Returns the number of the commit that wrote an entry; 0 where it was appended from outside.
+    pub(crate) fn commit_of(&self, entry: usize) -> u64 {
+        self.entries[entry].commit_seq
+    }
+
+    /// Returns the number of the first commit of which something is left once so many records were
+    /// taken. What was not read yet may be of any commit after the last one that was.
+    pub(crate) fn next_commit(&self, taken: usize) -> u64 {
+        let mut taken = taken;
+        let left = self.entries.iter().filter(|entry| {
+            let is_left = entry.waiting() > taken;
+            taken = taken.saturating_sub(entry.waiting());
+            is_left
+        });
+        let unread = if self.may_have_more {
+            self.last_commit + 1
+        } else {
+            u64::MAX
+        };
+        left.map(|entry| entry.commit_seq)
+            .find(|commit| *commit > 0)
+            .unwrap_or(unread)
     }
 
     /// Where the stream is once everything up to and with a place is in effect.

@@ -115,9 +115,16 @@ impl<C: Core> Worker<C> {
         // Each may need the state of a customer.
         let max_states = max_states - commands.map(|(_, quota)| quota).sum::<usize>();
         let mut plan = Vec::with_capacity(quotas.iter().sum());
+        // Of each lane, how many records of it are planned.
+        let mut taken = vec![0; quotas.len()];
         for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
+            // What was written to the live lane before it goes first: it may be of the same customer.
+            let live = lane.live.map(|live| (live, &self.inputs.lanes[live]));
+            let before = live.map(|(live, lane)| lane.next_commit(taken[live]));
             for place in lane.places().take(quota) {
-                if self.quarantine.stuck.contains(&(number, place)) {
+                if self.quarantine.stuck.contains(&(number, place))
+                    || before.is_some_and(|before| before <= lane.commit_of(place.0))
+                {
                     break;
                 }
                 let work = match lane.item(place) {
@@ -135,6 +142,7 @@ impl<C: Core> Worker<C> {
                     }
                     _ => None,
                 };
+                taken[number] += 1;
                 plan.push(Planned {
                     lane: number,
                     place,
@@ -158,7 +166,7 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    fn may_have_due(&self) -> bool {
+    pub(super) fn may_have_due(&self) -> bool {
         match (&self.config.time, self.position.no_timer_before) {
             (TimeSource::Wall(clock), Some(next)) => next <= clock.now(),
             (_, Some(Timestamp::MAX)) => false,

@@ -151,7 +151,7 @@ impl<C: Core> Worker<C> {
         };
         match &record.body {
             Some(Body::Tick(_)) => {
-                self.pass_on(record, lane.bulk);
+                self.pass_on(record);
                 return Ok(());
             }
             _ if planned
@@ -240,13 +240,6 @@ impl<C: Core> Worker<C> {
             }
         }
         None
-    }
-
-    /// On stream time every reader downstream learns how far time has come.
-    fn pass_on(&mut self, tick: &Record, bulk: bool) {
-        if let (Some((live, low)), true) = (C::OUTPUT, self.is_on_stream_time()) {
-            self.batch.packer.push(if bulk { low } else { live }, tick);
-        }
     }
 
     /// Calls the core for a customer. Where it fails or panics, the cause is at fault.
@@ -339,7 +332,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    pub(super) fn apply_effects(&mut self, cause: Cause<'_>) -> Result<(), Failed> {
+    pub(super) fn apply_effects(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let output = self.output_for(work, cause.bulk);
         let batch = &mut self.batch;
         let inherit = |record: &mut Record| {
             if record.trace_parent.is_empty() && !cause.trace_parent.is_empty() {
@@ -347,18 +341,17 @@ impl<C: Core> Worker<C> {
             }
         };
         if !batch.effects.records.is_empty() {
-            let Some((live, low)) = C::OUTPUT else {
+            let Some(output) = output else {
                 return Err(cause.failed("the service emits records and has no output stream"));
             };
-            let output = if cause.bulk { low } else { live };
             for mut record in batch.effects.records.drain(..) {
                 inherit(&mut record);
-                batch.packer.push(output, &record);
+                batch.packer.push(output, &record, None);
             }
         }
         for (stream, mut record) in batch.effects.to_streams.drain(..) {
             inherit(&mut record);
-            batch.packer.push(stream, &record);
+            batch.packer.push(stream, &record, None);
         }
         for (partition, name, mut record) in batch.effects.forwards.drain(..) {
             inherit(&mut record);

@@ -45,6 +45,9 @@ pub const BYTES_PER_BATCH: usize = hot::limits::COMMIT_BYTES / 2;
 pub const TIMERS_PER_BATCH: usize = STATES_PER_BATCH / 2;
 /// Entries read at once from a stream.
 pub const ENTRIES_PER_POLL: usize = 64;
+/// How long a timer that is due waits for a service before this one that does not go on. An outage
+/// that is longer costs order, a shorter one only time.
+pub const GRACE: kernel::Duration = kernel::Duration::from_millis(300_000);
 /// The share of a batch, one in this many, that low-priority records get while live ones wait.
 pub const BULK_SHARE: usize = 4;
 /// The share of a batch, one in this many, that is kept for each other live stream that waits.

@@ -67,6 +67,8 @@ struct Instruments {
     quarantined: Counter<u64>,
     quarantine_records: Gauge<u64>,
     held: Counter<f64>,
+    behind: Counter<f64>,
+    overtaking_timers: Counter<u64>,
     timer_lateness: Histogram<f64>,
 }
 
@@ -163,6 +165,18 @@ impl Instruments {
                     "Time that partitions waited for the reader of their output (back-pressure), or for room in the quarantine",
                 )
                 .build(),
+            behind: meter
+                .f64_counter("happypath.engine.behind.time")
+                .with_unit("s")
+                .with_description(
+                    "Time that due timers waited for the services before this one, on the wall clock",
+                )
+                .build(),
+            overtaking_timers: counter(
+                "happypath.engine.overtaking.timers",
+                "{timer}",
+                "Timers that fired after the grace, before all that was accepted before them was here",
+            ),
             timer_lateness: seconds(
                 "happypath.engine.timer.lateness",
                 &LATE_SECONDS,
@@ -207,6 +221,18 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
 /// room in the quarantine.
 pub(crate) fn held(owner: Owner, wait: Duration) {
     INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// A worker is going to wait for the services before it, with a timer that is due.
+pub(crate) fn behind(owner: Owner, wait: Duration) {
+    INSTRUMENTS
+        .behind
+        .add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// A timer fires that has waited for the services before it as long as timers do.
+pub(crate) fn overtook(owner: Owner) {
+    INSTRUMENTS.overtaking_timers.add(1, &[service(owner)]);
 }
 
 /// A store did not answer a worker.

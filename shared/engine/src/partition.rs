@@ -83,7 +83,7 @@ impl<C: Core> PartitionTask<C> {
             if !matches!(outcome, TickOutcome::Unavailable(_)) {
                 unavailable = Backoff::unavailable();
             }
-            if !matches!(outcome, TickOutcome::Held) {
+            if !matches!(outcome, TickOutcome::Held | TickOutcome::Behind) {
                 held = Backoff::held();
             }
             match outcome {
@@ -92,6 +92,16 @@ impl<C: Core> PartitionTask<C> {
                     let wait = held.next();
                     metrics::held(C::OWNER, wait);
                     self.pause(wait).await;
+                }
+                TickOutcome::Behind => {
+                    let wait = held.next();
+                    metrics::behind(C::OWNER, wait);
+                    tokio::select! {
+                        biased;
+                        () = self.shared.woken(self.partition) => {}
+                        () = self.stop.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
                 }
                 TickOutcome::Full => {
                     if self.await_room().await {

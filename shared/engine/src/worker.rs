@@ -24,10 +24,11 @@ mod position;
 mod quarantine;
 mod release;
 mod run;
+mod time;
 
 use std::time::Instant;
 
-use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use hot::{Commit, Frontier, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -41,6 +42,7 @@ use self::lane::Place;
 use self::output::{OutputGauge, Trail};
 use self::position::Position;
 use self::quarantine::Quarantine;
+use self::time::Reach;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -55,6 +57,9 @@ pub(crate) struct Worker<C: Core> {
     cache_bytes: usize,
     cache: StateCache<C::State>,
     batch: Batch<C>,
+    /// How far the services before this one are, on a clock; absent where no timer is due.
+    frontier: Option<Frontier>,
+    reach: Reach,
     /// The batch that is being committed, and the places it moves to.
     pending: Option<Pending>,
     /// Whether the store has to be looked at anew before anything is believed.
@@ -80,6 +85,7 @@ struct Pending {
     commit: Commit,
     inputs: usize,
     places: Vec<(usize, Place)>,
+    watermark: Timestamp,
     no_timer_before: Option<Timestamp>,
 }
 
@@ -95,6 +101,9 @@ pub(crate) enum TickOutcome {
     },
     /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
+    /// A timer is due, and something that was accepted before it is not here yet: try again on news,
+    /// or in a moment.
+    Behind,
     /// A record finds no room in the quarantine: try again on news, such as a command that makes
     /// room, or after a while.
     Full,
@@ -127,6 +136,8 @@ impl<C: Core> Worker<C> {
             cache_bytes,
             cache: StateCache::new(cache_bytes),
             batch: Batch::new(),
+            frontier: None,
+            reach: Reach::default(),
             pending: None,
             doubts: false,
             steps,
@@ -255,6 +266,7 @@ impl<C: Core> Worker<C> {
             }
             self.forward().await?;
             let held = self.held().await?;
+            self.ask_frontier().await?;
             self.inputs.read(self.config.hot.as_ref(), held).await?;
             self.follow_trail().await?;
             if !self.prepare(held).await? {
@@ -275,6 +287,9 @@ impl<C: Core> Worker<C> {
         }
         if !self.quarantine.stuck.is_empty() {
             return Ok(TickOutcome::Full);
+        }
+        if self.waits_for_others() {
+            return Ok(TickOutcome::Behind);
         }
         let next_due = match self.config.time {
             TimeSource::Wall(_) => self.position.no_timer_before,
@@ -320,7 +335,8 @@ impl<C: Core> Worker<C> {
     /// Takes note that a commit took effect.
     fn settle(&mut self, pending: Pending) {
         let commit = pending.commit;
-        self.position.settle(&commit, pending.no_timer_before);
+        self.position
+            .settle(&commit, pending.watermark, pending.no_timer_before);
         self.inputs.settle(pending.places);
         for (stream, _) in &commit.outputs {
             for gauge in &mut self.outputs {

@@ -77,6 +77,12 @@ impl Inputs {
         }
     }
 
+    /// Says that every live lane may have news.
+    pub(crate) fn hint_live(&mut self) {
+        let live = self.lanes.iter_mut().filter(|lane| lane.is_live());
+        live.for_each(Lane::hint);
+    }
+
     /// Reads on in every lane that may go on.
     ///
     /// Live lanes come last: what was written to one before an entry of its low-priority lane that

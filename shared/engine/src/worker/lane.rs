@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, Writer};
+use kernel::Timestamp;
 use messages::stream::v1::{Batch, Record};
 use prost::Message;
 
@@ -27,6 +28,10 @@ pub(crate) struct Lane {
     entries: VecDeque<ReadEntry>,
     /// Of each writer, its last entry that is in effect or was read.
     taken: HashMap<Writer, u64>,
+    /// Whether services before this one write to it.
+    has_causes: bool,
+    /// When the last entry that was read was accepted, or the cause of its last record.
+    read_time: Timestamp,
     /// The number of the last commit of which an entry was read.
     last_commit: u64,
     waiting: usize,
@@ -49,6 +54,9 @@ struct ReadEntry {
     origin: Option<Origin>,
     /// The number of the commit that wrote it; 0 where it was appended from outside.
     commit_seq: u64,
+    accept_time: Option<Timestamp>,
+    /// When the cause of each record was accepted; empty where all were accepted with the entry.
+    cause_times_ms: Vec<i64>,
     /// How many of its records are in effect.
     done: usize,
     content: Content,
@@ -62,6 +70,15 @@ enum Content {
     /// No record, or none that is not in effect; taken as one that does nothing, so that the cursor
     /// passes it.
     Empty,
+}
+
+/// When a record was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Absent where that is not known.
+    pub(crate) time: Option<Timestamp>,
+    /// Whether it is the time of what caused it, in the services before.
+    pub(crate) is_of_cause: bool,
 }
 
 /// What is at one place of a stream.
@@ -83,6 +100,14 @@ impl ReadEntry {
     fn waiting(&self) -> usize {
         self.len() - self.done
     }
+
+    fn accepted(&self, index: usize) -> Accepted {
+        let cause = self.cause_times_ms.get(index);
+        Accepted {
+            time: cause.map_or(self.accept_time, |ms| Some(Timestamp::from_millis(*ms))),
+            is_of_cause: cause.is_some(),
+        }
+    }
 }
 
 impl Lane {
@@ -101,6 +126,8 @@ impl Lane {
             read_to: cursor,
             entries: VecDeque::new(),
             taken: seen.into_iter().collect(),
+            has_causes: false,
+            read_time: Timestamp::MIN,
             last_commit: 0,
             waiting: 0,
             may_have_more: true,
@@ -112,6 +139,11 @@ impl Lane {
     /// Returns whether it carries what operators decide, and nothing of customers.
     pub(crate) const fn is_commands(&self) -> bool {
         self.stream.name.is_commands()
+    }
+
+    /// Returns whether it is a live lane of records.
+    pub(crate) const fn is_live(&self) -> bool {
+        !self.bulk && !self.is_commands()
     }
 
     /// Says that the stream may have news.
@@ -159,6 +191,8 @@ impl Lane {
             cursor: entry.cursor,
             origin: None,
             commit_seq: 0,
+            accept_time: entry.accept_time,
+            cause_times_ms: Vec::new(),
             done: 0,
             content: Content::Empty,
         };
@@ -167,11 +201,19 @@ impl Lane {
                 Ok(batch) if batch.records.is_empty() => {}
                 Ok(batch) => {
                     read.commit_seq = batch.commit_seq;
+                    read.cause_times_ms = batch.accept_times_ms;
                     read.content = Content::Records(batch.records);
                 }
                 Err(_) => read.content = Content::Damaged(entry.payload),
             }
             self.last_commit = self.last_commit.max(read.commit_seq);
+            // Between what services pass on, in order, others write what is newer.
+            let causes = read.cause_times_ms.last();
+            let time = causes.map(|ms| Timestamp::from_millis(*ms));
+            if time.is_some() || !self.has_causes {
+                self.read_time = time.or(entry.accept_time).unwrap_or(Timestamp::MIN);
+            }
+            self.has_causes |= time.is_some();
             read.origin = entry.origin;
             read.done = self.done_of(entry.origin);
             if read.done >= read.len() {
@@ -247,6 +289,30 @@ impl Lane {
         left.map(|entry| entry.commit_seq)
             .find(|commit| *commit > 0)
             .unwrap_or(unread)
+    }
+
+    /// Returns when the record at a place was accepted.
+    pub(crate) fn accepted(&self, (entry, index): (usize, usize)) -> Accepted {
+        self.entries[entry].accepted(index)
+    }
+
+    /// Returns when the oldest record was accepted that is left once so many were taken, those
+    /// among them that were not read; the latest time there is where nothing is left.
+    pub(crate) fn oldest_after(&self, taken: usize) -> Timestamp {
+        let unread = if self.may_have_more {
+            self.read_time
+        } else {
+            Timestamp::MAX
+        };
+        let mut taken = taken;
+        let left = self.entries.iter().filter_map(|entry| {
+            let first = entry.done + taken;
+            taken = taken.saturating_sub(entry.waiting());
+            // The causes of one entry are in order.
+            let accepted = (first < entry.len()).then(|| entry.accepted(first))?;
+            Some(accepted.time.unwrap_or(Timestamp::MIN))
+        });
+        left.fold(unread, Timestamp::min)
     }
 
     /// Where the stream is once everything up to and with a place is in effect.

@@ -65,12 +65,11 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<usize, Failed> {
-        let until = match wall_now {
-            Some(now) => (now, Key::MAX),
-            None => self.known_until(self.batch.watermark).0,
-        };
-        if self.fire_due(definitions, until, wall_now)? == Room::Full {
-            return Ok(0);
+        if wall_now.is_none() {
+            let until = self.known_until(self.batch.watermark).0;
+            if self.fire_due(definitions, until, None)? == Room::Full {
+                return Ok(0);
+            }
         }
         // The lanes are only read here, and everything else of the worker is written.
         let lanes = std::mem::take(&mut self.inputs.lanes);
@@ -86,19 +85,35 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<usize, Failed> {
+        let live = plan.iter().rposition(|it| !lanes[it.lane].bulk);
+        let live = live.map_or(0, |last| last + 1);
         for (ran, planned) in plan.iter().enumerate() {
+            if ran == live && self.fire_after_live(definitions, wall_now)? == Room::Full {
+                return Ok(ran);
+            }
             let lane = &lanes[planned.lane];
             let item = lane.item(planned.place);
-            let mut now = wall_now.unwrap_or(self.batch.watermark);
-            if let (None, Item::Record(record), false) = (wall_now, item, lane.is_commands()) {
-                now = now.max(Timestamp::from_millis(record.time_ms));
-                let (until, is_all) = self.known_until(now);
-                let room = self.fire_due(definitions, until, None)?;
+            let time = match (wall_now, item) {
+                (Some(_), _) => Some(self.reach.before[ran]),
+                (None, Item::Record(record)) if !lane.is_commands() => {
+                    Some(Timestamp::from_millis(record.time_ms).max(self.batch.watermark))
+                }
+                (None, _) => None,
+            };
+            if let Some(time) = time {
+                let (until, is_all) = self.known_until(time);
+                let room = self.fire_due(definitions, until, wall_now)?;
                 if room == Room::Full || !is_all {
                     return Ok(ran);
                 }
-                self.batch.watermark = now;
             }
+            let now = match (wall_now, time) {
+                (Some(wall_now), _) => self.now_of(lane, planned.place, wall_now),
+                (None, time) => {
+                    self.batch.watermark = time.unwrap_or(self.batch.watermark);
+                    self.batch.watermark
+                }
+            };
             if self.room() == Room::Full {
                 return Ok(ran);
             }
@@ -110,7 +125,24 @@ impl<C: Core> Worker<C> {
             self.batch.inputs += 1;
             self.run_item(definitions, lane, planned, item, now)?;
         }
+        if live == plan.len() {
+            self.fire_after_live(definitions, wall_now)?;
+        }
         Ok(plan.len())
+    }
+
+    /// On a clock, fires what is due once the live records are run: before low-priority ones, which
+    /// it does not wait for.
+    fn fire_after_live(
+        &mut self,
+        definitions: &C::Definitions,
+        wall_now: Option<Timestamp>,
+    ) -> Result<Room, Failed> {
+        if wall_now.is_none() {
+            return Ok(Room::Left);
+        }
+        let until = self.known_until(self.reach.end).0;
+        self.fire_due(definitions, until, wall_now)
     }
 
     /// Up to where timers can fire on stream time, and whether that is all of those up to and with
@@ -334,6 +366,7 @@ impl<C: Core> Worker<C> {
 
     pub(super) fn apply_effects(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         let output = self.output_for(work, cause.bulk);
+        let accept_time = (!self.is_on_stream_time()).then_some(cause.now);
         let batch = &mut self.batch;
         let inherit = |record: &mut Record| {
             if record.trace_parent.is_empty() && !cause.trace_parent.is_empty() {
@@ -346,7 +379,7 @@ impl<C: Core> Worker<C> {
             };
             for mut record in batch.effects.records.drain(..) {
                 inherit(&mut record);
-                batch.packer.push(output, &record, None);
+                batch.packer.push(output, &record, accept_time);
             }
         }
         for (stream, mut record) in batch.effects.to_streams.drain(..) {

@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hot::memory::{Hook, MemoryOptions, MemoryStore};
-use hot::{SharedRestorableStore, Slot, StateKey, Stored};
+use hot::{SharedRestorableStore, Slot, StateKey, StoreClock, Stored};
 use kernel::{PartitionCount, Timestamp};
+use tokio::time::Instant;
 
+use super::clock::BEGIN;
 use super::redis::{Redis, RedisHost};
 
 /// What keeps the hot store.
@@ -29,7 +31,15 @@ impl Backing {
         origins: bool,
     ) -> Self {
         match host {
-            None => Self::Memory(MemoryStore::new(partitions, MemoryOptions { origins })),
+            None => {
+                let started = Instant::now();
+                let clock = StoreClock::new(move || {
+                    let elapsed = i64::try_from(started.elapsed().as_millis());
+                    BEGIN + kernel::Duration::from_millis(elapsed.unwrap_or(i64::MAX))
+                });
+                let options = MemoryOptions { origins };
+                Self::Memory(MemoryStore::with_clock(partitions, options, clock))
+            }
             Some(host) => Self::Redis(Redis::empty(host, partitions, origins)),
         }
     }

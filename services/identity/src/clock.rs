@@ -20,7 +20,8 @@ pub struct ClockReading {
 }
 
 impl ClockReading {
-    /// Takes note that an event is accepted: on stream time what comes after it is compared with it.
+    /// Takes note that an event is accepted: on stream time what comes after it is compared with
+    /// it.
     pub fn pass(&mut self, time: Timestamp) {
         if !self.is_virtual {
             return;

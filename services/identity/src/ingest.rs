@@ -130,8 +130,8 @@ impl Intake {
         Ok(accepted)
     }
 
-    /// The stream that takes what was sent for one. On stream time there is one lane, because time is
-    /// one: what came first is older for all customers of a partition, whoever sent it.
+    /// The stream that takes what was sent for one. On stream time there is one lane, because time
+    /// is one: what came first is older for all customers of a partition, whoever sent it.
     fn lane(&self, stream: StreamName) -> StreamName {
         match stream {
             StreamName::EventsBulk if self.clock.is_virtual() => StreamName::Events,

@@ -33,8 +33,8 @@ pub struct EngineConfig<C: Core> {
     /// How long a lease lasts unless renewed, and so how long a dead process holds up its
     /// partitions.
     pub lease_ttl: Duration,
-    /// How long a timer that is due waits for what was accepted before it, where a service on the way
-    /// does not go on.
+    /// The longest that a timer which is due waits for what was accepted before it, where a service
+    /// on the way does not go on.
     pub grace: Duration,
     /// Bytes of encoded states that are kept decoded, over all partitions that this process owns.
     pub cache_bytes: usize,

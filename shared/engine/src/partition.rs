@@ -64,6 +64,7 @@ impl<C: Core> PartitionTask<C> {
 
     async fn work(&self, mut worker: Worker<C>) -> Ended {
         let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
+        let mut behind = Backoff::behind();
         self.report(&worker, None);
         loop {
             // Closed never: the semaphore lives as long as the tasks.
@@ -83,8 +84,11 @@ impl<C: Core> PartitionTask<C> {
             if !matches!(outcome, TickOutcome::Unavailable(_)) {
                 unavailable = Backoff::unavailable();
             }
-            if !matches!(outcome, TickOutcome::Held | TickOutcome::Behind) {
+            if !matches!(outcome, TickOutcome::Held) {
                 held = Backoff::held();
+            }
+            if !matches!(outcome, TickOutcome::Behind) {
+                behind = Backoff::behind();
             }
             match outcome {
                 TickOutcome::Worked => {}
@@ -94,14 +98,7 @@ impl<C: Core> PartitionTask<C> {
                     self.pause(wait).await;
                 }
                 TickOutcome::Behind => {
-                    let wait = held.next();
-                    metrics::behind(C::OWNER, wait);
-                    tokio::select! {
-                        biased;
-                        () = self.shared.woken(self.partition) => {}
-                        () = self.stop.cancelled() => {}
-                        () = tokio::time::sleep(wait) => {}
-                    }
+                    self.await_others(behind.next()).await;
                 }
                 TickOutcome::Full => {
                     if self.await_room().await {
@@ -142,6 +139,17 @@ impl<C: Core> PartitionTask<C> {
             () = due => false,
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(limits::SAFETY_POLL) => true,
+        }
+    }
+
+    /// Waits for news, or a while: the services before this one may be there by then.
+    async fn await_others(&self, wait: Duration) {
+        metrics::behind(C::OWNER, wait);
+        tokio::select! {
+            biased;
+            () = self.shared.woken(self.partition) => {}
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 
@@ -208,6 +216,14 @@ impl Backoff {
         Self {
             next: limits::HELD_RETRY_MIN,
             max: limits::HELD_RETRY_MAX,
+        }
+    }
+
+    /// For services before this one that are behind.
+    const fn behind() -> Self {
+        Self {
+            next: limits::BEHIND_RETRY_MIN,
+            max: limits::BEHIND_RETRY_MAX,
         }
     }
 

@@ -57,7 +57,7 @@ pub(crate) struct Worker<C: Core> {
     cache_bytes: usize,
     cache: StateCache<C::State>,
     batch: Batch<C>,
-    /// How far the services before this one are, on a clock; absent where no timer is due.
+    /// The progress of the services before this one, on a clock; absent where no timer is due.
     frontier: Option<Frontier>,
     reach: Reach,
     /// The batch that is being committed, and the places it moves to.
@@ -101,8 +101,8 @@ pub(crate) enum TickOutcome {
     },
     /// The reader of an output is behind, or a target of the outbox is full: try again in a moment.
     Held,
-    /// A timer is due, and something that was accepted before it is not here yet: try again on news,
-    /// or in a moment.
+    /// A timer is due, and something that was accepted before it is not here yet: try again on
+    /// news, or in a moment.
     Behind,
     /// A record finds no room in the quarantine: try again on news, such as a command that makes
     /// room, or after a while.
@@ -288,14 +288,7 @@ impl<C: Core> Worker<C> {
         if !self.quarantine.stuck.is_empty() {
             return Ok(TickOutcome::Full);
         }
-        if self.waits_for_others() {
-            return Ok(TickOutcome::Behind);
-        }
-        let next_due = match self.config.time {
-            TimeSource::Wall(_) => self.position.no_timer_before,
-            TimeSource::Stream => None,
-        };
-        Ok(TickOutcome::Idle { next_due })
+        Ok(self.rest_until_due())
     }
 
     /// Commits what is pending, and does what follows a commit.

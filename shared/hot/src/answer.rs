@@ -62,17 +62,17 @@ pub struct Entry {
     pub payload: Bytes,
     /// Who wrote it, as its journal counts; absent where nobody keeps a journal.
     pub origin: Option<Origin>,
-    /// When it was accepted, by the store's clock, and never before the entry in front of it. Absent
-    /// where the stream was restored: some time before what is accepted from then on.
+    /// When it was accepted, by the store's clock, and never before the entry in front of it.
+    /// Absent where the stream was restored: some time before what is accepted from then on.
     pub accept_time: Option<Timestamp>,
 }
 
-/// How far the readers of some streams are.
+/// The progress of the readers of some streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frontier {
     /// All that was accepted before this is in effect, and no timer of those readers is due before
-    /// it: the time of the oldest entry that is not, the instant before which a reader has no timer,
-    /// or `now` where there is neither. [`Timestamp::MIN`] where that entry was restored.
+    /// it: the time of the oldest entry that is not, the instant before which a reader has no
+    /// timer, or `now` where there is neither. [`Timestamp::MIN`] where that entry was restored.
     pub time: Timestamp,
     /// The store's time.
     pub now: Timestamp,

@@ -1,5 +1,5 @@
-//! On a clock a timer fires after everything that was accepted before it is due, in all services, and
-//! a history comes out as it does on stream time.
+//! On a clock a timer fires after everything that was accepted before it is due, in all services,
+//! and a history comes out as it does on stream time.
 
 use std::sync::Arc;
 
@@ -140,7 +140,7 @@ async fn waits_count_from_when_their_cause_was_accepted() {
     assert_eq!(pair.logs(1).await[1], ["a~50", "fired", "fired@1050"]);
 }
 
-/// What happens next.
+/// The next thing that happens.
 #[derive(Debug, Clone)]
 enum Then {
     Event {
@@ -180,7 +180,8 @@ fn record(number: usize, then: &Then, now: Timestamp) -> Option<Record> {
     Some(event(*customer, &id, &what, now.as_millis()))
 }
 
-/// Plays a history on a clock, as it comes. Returns what happened to each customer, and the records.
+/// Plays a history on a clock, as it comes. Returns what happened to each customer, and the
+/// records.
 async fn on_a_clock(steps: &[Then]) -> (Vec<[Vec<String>; 2]>, Vec<Record>) {
     let mut pair = Pair::new().await;
     let mut records = Vec::new();

@@ -105,7 +105,7 @@ async fn the_low_priority_lane_does_not_overtake_what_was_written_before_it() {
     assert_eq!(pair.logs(1).await[1], ["live", "after", "quiet", "told"]);
 }
 
-/// What happens next.
+/// The next thing that happens.
 #[derive(Debug, Clone)]
 enum Then {
     Event {

@@ -59,13 +59,13 @@ impl Pair {
         records.iter().map(name).collect()
     }
 
-    /// What happened to a customer in both services.
+    /// Returns what happened to a customer in both services.
     pub(super) async fn logs(&self, customer: u8) -> [Vec<String>; 2] {
         logs(&self.bench, customer).await
     }
 }
 
-/// What happened to a customer in the first two services of partition 0.
+/// Returns what happened to a customer in the first two services of partition 0.
 pub(super) async fn logs(bench: &Bench, customer: u8) -> [Vec<String>; 2] {
     let mut logs = [Vec::new(), Vec::new()];
     for (owner, log) in [Owner::Segmentation, Owner::Journey]
@@ -97,7 +97,7 @@ async fn open<const STAGE: usize>(
     worker.expect("it opens")
 }
 
-/// What happened, without when.
+/// Returns what happened, without when.
 pub(super) fn words(log: &[String]) -> Vec<String> {
     let word = |entry: &String| entry.split('@').next().unwrap_or_default().to_owned();
     log.iter().map(word).collect()

@@ -28,7 +28,7 @@ pub(crate) struct Lane {
     entries: VecDeque<ReadEntry>,
     /// Of each writer, its last entry that is in effect or was read.
     taken: HashMap<Writer, u64>,
-    /// Whether services before this one write to it.
+    /// True where services before this one write to it.
     has_causes: bool,
     /// When the last entry that was read was accepted, or the cause of its last record.
     read_time: Timestamp,
@@ -77,7 +77,7 @@ enum Content {
 pub(crate) struct Accepted {
     /// Absent where that is not known.
     pub(crate) time: Option<Timestamp>,
-    /// Whether it is the time of what caused it, in the services before.
+    /// True where it is the time of what caused it, in the services before.
     pub(crate) is_of_cause: bool,
 }
 

@@ -153,8 +153,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Learns what the reader of the low-priority output has taken, where live records or timers may
-    /// have to go behind it.
+    /// Learns what the reader of the low-priority output has taken, where live records or timers
+    /// may have to go behind it.
     pub(super) async fn follow_trail(&mut self) -> Result<(), HotError> {
         let mut live = self.inputs.lanes.iter().filter(|lane| lane.is_live());
         let has_live = live.any(|lane| lane.waiting() > 0);

@@ -18,7 +18,7 @@ pub(crate) struct Packer {
     pub(crate) low: KeyMap<()>,
 }
 
-/// What is packed for one stream.
+/// The records that are packed for one stream.
 #[derive(Debug, Default)]
 struct Packed {
     records: Vec<u8>,
@@ -39,8 +39,8 @@ pub(crate) fn pack(record: &Record, buffer: &mut Vec<u8>) {
 }
 
 impl Packer {
-    /// Adds a record to a stream. Where the time at which its cause was accepted goes on with it, so
-    /// do those of all other records of that stream.
+    /// Adds a record to a stream. Where the time at which its cause was accepted goes on with it,
+    /// so do those of all other records of that stream.
     pub(crate) fn push(
         &mut self,
         stream: StreamName,

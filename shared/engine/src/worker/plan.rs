@@ -123,7 +123,8 @@ impl<C: Core> Worker<C> {
         // Of each lane, how many records of it are planned.
         let mut taken = vec![0; quotas.len()];
         for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
-            // What was written to the live lane before it goes first: it may be of the same customer.
+            // Records that were written to the live lane before it go first: they may be of the
+            // same customer.
             let live = lane.live.map(|live| (live, &self.inputs.lanes[live]));
             let before = live.map(|(live, lane)| lane.next_commit(taken[live]));
             for place in lane.places().take(quota) {

@@ -15,7 +15,7 @@ use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
 use crate::head::id_bytes;
-use crate::key::{Key, customer_of};
+use crate::key::customer_of;
 use crate::limits;
 use decision::{Core, Outcome, Poison, Step};
 
@@ -129,30 +129,6 @@ impl<C: Core> Worker<C> {
             self.fire_after_live(definitions, wall_now)?;
         }
         Ok(plan.len())
-    }
-
-    /// On a clock, fires what is due once the live records are run: before low-priority ones, which
-    /// it does not wait for.
-    fn fire_after_live(
-        &mut self,
-        definitions: &C::Definitions,
-        wall_now: Option<Timestamp>,
-    ) -> Result<Room, Failed> {
-        if wall_now.is_none() {
-            return Ok(Room::Left);
-        }
-        let until = self.known_until(self.reach.end).0;
-        self.fire_due(definitions, until, wall_now)
-    }
-
-    /// Up to where timers can fire on stream time, and whether that is all of those up to and with
-    /// `now`.
-    fn known_until(&self, now: Timestamp) -> ((Timestamp, Key), bool) {
-        let all = (now, Key::MAX);
-        match self.batch.horizon {
-            Some(horizon) if horizon < all => (horizon, false),
-            _ => (all, true),
-        }
     }
 
     fn run_item(

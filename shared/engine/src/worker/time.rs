@@ -1,4 +1,4 @@
-//! How far time has come in a partition, on a clock: up to where timers may fire, and the `now` of a
+//! The progress of time in a partition, on a clock: up to where timers may fire, and the `now` of a
 //! step.
 //!
 //! A timer fires once everything that was accepted before it is due is in effect here. What the
@@ -10,9 +10,12 @@
 use hot::{Frontier, HotError};
 use kernel::Timestamp;
 
+use super::fault::Failed;
 use super::lane::Lane;
 use super::position::Position;
-use super::{Planned, Worker};
+use super::run::Room;
+use super::{Planned, TickOutcome, Worker};
+use crate::key::Key;
 use crate::{TimeSource, metrics};
 use decision::Core;
 
@@ -92,8 +95,32 @@ impl<C: Core> Worker<C> {
         reach
     }
 
-    /// Returns the `now` of the step of a record, on a clock: when its cause was accepted, but never
-    /// before what the partition has seen.
+    /// On a clock, fires what is due once the live records are run: before low-priority ones, which
+    /// it does not wait for.
+    pub(super) fn fire_after_live(
+        &mut self,
+        definitions: &C::Definitions,
+        wall_now: Option<Timestamp>,
+    ) -> Result<Room, Failed> {
+        if wall_now.is_none() {
+            return Ok(Room::Left);
+        }
+        let until = self.known_until(self.reach.end).0;
+        self.fire_due(definitions, until, wall_now)
+    }
+
+    /// Up to where timers can fire on stream time, and whether that is all of those up to and with
+    /// `now`.
+    pub(super) fn known_until(&self, now: Timestamp) -> ((Timestamp, Key), bool) {
+        let all = (now, Key::MAX);
+        match self.batch.horizon {
+            Some(horizon) if horizon < all => (horizon, false),
+            _ => (all, true),
+        }
+    }
+
+    /// Returns the `now` of the step of a record, on a clock: when its cause was accepted, but
+    /// never before what the partition has seen.
     pub(super) fn now_of(
         &mut self,
         lane: &Lane,
@@ -159,11 +186,21 @@ impl<C: Core> Worker<C> {
         told < known && *told <= self.reach.end
     }
 
-    /// Returns whether a timer is due that has to wait for what was accepted before it.
-    pub(super) fn waits_for_others(&self) -> bool {
-        match (&self.config.time, self.position.no_timer_before) {
-            (TimeSource::Wall(clock), Some(due)) => due <= clock.now(),
-            _ => false,
+    /// Rests until the next timer is due, or until what was accepted before it is here.
+    pub(super) fn rest_until_due(&self) -> TickOutcome {
+        let TimeSource::Wall(clock) = &self.config.time else {
+            return TickOutcome::Idle { next_due: None };
+        };
+        let (next_due, now) = (self.position.no_timer_before, clock.now());
+        let Some(due) = next_due.filter(|due| *due <= now) else {
+            return TickOutcome::Idle { next_due };
+        };
+        match self.frontier {
+            // Nothing holds it: only the store's clock is behind the worker's.
+            Some(asked) if asked.time == asked.now && asked.now < due => TickOutcome::Idle {
+                next_due: Some(now + due.since(asked.now)),
+            },
+            _ => TickOutcome::Behind,
         }
     }
 }

@@ -23,8 +23,8 @@ async fn entries(store: &SharedHotStore, stream: StreamId) -> Vec<Entry> {
     store.poll(stream, Cursor::START, 100).await.expect("polls")
 }
 
-/// An entry has the store's time of its acceptance, whoever wrote it, and none is older than the one
-/// in front of it.
+/// An entry has the store's time of its acceptance, whoever wrote it, and none is older than the
+/// one in front of it.
 pub async fn entries_tell_when_they_were_accepted(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let before = frontier(&store, &[]).await;
@@ -72,7 +72,7 @@ pub async fn the_frontier_is_the_oldest_entry_that_is_not_in_effect(subject: &mu
         }
     }
     assert_eq!(Some(frontier(&store, &[EVENTS, FACTS]).await.time), event);
-    // What is removed was in effect.
+    // Entries that are removed were in effect.
     let at = store.head(SLOT).await.expect("a head").standing(SLOT);
     let trimmed = store.trim(at, FACTS.name, facts[1].cursor).await;
     trimmed.expect("trims");
@@ -114,8 +114,8 @@ pub async fn a_timer_of_a_reader_holds_the_frontier(subject: &mut impl Subject) 
     }
 }
 
-/// Nobody knows when what a stream was restored from was accepted: it holds the frontier until it is
-/// in effect.
+/// Nobody knows when what a stream was restored from was accepted: it holds the frontier until it
+/// is in effect.
 pub async fn restored_entries_hold_the_frontier(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let restorable = restorable(subject).await;

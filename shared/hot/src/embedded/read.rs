@@ -157,7 +157,7 @@ impl Inner {
             .collect()
     }
 
-    /// How far the readers of some streams are.
+    /// Tells how far the readers of some streams are.
     pub(super) fn frontier(
         &self,
         partition: PartitionId,

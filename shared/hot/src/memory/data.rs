@@ -94,7 +94,7 @@ impl PartitionData {
         &self.slots[owner.index()]
     }
 
-    /// How far the readers of some streams are.
+    /// Tells how far the readers of some streams are.
     pub(super) fn frontier(&self, streams: &[StreamName], now: Timestamp) -> Frontier {
         let oldest = streams.iter().flat_map(|name| {
             let reader = self.slot(name.reader());

@@ -94,7 +94,7 @@ pub async fn the_frontier_is_the_oldest_entry_that_is_not_in_effect(subject: &mu
 /// A reader that may have a timer due holds the frontier there, whatever it has consumed.
 pub async fn a_timer_of_a_reader_holds_the_frontier(subject: &mut impl Subject) {
     let store = opened(subject).await;
-    let due = Timestamp::from_millis(1_000);
+    let due = Timestamp::from_millis(1);
     for (seq, next_due, time) in [
         (1, Some(due), Some(due)),
         (2, None, Some(due)),

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use hot::memory::{Hook, MemoryOptions, MemoryStore};
 use hot::{SharedRestorableStore, Slot, StateKey, StoreClock, Stored};
 use kernel::{PartitionCount, Timestamp};
-use tokio::time::Instant;
 
-use super::clock::BEGIN;
 use super::redis::{Redis, RedisHost};
 
 /// What keeps the hot store.
@@ -24,19 +22,15 @@ pub(crate) enum Backing {
 }
 
 impl Backing {
-    /// An empty store: on a server, where there is one.
+    /// An empty store: on a server, which has a clock of its own, where there is one.
     pub(crate) fn empty(
         host: Option<&Arc<RedisHost>>,
         partitions: PartitionCount,
         origins: bool,
+        clock: StoreClock,
     ) -> Self {
         match host {
             None => {
-                let started = Instant::now();
-                let clock = StoreClock::new(move || {
-                    let elapsed = i64::try_from(started.elapsed().as_millis());
-                    BEGIN + kernel::Duration::from_millis(elapsed.unwrap_or(i64::MAX))
-                });
                 let options = MemoryOptions { origins };
                 Self::Memory(MemoryStore::with_clock(partitions, options, clock))
             }

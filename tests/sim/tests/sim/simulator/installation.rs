@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hot::{Owner, SharedHotStore, StreamId, StreamName};
+use hot::{Owner, SharedHotStore, StoreClock, StreamId, StreamName};
 use journal::MemoryLog;
 use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
 use proto::stream::v1::{Record, Tick, record::Body};
@@ -101,10 +101,13 @@ impl Installation {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
         let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
-        let backing = Backing::empty(options.redis.as_ref(), partitions, options.is_journaled);
         let leases = Arc::new(MemoryLeases::default());
         let offset_ms = Arc::new(AtomicI64::new(0));
         let (own_leases, started) = (Arc::clone(&leases), world.started);
+        let stores_offset_ms = Arc::clone(&offset_ms);
+        let clock = StoreClock::new(move || right_time(started, &stores_offset_ms));
+        let (host, is_journaled) = (options.redis.as_ref(), options.is_journaled);
+        let backing = Backing::empty(host, partitions, is_journaled, clock);
         let own_offset_ms = Arc::clone(&offset_ms);
         let log = MemoryLog::new()
             .with_leases(move |slot| own_leases.epoch(slot))

@@ -107,13 +107,7 @@ impl<C: Core> Worker<C> {
                     return Ok(ran);
                 }
             }
-            let now = match (wall_now, time) {
-                (Some(wall_now), _) => self.now_of(lane, planned.place, wall_now),
-                (None, time) => {
-                    self.batch.watermark = time.unwrap_or(self.batch.watermark);
-                    self.batch.watermark
-                }
-            };
+            let now = self.now_of(lane, planned.place, wall_now, time);
             if self.room() == Room::Full {
                 return Ok(ran);
             }

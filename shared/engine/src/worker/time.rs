@@ -119,14 +119,20 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Returns the `now` of the step of a record, on a clock: when its cause was accepted, but
-    /// never before what the partition has seen.
+    /// Returns the `now` of the step of a record. On a clock that is when its cause was accepted, but
+    /// never before what the partition has seen; on stream time it is the time of the partition,
+    /// which comes to `time` where the record has one.
     pub(super) fn now_of(
         &mut self,
         lane: &Lane,
         place: (usize, usize),
-        wall_now: Timestamp,
+        wall_now: Option<Timestamp>,
+        time: Option<Timestamp>,
     ) -> Timestamp {
+        let Some(wall_now) = wall_now else {
+            self.batch.watermark = time.unwrap_or(self.batch.watermark);
+            return self.batch.watermark;
+        };
         if C::IS_IN_REAL_TIME || lane.is_commands() {
             return wall_now;
         }

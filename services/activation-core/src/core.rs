@@ -29,6 +29,7 @@ impl Core for ActivationCore {
     ];
     const OUTPUT: Option<(StreamName, StreamName)> = None;
     const HOME: Home = Home::Activation;
+    const IS_IN_REAL_TIME: bool = true;
     const HAS_PARTS: bool = true;
 
     fn decode(bytes: &[u8]) -> Result<State, Poison> {

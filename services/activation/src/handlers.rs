@@ -65,7 +65,13 @@ impl Handlers {
                 name: StreamName::Actions,
                 partition: self.hot.partition_count().partition_of(customer.fragment()),
             },
-            payload: Bytes::from(Batch { records }.encode_to_vec()),
+            payload: Bytes::from(
+                Batch {
+                    records,
+                    ..Batch::default()
+                }
+                .encode_to_vec(),
+            ),
             source: None,
             origin: None,
         };

@@ -262,6 +262,7 @@ fn pack(to: StreamId, records: &mut [Sequenced], source: Option<&str>) -> Append
             .iter_mut()
             .map(|sequenced| std::mem::take(&mut sequenced.record))
             .collect(),
+        ..Batch::default()
     };
     let payload = Bytes::from(batch.encode_to_vec());
     for (sequenced, record) in records.iter_mut().zip(batch.records) {

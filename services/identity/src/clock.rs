@@ -19,6 +19,20 @@ pub struct ClockReading {
     pub latest: Timestamp,
 }
 
+impl ClockReading {
+    /// Takes note that an event is accepted: on stream time what comes after it is compared with
+    /// it.
+    pub fn pass(&mut self, time: Timestamp) {
+        if !self.is_virtual {
+            return;
+        }
+        // Nothing was seen before it: the time that was told so far is the machine's.
+        let is_first = self.latest == Timestamp::MAX;
+        self.now = if is_first { time } else { self.now.max(time) };
+        self.latest = self.now + VIRTUAL_LEAP;
+    }
+}
+
 /// The clock of the way in.
 #[derive(Debug)]
 pub enum IngestClock {

@@ -24,6 +24,7 @@ impl Core for JourneyCore {
     const OWNER: Owner = Owner::Journey;
     const INPUTS: &'static [(StreamName, Option<StreamName>)] =
         &[(StreamName::Facts, Some(StreamName::FactsBulk))];
+    const UPSTREAM: &'static [StreamName] = &[StreamName::Events];
     const OUTPUT: Option<(StreamName, StreamName)> =
         Some((StreamName::Actions, StreamName::ActionsBulk));
     const HOME: Home = Home::Journey;

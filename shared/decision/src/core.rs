@@ -37,6 +37,12 @@ pub trait Core: Send + Sync + 'static {
     /// The stream, one of its live inputs, by which it reads what follows a merged customer to the
     /// survivor.
     const HOME: Home;
+    /// The live streams that records pass through on their way to its inputs. A timer waits for
+    /// what was accepted there before it is due.
+    const UPSTREAM: &'static [StreamName] = &[];
+    /// True where it acts upon the world. On a clock, [`Step::now`] is the time at which a step is
+    /// taken then, and not that of its cause.
+    const IS_IN_REAL_TIME: bool = false;
     /// True where its states have parts that are kept apart.
     const HAS_PARTS: bool = false;
     /// The group of counters whose names come from outside, where there is one.

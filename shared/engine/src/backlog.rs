@@ -3,10 +3,8 @@
 //! It is asked for by operators, and every few seconds where metrics are read; otherwise never.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use hot::{Cursor, Entry, Head, Slot, StreamId, StreamName};
+use hot::{Cursor, Head, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
-use messages::stream::v1::Batch;
-use prost::Message as _;
 
 use crate::handle::Running;
 use crate::metrics::{self, Backlog};
@@ -47,7 +45,7 @@ impl Running {
                     .poll(stream, cursor, 1)
                     .await?
                     .first()
-                    .and_then(append_time),
+                    .and_then(|entry| entry.accept_time),
             };
             waiting.push(Waiting {
                 stream: *name,
@@ -118,17 +116,4 @@ impl Running {
         backlog.oldest_wait = std::time::Duration::from_millis(waited);
         Ok(backlog)
     }
-}
-
-/// When an entry was appended: Redis numbers entries by the time of the append. Of other stores the
-/// time of the first record must do, which for events of the past is longer ago.
-fn append_time(entry: &Entry) -> Option<Timestamp> {
-    if entry.cursor.major > 0 {
-        return i64::try_from(entry.cursor.major)
-            .ok()
-            .map(Timestamp::from_millis);
-    }
-    let batch = Batch::decode(entry.payload.clone()).ok()?;
-    let first = batch.records.first()?;
-    Some(Timestamp::from_millis(first.time_ms))
 }

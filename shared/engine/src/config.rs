@@ -37,6 +37,9 @@ pub struct EngineConfig<C: Core> {
     /// How long a lease lasts unless renewed, and so how long a dead process holds up its
     /// partitions.
     pub lease_ttl: Duration,
+    /// The longest that a timer which is due waits for what was accepted before it, where a service
+    /// on the way does not go on.
+    pub grace: Duration,
     /// Bytes of encoded states that are kept decoded, over all partitions that this process owns.
     pub cache_bytes: usize,
     /// How many partitions work at once; the others wait, and their batches grow.
@@ -71,6 +74,7 @@ impl<C: Core> EngineConfig<C> {
             refresh: None,
             dispatcher: None,
             lease_ttl: limits::LEASE_TTL,
+            grace: limits::GRACE,
             cache_bytes: limits::CACHE_BYTES,
             parallel_ticks: limits::PARALLEL_TICKS,
             quarantine_bytes: hot::limits::QUARANTINE_BYTES,
@@ -118,6 +122,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             refresh: self.refresh.clone(),
             dispatcher: self.dispatcher.clone(),
             lease_ttl: self.lease_ttl,
+            grace: self.grace,
             cache_bytes: self.cache_bytes,
             parallel_ticks: self.parallel_ticks,
             quarantine_bytes: self.quarantine_bytes,

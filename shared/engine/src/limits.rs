@@ -53,6 +53,9 @@ pub const BYTES_PER_BATCH: usize = hot::limits::COMMIT_BYTES / 2;
 pub const TIMERS_PER_BATCH: usize = STATES_PER_BATCH / 2;
 /// Entries read at once from a stream.
 pub const ENTRIES_PER_POLL: usize = 64;
+/// The longest that a timer which is due waits for a service before this one that does not go on.
+/// An outage that is longer costs order, a shorter one only time.
+pub const GRACE: kernel::Duration = kernel::Duration::from_millis(300_000);
 /// The share of a batch, one in this many, that low-priority records get while live ones wait.
 pub const BULK_SHARE: usize = 4;
 /// The share of a batch, one in this many, that is kept for each other live stream that waits.
@@ -84,6 +87,11 @@ pub const SAFETY_POLL_PARTITIONS: usize = 64;
 pub const HELD_RETRY_MIN: Duration = Duration::from_millis(5);
 /// The longest wait for the reader of an output: it has hundreds of entries to read meanwhile.
 pub const HELD_RETRY_MAX: Duration = Duration::from_millis(40);
+/// The first wait with a due timer for the services before this one; it doubles up to
+/// [`BEHIND_RETRY_MAX`].
+pub const BEHIND_RETRY_MIN: Duration = Duration::from_millis(5);
+/// The longest such wait, where there is no news: each look is a call of the store.
+pub const BEHIND_RETRY_MAX: Duration = Duration::from_millis(320);
 /// The longest wait of a partition without room in its quarantine before it tries the record again
 /// that it waits with: it is told of every command that may make room.
 pub const FULL_RETRY: Duration = Duration::from_secs(1);

@@ -67,10 +67,45 @@ struct Instruments {
     quarantined: Counter<u64>,
     quarantine_records: Gauge<u64>,
     held: Counter<f64>,
-    timer_lateness: Histogram<f64>,
+}
+
+/// Everything that is measured of timers, on the wall clock.
+struct Timers {
+    lateness: Histogram<f64>,
+    behind: Counter<f64>,
+    overtaking: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(Instruments::new);
+static TIMERS: LazyLock<Timers> = LazyLock::new(Timers::new);
+
+impl Timers {
+    fn new() -> Self {
+        let meter = global::meter("happypath.engine");
+        Self {
+            lateness: meter
+                .f64_histogram("happypath.engine.timer.lateness")
+                .with_unit("s")
+                .with_boundaries(LATE_SECONDS.to_vec())
+                .with_description("How long after its due time a timer fired, on the wall clock")
+                .build(),
+            behind: meter
+                .f64_counter("happypath.engine.behind.time")
+                .with_unit("s")
+                .with_description(
+                    "Time that due timers waited for the services before this one, on the wall clock",
+                )
+                .build(),
+            overtaking: meter
+                .u64_counter("happypath.engine.overtaking.timers")
+                .with_unit("{timer}")
+                .with_description(
+                    "Timers that fired after the grace, before all that was accepted before them was here",
+                )
+                .build(),
+        }
+    }
+}
 
 impl Instruments {
     fn new() -> Self {
@@ -163,11 +198,6 @@ impl Instruments {
                     "Time that partitions waited for the reader of their output (back-pressure), or for room in the quarantine",
                 )
                 .build(),
-            timer_lateness: seconds(
-                "happypath.engine.timer.lateness",
-                &LATE_SECONDS,
-                "How long after its due time a timer fired, on the wall clock",
-            ),
         }
     }
 }
@@ -198,8 +228,8 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
     // A clock that went back makes nobody early.
     let late = u64::try_from(now.since(due_time).as_millis()).unwrap_or(0);
     let late = Duration::from_millis(late);
-    INSTRUMENTS
-        .timer_lateness
+    TIMERS
+        .lateness
         .record(late.as_secs_f64(), &[service(owner)]);
 }
 
@@ -207,6 +237,16 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
 /// room in the quarantine.
 pub(crate) fn held(owner: Owner, wait: Duration) {
     INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// A worker is going to wait for the services before it, with a timer that is due.
+pub(crate) fn behind(owner: Owner, wait: Duration) {
+    TIMERS.behind.add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// A timer fires that has waited for the services before it as long as timers do.
+pub(crate) fn overtook(owner: Owner) {
+    TIMERS.overtaking.add(1, &[service(owner)]);
 }
 
 /// A store did not answer a worker.

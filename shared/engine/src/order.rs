@@ -152,6 +152,7 @@ impl Running {
         });
         let batch = Batch {
             records: records.collect(),
+            ..Batch::default()
         };
         let append = Append {
             to: StreamId { name, partition },

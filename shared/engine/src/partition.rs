@@ -64,6 +64,7 @@ impl<C: Core> PartitionTask<C> {
 
     async fn work(&self, mut worker: Worker<C>) -> Ended {
         let (mut unavailable, mut held) = (Backoff::unavailable(), Backoff::held());
+        let mut behind = Backoff::behind();
         self.report(&worker, None);
         let (tenure, clock) = (self.config.tenure.clone(), self.config.own_clock.clone());
         loop {
@@ -92,12 +93,18 @@ impl<C: Core> PartitionTask<C> {
             if !matches!(outcome, TickOutcome::Held) {
                 held = Backoff::held();
             }
+            if !matches!(outcome, TickOutcome::Behind) {
+                behind = Backoff::behind();
+            }
             match outcome {
                 TickOutcome::Worked => {}
                 TickOutcome::Held => {
                     let wait = held.next();
                     metrics::held(C::OWNER, wait);
                     self.pause(wait).await;
+                }
+                TickOutcome::Behind => {
+                    self.await_others(behind.next()).await;
                 }
                 TickOutcome::Full => {
                     if self.await_room().await {
@@ -138,6 +145,17 @@ impl<C: Core> PartitionTask<C> {
             () = due => false,
             () = self.stop.cancelled() => false,
             () = tokio::time::sleep(safety_poll(self.shared.owned())) => true,
+        }
+    }
+
+    /// Waits for news, or a while: the services before this one may be there by then.
+    async fn await_others(&self, wait: Duration) {
+        metrics::behind(C::OWNER, wait);
+        tokio::select! {
+            biased;
+            () = self.shared.woken(self.partition) => {}
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 
@@ -210,6 +228,14 @@ impl Backoff {
         Self {
             next: limits::HELD_RETRY_MIN,
             max: limits::HELD_RETRY_MAX,
+        }
+    }
+
+    /// For services before this one that are behind.
+    const fn behind() -> Self {
+        Self {
+            next: limits::BEHIND_RETRY_MIN,
+            max: limits::BEHIND_RETRY_MAX,
         }
     }
 

@@ -25,10 +25,11 @@ mod position;
 mod quarantine;
 mod release;
 mod run;
+mod time;
 
 use std::time::Instant;
 
-use hot::{Commit, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
+use hot::{Commit, Frontier, HotError, Owner, SharedHotStore, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -39,9 +40,10 @@ use self::counted::Counted;
 use self::fault::Fault;
 use self::inputs::Inputs;
 use self::lane::Place;
-use self::output::OutputGauge;
+use self::output::{OutputGauge, Trail};
 use self::position::Position;
 use self::quarantine::Quarantine;
+use self::time::Reach;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
 use decision::Core;
@@ -52,9 +54,13 @@ pub(crate) struct Worker<C: Core> {
     position: Position,
     inputs: Inputs,
     outputs: Vec<OutputGauge>,
+    trail: Trail,
     cache_bytes: usize,
     cache: StateCache<C::State>,
     batch: Batch<C>,
+    /// The progress of the services before this one, on a clock; absent where no timer is due.
+    frontier: Option<Frontier>,
+    reach: Reach,
     /// The batch that is being committed, and the places it moves to.
     pending: Option<Pending>,
     /// Whether the store has to be looked at anew before anything is believed.
@@ -80,6 +86,7 @@ struct Pending {
     commit: Commit,
     inputs: usize,
     places: Vec<(usize, Place)>,
+    watermark: Timestamp,
     no_timer_before: Option<Timestamp>,
 }
 
@@ -96,6 +103,9 @@ pub(crate) enum TickOutcome {
     /// The reader of an output is behind, a target of the outbox is full, or this process may not act
     /// now: try again in a moment.
     Held,
+    /// A timer is due, and something that was accepted before it is not here yet: try again on
+    /// news, or in a moment.
+    Behind,
     /// A record finds no room in the quarantine: try again on news, such as a command that makes
     /// room, or after a while.
     Full,
@@ -124,9 +134,12 @@ impl<C: Core> Worker<C> {
             position: Position::new(slot, epoch),
             inputs: Inputs::new(),
             outputs: Vec::new(),
+            trail: Trail::default(),
             cache_bytes,
             cache: StateCache::new(cache_bytes),
             batch: Batch::new(),
+            frontier: None,
+            reach: Reach::default(),
             pending: None,
             doubts: false,
             steps,
@@ -167,6 +180,7 @@ impl<C: Core> Worker<C> {
         position.open(&head);
         self.cache = StateCache::new(self.cache_bytes);
         self.batch.clear(self.position.watermark);
+        self.open_trail().await?;
         self.open_quarantine().await?;
         self.open_counted().await?;
         self.doubts = false;
@@ -254,7 +268,9 @@ impl<C: Core> Worker<C> {
             }
             self.forward().await?;
             let held = self.held().await?;
+            self.ask_frontier().await?;
             self.inputs.read(self.config.hot.as_ref(), held).await?;
+            self.follow_trail().await?;
             // As late as can be: the next thing that is looked at is the time.
             if !self.config.tenure.holds(self.config.own_clock.as_ref()) {
                 return Ok(TickOutcome::Held);
@@ -278,11 +294,7 @@ impl<C: Core> Worker<C> {
         if !self.quarantine.stuck.is_empty() {
             return Ok(TickOutcome::Full);
         }
-        let next_due = match self.config.time {
-            TimeSource::Wall(_) => self.position.no_timer_before,
-            TimeSource::Stream => None,
-        };
-        Ok(TickOutcome::Idle { next_due })
+        Ok(self.rest_until_due())
     }
 
     /// Commits what is pending, and does what follows a commit.
@@ -322,12 +334,17 @@ impl<C: Core> Worker<C> {
     /// Takes note that a commit took effect.
     fn settle(&mut self, pending: Pending) {
         let commit = pending.commit;
-        self.position.settle(&commit, pending.no_timer_before);
+        self.position
+            .settle(&commit, pending.watermark, pending.no_timer_before);
         self.inputs.settle(pending.places);
         for (stream, _) in &commit.outputs {
             for gauge in &mut self.outputs {
                 gauge.count(*stream);
             }
+        }
+        let behind = std::mem::take(&mut self.batch.packer.low);
+        if !behind.is_empty() {
+            self.trail.push(behind.into_keys().collect());
         }
         if let Some(dispatcher) = &self.config.dispatcher {
             for record in self.batch.dispatches.drain(..) {

@@ -19,6 +19,8 @@ pub struct Head {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The worker's watermark, as its last commit left it.
     pub watermark: Option<Timestamp>,
+    /// An instant before which the index of timers has nothing, as a commit said last.
+    pub next_due: Option<Timestamp>,
     /// The marks of every stream of which a commit has said so.
     pub marks: BTreeMap<StreamName, Marks>,
     /// The number of the last outbox message that was forwarded: the highest that
@@ -60,6 +62,20 @@ pub struct Entry {
     pub payload: Bytes,
     /// Who wrote it, as its journal counts; absent where nobody keeps a journal.
     pub origin: Option<Origin>,
+    /// When it was accepted, by the store's clock, and never before the entry in front of it.
+    /// Absent where the stream was restored: some time before what is accepted from then on.
+    pub accept_time: Option<Timestamp>,
+}
+
+/// The progress of the readers of some streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frontier {
+    /// All that was accepted before this is in effect, and no timer of those readers is due before
+    /// it: the time of the oldest entry that is not, the instant before which a reader has no
+    /// timer, or `now` where there is neither. [`Timestamp::MIN`] where that entry was restored.
+    pub time: Timestamp,
+    /// The store's time.
+    pub now: Timestamp,
 }
 
 /// A message that waits in an outbox.

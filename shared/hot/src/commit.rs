@@ -62,6 +62,9 @@ pub struct Commit {
     pub cursors: Vec<(StreamName, Cursor)>,
     /// The watermark after this commit; absent to leave it.
     pub watermark: Option<Timestamp>,
+    /// An instant before which the index of timers has nothing after this commit; absent to leave
+    /// it. It is for [`crate::HotStore::frontier`] alone, and no part of what a journal keeps.
+    pub next_due: Option<Timestamp>,
     /// Records to set aside, as the engine encodes them. At most
     /// [`crate::limits::QUARANTINED_PER_COMMIT_BYTES`].
     pub quarantine: Vec<Bytes>,

@@ -7,6 +7,7 @@
 
 mod commits;
 mod counters;
+mod frontier;
 mod gate;
 mod logs;
 mod model;
@@ -32,6 +33,10 @@ pub use self::counters::{
     a_counter_stays_within_its_range, a_group_of_counters_is_dropped_as_a_whole,
     changes_of_counters_add_up, counters_are_read_by_group,
     marks_move_with_the_commit_that_consumed,
+};
+pub use self::frontier::{
+    a_timer_of_a_reader_holds_the_frontier, entries_tell_when_they_were_accepted,
+    restored_entries_hold_the_frontier, the_frontier_is_the_oldest_entry_that_is_not_in_effect,
 };
 pub use self::gate::{
     a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
@@ -111,6 +116,7 @@ macro_rules! contract_tests {
             a_counter_stays_within_its_range
             a_gap_is_refused
             a_group_of_counters_is_dropped_as_a_whole
+            a_timer_of_a_reader_holds_the_frontier
             a_worker_trims_only_where_its_partition_is_where_it_was
             a_message_is_delivered_once_wherever_the_forwarder_crashes
             a_new_owner_finds_every_entry
@@ -122,6 +128,7 @@ macro_rules! contract_tests {
             counters_are_read_by_group
             entries_are_read_in_order_after_a_cursor
             entries_of_any_time_come_up
+            entries_tell_when_they_were_accepted
             everything_of_a_commit_moves_together
             hints_name_the_stream
             lag_counts_what_is_left
@@ -131,6 +138,7 @@ macro_rules! contract_tests {
             released_entries_leave_the_quarantine
             slots_are_apart
             states_of_one_commit_are_read_together
+            the_frontier_is_the_oldest_entry_that_is_not_in_effect
             the_largest_record_is_set_aside_beside_a_full_commit
             the_source_used_longest_ago_is_forgotten
             timers_are_due_in_order_and_never_early
@@ -171,6 +179,7 @@ macro_rules! restorable_contract_tests {
             an_append_with_an_origin_is_taken_in_sequence
             an_origin_is_read_back_with_its_entry
             every_append_in_sequence_moves_the_mark
+            restored_entries_hold_the_frontier
             sources_are_listed
         }
     };

@@ -25,9 +25,9 @@ use self::disk::Disk;
 use self::memory::Partition;
 use crate::hints::Hints;
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
-    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
+    Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    Slot, Standing, StateKey, StoreClock, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -71,6 +71,7 @@ struct Inner {
     count: PartitionCount,
     partitions: Vec<Mutex<Partition>>,
     hints: Hints,
+    clock: StoreClock,
 }
 
 impl EmbeddedStore {
@@ -86,6 +87,18 @@ impl EmbeddedStore {
         Self::open_with(folder, partitions, EmbeddedOptions::default()).await
     }
 
+    /// Opens the store in a folder, going by a clock that is not the machine's.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_at(
+        folder: impl AsRef<Path>,
+        partitions: PartitionCount,
+        clock: StoreClock,
+    ) -> Result<Self, HotError> {
+        Self::open_fully(folder, partitions, EmbeddedOptions::default(), clock).await
+    }
+
     /// Opens the store in a folder with options.
     ///
     /// # Errors
@@ -94,6 +107,15 @@ impl EmbeddedStore {
         folder: impl AsRef<Path>,
         partitions: PartitionCount,
         options: EmbeddedOptions,
+    ) -> Result<Self, HotError> {
+        Self::open_fully(folder, partitions, options, StoreClock::default()).await
+    }
+
+    async fn open_fully(
+        folder: impl AsRef<Path>,
+        partitions: PartitionCount,
+        options: EmbeddedOptions,
+        clock: StoreClock,
     ) -> Result<Self, HotError> {
         let folder = folder.as_ref().to_path_buf();
         let inner = blocking(move || {
@@ -106,6 +128,7 @@ impl EmbeddedStore {
                 count: partitions,
                 partitions: partitions_in_memory,
                 hints: Hints::default(),
+                clock,
             })
         })
         .await?;
@@ -190,6 +213,14 @@ impl HotStore for EmbeddedStore {
         Ok(partition.streams[stream.name.index()]
             .tail
             .after(after.minor))
+    }
+
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.inner.frontier(partition, streams)
     }
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {

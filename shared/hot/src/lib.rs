@@ -8,6 +8,7 @@
 mod answer;
 mod append;
 mod check;
+mod clock;
 mod commit;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -28,11 +29,12 @@ mod store;
 mod stored;
 mod timer;
 
-pub use self::answer::{Due, Entry, Head, Outgoing, Stored, Wake};
+pub use self::answer::{Due, Entry, Frontier, Head, Outgoing, Stored, Wake};
 pub use kernel::{CounterKey, Owner, StreamName};
 
 pub use self::append::{Append, Appended, SourceRange};
 pub use self::check::append as check_append;
+pub use self::clock::StoreClock;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};
 pub use self::embedded::{EmbeddedOptions, EmbeddedStore};
 pub use self::error::HotError;

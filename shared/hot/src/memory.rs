@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::data::Data;
 pub use self::hook::{Call, Content, Delivery, Hook, Operation};
 use crate::hints::Hints;
-use crate::{HotError, Slot, StateKey, Stored, Wake, check};
+use crate::{HotError, Slot, StateKey, StoreClock, Stored, Wake, check};
 
 /// How a store in memory behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +39,7 @@ pub struct MemoryStore {
 struct Server {
     count: PartitionCount,
     options: MemoryOptions,
-    started: Instant,
+    clock: StoreClock,
     data: Mutex<Data>,
     hints: Hints,
 }
@@ -49,12 +49,26 @@ struct Server {
 pub struct Snapshot(Data);
 
 impl MemoryStore {
-    /// An empty store.
+    /// An empty store, whose time begins with it: virtual where tokio's is.
     pub fn new(partitions: PartitionCount, options: MemoryOptions) -> Self {
+        let started = Instant::now();
+        let clock = StoreClock::new(move || {
+            let elapsed = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+            Timestamp::from_millis(elapsed.saturating_add(1))
+        });
+        Self::with_clock(partitions, options, clock)
+    }
+
+    /// An empty store that goes by a clock.
+    pub fn with_clock(
+        partitions: PartitionCount,
+        options: MemoryOptions,
+        clock: StoreClock,
+    ) -> Self {
         let server = Server {
             count: partitions,
             options,
-            started: Instant::now(),
+            clock,
             data: Mutex::new(Data::empty(partitions)),
             hints: Hints::default(),
         };
@@ -172,10 +186,9 @@ impl Server {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The clock of the server, in milliseconds since it was started, from 1: virtual where tokio's is.
+    /// The clock of the server, in milliseconds.
     fn now_ms(&self) -> u64 {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        elapsed.saturating_add(1)
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(0)
     }
 }
 

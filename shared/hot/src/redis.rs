@@ -29,7 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use kernel::{PartitionCount, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
@@ -46,9 +46,10 @@ use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
 use crate::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, OutboxMessage, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check, stored,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
+    HotError, HotStore, OutboxMessage, Outgoing, PageBounds, QuarantineId, QuarantineSize,
+    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    stored,
 };
 
 /// A hot store in Redis.
@@ -165,11 +166,14 @@ impl HotStore for RedisStore {
         entries(self.ask(stream.partition, &range).await?)?
             .into_iter()
             .map(|(cursor, fields)| {
+                let is_restored = fields.len() > 1;
                 let (origin, payload) = payload(fields)?;
+                let time = i64::try_from(cursor.major).unwrap_or(i64::MAX);
                 Ok(Entry {
                     cursor,
                     payload,
                     origin,
+                    accept_time: (!is_restored).then_some(Timestamp::from_millis(time)),
                 })
             })
             .collect()
@@ -187,6 +191,14 @@ impl HotStore for RedisStore {
             both.query_async(&mut lane).await.map_err(failure)?;
         let last = last.map_or(Ok(Cursor::START), |last| cursor(&last))?;
         Ok(last.minor.saturating_sub(after.minor).min(length))
+    }
+
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.read_frontier(partition, streams).await
     }
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{PartitionCount, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Head,
-    HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, Stored, StreamId, StreamName, Wake,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
+    Head, HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, Stored, StreamId, StreamName, Wake,
 };
 
 /// The calls of every hot store: all that a worker, a reader and a sender ask for. A journal asks
@@ -61,6 +61,14 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
 
     /// How many entries a stream holds after a cursor; cheap.
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError>;
+
+    /// Tells how far the readers of some streams of a partition are, all at one instant. An entry
+    /// that is accepted later has the time of the frontier or a later one.
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError>;
 
     /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;

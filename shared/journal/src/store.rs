@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
+    Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
     SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver,
     Writer,
 };
-use kernel::{Duration, PartitionCount, Timestamp};
+use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -187,6 +187,14 @@ impl HotStore for JournaledStore {
 
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
         self.shared.hot.lag(stream, after).await
+    }
+
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.shared.hot.frontier(partition, streams).await
     }
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {

@@ -333,7 +333,12 @@ async fn enlist(
                 name: StreamName::Facts,
                 partition: PartitionId::new(partition),
             },
-            payload: Batch { records }.encode_to_vec().into(),
+            payload: Batch {
+                records,
+                ..Batch::default()
+            }
+            .encode_to_vec()
+            .into(),
             source: None,
             origin: None,
         };

@@ -65,7 +65,13 @@ async fn append(hot: &dyn HotStore, partition: PartitionId, records: Vec<Record>
             name: StreamName::Outcomes,
             partition,
         },
-        payload: Bytes::from(Batch { records }.encode_to_vec()),
+        payload: Bytes::from(
+            Batch {
+                records,
+                ..Batch::default()
+            }
+            .encode_to_vec(),
+        ),
         source: None,
         origin: None,
     };

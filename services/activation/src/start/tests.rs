@@ -97,7 +97,13 @@ async fn receipts_of(
     let stream = |name| StreamId { name, partition };
     let append = Append {
         to: stream(StreamName::Actions),
-        payload: Bytes::from(Batch { records }.encode_to_vec()),
+        payload: Bytes::from(
+            Batch {
+                records,
+                ..Batch::default()
+            }
+            .encode_to_vec(),
+        ),
         source: None,
         origin: None,
     };

@@ -87,6 +87,20 @@ fn an_event_far_ahead_of_the_clock_is_refused_with_a_remedy() {
         .advance(Timestamp::from_millis(1_000 * day))
         .expect("forward");
     check(&stream.read(), 1_400 * day, "more than 400 days ahead");
+    // Within one request, too, an event is compared with those before it.
+    let mut reading = stream.read();
+    for days in [1_399, 1_790, 1_200, 2_190] {
+        prepare(at(days * day), 0, &Namespaces::default(), &reading).expect("in time");
+        reading.pass(Timestamp::from_millis(days * day));
+    }
+    check(&reading, 2_590 * day, "more than 400 days ahead");
+    let mut reading = IngestClock::new(&TimeSource::Stream, None).read();
+    reading.pass(Timestamp::from_millis(day));
+    check(&reading, 401 * day, "more than 400 days ahead");
+    assert_eq!(reading.now, Timestamp::from_millis(day));
+    let mut reading = wall.read();
+    reading.pass(Timestamp::from_millis(9));
+    assert_eq!(reading, wall.read(), "a wall clock goes on by itself");
 }
 
 fn number(number: f64) -> prost_types::Value {

@@ -48,6 +48,11 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
             ][STAGE],
         ),
     )];
+    const UPSTREAM: &'static [StreamName] = [
+        &[] as &[StreamName],
+        &[StreamName::Events],
+        &[StreamName::Events, StreamName::Facts],
+    ][STAGE];
     const OUTPUT: Option<(StreamName, StreamName)> = [
         Some((StreamName::Facts, StreamName::FactsBulk)),
         Some((StreamName::Actions, StreamName::ActionsBulk)),
@@ -114,6 +119,11 @@ impl<const STAGE: usize> Core for Counting<STAGE> {
                 Some(Body::Fact(fact)) => {
                     let event = fact.event.as_ref().expect("a fact of an event");
                     state.log.push(event.name.clone());
+                    // The later services wait for something of their own.
+                    if let Some((_, wait)) = event.name.split_once('~') {
+                        let wait = wait.parse().expect("a number");
+                        state.due = Some(step.now + Duration::from_millis(wait));
+                    }
                     step.effects.count(counter("seen"), 1);
                     if Self::OUTPUT.is_some() {
                         step.effects.emit(record.clone());

@@ -85,7 +85,9 @@ async fn run(
         workers[number].hint(ALL_LANES);
         match workers[number].tick().await {
             TickOutcome::Idle { .. } => resting += 1,
-            TickOutcome::Worked | TickOutcome::Held | TickOutcome::Full => resting = 0,
+            TickOutcome::Worked | TickOutcome::Held | TickOutcome::Behind | TickOutcome::Full => {
+                resting = 0;
+            }
             TickOutcome::Unavailable(_) if then == Then::Retry => resting = 0,
             TickOutcome::Unavailable(_) => {
                 let partition = base + u16::try_from(number).expect("0 or 1");
@@ -157,7 +159,7 @@ async fn every_record_takes_effect_once_whatever_call_fails() {
             "0/9: j",
             "1/1: c",
             "1/9: j",
-            "facts 0: a b c f fired g gr j tick",
+            "facts 0: a b c f fired g gr h j tick",
             "quarantined 0: 2",
             "counters 0: [(\"fired\", 1), (\"seen\", 8)]",
             "facts 1: c j",

@@ -8,7 +8,7 @@ use hot::embedded::EmbeddedStore;
 use hot::memory::MemoryOptions;
 use hot::{
     Append, Appended, Cursor, HotStore, MemoryStore, Origin, Owner, PageBounds, Quarantined,
-    SharedHotStore, Slot, StreamId, StreamName,
+    SharedHotStore, Slot, StoreClock, StreamId, StreamName,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use messages::engine::v1::QuarantinedRecord;
@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use super::counting::{Counting, Seen, counter};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{Clock as _, EngineConfig, SystemClock, TimeSource, head};
+use crate::{Clock as _, EngineConfig, SystemClock, TimeSource, VirtualClock, head};
 
 /// A store, of two partitions unless more are needed, in a folder that goes away with it.
 pub(super) struct Bench {
@@ -36,9 +36,18 @@ impl Bench {
     }
 
     pub(super) async fn of(partitions: u64) -> Self {
+        Self::with_clock(partitions, StoreClock::default()).await
+    }
+
+    /// The same, where the store goes by a clock that is moved by hand.
+    pub(super) async fn at(clock: &Arc<VirtualClock>) -> Self {
+        Self::with_clock(2, store_clock(clock)).await
+    }
+
+    async fn with_clock(partitions: u64, clock: StoreClock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let count = PartitionCount::try_new(partitions).expect("a count");
-        let hot = EmbeddedStore::open(folder.path(), count)
+        let hot = EmbeddedStore::open_at(folder.path(), count, clock)
             .await
             .expect("a store");
         Self {
@@ -107,7 +116,12 @@ impl Bench {
         origin: Option<Origin>,
         records: Vec<Record>,
     ) {
-        let payload = Batch { records }.encode_to_vec().into();
+        let payload = Batch {
+            records,
+            ..Batch::default()
+        }
+        .encode_to_vec()
+        .into();
         let to = stream(partition, name);
         let append = Append {
             to,
@@ -180,6 +194,18 @@ pub(super) fn describe(record: &Record) -> String {
 pub(super) fn memory() -> MemoryStore {
     let count = PartitionCount::try_new(2).expect("a count");
     MemoryStore::new(count, MemoryOptions::default())
+}
+
+/// The same, going by a clock that is moved by hand.
+pub(super) fn memory_at(clock: &Arc<VirtualClock>) -> MemoryStore {
+    let count = PartitionCount::try_new(2).expect("a count");
+    MemoryStore::with_clock(count, MemoryOptions::default(), store_clock(clock))
+}
+
+/// A clock that is moved by hand, as a store is told it.
+pub(super) fn store_clock(clock: &Arc<VirtualClock>) -> StoreClock {
+    let clock = Arc::clone(clock);
+    StoreClock::new(move || clock.now())
 }
 
 pub(super) fn stream(partition: u16, name: StreamName) -> StreamId {

@@ -137,8 +137,8 @@ async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
 
 #[tokio::test]
 async fn a_waiting_engine_wakes_for_records_and_for_timers() {
-    let bench = Bench::new().await;
     let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
+    let bench = Bench::at(&clock).await;
     let config = bench.config(Arc::clone(&bench.hot), TimeSource::Wall(clock.clone()));
     let engine = Engine::start(config).await.expect("it starts");
     assert_eq!(engine.await_idle().await.expect("it rests"), 0);

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, SharedHotStore,
-    Slot, Standing, StateKey, StateWrite, Stored, StreamId, StreamName, WakeReceiver,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
+    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    SharedHotStore, Slot, Standing, StateKey, StateWrite, Stored, StreamId, StreamName,
+    WakeReceiver,
 };
-use kernel::{PartitionCount, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 
 /// When the call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,13 @@ impl HotStore for Faulty {
     }
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
         self.pass(self.inner.lag(stream, after)).await
+    }
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.pass(self.inner.frontier(partition, streams)).await
     }
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.pass(self.inner.due(slot, until, max)).await

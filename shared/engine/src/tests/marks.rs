@@ -53,6 +53,7 @@ impl Log {
             .collect();
         let payload = Batch {
             records: records.clone(),
+            ..Batch::default()
         };
         self.entries.insert(origin, payload.encode_to_vec().into());
         bench.append_from(0, EVENTS, Some(origin), records).await;

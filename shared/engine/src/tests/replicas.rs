@@ -94,7 +94,12 @@ impl Site {
                         name: StreamName::Events,
                         partition,
                     },
-                    payload: Batch { records }.encode_to_vec().into(),
+                    payload: Batch {
+                        records,
+                        ..Batch::default()
+                    }
+                    .encode_to_vec()
+                    .into(),
                     source: None,
                     origin: None,
                 };

@@ -88,8 +88,8 @@ async fn more_timers_than_a_batch_holds_fire_in_order_before_the_next_record() {
 
 #[tokio::test]
 async fn on_a_clock_timers_fire_when_they_are_due_and_not_before() {
-    let bench = Bench::new().await;
     let clock = Arc::new(VirtualClock::new(at(1_000)));
+    let bench = Bench::at(&clock).await;
     let mut worker = bench.worker(0, 1, TimeSource::Wall(clock.clone())).await;
     bench
         .append(

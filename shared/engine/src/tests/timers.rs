@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hot::{Commit, MemoryStore, StateWrite, StreamName, Timer};
 use kernel::Timestamp;
 
-use super::driver::{Bench, event, key, memory, settle, slot, tick};
+use super::driver::{Bench, event, key, memory, memory_at, settle, slot, tick};
 use crate::worker::TickOutcome;
 use crate::{TimeSource, VirtualClock};
 
@@ -176,8 +176,8 @@ async fn bytes_that_nobody_can_read_outlive_every_entry() {
 
 #[tokio::test]
 async fn on_a_clock_a_worker_sleeps_until_the_entry_and_then_until_the_timer() {
-    let bench = over(&memory()).await;
     let clock = Arc::new(VirtualClock::new(at(1_000)));
+    let bench = over(&memory_at(&clock)).await;
     let mut worker = bench.worker(0, 1, TimeSource::Wall(clock.clone())).await;
     for what in ["wait:50", "wait:80"] {
         let records = vec![event(1, what, what, 0)];

@@ -27,7 +27,7 @@ impl<C: Core> Worker<C> {
     ) -> Result<Pending, Failed> {
         let mut commit = self.position.next_commit();
         self.batch.write_states(&mut commit)?;
-        commit.outputs = self.batch.packer.take();
+        commit.outputs = self.batch.packer.take(commit.seq);
         commit.outbox = self
             .batch
             .forwards
@@ -52,8 +52,12 @@ impl<C: Core> Worker<C> {
             (Some(asked), Some(earliest)) => Some(asked.min(earliest)),
             (asked, _) => asked,
         };
+        if !self.is_on_stream_time() && no_timer_before != self.position.told_next_due {
+            commit.next_due = no_timer_before;
+        }
         Ok(Pending {
             inputs: self.batch.inputs,
+            watermark: self.batch.watermark,
             commit,
             places,
             no_timer_before,

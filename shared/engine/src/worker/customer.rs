@@ -228,7 +228,7 @@ impl<C: Core> Worker<C> {
     /// Takes note of the cause, and of what it caused.
     pub(super) fn finish(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         self.batch.works[work].last = Some(cause.origin);
-        self.apply_effects(cause)
+        self.apply_effects(work, cause)
     }
 
     /// Takes one step of the core, or none for the timer of a redirected customer.

@@ -15,7 +15,6 @@ use super::fault::Failed;
 use super::quarantine::InputId;
 use super::run::Room;
 use crate::key::Key;
-use crate::metrics;
 use decision::{Core, Input};
 
 impl<C: Core> Worker<C> {
@@ -66,12 +65,7 @@ impl<C: Core> Worker<C> {
         wall_now: Option<Timestamp>,
     ) -> Result<(), Failed> {
         self.batch.inputs += 1;
-        let now = wall_now.unwrap_or_else(|| self.batch.watermark.max(due_time));
-        if wall_now.is_none() {
-            self.batch.watermark = now;
-        } else {
-            metrics::timer_fired(C::OWNER, due_time, now);
-        }
+        let now = self.now_of_timer(due_time, wall_now);
         let work = &mut self.batch.works[number];
         if work.is_stuck {
             return Ok(());

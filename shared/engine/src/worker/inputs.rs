@@ -37,11 +37,23 @@ impl Inputs {
 
     /// Begins where the store says that the inputs of a core are in effect.
     pub(crate) fn open<C: Core>(&mut self, partition: PartitionId, head: &Head) {
-        let low: Vec<StreamName> = C::INPUTS.iter().filter_map(|(_, low)| *low).collect();
-        self.lanes = Self::streams::<C>()
-            .into_iter()
-            .map(|name| (name, low.contains(&name)))
-            .map(|(name, bulk)| Lane::open(StreamId { name, partition }, bulk, head))
+        let streams = Self::streams::<C>();
+        let live_of = |low: StreamName| {
+            let (live, _) = C::INPUTS.iter().find(|(_, it)| *it == Some(low))?;
+            streams.iter().position(|name| name == live)
+        };
+        self.lanes = streams
+            .iter()
+            .map(|name| {
+                Lane::open(
+                    StreamId {
+                        name: *name,
+                        partition,
+                    },
+                    live_of(*name),
+                    head,
+                )
+            })
             .collect();
         self.renew();
     }
@@ -65,12 +77,28 @@ impl Inputs {
         }
     }
 
+    /// Says that every live lane may have news.
+    pub(crate) fn hint_live(&mut self) {
+        let live = self.lanes.iter_mut().filter(|lane| lane.is_live());
+        live.for_each(Lane::hint);
+    }
+
     /// Reads on in every lane that may go on.
+    ///
+    /// Live lanes come last: what was written to one before an entry of its low-priority lane that
+    /// was just read is there by then, and is looked for whether or not anybody told of it.
     pub(crate) async fn read(&mut self, hot: &dyn HotStore, held: Held) -> Result<(), HotError> {
-        for lane in &mut self.lanes {
+        let want = limits::RECORDS_PER_BATCH;
+        for number in (0..self.lanes.len()).rev() {
+            let lane = &mut self.lanes[number];
             let stopped = if lane.bulk { held.bulk } else { held.live };
-            if !stopped || lane.is_commands() {
-                lane.read(hot, limits::RECORDS_PER_BATCH).await?;
+            let read = if !stopped || lane.is_commands() {
+                lane.read(hot, want).await?
+            } else {
+                0
+            };
+            if let (Some(live), 1..) = (lane.live, read) {
+                self.lanes[live].hint();
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::{Cursor, Head, HotError, HotStore, Origin, Standing, StreamId, Writer};
+use kernel::Timestamp;
 use messages::stream::v1::{Batch, Record};
 use prost::Message;
 
@@ -20,11 +21,19 @@ pub(crate) struct Lane {
     pub(crate) stream: StreamId,
     /// Whether it is a low-priority lane.
     pub(crate) bulk: bool,
+    /// The place of the live lane that a low-priority one belongs to.
+    pub(crate) live: Option<usize>,
     committed: Place,
     read_to: Cursor,
     entries: VecDeque<ReadEntry>,
     /// Of each writer, its last entry that is in effect or was read.
     taken: HashMap<Writer, u64>,
+    /// True where services before this one write to it.
+    has_causes: bool,
+    /// When the last entry that was read was accepted, or the cause of its last record.
+    read_time: Timestamp,
+    /// The number of the last commit of which an entry was read.
+    last_commit: u64,
     waiting: usize,
     may_have_more: bool,
     records_per_entry: usize,
@@ -43,6 +52,11 @@ struct ReadEntry {
     cursor: Cursor,
     /// Absent where it has none, and where the marks have it already.
     origin: Option<Origin>,
+    /// The number of the commit that wrote it; 0 where it was appended from outside.
+    commit_seq: u64,
+    accept_time: Option<Timestamp>,
+    /// When the cause of each record was accepted; empty where all were accepted with the entry.
+    cause_times_ms: Vec<i64>,
     /// How many of its records are in effect.
     done: usize,
     content: Content,
@@ -56,6 +70,15 @@ enum Content {
     /// No record, or none that is not in effect; taken as one that does nothing, so that the cursor
     /// passes it.
     Empty,
+}
+
+/// When a record was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Absent where that is not known.
+    pub(crate) time: Option<Timestamp>,
+    /// True where it is the time of what caused it, in the services before.
+    pub(crate) is_of_cause: bool,
 }
 
 /// What is at one place of a stream.
@@ -77,10 +100,18 @@ impl ReadEntry {
     fn waiting(&self) -> usize {
         self.len() - self.done
     }
+
+    fn accepted(&self, index: usize) -> Accepted {
+        let cause = self.cause_times_ms.get(index);
+        Accepted {
+            time: cause.map_or(self.accept_time, |ms| Some(Timestamp::from_millis(*ms))),
+            is_of_cause: cause.is_some(),
+        }
+    }
 }
 
 impl Lane {
-    pub(crate) fn open(stream: StreamId, bulk: bool, head: &Head) -> Self {
+    pub(crate) fn open(stream: StreamId, live: Option<usize>, head: &Head) -> Self {
         let cursor = head
             .cursors
             .iter()
@@ -89,11 +120,15 @@ impl Lane {
         let Marks { seen, part } = head.marks(stream.name);
         Self {
             stream,
-            bulk,
+            bulk: live.is_some(),
+            live,
             committed: Place { cursor, part },
             read_to: cursor,
             entries: VecDeque::new(),
             taken: seen.into_iter().collect(),
+            has_causes: false,
+            read_time: Timestamp::MIN,
+            last_commit: 0,
             waiting: 0,
             may_have_more: true,
             records_per_entry: 1,
@@ -104,6 +139,11 @@ impl Lane {
     /// Returns whether it carries what operators decide, and nothing of customers.
     pub(crate) const fn is_commands(&self) -> bool {
         self.stream.name.is_commands()
+    }
+
+    /// Returns whether it is a live lane of records.
+    pub(crate) const fn is_live(&self) -> bool {
+        !self.bulk && !self.is_commands()
     }
 
     /// Says that the stream may have news.
@@ -120,10 +160,15 @@ impl Lane {
         self.committed
     }
 
-    /// Reads on, unless `want` records wait already or there is nothing more.
-    pub(crate) async fn read(&mut self, hot: &dyn HotStore, want: usize) -> Result<(), HotError> {
+    /// Reads on, unless `want` records wait already or there is nothing more. Returns the number of
+    /// entries that it read.
+    pub(crate) async fn read(
+        &mut self,
+        hot: &dyn HotStore,
+        want: usize,
+    ) -> Result<usize, HotError> {
         if !self.may_have_more || self.waiting >= want {
-            return Ok(());
+            return Ok(0);
         }
         let max =
             ((want - self.waiting) / self.records_per_entry).clamp(1, limits::ENTRIES_PER_POLL);
@@ -137,7 +182,7 @@ impl Lane {
         if let Some(average) = (self.waiting - before).checked_div(read) {
             self.records_per_entry = average.max(1);
         }
-        Ok(())
+        Ok(read)
     }
 
     fn push(&mut self, entry: hot::Entry) {
@@ -145,15 +190,30 @@ impl Lane {
         let mut read = ReadEntry {
             cursor: entry.cursor,
             origin: None,
+            commit_seq: 0,
+            accept_time: entry.accept_time,
+            cause_times_ms: Vec::new(),
             done: 0,
             content: Content::Empty,
         };
         if !entry.origin.is_some_and(|origin| self.is_taken(origin)) {
-            read.content = match Batch::decode(entry.payload.clone()) {
-                Ok(batch) if batch.records.is_empty() => Content::Empty,
-                Ok(batch) => Content::Records(batch.records),
-                Err(_) => Content::Damaged(entry.payload),
-            };
+            match Batch::decode(entry.payload.clone()) {
+                Ok(batch) if batch.records.is_empty() => {}
+                Ok(batch) => {
+                    read.commit_seq = batch.commit_seq;
+                    read.cause_times_ms = batch.accept_times_ms;
+                    read.content = Content::Records(batch.records);
+                }
+                Err(_) => read.content = Content::Damaged(entry.payload),
+            }
+            self.last_commit = self.last_commit.max(read.commit_seq);
+            // Between what services pass on, in order, others write what is newer.
+            let causes = read.cause_times_ms.last();
+            let time = causes.map(|ms| Timestamp::from_millis(*ms));
+            if time.is_some() || !self.has_causes {
+                self.read_time = time.or(entry.accept_time).unwrap_or(Timestamp::MIN);
+            }
+            self.has_causes |= time.is_some();
             read.origin = entry.origin;
             read.done = self.done_of(entry.origin);
             if read.done >= read.len() {
@@ -205,6 +265,54 @@ impl Lane {
 
     pub(crate) fn cursor_of(&self, entry: usize) -> Cursor {
         self.entries[entry].cursor
+    }
+
+    /// Returns the number of the commit that wrote an entry; 0 where it was appended from outside.
+    pub(crate) fn commit_of(&self, entry: usize) -> u64 {
+        self.entries[entry].commit_seq
+    }
+
+    /// Returns the number of the first commit of which something is left once so many records were
+    /// taken. What was not read yet may be of any commit after the last one that was.
+    pub(crate) fn next_commit(&self, taken: usize) -> u64 {
+        let mut taken = taken;
+        let left = self.entries.iter().filter(|entry| {
+            let is_left = entry.waiting() > taken;
+            taken = taken.saturating_sub(entry.waiting());
+            is_left
+        });
+        let unread = if self.may_have_more {
+            self.last_commit + 1
+        } else {
+            u64::MAX
+        };
+        left.map(|entry| entry.commit_seq)
+            .find(|commit| *commit > 0)
+            .unwrap_or(unread)
+    }
+
+    /// Returns when the record at a place was accepted.
+    pub(crate) fn accepted(&self, (entry, index): (usize, usize)) -> Accepted {
+        self.entries[entry].accepted(index)
+    }
+
+    /// Returns when the oldest record was accepted that is left once so many were taken, those
+    /// among them that were not read; the latest time there is where nothing is left.
+    pub(crate) fn oldest_after(&self, taken: usize) -> Timestamp {
+        let unread = if self.may_have_more {
+            self.read_time
+        } else {
+            Timestamp::MAX
+        };
+        let mut taken = taken;
+        let left = self.entries.iter().filter_map(|entry| {
+            let first = entry.done + taken;
+            taken = taken.saturating_sub(entry.waiting());
+            // The causes of one entry are in order.
+            let accepted = (first < entry.len()).then(|| entry.accepted(first))?;
+            Some(accepted.time.unwrap_or(Timestamp::MIN))
+        });
+        left.fold(unread, Timestamp::min)
     }
 
     /// Where the stream is once everything up to and with a place is in effect.

@@ -2,15 +2,28 @@
 
 use bytes::Bytes;
 use hot::StreamName;
-use messages::stream::v1::Record;
+use kernel::Timestamp;
+use messages::stream::v1::{Batch, Record};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use crate::key::KeyMap;
 
 /// Packed records by stream. Its buffers are used again.
 #[derive(Debug, Default)]
 pub(crate) struct Packer {
-    streams: [Vec<u8>; StreamName::ALL.len()],
+    streams: [Packed; StreamName::ALL.len()],
     bytes: usize,
+    /// Customers with records in the low-priority output.
+    pub(crate) low: KeyMap<()>,
+}
+
+/// The records that are packed for one stream.
+#[derive(Debug, Default)]
+struct Packed {
+    records: Vec<u8>,
+    /// When the cause of each was accepted, in milliseconds; empty where the store says it of all.
+    accept_times_ms: Vec<i64>,
 }
 
 /// The number of `Batch.records`.
@@ -26,11 +39,20 @@ pub(crate) fn pack(record: &Record, buffer: &mut Vec<u8>) {
 }
 
 impl Packer {
-    pub(crate) fn push(&mut self, stream: StreamName, record: &Record) {
-        let buffer = &mut self.streams[stream as usize];
-        let before = buffer.len();
-        pack(record, buffer);
-        self.bytes += buffer.len() - before;
+    /// Adds a record to a stream. Where the time at which its cause was accepted goes on with it,
+    /// so do those of all other records of that stream.
+    pub(crate) fn push(
+        &mut self,
+        stream: StreamName,
+        record: &Record,
+        accept_time: Option<Timestamp>,
+    ) {
+        let packed = &mut self.streams[stream as usize];
+        let before = packed.records.len();
+        pack(record, &mut packed.records);
+        self.bytes += packed.records.len() - before;
+        let accept_time = accept_time.map(Timestamp::as_millis);
+        packed.accept_times_ms.extend(accept_time);
     }
 
     /// Bytes packed so far.
@@ -38,31 +60,45 @@ impl Packer {
         self.bytes
     }
 
-    /// Takes what was packed.
-    pub(crate) fn take(&mut self) -> Vec<(StreamName, Bytes)> {
+    /// Takes what was packed, as entries of a commit.
+    pub(crate) fn take(&mut self, commit_seq: u64) -> Vec<(StreamName, Bytes)> {
         self.bytes = 0;
         StreamName::ALL
             .into_iter()
             .zip(&mut self.streams)
-            .filter(|(_, buffer)| !buffer.is_empty())
-            .map(|(name, buffer)| {
-                let packed = Bytes::copy_from_slice(buffer);
-                buffer.clear();
-                (name, packed)
-            })
+            .filter(|(_, packed)| !packed.records.is_empty())
+            .map(|(name, packed)| (name, packed.take(commit_seq)))
             .collect()
     }
 
     pub(crate) fn clear(&mut self) {
         self.bytes = 0;
-        self.streams.iter_mut().for_each(Vec::clear);
+        self.low.clear();
+        for packed in &mut self.streams {
+            packed.records.clear();
+            packed.accept_times_ms.clear();
+        }
+    }
+}
+
+impl Packed {
+    fn take(&mut self, commit_seq: u64) -> Bytes {
+        // The rest of the message: its records are there already.
+        let rest = Batch {
+            records: Vec::new(),
+            commit_seq,
+            accept_times_ms: std::mem::take(&mut self.accept_times_ms),
+        };
+        self.records.reserve(rest.encoded_len());
+        rest.encode_raw(&mut self.records);
+        let packed = Bytes::copy_from_slice(&self.records);
+        self.records.clear();
+        packed
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use messages::stream::v1::Batch;
-
     use super::*;
 
     #[test]
@@ -72,14 +108,18 @@ mod tests {
             ..Record::default()
         };
         let mut packer = Packer::default();
-        packer.push(StreamName::Facts, &record(1));
-        packer.push(StreamName::Events, &record(2));
-        packer.push(StreamName::Facts, &record(300));
-        let packed = packer.take();
+        let at = |millis| Some(Timestamp::from_millis(millis));
+        packer.push(StreamName::Facts, &record(1), at(7));
+        packer.push(StreamName::Events, &record(2), None);
+        packer.push(StreamName::Facts, &record(300), at(8));
+        let packed = packer.take(12);
         let names: Vec<_> = packed.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, [StreamName::Events, StreamName::Facts]);
         let facts = Batch::decode(packed[1].1.clone()).expect("a batch");
         assert_eq!(facts.records, [record(1), record(300)]);
-        assert!(packer.take().is_empty());
+        assert_eq!((facts.commit_seq, facts.accept_times_ms), (12, vec![7, 8]));
+        let events = Batch::decode(packed[0].1.clone()).expect("a batch");
+        assert_eq!((events.commit_seq, events.accept_times_ms), (12, vec![]));
+        assert!(packer.take(13).is_empty());
     }
 }

@@ -10,6 +10,7 @@ use messages::stream::v1::record::Body;
 use super::lane::Item;
 use super::output::Held;
 use super::quarantine::panic_text;
+use super::time::Reach;
 use super::{Planned, Worker};
 use crate::key::{Key, key_of};
 use crate::{Freshness, TimeSource, head, limits};
@@ -32,6 +33,10 @@ impl<C: Core> Worker<C> {
             self.steps.discard();
             let mut plan = self.plan(held);
             self.take_commands(&mut plan).await?;
+            self.reach = match wall_now {
+                Some(now) => self.reach(&plan, now),
+                None => Reach::default(),
+            };
             let timers = if held.live {
                 None
             } else {
@@ -40,7 +45,7 @@ impl<C: Core> Worker<C> {
             if plan.is_empty() && self.batch.entries.is_empty() {
                 self.batch.return_states(&mut self.cache);
                 self.position.no_timer_before = timers.or(self.position.no_timer_before);
-                return self.prepare_drop().await;
+                return self.prepare_rest().await;
             }
             self.load().await?;
             let definitions = Arc::clone(&self.config.definitions.borrow());
@@ -77,12 +82,12 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Nothing else is to be done: drops counters of definitions that are gone, in a commit of its
-    /// own. False where there are none.
-    async fn prepare_drop(&mut self) -> Result<bool, HotError> {
+    /// Nothing else is to be done: drops counters of definitions that are gone, and tells those who
+    /// wait for a timer that is none, in a commit of its own. False where there are neither.
+    async fn prepare_rest(&mut self) -> Result<bool, HotError> {
         let definitions = Arc::clone(&self.config.definitions.borrow());
         self.find_gone(&definitions).await?;
-        if !self.counted.has_gone() {
+        if !self.counted.has_gone() && !self.has_told_too_early() {
             return Ok(false);
         }
         // Nothing was run that could fail.
@@ -115,9 +120,17 @@ impl<C: Core> Worker<C> {
         // Each may need the state of a customer.
         let max_states = max_states - commands.map(|(_, quota)| quota).sum::<usize>();
         let mut plan = Vec::with_capacity(quotas.iter().sum());
+        // Of each lane, how many records of it are planned.
+        let mut taken = vec![0; quotas.len()];
         for (number, (lane, quota)) in self.inputs.lanes.iter().zip(quotas).enumerate() {
+            // Records that were written to the live lane before it go first: they may be of the
+            // same customer.
+            let live = lane.live.map(|live| (live, &self.inputs.lanes[live]));
+            let before = live.map(|(live, lane)| lane.next_commit(taken[live]));
             for place in lane.places().take(quota) {
-                if self.quarantine.stuck.contains(&(number, place)) {
+                if self.quarantine.stuck.contains(&(number, place))
+                    || before.is_some_and(|before| before <= lane.commit_of(place.0))
+                {
                     break;
                 }
                 let work = match lane.item(place) {
@@ -135,6 +148,7 @@ impl<C: Core> Worker<C> {
                     }
                     _ => None,
                 };
+                taken[number] += 1;
                 plan.push(Planned {
                     lane: number,
                     place,
@@ -158,7 +172,7 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    fn may_have_due(&self) -> bool {
+    pub(super) fn may_have_due(&self) -> bool {
         match (&self.config.time, self.position.no_timer_before) {
             (TimeSource::Wall(clock), Some(next)) => next <= clock.now(),
             (_, Some(Timestamp::MAX)) => false,
@@ -174,16 +188,19 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<Option<Timestamp>, HotError> {
-        let until = wall_now.unwrap_or_else(|| {
-            plan.iter()
-                .filter_map(
-                    |planned| match self.inputs.lanes[planned.lane].item(planned.place) {
-                        Item::Record(record) => Some(Timestamp::from_millis(record.time_ms)),
-                        Item::Damaged(_) | Item::Empty => None,
-                    },
-                )
-                .fold(self.position.watermark, Timestamp::max)
-        });
+        let until = wall_now.map_or_else(
+            || {
+                plan.iter()
+                    .filter_map(|planned| {
+                        match self.inputs.lanes[planned.lane].item(planned.place) {
+                            Item::Record(record) => Some(Timestamp::from_millis(record.time_ms)),
+                            Item::Damaged(_) | Item::Empty => None,
+                        }
+                    })
+                    .fold(self.position.watermark, Timestamp::max)
+            },
+            |_| self.reach.latest(),
+        );
         if self
             .position
             .no_timer_before

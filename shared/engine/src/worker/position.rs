@@ -14,9 +14,12 @@ pub(crate) struct Position {
     pub(crate) commit_seq: u64,
     /// Counts the batches that were tried under this lease, so that each has a name of its own.
     attempts: u64,
+    /// The latest `now` of a live record or timer. Kept across owners on stream time only.
     pub(crate) watermark: Timestamp,
     /// The index of timers has nothing before this instant; absent: nothing is known.
     pub(crate) no_timer_before: Option<Timestamp>,
+    /// The instant before which there is no timer, as others find it in the store.
+    pub(crate) told_next_due: Option<Timestamp>,
     pub(crate) forwarded_seq: u64,
     pub(crate) outbox_waits: bool,
 }
@@ -31,6 +34,7 @@ impl Position {
             attempts: 0,
             watermark: Timestamp::MIN,
             no_timer_before: None,
+            told_next_due: None,
             forwarded_seq: 0,
             outbox_waits: true,
         }
@@ -41,6 +45,7 @@ impl Position {
         self.commit_seq = head.commit_seq;
         self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
         self.no_timer_before = None;
+        self.told_next_due = head.next_due;
         self.forwarded_seq = head.forwarded_seq;
         self.outbox_waits = true;
     }
@@ -58,9 +63,15 @@ impl Position {
     }
 
     /// Takes note that a commit took effect.
-    pub(crate) fn settle(&mut self, commit: &Commit, no_timer_before: Option<Timestamp>) {
+    pub(crate) fn settle(
+        &mut self,
+        commit: &Commit,
+        watermark: Timestamp,
+        no_timer_before: Option<Timestamp>,
+    ) {
         self.commit_seq = commit.seq;
-        self.watermark = commit.watermark.unwrap_or(self.watermark);
+        self.watermark = watermark;
+        self.told_next_due = commit.next_due.or(self.told_next_due);
         self.no_timer_before = no_timer_before;
         self.outbox_waits |= !commit.outbox.is_empty();
     }

@@ -15,7 +15,7 @@ use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
-use crate::key::{Key, customer_of};
+use crate::key::customer_of;
 use crate::limits;
 use decision::{Core, Outcome, Poison, Step};
 
@@ -35,12 +35,11 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<usize, Failed> {
-        let until = match wall_now {
-            Some(now) => (now, Key::MAX),
-            None => self.known_until(self.batch.watermark).0,
-        };
-        if self.fire_due(definitions, until, wall_now)? == Room::Full {
-            return Ok(0);
+        if wall_now.is_none() {
+            let until = self.known_until(self.batch.watermark).0;
+            if self.fire_due(definitions, until, None)? == Room::Full {
+                return Ok(0);
+            }
         }
         // The lanes are only read here, and everything else of the worker is written.
         let lanes = std::mem::take(&mut self.inputs.lanes);
@@ -56,19 +55,29 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<usize, Failed> {
+        let live = plan.iter().rposition(|it| !lanes[it.lane].bulk);
+        let live = live.map_or(0, |last| last + 1);
         for (ran, planned) in plan.iter().enumerate() {
+            if ran == live && self.fire_after_live(definitions, wall_now)? == Room::Full {
+                return Ok(ran);
+            }
             let lane = &lanes[planned.lane];
             let item = lane.item(planned.place);
-            let mut now = wall_now.unwrap_or(self.batch.watermark);
-            if let (None, Item::Record(record), false) = (wall_now, item, lane.is_commands()) {
-                now = now.max(Timestamp::from_millis(record.time_ms));
-                let (until, is_all) = self.known_until(now);
-                let room = self.fire_due(definitions, until, None)?;
+            let time = match (wall_now, item) {
+                (Some(_), _) => Some(self.reach.before[ran]),
+                (None, Item::Record(record)) if !lane.is_commands() => {
+                    Some(Timestamp::from_millis(record.time_ms).max(self.batch.watermark))
+                }
+                (None, _) => None,
+            };
+            if let Some(time) = time {
+                let (until, is_all) = self.known_until(time);
+                let room = self.fire_due(definitions, until, wall_now)?;
                 if room == Room::Full || !is_all {
                     return Ok(ran);
                 }
-                self.batch.watermark = now;
             }
+            let now = self.now_of(lane, planned.place, wall_now, time);
             if self.room() == Room::Full {
                 return Ok(ran);
             }
@@ -80,17 +89,10 @@ impl<C: Core> Worker<C> {
             self.batch.inputs += 1;
             self.run_item(definitions, lane, planned, item, now)?;
         }
-        Ok(plan.len())
-    }
-
-    /// Up to where timers can fire on stream time, and whether that is all of those up to and with
-    /// `now`.
-    fn known_until(&self, now: Timestamp) -> ((Timestamp, Key), bool) {
-        let all = (now, Key::MAX);
-        match self.batch.horizon {
-            Some(horizon) if horizon < all => (horizon, false),
-            _ => (all, true),
+        if live == plan.len() {
+            self.fire_after_live(definitions, wall_now)?;
         }
+        Ok(plan.len())
     }
 
     fn run_item(
@@ -121,7 +123,7 @@ impl<C: Core> Worker<C> {
         };
         match &record.body {
             Some(Body::Tick(_)) => {
-                self.pass_on(record, lane.bulk);
+                self.pass_on(record);
                 return Ok(());
             }
             _ if planned
@@ -210,13 +212,6 @@ impl<C: Core> Worker<C> {
             }
         }
         None
-    }
-
-    /// On stream time every reader downstream learns how far time has come.
-    fn pass_on(&mut self, tick: &Record, bulk: bool) {
-        if let (Some((live, low)), true) = (C::OUTPUT, self.is_on_stream_time()) {
-            self.batch.packer.push(if bulk { low } else { live }, tick);
-        }
     }
 
     /// Calls the core for a customer. Where it fails or panics, the cause is at fault.
@@ -309,7 +304,9 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    pub(super) fn apply_effects(&mut self, cause: Cause<'_>) -> Result<(), Failed> {
+    pub(super) fn apply_effects(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let output = self.output_for(work, cause.bulk);
+        let accept_time = (!self.is_on_stream_time()).then_some(cause.now);
         let batch = &mut self.batch;
         let inherit = |record: &mut Record| {
             if record.trace_parent.is_empty() && !cause.trace_parent.is_empty() {
@@ -317,18 +314,17 @@ impl<C: Core> Worker<C> {
             }
         };
         if !batch.effects.records.is_empty() {
-            let Some((live, low)) = C::OUTPUT else {
+            let Some(output) = output else {
                 return Err(cause.failed("the service emits records and has no output stream"));
             };
-            let output = if cause.bulk { low } else { live };
             for mut record in batch.effects.records.drain(..) {
                 inherit(&mut record);
-                batch.packer.push(output, &record);
+                batch.packer.push(output, &record, accept_time);
             }
         }
         for (stream, mut record) in batch.effects.to_streams.drain(..) {
             inherit(&mut record);
-            batch.packer.push(stream, &record);
+            batch.packer.push(stream, &record, None);
         }
         for (partition, name, mut record) in batch.effects.forwards.drain(..) {
             inherit(&mut record);

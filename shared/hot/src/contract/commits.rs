@@ -205,6 +205,7 @@ pub async fn everything_of_a_commit_moves_together(subject: &mut impl Subject) {
         commit_seq: 1,
         cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
         watermark: Some(at(50)),
+        next_due: None,
         marks: [(StreamName::Facts, marks())].into(),
         forwarded_seq: 0,
     };

@@ -276,6 +276,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         commit_seq: 4,
         cursors: Vec::new(),
         watermark: Some(at(60)),
+        next_due: None,
         marks: [(StreamName::Facts, marks(&[(3, 2), (4, 1)], None))].into(),
         forwarded_seq: 1,
     };

@@ -33,6 +33,7 @@ pub(super) struct ModelSlot {
     marks: BTreeMap<StreamName, Marks>,
     cursors: BTreeMap<StreamName, Cursor>,
     watermark: Option<Timestamp>,
+    next_due: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxMessage>,
     sent: u64,
     forwarded: u64,
@@ -110,6 +111,7 @@ impl Model {
         }
         model.cursors.extend(commit.cursors.iter().copied());
         model.watermark = commit.watermark.or(model.watermark);
+        model.next_due = commit.next_due.or(model.next_due);
         for message in &commit.outbox {
             model.sent += 1;
             model.outbox.insert(model.sent, message.clone());
@@ -190,6 +192,7 @@ impl ModelSlot {
             commit_seq: self.last.map_or(0, |(seq, _)| seq),
             cursors: self.cursors.clone().into_iter().collect(),
             watermark: self.watermark,
+            next_due: self.next_due,
             marks: self.marks.clone(),
             forwarded_seq: self.forwarded,
         }

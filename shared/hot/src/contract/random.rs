@@ -160,7 +160,10 @@ fn change() -> impl Strategy<Value = Change> {
         (vec(group(), 0..2), vec((counter, -9..9_i64), 0..4)),
         streamed(marks()),
         streamed(cursor),
-        option::of((-9..9_i64).prop_map(at)),
+        (
+            option::of((-9..9_i64).prop_map(at)),
+            option::of((-9..9_i64).prop_map(at)),
+        ),
         vec(payload(), 0..3),
         vec(aside, 0..3),
     );
@@ -168,6 +171,7 @@ fn change() -> impl Strategy<Value = Change> {
         |(epoch, seq, batch_id, (states, fires, outputs, outbox), kept)| {
             let (counts, marks, cursors, watermark, quarantine, released) = kept;
             let (dropped_groups, counters) = counts;
+            let (watermark, next_due) = watermark;
             let commit = Commit {
                 epoch,
                 seq,
@@ -181,6 +185,7 @@ fn change() -> impl Strategy<Value = Change> {
                 marks,
                 cursors,
                 watermark,
+                next_due,
                 quarantine,
                 released,
             };

@@ -1,6 +1,6 @@
 //! Appends from outside, and trimming what was read.
 
-use super::commit::encode_tail;
+use super::commit::{encode_entry, encode_tail};
 use super::head::SlotHead;
 use super::memory::{Mark, Partition, Tail};
 use super::{Inner, keys};
@@ -35,11 +35,12 @@ impl Inner {
             last: stream.tail.last + 1,
             ..stream.tail
         };
+        let accept_time = stream.accept_time.max(self.clock.now());
         let mut batch = disk.batch();
         batch.insert(
             &disk.logs,
             keys::entry(append.to, tail.last),
-            &*append.payload,
+            encode_entry(accept_time, &append.payload),
         );
         batch.insert(&disk.meta, keys::tail(append.to), encode_tail(tail));
         let mut remember = None;
@@ -63,6 +64,7 @@ impl Inner {
         disk.write(batch)?;
 
         stream.tail = tail;
+        stream.accept_time = accept_time;
         if let Some((source, mark, victim)) = remember {
             if let Some(victim) = victim {
                 stream.sources.forget(&victim);

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use kernel::Timestamp;
+
 use super::disk::failure;
 use super::head::SlotHead;
 use super::memory::Tail;
@@ -88,11 +90,14 @@ impl Inner {
             batch.insert(&disk.logs, keys::quarantined(slot, id), &**payload);
         }
         let mut tails = partition.streams.each_ref().map(|stream| stream.tail);
+        let now = self.clock.now();
         for (name, payload) in &commit.outputs {
             let stream = stream_of(slot, *name);
+            let accept_time = partition.streams[name.index()].accept_time.max(now);
             let tail = &mut tails[name.index()];
             tail.last += 1;
-            batch.insert(&disk.logs, keys::entry(stream, tail.last), &**payload);
+            let value = encode_entry(accept_time, payload);
+            batch.insert(&disk.logs, keys::entry(stream, tail.last), value);
             batch.insert(&disk.meta, keys::tail(stream), encode_tail(*tail));
         }
         batch.insert(&disk.meta, keys::head(slot), next.encode());
@@ -109,6 +114,9 @@ impl Inner {
             memory.timers.add(time_ms, key);
         }
         for (stream, tail) in partition.streams.iter_mut().zip(tails) {
+            if tail.last > stream.tail.last {
+                stream.accept_time = stream.accept_time.max(now);
+            }
             stream.tail = tail;
         }
         drop(partition);
@@ -160,6 +168,7 @@ fn moved(head: SlotHead, commit: &Commit) -> SlotHead {
         commit_seq: commit.seq,
         batch_id: commit.batch_id,
         watermark: commit.watermark.or(head.watermark),
+        next_due: commit.next_due.or(head.next_due),
         ..head
     };
     for (name, cursor) in &commit.cursors {
@@ -180,6 +189,14 @@ pub(super) fn encode_tail(tail: Tail) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&tail.first.to_be_bytes());
     bytes[8..].copy_from_slice(&tail.last.to_be_bytes());
+    bytes
+}
+
+/// The value of an entry: when it was accepted, then the payload.
+pub(super) fn encode_entry(accept_time: Timestamp, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 + payload.len());
+    bytes.extend_from_slice(&accept_time.as_millis().to_be_bytes());
+    bytes.extend_from_slice(payload);
     bytes
 }
 

@@ -17,14 +17,15 @@ pub(super) struct SlotHead {
     /// The size of the quarantine.
     pub(super) quarantine: QuarantineSize,
     pub(super) watermark: Option<Timestamp>,
+    pub(super) next_due: Option<Timestamp>,
     pub(super) cursors: [Option<Cursor>; StreamName::ALL.len()],
 }
 
 impl SlotHead {
-    /// Writes it: eight numbers, the watermark twice (whether, what), then each cursor with the
-    /// place of its stream.
+    /// Writes it: seven numbers, the watermark and the next due time (whether, what), then each
+    /// cursor with the place of its stream.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 + 17 * self.cursors.len());
+        let mut bytes = Vec::with_capacity(88 + 17 * self.cursors.len());
         for number in [
             self.epoch,
             self.commit_seq,
@@ -33,12 +34,13 @@ impl SlotHead {
             self.forwarded,
             self.quarantine.records,
             self.quarantine.bytes,
-            u64::from(self.watermark.is_some()),
         ] {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
-        let watermark = self.watermark.unwrap_or_default().as_millis();
-        bytes.extend_from_slice(&watermark.to_be_bytes());
+        for time in [self.watermark, self.next_due] {
+            bytes.extend_from_slice(&u64::from(time.is_some()).to_be_bytes());
+            bytes.extend_from_slice(&time.unwrap_or_default().as_millis().to_be_bytes());
+        }
         for (index, cursor) in (0_u8..).zip(&self.cursors) {
             if let Some(cursor) = cursor {
                 bytes.push(index);
@@ -64,9 +66,11 @@ impl SlotHead {
             },
             ..Self::default()
         };
-        let has_watermark = take(rest)? == 1;
-        let watermark = Timestamp::from_millis(take(rest)?.cast_signed());
-        head.watermark = has_watermark.then_some(watermark);
+        for time in [&mut head.watermark, &mut head.next_due] {
+            let is_there = take(rest)? == 1;
+            let read = Timestamp::from_millis(take(rest)?.cast_signed());
+            *time = is_there.then_some(read);
+        }
         while let Some((index, after)) = rest.split_first() {
             *rest = after;
             let cursor = Cursor {
@@ -103,6 +107,7 @@ mod tests {
                 bytes: 99,
             },
             watermark: Some(Timestamp::from_millis(-5)),
+            next_due: Some(Timestamp::MAX),
             cursors: Default::default(),
         };
         head.cursors[2] = Some(Cursor { major: 1, minor: 4 });

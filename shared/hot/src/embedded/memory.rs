@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use kernel::Timestamp;
 
 use super::head::SlotHead;
 use crate::marks::Marks;
@@ -33,6 +34,8 @@ pub(super) struct SlotMemory {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) tail: Tail,
+    /// When the last entry was accepted, as far as this process knows.
+    pub(super) accept_time: Timestamp,
     pub(super) sources: Sources,
 }
 
@@ -40,6 +43,7 @@ impl Default for Stream {
     fn default() -> Self {
         Self {
             tail: Tail { first: 1, last: 0 },
+            accept_time: Timestamp::MIN,
             sources: Sources::default(),
         }
     }

@@ -10,8 +10,8 @@ use super::disk::failure;
 use super::memory::SlotMemory;
 use super::{Inner, keys};
 use crate::{
-    Cursor, Due, Entry, Head, HotError, OutboxMessage, Outgoing, PageBounds, QuarantineId,
-    Quarantined, Slot, StateKey, Stored, StreamId, StreamName, check, stored,
+    Cursor, Due, Entry, Frontier, Head, HotError, OutboxMessage, Outgoing, PageBounds,
+    QuarantineId, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, check, stored,
 };
 
 impl Inner {
@@ -27,6 +27,7 @@ impl Inner {
                 .filter_map(|(name, cursor)| Some((name, cursor?)))
                 .collect(),
             watermark: head.watermark,
+            next_due: head.next_due,
             marks: marks.clone(),
             forwarded_seq: head.forwarded,
         })
@@ -65,11 +66,13 @@ impl Inner {
             tail.last,
             max,
             |number| keys::entry(stream, number),
-            |cursor, payload| {
+            |cursor, value| {
+                let (accept_time, payload) = decode_entry(value)?;
                 Ok(Entry {
                     cursor,
                     payload: to_bytes(payload),
                     origin: None,
+                    accept_time: Some(accept_time),
                 })
             },
         )
@@ -154,6 +157,36 @@ impl Inner {
             .collect()
     }
 
+    /// Tells how far the readers of some streams are.
+    pub(super) fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        let memory = self.partition(partition)?;
+        let now = self.clock.now();
+        let mut time = now;
+        for name in streams {
+            let stream = StreamId {
+                name: *name,
+                partition,
+            };
+            let reader = memory.slots[name.reader().index()].head;
+            time = time.min(reader.next_due.unwrap_or(now));
+            let cursor = reader.cursors[name.index()];
+            let tail = memory.streams[name.index()].tail;
+            let next = cursor.map_or(0, |cursor| cursor.minor).saturating_add(1);
+            let next = next.max(tail.first);
+            if next > tail.last {
+                continue;
+            }
+            let value = self.disk.logs.get(keys::entry(stream, next));
+            let value = value.map_err(failure)?.ok_or_else(cut)?;
+            time = time.min(decode_entry(&value)?.0);
+        }
+        Ok(Frontier { time, now })
+    }
+
     /// The first entries of the index of timers.
     pub(super) fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         let partition = self.partition(slot.partition)?;
@@ -171,6 +204,15 @@ impl Inner {
 
 fn to_bytes(slice: &[u8]) -> Bytes {
     Bytes::copy_from_slice(slice)
+}
+
+fn decode_entry(value: &[u8]) -> Result<(Timestamp, &[u8]), HotError> {
+    let (millis, payload) = value.split_first_chunk().ok_or_else(cut)?;
+    Ok((Timestamp::from_millis(i64::from_be_bytes(*millis)), payload))
+}
+
+fn cut() -> HotError {
+    HotError::Damaged("an entry is cut".into())
 }
 
 fn decode_outgoing(value: &[u8]) -> Option<OutboxMessage> {

@@ -172,6 +172,7 @@ impl SlotData {
         }
         marks::merge(&mut self.marks, &commit.marks);
         self.watermark = commit.watermark.or(self.watermark);
+        self.next_due = commit.next_due.or(self.next_due);
         for message in &commit.outbox {
             self.outbox_seq += 1;
             self.outbox.insert(self.outbox_seq, message.clone());

@@ -8,9 +8,9 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::marks::Marks;
 use crate::{
-    CounterKey, Cursor, Due, Entry, Gate, Head, Origin, OutboxMessage, Outgoing, Owner, PageBounds,
-    QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId, StreamName,
-    Writer,
+    CounterKey, Cursor, Due, Entry, Frontier, Gate, Head, Origin, OutboxMessage, Outgoing, Owner,
+    PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId,
+    StreamName, Writer,
 };
 
 /// Everything.
@@ -40,6 +40,7 @@ pub(super) struct SlotData {
     pub(super) marks: BTreeMap<StreamName, Marks>,
     pub(super) cursors: BTreeMap<StreamName, Cursor>,
     pub(super) watermark: Option<Timestamp>,
+    pub(super) next_due: Option<Timestamp>,
     pub(super) outbox: BTreeMap<u64, OutboxMessage>,
     /// The number of the last message put into the outbox.
     pub(super) outbox_seq: u64,
@@ -93,6 +94,19 @@ impl PartitionData {
         &self.slots[owner.index()]
     }
 
+    /// Tells how far the readers of some streams are.
+    pub(super) fn frontier(&self, streams: &[StreamName], now: Timestamp) -> Frontier {
+        let oldest = streams.iter().flat_map(|name| {
+            let reader = self.slot(name.reader());
+            let after = reader.cursors.get(name).copied().unwrap_or(Cursor::START);
+            let entry = self.streams[name.index()].poll(after, 1).pop();
+            let accepted = entry.map(|entry| entry.accept_time.unwrap_or(Timestamp::MIN));
+            [accepted, reader.next_due].into_iter().flatten()
+        });
+        let time = oldest.fold(now, Timestamp::min);
+        Frontier { time, now }
+    }
+
     pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut SlotData> {
         self.slots.iter_mut()
     }
@@ -105,6 +119,7 @@ impl SlotData {
             commit_seq: self.commit_seq,
             cursors: self.cursors.clone().into_iter().collect(),
             watermark: self.watermark,
+            next_due: self.next_due,
             marks: self.marks.clone(),
             forwarded_seq: self.forwarded_seq,
         }
@@ -186,6 +201,15 @@ impl SlotData {
 impl StreamData {
     /// Adds an entry under the next id: the time, which never falls, and a number without gaps.
     pub(super) fn push(&mut self, payload: Bytes, origin: Option<Origin>, now_ms: u64) {
+        self.restore(payload, origin, now_ms);
+        if let Some(entry) = self.entries.back_mut() {
+            let time = i64::try_from(entry.cursor.major).unwrap_or(i64::MAX);
+            entry.accept_time = Some(Timestamp::from_millis(time));
+        }
+    }
+
+    /// Adds an entry of which it is not known when it was accepted.
+    pub(super) fn restore(&mut self, payload: Bytes, origin: Option<Origin>, now_ms: u64) {
         self.tail = Cursor {
             major: self.tail.major.max(now_ms),
             minor: self.tail.minor + 1,
@@ -194,6 +218,7 @@ impl StreamData {
             cursor: self.tail,
             payload,
             origin,
+            accept_time: None,
         });
     }
 

@@ -17,6 +17,7 @@ pub enum Operation {
     Poll,
     Lag,
     Due,
+    Frontier,
     Check,
     Commit,
     Append,

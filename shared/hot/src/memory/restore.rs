@@ -102,6 +102,7 @@ impl Data {
             data.commit_seq = head.commit_seq;
             data.batch_id = head.batch_id;
             data.watermark = head.watermark;
+            data.next_due = None;
             data.marks = head.marks.clone();
             data.outbox_seq = head.outbox_seq;
             data.forwarded_seq = head.forwarded_seq;
@@ -163,7 +164,7 @@ impl Data {
         for (origin, payload) in &part.entries {
             // The part may be here for the second time.
             if stream.entries.iter().all(|it| it.origin != Some(*origin)) {
-                stream.push(payload.clone(), Some(*origin), now_ms);
+                stream.restore(payload.clone(), Some(*origin), now_ms);
             }
         }
         for origin in &part.origins {

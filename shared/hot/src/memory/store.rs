@@ -1,13 +1,13 @@
 //! The calls of the store in memory, each through its hook.
 
 use async_trait::async_trait;
-use kernel::{PartitionCount, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use super::{Content, MemoryStore, Operation};
 use crate::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Head, HotError,
-    HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, Standing,
-    StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
+    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
+    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
 };
 
 #[async_trait]
@@ -54,6 +54,18 @@ impl HotStore for MemoryStore {
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
         self.call(stream.partition, Operation::Lag, |_, data| {
             Ok(data.stream(stream).lag(after))
+        })
+        .await
+    }
+
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.call(partition, Operation::Frontier, |server, data| {
+            let now = server.clock.now();
+            Ok(data.partition(partition).frontier(streams, now))
         })
         .await
     }

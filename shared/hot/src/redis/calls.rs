@@ -1,6 +1,6 @@
 //! Questions and function calls, each on the connection of its partition.
 
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd};
 
 use super::keys::INSTALLATION;
@@ -8,10 +8,10 @@ use super::library::{Function, LIBRARY};
 use super::link::Link;
 use super::reply::{failure, items, maybe_bytes, maybe_number, number, text, unexpected};
 use super::{RedisStore, head, pack, restore};
-use crate::{Head, HotError, Slot, Standing, check};
+use crate::{Frontier, Head, HotError, Slot, Standing, StreamId, StreamName, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 5;
+const SCHEMA: u16 = 6;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {
@@ -110,6 +110,41 @@ impl RedisStore {
             return Err(restore::closed());
         }
         Ok((maybe_number(epoch)?, maybe_number(seq)?))
+    }
+
+    /// Tells how far the readers of streams are.
+    pub(super) async fn read_frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        let streams_and_readers = streams.iter().flat_map(|name| {
+            let stream = StreamId {
+                name: *name,
+                partition,
+            };
+            let owner = name.reader();
+            let reader = self.keys.meta(Slot { owner, partition });
+            [self.keys.stream(stream), reader]
+        });
+        let mut keys = vec![self.keys.tails(partition)];
+        keys.extend(streams_and_readers);
+        let fields: Vec<String> = streams
+            .iter()
+            .map(|name| format!("{}{}", head::CURSOR, name.name()))
+            .collect();
+        let call = pack::call(&LIBRARY.name(Function::Frontier), &keys, &fields);
+        let [now, time] = <[Value; 2]>::try_from(self.call(partition, &call).await?)
+            .map_err(|_| unexpected("a frontier"))?;
+        let (now, time): (i64, i64) = (number(now)?, number(time)?);
+        Ok(Frontier {
+            // Before all times of this store's clock.
+            time: match time {
+                0 => Timestamp::MIN,
+                time => Timestamp::from_millis(time),
+            },
+            now: Timestamp::from_millis(now),
+        })
     }
 
     pub(super) async fn read_head(&self, slot: Slot, epoch: Option<u64>) -> Result<Head, HotError> {

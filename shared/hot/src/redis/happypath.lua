@@ -264,6 +264,24 @@ local function append(keys, args)
   return {'ok'}
 end
 
+-- keys: tails, whose node tells the time, then streams, each followed by the head of its reader. args: the field of each
+-- reader's cursor. Returns the time, and then the least of it, of when entries that are not in effect were accepted, and of
+-- when the readers may have a timer: 0 where a stream was restored. An entry has the time of its acceptance in its id, and a
+-- second field where it was restored.
+local function frontier(keys, args)
+  local now = now_ms()
+  local time = now
+  for n = 1, #args do
+    local reader = redis.call('HMGET', keys[2 * n + 1], args[n], 'next')
+    time = math.min(time, tonumber(reader[2] or now))
+    local entry = redis.call('XRANGE', keys[2 * n], '(' .. (reader[1] or '0-0'), '+', 'COUNT', 1)[1]
+    if entry then
+      time = math.min(time, entry[2][3] and 0 or tonumber(string.match(entry[1], '^%d+')))
+    end
+  end
+  return {decimal(now), decimal(math.max(time, 0))}
+end
+
 -- Whether a partition is at this epoch and this commit; one that was never opened is at 0 and 0.
 local function is_at(meta, epoch, seq)
   local head = redis.call('HMGET', meta, 'epoch', 'seq')
@@ -413,6 +431,7 @@ local function restore_states(keys, args)
     local fields_at = at
     at = at + 2 * fields
     redis.call('UNLINK', keys[4])
+    redis.call('HDEL', keys[2], 'next')
     for _ = 1, outgoing do
       redis.call('XADD', keys[4], '0-' .. args[at], 't', args[at + 1], 'p', args[at + 2])
       at = at + 3
@@ -462,7 +481,7 @@ local function restore_stream(keys, args)
   if not is_there then
     for n = 0, entries - 1 do
       id = next_id(id, now)
-      redis.call('XADD', keys[1], id, args[at + 2 * n], args[at + 2 * n + 1])
+      redis.call('XADD', keys[1], id, args[at + 2 * n], args[at + 2 * n + 1], 'restored', '')
     end
   end
   if id then
@@ -485,6 +504,7 @@ redis.register_function('happypath_@VERSION@_install', install)
 redis.register_function('happypath_@VERSION@_open', open)
 redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
+redis.register_function('happypath_@VERSION@_frontier', frontier)
 redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
 redis.register_function('happypath_@VERSION@_quarantined', quarantined)

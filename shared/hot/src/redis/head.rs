@@ -13,6 +13,8 @@ use crate::{Head, HotError, Origin, StreamName, Writer};
 pub(super) const CURSOR: &str = "c:";
 /// The field of the watermark.
 pub(super) const WATERMARK: &str = "w";
+/// The field of the instant before which the index of timers has nothing.
+pub(super) const NEXT_DUE: &str = "next";
 
 /// The field of how many entries are quarantined.
 pub(super) const ASIDE: &str = "aside";
@@ -37,6 +39,7 @@ pub(super) fn read(meta: Value, consumed: Value) -> Result<Head, HotError> {
             }
             "seq" => head.commit_seq = number(value)?,
             "forwarded" => head.forwarded_seq = number(value)?,
+            NEXT_DUE => head.next_due = Some(Timestamp::from_millis(number(value)?)),
             WATERMARK => head.watermark = Some(Timestamp::from_millis(number(value)?)),
             "batch" | "outbox" | ASIDE | ASIDE_BYTES => {}
             other => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis::{Cmd, ToRedisArgs};
 
-use super::head::{CURSOR, WATERMARK, mark_fields};
+use super::head::{CURSOR, NEXT_DUE, WATERMARK, mark_fields};
 use super::index::Moves;
 use super::keys::{CHANNEL, Keys};
 use super::reply::id;
@@ -26,7 +26,9 @@ pub(super) fn commit(
         .states
         .iter()
         .partition(|state| state.value.is_some());
-    let fields = commit.cursors.len() + usize::from(commit.watermark.is_some());
+    let times = [(WATERMARK, commit.watermark), (NEXT_DUE, commit.next_due)];
+    let times = times.map(|(field, time)| Some((field, time?.as_millis())));
+    let fields = commit.cursors.len() + times.iter().flatten().count();
     let lists = moves.ends.len() + moves.pushes.len();
     let marks = marks(&commit.marks);
     let groups = CounterKey::by_group(&commit.counters);
@@ -102,8 +104,8 @@ pub(super) fn commit(
         call.arg(format!("{CURSOR}{}", name.name()))
             .arg(id(*cursor));
     }
-    if let Some(watermark) = commit.watermark {
-        call.arg(WATERMARK).arg(watermark.as_millis());
+    for (field, millis) in times.into_iter().flatten() {
+        call.arg(field).arg(millis);
     }
     for id in &commit.released {
         call.arg(id.to_string());

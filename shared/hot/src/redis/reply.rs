@@ -123,11 +123,9 @@ pub(super) fn entries(value: Value) -> Result<Vec<RawEntry>, HotError> {
         .collect()
 }
 
-/// The only field of an entry: its origin, and its value.
-pub(super) fn payload(
-    mut fields: Vec<(Bytes, Bytes)>,
-) -> Result<(Option<Origin>, Bytes), HotError> {
-    let Some((field, payload)) = fields.pop().filter(|_| fields.is_empty()) else {
+/// The first field of an entry: its origin, and its value.
+pub(super) fn payload(fields: Vec<(Bytes, Bytes)>) -> Result<(Option<Origin>, Bytes), HotError> {
+    let Some((field, payload)) = fields.into_iter().next() else {
         return Err(unexpected("the fields of an entry"));
     };
     if field == PAYLOAD {

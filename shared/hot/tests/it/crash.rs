@@ -84,6 +84,7 @@ fn commit(seq: u64) -> Commit {
             },
         )],
         watermark: Some(Timestamp::from_millis(seq.cast_signed())),
+        next_due: None,
         quarantine: vec![number.clone(), number],
         released: vec![QuarantineId {
             commit_seq: seq.saturating_sub(1),

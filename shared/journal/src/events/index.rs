@@ -208,6 +208,7 @@ mod tests {
                     ..event(6, 5_000)
                 },
             ],
+            ..Batch::default()
         };
         let index = EventIndex::read(&batch.encode_to_vec()).expect("there are events");
         assert_eq!((index.first_time, index.last_time), (-3, 2_000));
@@ -218,6 +219,7 @@ mod tests {
         }
         let ticks = Batch {
             records: vec![record(9, 1, Body::Tick(Tick {}))],
+            ..Batch::default()
         };
         assert_eq!(EventIndex::read(&ticks.encode_to_vec()), None);
     }

@@ -108,6 +108,8 @@ pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
             })
             .collect::<Result<_, LogError>>()?,
         watermark: packed.watermark_ms.map(Timestamp::from_millis),
+        // A recovery makes it anew: it is what the owner knows of the index.
+        next_due: None,
         quarantine: packed.quarantine,
         released: packed.released.into_iter().map(unpack_id).collect(),
     })
@@ -200,6 +202,7 @@ mod tests {
                 },
             )],
             watermark: Some(at(9)),
+            next_due: None,
             quarantine: vec![Bytes::from_static(b"z")],
             released: vec![QuarantineId {
                 commit_seq: u64::MAX,

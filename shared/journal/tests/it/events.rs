@@ -111,7 +111,12 @@ async fn fill(log: &SharedLog) -> Vec<(u16, LoggedEvent)> {
             stream,
             origin: Origin { writer, seq: *seq },
             source: None,
-            payload: Batch { records }.encode_to_vec().into(),
+            payload: Batch {
+                records,
+                ..Batch::default()
+            }
+            .encode_to_vec()
+            .into(),
         })
         .await
         .expect("appends");
@@ -217,6 +222,7 @@ async fn narrow_rows_are_in_the_order_of_time_from_page_to_page() {
             source: None,
             payload: Batch {
                 records: vec![record],
+                ..Batch::default()
             }
             .encode_to_vec()
             .into(),

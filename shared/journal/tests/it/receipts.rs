@@ -1,14 +1,24 @@
 //! The event log has receipts, and no copies.
 
+use bytes::Bytes;
 use hot::{Origin, Owner, Slot, StreamId, StreamName, Writer};
 use journal::contract::Subject;
 use journal::{CommitRow, EntryRow, EventLog, EventQuery, EventsBy};
 use kernel::Timestamp;
-use messages::stream::v1::Batch;
+use messages::stream::v1::{Batch, Record};
 use prost::Message;
 
 use crate::events::{customer, event, partitions, search};
 use crate::sql::Sql;
+
+/// The payload of an entry of records.
+fn payload_of(records: Vec<Record>) -> Bytes {
+    let batch = Batch {
+        records,
+        ..Batch::default()
+    };
+    batch.encode_to_vec().into()
+}
 
 /// A receipt is found like any other event, and a copy of an event is not.
 async fn receipts_are_found_and_copies_are_not(mut subject: Sql) {
@@ -35,7 +45,7 @@ async fn receipts_are_found_and_copies_are_not(mut subject: Sql) {
                 seq,
             },
             source: None,
-            payload: Batch { records }.encode_to_vec().into(),
+            payload: payload_of(records),
         };
         log.append_entry(row).await.expect("appends");
     }
@@ -47,7 +57,7 @@ async fn receipts_are_found_and_copies_are_not(mut subject: Sql) {
         epoch: 1,
         batch_id: 7,
         payload: vec![1].into(),
-        events: vec![(stream.name, Batch { records }.encode_to_vec().into())],
+        events: vec![(stream.name, payload_of(records))],
     };
     log.append_commit(commit).await.expect("appends");
 

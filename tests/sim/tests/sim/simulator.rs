@@ -24,7 +24,7 @@ mod picture;
 mod post;
 mod process;
 mod redis;
-mod rng;
+pub(crate) mod rng;
 mod seeds;
 mod store;
 mod watch;

@@ -6,7 +6,7 @@ use proto::identity::v1;
 use proto::stream::v1::record::Body;
 use tonic::Code;
 
-use super::{connect, ingest, reason, serve};
+use super::{connect, event, ingest, reason, serve, stream};
 
 #[tokio::test]
 async fn the_virtual_clock_moves_forward_only_and_ticks_everywhere() {
@@ -51,4 +51,31 @@ async fn the_virtual_clock_moves_forward_only_and_ticks_everywhere() {
         reason(&wall.advance_clock(at(1)).await.expect_err("wall")),
         "CLOCK_NOT_VIRTUAL"
     );
+}
+
+#[tokio::test]
+async fn on_stream_time_what_is_sent_for_the_bulk_lane_keeps_its_place_among_all_events() {
+    let (mut client, fixture) = serve(TimeSource::Stream).await;
+    let bulk = |second: i64| v1::IngestStreamRequest {
+        events: vec![v1::Event {
+            time: Some(prost_types::Timestamp {
+                seconds: second,
+                nanos: 0,
+            }),
+            ..event("user_id=u1")
+        }],
+        lane: v1::Lane::Bulk.into(),
+        ..Default::default()
+    };
+    stream(&mut client, vec![bulk(1), bulk(2)])
+        .await
+        .expect("answers");
+    ingest(&mut client, "", &["user_id=u1"])
+        .await
+        .expect("ingests");
+    stream(&mut client, vec![bulk(9)]).await.expect("answers");
+    let records = fixture.records(StreamName::Events).await;
+    let times: Vec<_> = records.iter().map(|record| record.time_ms).collect();
+    assert_eq!(times, [1_000, 2_000, 2_000, 9_000]);
+    assert_eq!(fixture.records(StreamName::EventsBulk).await, []);
 }

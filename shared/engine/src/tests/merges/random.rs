@@ -113,7 +113,7 @@ async fn tick(world: &World, workers: &mut [Box<dyn Works>], number: usize, then
     workers[number].hint();
     match workers[number].tick().await {
         TickOutcome::Idle { .. } => true,
-        TickOutcome::Worked | TickOutcome::Held | TickOutcome::Full => false,
+        TickOutcome::Worked | TickOutcome::Held | TickOutcome::Behind | TickOutcome::Full => false,
         TickOutcome::Unavailable(_) => {
             if then == Then::Crash {
                 workers[number] = world.open(number).await;

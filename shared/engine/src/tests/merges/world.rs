@@ -212,6 +212,7 @@ impl World {
     async fn append(&self, to: StreamId, record: Record) {
         let batch = Batch {
             records: vec![record],
+            ..Batch::default()
         };
         let append = Append {
             to,

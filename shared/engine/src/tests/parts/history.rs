@@ -97,6 +97,7 @@ impl Shift {
             TickOutcome::Worked
             | TickOutcome::Idle { .. }
             | TickOutcome::Held
+            | TickOutcome::Behind
             | TickOutcome::Full
             | TickOutcome::Unavailable(_) => {}
         }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hot::memory::{Hook, MemoryOptions, MemoryStore};
-use hot::{SharedRestorableStore, Slot, StateKey, Stored};
+use hot::{SharedRestorableStore, Slot, StateKey, StoreClock, Stored};
 use kernel::{PartitionCount, Timestamp};
 
 use super::redis::{Redis, RedisHost};
@@ -22,14 +22,18 @@ pub(crate) enum Backing {
 }
 
 impl Backing {
-    /// An empty store: on a server, where there is one.
+    /// An empty store: on a server, which has a clock of its own, where there is one.
     pub(crate) fn empty(
         host: Option<&Arc<RedisHost>>,
         partitions: PartitionCount,
         origins: bool,
+        clock: StoreClock,
     ) -> Self {
         match host {
-            None => Self::Memory(MemoryStore::new(partitions, MemoryOptions { origins })),
+            None => {
+                let options = MemoryOptions { origins };
+                Self::Memory(MemoryStore::with_clock(partitions, options, clock))
+            }
             Some(host) => Self::Redis(Redis::empty(host, partitions, origins)),
         }
     }

@@ -95,6 +95,7 @@ impl Courier {
             },
             payload: Batch {
                 records: vec![record],
+                ..Batch::default()
             }
             .encode_to_vec()
             .into(),

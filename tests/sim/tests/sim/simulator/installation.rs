@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hot::{Owner, SharedHotStore, StreamId, StreamName};
+use hot::{Owner, SharedHotStore, StoreClock, StreamId, StreamName};
 use journal::MemoryLog;
 use kernel::{Duration as Span, PartitionCount, PartitionId, Timestamp};
 use proto::stream::v1::{Record, Tick, record::Body};
@@ -100,7 +100,10 @@ impl Installation {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
         let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
-        let backing = Backing::empty(options.redis.as_ref(), partitions, options.is_journaled);
+        let right = Arc::clone(&world);
+        let clock = StoreClock::new(move || right.now());
+        let (host, is_journaled) = (options.redis.as_ref(), options.is_journaled);
+        let backing = Backing::empty(host, partitions, is_journaled, clock);
         let right = Arc::clone(&world);
         let leases = Arc::new(MemoryLeases::new(move || right.now()));
         let (own_leases, right) = (Arc::clone(&leases), Arc::clone(&world));

@@ -107,6 +107,7 @@ impl Sender {
                 to: letter.to,
                 payload: Batch {
                     records: letter.records,
+                    ..Batch::default()
                 }
                 .encode_to_vec()
                 .into(),

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 use hot::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Gate, Head,
-    HotError, HotStore, Origin, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
-    RedisStore, RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId,
-    StreamName, StreamRestore, Wake, WakeReceiver,
+    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
+    Gate, Head, HotError, HotStore, Origin, Outgoing, PageBounds, QuarantineId, QuarantineSize,
+    Quarantined, RedisStore, RestorableStore, Slot, Standing, StateKey, StateRestore, Stored,
+    StreamId, StreamName, StreamRestore, Wake, WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
@@ -123,6 +123,17 @@ impl HotStore for RedisLink {
     async fn lag(&self, stream: StreamId, after: Cursor) -> Result<u64, HotError> {
         self.call(stream.partition, Operation::Lag, Content::None, |store| {
             store.lag(stream, after)
+        })
+        .await
+    }
+
+    async fn frontier(
+        &self,
+        partition: PartitionId,
+        streams: &[StreamName],
+    ) -> Result<Frontier, HotError> {
+        self.call(partition, Operation::Frontier, Content::None, |store| {
+            store.frontier(partition, streams)
         })
         .await
     }

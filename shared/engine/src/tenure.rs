@@ -1,4 +1,4 @@
-//! Whether this process may act as an owner, between two answers of the database: by time that
+//! The right of this process to act as an owner between two answers of the database, by time that
 //! nobody sets.
 //!
 //! The database's time goes on with the monotonic clock from the last answer, and this machine's
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::{Clock, limits};
 
-/// What the database's clock showed at some instant between a question and its answer.
+/// A reading of the database's clock at some instant between a question and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) time: Timestamp,

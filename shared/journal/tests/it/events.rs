@@ -61,6 +61,7 @@ pub(crate) fn event(
     let logged = LoggedEvent {
         customer,
         time: Timestamp::from_millis(millis),
+        accept_time: Timestamp::MIN,
         is_bulk,
         event,
     };
@@ -124,7 +125,8 @@ async fn fill(log: &SharedLog) -> Vec<(u16, LoggedEvent)> {
     all
 }
 
-/// All pages of a search, each in the order of time.
+/// All pages of a search, each in the order of time. Each event was accepted within the last hour;
+/// when exactly is left out.
 pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> Vec<LoggedEvent> {
     let mut found = Vec::new();
     let mut after = None;
@@ -132,7 +134,15 @@ pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> V
         let page = log.read(query, after, size).await.expect("reads");
         assert!(page.events.len() <= size);
         assert!(page.events.is_sorted_by_key(|logged| logged.time));
-        found.extend(page.events);
+        let now = Timestamp::now();
+        found.extend(page.events.into_iter().map(|logged| {
+            let age = now.since(logged.accept_time).as_millis();
+            assert!((0..3_600_000).contains(&age), "{age} ms ago");
+            LoggedEvent {
+                accept_time: Timestamp::MIN,
+                ..logged
+            }
+        }));
         match page.next {
             Some(next) => after = Some(next),
             None => return found,

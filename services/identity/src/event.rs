@@ -87,6 +87,7 @@ pub fn prepare(
         time: times.time,
         screened,
         event: stream::Event {
+            joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
             name: event.name,
             properties,

@@ -288,6 +288,12 @@ impl Groups {
         }
         let mut body = event.event;
         body.fragment_id = bytes::Bytes::copy_from_slice(resolution.fragment.as_bytes());
+        body.joined_ids = resolution
+            .merged
+            .iter()
+            .flat_map(|from| *from.as_bytes())
+            .collect::<Vec<u8>>()
+            .into();
         let own = resolution.fragment;
         let evidence = std::mem::take(&mut resolution.evidence).into_iter();
         body.identifiers = evidence

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use engine::{Clock as _, SystemClock};
 use hot::{Commit, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamName, Timer};
-use journal::{FoldOptions, JournaledStore, SqlLog};
+use journal::{JournalOptions, JournaledStore, SqlLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::aio::MultiplexedConnection;
 use storage::{Acquire, Database, LeaseStore};
@@ -115,7 +115,7 @@ async fn journaled_store(
         Arc::new(hot),
         Arc::new(log),
         "bench",
-        FoldOptions::default(),
+        JournalOptions::default(),
         CancellationToken::new(),
     )
     .await?;

@@ -47,7 +47,7 @@ async fn connect(redis: &RedisServer, log: &SharedLog) -> JournaledStore {
         retention: Duration::from_millis(60_000),
         ..FoldOptions::default()
     };
-    JournaledStore::new(Arc::new(hot), Arc::clone(log), writer, fold)
+    JournaledStore::new(Arc::new(hot), Arc::clone(log), writer, fold.into())
 }
 
 impl Deployment {

@@ -55,7 +55,14 @@ impl Log for LogLink {
 
     async fn append_commit(&self, row: CommitRow) -> Result<Journaled, LogError> {
         let (slot, seq, epoch) = (row.slot, row.seq, row.epoch);
-        let answer = call!(self, true, self.log.append_commit(row.clone()));
+        let answer = call!(self, true, async {
+            let answer = self.log.append_commit(row.clone()).await;
+            if answer.is_ok() {
+                let highest = self.link.clock.highest();
+                self.link.watch.after_log(slot, seq, highest);
+            }
+            answer
+        });
         self.link.world.tell(format!(
             "{} logs {} {} {seq}@{epoch}: {}",
             self.link.name,

@@ -28,6 +28,10 @@ struct Seen {
     watermarks: BTreeMap<Slot, Timestamp>,
     /// The entry that leads to the timer of each state, as its last commit left it.
     entries: BTreeMap<(Slot, StateKey), Timestamp>,
+    /// What the clock of the process had shown that logged the last commit of each slot.
+    logged: BTreeMap<Slot, (u64, Timestamp)>,
+    /// How often each partition was restored from the journal.
+    recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
     /// Effects that were decided by more than one commit, each with its last customer and what is
@@ -54,6 +58,11 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often each partition was restored from the journal.
+    pub(crate) fn recoveries(&self) -> BTreeMap<PartitionId, u64> {
+        self.seen().recoveries.clone()
     }
 
     /// The commits that decided each effect, by effect.
@@ -84,10 +93,16 @@ impl Watch {
     }
 
     /// A partition was restored from the journal, with commits that nobody saw.
-    pub(crate) fn forget_entries(&self, partition: PartitionId) {
+    pub(crate) fn after_recovery(&self, partition: PartitionId) {
         let mut seen = self.seen();
+        *seen.recoveries.entry(partition).or_default() += 1;
         seen.entries
             .retain(|(slot, _), _| slot.partition != partition);
+    }
+
+    /// A process has logged a commit, whose clock has shown this. Another process may apply it.
+    pub(crate) fn after_log(&self, slot: Slot, seq: u64, highest: Timestamp) {
+        self.seen().logged.insert(slot, (seq, highest));
     }
 
     /// No timer is early: an entry has fired only once the clock of its process, or the time of its
@@ -96,7 +111,8 @@ impl Watch {
     pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit, highest: Timestamp) {
         let mut seen = self.seen();
         let now = if self.is_wall {
-            highest
+            let logged = seen.logged.get(&slot).filter(|(seq, _)| *seq == commit.seq);
+            logged.map_or(highest, |(_, logged)| highest.max(*logged))
         } else {
             let watermark = seen.watermarks.entry(slot).or_insert(Timestamp::MIN);
             *watermark = commit.watermark.unwrap_or(*watermark).max(*watermark);

@@ -19,6 +19,8 @@ pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(4);
 /// Partitions that one process recovers at once: enough to keep the database and the hot store busy
 /// in turn, few enough that the first ones serve again long before the last.
 pub(crate) const RECOVERIES_AT_ONCE: usize = 4;
+/// How often who waits for a turn looks whether somebody else has recovered the partition.
+pub(crate) const TURN_LOOK: Duration = Duration::from_millis(200);
 /// How often it is looked again whether a partition is whole, where others recover it or the store
 /// loses something meanwhile, before the caller is told to try again.
 pub(crate) const LOOKS: u32 = 4;

@@ -196,18 +196,31 @@ impl JournaledStore {
     ) -> Result<Option<Recovered>, HotError> {
         let number = usize::from(partition.number());
         let mut left = self.shared.recoveries[number].lock().await;
-        let _turn = self.shared.permits.acquire().await;
         let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
+        let is_done = |gates: Gates| gates.closed.is_none() && gates.opened != seen.opened;
+        let turn = self.shared.permits.acquire();
+        tokio::pin!(turn);
+        let _turn = loop {
+            // Others may be faster while this process is busy with other partitions.
+            if is_done(hot.gates(partition).await?) {
+                return Ok(None);
+            }
+            tokio::select! {
+                biased;
+                turn = &mut turn => break turn,
+                () = tokio::time::sleep(limits::TURN_LOOK) => {}
+            }
+        };
         let gates = hot.gates(partition).await?;
+        if is_done(gates) {
+            return Ok(None);
+        }
         let own = left.filter(|gate| gates.closed == Some(*gate));
         let claim = GateClaim {
             gate: own.unwrap_or_else(|| self.next_gate()),
             ttl: self.shared.options.gate_ttl,
             opened: seen.opened,
         };
-        if gates.closed.is_none() && gates.opened != seen.opened {
-            return Ok(None);
-        }
         *left = Some(claim.gate);
         let recovered = Box::pin(recover(hot, log, partition, claim, gates)).await?;
         *left = None;

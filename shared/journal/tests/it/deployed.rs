@@ -1,5 +1,7 @@
 //! The same on a real Redis and a real Postgres: emptied, and replaced by an older copy, under readers that go on.
 
+mod recoveries;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

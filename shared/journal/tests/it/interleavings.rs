@@ -3,6 +3,7 @@
 //!
 //! Random ones are in [`crate::journaled`].
 
+mod recoveries;
 mod restores;
 mod sources;
 

@@ -1,8 +1,9 @@
 //! Measures how soon every partition serves again after Redis was emptied under a steady load, at
 //! level `journal`, with each service in a process of its own.
 //!
-//! A partition serves once an event that was sent after the loss has come through all services, to
-//! its webhook. The ceiling restores as much with nobody else there.
+//! Each customer sends an event again until it is accepted, and the next some seconds later. A
+//! partition serves once an event that was sent after the loss has come through all services, to its
+//! webhook. The ceiling restores as much with nobody else there.
 
 mod log;
 mod suite;
@@ -16,8 +17,9 @@ use kernel::{CustomerId, PartitionCount, PartitionId};
 use proto::identity::v1::IngestRequest;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tonic::Request;
 use tonic::transport::Channel;
 
@@ -26,19 +28,19 @@ use self::suite::Suite;
 use crate::Failure;
 use crate::installation::Servers;
 use crate::latency::{definitions, receive};
-use crate::load::{beat, event};
+use crate::load::event;
 use crate::result::{Measured, quantile};
 
 /// Events a second.
 const RATE: u32 = 350;
 /// Seconds of load before the loss.
 const SECONDS_BEFORE: u32 = 15;
-/// Customers; each partition has some of the events of every second.
-const CUSTOMERS: u32 = 2_048;
+/// Customers, each of whom sends an event about every three seconds: sixteen in a partition.
+const CUSTOMERS: u32 = 1_024;
 /// The time that one attempt of a call may take, as a client would set it.
 const ANSWER: Duration = Duration::from_secs(5);
-/// The pause before a call that was refused is made again.
-const AGAIN: Duration = Duration::from_millis(100);
+/// The pause before a call that was refused is made again, as the services ask for.
+const AGAIN: Duration = Duration::from_millis(500);
 /// The longest that the benchmark waits until all partitions serve.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How often it looks.
@@ -52,7 +54,7 @@ pub(crate) async fn measure(binaries: Option<&Path>) -> Result<Measured, Failure
     let (hook, arrivals) = receive().await?;
     let suite = Suite::start(&servers, binaries).await?;
     suite.apply(&definitions(hook)).await?;
-    let load = Load::start(suite.channel("identity")?, arrivals);
+    let load = Load::start(&suite.channel("identity")?, arrivals);
     sleep(Duration::from_secs(SECONDS_BEFORE.into())).await;
     let lost = Instant::now();
     suite.forget()?;
@@ -95,6 +97,16 @@ struct Sent {
 struct Events(Vec<Sent>);
 
 impl Events {
+    /// Takes note that an event is sent, and numbers it.
+    fn begin(&mut self) -> Result<u32, Failure> {
+        self.0.push(Sent {
+            time: Instant::now(),
+            accepted: None,
+            arrived: None,
+        });
+        Ok(u32::try_from(self.0.len() - 1)?)
+    }
+
     /// By partition, the first instant at which an event after the loss was accepted.
     fn accepting(&self, lost: Instant) -> BTreeMap<PartitionId, Instant> {
         let after = self.0.iter().filter(|sent| sent.time >= lost);
@@ -129,23 +141,31 @@ fn first(instants: impl Iterator<Item = (PartitionId, Instant)>) -> BTreeMap<Par
     first
 }
 
-/// A steady load, each event sent until it is accepted.
+/// A steady load of all customers.
 struct Load {
     events: Arc<Mutex<Events>>,
-    sender: tokio::task::JoinHandle<Result<JoinSet<Result<(), Failure>>, Failure>>,
-    stop: tokio_util::sync::CancellationToken,
-    receiver: tokio::task::JoinHandle<()>,
+    customers: JoinSet<Result<(), Failure>>,
+    stop: CancellationToken,
+    receiver: JoinHandle<()>,
 }
 
 impl Load {
-    fn start(channel: Channel, arrivals: UnboundedReceiver<(u32, Instant)>) -> Self {
+    fn start(channel: &Channel, arrivals: UnboundedReceiver<(u32, Instant)>) -> Self {
         let events: Arc<Mutex<Events>> = Arc::default();
-        let stop = tokio_util::sync::CancellationToken::new();
+        let stop = CancellationToken::new();
         let receiver = tokio::spawn(note(Arc::clone(&events), arrivals));
-        let sender = tokio::spawn(send_all(channel, Arc::clone(&events), stop.clone()));
+        let mut customers = JoinSet::new();
+        for number in 0..CUSTOMERS {
+            let customer = Customer {
+                number,
+                channel: channel.clone(),
+                events: Arc::clone(&events),
+            };
+            customers.spawn(customer.live(stop.clone()));
+        }
         Self {
             events,
-            sender,
+            customers,
             stop,
             receiver,
         }
@@ -166,11 +186,10 @@ impl Load {
     }
 
     /// Sends nothing new, and waits until all that was sent has come through.
-    async fn stop(self) -> Result<Events, Failure> {
+    async fn stop(mut self) -> Result<Events, Failure> {
         self.stop.cancel();
-        let mut calls = self.sender.await??;
-        while let Some(call) = calls.join_next().await {
-            call??;
+        while let Some(customer) = self.customers.join_next().await {
+            customer??;
         }
         let complete = async {
             while lock(&self.events).check().is_err() {
@@ -193,58 +212,53 @@ async fn note(events: Arc<Mutex<Events>>, mut arrivals: UnboundedReceiver<(u32, 
     }
 }
 
-async fn send_all(
+struct Customer {
+    number: u32,
     channel: Channel,
     events: Arc<Mutex<Events>>,
-    stop: tokio_util::sync::CancellationToken,
-) -> Result<JoinSet<Result<(), Failure>>, Failure> {
-    let mut calls = JoinSet::new();
-    let started = Instant::now();
-    let pause = Duration::from_secs(1) / RATE;
-    for number in 0.. {
-        beat(started, number, pause).await;
-        if stop.is_cancelled() {
-            break;
-        }
-        lock(&events).0.push(Sent {
-            time: Instant::now(),
-            accepted: None,
-            arrived: None,
-        });
-        calls.spawn(send(channel.clone(), Arc::clone(&events), number));
-        while let Some(call) = calls.try_join_next() {
-            call??;
-        }
-    }
-    Ok(calls)
 }
 
-/// Sends one event until it is accepted.
-async fn send(channel: Channel, events: Arc<Mutex<Events>>, number: u32) -> Result<(), Failure> {
-    let mut asked = event("asked", number % CUSTOMERS);
-    asked.event_id = format!("event-{number}");
-    asked.properties = Some(prost_types::Struct {
-        fields: [("number".to_owned(), f64::from(number).into())].into(),
-    });
-    let mut client = IdentityServiceClient::new(channel);
-    loop {
-        let mut attempt = Request::new(IngestRequest {
-            request_id: format!("request-{number}"),
-            events: vec![asked.clone()],
-            ..IngestRequest::default()
-        });
-        attempt.set_timeout(ANSWER);
-        if let Ok(answer) = client.ingest(attempt).await {
-            let results = answer.into_inner().results;
-            let result = results.first().ok_or("an answer about no event")?;
-            let customer: CustomerId = result.customer_id.parse()?;
-            let partition = PartitionCount::DEFAULT.partition_of(customer.fragment());
-            if let Some(sent) = lock(&events).0.get_mut(number as usize) {
-                sent.accepted = Some((Instant::now(), partition));
-            }
-            return Ok(());
+impl Customer {
+    /// Sends one event after the other.
+    async fn live(self, stop: CancellationToken) -> Result<(), Failure> {
+        let pause = Duration::from_secs(1) * CUSTOMERS / RATE;
+        // They do not all begin at once.
+        let mut next = Instant::now() + pause * self.number / CUSTOMERS;
+        while stop.run_until_cancelled(sleep_until(next)).await.is_some() {
+            self.send().await?;
+            next = (next + pause).max(Instant::now());
         }
-        sleep(AGAIN).await;
+        Ok(())
+    }
+
+    /// Sends one event until it is accepted.
+    async fn send(&self) -> Result<(), Failure> {
+        let number = lock(&self.events).begin()?;
+        let mut asked = event("asked", self.number);
+        asked.event_id = format!("event-{number}");
+        asked.properties = Some(prost_types::Struct {
+            fields: [("number".to_owned(), f64::from(number).into())].into(),
+        });
+        let mut client = IdentityServiceClient::new(self.channel.clone());
+        loop {
+            let mut attempt = Request::new(IngestRequest {
+                request_id: format!("request-{number}"),
+                events: vec![asked.clone()],
+                ..IngestRequest::default()
+            });
+            attempt.set_timeout(ANSWER);
+            if let Ok(answer) = client.ingest(attempt).await {
+                let results = answer.into_inner().results;
+                let result = results.first().ok_or("an answer about no event")?;
+                let customer: CustomerId = result.customer_id.parse()?;
+                let partition = PartitionCount::DEFAULT.partition_of(customer.fragment());
+                if let Some(sent) = lock(&self.events).0.get_mut(number as usize) {
+                    sent.accepted = Some((Instant::now(), partition));
+                }
+                return Ok(());
+            }
+            sleep(AGAIN).await;
+        }
     }
 }
 

@@ -132,16 +132,19 @@ fn check(services: &[Vec<Owner>], loss: Loss) {
     }
 }
 
+/// Several processes of all services, and several of each service alone.
+fn check_processes(loss: Loss) {
+    check(&vec![SERVICES.to_vec(); 3], loss);
+    let apart = SERVICES.iter().chain(&SERVICES).map(|owner| vec![*owner]);
+    check(&apart.collect::<Vec<_>>(), loss);
+}
+
 #[test]
 fn an_emptied_store_is_recovered_once_whoever_notices() {
-    check(&vec![SERVICES.to_vec(); 3], Loss::Everything);
-    let apart: Vec<_> = SERVICES.iter().map(|owner| vec![*owner]).collect();
-    check(&apart.repeat(2), Loss::Everything);
+    check_processes(Loss::Everything);
 }
 
 #[test]
 fn an_older_copy_is_recovered_once_whoever_notices() {
-    check(&vec![SERVICES.to_vec(); 3], Loss::Newest);
-    let apart: Vec<_> = SERVICES.iter().map(|owner| vec![*owner]).collect();
-    check(&apart.repeat(2), Loss::Newest);
+    check_processes(Loss::Newest);
 }

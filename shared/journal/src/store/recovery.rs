@@ -50,7 +50,8 @@ impl JournaledStore {
             .commits(slot, head.commit_seq, 1)
             .await
             .map_err(failed)?;
-        let Some(row) = rows.first().filter(|row| row.seq == next) else {
+        let row = rows.first().map(|placed| &placed.row);
+        let Some(row) = row.filter(|row| row.seq == next) else {
             return Ok(head);
         };
         let logged = unpack_commit(row).map_err(failed)?;

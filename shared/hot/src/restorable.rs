@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use kernel::PartitionId;
 
 use crate::{
-    Commit, Gate, HotError, HotStore, Origin, Slot, StateRestore, StreamId, StreamRestore,
+    Commit, Gate, GateAnswer, GateClaim, Gates, HotError, HotStore, Origin, Owner, Slot,
+    StateRestore, StreamId, StreamRestore,
 };
 
 /// A hot store that may lose what it has, and is made whole again from a journal. The embedded
@@ -40,11 +41,22 @@ pub trait RestorableStore: HotStore {
     /// workers commit is not among them: the head of their slot tells.
     async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
 
+    /// Returns the gates of a partition; cheap. Whoever looks whether anything is lost asks for them
+    /// before, and passes on which one was opened last: see [`GateClaim::opened`].
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError>;
+
     /// Closes a partition so that it can be restored: from now on its commits are
-    /// [`HotError::Fenced`], and opens, appends with an origin, trims and calls with an older gate
-    /// are [`HotError::Unavailable`]. A gate that another process left behind is taken over after
-    /// [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+    /// [`HotError::Fenced`], and opens, appends with an origin, trims and calls with another gate
+    /// are [`HotError::Unavailable`]. The holder of a gate may close it again. A gate that another
+    /// process left behind is taken over once its time is up, whatever was opened before.
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError>;
+
+    /// Says that the holder of a closed gate is alive. Every other call with the gate says so too.
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
 
     /// Writes a part of a slot's snapshot behind the gate; parts may come in any number.
     async fn restore_states(
@@ -74,9 +86,16 @@ pub trait RestorableStore: HotStore {
         part: &StreamRestore,
     ) -> Result<(), HotError>;
 
-    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
-    /// [`HotStore::open`] with higher ones.
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+    /// Opens the gate, and raises the epochs of slots to those given, in one step: commits of
+    /// whoever worked there before are fenced without a moment in between. Where a slot has a higher
+    /// epoch, or none is given, the one that it had before counts again. Workers find the partition
+    /// by [`HotStore::open`] with higher ones.
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError>;
 }
 
 /// A shared hot store that can be restored.

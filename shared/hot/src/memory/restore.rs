@@ -3,11 +3,11 @@
 use async_trait::async_trait;
 use kernel::PartitionId;
 
-use super::data::{Data, PartitionData};
+use super::data::{ClosedGate, Data, PartitionData};
 use super::{MemoryStore, Operation};
 use crate::{
-    Commit, Gate, HotError, Origin, RestorableStore, Slot, StateRestore, Stored, StreamId,
-    StreamRestore, Timer, Wake, limits,
+    Commit, Gate, GateAnswer, GateClaim, Gates, HotError, Origin, Owner, RestorableStore, Slot,
+    StateRestore, Stored, StreamId, StreamRestore, Timer, Wake,
 };
 
 impl PartitionData {
@@ -24,8 +24,8 @@ impl PartitionData {
     /// Refuses who has not closed the gate; notes that who has is alive.
     fn behind(&mut self, gate: Gate, now_ms: u64) -> Result<(), HotError> {
         match &mut self.gate {
-            Some((closed, heard_ms)) if *closed == gate => {
-                *heard_ms = now_ms;
+            Some(closed) if closed.gate == gate => {
+                closed.heard_ms = now_ms;
                 Ok(())
             }
             _ => Err(HotError::Unavailable(
@@ -33,42 +33,49 @@ impl PartitionData {
             )),
         }
     }
-}
 
-impl Data {
-    /// Closes a gate.
-    pub(super) fn close_gate(
-        &mut self,
-        partition: PartitionId,
-        gate: Gate,
-        now_ms: u64,
-    ) -> Result<(), HotError> {
-        let ttl_ms = u64::try_from(limits::GATE_TTL.as_millis()).unwrap_or(u64::MAX);
-        let data = self.partition_mut(partition);
-        if let Some((closed, heard_ms)) = data.gate
-            && closed != gate
-            && now_ms < heard_ms.saturating_add(ttl_ms)
-        {
-            return Err(HotError::Unavailable(
-                "another process is restoring the partition".into(),
-            ));
+    /// Closes the gate.
+    fn close_gate(&mut self, claim: GateClaim, now_ms: u64) -> GateAnswer {
+        match self.gate {
+            Some(closed)
+                if closed.gate != claim.gate
+                    && now_ms < closed.heard_ms.saturating_add(closed.ttl_ms) =>
+            {
+                return GateAnswer::Held;
+            }
+            None if self.opened != claim.opened => return GateAnswer::Passed,
+            _ => {}
         }
-        data.gate = Some((gate, now_ms));
-        Ok(())
+        self.gate = Some(ClosedGate {
+            gate: claim.gate,
+            heard_ms: now_ms,
+            ttl_ms: u64::try_from(claim.ttl.as_millis()).unwrap_or(u64::MAX),
+        });
+        GateAnswer::Closed
     }
 
     /// Opens it again; once more changes nothing.
-    pub(super) fn open_gate(&mut self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let data = self.partition_mut(partition);
-        if data.gate.is_some_and(|(closed, _)| closed != gate) {
-            return Err(HotError::Unavailable(
-                "another process is restoring the partition".into(),
-            ));
+    fn open_gate(&mut self, gate: Gate, fences: &[(Owner, u64)]) -> Result<(), HotError> {
+        match self.gate {
+            None if self.opened == Some(gate) => return Ok(()),
+            Some(closed) if closed.gate == gate => {}
+            _ => {
+                return Err(HotError::Unavailable(
+                    "another process is restoring the partition".into(),
+                ));
+            }
         }
-        data.gate = None;
+        self.gate = None;
+        self.opened = Some(gate);
+        for (owner, epoch) in fences {
+            let slot = self.slot_mut(*owner);
+            slot.epoch = slot.epoch.max(*epoch);
+        }
         Ok(())
     }
+}
 
+impl Data {
     /// Writes a part of a snapshot.
     pub(super) fn restore_states(
         &mut self,
@@ -202,9 +209,32 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError> {
+        self.call(partition, Operation::Gates, |_, data| {
+            let data = data.partition(partition);
+            Ok(Gates {
+                closed: data.gate.map(|closed| closed.gate),
+                opened: data.opened,
+            })
+        })
+        .await
+    }
+
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError> {
         self.call(partition, Operation::CloseGate, |server, data| {
-            data.close_gate(partition, gate, server.now_ms())
+            let data = data.partition_mut(partition);
+            Ok(data.close_gate(claim, server.now_ms()))
+        })
+        .await
+    }
+
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::HoldGate, |server, data| {
+            data.partition_mut(partition).behind(gate, server.now_ms())
         })
         .await
     }
@@ -245,9 +275,14 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError> {
         self.call(partition, Operation::OpenGate, |server, data| {
-            data.open_gate(partition, gate)?;
+            data.partition_mut(partition).open_gate(gate, fences)?;
             server.hints.tell(Wake::All);
             Ok(())
         })

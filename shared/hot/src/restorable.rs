@@ -58,7 +58,9 @@ pub trait RestorableStore: HotStore {
     /// Says that the holder of a closed gate is alive. Every other call with the gate says so too.
     async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
 
-    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number.
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number. The slot holds
+    /// the frontier from then on, as after [`Self::restore_commit`]: only its next owner knows when its
+    /// timers are due.
     async fn restore_states(
         &self,
         slot: Slot,

@@ -46,14 +46,25 @@ pub struct Recovered {
     pub took: Duration,
 }
 
-/// Brings a partition of the hot store up to date with the log; absent where somebody else has since
-/// the claimant looked. `gates` are those that the store had a moment ago.
+/// What became of an attempt to recover a partition.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// It is recovered.
+    Recovered(Recovered),
+    /// Another claimant holds the gate, and is taken to be alive: wait.
+    Held,
+    /// Another claimant has recovered it: look again whether anything is lost.
+    Passed,
+}
+
+/// Brings a partition of the hot store up to date with the log, unless somebody else does or has
+/// since the claimant looked. `gates` are those that the store had a moment ago.
 ///
 /// Workers of the partition are fenced, in this process and in others: they acquire their leases
 /// again.
 ///
 /// # Errors
-/// [`HotError::Unavailable`] where a store does not answer or another process is at it: try again.
+/// [`HotError::Unavailable`] where a store does not answer: try again.
 /// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
 /// [`HotError::Damaged`] where it is ahead of the log.
 pub(crate) async fn recover(
@@ -62,7 +73,7 @@ pub(crate) async fn recover(
     partition: PartitionId,
     claim: GateClaim,
     gates: Gates,
-) -> Result<Option<Recovered>, HotError> {
+) -> Result<Attempt, HotError> {
     let mut recovery = Recovery {
         hot,
         log,
@@ -78,16 +89,12 @@ pub(crate) async fn recover(
     }
     match hot.close_gate(partition, claim).await? {
         GateAnswer::Closed => {}
-        GateAnswer::Passed => return Ok(None),
-        GateAnswer::Held => {
-            return Err(HotError::Unavailable(
-                "another process restores the partition from the journal".into(),
-            ));
-        }
+        GateAnswer::Passed => return Ok(Attempt::Passed),
+        GateAnswer::Held => return Ok(Attempt::Held),
     }
     tokio::select! {
         biased;
-        recovered = Box::pin(recovery.restore()) => recovered.map(Some),
+        recovered = Box::pin(recovery.restore()) => recovered.map(Attempt::Recovered),
         never = hold(hot, partition, claim) => match never {},
     }
 }

@@ -1,5 +1,7 @@
 //! What is restored behind a gate: a slot from its snapshot and its commits.
 
+use kernel::Timestamp;
+
 use super::counters::{changes, counters};
 use super::gate::{FACTS, MINE, close};
 use super::quarantine::{entries, id};
@@ -153,7 +155,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         commit_seq: 4,
         cursors: Vec::new(),
         watermark: Some(at(60)),
-        next_due: None,
+        next_due: Some(Timestamp::MIN),
         marks: [(StreamName::Facts, marks(&[(3, 2), (4, 1)], None))].into(),
         forwarded_seq: 1,
     };
@@ -178,6 +180,9 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
             .is_empty()
     );
     every_timer_has_its_entry(&store, &["a", "b", "c", "d"]).await;
+    // Whoever waits for this slot waits until its owner has said when its next timer is due.
+    let frontier = store.frontier(SLOT.partition, &[FACTS.name]).await;
+    assert_eq!(frontier.expect("a frontier").time, Timestamp::MIN);
 
     let next = Commit {
         epoch: 3,

@@ -1,7 +1,7 @@
 //! Restoring a partition of the store in memory, behind its gate.
 
 use async_trait::async_trait;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 
 use super::data::{ClosedGate, Data, PartitionData};
 use super::{MemoryStore, Operation};
@@ -109,7 +109,7 @@ impl Data {
             data.commit_seq = head.commit_seq;
             data.batch_id = head.batch_id;
             data.watermark = head.watermark;
-            data.next_due = None;
+            data.next_due = Some(Timestamp::MIN);
             data.marks = head.marks.clone();
             data.outbox_seq = head.outbox_seq;
             data.forwarded_seq = head.forwarded_seq;
@@ -139,6 +139,7 @@ impl Data {
             });
         }
         data.apply(commit);
+        data.next_due = Some(Timestamp::MIN);
         for write in &commit.states {
             // The entry may have been in the index long before this commit, and so not in what was
             // restored.

@@ -441,7 +441,6 @@ local function restore_states(keys, args)
     local fields_at = at
     at = at + 2 * fields
     redis.call('UNLINK', keys[4])
-    redis.call('HDEL', keys[2], 'next')
     for _ = 1, outgoing do
       redis.call('XADD', keys[4], '0-' .. args[at], 't', args[at + 1], 'p', args[at + 2])
       at = at + 3

@@ -4,10 +4,10 @@
 //! nothing: what is written comes from the journal.
 
 use async_trait::async_trait;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 use redis::{Cmd, ToRedisArgs, Value, cmd};
 
-use super::head::{CURSOR, WATERMARK, mark_fields};
+use super::head::{CURSOR, NEXT_DUE, WATERMARK, mark_fields};
 use super::index::{Moves, added};
 use super::library::{Function, LIBRARY};
 use super::reply::{PAYLOAD, items, maybe_bytes, number, pairs, text, unexpected};
@@ -147,6 +147,7 @@ impl RestorableStore for RedisStore {
             outputs: Vec::new(),
             cursors: Vec::new(),
             states: commit.states.iter().map(StateWrite::with_entry).collect(),
+            next_due: Some(Timestamp::MIN),
             ..commit.clone()
         };
         let moves = pushes(added(&commit));
@@ -352,6 +353,7 @@ fn head_fields(head: &RestoredHead) -> Vec<(&'static str, String)> {
         ("batch", head.batch_id.to_string()),
         ("outbox", head.outbox_seq.to_string()),
         ("forwarded", head.forwarded_seq.to_string()),
+        (NEXT_DUE, Timestamp::MIN.as_millis().to_string()),
     ];
     if let Some(watermark) = head.watermark {
         fields.push((WATERMARK, watermark.as_millis().to_string()));

@@ -118,7 +118,13 @@ impl JournaledStore {
                 }
                 Ok(appended) => break appended,
                 Err(HotError::Unavailable(_)) if attempts < limits::APPEND_ATTEMPTS => {
-                    pause(&mut wait).await;
+                    match self.shared.hot.gates(stream.partition).await {
+                        // It takes the entry as soon as it is recovered.
+                        Ok(gates) if gates.closed.is_some() => {
+                            self.recover_unless_done(stream.partition, gates).await?;
+                        }
+                        _ => pause(&mut wait).await,
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -6,13 +6,15 @@
 
 use std::sync::atomic::Ordering;
 
-use hot::{Commit, GateClaim, Gates, Head, HotError, Slot, StateWrite, StreamId};
-use kernel::PartitionId;
+use hot::{Commit, Gate, GateClaim, Gates, Head, HotError, Slot, StateWrite, StreamId};
+use kernel::{PartitionId, Timestamp};
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
 use super::JournaledStore;
 use crate::packed::unpack_commit;
 use crate::readers::inputs_of;
-use crate::recover::{failed, pause, recover};
+use crate::recover::{Attempt, failed, pause, recover};
 use crate::{Recovered, limits, metrics};
 
 impl JournaledStore {
@@ -60,6 +62,8 @@ impl JournaledStore {
             states: logged.states.iter().map(StateWrite::with_entry).collect(),
             // They may be of streams that were made anew since.
             cursors: Vec::new(),
+            // It may set a timer that is due before all that are known.
+            next_due: Some(Timestamp::MIN),
             ..logged
         };
         hot.commit(slot, &commit).await?;
@@ -165,7 +169,7 @@ impl JournaledStore {
     /// again.
     ///
     /// # Errors
-    /// As [`recover`]; [`HotError::Unavailable`] while another process recovers it.
+    /// As [`recover`]; [`HotError::Unavailable`] where another process takes long to recover it.
     pub(super) async fn recover_unless_done(
         &self,
         partition: PartitionId,
@@ -188,34 +192,66 @@ impl JournaledStore {
             .map_err(|error| HotError::Unavailable(Box::new(error)))?
     }
 
-    /// Recovers a partition when it is its turn, behind the gate that an attempt which failed left
-    /// closed, or a new one.
+    /// Recovers a partition when it is its turn, or waits until another process has.
     async fn recover_in_turn(
         &self,
         partition: PartitionId,
         seen: Gates,
     ) -> Result<Option<Recovered>, HotError> {
-        let number = usize::from(partition.number());
-        let mut left = self.shared.recoveries[number].lock().await;
-        let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
-        let is_done = |gates: Gates| gates.closed.is_none() && gates.opened != seen.opened;
+        let mut left = self.shared.recoveries[usize::from(partition.number())]
+            .lock()
+            .await;
+        let patience = Instant::now() + self.shared.options.gate_ttl;
+        loop {
+            let Some(turn) = self.await_turn(partition, seen).await? else {
+                return Ok(None);
+            };
+            match self.attempt(partition, seen, &mut left).await? {
+                Attempt::Recovered(recovered) => {
+                    self.tell(recovered);
+                    return Ok(Some(recovered));
+                }
+                Attempt::Passed => return Ok(None),
+                Attempt::Held if Instant::now() < patience => {}
+                Attempt::Held => return Err(held_elsewhere()),
+            }
+            // Others of this process may have the turn meanwhile.
+            drop(turn);
+            tokio::time::sleep(limits::TURN_LOOK).await;
+        }
+    }
+
+    /// Waits until this process may recover one partition more; absent where somebody has recovered
+    /// this one by then.
+    async fn await_turn(
+        &self,
+        partition: PartitionId,
+        seen: Gates,
+    ) -> Result<Option<SemaphorePermit<'_>>, HotError> {
         let turn = self.shared.permits.acquire();
         tokio::pin!(turn);
-        let _turn = loop {
-            // Others may be faster while this process is busy with other partitions.
-            if is_done(hot.gates(partition).await?) {
+        loop {
+            let gates = self.shared.hot.gates(partition).await?;
+            if gates.closed.is_none() && gates.opened != seen.opened {
                 return Ok(None);
             }
             tokio::select! {
                 biased;
-                turn = &mut turn => break turn,
+                turn = &mut turn => return Ok(turn.ok()),
                 () = tokio::time::sleep(limits::TURN_LOOK) => {}
             }
-        };
-        let gates = hot.gates(partition).await?;
-        if is_done(gates) {
-            return Ok(None);
         }
+    }
+
+    /// Recovers a partition behind the gate that an attempt which failed left closed, or a new one.
+    async fn attempt(
+        &self,
+        partition: PartitionId,
+        seen: Gates,
+        left: &mut Option<Gate>,
+    ) -> Result<Attempt, HotError> {
+        let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
+        let gates = hot.gates(partition).await?;
         let own = left.filter(|gate| gates.closed == Some(*gate));
         let claim = GateClaim {
             gate: own.unwrap_or_else(|| self.next_gate()),
@@ -223,14 +259,17 @@ impl JournaledStore {
             opened: seen.opened,
         };
         *left = Some(claim.gate);
-        let recovered = Box::pin(recover(hot, log, partition, claim, gates)).await?;
+        let attempt = Box::pin(recover(hot, log, partition, claim, gates)).await?;
         *left = None;
-        let Some(recovered) = recovered else {
-            return Ok(None);
-        };
-        self.shared.recovered[number].fetch_add(1, Ordering::Relaxed);
+        Ok(attempt)
+    }
+
+    /// Takes note of a recovery of this process.
+    fn tell(&self, recovered: Recovered) {
+        let partition = recovered.partition.number();
+        self.shared.recovered[usize::from(partition)].fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
-            partition = partition.number(),
+            partition,
             commits = recovered.commits,
             states = recovered.states,
             timers = recovered.timers,
@@ -239,8 +278,12 @@ impl JournaledStore {
             "recovered a partition from the journal"
         );
         metrics::recovered();
-        Ok(Some(recovered))
     }
+}
+
+/// Another process recovers the partition, and takes longer than its callers wait.
+fn held_elsewhere() -> HotError {
+    HotError::Unavailable("another process restores the partition from the journal".into())
 }
 
 /// Whatever is put right is lost again: the caller tries again later.

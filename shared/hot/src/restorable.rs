@@ -59,7 +59,7 @@ pub trait RestorableStore: HotStore {
     async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
 
     /// Writes a part of a slot's snapshot behind the gate; parts may come in any number. The slot holds
-    /// the frontier from then on, as after [`Self::restore_commit`]: only its next owner knows when its
+    /// the frontier from then on, as after [`Self::restore_commits`]: only its next owner knows when its
     /// timers are due.
     async fn restore_states(
         &self,
@@ -68,15 +68,17 @@ pub trait RestorableStore: HotStore {
         part: &StateRestore,
     ) -> Result<(), HotError>;
 
-    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers,
-    /// counters, outbox, watermark and quarantine, but neither its outputs nor its cursors, which
-    /// [`Self::restore_stream`] makes anew. Every timer is given its entry, whatever `adds_entry`
-    /// says: a snapshot may have it under another time.
-    ///
-    /// # Errors
-    /// [`HotError::Gap`] where it does not follow.
-    async fn restore_commit(&self, slot: Slot, gate: Gate, commit: &Commit)
-    -> Result<(), HotError>;
+    /// Applies commits of a slot behind the gate, whatever their epochs: those after `before` and up to
+    /// that of the commit, which says all that they changed. Outputs and cursors do not count, and
+    /// every timer gets an entry. Commits that the slot has are skipped; where it lacks some of those
+    /// before, or has only some of these, this is [`HotError::Gap`].
+    async fn restore_commits(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        before: u64,
+        commit: &Commit,
+    ) -> Result<(), HotError>;
 
     /// Adds entries to a stream behind the gate. The first part empties the stream, sets its
     /// reader's cursor to [`Cursor::START`](crate::Cursor::START) and forgets all writers. Only the

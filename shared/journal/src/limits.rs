@@ -8,6 +8,9 @@ pub(crate) const READ_BYTES: usize = 1024 * 1024;
 /// States written to the hot store at once by a recovery: about two milliseconds of Redis, and
 /// fewer than a commit may have.
 pub(crate) const STATES_PER_PART: usize = 256;
+/// States, counters, timers and messages that commits of one call change together: with their
+/// arguments, half of what a function of Redis can be given.
+pub(crate) const RUN_PARTS: usize = 1_024;
 /// How often the holder of a gate says within the gate's time that it is alive: a call that takes
 /// long, or is lost, leaves time for others.
 pub(crate) const HOLDS_PER_TTL: u32 = 4;

@@ -10,6 +10,7 @@ mod entries;
 mod order;
 mod outputs;
 mod progress;
+mod run;
 mod slot;
 
 use std::collections::BTreeMap;

@@ -81,7 +81,7 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
             .restore_states(SLOT, OTHER, &StateRestore::default())
             .await,
     );
-    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(2)).await);
+    is_held_off(gates.restore_commits(SLOT, OTHER, 1, &commit(2)).await);
     is_held_off(
         gates
             .restore_stream(FACTS, OTHER, &StreamRestore::default())
@@ -109,7 +109,7 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
         opened.expect("opens");
     }
     is_held_off(gates.hold_gate(SLOT.partition, MINE).await);
-    is_held_off(gates.restore_commit(SLOT, MINE, &commit(2)).await);
+    is_held_off(gates.restore_commits(SLOT, MINE, 1, &commit(2)).await);
     let error = store.open(SLOT, 2).await.expect_err("fenced");
     assert!(
         matches!(error, HotError::Fenced { current: 3, .. }),
@@ -143,10 +143,10 @@ pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subjec
     subject.leave_gate_behind(SLOT.partition).await;
     close(&gates, MINE).await;
     is_held_off(gates.hold_gate(SLOT.partition, OTHER).await);
-    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(1)).await);
+    is_held_off(gates.restore_commits(SLOT, OTHER, 0, &commit(1)).await);
     is_held_off(gates.open_gate(SLOT.partition, OTHER, &[]).await);
     gates
-        .restore_commit(SLOT, MINE, &commit(1))
+        .restore_commits(SLOT, MINE, 0, &commit(1))
         .await
         .expect("is mine");
     let opened = gates.open_gate(SLOT.partition, MINE, &[]).await;

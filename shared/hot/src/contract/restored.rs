@@ -6,7 +6,8 @@ use super::counters::{changes, counters};
 use super::gate::{FACTS, MINE, close};
 use super::quarantine::{entries, id};
 use super::{
-    SLOT, Subject, at, commit, payloads, removed, restorable, state, stream, text, timed, values,
+    SLOT, Subject, at, commit, opened, payloads, removed, restorable, state, stream, text, timed,
+    values,
 };
 use crate::marks::{Marks, Part};
 use crate::{
@@ -132,7 +133,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
         }
     }
     let commits = journal();
-    let error = gates.restore_commit(SLOT, MINE, &commits[3]).await;
+    let error = gates.restore_commits(SLOT, MINE, 3, &commits[3]).await;
     assert!(
         matches!(error, Err(HotError::Gap { current: 2, .. })),
         "{error:?}"
@@ -140,7 +141,7 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
     for commit in &commits[1..] {
         for _ in 0..2 {
             gates
-                .restore_commit(SLOT, MINE, commit)
+                .restore_commits(SLOT, MINE, commit.seq - 1, commit)
                 .await
                 .expect("restores");
         }
@@ -198,6 +199,50 @@ pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject
     assert_eq!(entries(&store, None).await, ["3-0 venom", "5-0 third"]);
     let outbox = store.outbox(SLOT, 3, 9).await.expect("an outbox");
     assert_eq!(outbox.iter().map(|it| it.seq).collect::<Vec<_>>(), [4, 5]);
+}
+
+/// Commits that follow each other are restored as one, which is there or not.
+pub async fn a_run_of_commits_is_restored_at_once(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let gates = restorable(subject).await;
+    let first = Commit {
+        states: vec![state("a", "a1")],
+        outbox: vec![OutboxMessage {
+            to: FACTS,
+            payload: text("one"),
+        }],
+        ..commit(1)
+    };
+    store.commit(SLOT, &first).await.expect("commits");
+    close(&gates, MINE).await;
+    let run = Commit {
+        states: vec![state("a", "a4"), state("b", "b3")],
+        outbox: vec![OutboxMessage {
+            to: FACTS,
+            payload: text("two"),
+        }],
+        counters: changes(&[("j/1", "runs", 3)]),
+        ..commit(4)
+    };
+    for before in [0, 2, 3] {
+        let error = gates.restore_commits(SLOT, MINE, before, &run).await;
+        assert!(
+            matches!(error, Err(HotError::Gap { current: 1, .. })),
+            "{error:?}"
+        );
+    }
+    for (before, run) in [(1, &run), (1, &run), (2, &commit(3)), (0, &first)] {
+        let restored = gates.restore_commits(SLOT, MINE, before, run).await;
+        restored.expect("it is there");
+    }
+    let opened = gates.open_gate(SLOT.partition, MINE, &[]).await;
+    opened.expect("opens");
+    assert_eq!(store.open(SLOT, 3).await.expect("opens").commit_seq, 4);
+    let found = values(&store, &["a", "b"]).await;
+    assert_eq!(found, [Some("a4".to_owned()), Some("b3".to_owned())]);
+    assert_eq!(counters(&store).await, ["j/1:runs=3"]);
+    let outbox = store.outbox(SLOT, 0, 9).await.expect("an outbox");
+    assert_eq!(outbox.iter().map(|it| it.seq).collect::<Vec<_>>(), [1, 2]);
 }
 
 /// Checks that every timer that is set is found again by an entry that counts.

@@ -118,20 +118,20 @@ impl Data {
         Ok(())
     }
 
-    /// Applies a journaled commit to its slot.
-    pub(super) fn restore_commit(
+    /// Applies journaled commits to their slot, as one.
+    pub(super) fn restore_commits(
         &mut self,
-        slot: Slot,
-        gate: Gate,
+        (slot, gate): (Slot, Gate),
+        before: u64,
         commit: &Commit,
         now_ms: u64,
     ) -> Result<(), HotError> {
         self.partition_mut(slot.partition).behind(gate, now_ms)?;
         let data = self.slot_mut(slot);
-        if commit.seq == data.commit_seq && commit.batch_id == data.batch_id {
+        if commit.seq <= data.commit_seq {
             return Ok(());
         }
-        if commit.seq != data.commit_seq + 1 {
+        if before != data.commit_seq {
             return Err(HotError::Gap {
                 partition: slot.partition,
                 seq: commit.seq,
@@ -252,14 +252,15 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         self.call(slot.partition, Operation::Restore, |server, data| {
-            data.restore_commit(slot, gate, commit, server.now_ms())
+            data.restore_commits((slot, gate), before, commit, server.now_ms())
         })
         .await
     }

@@ -450,9 +450,10 @@ local function restore_states(keys, args)
   return {'ok'}
 end
 
--- As `commit`, whatever the epoch; the last key is the gate, the last argument its token.
-local function restore_commit(keys, args)
-  if not has_gate(keys[#keys], args[#args]) then
+-- As `commit` for all commits from one to `seq`, whatever the epoch; the last key is the gate, the last arguments its token and
+-- the number of the commit before.
+local function restore_commits(keys, args)
+  if not has_gate(keys[#keys], args[#args - 1]) then
     return {'gated'}
   end
   local head = redis.call('HMGET', keys[1], 'seq', 'outbox', 'aside', 'aside_bytes')
@@ -460,7 +461,7 @@ local function restore_commit(keys, args)
   if tonumber(args[2]) <= tonumber(seq) then
     return {'ok'}
   end
-  if tonumber(args[2]) ~= tonumber(seq) + 1 then
+  if args[#args] ~= seq then
     return {'gap', seq}
   end
   return apply(keys, args, tonumber(head[2] or '0'), size_of(head[3], head[4]))
@@ -521,5 +522,5 @@ redis.register_function('happypath_@VERSION@_close_gate', close_gate)
 redis.register_function('happypath_@VERSION@_hold_gate', hold_gate)
 redis.register_function('happypath_@VERSION@_open_gate', open_gate)
 redis.register_function('happypath_@VERSION@_restore_states', restore_states)
-redis.register_function('happypath_@VERSION@_restore_commit', restore_commit)
+redis.register_function('happypath_@VERSION@_restore_commits', restore_commits)
 redis.register_function('happypath_@VERSION@_restore_stream', restore_stream)

@@ -19,7 +19,7 @@ pub(super) enum Function {
     HoldGate,
     OpenGate,
     RestoreStates,
-    RestoreCommit,
+    RestoreCommits,
     RestoreStream,
 }
 
@@ -61,7 +61,7 @@ impl Library {
             Function::HoldGate => "hold_gate",
             Function::OpenGate => "open_gate",
             Function::RestoreStates => "restore_states",
-            Function::RestoreCommit => "restore_commit",
+            Function::RestoreCommits => "restore_commits",
             Function::RestoreStream => "restore_stream",
         };
         format!("happypath_{}_{name}", self.version)

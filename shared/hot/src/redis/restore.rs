@@ -135,10 +135,11 @@ impl RestorableStore for RedisStore {
         self.restore(slot.partition, &call).await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         check::partition(self.count, slot.partition)?;
@@ -151,8 +152,8 @@ impl RestorableStore for RedisStore {
             ..commit.clone()
         };
         let moves = pushes(added(&commit));
-        let function = LIBRARY.name(Function::RestoreCommit);
-        let gate = (self.keys.gate(slot.partition), gate.0);
+        let function = LIBRARY.name(Function::RestoreCommits);
+        let gate = (self.keys.gate(slot.partition), [gate.0, before]);
         let call = pack::commit(
             &function,
             &self.keys,

@@ -9,6 +9,7 @@ use hot::{
 
 use super::failed;
 use super::progress::Progress;
+use super::run::Run;
 use crate::packed::{Chunk, Snapshot, unpack_commit};
 use crate::{Log, LogHead, Placed, limits};
 
@@ -100,6 +101,7 @@ pub(super) async fn restore(
         restore_snapshot((hot, gate), log, slot, &plan.snapshot, progress).await?;
         seq = plan.snapshot.seq;
     }
+    let mut run = Run::default();
     loop {
         let rows = log
             .commits(slot, seq, limits::READ_BYTES)
@@ -117,13 +119,20 @@ pub(super) async fn restore(
                     seq + 1
                 )));
             }
-            progress.tell();
-            let commit = unpack_commit(&row).map_err(failed)?;
-            hot.restore_commit(slot, gate, &commit).await?;
-            progress.commits += 1;
             last_epoch = row.epoch;
             seq = row.seq;
+            progress.commits += 1;
+            let commit = unpack_commit(&row).map_err(failed)?;
+            if let Some(full) = run.push(commit) {
+                progress.tell();
+                hot.restore_commits(slot, gate, full.before, &full.commit)
+                    .await?;
+            }
         }
+    }
+    if let Some(rest) = run.take() {
+        hot.restore_commits(slot, gate, rest.before, &rest.commit)
+            .await?;
     }
     let known = plan.epoch.max(last_epoch);
     let fence = (known > 0).then_some(known + limits::FENCED_EPOCHS);

@@ -291,14 +291,15 @@ impl RestorableStore for RedisLink {
         .await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         self.call(slot.partition, Operation::Restore, Content::None, |store| {
-            store.restore_commit(slot, gate, commit)
+            store.restore_commits(slot, gate, before, commit)
         })
         .await
     }

@@ -32,6 +32,7 @@ mod status;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod worker;
 
 pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};

@@ -39,6 +39,31 @@ pub(crate) enum LeaseChange {
     Lost,
 }
 
+/// How the wait of a survivor for the states of others ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitEnd {
+    /// All are folded in.
+    Joined,
+    /// One cannot be read where it arrived: the customer went on without.
+    Refused,
+    /// Too much waited: the customer went on without.
+    Full,
+    /// It took too long: the customer went on without.
+    Late,
+}
+
+impl WaitEnd {
+    /// The word for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Late => "late",
+        }
+    }
+}
+
 /// What a service's partitions in this process have before them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Backlog {
@@ -68,6 +93,7 @@ struct Instruments {
     quarantine_records: Gauge<u64>,
     held: Counter<f64>,
     timer_lateness: Histogram<f64>,
+    merge_waits: Counter<u64>,
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(Instruments::new);
@@ -168,6 +194,11 @@ impl Instruments {
                 &LATE_SECONDS,
                 "How long after its due time a timer fired, on the wall clock",
             ),
+            merge_waits: counter(
+                "happypath.engine.merge.waits",
+                "{wait}",
+                "Waits of customers for the states of those joined into them, by how they ended",
+            ),
         }
     }
 }
@@ -201,6 +232,14 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
     INSTRUMENTS
         .timer_lateness
         .record(late.as_secs_f64(), &[service(owner)]);
+}
+
+/// Waits of customers for the states of others ended.
+pub(crate) fn waits_ended(owner: Owner, ends: &[WaitEnd]) {
+    for end in ends {
+        let labels = [service(owner), KeyValue::new("result", end.word())];
+        INSTRUMENTS.merge_waits.add(1, &labels);
+    }
 }
 
 /// A worker is going to wait for the reader of its output, for the target of its outbox, or for

@@ -24,6 +24,7 @@ mod position;
 mod quarantine;
 mod release;
 mod run;
+mod wait;
 
 use std::time::Instant;
 
@@ -291,7 +292,10 @@ impl<C: Core> Worker<C> {
             .commit(self.position.slot, &pending.commit)
             .await
         {
-            Ok(_) => metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit),
+            Ok(_) => {
+                metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit);
+                metrics::waits_ended(C::OWNER, &self.batch.wait_ends);
+            }
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;
                 return Ok(TickOutcome::Worked);

@@ -3,6 +3,7 @@
 
 mod pieces;
 mod random;
+mod waits;
 mod world;
 
 use hot::{Commit, StateWrite, Timer};
@@ -129,7 +130,7 @@ async fn what_names_no_survivor_is_set_aside_with_its_reason() {
     let mut nameless = merged(2, 1, 2);
     nameless.body = Some(Body::Merged(CustomerMerged {
         into_customer_id: "short".into(),
-        repoints: false,
+        ..CustomerMerged::default()
     }));
     world.tell(0, nameless).await;
     world.settle().await;

@@ -56,11 +56,6 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
     }
 }
 
-/// Returns whether a piece carries nothing, and only says that all of a state may be there.
-pub(super) const fn is_word(moved: &StateMoved) -> bool {
-    moved.parts.is_empty() && moved.part_count > 0
-}
-
 impl<C: Core> Worker<C> {
     /// Takes one record of a customer: hands it to the core, unless it is about where the customer
     /// is.
@@ -74,8 +69,8 @@ impl<C: Core> Worker<C> {
         let redirect = self.batch.works[work].head.redirect;
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
-            // A word to itself: what had arrived was sent on.
-            (Some(Body::Moved(moved)), Some(_)) if is_word(moved) => Ok(()),
+            // It was sent on, and whoever has it asks for themselves.
+            (Some(Body::Moved(moved)), Some(_)) if moved.released => Ok(()),
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let moved = StateMoved {
                     followed: true,
@@ -83,8 +78,13 @@ impl<C: Core> Worker<C> {
                 };
                 self.follow(work, survivor, Some(Body::Moved(moved)), cause)
             }
+            // A word to itself: what waited goes on before it.
+            (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
+                Ok(())
+            }
             (body, Some(survivor)) => self.follow(work, survivor, body.clone(), cause),
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
+            (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
             (_, None) => self.step(definitions, work, Input::Record(record), cause),
         }
     }
@@ -124,9 +124,20 @@ impl<C: Core> Worker<C> {
         })?;
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
+        let arrived = merged.arrived_leave_id;
+        if arrived != 0 {
+            if entry.head.redirect.is_some() {
+                self.let_go(work, (survivor, arrived), cause)?;
+                return self.finish(work, cause);
+            }
+            if C::HOME != Home::Segmentation {
+                self.tell_first(customer, survivor, cause)?;
+            }
+        }
+        let entry = &self.batch.works[work];
         match judge(customer, &entry.head, survivor, merged.repoints) {
-            Verdict::Known => return Ok(()),
-            Verdict::Leave => self.leave(definitions, work, survivor, cause)?,
+            Verdict::Known => {}
+            Verdict::Leave => self.leave(definitions, work, (survivor, arrived), cause)?,
             Verdict::Repoint => {
                 let entry = &mut self.batch.works[work];
                 entry.head.redirect = Some(survivor);
@@ -177,6 +188,9 @@ impl<C: Core> Worker<C> {
         let merged = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints,
+            // Whom this customer waits for may be with the other one.
+            at_once: !repoints,
+            ..CustomerMerged::default()
         });
         self.send(work, C::HOME, cause.record(customer, Some(merged)), cause)
     }
@@ -201,6 +215,22 @@ impl<C: Core> Worker<C> {
         let record = cause.record(customer, Some(carried));
         self.batch.effects.emit(record);
         Ok(())
+    }
+
+    /// Tells the first service, without a detour, that a customer was joined into another. What it
+    /// knows already changes nothing.
+    pub(super) fn tell_first(
+        &mut self,
+        customer: CustomerId,
+        survivor: CustomerId,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let merged = Body::Merged(CustomerMerged {
+            into_customer_id: id_bytes(survivor),
+            ..CustomerMerged::default()
+        });
+        let record = cause.record(customer, Some(merged));
+        self.deliver(Home::Segmentation, record, cause)
     }
 
     /// Puts a record into the stream of its customer that a service reads.

@@ -165,6 +165,8 @@ fn piece(index: u32, body: &'static str) -> Record {
             from_customer_id: id_bytes(customer(2)),
             part_count: 2,
             parts: vec![part],
+            // No leave has a greater name, so that customer 2 says yes when asked.
+            leave_id: u64::MAX,
             ..StateMoved::default()
         })),
         ..event(1, "", "", 2)

@@ -19,7 +19,7 @@ use super::super::ledger::{Book, Ledger};
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, Head, TimeSource, counters, find_customer_with, head};
+use crate::{EngineConfig, Head, TimeSource, VirtualClock, counters, find_customer_with, head};
 use decision::Core;
 
 /// Services of the way.
@@ -87,6 +87,25 @@ pub(super) fn record(service: usize, who: u16, name: &str, time_ms: i64) -> Reco
     }
 }
 
+/// An event by which identity joined younger customers into its own.
+pub(super) fn joins(who: u16, younger: &[u16], id: &str, time_ms: i64) -> Record {
+    let mut record = event(who, id, "add", time_ms);
+    if let Some(Body::Event(event)) = &mut record.body {
+        let joined = younger.iter().flat_map(|it| *customer(*it).as_bytes());
+        event.joined_ids = joined.collect::<Vec<u8>>().into();
+    }
+    record
+}
+
+/// An event by an identifier of a customer who was joined into its own.
+pub(super) fn by_fragment(who: u16, fragment: u16, id: &str, time_ms: i64) -> Record {
+    let mut record = event(who, id, "add", time_ms);
+    if let Some(Body::Event(event)) = &mut record.body {
+        event.fragment_id = id_bytes(customer(fragment));
+    }
+    record
+}
+
 /// The word that a customer was joined into another.
 pub(super) fn merged(from: u16, into: u16, time_ms: i64) -> Record {
     Record {
@@ -95,7 +114,7 @@ pub(super) fn merged(from: u16, into: u16, time_ms: i64) -> Record {
         trace_parent: String::new(),
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(customer(into)),
-            repoints: false,
+            ..CustomerMerged::default()
         })),
     }
 }
@@ -125,6 +144,8 @@ pub(super) struct World {
     epoch: AtomicU64,
     /// Bytes of a piece of a state that moves.
     pub(super) piece_bytes: usize,
+    /// The clock of the services, where they do not go by the times of records.
+    pub(super) clock: Option<Arc<VirtualClock>>,
 }
 
 impl World {
@@ -135,6 +156,7 @@ impl World {
             epoch: AtomicU64::new(0),
             // Each part goes alone.
             piece_bytes: 1,
+            clock: None,
         }
     }
 
@@ -176,7 +198,9 @@ impl World {
         let mut config = EngineConfig::<C>::new(
             Arc::clone(&self.hot),
             MemoryLeases::default(),
-            TimeSource::Stream,
+            self.clock
+                .clone()
+                .map_or(TimeSource::Stream, |clock| TimeSource::Wall(clock)),
             "worker",
             definitions,
         );
@@ -360,7 +384,7 @@ impl World {
                 let customer = CustomerId::try_from_bytes(key).expect("a customer");
                 let (head, book) = head::read::<Ledger>(&stored.value).expect("a value");
                 assert!(
-                    head.arriving.is_empty() && head.leaving.is_none(),
+                    head.arriving.is_empty() && head.leaving.is_none() && head.waiting.is_none(),
                     "{head:?}"
                 );
                 let parts = <Ledger>::part_keys(&book).into_iter();

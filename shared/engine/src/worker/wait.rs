@@ -1,0 +1,554 @@
+//! A survivor waits for the states of those who were joined into it.
+//!
+//! An event says whose it is and whom it joined. Where the survivor lacks the state of one of them,
+//! the event waits, and everything behind it for that customer: records, timers, and what the later
+//! services do, who are told. So does what comes while a state arrives. What waits is stored in
+//! parts of the customer, and goes on in order once the last of the states is folded in.
+//!
+//! Waits go from older to younger customers, since a survivor is older than whoever is joined into
+//! it: they make no circle, and chains end. Whoever is waited for is told to come. Where words
+//! overtook one another, they may be with somebody else already: then the one who waits is told to
+//! go there at once. It says whom it waits for, so that the survivor waits in its place, and what
+//! had waited follows.
+//!
+//! Where too much waits, or for too long, the customer goes on without: the state is folded in
+//! whenever it comes.
+
+use bytes::Bytes;
+use decision::{Core, Home, Input, PartKey};
+use hot::StreamName;
+use kernel::{CustomerId, Timestamp};
+use messages::engine::state_v1 as stored;
+use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
+use messages::stream::v1::{Event, MergeAwaited, Record, StateMoved, record::Body};
+use prost::Message;
+
+use super::Worker;
+use super::batch::Change;
+use super::fault::Failed;
+use super::inputs::Inputs;
+use super::parts::Asked;
+use super::quarantine::{InputId, of_customer};
+use super::run::{Cause, Room};
+use crate::head::Head;
+use crate::key::customer_of;
+use crate::metrics::WaitEnd;
+use crate::moving::{Fragment, ID_BYTES};
+use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
+use crate::{TimeSource, limits};
+
+impl<C: Core> Worker<C> {
+    /// Goes on with what is on its way, before a record of its customer. Returns whether the record
+    /// has to wait for the next batch: because more is to be sent, because more waits, because what
+    /// this batch stores is needed, or because the batch is full.
+    ///
+    /// What fails is left out here. The word that the customer gets for it is set aside with the
+    /// reason.
+    pub(super) fn has_to_wait(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        now: Timestamp,
+    ) -> Result<bool, Failed> {
+        let entry = &self.batch.works[work];
+        let head = &entry.head;
+        if head.leaving.is_none() && head.waiting.is_none() {
+            return Ok(false);
+        }
+        let origin = InputId::Move { key: entry.key };
+        let is_left_out = !self.inputs.faults(origin).is_empty();
+        if is_left_out || entry.is_stuck || entry.fault.is_some() {
+            return Ok(false);
+        }
+        if head.leaving.as_ref().is_some_and(|it| it.is_sending()) {
+            return self.go_on_sending(work, now);
+        }
+        self.go_on_waiting(definitions, work, now)
+    }
+
+    fn go_on_sending(&mut self, work: usize, now: Timestamp) -> Result<bool, Failed> {
+        let entry = &self.batch.works[work];
+        let Some(leaving) = entry.head.leaving.clone() else {
+            return Ok(false);
+        };
+        // The store has what is sent.
+        if entry.before.head.leaving.is_none() {
+            return Ok(true);
+        }
+        let moved_by = leaving.cause.clone();
+        let cause = Cause {
+            origin: InputId::Move { key: entry.key },
+            bulk: moved_by.is_bulk,
+            trace_parent: &moved_by.trace_parent,
+            time: moved_by.time,
+            now,
+        };
+        self.batch.inputs += 1;
+        let sent = self.send_pieces(work, leaving, cause);
+        self.unless_stuck(Some(work), sent)?;
+        let entry = &self.batch.works[work];
+        let leaving = entry.head.leaving.as_ref();
+        let has_more = leaving.is_some_and(|it| it.is_sending()) || entry.head.waiting.is_some();
+        // So that what does not fit into one commit is cut to two.
+        Ok(has_more && !entry.is_stuck || self.room() == Room::Full)
+    }
+
+    /// Takes what waited for states that are there. Returns as [`has_to_wait`](Self::has_to_wait).
+    fn go_on_waiting(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        now: Timestamp,
+    ) -> Result<bool, Failed> {
+        let waiting = self.batch.works[work].head.waiting.as_ref();
+        if waiting.is_some_and(|it| !it.awaited.is_empty() && it.is_full()) {
+            self.waive(work, |_| true, WaitEnd::Full);
+        }
+        for taken in 0.. {
+            let entry = &self.batch.works[work];
+            let is_sending = entry
+                .head
+                .leaving
+                .as_ref()
+                .is_some_and(|it| it.is_sending());
+            let waiting = entry.head.waiting.as_deref();
+            let Some(waiting) = waiting.filter(|it| it.awaited.is_empty() && it.has_parked())
+            else {
+                return Ok(false);
+            };
+            let before = entry.before.head.waiting.as_deref();
+            let is_stored = before.is_some_and(|before| waiting.first < before.next);
+            if is_sending
+                || !is_stored
+                || taken >= limits::PARKED_PER_BATCH
+                || self.room() == Room::Full
+            {
+                return Ok(true);
+            }
+            let number = waiting.first;
+            self.batch.inputs += 1;
+            let gone_on = self.unpark(definitions, work, number, now);
+            self.unless_stuck(Some(work), gone_on)?;
+            if self.batch.works[work].is_stuck {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes a record that waited.
+    fn unpark(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let (key, part) = (self.batch.works[work].key, parked_key(number));
+        let origin = InputId::Parked { key, number };
+        let Some(body) = self.batch.raw.get(&(key, part)).cloned() else {
+            if let Some(Asked::Refused(reason)) = self.batch.asked.get(&(key, part)) {
+                tracing::error!(
+                    service = C::OWNER.name(),
+                    partition = self.position.slot.partition.number(),
+                    reason,
+                    "a record that waited is lost"
+                );
+                self.pass_parked(work, part, 0);
+                return Ok(());
+            }
+            return Err(self.read_parked(work, number, now));
+        };
+        let bytes = body.len() as u64;
+        // Written by this program, so that both can be read.
+        let parked = stored::ParkedRecord::decode(body).unwrap_or_default();
+        let record = Record::decode(parked.record.clone()).unwrap_or_default();
+        self.fire_before(definitions, work, (&record, origin), now)?;
+        if let Some(reason) = self.refusal(work, origin, Some(&record), now) {
+            let entry = QuarantinedRecord {
+                kind: QuarantinedKind::Record.into(),
+                record: parked.record,
+                stream: parked.stream,
+                is_bulk: parked.is_bulk,
+                ..of_customer(&record.customer_id)
+            };
+            // Also where there is no room: it would hold up all that waits behind it.
+            self.set_aside(&reason, now, entry);
+        } else {
+            let traced = self.steps.begin(&record);
+            let record = traced.as_ref().unwrap_or(&record);
+            let cause = Cause {
+                origin,
+                bulk: parked.is_bulk,
+                trace_parent: &record.trace_parent,
+                time: Timestamp::from_millis(record.time_ms),
+                now,
+            };
+            self.run_at_once(definitions, work, record, cause)?;
+        }
+        self.pass_parked(work, part, bytes);
+        Ok(())
+    }
+
+    /// Asks for the next records that wait.
+    fn read_parked(&mut self, work: usize, number: u64, now: Timestamp) -> Failed {
+        let entry = &self.batch.works[work];
+        let cause = Cause {
+            origin: InputId::Move { key: entry.key },
+            bulk: false,
+            trace_parent: "",
+            time: now,
+            now,
+        };
+        let before = entry.before.head.waiting.as_deref();
+        let end = before.map_or(0, |before| before.next);
+        let asked = &self.batch.asked;
+        let next = (number..end).map(parked_key);
+        let next = next.filter(|part| !asked.contains_key(&(entry.key, *part)));
+        let needs: Vec<PartKey> = next.take(limits::PARKED_PER_BATCH).collect();
+        let lacked = self.batch.effects.lacks_definition;
+        self.batch.effects.needs.extend(needs);
+        self.miss(work, cause, lacked)
+    }
+
+    /// Takes note that the first record that waited is taken.
+    fn pass_parked(&mut self, work: usize, part: PartKey, bytes: u64) {
+        self.batch.put_part(work, part, None);
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        let key = entry.key;
+        entry.last.get_or_insert(InputId::Move { key });
+        if let Some(waiting) = entry.head.waiting.as_deref_mut() {
+            waiting.first += 1;
+            waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        }
+        self.batch.count_write(work);
+        self.end_wait(work);
+    }
+
+    /// Fires the timer of a customer that was due before a record that waited with it.
+    fn fire_before(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (record, origin): (&Record, InputId),
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let head = &self.batch.works[work].head;
+        let due = head.waiting.as_deref().and_then(|waiting| waiting.due);
+        let until = Timestamp::from_millis(record.time_ms).min(now);
+        let Some(due_time) = due.filter(|due| *due <= until && head.redirect.is_none()) else {
+            return Ok(());
+        };
+        let cause = Cause {
+            origin,
+            bulk: false,
+            trace_parent: "",
+            time: due_time,
+            now,
+        };
+        self.step(definitions, work, Input::Timer { due_time }, cause)
+    }
+
+    /// Looks for states that a record speaks of and that are not here, and waits for them.
+    pub(super) fn await_evidence(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let (Home::Segmentation, Some(Body::Event(event))) = (C::HOME, &record.body) else {
+            return Ok(());
+        };
+        let is_own = event.fragment_id.is_empty() || event.fragment_id == record.customer_id;
+        if is_own && event.joined_ids.is_empty() {
+            return Ok(());
+        }
+        let named = named_by(event);
+        self.await_merges(work, &named, cause)
+    }
+
+    /// Takes the word that customers were joined into this one.
+    pub(super) fn take_awaited(
+        &mut self,
+        work: usize,
+        awaited: &MergeAwaited,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let named = read_ids(&awaited.from_customer_ids);
+        let named = named.map_err(|error| {
+            cause.failed(format!(
+                "a merge that is awaited names no customer: {error}"
+            ))
+        })?;
+        self.await_merges(work, &named, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Waits for the states of customers, as far as they are not here.
+    pub(super) fn await_merges(
+        &mut self,
+        work: usize,
+        named: &[CustomerId],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &entry.head;
+        let lacking = named.iter().copied();
+        let lacking = lacking.filter(|it| *it > customer && lacks(head, *it));
+        let lacking: Vec<CustomerId> = lacking.collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        self.begin_wait(work, &lacking, cause);
+        if C::OUTPUT.is_some() {
+            let awaited = Body::Awaited(MergeAwaited {
+                from_customer_ids: write_ids(&lacking),
+            });
+            let record = cause.record(customer, Some(awaited));
+            self.batch.effects.emit(record);
+        }
+        // They may not know: whoever wrote that may not have told them yet, or a store lost it.
+        if C::HOME == Home::Segmentation {
+            for from in lacking {
+                self.tell_first(from, customer, cause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a state that arrives.
+    pub(super) fn await_state(&mut self, work: usize, from: CustomerId, cause: Cause<'_>) {
+        let head = &self.batch.works[work].head;
+        if head.waiting.as_deref().is_none_or(|it| !it.knows(from)) {
+            self.begin_wait(work, &[from], cause);
+        }
+    }
+
+    fn begin_wait(&mut self, work: usize, awaited: &[CustomerId], cause: Cause<'_>) {
+        let entry = &mut self.batch.works[work];
+        let is_first = !entry.head.is_holding();
+        let due = entry.timer.due;
+        let before = entry.before.head.waiting.as_deref();
+        let waiting = entry
+            .head
+            .waiting
+            .get_or_insert_with(|| Box::new(Waiting::behind(before)));
+        waiting.awaited.extend(awaited);
+        if is_first {
+            (waiting.since, waiting.due) = (Some(cause.now), due);
+        }
+        entry.change = Change::Write;
+        entry.last = Some(cause.origin);
+        self.batch.count_write(work);
+        if is_first {
+            self.watch_wait(work, cause.now);
+        }
+    }
+
+    /// Has the timer of a customer who waits say when that took too long. On stream time only what
+    /// waits can be too much: time says nothing there of how long a state takes to come.
+    fn watch_wait(&mut self, work: usize, now: Timestamp) {
+        let end = match self.config.time {
+            TimeSource::Wall(_) => Some(now + limits::MERGE_GRACE),
+            TimeSource::Stream => None,
+        };
+        self.set_timer_of_all(work, end);
+    }
+
+    /// The timer of a customer who waits has come up: the wait may have taken too long.
+    pub(super) fn look_at_wait(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let waiting = self.batch.works[work].head.waiting.as_deref();
+        let since = waiting.and_then(|it| it.since);
+        let is_late = since.is_some_and(|since| since + limits::MERGE_GRACE <= cause.now);
+        self.watch_wait(work, cause.now);
+        if is_late {
+            self.waive(work, |_| true, WaitEnd::Late);
+            self.wake(work, cause)?;
+        }
+        self.finish(work, cause)
+    }
+
+    /// A record was set aside: nobody waits any longer for a state that cannot be read, here or
+    /// where it left.
+    pub(super) fn tell_of_refusal(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let sending = entry.head.leaving.as_ref().filter(|it| it.is_sending());
+        match (&record.body, sending, entry.head.redirect) {
+            (Some(Body::Moved(moved)), None, None) if moved.released => {
+                let from = moved.from_customer_id.clone();
+                self.go_on_without(work, &from, cause)
+            }
+            (_, Some(_), Some(survivor)) => {
+                let stays = StateMoved {
+                    from_customer_id: entry.key_bytes.clone(),
+                    stays: true,
+                    ..StateMoved::default()
+                };
+                let stays = cause.record(survivor, Some(Body::Moved(stays)));
+                self.deliver(C::HOME, stays, cause)?;
+                self.finish(work, cause)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on without a state that cannot be taken in. It stays as it is.
+    pub(super) fn go_on_without(
+        &mut self,
+        work: usize,
+        from: &[u8],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Ok(from) = CustomerId::try_from_bytes(from) else {
+            return Ok(());
+        };
+        self.waive(work, |it| it == from, WaitEnd::Refused);
+        self.batch.works[work].last = Some(cause.origin);
+        self.wake(work, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Waits no longer for some of the states.
+    fn waive(&mut self, work: usize, which: impl Fn(CustomerId) -> bool, why: WaitEnd) {
+        let entry = &mut self.batch.works[work];
+        let key = entry.key;
+        let Some(waiting) = entry.head.waiting.as_deref_mut() else {
+            return;
+        };
+        let awaited = std::mem::take(&mut waiting.awaited).into_iter();
+        let (waived, awaited): (Vec<_>, Vec<_>) = awaited.partition(|it| which(*it));
+        waiting.awaited = awaited;
+        if waived.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            service = C::OWNER.name(),
+            partition = self.position.slot.partition.number(),
+            customer = %customer_of(&entry.key_bytes),
+            states = waived.len(),
+            reason = why.word(),
+            "a customer goes on without the state of one who was joined into it"
+        );
+        waiting.waived.extend(waived);
+        self.batch.wait_ends.push(why);
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        entry.last.get_or_insert(InputId::Move { key });
+        self.batch.count_write(work);
+        self.end_wait(work);
+    }
+
+    /// Takes note that the states of customers are folded in.
+    pub(super) fn has_arrived(
+        &mut self,
+        work: usize,
+        fragments: impl Iterator<Item = Fragment>,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Some(waiting) = self.batch.works[work].head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        let was_awaited = !waiting.awaited.is_empty();
+        for fragment in fragments {
+            waiting.awaited.retain(|it| *it != fragment.customer);
+            waiting.waived.retain(|it| *it != fragment.customer);
+        }
+        if was_awaited && waiting.awaited.is_empty() {
+            self.batch.wait_ends.push(WaitEnd::Joined);
+        }
+        self.end_wait(work);
+        self.wake(work, cause)
+    }
+
+    /// Sends the customer a word, so that what waits goes on whatever else comes.
+    fn wake(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let waiting = entry.head.waiting.as_deref();
+        if !waiting.is_some_and(|it| it.awaited.is_empty() && it.has_parked()) {
+            return Ok(());
+        }
+        let customer = customer_of(&entry.key_bytes);
+        let word = Body::Awaited(MergeAwaited::default());
+        self.deliver(C::HOME, cause.record(customer, Some(word)), cause)
+    }
+
+    /// Ends a wait once nothing holds: the timer of the core counts again.
+    fn end_wait(&mut self, work: usize) {
+        let entry = &mut self.batch.works[work];
+        let is_redirected = entry.head.redirect.is_some();
+        let Some(waiting) = entry.head.waiting.as_deref_mut() else {
+            return;
+        };
+        if waiting.is_holding() {
+            return;
+        }
+        let due = waiting.due.take();
+        let was_holding = waiting.since.take().is_some();
+        if waiting.waived.is_empty() {
+            entry.head.waiting = None;
+        }
+        if was_holding && !is_redirected {
+            self.set_timer_of_all(work, due);
+        }
+    }
+
+    /// Stores a record behind those that wait.
+    pub(super) fn park(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let stored = stored::ParkedRecord {
+            record: record.encode_to_vec().into(),
+            stream: stream_of::<C>(cause).name().to_owned(),
+            is_bulk: cause.bulk,
+        };
+        let body = Bytes::from(stored.encode_to_vec());
+        let entry = &mut self.batch.works[work];
+        let Some(waiting) = entry.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.bytes += body.len() as u64;
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.batch.put_part(work, parked_key(number), Some(body));
+        self.finish(work, cause)
+    }
+}
+
+/// Returns whether a customer has not been taken in, and is not known to be on the way.
+fn lacks(head: &Head, customer: CustomerId) -> bool {
+    let waiting = head.waiting.as_deref();
+    !head.has_fragment(customer) && waiting.is_none_or(|it| !it.knows(customer))
+}
+
+/// The customers that an event names beside its own.
+fn named_by(event: &Event) -> Vec<CustomerId> {
+    let joined = event.joined_ids.chunks(ID_BYTES);
+    let named = joined.chain([&event.fragment_id[..]]);
+    // What is no id cannot be waited for.
+    named
+        .filter_map(|id| CustomerId::try_from_bytes(id).ok())
+        .collect()
+}
+
+/// The stream that a record came by: for one that left the quarantine, the one that the service
+/// reads first.
+fn stream_of<C: Core>(cause: Cause<'_>) -> StreamName {
+    let lane = match cause.origin {
+        InputId::Record { lane, .. } => Inputs::streams::<C>().get(lane).copied(),
+        InputId::Timer { .. } | InputId::Move { .. } | InputId::Parked { .. } => None,
+    };
+    let lane = lane.filter(|stream| !stream.is_commands());
+    lane.unwrap_or(C::INPUTS[0].0)
+}

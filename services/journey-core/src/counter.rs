@@ -79,6 +79,8 @@ pub enum RunCount<'a> {
         /// The arm.
         arm: &'a str,
     },
+    /// Customers joined into others who were given another arm of a split.
+    ArmConflict(&'a str),
     /// Passages of a milestone.
     Milestone(&'a str),
 }
@@ -142,6 +144,7 @@ impl fmt::Display for RunCount<'_> {
                 write!(f, "exit/{step}/{}/{}", or_none(next), reason.code())
             }
             Self::Arm { step, arm } => write!(f, "arm/{step}/{arm}"),
+            Self::ArmConflict(step) => write!(f, "arm_conflict/{step}"),
             Self::Milestone(name) => write!(f, "milestone/{name}"),
         }
     }
@@ -270,6 +273,7 @@ impl<'a> RunCount<'a> {
                 reason: Reason::from_code(reason)?,
             },
             ["arm", step, arm] => Self::Arm { step, arm },
+            ["arm_conflict", step] => Self::ArmConflict(step),
             ["milestone", name] => Self::Milestone(name),
             _ => return None,
         })
@@ -339,6 +343,7 @@ mod tests {
                 step: "a",
                 arm: "control",
             }),
+            journey(RunCount::ArmConflict("a")),
             journey(RunCount::Milestone("m")),
             map(StageCount::In("s")),
             map(StageCount::Out("s")),

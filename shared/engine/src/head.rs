@@ -90,6 +90,11 @@ impl Head {
         self.arriving.iter_mut().find(|it| it.from == customer)
     }
 
+    /// Returns whether no state is on its way to or from the customer, and nothing waits for one.
+    pub const fn is_quiet(&self) -> bool {
+        self.arriving.is_empty() && self.leaving.is_none() && self.waiting.is_none()
+    }
+
     /// Returns whether what comes for the customer waits for the states of others.
     pub(crate) fn is_holding(&self) -> bool {
         let waiting = self.waiting.as_ref();

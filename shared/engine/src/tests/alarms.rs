@@ -279,6 +279,7 @@ async fn a_wait_that_comes_with_another_customer_does_not_hold_up_the_merge() {
         from_customer_id: key(2),
         part_count: 1,
         parts: vec![MovedPart {
+            kind: 255,
             body: "a1:10:30 a2:15:0 a3:20:10025".into(),
             ..MovedPart::default()
         }],

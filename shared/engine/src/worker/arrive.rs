@@ -16,8 +16,8 @@ use messages::stream::v1::{CustomerMerged, MovedPart, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
+use super::cause::Cause;
 use super::fault::Failed;
-use super::run::Cause;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};

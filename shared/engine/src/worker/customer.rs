@@ -11,12 +11,12 @@
 use decision::{Core, Home, Input, Outcome};
 use hot::StreamName;
 use kernel::CustomerId;
-use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::Body};
+use messages::stream::v1::{Carried, CustomerMerged, Followed, Record, StateMoved, record::Body};
 
 use super::Worker;
 use super::batch::Change;
+use super::cause::Cause;
 use super::fault::Failed;
-use super::run::Cause;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 
@@ -82,7 +82,10 @@ impl<C: Core> Worker<C> {
             (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
                 Ok(())
             }
-            (body, Some(survivor)) => self.follow(work, survivor, body.clone(), cause),
+            (Some(Body::Awaited(_)), Some(survivor)) => {
+                self.follow(work, survivor, record.body.clone(), cause)
+            }
+            (_, Some(survivor)) => self.follow_first(work, survivor, record, cause),
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
             (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
             (_, None) => self.step(definitions, work, Input::Record(record), cause),
@@ -137,7 +140,7 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         match judge(customer, &entry.head, survivor, merged.repoints) {
             Verdict::Known => {}
-            Verdict::Leave => self.leave(definitions, work, (survivor, arrived), cause)?,
+            Verdict::Leave => self.leave(definitions, work, survivor, merged, cause)?,
             Verdict::Repoint => {
                 let entry = &mut self.batch.works[work];
                 entry.head.redirect = Some(survivor);
@@ -162,6 +165,25 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         self.send(work, C::HOME, cause.record(survivor, body), cause)?;
         self.finish(work, cause)
+    }
+
+    /// Sends a record that needs the state of its customer to the survivor. It says whose it was
+    /// first.
+    fn follow_first(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let from = cause.followed_from.unwrap_or(customer);
+        let inner = cause.record(survivor, record.body.clone());
+        let followed = Body::Followed(Box::new(Followed {
+            from_customer_id: id_bytes(from),
+            record: Some(Box::new(inner)),
+        }));
+        self.follow(work, survivor, Some(followed), cause)
     }
 
     /// Says to the next service what was said to this one.
@@ -192,7 +214,12 @@ impl<C: Core> Worker<C> {
             at_once: !repoints,
             ..CustomerMerged::default()
         });
-        self.send(work, C::HOME, cause.record(customer, Some(merged)), cause)
+        let record = cause.record(customer, Some(merged));
+        if repoints {
+            return self.send(work, C::HOME, record, cause);
+        }
+        // News, which nothing has to come before.
+        self.deliver(C::HOME, record, cause)
     }
 
     /// Sends a record to another customer, through the services that come after this one: it leaves

@@ -10,9 +10,10 @@ use kernel::Timestamp;
 
 use super::Worker;
 use super::batch::{Change, Wait};
+use super::cause::Cause;
 use super::fault::Failed;
 use super::quarantine::InputId;
-use super::run::{Cause, Room};
+use super::run::Room;
 use crate::key::Key;
 use crate::metrics;
 use decision::{Core, Input};
@@ -96,6 +97,7 @@ impl<C: Core> Worker<C> {
             trace_parent: "",
             time: due_time,
             now,
+            followed_from: None,
         };
         if self.batch.works[number].head.is_holding() {
             return self.look_at_wait(number, cause);

@@ -24,8 +24,8 @@ use prost::Message;
 
 use super::Worker;
 use super::batch::Change;
+use super::cause::Cause;
 use super::fault::Failed;
-use super::run::Cause;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
@@ -41,11 +41,12 @@ impl<C: Core> Worker<C> {
         &mut self,
         definitions: &C::Definitions,
         work: usize,
-        (survivor, above): (CustomerId, u64),
+        survivor: CustomerId,
+        merged: &CustomerMerged,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let (state, changed, parts) = self.take_final(definitions, work, cause)?;
-        let leave_id = self.name_leave(state.as_ref(), above);
+        let leave_id = self.name_leave(state.as_ref(), merged.arrived_leave_id);
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let mut head = std::mem::replace(&mut entry.head, Head::redirected_to(survivor));
@@ -57,7 +58,7 @@ impl<C: Core> Worker<C> {
         self.batch.count_write(work);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
-            at_once: !awaited.is_empty(),
+            at_once: merged.at_once || !awaited.is_empty(),
             ..CustomerMerged::default()
         };
         self.pass_merge_on(work, merged, cause);
@@ -145,7 +146,8 @@ impl<C: Core> Worker<C> {
             cause: cause.of_move(),
         });
         self.send_piece(work, survivor, piece, cause)?;
-        self.end_leave(work, fragments, survivor, cause)
+        self.end_leave(work, fragments, survivor, cause)?;
+        self.wake(work, cause)
     }
 
     /// Names a leave: later ones of the customer have greater names, also where a store lost its
@@ -162,7 +164,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Sends the customer a word, so that what is left is sent whatever else comes.
-    fn go_on_leaving(
+    pub(super) fn go_on_leaving(
         &mut self,
         work: usize,
         survivor: CustomerId,
@@ -175,60 +177,6 @@ impl<C: Core> Worker<C> {
         };
         let again = cause.record(customer, Some(Body::Merged(merged)));
         self.deliver(C::HOME, again, cause)
-    }
-
-    /// Lets go of the state that left, since the survivor has stored all of it, and says so.
-    pub(super) fn let_go(
-        &mut self,
-        work: usize,
-        (survivor, arrived): (CustomerId, u64),
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let entry = &mut self.batch.works[work];
-        let customer = customer_of(&entry.key_bytes);
-        let redirect = entry.head.redirect.unwrap_or(survivor);
-        let states = entry.head.leaving.as_mut().map(|it| &mut it.states);
-        let own = states.and_then(|states| states.iter_mut().find(|it| it.from == customer));
-        match own {
-            Some(own) if own.leave_id < arrived => {
-                // The survivor has a state of which this store lost that it left. It takes the
-                // newer one instead.
-                own.leave_id = arrived.saturating_add(1);
-                (own.sent_parts, own.is_sent) = (0, false);
-                entry.change = Change::Write;
-                self.batch.count_write(work);
-                return self.go_on_leaving(work, redirect, cause);
-            }
-            Some(own) if own.leave_id == arrived && own.is_sent => {
-                let parts: Vec<PartKey> = own.parts.values().copied().collect();
-                self.drop_own(work, customer, arrived);
-                for part in parts {
-                    self.batch.put_part(work, part, None);
-                }
-            }
-            None if entry.head.released_leave_id == arrived => {}
-            // The pieces of the newer leave are on their way.
-            Some(_) | None => return Ok(()),
-        }
-        let released = StateMoved {
-            from_customer_id: id_bytes(customer),
-            leave_id: arrived,
-            released: true,
-            ..StateMoved::default()
-        };
-        let released = cause.record(survivor, Some(Body::Moved(released)));
-        self.deliver(C::HOME, released, cause)
-    }
-
-    fn drop_own(&mut self, work: usize, customer: CustomerId, leave_id: u64) {
-        let entry = &mut self.batch.works[work];
-        entry.head.released_leave_id = leave_id;
-        entry.head.leaving = entry.head.leaving.take().and_then(|mut leaving| {
-            leaving.states.retain(|it| it.from != customer);
-            (!leaving.states.is_empty()).then_some(leaving)
-        });
-        entry.change = Change::Write;
-        self.batch.count_write(work);
     }
 
     /// Lets the core take leave, and hands out the parts that changed.

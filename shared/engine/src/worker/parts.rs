@@ -12,10 +12,10 @@ use hot::{HotError, Stored};
 use kernel::Timestamp;
 
 use super::batch::{Batch, Work};
+use super::cause::{Cause, unfollow};
 use super::fault::Failed;
 use super::lane::Item;
 use super::quarantine::panic_text;
-use super::run::Cause;
 use super::{Planned, Worker};
 use crate::key::customer_of;
 use crate::limits;
@@ -127,7 +127,7 @@ impl<C: Core> Worker<C> {
             {
                 let now = wall_now
                     .unwrap_or_else(|| batch.watermark.max(Timestamp::from_millis(record.time_ms)));
-                ask(number, Input::Record(record), now);
+                ask(number, Input::Record(unfollow(record).0), now);
             }
         }
         wanted.sort_unstable();

@@ -13,10 +13,10 @@ use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{QuarantineCommand, QuarantineVerb, Record, record::Body};
 use prost::Message as _;
 
+use super::cause::Cause;
 use super::fault::Failed;
 use super::lane::Item;
 use super::quarantine::{InputId, customer_key};
-use super::run::Cause;
 use super::{Planned, Worker};
 use crate::key::key_of;
 use crate::quarantine::{self, StoredEntry};
@@ -177,6 +177,7 @@ impl<C: Core> Worker<C> {
             trace_parent: "",
             time: timer.due_time,
             now,
+            followed_from: None,
         };
         let due_time = timer.due_time;
         self.ask_ahead(definitions, work, Input::Timer { due_time }, cause)
@@ -248,6 +249,7 @@ impl<C: Core> Worker<C> {
                     trace_parent: &record.trace_parent,
                     time: Timestamp::from_millis(record.time_ms),
                     now,
+                    followed_from: None,
                 };
                 self.run_record(definitions, work, record, cause)?;
                 self.release(named);
@@ -266,6 +268,7 @@ impl<C: Core> Worker<C> {
                         trace_parent: "",
                         time: timer.due_time,
                         now,
+                        followed_from: None,
                     };
                     let due_time = timer.due_time;
                     // A timer that fires takes its entry out of the quarantine.

@@ -4,18 +4,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
 use hot::StreamId;
-use kernel::{CustomerId, Duration, Timestamp};
+use kernel::{Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
 use prost::Message;
 
 use super::batch::{Change, Work};
+use super::cause::{Cause, cause_of, unfollow};
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
 use super::packer::pack;
 use super::quarantine::{InputId, of_customer, panic_text};
 use super::{Planned, Worker};
-use crate::head::id_bytes;
 use crate::key::{Key, customer_of};
 use crate::limits;
 use decision::{Core, Outcome, Poison, Step};
@@ -25,46 +25,6 @@ use decision::{Core, Outcome, Poison, Step};
 pub(super) enum Room {
     Left,
     Full,
-}
-
-/// What caused a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cause<'a> {
-    pub(super) origin: InputId,
-    pub(super) bulk: bool,
-    pub(super) trace_parent: &'a str,
-    /// When it took effect: the time of the record, or the due time of the timer.
-    pub(super) time: Timestamp,
-    /// The instant of the step.
-    pub(super) now: Timestamp,
-}
-
-impl Cause<'_> {
-    /// Says why it can never be processed.
-    pub(super) fn failed(self, reason: impl Into<String>) -> Failed {
-        Failed::new(self.origin, reason)
-    }
-
-    /// A record that follows from it.
-    pub(super) fn record(self, customer: CustomerId, body: Option<Body>) -> Record {
-        Record {
-            customer_id: id_bytes(customer),
-            time_ms: self.time.as_millis(),
-            trace_parent: self.trace_parent.to_owned(),
-            body,
-        }
-    }
-}
-
-/// The cause that a record is.
-fn cause_of(origin: InputId, bulk: bool, record: &Record, now: Timestamp) -> Cause<'_> {
-    Cause {
-        origin,
-        bulk,
-        trace_parent: &record.trace_parent,
-        time: Timestamp::from_millis(record.time_ms),
-        now,
-    }
 }
 
 impl<C: Core> Worker<C> {
@@ -178,6 +138,7 @@ impl<C: Core> Worker<C> {
             }
             _ => {}
         }
+        let (record, followed_from) = unfollow(record);
         let refused = match planned.work {
             None => Some("the record names no customer".to_owned()),
             Some(work) => self.refusal(work, origin, Some(record), now),
@@ -192,7 +153,7 @@ impl<C: Core> Worker<C> {
                 };
                 let reason = reason.unwrap_or_default();
                 self.set_aside_item(planned, lane, (origin, &reason), now, entry)?;
-                let cause = cause_of(origin, lane.bulk, record, now);
+                let cause = cause_of((origin, followed_from), lane.bulk, record, now);
                 return planned
                     .work
                     .map_or(Ok(()), |work| self.tell_of_refusal(work, record, cause));
@@ -200,7 +161,7 @@ impl<C: Core> Worker<C> {
         };
         let traced = self.steps.begin(record);
         let record = traced.as_ref().unwrap_or(record);
-        let cause = cause_of(origin, lane.bulk, record, now);
+        let cause = cause_of((origin, followed_from), lane.bulk, record, now);
         let ran = self.run_record(definitions, work, record, cause);
         self.unless_stuck(Some(work), ran)
     }

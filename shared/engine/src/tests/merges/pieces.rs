@@ -7,7 +7,8 @@ use messages::stream::v1::{MovedPart, Record, StateMoved, record::Body};
 
 use super::super::driver::memory;
 use super::super::faulty::Faulty;
-use super::world::{SERVICES, WORKERS, World, customer, event, merged};
+use super::records::{customer, event, merged};
+use super::world::{SERVICES, WORKERS, World};
 use crate::head::id_bytes;
 use crate::worker::TickOutcome;
 
@@ -136,7 +137,7 @@ async fn a_record_that_has_no_room_beside_the_state_before_it_comes_with_the_nex
     world.settle().await;
     world.tell(0, merged(2, 1, 2)).await;
     let late = Record {
-        trace_parent: "y".repeat(350_000),
+        trace_parent: "y".repeat(250_000),
         ..event(2, "late", "add", 3)
     };
     world.tell(0, late).await;

@@ -1,15 +1,15 @@
 //! Merges of all kinds, at any time, with a store that fails, against a reference that only knows
 //! who belongs together.
 
-use std::collections::BTreeMap;
-
 use hot::SharedHotStore;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::super::driver::memory;
 use super::super::faulty::{Fault, Faulty};
-use super::world::{SERVICES, WORKERS, Works, World, joins, merged, record};
+use super::records::{joins, merged, record};
+use super::together::Together;
+use super::world::{SERVICES, WORKERS, Works, World};
 use crate::worker::TickOutcome;
 
 /// The next thing to happen.
@@ -36,23 +36,6 @@ enum Then {
 
 /// At which call the store fails, how, and what becomes of the worker.
 type Failure = (u64, Fault, Then);
-
-/// The customers who belong together: each customer's older one, up to the oldest.
-#[derive(Debug, Default)]
-struct Together(BTreeMap<u16, u16>);
-
-impl Together {
-    fn oldest(&self, who: u16) -> u16 {
-        self.0.get(&who).map_or(who, |older| self.oldest(*older))
-    }
-
-    fn join(&mut self, one: u16, other: u16) {
-        let (one, other) = (self.oldest(one), self.oldest(other));
-        if one != other {
-            self.0.insert(one.max(other), one.min(other));
-        }
-    }
-}
 
 /// Runs the steps, and then all that is left. Returns how many calls the store got.
 async fn run(steps: &[Step], failure: Failure) -> (World, u64) {
@@ -135,6 +118,7 @@ async fn tick(world: &World, workers: &mut [Box<dyn Works>], number: usize, then
 /// Every record took effect once, on the oldest of those that belong together; everybody else is
 /// redirected there.
 async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), TestCaseError> {
+    prop_assert_eq!(world.waiting_customers().await, Vec::<String>::new());
     let mut together = Together::default();
     for step in steps {
         if let Step::Merge(from, into, _) | Step::Join(from, into, _) = step {

@@ -268,6 +268,7 @@ mod tests {
             next: u64::MAX,
             bytes: 1_000,
             due: Some(Timestamp::from_millis(0)),
+            tries: 2,
         }
     }
 
@@ -305,6 +306,7 @@ mod tests {
                 leaving: Some(Leaving {
                     states: vec![moving()].into(),
                     cause: moving().cause,
+                    tries: 3,
                 }),
                 released_leave_id: 7,
                 ..Head::redirected_to(customer(3))

@@ -70,6 +70,8 @@ pub(crate) struct Leaving {
     /// they are sent.
     pub(crate) states: VecDeque<Moving>,
     pub(crate) cause: MoveCause,
+    /// How often the own state was sent again.
+    pub(crate) tries: u32,
 }
 
 /// The key of the head of a state that is on its way.
@@ -200,6 +202,7 @@ impl Leaving {
         Ok(Self {
             states: states.collect::<Result<_, _>>()?,
             cause: MoveCause::read(message.cause.as_ref()),
+            tries: message.tries,
         })
     }
 
@@ -207,6 +210,7 @@ impl Leaving {
         stored::Leaving {
             states: self.states.iter().map(Moving::write).collect(),
             cause: Some(self.cause.write()),
+            tries: self.tries,
         }
     }
 }

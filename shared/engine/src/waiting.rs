@@ -27,6 +27,8 @@ pub(crate) struct Waiting {
     pub(crate) bytes: u64,
     /// When the core wants to look at the customer. Its timer waits too.
     pub(crate) due: Option<Timestamp>,
+    /// How often they were asked for again.
+    pub(crate) tries: u32,
 }
 
 /// The key of a record that waits, by its number.
@@ -89,6 +91,7 @@ impl Waiting {
             next: message.next_parked,
             bytes: message.parked_bytes,
             due: message.due_ms.map(Timestamp::from_millis),
+            tries: message.tries,
         })
     }
 
@@ -101,6 +104,7 @@ impl Waiting {
             next_parked: self.next,
             parked_bytes: self.bytes,
             due_ms: self.due.map(Timestamp::as_millis),
+            tries: self.tries,
         }
     }
 }

@@ -136,7 +136,7 @@ fn an_assignment_to_an_arm_survives_merges_and_two_that_differ_are_kept_and_told
         .iter()
         .map(|own| (own.arm.to_string(), own.given_to))
         .collect();
-    let other = if arm == "one" { "y" } else { "x" };
+    let other = if arm == "one" { "two" } else { "one" };
     assert_eq!(
         given,
         [(arm, None), (other.to_owned(), Some(customer(younger)))]

@@ -54,7 +54,11 @@ impl<C: Core> Worker<C> {
             return self.finish(work, cause);
         }
         match entry.head.arriving_from(from).map(|it| it.leave_id) {
-            Some(known) if known > leave_id => return Ok(()),
+            // The store lost the later leave: it has to have a greater name than that.
+            Some(known) if known > leave_id => {
+                self.ask(work, (from, known), cause)?;
+                return self.finish(work, cause);
+            }
             // The store of who left lost its newest writes, and they left once more.
             Some(known) if known < leave_id => self.drop_arriving(work, from),
             Some(_) | None => {}
@@ -74,7 +78,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Asks a customer whose state is all stored here to let go of it.
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         work: usize,
         (from, leave_id): (CustomerId, u64),

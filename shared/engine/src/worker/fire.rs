@@ -99,8 +99,12 @@ impl<C: Core> Worker<C> {
             now,
             followed_from: None,
         };
-        if self.batch.works[number].head.is_holding() {
+        let head = &self.batch.works[number].head;
+        if head.is_holding() {
             return self.look_at_wait(number, cause);
+        }
+        if head.leaving.is_some() {
+            return self.send_again(number, cause);
         }
         let input = Input::Timer {
             due_time: first_due,

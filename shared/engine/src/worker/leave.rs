@@ -112,6 +112,7 @@ impl<C: Core> Worker<C> {
         entry.head.leaving = Some(Leaving {
             states: std::iter::once(own).chain(arriving).collect(),
             cause: cause.of_move(),
+            tries: 0,
         });
         self.batch.count_parts(work, PartLoad::default());
         // Only now: waits of the state that are in quarantine go with it.
@@ -144,7 +145,9 @@ impl<C: Core> Worker<C> {
         self.batch.works[work].head.leaving = Some(Leaving {
             states: [own].into(),
             cause: cause.of_move(),
+            tries: 0,
         });
+        self.watch_leave(work, 0, cause.now);
         self.send_piece(work, survivor, piece, cause)?;
         self.end_leave(work, fragments, survivor, cause)?;
         self.wake(work, cause)
@@ -247,6 +250,7 @@ impl<C: Core> Worker<C> {
         entry.head.leaving = (!states.is_empty()).then_some(Leaving {
             states,
             cause: leaving.cause,
+            tries: leaving.tries,
         });
         let fragments = if is_sent {
             std::mem::take(&mut entry.head.fragments)
@@ -254,6 +258,9 @@ impl<C: Core> Worker<C> {
             Vec::new()
         };
         self.batch.count_write(work);
+        if is_sent {
+            self.watch_leave(work, leaving.tries, cause.now);
+        }
         self.end_leave(work, &fragments, survivor, cause)?;
         self.finish(work, cause)
     }

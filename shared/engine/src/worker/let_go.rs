@@ -1,7 +1,7 @@
 //! A merged customer lets go of the state that left, once the survivor has all of it.
 
 use decision::{Core, PartKey};
-use kernel::CustomerId;
+use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::{StateMoved, record::Body};
 
 use super::Worker;
@@ -12,6 +12,32 @@ use crate::head::id_bytes;
 use crate::key::customer_of;
 
 impl<C: Core> Worker<C> {
+    /// Has the timer of a customer whose state is sent say when that should have arrived.
+    pub(super) fn watch_leave(&mut self, work: usize, tries: u32, now: Timestamp) {
+        let next = now + self.merge_retry(tries);
+        self.set_timer_of_all(work, Some(next));
+    }
+
+    /// Sends a state once more that the survivor has not asked about: the store may have lost a
+    /// piece of it.
+    pub(super) fn send_again(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let (Some(leaving), Some(survivor)) = (&mut entry.head.leaving, entry.head.redirect) else {
+            return Ok(());
+        };
+        leaving.tries = leaving.tries.saturating_add(1);
+        let tries = leaving.tries;
+        for own in leaving.states.iter_mut().filter(|it| it.from == customer) {
+            (own.sent_parts, own.is_sent) = (0, false);
+        }
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.watch_leave(work, tries, cause.now);
+        self.go_on_leaving(work, survivor, cause)?;
+        self.finish(work, cause)
+    }
+
     /// Lets go of the state that left, since the survivor has stored all of it, and says so.
     pub(super) fn let_go(
         &mut self,
@@ -64,5 +90,6 @@ impl<C: Core> Worker<C> {
         });
         entry.change = Change::Write;
         self.batch.count_write(work);
+        self.set_timer_of_all(work, None);
     }
 }

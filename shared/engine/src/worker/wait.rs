@@ -17,7 +17,7 @@
 use bytes::Bytes;
 use decision::{Core, Home};
 use hot::StreamName;
-use kernel::{CustomerId, Timestamp};
+use kernel::{CustomerId, Duration, Timestamp};
 use messages::engine::state_v1 as stored;
 use messages::stream::v1::{Event, Followed, MergeAwaited, Record, StateMoved, record::Body};
 use prost::Message;
@@ -184,6 +184,7 @@ impl<C: Core> Worker<C> {
         waiting.awaited.extend(awaited);
         if is_first {
             (waiting.since, waiting.due) = (Some(cause.now), due);
+            waiting.tries = 0;
         }
         entry.change = Change::Write;
         entry.last = Some(cause.origin);
@@ -193,26 +194,58 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Has the timer of a customer who waits say when that took too long. On stream time only what
-    /// waits can be too much: time says nothing there of how long a state takes to come.
+    /// Has the timer of a customer who waits say when that took long. On stream time the wait goes
+    /// on, since time says nothing there of how long a state takes to come.
     fn watch_wait(&mut self, work: usize, now: Timestamp) {
-        let end = match self.config.time {
-            TimeSource::Wall(_) => Some(now + limits::MERGE_GRACE),
-            TimeSource::Stream => None,
-        };
-        self.set_timer_of_all(work, end);
+        let waiting = self.batch.works[work].head.waiting.as_deref();
+        let tries = waiting.map_or(0, |it| it.tries);
+        let mut next = now + self.merge_retry(tries);
+        if let (TimeSource::Wall(_), Some(since)) =
+            (&self.config.time, waiting.and_then(|it| it.since))
+        {
+            let end = since + limits::MERGE_GRACE;
+            next = if end > now { next.min(end) } else { next };
+        }
+        self.set_timer_of_all(work, Some(next));
     }
 
-    /// The timer of a customer who waits has come up: the wait may have taken too long.
+    /// How long until something of a merge is told again, after so many times.
+    pub(super) fn merge_retry(&self, tries: u32) -> Duration {
+        let first = match &self.config.time {
+            TimeSource::Wall(_) => limits::MERGE_RETRY,
+            TimeSource::Stream => limits::MERGE_RETRY_STREAM,
+        };
+        let doublings = tries.min(limits::MERGE_DOUBLINGS);
+        Duration::from_millis(first.as_millis() << doublings)
+    }
+
+    /// The timer of a customer who waits has come up: the others are asked for again, and the wait
+    /// may have taken too long.
     pub(super) fn look_at_wait(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        let waiting = self.batch.works[work].head.waiting.as_deref();
-        let since = waiting.and_then(|it| it.since);
-        let is_late = since.is_some_and(|since| since + limits::MERGE_GRACE <= cause.now);
-        self.watch_wait(work, cause.now);
-        if is_late {
-            self.waive(work, |_| true, WaitEnd::Late);
-            self.wake(work, cause)?;
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let Some(waiting) = entry.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        waiting.tries = waiting.tries.saturating_add(1);
+        let (awaited, since) = (waiting.awaited.clone(), waiting.since);
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        for from in awaited {
+            let arriving = self.batch.works[work].head.arriving_from(from);
+            match arriving.map(|it| (it.leave_id, it.is_whole())) {
+                Some((leave_id, true)) => self.ask(work, (from, leave_id), cause)?,
+                // Who left sends the rest again.
+                Some((_, false)) => {}
+                None => self.tell_first(from, customer, cause)?,
+            }
         }
+        self.watch_wait(work, cause.now);
+        let is_wall = matches!(self.config.time, TimeSource::Wall(_));
+        if is_wall && since.is_some_and(|since| since + limits::MERGE_GRACE <= cause.now) {
+            self.waive(work, |_| true, WaitEnd::Late);
+        }
+        self.wake(work, cause)?;
         self.finish(work, cause)
     }
 

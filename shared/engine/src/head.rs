@@ -13,7 +13,7 @@ use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 use crate::moving::{Fragment, Leaving, Moving, read_fragments, write_fragments};
-use crate::waiting::Waiting;
+use crate::waiting::{Waiting, parked_key};
 
 /// The form of a value. No message begins with this byte, so that a state without a head is told
 /// apart.
@@ -93,6 +93,18 @@ impl Head {
     /// Returns whether no state is on its way to or from the customer, and nothing waits for one.
     pub const fn is_quiet(&self) -> bool {
         self.arriving.is_empty() && self.leaving.is_none() && self.waiting.is_none()
+    }
+
+    /// The parts of states on their way to or from the customer, and of what waits for one. No core
+    /// lists them.
+    pub fn parts(&self) -> impl Iterator<Item = PartKey> + '_ {
+        let leaving = self.leaving.iter().flat_map(|it| &it.states);
+        let moving = self.arriving.iter().chain(leaving);
+        let parked = self.waiting.iter().flat_map(|it| it.first..it.next);
+        let parked = parked.map(parked_key);
+        moving
+            .flat_map(|it| it.parts.values().copied())
+            .chain(parked)
     }
 
     /// Returns whether what comes for the customer waits for the states of others.

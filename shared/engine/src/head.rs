@@ -85,6 +85,13 @@ impl Head {
         self.fragments.iter().any(|it| it.customer == customer)
     }
 
+    /// Returns whether all of a customer is here, or part of a state that arrives. A state may be sent
+    /// more than once, also to somebody whom its survivor was joined into meanwhile.
+    pub(crate) fn has_or_expects(&self, customer: CustomerId) -> bool {
+        let mut arriving = self.arriving.iter().flat_map(|it| &it.fragments);
+        self.has_fragment(customer) || arriving.any(|it| it.customer == customer)
+    }
+
     /// The state that arrives from a customer.
     pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
         self.arriving.iter_mut().find(|it| it.from == customer)

@@ -46,8 +46,8 @@ impl<C: Core> Worker<C> {
             return self.take_released(definitions, work, (from, leave_id), cause);
         }
         let is_first = moved.part_count == 0 || arrived.parts.iter().any(|(place, ..)| *place == 0);
-        if entry.head.has_fragment(from) {
-            // All of it is here: who left may not know.
+        if entry.head.has_or_expects(from) {
+            // It is here, or on its way as part of another: who left may not know.
             if is_first {
                 self.ask(work, (from, leave_id), cause)?;
             }

@@ -222,6 +222,26 @@ async fn a_state_that_is_forgotten_when_it_is_folded_in_leaves_nothing_behind() 
 }
 
 #[tokio::test]
+async fn a_state_that_is_part_of_another_on_its_way_is_not_taken_twice() {
+    let world = World::new(memory());
+    // Customer 3 took 2 in, and a part of its state is to come. The state of 2 comes once more.
+    let mut joined = piece(0, "no matter");
+    if let Some(Body::Moved(moved)) = &mut joined.body {
+        moved.from_customer_id = id_bytes(customer(3));
+        (moved.fragment_ids, moved.fragment_ordinals) = (id_bytes(customer(2)), vec![1]);
+        moved.last_ordinal = 1;
+    }
+    world.tell(0, joined).await;
+    world.tell(0, piece(1, "b,c,")).await;
+    world.tell(0, piece(0, "|2||0:0:4,|")).await;
+    world.settle().await;
+    let arriving = world.head(0, 1).await.arriving;
+    assert_eq!(arriving.len(), 1);
+    assert_eq!(arriving[0].from, customer(3));
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_is_joined_beyond_the_bound_of_fragments_has_an_ordinal_that_no_state_arrives_with() {
     let world = World::new(memory());
     let first_piece = |from: u16, last_ordinal: u16| Record {

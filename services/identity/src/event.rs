@@ -85,6 +85,7 @@ pub fn prepare(
         time: event.time.as_ref().map_or(clock.now, convert::instant),
         screened,
         event: stream::Event {
+            joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
             name: event.name,
             properties,

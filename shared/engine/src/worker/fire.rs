@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use kernel::Timestamp;
 
 use super::Worker;
-use super::batch::Wait;
+use super::batch::{Change, Wait};
 use super::cause::Cause;
 use super::fault::Failed;
 use super::quarantine::InputId;
@@ -86,6 +86,13 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let cause = Cause::of_timer(origin, due_time, now);
+        let head = &self.batch.works[number].cached.head;
+        if head.is_holding() {
+            return self.look_at_wait(number, cause);
+        }
+        if head.leaving.is_some() {
+            return self.send_again(number, cause);
+        }
         let input = Input::Timer {
             due_time: first_due,
         };
@@ -93,8 +100,23 @@ impl<C: Core> Worker<C> {
         self.unless_stuck(Some(number), stepped)
     }
 
-    /// Sets or clears the timer of a state.
+    /// Sets or clears the timer of a state. While its customer waits for the states of others, it
+    /// waits too.
     pub(super) fn set_timer(&mut self, number: usize, due: Option<Timestamp>) {
+        let work = &mut self.batch.works[number];
+        if work.cached.head.is_holding()
+            && let Some(waiting) = work.cached.head.waiting.as_deref_mut()
+        {
+            waiting.due = due;
+            work.change = Change::Write;
+            self.batch.count_write(number);
+            return;
+        }
+        self.set_timer_of_all(number, due);
+    }
+
+    /// Sets or clears the timer of a customer, who may wait for the states of others.
+    pub(super) fn set_timer_of_all(&mut self, number: usize, due: Option<Timestamp>) {
         let work = &mut self.batch.works[number];
         if work.cached.timer.due == due {
             // It waits already: here, or in the index behind an entry that has not come up.

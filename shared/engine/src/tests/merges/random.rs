@@ -1,15 +1,15 @@
 //! Merges of all kinds, at any time, with a store that fails, against a reference that only knows
 //! who belongs together.
 
-use std::collections::BTreeMap;
-
 use hot::SharedHotStore;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::super::driver::memory;
 use super::super::faulty::{Fault, Faulty};
-use super::world::{SERVICES, WORKERS, Works, World, merged, record};
+use super::records::{joins, merged, record};
+use super::together::Together;
+use super::world::{SERVICES, WORKERS, Works, World};
 use crate::worker::TickOutcome;
 
 /// The next thing to happen.
@@ -19,6 +19,8 @@ enum Step {
     Record(usize, u16, bool),
     /// A customer is said to be joined into another, or into itself.
     Merge(u16, u16, bool),
+    /// An event joins two customers, and nothing else tells of that.
+    Join(u16, u16, bool),
     /// A worker does one batch.
     Tick(usize),
 }
@@ -34,23 +36,6 @@ enum Then {
 
 /// At which call the store fails, how, and what becomes of the worker.
 type Failure = (u64, Fault, Then);
-
-/// The customers who belong together: each customer's older one, up to the oldest.
-#[derive(Debug, Default)]
-struct Together(BTreeMap<u16, u16>);
-
-impl Together {
-    fn oldest(&self, who: u16) -> u16 {
-        self.0.get(&who).map_or(who, |older| self.oldest(*older))
-    }
-
-    fn join(&mut self, one: u16, other: u16) {
-        let (one, other) = (self.oldest(one), self.oldest(other));
-        if one != other {
-            self.0.insert(one.max(other), one.min(other));
-        }
-    }
-}
 
 /// Runs the steps, and then all that is left. Returns how many calls the store got.
 async fn run(steps: &[Step], failure: Failure) -> (World, u64) {
@@ -83,6 +68,11 @@ async fn run_cut(
                     .tell_lane((0, bulk), merged(from, into, time_ms))
                     .await;
             }
+            Step::Join(one, other, bulk) => {
+                let (older, younger) = (one.min(other), one.max(other));
+                let event = joins(older, &[younger], &name(number, step), time_ms);
+                world.tell_lane((0, bulk), event).await;
+            }
             Step::Tick(worker) => {
                 tick(&world, &mut workers, worker, then).await;
             }
@@ -104,6 +94,7 @@ async fn run_cut(
 fn name(number: usize, step: &Step) -> String {
     match step {
         Step::Record(service, who, bulk) => format!("{service}.{who}.{bulk}-{number}"),
+        Step::Join(one, other, bulk) => format!("0.{}.{bulk}-{number}", one.min(other)),
         Step::Merge(..) | Step::Tick(_) => String::new(),
     }
 }
@@ -127,9 +118,10 @@ async fn tick(world: &World, workers: &mut [Box<dyn Works>], number: usize, then
 /// Every record took effect once, on the oldest of those that belong together; everybody else is
 /// redirected there.
 async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), TestCaseError> {
+    prop_assert_eq!(world.waiting_customers().await, Vec::<String>::new());
     let mut together = Together::default();
     for step in steps {
-        if let Step::Merge(from, into, _) = step {
+        if let Step::Merge(from, into, _) | Step::Join(from, into, _) = step {
             together.join(*from, *into);
         }
     }
@@ -156,9 +148,12 @@ async fn check(world: &World, steps: &[Step], customers: u16) -> Result<(), Test
             prop_assert_eq!(taken, expected, "fragments of {} of {}", who, service);
             let mut log = world.log(service, who).await;
             log.sort_unstable();
-            let seen = |step: &Step| {
-                matches!(step, Step::Record(first, other, _)
-                    if *first <= service && together.oldest(*other) == who)
+            let seen = |step: &Step| match step {
+                Step::Record(first, other, _) => {
+                    *first <= service && together.oldest(*other) == who
+                }
+                Step::Join(other, ..) => together.oldest(*other) == who,
+                Step::Merge(..) | Step::Tick(_) => false,
             };
             let numbers = steps.iter().enumerate().filter(|(_, step)| seen(step));
             let names = numbers.map(|(number, step)| name(number, step));
@@ -211,6 +206,15 @@ fn step(customers: u16) -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (0..SERVICES, who(), any::<bool>()).prop_map(|(service, who, bulk)| Step::Record(service, who, bulk)),
         2 => (who(), who(), any::<bool>()).prop_map(|(from, into, bulk)| Step::Merge(from, into, bulk)),
+        // Joins of many that identity would never say can leave a later service waiting: only time
+        // ends that.
+        1 => (who(), who(), any::<bool>()).prop_map(move |(one, other, bulk)| {
+            if customers <= 4 {
+                Step::Join(one, other, bulk)
+            } else {
+                Step::Merge(one, other, bulk)
+            }
+        }),
         4 => (0..WORKERS).prop_map(Step::Tick),
     ]
 }
@@ -287,6 +291,9 @@ fn merges_survive_a_failure_of_every_call() {
     let mut steps = Vec::new();
     for (number, (from, into)) in merges.into_iter().enumerate() {
         steps.push(Step::Record(number % SERVICES, from, false));
+        if number % 2 == 0 {
+            steps.push(Step::Join(from, into, false));
+        }
         steps.push(Step::Merge(from, into, false));
         steps.push(Step::Record(0, into, false));
         steps.push(Step::Tick(number % WORKERS));
@@ -349,6 +356,7 @@ fn states_on_their_way_survive_a_failure_of_every_call() {
     fill(&mut steps, &[3, 4, 2], 4);
     fill(&mut steps, &[3], 6);
     for (from, into) in [(3, 2), (4, 2), (2, 1)] {
+        steps.push(Step::Join(from, into, false));
         steps.push(Step::Merge(from, into, false));
         steps.extend((0..2 * WORKERS).map(|tick| Step::Tick(tick % WORKERS)));
         fill(&mut steps, &[from, into], 1);

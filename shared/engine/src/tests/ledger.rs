@@ -170,6 +170,9 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     ) -> Result<Outcome, Poison> {
         let record = match input {
             Input::Timer { due_time } => {
+                if book.last.contains_key("poison") {
+                    return Err(Poison::new("a poison timer"));
+                }
                 book.due = None;
                 book.push(format!("fired@{}", due_time.as_millis()));
                 step.effects.count(counter("fired"), 1);
@@ -193,6 +196,10 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                 book.write_down(&event.event_id);
                 match what {
                     "add" | "once" => {}
+                    // Its timers fail from now on.
+                    "poison" => {
+                        book.last.insert("poison".to_owned(), 0);
+                    }
                     "grow" => book.push("x".repeat(argument.parse().expect("a size"))),
                     "wait" => {
                         let wait = Duration::from_millis(argument.parse().expect("a time"));

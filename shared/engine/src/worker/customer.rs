@@ -205,8 +205,6 @@ impl<C: Core> Worker<C> {
         let merged = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints,
-            // Whom this customer waits for may be with the other one.
-            at_once: !repoints,
             ..CustomerMerged::default()
         });
         let record = cause.record(customer, Some(merged));

@@ -58,7 +58,6 @@ impl<C: Core> Worker<C> {
         self.batch.count_write(work);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
-            at_once: merged.at_once || !awaited.is_empty(),
             ..CustomerMerged::default()
         };
         self.pass_merge_on(work, merged, cause);

@@ -8,13 +8,14 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
+use super::wait::clock_now;
 use crate::head::id_bytes;
 use crate::key::customer_of;
 
 impl<C: Core> Worker<C> {
     /// Has the timer of a customer whose state is sent say when that should have arrived.
     pub(super) fn watch_leave(&mut self, work: usize, tries: u32, now: Timestamp) {
-        let next = now + self.merge_retry(tries);
+        let next = clock_now(&self.config.time, now) + self.merge_retry(tries);
         self.set_timer_of_all(work, Some(next));
     }
 

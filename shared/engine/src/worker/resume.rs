@@ -3,7 +3,7 @@
 //! What waited is taken in order, before anything else of the customer, over as many batches as it
 //! takes. A word to the customer itself makes sure that it goes on whatever else comes.
 
-use decision::{Core, Input, PartKey};
+use decision::{Core, PartKey};
 use kernel::{CustomerId, Timestamp};
 use messages::engine::state_v1 as stored;
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
@@ -14,6 +14,7 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
+use super::fire::Whose;
 use super::parts::Asked;
 use super::quarantine::{InputId, of_customer};
 use super::run::Room;
@@ -95,7 +96,8 @@ impl<C: Core> Worker<C> {
         // Written by this program, so that both can be read.
         let parked = stored::ParkedRecord::decode(body).unwrap_or_default();
         let record = Record::decode(parked.record).unwrap_or_default();
-        self.fire_before(definitions, work, (&record, origin), now)?;
+        let until = Timestamp::from_millis(parked.now_ms).min(now);
+        self.fire_before(definitions, work, until, now)?;
         if let Some(reason) = self.refusal(work, origin, Some(&record), now) {
             let entry = QuarantinedRecord {
                 kind: QuarantinedKind::Record.into(),
@@ -151,17 +153,15 @@ impl<C: Core> Worker<C> {
         &mut self,
         definitions: &C::Definitions,
         work: usize,
-        (record, origin): (&Record, InputId),
+        until: Timestamp,
         now: Timestamp,
     ) -> Result<(), Failed> {
         let head = &self.batch.works[work].cached.head;
         let due = head.waiting.as_deref().and_then(|waiting| waiting.due);
-        let until = Timestamp::from_millis(record.time_ms).min(now);
         let Some(due_time) = due.filter(|due| *due <= until && head.redirect.is_none()) else {
             return Ok(());
         };
-        let cause = Cause::of_timer(origin, due_time, now);
-        self.step(definitions, work, Input::Timer { due_time }, cause)
+        self.fire_now(definitions, (work, due_time), now, Whose::Core)
     }
 
     /// Waits no longer for some of the states.

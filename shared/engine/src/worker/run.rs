@@ -174,12 +174,12 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        // What waits are for, and are ended by, does not wait.
-        let is_of_merge = match &record.body {
-            Some(Body::Moved(_) | Body::Awaited(_)) => true,
-            Some(Body::Merged(merged)) => merged.at_once,
-            _ => false,
-        };
+        // What waits are for, and are ended by, does not wait. Nor does a merge: whoever waits takes
+        // the wait along, so that it is always with the one who gets the state.
+        let is_of_merge = matches!(
+            record.body,
+            Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_))
+        );
         if !is_of_merge && self.batch.works[work].cached.head.redirect.is_none() {
             self.await_evidence(work, record, cause)?;
             if self.batch.works[work].cached.head.is_holding() {

@@ -6,10 +6,13 @@
 //! parts of the customer, and goes on in order once the last of the states is folded in.
 //!
 //! Waits go from older to younger customers, since a survivor is older than whoever is joined into
-//! it: they make no circle, and chains end. Whoever is waited for is told to come. Where words
-//! overtook one another, they may be with somebody else already: then the one who waits is told to
-//! go there at once. It says whom it waits for, so that the survivor waits in its place, and what
-//! had waited follows.
+//! it: they make no circle, and chains end. Whoever is waited for is told to come. They may be with
+//! somebody else already: then these two are joined in their turn, whichever is younger.
+//!
+//! Nobody stays for a wait who is to leave, in no service: they take it along. Their state says whom
+//! they wait for, so that the survivor waits in their place, and what had waited follows. A customer
+//! whom a later service held back would wait for somebody who, in the first one, is with the
+//! survivor.
 //!
 //! Where too much waits, or for too long, the customer goes on without: the state is folded in
 //! whenever it comes.
@@ -173,6 +176,7 @@ impl<C: Core> Worker<C> {
     fn begin_wait(&mut self, work: usize, awaited: &[CustomerId], cause: Cause<'_>) {
         let entry = &mut self.batch.works[work];
         let is_first = !entry.cached.head.is_holding();
+        let since = clock_now(&self.config.time, cause.now);
         let due = entry.cached.timer.due;
         let before = entry.before.head.waiting.as_deref();
         let waiting = entry
@@ -182,14 +186,14 @@ impl<C: Core> Worker<C> {
             .get_or_insert_with(|| Box::new(Waiting::behind(before)));
         waiting.awaited.extend(awaited);
         if is_first {
-            (waiting.since, waiting.due) = (Some(cause.now), due);
+            (waiting.since, waiting.due) = (Some(since), due);
             waiting.tries = 0;
         }
         entry.change = Change::Write;
         entry.last = Some(cause.origin);
         self.batch.count_write(work);
         if is_first {
-            self.watch_wait(work, cause.now);
+            self.watch_wait(work, since);
         }
     }
 
@@ -239,9 +243,10 @@ impl<C: Core> Worker<C> {
                 None => self.tell_first(from, customer, cause)?,
             }
         }
-        self.watch_wait(work, cause.now);
+        let now = clock_now(&self.config.time, cause.now);
+        self.watch_wait(work, now);
         let is_wall = matches!(self.config.time, TimeSource::Wall(_));
-        if is_wall && since.is_some_and(|since| since + limits::MERGE_GRACE <= cause.now) {
+        if is_wall && since.is_some_and(|since| since + limits::MERGE_GRACE <= now) {
             self.waive(work, |_| true, WaitEnd::Late);
         }
         self.wake(work, cause)?;
@@ -309,6 +314,7 @@ impl<C: Core> Worker<C> {
             record: record.encode_to_vec().into(),
             stream: stream_of::<C>(cause).name().to_owned(),
             is_bulk: cause.bulk,
+            now_ms: cause.now.as_millis(),
         };
         let body = Bytes::from(stored.encode_to_vec());
         let entry = &mut self.batch.works[work];
@@ -322,6 +328,15 @@ impl<C: Core> Worker<C> {
         self.batch.count_write(work);
         self.batch.put_part(work, parked_key(number), Some(body));
         self.finish(work, cause)
+    }
+}
+
+/// Returns the time of the clock that a worker has, which an input that was accepted long ago is
+/// behind; on stream time that of the input.
+pub(super) fn clock_now(source: &TimeSource, now: Timestamp) -> Timestamp {
+    match source {
+        TimeSource::Wall(clock) => clock.now(),
+        TimeSource::Stream => now,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::Timestamp;
 use messages::stream::v1::{MergeAwaited, Record, Tick, record::Body};
 
-use super::super::driver::memory;
+use super::super::driver::{memory, memory_at};
 use super::records::{by_fragment, customer, event, joins, merged, record};
 use super::world::{SERVICES, WORKERS, Works, World};
 
@@ -282,8 +282,8 @@ async fn a_customer_for_whom_too_much_waits_goes_on_without() {
 
 #[tokio::test]
 async fn a_customer_who_waited_for_too_long_goes_on_without() {
-    let mut world = World::new(memory());
     let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
+    let mut world = World::new(memory_at(&clock));
     world.clock = Some(Arc::clone(&clock));
     let younger = elsewhere(&world);
     world.tell(0, event(1, "a", "wait:50", 1)).await;
@@ -342,4 +342,55 @@ async fn a_state_stays_until_it_has_arrived() {
     world.settle().await;
     assert_eq!(world.memory.states(slot).len(), 1, "a redirect");
     assert_eq!(world.log(0, 1).await.len(), 9);
+}
+
+#[tokio::test]
+async fn whom_a_service_forgot_or_never_knew_is_joined_like_anybody() {
+    for forgets in [&[1][..], &[2], &[1, 2], &[]] {
+        let world = World::new(memory());
+        for who in forgets {
+            world.tell(0, event(*who, "a", "remove", 1)).await;
+        }
+        world.settle().await;
+        world.tell(0, joins(1, &[2], "login", 2)).await;
+        world.tell(0, joins(1, &[1], "oneself", 2)).await;
+        world.tell(0, by_fragment(1, 2, "later", 3)).await;
+        world.settle().await;
+        for service in 0..SERVICES {
+            let log = world.log(service, 1).await;
+            let end = log.len().saturating_sub(3);
+            assert_eq!(
+                log[end..],
+                ["login", "oneself", "later"],
+                "{forgets:?} of {service}"
+            );
+            assert_eq!(world.fragments(service, 1).await, [2]);
+        }
+        assert_eq!(world.waiting_customers().await, Vec::<String>::new());
+        assert_eq!(world.quarantined().await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_timer_that_cannot_be_processed_holds_nothing_that_waited() {
+    // Its wait is due while the customer waits for another one.
+    let world = World::new(memory());
+    let younger = elsewhere(&world);
+    world.tell(0, event(1, "a", "wait:50", 1)).await;
+    world.tell(0, event(1, "b", "poison", 1)).await;
+    world.settle().await;
+    let mut workers = workers_of_1(&world).await;
+    world.tell(0, joins(1, &[younger], "login", 10)).await;
+    for (id, time_ms) in [("c", 100), ("d", 101)] {
+        world.tell(0, event(1, id, "add", time_ms)).await;
+    }
+    work(&mut workers).await;
+    drop(workers);
+    world.settle().await;
+    let log = world.log(0, 1).await;
+    assert_eq!(log, ["a", "b", "login", "c", "d"]);
+    let reasons = world.quarantined().await;
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    assert!(reasons[0].contains("a poison timer"), "{reasons:?}");
+    assert_eq!(world.waiting_customers().await, Vec::<String>::new());
 }

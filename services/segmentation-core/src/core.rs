@@ -199,6 +199,8 @@ impl<'a> Pass<'a> {
             traits: event.traits.clone(),
             identifiers: Vec::new(),
             fragment_id: event.fragment_id.clone(),
+            // Whoever waits for them is told by a record of its own.
+            joined_ids: Bytes::new(),
         };
         self.effects.emit(Record {
             customer_id: key.clone(),

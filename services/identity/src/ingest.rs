@@ -333,10 +333,10 @@ pub(crate) fn awaited(from: CustomerId, into: CustomerId, time: Timestamp) -> Re
     Record {
         customer_id: id_bytes(into),
         time_ms: time.as_millis(),
-        trace_parent: String::new(),
         body: Some(Body::Awaited(MergeAwaited {
             from_customer_ids: id_bytes(from),
         })),
+        ..Record::default()
     }
 }
 

@@ -197,10 +197,8 @@ impl<'a> Pass<'a> {
             name: event.name.clone(),
             properties: event.properties.clone(),
             traits: event.traits.clone(),
-            identifiers: Vec::new(),
             fragment_id: event.fragment_id.clone(),
-            // Whoever waits for them is told by a record of its own.
-            joined_ids: Bytes::new(),
+            ..Event::default()
         };
         self.effects.emit(Record {
             customer_id: key.clone(),

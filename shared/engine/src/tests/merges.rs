@@ -1,10 +1,13 @@
 //! Merges over the three services of the way, in two partitions: what follows a customer, what is
 //! known twice, and what a read finds.
 
+mod grace;
 mod leftovers;
 mod pieces;
 mod random;
 mod records;
+mod scripted;
+mod steps;
 mod together;
 mod waits;
 mod world;

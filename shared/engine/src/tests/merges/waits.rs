@@ -1,18 +1,13 @@
-//! Survivors who wait for the states of others: what is decided with both histories, what waits
-//! meanwhile, and what goes on without.
+//! Survivors who wait for the states of others: what is decided with both histories, and what waits
+//! meanwhile.
 
-use std::sync::Arc;
-
-use kernel::Timestamp;
 use messages::stream::v1::{MergeAwaited, Record, Tick, record::Body};
 
-use super::super::driver::{memory, memory_at};
+use super::super::driver::memory;
 use super::records::{by_fragment, customer, event, joins, merged, record};
 use super::world::{SERVICES, WORKERS, Works, World};
-
 use crate::head::id_bytes;
 use crate::worker::TickOutcome;
-use crate::{VirtualClock, limits};
 
 /// The word that a survivor waits for somebody.
 fn awaited(who: u16, younger: u16, time_ms: i64) -> Record {
@@ -25,7 +20,7 @@ fn awaited(who: u16, younger: u16, time_ms: i64) -> Record {
 }
 
 /// A customer of another partition than customer 1, and younger.
-fn elsewhere(world: &World) -> u16 {
+pub(super) fn elsewhere(world: &World) -> u16 {
     let partition = |who: u16| world.slot_of(0, customer(who)).partition;
     (2..)
         .find(|who| partition(*who) != partition(1))
@@ -33,7 +28,7 @@ fn elsewhere(world: &World) -> u16 {
 }
 
 /// Opens the workers of the partition where customer 1 is.
-async fn workers_of_1(world: &World) -> Vec<Box<dyn Works>> {
+pub(super) async fn workers_of_1(world: &World) -> Vec<Box<dyn Works>> {
     let partition = usize::from(world.slot_of(0, customer(1)).partition.number());
     let mut workers = Vec::new();
     for service in 0..SERVICES {
@@ -43,7 +38,7 @@ async fn workers_of_1(world: &World) -> Vec<Box<dyn Works>> {
 }
 
 /// Lets some workers do all there is for them.
-async fn work(workers: &mut [Box<dyn Works>]) {
+pub(super) async fn work(workers: &mut [Box<dyn Works>]) {
     let mut resting = 0;
     while resting < 2 * workers.len() {
         for worker in &mut *workers {
@@ -245,71 +240,6 @@ async fn timers_and_later_services_wait_with_the_customer() {
         assert!(!world.head(service, 1).await.is_holding());
     }
     assert_eq!(world.count(0, "fired").await, 1);
-}
-
-#[tokio::test]
-async fn a_customer_for_whom_too_much_waits_goes_on_without() {
-    let world = World::new(memory());
-    let younger = elsewhere(&world);
-    world.tell(0, event(younger, "b", "add", 1)).await;
-    world.settle().await;
-    world.tell(0, joins(1, &[younger], "login", 2)).await;
-    let all = usize::try_from(limits::PARKED_RECORDS).expect("a small limit") + 9;
-    let mut workers = workers_of_1(&world).await;
-    for number in 1..all {
-        world
-            .tell(0, event(1, &format!("n-{number}"), "add", 2))
-            .await;
-        if number % 100 == 0 {
-            work(&mut workers).await;
-        }
-    }
-    work(&mut workers).await;
-    let log = world.log(0, 1).await;
-    assert_eq!((log.len(), log[0].as_str()), (all, "login"));
-    assert!(
-        log.windows(2)
-            .skip(1)
-            .all(|two| two[0].len() <= two[1].len()),
-        "in order"
-    );
-    drop(workers);
-    world.settle().await;
-    assert_eq!(world.log(0, 1).await.len(), all + 1);
-    assert_eq!(world.fragments(0, 1).await, [younger]);
-    assert_eq!(world.strays().await, Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn a_customer_who_waited_for_too_long_goes_on_without() {
-    let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
-    let mut world = World::new(memory_at(&clock));
-    world.clock = Some(Arc::clone(&clock));
-    let younger = elsewhere(&world);
-    world.tell(0, event(1, "a", "wait:50", 1)).await;
-    world.tell(0, event(younger, "b", "add", 2)).await;
-    world.settle().await;
-    world.tell(0, joins(1, &[younger], "login", 10)).await;
-    let mut workers = workers_of_1(&world).await;
-    work(&mut workers).await;
-    let grace = limits::MERGE_GRACE.as_millis();
-    for (at, log) in [
-        (grace, &["a"][..]),
-        (1_000 + grace, &["a", "login", "fired@1050"]),
-    ] {
-        clock.advance_to(Timestamp::from_millis(at));
-        work(&mut workers).await;
-        assert_eq!(world.log(0, 1).await, log, "at {at}");
-    }
-    // The state is folded in whenever it comes, and nobody waits for it again.
-    world.tell(0, joins(1, &[younger], "again", 20)).await;
-    work(&mut workers).await;
-    assert_eq!(world.log(0, 1).await.len(), 4);
-    drop(workers);
-    world.settle().await;
-    assert_eq!(world.log(0, 1).await.len(), 5);
-    assert_eq!(world.fragments(0, 1).await, [younger]);
-    assert_eq!(world.strays().await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{CustomerId, PartitionCount, Timestamp};
 use proto::identity::v1;
-use proto::stream::v1::{self as stream, CustomerMerged, Record, record::Body};
+use proto::stream::v1::{self as stream, CustomerMerged, MergeAwaited, Record, record::Body};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -348,11 +348,23 @@ pub(crate) fn merged(
         trace_parent: trace_parent.to_owned(),
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(into),
-            repoints: false,
+            ..CustomerMerged::default()
         })),
         ..Record::default()
     };
     (from, record)
+}
+
+/// The word for a customer that another one was joined into it, whose state it is to wait for.
+pub(crate) fn awaited(from: CustomerId, into: CustomerId, time: Timestamp) -> Record {
+    Record {
+        customer_id: id_bytes(into),
+        time_ms: time.as_millis(),
+        body: Some(Body::Awaited(MergeAwaited {
+            from_customer_ids: id_bytes(from),
+        })),
+        ..Record::default()
+    }
 }
 
 fn id_bytes(customer: CustomerId) -> bytes::Bytes {

@@ -37,9 +37,10 @@ pub const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The wait that a caller is asked for whose partition has a full quarantine: an operator acts.
 pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How often merges are looked for whose announcement was interrupted.
-pub const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(5);
-/// How old a merge must be before somebody else announces it: above every deadline.
-pub const ANNOUNCE_AFTER: kernel::Duration = kernel::Duration::from_millis(60_000);
+pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
+/// How old a merge must be before somebody else announces it. With [`ANNOUNCE_INTERVAL`] a second, for which the survivor
+/// waits. A merge that is announced twice, since its first announcement waits for room, changes nothing.
+pub const ANNOUNCE_AFTER: kernel::Duration = kernel::Duration::from_millis(500);
 /// Merges announced by one look.
 pub const ANNOUNCE_MERGES: u64 = 100;
 /// Customers of a page, where the request says nothing.

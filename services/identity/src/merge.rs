@@ -6,7 +6,7 @@ use kernel::CustomerId;
 use tokio::time::Instant;
 
 use crate::append::{AppendError, Group, Sequenced};
-use crate::ingest::{Intake, merged};
+use crate::ingest::{Intake, awaited, merged};
 use crate::resolve::ResolveError;
 use crate::store::{Cause, MergeRecord};
 
@@ -48,7 +48,8 @@ impl Intake {
         Ok((into, merges.iter().map(|merge| merge.from).collect()))
     }
 
-    /// Appends the news of merges, in order, and notes that they are in the streams.
+    /// Appends the news of merges, in order, and notes that they are in the streams. The survivor is
+    /// told first, so that whatever comes for them afterwards waits for the other.
     pub(crate) async fn announce(
         &self,
         merges: &[MergeRecord],
@@ -56,19 +57,19 @@ impl Intake {
     ) -> Result<(), AppendError> {
         let now = self.clock.now();
         for merge in merges {
-            let (_, record) = merged(merge.from, merge.into, now, "");
-            let group = Group {
-                partition: self.partitions.partition_of(merge.from.fragment()),
-                records: vec![Sequenced {
-                    sequence: 1,
-                    record,
-                }],
-            };
+            let (_, news) = merged(merge.from, merge.into, now, "");
+            let word = awaited(merge.from, merge.into, now);
             // Its own source, so that a merge that was announced before is not announced again.
             let source = format!("merge:{}", merge.id);
-            self.appender
-                .append(StreamName::Events, vec![group], Some(&source), deadline)
-                .await?;
+            for (sequence, record, to) in [(1, word, merge.into), (2, news, merge.from)] {
+                let group = Group {
+                    partition: self.partitions.partition_of(to.fragment()),
+                    records: vec![Sequenced { sequence, record }],
+                };
+                self.appender
+                    .append(StreamName::Events, vec![group], Some(&source), deadline)
+                    .await?;
+            }
         }
         self.announced(merges).await;
         Ok(())

@@ -5,6 +5,7 @@
 //! and one that is kept apart have the same bytes, and one that did not change is not encoded
 //! again.
 
+mod assignments;
 mod ended_runs;
 mod endings;
 mod fields;
@@ -22,6 +23,7 @@ use kernel::RunId;
 use messages::journey::state_v1 as stored;
 use prost::Message as _;
 
+pub use assignments::Assignments;
 pub use ended_runs::EndedRuns;
 pub use endings::EndingSections;
 pub(crate) use head::{decode, encode, encode_whole};

@@ -77,6 +77,8 @@ pub enum RunCount<'a> {
         /// The arm.
         arm: &'a str,
     },
+    /// Customers joined into others who were given another arm of a split.
+    ArmConflict(&'a str),
     /// Passages of a milestone.
     Milestone(&'a str),
 }
@@ -142,6 +144,7 @@ impl RunCount<'_> {
                 ["exit/", step, "/", or_none(next), "/", reason.code()].concat()
             }
             Self::Arm { step, arm } => ["arm/", step, "/", arm].concat(),
+            Self::ArmConflict(step) => ["arm_conflict/", step].concat(),
             Self::Milestone(name) => ["milestone/", name].concat(),
         }
     }
@@ -272,6 +275,7 @@ impl<'a> RunCount<'a> {
                 reason: Reason::from_code(reason)?,
             },
             ["arm", step, arm] => Self::Arm { step, arm },
+            ["arm_conflict", step] => Self::ArmConflict(step),
             ["milestone", name] => Self::Milestone(name),
             _ => return None,
         })
@@ -341,6 +345,7 @@ mod tests {
                 step: "a",
                 arm: "control",
             }),
+            journey(RunCount::ArmConflict("a")),
             journey(RunCount::Milestone("m")),
             map(StageCount::In("s")),
             map(StageCount::Out("s")),

@@ -46,6 +46,11 @@ pub(crate) const ENDED_PAGES: Pages = Pages {
 pub const ENDING_BYTES: usize = 48 * 1024;
 /// Ends kept of one journey: no journey takes all the room that there is.
 pub const ENDINGS_PER_JOURNEY: usize = 1_000;
+/// Bytes of the arms that a customer was given: a hundred as people name them, some thirty of the
+/// longest names. The oldest make room, and are given anew by the customer's id.
+pub const ASSIGNMENT_BYTES: usize = 6 * 1024;
+/// Bytes of one stored assignment beside its names.
+pub(crate) const ASSIGNMENT_FRAME_BYTES: usize = STORED_FRAME + 3 * 2 + 9 + STORED_TIME + STORED_ID;
 /// History kept for display: a page of it.
 pub const HISTORY: usize = 50;
 /// The same in pages: a new entry rewrites three kilobytes at the most, half of one as a rule.
@@ -65,7 +70,7 @@ pub const TRACE_BYTES: usize = 64;
 /// Passages kept of one milestone of a happy path: one ahead of its turn, and one in its turn.
 pub const PASSAGES_PER_MILESTONE: usize = 2;
 
-/// Sections of what is kept by the name of a definition: positions, progress, ends of runs. Where
+/// Sections of what is kept by the name of a definition: positions, progress, ends of runs, arms. Where
 /// each has all that it may, a section has two to four kilobytes.
 pub const SECTIONS_BY_NAME: u16 = 16;
 /// Bytes of the sections that stand in the head of a state together. The largest go apart where
@@ -116,7 +121,7 @@ const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME + STO
 const PAGE_BYTES: usize = STORED_FRAME + STORED_COUNT;
 /// Parts of one state that may be kept apart.
 const PARTS: usize =
-    2 + 3 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
+    2 + 4 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
 /// Bytes of a part in the list that the head has of them.
 const LISTED_BYTES: usize = 2 + 2 + STORED_ORDINAL + 9 + 4 + 2;
 
@@ -128,6 +133,7 @@ const _: () = assert!(
         + RUNS_ACTIVE * RUN_BYTES
         + RUNS_ENDED * ENDED_RUN_BYTES
         + ENDING_BYTES
+        + ASSIGNMENT_BYTES
         + HISTORY * HISTORY_BYTES
         + (ENDED_PAGES.most() + HISTORY_PAGES.most()) * PAGE_BYTES
         + STORED_TIME

@@ -8,6 +8,7 @@
 //! A pass works on what the sections of the state lend it. One that looked at a section that is not
 //! loaded is void, whatever it came to: [`Pass::finish`] asks for the parts and keeps nothing.
 
+mod assignment;
 mod entry;
 mod happening;
 mod history;

@@ -3,6 +3,7 @@
 //! A step works on what the sections lend it, a [`Customer`]; the sections that come back as other
 //! values are written. Names are shared texts. How sections are stored is in `codec`.
 
+mod assignment;
 mod customer;
 mod endings;
 mod history;
@@ -22,8 +23,9 @@ use decision::{
 use crate::limits;
 
 pub use crate::codec::{
-    EndedRuns, EndingSections, HappyPaths, History, Positions, Runs, Segments, Traits,
+    Assignments, EndedRuns, EndingSections, HappyPaths, History, Positions, Runs, Segments, Traits,
 };
+pub use assignment::Assignment;
 pub use customer::Customer;
 pub(crate) use customer::after_deadline;
 pub(crate) use endings::NEW_END_BYTES;
@@ -52,6 +54,7 @@ pub struct State {
     pub(crate) ended: Group<EndedRuns>,
     pub(crate) endings: Group<EndingSections>,
     pub(crate) history: Group<History>,
+    pub(crate) assignments: Group<Assignments>,
     /// Parts of kinds that a newer version wrote.
     pub(crate) others: UnknownParts,
     /// Fields that a newer version wrote, as they are stored.
@@ -75,6 +78,7 @@ impl State {
             ended: self.ended.lend(),
             endings: self.endings.lend(),
             history: self.history.lend(),
+            assignments: self.assignments.lend(),
             run_count: self.run_count,
         }
     }
@@ -91,6 +95,7 @@ impl State {
         self.ended.take_back(customer.ended);
         self.endings.take_back(customer.endings);
         self.history.take_back(customer.history);
+        self.assignments.take_back(customer.assignments);
         self.keep_head_small();
     }
 
@@ -111,7 +116,11 @@ impl State {
             .not_loaded()
             .chain(self.progress.not_loaded());
         let runs = self.runs.not_loaded().chain(self.ended.not_loaded());
-        paths.chain(runs).chain(self.history.not_loaded()).collect()
+        let told = self
+            .history
+            .not_loaded()
+            .chain(self.assignments.not_loaded());
+        paths.chain(runs).chain(told).collect()
     }
 
     /// The parts without which no step is taken, as far as they are not loaded: whatever comes, what
@@ -145,6 +154,7 @@ impl State {
         let own = own.chain(self.ended.not_loaded());
         let own = own.chain(self.endings.not_loaded());
         let own = own.chain(self.history.not_loaded());
+        let own = own.chain(self.assignments.not_loaded());
         own.chain(self.others.not_loaded()).next().is_none()
     }
 
@@ -171,6 +181,7 @@ impl State {
         all.extend(self.ended.iter().map(any));
         all.extend(self.endings.iter().map(any));
         all.extend(self.history.iter().map(any));
+        all.extend(self.assignments.iter().map(any));
         all
     }
 
@@ -188,6 +199,7 @@ impl State {
         all.extend(self.ended.iter_mut().map(any));
         all.extend(self.endings.iter_mut().map(any));
         all.extend(self.history.iter_mut().map(any));
+        all.extend(self.assignments.iter_mut().map(any));
         all
     }
 
@@ -234,6 +246,7 @@ impl State {
         self.ended.drain(writes);
         self.endings.drain(writes);
         self.history.drain(writes);
+        self.assignments.drain(writes);
         self.others.drain(writes);
     }
 
@@ -247,6 +260,7 @@ impl State {
             || self.ended.keys_apart().next().is_some()
             || self.endings.keys_apart().next().is_some()
             || self.history.keys_apart().next().is_some()
+            || self.assignments.keys_apart().next().is_some()
             || self.others.keys_apart().next().is_some()
     }
 
@@ -264,6 +278,7 @@ impl State {
         keys.extend(self.ended.keys_apart());
         keys.extend(self.endings.keys_apart());
         keys.extend(self.history.keys_apart());
+        keys.extend(self.assignments.keys_apart());
         keys.extend(self.others.keys_apart());
         keys
     }
@@ -279,6 +294,7 @@ impl State {
         self.ended.measure(&mut load);
         self.endings.measure(&mut load);
         self.history.measure(&mut load);
+        self.assignments.measure(&mut load);
         self.others.measure(&mut load);
         load
     }

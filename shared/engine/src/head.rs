@@ -13,6 +13,7 @@ use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 use crate::moving::{Fragment, Leaving, Moving, read_fragments, write_fragments};
+use crate::waiting::{Waiting, parked_key};
 
 /// The form of a value. No message begins with this byte, so that a state without a head is told
 /// apart.
@@ -31,8 +32,12 @@ pub struct Head {
     pub last_ordinal: u16,
     /// The states that arrive, of customers who are joined into this one.
     pub(crate) arriving: Vec<Moving>,
-    /// What is still to be sent to the customer that this one was joined into.
+    /// What is on its way to the customer that this one was joined into.
     pub(crate) leaving: Option<Box<Leaving>>,
+    /// The name of the leave whose state has arrived there; 0 for none.
+    pub(crate) released_leave_id: u64,
+    /// What waits for the states of others.
+    pub(crate) waiting: Option<Box<Waiting>>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,
 }
@@ -46,6 +51,8 @@ impl Head {
             last_ordinal: 0,
             arriving: Vec::new(),
             leaving: None,
+            released_leave_id: 0,
+            waiting: None,
             has_state: true,
         }
     }
@@ -58,6 +65,8 @@ impl Head {
             last_ordinal: 0,
             arriving: Vec::new(),
             leaving: None,
+            released_leave_id: 0,
+            waiting: None,
             has_state: false,
         }
     }
@@ -65,7 +74,10 @@ impl Head {
     /// Returns whether a merge is remembered, so that the value stays where the service forgets the
     /// customer.
     pub const fn has_merges(&self) -> bool {
-        self.redirect.is_some() || !self.fragments.is_empty() || !self.arriving.is_empty()
+        self.redirect.is_some()
+            || !self.fragments.is_empty()
+            || !self.arriving.is_empty()
+            || self.waiting.is_some()
     }
 
     /// Returns whether a customer was joined into this one, and all of them is here.
@@ -73,19 +85,47 @@ impl Head {
         self.fragments.iter().any(|it| it.customer == customer)
     }
 
+    /// Returns whether all of a customer is here, or part of a state that arrives. A state may be sent
+    /// more than once, also to somebody whom its survivor was joined into meanwhile.
+    pub(crate) fn has_or_expects(&self, customer: CustomerId) -> bool {
+        let mut arriving = self.arriving.iter().flat_map(|it| &it.fragments);
+        self.has_fragment(customer) || arriving.any(|it| it.customer == customer)
+    }
+
     /// The state that arrives from a customer.
     pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
         self.arriving.iter_mut().find(|it| it.from == customer)
     }
 
-    /// The first state of which all has arrived, and that is not folded in.
-    pub(crate) fn arrived(&self) -> Option<&Moving> {
-        self.arriving.iter().find(|it| it.is_whole())
+    /// Returns whether no state is on its way to or from the customer, and nothing waits for one.
+    pub const fn is_quiet(&self) -> bool {
+        self.arriving.is_empty() && self.leaving.is_none() && self.waiting.is_none()
     }
 
-    /// Returns whether a part belongs to a state that arrives or leaves, so that no core knows it.
+    /// The parts of states on their way to or from the customer, and of what waits for one. No core
+    /// lists them.
+    pub fn parts(&self) -> impl Iterator<Item = PartKey> + '_ {
+        let leaving = self.leaving.iter().flat_map(|it| &it.states);
+        let moving = self.arriving.iter().chain(leaving);
+        let parked = self.waiting.iter().flat_map(|it| it.first..it.next);
+        let parked = parked.map(parked_key);
+        moving
+            .flat_map(|it| it.parts.values().copied())
+            .chain(parked)
+    }
+
+    /// Returns whether what comes for the customer waits for the states of others.
+    pub(crate) fn is_holding(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        self.redirect.is_none() && waiting.is_some_and(|waiting| waiting.is_holding())
+    }
+
+    /// Returns whether a part belongs to the engine: to a state that arrives or leaves, or to a
+    /// record that waits. No core knows it.
     pub(crate) fn has_on_way(&self, part: PartKey) -> bool {
-        self.leaving.is_some() || self.arriving.iter().any(|it| it.holds(part))
+        part.kind == PartKey::ENGINE_KIND
+            || self.leaving.is_some()
+            || self.arriving.iter().any(|it| it.holds(part))
     }
 
     fn read(mut bytes: &[u8]) -> Result<(Self, &[u8]), Poison> {
@@ -123,6 +163,13 @@ impl Head {
                 .transpose()
                 .map_err(unreadable)?
                 .map(Box::new),
+            released_leave_id: head.released_leave_id,
+            waiting: head
+                .waiting
+                .as_ref()
+                .map(|waiting| Waiting::read(waiting).map(Box::new))
+                .transpose()
+                .map_err(unreadable)?,
             has_state: !head.stateless,
         };
         Ok((head, state))
@@ -137,6 +184,8 @@ impl Head {
             last_ordinal: self.last_ordinal.into(),
             arriving: self.arriving.iter().map(Moving::write).collect(),
             leaving: self.leaving.as_deref().map(Leaving::write),
+            released_leave_id: self.released_leave_id,
+            waiting: self.waiting.as_ref().map(|waiting| waiting.write()),
             stateless: !self.has_state,
         }
     }
@@ -229,6 +278,23 @@ mod tests {
             part_count: 3,
             parts: [(0, state_key(5)), (2, part(u64::MAX))].into(),
             cause,
+            leave_id: u64::MAX,
+            sent_parts: 2,
+            is_sent: true,
+            awaited: vec![customer(8)],
+        }
+    }
+
+    fn waiting() -> Waiting {
+        Waiting {
+            awaited: vec![customer(4), customer(5)],
+            waived: vec![customer(6)],
+            since: Some(Timestamp::from_millis(-9)),
+            first: 3,
+            next: u64::MAX,
+            bytes: 1_000,
+            due: Some(Timestamp::from_millis(0)),
+            tries: 2,
         }
     }
 
@@ -248,6 +314,10 @@ mod tests {
                 arriving: vec![moving(), moving()],
                 ..Head::plain()
             },
+            Head {
+                waiting: Some(Box::new(waiting())),
+                ..Head::plain()
+            },
         ] {
             let value = write::<Counting>(&head, &state);
             assert_eq!(read::<Counting>(&value), Ok((head, state.clone())));
@@ -262,7 +332,9 @@ mod tests {
                 leaving: Some(Box::new(Leaving {
                     states: vec![moving()].into(),
                     cause: moving().cause,
+                    tries: 3,
                 })),
+                released_leave_id: 7,
                 ..Head::redirected_to(customer(3))
             },
         ] {

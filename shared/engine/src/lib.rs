@@ -34,6 +34,7 @@ mod steps;
 mod tenure;
 #[cfg(test)]
 mod tests;
+mod waiting;
 mod worker;
 
 pub use self::clock::{Clock, SystemClock, TimeSource, VirtualClock};

@@ -75,6 +75,25 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub const PARTS_PER_PIECE: usize = 64;
 /// Pieces of one customer that one batch sends: as many bytes as it plans to commit.
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
+/// Records of one customer that wait for the state of another: where more come, the customer goes on
+/// without. A burst of ten seconds at a hundred events a second has room.
+pub const PARKED_RECORDS: u64 = 1_024;
+/// Bytes of those records: as much as one commit holds.
+pub const PARKED_BYTES: u64 = hot::limits::COMMIT_BYTES as u64;
+/// Records that waited and that one batch takes before anything else of their customer: a quarter
+/// of its states.
+pub const PARKED_PER_BATCH: usize = 64;
+/// How long a customer who waits for a state, or whose own has not arrived, waits before the other
+/// is told again; it doubles. A word is only lost where the store lost its newest writes.
+pub const MERGE_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
+/// The same on stream time, where hours may pass in the milliseconds that a state takes.
+pub const MERGE_RETRY_STREAM: kernel::Duration = kernel::Duration::from_millis(6 * 3_600_000);
+/// The most times that such a wait doubles.
+pub const MERGE_DOUBLINGS: u32 = 8;
+/// How long a customer waits for the state of another before it goes on without. A state takes some
+/// hundred milliseconds at the most, unless a service on its way is away: its successor has its
+/// partitions within the time of a lease, 9 s.
+pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
 /// How long a waiting worker trusts that it was told of every new record, in a process that owns up

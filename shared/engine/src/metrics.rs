@@ -39,6 +39,31 @@ pub(crate) enum LeaseChange {
     Lost,
 }
 
+/// How the wait of a survivor for the states of others ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WaitEnd {
+    /// All are folded in.
+    Joined,
+    /// One cannot be read where it arrived: the customer went on without.
+    Refused,
+    /// Too much waited: the customer went on without.
+    Full,
+    /// It took too long: the customer went on without.
+    Late,
+}
+
+impl WaitEnd {
+    /// The word for it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Joined => "joined",
+            Self::Refused => "refused",
+            Self::Full => "full",
+            Self::Late => "late",
+        }
+    }
+}
+
 /// What a service's partitions in this process have before them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Backlog {
@@ -67,6 +92,7 @@ struct Instruments {
     quarantined: Counter<u64>,
     quarantine_records: Gauge<u64>,
     held: Counter<f64>,
+    merge_waits: Counter<u64>,
 }
 
 /// Everything that is measured of timers, on the wall clock.
@@ -198,6 +224,11 @@ impl Instruments {
                     "Time that partitions waited for the reader of their output (back-pressure), or for room in the quarantine",
                 )
                 .build(),
+            merge_waits: counter(
+                "happypath.engine.merge.waits",
+                "{wait}",
+                "Waits of customers for the states of those joined into them, by how they ended",
+            ),
         }
     }
 }
@@ -231,6 +262,14 @@ pub(crate) fn timer_fired(owner: Owner, due_time: Timestamp, now: Timestamp) {
     TIMERS
         .lateness
         .record(late.as_secs_f64(), &[service(owner)]);
+}
+
+/// Waits of customers for the states of others ended.
+pub(crate) fn waits_ended(owner: Owner, ends: &[WaitEnd]) {
+    for end in ends {
+        let labels = [service(owner), KeyValue::new("result", end.word())];
+        INSTRUMENTS.merge_waits.add(1, &labels);
+    }
 }
 
 /// A worker is going to wait for the reader of its output, for the target of its outbox, or for

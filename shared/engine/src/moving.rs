@@ -12,9 +12,10 @@ use messages::engine::state_v1 as stored;
 use messages::stream::v1::{MovedPart, StateMoved};
 
 use crate::head::id_bytes;
+use crate::waiting::{read_ids, write_ids};
 
 /// Bytes of an id.
-const ID_BYTES: usize = 16;
+pub(crate) const ID_BYTES: usize = 16;
 
 /// A customer who was joined into another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,14 +53,25 @@ pub(crate) struct Moving {
     /// The parts that are here, by their places among all of them, under their keys here.
     pub(crate) parts: BTreeMap<u32, PartKey>,
     pub(crate) cause: MoveCause,
+    /// The name of the leave: greater than that of any earlier one of the customer.
+    pub(crate) leave_id: u64,
+    /// At who leaves: the parts before this place are sent.
+    pub(crate) sent_parts: u32,
+    /// At who leaves: all that is here is sent.
+    pub(crate) is_sent: bool,
+    /// The customers whose states it waited for when it left. The survivor waits for them instead.
+    pub(crate) awaited: Vec<CustomerId>,
 }
 
-/// What is still to be sent to a survivor.
+/// What is to be sent to a survivor, or is sent and has not arrived there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaving {
-    /// The customer's own state, and those that were arriving.
+    /// The customer's own state, until all of it has arrived; then those that were arriving, until
+    /// they are sent.
     pub(crate) states: VecDeque<Moving>,
     pub(crate) cause: MoveCause,
+    /// How often the own state was sent again.
+    pub(crate) tries: u32,
 }
 
 /// The key of the head of a state that is on its way.
@@ -75,6 +87,12 @@ impl Moving {
     /// Returns whether all of it is here.
     pub(crate) fn is_whole(&self) -> bool {
         self.parts.len() == self.part_count as usize
+    }
+
+    /// The parts that are not sent, by their places.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = (u32, PartKey)> + '_ {
+        let unsent = self.parts.range(self.sent_parts..);
+        unsent.map(|(index, part)| (*index, *part))
     }
 
     /// Returns whether a key is one of its range.
@@ -107,6 +125,10 @@ impl Moving {
             last_ordinal: self.last_ordinal.into(),
             part_count: self.part_count,
             parts: Vec::new(),
+            leave_id: self.leave_id,
+            released: false,
+            stays: false,
+            awaited_ids: write_ids(&self.awaited),
         }
     }
 
@@ -136,6 +158,10 @@ impl Moving {
             part_count: message.part_count,
             parts: parts.collect::<Result<_, _>>()?,
             cause: MoveCause::read(message.cause.as_ref()),
+            leave_id: message.leave_id,
+            sent_parts: message.sent_parts,
+            is_sent: message.is_sent,
+            awaited: read_ids(&message.awaited_ids)?,
         })
     }
 
@@ -157,16 +183,26 @@ impl Moving {
             part_count: self.part_count,
             parts: self.parts.iter().map(part).collect(),
             cause: Some(self.cause.write()),
+            leave_id: self.leave_id,
+            sent_parts: self.sent_parts,
+            is_sent: self.is_sent,
+            awaited_ids: write_ids(&self.awaited),
         }
     }
 }
 
 impl Leaving {
+    /// Returns whether something is to be sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.states.iter().any(|it| !it.is_sent)
+    }
+
     pub(crate) fn read(message: &stored::Leaving) -> Result<Self, String> {
         let states = message.states.iter().map(Moving::read);
         Ok(Self {
             states: states.collect::<Result<_, _>>()?,
             cause: MoveCause::read(message.cause.as_ref()),
+            tries: message.tries,
         })
     }
 
@@ -174,6 +210,7 @@ impl Leaving {
         stored::Leaving {
             states: self.states.iter().map(Moving::write).collect(),
             cause: Some(self.cause.write()),
+            tries: self.tries,
         }
     }
 }
@@ -236,6 +273,6 @@ pub(crate) fn write_fragments(fragments: &[Fragment]) -> (Bytes, Vec<u32>) {
     (ids.into(), ordinals)
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

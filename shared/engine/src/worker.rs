@@ -16,6 +16,7 @@ mod forward;
 mod inputs;
 mod lane;
 mod leave;
+mod let_go;
 mod output;
 mod packer;
 mod parts;
@@ -24,8 +25,10 @@ mod poison_timer;
 mod position;
 mod quarantine;
 mod release;
+mod resume;
 mod run;
 mod time;
+mod wait;
 
 use std::time::Instant;
 
@@ -309,7 +312,10 @@ impl<C: Core> Worker<C> {
             .commit(self.position.slot, &pending.commit)
             .await
         {
-            Ok(_) => metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit),
+            Ok(_) => {
+                metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit);
+                metrics::waits_ended(C::OWNER, &self.batch.wait_ends);
+            }
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;
                 return Ok(TickOutcome::Worked);

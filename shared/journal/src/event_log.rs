@@ -223,7 +223,7 @@ impl Page {
             let Some(Body::Event(event)) = record.body else {
                 continue;
             };
-            if number < skip || record.is_forwarded {
+            if number < skip || !record.forwarded_from_id.is_empty() {
                 continue;
             }
             let customer = CustomerId::try_from_bytes(&record.customer_id)

@@ -200,7 +200,18 @@ fn show_journeys(journeys: &GetCustomerJourneysResponse) -> Result<(), Failure> 
             },
         ]);
     }
-    rows.print_titled("Runs")
+    rows.print_titled("Runs")?;
+    let mut rows = Rows::new(&["split", "arm", "since", "given to", "counts"]);
+    for own in &journeys.arm_assignments {
+        rows.row([
+            format!("{}/{}", own.journey, own.step),
+            own.arm.clone(),
+            when(own.assign_time.as_ref()),
+            own.customer_id.clone(),
+            if own.is_in_effect { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    rows.print_titled("Arms")
 }
 
 /// A kind of deviation, in a word.

@@ -24,7 +24,8 @@ mod number {
     pub(super) const PARTS: u32 = 12;
     pub(super) const HISTORY: u32 = 13;
     pub(super) const ENDED_RUNS: u32 = 14;
-    pub(super) const ALL: [u32; 10] = [
+    pub(super) const ASSIGNMENTS: u32 = 15;
+    pub(super) const ALL: [u32; 11] = [
         TRAITS,
         SEGMENTS,
         POSITIONS,
@@ -35,6 +36,7 @@ mod number {
         PARTS,
         HISTORY,
         ENDED_RUNS,
+        ASSIGNMENTS,
     ];
 }
 
@@ -130,6 +132,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         ended: group(&fields, number::ENDED_RUNS)?,
         endings: group(&fields, number::ENDINGS)?,
         history: group(&fields, number::HISTORY)?,
+        assignments: group(&fields, number::ASSIGNMENTS)?,
         others: UnknownParts::default(),
         unknown_fields: fields.join(fields.places(|own| !number::ALL.contains(&own))),
     };
@@ -185,6 +188,7 @@ fn list(state: &mut State, part: stored::PartEntry) -> Result<(), Poison> {
         Some(PartKind::EndedRuns) => restore(&mut state.ended, key, part)?,
         Some(PartKind::Endings) => restore(&mut state.endings, key, part)?,
         Some(PartKind::History) => restore(&mut state.history, key, part)?,
+        Some(PartKind::Assignments) => restore(&mut state.assignments, key, part)?,
     }
     Ok(())
 }

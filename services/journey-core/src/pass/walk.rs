@@ -12,7 +12,7 @@ use messages::stream::v1::{Action, Record, record::Body};
 use crate::counter::{Counter, RunCount};
 use crate::definition::{Arm, Journey, Send, Step, StepKind, Target, Versions};
 use crate::limits;
-use crate::run_id::{bucket, key_hash};
+use crate::run_id::key_hash;
 use crate::state::{EndedRun, EndingList as _, Name, Run};
 
 use super::Pass;
@@ -113,8 +113,7 @@ impl Pass<'_> {
                 }
             }
             StepKind::Split { salt, arms } => {
-                let bucket = bucket(salt, self.customer);
-                match arms.iter().find(|arm| bucket < arm.until) {
+                match self.arm_of(run, salt, arms) {
                     Some(arm) => self.assign(run, arm),
                     // Shares sum to all buckets in any version that could be published.
                     None => went(None, Reason::ArmAssigned, &Name::from("")),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use decision::{Lent, LentGroup, Moved};
 use kernel::{Duration, Properties, Timestamp};
 
-use super::{EndedRuns, EndingSections, HappyPaths, History, Name, Positions, Runs};
+use super::{Assignments, EndedRuns, EndingSections, HappyPaths, History, Name, Positions, Runs};
 
 /// A customer whose sections were lent. One that is not loaded reads as an empty one, and takes
 /// note of that: see [`Customer::is_missed`].
@@ -28,6 +28,8 @@ pub struct Customer {
     pub endings: LentGroup<EndingSections>,
     /// The newest things that happened, oldest first.
     pub history: LentGroup<History>,
+    /// The arms of splits that the customer was given.
+    pub assignments: LentGroup<Assignments>,
     /// The number of runs that ever started.
     pub run_count: u64,
 }
@@ -43,6 +45,7 @@ impl Customer {
             || self.ended.is_missed()
             || self.endings.is_missed()
             || self.history.is_missed()
+            || self.assignments.is_missed()
     }
 
     /// Returns whether the customer is in a segment.
@@ -103,6 +106,9 @@ impl Customer {
         }
         for run in self.ended.iter_mut() {
             run.ordinal = moved.ordinal_of(run.ordinal);
+        }
+        for own in self.assignments.iter_mut() {
+            own.given_to.get_or_insert(moved.from);
         }
     }
 }

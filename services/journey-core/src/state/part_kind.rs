@@ -25,6 +25,8 @@ pub enum PartKind {
     Endings = 7,
     /// A page of the history.
     History = 8,
+    /// The arms of splits of some journeys.
+    Assignments = 9,
 }
 
 impl PartKind {
@@ -39,6 +41,7 @@ impl PartKind {
             6 => Self::EndedRuns,
             7 => Self::Endings,
             8 => Self::History,
+            9 => Self::Assignments,
             _ => return None,
         })
     }
@@ -79,7 +82,7 @@ mod tests {
         for number in 0..=u8::MAX {
             let kind = PartKind::of(number);
             assert!(kind.is_none_or(|kind| kind as u8 == number));
-            assert_eq!(kind.is_some(), (1..=8).contains(&number));
+            assert_eq!(kind.is_some(), (1..=9).contains(&number));
         }
     }
 

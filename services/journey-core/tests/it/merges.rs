@@ -80,6 +80,104 @@ fn everything_carries_the_fragment_that_it_came_from() {
     assert_eq!(run_ordinals(&world, 1)["five"], 0);
 }
 
+/// A journey with a split, which customers walk once for each key.
+const SPLIT: &str = "journey:
+  name: j
+  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  steps:
+    - {id: s, split: {arms: [{name: one, share: 5000, next: a}, {name: two, share: 5000, next: a}]}}
+    - {id: a, wait: {duration: 90d}}
+";
+
+/// The arms of a customer's runs, by key.
+fn arms(world: &World, number: u32) -> BTreeMap<String, String> {
+    let state = state(world, number);
+    let runs = state.runs.iter();
+    runs.map(|run| (run.key.to_string(), run.arm.to_string()))
+        .collect()
+}
+
+/// The first customers, two with each arm: those with `one`, and those with `two`.
+fn of_each_arm() -> (World, [u32; 2], [u32; 2]) {
+    let mut world = World::new(compiled(SPLIT));
+    let (mut xs, mut ys) = (Vec::new(), Vec::new());
+    for who in 1.. {
+        world.take_line(&format!("1d c{who} go k=c{who}"));
+        let own = arms(&world, who);
+        let group = if own[&format!("c{who}")] == "one" {
+            &mut xs
+        } else {
+            &mut ys
+        };
+        group.push(who);
+        if xs.len() >= 2 && ys.len() >= 2 {
+            break;
+        }
+    }
+    (world, [xs[0], xs[1]], [ys[0], ys[1]])
+}
+
+#[test]
+fn an_assignment_to_an_arm_survives_merges_and_two_that_differ_are_kept_and_told() {
+    let (mut world, xs, ys) = of_each_arm();
+    // Whoever survives goes on with the arm that they were given, and the other one is kept.
+    let (older, younger) = (xs[0].min(ys[0]), xs[0].max(ys[0]));
+    let arm = arms(&world, older)[&format!("c{older}")].clone();
+    world.take_line(&format!("2d c{younger} merged c{older}"));
+    assert_eq!(world.counted("journey/j/1/arm_conflict/s"), 1);
+    for key in ["p", "q", "r"] {
+        world.take_line(&format!("3d c{older} go k={key}"));
+        assert_eq!(arms(&world, older)[key], arm);
+    }
+    let state = state(&world, older);
+    let mut given: Vec<_> = state.assignments.iter().collect();
+    given.sort_by_key(|own| own.given_to);
+    let given: Vec<_> = given
+        .iter()
+        .map(|own| (own.arm.to_string(), own.given_to))
+        .collect();
+    let other = if arm == "one" { "two" } else { "one" };
+    assert_eq!(
+        given,
+        [(arm, None), (other.to_owned(), Some(customer(younger)))]
+    );
+    // Two of one arm agree, and nothing is told.
+    let (older, younger) = (xs[1].min(xs[0]), xs[1].max(xs[0]));
+    let mut agreed = World::new(compiled(SPLIT));
+    for who in [older, younger] {
+        agreed.take_line(&format!("1d c{who} go k=c{who}"));
+    }
+    agreed.take_line(&format!("2d c{younger} merged c{older}"));
+    assert_eq!(agreed.counted("journey/j/1/arm_conflict/s"), 0);
+    assert_eq!(self::state(&agreed, older).assignments.len(), 1);
+}
+
+#[test]
+fn a_survivor_who_came_to_no_split_has_the_arm_of_the_oldest_who_did() {
+    for order in [[0, 1], [1, 0]] {
+        let (mut world, xs, ys) = of_each_arm();
+        // Somebody older than all, for whom the split was never asked.
+        let pair = [xs[1], ys[1]];
+        let oldest = pair[0].min(pair[1]);
+        let arm = arms(&world, oldest)[&format!("c{oldest}")].clone();
+        for place in order {
+            world.take_line(&format!("2d c{} merged c0", pair[place]));
+        }
+        world.take_line("3d c0 go k=new");
+        assert_eq!(arms(&world, 0)["new"], arm);
+        assert_eq!(world.counted("journey/j/1/arm_conflict/s"), 1);
+    }
+}
+
+#[test]
+fn an_arm_that_is_gone_is_given_anew() {
+    let (mut world, xs, _) = of_each_arm();
+    world.definitions = compiled(&SPLIT.replace("name: one", "name: three"));
+    world.take_line(&format!("2d c{} go k=new", xs[0]));
+    assert_eq!(arms(&world, xs[0])["new"], "three");
+    assert_eq!(state(&world, xs[0]).assignments.len(), 1);
+}
+
 /// Runs of five customers, and merges of all of them in some order.
 fn merges() -> impl Strategy<Value = (Vec<u8>, Vec<(u8, u8)>)> {
     let runs = proptest::collection::vec(0..20_u8, 5);

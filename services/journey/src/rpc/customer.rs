@@ -1,6 +1,8 @@
 //! Where one customer is, from the stored state.
 
-use journey_core::state::{Customer, EndedRun, HistoryEntry, Passage, Position, Progress, Run};
+use journey_core::state::{
+    Assignment, Customer, EndedRun, HistoryEntry, Passage, Position, Progress, Run,
+};
 use kernel::CustomerId;
 use proto::convert::timestamp;
 use proto::journey::v1 as api;
@@ -19,7 +21,28 @@ pub(super) fn answer(customer: CustomerId, state: &Customer) -> api::GetCustomer
         positions: positions.into_iter().map(position).collect(),
         happy_paths: paths.into_iter().map(|own| progress(own)).collect(),
         history: state.history.iter().map(|own| history(own)).collect(),
+        arm_assignments: assignments(customer, state),
     }
+}
+
+/// The arms that were given, by split; of each split the one that counts first.
+fn assignments(customer: CustomerId, state: &Customer) -> Vec<api::ArmAssignment> {
+    let mut given: Vec<&Assignment> = state.assignments.iter().collect();
+    given.sort_by_key(|own| (&own.journey, &own.step, own.salt_hash, own.given_to));
+    let mut before: Option<&Assignment> = None;
+    let answer = given.into_iter().map(|own| {
+        let is_in_effect = before.is_none_or(|before| !before.is_of_split_of(own));
+        before = Some(own);
+        api::ArmAssignment {
+            journey: own.journey.as_ref().to_owned(),
+            step: own.step.as_ref().to_owned(),
+            arm: own.arm.as_ref().to_owned(),
+            assign_time: Some(timestamp(own.time)),
+            customer_id: own.given_to.unwrap_or(customer).to_string(),
+            is_in_effect,
+        }
+    });
+    answer.collect()
 }
 
 fn position(position: &Position) -> api::Position {

@@ -39,7 +39,7 @@ pub(super) fn answer(
             RunCount::Exit { step, next, reason } => {
                 add_exit(step_of(&mut answer.steps, step), next, reason.code(), count);
             }
-            RunCount::Arm { .. } | RunCount::Milestone(_) => {}
+            RunCount::Arm { .. } | RunCount::ArmConflict(_) | RunCount::Milestone(_) => {}
         }
     }
     answer.reasons = reasons

@@ -14,7 +14,9 @@ use decision::{Core, Home, Input, Moved, Outcome, Poison, Step, WaitKey};
 use hot::{Owner, StreamName};
 use kernel::{PartitionId, Timestamp};
 use messages::engine::v1::QuarantinedKind;
-use messages::stream::v1::{MovedPart, QuarantineVerb, Record, StateMoved, record::Body};
+use messages::stream::v1::{
+    CustomerMerged, MovedPart, QuarantineVerb, Record, StateMoved, record::Body,
+};
 
 use super::driver::{Bench, event, key, settle, slot, tick};
 use super::release::{aside, order_all};
@@ -229,9 +231,9 @@ async fn a_wait_leaves_the_quarantine_once_it_is_processed_or_gone() {
     assert_eq!(rang(&bench).await, [(1, 10_010)]);
     assert_eq!(tries(&bench).await, [(Some(2), 2)]);
     // Its customer waits for it no more: the state is that of somebody else.
-    let merged = Body::Merged(messages::stream::v1::CustomerMerged {
+    let merged = Body::Merged(CustomerMerged {
         into_customer_id: key(0),
-        repoints: false,
+        ..CustomerMerged::default()
     });
     let merged = Record {
         body: Some(merged),
@@ -277,6 +279,7 @@ async fn a_wait_that_comes_with_another_customer_does_not_hold_up_the_merge() {
         from_customer_id: key(2),
         part_count: 1,
         parts: vec![MovedPart {
+            kind: 255,
             body: "a1:10:30 a2:15:0 a3:20:10025".into(),
             ..MovedPart::default()
         }],
@@ -286,7 +289,16 @@ async fn a_wait_that_comes_with_another_customer_does_not_hold_up_the_merge() {
         body: Some(moved),
         ..event(1, "", "", 25)
     };
+    let released = Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: key(2),
+            released: true,
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 25)
+    };
     feed(&bench, &mut worker, vec![moved]).await;
+    feed(&bench, &mut worker, vec![released]).await;
     assert_eq!(rang(&bench).await, [(2, 25)]);
     assert_eq!(tries(&bench).await, [(Some(1), 1), (Some(3), 1)]);
     at(&bench, &mut worker, 10_025).await;

@@ -73,6 +73,13 @@ impl Book {
         self.parts.insert(key, part);
     }
 
+    /// Returns whether an entry of a source, or a later one, is known.
+    fn has(&self, entry: &str) -> bool {
+        let (source, number) = entry.rsplit_once('-').expect("an entry of a source");
+        let number: u64 = number.parse().expect("a number");
+        self.last.get(source).is_some_and(|last| number <= *last)
+    }
+
     fn write_down(&mut self, entry: &str) {
         if let Some((source, number)) = entry.rsplit_once('-') {
             let number: u64 = number.parse().expect("a number");
@@ -163,6 +170,9 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     ) -> Result<Outcome, Poison> {
         let record = match input {
             Input::Timer { due_time } => {
+                if book.last.contains_key("poison") {
+                    return Err(Poison::new("a poison timer"));
+                }
                 book.due = None;
                 book.push(format!("fired@{}", due_time.as_millis()));
                 step.effects.count(counter("fired"), 1);
@@ -180,9 +190,16 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             }
             Some(Body::Event(event)) => {
                 let (what, argument) = event.name.split_once(':').unwrap_or((&event.name, ""));
+                if what == "once" && book.has(&event.event_id) {
+                    return Ok(Outcome::Unchanged);
+                }
                 book.write_down(&event.event_id);
                 match what {
-                    "add" => {}
+                    "add" | "once" => {}
+                    // Its timers fail from now on.
+                    "poison" => {
+                        book.last.insert("poison".to_owned(), 0);
+                    }
                     "grow" => book.push("x".repeat(argument.parse().expect("a size"))),
                     "wait" => {
                         let wait = Duration::from_millis(argument.parse().expect("a time"));

@@ -1,14 +1,22 @@
 //! Merges over the three services of the way, in two partitions: what follows a customer, what is
 //! known twice, and what a read finds.
 
+mod grace;
+mod leftovers;
 mod pieces;
 mod random;
+mod records;
+mod scripted;
+mod steps;
+mod together;
+mod waits;
 mod world;
 
 use hot::{Commit, StateWrite, Timer};
 use messages::stream::v1::{CustomerMerged, MovedPart, Record, StateMoved, Tick, record::Body};
 
-use self::world::{SERVICES, World, customer, event, merged};
+use self::records::{customer, event, merged, record};
+use self::world::{SERVICES, World};
 use super::driver::memory;
 use super::ledger::{Book, Ledger};
 use crate::head::id_bytes;
@@ -22,7 +30,7 @@ async fn a_state_and_all_that_comes_later_go_to_the_survivor() {
     world.tell(0, merged(2, 1, 3)).await;
     world.settle().await;
     for service in 0..SERVICES {
-        world.tell(service, world::record(service, 2, "c", 4)).await;
+        world.tell(service, record(service, 2, "c", 4)).await;
     }
     world.settle().await;
     for service in 0..SERVICES {
@@ -129,7 +137,7 @@ async fn what_names_no_survivor_is_set_aside_with_its_reason() {
     let mut nameless = merged(2, 1, 2);
     nameless.body = Some(Body::Merged(CustomerMerged {
         into_customer_id: "short".into(),
-        repoints: false,
+        ..CustomerMerged::default()
     }));
     world.tell(0, nameless).await;
     world.settle().await;

@@ -156,7 +156,7 @@ async fn it_leaves_the_quarantine_with_a_customer_who_is_joined_into_another() {
     assert_eq!(tries(&bench).await, [1]);
     let merged = Body::Merged(CustomerMerged {
         into_customer_id: key(0),
-        repoints: false,
+        ..CustomerMerged::default()
     });
     let merged = Record {
         body: Some(merged),

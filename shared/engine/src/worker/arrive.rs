@@ -1,10 +1,10 @@
 //! The state of a merged customer arrives: its parts are stored as they come, in any order, each
-//! once, and it is folded in when all are there.
+//! once, and it is folded in when all are there and who left has let go of it.
 //!
 //! The first piece reserves ordinals, so that a part has its lasting key at once. The core knows
-//! nothing of a state before all of it is there: it is folded in by the next batch that meets a
-//! record of the survivor, before that record. A word to the survivor itself makes sure that there
-//! is one.
+//! nothing of a state before all of it is there. Then the survivor asks who left: a store that lost
+//! its newest writes may have lost that they did. Only their answer has the state folded in, so
+//! that no state is at both.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,20 @@ use bytes::Bytes;
 use decision::limits::FRAGMENTS;
 use decision::{Core, Moved, PartKey};
 use kernel::CustomerId;
-use messages::stream::v1::{MovedPart, StateMoved, record::Body};
+use messages::stream::v1::{CustomerMerged, MovedPart, StateMoved, record::Body};
 
 use super::Worker;
-use super::batch::{Change, Work};
+use super::batch::Change;
 use super::cause::Cause;
-use super::customer::is_word;
 use super::fault::Failed;
-use super::quarantine::InputId;
-use super::run::Room;
-use crate::head::Head;
+use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};
-use kernel::Timestamp;
+use crate::waiting::read_ids;
 
 impl<C: Core> Worker<C> {
-    /// Takes a piece of the state of a customer who was joined into this one.
+    /// Takes a piece of the state of a customer who was joined into this one, or the word that it
+    /// can be folded in.
     pub(super) fn take_moved(
         &mut self,
         definitions: &C::Definitions,
@@ -36,45 +34,95 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let arrived = Arrived::read(moved).map_err(|error| cause.failed(error))?;
+        let (from, leave_id) = (arrived.from, arrived.leave_id);
         let entry = &mut self.batch.works[work];
-        if arrived.from == customer_of(&entry.key_bytes) {
+        if from == customer_of(&entry.key_bytes) {
             return Err(cause.failed("a state was moved to the customer whose it is"));
         }
-        if entry.cached.head.has_fragment(arrived.from) {
-            return Ok(());
+        if moved.stays {
+            return self.go_on_without(work, &moved.from_customer_id, cause);
         }
-        let is_known = entry.cached.head.arriving_from(arrived.from).is_some();
-        if !is_known && is_word(moved) {
-            return Ok(());
+        if moved.released {
+            return self.take_released(definitions, work, (from, leave_id), cause);
         }
-        if !is_known {
-            let moving = reserve(&mut entry.cached.head, &arrived, moved, cause)?;
-            if let ([] | [_], true) = (&arrived.parts[..], arrived.is_whole(moved)) {
-                let state = arrived.parts.into_iter().next().map(|(_, _, body)| body);
-                let parts = BTreeMap::new();
-                return self.fold(definitions, work, &moving, (state, parts), cause);
+        let is_first = moved.part_count == 0 || arrived.parts.iter().any(|(place, ..)| *place == 0);
+        if entry.cached.head.has_or_expects(from) {
+            // It is here, or on its way as part of another: who left may not know.
+            if is_first {
+                self.ask(work, (from, leave_id), cause)?;
             }
-            entry.cached.head.arriving.push(moving);
+            return self.finish(work, cause);
         }
-        let was_whole = is_known && self.is_whole(work, arrived.from);
+        match entry.cached.head.arriving_from(from).map(|it| it.leave_id) {
+            // The store lost the later leave: it has to have a greater name than that.
+            Some(known) if known > leave_id => {
+                self.ask(work, (from, known), cause)?;
+                return self.finish(work, cause);
+            }
+            // The store of who left lost its newest writes, and they left once more.
+            Some(known) if known < leave_id => self.drop_arriving(work, from),
+            Some(_) | None => {}
+        }
+        let was_whole = self.is_whole(work, from);
+        let head = &mut self.batch.works[work].cached.head;
+        if head.arriving_from(from).is_none() {
+            let moving = reserve(head, &arrived, moved, cause)?;
+            head.arriving.push(moving);
+            self.await_state(work, from, cause);
+        }
         self.store_parts(work, moved, arrived, cause)?;
-        let from = CustomerId::try_from_bytes(&moved.from_customer_id);
-        let from = from.map_err(|error| cause.failed(error.to_string()))?;
-        match (was_whole, self.is_whole(work, from)) {
-            (false, true) => {
-                let customer = customer_of(&self.batch.works[work].key_bytes);
-                let again = StateMoved {
-                    parts: Vec::new(),
-                    ..moved.clone()
-                };
-                let again = cause.record(customer, Some(Body::Moved(again)));
-                self.deliver(C::HOME, again, cause)?;
-            }
-            // It could not be folded in before: this record says why.
-            (true, true) => return self.fold_arrived(definitions, work, from, cause),
-            (_, false) => {}
+        if self.is_whole(work, from) && (!was_whole || is_first) {
+            self.ask(work, (from, leave_id), cause)?;
         }
         self.finish(work, cause)
+    }
+
+    /// Asks a customer whose state is all stored here to let go of it.
+    pub(super) fn ask(
+        &mut self,
+        work: usize,
+        (from, leave_id): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let question = CustomerMerged {
+            into_customer_id: id_bytes(customer),
+            arrived_leave_id: leave_id,
+            ..CustomerMerged::default()
+        };
+        let question = cause.record(from, Some(Body::Merged(question)));
+        self.deliver(C::HOME, question, cause)
+    }
+
+    /// Folds a state in that its customer has let go of.
+    fn take_released(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        (from, leave_id): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let moving = self.batch.works[work].cached.head.arriving_from(from);
+        match moving {
+            Some(moving) if moving.leave_id == leave_id && moving.is_whole() => {
+                self.fold_arrived(definitions, work, from, cause)
+            }
+            // It was folded in, or is at somebody whom this customer was joined into.
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Forgets what has arrived of a state.
+    fn drop_arriving(&mut self, work: usize, from: CustomerId) {
+        let head = &mut self.batch.works[work].cached.head;
+        let parts: Vec<PartKey> = head
+            .arriving_from(from)
+            .map(|moving| moving.parts.values().copied().collect())
+            .unwrap_or_default();
+        head.arriving.retain(|it| it.from != from);
+        for part in parts {
+            self.batch.put_part(work, part, None);
+        }
     }
 
     fn is_whole(&mut self, work: usize, from: CustomerId) -> bool {
@@ -114,7 +162,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// Folds in a state of which all has arrived.
-    pub(super) fn fold_arrived(
+    fn fold_arrived(
         &mut self,
         definitions: &C::Definitions,
         work: usize,
@@ -127,19 +175,22 @@ impl<C: Core> Worker<C> {
             return Ok(());
         };
         let state_key = state_key(moving.first_ordinal);
-        let Some(state) = self.batch.raw.get(&(key, state_key)).cloned() else {
+        let state = self.batch.raw.get(&(key, state_key)).cloned();
+        if moving.part_count > 0 && state.is_none() {
             let lacked = self.batch.effects.lacks_definition;
             self.batch.effects.need(state_key);
             return Err(self.miss(work, cause, lacked));
-        };
+        }
         let raw = self.batch.raw.iter();
         let parts = raw.filter(|((of, part), _)| *of == key && moving.holds(*part));
         let parts = parts.map(|((_, part), body)| (*part, body.clone()));
         let parts = parts.filter(|(part, _)| *part != state_key).collect();
-        self.batch.put_part(work, state_key, None);
+        if state.is_some() {
+            self.batch.put_part(work, state_key, None);
+        }
         let head = &mut self.batch.works[work].cached.head;
         head.arriving.retain(|it| it.from != from);
-        self.fold(definitions, work, &moving, (Some(state), parts), cause)
+        self.fold(definitions, work, &moving, (state, parts), cause)
     }
 
     fn fold(
@@ -177,80 +228,10 @@ impl<C: Core> Worker<C> {
                 self.tell_merge(work, fragment.customer, (customer, true), cause)?;
             }
         }
+        // Before the wait for this state ends.
+        self.await_merges(work, &moving.awaited, cause)?;
+        self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
-    }
-
-    /// Goes on with what is on its way, before a record of its customer. Returns whether the record
-    /// has to wait for the next batch: because more is to be sent, because what this batch stores
-    /// is needed, or because the batch is full.
-    ///
-    /// What fails is left out here. The word that the customer gets for it is set aside with the
-    /// reason.
-    pub(super) fn has_to_wait(
-        &mut self,
-        definitions: &C::Definitions,
-        work: usize,
-        now: Timestamp,
-    ) -> Result<bool, Failed> {
-        loop {
-            let entry = &self.batch.works[work];
-            let origin = InputId::Move { key: entry.key };
-            let is_left_out = !self.inputs.faults(origin).is_empty();
-            if is_left_out || entry.is_stuck || entry.fault.is_some() {
-                return Ok(false);
-            }
-            let arrived = entry
-                .cached
-                .head
-                .arrived()
-                .map(|it| (it.from, it.cause.clone()));
-            let (from, moved_by) = match (&entry.cached.head.leaving, arrived) {
-                (Some(leaving), _) => (None, leaving.cause.clone()),
-                (None, Some((from, cause))) => (Some(from), cause),
-                (None, None) => return Ok(false),
-            };
-            if !entry.was_on_way(from) {
-                return Ok(true);
-            }
-            let cause = Cause {
-                origin,
-                bulk: moved_by.is_bulk,
-                trace_parent: &moved_by.trace_parent,
-                time: moved_by.time,
-                now,
-            };
-            let leaving = entry.cached.head.leaving.clone();
-            self.batch.inputs += 1;
-            let gone_on = match (from, leaving) {
-                (Some(from), _) => self.fold_arrived(definitions, work, from, cause),
-                (None, Some(leaving)) => self.send_pieces(work, *leaving, cause),
-                (None, None) => Ok(()),
-            };
-            self.unless_stuck(Some(work), gone_on)?;
-            let entry = &self.batch.works[work];
-            if entry.cached.head.leaving.is_some() && !entry.is_stuck {
-                return Ok(true);
-            }
-            // So that what does not fit into one commit is cut to two.
-            if self.room() == Room::Full {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-impl<S> Work<S> {
-    /// Returns whether a state was on its way before the batch: one that arrived from a customer, or
-    /// the own one that leaves. The store has what is needed of it.
-    fn was_on_way(&self, from: Option<CustomerId>) -> bool {
-        let before = &self.before.head;
-        match from {
-            None => before.leaving.is_some(),
-            Some(from) => before
-                .arriving
-                .iter()
-                .any(|it| it.from == from && it.is_whole()),
-        }
     }
 }
 
@@ -260,6 +241,8 @@ struct Arrived {
     from: CustomerId,
     fragments: Vec<Fragment>,
     last_ordinal: u16,
+    leave_id: u64,
+    awaited: Vec<CustomerId>,
     /// Places, keys and bodies.
     parts: Vec<(u32, PartKey, Bytes)>,
 }
@@ -279,13 +262,10 @@ impl Arrived {
             fragments: read_fragments(&moved.fragment_ids, &moved.fragment_ordinals)
                 .map_err(bad("fragment_ids"))?,
             last_ordinal: last.map_err(|error| bad("last_ordinal")(error.to_string()))?,
+            leave_id: moved.leave_id,
+            awaited: read_ids(&moved.awaited_ids).map_err(bad("awaited_ids"))?,
             parts: moved.parts.iter().map(part).collect::<Result<_, _>>()?,
         })
-    }
-
-    /// Returns whether all of a state is in one piece.
-    fn is_whole(&self, moved: &StateMoved) -> bool {
-        self.parts.len() == moved.part_count as usize
     }
 }
 
@@ -309,6 +289,10 @@ fn reserve(
         part_count: moved.part_count,
         parts: BTreeMap::new(),
         cause: cause.of_move(),
+        leave_id: arrived.leave_id,
+        sent_parts: 0,
+        is_sent: false,
+        awaited: arrived.awaited.clone(),
     })
 }
 

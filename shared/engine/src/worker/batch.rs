@@ -17,6 +17,7 @@ use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
+use crate::metrics::WaitEnd;
 use decision::{Core, Effects, PartKey, PartLoad, PartWrites};
 
 /// One customer that a batch touches.
@@ -176,6 +177,8 @@ pub(crate) struct Batch<C: Core> {
     /// Their parts.
     pub(super) parts: PartLoad,
     pub(crate) other_bytes: usize,
+    /// How waits of customers for the states of others ended.
+    pub(crate) wait_ends: Vec<WaitEnd>,
 }
 
 impl<C: Core> Batch<C> {
@@ -204,6 +207,7 @@ impl<C: Core> Batch<C> {
             state_bytes: 0,
             parts: PartLoad::default(),
             other_bytes: 0,
+            wait_ends: Vec::new(),
         }
     }
 
@@ -244,6 +248,7 @@ impl<C: Core> Batch<C> {
         self.state_bytes = 0;
         self.parts = PartLoad::default();
         self.other_bytes = 0;
+        self.wait_ends.clear();
     }
 
     /// The work of a key, if the batch has it.

@@ -1,4 +1,4 @@
-//! The cause of a step: a record, or a timer that is due.
+//! Causes of steps: what a step goes by beside the state, and what follows from it.
 
 use kernel::{CustomerId, Timestamp};
 use messages::stream::v1::{Record, record::Body};
@@ -7,7 +7,7 @@ use super::fault::Failed;
 use super::quarantine::InputId;
 use crate::head::id_bytes;
 
-/// The cause of a step.
+/// What caused a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause<'a> {
     pub(super) origin: InputId,
@@ -17,6 +17,8 @@ pub(super) struct Cause<'a> {
     pub(super) time: Timestamp,
     /// The instant of the step.
     pub(super) now: Timestamp,
+    /// The customer that the record came for, where it followed a merge.
+    pub(super) followed_from: Option<CustomerId>,
 }
 
 impl Cause<'static> {
@@ -28,6 +30,26 @@ impl Cause<'static> {
             trace_parent: "",
             time,
             now,
+            followed_from: None,
+        }
+    }
+}
+
+impl<'a> Cause<'a> {
+    /// A record, as the cause of what it brings.
+    pub(super) fn of_record(
+        origin: InputId,
+        bulk: bool,
+        record: &'a Record,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            origin,
+            bulk,
+            trace_parent: &record.trace_parent,
+            time: Timestamp::from_millis(record.time_ms),
+            now,
+            followed_from: CustomerId::try_from_bytes(&record.forwarded_from_id).ok(),
         }
     }
 }

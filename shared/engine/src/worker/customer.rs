@@ -56,11 +56,6 @@ fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool
     }
 }
 
-/// Returns whether a piece carries nothing, and only says that all of a state may be there.
-pub(super) const fn is_word(moved: &StateMoved) -> bool {
-    moved.parts.is_empty() && moved.part_count > 0
-}
-
 impl<C: Core> Worker<C> {
     /// Takes one record of a customer: hands it to the core, unless it is about where the customer
     /// is.
@@ -74,17 +69,27 @@ impl<C: Core> Worker<C> {
         let redirect = self.batch.works[work].cached.head.redirect;
         match (&record.body, redirect) {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
-            // A word to itself: what had arrived was sent on.
-            (Some(Body::Moved(moved)), Some(_)) if is_word(moved) => Ok(()),
+            // It was sent on, and whoever has it asks for themselves.
+            (Some(Body::Moved(moved)), Some(_)) if moved.released => Ok(()),
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let moved = StateMoved {
                     followed: true,
                     ..moved.clone()
                 };
-                self.follow(work, survivor, Some(Body::Moved(moved)), cause)
+                let moved = cause.record(survivor, Some(Body::Moved(moved)));
+                self.follow(work, moved, cause)
             }
-            (body, Some(survivor)) => self.follow(work, survivor, body.clone(), cause),
+            // A word to itself: what waited goes on before it.
+            (Some(Body::Awaited(awaited)), Some(_)) if awaited.from_customer_ids.is_empty() => {
+                Ok(())
+            }
+            (Some(Body::Awaited(_)), Some(survivor)) => {
+                let awaited = cause.record(survivor, record.body.clone());
+                self.follow(work, awaited, cause)
+            }
+            (_, Some(survivor)) => self.follow_first(work, survivor, record, cause),
             (Some(Body::Moved(moved)), None) => self.take_moved(definitions, work, moved, cause),
+            (Some(Body::Awaited(awaited)), None) => self.take_awaited(work, awaited, cause),
             (_, None) => self.step(definitions, work, Input::Record(record), cause),
         }
     }
@@ -124,9 +129,20 @@ impl<C: Core> Worker<C> {
         })?;
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
+        let arrived = merged.arrived_leave_id;
+        if arrived != 0 {
+            if entry.cached.head.redirect.is_some() {
+                self.let_go(work, (survivor, arrived), cause)?;
+                return self.finish(work, cause);
+            }
+            if C::HOME != Home::Segmentation {
+                self.tell_first(customer, survivor, cause)?;
+            }
+        }
+        let entry = &self.batch.works[work];
         match judge(customer, &entry.cached.head, survivor, merged.repoints) {
-            Verdict::Known => return Ok(()),
-            Verdict::Leave => self.leave(definitions, work, survivor, cause)?,
+            Verdict::Known => {}
+            Verdict::Leave => self.leave(definitions, work, survivor, merged, cause)?,
             Verdict::Repoint => {
                 let entry = &mut self.batch.works[work];
                 entry.cached.head.redirect = Some(survivor);
@@ -142,15 +158,27 @@ impl<C: Core> Worker<C> {
     }
 
     /// Sends a record of a redirected customer to the survivor.
-    fn follow(
+    fn follow(&mut self, work: usize, record: Record, cause: Cause<'_>) -> Result<(), Failed> {
+        self.send(work, C::HOME, record, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Sends a record that needs the state of its customer to the survivor. It says whose it was
+    /// first.
+    fn follow_first(
         &mut self,
         work: usize,
         survivor: CustomerId,
-        body: Option<Body>,
+        record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        self.send(work, C::HOME, cause.record(survivor, body), cause)?;
-        self.finish(work, cause)
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let from = cause.followed_from.unwrap_or(customer);
+        let followed = Record {
+            forwarded_from_id: id_bytes(from),
+            ..cause.record(survivor, record.body.clone())
+        };
+        self.follow(work, followed, cause)
     }
 
     /// Says to the next service what was said to this one.
@@ -177,8 +205,14 @@ impl<C: Core> Worker<C> {
         let merged = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints,
+            ..CustomerMerged::default()
         });
-        self.send(work, C::HOME, cause.record(customer, Some(merged)), cause)
+        let record = cause.record(customer, Some(merged));
+        if repoints {
+            return self.send(work, C::HOME, record, cause);
+        }
+        // News, which nothing has to come before.
+        self.deliver(C::HOME, record, cause)
     }
 
     /// Sends a record to another customer, through the services that come after this one: it leaves
@@ -203,14 +237,29 @@ impl<C: Core> Worker<C> {
         Ok(())
     }
 
+    /// Tells the first service, without a detour, that a customer was joined into another. What it
+    /// knows already changes nothing.
+    pub(super) fn tell_first(
+        &mut self,
+        customer: CustomerId,
+        survivor: CustomerId,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let merged = Body::Merged(CustomerMerged {
+            into_customer_id: id_bytes(survivor),
+            ..CustomerMerged::default()
+        });
+        let record = cause.record(customer, Some(merged));
+        self.deliver(Home::Segmentation, record, cause)
+    }
+
     /// Puts a record into the stream of its customer that a service reads.
     pub(super) fn deliver(
         &mut self,
         home: Home,
-        mut record: Record,
+        record: Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        record.is_forwarded = true;
         let stream = match home {
             Home::Segmentation => StreamName::Events,
             Home::Journey => StreamName::Facts,

@@ -9,13 +9,22 @@ use std::cmp::Reverse;
 use kernel::Timestamp;
 
 use super::Worker;
-use super::batch::Wait;
+use super::batch::{Change, Wait};
 use super::cause::Cause;
 use super::fault::Failed;
 use super::quarantine::InputId;
 use super::run::Room;
 use crate::key::Key;
 use decision::{Core, Input};
+
+/// Whose timer fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// That of the customer, which is the engine's while they wait or leave.
+    Customer,
+    /// That of the core, though the customer waits.
+    Core,
+}
 
 impl<C: Core> Worker<C> {
     /// Fires the timers that are due up to an instant and key, oldest first.
@@ -66,13 +75,25 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         self.batch.inputs += 1;
         let now = self.now_of_timer(due_time, wall_now);
-        let work = &mut self.batch.works[number];
-        if work.is_stuck {
+        if self.batch.works[number].is_stuck {
             return Ok(());
         }
+        let fired = self.fire_now(definitions, (number, due_time), now, Whose::Customer);
+        self.unless_stuck(Some(number), fired)
+    }
+
+    /// Fires the timer of a customer, or that of the core alone.
+    pub(super) fn fire_now(
+        &mut self,
+        definitions: &C::Definitions,
+        (number, due_time): (usize, Timestamp),
+        now: Timestamp,
+        whose: Whose,
+    ) -> Result<(), Failed> {
+        let work = &mut self.batch.works[number];
         let key = work.key;
         let origin = InputId::Timer {
-            key: work.key,
+            key,
             due_time,
             number: work.fires,
         };
@@ -86,15 +107,36 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let cause = Cause::of_timer(origin, due_time, now);
+        let head = &self.batch.works[number].cached.head;
+        if whose == Whose::Customer && head.is_holding() {
+            return self.look_at_wait(number, cause);
+        }
+        if head.leaving.is_some() {
+            return self.send_again(number, cause);
+        }
         let input = Input::Timer {
             due_time: first_due,
         };
-        let stepped = self.step(definitions, number, input, cause);
-        self.unless_stuck(Some(number), stepped)
+        self.step(definitions, number, input, cause)
     }
 
-    /// Sets or clears the timer of a state.
+    /// Sets or clears the timer of a state. While its customer waits for the states of others, it
+    /// waits too.
     pub(super) fn set_timer(&mut self, number: usize, due: Option<Timestamp>) {
+        let work = &mut self.batch.works[number];
+        if work.cached.head.is_holding()
+            && let Some(waiting) = work.cached.head.waiting.as_deref_mut()
+        {
+            waiting.due = due;
+            work.change = Change::Write;
+            self.batch.count_write(number);
+            return;
+        }
+        self.set_timer_of_all(number, due);
+    }
+
+    /// Sets or clears the timer of a customer, who may wait for the states of others.
+    pub(super) fn set_timer_of_all(&mut self, number: usize, due: Option<Timestamp>) {
         let work = &mut self.batch.works[number];
         if work.cached.timer.due == due {
             // It waits already: here, or in the index behind an entry that has not come up.

@@ -1,11 +1,16 @@
 //! A merged customer leaves: the state goes to the survivor, piece by piece, over as many commits as
-//! that takes.
+//! that takes, and stays until it has arrived.
 //!
 //! A state without parts goes at once. Otherwise the first commit makes it final: its head is
 //! stored like a part, no core sees it any more, and the head of the customer lists what is to be
-//! sent. Each batch that meets a record of the customer then sends some pieces first, and removes
-//! the parts that they carry in the same commit. The record waits until nothing is left, so that it
-//! comes after the state. A word to the customer itself makes sure that there is such a record.
+//! sent. Each batch that meets a record of the customer then sends some pieces first, and marks
+//! them as sent in the same commit. The record waits until all are sent, so that it comes after the
+//! state. A word to the customer itself makes sure that there is such a record.
+//!
+//! The survivor asks once it has stored all of the state. Only then do its parts go here, and the
+//! answer lets the survivor fold the state in. Whoever is asked about a leave that never was, since
+//! the store lost it, leaves now, under a greater name, so that the survivor takes this state for
+//! the other.
 //!
 //! A survivor that leaves in its turn sends on what has arrived of others, as theirs.
 
@@ -13,7 +18,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use decision::{Core, PartKey, PartLoad, PartWrites};
-use kernel::CustomerId;
+use kernel::{CustomerId, StableHash};
 use messages::stream::v1::{CustomerMerged, StateMoved, record::Body};
 use prost::Message;
 
@@ -24,63 +29,77 @@ use super::fault::Failed;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
-use crate::moving::{Leaving, MoveCause, Moving, state_key};
+use crate::moving::{Fragment, Leaving, MoveCause, Moving, state_key};
 
 /// A state that is about to leave: its head, the parts that changed, and the keys of all parts.
 type Final = (Option<Bytes>, PartWrites, Vec<PartKey>);
 
 impl<C: Core> Worker<C> {
-    /// Begins to send the state after the survivor, and leaves a redirect.
+    /// Begins to send the state after the survivor, and leaves a redirect. The name of the leave is
+    /// above one that the survivor was told of.
     pub(super) fn leave(
         &mut self,
         definitions: &C::Definitions,
         work: usize,
         survivor: CustomerId,
+        merged: &CustomerMerged,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let (state, changed, parts) = self.take_final(definitions, work, cause)?;
+        let leave_id = self.name_leave(state.as_ref(), merged.arrived_leave_id);
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
+        let mut head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
+        let waiting = head.waiting.take().unwrap_or_default();
+        // What waits follows the state, and waits there.
+        let awaited = waiting.awaited.clone();
+        entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         self.batch.count_write(work);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
-            repoints: false,
+            ..CustomerMerged::default()
         };
-        self.pass_merge_on(work, merged.clone(), cause);
+        self.pass_merge_on(work, merged, cause);
         let mut own = Moving {
             from: customer,
             fragments: head.fragments.clone(),
             last_ordinal: head.last_ordinal,
             first_ordinal: 0,
             followed: false,
-            part_count: u32::from(state.is_some()),
+            part_count: 0,
             parts: BTreeMap::new(),
             cause: cause.of_move(),
+            leave_id,
+            sent_parts: 0,
+            is_sent: false,
+            awaited,
         };
-        if parts.is_empty() && head.arriving.is_empty() {
-            self.batch.forget_state(work);
-            self.clear_timer(work, cause.now);
-            // The state before the batch does not list what was folded in since.
-            for (key, _) in changed.into_iter().filter(|(_, value)| value.is_none()) {
-                self.batch.put_part(work, key, None);
-            }
-            let mut piece = own.piece();
-            let whole = state.map(|state| own.moved_part(0, state_key(0), state));
-            piece.parts.extend(whole);
-            self.send_piece(work, survivor, piece, cause)?;
-            return self.end_leave(work, &head, survivor, cause);
-        }
-        if let Some(state) = state {
+        // A commit has room for a small state twice: in a record, and where it stays.
+        let is_small = parts.is_empty()
+            && head.arriving.is_empty()
+            && state
+                .as_ref()
+                .is_none_or(|it| it.len() <= limits::PIECE_BYTES);
+        if state.is_some() {
             own.parts = (0..)
                 .zip(std::iter::once(state_key(0)).chain(parts))
                 .collect();
             own.part_count = u32::try_from(own.parts.len()).unwrap_or(u32::MAX);
-            self.batch.put_part(work, state_key(0), Some(state));
+        }
+        if is_small {
+            return self.leave_at_once(
+                work,
+                (own, state, changed),
+                (survivor, &head.fragments),
+                cause,
+            );
         }
         for (key, value) in changed {
             self.batch.put_part(work, key, value);
+        }
+        if let Some(state) = state {
+            self.batch.put_part(work, state_key(0), Some(state));
         }
         let arriving = head.arriving.into_iter().map(|moving| Moving {
             followed: true,
@@ -88,17 +107,76 @@ impl<C: Core> Worker<C> {
         });
         let entry = &mut self.batch.works[work];
         entry.cached.state = C::State::default();
-        entry.cached.head = Head {
-            fragments: head.fragments,
-            leaving: Some(Box::new(Leaving {
-                states: std::iter::once(own).chain(arriving).collect(),
-                cause: cause.of_move(),
-            })),
-            ..Head::redirected_to(survivor)
-        };
+        entry.cached.head.fragments = head.fragments;
+        entry.cached.head.leaving = Some(Box::new(Leaving {
+            states: std::iter::once(own).chain(arriving).collect(),
+            cause: cause.of_move(),
+            tries: 0,
+        }));
         self.batch.count_parts(work, PartLoad::default());
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
+        self.go_on_leaving(work, survivor, cause)
+    }
+
+    /// Sends a state that is one part, or none.
+    fn leave_at_once(
+        &mut self,
+        work: usize,
+        (mut own, state, changed): (Moving, Option<Bytes>, PartWrites),
+        (survivor, fragments): (CustomerId, &[Fragment]),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        self.batch.forget_state(work);
+        self.clear_timer(work, cause.now);
+        // The state before the batch does not list what was folded in since.
+        for (key, _) in changed.into_iter().filter(|(_, value)| value.is_none()) {
+            self.batch.put_part(work, key, None);
+        }
+        let mut piece = own.piece();
+        if let Some(state) = state {
+            piece
+                .parts
+                .push(own.moved_part(0, state_key(0), state.clone()));
+            self.batch.put_part(work, state_key(0), Some(state));
+        }
+        (own.sent_parts, own.is_sent) = (own.part_count, true);
+        self.batch.works[work].cached.head.leaving = Some(Box::new(Leaving {
+            states: [own].into(),
+            cause: cause.of_move(),
+            tries: 0,
+        }));
+        self.watch_leave(work, 0, cause.now);
+        self.send_piece(work, survivor, piece, cause)?;
+        self.end_leave(work, fragments, survivor, cause)?;
+        self.wake(work, cause)
+    }
+
+    /// Names a leave: later ones of the customer have greater names, also where a store lost its
+    /// newest writes, since epochs only grow and commits of one epoch are numbered.
+    ///
+    /// Within one epoch a commit may be lost and its number given again. The lowest byte tells such
+    /// leaves apart where their states differ.
+    fn name_leave(&self, state: Option<&Bytes>, above: u64) -> u64 {
+        let state = state.map_or(&[][..], |state| state);
+        let digest = StableHash::new().with(state).finish() & 0xff;
+        let seq = self.position.commit_seq & 0xffff_ffff;
+        let own = (self.position.epoch << 40) | (seq << 8) | digest;
+        own.max(above.saturating_add(1))
+    }
+
+    /// Sends the customer a word, so that what is left is sent whatever else comes.
+    pub(super) fn go_on_leaving(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        let merged = CustomerMerged {
+            into_customer_id: id_bytes(survivor),
+            ..CustomerMerged::default()
+        };
         let again = cause.record(customer, Some(Body::Merged(merged)));
         self.deliver(C::HOME, again, cause)
     }
@@ -132,45 +210,59 @@ impl<C: Core> Worker<C> {
         leaving: Leaving,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let Some(survivor) = self.batch.works[work].cached.head.redirect else {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let Some(survivor) = entry.cached.head.redirect else {
             return Err(cause.failed("a state leaves, and there is no survivor"));
         };
         self.read_moving(work, &leaving, cause)?;
         let mut states = leaving.states;
         let mut bytes = 0;
         for _ in 0..limits::PIECES_PER_BATCH {
-            let Some(moving) = states.front_mut() else {
+            let Some(at) = states.iter().position(|it| !it.is_sent) else {
                 break;
             };
+            let moving = &mut states[at];
+            let is_own = moving.from == customer;
             // Nothing is sent of a state of which nothing arrived: the rest of it follows.
-            if !moving.parts.is_empty() || moving.part_count == 0 {
-                let Some(piece) = self.next_piece(work, moving) else {
+            if moving.unsent().next().is_some() || moving.part_count == 0 {
+                let Some(piece) = self.next_piece(work, moving, is_own) else {
                     break;
                 };
                 bytes += piece.encoded_len();
                 self.send_piece(work, survivor, piece, cause)?;
             }
-            if moving.parts.is_empty() {
-                states.pop_front();
+            let is_sent = moving.unsent().next().is_none();
+            moving.is_sent = is_sent;
+            // Those of others are still with them.
+            if is_sent && !is_own {
+                states.remove(at);
             }
             // A part that is larger than a piece goes alone.
             if bytes >= limits::BYTES_PER_BATCH {
                 break;
             }
         }
+        let is_sent = states.iter().all(|it| it.is_sent);
         let entry = &mut self.batch.works[work];
         entry.change = Change::Write;
-        self.batch.count_write(work);
-        let entry = &mut self.batch.works[work];
-        if !states.is_empty() {
-            entry.cached.head.leaving = Some(Box::new(Leaving {
+        entry.cached.head.leaving = (!states.is_empty()).then(|| {
+            Box::new(Leaving {
                 states,
                 cause: leaving.cause,
-            }));
-            return self.finish(work, cause);
+                tries: leaving.tries,
+            })
+        });
+        let fragments = if is_sent {
+            std::mem::take(&mut entry.cached.head.fragments)
+        } else {
+            Vec::new()
+        };
+        self.batch.count_write(work);
+        if is_sent {
+            self.watch_leave(work, leaving.tries, cause.now);
         }
-        let head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
-        self.end_leave(work, &head, survivor, cause)?;
+        self.end_leave(work, &fragments, survivor, cause)?;
         self.finish(work, cause)
     }
 
@@ -182,8 +274,9 @@ impl<C: Core> Worker<C> {
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let key = self.batch.works[work].key;
-        let next = leaving.states.iter().flat_map(|it| it.parts.values());
-        let next = next.take(limits::PARTS_PER_PIECE).copied();
+        let unsent = leaving.states.iter().filter(|it| !it.is_sent);
+        let next = unsent.flat_map(|it| it.unsent().map(|(_, part)| part));
+        let next = next.take(limits::PARTS_PER_PIECE);
         let missing: Vec<PartKey> = next
             .filter(|part| !self.batch.raw.contains_key(&(key, *part)))
             .collect();
@@ -195,12 +288,17 @@ impl<C: Core> Worker<C> {
         Err(self.miss(work, cause, lacked))
     }
 
-    /// Takes the next piece off a state that leaves. `None` where its first part was not read.
-    fn next_piece(&mut self, work: usize, moving: &mut Moving) -> Option<StateMoved> {
+    /// Takes the next piece of a state that leaves. `None` where its first part was not read. Parts
+    /// of the customer's own state are only marked as sent.
+    fn next_piece(&mut self, work: usize, moving: &mut Moving, is_own: bool) -> Option<StateMoved> {
         let key = self.batch.works[work].key;
         let mut piece = moving.piece();
         let mut bytes = 0;
-        while let Some((&index, &part)) = moving.parts.first_key_value() {
+        loop {
+            let next = moving.unsent().next();
+            let Some((index, part)) = next else {
+                break;
+            };
             let Some(body) = self.batch.raw.get(&(key, part)).cloned() else {
                 break;
             };
@@ -211,9 +309,12 @@ impl<C: Core> Worker<C> {
             if is_full && !is_first {
                 break;
             }
-            moving.parts.remove(&index);
+            moving.sent_parts = index + 1;
             piece.parts.push(moving.moved_part(index, part, body));
-            self.batch.put_part(work, part, None);
+            if !is_own {
+                moving.parts.remove(&index);
+                self.batch.put_part(work, part, None);
+            }
         }
         (moving.part_count == 0 || !piece.parts.is_empty()).then_some(piece)
     }
@@ -234,11 +335,11 @@ impl<C: Core> Worker<C> {
     fn end_leave(
         &mut self,
         work: usize,
-        head: &Head,
+        fragments: &[Fragment],
         survivor: CustomerId,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        for fragment in &head.fragments {
+        for fragment in fragments {
             self.tell_merge(work, fragment.customer, (survivor, true), cause)?;
         }
         Ok(())

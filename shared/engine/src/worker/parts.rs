@@ -62,7 +62,8 @@ impl<C: Core> Worker<C> {
         plan: &[Planned],
         wall_now: Option<Timestamp>,
     ) -> Result<(), HotError> {
-        if !C::HAS_PARTS {
+        // Those of the engine are missed by any core.
+        if !C::HAS_PARTS && self.batch.misses.is_empty() {
             return Ok(());
         }
         let wanted = self.wanted(definitions, plan, wall_now);

@@ -42,6 +42,8 @@ pub(crate) enum InputId {
     },
     /// A state on its way from or to a customer, gone on with before their records.
     Move { key: Key },
+    /// A record of a customer that waited for the states of others, by its number.
+    Parked { key: Key, number: u64 },
 }
 
 /// The worker's knowledge of its quarantine.

@@ -236,13 +236,7 @@ impl<C: Core> Worker<C> {
             (Again::Record(record), None) => {
                 let traced = self.steps.begin(record);
                 let record = traced.as_ref().unwrap_or(record);
-                let cause = Cause {
-                    origin,
-                    bulk: named.record.is_bulk,
-                    trace_parent: &record.trace_parent,
-                    time: Timestamp::from_millis(record.time_ms),
-                    now,
-                };
+                let cause = Cause::of_record(origin, named.record.is_bulk, record, now);
                 self.run_record(definitions, work, record, cause)?;
                 self.release(named);
             }

@@ -152,24 +152,45 @@ impl<C: Core> Worker<C> {
                     ..of_customer(&record.customer_id)
                 };
                 let reason = reason.unwrap_or_default();
-                return self.set_aside_item(planned, lane, (origin, &reason), now, entry);
+                self.set_aside_item(planned, lane, (origin, &reason), now, entry)?;
+                let cause = Cause::of_record(origin, lane.bulk, record, now);
+                return planned
+                    .work
+                    .map_or(Ok(()), |work| self.tell_of_refusal(work, record, cause));
             }
         };
         let traced = self.steps.begin(record);
         let record = traced.as_ref().unwrap_or(record);
-        let cause = Cause {
-            origin,
-            bulk: lane.bulk,
-            trace_parent: &record.trace_parent,
-            time: Timestamp::from_millis(record.time_ms),
-            now,
-        };
+        let cause = Cause::of_record(origin, lane.bulk, record, now);
         let ran = self.run_record(definitions, work, record, cause);
         self.unless_stuck(Some(work), ran)
     }
 
     /// Runs one record of a customer: what is carried only passes through.
     pub(super) fn run_record(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        // What waits are for, and are ended by, does not wait. Nor does a merge: whoever waits takes
+        // the wait along, so that it is always with the one who gets the state.
+        let is_of_merge = matches!(
+            record.body,
+            Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_))
+        );
+        if !is_of_merge && self.batch.works[work].cached.head.redirect.is_none() {
+            self.await_evidence(work, record, cause)?;
+            if self.batch.works[work].cached.head.is_holding() {
+                return self.park(work, record, cause);
+            }
+        }
+        self.run_at_once(definitions, work, record, cause)
+    }
+
+    /// Runs one record of a customer, whatever waits.
+    pub(super) fn run_at_once(
         &mut self,
         definitions: &C::Definitions,
         work: usize,
@@ -200,7 +221,12 @@ impl<C: Core> Worker<C> {
         }
         let entry = &self.batch.works[work];
         // What comes after the state of a customer cannot go before it.
-        if entry.cached.head.leaving.is_some()
+        if entry
+            .cached
+            .head
+            .leaving
+            .as_ref()
+            .is_some_and(|it| it.is_sending())
             && let Some(stays) = self.inputs.faults(InputId::Move { key: entry.key }).first()
         {
             return Some(stays.reason.clone());

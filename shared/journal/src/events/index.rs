@@ -102,7 +102,7 @@ fn event(record: &[u8]) -> Option<([u8; 16], i64)> {
             (1, Field::Bytes(id)) => customer = <[u8; 16]>::try_from(id).ok(),
             (2, Field::Varint(millis)) => time = millis.cast_signed(),
             (4, Field::Bytes(_)) => is_event = true,
-            (14, Field::Varint(value)) => is_forwarded = value != 0,
+            (14, Field::Bytes(from)) => is_forwarded = !from.is_empty(),
             _ => {}
         }
     }
@@ -204,7 +204,7 @@ mod tests {
                 event(4, -3),
                 event(5, 700),
                 Record {
-                    is_forwarded: true,
+                    forwarded_from_id: vec![7; 16].into(),
                     ..event(6, 5_000)
                 },
             ],

@@ -36,7 +36,7 @@ async fn receipts_are_found_and_copies_are_not(mut subject: Sql) {
     };
     let (accepted, logged) = event(id, 1_000, "accepted", false);
     let (mut copied, _) = event(id, 2_000, "copied", false);
-    copied.is_forwarded = true;
+    copied.forwarded_from_id = copied.customer_id.clone();
     for (records, seq) in [(vec![accepted, copied.clone()], 1), (vec![copied], 2)] {
         let row = EntryRow {
             stream,

@@ -51,6 +51,14 @@ async fn check_on_embedded_stores(name: &str) {
     }
 }
 
+/// Customers have other ids, and so other partitions, each time: nothing is decided by a race.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_merges_is_decided_the_same_way_twelve_times() {
+    for _ in 0..4 {
+        check_on_embedded_stores("an_event_that_joins_two_is_decided_with_what_both_did").await;
+    }
+}
+
 async fn play(name: &str, stores: &Stores) -> String {
     let script = script::read(&format!("{name}.txt"), &golden::scenario(name));
     driver::play(script, stores).await

@@ -14,6 +14,7 @@ macro_rules! for_every_scenario {
             a_receipt_sets_another_journey_in_motion,
             an_event_before_the_run_is_not_what_it_waits_for,
             an_event_that_is_waited_for_decides_the_way,
+            an_event_that_joins_two_is_decided_with_what_both_did,
             an_event_that_knows_two_customers_joins_them,
             an_exit_rule_interrupts_a_long_wait,
             branches_look_at_traits_segments_and_the_first_event,

@@ -7,7 +7,8 @@ use messages::stream::v1::{MovedPart, Record, StateMoved, record::Body};
 
 use super::super::driver::memory;
 use super::super::faulty::Faulty;
-use super::world::{SERVICES, WORKERS, World, customer, event, merged};
+use super::records::{customer, event, merged};
+use super::world::{SERVICES, WORKERS, World};
 use crate::head::id_bytes;
 use crate::worker::TickOutcome;
 
@@ -136,7 +137,7 @@ async fn a_record_that_has_no_room_beside_the_state_before_it_comes_with_the_nex
     world.settle().await;
     world.tell(0, merged(2, 1, 2)).await;
     let late = Record {
-        trace_parent: "y".repeat(350_000),
+        trace_parent: "y".repeat(250_000),
         ..event(2, "late", "add", 3)
     };
     world.tell(0, late).await;
@@ -165,6 +166,8 @@ fn piece(index: u32, body: &'static str) -> Record {
             from_customer_id: id_bytes(customer(2)),
             part_count: 2,
             parts: vec![part],
+            // No leave has a greater name, so that customer 2 says yes when asked.
+            leave_id: u64::MAX,
             ..StateMoved::default()
         })),
         ..event(1, "", "", 2)
@@ -217,6 +220,26 @@ async fn a_state_that_is_forgotten_when_it_is_folded_in_leaves_nothing_behind() 
     world.tell(0, piece(1, "b,c,")).await;
     world.tell(0, piece(0, "|3|vanish,|0:0:4,|")).await;
     check_nothing_is_left(&world).await;
+}
+
+#[tokio::test]
+async fn a_state_that_is_part_of_another_on_its_way_is_not_taken_twice() {
+    let world = World::new(memory());
+    // Customer 3 took 2 in, and a part of its state is to come. The state of 2 comes once more.
+    let mut joined = piece(0, "no matter");
+    if let Some(Body::Moved(moved)) = &mut joined.body {
+        moved.from_customer_id = id_bytes(customer(3));
+        (moved.fragment_ids, moved.fragment_ordinals) = (id_bytes(customer(2)), vec![1]);
+        moved.last_ordinal = 1;
+    }
+    world.tell(0, joined).await;
+    world.tell(0, piece(1, "b,c,")).await;
+    world.tell(0, piece(0, "|2||0:0:4,|")).await;
+    world.settle().await;
+    let arriving = world.head(0, 1).await.arriving;
+    assert_eq!(arriving.len(), 1);
+    assert_eq!(arriving[0].from, customer(3));
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
 }
 
 #[tokio::test]

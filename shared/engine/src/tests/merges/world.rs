@@ -8,7 +8,7 @@ use hot::{
     Append, Appended, Cursor, HotError, MemoryStore, SharedHotStore, Slot, StreamId, StreamName,
 };
 use kernel::{CustomerId, PartitionId, Timestamp};
-use messages::stream::v1::{Batch, CustomerMerged, Event, Fact, Record, record::Body};
+use messages::stream::v1::{Batch, Record};
 use prost::Message;
 use storage::MemoryLeases;
 use tokio::sync::watch;
@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use super::super::counting::counter;
 use super::super::driver;
 use super::super::ledger::{Book, Ledger};
+use super::records::{customer, number};
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, Head, TimeSource, counters, find_customer_with, head};
+use crate::{EngineConfig, Head, TimeSource, VirtualClock, counters, find_customer_with, head};
 use decision::Core;
 
 /// Services of the way.
@@ -49,59 +50,6 @@ macro_rules! of_service {
     };
 }
 
-/// The customer of a number; smaller ones are older.
-pub(super) fn customer(number: u16) -> CustomerId {
-    CustomerId::try_from_bytes(&u128::from(number).to_be_bytes()).expect("an id")
-}
-
-/// The number of a customer.
-pub(super) fn number(customer: CustomerId) -> u16 {
-    u16::try_from(customer.uuid().as_u128()).expect("a small id")
-}
-
-/// An event: see [`Ledger`].
-pub(super) fn event(who: u16, id: &str, what: &str, time_ms: i64) -> Record {
-    Record {
-        customer_id: id_bytes(customer(who)),
-        ..driver::event(0, id, what, time_ms)
-    }
-}
-
-/// A record of a service's input that adds a name to what it has seen.
-pub(super) fn record(service: usize, who: u16, name: &str, time_ms: i64) -> Record {
-    if service == 0 {
-        return event(who, name, "add", time_ms);
-    }
-    let event = Event {
-        name: name.to_owned(),
-        ..Event::default()
-    };
-    Record {
-        customer_id: id_bytes(customer(who)),
-        time_ms,
-        trace_parent: String::new(),
-        body: Some(Body::Fact(Fact {
-            event: Some(event),
-            ..Fact::default()
-        })),
-        ..Record::default()
-    }
-}
-
-/// The word that a customer was joined into another.
-pub(super) fn merged(from: u16, into: u16, time_ms: i64) -> Record {
-    Record {
-        customer_id: id_bytes(customer(from)),
-        time_ms,
-        trace_parent: String::new(),
-        body: Some(Body::Merged(CustomerMerged {
-            into_customer_id: id_bytes(customer(into)),
-            repoints: false,
-        })),
-        ..Record::default()
-    }
-}
-
 /// A worker of any service.
 #[async_trait]
 pub(super) trait Works: Send {
@@ -127,6 +75,8 @@ pub(super) struct World {
     epoch: AtomicU64,
     /// Bytes of a piece of a state that moves.
     pub(super) piece_bytes: usize,
+    /// The clock of the services, where they do not go by the times of records.
+    pub(super) clock: Option<Arc<VirtualClock>>,
 }
 
 impl World {
@@ -137,6 +87,7 @@ impl World {
             epoch: AtomicU64::new(0),
             // Each part goes alone.
             piece_bytes: 1,
+            clock: None,
         }
     }
 
@@ -178,7 +129,9 @@ impl World {
         let mut config = EngineConfig::<C>::new(
             Arc::clone(&self.hot),
             MemoryLeases::new(Timestamp::default),
-            TimeSource::Stream,
+            self.clock
+                .clone()
+                .map_or(TimeSource::Stream, |clock| TimeSource::Wall(clock)),
             "worker",
             definitions,
         );
@@ -350,30 +303,6 @@ impl World {
             lines.push(format!("{slot:?}: {counters:?}"));
         }
         lines
-    }
-
-    /// Everything that is stored and that no head lists: a part that was left behind.
-    pub(super) async fn strays(&self) -> Vec<String> {
-        let mut strays = Vec::new();
-        for slot in self.slots() {
-            let states = self.memory.states(slot);
-            let heads = states.iter().filter(|(key, _)| key.len() == 16);
-            let mut listed = std::collections::BTreeSet::new();
-            for (key, stored) in heads {
-                let customer = CustomerId::try_from_bytes(key).expect("a customer");
-                let (head, book) = head::read::<Ledger>(&stored.value).expect("a value");
-                assert!(
-                    head.arriving.is_empty() && head.leaving.is_none(),
-                    "{head:?}"
-                );
-                let parts = <Ledger>::part_keys(&book).into_iter();
-                listed.extend(parts.map(|part| part.of_customer(customer)));
-            }
-            let parts = states.iter().map(|(key, _)| key);
-            let parts = parts.filter(|key| key.len() > 16 && !listed.contains(*key));
-            strays.extend(parts.map(|key| format!("{slot:?} {key:?}")));
-        }
-        strays
     }
 
     /// The reasons of all that was set aside.

@@ -1,6 +1,6 @@
 //! Merged customers: their parts leave with them, and nothing stays behind.
 
-use messages::stream::v1::{CustomerMerged, Record, record::Body};
+use messages::stream::v1::{CustomerMerged, Record, StateMoved, record::Body};
 
 use super::{StreamName, book, event, feed, key, open, reasons, slot, watched};
 
@@ -19,7 +19,7 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
     let mut worker = open(&bench, watch, 2).await;
     let merged = Body::Merged(CustomerMerged {
         into_customer_id: key(1),
-        repoints: false,
+        ..CustomerMerged::default()
     });
     let merged = Record {
         body: Some(merged),
@@ -28,7 +28,8 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
     feed(&bench, &mut worker, vec![merged.clone()]).await;
     // The word to itself goes where the customer is by id, which is not this partition.
     feed(&bench, &mut worker, vec![merged]).await;
-    assert_eq!(memory.states(slot(0)).len(), 2 + 2, "a redirect is left");
+    let all = 2 + 7 + 1;
+    assert_eq!(memory.states(slot(0)).len(), all, "nothing goes yet");
     let facts = bench.records(0, StreamName::Facts).await;
     let carried = facts.into_iter().find_map(|fact| match fact.body {
         Some(Body::Carried(carried)) => carried.record,
@@ -37,13 +38,34 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
     // As the last service hands it to the survivor.
     let moved = *carried.expect("the state is on its way");
     assert_eq!(moved.customer_id, key(1));
-    let mut word = moved.clone();
-    if let Some(Body::Moved(moved)) = &mut word.body {
-        assert_eq!(moved.parts.len(), 6, "the head and five blocks");
-        moved.parts.clear();
-    }
+    let Some(Body::Moved(piece)) = &moved.body else {
+        panic!("not a state: {moved:?}");
+    };
+    assert_eq!(piece.parts.len(), 6, "the head and five blocks");
+    let leave_id = piece.leave_id;
     feed(&bench, &mut worker, vec![moved]).await;
-    feed(&bench, &mut worker, vec![word]).await;
+    assert_eq!(memory.states(slot(0)).len(), all + 6, "both have it");
+    let question = Record {
+        body: Some(Body::Merged(CustomerMerged {
+            into_customer_id: key(1),
+            arrived_leave_id: leave_id,
+            ..CustomerMerged::default()
+        })),
+        ..event(2, "", "", 2)
+    };
+    feed(&bench, &mut worker, vec![question]).await;
+    let left = 2 + 2 + 6;
+    assert_eq!(memory.states(slot(0)).len(), left, "a redirect is left");
+    let released = Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: key(2),
+            leave_id,
+            released: true,
+            ..StateMoved::default()
+        })),
+        ..event(1, "", "", 2)
+    };
+    feed(&bench, &mut worker, vec![released]).await;
     assert_eq!(memory.states(slot(0)).len(), 2 + 2 + 5, "no part is copied");
     let book = book(&bench, 1).await.expect("a book");
     assert_eq!(book.text(), "None 2 b,0 1 a,0 1 2 3 4 | ");

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use activation_core::Counter;
-use hot::{QuarantineSize, Slot, StreamId, StreamName};
+use engine::Head;
+use hot::{QuarantineSize, Slot, StateKey, StreamId, StreamName};
 use kernel::{CustomerId, Timestamp};
 use proto::activation::v1::ActivationStatus;
 
@@ -23,6 +24,7 @@ pub(crate) async fn check(
     doubled: &BTreeSet<CustomerId>,
 ) {
     nothing_waits(installation).await;
+    merges(installation, picture);
     timers(installation, picture, now);
     runs(installation, picture);
     maps(installation, picture);
@@ -81,6 +83,22 @@ async fn nothing_waits(installation: &Installation) {
                 violate(installation, format!("nobody reads {stream:?}"));
             }
         }
+    }
+}
+
+/// Nobody waits for the state of another, and none is on its way.
+fn merges(installation: &Installation, picture: &Picture) {
+    fn unquiet<S>(
+        customers: &BTreeMap<StateKey, (Head, S)>,
+    ) -> impl Iterator<Item = (&StateKey, &Head)> {
+        let heads = customers.iter().map(|(key, (head, _))| (key, head));
+        heads.filter(|(_, head)| !head.is_quiet())
+    }
+    let unquiet = unquiet(&picture.profiles)
+        .chain(unquiet(&picture.journeys))
+        .chain(unquiet(&picture.activations));
+    for (key, head) in unquiet {
+        violate(installation, format!("{key:?} is on the way: {head:?}"));
     }
 }
 

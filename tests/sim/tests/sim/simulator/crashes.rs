@@ -123,6 +123,8 @@ impl Player {
                     .collect();
                 ids.sort_unstable();
                 for loser in &ids[1..] {
+                    let letter = self.people.awaited(*loser, ids[0], self.now);
+                    self.on.post.send(0, letter);
                     let letter = self.people.merge(*loser, ids[0], self.now);
                     self.on.post.send(0, letter);
                 }

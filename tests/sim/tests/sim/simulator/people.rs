@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hot::{StreamId, StreamName};
 use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
 use proto::stream::v1::{
-    ConsentChange, CustomerMerged, Event, NamedValue, Record, Value, record::Body, value,
+    ConsentChange, CustomerMerged, Event, MergeAwaited, NamedValue, Record, Value, record::Body,
+    value,
 };
 use uuid::{Builder, Uuid};
 
@@ -20,6 +21,8 @@ pub(crate) struct People {
     /// How many were ever new.
     count: u64,
     by_identifier: BTreeMap<(String, String), CustomerId>,
+    /// The customer that each identifier belonged to at first.
+    fragments: BTreeMap<(String, String), CustomerId>,
     /// The customer of each numbered event, as known by now.
     of_event: BTreeMap<u64, CustomerId>,
     /// Events that moved with a merge: the number of the event that joined their customer into
@@ -45,6 +48,7 @@ impl People {
             partitions,
             count: 0,
             by_identifier: BTreeMap::new(),
+            fragments: BTreeMap::new(),
             of_event: BTreeMap::new(),
             moved: Vec::new(),
             joined: Vec::new(),
@@ -81,7 +85,12 @@ impl People {
         let customer = known.first().copied().unwrap_or_else(|| self.skip());
         for identifier in &seen.identifiers {
             self.by_identifier.insert(identifier.clone(), customer);
+            self.fragments.entry(identifier.clone()).or_insert(customer);
         }
+        let first = seen.identifiers.first();
+        let fragment = first.and_then(|it| self.fragments.get(it).copied());
+        let joined = known.iter().skip(1);
+        let joined: Vec<u8> = joined.flat_map(|loser| *loser.as_bytes()).collect();
         let mut letters = Vec::new();
         self.follow(&known, customer, number);
         for loser in known.iter().skip(1) {
@@ -92,7 +101,8 @@ impl People {
             name: seen.name,
             properties: values(seen.properties),
             traits: values(seen.traits),
-            fragment_id: bytes(customer),
+            fragment_id: bytes(fragment.unwrap_or(customer)),
+            joined_ids: joined.into(),
             ..Event::default()
         });
         letters.push(self.letter(customer, time, body, number));
@@ -159,9 +169,22 @@ impl People {
         }
         let body = Body::Merged(CustomerMerged {
             into_customer_id: bytes(survivor),
-            repoints: false,
+            ..CustomerMerged::default()
         });
         self.letter(loser, time, body, None)
+    }
+
+    /// Tells a survivor whom it waits for.
+    pub(crate) fn awaited(
+        &self,
+        loser: CustomerId,
+        survivor: CustomerId,
+        time: Timestamp,
+    ) -> Letter {
+        let body = Body::Awaited(MergeAwaited {
+            from_customer_ids: bytes(loser),
+        });
+        self.letter(survivor, time, body, None)
     }
 
     /// Takes a customer's word on a purpose.

@@ -159,6 +159,9 @@ fn read_whole<C: Core>(
 ) -> Option<Kept<C::State>> {
     let (head, mut state) = engine::head::read::<C>(&stored.value).ok()?;
     let customer = CustomerId::try_from_bytes(key).ok()?;
+    for part in head.parts() {
+        parts.remove(&part.of_customer(customer))?;
+    }
     for part in C::part_keys(&state) {
         let stored = parts.remove(&part.of_customer(customer))?;
         C::load_part(&mut state, part, stored.value).ok()?;

@@ -1,0 +1,185 @@
+//! Merges that were hard once, or that a failure of any call meets: each must end as the reference
+//! says.
+
+use super::super::faulty::Fault;
+use super::steps::{Step, Then, block_on, check, check_order, never, run, run_cut};
+use super::world::{SERVICES, WORKERS};
+
+#[test]
+fn merges_survive_a_failure_of_every_call() {
+    // A chain, a circle, a word about oneself and one said twice, with records before, between and
+    // after.
+    let merges = [(3, 2), (2, 1), (1, 3), (4, 4), (4, 2), (4, 2), (5, 4)];
+    let mut steps = Vec::new();
+    for (number, (from, into)) in merges.into_iter().enumerate() {
+        steps.push(Step::Record(number % SERVICES, from, false));
+        if number % 2 == 0 {
+            steps.push(Step::Join(from, into, false));
+        }
+        steps.push(Step::Merge(from, into, false));
+        steps.push(Step::Record(0, into, false));
+        steps.push(Step::Tick(number % WORKERS));
+    }
+    block_on(async {
+        let (world, calls) = run(&steps, never()).await;
+        check(&world, &steps, 5).await.expect("without a failure");
+        assert!(calls > 100, "only {calls} calls");
+        for then in [Then::Retry, Then::Crash] {
+            for fault in [Fault::Before, Fault::After] {
+                for fails_at in 1..=calls {
+                    let (world, _) = run(&steps, (fails_at, fault, then)).await;
+                    check(&world, &steps, 5)
+                        .await
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn merges_that_contradict_each_other_end() {
+    // 27 waits for 30, which is with 12. 27 is joined into 11 meanwhile, and 11 is told to leave for
+    // 3 before it knows of that: in the second service 27 is there first.
+    let joins = [
+        Step::Merge(28, 11, false),
+        Step::Merge(12, 30, false),
+        Step::Join(22, 4, true),
+        Step::Join(12, 22, true),
+        Step::Join(28, 27, true),
+        Step::Join(30, 27, false),
+        Step::Tick(0),
+        Step::Join(11, 3, true),
+        Step::Tick(1),
+        Step::Tick(2),
+    ];
+    // One into the other by one event, and the other way round by another.
+    let opposite = [Step::Join(2, 3, false), Step::Merge(2, 3, false)];
+    let circle = [(5, 6), (6, 7), (7, 5)].map(|(one, other)| Step::Join(one, other, false));
+    for ticks in 0..40 {
+        let mut steps = joins.to_vec();
+        steps.extend(opposite.clone());
+        steps.extend((0..ticks).map(|tick| Step::Tick(tick % WORKERS)));
+        steps.extend([Step::Merge(3, 2, true), Step::Join(3, 2, true)]);
+        steps.extend(circle.clone());
+        block_on(async {
+            let (world, _) = run(&steps, never()).await;
+            let checked = check(&world, &steps, 30).await;
+            checked.unwrap_or_else(|error| panic!("{ticks}: {error}"));
+        });
+    }
+}
+
+/// Records for customers, so that each has some parts.
+fn fill(steps: &mut Vec<Step>, customers: &[u16], records: usize) {
+    for _ in 0..records {
+        for (service, who) in customers.iter().enumerate() {
+            steps.push(Step::Record(service % SERVICES, *who, false));
+        }
+    }
+}
+
+#[test]
+fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
+    // Two states arrive at 3, which is joined into 2 meanwhile, and that one into 1.
+    for (ticks, piece_bytes) in (0..60)
+        .step_by(3)
+        .flat_map(|ticks| [(ticks, 1), (ticks, 60)])
+    {
+        let mut steps = Vec::new();
+        fill(&mut steps, &[3, 4, 5, 2, 1], 12);
+        steps.extend([(5, 3), (4, 3)].map(|(from, into)| Step::Merge(from, into, false)));
+        for (from, into) in [(3, 2), (2, 1), (1, 5)] {
+            steps.extend((0..ticks).map(|tick| Step::Tick(tick % WORKERS)));
+            fill(&mut steps, &[4, 5, 3], 1);
+            steps.push(Step::Merge(from, into, false));
+            fill(&mut steps, &[5, 4, 3], 1);
+        }
+        block_on(async {
+            let (world, _) = run_cut(&steps, piece_bytes, never()).await;
+            let checked = check(&world, &steps, 5).await;
+            checked.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
+            let ordered = check_order(&world).await;
+            ordered.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
+        });
+    }
+}
+
+#[test]
+fn states_on_their_way_survive_a_failure_of_every_call() {
+    let mut steps = Vec::new();
+    fill(&mut steps, &[3, 4, 2], 4);
+    fill(&mut steps, &[3], 6);
+    for (from, into) in [(3, 2), (4, 2), (2, 1)] {
+        steps.push(Step::Join(from, into, false));
+        steps.push(Step::Merge(from, into, false));
+        steps.extend((0..2 * WORKERS).map(|tick| Step::Tick(tick % WORKERS)));
+        fill(&mut steps, &[from, into], 1);
+    }
+    block_on(async {
+        let (world, calls) = run(&steps, never()).await;
+        check(&world, &steps, 4).await.expect("without a failure");
+        assert!(calls > 200, "only {calls} calls");
+        for then in [Then::Retry, Then::Crash] {
+            for fault in [Fault::Before, Fault::After] {
+                for fails_at in 1..=calls {
+                    let (world, _) = run(&steps, (fails_at, fault, then)).await;
+                    let checked = check(&world, &steps, 4).await;
+                    checked
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                    let ordered = check_order(&world).await;
+                    ordered
+                        .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn two_hundred_customers_become_one() {
+    const CUSTOMERS: u16 = 200;
+    let mut steps = Vec::new();
+    for who in 1..=CUSTOMERS {
+        fill(&mut steps, &[who, who, who], 2);
+    }
+    steps.extend((2..=CUSTOMERS).map(|who| Step::Merge(who, 1, false)));
+    for who in 1..=CUSTOMERS {
+        fill(&mut steps, &[who], 1);
+    }
+    block_on(async {
+        let (world, _) = run_cut(&steps, 100, never()).await;
+        check(&world, &steps, CUSTOMERS)
+            .await
+            .expect("one customer");
+        check_order(&world).await.expect("in order");
+    });
+}
+
+#[test]
+fn a_hundred_merges_at_once_over_one_customer_end_well() {
+    const CUSTOMERS: u16 = 101;
+    const HUB: u16 = 51;
+    let others = || (1..=CUSTOMERS).filter(|who| *who != HUB);
+    for ticks in [0, 1, 9] {
+        let mut steps = Vec::new();
+        for who in others() {
+            fill(&mut steps, &[who, HUB], 1);
+        }
+        // By an event, by a word, by a word that says the opposite, and in a circle over the hub.
+        for who in others() {
+            let next = if who == CUSTOMERS { 1 } else { who + 1 };
+            steps.push(Step::Join(HUB, who, who % 3 == 0));
+            steps.push(Step::Merge(HUB, who, who % 5 == 0));
+            steps.push(Step::Merge(who, HUB, who % 7 == 0));
+            steps.push(Step::Merge(who, next, false));
+            steps.push(Step::Record(usize::from(who) % SERVICES, who, false));
+            steps.extend((0..ticks).map(|tick| Step::Tick(tick % WORKERS)));
+        }
+        block_on(async {
+            let (world, _) = run_cut(&steps, 100, never()).await;
+            let checked = check(&world, &steps, CUSTOMERS).await;
+            checked.unwrap_or_else(|error| panic!("{ticks}: {error}"));
+        });
+    }
+}

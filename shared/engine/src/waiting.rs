@@ -1,0 +1,126 @@
+//! A customer who waits for the states of others that were joined into them, and the records that
+//! wait with them.
+//!
+//! This does not hold anybody up, nor let anybody go on: `worker::wait` does.
+
+use bytes::Bytes;
+use decision::PartKey;
+use kernel::{CustomerId, Timestamp};
+use messages::engine::state_v1 as stored;
+
+use crate::limits;
+use crate::moving::{ID_BYTES, text};
+
+/// A customer who waits for the states of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Those whose states are waited for.
+    pub(crate) awaited: Vec<CustomerId>,
+    /// Those whose states are not here either, and are waited for no longer.
+    pub(crate) waived: Vec<CustomerId>,
+    /// When it began. `None` where nothing is waited for.
+    pub(crate) since: Option<Timestamp>,
+    /// The number of the first record that waits, and the one after that of the last.
+    pub(crate) first: u64,
+    pub(crate) next: u64,
+    /// Bytes of those.
+    pub(crate) bytes: u64,
+    /// When the core wants to look at the customer. Its timer waits too.
+    pub(crate) due: Option<Timestamp>,
+    /// How often they were asked for again.
+    pub(crate) tries: u32,
+}
+
+/// The key of a record that waits, by its number.
+pub(crate) const fn parked_key(number: u64) -> PartKey {
+    PartKey {
+        ordinal: 0,
+        kind: PartKey::ENGINE_KIND,
+        // 0 is the head of a state on its way.
+        name: number + 1,
+    }
+}
+
+impl Waiting {
+    /// Begins behind the numbers of an earlier wait, since a batch may have taken what waited then.
+    pub(crate) fn behind(earlier: Option<&Self>) -> Self {
+        let number = earlier.map_or(0, |earlier| earlier.next);
+        Self {
+            first: number,
+            next: number,
+            ..Self::default()
+        }
+    }
+
+    /// Returns what is left of it at a customer who leaves: the records that wait, which follow.
+    pub(crate) fn into_parked(self) -> Option<Self> {
+        self.has_parked().then(|| Self {
+            first: self.first,
+            next: self.next,
+            bytes: self.bytes,
+            ..Self::default()
+        })
+    }
+
+    /// Returns whether records wait.
+    pub(crate) const fn has_parked(&self) -> bool {
+        self.first < self.next
+    }
+
+    /// Returns whether what comes for the customer has to wait.
+    pub(crate) const fn is_holding(&self) -> bool {
+        !self.awaited.is_empty() || self.has_parked()
+    }
+
+    /// Returns whether no more records can wait.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.next - self.first >= limits::PARKED_RECORDS || self.bytes >= limits::PARKED_BYTES
+    }
+
+    /// Returns whether a customer is known not to be here.
+    pub(crate) fn knows(&self, customer: CustomerId) -> bool {
+        self.awaited.contains(&customer) || self.waived.contains(&customer)
+    }
+
+    pub(crate) fn read(message: &stored::Waiting) -> Result<Self, String> {
+        Ok(Self {
+            awaited: read_ids(&message.awaited_ids)?,
+            waived: read_ids(&message.waived_ids)?,
+            since: message.since_ms.map(Timestamp::from_millis),
+            first: message.first_parked,
+            next: message.next_parked,
+            bytes: message.parked_bytes,
+            due: message.due_ms.map(Timestamp::from_millis),
+            tries: message.tries,
+        })
+    }
+
+    pub(crate) fn write(&self) -> stored::Waiting {
+        stored::Waiting {
+            awaited_ids: write_ids(&self.awaited),
+            waived_ids: write_ids(&self.waived),
+            since_ms: self.since.map(Timestamp::as_millis),
+            first_parked: self.first,
+            next_parked: self.next,
+            parked_bytes: self.bytes,
+            due_ms: self.due.map(Timestamp::as_millis),
+            tries: self.tries,
+        }
+    }
+}
+
+/// Reads ids that stand one behind another.
+///
+/// # Errors
+/// The words for people, where they are none.
+pub(crate) fn read_ids(ids: &[u8]) -> Result<Vec<CustomerId>, String> {
+    let ids = ids.chunks(ID_BYTES);
+    ids.map(|id| CustomerId::try_from_bytes(id).map_err(text))
+        .collect()
+}
+
+/// Writes ids one behind another.
+pub(crate) fn write_ids(ids: &[CustomerId]) -> Bytes {
+    let bytes: Vec<u8> = ids.iter().flat_map(|id| *id.as_bytes()).collect();
+    bytes.into()
+}

@@ -1,0 +1,98 @@
+//! A merged customer lets go of the state that left, once the survivor has all of it.
+
+use decision::{Core, PartKey};
+use kernel::{CustomerId, Timestamp};
+use messages::stream::v1::{StateMoved, record::Body};
+
+use super::Worker;
+use super::batch::Change;
+use super::cause::Cause;
+use super::fault::Failed;
+use super::wait::clock_now;
+use crate::head::id_bytes;
+use crate::key::customer_of;
+
+impl<C: Core> Worker<C> {
+    /// Has the timer of a customer whose state is sent say when that should have arrived.
+    pub(super) fn watch_leave(&mut self, work: usize, tries: u32, now: Timestamp) {
+        let next = clock_now(&self.config.time, now) + self.merge_retry(tries);
+        self.set_timer_of_all(work, Some(next));
+    }
+
+    /// Sends a state once more that the survivor has not asked about: the store may have lost a
+    /// piece of it.
+    pub(super) fn send_again(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let (Some(leaving), Some(survivor)) =
+            (&mut entry.cached.head.leaving, entry.cached.head.redirect)
+        else {
+            return Ok(());
+        };
+        leaving.tries = leaving.tries.saturating_add(1);
+        let tries = leaving.tries;
+        for own in leaving.states.iter_mut().filter(|it| it.from == customer) {
+            (own.sent_parts, own.is_sent) = (0, false);
+        }
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.watch_leave(work, tries, cause.now);
+        self.go_on_leaving(work, survivor, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Lets go of the state that left, since the survivor has stored all of it, and says so.
+    pub(super) fn let_go(
+        &mut self,
+        work: usize,
+        (survivor, arrived): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let redirect = entry.cached.head.redirect.unwrap_or(survivor);
+        let states = entry.cached.head.leaving.as_mut().map(|it| &mut it.states);
+        let own = states.and_then(|states| states.iter_mut().find(|it| it.from == customer));
+        match own {
+            Some(own) if own.leave_id < arrived => {
+                // The survivor has a state of which this store lost that it left. It takes the
+                // newer one instead.
+                own.leave_id = arrived.saturating_add(1);
+                (own.sent_parts, own.is_sent) = (0, false);
+                entry.change = Change::Write;
+                self.batch.count_write(work);
+                return self.go_on_leaving(work, redirect, cause);
+            }
+            Some(own) if own.leave_id == arrived && own.is_sent => {
+                let parts: Vec<PartKey> = own.parts.values().copied().collect();
+                self.drop_own(work, customer, arrived);
+                for part in parts {
+                    self.batch.put_part(work, part, None);
+                }
+            }
+            None if entry.cached.head.released_leave_id == arrived => {}
+            // The pieces of the newer leave are on their way.
+            Some(_) | None => return Ok(()),
+        }
+        let released = StateMoved {
+            from_customer_id: id_bytes(customer),
+            leave_id: arrived,
+            released: true,
+            ..StateMoved::default()
+        };
+        let released = cause.record(survivor, Some(Body::Moved(released)));
+        self.deliver(C::HOME, released, cause)
+    }
+
+    fn drop_own(&mut self, work: usize, customer: CustomerId, leave_id: u64) {
+        let entry = &mut self.batch.works[work];
+        entry.cached.head.released_leave_id = leave_id;
+        entry.cached.head.leaving = entry.cached.head.leaving.take().and_then(|mut leaving| {
+            leaving.states.retain(|it| it.from != customer);
+            (!leaving.states.is_empty()).then_some(leaving)
+        });
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.set_timer_of_all(work, None);
+    }
+}

@@ -1,0 +1,250 @@
+//! A customer who waited goes on: with the states of the others, or without.
+//!
+//! What waited is taken in order, before anything else of the customer, over as many batches as it
+//! takes. A word to the customer itself makes sure that it goes on whatever else comes.
+
+use decision::{Core, PartKey};
+use kernel::{CustomerId, Timestamp};
+use messages::engine::state_v1 as stored;
+use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
+use messages::stream::v1::{MergeAwaited, Record, record::Body};
+use prost::Message;
+
+use super::Worker;
+use super::batch::Change;
+use super::cause::Cause;
+use super::fault::Failed;
+use super::fire::Whose;
+use super::parts::Asked;
+use super::quarantine::{InputId, of_customer};
+use super::run::Room;
+use crate::key::customer_of;
+use crate::limits;
+use crate::metrics::WaitEnd;
+use crate::moving::Fragment;
+use crate::waiting::parked_key;
+
+impl<C: Core> Worker<C> {
+    /// Takes what waited for states that are there. Returns as [`has_to_wait`](Self::has_to_wait).
+    pub(super) fn go_on_waiting(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        now: Timestamp,
+    ) -> Result<bool, Failed> {
+        let waiting = self.batch.works[work].cached.head.waiting.as_ref();
+        if waiting.is_some_and(|it| !it.awaited.is_empty() && it.is_full()) {
+            self.waive(work, |_| true, WaitEnd::Full);
+        }
+        for taken in 0.. {
+            let entry = &self.batch.works[work];
+            let is_sending = entry
+                .cached
+                .head
+                .leaving
+                .as_ref()
+                .is_some_and(|it| it.is_sending());
+            let waiting = entry.cached.head.waiting.as_deref();
+            let Some(waiting) = waiting.filter(|it| it.awaited.is_empty() && it.has_parked())
+            else {
+                return Ok(false);
+            };
+            let before = entry.before.head.waiting.as_deref();
+            let is_stored = before.is_some_and(|before| waiting.first < before.next);
+            if is_sending
+                || !is_stored
+                || taken >= limits::PARKED_PER_BATCH
+                || self.room() == Room::Full
+            {
+                return Ok(true);
+            }
+            let number = waiting.first;
+            self.batch.inputs += 1;
+            let gone_on = self.unpark(definitions, work, number, now);
+            self.unless_stuck(Some(work), gone_on)?;
+            if self.batch.works[work].is_stuck {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes a record that waited.
+    fn unpark(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        number: u64,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let (key, part) = (self.batch.works[work].key, parked_key(number));
+        let origin = InputId::Parked { key, number };
+        let Some(body) = self.batch.raw.get(&(key, part)).cloned() else {
+            if let Some(Asked::Refused(reason)) = self.batch.asked.get(&(key, part)) {
+                tracing::error!(
+                    service = C::OWNER.name(),
+                    partition = self.position.slot.partition.number(),
+                    reason,
+                    "a record that waited is lost"
+                );
+                self.pass_parked(work, part, 0);
+                return Ok(());
+            }
+            return Err(self.read_parked(work, number, now));
+        };
+        let bytes = body.len() as u64;
+        // Written by this program, so that both can be read.
+        let parked = stored::ParkedRecord::decode(body).unwrap_or_default();
+        let record = Record::decode(parked.record).unwrap_or_default();
+        let until = Timestamp::from_millis(parked.now_ms).min(now);
+        self.fire_before(definitions, work, until, now)?;
+        if let Some(reason) = self.refusal(work, origin, Some(&record), now) {
+            let entry = QuarantinedRecord {
+                kind: QuarantinedKind::Record.into(),
+                record: record.encode_to_vec().into(),
+                stream: parked.stream,
+                is_bulk: parked.is_bulk,
+                ..of_customer(&record.customer_id)
+            };
+            // Also where there is no room: it would hold up all that waits behind it.
+            self.set_aside(&reason, now, entry);
+        } else {
+            let traced = self.steps.begin(&record);
+            let record = traced.as_ref().unwrap_or(&record);
+            let cause = Cause::of_record(origin, parked.is_bulk, record, now);
+            self.run_at_once(definitions, work, record, cause)?;
+        }
+        self.pass_parked(work, part, bytes);
+        Ok(())
+    }
+
+    /// Asks for the next records that wait.
+    fn read_parked(&mut self, work: usize, number: u64, now: Timestamp) -> Failed {
+        let entry = &self.batch.works[work];
+        let cause = Cause::of_timer(InputId::Move { key: entry.key }, now, now);
+        let before = entry.before.head.waiting.as_deref();
+        let end = before.map_or(0, |before| before.next);
+        let asked = &self.batch.asked;
+        let next = (number..end).map(parked_key);
+        let next = next.filter(|part| !asked.contains_key(&(entry.key, *part)));
+        let needs: Vec<PartKey> = next.take(limits::PARKED_PER_BATCH).collect();
+        let lacked = self.batch.effects.lacks_definition;
+        self.batch.effects.needs.extend(needs);
+        self.miss(work, cause, lacked)
+    }
+
+    /// Takes note that the first record that waited is taken.
+    fn pass_parked(&mut self, work: usize, part: PartKey, bytes: u64) {
+        self.batch.put_part(work, part, None);
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        let key = entry.key;
+        entry.last.get_or_insert(InputId::Move { key });
+        if let Some(waiting) = entry.cached.head.waiting.as_deref_mut() {
+            waiting.first += 1;
+            waiting.bytes = waiting.bytes.saturating_sub(bytes);
+        }
+        self.batch.count_write(work);
+        self.end_wait(work);
+    }
+
+    /// Fires the timer of a customer that was due before a record that waited with it.
+    fn fire_before(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Failed> {
+        let head = &self.batch.works[work].cached.head;
+        let due = head.waiting.as_deref().and_then(|waiting| waiting.due);
+        let Some(due_time) = due.filter(|due| *due <= until && head.redirect.is_none()) else {
+            return Ok(());
+        };
+        self.fire_now(definitions, (work, due_time), now, Whose::Core)
+    }
+
+    /// Waits no longer for some of the states.
+    pub(super) fn waive(&mut self, work: usize, which: impl Fn(CustomerId) -> bool, why: WaitEnd) {
+        let entry = &mut self.batch.works[work];
+        let key = entry.key;
+        let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
+            return;
+        };
+        let awaited = std::mem::take(&mut waiting.awaited).into_iter();
+        let (waived, awaited): (Vec<_>, Vec<_>) = awaited.partition(|it| which(*it));
+        waiting.awaited = awaited;
+        if waived.is_empty() {
+            return;
+        }
+        tracing::warn!(
+            service = C::OWNER.name(),
+            partition = self.position.slot.partition.number(),
+            customer = %customer_of(&entry.key_bytes),
+            states = waived.len(),
+            reason = why.word(),
+            "a customer goes on without the state of one who was joined into it"
+        );
+        waiting.waived.extend(waived);
+        self.batch.wait_ends.push(why);
+        let entry = &mut self.batch.works[work];
+        entry.change = Change::Write;
+        entry.last.get_or_insert(InputId::Move { key });
+        self.batch.count_write(work);
+        self.end_wait(work);
+    }
+
+    /// Takes note that the states of customers are folded in.
+    pub(super) fn has_arrived(
+        &mut self,
+        work: usize,
+        fragments: impl Iterator<Item = Fragment>,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Some(waiting) = self.batch.works[work].cached.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        let was_awaited = !waiting.awaited.is_empty();
+        for fragment in fragments {
+            waiting.awaited.retain(|it| *it != fragment.customer);
+            waiting.waived.retain(|it| *it != fragment.customer);
+        }
+        if was_awaited && waiting.awaited.is_empty() {
+            self.batch.wait_ends.push(WaitEnd::Joined);
+        }
+        self.end_wait(work);
+        self.wake(work, cause)
+    }
+
+    /// Sends the customer a word, so that what waits goes on whatever else comes.
+    pub(super) fn wake(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let waiting = entry.cached.head.waiting.as_deref();
+        if !waiting.is_some_and(|it| it.awaited.is_empty() && it.has_parked()) {
+            return Ok(());
+        }
+        let customer = customer_of(&entry.key_bytes);
+        let word = Body::Awaited(MergeAwaited::default());
+        self.deliver(C::HOME, cause.record(customer, Some(word)), cause)
+    }
+
+    /// Ends a wait once nothing holds: the timer of the core counts again.
+    fn end_wait(&mut self, work: usize) {
+        let entry = &mut self.batch.works[work];
+        let is_redirected = entry.cached.head.redirect.is_some();
+        let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
+            return;
+        };
+        if waiting.is_holding() {
+            return;
+        }
+        let due = waiting.due.take();
+        let was_holding = waiting.since.take().is_some();
+        if waiting.waived.is_empty() {
+            entry.cached.head.waiting = None;
+        }
+        if was_holding && !is_redirected {
+            self.set_timer_of_all(work, due);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! A survivor waits for the states of those who were joined into it.
+//!
+//! An event says whose it is and whom it joined. Where the survivor lacks the state of one of them,
+//! the event waits, and everything behind it for that customer: records, timers, and what the later
+//! services do, who are told. So does what comes while a state arrives. What waits is stored in
+//! parts of the customer, and goes on in order once the last of the states is folded in.
+//!
+//! Waits go from older to younger customers, since a survivor is older than whoever is joined into
+//! it: they make no circle, and chains end. Whoever is waited for is told to come. They may be with
+//! somebody else already: then these two are joined in their turn, whichever is younger.
+//!
+//! Nobody stays for a wait who is to leave, in no service: they take it along. Their state says whom
+//! they wait for, so that the survivor waits in their place, and what had waited follows. A customer
+//! whom a later service held back would wait for somebody who, in the first one, is with the
+//! survivor.
+//!
+//! Where too much waits, or for too long, the customer goes on without: the state is folded in
+//! whenever it comes.
+
+use bytes::Bytes;
+use decision::{Core, Home};
+use hot::StreamName;
+use kernel::{CustomerId, Duration, Timestamp};
+use messages::engine::state_v1 as stored;
+use messages::stream::v1::{Event, MergeAwaited, Record, StateMoved, record::Body};
+use prost::Message;
+
+use super::Worker;
+use super::batch::Change;
+use super::cause::Cause;
+use super::fault::Failed;
+use super::inputs::Inputs;
+use super::quarantine::InputId;
+use super::run::Room;
+use crate::head::Head;
+use crate::key::customer_of;
+use crate::metrics::WaitEnd;
+use crate::moving::ID_BYTES;
+use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
+use crate::{TimeSource, limits};
+
+impl<C: Core> Worker<C> {
+    /// Goes on with what is on its way, before a record of its customer. Returns whether the record
+    /// has to wait for the next batch: because more is to be sent, because more waits, because what
+    /// this batch stores is needed, or because the batch is full.
+    ///
+    /// What fails is left out here. The word that the customer gets for it is set aside with the
+    /// reason.
+    pub(super) fn has_to_wait(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        now: Timestamp,
+    ) -> Result<bool, Failed> {
+        let entry = &self.batch.works[work];
+        let head = &entry.cached.head;
+        if head.leaving.is_none() && head.waiting.is_none() {
+            return Ok(false);
+        }
+        let origin = InputId::Move { key: entry.key };
+        let is_left_out = !self.inputs.faults(origin).is_empty();
+        if is_left_out || entry.is_stuck || entry.fault.is_some() {
+            return Ok(false);
+        }
+        if head.leaving.as_ref().is_some_and(|it| it.is_sending()) {
+            return self.go_on_sending(work, now);
+        }
+        self.go_on_waiting(definitions, work, now)
+    }
+
+    fn go_on_sending(&mut self, work: usize, now: Timestamp) -> Result<bool, Failed> {
+        let entry = &self.batch.works[work];
+        let Some(leaving) = entry.cached.head.leaving.clone() else {
+            return Ok(false);
+        };
+        // The store has what is sent.
+        if entry.before.head.leaving.is_none() {
+            return Ok(true);
+        }
+        let moved_by = leaving.cause.clone();
+        let cause = Cause {
+            bulk: moved_by.is_bulk,
+            trace_parent: &moved_by.trace_parent,
+            ..Cause::of_timer(InputId::Move { key: entry.key }, moved_by.time, now)
+        };
+        self.batch.inputs += 1;
+        let sent = self.send_pieces(work, *leaving, cause);
+        self.unless_stuck(Some(work), sent)?;
+        let entry = &self.batch.works[work];
+        let leaving = entry.cached.head.leaving.as_ref();
+        let has_more =
+            leaving.is_some_and(|it| it.is_sending()) || entry.cached.head.waiting.is_some();
+        // So that what does not fit into one commit is cut to two.
+        Ok(has_more && !entry.is_stuck || self.room() == Room::Full)
+    }
+
+    /// Looks for states that a record speaks of and that are not here, and waits for them.
+    pub(super) fn await_evidence(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if let Some(from) = cause.followed_from {
+            self.await_merges(work, &[from], cause)?;
+        }
+        let (Home::Segmentation, Some(Body::Event(event))) = (C::HOME, &record.body) else {
+            return Ok(());
+        };
+        let is_own = event.fragment_id.is_empty() || event.fragment_id == record.customer_id;
+        if is_own && event.joined_ids.is_empty() {
+            return Ok(());
+        }
+        let named = named_by(event);
+        self.await_merges(work, &named, cause)
+    }
+
+    /// Takes the word that customers were joined into this one.
+    pub(super) fn take_awaited(
+        &mut self,
+        work: usize,
+        awaited: &MergeAwaited,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let named = read_ids(&awaited.from_customer_ids);
+        let named = named.map_err(|error| {
+            cause.failed(format!(
+                "a merge that is awaited names no customer: {error}"
+            ))
+        })?;
+        self.await_merges(work, &named, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Waits for the states of customers, as far as they are not here.
+    pub(super) fn await_merges(
+        &mut self,
+        work: usize,
+        named: &[CustomerId],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &entry.cached.head;
+        let lacking = named.iter().copied();
+        let lacking = lacking.filter(|it| *it > customer && lacks(head, *it));
+        let lacking: Vec<CustomerId> = lacking.collect();
+        if lacking.is_empty() {
+            return Ok(());
+        }
+        self.begin_wait(work, &lacking, cause);
+        if C::OUTPUT.is_some() {
+            let awaited = Body::Awaited(MergeAwaited {
+                from_customer_ids: write_ids(&lacking),
+            });
+            let record = cause.record(customer, Some(awaited));
+            self.batch.effects.emit(record);
+        }
+        // They may not know: whoever wrote that may not have told them yet, or a store lost it.
+        if C::HOME == Home::Segmentation {
+            for from in lacking {
+                self.tell_first(from, customer, cause)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a state that arrives.
+    pub(super) fn await_state(&mut self, work: usize, from: CustomerId, cause: Cause<'_>) {
+        let head = &self.batch.works[work].cached.head;
+        if head.waiting.as_deref().is_none_or(|it| !it.knows(from)) {
+            self.begin_wait(work, &[from], cause);
+        }
+    }
+
+    fn begin_wait(&mut self, work: usize, awaited: &[CustomerId], cause: Cause<'_>) {
+        let entry = &mut self.batch.works[work];
+        let is_first = !entry.cached.head.is_holding();
+        let since = clock_now(&self.config.time, cause.now);
+        let due = entry.cached.timer.due;
+        let before = entry.before.head.waiting.as_deref();
+        let waiting = entry
+            .cached
+            .head
+            .waiting
+            .get_or_insert_with(|| Box::new(Waiting::behind(before)));
+        waiting.awaited.extend(awaited);
+        if is_first {
+            (waiting.since, waiting.due) = (Some(since), due);
+            waiting.tries = 0;
+        }
+        entry.change = Change::Write;
+        entry.last = Some(cause.origin);
+        self.batch.count_write(work);
+        if is_first {
+            self.watch_wait(work, since);
+        }
+    }
+
+    /// Has the timer of a customer who waits say when that took long. On stream time the wait goes
+    /// on, since time says nothing there of how long a state takes to come.
+    fn watch_wait(&mut self, work: usize, now: Timestamp) {
+        let waiting = self.batch.works[work].cached.head.waiting.as_deref();
+        let tries = waiting.map_or(0, |it| it.tries);
+        let mut next = now + self.merge_retry(tries);
+        if let (TimeSource::Wall(_), Some(since)) =
+            (&self.config.time, waiting.and_then(|it| it.since))
+        {
+            let end = since + limits::MERGE_GRACE;
+            next = if end > now { next.min(end) } else { next };
+        }
+        self.set_timer_of_all(work, Some(next));
+    }
+
+    /// How long until something of a merge is told again, after so many times.
+    pub(super) fn merge_retry(&self, tries: u32) -> Duration {
+        let first = match &self.config.time {
+            TimeSource::Wall(_) => limits::MERGE_RETRY,
+            TimeSource::Stream => limits::MERGE_RETRY_STREAM,
+        };
+        let doublings = tries.min(limits::MERGE_DOUBLINGS);
+        Duration::from_millis(first.as_millis() << doublings)
+    }
+
+    /// The timer of a customer who waits has come up: the others are asked for again, and the wait
+    /// may have taken too long.
+    pub(super) fn look_at_wait(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        waiting.tries = waiting.tries.saturating_add(1);
+        let (awaited, since) = (waiting.awaited.clone(), waiting.since);
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        for from in awaited {
+            let arriving = self.batch.works[work].cached.head.arriving_from(from);
+            match arriving.map(|it| (it.leave_id, it.is_whole())) {
+                Some((leave_id, true)) => self.ask(work, (from, leave_id), cause)?,
+                // Who left sends the rest again.
+                Some((_, false)) => {}
+                None => self.tell_first(from, customer, cause)?,
+            }
+        }
+        let now = clock_now(&self.config.time, cause.now);
+        self.watch_wait(work, now);
+        let is_wall = matches!(self.config.time, TimeSource::Wall(_));
+        if is_wall && since.is_some_and(|since| since + limits::MERGE_GRACE <= now) {
+            self.waive(work, |_| true, WaitEnd::Late);
+        }
+        self.wake(work, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// A record was set aside: nobody waits any longer for a state that cannot be read, here or
+    /// where it left.
+    pub(super) fn tell_of_refusal(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let sending = entry
+            .cached
+            .head
+            .leaving
+            .as_ref()
+            .filter(|it| it.is_sending());
+        match (&record.body, sending, entry.cached.head.redirect) {
+            (Some(Body::Moved(moved)), None, None) if moved.released => {
+                let from = moved.from_customer_id.clone();
+                self.go_on_without(work, &from, cause)
+            }
+            (_, Some(_), Some(survivor)) => {
+                let stays = StateMoved {
+                    from_customer_id: entry.key_bytes.clone(),
+                    stays: true,
+                    ..StateMoved::default()
+                };
+                let stays = cause.record(survivor, Some(Body::Moved(stays)));
+                self.deliver(C::HOME, stays, cause)?;
+                self.finish(work, cause)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on without a state that cannot be taken in. It stays as it is.
+    pub(super) fn go_on_without(
+        &mut self,
+        work: usize,
+        from: &[u8],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let Ok(from) = CustomerId::try_from_bytes(from) else {
+            return Ok(());
+        };
+        self.waive(work, |it| it == from, WaitEnd::Refused);
+        self.batch.works[work].last = Some(cause.origin);
+        self.wake(work, cause)?;
+        self.finish(work, cause)
+    }
+
+    /// Stores a record behind those that wait.
+    pub(super) fn park(
+        &mut self,
+        work: usize,
+        record: &Record,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let stored = stored::ParkedRecord {
+            record: record.encode_to_vec().into(),
+            stream: stream_of::<C>(cause).name().to_owned(),
+            is_bulk: cause.bulk,
+            now_ms: cause.now.as_millis(),
+        };
+        let body = Bytes::from(stored.encode_to_vec());
+        let entry = &mut self.batch.works[work];
+        let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
+            return Ok(());
+        };
+        let number = waiting.next;
+        waiting.next += 1;
+        waiting.bytes += body.len() as u64;
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.batch.put_part(work, parked_key(number), Some(body));
+        self.finish(work, cause)
+    }
+}
+
+/// Returns the time of the clock that a worker has, which an input that was accepted long ago is
+/// behind; on stream time that of the input.
+pub(super) fn clock_now(source: &TimeSource, now: Timestamp) -> Timestamp {
+    match source {
+        TimeSource::Wall(clock) => clock.now(),
+        TimeSource::Stream => now,
+    }
+}
+
+/// Returns whether a customer has not been taken in, and is not known to be on the way.
+fn lacks(head: &Head, customer: CustomerId) -> bool {
+    let waiting = head.waiting.as_deref();
+    !head.has_fragment(customer) && waiting.is_none_or(|it| !it.knows(customer))
+}
+
+/// The customers that an event names beside its own.
+fn named_by(event: &Event) -> Vec<CustomerId> {
+    let joined = event.joined_ids.chunks(ID_BYTES);
+    let named = joined.chain([&event.fragment_id[..]]);
+    // What is no id cannot be waited for.
+    named
+        .filter_map(|id| CustomerId::try_from_bytes(id).ok())
+        .collect()
+}
+
+/// The stream that a record came by: for one that left the quarantine, the one that the service
+/// reads first.
+fn stream_of<C: Core>(cause: Cause<'_>) -> StreamName {
+    let lane = match cause.origin {
+        InputId::Record { lane, .. } => Inputs::streams::<C>().get(lane).copied(),
+        InputId::Timer { .. } | InputId::Move { .. } | InputId::Parked { .. } => None,
+    };
+    let lane = lane.filter(|stream| !stream.is_commands());
+    lane.unwrap_or(C::INPUTS[0].0)
+}

@@ -11,9 +11,10 @@ use bytes::Bytes;
 use futures::future::join_all;
 use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
 use hot::{
-    Append, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId, StreamName,
+    Append, AppendAnswer, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId,
+    StreamName,
 };
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
 use tokio::time::{Instant, sleep};
@@ -36,6 +37,32 @@ pub struct Group {
     pub partition: PartitionId,
     /// The records.
     pub records: Vec<Sequenced>,
+}
+
+/// What became of records that were appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Took {
+    /// The number of events that were there before.
+    pub replayed: usize,
+    /// When the newest entry with one of them was accepted; [`Timestamp::MIN`] for no records.
+    pub newest: Timestamp,
+}
+
+impl Took {
+    /// What became of no records.
+    pub(crate) const NOTHING: Self = Self {
+        replayed: 0,
+        newest: Timestamp::MIN,
+    };
+
+    /// Adds what became of others.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            replayed: self.replayed + other.replayed,
+            newest: self.newest.max(other.newest),
+        }
+    }
 }
 
 /// Why records were not appended.
@@ -112,8 +139,8 @@ impl Appender {
         }
     }
 
-    /// Appends all groups and tells how many events of the source were there before. Waits while streams are full, until
-    /// the deadline if there is one.
+    /// Appends all groups and tells how many events of the source were there before, and when the newest was accepted.
+    /// Waits while streams are full, until the deadline if there is one.
     ///
     /// # Errors
     /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.
@@ -123,15 +150,15 @@ impl Appender {
         groups: Vec<Group>,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let appends = groups
             .into_iter()
             .map(|group| self.append_group(name, group, source, deadline));
-        let mut replayed = 0;
+        let mut took = Took::NOTHING;
         for done in join_all(appends).await {
-            replayed += done?;
+            took = took.and(done?);
         }
-        Ok(replayed)
+        Ok(took)
     }
 
     async fn append_group(
@@ -140,16 +167,17 @@ impl Appender {
         group: Group,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let to = StreamId {
             name,
             partition: group.partition,
         };
-        let mut replayed = 0;
+        let mut took = Took::NOTHING;
         for records in split(group.records) {
-            replayed += self.append_records(to, records, source, deadline).await?;
+            let appended = self.append_records(to, records, source, deadline).await?;
+            took = took.and(appended);
         }
-        Ok(replayed)
+        Ok(took)
     }
 
     async fn append_records(
@@ -158,26 +186,30 @@ impl Appender {
         mut records: Vec<Sequenced>,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let mut replayed = 0;
         let mut append = pack(to, &mut records, source);
         let mut wait = APPEND_PAUSE.0;
         let mut look = Instant::now() + APPEND_PATIENCE;
         loop {
-            match self.hot.append(&append).await? {
+            let AppendAnswer { appended, newest } = self.hot.append_stamped(&append).await?;
+            match appended {
                 Appended::Applied => {
                     if self.is_any_full.load(Ordering::Acquire) {
                         self.note(to, false);
                     }
-                    return Ok(replayed);
+                    return Ok(Took { replayed, newest });
                 }
-                Appended::Replayed => return Ok(replayed + events(&records)),
+                Appended::Replayed => {
+                    replayed += events(&records);
+                    return Ok(Took { replayed, newest });
+                }
                 Appended::Overlaps { mark } => {
                     let before = events(&records);
                     records.retain(|record| record.sequence > mark);
                     replayed += before - events(&records);
                     if records.is_empty() {
-                        return Ok(replayed);
+                        return Ok(Took { replayed, newest });
                     }
                     append = pack(to, &mut records, source);
                 }

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use ::rpc::{TraceParent, Violation};
 use definitions::DefinitionStore;
-use engine::{Clock, SystemClock};
+use engine::{Clock, SystemClock, Written};
 use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{CustomerId, PartitionCount, Timestamp};
 use proto::identity::v1;
 use proto::stream::v1::{self as stream, CustomerMerged, Record, record::Body};
+use runtime::position_of;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::append::{AppendError, Appender, Group, Sequenced};
+use crate::append::{AppendError, Appender, Group, Sequenced, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
@@ -139,7 +140,7 @@ impl Intake {
         }
     }
 
-    /// Appends what was accepted, and tells how many events the streams had before.
+    /// Appends what was accepted, and tells how many events the streams had before and when the newest was accepted.
     ///
     /// # Errors
     /// [`AppendError`]; see [`Appender::append`].
@@ -147,7 +148,7 @@ impl Intake {
         &self,
         outbound: Outbound,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let Outbound {
             stream,
             groups,
@@ -163,9 +164,18 @@ impl Intake {
         if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
             self.metrics.refused(stream);
         }
-        let replayed = appended?;
+        let took = appended?;
         self.announced(&merges).await;
-        Ok(replayed)
+        Ok(took)
+    }
+
+    /// The position of what a stream took; empty where it took nothing.
+    pub(crate) fn position(&self, stream: StreamName, newest: Timestamp) -> String {
+        let written = Written {
+            stream,
+            time: newest,
+        };
+        position_of(self.partitions, written)
     }
 
     /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.

@@ -2,10 +2,10 @@
 
 use engine::{Clock, SystemClock};
 use hot::StreamName;
-use kernel::CustomerId;
+use kernel::{CustomerId, Timestamp};
 use tokio::time::Instant;
 
-use crate::append::{AppendError, Group, Sequenced};
+use crate::append::{AppendError, Group, Sequenced, Took};
 use crate::ingest::{Intake, merged};
 use crate::resolve::ResolveError;
 use crate::store::{Cause, MergeRecord};
@@ -25,14 +25,15 @@ pub(crate) enum MergeError {
 }
 
 impl Intake {
-    /// Joins customers into the oldest of them, and tells the streams of the others.
+    /// Joins customers into the oldest of them, and tells the streams of the others. Returns that one, the others, and when
+    /// the newest word of it was accepted.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],
         reason: &str,
         request_id: &str,
         deadline: Option<Instant>,
-    ) -> Result<(CustomerId, Vec<CustomerId>), MergeError> {
+    ) -> Result<(CustomerId, Vec<CustomerId>, Timestamp), MergeError> {
         let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
         let cause = Cause {
             reason: if reason.is_empty() {
@@ -44,17 +45,22 @@ impl Intake {
             time: SystemClock.now(),
         };
         let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
-        self.announce(&merges, deadline).await?;
-        Ok((into, merges.iter().map(|merge| merge.from).collect()))
+        let newest = self.announce(&merges, deadline).await?;
+        Ok((
+            into,
+            merges.iter().map(|merge| merge.from).collect(),
+            newest,
+        ))
     }
 
-    /// Appends the news of merges, in order, and notes that they are in the streams.
+    /// Appends the news of merges, in order, and notes that they are in the streams. Returns when the newest was accepted.
     pub(crate) async fn announce(
         &self,
         merges: &[MergeRecord],
         deadline: Option<Instant>,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Timestamp, AppendError> {
         let now = self.clock.now();
+        let mut took = Took::NOTHING;
         for merge in merges {
             let (_, record) = merged(merge.from, merge.into, now, "");
             let group = Group {
@@ -66,11 +72,12 @@ impl Intake {
             };
             // Its own source, so that a merge that was announced before is not announced again.
             let source = format!("merge:{}", merge.id);
-            self.appender
-                .append(StreamName::Events, vec![group], Some(&source), deadline)
-                .await?;
+            let appended =
+                self.appender
+                    .append(StreamName::Events, vec![group], Some(&source), deadline);
+            took = took.and(appended.await?);
         }
         self.announced(merges).await;
-        Ok(())
+        Ok(took.newest)
     }
 }

@@ -12,6 +12,7 @@ use proto::convert;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_server::IdentityService;
 use proto::stream::v1::{Record, Tick, record::Body};
+use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{refused, resolved};
-use crate::append::{AppendError, Group, Sequenced};
+use crate::append::{AppendError, Group, Sequenced, Took};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
 use crate::limits::{
@@ -129,7 +130,8 @@ impl IdentityRpc {
             self.intake.metrics.taken(stream, taken);
             return Err(refused(rejected));
         }
-        let replayed = self
+        let stream = outbound.stream;
+        let Took { replayed, newest } = self
             .intake
             .append(outbound, Some(patience()))
             .await
@@ -144,7 +146,10 @@ impl IdentityRpc {
             .into_iter()
             .map(|(_, event_id, resolution)| resolved(event_id, resolution))
             .collect();
-        Ok(v1::IngestResponse { results })
+        Ok(v1::IngestResponse {
+            results,
+            position: self.intake.position(stream, newest),
+        })
     }
 
     async fn merge(
@@ -156,7 +161,7 @@ impl IdentityRpc {
             .iter()
             .map(|id| parse_id("customer_ids", id))
             .collect::<Result<Vec<_>, _>>()?;
-        let (into, merged) = self
+        let (into, merged, newest) = self
             .intake
             .merge(
                 &customers,
@@ -179,10 +184,12 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
+            position: self.intake.position(StreamName::Events, newest),
         })
     }
 
-    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<(), Failure> {
+    /// Moves the clock, and returns the position of the news of it.
+    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<String, Failure> {
         let time = request
             .time
             .as_ref()
@@ -220,12 +227,14 @@ impl IdentityRpc {
                 }],
             })
             .collect();
-        self.intake
+        let stream = StreamName::Events;
+        let appended = self
+            .intake
             .appender
-            .append(StreamName::Events, groups, None, Some(patience()))
+            .append(stream, groups, None, Some(patience()))
             .await
             .map_err(append_failure)?;
-        Ok(())
+        Ok(self.intake.position(stream, appended.newest))
     }
 }
 
@@ -259,6 +268,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::GetCustomerResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        read_after(self.intake.partitions, &request.after)?;
         let record = self.intake.customer(request).await?;
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
@@ -280,6 +290,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        read_after(self.intake.partitions, &request.after)?;
         let events = self.intake.events(self.events.as_ref(), request).await?;
         Ok(Response::new(events))
     }
@@ -302,8 +313,8 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        self.advance(&request).await?;
-        Ok(Response::new(v1::AdvanceClockResponse {}))
+        let position = self.advance(&request).await?;
+        Ok(Response::new(v1::AdvanceClockResponse { position }))
     }
 }
 

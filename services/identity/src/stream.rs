@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-use crate::append::AppendError;
+use crate::append::{AppendError, Took};
 use crate::ingest::{Accepted, Intake, Outbound, Source};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
@@ -67,8 +67,9 @@ async fn append_batches(
     while let Some(half) = resolved.recv().await {
         let answer = match half {
             Ok((mut answer, outbound)) => match append(intake, &answer, outbound).await {
-                Ok(replayed) => {
+                Ok((replayed, position)) => {
                     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
+                    answer.position = position;
                     Ok(answer)
                 }
                 Err(error) => Err(append_failure(error).into()),
@@ -83,14 +84,14 @@ async fn append_batches(
     }
 }
 
-/// Appends a batch, and returns how many of its events were there before.
+/// Appends a batch, and returns how many of its events were there before, and its position.
 async fn append(
     intake: &Intake,
     answer: &v1::IngestStreamResponse,
     outbound: Outbound,
-) -> Result<usize, AppendError> {
+) -> Result<(usize, String), AppendError> {
     let stream = outbound.stream;
-    let replayed = intake.append(outbound, None).await?;
+    let Took { replayed, newest } = intake.append(outbound, None).await?;
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
     // One event may have several faults, side by side.
@@ -101,7 +102,7 @@ async fn append(
         rejected: rejected.len(),
     };
     intake.metrics.taken(stream, taken);
-    Ok(replayed)
+    Ok((replayed, intake.position(stream, newest)))
 }
 
 async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
@@ -122,6 +123,7 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len()),
         replayed_count: 0,
+        position: String::new(),
         created_count: count(
             events
                 .iter()

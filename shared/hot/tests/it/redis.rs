@@ -213,7 +213,7 @@ async fn a_subscriber_that_lost_its_server_is_told_to_look_at_everything() {
         match hints.recv().await.expect("hints go on") {
             Wake::All => has_all = true,
             Wake::Reopen => has_reopen = true,
-            Wake::Stream(_) => {}
+            Wake::Stream(_) | Wake::Committed(_) => {}
         }
     }
     while hints.try_recv().is_ok() {}

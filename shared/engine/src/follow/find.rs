@@ -100,6 +100,10 @@ impl Follower {
         goal: Goal,
         deadline: Instant,
     ) -> Result<Goal, FindError> {
+        if goal.first > place_of(C::OWNER) {
+            // It does not come to this service.
+            return Ok(goal);
+        }
         let goal = Goal {
             lanes: Lanes::Both,
             ..goal
@@ -107,7 +111,7 @@ impl Follower {
         let partition = self.partition_of(customer);
         let last = WAY[WAY.len() - 1].owner;
         self.pass(partition, customer, last, goal, deadline).await?;
-        for service in WAY.iter().skip(goal.first.min(place_of(C::OWNER))) {
+        for service in WAY.iter().skip(goal.first) {
             let owner = service.owner;
             let slot = Slot { owner, partition };
             self.sent(slot, customer, deadline).await?;

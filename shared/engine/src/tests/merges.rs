@@ -3,6 +3,7 @@
 
 mod pieces;
 mod random;
+mod reads;
 mod world;
 
 use hot::{Commit, StateWrite, Timer};

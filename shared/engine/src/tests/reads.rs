@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hot::{Owner, Slot, StreamName};
-use kernel::{PartitionId, Timestamp};
+use kernel::{CustomerId, PartitionId, Timestamp};
 use messages::stream::v1::Record;
 use tokio::time::Instant;
 
 use super::counting::Counting;
-use super::driver::{event, key, settle};
+use super::driver::{event, settle};
 use super::pair::Pair;
+use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::TickOutcome;
 use crate::{FindError, Follower, Written, limits};
@@ -19,9 +20,25 @@ use crate::{FindError, Follower, Written, limits};
 const EVENTS: StreamName = StreamName::Events;
 const BULK: StreamName = StreamName::EventsBulk;
 
+/// Customers of partition 0, the one of [`Pair`]; the last is one whom nobody looks at.
+const ONE: u128 = 1;
+const TWO: u128 = 2;
+const NOBODY: u128 = 5;
+
+fn customer(number: u128) -> CustomerId {
+    CustomerId::try_from_bytes(&number.to_be_bytes()).expect("an id")
+}
+
+fn event_of(number: u128, id: &str, what: &str) -> Record {
+    Record {
+        customer_id: id_bytes(customer(number)),
+        ..event(0, id, what, 0)
+    }
+}
+
 /// Appends events of a customer, and returns what an answer would tell of the last one.
-async fn write(pair: &Pair, stream: StreamName, customer: u8, ids: &[&str]) -> Written {
-    let records = ids.iter().map(|id| event(customer, id, "add", 0));
+async fn write(pair: &Pair, stream: StreamName, customer: u128, ids: &[&str]) -> Written {
+    let records = ids.iter().map(|id| event_of(customer, id, "add"));
     pair.bench.append(0, stream, records.collect()).await;
     let slot = Slot {
         owner: Owner::Segmentation,
@@ -35,7 +52,7 @@ async fn write(pair: &Pair, stream: StreamName, customer: u8, ids: &[&str]) -> W
 /// Entries of a stream with records of a customer whom nobody looks at.
 async fn backlog(pair: &Pair, stream: StreamName) {
     for entry in 0..60 {
-        let skip = |n| event(9, &format!("{entry}/{n}"), "skip", 0);
+        let skip = |n| event_of(NOBODY, &format!("{entry}/{n}"), "skip");
         let records: Vec<Record> = (0..100).map(skip).collect();
         pair.bench.append(0, stream, records).await;
     }
@@ -44,13 +61,13 @@ async fn backlog(pair: &Pair, stream: StreamName) {
 /// The log of a customer in a service after a write, as it is at once.
 async fn read<const STAGE: usize>(
     pair: &Pair,
-    customer: u8,
+    number: u128,
     written: Written,
 ) -> Result<Vec<String>, FindError> {
     let follower = Follower::new(Arc::clone(&pair.bench.hot));
-    let customer = crate::key::customer_of(&key(customer));
+    let (customer, now) = (customer(number), Instant::now());
     let found = follower
-        .find_customer_with::<Counting<STAGE>>(customer, written, Instant::now(), |_| Vec::new())
+        .find_customer_with::<Counting<STAGE>>(customer, written, now, |_| Vec::new())
         .await?;
     Ok(found.state.map_or_else(Vec::new, |state| state.log))
 }
@@ -67,70 +84,70 @@ async fn a_read_is_answered_once_all_services_before_it_have_taken_the_write() {
     let mut pair = Pair::new().await;
     for round in 0..50 {
         let id = round.to_string();
-        let written = write(&pair, EVENTS, 1, &[&id]).await;
-        assert_behind(read::<0>(&pair, 1, written).await, Owner::Segmentation);
-        assert_behind(read::<1>(&pair, 1, written).await, Owner::Segmentation);
+        let written = write(&pair, EVENTS, ONE, &[&id]).await;
+        assert_behind(read::<0>(&pair, ONE, written).await, Owner::Segmentation);
+        assert_behind(read::<1>(&pair, ONE, written).await, Owner::Segmentation);
         settle(&mut pair.first).await;
-        let log = read::<0>(&pair, 1, written).await.expect("it is taken");
+        let log = read::<0>(&pair, ONE, written).await.expect("it is taken");
         assert_eq!(log.last(), Some(&id));
-        assert_behind(read::<1>(&pair, 1, written).await, Owner::Journey);
+        assert_behind(read::<1>(&pair, ONE, written).await, Owner::Journey);
         // Time does not take anything.
         pair.pass(3_600_000);
-        assert_behind(read::<1>(&pair, 1, written).await, Owner::Journey);
+        assert_behind(read::<1>(&pair, ONE, written).await, Owner::Journey);
         settle(&mut pair.second).await;
-        let log = read::<1>(&pair, 1, written).await.expect("it is taken");
+        let log = read::<1>(&pair, ONE, written).await.expect("it is taken");
         assert_eq!(log.last(), Some(&id));
-        assert_behind(read::<2>(&pair, 1, written).await, Owner::Activation);
+        assert_behind(read::<2>(&pair, ONE, written).await, Owner::Activation);
     }
 }
 
 #[tokio::test]
 async fn what_a_service_reads_first_does_not_wait_for_those_before_it() {
     let mut pair = Pair::new().await;
-    write(&pair, EVENTS, 1, &["a"]).await;
-    let written = write(&pair, StreamName::Facts, 1, &["b"]).await;
-    assert!(read::<0>(&pair, 1, written).await.is_ok());
-    assert_behind(read::<1>(&pair, 1, written).await, Owner::Journey);
+    write(&pair, EVENTS, ONE, &["a"]).await;
+    let written = write(&pair, StreamName::Facts, ONE, &["b"]).await;
+    assert!(read::<0>(&pair, ONE, written).await.is_ok());
+    assert_behind(read::<1>(&pair, ONE, written).await, Owner::Journey);
     settle(&mut pair.second).await;
-    assert_eq!(read::<1>(&pair, 1, written).await.expect("a log"), ["b"]);
+    assert_eq!(read::<1>(&pair, ONE, written).await.expect("a log"), ["b"]);
 }
 
 #[tokio::test]
 async fn a_write_to_the_low_priority_lane_waits_for_that_lane_in_all_services() {
     let mut pair = Pair::new().await;
     backlog(&pair, BULK).await;
-    let written = write(&pair, BULK, 1, &["a"]).await;
-    let live = write(&pair, EVENTS, 2, &["b"]).await;
+    let written = write(&pair, BULK, ONE, &["a"]).await;
+    let live = write(&pair, EVENTS, TWO, &["b"]).await;
     pair.first.hint(ALL_LANES);
     assert!(matches!(pair.first.tick().await, TickOutcome::Worked));
-    assert_behind(read::<0>(&pair, 1, written).await, Owner::Segmentation);
-    let log = read::<0>(&pair, 2, live).await;
+    assert_behind(read::<0>(&pair, ONE, written).await, Owner::Segmentation);
+    let log = read::<0>(&pair, TWO, live).await;
     assert_eq!(log.expect("a live write does not wait for others"), ["b"]);
     settle(&mut pair.first).await;
-    assert_eq!(read::<0>(&pair, 1, written).await.expect("a log"), ["a"]);
-    assert_behind(read::<1>(&pair, 1, written).await, Owner::Journey);
+    assert_eq!(read::<0>(&pair, ONE, written).await.expect("a log"), ["a"]);
+    assert_behind(read::<1>(&pair, ONE, written).await, Owner::Journey);
     settle(&mut pair.second).await;
-    assert_eq!(read::<1>(&pair, 1, written).await.expect("a log"), ["a"]);
+    assert_eq!(read::<1>(&pair, ONE, written).await.expect("a log"), ["a"]);
 }
 
 #[tokio::test]
 async fn a_live_write_waits_for_the_low_priority_lane_where_its_customer_is_there() {
     let mut pair = Pair::new().await;
     backlog(&pair, StreamName::FactsBulk).await;
-    write(&pair, BULK, 1, &["a"]).await;
+    write(&pair, BULK, ONE, &["a"]).await;
     settle(&mut pair.first).await;
     // What follows for this one goes behind what is on its way.
-    let behind = write(&pair, EVENTS, 1, &["b"]).await;
-    let other = write(&pair, EVENTS, 2, &["c"]).await;
+    let behind = write(&pair, EVENTS, ONE, &["b"]).await;
+    let other = write(&pair, EVENTS, TWO, &["c"]).await;
     settle(&mut pair.first).await;
     pair.second.hint(ALL_LANES);
     assert!(matches!(pair.second.tick().await, TickOutcome::Worked));
-    let log = read::<1>(&pair, 2, other).await;
+    let log = read::<1>(&pair, TWO, other).await;
     assert_eq!(log.expect("nothing of this one is there"), ["c"]);
-    assert_behind(read::<1>(&pair, 1, behind).await, Owner::Journey);
+    assert_behind(read::<1>(&pair, ONE, behind).await, Owner::Journey);
     settle(&mut pair.second).await;
     assert_eq!(
-        read::<1>(&pair, 1, behind).await.expect("a log"),
+        read::<1>(&pair, ONE, behind).await.expect("a log"),
         ["a", "b"]
     );
 }
@@ -138,25 +155,28 @@ async fn a_live_write_waits_for_the_low_priority_lane_where_its_customer_is_ther
 #[tokio::test]
 async fn what_is_set_aside_counts_as_taken() {
     let mut pair = Pair::new().await;
-    let records = vec![event(1, "a", "poison", 0)];
+    let records = vec![event_of(ONE, "a", "poison")];
     pair.bench.append(0, EVENTS, records).await;
-    let written = write(&pair, EVENTS, 1, &["b"]).await;
+    let written = write(&pair, EVENTS, ONE, &["b"]).await;
     settle(&mut pair.first).await;
-    assert_eq!(read::<0>(&pair, 1, written).await.expect("a log"), ["b"]);
+    assert_eq!(read::<0>(&pair, ONE, written).await.expect("a log"), ["b"]);
 }
 
 #[tokio::test]
 async fn a_time_that_has_not_come_is_refused() {
     let pair = Pair::new().await;
-    let written = write(&pair, EVENTS, 1, &["a"]).await;
+    let written = write(&pair, EVENTS, ONE, &["a"]).await;
     let ahead = |by: kernel::Duration| Written {
         time: written.time + by,
         ..written
     };
     let skew = limits::CLOCK_SKEW;
-    assert_behind(read::<0>(&pair, 1, ahead(skew)).await, Owner::Segmentation);
-    let far = ahead(skew + kernel::Duration::from_millis(1));
-    let refused = read::<0>(&pair, 1, far).await;
+    assert_behind(
+        read::<0>(&pair, ONE, ahead(skew)).await,
+        Owner::Segmentation,
+    );
+    let far = ahead(kernel::Duration::from_millis(skew.as_millis() + 1));
+    let refused = read::<0>(&pair, ONE, far).await;
     let Err(FindError::Ahead { time, now }) = refused else {
         panic!("it is not refused: {refused:?}");
     };
@@ -166,10 +186,10 @@ async fn a_time_that_has_not_come_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn a_read_is_woken_by_the_commit_and_gives_up_at_its_deadline() {
     let mut pair = Pair::new().await;
-    let written = write(&pair, EVENTS, 1, &["a"]).await;
+    let written = write(&pair, EVENTS, ONE, &["a"]).await;
     let follower = Follower::new(Arc::clone(&pair.bench.hot));
     let begun = Instant::now();
-    let customer = crate::key::customer_of(&key(1));
+    let customer = customer(ONE);
     let waits = |patience: Duration| {
         let follower = follower.clone();
         tokio::spawn(async move {

@@ -57,9 +57,15 @@ async fn read(
     }
 }
 
-/// Lets the services work in some order, and looks after each step: whatever a read by the id of
-/// customer 2 finds in a service is all of what is expected there.
-async fn check(order: &[usize], from: usize, written: Written, world: &World, expected: &[&str]) {
+/// Lets the services work in some order, and looks after each step: whatever a read by an id finds in
+/// a service, from one on, is all of what is expected there.
+async fn check(
+    world: &World,
+    order: &[usize],
+    (from, who): (usize, u16),
+    written: Written,
+    expected: &[&str],
+) {
     let mut workers = Vec::new();
     for number in 0..WORKERS {
         workers.push(world.open(number).await);
@@ -73,7 +79,7 @@ async fn check(order: &[usize], from: usize, written: Written, world: &World, ex
         workers[step].hint();
         workers[step].tick().await;
         for service in from..SERVICES {
-            let Some((survivor, mut log)) = read(world, service, 2, written).await else {
+            let Some((survivor, mut log)) = read(world, service, who, written).await else {
                 continue;
             };
             log.sort();
@@ -97,10 +103,11 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn the_two_are_in_partitions_of_their_own() {
+fn merges_are_tried_within_a_partition_and_between_two() {
     let world = World::new(memory());
-    let [one, other] = [1, 2].map(|who| world.slot_of(0, customer(who)).partition);
-    assert_ne!(one, other);
+    let partition_of = |who| world.slot_of(0, customer(who)).partition;
+    assert_eq!(partition_of(1), partition_of(2));
+    assert_ne!(partition_of(1), partition_of(3));
 }
 
 proptest! {
@@ -109,6 +116,7 @@ proptest! {
     #[test]
     fn a_read_by_the_id_of_who_is_merged_shows_both_and_what_followed(
         order in prop::collection::vec(0..WORKERS, 0..80),
+        who in 2..4_u16,
         entries in 1..12_usize,
         is_followed in any::<bool>(),
     ) {
@@ -116,42 +124,43 @@ proptest! {
             let world = World::new(memory());
             let names: Vec<String> = (0..entries).map(|entry| format!("b{entry}")).collect();
             for name in &names {
-                world.tell(0, event(2, name, "add", 1)).await;
+                world.tell(0, event(who, name, "add", 1)).await;
             }
             world.tell(0, event(1, "a", "add", 1)).await;
             world.settle().await;
-            world.tell(0, merged(2, 1, 2)).await;
+            world.tell(0, merged(who, 1, 2)).await;
             let mut expected: Vec<&str> = names.iter().map(String::as_str).collect();
             expected.push("a");
             if is_followed {
                 // By somebody who does not know of the merge yet.
-                world.tell(0, event(2, "c", "add", 3)).await;
+                world.tell(0, event(who, "c", "add", 3)).await;
                 expected.push("c");
             }
-            let written = written(&world, 0, 2).await;
-            check(&order, 0, written, &world, &expected).await;
+            let written = written(&world, 0, who).await;
+            check(&world, &order, (0, who), written, &expected).await;
         });
     }
 
     #[test]
     fn a_write_that_follows_a_merged_customer_is_waited_for_through_the_outbox(
         order in prop::collection::vec(0..WORKERS, 0..60),
+        who in 2..4_u16,
         service in 0..SERVICES,
     ) {
         run(async {
             let world = World::new(memory());
             world.tell(0, event(1, "a", "add", 1)).await;
-            world.tell(0, event(2, "b", "add", 1)).await;
-            world.tell(0, merged(2, 1, 2)).await;
+            world.tell(0, event(who, "b", "add", 1)).await;
+            world.tell(0, merged(who, 1, 2)).await;
             world.settle().await;
-            world.tell(service, record(service, 2, "c", 3)).await;
-            let written = written(&world, service, 2).await;
+            world.tell(service, record(service, who, "c", 3)).await;
+            let written = written(&world, service, who).await;
             if service > 0 {
-                let before = read(&world, service - 1, 2, written).await;
+                let before = read(&world, service - 1, who, written).await;
                 let as_it_was = (1, vec!["a".to_owned(), "b".to_owned()]);
                 prop_assert_eq!(before, Some(as_it_was), "it is not concerned");
             }
-            check(&order, service, written, &world, &["a", "b", "c"]).await;
+            check(&world, &order, (service, who), written, &["a", "b", "c"]).await;
             Ok(())
         })?;
     }

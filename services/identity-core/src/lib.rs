@@ -14,7 +14,9 @@ mod screen;
 
 pub use customer::{CustomerView, Identifier};
 pub use namespace::{MalformedValue, Namespace, Namespaces, Normalizer};
-pub use overlay::{Changes, CustomerChange, Merge, NewFragment, Overlay, Resolution, UnknownView};
+pub use overlay::{
+    Changes, CustomerChange, Evidence, Merge, NewFragment, Overlay, Resolution, UnknownView,
+};
 pub use plan::{Claim, Plan, Target, TooLarge, plan, plan_merge};
 pub use screen::{DropReason, Dropped, Screened, screen};
 

@@ -46,10 +46,21 @@ pub struct Resolution {
     pub is_new: bool,
     /// The customers that the event joined into it.
     pub merged: Vec<CustomerId>,
-    /// The identifiers that named it, by priority.
-    pub identifiers: Vec<Identifier>,
+    /// The evidence: the identifiers that named it, by priority.
+    pub evidence: Vec<Evidence>,
     /// The identifiers that were left out.
     pub dropped: Vec<Dropped>,
+}
+
+/// An identifier that named a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// The fragment that holds it.
+    pub fragment: FragmentId,
+    /// True where it holds it since this event; false where that is how the event found it.
+    pub is_attached: bool,
 }
 
 /// A customer has to be judged of whom only the id is known: what the overlay was told is stale, so load it again.
@@ -170,7 +181,7 @@ impl<'a> Overlay<'a> {
             Target::New => (self.create(fragment(), now), true),
         };
         self.merge(customer, &plan.merge);
-        let mut identifiers = Vec::with_capacity(screened.kept.len());
+        let mut evidence = Vec::with_capacity(screened.kept.len());
         let mut dropped = screened.dropped.clone();
         for (place, (_, identifier)) in screened.kept.iter().enumerate() {
             let identifier = identifier.clone();
@@ -181,21 +192,25 @@ impl<'a> Overlay<'a> {
                 });
                 continue;
             }
-            if plan.attach.contains(&place) {
+            let is_attached = plan.attach.contains(&place);
+            if is_attached {
                 self.attach(customer, identifier.clone());
             }
-            identifiers.push(identifier);
+            let holder = self.holders.get(&identifier);
+            evidence.push(Evidence {
+                fragment: holder.map_or(customer.fragment(), |holder| holder.fragment),
+                identifier,
+                is_attached,
+            });
         }
-        let fragment = identifiers
-            .first()
-            .and_then(|identifier| self.holders.get(identifier))
-            .map_or(customer.fragment(), |holder| holder.fragment);
+        let first = evidence.first();
+        let fragment = first.map_or(customer.fragment(), |first| first.fragment);
         Ok(Resolution {
             customer,
             fragment,
             is_new,
             merged: plan.merge,
-            identifiers,
+            evidence,
             dropped,
         })
     }

@@ -19,6 +19,14 @@ struct Entry {
     load_second: u64,
 }
 
+/// The one customer that holds all identifiers of an event.
+#[derive(Debug)]
+pub(crate) struct Holder {
+    pub(crate) customer: CustomerId,
+    /// The fragments that hold them, in the order of the identifiers.
+    pub(crate) fragments: Vec<FragmentId>,
+}
+
 /// The cache of one process, bounded.
 #[derive(Debug)]
 pub(crate) struct IdentityCache {
@@ -54,26 +62,30 @@ impl IdentityCache {
         self.start.elapsed().as_secs()
     }
 
-    /// The one customer that holds all identifiers, with the fragment that the first was seen under.
+    /// The one customer that holds all identifiers, with the fragment of each.
     pub(crate) fn only_holder(
         &self,
         identifiers: &[(usize, Identifier)],
         second: u64,
-    ) -> Option<(CustomerId, FragmentId)> {
-        let mut only = None;
+    ) -> Option<Holder> {
+        let mut only: Option<CustomerId> = None;
+        let mut fragments = Vec::with_capacity(identifiers.len());
         for (_, identifier) in identifiers {
             let entry = self.holders.get(identifier)?;
             if second.saturating_sub(entry.load_second) > CACHE_TTL.as_secs() {
                 return None;
             }
             let customer = self.root(entry.customer);
-            match only {
-                None => only = Some((customer, entry.fragment)),
-                Some((first, _)) if first == customer => {}
-                Some(_) => return None,
+            if only.is_some_and(|first| first != customer) {
+                return None;
             }
+            only = Some(customer);
+            fragments.push(entry.fragment);
         }
-        only
+        only.map(|customer| Holder {
+            customer,
+            fragments,
+        })
     }
 
     pub(crate) fn hold(&self, identifier: Identifier, fragment: FragmentId, customer: CustomerId) {

@@ -15,6 +15,7 @@ use proto::identity::v1;
 use proto::stream::v1 as stream;
 
 use crate::clock::ClockReading;
+use crate::sender_clock::Times;
 
 /// An event that may be resolved.
 #[derive(Debug, Clone)]
@@ -35,9 +36,6 @@ pub struct Prepared {
 const NAME_CHARS: usize = 100;
 /// Characters of a namespace.
 const NAMESPACE_CHARS: usize = 64;
-/// Seconds of the first and the last instant that a protobuf timestamp can carry.
-const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-
 /// Reads an event, or says everything that is wrong with it.
 ///
 /// # Errors
@@ -55,9 +53,13 @@ pub fn prepare(
         return Err(vec![Violation::new("", description)]);
     }
     let mut violations = check_event(&event);
-    if let Some(time) = &event.time {
-        violations.extend(time_rule(time, clock));
-    }
+    let times = match Times::read(event.time.as_ref(), event.sent_time.as_ref(), clock) {
+        Ok(times) => times,
+        Err(wrong) => {
+            violations.extend(wrong);
+            Times::of(clock.now)
+        }
+    };
     let mut read = |field: &str, object: Option<Struct>| match object {
         None => Vec::new(),
         Some(object) => match properties::flatten(&object) {
@@ -82,41 +84,19 @@ pub fn prepare(
     Ok(Prepared {
         index,
         sequence: event.sequence,
-        time: event.time.as_ref().map_or(clock.now, convert::instant),
+        time: times.time,
         screened,
         event: stream::Event {
+            joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
             name: event.name,
             properties,
             traits,
             identifiers: Vec::new(),
             fragment_id: bytes::Bytes::new(),
+            sent_time_ms: times.sent.map(Timestamp::as_millis),
+            sender_time_ms: times.by_sender.map(Timestamp::as_millis),
         },
-    })
-}
-
-/// When something happened: an instant, and not far ahead of the clock.
-fn time_rule(time: &prost_types::Timestamp, clock: &ClockReading) -> Option<Violation> {
-    if !(SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)) {
-        return Some(Violation::new(
-            "time",
-            "is no instant of the years 1 to 9999",
-        ));
-    }
-    let time = convert::instant(time);
-    let (now, latest) = (clock.now, clock.latest);
-    (time > latest).then(|| {
-        let description = if clock.is_virtual {
-            format!(
-                "is {time}, more than 400 days ahead of the virtual clock, {now}: correct it, or move the clock there \
-                 first with AdvanceClock"
-            )
-        } else {
-            format!(
-                "is {time}, more than 24 hours ahead of the clock, {now}: send the time at which it happened, or none"
-            )
-        };
-        Violation::new("time", description)
     })
 }
 

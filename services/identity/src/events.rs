@@ -112,8 +112,16 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
     } else {
         v1::Lane::Live
     };
+    let evidence = event.identifiers.iter();
+    let evidence = evidence
+        .map(|it| evidence_of(it, &event.fragment_id))
+        .collect();
     v1::LoggedEvent {
         customer_id: logged.customer.to_string(),
+        evidence,
+        merged_customer_ids: event.joined_ids.chunks(16).map(id_text).collect(),
+        accept_time: Some(convert::timestamp(logged.accept_time)),
+        sender_time: event.sender_time_ms.map(time_of),
         event: Some(v1::Event {
             properties: object(&event.properties),
             traits: object(&event.traits),
@@ -126,8 +134,35 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
                 .map(|identifier| (identifier.namespace, identifier.value))
                 .collect(),
             sequence: 0,
+            sent_time: event.sent_time_ms.map(time_of),
         }),
         lane: lane.into(),
+    }
+}
+
+fn time_of(millis: i64) -> prost_types::Timestamp {
+    convert::timestamp(Timestamp::from_millis(millis))
+}
+
+/// Returns an id as clients write it; empty for what is none.
+fn id_text(bytes: &[u8]) -> String {
+    let id = CustomerId::try_from_bytes(bytes);
+    id.map(|id| id.to_string()).unwrap_or_default()
+}
+
+/// Returns how an identifier named the customer of an event of this fragment.
+fn evidence_of(identifier: &stream::Identifier, own: &[u8]) -> v1::Evidence {
+    let fragment = match identifier.fragment_id.as_ref() {
+        [] => own,
+        other => other,
+    };
+    v1::Evidence {
+        identifier: Some(v1::Identifier {
+            namespace: identifier.namespace.clone(),
+            value: identifier.value.clone(),
+        }),
+        fragment_id: id_text(fragment),
+        attached: identifier.is_attached,
     }
 }
 

@@ -64,11 +64,24 @@ pub struct Outbound {
     pub merges: Vec<MergeRecord>,
 }
 
+/// An event that was resolved.
+#[derive(Debug)]
+pub struct AcceptedEvent {
+    /// Its place in the request, from 0.
+    pub index: usize,
+    /// Its id, given or made.
+    pub event_id: String,
+    /// Who it happened to; the evidence went into the record.
+    pub resolution: Resolution,
+    /// When it happened, where the sender's clock was wrong.
+    pub corrected_time: Option<Timestamp>,
+}
+
 /// What became of the events of a batch, but for the appending.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Those that were resolved, in order, each with its place and its id; the identifiers went into the records.
-    pub events: Vec<(usize, String, Resolution)>,
+    /// Those that were resolved, in order.
+    pub events: Vec<AcceptedEvent>,
     /// Those that were refused, each with its place and everything that is wrong with it.
     pub rejected: Vec<(usize, Vec<Violation>)>,
     /// What is to be appended.
@@ -123,9 +136,16 @@ impl Intake {
             if event.event.event_id.is_empty() {
                 event.event.event_id = event_id(digest.as_deref(), event.sequence);
             }
-            let (index, event_id) = (event.index, event.event.event_id.clone());
+            let index = event.index;
+            let event_id = event.event.event_id.clone();
+            let corrected_time = event.event.sender_time_ms.map(|_| event.time);
             groups.add(event, &mut resolution);
-            accepted.events.push((index, event_id, resolution));
+            accepted.events.push(AcceptedEvent {
+                index,
+                event_id,
+                resolution,
+                corrected_time,
+            });
         }
         accepted.outbound.groups = groups.into_groups();
         Ok(accepted)
@@ -278,11 +298,24 @@ impl Groups {
         }
         let mut body = event.event;
         body.fragment_id = bytes::Bytes::copy_from_slice(resolution.fragment.as_bytes());
-        body.identifiers = std::mem::take(&mut resolution.identifiers)
-            .into_iter()
-            .map(|identifier| stream::Identifier {
-                namespace: identifier.namespace,
-                value: identifier.value,
+        body.joined_ids = resolution
+            .merged
+            .iter()
+            .flat_map(|from| *from.as_bytes())
+            .collect::<Vec<u8>>()
+            .into();
+        let own = resolution.fragment;
+        let evidence = std::mem::take(&mut resolution.evidence).into_iter();
+        body.identifiers = evidence
+            .map(|evidence| stream::Identifier {
+                namespace: evidence.identifier.namespace,
+                value: evidence.identifier.value,
+                is_attached: evidence.is_attached,
+                fragment_id: if evidence.fragment == own {
+                    bytes::Bytes::new()
+                } else {
+                    bytes::Bytes::copy_from_slice(evidence.fragment.as_bytes())
+                },
             })
             .collect();
         body.identifiers

@@ -4,12 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use identity_core::{Changes, Identifier, Namespaces, Overlay, Resolution, Screened, plan_merge};
+use identity_core::{
+    Changes, Evidence, Identifier, Namespaces, Overlay, Resolution, Screened, plan_merge,
+};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use tokio::sync::Semaphore;
 
-use crate::cache::IdentityCache;
+use crate::cache::{Holder, IdentityCache};
 use crate::fragments::Fragments;
 use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
 use crate::store::{Cause, CommitError, Found, IdentityStore, MergeRecord};
@@ -58,8 +60,6 @@ pub struct Resolved {
     pub merges: Vec<MergeRecord>,
 }
 
-type Holder = (CustomerId, FragmentId);
-
 impl Resolver {
     /// Resolves by these tables, with an empty cache.
     pub fn new(store: IdentityStore) -> Self {
@@ -100,7 +100,7 @@ impl Resolver {
             let resolutions = subjects
                 .into_iter()
                 .zip(known)
-                .filter_map(|(subject, holder)| Some(known_customer(subject.screened, holder?)))
+                .filter_map(|(subject, holder)| Some(known_customer(subject.screened, &holder?)))
                 .collect();
             return Ok(Resolved {
                 resolutions,
@@ -172,9 +172,10 @@ impl Resolver {
         let mut overlay = lay_over(namespaces, &found);
         let mut resolutions = Vec::with_capacity(subjects.len());
         for (subject, holder) in subjects.iter().zip(known) {
-            if let Some((customer, fragment)) = holder {
-                let now = overlay.root(*customer);
-                resolutions.push(known_customer(subject.screened.clone(), (now, *fragment)));
+            if let Some(holder) = holder {
+                let mut known = known_customer(subject.screened.clone(), holder);
+                known.customer = overlay.root(known.customer);
+                resolutions.push(known);
                 continue;
             }
             let fragment = || self.fragments.draw(subject.time);
@@ -242,16 +243,23 @@ fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
     overlay
 }
 
-fn known_customer(screened: Screened, (customer, fragment): Holder) -> Resolution {
+fn known_customer(screened: Screened, holder: &Holder) -> Resolution {
+    let customer = holder.customer;
+    let kept = screened.kept.into_iter().zip(&holder.fragments);
     Resolution {
         customer,
-        fragment,
+        fragment: holder
+            .fragments
+            .first()
+            .map_or(customer.fragment(), |first| *first),
         is_new: false,
         merged: Vec::new(),
-        identifiers: screened
-            .kept
-            .into_iter()
-            .map(|(_, identifier)| identifier)
+        evidence: kept
+            .map(|((_, identifier), fragment)| Evidence {
+                identifier,
+                fragment: *fragment,
+                is_attached: false,
+            })
             .collect(),
         dropped: screened.dropped,
     }

@@ -142,10 +142,7 @@ impl IdentityRpc {
             rejected: 0,
         };
         self.intake.metrics.taken(stream, taken);
-        let results = events
-            .into_iter()
-            .map(|(_, event_id, resolution)| resolved(event_id, resolution))
-            .collect();
+        let results = events.into_iter().map(resolved).collect();
         Ok(v1::IngestResponse {
             results,
             position: self.intake.position(stream, newest),

@@ -11,7 +11,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::append::{AppendError, Took};
-use crate::ingest::{Accepted, Intake, Outbound, Source};
+use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound, Source};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
 use crate::rpc::{append_failure, lane, resolve_failure, source_rule};
@@ -120,16 +120,15 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
         .await
         .map_err(resolve_failure)?;
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let of = |is_one: fn(&AcceptedEvent) -> bool| {
+        count(events.iter().filter(|event| is_one(event)).count())
+    };
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len()),
         replayed_count: 0,
         position: String::new(),
-        created_count: count(
-            events
-                .iter()
-                .filter(|(_, _, resolution)| resolution.is_new)
-                .count(),
-        ),
+        created_count: of(|event| event.resolution.is_new),
+        corrected_count: of(|event| event.corrected_time.is_some()),
         rejected: rejected
             .into_iter()
             .flat_map(|(index, violations)| {

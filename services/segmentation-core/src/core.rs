@@ -197,8 +197,8 @@ impl<'a> Pass<'a> {
             name: event.name.clone(),
             properties: event.properties.clone(),
             traits: event.traits.clone(),
-            identifiers: Vec::new(),
             fragment_id: event.fragment_id.clone(),
+            ..Event::default()
         };
         self.effects.emit(Record {
             customer_id: key.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long a lease lasts: a dead process holds up its partitions for as long.
 pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
-/// How often a process says that it is alive while a lease lasts: one word may be lost.
+/// Heartbeats of a process while a lease lasts: one may be lost.
 pub const HEARTBEATS_PER_LEASE: u32 = 3;
 /// The least time that the database has to answer a heartbeat, however short leases are.
 pub const LEAST_PATIENCE: Duration = Duration::from_secs(1);

@@ -16,7 +16,7 @@ use crate::tenure::{Reading, Tenure, is_clock_off};
 use crate::{Clock, EngineConfig, limits};
 use decision::Core;
 
-/// Whether a process takes part in the work of its service.
+/// The standing of a process: it takes part in the work of its service, or does not, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// The database has not told yet.

@@ -150,7 +150,7 @@ impl<C: Core> Ownership<C> {
             self.held.insert(partition, epoch);
             self.start(partition, epoch);
         }
-        // Who waits for its name does not know its share yet.
+        // A process that waits for its name does not know its share yet.
         if self.membership.standing() != Standing::AwaitsNamesake {
             self.shared.assign(wanted);
         }

@@ -1,18 +1,18 @@
-//! Whether this process may act as an owner, between two answers of the database: by time that
+//! The right of this process to act as an owner between two answers of the database, by time that
 //! nobody sets.
 //!
 //! The database's time goes on with the monotonic clock from the last answer, and this machine's
 //! clock is held against it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::{Clock, limits};
 
-/// What the database's clock showed at some instant between a question and its answer.
+/// A reading of the database's clock at some instant between a question and its answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) time: Timestamp,
@@ -41,8 +41,17 @@ pub const fn is_clock_off(skew_ms: i64) -> bool {
 }
 
 /// The word that this process may act as an owner, for a time. Cheap to clone.
+///
+/// Who waits for it is woken in the order of waiting, so that a simulation is determined by its
+/// seed: a `watch` channel wakes in any order.
 #[derive(Debug, Clone)]
-pub(crate) struct Tenure(Arc<watch::Sender<Term>>);
+pub(crate) struct Tenure(Arc<Told>);
+
+#[derive(Debug)]
+struct Told {
+    term: Mutex<Term>,
+    changed: Notify,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Term {
@@ -58,36 +67,48 @@ enum Term {
 impl Tenure {
     /// The tenure of a worker that nobody gives leases to.
     pub(crate) fn unlimited() -> Self {
-        Self(Arc::new(watch::Sender::new(Term::Unlimited)))
+        Self::new(Term::Unlimited)
     }
 
     /// The tenure of a process that has no leases yet.
     pub(crate) fn ended() -> Self {
-        Self(Arc::new(watch::Sender::new(Term::Ended)))
+        Self::new(Term::Ended)
+    }
+
+    fn new(term: Term) -> Self {
+        Self(Arc::new(Told {
+            term: Mutex::new(term),
+            changed: Notify::new(),
+        }))
+    }
+
+    fn term(&self) -> MutexGuard<'_, Term> {
+        self.0.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the process act until an instant.
     pub(crate) fn set(&self, reading: Reading, end: Instant) {
-        self.0.send_replace(Term::Until { reading, end });
+        *self.term() = Term::Until { reading, end };
+        self.0.changed.notify_waiters();
     }
 
     /// Lets the process act for longer, where it may at all.
     pub(crate) fn extend(&self, until: Instant) {
-        self.0.send_modify(|term| {
-            if let Term::Until { end, .. } = term {
-                *end = until.max(*end);
-            }
-        });
+        if let Term::Until { end, .. } = &mut *self.term() {
+            *end = until.max(*end);
+        }
+        self.0.changed.notify_waiters();
     }
 
     /// Lets the process act no more.
     pub(crate) fn end(&self) {
-        self.0.send_replace(Term::Ended);
+        *self.term() = Term::Ended;
     }
 
     /// Returns whether the process may act, by its clock as it is now.
     pub(crate) fn holds(&self, clock: &dyn Clock) -> bool {
-        match *self.0.borrow() {
+        let term = *self.term();
+        match term {
             Term::Unlimited => true,
             Term::Ended => false,
             Term::Until { reading, end } => {
@@ -99,13 +120,12 @@ impl Tenure {
 
     /// Waits until the process may act.
     pub(crate) async fn await_hold(&self, clock: &dyn Clock) {
-        if self.holds(clock) {
-            return;
-        }
-        let mut changes = self.0.subscribe();
-        while !self.holds(clock) {
-            // The sender lives in `self`.
-            let _ = changes.changed().await;
+        loop {
+            let changed = self.0.changed.notified();
+            if self.holds(clock) {
+                return;
+            }
+            changed.await;
         }
     }
 }

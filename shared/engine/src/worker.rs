@@ -100,8 +100,8 @@ pub(crate) enum TickOutcome {
         /// When the first timer is due, on a wall clock.
         next_due: Option<Timestamp>,
     },
-    /// The reader of an output is behind, a target of the outbox is full, or this process may not act
-    /// now: try again in a moment.
+    /// The reader of an output is behind, a target of the outbox is full, or this process may not
+    /// act now: try again in a moment.
     Held,
     /// A timer is due, and something that was accepted before it is not here yet: try again on
     /// news, or in a moment.

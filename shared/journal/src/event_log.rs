@@ -16,7 +16,7 @@ use storage::Database;
 
 pub use crate::events::EventPlace;
 use crate::events::limits::PARTITIONS_AT_ONCE;
-use crate::events::{Budget, RowKey, Scan, Step, hash_of};
+use crate::events::{Budget, Row, RowKey, Scan, Step, hash_of};
 use crate::sql::Statements;
 use crate::{LogError, SqlLog};
 
@@ -49,6 +49,8 @@ pub struct LoggedEvent {
     pub customer: CustomerId,
     /// When it happened.
     pub time: Timestamp,
+    /// When it was accepted, by the clock of the process that logged it.
+    pub accept_time: Timestamp,
     /// Whether it came by the low-priority lane.
     pub is_bulk: bool,
     /// The event.
@@ -126,10 +128,11 @@ impl EventLog {
             };
             let mut begun = place.and_then(|place| Some((place.row, place.records?)));
             while let Step::Rows(rows) = scan.step().await? {
-                for (key, payload) in rows {
+                for row in rows {
+                    let key = row.key;
                     let skip = begun.take_if(|(row, _)| *row == key);
                     let skip = skip.map_or(0, |(_, records)| records);
-                    if let Some(records) = page.take(key, payload, skip, &wanted)? {
+                    if let Some(records) = page.take(row, skip, &wanted)? {
                         return Ok(page.end(group, key, Some(records)));
                     }
                 }
@@ -207,13 +210,12 @@ impl Page {
 
     /// Takes what is wanted of a row after some of its records. Where the page is full before its
     /// end, returns how many records are done with.
-    fn take(
-        &mut self,
-        key: RowKey,
-        payload: bytes::Bytes,
-        skip: u32,
-        wanted: &Wanted,
-    ) -> Result<Option<u32>, LogError> {
+    fn take(&mut self, row: Row, skip: u32, wanted: &Wanted) -> Result<Option<u32>, LogError> {
+        let Row {
+            key,
+            accept_time,
+            payload,
+        } = row;
         let damaged =
             |why: String| LogError::Damaged(format!("entry {} of the event log {why}", key.seq));
         let batch = Batch::decode(payload).map_err(|error| damaged(error.to_string()))?;
@@ -236,6 +238,7 @@ impl Page {
             self.events.push(LoggedEvent {
                 customer,
                 time,
+                accept_time,
                 is_bulk: key.is_bulk(),
                 event,
             });

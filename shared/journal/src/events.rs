@@ -9,6 +9,7 @@ mod scan;
 
 use hot::StreamName;
 
+pub(crate) use self::headers::Row;
 pub(crate) use self::index::{EventIndex, hash_of};
 pub use self::place::EventPlace;
 pub(crate) use self::place::RowKey;

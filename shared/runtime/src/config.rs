@@ -160,8 +160,8 @@ impl Config {
         self.otlp_endpoint.is_some() || self.metrics_listen.is_some()
     }
 
-    /// Returns whether somebody chose the number of partitions. Otherwise an installation that exists
-    /// keeps its own.
+    /// Returns whether somebody chose the number of partitions. Otherwise an installation that
+    /// exists keeps its own.
     pub fn chooses_partitions(&self) -> bool {
         let mut settings = self.effective.iter();
         settings.any(|value| value.name == "partitions" && value.origin != Origin::Default)

@@ -2,8 +2,8 @@
 //! `readiness`.
 //!
 //! Readiness, and with it everything but liveness, follows the stores, and whether the services may
-//! take part; liveness does not, so that an orchestrator never restarts a process because a store is
-//! away or a clock is wrong.
+//! take part; liveness does not, so that an orchestrator never restarts a process because a store
+//! is away or a clock is wrong.
 
 use std::sync::Arc;
 
@@ -77,7 +77,8 @@ impl Health {
     }
 }
 
-/// Returns whether an engine works on its share, or will in a moment. It says itself why it does not.
+/// Returns whether an engine works on its share, or will in a moment. Its own log says why it does
+/// not.
 const fn is_welcome(standing: Standing) -> bool {
     match standing {
         Standing::Unknown | Standing::TakesPart => true,

@@ -13,8 +13,8 @@ use crate::{Database, StorageError};
 pub struct Installation {
     /// The number of partitions of a new installation. Every customer would move if it changed.
     pub partition_count: PartitionCount,
-    /// Whether an installation with another number of partitions is refused; otherwise it keeps its
-    /// own.
+    /// True where an installation with another number of partitions is refused; otherwise it keeps
+    /// its own.
     pub is_count_fixed: bool,
     /// The newest schema that this program knows. An older one is upgraded by migrations.
     pub schema_version: u32,

@@ -35,7 +35,7 @@ pub struct LeaseOwner {
 /// Sums the leases of one process up, to tell at a low price whether they are as they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LeaseTally {
-    /// How many there are.
+    /// The number of leases.
     pub count: u64,
     /// The sum of their epochs, which only grow.
     pub epochs: u64,

@@ -25,10 +25,10 @@ pub struct Heartbeat<'a> {
     pub member: MemberId<'a>,
     /// The time for which the word counts.
     pub ttl: Duration,
-    /// Whether it wants a share of the partitions. Leases are given to nobody else.
+    /// True where it wants a share of the partitions. Leases are given to nobody else.
     pub takes_part: bool,
-    /// How far its clock is ahead of the database's, or behind where this is negative; absent before
-    /// the two were compared. In milliseconds.
+    /// Milliseconds by which its clock is ahead of the database's, or behind where this is negative;
+    /// absent before the two were compared.
     pub clock_skew_ms: Option<i64>,
 }
 

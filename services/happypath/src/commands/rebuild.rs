@@ -30,7 +30,8 @@ pub(crate) struct Args {
     /// Where the database is, such as postgres://USER@HOST/NAME; or set HAPPYPATH_DATABASE
     #[arg(long, value_name = "URL")]
     database: Option<String>,
-    /// The number of partitions of the installation [default: what it has]; or set HAPPYPATH_PARTITIONS
+    /// The number of partitions of the installation [default: what it has]; or set
+    /// HAPPYPATH_PARTITIONS
     #[arg(long, value_name = "COUNT")]
     partitions: Option<String>,
     /// The durability of the installation, where it is not the usual one; or set

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         identifiers: args.ids.into_iter().collect::<HashMap<_, _>>(),
         properties: structure(args.properties),
         traits: structure(args.traits),
-        sequence: 0,
+        ..Event::default()
     };
     let request = IngestRequest {
         request_id: request_id(),

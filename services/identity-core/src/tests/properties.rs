@@ -46,7 +46,7 @@ proptest! {
         for event in &events {
             let resolution = world.event(event);
             prop_assert!(world.customers.contains_key(&resolution.customer));
-            prop_assert!(!resolution.identifiers.is_empty());
+            prop_assert!(!resolution.evidence.is_empty());
         }
     }
 
@@ -70,7 +70,12 @@ proptest! {
             let again = world.event(event);
             prop_assert_eq!(&world.customers, &before);
             prop_assert_eq!(again.customer, first.customer);
-            prop_assert_eq!(again.identifiers, first.identifiers);
+            let named = |resolution: &Resolution| -> Vec<_> {
+                let evidence = resolution.evidence.iter();
+                evidence.map(|it| (it.identifier.clone(), it.fragment)).collect()
+            };
+            prop_assert_eq!(named(&again), named(&first));
+            prop_assert!(again.evidence.iter().all(|it| !it.is_attached));
             prop_assert!(!again.is_new && again.merged.is_empty());
         }
     }

@@ -1,8 +1,10 @@
 //! The answer to a request of events: what each was resolved to, or why they were refused.
 
 use ::rpc::{Failure, Violation};
-use identity_core::Resolution;
+use proto::convert;
 use proto::identity::v1;
+
+use crate::ingest::AcceptedEvent;
 
 /// Returns the refusal of a request for its refused events, each with its place.
 pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
@@ -16,7 +18,8 @@ pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
 }
 
 /// Returns an event as the answer tells it.
-pub(super) fn resolved(event_id: String, resolution: Resolution) -> v1::ResolvedEvent {
+pub(super) fn resolved(event: AcceptedEvent) -> v1::ResolvedEvent {
+    let resolution = event.resolution;
     let dropped = resolution.dropped.into_iter();
     let dropped = dropped.map(|dropped| v1::DroppedIdentifier {
         namespace: dropped.identifier.namespace,
@@ -24,10 +27,11 @@ pub(super) fn resolved(event_id: String, resolution: Resolution) -> v1::Resolved
         reason: dropped.reason.code().to_owned(),
     });
     v1::ResolvedEvent {
-        event_id,
+        event_id: event.event_id,
         customer_id: resolution.customer.to_string(),
         created: resolution.is_new,
         merged_customer_ids: resolution.merged.iter().map(ToString::to_string).collect(),
         dropped_identifiers: dropped.collect(),
+        corrected_time: event.corrected_time.map(convert::timestamp),
     }
 }

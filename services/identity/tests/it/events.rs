@@ -16,7 +16,7 @@ use crate::rpc::{Client, connect_with, fields, ingest, reason};
 const DAY: i64 = 86_400;
 
 /// A service with an event log, and the log.
-async fn serve() -> (Client, Fixture, SqlLog) {
+pub(crate) async fn serve() -> (Client, Fixture, SqlLog) {
     let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
     let database = fixture.identity.database.clone();
     let log = SqlLog::open(database.clone()).await.expect("tables");
@@ -28,7 +28,7 @@ async fn serve() -> (Client, Fixture, SqlLog) {
 }
 
 /// Puts what was accepted into the log, as a hot store with a journal does before it takes it.
-async fn log_accepted(fixture: &Fixture, log: &SqlLog) {
+pub(crate) async fn log_accepted(fixture: &Fixture, log: &SqlLog) {
     for name in [StreamName::Events, StreamName::EventsBulk] {
         for partition in fixture.partitions.iter() {
             let stream = StreamId { name, partition };
@@ -96,14 +96,14 @@ async fn list(
     panic!("the pages do not end");
 }
 
-fn of(by: By) -> v1::ListEventsRequest {
+pub(crate) fn of(by: By) -> v1::ListEventsRequest {
     v1::ListEventsRequest {
         by: Some(by),
         ..Default::default()
     }
 }
 
-fn named(value: &str) -> By {
+pub(crate) fn named(value: &str) -> By {
     By::Identifier(v1::Identifier {
         namespace: "user_id".to_owned(),
         value: value.to_owned(),

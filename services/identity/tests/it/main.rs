@@ -2,6 +2,7 @@
 
 mod event;
 mod events;
+mod evidence;
 mod fixture;
 mod namespaces;
 mod rpc;

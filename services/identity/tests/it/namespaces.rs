@@ -54,9 +54,10 @@ async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_o
         .expect("resolved");
     let rejected: Vec<_> = accepted.rejected.iter().map(|(index, _)| *index).collect();
     assert_eq!(rejected, [2]);
-    let [(_, _, first), (_, _, second)] = accepted.events.as_slice() else {
+    let [first, second] = accepted.events.as_slice() else {
         panic!("two are accepted: {:?}", accepted.events);
     };
+    let (first, second) = (&first.resolution, &second.resolution);
     assert!(first.dropped.is_empty(), "{:?}", first.dropped);
     assert_eq!(first.customer, second.customer);
 }

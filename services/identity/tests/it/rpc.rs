@@ -24,7 +24,7 @@ use crate::fixture::{Fixture, Sql, event};
 pub(crate) type Client = IdentityServiceClient<Channel>;
 
 /// Serves an identity on a free port until the test ends.
-async fn serve(time: TimeSource) -> (Client, Fixture) {
+pub(crate) async fn serve(time: TimeSource) -> (Client, Fixture) {
     let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
     let client = connect(&fixture).await;
     (client, fixture)
@@ -87,7 +87,7 @@ pub(crate) async fn ingest(
     Ok(client.ingest(request).await?.into_inner().results)
 }
 
-async fn stream(
+pub(crate) async fn stream(
     client: &mut Client,
     batches: Vec<v1::IngestStreamRequest>,
 ) -> Result<Vec<v1::IngestStreamResponse>, Status> {

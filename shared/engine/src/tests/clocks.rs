@@ -123,7 +123,7 @@ async fn no_timer_fires_early_by_a_clock_that_jumps() {
     engine.shutdown().await;
 }
 
-/// What is wrong with the database.
+/// The fault of the database.
 const WELL: u8 = 0;
 const FAILS: u8 = 1;
 const SILENT: u8 = 2;

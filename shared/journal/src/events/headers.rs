@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use kernel::Timestamp;
 use sea_orm::{DbErr, QueryResult, Value};
 
 use super::index::{SPAN_COUNT, longest};
@@ -20,6 +21,16 @@ pub(crate) struct Header {
     pub(crate) customers: Vec<u8>,
     /// Bytes of its payload, packed.
     pub(crate) bytes: u64,
+}
+
+/// A row with its events.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) key: RowKey,
+    /// When it was logged, by the clock of the process that did.
+    pub(crate) accept_time: Timestamp,
+    /// The batch of records, unpacked.
+    pub(crate) payload: Bytes,
 }
 
 /// Which rows of a partition.
@@ -60,7 +71,7 @@ static SELECT_ROWS: LazyLock<String> = LazyLock::new(|| {
         })
         .collect();
     format!(
-        "SELECT stream, partition, writer, seq, first_time, payload FROM journal_entry \
+        "SELECT stream, partition, writer, seq, first_time, payload, create_time FROM journal_entry \
          WHERE span IS NOT NULL AND (stream, partition, writer, seq) IN ({})",
         rows.join(", ")
     )
@@ -89,8 +100,8 @@ impl Statements {
         rows.iter().map(read).collect()
     }
 
-    /// The payloads of up to [`ROWS`] rows, in any order, but for those that were removed since they were looked at.
-    pub(crate) async fn payloads(&self, keys: &[RowKey]) -> Result<Vec<(RowKey, Bytes)>, LogError> {
+    /// Up to [`ROWS`] rows, in any order, but for those that were removed since they were looked at.
+    pub(crate) async fn rows(&self, keys: &[RowKey]) -> Result<Vec<Row>, LogError> {
         let Some(last) = keys.last() else {
             return Ok(Vec::new());
         };
@@ -105,12 +116,16 @@ impl Statements {
                 ]
             })
             .collect();
-        let mut payloads = Vec::with_capacity(keys.len());
+        let mut rows = Vec::with_capacity(keys.len());
         for row in self.all(&SELECT_ROWS, values).await? {
-            let (key, payload) = read_row(&row).map_err(failed)?;
-            payloads.push((key, unpack(payload)?));
+            let (key, accept_time, payload) = read_row(&row).map_err(failed)?;
+            rows.push(Row {
+                key,
+                accept_time,
+                payload: unpack(payload)?,
+            });
         }
-        Ok(payloads)
+        Ok(rows)
     }
 }
 
@@ -146,7 +161,7 @@ fn read_header(row: &QueryResult, partition: u16) -> Result<Header, DbErr> {
     })
 }
 
-fn read_row(row: &QueryResult) -> Result<(RowKey, Vec<u8>), DbErr> {
+fn read_row(row: &QueryResult) -> Result<(RowKey, Timestamp, Vec<u8>), DbErr> {
     let partition: i32 = row.try_get_by_index(1)?;
     let writer: i32 = row.try_get_by_index(2)?;
     let seq: i64 = row.try_get_by_index(3)?;
@@ -158,5 +173,6 @@ fn read_row(row: &QueryResult) -> Result<(RowKey, Vec<u8>), DbErr> {
         writer: writer.cast_unsigned(),
         seq: unsigned(seq),
     };
-    Ok((key, row.try_get_by_index(5)?))
+    let accept_time = Timestamp::from_millis(row.try_get_by_index(6)?);
+    Ok((key, accept_time, row.try_get_by_index(5)?))
 }

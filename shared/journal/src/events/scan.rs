@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use futures::future::try_join_all;
 
-use super::headers::{Header, HeaderQuery};
+use super::headers::{Header, HeaderQuery, Row};
 use super::index::has_any;
 use super::limits::{BYTES_PER_PAGE, HEADERS, HEADERS_PER_PAGE, ROWS};
 use super::place::RowKey;
@@ -52,7 +51,7 @@ impl Budget {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Rows that may hold what is searched, in order; none for rows that do not.
-    Rows(Vec<(RowKey, Bytes)>),
+    Rows(Vec<Row>),
     /// There are no more rows.
     End,
 }
@@ -81,8 +80,8 @@ impl Scan<'_> {
                 }
             }
         }
-        let mut rows = self.statements.payloads(&wanted).await?;
-        rows.sort_by_key(|(key, _)| *key);
+        let mut rows = self.statements.rows(&wanted).await?;
+        rows.sort_by_key(|row| row.key);
         Ok(Step::Rows(rows))
     }
 

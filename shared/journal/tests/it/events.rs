@@ -1,5 +1,7 @@
 //! The event log: what is found, by whom and when, page by page.
 
+use std::time::SystemTime;
+
 use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
 use journal::{EntryRow, EventLog, EventPlace, EventQuery, EventsBy, LoggedEvent, SharedLog};
@@ -61,6 +63,7 @@ pub(crate) fn event(
     let logged = LoggedEvent {
         customer,
         time: Timestamp::from_millis(millis),
+        accept_time: Timestamp::MIN,
         is_bulk,
         event,
     };
@@ -124,7 +127,8 @@ async fn fill(log: &SharedLog) -> Vec<(u16, LoggedEvent)> {
     all
 }
 
-/// All pages of a search, each in the order of time.
+/// All pages of a search, each in the order of time. Each event was accepted within the last hour;
+/// when exactly is left out.
 pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> Vec<LoggedEvent> {
     let mut found = Vec::new();
     let mut after = None;
@@ -132,7 +136,21 @@ pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> V
         let page = log.read(query, after, size).await.expect("reads");
         assert!(page.events.len() <= size);
         assert!(page.events.is_sorted_by_key(|logged| logged.time));
-        found.extend(page.events);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now = Timestamp::from_millis(
+            now.expect("after 1970")
+                .as_millis()
+                .try_into()
+                .expect("small"),
+        );
+        found.extend(page.events.into_iter().map(|logged| {
+            let age = now.since(logged.accept_time).as_millis();
+            assert!((0..3_600_000).contains(&age), "{age} ms ago");
+            LoggedEvent {
+                accept_time: Timestamp::MIN,
+                ..logged
+            }
+        }));
         match page.next {
             Some(next) => after = Some(next),
             None => return found,

@@ -35,10 +35,10 @@ pub(crate) struct Arrived {
     pub(crate) time: Instant,
 }
 
-/// The knowledge of one customer.
+/// The knowledge of one customer, by any of the ids that they had.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Customer {
-    pub(crate) customer_id: String,
+    pub(crate) fragment_ids: Vec<String>,
     /// The purchases that the profile counts.
     pub(crate) purchases: u64,
     /// The receipts that the profile counts.
@@ -219,7 +219,8 @@ impl History {
                 ));
                 continue;
             };
-            if self.customers[sent.user].customer_id != arrived.customer_id {
+            let ids = &self.customers[sent.user].fragment_ids;
+            if !ids.contains(&arrived.customer_id) {
                 faults.push(format!(
                     "event {} of user {} came as one of customer {}",
                     arrived.order, sent.user, arrived.customer_id

@@ -14,6 +14,8 @@ const KILLS: usize = 50;
 /// The number at level `hot`, where a process that dies takes nothing with it either: the stores
 /// stay.
 const HOT_KILLS: usize = 16;
+/// The number of services that are killed while customers are joined; see [`number`].
+const MERGE_KILLS: usize = 10;
 /// The time between two kills: from before the last victim is up again until all is well.
 const PAUSES_MS: std::ops::Range<u64> = 150..1_400;
 
@@ -32,12 +34,21 @@ fn victims(count: usize, random: &mut Random) -> Vec<usize> {
     victims
 }
 
-async fn kill(durability: Durability, count: usize) {
+/// The number of kills, or another one from the environment: a long series runs apart.
+fn number(variable: &str, usual: usize) -> usize {
+    let given = std::env::var(variable).ok();
+    given.map_or(usual, |given| given.parse().expect("a number of kills"))
+}
+
+async fn kill(durability: Durability, count: usize, joins: bool) {
     let _machine = shared_machine().await;
     let mut random = Random::new();
     let record: Arc<Mutex<Record>> = Arc::default();
     let mut installation = Installation::start(durability).await;
-    let load = Load::start(installation.services[0].url(), &record);
+    let mut load = Load::start(installation.services[0].url(), &record);
+    if joins {
+        load.join_visitors();
+    }
     for victim in victims(count, &mut random) {
         tokio::time::sleep(Duration::from_millis(random.within(PAUSES_MS))).await;
         installation.assert_running();
@@ -51,12 +62,18 @@ async fn kill(durability: Durability, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_killed_fifty_times_under_load_lose_and_double_nothing_at_level_journal() {
-    kill(Durability::Journal, KILLS).await;
+    kill(Durability::Journal, KILLS, false).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_killed_under_load_lose_and_double_nothing_at_level_hot() {
-    kill(Durability::Hot, HOT_KILLS).await;
+    kill(Durability::Hot, HOT_KILLS, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_killed_while_customers_are_joined_lose_and_double_nothing() {
+    let count = number("HAPPYPATH_MERGE_KILLS", MERGE_KILLS);
+    kill(Durability::Journal, count, true).await;
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //!
 //! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
 
+mod merging;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -83,6 +85,11 @@ impl Load {
         Self { shared, clients }
     }
 
+    /// Starts to join customers too: visitors who turn out to be users.
+    pub(crate) fn join_visitors(&mut self) {
+        self.clients.spawn(Arc::clone(&self.shared).join());
+    }
+
     /// Sends nothing new, and waits until everything that was sent is acknowledged.
     pub(crate) async fn stop(mut self) {
         self.shared.is_stopped.store(true, Ordering::Relaxed);
@@ -105,11 +112,17 @@ impl Shared {
 
     /// The next event, on record as sent.
     fn next(&self) -> Sent {
+        let user = self.record().sent.len() % USERS;
+        self.next_of(user)
+    }
+
+    /// The next event of a user.
+    fn next_of(&self, user: usize) -> Sent {
         let mut record = self.record();
         let order = u32::try_from(record.sent.len()).expect("a short test");
         let sent = Sent {
             order,
-            user: record.sent.len() % USERS,
+            user,
             first_time: Instant::now(),
             ack_time: None,
         };
@@ -149,23 +162,35 @@ impl Shared {
         let mut client = IdentityServiceClient::new(channel(&self.url));
         while !self.is_stopped() {
             let sent = self.next();
-            let request = IngestRequest {
-                // The same name at each attempt.
-                request_id: format!("request-{}", sent.order),
-                events: vec![event(&sent, 0)],
-                ..IngestRequest::default()
-            };
-            loop {
-                let mut attempt = Request::new(request.clone());
-                attempt.set_timeout(ANSWER);
-                match client.ingest(attempt).await {
-                    Ok(_) => break,
-                    Err(status) => self.refused(&status, sent.first_time).await,
-                }
-            }
-            self.acknowledge(&[sent]);
+            let event = event(&sent, 0);
+            self.send(&mut client, sent, event).await;
             tokio::time::sleep(CALLER_PAUSE).await;
         }
+    }
+
+    /// Sends an event until it is acknowledged. Returns the customer that it happened to.
+    async fn send(
+        &self,
+        client: &mut IdentityServiceClient<Channel>,
+        sent: Sent,
+        event: Event,
+    ) -> String {
+        let request = IngestRequest {
+            // The same name at each attempt.
+            request_id: format!("request-{}", sent.order),
+            events: vec![event],
+            ..IngestRequest::default()
+        };
+        let answer = loop {
+            let mut attempt = Request::new(request.clone());
+            attempt.set_timeout(ANSWER);
+            match client.ingest(attempt).await {
+                Ok(answer) => break answer.into_inner(),
+                Err(status) => self.refused(&status, sent.first_time).await,
+            }
+        };
+        self.acknowledge(&[sent]);
+        answer.results[0].customer_id.clone()
     }
 
     /// Batches on a stream, from a source that counts its events.

@@ -73,8 +73,8 @@ impl Installation {
                 })),
                 after: String::new(),
             };
-            let customer_id = match identity.get_customer(request).await {
-                Ok(answer) => answer.into_inner().customer.unwrap_or_default().customer_id,
+            let found = match identity.get_customer(request).await {
+                Ok(answer) => answer.into_inner().customer.unwrap_or_default(),
                 Err(status) if status.code() == Code::NotFound => {
                     customers.push(Customer::default());
                     continue;
@@ -82,7 +82,7 @@ impl Installation {
                 Err(status) => return Err(status),
             };
             let request = GetProfileRequest {
-                customer_id: customer_id.clone(),
+                customer_id: found.customer_id,
                 after: String::new(),
             };
             let profile = match segmentation.get_profile(request).await {
@@ -90,7 +90,7 @@ impl Installation {
                 Err(status) if status.code() == Code::NotFound => Profile::default(),
                 Err(status) => return Err(status),
             };
-            customers.push(customer(customer_id, &profile));
+            customers.push(customer(found.fragment_ids, &profile));
         }
         Ok(customers)
     }
@@ -153,13 +153,13 @@ impl Installation {
     }
 }
 
-fn customer(customer_id: String, profile: &Profile) -> Customer {
+fn customer(fragment_ids: Vec<String>, profile: &Profile) -> Customer {
     let count = |name: &str| {
         let event = profile.events.iter().find(|event| event.name == name);
         event.map_or(0, |event| event.count)
     };
     Customer {
-        customer_id,
+        fragment_ids,
         purchases: count("purchase"),
         receipts: count("activation_delivered"),
         recent: profile

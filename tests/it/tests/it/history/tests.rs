@@ -23,7 +23,7 @@ fn sound() -> History {
         sent: vec![sent(1), sent(2)],
         arrived: vec![arrived(1), arrived(2)],
         customers: vec![Customer {
-            customer_id: "ann".to_owned(),
+            fragment_ids: vec!["ann".to_owned()],
             purchases: 2,
             receipts: 2,
             recent: vec![1, 2],

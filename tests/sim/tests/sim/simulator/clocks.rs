@@ -31,7 +31,7 @@ fn options(is_journaled: bool) -> Options {
     }
 }
 
-/// How many leases each of the two processes has, and nobody.
+/// Counts the leases that each of the two processes has, and nobody.
 async fn shares(on: &Installation) -> [usize; 3] {
     let mut shares = [0; 3];
     for service in SERVICES {

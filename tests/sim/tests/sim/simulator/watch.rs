@@ -11,8 +11,8 @@ use proto::stream::v1::{Batch, record::Body};
 use super::destination::EffectId;
 use super::world::World;
 
-/// What a clock may be ahead of the database's, and what an answer of the database takes at the most
-/// that a process still goes by.
+/// The most that a clock may be ahead of the database's, and that an answer of the database may
+/// take for a process to still go by it.
 const TOLERANCE: Duration = Duration::from_millis(engine::limits::CLOCK_SKEW.as_millis() + 3_000);
 
 /// Watches all commits.
@@ -94,9 +94,10 @@ impl Watch {
             .retain(|(slot, _), _| slot.partition != partition);
     }
 
-    /// No timer is early: an entry has fired only once its time has come, but for what the clock of a
-    /// process may be off, or once the time of its partition has shown it. One that leads to no timer any more is done with whenever it
-    /// is read, also ahead of a batch that has no room for all records up to then.
+    /// No timer is early: an entry has fired only once its time has come, but for what the clock of
+    /// a process may be off, or once the time of its partition has shown it. One that leads to no
+    /// timer any more is done with whenever it is read, also ahead of a batch that has no room for
+    /// all records up to then.
     pub(crate) fn before_commit(&self, slot: Slot, commit: &Commit) {
         let mut seen = self.seen();
         let now = if self.is_wall {

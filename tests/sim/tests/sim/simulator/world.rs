@@ -53,7 +53,7 @@ pub(crate) enum Side {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) started: Instant,
-    /// How far time was set forward for everybody, in milliseconds.
+    /// Milliseconds by which time was set forward for everybody.
     forward_ms: AtomicI64,
     state: Mutex<State>,
 }
@@ -115,7 +115,7 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What time it is where clocks are right, as those of the database are.
+    /// Returns the time by a clock that is right, as the database's is.
     pub(crate) fn now(&self) -> Timestamp {
         let elapsed_ms = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         BEGIN + Span::from_millis(elapsed_ms + self.forward_ms.load(Ordering::Relaxed))

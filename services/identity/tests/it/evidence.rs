@@ -1,0 +1,149 @@
+//! What an event of the log tells of its way in: how it named its customer, and when it happened by
+//! which clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::TimeSource;
+use kernel::Timestamp;
+use proto::convert::{instant, timestamp};
+use proto::identity::v1::{self, ResolvedEvent};
+
+use crate::events::{log_accepted, named, of, serve as serve_with_log};
+use crate::fixture::event;
+use crate::rpc::{Client, ingest, serve, stream};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// The instant so many minutes from now.
+fn in_minutes(minutes: i64) -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = i64::try_from(since.expect("after 1970").as_millis());
+    Timestamp::from_millis(now.expect("small") + minutes * MINUTE_MS)
+}
+
+/// An event that happened and was sent so many minutes from now, by the sender's clock.
+fn sent(identifiers: &str, time: i64, sent: i64) -> v1::Event {
+    v1::Event {
+        time: Some(timestamp(in_minutes(time))),
+        sent_time: Some(timestamp(in_minutes(sent))),
+        ..event(identifiers)
+    }
+}
+
+async fn send(client: &mut Client, event: v1::Event) -> ResolvedEvent {
+    let request = v1::IngestRequest {
+        events: vec![event],
+        ..Default::default()
+    };
+    let answer = client.ingest(request).await.expect("ingests");
+    answer.into_inner().results.remove(0)
+}
+
+/// The events of `user_id:u1` in the log.
+async fn logged(client: &mut Client) -> Vec<v1::LoggedEvent> {
+    let page = client.list_events(of(named("u1"))).await.expect("lists");
+    page.into_inner().events
+}
+
+/// Each identifier of an event with its fragment, and whether the event attached it.
+fn evidence(logged: &v1::LoggedEvent) -> Vec<(&str, &str, bool)> {
+    let lines = logged.evidence.iter();
+    lines
+        .map(|line| {
+            let identifier = line.identifier.as_ref().expect("an identifier");
+            let namespace = identifier.namespace.as_str();
+            (namespace, line.fragment_id.as_str(), line.attached)
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn an_event_tells_which_claims_matched_and_whom_it_joined() {
+    let (mut client, fixture, log) = serve_with_log().await;
+    let events = [
+        "anonymous_id=a1",
+        "user_id=u1",
+        "anonymous_id=a1 user_id=u1 email=e@x.io",
+        "anonymous_id=a1 user_id=u1",
+    ];
+    let mut answers = Vec::new();
+    for identifiers in events {
+        answers.extend(
+            ingest(&mut client, "", &[identifiers])
+                .await
+                .expect("ingests"),
+        );
+    }
+    log_accepted(&fixture, &log).await;
+    let (a, u) = (
+        answers[0].customer_id.as_str(),
+        answers[1].customer_id.as_str(),
+    );
+    let found = logged(&mut client).await;
+    let told: Vec<_> = found.iter().map(evidence).collect();
+    assert_eq!(told[0], [("anonymous_id", a, true)]);
+    assert_eq!(told[1], [("user_id", u, true)]);
+    assert_eq!(
+        told[2],
+        [
+            ("anonymous_id", a, false),
+            ("email", a, true),
+            ("user_id", u, false)
+        ]
+    );
+    assert_eq!(told[3], [("anonymous_id", a, false), ("user_id", u, false)]);
+    let joined: Vec<_> = found
+        .iter()
+        .map(|it| it.merged_customer_ids.clone())
+        .collect();
+    assert_eq!(joined, [vec![], vec![], vec![u.to_owned()], vec![]]);
+}
+
+#[tokio::test]
+async fn an_event_of_a_wrong_clock_is_moved_and_keeps_what_its_sender_said() {
+    let (mut client, fixture, log) = serve_with_log().await;
+    let right = sent("user_id=u1", -30, 0);
+    let wrong = sent("user_id=u1", 23 * 60 - 5, 23 * 60);
+    assert_eq!(send(&mut client, right.clone()).await.corrected_time, None);
+    let corrected = send(&mut client, wrong.clone()).await.corrected_time;
+    log_accepted(&fixture, &log).await;
+    let found = logged(&mut client).await;
+    let event = |place: usize| found[place].event.as_ref().expect("an event");
+    assert_eq!(
+        (event(0).time, event(0).sent_time),
+        (right.time, right.sent_time)
+    );
+    assert_eq!(found[0].sender_time, None);
+    assert_eq!(
+        (event(1).time, event(1).sent_time),
+        (corrected, wrong.sent_time)
+    );
+    assert_eq!(found[1].sender_time, wrong.time);
+    let minutes = in_minutes(0)
+        .since(instant(&corrected.expect("moved")))
+        .as_millis()
+        / MINUTE_MS;
+    assert_eq!(minutes, 5);
+    for logged in &found {
+        let age = in_minutes(0).since(instant(logged.accept_time.as_ref().expect("accepted")));
+        assert!((0..10 * MINUTE_MS).contains(&age.as_millis()));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_counts_what_was_corrected() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    let request = v1::IngestStreamRequest {
+        events: vec![
+            sent("user_id=u1", -5, 0),
+            sent("user_id=u1", 55, 60),
+            sent("user_id=u1", -125, -120),
+        ],
+        ..Default::default()
+    };
+    let answers = stream(&mut client, vec![request]).await.expect("answers");
+    assert_eq!(
+        (answers[0].accepted_count, answers[0].corrected_count),
+        (3, 2)
+    );
+}

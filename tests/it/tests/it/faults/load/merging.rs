@@ -1,0 +1,77 @@
+//! A client that joins customers: somebody buys as a visitor, and as a user, and then proves to be
+//! one person.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use proto::identity::v1::identity_service_client::IdentityServiceClient;
+use proto::identity::v1::{Event, MergeCustomersRequest};
+use tonic::Request;
+use tonic::transport::Channel;
+
+use super::{ANSWER, Shared, event};
+use crate::faults::installation::channel;
+
+/// The pause between two merges: some happen within the life of any process.
+const MERGE_PAUSE: Duration = Duration::from_millis(100);
+
+impl Shared {
+    /// Joins a visitor into each user in turn, with purchases of both before and after.
+    pub(super) async fn join(self: Arc<Self>) {
+        let mut client = IdentityServiceClient::new(channel(&self.url));
+        while !self.is_stopped() {
+            let sent = self.next();
+            let (user, visitor) = (sent.user, format!("visitor-{}", sent.order));
+            let bought = as_visitor(event(&sent, 0), &visitor);
+            let visitor_id = self.send(&mut client, sent, bought).await;
+            let sent = self.next_of(user);
+            let bought = event(&sent, 0);
+            let user_id = self.send(&mut client, sent, bought).await;
+            // What is under way for either when they are joined is the test.
+            let last = self.next_of(user);
+            let name = last.order;
+            let bought = as_visitor(event(&last, 0), &visitor);
+            let mut other = client.clone();
+            tokio::join!(
+                self.merge(&mut client, name, [visitor_id, user_id]),
+                self.send(&mut other, last, bought),
+            );
+            tokio::time::sleep(MERGE_PAUSE).await;
+        }
+    }
+
+    /// Joins two customers, and tries until that is acknowledged.
+    async fn merge(
+        &self,
+        client: &mut IdentityServiceClient<Channel>,
+        name: u32,
+        customer_ids: [String; 2],
+    ) {
+        let begun = Instant::now();
+        if customer_ids[0] == customer_ids[1] {
+            return;
+        }
+        for attempt in 0.. {
+            let mut request = Request::new(MergeCustomersRequest {
+                // Another name at each attempt: joining once more changes nothing.
+                request_id: format!("merge-{name}-{attempt}"),
+                customer_ids: customer_ids.to_vec(),
+                reason: "a visitor logged in".to_owned(),
+            });
+            request.set_timeout(ANSWER);
+            match client.merge_customers(request).await {
+                Ok(_) => return,
+                Err(status) => self.refused(&status, begun).await,
+            }
+        }
+    }
+}
+
+/// The same event, of a visitor who is not known as a user yet.
+fn as_visitor(event: Event, visitor: &str) -> Event {
+    Event {
+        identifiers: HashMap::from([("anonymous_id".to_owned(), visitor.to_owned())]),
+        ..event
+    }
+}

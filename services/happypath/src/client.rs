@@ -13,10 +13,10 @@ use tonic::Request;
 use crate::failure::Failure;
 use crate::limits::{CALL_TIME, PAGE_SIZE};
 
-/// What an answer comes after.
+/// The write that an answer comes after.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct After {
-    /// Waits for a write and shows it: its `position`, as `track --json` and `import --json` print it
+    /// Waits for a write: its position, as `track --json` and `import --json` print it
     #[arg(
         long = "after",
         value_name = "POSITION",

@@ -8,15 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use engine::Written;
 use futures::future::join_all;
 use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
 use hot::{
     Append, AppendAnswer, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId,
     StreamName,
 };
-use kernel::{PartitionId, Timestamp};
+use kernel::{PartitionCount, PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
+use runtime::position_of;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::{APPEND_PATIENCE, APPEND_PAUSE};
@@ -39,7 +41,7 @@ pub struct Group {
     pub records: Vec<Sequenced>,
 }
 
-/// What became of records that were appended.
+/// The outcome of an append of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Took {
     /// The number of events that were there before.
@@ -49,11 +51,17 @@ pub struct Took {
 }
 
 impl Took {
-    /// What became of no records.
+    /// The outcome for no records.
     pub(crate) const NOTHING: Self = Self {
         replayed: 0,
         newest: Timestamp::MIN,
     };
+
+    /// Returns the position of what a stream took; empty where it took nothing.
+    pub(crate) fn position(self, partitions: PartitionCount, stream: StreamName) -> String {
+        let time = self.newest;
+        position_of(partitions, Written { stream, time })
+    }
 
     /// Adds what became of others.
     #[must_use]
@@ -139,8 +147,8 @@ impl Appender {
         }
     }
 
-    /// Appends all groups and tells how many events of the source were there before, and when the newest was accepted.
-    /// Waits while streams are full, until the deadline if there is one.
+    /// Appends all groups and tells how many events of the source were there before, and when the
+    /// newest was accepted. Waits while streams are full, until the deadline if there is one.
     ///
     /// # Errors
     /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.

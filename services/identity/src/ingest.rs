@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use ::rpc::{TraceParent, Violation};
 use definitions::DefinitionStore;
-use engine::{Clock, SystemClock, Written};
+use engine::{Clock, SystemClock};
 use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{CustomerId, PartitionCount, Timestamp};
 use proto::identity::v1;
 use proto::stream::v1::{self as stream, CustomerMerged, Record, record::Body};
-use runtime::position_of;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -160,7 +159,8 @@ impl Intake {
         }
     }
 
-    /// Appends what was accepted, and tells how many events the streams had before and when the newest was accepted.
+    /// Appends what was accepted, and tells how many events the streams had before and when the
+    /// newest was accepted.
     ///
     /// # Errors
     /// [`AppendError`]; see [`Appender::append`].
@@ -187,15 +187,6 @@ impl Intake {
         let took = appended?;
         self.announced(&merges).await;
         Ok(took)
-    }
-
-    /// The position of what a stream took; empty where it took nothing.
-    pub(crate) fn position(&self, stream: StreamName, newest: Timestamp) -> String {
-        let written = Written {
-            stream,
-            time: newest,
-        };
-        position_of(self.partitions, written)
     }
 
     /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.

@@ -2,7 +2,7 @@
 
 use engine::{Clock, SystemClock};
 use hot::StreamName;
-use kernel::{CustomerId, Timestamp};
+use kernel::CustomerId;
 use tokio::time::Instant;
 
 use crate::append::{AppendError, Group, Sequenced, Took};
@@ -25,15 +25,15 @@ pub(crate) enum MergeError {
 }
 
 impl Intake {
-    /// Joins customers into the oldest of them, and tells the streams of the others. Returns that one, the others, and when
-    /// the newest word of it was accepted.
+    /// Joins customers into the oldest of them, and tells the streams of the others. Returns that
+    /// one, the others, and what became of the words.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],
         reason: &str,
         request_id: &str,
         deadline: Option<Instant>,
-    ) -> Result<(CustomerId, Vec<CustomerId>, Timestamp), MergeError> {
+    ) -> Result<(CustomerId, Vec<CustomerId>, Took), MergeError> {
         let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
         let cause = Cause {
             reason: if reason.is_empty() {
@@ -45,20 +45,17 @@ impl Intake {
             time: SystemClock.now(),
         };
         let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
-        let newest = self.announce(&merges, deadline).await?;
-        Ok((
-            into,
-            merges.iter().map(|merge| merge.from).collect(),
-            newest,
-        ))
+        let took = self.announce(&merges, deadline).await?;
+        Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }
 
-    /// Appends the news of merges, in order, and notes that they are in the streams. Returns when the newest was accepted.
+    /// Appends the news of merges, in order, and notes that they are in the streams. Returns what
+    /// became of it.
     pub(crate) async fn announce(
         &self,
         merges: &[MergeRecord],
         deadline: Option<Instant>,
-    ) -> Result<Timestamp, AppendError> {
+    ) -> Result<Took, AppendError> {
         let now = self.clock.now();
         let mut took = Took::NOTHING;
         for merge in merges {
@@ -78,6 +75,6 @@ impl Intake {
             took = took.and(appended.await?);
         }
         self.announced(merges).await;
-        Ok(took.newest)
+        Ok(took)
     }
 }

@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{refused, resolved};
-use crate::append::{AppendError, Group, Sequenced, Took};
+use crate::append::{AppendError, Group, Sequenced};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
 use crate::limits::{
@@ -131,21 +131,21 @@ impl IdentityRpc {
             return Err(refused(rejected));
         }
         let stream = outbound.stream;
-        let Took { replayed, newest } = self
+        let took = self
             .intake
             .append(outbound, Some(patience()))
             .await
             .map_err(append_failure)?;
         let taken = Taken {
-            accepted: events.len().saturating_sub(replayed),
-            replayed,
+            accepted: events.len().saturating_sub(took.replayed),
+            replayed: took.replayed,
             rejected: 0,
         };
         self.intake.metrics.taken(stream, taken);
         let results = events.into_iter().map(resolved).collect();
         Ok(v1::IngestResponse {
             results,
-            position: self.intake.position(stream, newest),
+            position: took.position(self.intake.partitions, stream),
         })
     }
 
@@ -158,7 +158,7 @@ impl IdentityRpc {
             .iter()
             .map(|id| parse_id("customer_ids", id))
             .collect::<Result<Vec<_>, _>>()?;
-        let (into, merged, newest) = self
+        let (into, merged, took) = self
             .intake
             .merge(
                 &customers,
@@ -181,7 +181,7 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
-            position: self.intake.position(StreamName::Events, newest),
+            position: took.position(self.intake.partitions, StreamName::Events),
         })
     }
 
@@ -231,7 +231,7 @@ impl IdentityRpc {
             .append(stream, groups, None, Some(patience()))
             .await
             .map_err(append_failure)?;
-        Ok(self.intake.position(stream, appended.newest))
+        Ok(appended.position(self.intake.partitions, stream))
     }
 }
 

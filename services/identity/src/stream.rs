@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
-use crate::append::{AppendError, Took};
+use crate::append::AppendError;
 use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound, Source};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
@@ -91,7 +91,8 @@ async fn append(
     outbound: Outbound,
 ) -> Result<(usize, String), AppendError> {
     let stream = outbound.stream;
-    let Took { replayed, newest } = intake.append(outbound, None).await?;
+    let took = intake.append(outbound, None).await?;
+    let replayed = took.replayed;
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
     // One event may have several faults, side by side.
@@ -102,7 +103,7 @@ async fn append(
         rejected: rejected.len(),
     };
     intake.metrics.taken(stream, taken);
-    Ok((replayed, intake.position(stream, newest)))
+    Ok((replayed, took.position(intake.partitions, stream)))
 }
 
 async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {

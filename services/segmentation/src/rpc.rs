@@ -51,8 +51,8 @@ impl SegmentationRpc {
         Arc::clone(&self.definitions.borrow())
     }
 
-    /// Loads a customer, or the one that it was merged into, with the parts that `want` names, after
-    /// a write where a position is given.
+    /// Loads a customer, or the one that it was merged into, with the parts that `want` names,
+    /// after a write where a position is given.
     async fn find(
         &self,
         text: &str,

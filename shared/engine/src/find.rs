@@ -68,8 +68,8 @@ pub enum FindError {
         /// The partition.
         partition: PartitionId,
     },
-    /// A read comes after a write, and a merge of the customer was under way all the time that there
-    /// was.
+    /// A read comes after a write, and a merge of the customer was under way all the time that
+    /// there was.
     #[error(
         "a merge of customer {customer} is under way: not all that is known of them is there yet"
     )]

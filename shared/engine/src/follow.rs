@@ -89,7 +89,7 @@ enum Lanes {
     Both,
 }
 
-/// What is waited for in a partition.
+/// Names a record that is waited for in a partition.
 #[derive(Debug, Clone, Copy)]
 struct Goal {
     /// The place in [`WAY`] of the service that a record came to first.
@@ -205,8 +205,8 @@ impl Follower {
         }
     }
 
-    /// Returns when the last entry of a stream was accepted that has records of a customer and is not
-    /// in effect; `newest` where that is not known.
+    /// Returns when the last entry of a stream was accepted that has records of a customer and is
+    /// not in effect; `newest` where that is not known.
     async fn last_in(
         &self,
         slot: Slot,

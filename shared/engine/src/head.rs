@@ -73,8 +73,8 @@ impl Head {
         self.fragments.iter().any(|it| it.customer == customer)
     }
 
-    /// Returns whether a read that comes after a write may show the customer: no state is on its way
-    /// to or from them, and those who are known to be joined into them are here.
+    /// Returns whether a read that comes after a write may show the customer: no state is on its
+    /// way to or from them, and those who are known to be joined into them are here.
     pub(crate) fn is_settled(&self, joined: &[CustomerId]) -> bool {
         let has_all = || joined.iter().all(|it| self.has_fragment(*it));
         let is_quiet = self.arriving.is_empty() && self.leaving.is_none();

@@ -78,7 +78,7 @@ pub struct Frontier {
     pub now: Timestamp,
 }
 
-/// What the reader of some streams has still to take.
+/// Tells how much of some streams is unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unread {
     /// When the oldest entry was accepted that is not in effect. [`Timestamp::MIN`] where it was

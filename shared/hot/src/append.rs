@@ -33,7 +33,7 @@ pub struct SourceRange {
 /// The answer to an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AppendAnswer {
-    /// What became of it.
+    /// Its outcome.
     pub appended: Appended,
     /// When the newest entry of the stream was accepted: the appended one, or one that is no older
     /// than what was there before. [`Timestamp::MIN`] where nothing of it is in the stream.

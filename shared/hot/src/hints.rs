@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{OwnedPermit, Sender, channel};
 
 use crate::{Slot, StreamId, StreamName, Wake, WakeReceiver, limits};
 
-/// What a subscriber listens to.
+/// The news that a subscriber listens to.
 #[derive(Debug, Clone)]
 pub(crate) enum Topics {
     /// Appends to these streams.

@@ -172,8 +172,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// Hints about streams with news, from now on. Each subscriber gets its own.
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
 
-    /// Hints about commits that somebody waits for, as [`Self::unread`] says, from now on. Others may
-    /// be told of as well.
+    /// Hints about commits that somebody waits for, as [`Self::unread`] says, from now on. Others
+    /// may be told of as well.
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError>;
 }
 

@@ -47,7 +47,7 @@ reasons! {
     /// The position is not one of this installation.
     PositionInvalid = "POSITION_INVALID", InvalidArgument,
         "Pass on the position of an answer of this installation as it came, or leave it empty to read what is there now.";
-    /// What was written is not there yet.
+    /// A write that is asked for is not there yet.
     PositionNotReached = "POSITION_NOT_REACHED", Unavailable,
         "Send the same request again after the delay, or with a longer deadline; leave the position empty to read what is there now. If it lasts, `happypath status` shows which service is away or behind.";
     /// The request id was used before with another body.

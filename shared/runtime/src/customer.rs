@@ -28,8 +28,8 @@ impl CustomerReads {
     }
 
     /// Loads a customer, or the one that they were joined into, and the parts that `want` names of
-    /// those that are not loaded, until it wants nothing more. `after` is a position that the caller
-    /// has of a write, which is waited for; empty for the customer as they are now.
+    /// those that are not loaded, until it wants nothing more. `after` is a position that the
+    /// caller has of a write, which is waited for; empty for the customer as they are now.
     ///
     /// # Errors
     /// [`Failure`] where the store does not answer, or is damaged.
@@ -74,8 +74,8 @@ fn failure(error: FindError) -> Failure {
     }
 }
 
-/// Returns until when a write is waited for: so long before the deadline of the call that the caller
-/// still gets the reason.
+/// Returns until when a write is waited for: so long before the deadline of the call that the
+/// caller still gets the reason.
 fn patience() -> Instant {
     match Deadline::current() {
         None => Instant::now() + READ_PATIENCE,

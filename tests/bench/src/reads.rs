@@ -1,5 +1,5 @@
-//! Milliseconds to write and then to read what was written, beside the write alone, at each level of
-//! durability.
+//! Milliseconds to write and then to read what was written, beside the write alone, at each level
+//! of durability.
 
 use proto::journey::v1::GetCustomerJourneysRequest;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
@@ -36,7 +36,7 @@ journey:
       exit: {outcome: RUN_OUTCOME_SUCCESS}
 "#;
 
-/// What is read after a write.
+/// The read after a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Read {
     Nothing,
@@ -91,8 +91,8 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     measured.ok_or_else(|| "there is no level".into())
 }
 
-/// Measures one level: milliseconds of each write, and of each write with a read of the profile, and
-/// of the journeys; and processor time for each.
+/// Measures one level: milliseconds of each write, and of each write with a read of the profile,
+/// and of the journeys; and processor time for each.
 async fn of_level(servers: &Servers, level: Level) -> Result<([Vec<f64>; 3], Seconds), Failure> {
     let installation = Installation::start(servers, level, &[("partitions", "16")]).await?;
     installation.apply(DEFINITIONS).await?;

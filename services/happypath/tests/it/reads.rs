@@ -17,14 +17,14 @@ fn no_command_that_comes_after_a_write_misses_it() {
     }
     let mut lines = "timestamp,customer_id,event,value\n".to_owned();
     for number in 0..3_000 {
-        lines.push_str(&format!("2026-01-01,{},purchase,1\n", number % 100));
+        lines.push_str(&format!("2026-01-01,{},purchase,1\n", 100 + number % 100));
     }
     dev.file("events.csv", &lines);
     let imported = dev.json("import events.csv --lane bulk");
     let position = imported["files"][0]["position"]
         .as_str()
         .expect("a position");
-    let customer = dev.json(&format!("customer user_id:99 --after {position}"));
+    let customer = dev.json(&format!("customer user_id:199 --after {position}"));
     assert_eq!(customer["profile"]["events"][0]["count"], 30, "{customer}");
     dev.stop();
 }

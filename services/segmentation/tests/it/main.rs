@@ -253,7 +253,6 @@ async fn segments_are_listed_by_page_with_their_sizes() {
     let last = last.expect("a page").into_inner();
     assert_eq!(last.segments[0].name, "pro_buyers");
     assert_eq!(last.next_page_token, "");
-
     request.page_token = "!".to_owned();
     let status = rpc.list_segments(Request::new(request.clone())).await;
     let status = status.expect_err("an altered token");

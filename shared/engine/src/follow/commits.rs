@@ -20,7 +20,7 @@ pub(super) struct Commits {
     listening: OnceCell<DropGuard>,
 }
 
-/// Who waits, by slot.
+/// Waiting reads, by slot.
 #[derive(Debug)]
 struct Told {
     partitions: usize,
@@ -83,8 +83,8 @@ impl Commits {
         }
     }
 
-    /// Completes with the next commit of a slot that is told of, counted from this call and not from
-    /// when it is awaited. Never, for a slot that is not there.
+    /// Completes with the next commit of a slot that is told of, counted from this call and not
+    /// from when it is awaited. Never, for a slot that is not there.
     pub(super) fn next(&self, slot: Slot) -> Option<Notified<'_>> {
         self.told.slot(slot).map(Notify::notified)
     }

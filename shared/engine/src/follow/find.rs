@@ -58,8 +58,8 @@ impl Follower {
         self.hot.partition_count().partition_of(customer.fragment())
     }
 
-    /// Reads a customer once nothing is on its way to or from them, and all of those who are known to
-    /// be joined into them is here.
+    /// Reads a customer once nothing is on its way to or from them, and all of those who are known
+    /// to be joined into them is here.
     async fn settled<C: Core>(
         &self,
         customer: CustomerId,

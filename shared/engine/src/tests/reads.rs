@@ -1,5 +1,5 @@
-//! Reads that come after a write: none is answered before the service has taken it, whatever lane it
-//! came by, and none waits for more.
+//! Reads that come after a write: none is answered before the service has taken it, whatever lane
+//! it came by, and none waits for more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,7 @@ async fn a_live_write_waits_for_the_low_priority_lane_where_its_customer_is_ther
     backlog(&pair, StreamName::FactsBulk).await;
     write(&pair, BULK, ONE, &["a"]).await;
     settle(&mut pair.first).await;
-    // What follows for this one goes behind what is on its way.
+    // All that follows for this one goes behind what is on its way.
     let behind = write(&pair, EVENTS, ONE, &["b"]).await;
     let other = write(&pair, EVENTS, TWO, &["c"]).await;
     settle(&mut pair.first).await;

@@ -1,4 +1,4 @@
-//! What readers have still to take, and who is told that they took it.
+//! Tells how much is unread, and of commits that read it.
 
 use kernel::Timestamp;
 
@@ -29,8 +29,8 @@ async fn consume(store: &SharedHotStore, seq: u64, stream: StreamId, cursor: Cur
     store.commit(SLOT, &consumed).await.expect("commits");
 }
 
-/// What is not in effect is told by stream, timers apart, and nothing of the partition is newer than
-/// the newest.
+/// All that is not in effect is told by stream, timers apart, and nothing of the partition is newer
+/// than the newest.
 pub async fn what_is_unread_is_told_by_stream(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let before = unread(&store, &[FACTS.name, BULK.name]).await;
@@ -65,7 +65,7 @@ pub async fn what_is_unread_is_told_by_stream(subject: &mut impl Subject) {
     consume(&store, 3, FACTS, facts[1]).await;
     let end = unread(&store, &[FACTS.name]).await;
     assert_eq!(end.oldest, None);
-    // What a commit writes is no newer than what is told with its cursors.
+    // An output of a commit is no newer than what is told with its cursors.
     let output = Commit {
         outputs: vec![(StreamName::Actions, text("action"))],
         ..commit(4)
@@ -75,8 +75,8 @@ pub async fn what_is_unread_is_told_by_stream(subject: &mut impl Subject) {
     assert!(time(stream(StreamName::Actions), 0).await <= Some(newest));
 }
 
-/// An append is answered with the time of its entry, and one that was taken before with none that is
-/// older than its entry.
+/// An append is answered with the time of its entry, and one that was taken before with none that
+/// is older than its entry.
 pub async fn an_append_is_told_when_it_was_accepted(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let ranged = |first, last| Append {

@@ -24,8 +24,8 @@ use crate::faults::installation::{Durability, Installation};
 use crate::faults::shared_machine;
 use crate::suite::{ACTIVATION, IDENTITY, JOURNEY, PATIENCE, SEGMENTATION};
 
-/// Writes of each kind, one after another. Of each customer fewer than the 20 newest runs and the 100
-/// newest activations that are shown.
+/// Writes of each kind, one after another. Of each customer fewer than the 20 newest runs and the
+/// 100 newest activations that are shown.
 const ROUNDS: u32 = 40;
 /// Customers who are written of in turn.
 const USERS: u32 = 5;
@@ -51,7 +51,7 @@ fn ask<T>(message: T) -> Request<T> {
     request
 }
 
-/// What the services show of a customer.
+/// The services' view of a customer.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     customer_id: String,
@@ -278,7 +278,7 @@ async fn a_service_that_is_away_is_told(installation: &mut Installation, clients
     );
 }
 
-/// What is no position is refused by every read, with the field at fault.
+/// Anything but a position is refused by every read, with the field at fault.
 async fn what_is_no_position_is_refused(clients: &mut Clients) {
     let customer_id = "0198c000-0000-7000-8000-000000000000".to_owned();
     for after in ["nonsense".to_owned(), "A".repeat(101)] {

@@ -57,8 +57,8 @@ async fn read(
     }
 }
 
-/// Lets the services work in some order, and looks after each step: whatever a read by an id finds in
-/// a service, from one on, is all of what is expected there.
+/// Lets the services work in some order, and looks after each step: whatever a read by an id finds
+/// in a service, from one on, is all of what is expected there.
 async fn check(
     world: &World,
     order: &[usize],

@@ -25,6 +25,19 @@ pub struct StateWrite {
     pub adds_entry: bool,
 }
 
+impl StateWrite {
+    /// Returns the write with its timer added to the index, whatever it said of that: for an index
+    /// that was restored, which may have it under another time. An entry that is there twice is
+    /// returned once.
+    #[must_use]
+    pub fn with_entry(&self) -> Self {
+        Self {
+            adds_entry: self.value.is_some() && self.timer.entry.is_some(),
+            ..self.clone()
+        }
+    }
+}
+
 /// Everything that one batch of records and timers changed, to take effect at once or not at all.
 ///
 /// A store applies a commit once, however often it is sent: (`seq`, `batch_id`) tells the last one.

@@ -16,6 +16,7 @@ mod outbox;
 mod quarantine;
 mod random;
 mod reading;
+mod restored;
 mod streams;
 mod timers;
 mod unread;
@@ -40,8 +41,8 @@ pub use self::frontier::{
     restored_entries_hold_the_frontier, the_frontier_is_the_oldest_entry_that_is_not_in_effect,
 };
 pub use self::gate::{
-    a_closed_gate_holds_off_everybody, a_gate_that_was_left_behind_is_taken_over,
-    a_partition_is_restored_from_its_journal,
+    a_closed_gate_holds_off_everybody, a_gate_closes_once_after_each_opening,
+    a_gate_opens_on_higher_epochs, a_gate_that_was_left_behind_is_taken_over,
 };
 pub use self::logs::{hints_name_the_stream, what_was_acknowledged_is_there_after_reopening};
 pub use self::origins::{
@@ -59,6 +60,9 @@ pub use self::quarantine::{
 };
 pub use self::random::agrees_with_the_model;
 pub use self::reading::states_of_one_commit_are_read_together;
+pub use self::restored::{
+    a_partition_is_restored_from_its_journal, a_run_of_commits_is_restored_at_once,
+};
 pub use self::streams::{
     a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
     ranges_of_a_source_are_taken_once, sources_are_listed,
@@ -180,8 +184,11 @@ macro_rules! restorable_contract_tests {
         $crate::contract_tests!($make);
         $crate::contract_tests! { @cases $make:
             a_closed_gate_holds_off_everybody
+            a_gate_closes_once_after_each_opening
+            a_gate_opens_on_higher_epochs
             a_gate_that_was_left_behind_is_taken_over
             a_partition_is_restored_from_its_journal
+            a_run_of_commits_is_restored_at_once
             a_restored_stream_holds_what_it_is_given
             a_worker_learns_whether_its_partition_is_where_it_was
             an_append_with_an_origin_is_taken_in_sequence

@@ -45,6 +45,8 @@ pub use self::place::{Cursor, Slot, Standing, StreamId};
 pub use self::quarantine::{PageBounds, QuarantineId, QuarantineSize, Quarantined};
 pub use self::redis::{RedisOptions, RedisStore};
 pub use self::restorable::{RestorableStore, SharedRestorableStore};
-pub use self::restore::{Gate, RestoredHead, StateRestore, StreamRestore};
+pub use self::restore::{
+    Gate, GateAnswer, GateClaim, Gates, RestoredHead, StateRestore, StreamRestore,
+};
 pub use self::store::{HotStore, SharedHotStore, WakeReceiver};
 pub use self::timer::Timer;

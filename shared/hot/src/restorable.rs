@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use kernel::PartitionId;
 
 use crate::{
-    Commit, Gate, HotError, HotStore, Origin, Slot, StateRestore, StreamId, StreamRestore,
+    Commit, Gate, GateAnswer, GateClaim, Gates, HotError, HotStore, Origin, Owner, Slot,
+    StateRestore, StreamId, StreamRestore,
 };
 
 /// A hot store that may lose what it has, and is made whole again from a journal. The embedded
@@ -40,13 +41,26 @@ pub trait RestorableStore: HotStore {
     /// workers commit is not among them: the head of their slot tells.
     async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
 
-    /// Closes a partition so that it can be restored: from now on its commits are
-    /// [`HotError::Fenced`], and opens, appends with an origin, trims and calls with an older gate
-    /// are [`HotError::Unavailable`]. A gate that another process left behind is taken over after
-    /// [`crate::limits::GATE_TTL`]; until then this is [`HotError::Unavailable`].
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+    /// Returns the gates of a partition; cheap. Whoever looks whether anything is lost asks for them
+    /// before, and passes on which one was opened last: see [`GateClaim::opened`].
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError>;
 
-    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number.
+    /// Closes a partition so that it can be restored: from now on its commits are
+    /// [`HotError::Fenced`], and opens, appends with an origin, trims and calls with another gate
+    /// are [`HotError::Unavailable`]. The holder of a gate may close it again. A gate that another
+    /// process left behind is taken over once its time is up, whatever was opened before.
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError>;
+
+    /// Says that the holder of a closed gate is alive. Every other call with the gate says so too.
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number. The slot holds
+    /// the frontier from then on, as after [`Self::restore_commits`]: only its next owner knows when its
+    /// timers are due.
     async fn restore_states(
         &self,
         slot: Slot,
@@ -54,15 +68,17 @@ pub trait RestorableStore: HotStore {
         part: &StateRestore,
     ) -> Result<(), HotError>;
 
-    /// Applies a journaled commit behind the gate, whatever its epoch: its states, timers,
-    /// counters, outbox, watermark and quarantine, but neither its outputs nor its cursors, which
-    /// [`Self::restore_stream`] makes anew. Every timer is given its entry, whatever `adds_entry`
-    /// says: a snapshot may have it under another time.
-    ///
-    /// # Errors
-    /// [`HotError::Gap`] where it does not follow.
-    async fn restore_commit(&self, slot: Slot, gate: Gate, commit: &Commit)
-    -> Result<(), HotError>;
+    /// Applies commits of a slot behind the gate, whatever their epochs: those after `before` and up to
+    /// that of the commit, which says all that they changed. Outputs and cursors do not count, and
+    /// every timer gets an entry. Commits that the slot has are skipped; where it lacks some of those
+    /// before, or has only some of these, this is [`HotError::Gap`].
+    async fn restore_commits(
+        &self,
+        slot: Slot,
+        gate: Gate,
+        before: u64,
+        commit: &Commit,
+    ) -> Result<(), HotError>;
 
     /// Adds entries to a stream behind the gate. The first part empties the stream, sets its
     /// reader's cursor to [`Cursor::START`](crate::Cursor::START) and forgets all writers. Only the
@@ -74,9 +90,16 @@ pub trait RestorableStore: HotStore {
         part: &StreamRestore,
     ) -> Result<(), HotError>;
 
-    /// Opens the gate: the epochs that the partition had before count again, and workers find it by
-    /// [`HotStore::open`] with higher ones.
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
+    /// Opens the gate, and raises the epochs of slots to those given, in one step: commits of
+    /// whoever worked there before are fenced without a moment in between. Where a slot has a higher
+    /// epoch, or none is given, the one that it had before counts again. Workers find the partition
+    /// by [`HotStore::open`] with higher ones.
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError>;
 }
 
 /// A shared hot store that can be restored.

@@ -1,6 +1,7 @@
 //! What a partition is restored from, after the store has lost some or all of it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kernel::Timestamp;
@@ -8,9 +9,41 @@ use kernel::Timestamp;
 use crate::marks::Marks;
 use crate::{CounterKey, Origin, OutboxMessage, Quarantined, StateWrite, StreamName};
 
-/// Names one attempt to restore a partition: a random number.
+/// Names one attempt to restore a partition: a number that no other process uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Gate(pub u64);
+
+/// The gates of a partition, as a store knows them. It forgets both with everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gates {
+    /// The gate that is closed; absent where the partition is open.
+    pub closed: Option<Gate>,
+    /// The gate that was opened last; absent where none was since the store was empty.
+    pub opened: Option<Gate>,
+}
+
+/// A request to close the gate of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateClaim {
+    /// The name of the attempt.
+    pub gate: Gate,
+    /// How long the gate is respected after the last call of its holder.
+    pub ttl: Duration,
+    /// The gate that was opened last, as the claimant saw it before it looked whether anything is
+    /// lost. Where another one was opened since, somebody has restored the partition meanwhile.
+    pub opened: Option<Gate>,
+}
+
+/// What became of a request to close a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GateAnswer {
+    /// It is closed, and the claimant holds it.
+    Closed,
+    /// Another claimant holds it, and is taken to be alive: wait.
+    Held,
+    /// Another gate was opened since: look again whether anything is lost.
+    Passed,
+}
 
 /// A part of a slot's snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -16,6 +16,7 @@ mod log;
 #[cfg(feature = "memory")]
 mod memory;
 mod metrics;
+mod options;
 mod packed;
 mod readers;
 mod recover;
@@ -29,6 +30,7 @@ pub use self::log::{
 };
 #[cfg(feature = "memory")]
 pub use self::memory::{Call, Fault, MemoryLog};
-pub use self::recover::{Recovered, recover};
+pub use self::options::JournalOptions;
+pub use self::recover::Recovered;
 pub use self::sql::SqlLog;
 pub use self::store::{DEFAULT_RETENTION, JournaledStore};

@@ -4,20 +4,22 @@
 //! Behind a closed gate, every slot gets the commits that the store has not seen, or its snapshot
 //! and those after it; then every stream is made anew with what its reader has not consumed, by the
 //! marks that the reader keeps in its commits. Nothing is decided again, and running it twice
-//! changes nothing.
+//! changes nothing. It does not decide whether a partition needs it: whoever asks has looked.
 
 mod entries;
 mod order;
 mod outputs;
 mod progress;
+mod run;
 mod slot;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::Duration;
 
 use hot::{
-    Cursor, Gate, HotError, Origin, Owner, RestorableStore, Slot, StreamId, StreamName,
-    StreamRestore, marks::Marks,
+    Cursor, Gate, GateAnswer, GateClaim, Gates, HotError, Origin, Owner, RestorableStore, Slot,
+    StreamId, StreamName, StreamRestore, marks::Marks,
 };
 use kernel::PartitionId;
 
@@ -45,53 +47,99 @@ pub struct Recovered {
     pub took: Duration,
 }
 
-/// Brings a partition of the hot store up to date with the log.
+/// What became of an attempt to recover a partition.
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    /// It is recovered.
+    Recovered(Recovered),
+    /// Another claimant holds the gate, and is taken to be alive: wait.
+    Held,
+    /// Another claimant has recovered it: look again whether anything is lost.
+    Passed,
+}
+
+/// Brings a partition of the hot store up to date with the log, unless somebody else does or has
+/// since the claimant looked. `gates` are those that the store had a moment ago.
 ///
-/// The gate's number is the caller's own, used for nothing else. Workers of the partition are
-/// fenced, in this process and in others: they acquire their leases again.
+/// Workers of the partition are fenced, in this process and in others: they acquire their leases
+/// again.
 ///
 /// # Errors
-/// [`HotError::Unavailable`] where a store does not answer or another process is at it: try again.
+/// [`HotError::Unavailable`] where a store does not answer: try again.
 /// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
 /// [`HotError::Damaged`] where it is ahead of the log.
-pub async fn recover(
+pub(crate) async fn recover(
     hot: &dyn RestorableStore,
     log: &dyn Log,
     partition: PartitionId,
-    gate: Gate,
-) -> Result<Recovered, HotError> {
+    claim: GateClaim,
+    gates: Gates,
+) -> Result<Attempt, HotError> {
     let mut recovery = Recovery {
         hot,
         log,
         partition,
-        progress: Progress::new(hot, partition, gate),
+        gate: claim.gate,
+        progress: Progress::new(partition),
         written: BTreeMap::new(),
     };
     // What cannot be restored is found before anything is closed: whoever works there may go on
-    // until they find out themselves.
-    recovery.compare().await?;
-    for _ in 0..limits::RECOVERY_ROUNDS {
-        hot.close_gate(partition, gate).await?;
-        let restored = Box::pin(recovery.run()).await?;
-        if recovery.is_there(&restored).await? && recovery.open(gate, &restored).await? {
-            return Ok(recovery.progress.done());
+    // until they find out themselves. Behind the gate of another claimant nobody works.
+    if gates.closed.is_none_or(|closed| closed == claim.gate) {
+        recovery.compare().await?;
+    }
+    match hot.close_gate(partition, claim).await? {
+        GateAnswer::Closed => {}
+        GateAnswer::Passed => return Ok(Attempt::Passed),
+        GateAnswer::Held => return Ok(Attempt::Held),
+    }
+    tokio::select! {
+        biased;
+        recovered = Box::pin(recovery.restore()) => recovered.map(Attempt::Recovered),
+        never = hold(hot, partition, claim) => match never {},
+    }
+}
+
+/// Says that the holder of a gate is alive for as long as this is polled.
+async fn hold(hot: &dyn RestorableStore, partition: PartitionId, claim: GateClaim) -> Infallible {
+    loop {
+        tokio::time::sleep(claim.ttl / limits::HOLDS_PER_TTL).await;
+        if let Err(error) = hot.hold_gate(partition, claim.gate).await {
+            // What restores learns the same from its own calls.
+            tracing::debug!(
+                partition = partition.number(),
+                error = &error as &dyn std::error::Error,
+                "a gate was not held"
+            );
         }
     }
-    Err(HotError::Unavailable(
-        "commits keep slipping in while the partition is recovered".into(),
-    ))
 }
 
 struct Recovery<'a> {
     hot: &'a dyn RestorableStore,
     log: &'a dyn Log,
     partition: PartitionId,
-    progress: Progress<'a>,
+    gate: Gate,
+    progress: Progress,
     /// How many entries were written to each stream, behind the gate that is closed now.
     written: BTreeMap<StreamName, u64>,
 }
 
 impl Recovery<'_> {
+    /// Restores everything behind the gate, and opens it.
+    async fn restore(&mut self) -> Result<Recovered, HotError> {
+        for _ in 0..limits::RECOVERY_ROUNDS {
+            let restored = Box::pin(self.run()).await?;
+            if self.is_there(&restored).await? {
+                self.open(&restored).await?;
+                return Ok(self.progress.done());
+            }
+        }
+        Err(HotError::Unavailable(
+            "the hot store keeps going back while the partition is recovered".into(),
+        ))
+    }
+
     /// Restores everything behind the gate.
     async fn run(&mut self) -> Result<Vec<Restored>, HotError> {
         self.log
@@ -192,10 +240,9 @@ impl Recovery<'_> {
         name: StreamName,
         part: &StreamRestore,
     ) -> Result<(), HotError> {
-        self.progress.alive().await?;
-        let gate = self.progress.gate();
+        self.progress.tell();
         self.hot
-            .restore_stream(self.stream(name), gate, part)
+            .restore_stream(self.stream(name), self.gate, part)
             .await?;
         let entries = part.entries.len() as u64;
         self.progress.entries += entries;
@@ -222,24 +269,23 @@ impl Recovery<'_> {
     }
 
     /// Opens the gate, and fences every worker that has not noticed: what it has read ahead is of
-    /// streams that are no more. False where one committed before it was fenced: then the streams
-    /// are to be made once more.
-    async fn open(&mut self, gate: Gate, restored: &[Restored]) -> Result<bool, HotError> {
-        self.hot.open_gate(self.partition, gate).await?;
-        let mut is_whole = true;
+    /// streams that are no more.
+    async fn open(&self, restored: &[Restored]) -> Result<(), HotError> {
+        let fences = restored.iter();
+        let fences: Vec<_> = fences
+            .filter_map(|it| Some((it.slot.owner, it.fence?)))
+            .collect();
+        self.hot
+            .open_gate(self.partition, self.gate, &fences)
+            .await?;
         for restored in restored {
-            let Some(fence) = restored.fence else {
-                continue;
-            };
-            let head = match self.hot.open(restored.slot, fence).await {
-                Ok(head) => head,
-                // A worker has opened it already, under a higher epoch.
-                Err(HotError::Fenced { .. }) => continue,
-                Err(error) => return Err(error),
-            };
-            is_whole &= head.commit_seq == restored.seq;
+            if self.hot.head(restored.slot).await?.commit_seq < restored.seq {
+                return Err(HotError::Unavailable(
+                    "the hot store went back while the partition was opened".into(),
+                ));
+            }
         }
-        Ok(is_whole)
+        Ok(())
     }
 
     const fn slot(&self, owner: Owner) -> Slot {
@@ -257,7 +303,8 @@ impl Recovery<'_> {
     }
 
     async fn restore_slot(&mut self, plan: Plan) -> Result<Restored, HotError> {
-        slot::restore(self.hot, self.log, plan, &mut self.progress).await
+        let gated = (self.hot, self.gate);
+        slot::restore(gated, self.log, plan, &mut self.progress).await
     }
 }
 

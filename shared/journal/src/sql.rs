@@ -78,7 +78,7 @@ impl SqlLog {
     /// [`StorageError`] where the database does not answer.
     pub async fn open(database: Database) -> Result<Self, StorageError> {
         Self::migrate(&database).await?;
-        let statements = Statements::new(database.clone());
+        let statements = Statements::new(database.apart(limits::READERS));
         let (commits, entries) = if database.orm().get_database_backend() == DbBackend::Postgres {
             let pool = database.orm().get_postgres_connection_pool();
             (

@@ -23,7 +23,7 @@ use hot::{
     WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::background::FoldWatch;
@@ -31,7 +31,7 @@ use self::lane::Lane;
 use crate::error::hot_error;
 use crate::events::is_event_log;
 use crate::packed::pack_commit;
-use crate::{CommitRow, FoldOptions, LogError, SharedLog};
+use crate::{CommitRow, JournalOptions, LogError, SharedLog, limits};
 
 /// A hot store with a journal. Cheap to clone; clones are the same process.
 #[derive(Clone)]
@@ -43,13 +43,15 @@ struct Shared {
     hot: SharedRestorableStore,
     log: SharedLog,
     writer: Writer,
-    fold: FoldOptions,
+    options: JournalOptions,
     /// By partition and stream: what this process appends to each.
     lanes: Vec<Mutex<Lane>>,
     /// One for each partition: who recovers it, and the gate that is left closed where that failed.
     recoveries: Vec<Mutex<Option<Gate>>>,
     /// How often each partition was recovered here.
     recovered: Vec<AtomicU64>,
+    /// For as many recoveries as there may be at once.
+    permits: Semaphore,
     gates: AtomicU64,
     folds: FoldWatch,
 }
@@ -71,7 +73,7 @@ impl JournaledStore {
         hot: SharedRestorableStore,
         log: SharedLog,
         writer: Writer,
-        fold: FoldOptions,
+        options: JournalOptions,
     ) -> Self {
         let partitions = usize::from(hot.partition_count().get());
         let lanes = partitions * StreamName::ALL.len();
@@ -79,10 +81,11 @@ impl JournaledStore {
             hot,
             log,
             writer,
-            fold,
+            options,
             lanes: (0..lanes).map(|_| Mutex::default()).collect(),
             recoveries: (0..partitions).map(|_| Mutex::default()).collect(),
             recovered: (0..partitions).map(|_| AtomicU64::default()).collect(),
+            permits: Semaphore::new(limits::RECOVERIES_AT_ONCE),
             gates: AtomicU64::new(0),
             folds: FoldWatch::default(),
         };
@@ -99,11 +102,11 @@ impl JournaledStore {
         hot: SharedRestorableStore,
         log: SharedLog,
         worker: &str,
-        fold: FoldOptions,
+        options: JournalOptions,
         stop: CancellationToken,
     ) -> Result<Self, LogError> {
         let writer = log.register(worker).await?;
-        let store = Self::new(hot, log, writer, fold);
+        let store = Self::new(hot, log, writer, options);
         store.spawn_tasks(stop);
         Ok(store)
     }
@@ -111,6 +114,12 @@ impl JournaledStore {
     /// Who this process is in the log.
     pub fn writer(&self) -> Writer {
         self.shared.writer
+    }
+
+    /// How often this process has recovered a partition.
+    pub fn recoveries_of(&self, partition: PartitionId) -> u64 {
+        let recovered = self.shared.recovered.get(usize::from(partition.number()));
+        recovered.map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     /// A number for one recovery that no other process has.

@@ -10,7 +10,7 @@ use engine::EngineConfig;
 use hot::{
     EmbeddedStore, HotError, RedisOptions, RedisStore, SharedHotStore, SharedRestorableStore,
 };
-use journal::{FoldOptions, JournaledStore, SharedLog, SqlLog};
+use journal::{FoldOptions, JournalOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
 use tokio_util::sync::CancellationToken;
@@ -289,7 +289,8 @@ async fn journaled(
         event_retention: config.event_retention,
         ..FoldOptions::default()
     };
-    let store = JournaledStore::start(hot, log, &config.worker, fold, stop)
+    let options = JournalOptions::new(fold, config.lease_ttl);
+    let store = JournaledStore::start(hot, log, &config.worker, options, stop)
         .await
         .map_err(|error| StartError::Unreachable {
             what: "the journal",

@@ -1,9 +1,10 @@
 //! The connection to the database.
 
+use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    QueryResult, RuntimeErr, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait, Value,
+    QueryResult, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
 
 use crate::url::Backend;
@@ -59,6 +60,24 @@ impl Database {
                     });
                 }
             }
+        }
+    }
+
+    /// Returns the same Postgres database with connections of its own, which are opened when they are
+    /// needed: who uses them does not wait behind the callers of this one. SQLite has one writer
+    /// whatever its connections are, so there it is this one.
+    #[must_use]
+    pub fn apart(&self, connections: u32) -> Self {
+        if self.orm.get_database_backend() != DbBackend::Postgres {
+            return self.clone();
+        }
+        let server = self.orm.get_postgres_connection_pool().connect_options();
+        let pool = PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(limits::ACQUIRE)
+            .connect_lazy_with((*server).clone());
+        Self {
+            orm: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
         }
     }
 

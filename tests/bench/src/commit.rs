@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hot::{Commit, HotStore, Owner, RedisOptions, RedisStore, Slot, StateWrite, StreamName, Timer};
-use journal::{FoldOptions, JournaledStore, SqlLog};
+use journal::{JournalOptions, JournaledStore, SqlLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use redis::aio::MultiplexedConnection;
 use storage::{Acquire, Database, Heartbeat, LeaseStore, MemberId};
@@ -123,7 +123,7 @@ async fn journaled_store(
         Arc::new(hot),
         Arc::new(log),
         "bench",
-        FoldOptions::default(),
+        JournalOptions::default(),
         CancellationToken::new(),
     )
     .await?;

@@ -55,6 +55,11 @@ impl Servers {
             postgres: PostgresServer::start_with(&["-c", "shared_buffers=256MB"])?,
         })
     }
+
+    /// Creates an empty database, and returns where it is.
+    pub(crate) fn create_database(&self) -> Result<String, Failure> {
+        Ok(self.postgres.create_database()?)
+    }
 }
 
 /// A running installation and a connection to it. It ends when this is dropped.
@@ -82,7 +87,7 @@ impl Installation {
         if level != Level::Embedded {
             let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
             arguments.push(format!("hot_store={}", server.url()));
-            let database = servers.postgres.create_database()?;
+            let database = servers.create_database()?;
             arguments.push(format!("database={database}"));
             postgres = Some(servers.postgres.process_id());
             redis = Some(server);

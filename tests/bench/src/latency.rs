@@ -60,7 +60,8 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     )
 }
 
-fn definitions(hook: SocketAddr) -> String {
+/// A journey that answers every `asked` with a webhook.
+pub(crate) fn definitions(hook: SocketAddr) -> String {
     format!(
         r#"
 channel:
@@ -142,7 +143,7 @@ async fn ceiling(
 }
 
 /// Receives webhooks, tells the number in each body and when it came, and answers 204.
-async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Failure> {
+pub(crate) async fn receive() -> Result<(SocketAddr, UnboundedReceiver<(u32, Instant)>), Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let (sender, receiver) = unbounded_channel();

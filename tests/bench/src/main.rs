@@ -13,6 +13,7 @@ mod latency;
 mod load;
 mod pipeline;
 mod reads;
+mod recover;
 mod result;
 mod scale;
 mod segments;
@@ -78,6 +79,12 @@ enum Name {
         #[arg(long, default_value_t = 1_000_000)]
         waiting: u32,
     },
+    /// Seconds until every partition serves again after Redis was emptied under load
+    Recover {
+        /// The folder with the binaries of the services [default: that of this program]
+        #[arg(long, value_name = "FOLDER")]
+        binaries: Option<PathBuf>,
+    },
     /// Processor time of two builds of this program for one benchmark, in interleaved pairs
     Compare(compare::Options),
     /// Everything, with a table at the end
@@ -140,6 +147,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     match name {
         Name::History { events, customers } => {
             measured.push(Box::pin(history::measure(*events, *customers)).await?);
+        }
+        Name::Recover { binaries } => {
+            measured.push(Box::pin(recover::measure(binaries.as_deref())).await?);
         }
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
         Name::All => {

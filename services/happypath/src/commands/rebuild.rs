@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hot::HotError;
-use journal::{FoldOptions, JournaledStore, Recovered};
+use journal::{FoldOptions, JournalOptions, JournaledStore, Recovered};
 use kernel::{PartitionCount, PartitionId};
 use runtime::{Config, ConfigFlags, Defaults, Durability, StartError};
 use serde_json::{Value, json};
@@ -90,7 +90,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         .map_err(|error| Failure::unreachable(error.to_string()))?;
     let count = hot.partition_count();
     let partitions = chosen(&args.chosen, count)?;
-    let store = JournaledStore::new(hot, log, writer, FoldOptions::default());
+    let options = JournalOptions::new(FoldOptions::default(), config.lease_ttl);
+    let store = JournaledStore::new(hot, log, writer, options);
     let started = Instant::now();
     let rebuilds = partitions.into_iter().map(|partition| {
         let store = store.clone();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hot::{
-    Cursor, Gate, HotError, HotStore, MemoryStore, Origin, RestorableStore, SharedHotStore,
-    StreamName, StreamRestore, Writer,
+    Cursor, Gate, GateAnswer, GateClaim, HotError, HotStore, MemoryStore, Origin, RestorableStore,
+    SharedHotStore, StreamName, StreamRestore, Writer,
 };
 use kernel::PartitionId;
 use messages::stream::v1::Batch;
@@ -83,12 +83,20 @@ impl Log {
             sources: Vec::new(),
         };
         let (partition, gate) = (PartitionId::new(0), Gate(7));
-        memory.close_gate(partition, gate).await.expect("it closes");
+        let gates = memory.gates(partition).await.expect("its gates");
+        let claim = GateClaim {
+            gate,
+            ttl: hot::limits::GATE_TTL,
+            opened: gates.opened,
+        };
+        let closed = memory.close_gate(partition, claim).await;
+        assert_eq!(closed.expect("an answer"), GateAnswer::Closed);
         memory
             .restore_stream(stream(0, EVENTS), gate, &restore)
             .await
             .expect("it is made anew");
-        memory.open_gate(partition, gate).await.expect("it opens");
+        let opened = memory.open_gate(partition, gate, &[]).await;
+        opened.expect("it opens");
         let head = memory.head(slot(0)).await.expect("a head");
         assert!(head.cursors.iter().all(|(name, _)| *name != EVENTS));
     }

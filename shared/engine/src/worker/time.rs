@@ -179,8 +179,12 @@ impl<C: Core> Worker<C> {
         );
     }
 
-    /// Returns whether others wait for a timer that is due as far as they know, and is not.
+    /// Returns whether others wait for a timer that is due as far as they know, and is not. On stream
+    /// time nobody asks.
     pub(super) fn has_told_too_early(&self) -> bool {
+        if self.is_on_stream_time() {
+            return false;
+        }
         let Position {
             told_next_due,
             no_timer_before,

@@ -2,6 +2,7 @@
 
 use kernel::Timestamp;
 
+use super::gate::close;
 use super::{SLOT, Subject, append, commit, opened, restorable, stream, text};
 use crate::{
     Commit, Cursor, Entry, Frontier, Gate, Origin, SharedHotStore, StreamId, StreamName,
@@ -120,8 +121,7 @@ pub async fn restored_entries_hold_the_frontier(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let restorable = restorable(subject).await;
     let gate = Gate(7);
-    let closed = restorable.close_gate(SLOT.partition, gate).await;
-    closed.expect("closes");
+    close(&restorable, gate).await;
     let writer = Writer::process(1_000);
     let entry = |seq| (Origin { writer, seq }, text("restored"));
     let part = StreamRestore {
@@ -131,7 +131,7 @@ pub async fn restored_entries_hold_the_frontier(subject: &mut impl Subject) {
     };
     let restored = restorable.restore_stream(FACTS, gate, &part).await;
     restored.expect("restores");
-    let opened = restorable.open_gate(SLOT.partition, gate).await;
+    let opened = restorable.open_gate(SLOT.partition, gate, &[]).await;
     opened.expect("opens");
     store.open(SLOT, 2).await.expect("opens");
     append(&store, FACTS, "later").await;

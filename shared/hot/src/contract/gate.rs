@@ -1,24 +1,41 @@
 //! Restoring behind a gate, for stores that can be restored from a journal.
 
+use std::time::Duration;
+
 use kernel::PartitionId;
 
-use super::counters::{changes, counters};
 use super::origins::written;
-use super::quarantine::{entries, id};
-use super::{
-    SLOT, Subject, at, commit, opened, payloads, removed, restorable, state, stream, text, timed,
-    values,
-};
-use crate::marks::{Marks, Part};
+use super::{SLOT, Subject, commit, opened, restorable, stream};
 use crate::{
-    Appended, Commit, Committed, Cursor, Gate, Head, HotError, Origin, OutboxMessage, Owner,
-    Quarantined, RestoredHead, SharedHotStore, Slot, Standing, StateRestore, StreamId, StreamName,
-    StreamRestore, Timer, Writer,
+    Appended, Commit, Committed, Cursor, Gate, GateAnswer, GateClaim, Gates, Head, HotError, Owner,
+    SharedRestorableStore, Slot, Standing, StateRestore, StreamId, StreamName, StreamRestore,
+    limits,
 };
 
 pub(super) const MINE: Gate = Gate(u64::MAX);
 const OTHER: Gate = Gate(7);
 pub(super) const FACTS: StreamId = stream(StreamName::Facts);
+
+/// A claim to a partition whose last gate was this one.
+pub(super) const fn claim(gate: Gate, opened: Option<Gate>) -> GateClaim {
+    GateClaim {
+        gate,
+        ttl: limits::GATE_TTL,
+        opened,
+    }
+}
+
+/// Closes the gate of a partition that none was opened of.
+pub(super) async fn close(gates: &SharedRestorableStore, gate: Gate) {
+    let answer = gates.close_gate(SLOT.partition, claim(gate, None)).await;
+    assert_eq!(answer.expect("answers"), GateAnswer::Closed);
+}
+
+/// Checks that a gate is not closed, and what is said instead.
+async fn is_refused(gates: &SharedRestorableStore, claim: GateClaim, answer: GateAnswer) {
+    let found = gates.close_gate(SLOT.partition, claim).await;
+    assert_eq!(found.expect("answers"), answer);
+}
 
 fn is_held_off<T: std::fmt::Debug>(outcome: Result<T, HotError>) {
     let error = outcome.expect_err("held off");
@@ -37,10 +54,8 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     };
     store.commit(SLOT, &mine(1)).await.expect("commits");
     for _ in 0..2 {
-        gates
-            .close_gate(SLOT.partition, MINE)
-            .await
-            .expect("closes");
+        close(&gates, MINE).await;
+        gates.hold_gate(SLOT.partition, MINE).await.expect("holds");
     }
     for late in [mine(1), mine(2)] {
         let error = store.commit(SLOT, &late).await.expect_err("fenced");
@@ -58,14 +73,15 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
     };
     is_held_off(store.trim(here, FACTS.name, Cursor::START).await);
     is_held_off(store.trim_outbox(here, 0).await);
-    is_held_off(gates.close_gate(SLOT.partition, OTHER).await);
-    is_held_off(gates.open_gate(SLOT.partition, OTHER).await);
+    is_refused(&gates, claim(OTHER, None), GateAnswer::Held).await;
+    is_held_off(gates.hold_gate(SLOT.partition, OTHER).await);
+    is_held_off(gates.open_gate(SLOT.partition, OTHER, &[]).await);
     is_held_off(
         gates
             .restore_states(SLOT, OTHER, &StateRestore::default())
             .await,
     );
-    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(2)).await);
+    is_held_off(gates.restore_commits(SLOT, OTHER, 1, &commit(2)).await);
     is_held_off(
         gates
             .restore_stream(FACTS, OTHER, &StreamRestore::default())
@@ -89,9 +105,11 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
         .expect("another partition is not held off");
 
     for _ in 0..2 {
-        gates.open_gate(SLOT.partition, MINE).await.expect("opens");
+        let opened = gates.open_gate(SLOT.partition, MINE, &[]).await;
+        opened.expect("opens");
     }
-    is_held_off(gates.restore_commit(SLOT, MINE, &commit(2)).await);
+    is_held_off(gates.hold_gate(SLOT.partition, MINE).await);
+    is_held_off(gates.restore_commits(SLOT, MINE, 1, &commit(2)).await);
     let error = store.open(SLOT, 2).await.expect_err("fenced");
     assert!(
         matches!(error, HotError::Fenced { current: 3, .. }),
@@ -115,221 +133,93 @@ pub async fn a_closed_gate_holds_off_everybody(subject: &mut impl Subject) {
 pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subject) {
     let store = opened(subject).await;
     let gates = restorable(subject).await;
-    gates
-        .close_gate(SLOT.partition, OTHER)
-        .await
-        .expect("closes");
-    is_held_off(gates.close_gate(SLOT.partition, MINE).await);
+    close(&gates, OTHER).await;
+    // How long a gate is respected, its holder says.
+    let hasty = GateClaim {
+        ttl: Duration::ZERO,
+        ..claim(MINE, None)
+    };
+    is_refused(&gates, hasty, GateAnswer::Held).await;
     subject.leave_gate_behind(SLOT.partition).await;
+    close(&gates, MINE).await;
+    is_held_off(gates.hold_gate(SLOT.partition, OTHER).await);
+    is_held_off(gates.restore_commits(SLOT, OTHER, 0, &commit(1)).await);
+    is_held_off(gates.open_gate(SLOT.partition, OTHER, &[]).await);
     gates
-        .close_gate(SLOT.partition, MINE)
-        .await
-        .expect("takes over");
-    is_held_off(gates.restore_commit(SLOT, OTHER, &commit(1)).await);
-    is_held_off(gates.open_gate(SLOT.partition, OTHER).await);
-    gates
-        .restore_commit(SLOT, MINE, &commit(1))
+        .restore_commits(SLOT, MINE, 0, &commit(1))
         .await
         .expect("is mine");
-    gates.open_gate(SLOT.partition, MINE).await.expect("opens");
+    let opened = gates.open_gate(SLOT.partition, MINE, &[]).await;
+    opened.expect("opens");
     assert_eq!(store.open(SLOT, 2).await.expect("opens").commit_seq, 1);
 }
 
-/// Marks of processes, and the entry of process 4 of which one record is in effect.
-fn marks(seen: &[(u32, u64)], part: Option<u64>) -> Marks {
-    let seen = seen.iter();
-    Marks {
-        seen: seen
-            .map(|(writer, seq)| (Writer::process(*writer), *seq))
-            .collect(),
-        part: part.map(|seq| Part {
-            origin: Some(Origin {
-                writer: Writer::process(4),
-                seq,
-            }),
-            index: 1,
-        }),
-    }
-}
-
-/// The commits of a journal: one of everything, timers that move, and what is taken away again.
-fn journal() -> Vec<Commit> {
-    let (a1, a) = timed("a", "a1", Timer::NONE, Some(100));
-    let (a2, a) = timed("a", "a2", a, Some(9_000_000));
-    let (a4, _) = timed("a", "a4", a, Some(9_900_000));
-    let (b1, b) = timed("b", "b1", Timer::NONE, Some(-7));
-    let (b3, _) = timed("b", "b3", b.fired(), None);
-    let message = |payload: &str| OutboxMessage {
-        to: FACTS,
-        payload: text(payload),
-    };
-    vec![
-        Commit {
-            states: vec![a1, b1, state("c", "c1")],
-            outbox: vec![message("one"), message("two")],
-            counters: changes(&[("j/1", "runs", 1), ("j/1", "exits", 5), ("j/0", "runs", 2)]),
-            marks: vec![(StreamName::Facts, marks(&[(3, 1), (4, 1)], Some(2)))],
-            cursors: vec![(StreamName::Facts, Cursor { major: 7, minor: 9 })],
-            watermark: Some(at(50)),
-            quarantine: vec![text("poison"), text("bane"), text("toxin")],
-            outputs: vec![(StreamName::Actions, text("never seen"))],
-            ..commit(1)
-        },
-        Commit {
-            states: vec![a2],
-            counters: changes(&[("j/1", "exits", -1)]),
-            released: vec![id(1, 2)],
-            ..commit(2)
-        },
-        Commit {
-            states: vec![
-                b3,
-                removed("c"),
-                timed("d", "d3", Timer::NONE, Some(i64::MAX)).0,
-            ],
-            fired: vec![(text("b"), at(-7))],
-            outbox: vec![message("three")],
-            dropped_groups: vec!["j/0".into()],
-            counters: changes(&[("j/1", "runs", 2), ("j/2", "runs", 4)]),
-            marks: vec![(StreamName::Facts, marks(&[(3, 2)], None))],
-            quarantine: vec![text("venom")],
-            released: vec![id(1, 1), id(1, 2)],
-            ..commit(3)
-        },
-        Commit {
-            epoch: 2,
-            states: vec![a4],
-            watermark: Some(at(60)),
-            ..commit(4)
-        },
-    ]
-}
-
-/// The snapshot after two commits of the journal, in two parts.
-fn snapshot() -> [StateRestore; 2] {
-    let commits = journal();
-    let states = StateRestore {
-        states: vec![
-            commits[1].states[0].clone(),
-            commits[0].states[1].clone(),
-            commits[0].states[2].clone(),
-        ],
-        ..StateRestore::default()
-    };
-    let rest = StateRestore {
-        counters: changes(&[("j/1", "runs", 1), ("j/1", "exits", 4), ("j/0", "runs", 2)]),
-        quarantine: [(0, "poison"), (1, "bane")]
-            .map(|(index, payload)| Quarantined {
-                id: id(1, index),
-                payload: text(payload),
-            })
-            .into(),
-        head: Some(RestoredHead {
-            commit_seq: 2,
-            batch_id: commits[1].batch_id,
-            watermark: Some(at(50)),
-            marks: commits[0].marks.iter().cloned().collect(),
-            outbox_seq: 2,
-            forwarded_seq: 1,
-            outbox: vec![(2, commits[0].outbox[1].clone())],
-        }),
-        ..StateRestore::default()
-    };
-    [states, rest]
-}
-
-/// A partition that was lost is made anew from a snapshot and the commits after it, with all its
-/// timers, even where parts are written twice.
-pub async fn a_partition_is_restored_from_its_journal(subject: &mut impl Subject) {
-    let store = subject.empty().await;
+/// Of all who saw the same gate opened last, one closes the next; the others learn that somebody
+/// was there before them, while it is closed and once it is opened.
+pub async fn a_gate_closes_once_after_each_opening(subject: &mut impl Subject) {
+    opened(subject).await;
     let gates = restorable(subject).await;
-    let gate = (SLOT.partition, MINE);
-    gates.close_gate(gate.0, gate.1).await.expect("closes");
-    for part in snapshot() {
-        for _ in 0..2 {
-            gates
-                .restore_states(SLOT, MINE, &part)
-                .await
-                .expect("restores");
-        }
+    let partition = SLOT.partition;
+    let elsewhere = PartitionId::new(0);
+    assert_eq!(
+        gates.gates(partition).await.expect("gates"),
+        Gates::default()
+    );
+    let mut last = None;
+    for gate in [MINE, OTHER, Gate(8)] {
+        is_refused(&gates, claim(gate, Some(Gate(99))), GateAnswer::Passed).await;
+        let answer = gates.close_gate(partition, claim(gate, last)).await;
+        assert_eq!(answer.expect("answers"), GateAnswer::Closed);
+        let expected = Gates {
+            closed: Some(gate),
+            opened: last,
+        };
+        assert_eq!(gates.gates(partition).await.expect("gates"), expected);
+        is_refused(&gates, claim(Gate(9), last), GateAnswer::Held).await;
+        let opened = gates.open_gate(partition, gate, &[]).await;
+        opened.expect("opens");
+        is_refused(&gates, claim(Gate(9), last), GateAnswer::Passed).await;
+        last = Some(gate);
+        let expected = Gates {
+            closed: None,
+            opened: last,
+        };
+        assert_eq!(gates.gates(partition).await.expect("gates"), expected);
     }
-    let commits = journal();
-    let error = gates.restore_commit(SLOT, MINE, &commits[3]).await;
+    assert_eq!(
+        gates.gates(elsewhere).await.expect("gates"),
+        Gates::default()
+    );
+}
+
+/// A gate opens with the epochs that it is given, so that nobody who worked there before commits
+/// again; an epoch is never lowered by that.
+pub async fn a_gate_opens_on_higher_epochs(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let gates = restorable(subject).await;
+    let higher = Slot {
+        owner: Owner::Segmentation,
+        ..SLOT
+    };
+    store.open(higher, 50).await.expect("opens");
+    close(&gates, MINE).await;
+    let fences = [(SLOT.owner, 7), (Owner::Segmentation, 7)];
+    for _ in 0..2 {
+        let opened = gates.open_gate(SLOT.partition, MINE, &fences).await;
+        opened.expect("opens");
+    }
+    let error = store.commit(SLOT, &commit(1)).await.expect_err("fenced");
     assert!(
-        matches!(error, Err(HotError::Gap { current: 2, .. })),
+        matches!(error, HotError::Fenced { current: 7, .. }),
         "{error:?}"
     );
-    for commit in &commits[1..] {
-        for _ in 0..2 {
-            gates
-                .restore_commit(SLOT, MINE, commit)
-                .await
-                .expect("restores");
-        }
+    for (slot, epoch) in [(SLOT, 7), (higher, 50)] {
+        assert_eq!(store.head(slot).await.expect("a head").epoch, epoch);
+        store.open(slot, epoch).await.expect("opens");
     }
-    gates.open_gate(gate.0, gate.1).await.expect("opens");
-
-    let store = subject.reopen(store).await;
-    let head = store.open(SLOT, 3).await.expect("opens");
-    let expected = Head {
-        epoch: 3,
-        commit_seq: 4,
-        cursors: Vec::new(),
-        watermark: Some(at(60)),
-        next_due: None,
-        marks: [(StreamName::Facts, marks(&[(3, 2), (4, 1)], None))].into(),
-        forwarded_seq: 1,
+    let other = Slot {
+        owner: Owner::Activation,
+        ..SLOT
     };
-    assert_eq!(head, expected);
-    let expected = ["j/1:exits=4", "j/1:runs=3", "j/2:runs=4"];
-    assert_eq!(counters(&store).await, expected);
-    let found = values(&store, &["a", "b", "c", "d"]).await;
-    let found: Vec<_> = found.iter().map(Option::as_deref).collect();
-    assert_eq!(found, [Some("a4"), Some("b3"), None, Some("d3")]);
-    let outbox = store.outbox(SLOT, 0, 9).await.expect("an outbox");
-    let numbers: Vec<_> = outbox
-        .iter()
-        .map(|it| (it.seq, it.message.payload.clone()))
-        .collect();
-    assert_eq!(numbers, [(2, text("two")), (3, text("three"))]);
-    assert_eq!(entries(&store, None).await, ["1-0 poison", "3-0 venom"]);
-    let size = store.quarantine_size(SLOT).await.expect("a size");
-    assert_eq!((size.records, size.bytes), (2, 11));
-    assert!(
-        payloads(&store, stream(StreamName::Actions))
-            .await
-            .is_empty()
-    );
-    every_timer_has_its_entry(&store, &["a", "b", "c", "d"]).await;
-
-    let next = Commit {
-        epoch: 3,
-        quarantine: vec![text("third")],
-        released: vec![id(1, 0)],
-        outbox: outbox.iter().map(|it| it.message.clone()).collect(),
-        ..commit(5)
-    };
-    assert_eq!(
-        store.commit(SLOT, &next).await.expect("commits"),
-        Committed::Applied
-    );
-    assert_eq!(entries(&store, None).await, ["3-0 venom", "5-0 third"]);
-    let outbox = store.outbox(SLOT, 3, 9).await.expect("an outbox");
-    assert_eq!(outbox.iter().map(|it| it.seq).collect::<Vec<_>>(), [4, 5]);
-}
-
-/// Checks that every timer that is set is found again by an entry that counts.
-async fn every_timer_has_its_entry(store: &SharedHotStore, keys: &[&str]) {
-    let due = store.due(SLOT, at(i64::MAX), 99).await.expect("due");
-    let keys: Vec<_> = keys.iter().map(|key| text(*key)).collect();
-    let states = store.load(SLOT, &keys).await.expect("loads");
-    let mut found = 0;
-    for (key, stored) in keys.into_iter().zip(states) {
-        let Some(entry) = stored.and_then(|it| it.timer.due.and(it.timer.entry)) else {
-            continue;
-        };
-        assert!(due.timers.contains(&(key, entry)), "{:?}", due.timers);
-        found += 1;
-    }
-    assert_eq!(found, 2, "a and d have timers");
+    assert_eq!(store.head(other).await.expect("a head").epoch, 0);
 }

@@ -1,6 +1,6 @@
 //! Origins: read back with their entries, taken in sequence.
 
-use super::gate::{FACTS, MINE};
+use super::gate::{FACTS, MINE, close};
 use super::{SLOT, Subject, append, commit, opened, payloads, restorable, stream, text};
 use crate::{
     Append, Appended, Commit, Cursor, HotError, Origin, Owner, SharedHotStore, SourceRange,
@@ -132,10 +132,7 @@ pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject
         ..commit(1)
     };
     store.commit(SLOT, &read).await.expect("commits");
-    restorable
-        .close_gate(SLOT.partition, MINE)
-        .await
-        .expect("closes");
+    close(&restorable, MINE).await;
     let worker = |seq| Origin {
         writer: Writer::worker(Owner::Segmentation),
         seq,
@@ -160,10 +157,8 @@ pub async fn a_restored_stream_holds_what_it_is_given(subject: &mut impl Subject
             .await
             .expect("restores");
     }
-    restorable
-        .open_gate(SLOT.partition, MINE)
-        .await
-        .expect("opens");
+    let opened = restorable.open_gate(SLOT.partition, MINE, &[]).await;
+    opened.expect("opens");
 
     let store = subject.reopen(store).await;
     let head = store.open(SLOT, 2).await.expect("opens");

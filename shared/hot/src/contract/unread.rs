@@ -2,6 +2,7 @@
 
 use kernel::Timestamp;
 
+use super::gate::close;
 use super::{SLOT, Subject, append, commit, opened, restorable, stream, text};
 use crate::{
     Append, Appended, Commit, Cursor, Gate, Origin, SharedHotStore, Slot, SourceRange, StreamId,
@@ -140,8 +141,7 @@ pub async fn restored_entries_are_unread_before_all_others(subject: &mut impl Su
     let store = opened(subject).await;
     let restorable = restorable(subject).await;
     let gate = Gate(7);
-    let closed = restorable.close_gate(SLOT.partition, gate).await;
-    closed.expect("closes");
+    close(&restorable, gate).await;
     let origin = Origin {
         writer: Writer::process(1_000),
         seq: 1,
@@ -154,7 +154,7 @@ pub async fn restored_entries_are_unread_before_all_others(subject: &mut impl Su
     let restored = restorable.restore_stream(FACTS, gate, &part).await;
     restored.expect("restores");
     restorable
-        .open_gate(SLOT.partition, gate)
+        .open_gate(SLOT.partition, gate, &[])
         .await
         .expect("opens");
     store.open(SLOT, 2).await.expect("opens");

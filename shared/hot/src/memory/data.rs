@@ -22,8 +22,20 @@ pub(super) struct Data(Vec<PartitionData>);
 pub(super) struct PartitionData {
     slots: [SlotData; Owner::ALL.len()],
     pub(super) streams: [StreamData; StreamName::ALL.len()],
-    /// The gate that is closed, and when its process was last heard of.
-    pub(super) gate: Option<(Gate, u64)>,
+    /// The gate that is closed.
+    pub(super) gate: Option<ClosedGate>,
+    /// The gate that was opened last.
+    pub(super) opened: Option<Gate>,
+}
+
+/// A gate that is closed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClosedGate {
+    pub(super) gate: Gate,
+    /// When its holder was last heard of, in milliseconds of the store's clock.
+    pub(super) heard_ms: u64,
+    /// How long it is respected after that.
+    pub(super) ttl_ms: u64,
 }
 
 /// One slot.
@@ -120,6 +132,10 @@ impl PartitionData {
         let after = cursors.get(&name).copied().unwrap_or(Cursor::START);
         let entry = self.streams[name.index()].poll(after, 1).pop()?;
         Some(entry.accept_time.unwrap_or(Timestamp::MIN))
+    }
+
+    pub(super) fn slot_mut(&mut self, owner: Owner) -> &mut SlotData {
+        &mut self.slots[owner.index()]
     }
 
     pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut SlotData> {

@@ -29,7 +29,9 @@ pub enum Operation {
     Quarantined,
     Sources,
     Origins,
+    Gates,
     CloseGate,
+    HoldGate,
     /// Any of the three that restore.
     Restore,
     OpenGate,

@@ -1,13 +1,13 @@
 //! Restoring a partition of the store in memory, behind its gate.
 
 use async_trait::async_trait;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 
-use super::data::{Data, PartitionData};
+use super::data::{ClosedGate, Data, PartitionData};
 use super::{MemoryStore, Operation};
 use crate::{
-    Commit, Gate, HotError, Origin, RestorableStore, Slot, StateRestore, Stored, StreamId,
-    StreamRestore, Timer, Wake, limits,
+    Commit, Gate, GateAnswer, GateClaim, Gates, HotError, Origin, Owner, RestorableStore, Slot,
+    StateRestore, Stored, StreamId, StreamRestore, Timer, Wake,
 };
 
 impl PartitionData {
@@ -24,8 +24,8 @@ impl PartitionData {
     /// Refuses who has not closed the gate; notes that who has is alive.
     fn behind(&mut self, gate: Gate, now_ms: u64) -> Result<(), HotError> {
         match &mut self.gate {
-            Some((closed, heard_ms)) if *closed == gate => {
-                *heard_ms = now_ms;
+            Some(closed) if closed.gate == gate => {
+                closed.heard_ms = now_ms;
                 Ok(())
             }
             _ => Err(HotError::Unavailable(
@@ -33,42 +33,49 @@ impl PartitionData {
             )),
         }
     }
-}
 
-impl Data {
-    /// Closes a gate.
-    pub(super) fn close_gate(
-        &mut self,
-        partition: PartitionId,
-        gate: Gate,
-        now_ms: u64,
-    ) -> Result<(), HotError> {
-        let ttl_ms = u64::try_from(limits::GATE_TTL.as_millis()).unwrap_or(u64::MAX);
-        let data = self.partition_mut(partition);
-        if let Some((closed, heard_ms)) = data.gate
-            && closed != gate
-            && now_ms < heard_ms.saturating_add(ttl_ms)
-        {
-            return Err(HotError::Unavailable(
-                "another process is restoring the partition".into(),
-            ));
+    /// Closes the gate.
+    fn close_gate(&mut self, claim: GateClaim, now_ms: u64) -> GateAnswer {
+        match self.gate {
+            Some(closed)
+                if closed.gate != claim.gate
+                    && now_ms < closed.heard_ms.saturating_add(closed.ttl_ms) =>
+            {
+                return GateAnswer::Held;
+            }
+            None if self.opened != claim.opened => return GateAnswer::Passed,
+            _ => {}
         }
-        data.gate = Some((gate, now_ms));
-        Ok(())
+        self.gate = Some(ClosedGate {
+            gate: claim.gate,
+            heard_ms: now_ms,
+            ttl_ms: u64::try_from(claim.ttl.as_millis()).unwrap_or(u64::MAX),
+        });
+        GateAnswer::Closed
     }
 
     /// Opens it again; once more changes nothing.
-    pub(super) fn open_gate(&mut self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let data = self.partition_mut(partition);
-        if data.gate.is_some_and(|(closed, _)| closed != gate) {
-            return Err(HotError::Unavailable(
-                "another process is restoring the partition".into(),
-            ));
+    fn open_gate(&mut self, gate: Gate, fences: &[(Owner, u64)]) -> Result<(), HotError> {
+        match self.gate {
+            None if self.opened == Some(gate) => return Ok(()),
+            Some(closed) if closed.gate == gate => {}
+            _ => {
+                return Err(HotError::Unavailable(
+                    "another process is restoring the partition".into(),
+                ));
+            }
         }
-        data.gate = None;
+        self.gate = None;
+        self.opened = Some(gate);
+        for (owner, epoch) in fences {
+            let slot = self.slot_mut(*owner);
+            slot.epoch = slot.epoch.max(*epoch);
+        }
         Ok(())
     }
+}
 
+impl Data {
     /// Writes a part of a snapshot.
     pub(super) fn restore_states(
         &mut self,
@@ -102,7 +109,7 @@ impl Data {
             data.commit_seq = head.commit_seq;
             data.batch_id = head.batch_id;
             data.watermark = head.watermark;
-            data.next_due = None;
+            data.next_due = Some(Timestamp::MIN);
             data.marks = head.marks.clone();
             data.outbox_seq = head.outbox_seq;
             data.forwarded_seq = head.forwarded_seq;
@@ -111,20 +118,20 @@ impl Data {
         Ok(())
     }
 
-    /// Applies a journaled commit to its slot.
-    pub(super) fn restore_commit(
+    /// Applies journaled commits to their slot, as one.
+    pub(super) fn restore_commits(
         &mut self,
-        slot: Slot,
-        gate: Gate,
+        (slot, gate): (Slot, Gate),
+        before: u64,
         commit: &Commit,
         now_ms: u64,
     ) -> Result<(), HotError> {
         self.partition_mut(slot.partition).behind(gate, now_ms)?;
         let data = self.slot_mut(slot);
-        if commit.seq == data.commit_seq && commit.batch_id == data.batch_id {
+        if commit.seq <= data.commit_seq {
             return Ok(());
         }
-        if commit.seq != data.commit_seq + 1 {
+        if before != data.commit_seq {
             return Err(HotError::Gap {
                 partition: slot.partition,
                 seq: commit.seq,
@@ -132,6 +139,7 @@ impl Data {
             });
         }
         data.apply(commit);
+        data.next_due = Some(Timestamp::MIN);
         for write in &commit.states {
             // The entry may have been in the index long before this commit, and so not in what was
             // restored.
@@ -202,9 +210,32 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError> {
+        self.call(partition, Operation::Gates, |_, data| {
+            let data = data.partition(partition);
+            Ok(Gates {
+                closed: data.gate.map(|closed| closed.gate),
+                opened: data.opened,
+            })
+        })
+        .await
+    }
+
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError> {
         self.call(partition, Operation::CloseGate, |server, data| {
-            data.close_gate(partition, gate, server.now_ms())
+            let data = data.partition_mut(partition);
+            Ok(data.close_gate(claim, server.now_ms()))
+        })
+        .await
+    }
+
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::HoldGate, |server, data| {
+            data.partition_mut(partition).behind(gate, server.now_ms())
         })
         .await
     }
@@ -221,14 +252,15 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         self.call(slot.partition, Operation::Restore, |server, data| {
-            data.restore_commit(slot, gate, commit, server.now_ms())
+            data.restore_commits((slot, gate), before, commit, server.now_ms())
         })
         .await
     }
@@ -245,9 +277,14 @@ impl RestorableStore for MemoryStore {
         .await
     }
 
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError> {
         self.call(partition, Operation::OpenGate, |server, data| {
-            data.open_gate(partition, gate)?;
+            data.partition_mut(partition).open_gate(gate, fences)?;
             server.hints.tell(Wake::All);
             Ok(())
         })

@@ -371,13 +371,16 @@ local function has_gate(key, token)
 end
 
 -- keys: the gate, then the metas of all slots and the marks of the writers of all streams. args: token, how many metas there
--- are, how long a gate is respected in milliseconds.
+-- are, how long the gate is respected in milliseconds, the gate that was opened last as far as the caller knows.
 local function close_gate(keys, args)
-  local gate, now = redis.call('HMGET', keys[1], 'token', 'time'), now_ms()
-  if gate[1] and gate[1] ~= args[1] and math.abs(now - tonumber(gate[2])) < tonumber(args[3]) then
-    return {'gated'}
+  local gate, now = redis.call('HMGET', keys[1], 'token', 'time', 'ttl', 'opened'), now_ms()
+  if gate[1] and gate[1] ~= args[1] and math.abs(now - tonumber(gate[2])) < tonumber(gate[3] or args[3]) then
+    return {'held'}
   end
-  redis.call('HSET', keys[1], 'token', args[1], 'time', decimal(now))
+  if not gate[1] and (gate[4] or '') ~= args[4] then
+    return {'passed'}
+  end
+  redis.call('HSET', keys[1], 'token', args[1], 'time', decimal(now), 'ttl', args[3])
   local metas = 1 + tonumber(args[2])
   for n = 2, metas do
     local epoch = redis.call('HGET', keys[n], 'epoch') or '0'
@@ -391,7 +394,12 @@ local function close_gate(keys, args)
   return {'ok'}
 end
 
--- keys: as for close_gate. args: token, how many metas there are.
+-- keys: the gate. args: its token.
+local function hold_gate(keys, args)
+  return {has_gate(keys[1], args[1]) and 'ok' or 'gated'}
+end
+
+-- keys: as for close_gate. args: token, then the least epoch of each meta.
 local function open_gate(keys, args)
   local gate = redis.call('HMGET', keys[1], 'token', 'opened')
   if not gate[1] and gate[2] == args[1] then
@@ -400,15 +408,17 @@ local function open_gate(keys, args)
   if gate[1] ~= args[1] then
     return {'gated'}
   end
-  local metas = 1 + tonumber(args[2])
-  for n = 2, metas do
-    local epoch = redis.call('HGET', keys[n], 'epoch') or '0'
-    redis.call('HSET', keys[n], 'epoch', (string.gsub(epoch, '^-', '')))
+  for n = 2, #args do
+    local epoch = string.gsub(redis.call('HGET', keys[n], 'epoch') or '0', '^-', '')
+    if tonumber(args[n]) > tonumber(epoch) then
+      epoch = args[n]
+    end
+    redis.call('HSET', keys[n], 'epoch', epoch)
   end
-  for n = metas + 1, #keys do
+  for n = #args + 1, #keys do
     redis.call('HDEL', keys[n], 'gate')
   end
-  redis.call('HDEL', keys[1], 'token', 'time')
+  redis.call('HDEL', keys[1], 'token', 'time', 'ttl')
   redis.call('HSET', keys[1], 'opened', args[1])
   return {'ok'}
 end
@@ -462,7 +472,6 @@ local function restore_states(keys, args)
     local fields_at = at
     at = at + 2 * fields
     redis.call('UNLINK', keys[4])
-    redis.call('HDEL', keys[2], 'next')
     for _ = 1, outgoing do
       redis.call('XADD', keys[4], '0-' .. args[at], 't', args[at + 1], 'p', args[at + 2])
       at = at + 3
@@ -472,9 +481,10 @@ local function restore_states(keys, args)
   return {'ok'}
 end
 
--- As `commit`, whatever the epoch; the last key is the gate, the last argument its token.
-local function restore_commit(keys, args)
-  if not has_gate(keys[#keys], args[#args]) then
+-- As `commit` for all commits from one to `seq`, whatever the epoch; the last key is the gate, the last arguments its token and
+-- the number of the commit before.
+local function restore_commits(keys, args)
+  if not has_gate(keys[#keys], args[#args - 1]) then
     return {'gated'}
   end
   local head = redis.call('HMGET', keys[1], 'seq', 'outbox', 'aside', 'aside_bytes')
@@ -482,7 +492,7 @@ local function restore_commit(keys, args)
   if tonumber(args[2]) <= tonumber(seq) then
     return {'ok'}
   end
-  if tonumber(args[2]) ~= tonumber(seq) + 1 then
+  if args[#args] ~= seq then
     return {'gap', seq}
   end
   return apply(keys, args, tonumber(head[2] or '0'), size_of(head[3], head[4]))
@@ -541,7 +551,8 @@ redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
 redis.register_function('happypath_@VERSION@_quarantined', quarantined)
 redis.register_function('happypath_@VERSION@_close_gate', close_gate)
+redis.register_function('happypath_@VERSION@_hold_gate', hold_gate)
 redis.register_function('happypath_@VERSION@_open_gate', open_gate)
 redis.register_function('happypath_@VERSION@_restore_states', restore_states)
-redis.register_function('happypath_@VERSION@_restore_commit', restore_commit)
+redis.register_function('happypath_@VERSION@_restore_commits', restore_commits)
 redis.register_function('happypath_@VERSION@_restore_stream', restore_stream)

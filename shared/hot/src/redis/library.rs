@@ -17,9 +17,10 @@ pub(super) enum Function {
     TrimOutbox,
     Quarantined,
     CloseGate,
+    HoldGate,
     OpenGate,
     RestoreStates,
-    RestoreCommit,
+    RestoreCommits,
     RestoreStream,
 }
 
@@ -59,9 +60,10 @@ impl Library {
             Function::TrimOutbox => "trim_outbox",
             Function::Quarantined => "quarantined",
             Function::CloseGate => "close_gate",
+            Function::HoldGate => "hold_gate",
             Function::OpenGate => "open_gate",
             Function::RestoreStates => "restore_states",
-            Function::RestoreCommit => "restore_commit",
+            Function::RestoreCommits => "restore_commits",
             Function::RestoreStream => "restore_stream",
         };
         format!("happypath_{}_{name}", self.version)

@@ -12,7 +12,8 @@ use crate::marks::Marks;
 use crate::{Commit, CounterKey, HotError, Slot, StateWrite, StreamId, StreamName, stored};
 
 /// The call of a commit, in the order that the function expects; `field` is that of the entries it
-/// writes, `gate` the key and the token of the gate behind which it is written.
+/// writes, `gate` the key and the token of the gate behind which it is written, with the number of
+/// the commit before.
 pub(super) fn commit(
     function: &str,
     keys: &Keys,
@@ -20,7 +21,7 @@ pub(super) fn commit(
     commit: &Commit,
     moves: &Moves,
     field: &str,
-    gate: Option<(String, u64)>,
+    gate: Option<(String, [u64; 2])>,
 ) -> Result<Cmd, HotError> {
     let (written, removed): (Vec<_>, Vec<_>) = commit
         .states
@@ -33,7 +34,7 @@ pub(super) fn commit(
     let marks = marks(&commit.marks);
     let groups = CounterKey::by_group(&commit.counters);
     let (dropped, changed) = (commit.dropped_groups.len(), groups.len());
-    let (gate, token) = gate.unzip();
+    let (gate, token_and_before) = gate.unzip();
 
     let mut call = Cmd::with_capacity(64 + 4 * commit.states.len(), 4096);
     call.arg("FCALL").arg(function).arg(
@@ -117,7 +118,7 @@ pub(super) fn commit(
         call.arg(&**group);
     }
     counters(&mut call, &groups);
-    call.arg(token);
+    call.arg(token_and_before.as_ref().map(<[u64; 2]>::as_slice));
     Ok(call)
 }
 

@@ -4,18 +4,19 @@
 //! nothing: what is written comes from the journal.
 
 use async_trait::async_trait;
-use kernel::PartitionId;
-use redis::{Cmd, cmd};
+use kernel::{PartitionId, Timestamp};
+use redis::{Cmd, ToRedisArgs, Value, cmd};
 
-use super::head::{CURSOR, WATERMARK, mark_fields};
+use super::head::{CURSOR, NEXT_DUE, WATERMARK, mark_fields};
 use super::index::{Moves, added};
 use super::library::{Function, LIBRARY};
-use super::reply::{PAYLOAD, number, pairs, text, unexpected};
+use super::reply::{PAYLOAD, items, maybe_bytes, number, pairs, text, unexpected};
 use super::write::digits;
 use super::{RedisStore, pack, record};
 use crate::{
-    Commit, CounterKey, Gate, HotError, Origin, Owner, RestorableStore, RestoredHead, Slot,
-    StateRestore, StateWrite, StreamId, StreamName, StreamRestore, Timer, Writer, check, limits,
+    Commit, CounterKey, Gate, GateAnswer, GateClaim, Gates, HotError, Origin, Owner,
+    RestorableStore, RestoredHead, Slot, StateRestore, StateWrite, StreamId, StreamName,
+    StreamRestore, Timer, Writer, check, limits,
 };
 
 /// The field that says that the gate is closed, among the marks of the writers.
@@ -77,9 +78,43 @@ impl RestorableStore for RedisStore {
         Ok(origins)
     }
 
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let mut call = self.gate_call(Function::CloseGate, partition, gate);
-        call.arg(limits::GATE_TTL.as_millis().to_string());
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError> {
+        let mut get = cmd("HMGET");
+        get.arg(self.keys.gate(partition))
+            .arg("token")
+            .arg("opened");
+        let [closed, opened] = <[Value; 2]>::try_from(items(self.ask(partition, &get).await?)?)
+            .map_err(|_| unexpected("the gates of a partition"))?;
+        Ok(Gates {
+            closed: maybe_gate(closed)?,
+            opened: maybe_gate(opened)?,
+        })
+    }
+
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError> {
+        let opened = claim.opened.map(|gate| gate.0.to_string());
+        let arguments = [
+            claim.gate.0.to_string(),
+            Owner::ALL.len().to_string(),
+            claim.ttl.as_millis().to_string(),
+            opened.unwrap_or_default(),
+        ];
+        let call = self.gate_call(Function::CloseGate, partition, &arguments);
+        match self.outcome(partition, &call).await?.as_str() {
+            "ok" => Ok(GateAnswer::Closed),
+            "held" => Ok(GateAnswer::Held),
+            "passed" => Ok(GateAnswer::Passed),
+            _ => Err(unexpected("a reply")),
+        }
+    }
+
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        let keys = [self.keys.gate(partition)];
+        let call = pack::call(&LIBRARY.name(Function::HoldGate), &keys, &[gate.0]);
         self.restore(partition, &call).await
     }
 
@@ -100,10 +135,11 @@ impl RestorableStore for RedisStore {
         self.restore(slot.partition, &call).await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         check::partition(self.count, slot.partition)?;
@@ -111,12 +147,13 @@ impl RestorableStore for RedisStore {
         let commit = Commit {
             outputs: Vec::new(),
             cursors: Vec::new(),
-            states: with_entries(&commit.states),
+            states: commit.states.iter().map(StateWrite::with_entry).collect(),
+            next_due: Some(Timestamp::MIN),
             ..commit.clone()
         };
         let moves = pushes(added(&commit));
-        let function = LIBRARY.name(Function::RestoreCommit);
-        let gate = (self.keys.gate(slot.partition), gate.0);
+        let function = LIBRARY.name(Function::RestoreCommits);
+        let gate = (self.keys.gate(slot.partition), [gate.0, before]);
         let call = pack::commit(
             &function,
             &self.keys,
@@ -185,31 +222,53 @@ impl RestorableStore for RedisStore {
         self.restore(stream.partition, &call).await
     }
 
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let call = self.gate_call(Function::OpenGate, partition, gate);
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError> {
+        let fence = |owner| fences.iter().find(|(of, _)| *of == owner);
+        let epochs = Owner::ALL.map(|owner| fence(owner).map_or(0, |(_, epoch)| *epoch));
+        let arguments: Vec<u64> = [gate.0].into_iter().chain(epochs).collect();
+        let call = self.gate_call(Function::OpenGate, partition, &arguments);
         self.restore(partition, &call).await
     }
 }
 
+/// A gate, as the store names it.
+fn maybe_gate(value: Value) -> Result<Option<Gate>, HotError> {
+    maybe_bytes(value.clone())?
+        .map(|_| number(value).map(Gate))
+        .transpose()
+}
+
 impl RedisStore {
-    fn gate_call(&self, function: Function, partition: PartitionId, gate: Gate) -> Cmd {
+    fn gate_call(
+        &self,
+        function: Function,
+        partition: PartitionId,
+        arguments: &[impl ToRedisArgs],
+    ) -> Cmd {
         let mut keys = vec![self.keys.gate(partition)];
         keys.extend(Owner::ALL.map(|owner| self.keys.meta(Slot { owner, partition })));
         keys.extend(StreamName::ALL.map(|name| self.keys.origins(StreamId { name, partition })));
-        let arguments = [gate.0.to_string(), Owner::ALL.len().to_string()];
-        pack::call(&LIBRARY.name(function), &keys, &arguments)
+        pack::call(&LIBRARY.name(function), &keys, arguments)
     }
 
     /// Calls a function that restores.
     async fn restore(&self, partition: PartitionId, call: &Cmd) -> Result<(), HotError> {
-        let reply = self.call(partition, call).await?;
-        let mut reply = reply.into_iter();
-        let outcome = reply.next().ok_or_else(|| unexpected("a reply"))?;
-        match text(outcome)?.as_str() {
+        match self.outcome(partition, call).await?.as_str() {
             "ok" => Ok(()),
             "gated" => Err(closed()),
             _ => Err(unexpected("a reply")),
         }
+    }
+
+    /// Calls a function that answers with one word.
+    async fn outcome(&self, partition: PartitionId, call: &Cmd) -> Result<String, HotError> {
+        let mut reply = self.call(partition, call).await?.into_iter();
+        text(reply.next().ok_or_else(|| unexpected("a reply"))?)
     }
 
     /// The call that writes these states, and everything but the states of a part.
@@ -288,16 +347,6 @@ fn snapshot_state(state: &StateWrite) -> StateWrite {
     }
 }
 
-/// The states of a journaled commit, each with its entry: what is restored may have it under
-/// another time, and an entry that is there twice is returned once.
-fn with_entries(states: &[StateWrite]) -> Vec<StateWrite> {
-    let with_entry = |state: &StateWrite| StateWrite {
-        adds_entry: state.value.is_some() && state.timer.entry.is_some(),
-        ..state.clone()
-    };
-    states.iter().map(with_entry).collect()
-}
-
 /// The fields of the head of a slot.
 fn head_fields(head: &RestoredHead) -> Vec<(&'static str, String)> {
     let mut fields = vec![
@@ -305,6 +354,7 @@ fn head_fields(head: &RestoredHead) -> Vec<(&'static str, String)> {
         ("batch", head.batch_id.to_string()),
         ("outbox", head.outbox_seq.to_string()),
         ("forwarded", head.forwarded_seq.to_string()),
+        (NEXT_DUE, Timestamp::MIN.as_millis().to_string()),
     ];
     if let Some(watermark) = head.watermark {
         fields.push((WATERMARK, watermark.as_millis().to_string()));

@@ -108,7 +108,7 @@ pub(crate) fn unpack_commit(row: &CommitRow) -> Result<Commit, LogError> {
             })
             .collect::<Result<_, LogError>>()?,
         watermark: packed.watermark_ms.map(Timestamp::from_millis),
-        // A recovery makes it anew: it is what the owner knows of the index.
+        // It is what the owner knew of the index. Its next owner finds it out again.
         next_due: None,
         quarantine: packed.quarantine,
         released: packed.released.into_iter().map(unpack_id).collect(),

@@ -233,7 +233,7 @@ impl Recovery<'_> {
     ) -> Result<(), HotError> {
         let mut seq = from.saturating_sub(limits::ENTRIES_LOOKED_BACK);
         loop {
-            self.progress.alive().await?;
+            self.progress.tell();
             let rows = self.read(stream, origin(writer, seq)).await?;
             let Some(end) = rows.last() else {
                 return Ok(());

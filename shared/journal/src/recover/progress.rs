@@ -1,6 +1,5 @@
-//! How far a recovery is: what it counts, what it logs, and the sign of life that keeps its gate closed.
+//! How far a recovery is: what it counts, and what it logs on its way.
 
-use hot::{Gate, HotError, RestorableStore};
 use kernel::PartitionId;
 use tokio::time::Instant;
 
@@ -8,27 +7,23 @@ use super::Recovered;
 use crate::limits;
 
 /// How far a recovery is.
-pub(super) struct Progress<'a> {
-    hot: &'a dyn RestorableStore,
+pub(super) struct Progress {
     partition: PartitionId,
-    gate: Gate,
     started: Instant,
-    heard: Instant,
+    told: Instant,
     pub(super) commits: u64,
     pub(super) states: u64,
     pub(super) timers: u64,
     pub(super) entries: u64,
 }
 
-impl<'a> Progress<'a> {
-    pub(super) fn new(hot: &'a dyn RestorableStore, partition: PartitionId, gate: Gate) -> Self {
+impl Progress {
+    pub(super) fn new(partition: PartitionId) -> Self {
         let now = Instant::now();
         Self {
-            hot,
             partition,
-            gate,
             started: now,
-            heard: now,
+            told: now,
             commits: 0,
             states: 0,
             timers: 0,
@@ -36,17 +31,12 @@ impl<'a> Progress<'a> {
         }
     }
 
-    pub(super) const fn gate(&self) -> Gate {
-        self.gate
-    }
-
-    /// Says that the recovery is alive, where it has not for a while.
-    pub(super) async fn alive(&mut self) -> Result<(), HotError> {
-        if self.heard.elapsed() < limits::GATE_RENEWAL {
-            return Ok(());
+    /// Says how far the recovery is, where it has not for a while.
+    pub(super) fn tell(&mut self) {
+        if self.told.elapsed() < limits::PROGRESS_INTERVAL {
+            return;
         }
-        self.hot.close_gate(self.partition, self.gate).await?;
-        self.heard = Instant::now();
+        self.told = Instant::now();
         tracing::info!(
             partition = self.partition.number(),
             commits = self.commits,
@@ -54,7 +44,6 @@ impl<'a> Progress<'a> {
             entries = self.entries,
             "recovering a partition"
         );
-        Ok(())
     }
 
     /// What was done.

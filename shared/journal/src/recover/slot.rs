@@ -3,12 +3,13 @@
 
 use bytes::Bytes;
 use hot::{
-    CounterKey, HotError, Quarantined, RestorableStore, RestoredHead, Slot, StateRestore,
+    CounterKey, Gate, HotError, Quarantined, RestorableStore, RestoredHead, Slot, StateRestore,
     StateWrite,
 };
 
 use super::failed;
 use super::progress::Progress;
+use super::run::Run;
 use crate::packed::{Chunk, Snapshot, unpack_commit};
 use crate::{Log, LogHead, Placed, limits};
 
@@ -88,18 +89,19 @@ pub(super) async fn plan(
 
 /// Restores a slot.
 pub(super) async fn restore(
-    hot: &dyn RestorableStore,
+    (hot, gate): (&dyn RestorableStore, Gate),
     log: &dyn Log,
     plan: Plan,
-    progress: &mut Progress<'_>,
+    progress: &mut Progress,
 ) -> Result<Restored, HotError> {
     let (slot, failed) = (plan.slot, failed(plan.slot.partition));
     let mut seq = plan.seq;
     let mut last_epoch = plan.snapshot.epoch;
     if plan.from_snapshot {
-        restore_snapshot(hot, log, slot, &plan.snapshot, progress).await?;
+        restore_snapshot((hot, gate), log, slot, &plan.snapshot, progress).await?;
         seq = plan.snapshot.seq;
     }
+    let mut run = Run::default();
     loop {
         let rows = log
             .commits(slot, seq, limits::READ_BYTES)
@@ -117,13 +119,20 @@ pub(super) async fn restore(
                     seq + 1
                 )));
             }
-            progress.alive().await?;
-            let commit = unpack_commit(&row).map_err(failed)?;
-            hot.restore_commit(slot, progress.gate(), &commit).await?;
-            progress.commits += 1;
             last_epoch = row.epoch;
             seq = row.seq;
+            progress.commits += 1;
+            let commit = unpack_commit(&row).map_err(failed)?;
+            if let Some(full) = run.push(commit) {
+                progress.tell();
+                hot.restore_commits(slot, gate, full.before, &full.commit)
+                    .await?;
+            }
         }
+    }
+    if let Some(rest) = run.take() {
+        hot.restore_commits(slot, gate, rest.before, &rest.commit)
+            .await?;
     }
     let known = plan.epoch.max(last_epoch);
     let fence = (known > 0).then_some(known + limits::FENCED_EPOCHS);
@@ -138,11 +147,11 @@ pub(super) async fn restore(
 
 /// Writes the snapshot of an empty slot, chunk by chunk; what the slot has seen comes last.
 async fn restore_snapshot(
-    hot: &dyn RestorableStore,
+    (hot, gate): (&dyn RestorableStore, Gate),
     log: &dyn Log,
     slot: Slot,
     snapshot: &Snapshot,
-    progress: &mut Progress<'_>,
+    progress: &mut Progress,
 ) -> Result<(), HotError> {
     let failed = failed(slot.partition);
     for number in 0..snapshot.chunks {
@@ -154,7 +163,7 @@ async fn restore_snapshot(
         let mut states = chunk.take_states().peekable();
         while states.peek().is_some() {
             let states: Vec<StateWrite> = part_of(&mut states);
-            progress.alive().await?;
+            progress.tell();
             progress.states += states.len() as u64;
             let timers = states.iter().filter(|write| write.timer.due.is_some());
             progress.timers += timers.count() as u64;
@@ -162,18 +171,18 @@ async fn restore_snapshot(
                 states,
                 ..StateRestore::default()
             };
-            hot.restore_states(slot, progress.gate(), &part).await?;
+            hot.restore_states(slot, gate, &part).await?;
         }
         let counters: Vec<(CounterKey, i64)> = chunk.take_counters().collect();
         let quarantine: Vec<Quarantined> = chunk.take_quarantine().collect();
         if !counters.is_empty() || !quarantine.is_empty() {
-            progress.alive().await?;
+            progress.tell();
             let part = StateRestore {
                 counters,
                 quarantine,
                 ..StateRestore::default()
             };
-            hot.restore_states(slot, progress.gate(), &part).await?;
+            hot.restore_states(slot, gate, &part).await?;
         }
     }
     let outbox = snapshot.outbox.iter();
@@ -191,7 +200,7 @@ async fn restore_snapshot(
         }),
         ..StateRestore::default()
     };
-    hot.restore_states(slot, progress.gate(), &part).await
+    hot.restore_states(slot, gate, &part).await
 }
 
 /// Takes as many states as the store takes at once, by number and by bytes.

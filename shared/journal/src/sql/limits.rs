@@ -5,6 +5,11 @@ use std::time::Duration;
 /// Statements of one kind under way at once on Postgres: while one waits for the disk, the next is
 /// collected and sent. With more, each carries less.
 pub(super) const FLUSHES_IN_FLIGHT: usize = 2;
+/// Connections to Postgres for everything but appends. A recovery reads while callers whose
+/// partitions are closed ask again and again, and would wait behind them with each of its
+/// statements. Two are enough for those that a process recovers at once, whose statements take a
+/// millisecond.
+pub(super) const READERS: u32 = 2;
 /// Rows written by one statement: about the partitions of an installation, so that each can be in
 /// it.
 pub(super) const FLUSH_ROWS: usize = 256;

@@ -15,9 +15,7 @@ impl JournaledStore {
         hot::check_append(self.shared.hot.partition_count(), append)?;
         let mut lane = self.lock_lane(append.to).await?;
         if !lane.is_compared {
-            if !self.has_all_entries(append.to).await? {
-                self.recover_once(append.to.partition).await?;
-            }
+            self.complete(append.to).await?;
             lane.is_compared = true;
         }
         self.deliver_unasked(&mut lane).await?;
@@ -102,6 +100,8 @@ impl JournaledStore {
         };
         let mut wait = limits::APPEND_FIRST_WAIT;
         let mut attempts = 1;
+        // The gates before the entry was found not to follow.
+        let mut seen = None;
         let answer = loop {
             let is_retried = std::mem::replace(&mut pending.is_retried, true);
             let asked = self.shared.hot.append_stamped(&append).await;
@@ -118,7 +118,11 @@ impl JournaledStore {
                         mark,
                         "the hot store has lost entries"
                     );
-                    self.recover_once(stream.partition).await?;
+                    match seen.take() {
+                        // Somebody may have put back meanwhile what is missing here.
+                        None => seen = Some(self.shared.hot.gates(stream.partition).await?),
+                        Some(seen) => self.recover_unless_done(stream.partition, seen).await?,
+                    }
                 }
                 Ok((Appended::Gap { .. } | Appended::Full, _)) => {
                     return Err(HotError::Unavailable(
@@ -127,7 +131,13 @@ impl JournaledStore {
                 }
                 Ok((_, answer)) => break answer,
                 Err(HotError::Unavailable(_)) if attempts < limits::APPEND_ATTEMPTS => {
-                    pause(&mut wait).await;
+                    match self.shared.hot.gates(stream.partition).await {
+                        // It takes the entry as soon as it is recovered.
+                        Ok(gates) if gates.closed.is_some() => {
+                            self.recover_unless_done(stream.partition, gates).await?;
+                        }
+                        _ => pause(&mut wait).await,
+                    }
                 }
                 Err(error) => return Err(error),
             }

@@ -140,12 +140,10 @@ impl JournaledStore {
     pub async fn fold(&self, slot: Slot) -> Result<Folded, FoldError> {
         for name in inputs_of(slot.owner) {
             let partition = slot.partition;
-            if !self.has_all_entries(StreamId { name, partition }).await? {
-                self.recover_once(partition).await?;
-            }
+            self.complete(StreamId { name, partition }).await?;
         }
         let (hot, log) = (self.shared.hot.as_ref(), self.shared.log.as_ref());
-        fold(hot, log, slot, &self.shared.fold).await
+        fold(hot, log, slot, &self.shared.options.fold).await
     }
 
     /// Folds the slots whose backlogs are large or old, one after the other: snapshots are not urgent.

@@ -12,7 +12,7 @@ use crate::{FoldError, limits};
 impl JournaledStore {
     /// Cuts the events of the slots whose turn it is, one after the other, as it is no more urgent than a snapshot.
     pub(super) async fn cut_events_due(&self) {
-        let Some(retention) = self.shared.fold.event_retention else {
+        let Some(retention) = self.shared.options.fold.event_retention else {
             return;
         };
         let reader = reader_of(StreamName::Events);
@@ -46,13 +46,13 @@ impl JournaledStore {
     /// with little to do is not folded otherwise.
     async fn cut_events(&self, slot: Slot, is_old: bool) -> Result<CutRows, FoldError> {
         let log = self.shared.log.as_ref();
-        let cut = cut_events(log, slot, &self.shared.fold).await?;
+        let cut = cut_events(log, slot, &self.shared.options.fold).await?;
         if !(cut.is_held && is_old) {
             return Ok(cut);
         }
         self.fold(slot).await?;
         self.shared.folds.folded(slot);
-        let after = cut_events(log, slot, &self.shared.fold).await?;
+        let after = cut_events(log, slot, &self.shared.options.fold).await?;
         Ok(CutRows {
             removed: cut.removed + after.removed,
             ..after

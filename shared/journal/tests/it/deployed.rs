@@ -1,5 +1,7 @@
 //! The same on a real Redis and a real Postgres: emptied, and replaced by an older copy, under readers that go on.
 
+mod recoveries;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -47,7 +49,7 @@ async fn connect(redis: &RedisServer, log: &SharedLog) -> JournaledStore {
         retention: Duration::from_millis(60_000),
         ..FoldOptions::default()
     };
-    JournaledStore::new(Arc::new(hot), Arc::clone(log), writer, fold)
+    JournaledStore::new(Arc::new(hot), Arc::clone(log), writer, fold.into())
 }
 
 impl Deployment {

@@ -3,6 +3,7 @@
 //!
 //! Random ones are in [`crate::journaled`].
 
+mod recoveries;
 mod restores;
 mod sources;
 
@@ -17,7 +18,7 @@ use hot::{
     Append, Appended, Commit, Cursor, HotError, HotStore, MemoryStore, Owner, Slot, SourceRange,
     StateKey, StateWrite, StreamId, StreamName, Timer,
 };
-use journal::{Call, Fault, FoldOptions, JournaledStore, Log, MemoryLog, SharedLog};
+use journal::{Call, Fault, JournalOptions, JournaledStore, Log, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId};
 
 const PARTITION: PartitionId = PartitionId::new(0);
@@ -76,7 +77,7 @@ impl World {
     async fn process_on(&self, hot: MemoryStore) -> JournaledStore {
         let log = Arc::clone(&self.log) as SharedLog;
         let writer = log.register("somebody").await.expect("a number");
-        JournaledStore::new(Arc::new(hot), log, writer, FoldOptions::default())
+        JournaledStore::new(Arc::new(hot), log, writer, JournalOptions::default())
     }
 
     /// Opens a slot under this epoch or a higher one, where a recovery has fenced it; returns that.

@@ -81,7 +81,7 @@ impl World {
     async fn start(&self, epoch: u64) -> Process {
         let (hot, log) = (Arc::new(self.hot.clone()), Arc::clone(&self.log));
         let stop = CancellationToken::new();
-        let fold = self.options.clone();
+        let fold = self.options.clone().into();
         let store = JournaledStore::start(hot, log as SharedLog, "test", fold, stop.clone());
         let store = store.await.expect("starts");
         self.log.set_epoch(SLOT, epoch);
@@ -239,7 +239,7 @@ async fn a_cut_that_ended_in_the_middle_is_gone_on_with() {
     let store = {
         let (hot, log) = (Arc::new(world.hot.clone()), Arc::clone(&world.log));
         let number = log.register("test").await.expect("a number");
-        JournaledStore::new(hot, log as SharedLog, number, world.options.clone())
+        JournaledStore::new(hot, log as SharedLog, number, world.options.clone().into())
     };
     // The first is of commits.
     world.cuts_to_fault.store(3, Ordering::Relaxed);

@@ -139,7 +139,7 @@ impl World {
                 break writer;
             }
         };
-        JournaledStore::new(hot, log, writer, self.fold.clone())
+        JournaledStore::new(hot, log, writer, self.fold.clone().into())
     }
 
     pub(super) async fn act(&mut self, action: Action) {

@@ -3,6 +3,7 @@
 //!
 //! It breaks nothing by itself: the tests do.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) const PARTITIONS: u16 = 8;
 /// The shortest that the configuration takes: what holds up a partition is the work of the test,
 /// not its waiting.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
+/// What a service logs of each partition that it has recovered.
+const RECOVERED: &str = "recovered a partition from the journal";
 /// The time that a question may take where all is well.
 const ANSWER: Duration = Duration::from_secs(30);
 
@@ -219,16 +222,37 @@ impl Installation {
         /// Lines of each log.
         const LINES: usize = 30;
         let mut text = String::new();
-        let files = std::fs::read_dir(self.folder.path()).expect("a folder");
-        for file in files.flatten().map(|entry| entry.path()) {
-            if file.extension().is_some_and(|extension| extension == "log") {
-                let log = std::fs::read_to_string(&file).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().collect();
-                let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
-                text.push_str(&format!("== {}\n{end}\n", file.display()));
-            }
+        for (file, log) in self.read_logs() {
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines[lines.len().saturating_sub(LINES)..].join("\n");
+            text.push_str(&format!("== {}\n{end}\n", file.display()));
         }
         text
+    }
+
+    /// How often each partition was recovered from the journal, as all services logged it.
+    pub(crate) fn recoveries(&self) -> BTreeMap<String, usize> {
+        let mut recoveries = BTreeMap::new();
+        for (_, log) in self.read_logs() {
+            for line in log.lines().filter(|line| line.contains(RECOVERED)) {
+                let mut words = line.split_whitespace();
+                let partition = words.find_map(|word| word.strip_prefix("partition="));
+                let partition = partition.expect("the line names it").to_owned();
+                *recoveries.entry(partition).or_default() += 1;
+            }
+        }
+        recoveries
+    }
+
+    fn read_logs(&self) -> Vec<(PathBuf, String)> {
+        let files = std::fs::read_dir(self.folder.path()).expect("a folder");
+        let files = files.flatten().map(|entry| entry.path());
+        let logs = files.filter(|file| file.extension().is_some_and(|it| it == "log"));
+        logs.map(|file| {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            (file, text)
+        })
+        .collect()
     }
 }
 

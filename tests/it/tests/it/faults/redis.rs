@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::installation::{Durability, Installation};
+use super::installation::{Durability, Installation, PARTITIONS};
 use super::load::{Load, Record};
 use super::{CALM, run_load, shared_machine};
 use crate::history::Loss;
@@ -89,6 +89,11 @@ async fn an_emptied_redis_is_filled_again_under_load_at_level_journal() {
     tokio::time::sleep(CALM).await;
     load.stop().await;
     installation.review(&record, None).await;
+    // One recovery for each loss, and one for both where the second came first.
+    let recoveries = installation.recoveries();
+    assert_eq!(recoveries.len(), usize::from(PARTITIONS), "{recoveries:?}");
+    let most = recoveries.values().max();
+    assert!(most <= Some(&2), "{recoveries:?}\n{}", installation.logs());
 }
 
 /// Replaces Redis under load by a copy of it that is as old as a while of load.

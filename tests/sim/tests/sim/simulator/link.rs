@@ -129,7 +129,7 @@ impl Hook for HotLink {
             self.0.world.note_change();
         }
         if is_done && call.operation == Operation::OpenGate {
-            self.0.watch.forget_entries(call.partition);
+            self.0.watch.after_recovery(call.partition);
         }
         self.tell(call, is_done);
         self.0.leave().await.map_err(lost)

@@ -7,6 +7,7 @@ mod defined;
 mod lives;
 mod mishaps;
 mod rebuild;
+mod recoveries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};

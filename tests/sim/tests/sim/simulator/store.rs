@@ -43,7 +43,7 @@ pub(crate) async fn connect(
         event_retention: None,
         now: Arc::new(move || clock.log_time()),
     };
-    let journal = JournaledStore::start(hot, log, &link.name, fold, stop).await?;
+    let journal = JournaledStore::start(hot, log, &link.name, fold.into(), stop).await?;
     Ok(Connection {
         hot: Arc::new(journal.clone()),
         journal: Some(journal),

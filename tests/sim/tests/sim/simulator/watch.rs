@@ -32,6 +32,8 @@ struct Seen {
     watermarks: BTreeMap<Slot, Timestamp>,
     /// The entry that leads to the timer of each state, as its last commit left it.
     entries: BTreeMap<(Slot, StateKey), Timestamp>,
+    /// How often each partition was restored from the journal.
+    recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
     /// Effects that were decided by more than one commit, each with its last customer and what is
@@ -58,6 +60,11 @@ impl Watch {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often each partition was restored from the journal.
+    pub(crate) fn recoveries(&self) -> BTreeMap<PartitionId, u64> {
+        self.seen().recoveries.clone()
     }
 
     /// The commits that decided each effect, by effect.
@@ -88,8 +95,9 @@ impl Watch {
     }
 
     /// A partition was restored from the journal, with commits that nobody saw.
-    pub(crate) fn forget_entries(&self, partition: PartitionId) {
+    pub(crate) fn after_recovery(&self, partition: PartitionId) {
         let mut seen = self.seen();
+        *seen.recoveries.entry(partition).or_default() += 1;
         seen.entries
             .retain(|(slot, _), _| slot.partition != partition);
     }

@@ -17,21 +17,25 @@ use crate::faults::installation::channel;
 const MERGE_PAUSE: Duration = Duration::from_millis(100);
 
 impl Shared {
-    /// Joins a visitor into each user in turn, with purchases of both before and after.
+    /// Joins a visitor into each user in turn, with purchases of both under way. A visitor buys
+    /// once, so that only users become buyers.
     pub(super) async fn join(self: Arc<Self>) {
         let mut client = IdentityServiceClient::new(channel(&self.url));
         while !self.is_stopped() {
             let sent = self.next();
             let (user, visitor) = (sent.user, format!("visitor-{}", sent.order));
-            let bought = as_visitor(event(&sent, 0), &visitor);
+            let bought = event(&sent, 0);
+            let bought = Event {
+                identifiers: HashMap::from([("anonymous_id".to_owned(), visitor)]),
+                ..bought
+            };
             let visitor_id = self.send(&mut client, sent, bought).await;
             let sent = self.next_of(user);
             let bought = event(&sent, 0);
             let user_id = self.send(&mut client, sent, bought).await;
-            // What is under way for either when they are joined is the test.
             let last = self.next_of(user);
             let name = last.order;
-            let bought = as_visitor(event(&last, 0), &visitor);
+            let bought = event(&last, 0);
             let mut other = client.clone();
             tokio::join!(
                 self.merge(&mut client, name, [visitor_id, user_id]),
@@ -65,13 +69,5 @@ impl Shared {
                 Err(status) => self.refused(&status, begun).await,
             }
         }
-    }
-}
-
-/// The same event, of a visitor who is not known as a user yet.
-fn as_visitor(event: Event, visitor: &str) -> Event {
-    Event {
-        identifiers: HashMap::from([("anonymous_id".to_owned(), visitor.to_owned())]),
-        ..event
     }
 }

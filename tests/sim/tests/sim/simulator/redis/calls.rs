@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 use hot::{
     Append, AppendAnswer, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due,
-    Entry, Frontier, Gate, Head, HotError, HotStore, Origin, Outgoing, PageBounds, QuarantineId,
-    QuarantineSize, Quarantined, RedisStore, RestorableStore, Slot, Standing, StateKey,
-    StateRestore, Stored, StreamId, StreamName, StreamRestore, Unread, Wake, WakeReceiver,
+    Entry, Frontier, Gate, GateAnswer, GateClaim, Gates, Head, HotError, HotStore, Origin,
+    Outgoing, Owner, PageBounds, QuarantineId, QuarantineSize, Quarantined, RedisStore,
+    RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName,
+    StreamRestore, Unread, Wake, WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
@@ -48,7 +49,7 @@ impl RedisLink {
         let delivery = hook.before(call).await?;
         if matches!(
             operation,
-            Operation::CloseGate | Operation::Restore | Operation::OpenGate
+            Operation::CloseGate | Operation::HoldGate | Operation::Restore | Operation::OpenGate
         ) {
             self.redis.age_gates();
         }
@@ -265,9 +266,27 @@ impl RestorableStore for RedisLink {
         .await
     }
 
-    async fn close_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+    async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError> {
+        self.call(partition, Operation::Gates, Content::None, |store| {
+            store.gates(partition)
+        })
+        .await
+    }
+
+    async fn close_gate(
+        &self,
+        partition: PartitionId,
+        claim: GateClaim,
+    ) -> Result<GateAnswer, HotError> {
         self.call(partition, Operation::CloseGate, Content::None, |store| {
-            store.close_gate(partition, gate)
+            store.close_gate(partition, claim)
+        })
+        .await
+    }
+
+    async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
+        self.call(partition, Operation::HoldGate, Content::None, |store| {
+            store.hold_gate(partition, gate)
         })
         .await
     }
@@ -284,14 +303,15 @@ impl RestorableStore for RedisLink {
         .await
     }
 
-    async fn restore_commit(
+    async fn restore_commits(
         &self,
         slot: Slot,
         gate: Gate,
+        before: u64,
         commit: &Commit,
     ) -> Result<(), HotError> {
         self.call(slot.partition, Operation::Restore, Content::None, |store| {
-            store.restore_commit(slot, gate, commit)
+            store.restore_commits(slot, gate, before, commit)
         })
         .await
     }
@@ -311,8 +331,13 @@ impl RestorableStore for RedisLink {
         .await
     }
 
-    async fn open_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError> {
-        let run = |store| self.open_gate_once(store, partition, gate);
+    async fn open_gate(
+        &self,
+        partition: PartitionId,
+        gate: Gate,
+        fences: &[(Owner, u64)],
+    ) -> Result<(), HotError> {
+        let run = |store| self.open_gate_once(store, partition, gate, fences);
         self.call(partition, Operation::OpenGate, Content::None, run)
             .await
     }
@@ -355,8 +380,9 @@ impl RedisLink {
         store: &RedisStore,
         partition: PartitionId,
         gate: Gate,
+        fences: &[(Owner, u64)],
     ) -> Result<(), HotError> {
-        store.open_gate(partition, gate).await?;
+        store.open_gate(partition, gate, fences).await?;
         self.redis.tell(Wake::All, |_| true);
         Ok(())
     }

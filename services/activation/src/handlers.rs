@@ -1,10 +1,12 @@
 //! The RPCs of `ActivationService`.
 
+use std::sync::Arc;
+
 use activation_core::state::Listed;
 use activation_core::template::{self, PreviewError, Values};
 use activation_core::{ActivationCore, Counter, State};
 use bytes::Bytes;
-use engine::{TimeSource, counters};
+use engine::{TimeSource, Written, counters};
 use hot::{Append, Appended, Owner, SharedHotStore, StreamId, StreamName};
 use kernel::{CustomerId, Reason};
 use prost::Message;
@@ -13,7 +15,7 @@ use proto::activation::v1::activation_service_server::ActivationService;
 use proto::convert;
 use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
-use runtime::find_customer_with;
+use runtime::{CustomerReads, position_of};
 use tonic::{Request, Response, Status};
 
 use crate::limits;
@@ -22,21 +24,24 @@ use crate::limits;
 #[derive(Debug, Clone)]
 pub struct Handlers {
     hot: SharedHotStore,
+    reads: CustomerReads,
     time: TimeSource,
     idempotency: Idempotency,
 }
 
 impl Handlers {
     /// Serves from these stores.
-    pub const fn new(hot: SharedHotStore, time: TimeSource, idempotency: Idempotency) -> Self {
+    pub fn new(hot: SharedHotStore, time: TimeSource, idempotency: Idempotency) -> Self {
         Self {
+            reads: CustomerReads::new(Arc::clone(&hot)),
             hot,
             time,
             idempotency,
         }
     }
 
-    async fn append_consent(&self, request: &api::SetConsentRequest) -> Result<(), Failure> {
+    /// Appends the word of a customer, and returns its position.
+    async fn append_consent(&self, request: &api::SetConsentRequest) -> Result<String, Failure> {
         let customer = customer_id(&request.customer_id)?;
         if request.granted {
             self.check_room(customer, request).await?;
@@ -75,13 +80,16 @@ impl Handlers {
             source: None,
             origin: None,
         };
-        match self
-            .hot
-            .append(&append)
-            .await
-            .map_err(Failure::store_unavailable)?
-        {
-            Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => Ok(()),
+        let answer = self.hot.append_stamped(&append).await;
+        let answer = answer.map_err(Failure::store_unavailable)?;
+        let written = Written {
+            stream: append.to.name,
+            time: answer.newest,
+        };
+        match answer.appended {
+            Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => {
+                Ok(position_of(self.hot.partition_count(), written))
+            }
             Appended::Gap { .. } => Err(Failure::store_unavailable(
                 "the stream has lost entries that are being written again",
             )),
@@ -116,7 +124,7 @@ impl Handlers {
         customer: CustomerId,
         request: &api::SetConsentRequest,
     ) -> Result<(), Failure> {
-        let state = self.find_consents(customer).await?;
+        let state = self.find_consents(customer, "").await?;
         let consents = state.consents().map_err(Failure::internal)?;
         if consents.has_room_for(&request.purpose, &request.channel) {
             return Ok(());
@@ -130,12 +138,11 @@ impl Handlers {
         ))
     }
 
-    /// Loads a customer with all that they said.
-    async fn find_consents(&self, customer: CustomerId) -> Result<State, Failure> {
-        let hot = self.hot.as_ref();
-        let found =
-            find_customer_with::<ActivationCore>(hot, customer, State::missing_consents).await?;
-        Ok(found.state.unwrap_or_default())
+    /// Loads a customer with all that they said, after a write where a position is given.
+    async fn find_consents(&self, customer: CustomerId, after: &str) -> Result<State, Failure> {
+        let want = State::missing_consents;
+        let found = self.reads.find::<ActivationCore>(customer, after, want);
+        Ok(found.await?.state.unwrap_or_default())
     }
 
     async fn count(&self, journey: &str) -> Result<Vec<api::ActivationCount>, Failure> {
@@ -180,10 +187,9 @@ impl ActivationService for Handlers {
             limits::PAGE_SIZE,
         )?;
         let customer = customer_id(&request.customer_id)?;
-        let hot = self.hot.as_ref();
-        let found =
-            find_customer_with::<ActivationCore>(hot, customer, State::missing_activations).await?;
-        let state = found.state.unwrap_or_default();
+        let (after, want) = (&request.after, State::missing_activations);
+        let found = self.reads.find::<ActivationCore>(customer, after, want);
+        let state = found.await?.state.unwrap_or_default();
         let newest_first = state.activations().map_err(Failure::internal)?;
         // Others may have come or gone since the page before: its end is a place in time.
         let is_behind = |listed: &&Listed| {
@@ -221,9 +227,8 @@ impl ActivationService for Handlers {
         validate(&request)?;
         self.idempotency
             .run(METHOD, &request.request_id, &request, || async {
-                self.append_consent(&request)
-                    .await
-                    .map(|()| api::SetConsentResponse {})
+                let position = self.append_consent(&request).await?;
+                Ok::<_, Failure>(api::SetConsentResponse { position })
             })
             .await
             .map(Response::new)
@@ -236,7 +241,7 @@ impl ActivationService for Handlers {
         let request = request.into_inner();
         validate(&request)?;
         let customer = customer_id(&request.customer_id)?;
-        let state = self.find_consents(customer).await?;
+        let state = self.find_consents(customer, &request.after).await?;
         let consents = state.consents().map_err(Failure::internal)?;
         let rest = consents.rest_withdrawn().map(|time| api::Consent {
             update_time: Some(convert::timestamp(time)),

@@ -186,6 +186,8 @@ mod tests {
             "events --customer user_id:u1 --from 2017-01-01 --to 2017-02-01T06:00:00Z --limit 5 --json",
             "events --partition 3",
             "explain user_id:u1",
+            "customer user_id:u1 --after AQAAEAAA",
+            "explain user_id:u1 --after AQAAEAAA",
             "flow welcome --version 2",
             "activations stats --journey welcome",
             "status",

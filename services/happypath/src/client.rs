@@ -13,6 +13,19 @@ use tonic::Request;
 use crate::failure::Failure;
 use crate::limits::{CALL_TIME, PAGE_SIZE};
 
+/// The write that an answer comes after.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct After {
+    /// Waits for a write: its position, as `track --json` and `import --json` print it
+    #[arg(
+        long = "after",
+        value_name = "POSITION",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) position: String,
+}
+
 /// Where the services are.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Connection {

@@ -6,13 +6,15 @@ use proto::identity::v1::{Customer, GetCustomerRequest, Identifier};
 use crate::client::{Connection, ask};
 use crate::failure::Failure;
 
-/// Finds the customer that somebody named.
+/// Finds the customer that somebody named, after a write where a position is given.
 pub(crate) async fn find_customer(
     connection: &Connection,
     text: &str,
+    after: &str,
 ) -> Result<Customer, Failure> {
     let request = GetCustomerRequest {
         key: Some(parse(text)?),
+        after: after.to_owned(),
     };
     let answer = connection.identity()?.get_customer(ask(request)).await?;
     answer

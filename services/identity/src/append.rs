@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
+use engine::Written;
 use futures::future::join_all;
 use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
 use hot::{
-    Append, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId, StreamName,
+    Append, AppendAnswer, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId,
+    StreamName,
 };
-use kernel::PartitionId;
+use kernel::{PartitionCount, PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
+use runtime::position_of;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::{APPEND_PATIENCE, APPEND_PAUSE};
@@ -36,6 +39,38 @@ pub struct Group {
     pub partition: PartitionId,
     /// The records.
     pub records: Vec<Sequenced>,
+}
+
+/// The outcome of an append of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Took {
+    /// The number of events that were there before.
+    pub replayed: usize,
+    /// When the newest entry with one of them was accepted; [`Timestamp::MIN`] for no records.
+    pub newest: Timestamp,
+}
+
+impl Took {
+    /// The outcome for no records.
+    pub(crate) const NOTHING: Self = Self {
+        replayed: 0,
+        newest: Timestamp::MIN,
+    };
+
+    /// Returns the position of what a stream took; empty where it took nothing.
+    pub(crate) fn position(self, partitions: PartitionCount, stream: StreamName) -> String {
+        let time = self.newest;
+        position_of(partitions, Written { stream, time })
+    }
+
+    /// Adds what became of others.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            replayed: self.replayed + other.replayed,
+            newest: self.newest.max(other.newest),
+        }
+    }
 }
 
 /// Why records were not appended.
@@ -112,8 +147,8 @@ impl Appender {
         }
     }
 
-    /// Appends all groups and tells how many events of the source were there before. Waits while streams are full, until
-    /// the deadline if there is one.
+    /// Appends all groups and tells how many events of the source were there before, and when the
+    /// newest was accepted. Waits while streams are full, until the deadline if there is one.
     ///
     /// # Errors
     /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.
@@ -123,15 +158,15 @@ impl Appender {
         groups: Vec<Group>,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let appends = groups
             .into_iter()
             .map(|group| self.append_group(name, group, source, deadline));
-        let mut replayed = 0;
+        let mut took = Took::NOTHING;
         for done in join_all(appends).await {
-            replayed += done?;
+            took = took.and(done?);
         }
-        Ok(replayed)
+        Ok(took)
     }
 
     async fn append_group(
@@ -140,16 +175,17 @@ impl Appender {
         group: Group,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let to = StreamId {
             name,
             partition: group.partition,
         };
-        let mut replayed = 0;
+        let mut took = Took::NOTHING;
         for records in split(group.records) {
-            replayed += self.append_records(to, records, source, deadline).await?;
+            let appended = self.append_records(to, records, source, deadline).await?;
+            took = took.and(appended);
         }
-        Ok(replayed)
+        Ok(took)
     }
 
     async fn append_records(
@@ -158,26 +194,30 @@ impl Appender {
         mut records: Vec<Sequenced>,
         source: Option<&str>,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let mut replayed = 0;
         let mut append = pack(to, &mut records, source);
         let mut wait = APPEND_PAUSE.0;
         let mut look = Instant::now() + APPEND_PATIENCE;
         loop {
-            match self.hot.append(&append).await? {
+            let AppendAnswer { appended, newest } = self.hot.append_stamped(&append).await?;
+            match appended {
                 Appended::Applied => {
                     if self.is_any_full.load(Ordering::Acquire) {
                         self.note(to, false);
                     }
-                    return Ok(replayed);
+                    return Ok(Took { replayed, newest });
                 }
-                Appended::Replayed => return Ok(replayed + events(&records)),
+                Appended::Replayed => {
+                    replayed += events(&records);
+                    return Ok(Took { replayed, newest });
+                }
                 Appended::Overlaps { mark } => {
                     let before = events(&records);
                     records.retain(|record| record.sequence > mark);
                     replayed += before - events(&records);
                     if records.is_empty() {
-                        return Ok(replayed);
+                        return Ok(Took { replayed, newest });
                     }
                     append = pack(to, &mut records, source);
                 }

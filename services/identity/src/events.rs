@@ -68,7 +68,12 @@ impl Intake {
             Some(By::Identifier(identifier)) => Some(Key::Identifier(identifier)),
             None => None,
         };
-        let customer = self.customer(v1::GetCustomerRequest { key }).await?;
+        let customer = self
+            .customer(v1::GetCustomerRequest {
+                key,
+                after: String::new(),
+            })
+            .await?;
         let fragments = customer.fragments.into_iter().map(CustomerId::from);
         Ok(EventsBy::Customers(fragments.collect()))
     }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::append::{AppendError, Appender, Group, Sequenced};
+use crate::append::{AppendError, Appender, Group, Sequenced, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
@@ -159,7 +159,8 @@ impl Intake {
         }
     }
 
-    /// Appends what was accepted, and tells how many events the streams had before.
+    /// Appends what was accepted, and tells how many events the streams had before and when the
+    /// newest was accepted.
     ///
     /// # Errors
     /// [`AppendError`]; see [`Appender::append`].
@@ -167,7 +168,7 @@ impl Intake {
         &self,
         outbound: Outbound,
         deadline: Option<Instant>,
-    ) -> Result<usize, AppendError> {
+    ) -> Result<Took, AppendError> {
         let Outbound {
             stream,
             groups,
@@ -183,9 +184,9 @@ impl Intake {
         if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
             self.metrics.refused(stream);
         }
-        let replayed = appended?;
+        let took = appended?;
         self.announced(&merges).await;
-        Ok(replayed)
+        Ok(took)
     }
 
     /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.

@@ -5,7 +5,7 @@ use hot::StreamName;
 use kernel::CustomerId;
 use tokio::time::Instant;
 
-use crate::append::{AppendError, Group, Sequenced};
+use crate::append::{AppendError, Group, Sequenced, Took};
 use crate::ingest::{Intake, awaited, merged};
 use crate::resolve::ResolveError;
 use crate::store::{Cause, MergeRecord};
@@ -25,14 +25,15 @@ pub(crate) enum MergeError {
 }
 
 impl Intake {
-    /// Joins customers into the oldest of them, and tells the streams of the others.
+    /// Joins customers into the oldest of them, and tells the streams of the others. Returns that
+    /// one, the others, and what became of the words.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],
         reason: &str,
         request_id: &str,
         deadline: Option<Instant>,
-    ) -> Result<(CustomerId, Vec<CustomerId>), MergeError> {
+    ) -> Result<(CustomerId, Vec<CustomerId>, Took), MergeError> {
         let namespaces = std::sync::Arc::clone(&self.namespaces.borrow());
         let cause = Cause {
             reason: if reason.is_empty() {
@@ -44,18 +45,20 @@ impl Intake {
             time: SystemClock.now(),
         };
         let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
-        self.announce(&merges, deadline).await?;
-        Ok((into, merges.iter().map(|merge| merge.from).collect()))
+        let took = self.announce(&merges, deadline).await?;
+        Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }
 
     /// Appends the news of merges, in order, and notes that they are in the streams. The survivor is
-    /// told first, so that whatever comes for them afterwards waits for the other.
+    /// told first, so that whatever comes for them afterwards waits for the other. Returns what
+    /// became of it.
     pub(crate) async fn announce(
         &self,
         merges: &[MergeRecord],
         deadline: Option<Instant>,
-    ) -> Result<(), AppendError> {
+    ) -> Result<Took, AppendError> {
         let now = self.clock.now();
+        let mut took = Took::NOTHING;
         for merge in merges {
             let (_, news) = merged(merge.from, merge.into, now, "");
             let word = awaited(merge.from, merge.into, now);
@@ -66,12 +69,13 @@ impl Intake {
                     partition: self.partitions.partition_of(to.fragment()),
                     records: vec![Sequenced { sequence, record }],
                 };
-                self.appender
-                    .append(StreamName::Events, vec![group], Some(&source), deadline)
-                    .await?;
+                let appended =
+                    self.appender
+                        .append(StreamName::Events, vec![group], Some(&source), deadline);
+                took = took.and(appended.await?);
             }
         }
         self.announced(merges).await;
-        Ok(())
+        Ok(took)
     }
 }

@@ -12,6 +12,7 @@ use proto::convert;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_server::IdentityService;
 use proto::stream::v1::{Record, Tick, record::Body};
+use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -129,19 +130,23 @@ impl IdentityRpc {
             self.intake.metrics.taken(stream, taken);
             return Err(refused(rejected));
         }
-        let replayed = self
+        let stream = outbound.stream;
+        let took = self
             .intake
             .append(outbound, Some(patience()))
             .await
             .map_err(append_failure)?;
         let taken = Taken {
-            accepted: events.len().saturating_sub(replayed),
-            replayed,
+            accepted: events.len().saturating_sub(took.replayed),
+            replayed: took.replayed,
             rejected: 0,
         };
         self.intake.metrics.taken(stream, taken);
         let results = events.into_iter().map(resolved).collect();
-        Ok(v1::IngestResponse { results })
+        Ok(v1::IngestResponse {
+            results,
+            position: took.position(self.intake.partitions, stream),
+        })
     }
 
     async fn merge(
@@ -153,7 +158,7 @@ impl IdentityRpc {
             .iter()
             .map(|id| parse_id("customer_ids", id))
             .collect::<Result<Vec<_>, _>>()?;
-        let (into, merged) = self
+        let (into, merged, took) = self
             .intake
             .merge(
                 &customers,
@@ -176,10 +181,12 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
+            position: took.position(self.intake.partitions, StreamName::Events),
         })
     }
 
-    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<(), Failure> {
+    /// Moves the clock, and returns the position of the news of it.
+    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<String, Failure> {
         let time = request
             .time
             .as_ref()
@@ -217,12 +224,14 @@ impl IdentityRpc {
                 }],
             })
             .collect();
-        self.intake
+        let stream = StreamName::Events;
+        let appended = self
+            .intake
             .appender
-            .append(StreamName::Events, groups, None, Some(patience()))
+            .append(stream, groups, None, Some(patience()))
             .await
             .map_err(append_failure)?;
-        Ok(())
+        Ok(appended.position(self.intake.partitions, stream))
     }
 }
 
@@ -256,6 +265,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::GetCustomerResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        read_after(self.intake.partitions, &request.after)?;
         let record = self.intake.customer(request).await?;
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
@@ -277,6 +287,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        read_after(self.intake.partitions, &request.after)?;
         let events = self.intake.events(self.events.as_ref(), request).await?;
         Ok(Response::new(events))
     }
@@ -299,8 +310,8 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        self.advance(&request).await?;
-        Ok(Response::new(v1::AdvanceClockResponse {}))
+        let position = self.advance(&request).await?;
+        Ok(Response::new(v1::AdvanceClockResponse { position }))
     }
 }
 

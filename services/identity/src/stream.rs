@@ -67,8 +67,9 @@ async fn append_batches(
     while let Some(half) = resolved.recv().await {
         let answer = match half {
             Ok((mut answer, outbound)) => match append(intake, &answer, outbound).await {
-                Ok(replayed) => {
+                Ok((replayed, position)) => {
                     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
+                    answer.position = position;
                     Ok(answer)
                 }
                 Err(error) => Err(append_failure(error).into()),
@@ -83,14 +84,15 @@ async fn append_batches(
     }
 }
 
-/// Appends a batch, and returns how many of its events were there before.
+/// Appends a batch, and returns how many of its events were there before, and its position.
 async fn append(
     intake: &Intake,
     answer: &v1::IngestStreamResponse,
     outbound: Outbound,
-) -> Result<usize, AppendError> {
+) -> Result<(usize, String), AppendError> {
     let stream = outbound.stream;
-    let replayed = intake.append(outbound, None).await?;
+    let took = intake.append(outbound, None).await?;
+    let replayed = took.replayed;
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
     // One event may have several faults, side by side.
@@ -101,7 +103,7 @@ async fn append(
         rejected: rejected.len(),
     };
     intake.metrics.taken(stream, taken);
-    Ok(replayed)
+    Ok((replayed, took.position(intake.partitions, stream)))
 }
 
 async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
@@ -125,6 +127,7 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len()),
         replayed_count: 0,
+        position: String::new(),
         created_count: of(|event| event.resolution.is_new),
         corrected_count: of(|event| event.corrected_time.is_some()),
         rejected: rejected

@@ -20,7 +20,7 @@ use proto::journey::v1::{
     GetMapFlowRequest, GetMapFlowResponse, MeasureHappyPathRequest, MeasureHappyPathResponse,
 };
 use rpc::{ErrorReason, Failure, Violation, validate};
-use runtime::find_customer_with;
+use runtime::CustomerReads;
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -28,13 +28,18 @@ use tonic::{Request, Response, Status};
 #[derive(Debug, Clone)]
 pub struct JourneyRpc {
     hot: SharedHotStore,
+    reads: CustomerReads,
     definitions: watch::Receiver<Arc<Definitions>>,
 }
 
 impl JourneyRpc {
     /// Answers from a hot store and the definitions in force.
-    pub const fn new(hot: SharedHotStore, definitions: watch::Receiver<Arc<Definitions>>) -> Self {
-        Self { hot, definitions }
+    pub fn new(hot: SharedHotStore, definitions: watch::Receiver<Arc<Definitions>>) -> Self {
+        Self {
+            reads: CustomerReads::new(Arc::clone(&hot)),
+            hot,
+            definitions,
+        }
     }
 
     fn definitions(&self) -> Arc<Definitions> {
@@ -48,10 +53,17 @@ impl JourneyRpc {
     }
 
     /// The state of a customer, or of the one that it was joined into, with the parts that are
-    /// shown; and whose it is.
-    async fn find_state(&self, customer: CustomerId) -> Result<(CustomerId, State), Failure> {
+    /// shown, after a write where a position is given; and whose it is.
+    async fn find_state(
+        &self,
+        customer: CustomerId,
+        after: &str,
+    ) -> Result<(CustomerId, State), Failure> {
         let want = State::parts_to_show;
-        let found = find_customer_with::<JourneyCore>(self.hot.as_ref(), customer, want).await?;
+        let found = self
+            .reads
+            .find::<JourneyCore>(customer, after, want)
+            .await?;
         let state = found.state.ok_or_else(|| {
             let text = customer.to_string();
             Failure::not_found(
@@ -141,7 +153,7 @@ impl JourneyService for JourneyRpc {
         let customer: CustomerId = request.customer_id.parse().map_err(|error| {
             Failure::invalid([Violation::new("customer_id", format!("{error}"))])
         })?;
-        let (customer, state) = self.find_state(customer).await?;
+        let (customer, state) = self.find_state(customer, &request.after).await?;
         Ok(Response::new(customer::answer(customer, &state.open())))
     }
 }

@@ -10,7 +10,7 @@ use kernel::{CustomerId, Timestamp};
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
-use runtime::find_customer_with;
+use runtime::CustomerReads;
 use segmentation_core::{Counter, Definitions, ExplainError, Explanation, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
@@ -21,6 +21,7 @@ use crate::{limits, message};
 #[derive(Debug, Clone)]
 pub struct SegmentationRpc {
     hot: SharedHotStore,
+    reads: CustomerReads,
     definitions: watch::Receiver<Arc<Definitions>>,
     time: TimeSource,
 }
@@ -33,12 +34,13 @@ struct Found {
 
 impl SegmentationRpc {
     /// Answers from a hot store and the definitions in force.
-    pub const fn new(
+    pub fn new(
         hot: SharedHotStore,
         definitions: watch::Receiver<Arc<Definitions>>,
         time: TimeSource,
     ) -> Self {
         Self {
+            reads: CustomerReads::new(Arc::clone(&hot)),
             hot,
             definitions,
             time,
@@ -49,17 +51,19 @@ impl SegmentationRpc {
         Arc::clone(&self.definitions.borrow())
     }
 
-    /// Loads a customer, or the one that it was merged into, with the parts that `want` names.
+    /// Loads a customer, or the one that it was merged into, with the parts that `want` names,
+    /// after a write where a position is given.
     async fn find(
         &self,
         text: &str,
+        after: &str,
         want: impl Fn(&State) -> Vec<PartKey> + Send + Sync,
     ) -> Result<Found, Failure> {
         let customer: CustomerId = text
             .parse()
             .map_err(|error| Failure::invalid([violation("customer_id", &error)]))?;
-        let found =
-            find_customer_with::<SegmentationCore>(self.hot.as_ref(), customer, want).await?;
+        let found = self.reads.find::<SegmentationCore>(customer, after, want);
+        let found = found.await?;
         let customer = found.customer;
         match found.state.filter(State::is_known) {
             Some(state) => Ok(Found { customer, state }),
@@ -101,14 +105,15 @@ impl SegmentationRpc {
             check(&definitions, &request.expression)?;
         }
         let text = &request.customer_id;
-        let now = self.now(&self.find(text, |_| Vec::new()).await?).await?;
+        let known = self.find(text, &request.after, |_| Vec::new()).await?;
+        let now = self.now(&known).await?;
         let explain = |state: &State| explain(&definitions, &request.expression, state, now);
         // An explanation that misses parts names them, until all that it looks at is loaded.
         let want = |state: &State| match explain(state) {
             Err(ExplainError::Missing(missing)) => state.parts_to_read(&missing),
             Ok(_) | Err(ExplainError::Mistakes(_)) => Vec::new(),
         };
-        let found = self.find(text, want).await?;
+        let found = self.find(text, &request.after, want).await?;
         let explanations = explain(&found.state).map_err(|error| match error {
             ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
             ExplainError::Missing(missing) => Failure::internal(missing),
@@ -209,7 +214,8 @@ impl SegmentationService for SegmentationRpc {
     ) -> Result<Response<api::GetProfileResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let found = self.find(&request.customer_id, |_| Vec::new()).await?;
+        let (text, after) = (&request.customer_id, &request.after);
+        let found = self.find(text, after, |_| Vec::new()).await?;
         Ok(Response::new(api::GetProfileResponse {
             profile: Some(message::profile(found.customer, &found.state)),
         }))

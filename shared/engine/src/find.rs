@@ -1,9 +1,10 @@
 //! Loads a customer by any id that they ever had: the one way that all reads take.
 
 use decision::{Core, PartKey, Poison};
-use hot::{HotError, HotStore, Slot};
-use kernel::CustomerId;
+use hot::{HotError, HotStore, Owner, Slot};
+use kernel::{CustomerId, PartitionId, Timestamp};
 
+use crate::head::Head;
 use crate::limits;
 use crate::read::{ReadError, read_customer};
 
@@ -56,6 +57,34 @@ pub enum FindError {
         /// The number that is followed.
         limit: usize,
     },
+    /// A read comes after a write that a service has not taken within the time that there was.
+    #[error(
+        "{} has not taken what was written in partition {partition}: it is behind, or nobody works \
+         on that partition", .service.name()
+    )]
+    Behind {
+        /// The service.
+        service: Owner,
+        /// The partition.
+        partition: PartitionId,
+    },
+    /// A read comes after a write, and a merge of the customer was under way all the time that
+    /// there was.
+    #[error(
+        "a merge of customer {customer} is under way: not all that is known of them is there yet"
+    )]
+    OnTheWay {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// A read comes after a write of a time that the store has not come to.
+    #[error("{time} is ahead of the clock of the hot store, which shows {now}")]
+    Ahead {
+        /// The time of the write.
+        time: Timestamp,
+        /// The store's.
+        now: Timestamp,
+    },
 }
 
 /// Loads a customer, or the one that they were joined into, without the parts that are kept apart.
@@ -82,21 +111,7 @@ pub async fn find_customer_with<C: Core>(
 ) -> Result<Found<C::State>, FindError> {
     let mut current = customer;
     for redirects in 0..=limits::REDIRECTS_PER_READ {
-        let slot = Slot {
-            owner: C::OWNER,
-            partition: hot.partition_count().partition_of(current.fragment()),
-        };
-        let read = read_customer::<C>(hot, slot, current, &want).await;
-        let read = read.map_err(|error| match error {
-            ReadError::Store(source) => FindError::Store {
-                customer: current,
-                source,
-            },
-            ReadError::Unreadable(source) => FindError::Unreadable {
-                customer: current,
-                source,
-            },
-        })?;
+        let read = look::<C>(hot, current, &want).await?;
         let found = |state| Found {
             customer: current,
             state,
@@ -105,19 +120,41 @@ pub async fn find_customer_with<C: Core>(
         let Some((head, state)) = read else {
             return Ok(found(None));
         };
-        match head.redirect {
+        match survivor_of(current, &head)? {
             None => return Ok(found(head.has_state.then_some(state))),
-            Some(survivor) if survivor < current => current = survivor,
-            Some(survivor) => {
-                return Err(FindError::NotOlder {
-                    customer: current,
-                    survivor,
-                });
-            }
+            Some(survivor) => current = survivor,
         }
     }
     Err(FindError::TooManyRedirects {
         customer,
         limit: limits::REDIRECTS_PER_READ,
     })
+}
+
+/// Loads what is kept of one customer, redirected or not, and the parts that `want` names.
+pub(crate) async fn look<C: Core>(
+    hot: &dyn HotStore,
+    customer: CustomerId,
+    want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
+) -> Result<Option<(Head, C::State)>, FindError> {
+    let slot = Slot {
+        owner: C::OWNER,
+        partition: hot.partition_count().partition_of(customer.fragment()),
+    };
+    let read = read_customer::<C>(hot, slot, customer, &want).await;
+    read.map_err(|error| match error {
+        ReadError::Store(source) => FindError::Store { customer, source },
+        ReadError::Unreadable(source) => FindError::Unreadable { customer, source },
+    })
+}
+
+/// Returns the customer that one is redirected to, where they are.
+pub(crate) fn survivor_of(
+    customer: CustomerId,
+    head: &Head,
+) -> Result<Option<CustomerId>, FindError> {
+    match head.redirect {
+        Some(survivor) if survivor >= customer => Err(FindError::NotOlder { customer, survivor }),
+        redirect => Ok(redirect),
+    }
 }

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hot::{HotError, Owner, SharedHotStore, StreamName, Wake, WakeReceiver};
+use hot::{Owner, SharedHotStore, StreamName};
 use messages::engine::v1::Partition;
 use storage::{Member, SharedLeases};
 use tokio::sync::watch;
 
+use crate::hints::pass_hints;
 use crate::ownership::Ownership;
 use crate::shared::Shared;
 use crate::tenure::Tenure;
@@ -15,7 +16,7 @@ use crate::worker::Worker;
 use crate::{
     Clock, Dispatcher, EngineConfig, EngineError, QuarantineFilter, QuarantineOrder,
     QuarantinePage, QuarantinePlace, QuarantineSelection, QuarantineTaken, Standing, Status,
-    TimeSource, limits,
+    TimeSource,
 };
 use decision::Core;
 
@@ -70,7 +71,16 @@ pub(crate) async fn start<C: Core>(
         shared: Arc::clone(&shared),
     };
     let hot = Arc::clone(&config.hot);
-    tokio::spawn(pass_hints(hot, inputs, hints, Arc::clone(&shared)));
+    let hinted = Arc::clone(&shared);
+    tokio::spawn(pass_hints(
+        hints,
+        shared.stop.clone(),
+        move |wake| hinted.hint(wake),
+        move || {
+            let (hot, inputs) = (Arc::clone(&hot), inputs.clone());
+            async move { hot.subscribe(&inputs).await }
+        },
+    ));
     let definitions = config.definitions.clone();
     tokio::spawn(pass_definitions(definitions, Arc::clone(&shared)));
     let running = Arc::new(running);
@@ -79,39 +89,6 @@ pub(crate) async fn start<C: Core>(
     }
     tokio::spawn(Ownership::new(config, shared).run());
     Ok(EngineHandle { running })
-}
-
-/// Passes hints of the store on until the engine stops; subscribes again where the store ends the
-/// subscription.
-async fn pass_hints(
-    hot: SharedHotStore,
-    inputs: Vec<StreamName>,
-    mut hints: WakeReceiver,
-    shared: Arc<Shared>,
-) {
-    loop {
-        let hint = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return,
-            hint = hints.recv() => hint,
-        };
-        if let Some(hint) = hint {
-            shared.hint(hint);
-            continue;
-        }
-        tokio::time::sleep(limits::RETRY_MAX).await;
-        match hot.subscribe(&inputs).await {
-            Ok(again) => hints = again,
-            Err(HotError::Unavailable(_)) => {}
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "no hints from the hot store"
-                );
-            }
-        }
-        shared.hint(Wake::All);
-    }
 }
 
 /// Wakes all partitions, one after another, whenever other definitions come into force, until the

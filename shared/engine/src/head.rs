@@ -92,6 +92,16 @@ impl Head {
         self.has_fragment(customer) || arriving.any(|it| it.customer == customer)
     }
 
+    /// Returns whether a read that comes after a write may show the customer: no state is on its
+    /// way to or from them, nothing waits for one, and those who are known to be joined into them
+    /// are here.
+    pub(crate) fn is_settled(&self, joined: &[CustomerId]) -> bool {
+        let has_all = || joined.iter().all(|it| self.has_fragment(*it));
+        let is_on_way = !self.arriving.is_empty() || self.leaving.is_some();
+        let is_quiet = !is_on_way && !self.is_holding();
+        is_quiet && (self.redirect.is_some() || has_all())
+    }
+
     /// The state that arrives from a customer.
     pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
         self.arriving.iter_mut().find(|it| it.from == customer)

@@ -3,7 +3,10 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
+use bytes::Bytes;
 use kernel::CustomerId;
+use messages::stream::v1::Batch;
+use prost::Message as _;
 
 /// The 16 bytes of a customer id.
 pub(crate) type Key = u128;
@@ -11,6 +14,14 @@ pub(crate) type Key = u128;
 /// Reads a key; absent where there are not exactly 16 bytes.
 pub(crate) fn key_of(bytes: &[u8]) -> Option<Key> {
     <[u8; 16]>::try_from(bytes).ok().map(u128::from_be_bytes)
+}
+
+/// Returns the keys of the customers of an entry; none where it cannot be read, which its reader
+/// takes as a whole.
+pub(crate) fn keys_of(payload: Bytes) -> Vec<Key> {
+    let records = Batch::decode(payload).map_or_else(|_| Vec::new(), |batch| batch.records);
+    let keys = records.iter().map(|record| key_of(&record.customer_id));
+    keys.flatten().collect()
 }
 
 /// The customer of a key that [`key_of`] took.

@@ -43,6 +43,13 @@ pub const PARALLEL_TICKS_JOURNALED: usize = 16;
 pub const STATES_PER_BATCH: usize = 256;
 /// Parts of states read at once: at 1 to 2 KiB each about two megabytes of an answer.
 pub const PARTS_PER_READ: usize = 1_024;
+/// The first wait of a read for a commit that nobody tells of; it doubles up to [`READ_RETRY_MAX`].
+/// A commit takes some milliseconds, and nearly all are told of.
+pub const READ_RETRY_MIN: Duration = Duration::from_millis(10);
+/// The longest such wait: a read that is told of nothing asks so often.
+pub const READ_RETRY_MAX: Duration = Duration::from_millis(640);
+/// Messages of an outbox that a read looks at in one call.
+pub const OUTBOX_PER_READ: usize = 64;
 /// Looks of a reader at a customer who changes meanwhile, or whose parts lead to others.
 pub const READ_ROUNDS: usize = 8;
 /// Records in one batch: several of one customer share a write.

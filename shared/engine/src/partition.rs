@@ -209,7 +209,7 @@ fn safety_poll(owned: usize) -> Duration {
 
 /// Waits that double.
 #[derive(Debug)]
-struct Backoff {
+pub(crate) struct Backoff {
     next: Duration,
     max: Duration,
 }
@@ -231,6 +231,14 @@ impl Backoff {
         }
     }
 
+    /// For a read that waits for commits.
+    pub(crate) const fn reading() -> Self {
+        Self {
+            next: limits::READ_RETRY_MIN,
+            max: limits::READ_RETRY_MAX,
+        }
+    }
+
     /// For services before this one that are behind.
     const fn behind() -> Self {
         Self {
@@ -239,7 +247,8 @@ impl Backoff {
         }
     }
 
-    fn next(&mut self) -> Duration {
+    /// Returns the next wait.
+    pub(crate) fn next(&mut self) -> Duration {
         let wait = self.next;
         self.next = (wait * 2).min(self.max);
         wait

@@ -88,6 +88,8 @@ impl Shared {
                     self.nudge(stream.partition, 1 << lane);
                 }
             }
+            // Nothing came in.
+            Wake::Committed(_) => {}
             Wake::All => self.nudge_all(ALL_LANES),
             Wake::Reopen => self.nudge_all(REOPEN | ALL_LANES),
         }

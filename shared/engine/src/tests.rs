@@ -25,6 +25,7 @@ mod pair;
 mod parts;
 mod poison;
 mod poison_timers;
+mod reads;
 mod reference;
 mod refresh;
 mod release;

@@ -78,6 +78,17 @@ pub struct Frontier {
     pub now: Timestamp,
 }
 
+/// Tells how much of some streams is unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// When the oldest entry was accepted that is not in effect. [`Timestamp::MIN`] where it was
+    /// restored, `None` where all are in effect.
+    pub oldest: Option<Timestamp>,
+    /// The store's time, or when the newest entry of the partition was accepted, in whatever
+    /// stream, where that is later.
+    pub newest: Timestamp,
+}
+
 /// A message that waits in an outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
@@ -103,6 +114,8 @@ pub struct Due {
 pub enum Wake {
     /// This stream was appended to.
     Stream(StreamId),
+    /// A commit took effect in this slot.
+    Committed(Slot),
     /// Look at everything.
     All,
     /// Another server answers than before, or the same one after a restart: it may have lost what

@@ -1,6 +1,7 @@
 //! An append: records from outside a reader's own commits, and what became of them.
 
 use bytes::Bytes;
+use kernel::Timestamp;
 
 use crate::{Origin, StreamId};
 
@@ -27,6 +28,26 @@ pub struct SourceRange {
     pub first: u64,
     /// The sequence of the last record.
     pub last: u64,
+}
+
+/// The answer to an append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppendAnswer {
+    /// Its outcome.
+    pub appended: Appended,
+    /// When the newest entry of the stream was accepted: the appended one, or one that is no older
+    /// than what was there before. [`Timestamp::MIN`] where nothing of it is in the stream.
+    pub newest: Timestamp,
+}
+
+impl AppendAnswer {
+    /// The answer to an append of which nothing is in the stream.
+    pub const fn refused(appended: Appended) -> Self {
+        Self {
+            appended,
+            newest: Timestamp::MIN,
+        }
+    }
 }
 
 /// What became of an append.

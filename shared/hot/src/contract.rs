@@ -19,6 +19,7 @@ mod reading;
 mod restored;
 mod streams;
 mod timers;
+mod unread;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -71,6 +72,10 @@ pub use self::timers::{
     a_commit_can_fire_an_entry_and_add_it_again, a_new_owner_finds_every_entry,
     entries_of_any_time_come_up, timers_are_due_in_order_and_never_early,
     timers_stand_beside_their_states,
+};
+pub use self::unread::{
+    an_append_is_told_when_it_was_accepted, restored_entries_are_unread_before_all_others,
+    what_is_unread_is_told_by_stream, who_waits_is_told_of_the_commit,
 };
 use crate::{
     Append, Appended, Commit, Owner, SharedHotStore, SharedRestorableStore, Slot, StateWrite,
@@ -126,6 +131,7 @@ macro_rules! contract_tests {
             a_new_owner_finds_every_entry
             a_page_of_the_quarantine_ends_by_its_bytes
             a_page_of_the_quarantine_goes_on_after_what_was_released
+            an_append_is_told_when_it_was_accepted
             an_epoch_is_never_lowered
             an_outbox_is_numbered_without_gaps
             changes_of_counters_add_up
@@ -148,7 +154,9 @@ macro_rules! contract_tests {
             timers_are_due_in_order_and_never_early
             timers_stand_beside_their_states
             trimming_removes_what_was_read
+            what_is_unread_is_told_by_stream
             what_was_acknowledged_is_there_after_reopening
+            who_waits_is_told_of_the_commit
         }
 
         #[test]
@@ -186,6 +194,7 @@ macro_rules! restorable_contract_tests {
             an_append_with_an_origin_is_taken_in_sequence
             an_origin_is_read_back_with_its_entry
             every_append_in_sequence_moves_the_mark
+            restored_entries_are_unread_before_all_others
             restored_entries_hold_the_frontier
             sources_are_listed
         }

@@ -23,11 +23,12 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use self::disk::Disk;
 use self::memory::Partition;
-use crate::hints::Hints;
+use crate::hints::{Hints, Topics};
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
-    Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
-    Slot, Standing, StateKey, StoreClock, Stored, StreamId, StreamName, WakeReceiver, check,
+    Append, AppendAnswer, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry,
+    Frontier, Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize,
+    Quarantined, Slot, Standing, StateKey, StoreClock, Stored, StreamId, StreamName, Unread,
+    WakeReceiver, check,
 };
 
 /// How an embedded store uses the machine.
@@ -223,6 +224,10 @@ impl HotStore for EmbeddedStore {
         self.inner.frontier(partition, streams)
     }
 
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.inner.unread(slot, streams)
+    }
+
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.inner.due(slot, until, max)
     }
@@ -235,7 +240,7 @@ impl HotStore for EmbeddedStore {
         self.inner.commit(slot, &commit)
     }
 
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         if self.fsync {
             let append = append.clone();
             return self.change(move |inner| inner.append(&append)).await;
@@ -288,6 +293,11 @@ impl HotStore for EmbeddedStore {
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
-        Ok(self.inner.hints.subscribe(streams))
+        let topics = Topics::Streams(streams.to_vec());
+        Ok(self.inner.hints.subscribe(topics))
+    }
+
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        Ok(self.inner.hints.subscribe(Topics::Commits))
     }
 }

@@ -5,7 +5,27 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{OwnedPermit, Sender, channel};
 
-use crate::{StreamId, StreamName, Wake, WakeReceiver, limits};
+use crate::{Slot, StreamId, StreamName, Wake, WakeReceiver, limits};
+
+/// The news that a subscriber listens to.
+#[derive(Debug, Clone)]
+pub(crate) enum Topics {
+    /// Appends to these streams.
+    Streams(Vec<StreamName>),
+    /// Commits.
+    Commits,
+}
+
+impl Topics {
+    /// Returns whether a hint is about them. Hints about everything always are.
+    fn include(&self, wake: Wake) -> bool {
+        match (wake, self) {
+            (Wake::Stream(stream), Self::Streams(names)) => names.contains(&stream.name),
+            (Wake::Stream(_), Self::Commits) | (Wake::Committed(_), Self::Streams(_)) => false,
+            (Wake::Committed(_), Self::Commits) | (Wake::All | Wake::Reopen, _) => true,
+        }
+    }
+}
 
 /// All subscribers of a store.
 #[derive(Debug, Default)]
@@ -15,8 +35,8 @@ pub(crate) struct Hints {
 
 impl Hints {
     /// Adds a subscriber.
-    pub(crate) fn subscribe(&self, streams: &[StreamName]) -> WakeReceiver {
-        let (subscriber, receiver) = Subscriber::new(streams);
+    pub(crate) fn subscribe(&self, topics: Topics) -> WakeReceiver {
+        let (subscriber, receiver) = Subscriber::new(topics);
         self.subscribers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -26,35 +46,41 @@ impl Hints {
 
     /// Tells everybody who asked that a stream was appended to.
     pub(crate) fn wake(&self, stream: StreamId) {
-        self.subscribers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain_mut(|subscriber| subscriber.send(stream));
+        self.send(Wake::Stream(stream));
+    }
+
+    /// Tells everybody who asked that a commit took effect.
+    pub(crate) fn committed(&self, slot: Slot) {
+        self.send(Wake::Committed(slot));
     }
 
     /// Tells everybody something that concerns all streams.
     #[cfg(feature = "contract")]
     pub(crate) fn tell(&self, wake: Wake) {
+        self.send(wake);
+    }
+
+    fn send(&self, wake: Wake) {
         self.subscribers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .retain_mut(|subscriber| subscriber.push(wake));
+            .retain_mut(|subscriber| subscriber.send(wake));
     }
 }
 
 /// One subscriber. A place in its queue is kept for [`Wake::All`], so that an overflow can always be told.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
-    streams: Vec<StreamName>,
+    topics: Topics,
     sender: Sender<Wake>,
     spare: Option<OwnedPermit<Wake>>,
 }
 
 impl Subscriber {
-    pub(crate) fn new(streams: &[StreamName]) -> (Self, WakeReceiver) {
+    pub(crate) fn new(topics: Topics) -> (Self, WakeReceiver) {
         let (sender, receiver) = channel(limits::WAKES);
         let subscriber = Self {
-            streams: streams.to_vec(),
+            topics,
             sender,
             spare: None,
         };
@@ -62,9 +88,9 @@ impl Subscriber {
     }
 
     /// Passes on a hint; false where nobody listens any more.
-    pub(crate) fn send(&mut self, stream: StreamId) -> bool {
-        if self.streams.contains(&stream.name) {
-            self.push(Wake::Stream(stream))
+    pub(crate) fn send(&mut self, wake: Wake) -> bool {
+        if self.topics.include(wake) {
+            self.push(wake)
         } else {
             !self.sender.is_closed()
         }
@@ -119,10 +145,35 @@ mod tests {
         partition: PartitionId::new(3),
     };
 
+    fn events() -> Topics {
+        Topics::Streams(vec![StreamName::Events])
+    }
+
+    #[test]
+    fn a_subscriber_learns_of_what_it_asked_for() {
+        let hints = Hints::default();
+        let mut appends = hints.subscribe(events());
+        let mut commits = hints.subscribe(Topics::Commits);
+        let slot = Slot {
+            owner: kernel::Owner::Journey,
+            partition: PartitionId::new(3),
+        };
+        let facts = StreamId {
+            name: StreamName::Facts,
+            ..NEWS
+        };
+        hints.wake(facts);
+        hints.committed(slot);
+        hints.wake(NEWS);
+        assert_eq!(appends.try_recv(), Ok(Wake::Stream(NEWS)));
+        assert_eq!(commits.try_recv(), Ok(Wake::Committed(slot)));
+        assert!(appends.try_recv().is_err() && commits.try_recv().is_err());
+    }
+
     #[test]
     fn a_slow_subscriber_learns_that_it_missed_hints() {
         let hints = Hints::default();
-        let mut receiver = hints.subscribe(&[StreamName::Events]);
+        let mut receiver = hints.subscribe(events());
         for _ in 0..limits::WAKES * 2 {
             hints.wake(NEWS);
         }
@@ -139,7 +190,7 @@ mod tests {
     #[test]
     fn a_subscriber_that_left_is_forgotten() {
         let hints = Hints::default();
-        drop(hints.subscribe(&[StreamName::Events]));
+        drop(hints.subscribe(events()));
         hints.wake(NEWS);
         assert!(hints.subscribers.lock().expect("unpoisoned").is_empty());
     }

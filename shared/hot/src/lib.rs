@@ -29,10 +29,10 @@ mod store;
 mod stored;
 mod timer;
 
-pub use self::answer::{Due, Entry, Frontier, Head, Outgoing, Stored, Wake};
+pub use self::answer::{Due, Entry, Frontier, Head, Outgoing, Stored, Unread, Wake};
 pub use kernel::{CounterKey, Owner, StreamName};
 
-pub use self::append::{Append, Appended, SourceRange};
+pub use self::append::{Append, AppendAnswer, Appended, SourceRange};
 pub use self::check::append as check_append;
 pub use self::clock::StoreClock;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};

@@ -40,16 +40,18 @@ use self::library::{Function, LIBRARY};
 use self::link::Link;
 pub use self::options::RedisOptions;
 use self::reply::{
-    cursor, entries, failure, id, items, maybe_bytes, maybe_number, payload, target, unexpected,
+    accept_time, cursor, entries, failure, id, items, maybe_bytes, maybe_number, payload, target,
+    unexpected,
 };
 use self::source::Source;
 use self::timers::Timers;
 use self::watch::Watch;
+use crate::hints::Topics;
 use crate::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
+    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
     HotError, HotStore, OutboxMessage, Outgoing, PageBounds, QuarantineId, QuarantineSize,
-    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
-    stored,
+    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread, WakeReceiver,
+    check, stored,
 };
 
 /// A hot store in Redis.
@@ -168,12 +170,11 @@ impl HotStore for RedisStore {
             .map(|(cursor, fields)| {
                 let is_restored = fields.len() > 1;
                 let (origin, payload) = payload(fields)?;
-                let time = i64::try_from(cursor.major).unwrap_or(i64::MAX);
                 Ok(Entry {
                     cursor,
                     payload,
                     origin,
-                    accept_time: (!is_restored).then_some(Timestamp::from_millis(time)),
+                    accept_time: (!is_restored).then(|| accept_time(cursor)),
                 })
             })
             .collect()
@@ -201,6 +202,10 @@ impl HotStore for RedisStore {
         self.read_frontier(partition, streams).await
     }
 
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.read_unread(slot, streams).await
+    }
+
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         check::partition(self.count, slot.partition)?;
         self.read_due(slot, until, max).await
@@ -210,7 +215,7 @@ impl HotStore for RedisStore {
         self.write(slot, commit).await
     }
 
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         self.add(append).await
     }
 
@@ -318,6 +323,12 @@ impl HotStore for RedisStore {
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
-        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), streams).await
+        let topics = Topics::Streams(streams.to_vec());
+        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), topics).await
+    }
+
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        let topics = Topics::Commits;
+        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), topics).await
     }
 }

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use crate::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
-    Head, HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, Stored, StreamId, StreamName, Wake,
+    Append, AppendAnswer, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due,
+    Entry, Frontier, Head, HotError, Outgoing, PageBounds, QuarantineId, QuarantineSize,
+    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread, Wake,
 };
 
 /// The calls of every hot store: all that a worker, a reader and a sender ask for. A journal asks
@@ -70,6 +70,13 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
         streams: &[StreamName],
     ) -> Result<Frontier, HotError>;
 
+    /// Tells what the reader of some streams has still to take, all at one instant; timers do not
+    /// count. Where that is anything, whoever listens to commits is told of the next one of `slot`.
+    ///
+    /// # Contract
+    /// The streams are read by the owner of `slot`.
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError>;
+
     /// Returns up to `max` entries of the index of timers, with times up to and with `until`.
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError>;
 
@@ -90,6 +97,14 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// whether it took effect: retry with the very same commit.
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError>;
 
+    /// Appends as [`Self::append_stamped`] does, where nobody asks when it was accepted.
+    ///
+    /// # Errors
+    /// As [`Self::append_stamped`].
+    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+        Ok(self.append_stamped(append).await?.appended)
+    }
+
     /// Appends from outside: ingest, consent changes, delivery outcomes, the forwarder.
     ///
     /// The source decides before the stream's limit does, so that a retry of what was taken is
@@ -106,7 +121,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// [`RestorableStore`](crate::RestorableStore);
     /// [`HotError::Unavailable`] says nothing about whether it took effect: retry with the very
     /// same append.
-    async fn append(&self, append: &Append) -> Result<Appended, HotError>;
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError>;
 
     /// Returns up to `max` messages of a partition's outbox after `after_seq`, oldest first.
     async fn outbox(
@@ -156,6 +171,10 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
 
     /// Hints about streams with news, from now on. Each subscriber gets its own.
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError>;
+
+    /// Hints about commits that somebody waits for, as [`Self::unread`] says, from now on. Others
+    /// may be told of as well.
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError>;
 }
 
 /// Receives hints; a full one drops new hints and ends with [`Wake::All`].

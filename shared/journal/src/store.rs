@@ -17,10 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
+    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
     Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
-    SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver,
-    Writer,
+    SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread,
+    WakeReceiver, Writer,
 };
 use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Mutex, Semaphore};
@@ -173,7 +173,7 @@ impl HotStore for JournaledStore {
         self.shared.hot.apply(slot, commit).await
     }
 
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         self.append_logged(append).await
     }
 
@@ -204,6 +204,10 @@ impl HotStore for JournaledStore {
         streams: &[StreamName],
     ) -> Result<Frontier, HotError> {
         self.shared.hot.frontier(partition, streams).await
+    }
+
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.shared.hot.unread(slot, streams).await
     }
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
@@ -254,6 +258,10 @@ impl HotStore for JournaledStore {
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.shared.hot.subscribe(streams).await
+    }
+
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        self.shared.hot.subscribe_commits().await
     }
 }
 

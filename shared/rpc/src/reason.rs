@@ -44,6 +44,12 @@ reasons! {
     /// The page token belongs to another request, or was altered.
     PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument,
         "Start again without a page token, and keep the other fields the same from page to page.";
+    /// The position is not one of this installation.
+    PositionInvalid = "POSITION_INVALID", InvalidArgument,
+        "Pass on the position of an answer of this installation as it came, or leave it empty to read what is there now.";
+    /// A write that is asked for is not there yet.
+    PositionNotReached = "POSITION_NOT_REACHED", Unavailable,
+        "Send the same request again after the delay, or with a longer deadline; leave the position empty to read what is there now. If it lasts, `happypath status` shows which service is away or behind.";
     /// The request id was used before with another body.
     RequestIdReused = "REQUEST_ID_REUSED", FailedPrecondition,
         "Use a new request_id for a new request; keep the old one only to repeat exactly the same request.";

@@ -12,6 +12,7 @@ mod health;
 pub mod limits;
 mod partition_service;
 mod peers;
+mod position;
 mod refresh;
 mod serve;
 mod service;
@@ -25,8 +26,9 @@ pub use config::{
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
 pub use context::{Context, open_journaled_stores};
-pub use customer::{find_customer, find_customer_with};
+pub use customer::CustomerReads;
 pub use peers::Peers;
+pub use position::{position_of, read_after};
 pub use serve::serve;
 pub use service::Service;
 pub use signals::cancel_on_signal;

@@ -35,7 +35,10 @@ impl IdentityService for Bare {
             .iter()
             .map(|_| Default::default())
             .collect();
-        Ok(Response::new(IngestResponse { results }))
+        Ok(Response::new(IngestResponse {
+            results,
+            position: String::new(),
+        }))
     }
 
     async fn ingest_stream(

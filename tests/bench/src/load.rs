@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _, stream};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, Lane};
+use proto::identity::v1::{Event, IngestRequest, IngestResponse, IngestStreamRequest, Lane};
 use tokio::time::{Instant, sleep_until};
 use tonic::transport::Channel;
 
@@ -69,14 +69,14 @@ pub(crate) async fn unary_rate(channel: &Channel, calls: u32) -> Result<f64, Fai
     Ok(f64::from(calls) / started.elapsed().as_secs_f64())
 }
 
-/// Makes one unary call.
-pub(crate) async fn ingest(channel: Channel, event: Event) -> Result<(), Failure> {
+/// Makes one unary call, and returns the answer.
+pub(crate) async fn ingest(channel: Channel, event: Event) -> Result<IngestResponse, Failure> {
     let request = IngestRequest {
         events: vec![event],
         ..IngestRequest::default()
     };
-    IdentityServiceClient::new(channel).ingest(request).await?;
-    Ok(())
+    let answer = IdentityServiceClient::new(channel).ingest(request).await?;
+    Ok(answer.into_inner())
 }
 
 /// An event of a customer, who is known by a number.

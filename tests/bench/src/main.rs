@@ -12,6 +12,7 @@ mod installation;
 mod latency;
 mod load;
 mod pipeline;
+mod reads;
 mod recover;
 mod result;
 mod scale;
@@ -55,6 +56,8 @@ enum Name {
     Pipeline,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
     Latency,
+    /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
+    Reads,
     /// Processor time of an event with few and many definitions and customers
     Scale,
     /// Processor time of an event of a long history, and with many filters on one event name
@@ -128,6 +131,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Latency {
         measured.push(Box::pin(latency::measure()).await?);
+    }
+    if is_all || *name == Name::Reads {
+        measured.push(Box::pin(reads::measure()).await?);
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);

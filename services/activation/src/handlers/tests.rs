@@ -70,6 +70,7 @@ async fn activations_are_listed_newest_first_page_by_page() {
             customer_id: id(ADA).to_string(),
             page_size: 2,
             page_token: token,
+            after: String::new(),
         };
         let answer = bench.handlers.list_activations(Request::new(request)).await;
         let page = answer.expect("a page").into_inner();
@@ -113,7 +114,10 @@ async fn activations_and_consents_that_are_kept_apart_are_shown() {
     };
     let listed = bench.handlers.list_activations(Request::new(request)).await;
     assert_eq!(listed.expect("a page").into_inner().activations.len(), 90);
-    let request = api::GetConsentRequest { customer_id };
+    let request = api::GetConsentRequest {
+        customer_id,
+        after: String::new(),
+    };
     let consents = bench.handlers.get_consent(Request::new(request)).await;
     assert_eq!(consents.expect("consents").into_inner().consents.len(), 60);
 }
@@ -134,7 +138,10 @@ async fn a_customer_of_whom_nothing_is_known_has_no_activations_and_no_consents(
     assert_eq!(listed, api::ListActivationsResponse::default());
     let consents = bench
         .handlers
-        .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+        .get_consent(Request::new(api::GetConsentRequest {
+            customer_id,
+            after: String::new(),
+        }))
         .await
         .expect("consents")
         .into_inner();
@@ -174,7 +181,10 @@ async fn consent_is_found_after_any_number_of_merges() {
         let customer_id = id(ADA + merges).to_string();
         let consents = bench
             .handlers
-            .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+            .get_consent(Request::new(api::GetConsentRequest {
+                customer_id,
+                after: String::new(),
+            }))
             .await
             .expect("consents")
             .into_inner();
@@ -184,7 +194,10 @@ async fn consent_is_found_after_any_number_of_merges() {
     let customer_id = id(ADA - 1).to_string();
     let status = bench
         .handlers
-        .get_consent(Request::new(api::GetConsentRequest { customer_id }))
+        .get_consent(Request::new(api::GetConsentRequest {
+            customer_id,
+            after: String::new(),
+        }))
         .await
         .expect_err("a redirect to a younger customer");
     assert_eq!(status.code(), Code::DataLoss);
@@ -200,6 +213,7 @@ async fn bad_lists_are_refused() {
                 customer_id: customer_id.to_owned(),
                 page_size,
                 page_token: page_token.to_owned(),
+                after: String::new(),
             }))
     };
     check_refused(list("nobody", 101, "").await, &["customer_id", "page_size"]);
@@ -274,6 +288,7 @@ async fn a_consent_is_recorded_once_however_often_it_is_sent() {
     bench.process(id(ADA), bodies).await;
     let request = api::GetConsentRequest {
         customer_id: id(ADA).to_string(),
+        after: String::new(),
     };
     let answer = bench.handlers.get_consent(Request::new(request)).await;
     let consents = answer.expect("consents").into_inner().consents;
@@ -316,6 +331,7 @@ async fn a_grant_beyond_the_bound_is_refused_and_a_withdrawal_is_listed() {
     assert!(set(known).await.is_ok());
     let request = api::GetConsentRequest {
         customer_id: id(ADA).to_string(),
+        after: String::new(),
     };
     let answer = bench.handlers.get_consent(Request::new(request)).await;
     let consents = answer.expect("consents").into_inner().consents;

@@ -9,7 +9,7 @@ use proto::segmentation::v1::{GetProfileRequest, Profile};
 use serde_json::json;
 use tonic::{Code, Response, Status};
 
-use crate::client::{Connection, ask};
+use crate::client::{After, Connection, ask};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, json_of, print, print_json};
@@ -20,6 +20,8 @@ use crate::when::when;
 pub(crate) struct Args {
     /// An id, or an identifier such as user_id:u1
     customer: String,
+    #[command(flatten)]
+    after: After,
     #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(flatten)]
@@ -36,7 +38,7 @@ struct Known {
 
 /// Shows the customer.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let known = ask_everybody(&args.connection, &args.customer).await?;
+    let known = ask_everybody(&args.connection, &args.customer, &args.after.position).await?;
     if args.format.json {
         let activations: Result<Vec<_>, _> = known.activations.iter().map(json_of).collect();
         return print_json(&json!({
@@ -58,8 +60,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     show_timeline(&known)
 }
 
-async fn ask_everybody(connection: &Connection, text: &str) -> Result<Known, Failure> {
-    let customer = find_customer(connection, text).await?;
+async fn ask_everybody(connection: &Connection, text: &str, after: &str) -> Result<Known, Failure> {
+    let customer = find_customer(connection, text, after).await?;
     let customer_id = customer.customer_id.clone();
     let (mut segmentation, mut journey, mut activation) = (
         connection.segmentation()?,
@@ -69,14 +71,17 @@ async fn ask_everybody(connection: &Connection, text: &str) -> Result<Known, Fai
     let (profile, journeys, activations) = tokio::join!(
         segmentation.get_profile(ask(GetProfileRequest {
             customer_id: customer_id.clone(),
+            after: after.to_owned()
         })),
         journey.get_customer_journeys(ask(GetCustomerJourneysRequest {
             customer_id: customer_id.clone(),
+            after: after.to_owned()
         })),
         activation.list_activations(ask(ListActivationsRequest {
             customer_id,
             page_size: 20,
             page_token: String::new(),
+            after: after.to_owned()
         })),
     );
     Ok(Known {

@@ -65,6 +65,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         end_time: args.to,
         page_size: PAGE_SIZE.min(args.limit),
         page_token: String::new(),
+        after: String::new(),
     };
     let (events, is_cut) = read(&args.connection, request, args.limit).await?;
     if args.format.json {

@@ -6,7 +6,7 @@ use proto::segmentation::v1::{ExplainMembershipRequest, SegmentExplanation};
 use serde_json::json;
 use tonic::Code;
 
-use crate::client::{Connection, ask};
+use crate::client::{After, Connection, ask};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
 use crate::output::{Format, Rows, json_of, print, print_json};
@@ -21,6 +21,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "", hide_default_value = true)]
     expression: String,
     #[command(flatten)]
+    after: After,
+    #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(flatten)]
     format: Format,
@@ -28,7 +30,8 @@ pub(crate) struct Args {
 
 /// Explains.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let customer = find_customer(&args.connection, &args.customer).await?;
+    let after = &args.after.position;
+    let customer = find_customer(&args.connection, &args.customer, after).await?;
     let customer_id = customer.customer_id;
     let explained = args
         .connection
@@ -36,6 +39,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         .explain_membership(ask(ExplainMembershipRequest {
             customer_id: customer_id.clone(),
             expression: args.expression.clone(),
+            after: after.clone(),
         }))
         .await?
         .into_inner();
@@ -44,6 +48,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         .journey()?
         .get_customer_journeys(ask(GetCustomerJourneysRequest {
             customer_id: customer_id.clone(),
+            after: after.clone(),
         }))
         .await
     {

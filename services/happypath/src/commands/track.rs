@@ -69,7 +69,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         .await?
         .into_inner();
     if args.format.json {
-        return print_json(&json!({ "results": json_of(&answer)?["results"] }));
+        let json = json_of(&answer)?;
+        return print_json(&json!({ "results": json["results"], "position": json["position"] }));
     }
     for result in &answer.results {
         let how = if result.created {

@@ -179,6 +179,9 @@ impl Sender {
         self.summary.accepted += u64::from(answer.accepted_count);
         self.summary.replayed += u64::from(answer.replayed_count);
         self.summary.created += u64::from(answer.created_count);
+        if !answer.position.is_empty() {
+            self.summary.position.clone_from(&answer.position);
+        }
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
             let line = batch.events.get(place).map_or(0, |event| event.sequence);

@@ -24,6 +24,8 @@ pub(crate) struct Summary {
     pub(crate) created: u64,
     /// Lines that were refused.
     pub(crate) bad: u64,
+    /// The position of the last batch of which something was accepted; empty where nothing was.
+    pub(crate) position: String,
     /// The time that it took, in seconds.
     pub(crate) seconds: f64,
     /// Accepted events a second.

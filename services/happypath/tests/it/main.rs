@@ -2,6 +2,7 @@
 //! fresh folder.
 
 mod quarantine;
+mod reads;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

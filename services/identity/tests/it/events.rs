@@ -142,6 +142,7 @@ async fn events_of_a_customer_are_found_also_from_before_a_merge() {
                 namespace: "user_id".to_owned(),
                 value: "u1".to_owned(),
             })),
+            after: String::new(),
         })
         .await
         .expect("is there")

@@ -138,6 +138,7 @@ async fn a_customer_is_told_with_runs_positions_progress_and_history() {
     for who in [1, 4] {
         let request = GetCustomerJourneysRequest {
             customer_id: customer(who).to_string(),
+            after: String::new(),
         };
         let told = rpc
             .get_customer_journeys(Request::new(request))
@@ -154,6 +155,7 @@ async fn a_customer_is_told_with_runs_positions_progress_and_history() {
     }
     let request = GetCustomerJourneysRequest {
         customer_id: customer(3).to_string(),
+        after: String::new(),
     };
     let told = rpc
         .get_customer_journeys(Request::new(request))
@@ -186,6 +188,7 @@ async fn bad_names_are_refused_by_field() {
         .map(|_| ()),
         rpc.get_customer_journeys(Request::new(GetCustomerJourneysRequest {
             customer_id: bad,
+            after: String::new(),
         }))
         .await
         .map(|_| ()),
@@ -237,6 +240,7 @@ async fn what_is_not_there_is_not_found() {
     let status = rpc
         .get_customer_journeys(Request::new(GetCustomerJourneysRequest {
             customer_id: customer(9).to_string(),
+            after: String::new(),
         }))
         .await
         .expect_err("nothing was processed");
@@ -249,6 +253,7 @@ async fn a_customer_whose_state_has_parts_is_told_whole() {
     let rpc = rpc(&folder).await;
     let request = GetCustomerJourneysRequest {
         customer_id: customer(5).to_string(),
+        after: String::new(),
     };
     let told = rpc
         .get_customer_journeys(Request::new(request))

@@ -177,6 +177,7 @@ async fn a_profile_is_found_by_every_id_of_the_customer() {
     for who in [customer(1), customer(2)] {
         let request = api::GetProfileRequest {
             customer_id: who.to_string(),
+            after: String::new(),
         };
         let answer = rpc
             .get_profile(Request::new(request))
@@ -213,6 +214,7 @@ async fn what_is_no_customer_or_not_known_is_refused() {
     ] {
         let request = api::GetProfileRequest {
             customer_id: id.clone(),
+            after: String::new(),
         };
         let status = rpc
             .get_profile(Request::new(request))
@@ -222,6 +224,7 @@ async fn what_is_no_customer_or_not_known_is_refused() {
         let request = api::ExplainMembershipRequest {
             customer_id: id,
             expression: String::new(),
+            after: String::new(),
         };
         let status = rpc
             .explain_membership(Request::new(request))
@@ -250,7 +253,6 @@ async fn segments_are_listed_by_page_with_their_sizes() {
     let last = last.expect("a page").into_inner();
     assert_eq!(last.segments[0].name, "pro_buyers");
     assert_eq!(last.next_page_token, "");
-
     request.page_token = "!".to_owned();
     let status = rpc.list_segments(Request::new(request.clone())).await;
     let status = status.expect_err("an altered token");
@@ -296,6 +298,7 @@ async fn memberships_are_explained_term_by_term() {
     let mut request = api::ExplainMembershipRequest {
         customer_id: customer(1).to_string(),
         expression: String::new(),
+        after: String::new(),
     };
     let all = rpc.explain_membership(Request::new(request.clone())).await;
     let all = all.expect("an answer").into_inner().explanations;
@@ -354,6 +357,7 @@ async fn an_explanation_reads_the_parts_that_it_looks_at() {
         let request = api::ExplainMembershipRequest {
             customer_id: who.to_string(),
             expression: expression.to_owned(),
+            after: String::new(),
         };
         let answer = rpc.explain_membership(Request::new(request)).await;
         let explanations = answer.expect("an answer").into_inner().explanations;

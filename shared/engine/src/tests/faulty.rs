@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use hot::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
+    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
     HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
-    SharedHotStore, Slot, Standing, StateKey, StateWrite, Stored, StreamId, StreamName,
+    SharedHotStore, Slot, Standing, StateKey, StateWrite, Stored, StreamId, StreamName, Unread,
     WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
@@ -117,6 +117,9 @@ impl HotStore for Faulty {
     ) -> Result<Frontier, HotError> {
         self.pass(self.inner.frontier(partition, streams)).await
     }
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.pass(self.inner.unread(slot, streams)).await
+    }
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.pass(self.inner.due(slot, until, max)).await
     }
@@ -133,8 +136,8 @@ impl HotStore for Faulty {
         self.commits.lock().expect("no panic").push(written);
         self.pass(self.inner.apply(slot, commit)).await
     }
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
-        self.pass(self.inner.append(append)).await
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
+        self.pass(self.inner.append_stamped(append)).await
     }
     async fn outbox(
         &self,
@@ -173,5 +176,8 @@ impl HotStore for Faulty {
     }
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
         self.inner.subscribe(streams).await
+    }
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        self.inner.subscribe_commits().await
     }
 }

@@ -5,6 +5,7 @@ mod grace;
 mod leftovers;
 mod pieces;
 mod random;
+mod reads;
 mod records;
 mod scripted;
 mod steps;

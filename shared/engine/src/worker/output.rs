@@ -8,13 +8,11 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use hot::{Cursor, HotError, HotStore, StreamId, StreamName};
-use messages::stream::v1::{Batch, Record};
-use prost::Message as _;
+use messages::stream::v1::Record;
 
 use super::Worker;
-use crate::key::{Key, KeyMap, key_of};
+use crate::key::{Key, KeyMap, keys_of};
 use crate::limits;
 use decision::Core;
 
@@ -83,13 +81,6 @@ impl Trail {
     }
 }
 
-/// Returns the customers of an entry. One that cannot be read is taken by its reader as a whole.
-fn customers_of(payload: Bytes) -> Vec<Key> {
-    let records = Batch::decode(payload).map_or_else(|_| Vec::new(), |batch| batch.records);
-    let keys = records.iter().map(|record| key_of(&record.customer_id));
-    keys.flatten().collect()
-}
-
 impl OutputGauge {
     pub(crate) fn new(stream: StreamId) -> Self {
         Self {
@@ -145,7 +136,7 @@ impl<C: Core> Worker<C> {
             let is_last = entries.len() < max;
             for entry in entries {
                 read_to = entry.cursor;
-                self.trail.push(customers_of(entry.payload));
+                self.trail.push(keys_of(entry.payload));
             }
             if is_last {
                 return Ok(());

@@ -4,11 +4,13 @@ use super::commit::{encode_entry, encode_tail};
 use super::head::SlotHead;
 use super::memory::{Mark, Partition, Tail};
 use super::{Inner, keys};
-use crate::{Append, Appended, Cursor, HotError, Standing, StreamName, check, limits};
+use crate::{
+    Append, AppendAnswer, Appended, Cursor, HotError, Standing, StreamName, check, limits,
+};
 
 impl Inner {
     /// Appends to a stream, unless its source was taken before or it is full.
-    pub(super) fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    pub(super) fn append(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         check::append(self.count, append)?;
         if append.origin.is_some() {
             return Err(HotError::Invalid(
@@ -18,24 +20,28 @@ impl Inner {
         let disk = &self.disk;
         let mut partition = self.partition(append.to.partition)?;
         let stream = &mut partition.streams[append.to.name.index()];
+        let accept_time = stream.accept_time.max(self.clock.now());
+        let answer = |appended| AppendAnswer {
+            appended,
+            newest: accept_time,
+        };
         if let Some(range) = &append.source {
             let mark = stream.sources.sequence(&range.source);
             if range.last <= mark {
-                return Ok(Appended::Replayed);
+                return Ok(answer(Appended::Replayed));
             }
             if range.first <= mark {
-                return Ok(Appended::Overlaps { mark });
+                return Ok(answer(Appended::Overlaps { mark }));
             }
         }
         if stream.tail.len() >= limits::STREAM_ENTRIES {
-            return Ok(Appended::Full);
+            return Ok(AppendAnswer::refused(Appended::Full));
         }
 
         let tail = Tail {
             last: stream.tail.last + 1,
             ..stream.tail
         };
-        let accept_time = stream.accept_time.max(self.clock.now());
         let mut batch = disk.batch();
         batch.insert(
             &disk.logs,
@@ -73,7 +79,7 @@ impl Inner {
         }
         drop(partition);
         self.hints.wake(append.to);
-        Ok(Appended::Applied)
+        Ok(answer(Appended::Applied))
     }
 
     /// Removes the entries of a stream up to a cursor.

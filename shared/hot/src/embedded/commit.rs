@@ -123,6 +123,7 @@ impl Inner {
         for (name, _) in &commit.outputs {
             self.hints.wake(stream_of(slot, *name));
         }
+        self.hints.committed(slot);
         Ok(Committed::Applied)
     }
 

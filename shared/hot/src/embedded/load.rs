@@ -10,7 +10,8 @@ use super::head::{SlotHead, take};
 use super::keys;
 use super::marks;
 use super::memory::{Mark, Partition, SlotMemory, Stream, Tail};
-use crate::{HotError, StreamName};
+use super::read::accept_time;
+use crate::{HotError, StreamId, StreamName};
 
 /// Reads what the memory keeps of all partitions.
 pub(super) fn partitions(
@@ -58,6 +59,15 @@ pub(super) fn partitions(
         slot.timers.add(time_ms, key);
         Some(())
     })?;
+    // So that nothing is accepted before what is there, whatever became of the clock meanwhile.
+    for (partition, in_memory) in count.iter().zip(&mut partitions) {
+        for (name, stream) in StreamName::ALL.into_iter().zip(&mut in_memory.streams) {
+            if stream.tail.len() > 0 {
+                let own = StreamId { name, partition };
+                stream.accept_time = accept_time(disk, own, stream.tail.last)?;
+            }
+        }
+    }
     Ok(partitions.into_iter().map(Mutex::new).collect())
 }
 

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use fjall::KvPair;
 use kernel::{PartitionId, Timestamp};
 
-use super::disk::failure;
-use super::memory::SlotMemory;
+use super::disk::{Disk, failure};
+use super::memory::{Partition, SlotMemory};
 use super::{Inner, keys};
 use crate::{
     Cursor, Due, Entry, Frontier, Head, HotError, OutboxMessage, Outgoing, PageBounds,
-    QuarantineId, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, check, stored,
+    QuarantineId, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, Unread, check, stored,
 };
 
 impl Inner {
@@ -167,24 +167,44 @@ impl Inner {
         let now = self.clock.now();
         let mut time = now;
         for name in streams {
-            let stream = StreamId {
-                name: *name,
-                partition,
-            };
             let reader = memory.slots[name.reader().index()].head;
-            time = time.min(reader.next_due.unwrap_or(now));
-            let cursor = reader.cursors[name.index()];
-            let tail = memory.streams[name.index()].tail;
-            let next = cursor.map_or(0, |cursor| cursor.minor).saturating_add(1);
-            let next = next.max(tail.first);
-            if next > tail.last {
-                continue;
-            }
-            let value = self.disk.logs.get(keys::entry(stream, next));
-            let value = value.map_err(failure)?.ok_or_else(cut)?;
-            time = time.min(decode_entry(&value)?.0);
+            let oldest = self.oldest_unread(&memory, partition, *name)?;
+            let both = reader.next_due.into_iter().chain(oldest);
+            time = both.fold(time, Timestamp::min);
         }
         Ok(Frontier { time, now })
+    }
+
+    /// Tells what the reader of some streams has still to take.
+    pub(super) fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        let memory = self.partition(slot.partition)?;
+        let mut oldest = Vec::new();
+        for name in streams {
+            oldest.extend(self.oldest_unread(&memory, slot.partition, *name)?);
+        }
+        let newest = memory.streams.iter().map(|stream| stream.accept_time);
+        Ok(Unread {
+            oldest: oldest.into_iter().min(),
+            newest: newest.fold(self.clock.now(), Timestamp::max),
+        })
+    }
+
+    /// Returns when the oldest entry of a stream was accepted that its reader has not committed.
+    fn oldest_unread(
+        &self,
+        memory: &Partition,
+        partition: PartitionId,
+        name: StreamName,
+    ) -> Result<Option<Timestamp>, HotError> {
+        let cursor = memory.slots[name.reader().index()].head.cursors[name.index()];
+        let tail = memory.streams[name.index()].tail;
+        let next = cursor.map_or(0, |cursor| cursor.minor).saturating_add(1);
+        let next = next.max(tail.first);
+        if next > tail.last {
+            return Ok(None);
+        }
+        let stream = StreamId { name, partition };
+        accept_time(&self.disk, stream, next).map(Some)
     }
 
     /// The first entries of the index of timers.
@@ -204,6 +224,17 @@ impl Inner {
 
 fn to_bytes(slice: &[u8]) -> Bytes {
     Bytes::copy_from_slice(slice)
+}
+
+/// Reads when an entry was accepted.
+pub(super) fn accept_time(
+    disk: &Disk,
+    stream: StreamId,
+    number: u64,
+) -> Result<Timestamp, HotError> {
+    let value = disk.logs.get(keys::entry(stream, number));
+    let value = value.map_err(failure)?.ok_or_else(cut)?;
+    Ok(decode_entry(&value)?.0)
 }
 
 fn decode_entry(value: &[u8]) -> Result<(Timestamp, &[u8]), HotError> {

@@ -2,8 +2,8 @@
 
 use super::data::{Data, SlotData, StreamData};
 use crate::{
-    Append, Appended, Commit, Committed, Cursor, Head, HotError, Origin, QuarantineId, Slot,
-    Standing, StreamId, StreamName, Writer, check, limits, marks,
+    Append, AppendAnswer, Appended, Commit, Committed, Cursor, Head, HotError, Origin,
+    QuarantineId, Slot, Standing, StreamId, StreamName, Writer, check, limits, marks,
 };
 
 impl Data {
@@ -67,38 +67,24 @@ impl Data {
     }
 
     /// Appends to a stream, unless its origin or its source was taken before, or it is full.
-    pub(super) fn append(&mut self, append: &Append, now_ms: u64) -> Result<Appended, HotError> {
+    pub(super) fn append(
+        &mut self,
+        append: &Append,
+        now_ms: u64,
+    ) -> Result<AppendAnswer, HotError> {
         if append.origin.is_some() {
             self.partition(append.to.partition).no_gate()?;
         }
         let stream = self.stream_mut(append.to);
-        if let Some(origin) = append.origin {
-            let mark = stream.writers.get(&origin.writer).copied().unwrap_or(0);
-            if origin.seq <= mark {
-                return Ok(Appended::Replayed);
-            }
-            if origin.seq != mark + 1 {
-                return Ok(Appended::Gap { mark });
-            }
-        }
-        let taken = stream.look_up(append);
-        if let Some(taken) = taken {
-            // The writer has counted it all the same.
-            stream.take_origin(append.origin);
-            return Ok(taken);
-        }
-        if append.origin.is_none() && stream.len() >= limits::STREAM_ENTRIES {
-            return Ok(Appended::Full);
-        }
-        stream.push(append.payload.clone(), append.origin, now_ms);
-        stream.take_origin(append.origin);
-        if let Some(range) = &append.source {
-            let entry = stream.tail.minor;
-            stream.take_source(&range.source, range.last, entry);
-        }
-        Ok(Appended::Applied)
+        let appended = stream.append(append, now_ms);
+        Ok(match appended {
+            Appended::Full | Appended::Gap { .. } => AppendAnswer::refused(appended),
+            _ => AppendAnswer {
+                appended,
+                newest: stream.newest(),
+            },
+        })
     }
-
     /// Checks where a slot is.
     pub(super) fn check_follows(&self, slot: Slot, epoch: u64, seq: u64) -> Result<(), HotError> {
         let data = self.partition(slot.partition).slot(slot.owner);
@@ -187,6 +173,35 @@ impl SlotData {
 }
 
 impl StreamData {
+    /// Adds what a writer appends, unless it was taken before, or there is no room.
+    fn append(&mut self, append: &Append, now_ms: u64) -> Appended {
+        if let Some(origin) = append.origin {
+            let mark = self.writers.get(&origin.writer).copied().unwrap_or(0);
+            if origin.seq <= mark {
+                return Appended::Replayed;
+            }
+            if origin.seq != mark + 1 {
+                return Appended::Gap { mark };
+            }
+        }
+        let taken = self.look_up(append);
+        if let Some(taken) = taken {
+            // The writer has counted it all the same.
+            self.take_origin(append.origin);
+            return taken;
+        }
+        if append.origin.is_none() && self.len() >= limits::STREAM_ENTRIES {
+            return Appended::Full;
+        }
+        self.push(append.payload.clone(), append.origin, now_ms);
+        self.take_origin(append.origin);
+        if let Some(range) = &append.source {
+            let entry = self.tail.minor;
+            self.take_source(&range.source, range.last, entry);
+        }
+        Appended::Applied
+    }
+
     /// Whether the source of an append was taken before.
     fn look_up(&self, append: &Append) -> Option<Appended> {
         let range = append.source.as_ref()?;

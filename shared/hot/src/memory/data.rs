@@ -10,7 +10,7 @@ use crate::marks::Marks;
 use crate::{
     CounterKey, Cursor, Due, Entry, Frontier, Gate, Head, Origin, OutboxMessage, Outgoing, Owner,
     PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot, StateKey, Stored, StreamId,
-    StreamName, Writer,
+    StreamName, Unread, Writer,
 };
 
 /// Everything.
@@ -109,14 +109,29 @@ impl PartitionData {
     /// Tells how far the readers of some streams are.
     pub(super) fn frontier(&self, streams: &[StreamName], now: Timestamp) -> Frontier {
         let oldest = streams.iter().flat_map(|name| {
-            let reader = self.slot(name.reader());
-            let after = reader.cursors.get(name).copied().unwrap_or(Cursor::START);
-            let entry = self.streams[name.index()].poll(after, 1).pop();
-            let accepted = entry.map(|entry| entry.accept_time.unwrap_or(Timestamp::MIN));
-            [accepted, reader.next_due].into_iter().flatten()
+            let next_due = self.slot(name.reader()).next_due;
+            [self.oldest_unread(*name), next_due].into_iter().flatten()
         });
         let time = oldest.fold(now, Timestamp::min);
         Frontier { time, now }
+    }
+
+    /// Tells what the reader of some streams has still to take.
+    pub(super) fn unread(&self, streams: &[StreamName], now: Timestamp) -> Unread {
+        let oldest = streams.iter().filter_map(|name| self.oldest_unread(*name));
+        let newest = self.streams.iter().map(StreamData::newest);
+        Unread {
+            oldest: oldest.min(),
+            newest: newest.fold(now, Timestamp::max),
+        }
+    }
+
+    /// Returns when the oldest entry of a stream was accepted that its reader has not committed.
+    fn oldest_unread(&self, name: StreamName) -> Option<Timestamp> {
+        let cursors = &self.slot(name.reader()).cursors;
+        let after = cursors.get(&name).copied().unwrap_or(Cursor::START);
+        let entry = self.streams[name.index()].poll(after, 1).pop()?;
+        Some(entry.accept_time.unwrap_or(Timestamp::MIN))
     }
 
     pub(super) fn slot_mut(&mut self, owner: Owner) -> &mut SlotData {
@@ -218,10 +233,15 @@ impl StreamData {
     /// Adds an entry under the next id: the time, which never falls, and a number without gaps.
     pub(super) fn push(&mut self, payload: Bytes, origin: Option<Origin>, now_ms: u64) {
         self.restore(payload, origin, now_ms);
+        let time = self.newest();
         if let Some(entry) = self.entries.back_mut() {
-            let time = i64::try_from(entry.cursor.major).unwrap_or(i64::MAX);
-            entry.accept_time = Some(Timestamp::from_millis(time));
+            entry.accept_time = Some(time);
         }
+    }
+
+    /// Returns when the newest entry was accepted.
+    pub(super) fn newest(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.tail.major).unwrap_or(i64::MAX))
     }
 
     /// Adds an entry of which it is not known when it was accepted.

@@ -18,6 +18,7 @@ pub enum Operation {
     Lag,
     Due,
     Frontier,
+    Unread,
     Check,
     Commit,
     Append,

@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use super::{Content, MemoryStore, Operation};
+use crate::hints::Topics;
 use crate::{
-    Append, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Head,
-    HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined, Slot,
-    Standing, StateKey, Stored, StreamId, StreamName, WakeReceiver, check,
+    Append, AppendAnswer, Appended, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry,
+    Frontier, Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize,
+    Quarantined, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread, WakeReceiver,
+    check,
 };
 
 #[async_trait]
@@ -70,6 +72,14 @@ impl HotStore for MemoryStore {
         .await
     }
 
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.call(slot.partition, Operation::Unread, |server, data| {
+            let now = server.clock.now();
+            Ok(data.partition(slot.partition).unread(streams, now))
+        })
+        .await
+    }
+
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
         self.call(slot.partition, Operation::Due, |_, data| {
             let slot = data.partition(slot.partition).slot(slot.owner);
@@ -94,6 +104,7 @@ impl HotStore for MemoryStore {
                             partition: slot.partition,
                         });
                     }
+                    server.hints.committed(slot);
                 }
                 Ok(committed)
             },
@@ -101,16 +112,16 @@ impl HotStore for MemoryStore {
         .await
     }
 
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         check::append(self.server.count, append)?;
         let content = Content::Append(append);
         let partition = append.to.partition;
         self.call_with(partition, Operation::Append, content, |server, data| {
-            let appended = data.append(append, server.now_ms())?;
-            if appended == Appended::Applied {
+            let answer = data.append(append, server.now_ms())?;
+            if answer.appended == Appended::Applied {
                 server.hints.wake(append.to);
             }
-            Ok(appended)
+            Ok(answer)
         })
         .await
     }
@@ -183,6 +194,11 @@ impl HotStore for MemoryStore {
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
-        Ok(self.server.hints.subscribe(streams))
+        let topics = Topics::Streams(streams.to_vec());
+        Ok(self.server.hints.subscribe(topics))
+    }
+
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        Ok(self.server.hints.subscribe(Topics::Commits))
     }
 }

@@ -3,15 +3,15 @@
 use kernel::{PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd};
 
-use super::keys::INSTALLATION;
+use super::keys::{INSTALLATION, commits_topic};
 use super::library::{Function, LIBRARY};
 use super::link::Link;
 use super::reply::{failure, items, maybe_bytes, maybe_number, number, text, unexpected};
 use super::{RedisStore, head, pack, restore};
-use crate::{Frontier, Head, HotError, Slot, Standing, StreamId, StreamName, check};
+use crate::{Frontier, Head, HotError, Slot, Standing, StreamId, StreamName, Unread, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 6;
+const SCHEMA: u16 = 7;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {
@@ -129,21 +129,40 @@ impl RedisStore {
         });
         let mut keys = vec![self.keys.tails(partition)];
         keys.extend(streams_and_readers);
-        let fields: Vec<String> = streams
-            .iter()
-            .map(|name| format!("{}{}", head::CURSOR, name.name()))
-            .collect();
+        let fields: Vec<String> = streams.iter().map(|name| cursor_field(*name)).collect();
         let call = pack::call(&LIBRARY.name(Function::Frontier), &keys, &fields);
         let [now, time] = <[Value; 2]>::try_from(self.call(partition, &call).await?)
             .map_err(|_| unexpected("a frontier"))?;
         let (now, time): (i64, i64) = (number(now)?, number(time)?);
         Ok(Frontier {
-            // Before all times of this store's clock.
-            time: match time {
-                0 => Timestamp::MIN,
-                time => Timestamp::from_millis(time),
-            },
+            time: time_or_min(time),
             now: Timestamp::from_millis(now),
+        })
+    }
+
+    /// Tells what the reader of some streams has still to take.
+    pub(super) async fn read_unread(
+        &self,
+        slot: Slot,
+        streams: &[StreamName],
+    ) -> Result<Unread, HotError> {
+        let partition = slot.partition;
+        let mut keys = vec![self.keys.tails(partition), self.keys.meta(slot)];
+        keys.extend(streams.iter().map(|name| {
+            self.keys.stream(StreamId {
+                name: *name,
+                partition,
+            })
+        }));
+        let mut words = vec![commits_topic(slot.owner)];
+        words.extend(streams.iter().map(|name| cursor_field(*name)));
+        let call = pack::call(&LIBRARY.name(Function::Unread), &keys, &words);
+        let mut times = self.call(partition, &call).await?.into_iter();
+        let newest = times.next().ok_or_else(|| unexpected("what is unread"))?;
+        let oldest = times.next().map(number).transpose()?;
+        Ok(Unread {
+            oldest: oldest.map(time_or_min),
+            newest: Timestamp::from_millis(number(newest)?),
         })
     }
 
@@ -175,5 +194,18 @@ impl RedisStore {
             }),
             _ => Err(unexpected("a head")),
         }
+    }
+}
+
+/// The field of a head with the cursor of a stream.
+fn cursor_field(name: StreamName) -> String {
+    format!("{}{}", head::CURSOR, name.name())
+}
+
+/// Reads a time of a function, of which 0 is before all times of the store's clock.
+fn time_or_min(millis: i64) -> Timestamp {
+    match millis {
+        0 => Timestamp::MIN,
+        millis => Timestamp::from_millis(millis),
     }
 }

@@ -194,7 +194,7 @@ end
 -- (stream, payload), value, (nothing: the key says it), records, (nothing), bucket, bucket, (field, value),
 -- (target, payload), (field, value), id, payload, group, (group, how many, (name, change) of each).
 local function commit(keys, args)
-  local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'aside', 'aside_bytes')
+  local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'aside', 'aside_bytes', 'waits')
   local epoch, seq = head[1] or '0', head[2] or '0'
   if args[1] ~= epoch then
     return {'fenced', (string.gsub(epoch, '^-', ''))}
@@ -205,7 +205,12 @@ local function commit(keys, args)
   if tonumber(args[2]) ~= tonumber(seq) + 1 then
     return {'gap', seq}
   end
-  return apply(keys, args, tonumber(head[4] or '0'), size_of(head[5], head[6]))
+  local answer = apply(keys, args, tonumber(head[4] or '0'), size_of(head[5], head[6]))
+  if head[7] then
+    redis.call('HDEL', keys[1], 'waits')
+    redis.call('PUBLISH', args[5] .. head[7], args[4])
+  end
+  return answer
 end
 
 -- Remembers how far a source is taken; the source used longest ago is forgotten where there are too many.
@@ -220,7 +225,7 @@ end
 -- keys: stream, tails, marks of the sources, use of the sources, marks of the writers. args: stream, partition, channel,
 -- most entries, most sources, payload, the field of the entry, then the writer, its number and the one before, empty where
 -- there is none; then either nothing or source, first, last. Numbers that are compared have 20 digits, so that text sorts
--- as numbers.
+-- as numbers. Returns the id of the newest entry of the stream where it has what was appended.
 local function append(keys, args)
   local writer, seq = args[8], args[9]
   local is_counted = writer ~= ''
@@ -231,7 +236,7 @@ local function append(keys, args)
     end
     local taken = origin[1] or NOTHING
     if seq <= taken then
-      return {'replayed'}
+      return {'replayed', redis.call('HGET', keys[2], args[1]) or '0-0'}
     end
     if args[10] ~= taken then
       return {'gap', taken}
@@ -243,10 +248,11 @@ local function append(keys, args)
     if is_counted then
       redis.call('HSET', keys[5], writer, seq)
     end
+    local newest = redis.call('HGET', keys[2], args[1]) or '0-0'
     if last <= mark then
-      return {'replayed'}
+      return {'replayed', newest}
     end
-    return {'overlaps', mark}
+    return {'overlaps', newest, mark}
   end
   if not is_counted and redis.call('XLEN', keys[1]) >= tonumber(args[4]) then
     return {'full'}
@@ -261,25 +267,50 @@ local function append(keys, args)
   end
   redis.call('HSET', keys[2], args[1], id)
   redis.call('PUBLISH', args[3] .. args[1], args[2])
-  return {'ok'}
+  return {'ok', id}
+end
+
+-- When the first entry of a stream after a cursor was accepted: the time in its id, or 0 where it was restored, as a second
+-- field says; nothing where there is none.
+local function oldest_after(stream, cursor)
+  local entry = redis.call('XRANGE', stream, '(' .. (cursor or '0-0'), '+', 'COUNT', 1)[1]
+  if entry then
+    return entry[2][3] and 0 or tonumber(string.match(entry[1], '^%d+'))
+  end
 end
 
 -- keys: tails, whose node tells the time, then streams, each followed by the head of its reader. args: the field of each
 -- reader's cursor. Returns the time, and then the least of it, of when entries that are not in effect were accepted, and of
--- when the readers may have a timer: 0 where a stream was restored. An entry has the time of its acceptance in its id, and a
--- second field where it was restored.
+-- when the readers may have a timer: 0 where a stream was restored.
 local function frontier(keys, args)
   local now = now_ms()
   local time = now
   for n = 1, #args do
     local reader = redis.call('HMGET', keys[2 * n + 1], args[n], 'next')
-    time = math.min(time, tonumber(reader[2] or now))
-    local entry = redis.call('XRANGE', keys[2 * n], '(' .. (reader[1] or '0-0'), '+', 'COUNT', 1)[1]
-    if entry then
-      time = math.min(time, entry[2][3] and 0 or tonumber(string.match(entry[1], '^%d+')))
-    end
+    time = math.min(time, tonumber(reader[2] or now), oldest_after(keys[2 * n], reader[1]) or now)
   end
   return {decimal(now), decimal(math.max(time, 0))}
+end
+
+-- keys: tails, whose node tells the time, the head of a reader, then its streams. args: the end of the channel that is told of
+-- the reader's next commit, then the field of the cursor of each stream. Returns the time, or that of the newest entry of the
+-- partition where that is later, and then when the oldest entry that is not in effect was accepted: 0 where it was restored,
+-- nothing where there is none.
+local function unread(keys, args)
+  local newest = now_ms()
+  for _, tail in ipairs(redis.call('HVALS', keys[1])) do
+    newest = math.max(newest, tonumber(string.match(tail, '^%d+')))
+  end
+  local oldest
+  for n = 2, #args do
+    local time = oldest_after(keys[n + 1], redis.call('HGET', keys[2], args[n]))
+    oldest = time and math.min(time, oldest or time) or oldest
+  end
+  if not oldest then
+    return {decimal(newest)}
+  end
+  redis.call('HSET', keys[2], 'waits', args[1])
+  return {decimal(newest), decimal(oldest)}
 end
 
 -- Whether a partition is at this epoch and this commit; one that was never opened is at 0 and 0.
@@ -515,6 +546,7 @@ redis.register_function('happypath_@VERSION@_open', open)
 redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
 redis.register_function('happypath_@VERSION@_frontier', frontier)
+redis.register_function('happypath_@VERSION@_unread', unread)
 redis.register_function('happypath_@VERSION@_trim', trim)
 redis.register_function('happypath_@VERSION@_trim_outbox', trim_outbox)
 redis.register_function('happypath_@VERSION@_quarantined', quarantined)

@@ -41,7 +41,7 @@ pub(super) fn read(meta: Value, consumed: Value) -> Result<Head, HotError> {
             "forwarded" => head.forwarded_seq = number(value)?,
             NEXT_DUE => head.next_due = Some(Timestamp::from_millis(number(value)?)),
             WATERMARK => head.watermark = Some(Timestamp::from_millis(number(value)?)),
-            "batch" | "outbox" | ASIDE | ASIDE_BYTES => {}
+            "batch" | "outbox" | "waits" | ASIDE | ASIDE_BYTES => {}
             other => {
                 let name = other.strip_prefix(CURSOR).unwrap_or_default();
                 let name = StreamName::ALL

@@ -3,14 +3,21 @@
 
 use kernel::{PartitionCount, PartitionId};
 
-use crate::{Slot, StreamId};
+use crate::{Owner, Slot, StreamId};
 
 /// The key that tells how the installation was created.
 pub(super) const INSTALLATION: &str = "hp:meta";
 /// Hints about a stream are published here, its name following.
 pub(super) const CHANNEL: &str = "hp:wake:";
+/// Between [`CHANNEL`] and the name of a service there are hints about its commits.
+pub(super) const COMMITS: &str = "commits.";
 /// Slots of a cluster, by its specification.
 const SLOTS: u32 = 16_384;
+
+/// The end of the channel of hints about the commits of a service.
+pub(super) fn commits_topic(owner: Owner) -> String {
+    format!("{COMMITS}{}", owner.name())
+}
 
 /// The first part of the keys of every partition.
 #[derive(Debug)]

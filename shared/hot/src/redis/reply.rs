@@ -1,7 +1,7 @@
 //! Reading replies, the same for both versions of the protocol.
 
 use bytes::Bytes;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 use redis::{ErrorKind, RedisError, Value};
 
 use crate::{Cursor, HotError, Origin, StreamId, StreamName};
@@ -97,6 +97,11 @@ pub(super) fn cursor(text: &str) -> Result<Cursor, HotError> {
         .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
     let (major, minor) = parsed.ok_or_else(|| unexpected(&format!("the cursor `{text}`")))?;
     Ok(Cursor { major, minor })
+}
+
+/// When an entry was accepted.
+pub(super) fn accept_time(cursor: Cursor) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(cursor.major).unwrap_or(i64::MAX))
 }
 
 /// The id of an entry, as commands take it.

@@ -10,11 +10,11 @@ use redis::{Msg, RedisResult};
 use tokio::sync::watch::Receiver;
 use tokio::time::{sleep, timeout};
 
-use super::keys::CHANNEL;
+use super::keys::{CHANNEL, COMMITS, commits_topic};
 use super::reply::failure;
 use super::source::Source;
-use crate::hints::Subscriber;
-use crate::{HotError, StreamId, StreamName, WakeReceiver};
+use crate::hints::{Subscriber, Topics};
+use crate::{HotError, Owner, Slot, StreamId, StreamName, Wake, WakeReceiver};
 
 /// How often a silent connection is asked whether it is still there.
 const PING: Duration = Duration::from_secs(5);
@@ -35,11 +35,10 @@ enum End {
 pub(super) async fn subscribe(
     source: Arc<Source>,
     mut changes: Receiver<u64>,
-    streams: &[StreamName],
+    topics: Topics,
 ) -> Result<WakeReceiver, HotError> {
-    let connection = connect(&source, streams).await.map_err(failure)?;
-    let (mut subscriber, receiver) = Subscriber::new(streams);
-    let streams = streams.to_vec();
+    let connection = connect(&source, &topics).await.map_err(failure)?;
+    let (mut subscriber, receiver) = Subscriber::new(topics.clone());
     // Ends when the receiver is dropped.
     tokio::spawn(async move {
         let mut connection = Some(connection);
@@ -65,7 +64,7 @@ pub(super) async fn subscribe(
                     }
                 }
             }
-            connection = connect(&source, &streams).await.ok();
+            connection = connect(&source, &topics).await.ok();
             // What happened meanwhile is not known.
             if connection.is_some() && !subscriber.send_all() {
                 return;
@@ -82,15 +81,15 @@ async fn changed(changes: &mut Receiver<u64>) {
     }
 }
 
-async fn connect(
-    source: &Source,
-    streams: &[StreamName],
-) -> RedisResult<(PubSubSink, PubSubStream)> {
+async fn connect(source: &Source, topics: &Topics) -> RedisResult<(PubSubSink, PubSubStream)> {
     let (mut sink, messages) = source.subscription().await?.split();
+    let names: Vec<String> = match topics {
+        Topics::Streams(streams) => streams.iter().map(|it| it.name().to_owned()).collect(),
+        Topics::Commits => Owner::ALL.into_iter().map(commits_topic).collect(),
+    };
     let subscribing = async {
-        for stream in streams {
-            sink.subscribe(format!("{CHANNEL}{}", stream.name()))
-                .await?;
+        for name in names {
+            sink.subscribe(format!("{CHANNEL}{name}")).await?;
         }
         Ok::<_, redis::RedisError>(())
     };
@@ -116,7 +115,7 @@ async fn listen(
         };
         match message {
             Ok(Some(message)) => match hint(&message) {
-                Some(stream) if !subscriber.send(stream) => return End::Unheard,
+                Some(wake) if !subscriber.send(wake) => return End::Unheard,
                 _ => {}
             },
             Ok(None) => return End::Lost,
@@ -130,11 +129,14 @@ async fn listen(
 }
 
 /// Reads a hint; other programs may publish what they like.
-fn hint(message: &Msg) -> Option<StreamId> {
+fn hint(message: &Msg) -> Option<Wake> {
     let name = message.get_channel_name().strip_prefix(CHANNEL)?;
     let partition: String = message.get_payload().ok()?;
-    Some(StreamId {
-        name: StreamName::ALL.into_iter().find(|it| it.name() == name)?,
-        partition: PartitionId::new(partition.parse().ok()?),
-    })
+    let partition = PartitionId::new(partition.parse().ok()?);
+    if let Some(service) = name.strip_prefix(COMMITS) {
+        let owner = Owner::ALL.into_iter().find(|it| it.name() == service)?;
+        return Some(Wake::Committed(Slot { owner, partition }));
+    }
+    let name = StreamName::ALL.into_iter().find(|it| it.name() == name)?;
+    Some(Wake::Stream(StreamId { name, partition }))
 }

@@ -2,10 +2,11 @@
 
 use super::keys::CHANNEL;
 use super::library::{Function, LIBRARY};
-use super::reply::{PAYLOAD, number, text, unexpected};
+use super::reply::{PAYLOAD, accept_time, cursor, number, text, unexpected};
 use super::{RedisStore, pack, restore};
 use crate::{
-    Append, Appended, CheckedCommit, Committed, HotError, Origin, Slot, Writer, check, limits,
+    Append, AppendAnswer, Appended, CheckedCommit, Committed, HotError, Origin, Slot, Writer,
+    check, limits,
 };
 
 impl RedisStore {
@@ -54,7 +55,7 @@ impl RedisStore {
     }
 
     /// Appends from outside.
-    pub(super) async fn add(&self, append: &Append) -> Result<Appended, HotError> {
+    pub(super) async fn add(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         check::append(self.count, append)?;
         let to = append.to;
         let mut call = pack::call(
@@ -88,19 +89,26 @@ impl RedisStore {
         }
         let mut reply = self.confirmed(to.partition, &call).await?.into_iter();
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
-        match text(next()?)?.as_str() {
-            "ok" => Ok(Appended::Applied),
-            "replayed" => Ok(Appended::Replayed),
-            "full" => Ok(Appended::Full),
-            "overlaps" => Ok(Appended::Overlaps {
-                mark: number(next()?)?,
-            }),
-            "gap" => Ok(Appended::Gap {
-                mark: number(next()?)?,
-            }),
-            "gated" => Err(restore::closed()),
-            _ => Err(unexpected("a reply")),
+        let word = text(next()?)?;
+        match word.as_str() {
+            "full" => return Ok(AppendAnswer::refused(Appended::Full)),
+            "gap" => {
+                let mark = number(next()?)?;
+                return Ok(AppendAnswer::refused(Appended::Gap { mark }));
+            }
+            "gated" => return Err(restore::closed()),
+            _ => {}
         }
+        let newest = accept_time(cursor(&text(next()?)?)?);
+        let appended = match word.as_str() {
+            "ok" => Appended::Applied,
+            "replayed" => Appended::Replayed,
+            "overlaps" => Appended::Overlaps {
+                mark: number(next()?)?,
+            },
+            _ => return Err(unexpected("a reply")),
+        };
+        Ok(AppendAnswer { appended, newest })
     }
 }
 

@@ -135,7 +135,7 @@ async fn a_database_of_an_older_program_is_refused() {
     let mut older = redis::cmd("HSET");
     let () = subject.ask(older.arg("hp:meta").arg("schema").arg(2)).await;
     let text = refusal(&subject.server, partitions()).await;
-    let expected = "this Redis has schema 2, and this program reads schema 6: ";
+    let expected = "this Redis has schema 2, and this program reads schema 7: ";
     assert!(text.starts_with(expected), "{text}");
 }
 
@@ -213,7 +213,7 @@ async fn a_subscriber_that_lost_its_server_is_told_to_look_at_everything() {
         match hints.recv().await.expect("hints go on") {
             Wake::All => has_all = true,
             Wake::Reopen => has_reopen = true,
-            Wake::Stream(_) => {}
+            Wake::Stream(_) | Wake::Committed(_) => {}
         }
     }
     while hints.try_recv().is_ok() {}

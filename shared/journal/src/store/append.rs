@@ -1,6 +1,6 @@
 //! Appends from outside: first to the log, then to the store, one at a time for each stream.
 
-use hot::{Append, Appended, Cursor, HotError, Origin, SourceRange, StreamId};
+use hot::{Append, AppendAnswer, Appended, Cursor, HotError, Origin, Slot, SourceRange, StreamId};
 use tokio::sync::MutexGuard;
 
 use super::JournaledStore;
@@ -11,7 +11,7 @@ use crate::{EntryRow, limits};
 
 impl JournaledStore {
     /// Logs an append and brings it to the store.
-    pub(super) async fn append_logged(&self, append: &Append) -> Result<Appended, HotError> {
+    pub(super) async fn append_logged(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         hot::check_append(self.shared.hot.partition_count(), append)?;
         let mut lane = self.lock_lane(append.to).await?;
         if !lane.is_compared {
@@ -23,12 +23,12 @@ impl JournaledStore {
             return Ok(answer);
         }
         if let Some(range) = &append.source
-            && let Some(answer) = self.screen(&mut lane, append.to, range).await?
+            && let Some(appended) = self.screen(&mut lane, append.to, range).await?
         {
-            return Ok(answer);
+            return self.answer(append.to, appended).await;
         }
         if !self.has_room(&mut lane, append.to).await? {
-            return Ok(Appended::Full);
+            return Ok(AppendAnswer::refused(Appended::Full));
         }
         lane.last += 1;
         lane.pending = Some(Pending {
@@ -45,15 +45,26 @@ impl JournaledStore {
             is_retried: false,
         });
         match self.deliver(&mut lane).await? {
-            Some((_, appended)) => Ok(appended),
-            None => Ok(Appended::Applied),
+            Some((_, answer)) => Ok(answer),
+            None => self.answer(append.to, Appended::Applied).await,
         }
+    }
+
+    /// Answers for what the stream took before, which no call to the store has told: it is no newer
+    /// than the partition.
+    async fn answer(&self, to: StreamId, appended: Appended) -> Result<AppendAnswer, HotError> {
+        let slot = Slot {
+            owner: to.name.reader(),
+            partition: to.partition,
+        };
+        let newest = self.shared.hot.unread(slot, &[]).await?.newest;
+        Ok(AppendAnswer { appended, newest })
     }
 
     /// Brings to the store what a caller was told to try again with, and keeps the answer for when it does.
     async fn deliver_unasked(&self, lane: &mut Lane) -> Result<(), HotError> {
-        if let Some((row, appended)) = self.deliver(lane).await? {
-            lane.keep_unasked(row, appended);
+        if let Some((row, answer)) = self.deliver(lane).await? {
+            lane.keep_unasked(row, answer);
         }
         Ok(())
     }
@@ -68,7 +79,7 @@ impl JournaledStore {
     }
 
     /// Brings to the store what is on its way in a lane. Absent where nothing was.
-    async fn deliver(&self, lane: &mut Lane) -> Result<Option<(EntryRow, Appended)>, HotError> {
+    async fn deliver(&self, lane: &mut Lane) -> Result<Option<(EntryRow, AppendAnswer)>, HotError> {
         let Some(pending) = &mut lane.pending else {
             return Ok(None);
         };
@@ -91,14 +102,16 @@ impl JournaledStore {
         let mut attempts = 1;
         // The gates before the entry was found not to follow.
         let mut seen = None;
-        let appended = loop {
+        let answer = loop {
             let is_retried = std::mem::replace(&mut pending.is_retried, true);
-            match self.shared.hot.append(&append).await {
-                Ok(Appended::Replayed) => {
+            let asked = self.shared.hot.append_stamped(&append).await;
+            match asked.map(|answer| (answer.appended, answer)) {
+                Ok((Appended::Replayed, answer)) => {
                     let source = append.source.as_ref();
-                    break self.resolve(stream, source, is_retried).await?;
+                    let appended = self.resolve(stream, source, is_retried).await?;
+                    break AppendAnswer { appended, ..answer };
                 }
-                Ok(Appended::Gap { mark }) if attempts < limits::APPEND_ATTEMPTS => {
+                Ok((Appended::Gap { mark }, _)) if attempts < limits::APPEND_ATTEMPTS => {
                     tracing::warn!(
                         stream = stream.name.name(),
                         partition = stream.partition.number(),
@@ -111,12 +124,12 @@ impl JournaledStore {
                         Some(seen) => self.recover_unless_done(stream.partition, seen).await?,
                     }
                 }
-                Ok(Appended::Gap { .. } | Appended::Full) => {
+                Ok((Appended::Gap { .. } | Appended::Full, _)) => {
                     return Err(HotError::Unavailable(
                         "the hot store does not take an entry that is accepted".into(),
                     ));
                 }
-                Ok(appended) => break appended,
+                Ok((_, answer)) => break answer,
                 Err(HotError::Unavailable(_)) if attempts < limits::APPEND_ATTEMPTS => {
                     match self.shared.hot.gates(stream.partition).await {
                         // It takes the entry as soon as it is recovered.
@@ -131,14 +144,14 @@ impl JournaledStore {
             attempts += 1;
         };
         let row = lane.pending.take().map(|pending| pending.row);
-        if attempts > 1 || appended != Appended::Applied {
+        if attempts > 1 || answer.appended != Appended::Applied {
             // The stream may have been made anew, or another process is faster with this source.
             lane.forget();
         }
-        if appended == Appended::Applied {
+        if answer.appended == Appended::Applied {
             lane.applied(append.source.as_ref());
         }
-        Ok(row.map(|row| (row, appended)))
+        Ok(row.map(|row| (row, answer)))
     }
 
     /// The store has dealt with an entry before, when it was asked or in a recovery, or its source was known: tells which

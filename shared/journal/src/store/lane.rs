@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hot::{Append, Appended, SourceRange, limits::STREAM_ENTRIES};
+use hot::{Append, AppendAnswer, Appended, SourceRange, limits::STREAM_ENTRIES};
 use tokio::time::Instant;
 
 use crate::{EntryRow, limits};
@@ -19,7 +19,7 @@ pub(super) struct Lane {
     length: Option<Length>,
     sources: Option<Sources>,
     /// Appends that were brought through after their callers had been told to try again, with the answers.
-    unasked: VecDeque<(EntryRow, Appended)>,
+    unasked: VecDeque<(EntryRow, AppendAnswer)>,
 }
 
 /// An append that may be accepted and not be in the store.
@@ -96,7 +96,7 @@ impl Lane {
     }
 
     /// Keeps the answer to an append for the caller, who was told to try again.
-    pub(super) fn keep_unasked(&mut self, row: EntryRow, answer: Appended) {
+    pub(super) fn keep_unasked(&mut self, row: EntryRow, answer: AppendAnswer) {
         if self.unasked.len() >= limits::UNASKED_ANSWERS {
             self.unasked.pop_front();
         }
@@ -104,7 +104,7 @@ impl Lane {
     }
 
     /// The answer to an append that was brought through already.
-    pub(super) fn take_unasked(&mut self, append: &Append) -> Option<Appended> {
+    pub(super) fn take_unasked(&mut self, append: &Append) -> Option<AppendAnswer> {
         let place = self
             .unasked
             .iter()

@@ -69,7 +69,9 @@ async fn the_same_id_with_another_body_is_refused() {
     assert_eq!(refused.code(), Code::FailedPrecondition);
     let other = idempotency
         .run("another/Method", "r1", &body("b"), || async {
-            Ok::<_, Failure>(AdvanceClockResponse {})
+            Ok::<_, Failure>(AdvanceClockResponse {
+                position: String::new(),
+            })
         })
         .await;
     assert!(other.is_ok(), "ids belong to a method");

@@ -172,12 +172,18 @@ fn enums_numbers_and_presence_are_checked() {
 #[test]
 fn a_oneof_must_be_chosen_and_only_the_chosen_is_checked() {
     check(
-        &GetCustomerRequest { key: None },
+        &GetCustomerRequest {
+            key: None,
+            after: String::new(),
+        },
         &["must have exactly one of customer_id, identifier"],
     );
     let key = get_customer_request::Key::CustomerId("x".to_owned());
     check(
-        &GetCustomerRequest { key: Some(key) },
+        &GetCustomerRequest {
+            key: Some(key),
+            after: String::new(),
+        },
         &["customer_id: `x` must be a UUID such as 01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"],
     );
     let log = Channel {

@@ -93,6 +93,7 @@ async fn run_ended(suite: &Suite, customer_id: &str) -> String {
     eventually(async || {
         let request = GetCustomerJourneysRequest {
             customer_id: customer_id.to_owned(),
+            after: String::new(),
         };
         let runs = journey
             .get_customer_journeys(request)
@@ -155,6 +156,7 @@ async fn an_event_goes_from_ingest_to_a_signed_webhook_and_its_receipt_back_into
         .expect("segmentation");
     let request = GetProfileRequest {
         customer_id: customer.clone(),
+        after: String::new(),
     };
     let profile = segmentation
         .get_profile(request)

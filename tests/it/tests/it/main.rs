@@ -6,6 +6,7 @@ mod four_processes;
 mod history;
 mod process;
 mod random;
+mod reads;
 mod real_data;
 mod rolling;
 mod suite;

@@ -32,9 +32,16 @@ pub(crate) async fn answer(
 
 async fn customer(on: &mut Installation, people: &People, id: &str) -> Vec<String> {
     let key = Some(Key::CustomerId(id.to_owned()));
-    let who = taken(on.identity.get_customer(GetCustomerRequest { key }).await)
-        .customer
-        .unwrap_or_default();
+    let who = taken(
+        on.identity
+            .get_customer(GetCustomerRequest {
+                key,
+                after: String::new(),
+            })
+            .await,
+    )
+    .customer
+    .unwrap_or_default();
     let mut lines = Vec::new();
     let identifiers: Vec<String> = who
         .identifiers
@@ -44,6 +51,7 @@ async fn customer(on: &mut Installation, people: &People, id: &str) -> Vec<Strin
     lines.extend(listed("known by", &identifiers));
     let request = GetProfileRequest {
         customer_id: id.to_owned(),
+        after: String::new(),
     };
     let profile = taken(on.segmentation.get_profile(request).await)
         .profile
@@ -65,6 +73,7 @@ async fn customer(on: &mut Installation, people: &People, id: &str) -> Vec<Strin
     lines.extend(listed("events", &events));
     let request = GetConsentRequest {
         customer_id: id.to_owned(),
+        after: String::new(),
     };
     for word in taken(on.activation.get_consent(request).await).consents {
         let given = if word.granted { "given" } else { "withdrawn" };
@@ -77,6 +86,7 @@ async fn customer(on: &mut Installation, people: &People, id: &str) -> Vec<Strin
     }
     let request = GetCustomerJourneysRequest {
         customer_id: id.to_owned(),
+        after: String::new(),
     };
     let journeys = taken(on.journey.get_customer_journeys(request).await);
     lines.extend(places(&journeys));

@@ -218,6 +218,7 @@ impl Driver {
         for (customer_id, _) in self.people.everybody() {
             let request = GetCustomerJourneysRequest {
                 customer_id: customer_id.clone(),
+                after: String::new(),
             };
             match self.on.journey.get_customer_journeys(request).await {
                 Err(status) if status.code() == Code::NotFound => {}
@@ -241,6 +242,7 @@ impl Driver {
             let request = ExplainMembershipRequest {
                 customer_id,
                 expression: String::new(),
+                after: String::new(),
             };
             match self.on.segmentation.explain_membership(request).await {
                 Err(status) if status.code() == Code::NotFound => {}

@@ -60,6 +60,7 @@ impl Known {
             .segmentation
             .get_profile(GetProfileRequest {
                 customer_id: id.to_owned(),
+                after: String::new(),
             })
             .await;
         let profile = match profile {
@@ -108,6 +109,7 @@ impl Known {
 async fn history(on: &mut Installation, id: &str) -> Vec<String> {
     let request = GetCustomerJourneysRequest {
         customer_id: id.to_owned(),
+        after: String::new(),
     };
     let customer = match on.journey.get_customer_journeys(request).await {
         Err(status) if status.code() == Code::NotFound => return Vec::new(),

@@ -193,6 +193,7 @@ fn at(minute: i64) -> Timestamp {
 async fn runs_of(on: &mut Installation, customer_id: &str) -> Vec<Run> {
     let request = GetCustomerJourneysRequest {
         customer_id: customer_id.to_owned(),
+        after: String::new(),
     };
     taken(on.journey.get_customer_journeys(request).await).runs
 }

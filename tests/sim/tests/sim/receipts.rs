@@ -56,7 +56,10 @@ async fn outcome(is_at_once: bool) -> RunOutcome {
         on.settle().await;
         customer_id.clone_from(&results[0].customer_id);
     }
-    let request = GetCustomerJourneysRequest { customer_id };
+    let request = GetCustomerJourneysRequest {
+        customer_id,
+        after: String::new(),
+    };
     let runs = taken(on.journey.get_customer_journeys(request).await).runs;
     on.stop().await;
     runs[0].outcome()

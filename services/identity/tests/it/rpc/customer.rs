@@ -33,7 +33,10 @@ async fn a_customer_is_found_by_every_id_and_identifier() {
         Key::CustomerId(results[1].customer_id.clone()),
         by_email(" E@X.io"),
     ] {
-        let request = v1::GetCustomerRequest { key: Some(key) };
+        let request = v1::GetCustomerRequest {
+            key: Some(key),
+            after: String::new(),
+        };
         let customer = client
             .get_customer(request)
             .await
@@ -53,7 +56,10 @@ async fn a_customer_is_found_by_every_id_and_identifier() {
         (None, Code::InvalidArgument),
     ] {
         let refused = client
-            .get_customer(v1::GetCustomerRequest { key })
+            .get_customer(v1::GetCustomerRequest {
+                key,
+                after: String::new(),
+            })
             .await
             .expect_err("refused");
         assert_eq!(refused.code(), code);

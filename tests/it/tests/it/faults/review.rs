@@ -71,6 +71,7 @@ impl Installation {
                     namespace: "user_id".to_owned(),
                     value: user_id(user),
                 })),
+                after: String::new(),
             };
             let found = match identity.get_customer(request).await {
                 Ok(answer) => answer.into_inner().customer.unwrap_or_default(),
@@ -82,6 +83,7 @@ impl Installation {
             };
             let request = GetProfileRequest {
                 customer_id: found.customer_id,
+                after: String::new(),
             };
             let profile = match segmentation.get_profile(request).await {
                 Ok(answer) => answer.into_inner().profile.unwrap_or_default(),

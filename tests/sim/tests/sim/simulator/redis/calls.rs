@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 use hot::{
-    Append, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry, Frontier,
-    Gate, GateAnswer, GateClaim, Gates, Head, HotError, HotStore, Origin, Outgoing, Owner,
-    PageBounds, QuarantineId, QuarantineSize, Quarantined, RedisStore, RestorableStore, Slot,
-    Standing, StateKey, StateRestore, Stored, StreamId, StreamName, StreamRestore, Wake,
-    WakeReceiver,
+    Append, AppendAnswer, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due,
+    Entry, Frontier, Gate, GateAnswer, GateClaim, Gates, Head, HotError, HotStore, Origin,
+    Outgoing, Owner, PageBounds, QuarantineId, QuarantineSize, Quarantined, RedisStore,
+    RestorableStore, Slot, Standing, StateKey, StateRestore, Stored, StreamId, StreamName,
+    StreamRestore, Unread, Wake, WakeReceiver,
 };
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
@@ -72,6 +72,11 @@ impl HotStore for RedisLink {
         Ok(self.redis.subscribe(streams))
     }
 
+    async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        // Hints may be late, also for ever.
+        Ok(self.redis.subscribe(&[]))
+    }
+
     async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
         let content = Content::Epoch(slot, epoch);
         self.call(slot.partition, Operation::Open, content, |store| {
@@ -88,7 +93,7 @@ impl HotStore for RedisLink {
             .await
     }
 
-    async fn append(&self, append: &Append) -> Result<Appended, HotError> {
+    async fn append_stamped(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         let content = Content::Append(append);
         let run = |store| self.append_once(store, append);
         self.call(append.to.partition, Operation::Append, content, run)
@@ -135,6 +140,13 @@ impl HotStore for RedisLink {
     ) -> Result<Frontier, HotError> {
         self.call(partition, Operation::Frontier, Content::None, |store| {
             store.frontier(partition, streams)
+        })
+        .await
+    }
+
+    async fn unread(&self, slot: Slot, streams: &[StreamName]) -> Result<Unread, HotError> {
+        self.call(slot.partition, Operation::Unread, Content::None, |store| {
+            store.unread(slot, streams)
         })
         .await
     }
@@ -351,12 +363,16 @@ impl RedisLink {
         Ok(committed)
     }
 
-    async fn append_once(&self, store: &RedisStore, append: &Append) -> Result<Appended, HotError> {
-        let appended = store.append(append).await?;
-        if appended == Appended::Applied {
+    async fn append_once(
+        &self,
+        store: &RedisStore,
+        append: &Append,
+    ) -> Result<AppendAnswer, HotError> {
+        let answer = store.append_stamped(append).await?;
+        if answer.appended == Appended::Applied {
             self.redis.wake(append.to);
         }
-        Ok(appended)
+        Ok(answer)
     }
 
     async fn open_gate_once(

@@ -1,0 +1,127 @@
+//! Finds a customer as they are after a write, through redirects.
+
+use decision::{Core, PartKey};
+use hot::Slot;
+use kernel::{CustomerId, PartitionId};
+use tokio::time::Instant;
+
+use super::{Follower, Goal, Lanes, WAY, Written, place_of, rest, store};
+use crate::find::{FindError, Found, look, survivor_of};
+use crate::head::Head;
+use crate::limits;
+use crate::partition::Backoff;
+
+impl Follower {
+    /// Loads a customer, or the one that they were joined into, as they are after a write, and the
+    /// parts that `want` names, as [`find_customer_with`](crate::find_customer_with) does.
+    ///
+    /// # Errors
+    /// As there; [`FindError::Behind`] and [`FindError::OnTheWay`] where that takes longer than the
+    /// deadline, [`FindError::Ahead`] where the store has not come to the time of the write.
+    pub async fn find_customer_with<C: Core>(
+        &self,
+        customer: CustomerId,
+        written: Written,
+        deadline: Instant,
+        want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
+    ) -> Result<Found<C::State>, FindError> {
+        self.commits.listen().await;
+        let mut goal = Goal::of(written);
+        let (mut current, mut joined) = (customer, Vec::new());
+        for redirects in 0..=limits::REDIRECTS_PER_READ {
+            let partition = self.partition_of(current);
+            self.pass(partition, current, C::OWNER, goal, deadline)
+                .await?;
+            let settled = self.settled::<C>(current, &joined, deadline, &want).await?;
+            let found = |state| Found {
+                customer: current,
+                state,
+                redirects,
+            };
+            let Some((head, state)) = settled else {
+                return Ok(found(None));
+            };
+            let Some(survivor) = survivor_of(current, &head)? else {
+                return Ok(found(head.has_state.then_some(state)));
+            };
+            goal = self.follow::<C>(current, survivor, goal, deadline).await?;
+            joined.push(current);
+            current = survivor;
+        }
+        Err(FindError::TooManyRedirects {
+            customer,
+            limit: limits::REDIRECTS_PER_READ,
+        })
+    }
+
+    fn partition_of(&self, customer: CustomerId) -> PartitionId {
+        self.hot.partition_count().partition_of(customer.fragment())
+    }
+
+    /// Reads a customer once nothing is on its way to or from them, and all of those who are known
+    /// to be joined into them is here.
+    async fn settled<C: Core>(
+        &self,
+        customer: CustomerId,
+        joined: &[CustomerId],
+        deadline: Instant,
+        want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
+    ) -> Result<Option<(Head, C::State)>, FindError> {
+        let slot = Slot {
+            owner: C::OWNER,
+            partition: self.partition_of(customer),
+        };
+        let mut wait = Backoff::reading();
+        loop {
+            let next = self.commits.next(slot);
+            let read = look::<C>(self.hot.as_ref(), customer, &want).await?;
+            let is_settled = match &read {
+                None => joined.is_empty(),
+                Some((head, _)) => head.is_settled(joined),
+            };
+            if is_settled {
+                return Ok(read);
+            }
+            if !rest(next, &mut wait, deadline).await {
+                return Err(FindError::OnTheWay { customer });
+            }
+        }
+    }
+
+    /// Waits until what came for a merged customer has left for the survivor. Returns what is to be
+    /// waited for in the survivor's partition.
+    ///
+    /// Whatever leaves passes through all services that come after, and then through an outbox. It
+    /// may have taken any lane, and arrives in the live one.
+    async fn follow<C: Core>(
+        &self,
+        customer: CustomerId,
+        survivor: CustomerId,
+        goal: Goal,
+        deadline: Instant,
+    ) -> Result<Goal, FindError> {
+        if goal.first > place_of(C::OWNER) {
+            // It does not come to this service.
+            return Ok(goal);
+        }
+        let goal = Goal {
+            lanes: Lanes::Both,
+            ..goal
+        };
+        let partition = self.partition_of(customer);
+        let last = WAY[WAY.len() - 1].owner;
+        self.pass(partition, customer, last, goal, deadline).await?;
+        for service in WAY.iter().skip(goal.first) {
+            let owner = service.owner;
+            let slot = Slot { owner, partition };
+            self.sent(slot, customer, deadline).await?;
+        }
+        let slot = Slot {
+            owner: C::OWNER,
+            partition: self.partition_of(survivor),
+        };
+        let unread = self.hot.unread(slot, &[]).await;
+        let time = unread.map_err(store(survivor))?.newest;
+        Ok(Goal { time, ..goal })
+    }
+}

@@ -17,7 +17,7 @@ use super::run::Room;
 use crate::key::Key;
 use decision::{Core, Input};
 
-/// Whose timer fires.
+/// The owner of a timer that fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
     /// That of the customer, which is the engine's while they wait or leave.

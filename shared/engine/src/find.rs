@@ -4,7 +4,7 @@ use decision::{Core, PartKey, Poison};
 use hot::{HotError, HotStore, Owner, Slot};
 use kernel::{CustomerId, PartitionId, Timestamp};
 
-use crate::head::Head;
+use crate::head::{self, Head, id_bytes};
 use crate::limits;
 use crate::read::{ReadError, read_customer};
 
@@ -146,6 +146,20 @@ pub(crate) async fn look<C: Core>(
         ReadError::Store(source) => FindError::Store { customer, source },
         ReadError::Unreadable(source) => FindError::Unreadable { customer, source },
     })
+}
+
+/// Loads the head of what a service keeps of a customer.
+pub(crate) async fn look_at_head(
+    hot: &dyn HotStore,
+    slot: Slot,
+    customer: CustomerId,
+) -> Result<Option<Head>, FindError> {
+    let loaded = hot.load(slot, &[id_bytes(customer)]).await;
+    let loaded = loaded.map_err(|source| FindError::Store { customer, source })?;
+    let stored = loaded.into_iter().next().flatten();
+    let read = stored.map(|stored| head::read_alone(&stored.value));
+    read.transpose()
+        .map_err(|source| FindError::Unreadable { customer, source })
 }
 
 /// Returns the customer that one is redirected to, where they are.

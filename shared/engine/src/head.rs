@@ -102,6 +102,13 @@ impl Head {
         is_quiet && (self.redirect.is_some() || has_all())
     }
 
+    /// Returns whether all that came for the customer has gone on: nothing waits for a state, and
+    /// none is about to leave.
+    pub(crate) fn lets_through(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        self.leaving.is_none() && !waiting.is_some_and(|waiting| waiting.is_holding())
+    }
+
     /// The state that arrives from a customer.
     pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
         self.arriving.iter_mut().find(|it| it.from == customer)
@@ -208,6 +215,14 @@ fn unreadable(error: impl std::fmt::Display) -> Poison {
 /// An id as records carry it.
 pub(crate) fn id_bytes(customer: CustomerId) -> Bytes {
     Bytes::copy_from_slice(customer.as_bytes())
+}
+
+/// Reads the head of a stored value, of whatever service.
+///
+/// # Errors
+/// [`Poison`] where it is not one.
+pub(crate) fn read_alone(value: &[u8]) -> Result<Head, Poison> {
+    Ok(Head::read(value)?.0)
 }
 
 /// Reads a stored value.

@@ -1,12 +1,14 @@
 //! Finds a customer as they are after a write, through redirects.
 
+use std::ops::Range;
+
 use decision::{Core, PartKey};
 use hot::Slot;
 use kernel::{CustomerId, PartitionId};
 use tokio::time::Instant;
 
 use super::{Follower, Goal, Lanes, WAY, Written, place_of, rest, store};
-use crate::find::{FindError, Found, look, survivor_of};
+use crate::find::{FindError, Found, look, look_at_head, survivor_of};
 use crate::head::Head;
 use crate::limits;
 use crate::partition::Backoff;
@@ -32,7 +34,16 @@ impl Follower {
             let partition = self.partition_of(current);
             self.pass(partition, current, C::OWNER, goal, deadline)
                 .await?;
-            let settled = self.settled::<C>(current, &joined, deadline, &want).await?;
+            let mut settled = self.settled::<C>(current, &joined, deadline, &want).await?;
+            let is_merged = settled.as_ref().is_some_and(|(head, _)| head.has_merges());
+            if is_merged && goal.first < place_of(C::OWNER) {
+                // What was written may wait in a service before this one.
+                let earlier = goal.first..place_of(C::OWNER);
+                goal = self.let_through(current, earlier, goal, deadline).await?;
+                self.pass(partition, current, C::OWNER, goal, deadline)
+                    .await?;
+                settled = self.settled::<C>(current, &joined, deadline, &want).await?;
+            }
             let found = |state| Found {
                 customer: current,
                 state,
@@ -88,6 +99,42 @@ impl Follower {
         }
     }
 
+    /// Waits until some services have taken what is waited for, one after the other, and nothing of
+    /// it waits there for the state of another. Returns what is to be waited for in the next one.
+    async fn let_through(
+        &self,
+        customer: CustomerId,
+        services: Range<usize>,
+        goal: Goal,
+        deadline: Instant,
+    ) -> Result<Goal, FindError> {
+        let partition = self.partition_of(customer);
+        let mut goal = Goal {
+            lanes: Lanes::Both,
+            ..goal
+        };
+        for service in &WAY[services] {
+            let owner = service.owner;
+            self.pass(partition, customer, owner, goal, deadline)
+                .await?;
+            let slot = Slot { owner, partition };
+            let mut wait = Backoff::reading();
+            loop {
+                let next = self.commits.next(slot);
+                let head = look_at_head(self.hot.as_ref(), slot, customer).await?;
+                if head.is_none_or(|head| head.lets_through()) {
+                    break;
+                }
+                if !rest(next, &mut wait, deadline).await {
+                    return Err(FindError::OnTheWay { customer });
+                }
+            }
+            let unread = self.hot.unread(slot, &[]).await;
+            goal.time = unread.map_err(store(customer))?.newest;
+        }
+        Ok(goal)
+    }
+
     /// Waits until what came for a merged customer has left for the survivor. Returns what is to be
     /// waited for in the survivor's partition.
     ///
@@ -109,8 +156,8 @@ impl Follower {
             ..goal
         };
         let partition = self.partition_of(customer);
-        let last = WAY[WAY.len() - 1].owner;
-        self.pass(partition, customer, last, goal, deadline).await?;
+        let all = goal.first..WAY.len();
+        self.let_through(customer, all, goal, deadline).await?;
         for service in WAY.iter().skip(goal.first) {
             let owner = service.owner;
             let slot = Slot { owner, partition };

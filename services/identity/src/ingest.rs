@@ -70,7 +70,7 @@ pub struct AcceptedEvent {
     pub index: usize,
     /// Its id, given or made.
     pub event_id: String,
-    /// Who it happened to; the evidence went into the record.
+    /// Its customer; the evidence went into the record.
     pub resolution: Resolution,
     /// When it happened, where the sender's clock was wrong.
     pub corrected_time: Option<Timestamp>,

@@ -38,8 +38,9 @@ pub const RETRY_DELAY: Duration = Duration::from_millis(500);
 pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How often merges are looked for whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
-/// How old a merge must be before somebody else announces it. With [`ANNOUNCE_INTERVAL`] a second, for which the survivor
-/// waits. A merge that is announced twice, since its first announcement waits for room, changes nothing.
+/// The age of a merge after which somebody else announces it. With [`ANNOUNCE_INTERVAL`] a second,
+/// for which the survivor waits. A merge that is announced twice, since its first announcement
+/// waits for room, changes nothing.
 pub const ANNOUNCE_AFTER: kernel::Duration = kernel::Duration::from_millis(500);
 /// Merges announced by one look.
 pub const ANNOUNCE_MERGES: u64 = 100;
@@ -49,11 +50,12 @@ pub const PAGE_SIZE: usize = 100;
 pub const BATCHES_AHEAD: usize = 1;
 /// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
-/// A sender's clock may be so far ahead of this process's: it is corrected by no less. Networks take time and never give
-/// any, so a message that was sent later than it came says how wrong a clock is.
+/// A sender's clock may be so far ahead of this process's: it is corrected by no less. Networks
+/// take time and never give any, so a message that was sent later than it came says how wrong a
+/// clock is.
 pub const SENDER_AHEAD: kernel::Duration = kernel::Duration::from_millis(60_000);
-/// And so far behind: a message that was sent earlier may have been on its way for long, as a later try that says when
-/// the first one was sent.
+/// And so far behind: a message that was sent earlier may have been on its way for long, as a later
+/// try that says when the first one was sent.
 pub const SENDER_BEHIND: kernel::Duration = kernel::Duration::from_millis(3_600_000);
 /// How far one event may move a virtual clock: a year of silence is a story, more is a mistyped date that would let
 /// every timer fire.

@@ -49,8 +49,8 @@ impl Intake {
         Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }
 
-    /// Appends the news of merges, in order, and notes that they are in the streams. The survivor is
-    /// told first, so that whatever comes for them afterwards waits for the other. Returns what
+    /// Appends the news of merges, in order, and notes that they are in the streams. The survivor
+    /// is told first, so that whatever comes for them afterwards waits for the other. Returns what
     /// became of it.
     pub(crate) async fn announce(
         &self,

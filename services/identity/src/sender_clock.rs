@@ -36,8 +36,8 @@ impl Times {
         }
     }
 
-    /// Reads the times of an event. On stream time nothing is corrected: there is no clock that could
-    /// be right.
+    /// Reads the times of an event. On stream time nothing is corrected: there is no clock that
+    /// could be right.
     ///
     /// # Errors
     /// Says what is wrong with them.
@@ -80,8 +80,8 @@ fn is_instant(time: &prost_types::Timestamp) -> bool {
     SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)
 }
 
-/// Returns the right time of an event whose sender's clock is clearly wrong. It did not happen after
-/// it came.
+/// Returns the right time of an event whose sender's clock is clearly wrong. It did not happen
+/// after it came.
 fn corrected(told: Timestamp, sent: Option<Timestamp>, clock: &ClockReading) -> Option<Timestamp> {
     let sent = sent.filter(|_| !clock.is_virtual)?;
     let is_wrong = sent > clock.now + SENDER_AHEAD || sent < clock.now - SENDER_BEHIND;

@@ -70,8 +70,8 @@ pub const TRACE_BYTES: usize = 64;
 /// Passages kept of one milestone of a happy path: one ahead of its turn, and one in its turn.
 pub const PASSAGES_PER_MILESTONE: usize = 2;
 
-/// Sections of what is kept by the name of a definition: positions, progress, ends of runs, arms. Where
-/// each has all that it may, a section has two to four kilobytes.
+/// Sections of what is kept by the name of a definition: positions, progress, ends of runs, arms.
+/// Where each has all that it may, a section has two to four kilobytes.
 pub const SECTIONS_BY_NAME: u16 = 16;
 /// Bytes of the sections that stand in the head of a state together. The largest go apart where
 /// there are more.

@@ -32,11 +32,11 @@ pub struct Head {
     pub last_ordinal: u16,
     /// The states that arrive, of customers who are joined into this one.
     pub(crate) arriving: Vec<Moving>,
-    /// What is on its way to the customer that this one was joined into.
+    /// The states on their way to the customer that this one was joined into.
     pub(crate) leaving: Option<Box<Leaving>>,
     /// The name of the leave whose state has arrived there; 0 for none.
     pub(crate) released_leave_id: u64,
-    /// What waits for the states of others.
+    /// The wait for the states of others, and the records that wait.
     pub(crate) waiting: Option<Box<Waiting>>,
     /// Says that the service knows something of the customer.
     pub has_state: bool,
@@ -85,8 +85,8 @@ impl Head {
         self.fragments.iter().any(|it| it.customer == customer)
     }
 
-    /// Returns whether all of a customer is here, or part of a state that arrives. A state may be sent
-    /// more than once, also to somebody whom its survivor was joined into meanwhile.
+    /// Returns whether all of a customer is here, or part of a state that arrives. A state may be
+    /// sent more than once, also to somebody whom its survivor was joined into meanwhile.
     pub(crate) fn has_or_expects(&self, customer: CustomerId) -> bool {
         let mut arriving = self.arriving.iter().flat_map(|it| &it.fragments);
         self.has_fragment(customer) || arriving.any(|it| it.customer == customer)

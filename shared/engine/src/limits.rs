@@ -82,15 +82,15 @@ pub const PIECE_BYTES: usize = 128 * 1024;
 pub const PARTS_PER_PIECE: usize = 64;
 /// Pieces of one customer that one batch sends: as many bytes as it plans to commit.
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
-/// Records of one customer that wait for the state of another: where more come, the customer goes on
-/// without. A burst of ten seconds at a hundred events a second has room.
+/// Records of one customer that wait for the state of another: where more come, the customer goes
+/// on without. A burst of ten seconds at a hundred events a second has room.
 pub const PARKED_RECORDS: u64 = 1_024;
 /// Bytes of those records: as much as one commit holds.
 pub const PARKED_BYTES: u64 = hot::limits::COMMIT_BYTES as u64;
 /// Records that waited and that one batch takes before anything else of their customer: a quarter
 /// of its states.
 pub const PARKED_PER_BATCH: usize = 64;
-/// How long a customer who waits for a state, or whose own has not arrived, waits before the other
+/// The time after which a customer who waits for a state, or whose own has not arrived, the other
 /// is told again; it doubles. A word is only lost where the store lost its newest writes.
 pub const MERGE_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
 /// The same on stream time, where hours may pass in the milliseconds that a state takes.

@@ -39,7 +39,7 @@ pub(crate) enum LeaseChange {
     Lost,
 }
 
-/// How the wait of a survivor for the states of others ended.
+/// The end of a survivor's wait for the states of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WaitEnd {
     /// All are folded in.

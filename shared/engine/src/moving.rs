@@ -63,14 +63,14 @@ pub(crate) struct Moving {
     pub(crate) awaited: Vec<CustomerId>,
 }
 
-/// What is to be sent to a survivor, or is sent and has not arrived there.
+/// A state that is to be sent to a survivor, or is sent and has not arrived there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Leaving {
     /// The customer's own state, until all of it has arrived; then those that were arriving, until
     /// they are sent.
     pub(crate) states: VecDeque<Moving>,
     pub(crate) cause: MoveCause,
-    /// How often the own state was sent again.
+    /// The number of times that the own state was sent again.
     pub(crate) tries: u32,
 }
 

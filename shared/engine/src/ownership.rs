@@ -116,8 +116,8 @@ impl<C: Core> Ownership<C> {
         rested.fold(now + wait, Instant::min)
     }
 
-    /// Says that this process is alive, looks at the members, and starts and stops partitions. False
-    /// where some could not be had yet.
+    /// Says that this process is alive, looks at the members, and starts and stops partitions.
+    /// False where some could not be had yet.
     async fn round(&mut self) -> Result<bool, StorageError> {
         if self.membership.renew().await? {
             self.look_at_leases().await?;

@@ -27,7 +27,7 @@ pub(crate) struct Waiting {
     pub(crate) bytes: u64,
     /// When the core wants to look at the customer. Its timer waits too.
     pub(crate) due: Option<Timestamp>,
-    /// How often they were asked for again.
+    /// The number of times that they were asked for again.
     pub(crate) tries: u32,
 }
 

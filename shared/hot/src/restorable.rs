@@ -41,8 +41,8 @@ pub trait RestorableStore: HotStore {
     /// workers commit is not among them: the head of their slot tells.
     async fn origins(&self, stream: StreamId) -> Result<Vec<Origin>, HotError>;
 
-    /// Returns the gates of a partition; cheap. Whoever looks whether anything is lost asks for them
-    /// before, and passes on which one was opened last: see [`GateClaim::opened`].
+    /// Returns the gates of a partition; cheap. Whoever looks whether anything is lost asks for
+    /// them before, and passes on which one was opened last: see [`GateClaim::opened`].
     async fn gates(&self, partition: PartitionId) -> Result<Gates, HotError>;
 
     /// Closes a partition so that it can be restored: from now on its commits are
@@ -58,9 +58,9 @@ pub trait RestorableStore: HotStore {
     /// Says that the holder of a closed gate is alive. Every other call with the gate says so too.
     async fn hold_gate(&self, partition: PartitionId, gate: Gate) -> Result<(), HotError>;
 
-    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number. The slot holds
-    /// the frontier from then on, as after [`Self::restore_commits`]: only its next owner knows when its
-    /// timers are due.
+    /// Writes a part of a slot's snapshot behind the gate; parts may come in any number. The slot
+    /// holds the frontier from then on, as after [`Self::restore_commits`]: only its next owner
+    /// knows when its timers are due.
     async fn restore_states(
         &self,
         slot: Slot,
@@ -68,10 +68,10 @@ pub trait RestorableStore: HotStore {
         part: &StateRestore,
     ) -> Result<(), HotError>;
 
-    /// Applies commits of a slot behind the gate, whatever their epochs: those after `before` and up to
-    /// that of the commit, which says all that they changed. Outputs and cursors do not count, and
-    /// every timer gets an entry. Commits that the slot has are skipped; where it lacks some of those
-    /// before, or has only some of these, this is [`HotError::Gap`].
+    /// Applies commits of a slot behind the gate, whatever their epochs: those after `before` and
+    /// up to that of the commit, which says all that they changed. Outputs and cursors do not
+    /// count, and every timer gets an entry. Commits that the slot has are skipped; where it lacks
+    /// some of those before, or has only some of these, this is [`HotError::Gap`].
     async fn restore_commits(
         &self,
         slot: Slot,
@@ -91,9 +91,9 @@ pub trait RestorableStore: HotStore {
     ) -> Result<(), HotError>;
 
     /// Opens the gate, and raises the epochs of slots to those given, in one step: commits of
-    /// whoever worked there before are fenced without a moment in between. Where a slot has a higher
-    /// epoch, or none is given, the one that it had before counts again. Workers find the partition
-    /// by [`HotStore::open`] with higher ones.
+    /// whoever worked there before are fenced without a moment in between. Where a slot has a
+    /// higher epoch, or none is given, the one that it had before counts again. Workers find the
+    /// partition by [`HotStore::open`] with higher ones.
     async fn open_gate(
         &self,
         partition: PartitionId,

@@ -27,14 +27,14 @@ pub struct Gates {
 pub struct GateClaim {
     /// The name of the attempt.
     pub gate: Gate,
-    /// How long the gate is respected after the last call of its holder.
+    /// The time that the gate is respected after the last call of its holder.
     pub ttl: Duration,
     /// The gate that was opened last, as the claimant saw it before it looked whether anything is
     /// lost. Where another one was opened since, somebody has restored the partition meanwhile.
     pub opened: Option<Gate>,
 }
 
-/// What became of a request to close a gate.
+/// The answer to a request to close a gate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateAnswer {
     /// It is closed, and the claimant holds it.

@@ -1,16 +1,16 @@
-//! What a journaled store is told: how snapshots are made, and how long gates are respected.
+//! The options of a journaled store: how snapshots are made, and how long gates are respected.
 
 use std::time::Duration;
 
 use crate::{FoldOptions, limits};
 
-/// What a journaled store is told.
+/// The options of a journaled store.
 #[derive(Debug, Clone)]
 pub struct JournalOptions {
-    /// How snapshots are made.
+    /// The options of folds, which make snapshots.
     pub fold: FoldOptions,
-    /// How long the gate of a partition that is recovered is respected after its holder was heard of
-    /// last: for so long others wait for a process that died meanwhile.
+    /// The time that the gate of a partition that is recovered is respected after its holder was heard
+    /// of last: for so long others wait for a process that died meanwhile.
     pub gate_ttl: Duration,
 }
 

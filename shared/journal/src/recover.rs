@@ -47,7 +47,7 @@ pub struct Recovered {
     pub took: Duration,
 }
 
-/// What became of an attempt to recover a partition.
+/// The outcome of an attempt to recover a partition.
 #[derive(Debug)]
 pub(crate) enum Attempt {
     /// It is recovered.
@@ -105,7 +105,7 @@ async fn hold(hot: &dyn RestorableStore, partition: PartitionId, claim: GateClai
     loop {
         tokio::time::sleep(claim.ttl / limits::HOLDS_PER_TTL).await;
         if let Err(error) = hot.hold_gate(partition, claim.gate).await {
-            // What restores learns the same from its own calls.
+            // A restore learns the same from its own calls.
             tracing::debug!(
                 partition = partition.number(),
                 error = &error as &dyn std::error::Error,

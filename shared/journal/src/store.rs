@@ -116,7 +116,7 @@ impl JournaledStore {
         self.shared.writer
     }
 
-    /// How often this process has recovered a partition.
+    /// The number of recoveries of a partition by this process.
     pub fn recoveries_of(&self, partition: PartitionId) -> u64 {
         let recovered = self.shared.recovered.get(usize::from(partition.number()));
         recovered.map_or(0, |count| count.load(Ordering::Relaxed))

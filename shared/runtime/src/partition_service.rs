@@ -41,8 +41,8 @@ impl Partitions {
         }
     }
 
-    /// The workers of all services of this process that are alive. None, where the database does not
-    /// answer: all else is told all the same.
+    /// The workers of all services of this process that are alive. None, where the database does
+    /// not answer: all else is told all the same.
     async fn workers(&self) -> Vec<Worker> {
         let mut workers = Vec::new();
         for engine in &self.engines {

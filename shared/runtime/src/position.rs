@@ -132,7 +132,7 @@ mod tests {
         let end = sum(&newer);
         newer.extend_from_slice(&end);
         let newer = URL_SAFE_NO_PAD.encode(newer);
-        let altered = format!("A{}", &position[1..]);
+        let altered = format!("B{}", &position[1..]);
         for (partitions, text, expected) in [
             (16, "!!!", "is not the `position`"),
             (16, "AAAA", "is not the `position`"),

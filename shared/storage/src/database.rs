@@ -63,9 +63,9 @@ impl Database {
         }
     }
 
-    /// Returns the same Postgres database with connections of its own, which are opened when they are
-    /// needed: who uses them does not wait behind the callers of this one. SQLite has one writer
-    /// whatever its connections are, so there it is this one.
+    /// Returns the same Postgres database with connections of its own, which are opened when they
+    /// are needed: who uses them does not wait behind the callers of this one. SQLite has one
+    /// writer whatever its connections are, so there it is this one.
     #[must_use]
     pub fn apart(&self, connections: u32) -> Self {
         if self.orm.get_database_backend() != DbBackend::Postgres {

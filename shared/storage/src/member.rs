@@ -27,8 +27,8 @@ pub struct Heartbeat<'a> {
     pub ttl: Duration,
     /// True where it wants a share of the partitions. Leases are given to nobody else.
     pub takes_part: bool,
-    /// Milliseconds by which its clock is ahead of the database's, or behind where this is negative;
-    /// absent before the two were compared.
+    /// Milliseconds by which its clock is ahead of the database's, or behind where this is
+    /// negative; absent before the two were compared.
     pub clock_skew_ms: Option<i64>,
 }
 

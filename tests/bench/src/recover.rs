@@ -2,8 +2,8 @@
 //! level `journal`, with each service in a process of its own.
 //!
 //! Each customer sends an event again until it is accepted, and the next some seconds later. A
-//! partition serves once an event that was sent after the loss has come through all services, to its
-//! webhook. The ceiling restores as much with nobody else there.
+//! partition serves once an event that was sent after the loss has come through all services, to
+//! its webhook. The ceiling restores as much with nobody else there.
 
 mod log;
 mod suite;
@@ -43,7 +43,7 @@ const ANSWER: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// The longest that the benchmark waits until all partitions serve.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// How often it looks.
+/// The time between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// The most seconds that may pass until all partitions serve.
 const BOUND_S: f64 = 10.0;

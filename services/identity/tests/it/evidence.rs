@@ -1,4 +1,4 @@
-//! What an event of the log tells of its way in: how it named its customer, and when it happened by
+//! An event of the log tells of its way in: how it named its customer, and when it happened by
 //! which clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};

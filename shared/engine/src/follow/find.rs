@@ -37,7 +37,7 @@ impl Follower {
             let mut settled = self.settled::<C>(current, &joined, deadline, &want).await?;
             let is_merged = settled.as_ref().is_some_and(|(head, _)| head.has_merges());
             if is_merged && goal.first < place_of(C::OWNER) {
-                // What was written may wait in a service before this one.
+                // A service before this one may keep what was written.
                 let earlier = goal.first..place_of(C::OWNER);
                 goal = self.let_through(current, earlier, goal, deadline).await?;
                 self.pass(partition, current, C::OWNER, goal, deadline)

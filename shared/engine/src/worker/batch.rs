@@ -177,7 +177,7 @@ pub(crate) struct Batch<C: Core> {
     /// Their parts.
     pub(super) parts: PartLoad,
     pub(crate) other_bytes: usize,
-    /// How waits of customers for the states of others ended.
+    /// The ends of waits of customers for the states of others.
     pub(crate) wait_ends: Vec<WaitEnd>,
 }
 

@@ -7,7 +7,7 @@ use super::fault::Failed;
 use super::quarantine::InputId;
 use crate::head::id_bytes;
 
-/// What caused a step.
+/// The cause of a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cause<'a> {
     pub(super) origin: InputId,

@@ -20,9 +20,9 @@ use decision::{Core, Input};
 /// The owner of a timer that fires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Whose {
-    /// That of the customer, which is the engine's while they wait or leave.
+    /// The one of the customer, which is the engine's while they wait or leave.
     Customer,
-    /// That of the core, though the customer waits.
+    /// The one of the core, though the customer waits.
     Core,
 }
 

@@ -52,7 +52,7 @@ impl<C: Core> Worker<C> {
         let mut head = std::mem::replace(&mut entry.cached.head, Head::redirected_to(survivor));
         entry.change = Change::Write;
         let waiting = head.waiting.take().unwrap_or_default();
-        // What waits follows the state, and waits there.
+        // Records that wait follow the state, and wait there.
         let awaited = waiting.awaited.clone();
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         self.batch.count_write(work);

@@ -174,8 +174,8 @@ impl<C: Core> Worker<C> {
         record: &Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        // What waits are for, and are ended by, does not wait. Nor does a merge: whoever waits takes
-        // the wait along, so that it is always with the one who gets the state.
+        // News that waits are for, or are ended by, do not wait. Nor does a merge: whoever waits
+        // takes the wait along, so that it is always with the one who gets the state.
         let is_of_merge = matches!(
             record.body,
             Some(Body::Moved(_) | Body::Awaited(_) | Body::Merged(_))

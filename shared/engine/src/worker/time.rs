@@ -119,9 +119,9 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Returns the `now` of the step of a record. On a clock that is when its cause was accepted, but
-    /// never before what the partition has seen; on stream time it is the time of the partition,
-    /// which comes to `time` where the record has one.
+    /// Returns the `now` of the step of a record. On a clock that is when its cause was accepted,
+    /// but never before what the partition has seen; on stream time it is the time of the
+    /// partition, which comes to `time` where the record has one.
     pub(super) fn now_of(
         &mut self,
         lane: &Lane,
@@ -179,8 +179,8 @@ impl<C: Core> Worker<C> {
         );
     }
 
-    /// Returns whether others wait for a timer that is due as far as they know, and is not. On stream
-    /// time nobody asks.
+    /// Returns whether others wait for a timer that is due as far as they know, and is not. On
+    /// stream time nobody asks.
     pub(super) fn has_told_too_early(&self) -> bool {
         if self.is_on_stream_time() {
             return false;

@@ -9,10 +9,10 @@
 //! it: they make no circle, and chains end. Whoever is waited for is told to come. They may be with
 //! somebody else already: then these two are joined in their turn, whichever is younger.
 //!
-//! Nobody stays for a wait who is to leave, in no service: they take it along. Their state says whom
-//! they wait for, so that the survivor waits in their place, and what had waited follows. A customer
-//! whom a later service held back would wait for somebody who, in the first one, is with the
-//! survivor.
+//! Nobody stays for a wait who is to leave, in no service: they take it along. Their state says
+//! whom they wait for, so that the survivor waits in their place, and what had waited follows. A
+//! customer whom a later service held back would wait for somebody who, in the first one, is with
+//! the survivor.
 //!
 //! Where too much waits, or for too long, the customer goes on without: the state is folded in
 //! whenever it comes.
@@ -44,7 +44,7 @@ impl<C: Core> Worker<C> {
     /// has to wait for the next batch: because more is to be sent, because more waits, because what
     /// this batch stores is needed, or because the batch is full.
     ///
-    /// What fails is left out here. The word that the customer gets for it is set aside with the
+    /// A record that fails is left out here. The word that the customer gets for it is set aside with the
     /// reason.
     pub(super) fn has_to_wait(
         &mut self,
@@ -212,7 +212,7 @@ impl<C: Core> Worker<C> {
         self.set_timer_of_all(work, Some(next));
     }
 
-    /// How long until something of a merge is told again, after so many times.
+    /// The time until something of a merge is told again, after so many times.
     pub(super) fn merge_retry(&self, tries: u32) -> Duration {
         let first = match &self.config.time {
             TimeSource::Wall(_) => limits::MERGE_RETRY,
@@ -238,7 +238,7 @@ impl<C: Core> Worker<C> {
             let arriving = self.batch.works[work].cached.head.arriving_from(from);
             match arriving.map(|it| (it.leave_id, it.is_whole())) {
                 Some((leave_id, true)) => self.ask(work, (from, leave_id), cause)?,
-                // Who left sends the rest again.
+                // The one who left sends the rest again.
                 Some((_, false)) => {}
                 None => self.tell_first(from, customer, cause)?,
             }
@@ -350,7 +350,7 @@ fn lacks(head: &Head, customer: CustomerId) -> bool {
 fn named_by(event: &Event) -> Vec<CustomerId> {
     let joined = event.joined_ids.chunks(ID_BYTES);
     let named = joined.chain([&event.fragment_id[..]]);
-    // What is no id cannot be waited for.
+    // Bytes that are no id cannot be waited for.
     named
         .filter_map(|id| CustomerId::try_from_bytes(id).ok())
         .collect()

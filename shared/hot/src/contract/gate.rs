@@ -134,7 +134,7 @@ pub async fn a_gate_that_was_left_behind_is_taken_over(subject: &mut impl Subjec
     let store = opened(subject).await;
     let gates = restorable(subject).await;
     close(&gates, OTHER).await;
-    // How long a gate is respected, its holder says.
+    // The holder of a gate says for how long it is respected.
     let hasty = GateClaim {
         ttl: Duration::ZERO,
         ..claim(MINE, None)

@@ -1,4 +1,4 @@
-//! What is restored behind a gate: a slot from its snapshot and its commits.
+//! Restores behind a gate: a slot from its snapshot and its commits.
 
 use kernel::Timestamp;
 

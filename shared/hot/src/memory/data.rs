@@ -34,7 +34,7 @@ pub(super) struct ClosedGate {
     pub(super) gate: Gate,
     /// When its holder was last heard of, in milliseconds of the store's clock.
     pub(super) heard_ms: u64,
-    /// How long it is respected after that.
+    /// The time that it is respected after that.
     pub(super) ttl_ms: u64,
 }
 

@@ -100,7 +100,8 @@ impl Statements {
         rows.iter().map(read).collect()
     }
 
-    /// Up to [`ROWS`] rows, in any order, but for those that were removed since they were looked at.
+    /// Up to [`ROWS`] rows, in any order, but for those that were removed since they were looked
+    /// at.
     pub(crate) async fn rows(&self, keys: &[RowKey]) -> Result<Vec<Row>, LogError> {
         let Some(last) = keys.last() else {
             return Ok(Vec::new());

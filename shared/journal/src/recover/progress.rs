@@ -1,4 +1,4 @@
-//! How far a recovery is: what it counts, and what it logs on its way.
+//! The progress of a recovery: what it counts, and what it logs on its way.
 
 use kernel::PartitionId;
 use tokio::time::Instant;

@@ -27,15 +27,15 @@ pub(super) struct Run {
     counters: BTreeMap<CounterKey, i64>,
     marks: BTreeMap<StreamName, Marks>,
     bytes: usize,
-    /// Whether no other commit may be joined.
+    /// True where no other commit may be joined.
     is_closed: bool,
 }
 
 impl Run {
     /// Adds the next commit. Returns those before it where it cannot be joined with them.
     pub(super) fn push(&mut self, commit: Commit) -> Option<Joined> {
-        // The ids of what is set aside have the number of its commit, and what leaves the quarantine
-        // or drops a group of counters may be of a commit before it.
+        // The ids of what is set aside have the number of its commit, and what leaves the
+        // quarantine or drops a group of counters may be of a commit before it.
         let is_alone = !commit.quarantine.is_empty()
             || !commit.released.is_empty()
             || !commit.dropped_groups.is_empty();
@@ -277,7 +277,7 @@ mod tests {
             ..commit(seq)
         };
         let half = limits::READ_BYTES / 2;
-        // What is overwritten does not count, and one that is too large alone is alone.
+        // A value that is overwritten does not count, and one that is too large alone is alone.
         let commits = [large(1, half - 1), commit(2), large(3, half), commit(4)];
         assert_eq!(ranges(commits), [(0, 2), (2, 3), (3, 4)]);
         let same = (1..=100).map(|seq| large(seq, half / 3));

@@ -36,10 +36,10 @@ impl JournaledStore {
 
     /// Opens a slot; where it lacks nothing but the last commit of the log, applies that.
     ///
-    /// The process that logged it died before the store had it, or logged it when the slot had a new
-    /// owner already. The store is where that commit was decided, so it is applied as it would have
-    /// been, under the epoch of the new owner: nobody else is fenced for it. An empty slot has lost
-    /// what it had.
+    /// The process that logged it died before the store had it, or logged it when the slot had a
+    /// new owner already. The store is where that commit was decided, so it is applied as it would
+    /// have been, under the epoch of the new owner: nobody else is fenced for it. An empty slot has
+    /// lost what it had.
     async fn open_caught_up(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
         let (hot, log) = (&self.shared.hot, &self.shared.log);
         let failed = failed(slot.partition);

@@ -1,11 +1,11 @@
-//! What services log about recoveries.
+//! The lines that services log about recoveries.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::Failure;
 
-/// What a service says after it has recovered a partition.
+/// The line of a service that has recovered a partition.
 const RECOVERED: &str = "recovered a partition from the journal";
 
 /// The recoveries of all services.
@@ -36,22 +36,22 @@ impl Recoveries {
         Ok(recoveries)
     }
 
-    /// How many there were.
+    /// Their number.
     pub(super) fn all(&self) -> f64 {
         figure(self.0.len() as u64)
     }
 
-    /// How many commits they applied again.
+    /// The number of commits that they applied again.
     pub(super) fn commits(&self) -> f64 {
         figure(self.0.iter().map(|it| it.commits).sum())
     }
 
-    /// How many of them found nothing to apply again.
+    /// The number of those that found nothing to apply again.
     pub(super) fn empty(&self) -> f64 {
         figure(self.0.iter().filter(|it| it.commits == 0).count() as u64)
     }
 
-    /// How often the partition was recovered that was recovered most often.
+    /// The most recoveries of one partition.
     pub(super) fn most(&self) -> f64 {
         let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
         for recovery in &self.0 {
@@ -60,7 +60,7 @@ impl Recoveries {
         figure(counts.into_values().max().unwrap_or(0))
     }
 
-    /// How long the longest took.
+    /// The time of the longest.
     pub(super) fn longest_s(&self) -> f64 {
         figure(self.0.iter().map(|it| it.took_ms).max().unwrap_or(0)) / 1e3
     }

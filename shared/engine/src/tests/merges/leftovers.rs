@@ -1,4 +1,4 @@
-//! What must not be left once everything is quiet.
+//! Nothing of a merge is left once everything is quiet.
 
 use decision::Core;
 use kernel::CustomerId;

@@ -39,8 +39,8 @@ fn merges_survive_a_failure_of_every_call() {
 
 #[test]
 fn merges_that_contradict_each_other_end() {
-    // 27 waits for 30, which is with 12. 27 is joined into 11 meanwhile, and 11 is told to leave for
-    // 3 before it knows of that: in the second service 27 is there first.
+    // 27 waits for 30, which is with 12. 27 is joined into 11 meanwhile, and 11 is told to leave
+    // for 3 before it knows of that: in the second service 27 is there first.
     let joins = [
         Step::Merge(28, 11, false),
         Step::Merge(12, 30, false),

@@ -1,4 +1,5 @@
-//! Steps that play merges through workers whose store may fail, and the check of what comes of them.
+//! Steps that play merges through workers whose store may fail, and the check of what comes of
+//! them.
 
 use hot::SharedHotStore;
 use proptest::prelude::*;

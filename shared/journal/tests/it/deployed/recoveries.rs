@@ -19,7 +19,7 @@ use crate::sql::Sql;
 const PARTITIONS: u64 = 4;
 /// Events and commits of each partition before the loss.
 const EVENTS: u64 = 30;
-/// How long the gate of a process is respected that was not heard of.
+/// The time that the gate of a process is respected that was not heard of.
 const GATE_TTL: Duration = Duration::from_millis(1_500);
 /// The epoch of all leases after the loss: above every fence.
 const EPOCH: u64 = 1_000;
@@ -209,7 +209,7 @@ async fn each_partition_of_an_emptied_redis_is_recovered_once_whoever_notices() 
 async fn the_gates_of_a_process_that_died_while_it_recovered_open_within_their_time() {
     let mut processes = Processes::start(2).await;
     processes.redis.ask(&["FLUSHALL"]).expect("emptied");
-    // What is left of a process that was killed between closing and opening.
+    // The remains of a process that was killed between closing and opening.
     let dead = hot(&processes.redis).await;
     for partition in partitions() {
         let claim = GateClaim {

@@ -1,5 +1,5 @@
-//! One recovery for each loss: who notices later, who waits, who dies in the middle of one, and what
-//! needs none.
+//! One recovery for each loss: who notices later, who waits, who dies in the middle of one, and
+//! what needs none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,7 +77,7 @@ impl Hook for DiesAt {
         if matches!(call.operation, Operation::Restore | Operation::OpenGate) {
             let number = self.1.fetch_add(1, Ordering::Relaxed);
             if number >= self.0 {
-                // What a dead process holds open ends with it.
+                // A dead process holds nothing open.
                 std::future::pending::<()>().await;
             }
         } else if call.operation == Operation::HoldGate && self.1.load(Ordering::Relaxed) > self.0 {

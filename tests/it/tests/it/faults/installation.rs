@@ -24,7 +24,7 @@ pub(crate) const PARTITIONS: u16 = 8;
 /// The shortest that the configuration takes: what holds up a partition is the work of the test,
 /// not its waiting.
 pub(crate) const LEASE_TTL: Duration = Duration::from_secs(1);
-/// What a service logs of each partition that it has recovered.
+/// The words that a service logs of each partition that it has recovered.
 const RECOVERED: &str = "recovered a partition from the journal";
 /// The time that a question may take where all is well.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -230,7 +230,7 @@ impl Installation {
         text
     }
 
-    /// How often each partition was recovered from the journal, as all services logged it.
+    /// Counts the recoveries of each partition from the journal, as all services logged them.
     pub(crate) fn recoveries(&self) -> BTreeMap<String, usize> {
         let mut recoveries = BTreeMap::new();
         for (_, log) in self.read_logs() {

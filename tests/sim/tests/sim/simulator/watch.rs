@@ -32,7 +32,7 @@ struct Seen {
     watermarks: BTreeMap<Slot, Timestamp>,
     /// The entry that leads to the timer of each state, as its last commit left it.
     entries: BTreeMap<(Slot, StateKey), Timestamp>,
-    /// How often each partition was restored from the journal.
+    /// The number of restores of each partition from the journal.
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
@@ -62,7 +62,7 @@ impl Watch {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How often each partition was restored from the journal.
+    /// The number of restores of each partition from the journal.
     pub(crate) fn recoveries(&self) -> BTreeMap<PartitionId, u64> {
         self.seen().recoveries.clone()
     }

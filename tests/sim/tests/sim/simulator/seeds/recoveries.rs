@@ -1,7 +1,7 @@
 //! A loss is one recovery of each partition, however many processes and services notice it.
 //!
-//! Nothing else goes wrong here; but calls take long, each as chance decides, so that all who notice
-//! get in each other's way.
+//! Nothing else goes wrong here; but calls take long, each as chance decides, so that all who
+//! notice get in each other's way.
 
 use std::collections::BTreeMap;
 
@@ -23,12 +23,12 @@ const CUSTOMERS: u64 = 12;
 /// The share of calls that take long, in a thousand, and how long in milliseconds.
 const DELAYS: (u64, u64) = (400, 60);
 
-/// What the store loses.
+/// The loss of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Loss {
     /// All that it has, and those who are connected are told.
     Everything,
-    /// What came after a copy of it, and nobody is told.
+    /// Everything after a copy of it, and nobody is told.
     Newest,
 }
 

@@ -42,8 +42,8 @@ pub const fn is_clock_off(skew_ms: i64) -> bool {
 
 /// The word that this process may act as an owner, for a time. Cheap to clone.
 ///
-/// Those who wait for it are woken in the order of waiting, so that a simulation is determined by its
-/// seed: a `watch` channel wakes in any order.
+/// Those who wait for it are woken in the order of waiting, so that a simulation is determined by
+/// its seed: a `watch` channel wakes in any order.
 #[derive(Debug, Clone)]
 pub(crate) struct Tenure(Arc<Told>);
 

@@ -43,7 +43,7 @@ pub const SOURCES_PER_STREAM: usize = 2_048;
 pub const STREAM_ENTRIES: u64 = 2_000;
 /// Hints that wait for a slow subscriber before they are replaced by one that means all.
 pub const WAKES: usize = 4_096;
-/// The time that a gate is respected whose holder says nothing more, unless somebody says otherwise:
-/// half of the time of a lease, so that a partition whose restore died with its process is restored
-/// by another one within that time.
+/// The time that a gate is respected whose holder says nothing more, unless somebody says
+/// otherwise: half of the time of a lease, so that a partition whose restore died with its process
+/// is restored by another one within that time.
 pub const GATE_TTL: std::time::Duration = std::time::Duration::from_secs(5);

@@ -11,8 +11,8 @@ pub(crate) const STATES_PER_PART: usize = 256;
 /// States, counters, timers and messages that commits of one call change together: with their
 /// arguments, half of what a function of Redis can be given.
 pub(crate) const RUN_PARTS: usize = 1_024;
-/// The number of times that the holder of a gate says within the gate's time that it is alive: a call that takes
-/// long, or is lost, leaves time for others.
+/// The number of times that the holder of a gate says within the gate's time that it is alive: a
+/// call that takes long, or is lost, leaves time for others.
 pub(crate) const HOLDS_PER_TTL: u32 = 4;
 /// The shortest time for which a gate is respected, whatever the time of leases: a machine that is
 /// busy with a recovery is this late at times.
@@ -22,13 +22,14 @@ pub(crate) const PROGRESS_INTERVAL: Duration = Duration::from_secs(4);
 /// Partitions that one process recovers at once: enough to keep the database and the hot store busy
 /// in turn, few enough that the first ones serve again long before the last.
 pub(crate) const RECOVERIES_AT_ONCE: usize = 4;
-/// The time after which one who waits for a turn looks whether somebody else has recovered the partition.
+/// The time after which one who waits for a turn looks whether somebody else has recovered the
+/// partition.
 pub(crate) const TURN_LOOK: Duration = Duration::from_millis(200);
-/// The time after which it is looked again whether a partition is whole, where others recover it or the store
-/// loses something meanwhile, before the caller is told to try again.
+/// The time after which it is looked again whether a partition is whole, where others recover it or
+/// the store loses something meanwhile, before the caller is told to try again.
 pub(crate) const LOOKS: u32 = 4;
-/// The number of times that a recovery begins again because the store has gone back meanwhile, to a copy in which
-/// its gate is closed.
+/// The number of times that a recovery begins again because the store has gone back meanwhile, to a
+/// copy in which its gate is closed.
 pub(crate) const RECOVERY_ROUNDS: u32 = 8;
 /// How far a fence is raised above the last epoch that the store or the journal know: further than
 /// a partition is opened without a commit, which a store that is an older copy of itself knows

@@ -9,8 +9,8 @@ use crate::{FoldOptions, limits};
 pub struct JournalOptions {
     /// The options of folds, which make snapshots.
     pub fold: FoldOptions,
-    /// The time that the gate of a partition that is recovered is respected after its holder was heard
-    /// of last: for so long others wait for a process that died meanwhile.
+    /// The time that the gate of a partition that is recovered is respected after its holder was
+    /// heard of last: for so long others wait for a process that died meanwhile.
     pub gate_ttl: Duration,
 }
 

@@ -1,7 +1,8 @@
 //! A customer who waited goes on: with the states of the others, or without.
 //!
-//! Records that waited are taken in order, before anything else of the customer, over as many batches as it
-//! takes. A word to the customer itself makes sure that it goes on whatever else comes.
+//! Records that waited are taken in order, before anything else of the customer, over as many
+//! batches as it takes. A word to the customer itself makes sure that it goes on whatever else
+//! comes.
 
 use decision::{Core, PartKey};
 use kernel::{CustomerId, Timestamp};

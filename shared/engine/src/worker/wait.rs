@@ -44,8 +44,8 @@ impl<C: Core> Worker<C> {
     /// has to wait for the next batch: because more is to be sent, because more waits, because what
     /// this batch stores is needed, or because the batch is full.
     ///
-    /// A record that fails is left out here. The word that the customer gets for it is set aside with the
-    /// reason.
+    /// A record that fails is left out here. The word that the customer gets for it is set aside
+    /// with the reason.
     pub(super) fn has_to_wait(
         &mut self,
         definitions: &C::Definitions,

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use ::rpc::{TraceParent, Violation};
+use ::rpc::Violation;
 use definitions::DefinitionStore;
 use engine::{Clock, SystemClock};
 use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
-use kernel::{CustomerId, PartitionCount, Timestamp};
+use kernel::{PartitionCount, Timestamp};
 use proto::identity::v1;
-use proto::stream::v1::{self as stream, CustomerMerged, MergeAwaited, Record, record::Body};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::append::{AppendError, Appender, Group, Sequenced, Took};
+use crate::append::{AppendError, Appender, Group, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
+use crate::groups::Groups;
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::resolve::{ResolveError, Resolver, Subject};
@@ -259,117 +259,6 @@ impl Intake {
             },
         }
     }
-}
-
-/// Records by partition, in the order in which they came.
-struct Groups {
-    partitions: PartitionCount,
-    records: Vec<Vec<Sequenced>>,
-    trace_parent: String,
-}
-
-impl Groups {
-    fn new(partitions: PartitionCount) -> Self {
-        Self {
-            partitions,
-            records: vec![Vec::new(); usize::from(partitions.get())],
-            trace_parent: TraceParent::current()
-                .map(|parent| parent.to_string())
-                .unwrap_or_default(),
-        }
-    }
-
-    /// Adds an event, after the news of the customers that it joined.
-    fn add(&mut self, event: Prepared, resolution: &mut Resolution) {
-        for from in &resolution.merged {
-            self.push(
-                event.sequence,
-                merged(*from, resolution.customer, event.time, &self.trace_parent),
-            );
-        }
-        let mut body = event.event;
-        body.fragment_id = bytes::Bytes::copy_from_slice(resolution.fragment.as_bytes());
-        body.joined_ids = resolution
-            .merged
-            .iter()
-            .flat_map(|from| *from.as_bytes())
-            .collect::<Vec<u8>>()
-            .into();
-        let own = resolution.fragment;
-        let evidence = std::mem::take(&mut resolution.evidence).into_iter();
-        body.identifiers = evidence
-            .map(|evidence| stream::Identifier {
-                namespace: evidence.identifier.namespace,
-                value: evidence.identifier.value,
-                is_attached: evidence.is_attached,
-                fragment_id: if evidence.fragment == own {
-                    bytes::Bytes::new()
-                } else {
-                    bytes::Bytes::copy_from_slice(evidence.fragment.as_bytes())
-                },
-            })
-            .collect();
-        body.identifiers
-            .sort_unstable_by(|a, b| a.namespace.cmp(&b.namespace));
-        let record = Record {
-            customer_id: id_bytes(resolution.customer),
-            time_ms: event.time.as_millis(),
-            trace_parent: self.trace_parent.clone(),
-            body: Some(Body::Event(body)),
-            ..Record::default()
-        };
-        self.push(event.sequence, (resolution.customer, record));
-    }
-
-    fn push(&mut self, sequence: u64, (customer, record): (CustomerId, Record)) {
-        let partition = self.partitions.partition_of(customer.fragment());
-        self.records[usize::from(partition.number())].push(Sequenced { sequence, record });
-    }
-
-    fn into_groups(self) -> Vec<Group> {
-        self.partitions
-            .iter()
-            .zip(self.records)
-            .filter(|(_, records)| !records.is_empty())
-            .map(|(partition, records)| Group { partition, records })
-            .collect()
-    }
-}
-
-/// The news for a customer that it was joined into another.
-pub(crate) fn merged(
-    from: CustomerId,
-    into: CustomerId,
-    time: Timestamp,
-    trace_parent: &str,
-) -> (CustomerId, Record) {
-    let record = Record {
-        customer_id: id_bytes(from),
-        time_ms: time.as_millis(),
-        trace_parent: trace_parent.to_owned(),
-        body: Some(Body::Merged(CustomerMerged {
-            into_customer_id: id_bytes(into),
-            ..CustomerMerged::default()
-        })),
-        ..Record::default()
-    };
-    (from, record)
-}
-
-/// The word for a customer that another one was joined into it, whose state it is to wait for.
-pub(crate) fn awaited(from: CustomerId, into: CustomerId, time: Timestamp) -> Record {
-    Record {
-        customer_id: id_bytes(into),
-        time_ms: time.as_millis(),
-        body: Some(Body::Awaited(MergeAwaited {
-            from_customer_ids: id_bytes(from),
-        })),
-        ..Record::default()
-    }
-}
-
-fn id_bytes(customer: CustomerId) -> bytes::Bytes {
-    bytes::Bytes::copy_from_slice(customer.as_bytes())
 }
 
 /// The first 80 bits of the hash of a source, in hexadecimal: names of any length fit into ids and keys.

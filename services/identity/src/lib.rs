@@ -12,6 +12,7 @@ mod customers;
 mod event;
 mod events;
 mod fragments;
+mod groups;
 mod ingest;
 pub mod limits;
 mod merge;

@@ -6,7 +6,8 @@ use kernel::CustomerId;
 use tokio::time::Instant;
 
 use crate::append::{AppendError, Group, Sequenced, Took};
-use crate::ingest::{Intake, awaited, merged};
+use crate::groups::{awaited, merged};
+use crate::ingest::Intake;
 use crate::resolve::ResolveError;
 use crate::store::{Cause, MergeRecord};
 

@@ -90,14 +90,14 @@ pub const PARKED_BYTES: u64 = hot::limits::COMMIT_BYTES as u64;
 /// Records that waited and that one batch takes before anything else of their customer: a quarter
 /// of its states.
 pub const PARKED_PER_BATCH: usize = 64;
-/// The time after which a customer who waits for a state, or whose own has not arrived, the other
-/// is told again; it doubles. A word is only lost where the store lost its newest writes.
+/// The time after which the other customer is told again, where one waits for a state, or the own
+/// one has not arrived; it doubles. A word is only lost where the store lost its newest writes.
 pub const MERGE_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
 /// The same on stream time, where hours may pass in the milliseconds that a state takes.
 pub const MERGE_RETRY_STREAM: kernel::Duration = kernel::Duration::from_millis(6 * 3_600_000);
 /// The most times that such a wait doubles.
 pub const MERGE_DOUBLINGS: u32 = 8;
-/// How long a customer waits for the state of another before it goes on without. A state takes some
+/// The time that a customer waits for the state of another before it goes on without. A state takes some
 /// hundred milliseconds at the most, unless a service on its way is away: its successor has its
 /// partitions within the time of a lease, 9 s.
 pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);

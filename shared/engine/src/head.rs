@@ -119,6 +119,13 @@ impl Head {
         self.arriving.is_empty() && self.leaving.is_none() && self.waiting.is_none()
     }
 
+    /// Returns whether the customer goes on without the state of one who was joined into them, and
+    /// waits for none.
+    pub fn lacks_state(&self) -> bool {
+        let waiting = self.waiting.as_ref();
+        waiting.is_some_and(|waiting| !waiting.waived.is_empty() && !waiting.is_holding())
+    }
+
     /// The parts of states on their way to or from the customer, and of what waits for one. No core
     /// lists them.
     pub fn parts(&self) -> impl Iterator<Item = PartKey> + '_ {

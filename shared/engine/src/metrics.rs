@@ -50,6 +50,8 @@ pub(crate) enum WaitEnd {
     Full,
     /// It took too long: the customer went on without.
     Late,
+    /// A store lost one with its newest writes: the customer went on without.
+    Lost,
 }
 
 impl WaitEnd {
@@ -60,6 +62,7 @@ impl WaitEnd {
             Self::Refused => "refused",
             Self::Full => "full",
             Self::Late => "late",
+            Self::Lost => "lost",
         }
     }
 }

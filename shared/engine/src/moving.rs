@@ -128,6 +128,7 @@ impl Moving {
             leave_id: self.leave_id,
             released: false,
             stays: false,
+            sought: false,
             awaited_ids: write_ids(&self.awaited),
         }
     }

@@ -109,10 +109,7 @@ impl Follower {
         deadline: Instant,
     ) -> Result<Goal, FindError> {
         let partition = self.partition_of(customer);
-        let mut goal = Goal {
-            lanes: Lanes::Both,
-            ..goal
-        };
+        let mut goal = goal;
         for service in &WAY[services] {
             let owner = service.owner;
             self.pass(partition, customer, owner, goal, deadline)
@@ -125,6 +122,8 @@ impl Follower {
                 if head.is_none_or(|head| head.lets_through()) {
                     break;
                 }
+                // What waits may go on by any lane.
+                goal.lanes = Lanes::Both;
                 if !rest(next, &mut wait, deadline).await {
                     return Err(FindError::OnTheWay { customer });
                 }

@@ -20,6 +20,7 @@ use super::cause::Cause;
 use super::fault::Failed;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
+use crate::metrics::WaitEnd;
 use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};
 use crate::waiting::read_ids;
 
@@ -35,6 +36,9 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let arrived = Arrived::read(moved).map_err(|error| cause.failed(error))?;
         let (from, leave_id) = (arrived.from, arrived.leave_id);
+        if moved.sought {
+            return self.take_sought(work, from, cause);
+        }
         let entry = &mut self.batch.works[work];
         if from == customer_of(&entry.key_bytes) {
             return Err(cause.failed("a state was moved to the customer whose it is"));
@@ -75,6 +79,38 @@ impl<C: Core> Worker<C> {
             self.ask(work, (from, leave_id), cause)?;
         }
         self.finish(work, cause)
+    }
+
+    /// Looks for a state that is waited for: sends the word along the way that it would have taken.
+    /// It comes back behind whatever is on that way.
+    pub(super) fn seek(&mut self, from: CustomerId, cause: Cause<'_>) -> Result<(), Failed> {
+        let sought = StateMoved {
+            from_customer_id: id_bytes(from),
+            sought: true,
+            ..StateMoved::default()
+        };
+        let sought = cause.record(from, Some(Body::Moved(sought)));
+        self.deliver(C::HOME, sought, cause)
+    }
+
+    /// Waits no longer for a state that nobody has: a store lost it with its newest writes.
+    fn take_sought(
+        &mut self,
+        work: usize,
+        from: CustomerId,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let head = &mut self.batch.works[work].cached.head;
+        if !head.has_or_expects(from) && head.arriving_from(from).is_none() {
+            self.waive(work, |it| it == from, WaitEnd::Lost);
+            self.wake(work, cause)?;
+        }
+        self.finish(work, cause)
+    }
+
+    /// Returns whether the state of the customer is on its way to the survivor.
+    pub(super) fn is_leaving(&self, work: usize) -> bool {
+        self.batch.works[work].cached.head.leaving.is_some()
     }
 
     /// Asks a customer whose state is all stored here to let go of it.

@@ -240,7 +240,10 @@ impl<C: Core> Worker<C> {
                 Some((leave_id, true)) => self.ask(work, (from, leave_id), cause)?,
                 // The one who left sends the rest again.
                 Some((_, false)) => {}
-                None => self.tell_first(from, customer, cause)?,
+                None => {
+                    self.tell_first(from, customer, cause)?;
+                    self.seek(from, cause)?;
+                }
             }
         }
         let now = clock_now(&self.config.time, cause.now);

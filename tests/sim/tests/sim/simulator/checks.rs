@@ -38,7 +38,7 @@ fn violate(installation: &Installation, what: impl Display) {
 }
 
 /// Every record took effect, every message arrived, and nothing was set aside.
-async fn nothing_waits(installation: &Installation) {
+pub(crate) async fn nothing_waits(installation: &Installation) {
     let store = &installation.shared.store;
     for partition in installation.partitions().iter() {
         for owner in SERVICES {

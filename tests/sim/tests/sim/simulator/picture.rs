@@ -36,6 +36,14 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
+    /// The heads of all customers, of all services.
+    pub(crate) fn heads(&self) -> impl Iterator<Item = &engine::Head> {
+        let profiles = self.profiles.values().map(|(head, _)| head);
+        let journeys = self.journeys.values().map(|(head, _)| head);
+        let activations = self.activations.values().map(|(head, _)| head);
+        profiles.chain(journeys).chain(activations)
+    }
+
     /// Looks at everything.
     pub(crate) async fn take(installation: &Installation) -> Self {
         let store = &*installation.shared.store;

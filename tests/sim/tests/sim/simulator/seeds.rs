@@ -236,6 +236,10 @@ impl Run {
             self.stream_time
         };
         let picture = Picture::take(&self.on).await;
+        if self.has_lost_state(&picture) {
+            checks::nothing_waits(&self.on).await;
+            return bounds::reached(&picture);
+        }
         let doubled = self.may_be_doubled();
         checks::check(&self.on, &picture, now, &doubled).await;
         self.count(&picture);

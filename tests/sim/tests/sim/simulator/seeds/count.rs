@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::Head;
 use kernel::CustomerId;
 
 use super::Run;
@@ -41,6 +42,13 @@ impl Run {
     /// Returns whether what may be lost was lost at all.
     fn has_losses(&self) -> bool {
         !self.is_journaled() && !self.losses.is_empty()
+    }
+
+    /// Returns whether the state of a merged customer was on its way when the store lost its newest
+    /// writes, and is lost with them: what it had counted is gone too. The survivor goes on without
+    /// it, and says so.
+    pub(super) fn has_lost_state(&self, picture: &Picture) -> bool {
+        self.has_losses() && picture.heads().any(Head::lacks_state)
     }
 
     /// Returns whether an event was stored while the store lost what is stored.

@@ -64,7 +64,8 @@ impl Scale {
         let mut now = self.begin;
         let events = (0..self.events).map(|_| {
             now = now + self.minutes(10 * rng.below(self.apart + 1));
-            let mut event = Happened::at(now, rng.below(self.customers), *rng.pick(&NAMES));
+            let what = *rng.pick(&NAMES);
+            let mut event = Happened::at(now, rng.below(self.customers), what);
             if rng.hits(self.late) {
                 event.time = now - self.minutes(10 * rng.between(1, self.late_by));
             }

@@ -22,7 +22,7 @@ use crate::simulator::picture::Picture;
 use crate::simulator::rng::Rng;
 
 /// Random histories of each kind.
-const HISTORIES: u64 = 24;
+const HISTORIES: u64 = 10;
 /// How many of a thousand lines of a history are late, where some are.
 const LATE: u64 = 300;
 /// How many of a thousand lines something goes wrong after.
@@ -251,7 +251,7 @@ fn check_all(lane: Lane) {
     let kinds = [0, LATE].into_iter();
     let counts = kinds.flat_map(|late| (0..HISTORIES).map(move |seed| check(seed, late, lane)));
     let count: usize = counts.sum();
-    assert!(count > 500, "{count} runs are few");
+    assert!(count > 250, "{count} runs are few");
 }
 
 #[test]

@@ -21,6 +21,12 @@ pub(crate) fn scenario(name: &str) -> String {
     std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
+/// The golden transcript of a scenario.
+pub(crate) fn transcript(name: &str) -> String {
+    let file = file(name);
+    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
 /// Keeps a transcript as the golden one.
 pub(crate) fn keep(name: &str, transcript: &str) {
     std::fs::write(file(name), transcript).expect("the golden file is written");

@@ -27,6 +27,7 @@ mod redis;
 pub(crate) mod rng;
 mod seeds;
 mod store;
+mod wall;
 mod watch;
 mod world;
 

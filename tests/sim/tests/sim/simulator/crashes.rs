@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use hot::{Owner, Slot};
 use kernel::{Duration as Span, Timestamp};
-use proto::stream::v1::ConsentChange;
 use tokio::time::sleep;
 
 use super::checks;
 use super::installation::{Installation, Options, SERVICES};
-use super::people::{People, Seen, customer};
+use super::people::People;
 use super::picture::Picture;
 use super::world::{CrashPoint, Side};
-use crate::script::{Act, Happening, Line};
+use crate::script::{Act, Line};
 use crate::{golden, script};
 
 /// How far time goes after the last line, in steps: so that what was lost on its way is asked for
@@ -93,82 +92,23 @@ impl Player {
                 // So that every process decides by it from here on.
                 sleep(Duration::from_millis(10)).await;
             }
-            Act::Happen { time, event } => self.happen(*time, event).await,
-            Act::Pick {
-                time,
-                name,
-                buckets,
-                salt,
-            } => {
-                while !buckets.contains(&crate::driver::bucket(
-                    salt,
-                    &customer(self.people.next()).to_string(),
-                )) {
-                    self.people.skip();
+            Act::Happen { time, .. } | Act::Pick { time, .. } => {
+                self.send(act).await;
+                if *time > self.now {
+                    self.advance(*time).await;
                 }
-                let event = Happening {
-                    identifiers: vec![("user_id".to_owned(), name.clone())],
-                    name: "picked".to_owned(),
-                    id: String::new(),
-                    properties: Vec::new(),
-                    traits: Vec::new(),
-                };
-                self.happen(*time, &event).await;
             }
             Act::Advance(time) => self.advance(*time).await,
-            Act::Merge(names) => {
-                let mut ids: Vec<_> = names
-                    .iter()
-                    .filter_map(|name| self.people.find(name))
-                    .collect();
-                ids.sort_unstable();
-                for loser in &ids[1..] {
-                    let letter = self.people.awaited(*loser, ids[0], self.now);
-                    self.on.post.send(0, letter);
-                    let letter = self.people.merge(*loser, ids[0], self.now);
-                    self.on.post.send(0, letter);
-                }
-                self.settle().await;
-            }
-            Act::Consent {
-                name,
-                purpose,
-                channel,
-                granted,
-            } => {
-                let consent = ConsentChange {
-                    purpose: purpose.clone(),
-                    channel: channel.clone(),
-                    granted: *granted,
-                    source: "scenario".to_owned(),
-                };
-                let customer = self
-                    .people
-                    .find(name)
-                    .expect("the scenario introduces everybody");
-                let letter = self.people.consent(customer, self.now, consent);
-                self.on.post.send(0, letter);
-                self.settle().await;
-            }
+            Act::Merge(_) | Act::Consent { .. } => self.send(act).await,
             Act::Ask(_) => {}
         }
     }
 
-    async fn happen(&mut self, time: Timestamp, event: &Happening) {
-        let seen = Seen {
-            identifiers: event.identifiers.clone(),
-            name: event.name.clone(),
-            id: event.id.clone(),
-            properties: event.properties.clone(),
-            traits: event.traits.clone(),
-        };
-        for letter in self.people.take(seen, time, None) {
+    async fn send(&mut self, act: &Act) {
+        for letter in self.people.letters(act, self.now) {
             self.on.post.send(0, letter);
         }
         self.settle().await;
-        if time > self.now {
-            self.advance(time).await;
-        }
     }
 
     /// Waits until everything is done. A delivery that was lost with its process is asked for again

@@ -1,5 +1,7 @@
 //! Who is who: what identity decides, as simply as it can be said.
 
+mod acts;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hot::{StreamId, StreamName};
@@ -224,7 +226,7 @@ impl People {
 }
 
 /// The customer of a number: older ones have smaller ids.
-pub(crate) fn customer(number: u64) -> CustomerId {
+fn customer(number: u64) -> CustomerId {
     let mut random = [0; 10];
     let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     random[2..].copy_from_slice(&hash.to_be_bytes());

@@ -97,15 +97,15 @@ pub const MERGE_RETRY: kernel::Duration = kernel::Duration::from_millis(5_000);
 pub const MERGE_RETRY_STREAM: kernel::Duration = kernel::Duration::from_millis(6 * 3_600_000);
 /// The most times that such a wait doubles.
 pub const MERGE_DOUBLINGS: u32 = 8;
-/// The time that a customer waits for the state of another before it goes on without. A state takes some
-/// hundred milliseconds at the most, unless a service on its way is away: its successor has its
-/// partitions within the time of a lease, 9 s.
+/// The time that a customer waits for the state of another before it goes on without. A state takes
+/// some hundred milliseconds at the most, unless a service on its way is away: its successor has
+/// its partitions within the time of a lease, 9 s.
 pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
-/// How long a waiting worker trusts that it was told of every new record, in a process that owns up
-/// to [`SAFETY_POLL_PARTITIONS`]. With more it is longer in proportion, so that partitions in which
-/// nothing happens cost as much together however many they are.
+/// The time that a waiting worker trusts that it was told of every new record, in a process that
+/// owns up to [`SAFETY_POLL_PARTITIONS`]. With more it is longer in proportion, so that partitions
+/// in which nothing happens cost as much together however many they are.
 pub const SAFETY_POLL: Duration = Duration::from_secs(10);
 /// The partitions that a process looks at within [`SAFETY_POLL`], each with some calls of a store.
 pub const SAFETY_POLL_PARTITIONS: usize = 64;

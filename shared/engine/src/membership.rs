@@ -25,7 +25,7 @@ pub enum Standing {
     TakesPart,
     /// Its clock is too far from the database's, so it works on none.
     ClockIsOff {
-        /// How far it is ahead, or behind where this is negative, in milliseconds.
+        /// Milliseconds by which it is ahead, or behind where this is negative.
         skew_ms: i64,
     },
     /// Another process of its name was heard, so it works on none until that one counts as dead.

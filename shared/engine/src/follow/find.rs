@@ -122,7 +122,7 @@ impl Follower {
                 if head.is_none_or(|head| head.lets_through()) {
                     break;
                 }
-                // What waits may go on by any lane.
+                // Records that wait may go on by any lane.
                 goal.lanes = Lanes::Both;
                 if !rest(next, &mut wait, deadline).await {
                     return Err(FindError::OnTheWay { customer });

@@ -330,17 +330,6 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Returns the acceptance time of what follows from a cause: no later than that of the records
-    /// that are still to come, so that readers never take it for a sign that these have passed. What
-    /// an operator tries again, or a recovery has put back, comes at once, and before older ones.
-    fn accept_time_of(&self, cause: Cause<'_>) -> Timestamp {
-        match self.batch.watermark {
-            Timestamp::MIN => cause.now,
-            _ if cause.bulk => cause.now,
-            watermark => cause.now.min(watermark),
-        }
-    }
-
     pub(super) fn apply_effects(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         let output = self.output_for(work, cause.bulk);
         let accept_time = (!self.is_on_stream_time()).then(|| self.accept_time_of(cause));

@@ -10,6 +10,7 @@
 use hot::{Frontier, HotError};
 use kernel::Timestamp;
 
+use super::cause::Cause;
 use super::fault::Failed;
 use super::lane::Lane;
 use super::position::Position;
@@ -145,6 +146,17 @@ impl<C: Core> Worker<C> {
             self.batch.watermark = now;
         }
         now
+    }
+
+    /// Returns the acceptance time of what follows from a cause: no later than that of the records
+    /// that are still to come, so that readers never take it for a sign that these have passed. A
+    /// record that an operator tries again, or that a recovery has put back, is taken before them.
+    pub(super) fn accept_time_of(&self, cause: Cause<'_>) -> Timestamp {
+        match self.batch.watermark {
+            Timestamp::MIN => cause.now,
+            _ if cause.bulk => cause.now,
+            watermark => cause.now.min(watermark),
+        }
     }
 
     /// Returns the `now` of a timer.

@@ -1,7 +1,8 @@
 //! Random journeys and segments, against a naive interpreter: what time brings and what events
 //! bring keep one order for each customer, whatever lane the events ride.
 //!
-//! Here on stream time, through the public API. [`crate::simulator`] plays the same on the wall clock.
+//! Here on stream time, through the public API. [`crate::simulator`] plays the same on the wall
+//! clock.
 
 pub(crate) mod interpreter;
 

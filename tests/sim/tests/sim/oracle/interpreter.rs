@@ -35,7 +35,7 @@ impl Happened {
     }
 }
 
-/// What a random history is drawn from.
+/// The measure of a random history.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scale {
     pub(crate) begin: Timestamp,
@@ -47,7 +47,7 @@ pub(crate) struct Scale {
     pub(crate) apart: u64,
     /// The most hours of the windows and the waits.
     pub(crate) hours: [u64; 4],
-    /// How many of a thousand events are late.
+    /// Late events in a thousand.
     pub(crate) late: u64,
     /// The most tens of minutes by which they are.
     pub(crate) late_by: u64,

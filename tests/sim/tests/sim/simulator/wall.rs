@@ -6,16 +6,15 @@
 //! where a tick before each says what time it is; without it, stream time takes them for accepted
 //! when the newest event before them happened, and waits that they begin end earlier.
 //!
-//! What is not the same, by the rules of `services/README.md`:
+//! Not the same, by the rules of `services/README.md`:
 //!
 //! - The times of what follows from receipts: on the wall clock a receipt is accepted once it is
-//!   there, which is some hundred milliseconds later, and up to a minute where its process died. So
-//!   [`scenarios`] compares minutes, and lets nobody die for long; [`journeys`] compares
-//!   milliseconds, and nothing of what it plays sends.
-//! - Activation decides by its own clock on the wall. Where it is late for a cap or for the end of a
-//!   send, be it by a millisecond, it decides otherwise.
-//! - Low-priority lanes hold no timer up. Events that ride them are the same on both as long as they
-//!   are taken before the next timer of their customer; see [`journeys`].
+//! there, which is some hundred milliseconds later, and up to a minute where its process died. So
+//! [`scenarios`] compares minutes, and lets nobody die for long; [`journeys`] compares
+//! milliseconds, and nothing of what it plays sends. - Activation decides by its own clock on the
+//! wall. Where it is late for a cap or for the end of a send, be it by a millisecond, it decides
+//! otherwise. - Low-priority lanes hold no timer up. Events that ride them are the same on both as
+//! long as they are taken before the next timer of their customer; see [`journeys`].
 //! - Beyond the grace (five minutes; for merges thirty seconds) nobody is waited for.
 
 mod journeys;
@@ -36,17 +35,17 @@ use super::rng::Rng;
 
 /// More than one, so that timers and merges cross them.
 const PARTITIONS: u64 = 2;
-/// How often those who wait for a time look after the dead.
+/// The pause after which those who wait for a time look after the dead.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the door waits before it sends again what was not taken.
+/// The time that the door waits before it sends again what was not taken.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
-/// How long before an instant time stops to be set forward: longer than leases take to be given
-/// anew.
+/// The time before an instant at which time stops to be set forward: longer than leases take to be
+/// given anew.
 const MARGIN: Span = Span::from_millis(60_000);
 /// The shortest time that is skipped up to there.
 const LEAST_SKIP: Span = Span::from_millis(120_000);
 
-/// What is played on.
+/// The installation that is played on.
 #[derive(Debug, Clone, Copy)]
 struct Setting {
     seed: u64,
@@ -55,7 +54,7 @@ struct Setting {
     layout: Layout,
 }
 
-/// Which process runs what.
+/// The services of each process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     One,
@@ -223,7 +222,7 @@ impl Stage {
             }
             self.sleep_until(due).await;
             if due < until {
-                // What a timer brings may be due at once.
+                // A timer may bring something that is due at once.
                 self.sleep_until(due + Span::from_millis(1_000)).await;
                 self.settle().await;
             }

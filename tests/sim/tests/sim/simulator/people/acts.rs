@@ -1,4 +1,4 @@
-//! What the lines of a scenario send.
+//! The records that the lines of a scenario send.
 
 use kernel::Timestamp;
 use proto::stream::v1::ConsentChange;

@@ -1,8 +1,8 @@
 //! Random journeys and segments on the wall clock, against a naive interpreter and against stream
 //! time.
 //!
-//! In the live lane processes are away for up to minutes. The low-priority lane holds no timer up, so
-//! there they are away only where no timer is due before they are back.
+//! In the live lane processes are away for up to minutes. The low-priority lane holds no timer up,
+//! so there they are away only where no timer is due before they are back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,11 +23,11 @@ use crate::simulator::rng::Rng;
 
 /// Random histories of each kind.
 const HISTORIES: u64 = 10;
-/// How many of a thousand lines of a history are late, where some are.
+/// Late lines in a thousand of a history, where some are.
 const LATE: u64 = 300;
-/// How many of a thousand lines something goes wrong after.
+/// Lines in a thousand after which something goes wrong.
 const MISHAPS: u64 = 250;
-/// How long it takes at the most until all is done after the shortest mishaps: leases lapse, and
+/// The most time that it takes until all is done after the shortest mishaps: leases lapse, and
 /// partitions rest.
 const BACK: Span = Span::from_millis(40_000);
 /// Beyond the last wait of all histories.
@@ -47,14 +47,14 @@ const fn scale(late: u64) -> Scale {
     }
 }
 
-/// How events are sent on the wall clock.
+/// The way in which events are sent on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     Live,
     LowPriority,
 }
 
-/// What a history came to.
+/// The outcome of a history.
 #[derive(Debug, Default, PartialEq)]
 struct Ending {
     /// The runs of each customer.

@@ -1,4 +1,4 @@
-//! What goes wrong with a process: it stands still and goes on, dies, or is shut down, and another
+//! The mishaps of a process: it stands still and goes on, dies, or is shut down, and another
 //! one takes its place after a while. One at a time, so that nobody is away for the grace.
 
 use std::sync::Arc;

@@ -18,12 +18,13 @@ use crate::simulator::picture::Picture;
 use crate::simulator::rng::Rng;
 use crate::{golden, script};
 
-/// How often each scenario is played with mishaps.
+/// The number of times that each scenario is played with mishaps.
 const DISTURBED: u64 = 3;
-/// How far time goes on after the last line: so that a delivery that was lost with its process is
+/// The time that goes on after the last line: so that a delivery that was lost with its process is
 /// made.
 const AFTER: Span = Span::from_millis(100_000);
-/// How much later scenarios are played: simulations begin in 2026, scenarios in March 2017.
+/// The time by which scenarios are played later: simulations begin in 2026, scenarios in March
+/// 2017.
 const SHIFT: Span = Span::from_days(3_300);
 
 /// Scenarios that come to something else where something goes wrong, by the rules.
@@ -44,9 +45,9 @@ const DECIDED_IN_REAL_TIME: [(&str, &str); 1] = [(
     "a cap counts from when a message is admitted, and one comes exactly a week after another",
 )];
 
-/// What a scenario came to.
+/// The outcome of a scenario.
 struct Ending {
-    /// What journeys did up to the last line, as a golden transcript tells it.
+    /// The deeds of journeys up to the last line, as a golden transcript tells it.
     told: BTreeSet<String>,
     /// Everything after that.
     lines: BTreeSet<String>,
@@ -155,7 +156,7 @@ fn minute(time: Timestamp) -> String {
     (time - SHIFT).to_string().chars().take(16).collect()
 }
 
-/// What a state remembers of journeys, maps and happy paths.
+/// The memory that a state has of journeys, maps and happy paths.
 fn history(state: &State) -> Vec<String> {
     let state = state.open();
     let key = |id: RunId| {
@@ -199,7 +200,7 @@ fn golden_history(name: &str) -> BTreeSet<String> {
     news.collect()
 }
 
-/// What must be the same to the minute.
+/// Everything that must be the same to the minute.
 fn timed(picture: &Picture) -> Vec<String> {
     let mut lines = Vec::new();
     for (key, (_, state)) in &picture.profiles {

@@ -65,6 +65,11 @@ impl Times {
         };
         let corrected = corrected(told, sent, clock);
         let time = corrected.unwrap_or(told);
+        if time < earliest() {
+            let description =
+                "moves time before the year 1: send the time of the clock that time is by";
+            return Err(vec![Violation::new("sent_time", description)]);
+        }
         if time > clock.latest {
             return Err(vec![too_late(time, clock)]);
         }
@@ -78,6 +83,11 @@ impl Times {
 
 fn is_instant(time: &prost_types::Timestamp) -> bool {
     SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)
+}
+
+/// Returns the first instant that a protobuf timestamp can carry.
+const fn earliest() -> Timestamp {
+    Timestamp::from_millis(*SECONDS.start() * 1_000)
 }
 
 /// Returns the right time of an event whose sender's clock is clearly wrong. It did not happen
@@ -186,5 +196,8 @@ mod tests {
         assert_eq!(fields(&bad, &bad), ["time", "sent_time"]);
         let ahead = convert::timestamp(at(25 * 60));
         assert_eq!(fields(&ahead, &good), ["time"]);
+        let end = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
+        let (first, last) = (end(*SECONDS.start()), end(*SECONDS.end()));
+        assert_eq!(fields(&first, &last), ["sent_time"]);
     }
 }

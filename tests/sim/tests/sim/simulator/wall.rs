@@ -9,12 +9,13 @@
 //! Not the same, by the rules of `services/README.md`:
 //!
 //! - The times of what follows from receipts: on the wall clock a receipt is accepted once it is
-//! there, which is some hundred milliseconds later, and up to a minute where its process died. So
-//! [`scenarios`] compares minutes, and lets nobody die for long; [`journeys`] compares
-//! milliseconds, and nothing of what it plays sends. - Activation decides by its own clock on the
-//! wall. Where it is late for a cap or for the end of a send, be it by a millisecond, it decides
-//! otherwise. - Low-priority lanes hold no timer up. Events that ride them are the same on both as
-//! long as they are taken before the next timer of their customer; see [`journeys`].
+//!   there, which is some hundred milliseconds later, and up to a minute where its process died. So
+//!   [`scenarios`] compares minutes, and lets nobody die for long; [`journeys`] compares
+//!   milliseconds, and nothing of what it plays sends.
+//! - Activation decides by its own clock on the wall. Where it is late for a cap or for the end of
+//!   a send, be it by a millisecond, it decides otherwise.
+//! - Low-priority lanes hold no timer up. Events that ride them are the same on both as long as
+//!   they are taken before the next timer of their customer; see [`journeys`].
 //! - Beyond the grace (five minutes; for merges thirty seconds) nobody is waited for.
 
 mod journeys;

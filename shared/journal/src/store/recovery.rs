@@ -151,10 +151,13 @@ impl JournaledStore {
         }
     }
 
-    /// Recovers a partition, whatever the store says. See [`recover`].
+    /// Recovers a partition, whatever the store says. Workers of the partition are fenced, in this
+    /// process and in others: they acquire their leases again.
     ///
     /// # Errors
-    /// As [`recover`].
+    /// [`HotError::Unavailable`] where a store does not answer: try again.
+    /// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
+    /// [`HotError::Damaged`] where it is ahead of the log.
     pub async fn recover(&self, partition: PartitionId) -> Result<Recovered, HotError> {
         for _ in 0..limits::LOOKS {
             let seen = self.shared.hot.gates(partition).await?;

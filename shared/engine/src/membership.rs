@@ -8,7 +8,7 @@ use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storage::{Heartbeat, MemberId, Namesake, SharedLeases, StorageError};
+use storage::{Heartbeat, MemberId, Namesake, SharedLeases, StorageError, timely};
 use tokio::time::Instant;
 
 use crate::shared::Shared;
@@ -213,16 +213,6 @@ impl Membership {
             ),
         }
     }
-}
-
-/// Waits for a call for so long.
-pub(crate) async fn timely<T>(
-    patience: Duration,
-    call: impl Future<Output = Result<T, StorageError>>,
-) -> Result<T, StorageError> {
-    tokio::time::timeout(patience, call)
-        .await
-        .map_err(|_| StorageError::Late(patience))?
 }
 
 /// A length of time, as the runtime has it.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use hot::HotError;
 use kernel::PartitionId;
-use storage::{Acquire, LeaseTally, StorageError};
+use storage::{Acquire, LeaseTally, StorageError, timely};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::membership::{Membership, Standing, timely};
+use crate::membership::{Membership, Standing};
 use crate::metrics::LeaseChange;
 use crate::partition::{Ended, PartitionTask};
 use crate::shared::Shared;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId};
@@ -61,49 +62,52 @@ pub trait Leases: Send + Sync + fmt::Debug + 'static {
 /// Shared leases.
 pub type SharedLeases = Arc<dyn Leases>;
 
-/// Waits for the database, but not for ever: a server that went without a word neither answers nor
-/// refuses, and a worker that waits for it loses all its partitions.
-async fn timely<T>(
+/// Waits for a call of the database, but not for ever: a server that went without a word neither
+/// answers nor refuses, and a worker that waits for it loses all its partitions.
+///
+/// # Errors
+/// [`StorageError::Late`] after `patience`; those of the call.
+pub async fn timely<T>(
+    patience: Duration,
     call: impl Future<Output = Result<T, StorageError>> + Send,
 ) -> Result<T, StorageError> {
-    let late = |_| StorageError::Late(limits::LEASE_CALL);
-    tokio::time::timeout(limits::LEASE_CALL, call)
+    tokio::time::timeout(patience, call)
         .await
-        .map_err(late)?
+        .map_err(|_| StorageError::Late(patience))?
 }
 
 #[async_trait]
 impl Leases for LeaseStore {
     async fn prepare(&self, service: &str, count: PartitionCount) -> Result<(), StorageError> {
-        timely(self.prepare(service, count)).await
+        timely(limits::LEASE_CALL, self.prepare(service, count)).await
     }
 
     async fn heartbeat(&self, beat: Heartbeat<'_>) -> Result<Heard, StorageError> {
-        timely(self.heartbeat(beat)).await
+        timely(limits::LEASE_CALL, self.heartbeat(beat)).await
     }
 
     async fn members(&self, service: &str) -> Result<Vec<Member>, StorageError> {
-        timely(self.members(service)).await
+        timely(limits::LEASE_CALL, self.members(service)).await
     }
 
     async fn leave(&self, member: MemberId<'_>) -> Result<(), StorageError> {
-        timely(self.leave(member)).await
+        timely(limits::LEASE_CALL, self.leave(member)).await
     }
 
     async fn evict(&self, service: &str) -> Result<(), StorageError> {
-        timely(self.evict(service)).await
+        timely(limits::LEASE_CALL, self.evict(service)).await
     }
 
     async fn acquire(&self, acquire: Acquire<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        timely(self.acquire(acquire)).await
+        timely(limits::LEASE_CALL, self.acquire(acquire)).await
     }
 
     async fn held(&self, member: MemberId<'_>) -> Result<Vec<(PartitionId, u64)>, StorageError> {
-        timely(self.held(member)).await
+        timely(limits::LEASE_CALL, self.held(member)).await
     }
 
     async fn tally(&self, member: MemberId<'_>) -> Result<LeaseTally, StorageError> {
-        timely(self.tally(member)).await
+        timely(limits::LEASE_CALL, self.tally(member)).await
     }
 
     async fn release(
@@ -111,10 +115,10 @@ impl Leases for LeaseStore {
         member: MemberId<'_>,
         partitions: &[PartitionId],
     ) -> Result<(), StorageError> {
-        timely(self.release(member, partitions)).await
+        timely(limits::LEASE_CALL, self.release(member, partitions)).await
     }
 
     async fn list(&self, service: &str) -> Result<Vec<Lease>, StorageError> {
-        timely(self.list(service)).await
+        timely(limits::LEASE_CALL, self.list(service)).await
     }
 }

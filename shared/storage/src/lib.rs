@@ -24,7 +24,7 @@ pub use self::database::Database;
 pub use self::error::StorageError;
 pub use self::installation::Installation;
 pub use self::lease::{Acquire, Lease, LeaseOwner, LeaseStore, LeaseTally};
-pub use self::leases::{Leases, SharedLeases};
+pub use self::leases::{Leases, SharedLeases, timely};
 pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryLeases;

@@ -63,8 +63,8 @@ const STATUSES: [ActivationStatus; 4] = [
     ActivationStatus::Failed,
 ];
 
-/// The word for a status, in counters and in names of receipts.
-pub(crate) const fn word(status: ActivationStatus) -> &'static str {
+/// The word for a status, in counters.
+const fn word(status: ActivationStatus) -> &'static str {
     match status {
         ActivationStatus::Unspecified => "unspecified",
         ActivationStatus::Pending => "pending",

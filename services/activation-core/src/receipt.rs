@@ -1,11 +1,12 @@
 //! Counters of activations, and receipts: events that can drive segments and journeys.
 
 use decision::Step;
-use kernel::{Reason, StreamName};
+use kernel::{Reason, Receipt, StreamName};
+use messages::activation::v1::ActivationStatus;
 use messages::stream::v1::{Event, NamedValue, Record, Value, record::Body, value::Kind};
 
 use crate::consent::Consent;
-use crate::counter::{Counter, word};
+use crate::counter::Counter;
 use crate::state::Activation;
 
 /// Counts and tells of activations, in the effects of a step.
@@ -14,7 +15,7 @@ pub(crate) trait Receipts {
     /// that.
     fn count(&mut self, activation: &Activation, change: i64);
 
-    /// Tells the outcome of an activation as an event of the customer.
+    /// Tells the outcome of an activation as an event of the customer; nothing where it has none yet.
     fn tell(&mut self, activation: &Activation, trace_parent: &str);
 
     /// Tells of a grant that was not taken, because the customer has spoken about too much else.
@@ -33,11 +34,14 @@ impl Receipts for Step<'_> {
     }
 
     fn tell(&mut self, activation: &Activation, trace_parent: &str) {
-        let name = format!("activation_{}", word(activation.status));
+        let Some(receipt) = receipt_of(activation.status) else {
+            return;
+        };
+        let name = receipt.name();
         let id = activation.id.to_string();
         let event = Event {
             event_id: format!("{name}:{id}"),
-            name,
+            name: name.to_owned(),
             // Sorted by name, as records promise.
             properties: vec![
                 text("activation_id", &id),
@@ -54,13 +58,14 @@ impl Receipts for Step<'_> {
 
     fn tell_refused(&mut self, word: &Consent) {
         let (purpose, channel) = (word.purpose.as_ref(), word.channel.as_ref());
+        let name = Receipt::ConsentRefused.name();
         let event = Event {
             event_id: format!(
-                "consent_refused:{}:{purpose}:{channel}:{}",
+                "{name}:{}:{purpose}:{channel}:{}",
                 self.customer,
                 word.time.as_millis()
             ),
-            name: "consent_refused".to_owned(),
+            name: name.to_owned(),
             properties: vec![
                 text("channel", channel),
                 text("purpose", purpose),
@@ -70,6 +75,16 @@ impl Receipts for Step<'_> {
         };
         let trace_parent = self.trace_parent;
         emit(self, event, trace_parent);
+    }
+}
+
+/// Returns the receipt that tells a status; none for that of an activation which has not ended.
+const fn receipt_of(status: ActivationStatus) -> Option<Receipt> {
+    match status {
+        ActivationStatus::Delivered => Some(Receipt::Delivered),
+        ActivationStatus::Failed => Some(Receipt::Failed),
+        ActivationStatus::Suppressed => Some(Receipt::Suppressed),
+        ActivationStatus::Pending | ActivationStatus::Unspecified => None,
     }
 }
 

@@ -7,7 +7,7 @@ use definitions::DefinitionStore;
 use engine::{Engine, EngineHandle};
 use kernel::limits::MESSAGE_BYTES;
 use proto::activation::v1::activation_service_server::ActivationServiceServer;
-use runtime::{Context, Service, StartError};
+use runtime::{Context, Hearing, Service, StartError};
 
 use crate::catalog::ActivationCatalog;
 use crate::deliverer::{Deliverer, DelivererConfig};
@@ -56,6 +56,7 @@ async fn start_parts(context: &Context) -> Result<Parts, StartError> {
     let engine = Engine::start(config)
         .await
         .map_err(|error| StartError::service(NAME, error))?;
+    context.neighbours.add(engine.clone(), Hearing::default);
     let handlers = Handlers::new(
         Arc::clone(&context.hot),
         context.time.clone(),

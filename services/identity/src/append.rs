@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use engine::Written;
+use engine::{EngineError, Written};
 use futures::future::join_all;
 use hot::limits::{COMMIT_BYTES, STREAM_ENTRIES};
 use hot::{
@@ -92,6 +92,15 @@ pub enum AppendError {
         /// The service that has the quarantine.
         owner: Owner,
     },
+    /// What the events before these caused was still under way at the deadline: send the same again.
+    #[error(
+        "what was accepted before is still under way, deliveries included: on stream time events wait for it where \
+         definitions hear receipts; `happypath status` shows what does not go on"
+    )]
+    Unsettled,
+    /// It cannot be told whether that is still under way: retry.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The hot store did not take it: retry.
     #[error(transparent)]
     Hot(#[from] HotError),

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::announce::{Announcing, UnderWay};
 use crate::append::{AppendError, Appender, Group, Took};
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
@@ -21,6 +22,7 @@ use crate::event::{Prepared, prepare};
 use crate::groups::Groups;
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
+use crate::pace::Pace;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::store::{Cause, MergeRecord};
 
@@ -33,6 +35,8 @@ pub struct Intake {
     pub(crate) resolver: Resolver,
     pub(crate) appender: Appender,
     pub(crate) clock: IngestClock,
+    pub(crate) pace: Pace,
+    pub(crate) under_way: UnderWay,
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
     pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
@@ -61,6 +65,8 @@ pub struct Outbound {
     pub source: Option<String>,
     /// The merges that the records announce.
     pub merges: Vec<MergeRecord>,
+    /// Nobody else announces them meanwhile; absent for none.
+    pub(crate) announcing: Option<Announcing>,
 }
 
 /// An event that was resolved.
@@ -111,6 +117,7 @@ impl Intake {
                 groups: Vec::new(),
                 source: source_name(source, digest.as_deref()),
                 merges: Vec::new(),
+                announcing: None,
             },
         };
         if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
@@ -129,6 +136,7 @@ impl Intake {
             time: SystemClock.now(),
         };
         let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
+        accepted.outbound.announcing = Some(self.under_way.begin(&resolved.merges));
         accepted.outbound.merges = resolved.merges;
         let mut groups = Groups::new(self.partitions);
         for (mut event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
@@ -174,12 +182,15 @@ impl Intake {
             groups,
             source,
             merges,
+            announcing: _announcing,
         } = outbound;
         let begun = Instant::now();
-        let appended = self
-            .appender
-            .append(stream, groups, source.as_deref(), deadline)
-            .await;
+        let source = source.as_deref();
+        let appended = match self.pace.turn(&self.appender, deadline).await {
+            Ok(Some(mut turn)) => turn.append(stream, groups, source).await,
+            Ok(None) => self.appender.append(stream, groups, source, deadline).await,
+            Err(error) => Err(error),
+        };
         self.metrics.appended(begun.elapsed());
         if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
             self.metrics.refused(stream);

@@ -17,6 +17,7 @@ mod ingest;
 pub mod limits;
 mod merge;
 mod metrics;
+mod pace;
 mod resolve;
 mod rpc;
 mod sender_clock;

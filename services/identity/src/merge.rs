@@ -46,6 +46,7 @@ impl Intake {
             time: SystemClock.now(),
         };
         let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
+        let _announcing = self.under_way.begin(&merges);
         let took = self.announce(&merges, deadline).await?;
         Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }
@@ -59,6 +60,12 @@ impl Intake {
         deadline: Option<Instant>,
     ) -> Result<Took, AppendError> {
         let now = self.clock.now();
+        let mut turn = self.pace.turn(&self.appender, deadline).await?;
+        if let Some(turn) = &mut turn {
+            let customers = merges.iter().flat_map(|merge| [merge.into, merge.from]);
+            let partitions = customers.map(|it| self.partitions.partition_of(it.fragment()));
+            turn.pass_time(partitions, now).await?;
+        }
         let mut took = Took::NOTHING;
         for merge in merges {
             let (_, news) = merged(merge.from, merge.into, now, "");

@@ -1,17 +1,18 @@
 //! The gRPC surface: reads requests, calls the intake, writes answers.
 
+mod advance;
 mod answer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
+use engine::EngineError;
 use hot::StreamName;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
-use proto::convert;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_server::IdentityService;
-use proto::stream::v1::{Record, Tick, record::Body};
 use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
@@ -20,12 +21,12 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{refused, resolved};
-use crate::append::{AppendError, Group, Sequenced};
+use crate::append::AppendError;
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake, Source};
 use crate::limits::{
-    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, QUARANTINE_RETRY_DELAY, REQUESTS_UNDER_WAY,
-    RETRY_DELAY,
+    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, PACED_PATIENCE, QUARANTINE_RETRY_DELAY,
+    REQUESTS_UNDER_WAY, RETRY_DELAY,
 };
 use crate::merge::MergeError;
 use crate::metrics::Taken;
@@ -91,10 +92,28 @@ impl IdentityRpc {
             TraceParent::scope(TraceParent::current(), work),
         );
         let work = tokio::spawn(work.in_current_span());
-        match tokio::time::timeout(ANSWER_PATIENCE, work).await {
+        let own = self.own_patience();
+        let answer_patience = ANSWER_PATIENCE + own.saturating_sub(APPEND_PATIENCE);
+        match tokio::time::timeout(answer_patience, work).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => Err(Failure::internal(error).into()),
             Err(elapsed) => Err(Failure::store_unavailable(elapsed).into()),
+        }
+    }
+
+    /// Returns until when a unary request tries: as long as its caller waits, and no longer than is
+    /// good for the others. A caller still gets the reason before the deadline.
+    fn patience(&self) -> Instant {
+        let own = Instant::now() + self.own_patience();
+        Deadline::current().map_or(own, |deadline| deadline.last_wait().min(own))
+    }
+
+    /// Returns how long a unary request tries where its caller sets no deadline.
+    fn own_patience(&self) -> Duration {
+        if self.intake.pace.is_in_force() {
+            PACED_PATIENCE
+        } else {
+            APPEND_PATIENCE
         }
     }
 
@@ -133,7 +152,7 @@ impl IdentityRpc {
         let stream = outbound.stream;
         let took = self
             .intake
-            .append(outbound, Some(patience()))
+            .append(outbound, Some(self.patience()))
             .await
             .map_err(append_failure)?;
         let taken = Taken {
@@ -164,7 +183,7 @@ impl IdentityRpc {
                 &customers,
                 &request.reason,
                 &request.request_id,
-                Some(patience()),
+                Some(self.patience()),
             )
             .await
             .map_err(|error| match error {
@@ -183,55 +202,6 @@ impl IdentityRpc {
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
             position: took.position(self.intake.partitions, StreamName::Events),
         })
-    }
-
-    /// Moves the clock, and returns the position of the news of it.
-    async fn advance(&self, request: &v1::AdvanceClockRequest) -> Result<String, Failure> {
-        let time = request
-            .time
-            .as_ref()
-            .map(convert::instant)
-            .unwrap_or_default();
-        if !self.intake.clock.is_virtual() {
-            return Err(Failure::new(
-                ErrorReason::ClockNotVirtual,
-                "this installation runs on the wall clock",
-            ));
-        }
-        self.intake.clock.advance(time).map_err(|now| {
-            let message =
-                format!("the clock shows {now} and only moves forward; {time} is before that");
-            Failure::new(ErrorReason::ClockBackwards, message)
-        })?;
-        let store = self.intake.resolver.store();
-        store
-            .keep_virtual_time(time)
-            .await
-            .map_err(Failure::store_unavailable)?;
-        let groups = self
-            .intake
-            .partitions
-            .iter()
-            .map(|partition| Group {
-                partition,
-                records: vec![Sequenced {
-                    sequence: 0,
-                    record: Record {
-                        time_ms: time.as_millis(),
-                        body: Some(Body::Tick(Tick {})),
-                        ..Record::default()
-                    },
-                }],
-            })
-            .collect();
-        let stream = StreamName::Events;
-        let appended = self
-            .intake
-            .appender
-            .append(stream, groups, None, Some(patience()))
-            .await
-            .map_err(append_failure)?;
-        Ok(appended.position(self.intake.partitions, stream))
     }
 }
 
@@ -375,12 +345,12 @@ pub(crate) fn append_failure(error: AppendError) -> Failure {
             Failure::new(ErrorReason::QuarantineFull, error.to_string())
                 .with_retry_after(QUARANTINE_RETRY_DELAY)
         }
+        AppendError::Unsettled => Failure::new(ErrorReason::ReceiptsPending, error.to_string())
+            .with_retry_after(RETRY_DELAY),
+        AppendError::Engine(EngineError::ShutDown) => {
+            Failure::new(ErrorReason::ShuttingDown, "the process is going down")
+        }
+        AppendError::Engine(error) => Failure::store_unavailable(error),
         AppendError::Hot(error) => Failure::store_unavailable(error),
     }
-}
-
-/// Until when a unary request tries: as long as its caller waits, and no longer than is good for the others.
-fn patience() -> Instant {
-    let own = Instant::now() + APPEND_PATIENCE;
-    Deadline::current().map_or(own, |deadline| deadline.instant().min(own))
 }

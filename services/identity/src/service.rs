@@ -10,16 +10,17 @@ use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use runtime::{Context, Service, StartError};
+use runtime::{Context, Downstream, Service, StartError};
 use storage::Database;
 use tokio::sync::watch;
 
-use crate::announce::announce_overdue;
+use crate::announce::{UnderWay, announce_overdue};
 use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::ingest::Intake;
 use crate::metrics::IngestMetrics;
+use crate::pace::Pace;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
 use crate::store::{IdentityStore, MIGRATIONS};
@@ -42,6 +43,9 @@ pub struct Identity {
     pub namespaces: watch::Receiver<Arc<Namespaces>>,
     /// Where other processes store newer ones; absent where nobody does.
     pub definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
+    /// The services behind, whose receipts events wait for on stream time; absent where nothing is
+    /// known of them.
+    pub downstream: Option<Arc<dyn Downstream>>,
 }
 
 impl Identity {
@@ -56,7 +60,12 @@ impl Identity {
         Ok(Arc::new(Intake {
             resolver: Resolver::new(store),
             appender: Appender::new(self.hot),
+            under_way: UnderWay::default(),
             clock: IngestClock::new(&self.time, start),
+            pace: Pace::new(match self.time {
+                TimeSource::Stream => self.downstream,
+                TimeSource::Wall(_) => None,
+            }),
             namespaces: self.namespaces,
             definitions: self.definitions,
             partitions: self.partitions,
@@ -78,6 +87,7 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         time: context.time.clone(),
         namespaces: store.watch(),
         definitions: Some(Arc::clone(&store)),
+        downstream: Some(Arc::new(context.neighbours.clone())),
     };
     let intake = identity
         .open()

@@ -6,7 +6,7 @@ use engine::Engine;
 use journey_core::JourneyCore;
 use kernel::limits::MESSAGE_BYTES;
 use proto::journey::v1::journey_service_server::JourneyServiceServer;
-use runtime::{Context, Service, StartError};
+use runtime::{Context, Hearing, Service, StartError};
 
 use crate::{JourneyCatalog, JourneyRpc};
 
@@ -23,6 +23,11 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
     let engine = Engine::start(context.engine_config::<JourneyCore>(&store))
         .await
         .map_err(|error| StartError::service(NAME, error))?;
+    let definitions = store.watch();
+    context.neighbours.add(engine.clone(), move || Hearing {
+        hears_receipts: definitions.borrow().hears_receipts(),
+        sends: definitions.borrow().sends(),
+    });
     let rpc = JourneyRpc::new(Arc::clone(&context.hot), store.watch());
     let server = JourneyServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)

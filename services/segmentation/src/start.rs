@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Engine;
 use kernel::limits::MESSAGE_BYTES;
 use proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
-use runtime::{Context, Service, StartError};
+use runtime::{Context, Hearing, Service, StartError};
 use segmentation_core::SegmentationCore;
 
 use crate::{SegmentCatalog, SegmentationRpc};
@@ -23,6 +23,11 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
     let engine = Engine::start(context.engine_config::<SegmentationCore>(&store))
         .await
         .map_err(|error| StartError::service(NAME, error))?;
+    let definitions = store.watch();
+    context.neighbours.add(engine.clone(), move || Hearing {
+        hears_receipts: definitions.borrow().hears_receipts(),
+        sends: false,
+    });
     let (hot, time) = (Arc::clone(&context.hot), context.time.clone());
     let rpc = SegmentationRpc::new(hot, store.watch(), time);
     let server = SegmentationServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hot::{Owner, SharedHotStore, StreamName};
+use kernel::{PartitionId, Timestamp};
 use messages::engine::v1::Partition;
 use storage::{Member, SharedLeases};
 use tokio::sync::watch;
@@ -168,5 +169,9 @@ impl Status for EngineHandle {
 
     async fn await_idle(&self) -> Result<u64, EngineError> {
         self.running.await_idle().await
+    }
+
+    fn next_dues(&self) -> Option<Vec<(PartitionId, Timestamp)>> {
+        self.running.next_dues()
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use hot::StreamId;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 
 use crate::handle::Running;
 use crate::shared::{ALL_LANES, Idle};
@@ -45,6 +45,17 @@ impl Running {
                 () = self.shared.stop.cancelled() => {}
             }
         }
+    }
+
+    /// Returns the instants before which no timer is due, of the partitions that have timers, if all
+    /// of them rest.
+    pub(crate) fn next_dues(&self) -> Option<Vec<(PartitionId, Timestamp)>> {
+        let (_, resting) = self.resting()?;
+        let dues = resting.into_iter();
+        Some(
+            dues.filter_map(|(partition, idle)| Some((partition, idle.next_due?)))
+                .collect(),
+        )
     }
 
     fn in_flight(&self) -> u64 {

@@ -114,7 +114,7 @@ impl<C: Core> PartitionTask<C> {
                 TickOutcome::Idle { next_due } => {
                     let idle = Idle {
                         cursors: worker.cursors(),
-                        next_due,
+                        next_due: next_due.or_else(|| worker.next_timer()),
                     };
                     self.report(&worker, Some(idle));
                     if self.rest(next_due).await {

@@ -50,6 +50,7 @@ pub(crate) struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Idle {
     pub(crate) cursors: Vec<(StreamId, Cursor)>,
+    /// No timer is due before it; absent where there is none.
     pub(crate) next_due: Option<Timestamp>,
 }
 

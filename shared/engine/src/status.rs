@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use hot::{HotError, Owner};
+use kernel::{PartitionId, Timestamp};
 use messages::engine::v1::Partition;
 use storage::{Member, StorageError};
 
@@ -65,6 +66,10 @@ pub trait Status: Send + Sync + 'static {
     /// # Errors
     /// [`EngineError`] where a store does not answer, or the engine was shut down.
     async fn await_idle(&self) -> Result<u64, EngineError>;
+
+    /// Returns an instant for each of these partitions that has timers: none of them is due before
+    /// it. Absent while any of the partitions has something to do.
+    fn next_dues(&self) -> Option<Vec<(PartitionId, Timestamp)>>;
 }
 
 /// Why the engine cannot tell.

@@ -1,5 +1,5 @@
 //! The words that every part of Happypath shares: ids, instants, partitions, values, reasons, the
-//! names of services and streams.
+//! names of services, streams and receipts.
 //!
 //! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service
 //! only.
@@ -13,6 +13,7 @@ mod nearest;
 mod owner;
 mod partition;
 mod reason;
+mod receipt;
 mod stable_hash;
 mod stream_name;
 mod timestamp;
@@ -26,6 +27,7 @@ pub use nearest::nearest;
 pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;
+pub use receipt::Receipt;
 pub use stable_hash::StableHash;
 pub use stream_name::StreamName;
 pub use timestamp::Timestamp;

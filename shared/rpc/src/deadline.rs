@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use crate::limits::ANSWER_TIME;
+
 tokio::task_local! {
     static CURRENT: Option<Deadline>;
 }
@@ -36,6 +38,12 @@ impl Deadline {
     /// When it is.
     pub fn instant(self) -> Instant {
         self.0
+    }
+
+    /// Returns until when the call may wait for something: so long before the deadline that the
+    /// caller still gets the reason.
+    pub fn last_wait(self) -> Instant {
+        self.0 - ANSWER_TIME.min(self.remaining() / 4)
     }
 
     /// Runs work under this deadline, or under none; calls made within carry it on.

@@ -30,3 +30,6 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// The time that a probe may go unanswered.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The part of the caller's time that is left for the answer that what is waited for has not come;
+/// where the caller waits for less than four times as much, a quarter of it.
+pub const ANSWER_TIME: Duration = Duration::from_millis(100);

@@ -16,6 +16,7 @@ use storage::{Database, Installation, LeaseStore, Requests, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
+use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
@@ -51,6 +52,8 @@ pub struct Context {
     pub worker: Arc<str>,
     /// Channels to the other services.
     pub peers: Peers,
+    /// The engines of this process, which its way in may wait for.
+    pub neighbours: Neighbours,
     /// First answers of requests, for replays.
     pub idempotency: rpc::Idempotency,
     /// Cancelled when the process is told to end: no more calls come, and background tasks stop.
@@ -90,6 +93,7 @@ impl Context {
             },
             worker: config.worker.as_str().into(),
             peers,
+            neighbours: Neighbours::default(),
             shutdown,
             config: Arc::new(config),
         })

@@ -8,7 +8,7 @@ use kernel::CustomerId;
 use rpc::{Deadline, ErrorReason, Failure};
 use tokio::time::Instant;
 
-use crate::limits::{ANSWER_TIME, READ_PATIENCE, READ_RETRY};
+use crate::limits::{READ_PATIENCE, READ_RETRY};
 use crate::position::{read_after, refused};
 
 /// Reads customers for the RPCs of a service. Cheap to clone.
@@ -79,7 +79,7 @@ fn failure(error: FindError) -> Failure {
 fn patience() -> Instant {
     match Deadline::current() {
         None => Instant::now() + READ_PATIENCE,
-        Some(deadline) => deadline.instant() - ANSWER_TIME.min(deadline.remaining() / 4),
+        Some(deadline) => deadline.last_wait(),
     }
 }
 

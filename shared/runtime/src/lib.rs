@@ -10,6 +10,7 @@ mod context;
 mod customer;
 mod health;
 pub mod limits;
+mod neighbours;
 mod partition_service;
 mod peers;
 mod position;
@@ -27,6 +28,7 @@ pub use config::{
 };
 pub use context::{Context, open_journaled_stores};
 pub use customer::CustomerReads;
+pub use neighbours::{Downstream, Hearing, Neighbours};
 pub use peers::Peers;
 pub use position::{position_of, read_after};
 pub use serve::serve;

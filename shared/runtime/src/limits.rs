@@ -42,8 +42,5 @@ pub const COMMANDS_RETRY: Duration = Duration::from_secs(1);
 /// The time that a read waits for a write where its caller sets no deadline: services that are not
 /// away are there within milliseconds.
 pub const READ_PATIENCE: Duration = Duration::from_secs(10);
-/// The part of the caller's time that is left for the answer that a write is not there yet; where
-/// the caller waits for less than four times as much, a quarter of it.
-pub const ANSWER_TIME: Duration = Duration::from_millis(100);
 /// The wait that a caller is asked for whose write is not there yet.
 pub const READ_RETRY: Duration = Duration::from_secs(1);

@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 use crate::config::{Clock, HotStoreAddress};
 use crate::context::Context;
 use crate::limits::{COMMANDS_RETRY, PARTITIONS_PER_PAGE};
+use crate::neighbours::await_idle;
 
 /// The partition service over these engines.
 pub(crate) struct Partitions {
@@ -192,19 +193,8 @@ impl PartitionService for Partitions {
         let request = request.into_inner();
         rpc::validate(&request)?;
         let engines = self.engines_of(&request.service)?;
-        // One service's last commit may be another one's next record, in a circle: only a whole
-        // round in which nobody committed proves that all are idle.
-        let mut last = None;
-        loop {
-            let mut commit_count = 0_u64;
-            for engine in &engines {
-                commit_count += engine.await_idle().await.map_err(failure)?;
-            }
-            if last == Some(commit_count) {
-                return Ok(Response::new(AwaitIdleResponse { commit_count }));
-            }
-            last = Some(commit_count);
-        }
+        let commit_count = await_idle(&engines).await.map_err(failure)?;
+        Ok(Response::new(AwaitIdleResponse { commit_count }))
     }
 }
 

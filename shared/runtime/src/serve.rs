@@ -18,6 +18,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_web::GrpcWebLayer;
 
+use crate::config::Clock;
 use crate::context::Context;
 use crate::health::Health;
 use crate::limits;
@@ -43,7 +44,8 @@ pub async fn serve(
     add_reflection(&mut routes)?;
     let (mut names, mut hooks, mut engines, mut owners) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let names_of_services = services.iter().map(Service::name).collect();
+    let names_of_services: Vec<_> = services.iter().map(Service::name).collect();
+    warn_of_unpaced(&names_of_services, context);
     for service in services {
         engines.extend(service.status);
         owners.extend(service.owner);
@@ -98,6 +100,21 @@ pub async fn serve(
     }
     follower.abort();
     served
+}
+
+/// Warns where events cannot wait for the receipts of what those before them caused, since services
+/// behind the way in are not in its process.
+fn warn_of_unpaced(services: &[&str], context: &Context) {
+    let has = |owner: &kernel::Owner| services.contains(&owner.name());
+    if context.config.clock == Clock::Stream
+        && has(&kernel::Owner::Identity)
+        && !kernel::Owner::ALL.iter().all(has)
+    {
+        tracing::warn!(
+            "on stream time a run that hears receipts decides by how fast events come, unless all \
+             services run in the process that takes them in: run `happypath dev`"
+        );
+    }
 }
 
 /// Completes once a service cannot go on.

@@ -3,6 +3,7 @@
 
 mod quarantine;
 mod reads;
+mod receipts;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -62,6 +62,7 @@ impl Fixture {
                 // The receiver keeps the value after its sender is gone.
                 namespaces: watch::channel(Arc::new(namespaces)).1,
                 definitions: None,
+                downstream: None,
             },
             hot,
             partitions,
@@ -74,18 +75,18 @@ impl Fixture {
     pub(crate) async fn records(&self, name: StreamName) -> Vec<Record> {
         let mut records = Vec::new();
         for partition in self.partitions.iter() {
-            let stream = StreamId { name, partition };
-            let entries = self
-                .hot
-                .poll(stream, Cursor::START, 10_000)
-                .await
-                .expect("polls");
-            for entry in entries {
-                records.extend(Batch::decode(entry.payload).expect("a batch").records);
-            }
+            records.extend(records_of(&self.hot, StreamId { name, partition }).await);
         }
         records
     }
+}
+
+/// Every record of one stream, in order.
+pub(crate) async fn records_of(hot: &SharedHotStore, stream: StreamId) -> Vec<Record> {
+    let entries = hot.poll(stream, Cursor::START, 10_000).await;
+    let entries = entries.expect("polls").into_iter();
+    let batches = entries.map(|entry| Batch::decode(entry.payload).expect("a batch"));
+    batches.flat_map(|batch| batch.records).collect()
 }
 
 /// Namespaces of these names and limits, the first of the highest priority.

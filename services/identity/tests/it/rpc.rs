@@ -3,6 +3,7 @@
 mod clock;
 mod customer;
 mod intake;
+mod pace;
 
 use engine::TimeSource;
 use identity::IdentityRpc;
@@ -11,7 +12,7 @@ use journal::EventLog;
 use proto::identity::v1;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use rpc::Idempotency;
+use rpc::{Idempotency, ServerLayer};
 use storage::Requests;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -46,6 +47,7 @@ pub(crate) async fn connect_with(fixture: &Fixture, events: Option<EventLog>) ->
     let incoming = TcpListenerStream::new(listener);
     tokio::spawn(
         Server::builder()
+            .layer(ServerLayer::default())
             .add_service(server)
             .serve_with_incoming(incoming),
     );

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use expr::Conditions;
+use kernel::Receipt;
 
-use super::{CustomerReads, Definitions, HappyPath, Journey, JourneyMap, Readers, TriggerKind};
+use super::{
+    CustomerReads, Definitions, HappyPath, Journey, JourneyMap, Readers, StepKind, TriggerKind,
+};
 
 impl Definitions {
     /// Nothing published.
@@ -48,6 +51,21 @@ impl Definitions {
         self.reads.add_journey(&journey);
         let versions = self.journeys.entry(Arc::clone(&journey.name)).or_default();
         versions.by_version.insert(journey.version, journey);
+    }
+
+    /// Returns whether anything listens to receipts, in any version that a run may be on.
+    pub fn hears_receipts(&self) -> bool {
+        let mut receipts = Receipt::ALL.into_iter();
+        receipts.any(|receipt| self.reads.has_event(receipt.name()))
+    }
+
+    /// Returns whether any journey sends, in any version that a run may be on.
+    pub fn sends(&self) -> bool {
+        let mut versions = self.journeys.values().flat_map(|it| it.by_version.values());
+        versions.any(|journey| {
+            let mut steps = journey.steps.iter();
+            steps.any(|step| matches!(step.kind, StepKind::Send(_)))
+        })
     }
 
     /// What reads an event or change.

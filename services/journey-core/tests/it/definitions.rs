@@ -187,3 +187,63 @@ happy_path: {name: r, map: m, milestones: [{name: a, trigger: {event: x}}, {name
         ],
     );
 }
+
+/// Returns whether definitions hear receipts, and whether they send. The first of them is no longer
+/// current.
+fn hears_and_sends(yaml: &str, is_first_current: bool) -> (bool, bool) {
+    let kinds = read(yaml);
+    let sources: Vec<Source<'_>> = (0..)
+        .zip(&kinds)
+        .map(|(place, kind)| Source {
+            kind,
+            version: 1,
+            is_current: place > 0 || is_first_current,
+        })
+        .collect();
+    let compiled = Definitions::compile(&sources, &Names::default()).expect("they are valid");
+    (compiled.hears_receipts(), compiled.sends())
+}
+
+#[test]
+fn triggers_of_every_kind_hear_receipts() {
+    let wait_for = |event: &str| {
+        format!("{{id: w, wait_for: {{branches: [{{trigger: {{event: {event}}}}}], timeout: 1h}}}}")
+    };
+    let send = "{id: s, send: {channel: mail, template: hello, purpose: p}}";
+    let journey = |fields: &str, step: &str| {
+        format!("journey: {{name: j, {ENTRY}, {fields} steps: [{step}]}}")
+    };
+    let rest = "{id: r, wait: {duration: 1h}}";
+    let goal = |event: &str| format!("goals: [{{name: g, trigger: {{event: {event}}}}}],");
+    let exit = "exits: [{name: g, trigger: {event: activation_failed}}],";
+    let path = "{name: a, trigger: {event: go}}, {name: b, trigger: {event: activation_delivered}}";
+    let stages = "{name: a, purpose: p, enter: [{event: activation_suppressed}]}";
+    for (yaml, expected) in [
+        (journey("", &wait_for("go")), (false, false)),
+        (journey("", send), (false, true)),
+        (
+            journey("", &wait_for("activation_delivered")),
+            (true, false),
+        ),
+        (journey(&goal("bought"), rest), (false, false)),
+        (journey(&goal("consent_refused"), send), (true, true)),
+        (journey(exit, rest), (true, false)),
+        (
+            journey("", rest).replace("event: go", "event: activation_delivered"),
+            (true, false),
+        ),
+        (
+            format!("happy_path: {{name: p, milestones: [{path}]}}"),
+            (true, false),
+        ),
+        (
+            format!("journey_map: {{name: m, stages: [{stages}]}}"),
+            (true, false),
+        ),
+    ] {
+        assert_eq!(hears_and_sends(&yaml, true), expected, "{yaml}");
+    }
+    // A run may still be on it.
+    let older = journey("", &wait_for("activation_delivered"));
+    assert_eq!(hears_and_sends(&older, false), (true, false));
+}

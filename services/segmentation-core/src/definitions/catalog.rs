@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use expr::Conditions;
-use kernel::StableHash;
+use kernel::{Receipt, StableHash};
 
 use super::{Definitions, Segment, Table};
 
@@ -61,6 +61,13 @@ impl Definitions {
         self.readers.push(Vec::new());
         self.places.insert(Arc::clone(&segment.name), number);
         self.segments.push(segment);
+    }
+
+    /// Returns whether a receipt may change any segment. Each one moves when a customer was last
+    /// seen.
+    pub fn hears_receipts(&self) -> bool {
+        let mut receipts = Receipt::ALL.into_iter();
+        !self.by_seen.is_empty() || receipts.any(|it| self.by_event.contains_key(it.name()))
     }
 
     /// The segments that an event of this name may change.

@@ -136,3 +136,31 @@ fn one_change_among_many_makes_one_segment_and_compiles_one_condition() {
     assert_eq!(third.segments()["renamed"], (1, "profile.x > 102"));
     assert!(!third.segments().contains_key("s103"));
 }
+
+#[test]
+fn segments_of_receipts_and_of_when_somebody_was_last_seen_hear_receipts() {
+    for (expression, hears) in [
+        ("profile.x > 1", false),
+        ("events(\"p\").exists()", false),
+        ("events(\"activation_delivered\").exists()", true),
+        (
+            "events(\"activation_suppressed\").within(\"30d\").count() >= 2",
+            true,
+        ),
+        (
+            "events(\"activation_failed\").where(event.x > 1).sum(\"v\") > 3",
+            true,
+        ),
+        (
+            "events(\"consent_refused\").exists() || profile.x > 1",
+            true,
+        ),
+        ("now > last_seen", true),
+    ] {
+        let current = [version("s", 1, expression)];
+        let set = next(&Definitions::empty(), &current, &[]).expect("it is valid");
+        assert_eq!(set.hears_receipts(), hears, "{expression}");
+        let gone = next(&set, &[], &current).expect("it is valid");
+        assert!(!gone.hears_receipts(), "{expression}");
+    }
+}

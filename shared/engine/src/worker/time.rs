@@ -208,6 +208,13 @@ impl<C: Core> Worker<C> {
         told < known && *told <= self.reach.end
     }
 
+    /// Returns an instant before which no timer is due; none where there is no timer.
+    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
+        self.position
+            .no_timer_before
+            .filter(|next| *next < Timestamp::MAX)
+    }
+
     /// Rests until the next timer is due, or until what was accepted before it is here.
     pub(super) fn rest_until_due(&self) -> TickOutcome {
         let TimeSource::Wall(clock) = &self.config.time else {

@@ -112,6 +112,10 @@ impl EngineStatus for Fake {
     async fn await_idle(&self) -> Result<u64, EngineError> {
         Ok(0)
     }
+
+    fn next_dues(&self) -> Option<Vec<(kernel::PartitionId, kernel::Timestamp)>> {
+        Some(Vec::new())
+    }
 }
 
 async fn serve() -> (Partitions, Arc<Fake>, TempDir) {

@@ -15,7 +15,8 @@ pub(crate) trait Receipts {
     /// that.
     fn count(&mut self, activation: &Activation, change: i64);
 
-    /// Tells the outcome of an activation as an event of the customer; nothing where it has none yet.
+    /// Tells the outcome of an activation as an event of the customer; nothing where it has none
+    /// yet.
     fn tell(&mut self, activation: &Activation, trace_parent: &str);
 
     /// Tells of a grant that was not taken, because the customer has spoken about too much else.

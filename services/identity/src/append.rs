@@ -92,7 +92,8 @@ pub enum AppendError {
         /// The service that has the quarantine.
         owner: Owner,
     },
-    /// What the events before these caused was still under way at the deadline: send the same again.
+    /// The consequences of the events before these were still under way at the deadline: send the
+    /// same again.
     #[error(
         "what was accepted before is still under way, deliveries included: on stream time events wait for it where \
          definitions hear receipts; `happypath status` shows what does not go on"

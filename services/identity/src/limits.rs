@@ -24,8 +24,8 @@ pub const APPEND_PATIENCE: Duration = Duration::from_secs(2);
 /// How long the caller of a unary request waits before it is told that a store does not answer: longer than an append
 /// may take, shorter than clients wait.
 pub const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
-/// How long a call waits where events are paced and its caller sets no deadline, and an event of a stream for what those
-/// before it caused: longer than the attempts at a webhook that does not answer.
+/// The time that a call waits where events are paced and its caller sets no deadline, and that each
+/// event of a stream does: longer than an attempt at a webhook that does not answer, of 22 seconds.
 pub const PACED_PATIENCE: Duration = Duration::from_secs(60);
 /// Unary requests under way at once: far more than a machine can work on, so only a store that does not answer fills it.
 pub const REQUESTS_UNDER_WAY: usize = 4_096;

@@ -116,7 +116,7 @@ impl Turn<'_> {
         loop {
             let mut next: BTreeMap<PartitionId, Timestamp> = BTreeMap::new();
             for (partition, due) in self.settle().await? {
-                // A timer that does not fire at its time, as one that was set aside, holds nothing up.
+                // A timer that was set aside does not fire at its time, and holds nothing up.
                 let is_new = self.passed.get(&partition).is_none_or(|last| *last < due);
                 if is_new && due <= time && partitions.contains(&partition) {
                     let first = next.entry(partition).or_insert(due);

@@ -101,9 +101,9 @@ impl Turn<'_> {
         Ok(took)
     }
 
-    /// Waits until all that was let in has happened, and lets time pass in some partitions up to and
-    /// with an instant: from one due timer to the next, so that what a timer sends is heard before
-    /// the next one fires.
+    /// Waits until all that was let in has happened, and lets time pass in some partitions, up to an
+    /// instant and with it: from one due timer to the next, so that what a timer sends is heard
+    /// before the next one fires.
     ///
     /// # Errors
     /// [`AppendError`]; time has passed as far as it came, and the same again goes on from there.

@@ -101,8 +101,8 @@ impl Turn<'_> {
         Ok(took)
     }
 
-    /// Waits until all that was let in has happened, and lets time pass in some partitions, up to an
-    /// instant and with it: from one due timer to the next, so that what a timer sends is heard
+    /// Waits until all that was let in has happened, and lets time pass in some partitions, up to
+    /// an instant and with it: from one due timer to the next, so that what a timer sends is heard
     /// before the next one fires.
     ///
     /// # Errors

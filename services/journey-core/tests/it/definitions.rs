@@ -188,6 +188,8 @@ happy_path: {name: r, map: m, milestones: [{name: a, trigger: {event: x}}, {name
     );
 }
 
+const END: &str = "{id: e, exit: {outcome: RUN_OUTCOME_SUCCESS}}";
+
 /// Returns whether definitions hear receipts, and whether they send. The first of them is no longer
 /// current.
 fn hears_and_sends(yaml: &str, is_first_current: bool) -> (bool, bool) {
@@ -207,17 +209,20 @@ fn hears_and_sends(yaml: &str, is_first_current: bool) -> (bool, bool) {
 #[test]
 fn triggers_of_every_kind_hear_receipts() {
     let wait_for = |event: &str| {
-        format!("{{id: w, wait_for: {{branches: [{{trigger: {{event: {event}}}}}], timeout: 1h}}}}")
+        format!(
+            "{{id: w, wait_for: {{branches: [{{trigger: {{event: {event}}}, next: e}}], timeout: 1h}}}}"
+        )
     };
     let send = "{id: s, send: {channel: mail, template: hello, purpose: p}}";
     let journey = |fields: &str, step: &str| {
-        format!("journey: {{name: j, {ENTRY}, {fields} steps: [{step}]}}")
+        format!("journey: {{name: j, {ENTRY}, {fields} steps: [{step}, {END}]}}")
     };
     let rest = "{id: r, wait: {duration: 1h}}";
     let goal = |event: &str| format!("goals: [{{name: g, trigger: {{event: {event}}}}}],");
     let exit = "exits: [{name: g, trigger: {event: activation_failed}}],";
     let path = "{name: a, trigger: {event: go}}, {name: b, trigger: {event: activation_delivered}}";
     let stages = "{name: a, purpose: p, enter: [{event: activation_suppressed}]}";
+    let map = "journey_map: {name: m, stages: [{name: a, purpose: p, enter: [{event: go}]}]}\n";
     for (yaml, expected) in [
         (journey("", &wait_for("go")), (false, false)),
         (journey("", send), (false, true)),
@@ -233,7 +238,7 @@ fn triggers_of_every_kind_hear_receipts() {
             (true, false),
         ),
         (
-            format!("happy_path: {{name: p, milestones: [{path}]}}"),
+            format!("{map}---\nhappy_path: {{name: p, map: m, milestones: [{path}]}}"),
             (true, false),
         ),
         (

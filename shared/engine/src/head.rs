@@ -98,7 +98,8 @@ impl Head {
     pub(crate) fn is_settled(&self, joined: &[CustomerId]) -> bool {
         let has_all = || joined.iter().all(|it| self.has_fragment(*it));
         let is_on_way = !self.arriving.is_empty() || self.leaving.is_some();
-        let is_quiet = !is_on_way && !self.is_holding();
+        // What waits at a customer who was joined into another has not left either.
+        let is_quiet = !is_on_way && !self.is_holding() && !self.has_parked();
         is_quiet && (self.redirect.is_some() || has_all())
     }
 
@@ -142,6 +143,22 @@ impl Head {
     pub(crate) fn is_holding(&self) -> bool {
         let waiting = self.waiting.as_ref();
         self.redirect.is_none() && waiting.is_some_and(|waiting| waiting.is_holding())
+    }
+
+    /// Returns whether some of what leaves is still to be sent.
+    pub(crate) fn is_sending(&self) -> bool {
+        self.leaving.as_ref().is_some_and(|it| it.is_sending())
+    }
+
+    /// Returns whether records wait.
+    pub(crate) fn has_parked(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|it| it.has_parked())
+    }
+
+    /// Returns whether records wait that can go on, since no state is waited for.
+    pub(crate) fn has_free(&self) -> bool {
+        let is_free = |waiting: &Waiting| waiting.awaited.is_empty() && waiting.has_parked();
+        self.waiting.as_deref().is_some_and(is_free)
     }
 
     /// Returns whether a part belongs to the engine: to a state that arrives or leaves, or to a
@@ -373,6 +390,17 @@ mod tests {
             let value = write::<Counting>(&head, &state);
             assert_eq!(read::<Counting>(&value), Ok((head, Seen::default())));
         }
+    }
+
+    #[test]
+    fn who_left_is_not_settled_before_all_that_waited_has_followed() {
+        let mut left = Head::redirected_to(customer(3));
+        assert!(left.is_settled(&[]));
+        left.waiting = Some(Box::new(Waiting {
+            awaited: Vec::new(),
+            ..waiting()
+        }));
+        assert!(!left.is_settled(&[]));
     }
 
     #[test]

@@ -80,7 +80,8 @@ pub const REDIRECTS_PER_READ: usize = 1_000;
 pub const PIECE_BYTES: usize = 128 * 1024;
 /// Parts of a piece: the batch that stores or removes them has room for other states.
 pub const PARTS_PER_PIECE: usize = 64;
-/// Pieces of one customer that one batch sends: as many bytes as it plans to commit.
+/// Pieces of one customer that one batch sends: as many bytes as it plans to commit. On a clock it is
+/// half as many, so that other customers have room.
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
 /// Records of one customer that wait for the state of another: where more come, the customer goes
 /// on without. A burst of ten seconds at a hundred events a second has room.
@@ -88,7 +89,7 @@ pub const PARKED_RECORDS: u64 = 1_024;
 /// Bytes of those records: as much as one commit holds.
 pub const PARKED_BYTES: u64 = hot::limits::COMMIT_BYTES as u64;
 /// Records that waited and that one batch takes before anything else of their customer: a quarter
-/// of its states.
+/// of its states, so that other customers have the rest.
 pub const PARKED_PER_BATCH: usize = 64;
 /// The time after which the other customer is told again, where one waits for a state, or the own
 /// one has not arrived; it doubles. A word is only lost where the store lost its newest writes.

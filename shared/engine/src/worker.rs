@@ -28,6 +28,7 @@ mod release;
 mod resume;
 mod run;
 mod time;
+mod turn;
 mod wait;
 
 use std::time::Instant;
@@ -48,7 +49,7 @@ use self::position::Position;
 use self::quarantine::Quarantine;
 use self::time::Reach;
 use crate::steps::Steps;
-use crate::{Dispatcher, EngineConfig, Freshness, TimeSource, limits, metrics};
+use crate::{Dispatcher, EngineConfig, Freshness, limits, metrics};
 use decision::Core;
 
 /// The worker of one partition.
@@ -240,10 +241,6 @@ impl<C: Core> Worker<C> {
     /// Which service.
     pub(crate) const fn owner() -> Owner {
         C::OWNER
-    }
-
-    fn is_on_stream_time(&self) -> bool {
-        matches!(self.config.time, TimeSource::Stream)
     }
 
     fn hot(&self) -> &SharedHotStore {

@@ -11,6 +11,7 @@ mod history;
 mod installation;
 mod latency;
 mod load;
+mod merge;
 mod pipeline;
 mod reads;
 mod recover;
@@ -68,6 +69,12 @@ enum Name {
         /// Busy customers
         #[arg(long, default_value_t = history::CUSTOMERS, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         customers: u32,
+    },
+    /// Processor time of the merge of two customers of long histories, and the delay of others
+    Merge {
+        /// Events of each of the two
+        #[arg(long, default_value_t = merge::EVENTS, value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+        events: u32,
     },
     /// Processor time of segmentation's decision on an event that many segments read
     Segments,
@@ -148,6 +155,7 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::History { events, customers } => {
             measured.push(Box::pin(history::measure(*events, *customers)).await?);
         }
+        Name::Merge { events } => measured.push(Box::pin(merge::measure(*events)).await?),
         Name::Recover { binaries } => {
             measured.push(Box::pin(recover::measure(binaries.as_deref())).await?);
         }
@@ -155,6 +163,7 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::All => {
             let (events, customers) = (history::EVENTS, history::CUSTOMERS);
             measured.push(Box::pin(history::measure(events, customers)).await?);
+            measured.push(Box::pin(merge::measure(merge::EVENTS)).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
         }
         _ => {}

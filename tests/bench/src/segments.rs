@@ -88,9 +88,10 @@ fn summed(number: u32) -> String {
 }
 
 /// One customer of segmentation, on stream time.
-struct Customer {
+pub(crate) struct Customer {
     definitions: Definitions,
-    state: State,
+    /// The state, with all parts.
+    pub(crate) state: State,
     due: Option<Timestamp>,
     /// Events so far.
     number: u32,
@@ -101,7 +102,10 @@ struct Customer {
 impl Customer {
     /// A customer with so many events in every window, so far apart that each further one pushes
     /// one out.
-    fn new(expressions: impl Iterator<Item = String>, events: u32) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        expressions: impl Iterator<Item = String>,
+        events: u32,
+    ) -> Result<Self, Failure> {
         let kinds: Vec<definition::Kind> = (0..)
             .zip(expressions)
             .map(|(number, expression): (u32, _)| {

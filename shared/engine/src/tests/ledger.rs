@@ -80,10 +80,14 @@ impl Book {
         self.last.get(source).is_some_and(|last| number <= *last)
     }
 
-    fn write_down(&mut self, entry: &str) {
+    /// Writes an entry down, and notices where a later one of its source came before.
+    fn write_down(&mut self, entry: &str, step: &mut Step<'_>) {
         if let Some((source, number)) = entry.rsplit_once('-') {
             let number: u64 = number.parse().expect("a number");
             let last = self.last.entry(source.to_owned()).or_default();
+            if number < *last {
+                step.effects.count(counter("late"), 1);
+            }
             *last = number.max(*last);
         }
         self.push(entry.to_owned());
@@ -183,7 +187,7 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         match &record.body {
             Some(Body::Fact(fact)) => {
                 let event = fact.event.as_ref().expect("a fact of an event");
-                book.write_down(&event.name);
+                book.write_down(&event.name, step);
                 if Self::OUTPUT.is_some() {
                     step.effects.emit(record.clone());
                 }
@@ -193,7 +197,7 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                 if what == "once" && book.has(&event.event_id) {
                     return Ok(Outcome::Unchanged);
                 }
-                book.write_down(&event.event_id);
+                book.write_down(&event.event_id, step);
                 match what {
                     "add" | "once" => {}
                     // Its timers fail from now on.

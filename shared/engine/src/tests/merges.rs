@@ -8,6 +8,7 @@ mod random;
 mod reads;
 mod records;
 mod scripted;
+mod share;
 mod steps;
 mod together;
 mod waits;

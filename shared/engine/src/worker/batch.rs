@@ -48,6 +48,10 @@ pub(crate) struct Work<S> {
     /// A step of it met a part that is not loaded: nothing more of it runs until the batch is taken
     /// again.
     pub(crate) is_stuck: bool,
+    /// Some of a state that leaves was sent.
+    pub(crate) has_sent: bool,
+    /// How many records that waited were taken.
+    pub(crate) unparked: usize,
     /// The parts that the commit is going to take, as measured after its last step.
     pub(crate) parts: PartLoad,
     /// The number of parts that the store has of the state that this batch forgot. `None` where it
@@ -285,6 +289,8 @@ impl<C: Core> Batch<C> {
             last: None,
             is_stepped: false,
             is_stuck: false,
+            has_sent: false,
+            unparked: 0,
             parts: PartLoad::default(),
             forgotten: None,
             on_way: PartWrites::default(),

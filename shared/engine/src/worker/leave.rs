@@ -4,8 +4,8 @@
 //! A state without parts goes at once. Otherwise the first commit makes it final: its head is
 //! stored like a part, no core sees it any more, and the head of the customer lists what is to be
 //! sent. Each batch that meets a record of the customer then sends some pieces first, and marks
-//! them as sent in the same commit. The record waits until all are sent, so that it comes after the
-//! state. A word to the customer itself makes sure that there is such a record.
+//! them as sent in the same commit. The record comes after all of them (`turn`). A word to the
+//! customer itself makes sure that there is such a record.
 //!
 //! The survivor asks once it has stored all of the state. Only then do its parts go here, and the
 //! answer lets the survivor fold the state in. Whoever is asked about a leave that never was, since
@@ -29,7 +29,7 @@ use super::fault::Failed;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
-use crate::moving::{Fragment, Leaving, MoveCause, Moving, state_key};
+use crate::moving::{Leaving, MoveCause, Moving, state_key};
 
 /// A state that is about to leave: its head, the parts that changed, and the keys of all parts.
 type Final = (Option<Bytes>, PartWrites, Vec<PartKey>);
@@ -55,6 +55,7 @@ impl<C: Core> Worker<C> {
         // Records that wait follow the state, and wait there.
         let awaited = waiting.awaited.clone();
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
+        entry.cached.head.fragments.clone_from(&head.fragments);
         self.batch.count_write(work);
         let merged = CustomerMerged {
             into_customer_id: id_bytes(survivor),
@@ -63,7 +64,7 @@ impl<C: Core> Worker<C> {
         self.pass_merge_on(work, merged, cause);
         let mut own = Moving {
             from: customer,
-            fragments: head.fragments.clone(),
+            fragments: head.fragments,
             last_ordinal: head.last_ordinal,
             first_ordinal: 0,
             followed: false,
@@ -88,12 +89,7 @@ impl<C: Core> Worker<C> {
             own.part_count = u32::try_from(own.parts.len()).unwrap_or(u32::MAX);
         }
         if is_small {
-            return self.leave_at_once(
-                work,
-                (own, state, changed),
-                (survivor, &head.fragments),
-                cause,
-            );
+            return self.leave_at_once(work, (own, state, changed), survivor, cause);
         }
         for (key, value) in changed {
             self.batch.put_part(work, key, value);
@@ -107,7 +103,6 @@ impl<C: Core> Worker<C> {
         });
         let entry = &mut self.batch.works[work];
         entry.cached.state = C::State::default();
-        entry.cached.head.fragments = head.fragments;
         entry.cached.head.leaving = Some(Box::new(Leaving {
             states: std::iter::once(own).chain(arriving).collect(),
             cause: cause.of_move(),
@@ -116,7 +111,7 @@ impl<C: Core> Worker<C> {
         self.batch.count_parts(work, PartLoad::default());
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
-        self.go_on_leaving(work, survivor, cause)
+        self.send_word(work, cause)
     }
 
     /// Sends a state that is one part, or none.
@@ -124,7 +119,7 @@ impl<C: Core> Worker<C> {
         &mut self,
         work: usize,
         (mut own, state, changed): (Moving, Option<Bytes>, PartWrites),
-        (survivor, fragments): (CustomerId, &[Fragment]),
+        survivor: CustomerId,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         self.batch.forget_state(work);
@@ -148,7 +143,7 @@ impl<C: Core> Worker<C> {
         }));
         self.watch_leave(work, 0, cause.now);
         self.send_piece(work, survivor, piece, cause)?;
-        self.end_leave(work, fragments, survivor, cause)?;
+        self.end_leave(work, cause)?;
         self.wake(work, cause)
     }
 
@@ -163,22 +158,6 @@ impl<C: Core> Worker<C> {
         let seq = self.position.commit_seq & 0xffff_ffff;
         let own = (self.position.epoch << 40) | (seq << 8) | digest;
         own.max(above.saturating_add(1))
-    }
-
-    /// Sends the customer a word, so that what is left is sent whatever else comes.
-    pub(super) fn go_on_leaving(
-        &mut self,
-        work: usize,
-        survivor: CustomerId,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let customer = customer_of(&self.batch.works[work].key_bytes);
-        let merged = CustomerMerged {
-            into_customer_id: id_bytes(survivor),
-            ..CustomerMerged::default()
-        };
-        let again = cause.record(customer, Some(Body::Merged(merged)));
-        self.deliver(C::HOME, again, cause)
     }
 
     /// Lets the core take leave, and hands out the parts that changed.
@@ -218,7 +197,8 @@ impl<C: Core> Worker<C> {
         self.read_moving(work, &leaving, cause)?;
         let mut states = leaving.states;
         let mut bytes = 0;
-        for _ in 0..limits::PIECES_PER_BATCH {
+        let (most, most_bytes) = self.share_of_batch();
+        for _ in 0..most {
             let Some(at) = states.iter().position(|it| !it.is_sent) else {
                 break;
             };
@@ -239,7 +219,7 @@ impl<C: Core> Worker<C> {
                 states.remove(at);
             }
             // A part that is larger than a piece goes alone.
-            if bytes >= limits::BYTES_PER_BATCH {
+            if bytes >= most_bytes {
                 break;
             }
         }
@@ -253,17 +233,23 @@ impl<C: Core> Worker<C> {
                 tries: leaving.tries,
             })
         });
-        let fragments = if is_sent {
-            std::mem::take(&mut entry.cached.head.fragments)
-        } else {
-            Vec::new()
-        };
         self.batch.count_write(work);
         if is_sent {
             self.watch_leave(work, leaving.tries, cause.now);
         }
-        self.end_leave(work, &fragments, survivor, cause)?;
+        self.end_leave(work, cause)?;
         self.finish(work, cause)
+    }
+
+    /// Returns how many pieces one batch sends, and from how many bytes on no more. On a clock others
+    /// have half of the batch.
+    fn share_of_batch(&self) -> (usize, usize) {
+        let all = (limits::PIECES_PER_BATCH, limits::BYTES_PER_BATCH);
+        if self.is_on_stream_time() {
+            all
+        } else {
+            (all.0 / 2, all.1 / 2)
+        }
     }
 
     /// Asks for the parts that are sent next.
@@ -330,16 +316,17 @@ impl<C: Core> Worker<C> {
         self.send(work, C::HOME, record, cause)
     }
 
-    /// Says to all fragments where they are now. Behind the state: whatever they send the short way
-    /// from now on comes after it.
-    fn end_leave(
-        &mut self,
-        work: usize,
-        fragments: &[Fragment],
-        survivor: CustomerId,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        for fragment in fragments {
+    /// Says to all fragments where they are now. Behind the state and what waited: whatever they send
+    /// the short way from now on comes after it.
+    pub(super) fn end_leave(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let head = &mut self.batch.works[work].cached.head;
+        let Some(survivor) = head.redirect else {
+            return Ok(());
+        };
+        if head.is_sending() || head.has_parked() {
+            return Ok(());
+        }
+        for fragment in std::mem::take(&mut head.fragments) {
             self.tell_merge(work, fragment.customer, (survivor, true), cause)?;
         }
         Ok(())

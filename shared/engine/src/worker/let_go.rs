@@ -24,9 +24,7 @@ impl<C: Core> Worker<C> {
     pub(super) fn send_again(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let (Some(leaving), Some(survivor)) =
-            (&mut entry.cached.head.leaving, entry.cached.head.redirect)
-        else {
+        let Some(leaving) = &mut entry.cached.head.leaving else {
             return Ok(());
         };
         leaving.tries = leaving.tries.saturating_add(1);
@@ -37,7 +35,7 @@ impl<C: Core> Worker<C> {
         entry.change = Change::Write;
         self.batch.count_write(work);
         self.watch_leave(work, tries, cause.now);
-        self.go_on_leaving(work, survivor, cause)?;
+        self.send_word(work, cause)?;
         self.finish(work, cause)
     }
 
@@ -50,7 +48,6 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
-        let redirect = entry.cached.head.redirect.unwrap_or(survivor);
         let states = entry.cached.head.leaving.as_mut().map(|it| &mut it.states);
         let own = states.and_then(|states| states.iter_mut().find(|it| it.from == customer));
         match own {
@@ -61,7 +58,7 @@ impl<C: Core> Worker<C> {
                 (own.sent_parts, own.is_sent) = (0, false);
                 entry.change = Change::Write;
                 self.batch.count_write(work);
-                return self.go_on_leaving(work, redirect, cause);
+                return self.send_word(work, cause);
             }
             Some(own) if own.leave_id == arrived && own.is_sent => {
                 let parts: Vec<PartKey> = own.parts.values().copied().collect();

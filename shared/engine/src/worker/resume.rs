@@ -1,14 +1,13 @@
 //! A customer who waited goes on: with the states of the others, or without.
 //!
 //! Records that waited are taken in order, before anything else of the customer, over as many
-//! batches as it takes. A word to the customer itself makes sure that it goes on whatever else
-//! comes.
+//! batches as it takes. Records that come meanwhile wait behind them (`turn`).
 
 use decision::{Core, PartKey};
 use kernel::{CustomerId, Timestamp};
 use messages::engine::state_v1 as stored;
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
-use messages::stream::v1::{MergeAwaited, Record, record::Body};
+use messages::stream::v1::Record;
 use prost::Message;
 
 use super::Worker;
@@ -20,13 +19,13 @@ use super::parts::Asked;
 use super::quarantine::{InputId, of_customer};
 use super::run::Room;
 use crate::key::customer_of;
-use crate::limits;
 use crate::metrics::WaitEnd;
 use crate::moving::Fragment;
 use crate::waiting::parked_key;
 
 impl<C: Core> Worker<C> {
-    /// Takes what waited for states that are there. Returns as [`has_to_wait`](Self::has_to_wait).
+    /// Takes a share of what waited for states that are there. Returns whether more is to come before
+    /// a record of the customer.
     pub(super) fn go_on_waiting(
         &mut self,
         definitions: &C::Definitions,
@@ -35,39 +34,46 @@ impl<C: Core> Worker<C> {
     ) -> Result<bool, Failed> {
         let waiting = self.batch.works[work].cached.head.waiting.as_ref();
         if waiting.is_some_and(|it| !it.awaited.is_empty() && it.is_full()) {
-            self.waive(work, |_| true, WaitEnd::Full);
+            self.go_on_when_full(work, now)?;
         }
-        for taken in 0.. {
+        loop {
             let entry = &self.batch.works[work];
-            let is_sending = entry
-                .cached
-                .head
-                .leaving
-                .as_ref()
-                .is_some_and(|it| it.is_sending());
-            let waiting = entry.cached.head.waiting.as_deref();
-            let Some(waiting) = waiting.filter(|it| it.awaited.is_empty() && it.has_parked())
-            else {
+            let head = &entry.cached.head;
+            let Some(waiting) = head.waiting.as_deref().filter(|_| head.has_free()) else {
                 return Ok(false);
             };
             let before = entry.before.head.waiting.as_deref();
             let is_stored = before.is_some_and(|before| waiting.first < before.next);
-            if is_sending
+            let number = waiting.first;
+            let origin = InputId::Move { key: entry.key };
+            let is_behind = head.is_sending() && self.inputs.faults(origin).is_empty();
+            if is_behind
                 || !is_stored
-                || taken >= limits::PARKED_PER_BATCH
+                || entry.unparked >= self.config.parked_per_batch
                 || self.room() == Room::Full
             {
                 return Ok(true);
             }
-            let number = waiting.first;
             self.batch.inputs += 1;
+            self.batch.works[work].unparked += 1;
             let gone_on = self.unpark(definitions, work, number, now);
             self.unless_stuck(Some(work), gone_on)?;
             if self.batch.works[work].is_stuck {
                 return Ok(false);
             }
         }
-        Ok(true)
+    }
+
+    /// Waits for no state any longer, since no more can wait for it.
+    fn go_on_when_full(&mut self, work: usize, now: Timestamp) -> Result<(), Failed> {
+        self.waive(work, |_| true, WaitEnd::Full);
+        if self.is_on_stream_time() {
+            return Ok(());
+        }
+        let key = self.batch.works[work].key;
+        let cause = Cause::of_timer(InputId::Move { key }, now, now);
+        self.wake(work, cause)?;
+        self.finish(work, cause)
     }
 
     /// Takes a record that waited.
@@ -116,7 +122,15 @@ impl<C: Core> Worker<C> {
             self.run_at_once(definitions, work, record, cause)?;
         }
         self.pass_parked(work, part, bytes);
-        Ok(())
+        if self.batch.works[work].cached.head.redirect.is_none() {
+            return Ok(());
+        }
+        let cause = Cause {
+            bulk: parked.is_bulk,
+            ..Cause::of_timer(origin, until, now)
+        };
+        self.end_leave(work, cause)?;
+        self.finish(work, cause)
     }
 
     /// Asks for the next records that wait.
@@ -128,7 +142,7 @@ impl<C: Core> Worker<C> {
         let asked = &self.batch.asked;
         let next = (number..end).map(parked_key);
         let next = next.filter(|part| !asked.contains_key(&(entry.key, *part)));
-        let needs: Vec<PartKey> = next.take(limits::PARKED_PER_BATCH).collect();
+        let needs: Vec<PartKey> = next.take(self.config.parked_per_batch).collect();
         let lacked = self.batch.effects.lacks_definition;
         self.batch.effects.needs.extend(needs);
         self.miss(work, cause, lacked)
@@ -219,14 +233,10 @@ impl<C: Core> Worker<C> {
 
     /// Sends the customer a word, so that what waits goes on whatever else comes.
     pub(super) fn wake(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
-        let entry = &self.batch.works[work];
-        let waiting = entry.cached.head.waiting.as_deref();
-        if !waiting.is_some_and(|it| it.awaited.is_empty() && it.has_parked()) {
+        if !self.batch.works[work].cached.head.has_free() {
             return Ok(());
         }
-        let customer = customer_of(&entry.key_bytes);
-        let word = Body::Awaited(MergeAwaited::default());
-        self.deliver(C::HOME, cause.record(customer, Some(word)), cause)
+        self.send_word(work, cause)
     }
 
     /// Ends a wait once nothing holds: the timer of the core counts again.

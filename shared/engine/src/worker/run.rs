@@ -81,8 +81,12 @@ impl<C: Core> Worker<C> {
             if self.room() == Room::Full {
                 return Ok(ran);
             }
+            let body = match item {
+                Item::Record(record) => record.body.as_ref(),
+                Item::Damaged(_) | Item::Empty => None,
+            };
             if let Some(work) = planned.work
-                && self.has_to_wait(definitions, work, now)?
+                && self.has_to_wait(definitions, work, body, now)?
             {
                 return Ok(ran);
             }
@@ -186,7 +190,11 @@ impl<C: Core> Worker<C> {
                 return self.park(work, record, cause);
             }
         }
-        self.run_at_once(definitions, work, record, cause)
+        if self.comes_behind(work, record) {
+            return self.park(work, record, cause);
+        }
+        self.run_at_once(definitions, work, record, cause)?;
+        self.pass_word_on(work, record, cause)
     }
 
     /// Runs one record of a customer, whatever waits.
@@ -221,12 +229,7 @@ impl<C: Core> Worker<C> {
         }
         let entry = &self.batch.works[work];
         // What comes after the state of a customer cannot go before it.
-        if entry
-            .cached
-            .head
-            .leaving
-            .as_ref()
-            .is_some_and(|it| it.is_sending())
+        if entry.cached.head.is_sending()
             && let Some(stays) = self.inputs.faults(InputId::Move { key: entry.key }).first()
         {
             return Some(stays.reason.clone());

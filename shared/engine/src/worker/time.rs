@@ -37,6 +37,11 @@ impl Reach {
 }
 
 impl<C: Core> Worker<C> {
+    /// Returns whether time is that of the records.
+    pub(super) fn is_on_stream_time(&self) -> bool {
+        matches!(self.config.time, TimeSource::Stream)
+    }
+
     /// Asks the store how far the services before this one are, where a timer may be due.
     ///
     /// The inputs are read after it: what passed those services by then is in them.

@@ -31,7 +31,6 @@ use super::cause::Cause;
 use super::fault::Failed;
 use super::inputs::Inputs;
 use super::quarantine::InputId;
-use super::run::Room;
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
@@ -40,60 +39,6 @@ use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
 use crate::{TimeSource, limits};
 
 impl<C: Core> Worker<C> {
-    /// Goes on with what is on its way, before a record of its customer. Returns whether the record
-    /// has to wait for the next batch: because more is to be sent, because more waits, because what
-    /// this batch stores is needed, or because the batch is full.
-    ///
-    /// A record that fails is left out here. The word that the customer gets for it is set aside
-    /// with the reason.
-    pub(super) fn has_to_wait(
-        &mut self,
-        definitions: &C::Definitions,
-        work: usize,
-        now: Timestamp,
-    ) -> Result<bool, Failed> {
-        let entry = &self.batch.works[work];
-        let head = &entry.cached.head;
-        if head.leaving.is_none() && head.waiting.is_none() {
-            return Ok(false);
-        }
-        let origin = InputId::Move { key: entry.key };
-        let is_left_out = !self.inputs.faults(origin).is_empty();
-        if is_left_out || entry.is_stuck || entry.fault.is_some() {
-            return Ok(false);
-        }
-        if head.leaving.as_ref().is_some_and(|it| it.is_sending()) {
-            return self.go_on_sending(work, now);
-        }
-        self.go_on_waiting(definitions, work, now)
-    }
-
-    fn go_on_sending(&mut self, work: usize, now: Timestamp) -> Result<bool, Failed> {
-        let entry = &self.batch.works[work];
-        let Some(leaving) = entry.cached.head.leaving.clone() else {
-            return Ok(false);
-        };
-        // The store has what is sent.
-        if entry.before.head.leaving.is_none() {
-            return Ok(true);
-        }
-        let moved_by = leaving.cause.clone();
-        let cause = Cause {
-            bulk: moved_by.is_bulk,
-            trace_parent: &moved_by.trace_parent,
-            ..Cause::of_timer(InputId::Move { key: entry.key }, moved_by.time, now)
-        };
-        self.batch.inputs += 1;
-        let sent = self.send_pieces(work, *leaving, cause);
-        self.unless_stuck(Some(work), sent)?;
-        let entry = &self.batch.works[work];
-        let leaving = entry.cached.head.leaving.as_ref();
-        let has_more =
-            leaving.is_some_and(|it| it.is_sending()) || entry.cached.head.waiting.is_some();
-        // So that what does not fit into one commit is cut to two.
-        Ok(has_more && !entry.is_stuck || self.room() == Room::Full)
-    }
-
     /// Looks for states that a record speaks of and that are not here, and waits for them.
     pub(super) fn await_evidence(
         &mut self,
@@ -175,7 +120,7 @@ impl<C: Core> Worker<C> {
 
     fn begin_wait(&mut self, work: usize, awaited: &[CustomerId], cause: Cause<'_>) {
         let entry = &mut self.batch.works[work];
-        let is_first = !entry.cached.head.is_holding();
+        let is_holding = entry.cached.head.is_holding();
         let since = clock_now(&self.config.time, cause.now);
         let due = entry.cached.timer.due;
         let before = entry.before.head.waiting.as_deref();
@@ -184,10 +129,14 @@ impl<C: Core> Worker<C> {
             .head
             .waiting
             .get_or_insert_with(|| Box::new(Waiting::behind(before)));
+        // What waited for others before may still be being taken.
+        let is_first = waiting.awaited.is_empty();
         waiting.awaited.extend(awaited);
         if is_first {
-            (waiting.since, waiting.due) = (Some(since), due);
-            waiting.tries = 0;
+            (waiting.since, waiting.tries) = (Some(since), 0);
+        }
+        if !is_holding {
+            waiting.due = due;
         }
         entry.change = Change::Write;
         entry.last = Some(cause.origin);
@@ -321,9 +270,9 @@ impl<C: Core> Worker<C> {
         };
         let body = Bytes::from(stored.encode_to_vec());
         let entry = &mut self.batch.works[work];
-        let Some(waiting) = entry.cached.head.waiting.as_deref_mut() else {
-            return Ok(());
-        };
+        let before = entry.before.head.waiting.as_deref();
+        let waiting = &mut entry.cached.head.waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::behind(before)));
         let number = waiting.next;
         waiting.next += 1;
         waiting.bytes += body.len() as u64;

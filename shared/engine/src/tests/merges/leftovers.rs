@@ -1,14 +1,38 @@
 //! Nothing of a merge is left once everything is quiet.
 
 use decision::Core;
+use hot::{Commit, StateWrite, Timer};
 use kernel::CustomerId;
 
 use super::super::ledger::Ledger;
-use super::records::number;
+use super::records::{customer, number};
 use super::world::World;
 use crate::head;
 
 impl World {
+    /// Removes a part of what the first service has of a customer.
+    pub(super) async fn lose_a_part(&self, who: u16) {
+        let slot = self.slot_of(0, customer(who));
+        let states = self.memory.states(slot);
+        let is_theirs = |key: &[u8]| key.len() > 16 && key[..16] == *customer(who).as_bytes();
+        let lost = states.into_iter().find(|(key, _)| is_theirs(key));
+        let opened = self.hot.open(slot, 1_000).await.expect("it opens");
+        let commit = Commit {
+            epoch: 1_000,
+            seq: opened.commit_seq + 1,
+            batch_id: 9,
+            states: vec![StateWrite {
+                key: lost.expect("a part").0,
+                value: None,
+                timer: Timer::NONE,
+                adds_entry: false,
+            }],
+            ..Commit::default()
+        };
+        self.hot.commit(slot, &commit).await.expect("it commits");
+        self.skip_epochs(2_000);
+    }
+
     /// Everything that is stored and that no head lists: a part that was left behind.
     pub(super) async fn strays(&self) -> Vec<String> {
         let mut strays = Vec::new();

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hot::{Commit, StateWrite, Timer};
 use messages::stream::v1::{MovedPart, Record, StateMoved, record::Body};
 
 use super::super::driver::memory;
@@ -303,25 +302,7 @@ async fn a_piece_that_is_none_of_its_state_is_set_aside() {
 async fn a_state_that_lost_a_part_stays_and_what_comes_after_it_is_set_aside() {
     let world = World::new(memory());
     two(&world, 6).await;
-    let slot = world.slot_of(0, customer(2));
-    let states = world.memory.states(slot);
-    let of_loser = |key: &[u8]| key.len() > 16 && key[..16] == *customer(2).as_bytes();
-    let lost = states.into_iter().find(|(key, _)| of_loser(key));
-    let opened = world.hot.open(slot, 1_000).await.expect("it opens");
-    let commit = Commit {
-        epoch: 1_000,
-        seq: opened.commit_seq + 1,
-        batch_id: 9,
-        states: vec![StateWrite {
-            key: lost.expect("a part").0,
-            value: None,
-            timer: Timer::NONE,
-            adds_entry: false,
-        }],
-        ..Commit::default()
-    };
-    world.hot.commit(slot, &commit).await.expect("it commits");
-    world.skip_epochs(2_000);
+    world.lose_a_part(2).await;
     world.tell(0, merged(2, 1, 2)).await;
     world.tell(0, event(2, "late", "add", 3)).await;
     world.tell(0, event(1, "d", "add", 3)).await;

@@ -4,9 +4,10 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::super::driver::memory;
 use super::super::faulty::Fault;
-use super::steps::{Failure, Step, Then, block_on, check, never, run, run_cut};
-use super::world::{SERVICES, WORKERS};
+use super::steps::{Failure, Step, Then, block_on, check, never, run, run_in};
+use super::world::{SERVICES, WORKERS, World};
 
 fn failure() -> impl Strategy<Value = Failure> {
     let fault = prop_oneof![Just(Fault::Before), Just(Fault::After)];
@@ -24,18 +25,45 @@ fn step(customers: u16) -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The same, while time passes: now and then for so long that a wait ends.
+fn step_on_clock(customers: u16) -> impl Strategy<Value = Step> {
+    prop_oneof![
+        30 => step(customers),
+        2 => (1..100_i64).prop_map(Step::Pass),
+        1 => (1..40_000_i64).prop_map(Step::Pass),
+    ]
+}
+
 fn check_random(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
+    check_random_in(customers, (step(customers), steps), cases, |_| {
+        World::new(memory())
+    });
+}
+
+fn check_random_on_clock(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
+    let step = step_on_clock(customers);
+    check_random_in(customers, (step, steps), cases, World::on_clock);
+}
+
+fn check_random_in(
+    customers: u16,
+    (step, steps): (impl Strategy<Value = Step>, std::ops::Range<usize>),
+    cases: u32,
+    open: impl Fn(usize) -> World,
+) {
     let config = Config {
         cases,
         failure_persistence: None,
         ..Config::default()
     };
-    let steps = proptest::collection::vec(step(customers), steps);
-    let all = (steps, 1..400_usize, failure());
+    let steps = proptest::collection::vec(step, steps);
+    let all = (steps, 1..400_usize, 1..4_usize, failure());
     TestRunner::new(config)
-        .run(&all, |(steps, piece_bytes, failure)| {
+        .run(&all, |(steps, piece_bytes, parked_per_batch, failure)| {
             block_on(async {
-                let (world, _) = run_cut(&steps, piece_bytes, failure).await;
+                let mut world = open(parked_per_batch);
+                world.piece_bytes = piece_bytes;
+                let (world, _) = run_in(world, &steps, failure).await;
                 check(&world, &steps, customers).await
             })
         })
@@ -50,6 +78,16 @@ fn a_few_customers_are_merged_in_any_way() {
 #[test]
 fn many_customers_are_merged_in_any_way() {
     check_random(30, 50..250, 40);
+}
+
+#[test]
+fn a_few_customers_are_merged_in_any_way_on_a_clock() {
+    check_random_on_clock(4, 1..60, 400);
+}
+
+#[test]
+fn many_customers_are_merged_in_any_way_on_a_clock() {
+    check_random_on_clock(30, 50..250, 40);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Merges that were hard once, or that a failure of any call meets: each must end as the reference
 //! says.
 
+use super::super::driver::memory;
 use super::super::faulty::Fault;
-use super::steps::{Step, Then, block_on, check, check_order, never, run, run_cut};
-use super::world::{SERVICES, WORKERS};
+use super::steps::{Step, Then, block_on, check, check_order, never, run, run_cut, run_in};
+use super::world::{SERVICES, WORKERS, World};
 
 #[test]
 fn merges_survive_a_failure_of_every_call() {
@@ -95,13 +96,17 @@ fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
             steps.push(Step::Merge(from, into, false));
             fill(&mut steps, &[5, 4, 3], 1);
         }
-        block_on(async {
-            let (world, _) = run_cut(&steps, piece_bytes, never()).await;
-            let checked = check(&world, &steps, 5).await;
-            checked.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
-            let ordered = check_order(&world).await;
-            ordered.unwrap_or_else(|error| panic!("{ticks} {piece_bytes}: {error}"));
-        });
+        for share in [None, Some(1), Some(3)] {
+            block_on(async {
+                let mut world = share.map_or_else(|| World::new(memory()), World::on_clock);
+                world.piece_bytes = piece_bytes;
+                let (world, _) = run_in(world, &steps, never()).await;
+                let checked = check(&world, &steps, 5).await;
+                checked.unwrap_or_else(|error| panic!("{ticks} {piece_bytes} {share:?}: {error}"));
+                let ordered = check_order(&world).await;
+                ordered.unwrap_or_else(|error| panic!("{ticks} {piece_bytes} {share:?}: {error}"));
+            });
+        }
     }
 }
 
@@ -116,15 +121,22 @@ fn states_on_their_way_survive_a_failure_of_every_call() {
         steps.extend((0..2 * WORKERS).map(|tick| Step::Tick(tick % WORKERS)));
         fill(&mut steps, &[from, into], 1);
     }
+    fail_every_call(&steps, 1, || World::new(memory()));
+    // The steps are a prime number of calls apart, so that all kinds of calls are among them.
+    fail_every_call(&steps, 7, || World::on_clock(1));
+}
+
+/// Plays merges of four customers in one lane, with a failure of every call, or of one in so many.
+fn fail_every_call(steps: &[Step], stride: usize, open: impl Fn() -> World) {
     block_on(async {
-        let (world, calls) = run(&steps, never()).await;
-        check(&world, &steps, 4).await.expect("without a failure");
+        let (world, calls) = run_in(open(), steps, never()).await;
+        check(&world, steps, 4).await.expect("without a failure");
         assert!(calls > 200, "only {calls} calls");
         for then in [Then::Retry, Then::Crash] {
             for fault in [Fault::Before, Fault::After] {
-                for fails_at in 1..=calls {
-                    let (world, _) = run(&steps, (fails_at, fault, then)).await;
-                    let checked = check(&world, &steps, 4).await;
+                for fails_at in (1..=calls).step_by(stride) {
+                    let (world, _) = run_in(open(), steps, (fails_at, fault, then)).await;
+                    let checked = check(&world, steps, 4).await;
                     checked
                         .unwrap_or_else(|error| panic!("{fails_at} {fault:?} {then:?}: {error}"));
                     let ordered = check_order(&world).await;

@@ -2,6 +2,7 @@
 //! them.
 
 use hot::SharedHotStore;
+use kernel::Duration;
 use proptest::prelude::*;
 
 use super::super::driver::memory;
@@ -9,6 +10,7 @@ use super::super::faulty::{Fault, Faulty};
 use super::records::{joins, merged, record};
 use super::together::Together;
 use super::world::{SERVICES, WORKERS, Works, World};
+use crate::Clock as _;
 use crate::worker::TickOutcome;
 
 /// The next thing to happen.
@@ -22,6 +24,8 @@ pub(super) enum Step {
     Join(u16, u16, bool),
     /// A worker does one batch.
     Tick(usize),
+    /// So many milliseconds pass, where the services go by a clock.
+    Pass(i64),
 }
 
 /// The fate of a worker whose store failed it.
@@ -42,13 +46,18 @@ pub(super) async fn run(steps: &[Step], failure: Failure) -> (World, u64) {
 }
 
 /// The same, with pieces of so many bytes.
-pub(super) async fn run_cut(
-    steps: &[Step],
-    piece_bytes: usize,
-    (fails_at, fault, then): Failure,
-) -> (World, u64) {
+pub(super) async fn run_cut(steps: &[Step], piece_bytes: usize, failure: Failure) -> (World, u64) {
     let mut world = World::new(memory());
     world.piece_bytes = piece_bytes;
+    run_in(world, steps, failure).await
+}
+
+/// The same, in a world.
+pub(super) async fn run_in(
+    world: World,
+    steps: &[Step],
+    (fails_at, fault, then): Failure,
+) -> (World, u64) {
     let faulty = Faulty::new(std::sync::Arc::clone(&world.hot), fails_at, fault);
     let world = world.through(std::sync::Arc::clone(&faulty) as SharedHotStore);
     let mut workers = Vec::new();
@@ -75,6 +84,11 @@ pub(super) async fn run_cut(
             Step::Tick(worker) => {
                 tick(&world, &mut workers, worker, then).await;
             }
+            Step::Pass(millis) => {
+                if let Some(clock) = &world.clock {
+                    clock.advance_to(clock.now() + Duration::from_millis(millis));
+                }
+            }
         }
     }
     let mut turn = 0;
@@ -94,7 +108,7 @@ pub(super) fn name(number: usize, step: &Step) -> String {
     match step {
         Step::Record(service, who, bulk) => format!("{service}.{who}.{bulk}-{number}"),
         Step::Join(one, other, bulk) => format!("0.{}.{bulk}-{number}", one.min(other)),
-        Step::Merge(..) | Step::Tick(_) => String::new(),
+        Step::Merge(..) | Step::Tick(_) | Step::Pass(_) => String::new(),
     }
 }
 
@@ -161,7 +175,7 @@ pub(super) async fn check(
                     *first <= service && together.oldest(*other) == who
                 }
                 Step::Join(other, ..) => together.oldest(*other) == who,
-                Step::Merge(..) | Step::Tick(_) => false,
+                Step::Merge(..) | Step::Tick(_) | Step::Pass(_) => false,
             };
             let numbers = steps.iter().enumerate().filter(|(_, step)| seen(step));
             let names = numbers.map(|(number, step)| name(number, step));
@@ -182,11 +196,14 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Where all comes in one lane, nothing of a customer overtook their state, in no service.
+/// Where all comes in one lane, nothing of a customer overtook their state, nor what came before it,
+/// in no service.
 pub(super) async fn check_order(world: &World) -> Result<(), TestCaseError> {
     for service in 0..SERVICES {
-        let overtaken = world.count(service, "overtaken").await;
-        prop_assert_eq!(overtaken, 0, "in service {}", service);
+        for what in ["overtaken", "late"] {
+            let count = world.count(service, what).await;
+            prop_assert_eq!(count, 0, "{} in service {}", what, service);
+        }
     }
     Ok(())
 }

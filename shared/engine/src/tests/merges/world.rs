@@ -20,7 +20,9 @@ use super::records::{customer, number};
 use crate::head::id_bytes;
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
-use crate::{EngineConfig, Head, TimeSource, VirtualClock, counters, find_customer_with, head};
+use crate::{
+    EngineConfig, Head, TimeSource, VirtualClock, counters, find_customer_with, head, limits,
+};
 use decision::Core;
 
 /// Services of the way.
@@ -75,6 +77,8 @@ pub(super) struct World {
     epoch: AtomicU64,
     /// Bytes of a piece of a state that moves.
     pub(super) piece_bytes: usize,
+    /// The most records of a customer that waited and that one batch takes.
+    pub(super) parked_per_batch: usize,
     /// The clock of the services, where they do not go by the times of records.
     pub(super) clock: Option<Arc<VirtualClock>>,
 }
@@ -87,7 +91,18 @@ impl World {
             epoch: AtomicU64::new(0),
             // Each part goes alone.
             piece_bytes: 1,
+            parked_per_batch: limits::PARKED_PER_BATCH,
             clock: None,
+        }
+    }
+
+    /// The same, on a clock that is moved by hand, with a small share of a batch for each customer.
+    pub(super) fn on_clock(parked_per_batch: usize) -> Self {
+        let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
+        Self {
+            parked_per_batch,
+            clock: Some(Arc::clone(&clock)),
+            ..Self::new(driver::memory_at(&clock))
         }
     }
 
@@ -136,6 +151,7 @@ impl World {
             definitions,
         );
         config.piece_bytes = self.piece_bytes;
+        config.parked_per_batch = self.parked_per_batch;
         let partition = PartitionId::new(u16::try_from(partition).expect("small"));
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Box::new(Worker::open(config, partition, epoch).await?))

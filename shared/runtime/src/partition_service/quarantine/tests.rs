@@ -113,7 +113,7 @@ impl EngineStatus for Fake {
         Ok(0)
     }
 
-    fn next_dues(&self) -> Option<Vec<(kernel::PartitionId, kernel::Timestamp)>> {
+    fn next_dues(&self) -> Option<Vec<(PartitionId, kernel::Timestamp)>> {
         Some(Vec::new())
     }
 }

@@ -1,8 +1,12 @@
-//! Measures the merge of two customers of 20,000 events each: processor time of all services, and how
-//! much longer others of the same partition wait for their own writes meanwhile.
+//! Measures the merge of two customers of 20,000 events each: processor time of all services, and
+//! how much longer others of the same partition wait for their own writes meanwhile.
 //!
-//! Everything is in one partition, on embedded stores and the clock. The ceiling is an embedded store
-//! that writes and reads what segmentation has of one of the two.
+//! Everything is in one partition, on embedded stores and the clock. The ceiling is an embedded
+//! store that writes and reads what segmentation has of one of the two.
+//!
+//! The delay of a merge is the longest wait beside it less the longest one of as many writes just
+//! before. On a shared machine other work is in both, so the median of all merges is held to the
+//! bound, and the worst is printed.
 
 use std::time::Duration;
 
@@ -21,7 +25,7 @@ use tokio::time::Instant;
 
 use crate::installation::{Installation, Level, Servers};
 use crate::load::{event, ingest, send_stream};
-use crate::result::Measured;
+use crate::result::{Measured, median};
 use crate::segments::Customer;
 use crate::{Failure, cpu};
 
@@ -41,7 +45,7 @@ const IN_FLIGHT: usize = 4;
 const FIRST_OTHER: u32 = 1_000_000;
 /// Events that are sent at once while histories are made.
 const CHUNK: usize = 50_000;
-/// How long the histories go on, up to now.
+/// Seconds that the histories go on, up to now.
 const HISTORY_S: u32 = 80 * 86_400;
 /// The time for which the services are watched to tell what they use with nothing to do.
 const REST: Duration = Duration::from_secs(2);
@@ -79,16 +83,24 @@ pub(crate) async fn measure(events: u32) -> Result<Measured, Failure> {
     let servers = Servers::start()?;
     let load = Load::start(&servers, events).await?;
     let figure = load.cost_ms().await?;
-    let (without, beside) = load.longest_ms().await?;
+    let longest = load.longest_ms().await?;
     drop(load);
     let (ceiling, bytes) = bare_ms(events).await?;
     let cpu = [("services", figure * 1e3)].into();
     let unit = "ms of processor time a merge";
+    let delays = longest.iter().map(|(without, beside)| beside - without);
     Ok(Measured::new("merge", figure, unit, ceiling, cpu)
         .also("state_kib", bytes / 1_024.0)
-        .also("others_longest_ms", beside)
-        .also("others_longest_without_ms", without)
-        .also("delay_ms", beside - without)
+        .also(
+            "others_longest_ms",
+            median(longest.iter().map(|it| it.1).collect()),
+        )
+        .also(
+            "others_longest_without_ms",
+            median(longest.iter().map(|it| it.0).collect()),
+        )
+        .also("delay_ms", median(delays.clone().collect()))
+        .also("worst_delay_ms", delays.fold(0.0, f64::max))
         .at_most("figure", BOUND_MS)
         .at_most("delay_ms", DELAY_BOUND_MS))
 }
@@ -142,7 +154,8 @@ impl Load {
         Ok(load)
     }
 
-    /// Merges half of the pairs with nothing beside. Returns milliseconds of processor time for each.
+    /// Merges half of the pairs with nothing beside. Returns milliseconds of processor time for
+    /// each.
     async fn cost_ms(&self) -> Result<f64, Failure> {
         let (begun, before) = (Instant::now(), self.installation.services_used());
         tokio::time::sleep(REST).await;
@@ -161,19 +174,19 @@ impl Load {
         Ok(used * 1e3 / f64::from(PAIRS))
     }
 
-    /// Merges the other half beside writes of others. Returns the most milliseconds that one of these
-    /// took, without a merge and beside one.
-    async fn longest_ms(&self) -> Result<(f64, f64), Failure> {
-        let (mut without, mut beside) = (0.0_f64, 0.0_f64);
+    /// Merges the other half beside writes of others. Returns for each the most milliseconds that
+    /// one of these took, without the merge and beside it.
+    async fn longest_ms(&self) -> Result<Vec<(f64, f64)>, Failure> {
+        let mut longest = Vec::new();
         for pair in &self.pairs[PAIRS as usize..] {
-            without = without.max(self.others().await?);
+            let without = self.others().await?;
             let merge = async { self.check(self.merge(pair).await?).await };
-            let (longest, checked) = futures::join!(self.others(), merge);
+            let (beside, checked) = futures::join!(self.others(), merge);
             checked?;
-            beside = beside.max(longest?);
+            longest.push((without, beside?));
             self.installation.at_rest().await?;
         }
-        Ok((without, beside))
+        Ok(longest)
     }
 
     /// Merges two customers. Returns who they are now, and the position of the merge.
@@ -253,8 +266,8 @@ fn purchase(customer: u32, number: u32, seconds: i64) -> Event {
     }
 }
 
-/// Milliseconds of processor time for writing and reading what segmentation has of one customer, and
-/// the bytes of that.
+/// Returns milliseconds of processor time for writing and reading what segmentation has of one
+/// customer, and the bytes of that.
 async fn bare_ms(events: u32) -> Result<(f64, f64), Failure> {
     let expressions = SEGMENTS.iter().map(ToString::to_string);
     let mut customer = Customer::new(expressions, events)?;

@@ -21,17 +21,17 @@
 
 mod commits;
 mod find;
+mod unread;
 
 use std::sync::Arc;
 
-use hot::{HotError, Owner, SharedHotStore, Slot, StreamId, StreamName, Unread};
+use hot::{HotError, Owner, SharedHotStore, Slot, StreamName, Unread};
 use kernel::{CustomerId, PartitionId, Timestamp};
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use self::commits::Commits;
 use crate::find::FindError;
-use crate::key::{key_of, keys_of};
 use crate::limits;
 use crate::partition::Backoff;
 
@@ -161,7 +161,9 @@ impl Follower {
                 .taken(slot, customer, streams, before, deadline)
                 .await?;
             if goal.lanes == Lanes::Live && place > 0 {
-                let behind = self.last_in(slot, service.bulk, customer, before).await?;
+                let behind = self
+                    .last_in(slot, service.bulk, customer, before, deadline)
+                    .await?;
                 if let Some(behind) = behind {
                     let (bulk, until) = (&both[1..], behind.min(before));
                     time = self.taken(slot, customer, bulk, until, deadline).await?;
@@ -197,90 +199,7 @@ impl Follower {
                 return Ok(newest);
             }
             if !rest(next, &mut wait, deadline).await {
-                return Err(FindError::Behind {
-                    service: slot.owner,
-                    partition: slot.partition,
-                });
-            }
-        }
-    }
-
-    /// Returns when the last entry of a stream was accepted that has records of a customer and is
-    /// not in effect; `newest` where that is not known.
-    async fn last_in(
-        &self,
-        slot: Slot,
-        name: StreamName,
-        customer: CustomerId,
-        newest: Timestamp,
-    ) -> Result<Option<Timestamp>, FindError> {
-        let store = store(customer);
-        let stream = StreamId {
-            name,
-            partition: slot.partition,
-        };
-        // Nearly always.
-        let unread = self.hot.unread(slot, &[name]).await.map_err(&store)?;
-        if unread.oldest.is_none() {
-            return Ok(None);
-        }
-        let head = self.hot.head(slot).await.map_err(&store)?;
-        let own = head.cursors.into_iter().find(|(of, _)| *of == name);
-        let mut read_to = own.map(|(_, cursor)| cursor).unwrap_or_default();
-        let (key, mut last) = (key_of(customer.as_bytes()), None);
-        loop {
-            let max = limits::ENTRIES_PER_POLL;
-            let entries = self.hot.poll(stream, read_to, max).await.map_err(&store)?;
-            let is_last = entries.len() < max;
-            for entry in entries {
-                read_to = entry.cursor;
-                let accept_time = entry.accept_time.unwrap_or(newest);
-                // Those that came meanwhile follow from something else.
-                if accept_time > newest {
-                    return Ok(last);
-                }
-                if keys_of(entry.payload).into_iter().any(|it| Some(it) == key) {
-                    last = Some(accept_time);
-                }
-            }
-            if is_last {
-                return Ok(last);
-            }
-        }
-    }
-
-    /// Waits until what a slot has sent to other partitions so far is in their streams.
-    async fn sent(
-        &self,
-        slot: Slot,
-        customer: CustomerId,
-        deadline: Instant,
-    ) -> Result<(), FindError> {
-        let store = store(customer);
-        let max = limits::OUTBOX_PER_READ;
-        let mut last = 0;
-        loop {
-            let page = self.hot.outbox(slot, last, max).await.map_err(&store)?;
-            last = page.last().map_or(last, |message| message.seq);
-            if page.len() < max {
-                break;
-            }
-        }
-        if last == 0 {
-            return Ok(());
-        }
-        let mut wait = Backoff::reading();
-        loop {
-            let waiting = self.hot.outbox(slot, 0, 1).await.map_err(&store)?;
-            if waiting.first().is_none_or(|oldest| oldest.seq > last) {
-                return Ok(());
-            }
-            // Nobody is told of it.
-            if !rest(None, &mut wait, deadline).await {
-                return Err(FindError::Behind {
-                    service: slot.owner,
-                    partition: slot.partition,
-                });
+                return Err(behind(slot));
             }
         }
     }
@@ -305,4 +224,12 @@ async fn rest(next: Option<Notified<'_>>, wait: &mut Backoff, deadline: Instant)
 /// Returns an error of the store that stands in the way of a customer.
 fn store(customer: CustomerId) -> impl Fn(HotError) -> FindError {
     move |source| FindError::Store { customer, source }
+}
+
+/// Returns the error for a service that had not come far enough at the deadline.
+fn behind(slot: Slot) -> FindError {
+    FindError::Behind {
+        service: slot.owner,
+        partition: slot.partition,
+    }
 }

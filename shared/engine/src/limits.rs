@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long a lease lasts: a dead process holds up its partitions for as long.
-pub const LEASE_TTL: kernel::Duration = kernel::Duration::from_millis(9_000);
+pub use kernel::limits::LEASE_TTL;
+
 /// Heartbeats of a process while a lease lasts: one may be lost.
 pub const HEARTBEATS_PER_LEASE: u32 = 3;
 /// The least time that the database has to answer a heartbeat, however short leases are.
@@ -50,6 +50,12 @@ pub const READ_RETRY_MIN: Duration = Duration::from_millis(10);
 pub const READ_RETRY_MAX: Duration = Duration::from_millis(640);
 /// Messages of an outbox that a read looks at in one call.
 pub const OUTBOX_PER_READ: usize = 64;
+/// Such calls before a read waits until those messages have left: they may have megabytes.
+pub const OUTBOX_READS: usize = 4;
+/// Unread entries of a low-priority stream that a read looks through for records of its customer.
+/// Where more wait, the read waits until there are fewer. Twice [`OUTPUT_ENTRIES`], at which the
+/// writers of such a stream wait, so that this is rare.
+pub const ENTRIES_LOOKED_THROUGH: u64 = 2 * OUTPUT_ENTRIES;
 /// Looks of a reader at a customer who changes meanwhile, or whose parts lead to others.
 pub const READ_ROUNDS: usize = 8;
 /// Records in one batch: several of one customer share a write.

@@ -23,3 +23,5 @@ pub const TRAITS_PER_PROFILE: usize = 200;
 pub const COMPARED_NAME_CHARS: usize = 64;
 /// Bytes of one gRPC message: a batch of large events, or a directory of definitions.
 pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
+/// The time that a lease lasts: a dead process holds up its partitions for as long.
+pub const LEASE_TTL: crate::Duration = crate::Duration::from_millis(9_000);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use hot::{HotError, Owner, SharedHotStore, Slot, Wake};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, OnceCell};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::hints::pass_hints;
 
@@ -16,8 +17,8 @@ use crate::hints::pass_hints;
 pub(super) struct Commits {
     hot: SharedHotStore,
     told: Arc<Told>,
-    /// Ends the subscription when it is dropped.
-    listening: OnceCell<DropGuard>,
+    /// The task that listens; it ends with the last reader.
+    listening: OnceCell<AbortOnDropHandle<()>>,
 }
 
 /// Waiting reads, by slot.
@@ -62,18 +63,18 @@ impl Commits {
     pub(super) async fn listen(&self) {
         let begun = self.listening.get_or_try_init(|| async {
             let hints = self.hot.subscribe_commits().await?;
-            let (stop, told) = (CancellationToken::new(), Arc::clone(&self.told));
-            let hot = Arc::clone(&self.hot);
-            tokio::spawn(pass_hints(
+            let (told, hot) = (Arc::clone(&self.told), Arc::clone(&self.hot));
+            let listening = tokio::spawn(pass_hints(
                 hints,
-                stop.clone(),
+                // Nobody waits for its end: it has nothing to hand over.
+                CancellationToken::new(),
                 move |wake| told.tell(wake),
                 move || {
                     let hot = Arc::clone(&hot);
                     async move { hot.subscribe_commits().await }
                 },
             ));
-            Ok::<_, HotError>(stop.drop_guard())
+            Ok::<_, HotError>(AbortOnDropHandle::new(listening))
         });
         if let Err(error) = begun.await {
             tracing::debug!(

@@ -1,6 +1,6 @@
 //! A store that fails at the n-th call, before or after the call takes effect.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -27,6 +27,7 @@ pub(super) struct Faulty {
     fault: Fault,
     loaded_keys: AtomicUsize,
     commits: Mutex<Vec<Written>>,
+    ends_hints: AtomicBool,
 }
 
 /// The sizes of a commit.
@@ -46,12 +47,18 @@ impl Faulty {
             fault,
             loaded_keys: AtomicUsize::new(0),
             commits: Mutex::default(),
+            ends_hints: AtomicBool::new(false),
         })
     }
 
     /// One that never fails.
     pub(super) fn watching(inner: SharedHotStore) -> Arc<Self> {
         Self::new(inner, u64::MAX, Fault::Before)
+    }
+
+    /// Ends each subscription to commits as soon as it begins.
+    pub(super) fn end_hints(&self) {
+        self.ends_hints.store(true, Ordering::SeqCst);
     }
 
     /// Returns the number of states and parts loaded since this was asked last.
@@ -178,6 +185,9 @@ impl HotStore for Faulty {
         self.inner.subscribe(streams).await
     }
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
+        if self.ends_hints.load(Ordering::SeqCst) {
+            return Ok(tokio::sync::mpsc::channel(1).1);
+        }
         self.inner.subscribe_commits().await
     }
 }

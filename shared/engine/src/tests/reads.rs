@@ -1,10 +1,12 @@
 //! Reads that come after a write: none is answered before the service has taken it, whatever lane
 //! it came by, and none waits for more.
 
+mod bounds;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use hot::{Owner, Slot, StreamName};
+use hot::{Owner, SharedHotStore, Slot, StreamName};
 use kernel::{CustomerId, PartitionId, Timestamp};
 use messages::stream::v1::Record;
 use tokio::time::Instant;
@@ -64,10 +66,20 @@ async fn read<const STAGE: usize>(
     number: u128,
     written: Written,
 ) -> Result<Vec<String>, FindError> {
-    let follower = Follower::new(Arc::clone(&pair.bench.hot));
-    let (customer, now) = (customer(number), Instant::now());
-    let found = follower
-        .find_customer_with::<Counting<STAGE>>(customer, written, now, |_| Vec::new())
+    let hot = Arc::clone(&pair.bench.hot);
+    read_within::<STAGE>(hot, number, written, Duration::ZERO).await
+}
+
+/// The same from a store, within a time.
+async fn read_within<const STAGE: usize>(
+    hot: SharedHotStore,
+    number: u128,
+    written: Written,
+    patience: Duration,
+) -> Result<Vec<String>, FindError> {
+    let (customer, deadline) = (customer(number), Instant::now() + patience);
+    let found = Follower::new(hot)
+        .find_customer_with::<Counting<STAGE>>(customer, written, deadline, |_| Vec::new())
         .await?;
     Ok(found.state.map_or_else(Vec::new, |state| state.log))
 }

@@ -46,4 +46,5 @@ pub const WAKES: usize = 4_096;
 /// The time that a gate is respected whose holder says nothing more, unless somebody says
 /// otherwise: half of the time of a lease, so that a partition whose restore died with its process
 /// is restored by another one within that time.
-pub const GATE_TTL: std::time::Duration = std::time::Duration::from_secs(5);
+pub const GATE_TTL: std::time::Duration =
+    std::time::Duration::from_millis(kernel::limits::LEASE_TTL.as_millis().unsigned_abs() / 2);

@@ -46,6 +46,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_gate_of_a_lease_as_it_is_by_default_is_the_one_by_default() {
+        let options = JournalOptions::new(FoldOptions::default(), kernel::limits::LEASE_TTL);
+        assert_eq!(options.gate_ttl, JournalOptions::default().gate_ttl);
+    }
+
+    #[test]
     fn a_gate_is_respected_for_half_of_a_lease_but_not_for_less_than_a_busy_machine_is_late() {
         for (lease_ms, expected_ms) in
             [(10_000, 5_000), (9_001, 4_500), (1_000, 1_000), (-1, 1_000)]

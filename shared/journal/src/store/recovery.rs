@@ -201,10 +201,11 @@ impl JournaledStore {
         partition: PartitionId,
         seen: Gates,
     ) -> Result<Option<Recovered>, HotError> {
+        // From the call on: who waits for another call of this process has waited that long.
+        let patience = Instant::now() + self.shared.options.gate_ttl;
         let mut left = self.shared.recoveries[usize::from(partition.number())]
             .lock()
             .await;
-        let patience = Instant::now() + self.shared.options.gate_ttl;
         loop {
             let Some(turn) = self.await_turn(partition, seen).await? else {
                 return Ok(None);

@@ -10,6 +10,7 @@ use storage::{Member, SharedLeases};
 use tokio::sync::watch;
 
 use crate::hints::pass_hints;
+use crate::idle::Extent;
 use crate::ownership::Ownership;
 use crate::shared::Shared;
 use crate::tenure::Tenure;
@@ -168,7 +169,11 @@ impl Status for EngineHandle {
     }
 
     async fn await_idle(&self) -> Result<u64, EngineError> {
-        self.running.await_idle().await
+        self.running.await_idle(Extent::Share).await
+    }
+
+    async fn await_all_idle(&self) -> Result<u64, EngineError> {
+        self.running.await_idle(Extent::All).await
     }
 
     fn next_dues(&self) -> Option<Vec<(PartitionId, Timestamp)>> {

@@ -3,19 +3,28 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use hot::StreamId;
+use hot::{Slot, StreamId};
 use kernel::{PartitionId, Timestamp};
 
 use crate::handle::Running;
 use crate::shared::{ALL_LANES, Idle};
 use crate::{EngineError, TimeSource, limits};
 
+/// The partitions that a question whether all is done is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The share of this process.
+    Share,
+    /// Those of all processes, and those that nobody owns.
+    All,
+}
+
 /// How long to trust that every change is told.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Running {
     /// Waits until nothing is left to do, and returns the commits so far.
-    pub(crate) async fn await_idle(&self) -> Result<u64, EngineError> {
+    pub(crate) async fn await_idle(&self, extent: Extent) -> Result<u64, EngineError> {
         let mut changes = self.shared.changes();
         loop {
             changes.borrow_and_update();
@@ -26,11 +35,14 @@ impl Running {
             let in_flight = self.in_flight();
             if in_flight == 0
                 && let Some((commits, idle)) = self.resting()
+                && let Some(others) = self.others_rest(extent, &idle).await?
                 && self.streams_are_read(&idle).await?
+                // Two with a share each send to one another: neither may have committed meanwhile.
+                && self.others_rest(extent, &idle).await? == Some(others)
                 && self.in_flight() == 0
                 && self.resting().is_some_and(|(again, _)| again == commits)
             {
-                return Ok(commits);
+                return Ok(commits + others);
             }
             let wait = if in_flight > 0 {
                 limits::DISPATCH_POLL
@@ -104,5 +116,47 @@ impl Running {
             self.shared.nudge(stream.partition, ALL_LANES);
         }
         Ok(behind.is_empty())
+    }
+
+    /// Returns the commits of the partitions beside the own share, if nothing is left to do in any
+    /// of them and each has an owner who is alive. Whoever died shortly ago counts as alive, but
+    /// then what it left undone shows in the store.
+    async fn others_rest(
+        &self,
+        extent: Extent,
+        share: &[(PartitionId, Idle)],
+    ) -> Result<Option<u64>, EngineError> {
+        let all = usize::from(self.hot.partition_count().get());
+        if extent == Extent::Share || share.len() == all {
+            return Ok(Some(0));
+        }
+        let mut others = self.leases.list(self.service.name()).await?;
+        others.retain(|lease| !share.iter().any(|(own, _)| *own == lease.partition));
+        if others.iter().any(|lease| lease.owner.is_none()) {
+            return Ok(None);
+        }
+        let commits: Vec<Option<u64>> = stream::iter(others)
+            .map(|lease| self.commits_at_rest(self.slot(lease.partition)))
+            .buffered(limits::PARALLEL_READS)
+            .try_collect()
+            .await?;
+        Ok(commits.into_iter().sum())
+    }
+
+    /// Returns the commits of a slot of whatever owner, if nothing is left to do there.
+    async fn commits_at_rest(&self, slot: Slot) -> Result<Option<u64>, EngineError> {
+        let unread = self.hot.unread(slot, &self.inputs).await?;
+        if unread.oldest.is_some() || !self.hot.outbox(slot, 0, 1).await?.is_empty() {
+            return Ok(None);
+        }
+        let head = self.hot.head(slot).await?;
+        if let TimeSource::Wall(clock) = &self.time {
+            let now = clock.now();
+            let may_be_due = head.next_due.is_some_and(|due| due <= now);
+            if may_be_due && !self.hot.due(slot, now, 1).await?.timers.is_empty() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(head.commit_seq))
     }
 }

@@ -67,6 +67,14 @@ pub trait Status: Send + Sync + 'static {
     /// [`EngineError`] where a store does not answer, or the engine was shut down.
     async fn await_idle(&self) -> Result<u64, EngineError>;
 
+    /// Waits as [`Self::await_idle`] does, for all partitions of the service: those of other
+    /// processes too, deliveries that these have under way aside, and those that nobody owns since
+    /// their process died. Returns the commits of all of them so far.
+    ///
+    /// # Errors
+    /// As there.
+    async fn await_all_idle(&self) -> Result<u64, EngineError>;
+
     /// Returns an instant for each of these partitions that has timers: none of them is due before
     /// it. Absent while any of the partitions has something to do.
     fn next_dues(&self) -> Option<Vec<(PartitionId, Timestamp)>>;

@@ -39,6 +39,9 @@ pub const QUARANTINED_JSON_BYTES: usize = 512 * 1024;
 /// The wait that a caller is asked for where too many commands about the quarantine wait: some
 /// batches of their workers.
 pub const COMMANDS_RETRY: Duration = Duration::from_secs(1);
+/// The time that the answer about an installation waits for the database to tell who is alive: who
+/// asks because the database hangs is answered while they look.
+pub const WORKERS_PATIENCE: Duration = Duration::from_secs(1);
 /// The time that a read waits for a write where its caller sets no deadline: services that are not
 /// away are there within milliseconds.
 pub const READ_PATIENCE: Duration = Duration::from_secs(10);

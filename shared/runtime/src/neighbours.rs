@@ -84,7 +84,7 @@ impl Downstream for Neighbours {
     async fn settle(&self) -> Result<(), EngineError> {
         let all = self.all();
         let engines: Vec<_> = all.iter().map(|own| &own.engine).collect();
-        await_idle(&engines).await?;
+        settle(&engines, Extent::Share).await?;
         Ok(())
     }
 
@@ -98,18 +98,34 @@ impl Downstream for Neighbours {
     }
 }
 
-/// Waits until nothing is left to do in any of these engines. Returns their commits so far.
+/// The partitions of a service that are waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The share of this process.
+    Share,
+    /// Those of all processes, and those of nobody.
+    All,
+}
+
+/// Waits until nothing is left to do for any of these engines. Returns the commits of the
+/// partitions so far.
 ///
 /// # Errors
 /// [`EngineError`] where a store does not answer, or an engine was shut down.
-pub(crate) async fn await_idle(engines: &[&Arc<dyn Status>]) -> Result<u64, EngineError> {
+pub(crate) async fn settle(
+    engines: &[&Arc<dyn Status>],
+    extent: Extent,
+) -> Result<u64, EngineError> {
     // One service's last commit may be another one's next record, in a circle: only a whole round
     // in which nobody committed proves that all are idle.
     let mut last = None;
     loop {
         let mut commit_count = 0_u64;
         for engine in engines {
-            commit_count += engine.await_idle().await?;
+            commit_count += match extent {
+                Extent::Share => engine.await_idle().await?,
+                Extent::All => engine.await_all_idle().await?,
+            };
         }
         if last == Some(commit_count) {
             return Ok(commit_count);

@@ -5,6 +5,7 @@ mod quarantine;
 use std::sync::Arc;
 
 use engine::{Clock as _, EngineError, Status as EngineStatus, SystemClock};
+use futures::future::join_all;
 use proto::convert::timestamp;
 use proto::engine::v1::partition_service_server::PartitionService;
 use proto::engine::v1::{
@@ -15,12 +16,13 @@ use proto::engine::v1::{
     RetryQuarantinedRecordsResponse, Worker,
 };
 use rpc::{ErrorReason, Failure, PageRequest};
+use storage::timely;
 use tonic::{Request, Response, Status};
 
 use crate::config::{Clock, HotStoreAddress};
 use crate::context::Context;
-use crate::limits::{COMMANDS_RETRY, PARTITIONS_PER_PAGE};
-use crate::neighbours::await_idle;
+use crate::limits::{COMMANDS_RETRY, PARTITIONS_PER_PAGE, WORKERS_PATIENCE};
+use crate::neighbours::{Extent, settle};
 
 /// The partition service over these engines.
 pub(crate) struct Partitions {
@@ -43,11 +45,15 @@ impl Partitions {
     }
 
     /// The workers of all services of this process that are alive. None, where the database does
-    /// not answer: all else is told all the same.
+    /// not answer soon: all else is told all the same.
     async fn workers(&self) -> Vec<Worker> {
+        let answers = self.engines.iter().map(|engine| async move {
+            let members = timely(WORKERS_PATIENCE, engine.list_members()).await;
+            (engine, members)
+        });
         let mut workers = Vec::new();
-        for engine in &self.engines {
-            let members = engine.list_members().await.unwrap_or_else(|error| {
+        for (engine, members) in join_all(answers).await {
+            let members = members.unwrap_or_else(|error| {
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
                     "the database does not tell who is alive"
@@ -193,7 +199,7 @@ impl PartitionService for Partitions {
         let request = request.into_inner();
         rpc::validate(&request)?;
         let engines = self.engines_of(&request.service)?;
-        let commit_count = await_idle(&engines).await.map_err(failure)?;
+        let commit_count = settle(&engines, Extent::All).await.map_err(failure)?;
         Ok(Response::new(AwaitIdleResponse { commit_count }))
     }
 }

@@ -67,10 +67,10 @@ pub type SharedLeases = Arc<dyn Leases>;
 ///
 /// # Errors
 /// [`StorageError::Late`] after `patience`; those of the call.
-pub async fn timely<T>(
+pub async fn timely<T, E: From<StorageError>>(
     patience: Duration,
-    call: impl Future<Output = Result<T, StorageError>> + Send,
-) -> Result<T, StorageError> {
+    call: impl Future<Output = Result<T, E>> + Send,
+) -> Result<T, E> {
     tokio::time::timeout(patience, call)
         .await
         .map_err(|_| StorageError::Late(patience))?

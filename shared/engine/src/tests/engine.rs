@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 use hot::{Owner, Slot, StreamName};
 use kernel::{Duration, PartitionId, Timestamp};
 use messages::stream::v1::Record;
-use storage::{Heartbeat, Leases as _, MemberId};
+use storage::{Acquire, Heartbeat, Leases as _, MemberId};
 
 use super::driver::{Bench, event};
-use super::site::{SERVICE, Site, shares};
+use super::site::{ROUND, SERVICE, Site, shares};
 use crate::{Dispatcher, Engine, EngineHandle, Status, TimeSource, VirtualClock, placement};
 
 async fn start(bench: &Bench, worker: &str) -> EngineHandle {
@@ -96,6 +96,91 @@ async fn two_engines_share_the_partitions_and_one_takes_over_what_the_other_leav
     }
 }
 
+/// Makes another process join that never works, and gives it the partition that is its share.
+/// Returns that.
+async fn join_silently(site: &Site, ttl: Duration) -> PartitionId {
+    let silent = MemberId {
+        service: SERVICE,
+        worker: "w3",
+        incarnation: "silent",
+    };
+    let joined = site.leases.heartbeat(Heartbeat {
+        member: silent,
+        ttl,
+        takes_part: true,
+        clock_skew_ms: None,
+    });
+    joined.await.expect("it joins");
+    let share = share_of_w3();
+    let acquire = Acquire {
+        member: silent,
+        partitions: &[share],
+        above: 0,
+    };
+    while site
+        .leases
+        .acquire(acquire)
+        .await
+        .expect("an answer")
+        .is_empty()
+    {
+        tokio::time::sleep(ROUND / 10).await;
+    }
+    share
+}
+
+/// Returns the partition that is the share of `w3` beside `w1`.
+fn share_of_w3() -> PartitionId {
+    let members = ["w1", "w3"].map(str::to_owned);
+    (0..2)
+        .map(PartitionId::new)
+        .find(|it| placement::owner(SERVICE, *it, &members) == Some("w3"))
+        .expect("two share two partitions")
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_is_idle_once_what_a_dead_process_left_is_done_too() {
+    let site = Site::new();
+    let bench = Bench::on(Arc::new(site.hot.clone()));
+    let one = site.start("w1", &site.machine(0)).await;
+    one.await_idle().await.expect("it rests");
+    let ttl = Duration::from_millis(60_000);
+    let lost = join_silently(&site, ttl).await;
+    one.await_all_idle().await.expect("nothing is left to do");
+    let record = event(1, "a", "add", 1);
+    bench
+        .append(lost.number(), StreamName::Events, vec![record])
+        .await;
+    // The share of the live process is idle, and that is all that this asks.
+    one.await_idle().await.expect("it rests");
+    assert_eq!(bench.log(lost.number(), 1).await, [""; 0]);
+    let commits = one.await_all_idle().await.expect("it rests");
+    assert_eq!(bench.log(lost.number(), 1).await, ["a"]);
+    assert_eq!(commits, 1);
+    assert_eq!(site.owners().await.len(), 2);
+    one.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_is_not_idle_while_a_partition_has_no_owner() {
+    let site = Site::new();
+    let one = site.start("w1", &site.machine(0)).await;
+    one.await_idle().await.expect("it rests");
+    let lost = join_silently(&site, Duration::from_millis(60_000)).await;
+    let lost = usize::from(lost.number());
+    // It says that it is gone, and nobody has what it had.
+    let silent = MemberId {
+        service: SERVICE,
+        worker: "w3",
+        incarnation: "silent",
+    };
+    site.leases.leave(silent).await.expect("it leaves");
+    assert_eq!(site.owners().await[lost].0, "");
+    one.await_all_idle().await.expect("it rests");
+    assert_eq!(site.owners().await[lost].0, "w1");
+    one.shutdown().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
     let site = Site::new();
@@ -104,11 +189,7 @@ async fn a_lease_that_was_lost_and_is_another_ones_share_since_is_given_back() {
     one.await_idle().await.expect("it rests");
     // Another one joins, and before anybody looks, the store refuses a partition that is going to
     // be its share.
-    let members = ["w1", "w3"].map(str::to_owned);
-    let lost = (0..2)
-        .map(PartitionId::new)
-        .find(|it| placement::owner(SERVICE, *it, &members) == Some("w3"))
-        .expect("two share two partitions");
+    let lost = share_of_w3();
     let joined = site.leases.heartbeat(Heartbeat {
         member: MemberId {
             service: SERVICE,

@@ -1,6 +1,7 @@
 //! The way of requests about quarantined records: checked, paged, taken once.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use engine::{EngineError, QuarantinePage, Standing};
@@ -18,9 +19,13 @@ use super::*;
 use crate::config::{Config, ConfigFlags, Defaults};
 use crate::context::Context;
 
-/// An engine with five quarantined records, which remembers what it is asked for.
+/// An engine with five quarantined records, which remembers what it is asked for. The database
+/// hangs where the flag says so.
 #[derive(Debug, Default)]
-struct Fake(Mutex<Vec<(QuarantineSelection, QuarantineOrder)>>);
+struct Fake(
+    Mutex<Vec<(QuarantineSelection, QuarantineOrder)>>,
+    AtomicBool,
+);
 
 fn record(index: u32) -> QuarantineEntry {
     let record = Record {
@@ -62,6 +67,10 @@ impl EngineStatus for Fake {
     }
 
     async fn list_members(&self) -> Result<Vec<Member>, EngineError> {
+        if self.1.load(Ordering::Relaxed) {
+            // As a database that went without a word.
+            std::future::pending::<()>().await;
+        }
         let member = |worker: &str, clock_skew_ms| Member {
             worker: worker.to_owned(),
             takes_part: clock_skew_ms == Some(0),
@@ -113,6 +122,10 @@ impl EngineStatus for Fake {
         Ok(0)
     }
 
+    async fn await_all_idle(&self) -> Result<u64, EngineError> {
+        Ok(0)
+    }
+
     fn next_dues(&self) -> Option<Vec<(PartitionId, kernel::Timestamp)>> {
         Some(Vec::new())
     }
@@ -149,6 +162,23 @@ async fn an_installation_tells_of_its_workers_and_whose_clock_is_off() {
             (("journey", "wrong"), false, Some(-5_001), true),
         ]
     );
+}
+
+#[tokio::test]
+async fn an_installation_whose_database_hangs_tells_all_else_soon() {
+    let (partitions, fake, _folder) = serve().await;
+    fake.1.store(true, Ordering::Relaxed);
+    // Two services more ask the same database, and wait together.
+    let engines = [(); 3].map(|()| Arc::clone(&fake) as Arc<dyn EngineStatus>);
+    let partitions = Partitions::new(engines.into(), vec!["journey"], partitions.context);
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let answer = partitions.get_installation(Request::new(GetInstallationRequest {}));
+    let told = answer.await.expect("told").into_inner();
+    let patience = crate::limits::WORKERS_PATIENCE;
+    let waited = begun.elapsed();
+    assert!((patience..patience * 2).contains(&waited), "{waited:?}");
+    assert_eq!((told.partition_count, told.workers.len()), (4, 0));
 }
 
 fn list(change: impl FnOnce(&mut ListQuarantinedRecordsRequest)) -> ListQuarantinedRecordsRequest {

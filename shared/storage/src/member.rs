@@ -70,8 +70,7 @@ impl LeaseStore {
     /// A row from the future is not, beyond what it lasts: the database's clock was set back, and
     /// who is alive says so again before long.
     pub(crate) fn alive(&self, row: &str) -> String {
-        let now = self.database.now_sql();
-        format!("abs({now} - {row}.beat_time) < {row}.ttl_ms")
+        alive_at(self.database.now_sql(), row)
     }
 
     /// Says that a process is alive, unless another one of its name is.
@@ -86,8 +85,11 @@ impl LeaseStore {
             "takes_part",
             "clock_skew_ms",
         ];
-        let (now, alive) = (self.database.now_sql(), self.alive("own"));
-        let is_free = format!("own.incarnation = excluded.incarnation OR NOT ({alive})");
+        // The clock is read once for all columns: a row that lapses between two readings would be
+        // taken in parts. The answer's reading comes after it and decides nothing.
+        let now = self.database.now_sql();
+        let is_alive = alive_at("excluded.beat_time", "own");
+        let is_free = format!("own.incarnation = excluded.incarnation OR NOT ({is_alive})");
         let set = COLUMNS.map(|column| {
             format!("{column} = CASE WHEN {is_free} THEN excluded.{column} ELSE own.{column} END")
         });
@@ -170,6 +172,11 @@ impl LeaseStore {
         let sql = "DELETE FROM worker WHERE service = $1";
         self.database.execute(sql, [service.into()]).await
     }
+}
+
+/// Returns the condition under which a row of `worker` is alive at a time that SQL tells.
+fn alive_at(now: &str, row: &str) -> String {
+    format!("abs({now} - {row}.beat_time) < {row}.ttl_ms")
 }
 
 /// Reads a time of a row.

@@ -1,5 +1,7 @@
 //! Safe retries: the same request again gets the first answer and changes nothing.
 
+mod held;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -9,17 +11,19 @@ use kernel::Timestamp;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 use sha2::{Digest, Sha256};
-use storage::{Begun, RequestKey, Requests};
+use storage::{Begun, RequestKey, Requests, Turn};
 use tonic::Status;
 
+use self::held::Held;
 use crate::limits::{DUPLICATE_POLL, DUPLICATE_POLLS, REPEATABLE_POLLS};
 use crate::{ErrorReason, Failure, Violation};
 
 /// Runs each request that changes something once, by its `request_id`.
 ///
 /// Duplicates in one process wait for each other; those in other processes wait for the answer in
-/// the database a while. Only answers are kept: a request that failed can be tried again. Cheap to
-/// clone.
+/// the database a while. Only answers are kept: a request that failed, or whose call ended before
+/// its work, can be tried again. What a process that died was doing is done again by another once
+/// nothing was heard of it for [`storage::limits::REQUEST_UNDER_WAY`]. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     requests: Requests,
@@ -102,33 +106,49 @@ impl Idempotency {
         let lock = self.lock(&format!("{method} {request_id}"));
         let _turn = lock.lock().await;
         let key = RequestKey { request_id, method };
-        if let Some(answer) = self.begin(key, body, unanswered).await? {
-            return R::decode(answer.as_slice()).map_err(|error| Failure::internal(error).into());
-        }
-        match work().await {
+        let turn = match self.begin(key, body, unanswered).await? {
+            Beginning::Answered(answer) => {
+                return R::decode(answer.as_slice())
+                    .map_err(|error| Failure::internal(error).into());
+            }
+            Beginning::Own(turn) => Some(turn),
+            Beginning::Again => None,
+        };
+        let mut held = turn.map(|turn| Held::new(&self.requests, key, turn));
+        let done = match &mut held {
+            None => work().await,
+            Some(held) => tokio::select! {
+                biased;
+                done = work() => done,
+                never = held.hold() => match never {},
+            },
+        };
+        match done {
             Ok(response) => {
-                // The change is made: a lost answer must not turn it into an error.
+                // The change is made: from here on nobody else shall make it, and a lost answer
+                // must not turn it into an error.
+                held.into_iter().for_each(Held::done);
                 if let Err(error) = self.requests.complete(key, &response.encode_to_vec()).await {
                     tracing::warn!(%error, method, "answer not kept for retries");
                 }
                 Ok(response)
             }
             Err(error) => {
-                if let Err(error) = self.requests.abandon(key).await {
-                    tracing::warn!(%error, method, "failed request not forgotten");
+                if let Some(held) = held {
+                    held.abandon().await;
                 }
                 Err(error.into())
             }
         }
     }
 
-    /// The answer that the request got before; none where the caller shall do the work.
+    /// Returns the answer that the request got before, or that the caller shall do the work.
     async fn begin<B: ReflectMessage>(
         &self,
         key: RequestKey<'_>,
         body: &B,
         unanswered: Unanswered,
-    ) -> Result<Option<Vec<u8>>, Failure> {
+    ) -> Result<Beginning, Failure> {
         let hash = body_hash(body);
         let polls = match unanswered {
             Unanswered::Refused => DUPLICATE_POLLS,
@@ -141,14 +161,14 @@ impl Idempotency {
                 .await
                 .map_err(Failure::store_unavailable)?
             {
-                Begun::New => return Ok(None),
-                Begun::Answered(answer) => return Ok(Some(answer)),
+                Begun::New(turn) => return Ok(Beginning::Own(turn)),
+                Begun::Answered(answer) => return Ok(Beginning::Answered(answer)),
                 Begun::UnderWay => tokio::time::sleep(DUPLICATE_POLL).await,
                 Begun::Differs => return Err(reused(key.request_id)),
             }
         }
         if unanswered == Unanswered::Repeated {
-            return Ok(None);
+            return Ok(Beginning::Again);
         }
         let message = format!(
             "the request `{}` is being carried out at this moment",
@@ -172,6 +192,17 @@ impl Idempotency {
         locks.insert(key.to_owned(), Arc::downgrade(&lock));
         lock
     }
+}
+
+/// The beginning of a request.
+#[derive(Debug)]
+enum Beginning {
+    /// It got this answer before.
+    Answered(Vec<u8>),
+    /// It is the caller's to do.
+    Own(Turn),
+    /// Somebody may be at it, and it does no harm to do it again.
+    Again,
 }
 
 /// The fate of a request that another process began, and has not answered after a while.

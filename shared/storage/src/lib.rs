@@ -29,5 +29,5 @@ pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryLeases;
 pub use self::migration::Migration;
-pub use self::request::{Begun, RequestKey, Requests};
+pub use self::request::{Begun, RequestKey, Requests, Turn};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

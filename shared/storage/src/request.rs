@@ -17,11 +17,16 @@ pub struct RequestKey<'a> {
     pub method: &'a str,
 }
 
+/// The turn of one who does a request: when they said last that they are at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn(Timestamp);
+
 /// The state of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
-    /// Nothing: do it, then [`Requests::complete`] or [`Requests::abandon`].
-    New,
+    /// Nothing, or somebody died over it: do it, [`Requests::hold`] it meanwhile, then
+    /// [`Requests::complete`] or [`Requests::abandon`] it.
+    New(Turn),
     /// The same request was answered so.
     Answered(Vec<u8>),
     /// The same request is under way: the caller should try again in a moment.
@@ -56,7 +61,7 @@ impl Requests {
         // finds a new one.
         for _ in 0..3 {
             if self.insert(key, body_hash, now).await? {
-                return Ok(Begun::New);
+                return Ok(Begun::New(Turn(now)));
             }
             let Some(row) = self.find(key).await? else {
                 continue;
@@ -76,7 +81,31 @@ impl Requests {
         Ok(Begun::UnderWay)
     }
 
-    /// Keeps the answer.
+    /// Says that a request is still being done. Absent where it was answered, or given to somebody
+    /// else, because this was not said for [`limits::REQUEST_UNDER_WAY`].
+    ///
+    /// # Errors
+    /// [`StorageError::Database`].
+    pub async fn hold(
+        &self,
+        key: RequestKey<'_>,
+        turn: Turn,
+        now: Timestamp,
+    ) -> Result<Option<Turn>, StorageError> {
+        // No turn is renewed to an older one, which another process could have had.
+        let now = now.max(turn.0 + kernel::Duration::from_millis(1));
+        let held = request::Entity::update_many()
+            .col_expr(request::Column::CreateTime, now.as_millis().into())
+            .filter(request::Column::RequestId.eq(key.request_id))
+            .filter(request::Column::Method.eq(key.method))
+            .filter(request::Column::CreateTime.eq(turn.0.as_millis()))
+            .filter(request::Column::Response.is_null())
+            .exec(self.database.orm())
+            .await?;
+        Ok((held.rows_affected > 0).then_some(Turn(now)))
+    }
+
+    /// Keeps the answer, unless there is one.
     ///
     /// # Errors
     /// [`StorageError::Database`].
@@ -85,19 +114,22 @@ impl Requests {
             .col_expr(request::Column::Response, response.to_vec().into())
             .filter(request::Column::RequestId.eq(key.request_id))
             .filter(request::Column::Method.eq(key.method))
+            .filter(request::Column::Response.is_null())
             .exec(self.database.orm())
             .await?;
         Ok(())
     }
 
-    /// Forgets a request that failed and changed nothing, so that it can be tried again.
+    /// Forgets a request that failed, or was given up, so that it can be tried again. One that
+    /// somebody else does by now stays.
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn abandon(&self, key: RequestKey<'_>) -> Result<(), StorageError> {
+    pub async fn abandon(&self, key: RequestKey<'_>, turn: Turn) -> Result<(), StorageError> {
         request::Entity::delete_many()
             .filter(request::Column::RequestId.eq(key.request_id))
             .filter(request::Column::Method.eq(key.method))
+            .filter(request::Column::CreateTime.eq(turn.0.as_millis()))
             .filter(request::Column::Response.is_null())
             .exec(self.database.orm())
             .await?;

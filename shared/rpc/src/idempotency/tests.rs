@@ -137,13 +137,67 @@ async fn what_a_dead_process_began_is_done_again_where_that_does_no_harm() {
         .requests
         .begin(key, &body_hash(&request), now())
         .await;
-    assert_eq!(begun.expect("a row"), Begun::New);
+    assert!(matches!(begun.expect("a row"), Begun::New(_)));
     let work = |id: &'static str| move || async move { Ok::<_, Failure>(answer(id)) };
     let repeated = idempotency
         .run_repeatable(METHOD, "r1", &request, work("2"))
         .await;
     assert_eq!(repeated.expect("done again"), answer("2"));
     let replayed = idempotency.run(METHOD, "r1", &request, work("3")).await;
+    assert_eq!(replayed.expect("an answer"), answer("2"));
+}
+
+#[tokio::test]
+async fn a_call_that_ended_before_its_work_leaves_the_request_to_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let elsewhere = Idempotency::new(idempotency.requests.clone());
+    let request = body("a");
+    for (process, id) in [(&idempotency, "r1"), (&elsewhere, "r2")] {
+        let begun = tokio::sync::Notify::new();
+        let endless = || async {
+            begun.notify_one();
+            std::future::pending::<Result<MergeCustomersResponse, Failure>>().await
+        };
+        // The deadline of the call.
+        tokio::select! {
+            biased;
+            _ = idempotency.run(METHOD, id, &request, endless) => panic!("it has no end"),
+            () = begun.notified() => {}
+        }
+        let work = || async { Ok::<_, Failure>(answer("2")) };
+        let again = process.run(METHOD, id, &request, work).await;
+        assert_eq!(again.expect("done"), answer("2"));
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_process_began_is_another_ones_after_a_while() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let request = body("a");
+    let key = RequestKey {
+        request_id: "r1",
+        method: METHOD,
+    };
+    let long_ago = now() - storage::limits::REQUEST_UNDER_WAY;
+    let hash = body_hash(&request);
+    let begun = idempotency.requests.begin(key, &hash, long_ago).await;
+    let Begun::New(turn) = begun.expect("a row") else {
+        panic!("it is new");
+    };
+    let requests = &idempotency.requests;
+    let work = || async {
+        // It comes back, and is not to end what it lost.
+        let held = requests.hold(key, turn, now()).await;
+        assert_eq!(held.expect("an answer"), None);
+        requests.abandon(key, turn).await.expect("nothing");
+        Ok::<_, Failure>(answer("2"))
+    };
+    let done = idempotency.run(METHOD, "r1", &request, work).await;
+    assert_eq!(done.expect("done"), answer("2"));
+    let work = || async { Ok::<_, Failure>(answer("3")) };
+    let replayed = idempotency.run(METHOD, "r1", &request, work).await;
     assert_eq!(replayed.expect("an answer"), answer("2"));
 }
 

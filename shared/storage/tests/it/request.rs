@@ -22,10 +22,9 @@ async fn a_request_is_done_once_and_answered_again() {
         let start = Timestamp::from_millis(1_000);
         let begin = |key, hash: &'static [u8], now| requests.begin(key, hash, now);
 
-        assert_eq!(
-            begin(key, b"x", start).await.expect("an answer"),
-            Begun::New
-        );
+        let is_new = |begun: &Begun| matches!(begun, Begun::New(_));
+        let begun = begin(key, b"x", start).await.expect("an answer");
+        assert!(is_new(&begun));
         assert_eq!(
             begin(key, b"x", start).await.expect("an answer"),
             Begun::UnderWay
@@ -34,10 +33,10 @@ async fn a_request_is_done_once_and_answered_again() {
             begin(key, b"y", start).await.expect("an answer"),
             Begun::Differs
         );
-        assert_eq!(
-            begin(other, b"y", start).await.expect("an answer"),
-            Begun::New
-        );
+        let begun = begin(other, b"y", start).await.expect("an answer");
+        let Begun::New(turn) = begun else {
+            panic!("ids belong to a method: {begun:?}");
+        };
         requests.complete(key, b"done").await.expect("kept");
         assert_eq!(
             begin(key, b"x", start).await.expect("an answer"),
@@ -48,23 +47,51 @@ async fn a_request_is_done_once_and_answered_again() {
             Begun::Differs
         );
 
-        requests.abandon(other).await.expect("forgotten");
-        requests.abandon(key).await.expect("an answered one stays");
+        requests.complete(key, b"late").await.expect("ignored");
+        requests.abandon(other, turn).await.expect("forgotten");
+        requests
+            .abandon(key, turn)
+            .await
+            .expect("an answered one stays");
         assert_eq!(
-            begin(other, b"z", start).await.expect("an answer"),
-            Begun::New
+            begin(key, b"x", start).await.expect("an answer"),
+            Begun::Answered(b"done".to_vec())
         );
-        let dead = start + limits::REQUEST_UNDER_WAY;
-        assert_eq!(
-            begin(other, b"z", dead).await.expect("an answer"),
-            Begun::New,
-            "its process died"
-        );
+        assert!(is_new(&begin(other, b"z", start).await.expect("an answer")));
         let expired = start + limits::REQUEST_KEPT;
-        assert_eq!(
-            begin(key, b"y", expired).await.expect("an answer"),
-            Begun::New
-        );
+        assert!(is_new(&begin(key, b"y", expired).await.expect("an answer")));
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_given_to_another_once_nobody_holds_it() {
+    let (databases, _folder) = databases().await;
+    for database in databases {
+        let requests = Requests::new(database);
+        let id = unique("request");
+        let key = RequestKey {
+            request_id: &id,
+            method: "a.B/C",
+        };
+        let at = |millis: i64| Timestamp::from_millis(1_000 + millis);
+        let begin = async |time| requests.begin(key, b"x", time).await.expect("an answer");
+        let Begun::New(first) = begin(at(0)).await else {
+            panic!("it is new");
+        };
+        let patience = limits::REQUEST_UNDER_WAY.as_millis();
+        let hold = async |turn, time| requests.hold(key, turn, time).await.expect("an answer");
+        let first = hold(first, at(5_000)).await.expect("it holds it");
+        assert_eq!(begin(at(patience)).await, Begun::UnderWay);
+        assert_eq!(begin(at(patience + 4_999)).await, Begun::UnderWay);
+        let Begun::New(second) = begin(at(patience + 5_000)).await else {
+            panic!("the first one died");
+        };
+        // The first one was only slow: it has lost its turn, and takes nothing from the second.
+        assert_eq!(hold(first, at(patience + 5_001)).await, None);
+        requests.abandon(key, first).await.expect("nothing");
+        assert_eq!(begin(at(patience + 5_001)).await, Begun::UnderWay);
+        requests.abandon(key, second).await.expect("forgotten");
+        assert!(matches!(begin(at(patience + 5_001)).await, Begun::New(_)));
     }
 }
 

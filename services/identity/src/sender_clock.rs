@@ -12,9 +12,6 @@ use proto::convert;
 use crate::clock::ClockReading;
 use crate::limits::{SENDER_AHEAD, SENDER_BEHIND};
 
-/// Seconds of the first and the last instant that a protobuf timestamp can carry.
-const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-
 /// The times of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Times {
@@ -49,7 +46,7 @@ impl Times {
         let given = [("time", time), ("sent_time", sent)];
         let wrong = given
             .into_iter()
-            .filter(|(_, time)| time.is_some_and(|time| !is_instant(time)));
+            .filter(|(_, time)| time.is_some_and(|time| !convert::is_instant(time)));
         let wrong: Vec<Violation> = wrong
             .map(|(field, _)| Violation::new(field, "is no instant of the years 1 to 9999"))
             .collect();
@@ -81,13 +78,9 @@ impl Times {
     }
 }
 
-fn is_instant(time: &prost_types::Timestamp) -> bool {
-    SECONDS.contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)
-}
-
 /// Returns the first instant that a protobuf timestamp can carry.
 const fn earliest() -> Timestamp {
-    Timestamp::from_millis(*SECONDS.start() * 1_000)
+    Timestamp::from_millis(*convert::SECONDS.start() * 1_000)
 }
 
 /// Returns the right time of an event whose sender's clock is clearly wrong. It did not happen
@@ -197,7 +190,7 @@ mod tests {
         let ahead = convert::timestamp(at(25 * 60));
         assert_eq!(fields(&ahead, &good), ["time"]);
         let end = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
-        let (first, last) = (end(*SECONDS.start()), end(*SECONDS.end()));
+        let (first, last) = (end(*convert::SECONDS.start()), end(*convert::SECONDS.end()));
         assert_eq!(fields(&first, &last), ["sent_time"]);
     }
 }

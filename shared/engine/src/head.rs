@@ -8,6 +8,7 @@
 use bytes::Bytes;
 use decision::{Core, PartKey, Poison};
 use kernel::CustomerId;
+pub(crate) use messages::convert::id_bytes;
 use messages::engine::state_v1 as stored;
 use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
@@ -234,11 +235,6 @@ impl Head {
 
 fn unreadable(error: impl std::fmt::Display) -> Poison {
     Poison::new(format!("its head cannot be read: {error}"))
-}
-
-/// An id as records carry it.
-pub(crate) fn id_bytes(customer: CustomerId) -> Bytes {
-    Bytes::copy_from_slice(customer.as_bytes())
 }
 
 /// Reads the head of a stored value, of whatever service.

@@ -1,8 +1,23 @@
 //! Conversions between the values of the contracts and those of the kernel.
 
-use kernel::{Properties, Value};
+use kernel::{CustomerId, Properties, Value};
+use prost::bytes::Bytes;
 
 use crate::stream::v1 as stream;
+
+/// Seconds of the first and the last instant that a protobuf timestamp can carry: the years 1 to
+/// 9999.
+pub const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
+/// Returns an id as records carry it.
+pub fn id_bytes(customer: CustomerId) -> Bytes {
+    Bytes::copy_from_slice(customer.as_bytes())
+}
+
+/// Returns whether a protobuf timestamp is an instant of the years 1 to 9999.
+pub fn is_instant(timestamp: &prost_types::Timestamp) -> bool {
+    SECONDS.contains(&timestamp.seconds) && (0..1_000_000_000).contains(&timestamp.nanos)
+}
 
 /// Reads the values of a record. Nulls are left out.
 pub fn properties(values: &[stream::NamedValue]) -> Properties {

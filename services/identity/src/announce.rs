@@ -1,95 +1,258 @@
 //! Announces merges whose process died, or whose call ended, between writing them and telling the
 //! streams.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Clock, SystemClock};
+use kernel::CustomerId;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ingest::Intake;
-use crate::limits::{ANNOUNCE_INTERVAL, APPEND_PATIENCE};
+use crate::limits::{
+    ANNOUNCE_INTERVAL, ANNOUNCEMENTS_UNDER_WAY, APPEND_PATIENCE, INTERRUPTED_SOURCES,
+};
 use crate::store::MergeRecord;
 
 /// The merges whose announcement is under way in this process: they are not overdue, however long a
 /// full stream or the events before them take. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UnderWay(Arc<Mutex<HashSet<Uuid>>>);
+pub(crate) struct UnderWay(Arc<Mutex<Merges>>);
+
+#[derive(Debug, Default)]
+struct Merges {
+    under_way: HashSet<Uuid>,
+    /// Those whose events did not come into their streams, by the source of these.
+    interrupted: HashMap<String, HashSet<Uuid>>,
+}
 
 /// An announcement under way, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Announcing {
     under_way: UnderWay,
     ids: Vec<Uuid>,
+    source: Option<String>,
+    is_done: bool,
 }
 
 impl UnderWay {
-    /// Begins the announcement of merges.
-    pub(crate) fn begin(&self, merges: &[MergeRecord]) -> Announcing {
+    /// Begins the announcement of merges, with the events of a source if they have one.
+    pub(crate) fn begin(&self, merges: &[MergeRecord], source: Option<&str>) -> Announcing {
         let ids: Vec<Uuid> = merges.iter().map(|merge| merge.id).collect();
         if !ids.is_empty() {
-            self.lock().extend(&ids);
+            self.lock().under_way.extend(&ids);
         }
         Announcing {
             under_way: self.clone(),
+            source: source.filter(|_| !ids.is_empty()).map(str::to_owned),
             ids,
+            is_done: false,
         }
     }
 
-    fn has(&self, merge: &MergeRecord) -> bool {
-        self.lock().contains(&merge.id)
+    /// Returns whether events of a source joined customers and did not come into their streams
+    /// since, as far as this process knows.
+    pub(crate) fn was_interrupted(&self, source: &str) -> bool {
+        let merges = self.lock();
+        let interrupted = &merges.interrupted;
+        interrupted.len() >= INTERRUPTED_SOURCES || interrupted.contains_key(source)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+    fn has(&self, merge: &MergeRecord) -> bool {
+        self.lock().under_way.contains(&merge.id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Merges> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Announcing {
+    /// Ends it: the merges are in their streams, and so are the events that made them.
+    pub(crate) fn done(mut self) {
+        self.is_done = true;
     }
 }
 
 impl Drop for Announcing {
     fn drop(&mut self) {
-        if !self.ids.is_empty() {
-            let mut under_way = self.under_way.lock();
-            self.ids.iter().for_each(|id| {
-                under_way.remove(id);
+        if self.ids.is_empty() {
+            return;
+        }
+        let mut merges = self.under_way.lock();
+        self.ids.iter().for_each(|id| {
+            merges.under_way.remove(id);
+        });
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        if self.is_done {
+            if let Some(left) = merges.interrupted.get_mut(&source) {
+                left.retain(|id| !self.ids.contains(id));
+                if left.is_empty() {
+                    merges.interrupted.remove(&source);
+                }
+            }
+        } else if merges.interrupted.len() < INTERRUPTED_SOURCES {
+            let left = merges.interrupted.entry(source).or_default();
+            left.extend(&self.ids);
+        }
+    }
+}
+
+/// Announces what is overdue: whoever has nothing to do with one another at the same time, so that
+/// a full stream holds up nobody else.
+#[derive(Debug)]
+pub struct Announcer {
+    intake: Arc<Intake>,
+    /// Each tells how many merges it was about.
+    tasks: JoinSet<usize>,
+    /// The merges of all of them.
+    under_way: usize,
+}
+
+impl Announcer {
+    /// Announces by an intake.
+    pub fn new(intake: Arc<Intake>) -> Self {
+        Self {
+            intake,
+            tasks: JoinSet::new(),
+            under_way: 0,
+        }
+    }
+
+    /// Looks once, and begins to announce what it finds.
+    pub async fn tick(&mut self) {
+        while let Some(Ok(ended)) = self.tasks.try_join_next() {
+            self.under_way -= ended;
+        }
+        if self.under_way >= ANNOUNCEMENTS_UNDER_WAY {
+            return;
+        }
+        let store = self.intake.resolver.store();
+        let mut merges = match store.claim_unannounced(SystemClock.now()).await {
+            Ok(merges) => merges,
+            Err(error) => {
+                tracing::warn!(%error, "overdue merges not read");
+                return;
+            }
+        };
+        merges.retain(|merge| !self.intake.under_way.has(merge));
+        if merges.is_empty() {
+            return;
+        }
+        tracing::info!(count = merges.len(), "announcing overdue merges");
+        self.under_way += merges.len();
+        for related in related(merges) {
+            let intake = Arc::clone(&self.intake);
+            self.tasks.spawn(async move {
+                announce(&intake, &related).await;
+                related.len()
             });
+        }
+    }
+
+    /// Waits for what was begun.
+    pub async fn finish(&mut self) {
+        while let Some(Ok(ended)) = self.tasks.join_next().await {
+            self.under_way -= ended;
         }
     }
 }
 
 /// Looks for overdue announcements until the process ends.
 pub(crate) async fn announce_overdue(intake: Arc<Intake>, shutdown: CancellationToken) {
+    let mut announcer = Announcer::new(intake);
     let mut ticks = interval(ANNOUNCE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => tick(&intake).await,
+            () = shutdown.cancelled() => break,
+            _ = ticks.tick() => announcer.tick().await,
         }
+    }
+    announcer.finish().await;
+}
+
+async fn announce(intake: &Intake, merges: &[MergeRecord]) {
+    let deadline = Some(Instant::now() + APPEND_PATIENCE);
+    let _announcing = intake.under_way.begin(merges, None);
+    if let Err(error) = intake.announce(merges, deadline).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "overdue merges not announced; they are tried again");
     }
 }
 
-async fn tick(intake: &Intake) {
-    let mut merges = match intake
-        .resolver
-        .store()
-        .claim_unannounced(SystemClock.now())
-        .await
-    {
-        Ok(merges) => merges,
-        Err(error) => {
-            tracing::warn!(%error, "overdue merges not read");
-            return;
+/// Divides merges into those that have a customer in common, one way or another, each in the order
+/// in which they were made.
+fn related(merges: Vec<MergeRecord>) -> Vec<Vec<MergeRecord>> {
+    let mut groups: Vec<(HashSet<CustomerId>, Vec<MergeRecord>)> = Vec::new();
+    for merge in merges {
+        let own = [merge.from, merge.into];
+        let mut joined = (HashSet::from(own), vec![merge]);
+        let is_related = |group: &mut (HashSet<CustomerId>, Vec<MergeRecord>)| {
+            own.iter().any(|it| group.0.contains(it))
+        };
+        for (customers, merges) in groups.extract_if(.., is_related) {
+            joined.0.extend(customers);
+            joined.1.extend(merges);
         }
-    };
-    merges.retain(|merge| !intake.under_way.has(merge));
-    if merges.is_empty() {
-        return;
+        groups.push(joined);
     }
-    tracing::info!(count = merges.len(), "announcing overdue merges");
-    let deadline = Some(Instant::now() + APPEND_PATIENCE);
-    if let Err(error) = intake.announce(&merges, deadline).await {
-        tracing::warn!(%error, "overdue merges not announced; they are tried again");
+    let mut groups: Vec<_> = groups.into_iter().map(|(_, merges)| merges).collect();
+    for merges in &mut groups {
+        merges.sort_unstable_by_key(|merge| merge.id);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn merge(id: u128, from: u128, into: u128) -> MergeRecord {
+        let customer = |number| CustomerId::new(Uuid::from_u128(number));
+        MergeRecord {
+            id: Uuid::from_u128(id),
+            from: customer(from),
+            into: customer(into),
+        }
+    }
+
+    #[test]
+    fn merges_with_a_customer_in_common_are_announced_in_order() {
+        let ids = |pairs: &[(u128, u128)]| -> Vec<Vec<u128>> {
+            let merges = (1..).zip(pairs);
+            let merges = merges.map(|(id, (from, into))| merge(id, *from, *into));
+            let groups = related(merges.collect()).into_iter();
+            groups
+                .map(|merges| merges.iter().map(|merge| merge.id.as_u128()).collect())
+                .collect()
+        };
+        assert_eq!(ids(&[]), [[0; 0]; 0]);
+        assert_eq!(ids(&[(2, 1), (4, 3)]), [[1], [2]]);
+        // Into the same one, and in a chain.
+        assert_eq!(ids(&[(2, 1), (4, 3), (5, 1), (3, 2)]), [[1, 2, 3, 4]]);
+        assert_eq!(ids(&[(2, 1), (4, 3), (6, 4)]), [vec![1], vec![2, 3]]);
+    }
+
+    #[test]
+    fn a_source_is_interrupted_until_all_that_it_joined_is_in_the_streams() {
+        let under_way = UnderWay::default();
+        let (one, two) = ([merge(1, 2, 1)], [merge(2, 4, 3)]);
+        drop(under_way.begin(&[], Some("s")));
+        assert!(!under_way.was_interrupted("s"), "it joined nobody");
+        drop(under_way.begin(&one, Some("s")));
+        drop(under_way.begin(&two, Some("s")));
+        assert!(under_way.was_interrupted("s") && !under_way.was_interrupted("other"));
+        under_way.begin(&one, Some("s")).done();
+        assert!(under_way.was_interrupted("s"));
+        under_way.begin(&two, Some("s")).done();
+        assert!(!under_way.was_interrupted("s"));
+        under_way.begin(&one, Some("s")).done();
+        assert!(!under_way.was_interrupted("s") && !under_way.has(&one[0]));
     }
 }

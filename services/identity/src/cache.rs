@@ -10,6 +10,7 @@ use kernel::{CustomerId, FragmentId};
 use quick_cache::sync::Cache;
 
 use crate::limits::{CACHE_TTL, CACHED_IDENTIFIERS, CACHED_REDIRECTS};
+use crate::store::{FoundIdentifier, SentAs};
 
 /// Who holds an identifier, as seen some time ago.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,7 @@ struct Entry {
     customer: CustomerId,
     fragment: FragmentId,
     load_second: u64,
+    sent: Option<SentAs>,
 }
 
 /// The one customer that holds all identifiers of an event.
@@ -25,6 +27,8 @@ pub(crate) struct Holder {
     pub(crate) customer: CustomerId,
     /// The fragments that hold them, in the order of the identifiers.
     pub(crate) fragments: Vec<FragmentId>,
+    /// The events that attached them, in that order; absent where these have no name.
+    pub(crate) sent: Vec<Option<SentAs>>,
 }
 
 /// The cache of one process, bounded.
@@ -70,6 +74,7 @@ impl IdentityCache {
     ) -> Option<Holder> {
         let mut only: Option<CustomerId> = None;
         let mut fragments = Vec::with_capacity(identifiers.len());
+        let mut sent = Vec::with_capacity(identifiers.len());
         for (_, identifier) in identifiers {
             let entry = self.holders.get(identifier)?;
             if second.saturating_sub(entry.load_second) > CACHE_TTL.as_secs() {
@@ -81,20 +86,23 @@ impl IdentityCache {
             }
             only = Some(customer);
             fragments.push(entry.fragment);
+            sent.push(entry.sent);
         }
         only.map(|customer| Holder {
             customer,
             fragments,
+            sent,
         })
     }
 
-    pub(crate) fn hold(&self, identifier: Identifier, fragment: FragmentId, customer: CustomerId) {
+    pub(crate) fn hold(&self, found: FoundIdentifier) {
         let entry = Entry {
-            customer,
-            fragment,
+            customer: found.customer,
+            fragment: found.fragment,
             load_second: self.second(),
+            sent: found.sent,
         };
-        self.holders.insert(identifier, entry);
+        self.holders.insert(found.identifier, entry);
     }
 
     pub(crate) fn redirect(&self, from: CustomerId, into: CustomerId) {

@@ -91,7 +91,7 @@ impl Intake {
             .find(&HashSet::from([&identifier]))
             .await
             .map_err(Failure::store_unavailable)?;
-        Ok(found.identifiers.first().map(|(_, fragment, _)| *fragment))
+        Ok(found.identifiers.first().map(|known| known.fragment))
     }
 }
 

@@ -3,10 +3,12 @@
 use ::rpc::TraceParent;
 use identity_core::Resolution;
 use kernel::{CustomerId, PartitionCount, Timestamp};
-use proto::stream::v1::{self as stream, CustomerMerged, MergeAwaited, Record, record::Body};
+use proto::convert::id_bytes;
+use proto::stream::v1::{CustomerMerged, MergeAwaited, Record, record::Body};
 
 use crate::append::{Group, Sequenced};
 use crate::event::Prepared;
+use crate::evidence;
 
 /// Records by partition, in the order in which they came.
 pub(crate) struct Groups {
@@ -35,29 +37,7 @@ impl Groups {
             );
         }
         let mut body = event.event;
-        body.fragment_id = bytes::Bytes::copy_from_slice(resolution.fragment.as_bytes());
-        body.joined_ids = resolution
-            .merged
-            .iter()
-            .flat_map(|from| *from.as_bytes())
-            .collect::<Vec<u8>>()
-            .into();
-        let own = resolution.fragment;
-        let evidence = std::mem::take(&mut resolution.evidence).into_iter();
-        body.identifiers = evidence
-            .map(|evidence| stream::Identifier {
-                namespace: evidence.identifier.namespace,
-                value: evidence.identifier.value,
-                is_attached: evidence.is_attached,
-                fragment_id: if evidence.fragment == own {
-                    bytes::Bytes::new()
-                } else {
-                    bytes::Bytes::copy_from_slice(evidence.fragment.as_bytes())
-                },
-            })
-            .collect();
-        body.identifiers
-            .sort_unstable_by(|a, b| a.namespace.cmp(&b.namespace));
+        evidence::write(&mut body, resolution);
         let record = Record {
             customer_id: id_bytes(resolution.customer),
             time_ms: event.time.as_millis(),
@@ -113,8 +93,4 @@ pub(crate) fn awaited(from: CustomerId, into: CustomerId, time: Timestamp) -> Re
         })),
         ..Record::default()
     }
-}
-
-fn id_bytes(customer: CustomerId) -> bytes::Bytes {
-    bytes::Bytes::copy_from_slice(customer.as_bytes())
 }

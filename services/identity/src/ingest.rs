@@ -24,7 +24,7 @@ use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::resolve::{ResolveError, Resolver, Subject};
-use crate::store::{Cause, MergeRecord};
+use crate::store::{Cause, MergeRecord, SentAs};
 
 /// Why merges by events are on record.
 const EVENT_REASON: &str = "event";
@@ -123,20 +123,27 @@ impl Intake {
         if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
             return Ok(accepted);
         }
+        let name = accepted.outbound.source.as_deref();
         let subjects = prepared
             .iter_mut()
-            .map(|event| self.subject(event))
+            .map(|event| self.subject(event, name))
             .collect();
+        let request_id = match source {
+            Source::Request(id) => id,
+            Source::None | Source::Named(_) => "",
+        };
         let cause = Cause {
             reason: EVENT_REASON,
-            request_id: match source {
-                Source::Request(id) => id,
-                Source::None | Source::Named(_) => "",
-            },
+            request_id,
             time: SystemClock.now(),
+            // A request is remembered in the database anyway, and a source needs it only where it
+            // was interrupted here.
+            looks_back: !request_id.is_empty()
+                || name.is_some_and(|name| self.under_way.was_interrupted(name)),
         };
         let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
-        accepted.outbound.announcing = Some(self.under_way.begin(&resolved.merges));
+        let announcing = self.under_way.begin(&resolved.merges, name);
+        accepted.outbound.announcing = Some(announcing);
         accepted.outbound.merges = resolved.merges;
         let mut groups = Groups::new(self.partitions);
         for (mut event, mut resolution) in prepared.into_iter().zip(resolved.resolutions) {
@@ -160,7 +167,7 @@ impl Intake {
 
     /// The stream that takes what was sent for one. On stream time there is one lane, because time
     /// is one: what came first is older for all customers of a partition, whoever sent it.
-    fn lane(&self, stream: StreamName) -> StreamName {
+    pub(crate) fn lane(&self, stream: StreamName) -> StreamName {
         match stream {
             StreamName::EventsBulk if self.clock.is_virtual() => StreamName::Events,
             stream => stream,
@@ -182,7 +189,7 @@ impl Intake {
             groups,
             source,
             merges,
-            announcing: _announcing,
+            announcing,
         } = outbound;
         let begun = Instant::now();
         let source = source.as_deref();
@@ -197,6 +204,9 @@ impl Intake {
         }
         let took = appended?;
         self.announced(&merges).await;
+        if let Some(announcing) = announcing {
+            announcing.done();
+        }
         Ok(took)
     }
 
@@ -259,10 +269,11 @@ impl Intake {
         (prepared, rejected)
     }
 
-    fn subject(&self, event: &mut Prepared) -> Subject {
+    fn subject(&self, event: &mut Prepared, source: Option<&str>) -> Subject {
         self.clock.observe(event.time);
         Subject {
             screened: std::mem::take(&mut event.screened),
+            sent: source.map(|source| SentAs::event(source, event.sequence)),
             time: if self.clock.is_virtual() {
                 event.time
             } else {

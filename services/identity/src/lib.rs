@@ -11,6 +11,7 @@ mod clock;
 mod customers;
 mod event;
 mod events;
+mod evidence;
 mod fragments;
 mod groups;
 mod ingest;
@@ -25,6 +26,7 @@ mod service;
 pub mod store;
 mod stream;
 
+pub use announce::Announcer;
 pub use append::{AppendError, Appender, Group, Sequenced};
 pub use catalog::NamespaceCatalog;
 pub use clock::{ClockReading, IngestClock};

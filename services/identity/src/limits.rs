@@ -45,7 +45,15 @@ pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
 /// for which the survivor waits. A merge that is announced twice, since its first announcement
 /// waits for room, changes nothing.
 pub const ANNOUNCE_AFTER: kernel::Duration = kernel::Duration::from_millis(500);
-/// Merges announced by one look.
+/// The time for which one who took over an announcement is left alone with it: longer than it
+/// tries, which is [`APPEND_PATIENCE`], and than it takes to note that it is done.
+pub const ANNOUNCE_CLAIM: kernel::Duration = kernel::Duration::from_millis(5_000);
+/// Overdue announcements under way in one process, beyond which it looks for no more.
+pub const ANNOUNCEMENTS_UNDER_WAY: usize = 1_000;
+/// Sources whose events were resolved, joined customers, and did not come into their streams, and
+/// are not sent again yet: beyond so many, each one is taken for one of them.
+pub const INTERRUPTED_SOURCES: usize = 10_000;
+/// Merges taken over by one look.
 pub const ANNOUNCE_MERGES: u64 = 100;
 /// Customers of a page, where the request says nothing.
 pub const PAGE_SIZE: usize = 100;
@@ -63,3 +71,8 @@ pub const SENDER_BEHIND: kernel::Duration = kernel::Duration::from_millis(3_600_
 /// How far one event may move a virtual clock: a year of silence is a story, more is a mistyped date that would let
 /// every timer fire.
 pub const VIRTUAL_LEAP: kernel::Duration = kernel::Duration::from_days(400);
+
+const _: () = assert!(
+    APPEND_PATIENCE.as_millis() * 2 <= ANNOUNCE_CLAIM.as_millis().unsigned_abs() as u128,
+    "a claim lasts longer than its holder tries",
+);

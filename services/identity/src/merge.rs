@@ -9,7 +9,7 @@ use crate::append::{AppendError, Group, Sequenced, Took};
 use crate::groups::{awaited, merged};
 use crate::ingest::Intake;
 use crate::resolve::ResolveError;
-use crate::store::{Cause, MergeRecord};
+use crate::store::{Cause, MergeRecord, SentAs};
 
 /// Why a merge is on record that gave no reason.
 const FORCED_REASON: &str = "forced";
@@ -27,7 +27,7 @@ pub(crate) enum MergeError {
 
 impl Intake {
     /// Joins customers into the oldest of them, and tells the streams of the others. Returns that
-    /// one, the others, and what became of the words.
+    /// one, the others, and what became of the words. The same request again returns the same.
     pub(crate) async fn merge(
         &self,
         customers: &[CustomerId],
@@ -44,9 +44,19 @@ impl Intake {
             },
             request_id,
             time: SystemClock.now(),
+            looks_back: true,
         };
-        let (into, merges) = self.resolver.merge(&namespaces, customers, cause).await?;
-        let _announcing = self.under_way.begin(&merges);
+        // Those that an earlier try of the request made are its own too. They are announced again,
+        // which changes nothing where they were, and tells where that is.
+        let made = match SentAs::merge(request_id) {
+            Some(sent) => self.resolver.store().merges_sent_as([sent]).await,
+            None => Ok(Vec::new()),
+        };
+        let made = made.map_err(ResolveError::from)?;
+        let mut merges: Vec<_> = made.into_iter().map(|(_, merge)| merge).collect();
+        let (into, new) = self.resolver.merge(&namespaces, customers, cause).await?;
+        merges.extend(new);
+        let _announcing = self.under_way.begin(&merges, None);
         let took = self.announce(&merges, deadline).await?;
         Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
     }

@@ -12,9 +12,12 @@ use sea_orm::DbErr;
 use tokio::sync::Semaphore;
 
 use crate::cache::{Holder, IdentityCache};
+use crate::evidence;
 use crate::fragments::Fragments;
 use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
-use crate::store::{Cause, CommitError, Found, IdentityStore, MergeRecord};
+use crate::store::{
+    Cause, CommitError, Found, FoundIdentifier, IdentityStore, MergeRecord, SentAs, SentBy,
+};
 
 /// Resolves events to customers.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub struct Subject {
     pub screened: Screened,
     /// When somebody who is new was first seen.
     pub time: Timestamp,
+    /// Its name, which is the same when it is sent again; absent where it has none.
+    pub sent: Option<SentAs>,
 }
 
 /// Why a batch was not resolved. Nothing was changed.
@@ -96,24 +101,50 @@ impl Resolver {
             .iter()
             .map(|subject| self.cache.only_holder(&subject.screened.kept, second))
             .collect();
+        let sent: Vec<_> = subjects.iter().map(|subject| subject.sent).collect();
         if known.iter().all(Option::is_some) {
             let resolutions = subjects
                 .into_iter()
                 .zip(known)
-                .filter_map(|(subject, holder)| Some(known_customer(subject.screened, &holder?)))
+                .filter_map(|(subject, holder)| Some(known_customer(subject, &holder?)))
                 .collect();
-            return Ok(Resolved {
+            let mut resolved = Resolved {
                 resolutions,
                 merges: Vec::new(),
-            });
+            };
+            if cause.looks_back {
+                self.restore_joined(&sent, &mut resolved).await?;
+            }
+            return Ok(resolved);
         }
         for attempt in 0..RESOLVE_ATTEMPTS {
             match self.attempt(namespaces, &subjects, &known, cause).await? {
-                Some(resolved) => return Ok(resolved),
+                Some(mut resolved) => {
+                    self.restore_joined(&sent, &mut resolved).await?;
+                    return Ok(resolved);
+                }
                 None => pause(attempt).await,
             }
         }
         Err(ResolveError::Contended)
+    }
+
+    /// Says of the merges that earlier tries of events made that these events did, and that they
+    /// are to be announced.
+    async fn restore_joined(
+        &self,
+        sent: &[Option<SentAs>],
+        resolved: &mut Resolved,
+    ) -> Result<(), ResolveError> {
+        let places = evidence::may_have_joined(&resolved.resolutions, sent);
+        if places.is_empty() {
+            return Ok(());
+        }
+        let made = self.store.merges_sent_as(places.keys().copied()).await?;
+        evidence::restore_joined(&mut resolved.resolutions, &places, &made);
+        let made = made.into_iter().map(|(_, merge)| merge);
+        resolved.merges.extend(made);
+        Ok(())
     }
 
     /// Joins customers, named by any of their fragments, into the oldest of them.
@@ -139,7 +170,9 @@ impl Resolver {
                 overlay.know(view.clone(), *epoch);
             }
             overlay.merge(into, &others);
-            if let Some(merges) = self.write(&overlay.into_changes(), cause).await? {
+            let changes = overlay.into_changes();
+            let sent = SentBy::request(SentAs::merge(cause.request_id), &changes);
+            if let Some(merges) = self.write(&changes, cause, &sent).await? {
                 return Ok((into, merges));
             }
             pause(attempt).await;
@@ -170,28 +203,38 @@ impl Resolver {
             .collect();
         let found = self.store.find(&unknown).await?;
         let mut overlay = lay_over(namespaces, &found);
+        let attached = found.identifiers.iter();
+        let attached: HashMap<_, _> = attached.map(|it| (&it.identifier, it.sent)).collect();
         let mut resolutions = Vec::with_capacity(subjects.len());
+        let mut sent = SentBy::default();
         for (subject, holder) in subjects.iter().zip(known) {
             if let Some(holder) = holder {
-                let mut known = known_customer(subject.screened.clone(), holder);
+                let mut known = known_customer(subject.clone(), holder);
                 known.customer = overlay.root(known.customer);
                 resolutions.push(known);
                 continue;
             }
             let fragment = || self.fragments.draw(subject.time);
-            match overlay.resolve(&subject.screened, fragment, subject.time) {
-                Ok(resolution) => resolutions.push(resolution),
-                Err(_) => return Ok(None),
-            }
+            let resolved = overlay.resolve(&subject.screened, fragment, subject.time);
+            let Ok(mut resolution) = resolved else {
+                return Ok(None);
+            };
+            sent.add(subject.sent, &resolution);
+            let named = resolution.evidence.iter();
+            let by: Vec<Option<SentAs>> = named
+                .map(|own| attached.get(&own.identifier).copied().flatten())
+                .collect();
+            evidence::restore_attached(&mut resolution, subject.sent, by);
+            resolutions.push(resolution);
         }
         let changes = overlay.into_changes();
-        let Some(merges) = self.write(&changes, cause).await? else {
+        let Some(merges) = self.write(&changes, cause, &sent).await? else {
             for identifier in unknown {
                 self.cache.forget(identifier);
             }
             return Ok(None);
         };
-        self.remember(found, changes);
+        self.remember(found, changes, &sent);
         Ok(Some(Resolved {
             resolutions,
             merges,
@@ -203,12 +246,13 @@ impl Resolver {
         &self,
         changes: &Changes,
         cause: Cause<'_>,
+        sent: &SentBy,
     ) -> Result<Option<Vec<MergeRecord>>, ResolveError> {
         if changes.is_empty() {
             return Ok(Some(Vec::new()));
         }
         let _turn = self.writers.acquire().await.expect("never closed");
-        match self.store.commit(changes, cause).await {
+        match self.store.commit(changes, cause, sent).await {
             Ok(committed) => {
                 for (from, into) in &changes.redirects {
                     self.cache.redirect(*from, *into);
@@ -220,22 +264,28 @@ impl Resolver {
         }
     }
 
-    fn remember(&self, found: Found, changes: Changes) {
+    fn remember(&self, found: Found, changes: Changes, sent: &SentBy) {
         let roots: HashMap<_, _> = changes.redirects.into_iter().collect();
         let root = |customer| roots.get(&customer).copied().unwrap_or(customer);
-        for (identifier, fragment, customer) in found.identifiers {
-            self.cache.hold(identifier, fragment, root(customer));
+        for mut known in found.identifiers {
+            known.customer = root(known.customer);
+            self.cache.hold(known);
         }
         for (identifier, fragment) in changes.identifiers {
-            self.cache.hold(identifier, fragment, root(fragment.into()));
+            self.cache.hold(FoundIdentifier {
+                sent: sent.identifier(&identifier),
+                identifier,
+                fragment,
+                customer: root(fragment.into()),
+            });
         }
     }
 }
 
 fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
     let mut overlay = Overlay::new(namespaces);
-    for (identifier, fragment, customer) in &found.identifiers {
-        overlay.hold(identifier.clone(), *fragment, *customer);
+    for known in &found.identifiers {
+        overlay.hold(known.identifier.clone(), known.fragment, known.customer);
     }
     for (view, epoch) in found.customers.values() {
         overlay.know(view.clone(), *epoch);
@@ -243,10 +293,10 @@ fn lay_over<'a>(namespaces: &'a Namespaces, found: &Found) -> Overlay<'a> {
     overlay
 }
 
-fn known_customer(screened: Screened, holder: &Holder) -> Resolution {
-    let customer = holder.customer;
+fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
+    let (customer, screened) = (holder.customer, subject.screened);
     let kept = screened.kept.into_iter().zip(&holder.fragments);
-    Resolution {
+    let mut resolution = Resolution {
         customer,
         fragment: holder
             .fragments
@@ -262,7 +312,9 @@ fn known_customer(screened: Screened, holder: &Holder) -> Resolution {
             })
             .collect(),
         dropped: screened.dropped,
-    }
+    };
+    evidence::restore_attached(&mut resolution, subject.sent, holder.sent.iter().copied());
+    resolution
 }
 
 /// Waits longer from attempt to attempt, by chance up to twice as long, so that rivals do not meet again.

@@ -123,9 +123,10 @@ impl IdentityRpc {
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Failure> {
         // Before anything is resolved: most of the time a full stream is known to be full.
-        let full = self.intake.appender.full_stream(stream).await;
+        let lane = self.intake.lane(stream);
+        let full = self.intake.appender.full_stream(lane).await;
         if let Some(full) = full.map_err(Failure::store_unavailable)? {
-            self.intake.metrics.refused(stream);
+            self.intake.metrics.refused(lane);
             return Err(append_failure(self.intake.appender.refusal(full).await));
         }
         let source = match request.request_id.as_str() {

@@ -10,6 +10,7 @@ mod find;
 mod list;
 mod merges;
 mod migration;
+mod sent;
 
 use std::collections::HashMap;
 
@@ -21,6 +22,7 @@ use storage::Database;
 pub use commit::{Cause, CommitError, Committed};
 pub use merges::MergeRecord;
 pub use migration::MIGRATIONS;
+pub use sent::{SentAs, SentBy};
 
 /// The tables of identity.
 #[derive(Debug, Clone)]
@@ -28,11 +30,24 @@ pub struct IdentityStore {
     database: Database,
 }
 
+/// An identifier that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundIdentifier {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// The fragment that it was seen under.
+    pub fragment: FragmentId,
+    /// The customer who holds it.
+    pub customer: CustomerId,
+    /// The event that attached it; absent where that has no name.
+    pub sent: Option<SentAs>,
+}
+
 /// What was found of identifiers or fragments.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Who holds each identifier that is known, and the fragment that it was seen under.
-    pub identifiers: Vec<(Identifier, FragmentId, CustomerId)>,
+    /// The identifiers that are known.
+    pub identifiers: Vec<FoundIdentifier>,
     /// The customers, each with its epoch.
     pub customers: HashMap<CustomerId, (CustomerView, u64)>,
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::entity::{customer, fragment, identifier, merge};
 use super::merges::MergeRecord;
-use super::{IdentityStore, counts_text, signed, unsigned};
+use super::{IdentityStore, SentBy, counts_text, signed, unsigned};
 use crate::limits::ROWS_PER_STATEMENT;
 
 /// Why something is written, for the record.
@@ -26,6 +26,9 @@ pub struct Cause<'a> {
     pub request_id: &'a str,
     /// When.
     pub time: Timestamp,
+    /// True where it may have been tried before: merges that an earlier try made are looked for,
+    /// also where nothing else needs the database.
+    pub looks_back: bool,
 }
 
 /// Why nothing was written.
@@ -47,7 +50,7 @@ pub struct Committed {
 }
 
 impl IdentityStore {
-    /// Writes what a batch changed.
+    /// Writes what a batch changed, and by what each change was made.
     ///
     /// # Errors
     /// [`CommitError`]; nothing was written then.
@@ -55,12 +58,13 @@ impl IdentityStore {
         &self,
         changes: &Changes,
         cause: Cause<'_>,
+        sent: &SentBy,
     ) -> Result<Committed, CommitError> {
         if changes.is_empty() {
             return Ok(Committed::default());
         }
         let transaction = self.database.begin_write().await?;
-        match write(&transaction, changes, cause).await {
+        match write(&transaction, changes, cause, sent).await {
             Ok(committed) => {
                 transaction.commit().await?;
                 Ok(committed)
@@ -77,11 +81,12 @@ async fn write(
     transaction: &DatabaseTransaction,
     changes: &Changes,
     cause: Cause<'_>,
+    sent: &SentBy,
 ) -> Result<Committed, CommitError> {
-    insert_identifiers(transaction, &changes.identifiers, cause.time).await?;
+    insert_identifiers(transaction, &changes.identifiers, cause.time, sent).await?;
     lock_customers(transaction, changes).await?;
     insert_fragments(transaction, changes).await?;
-    let merges = join(transaction, changes, cause).await?;
+    let merges = join(transaction, changes, cause, sent).await?;
     write_customers(transaction, changes).await?;
     Ok(Committed { merges })
 }
@@ -90,6 +95,7 @@ async fn insert_identifiers(
     transaction: &DatabaseTransaction,
     identifiers: &[(Identifier, FragmentId)],
     time: Timestamp,
+    sent: &SentBy,
 ) -> Result<(), CommitError> {
     let mut sorted: Vec<&(Identifier, FragmentId)> = identifiers.iter().collect();
     sorted.sort();
@@ -102,6 +108,7 @@ async fn insert_identifiers(
                 identifier::Column::Value,
                 identifier::Column::FragmentId,
                 identifier::Column::CreateTime,
+                identifier::Column::SentAs,
             ])
             .on_conflict(
                 OnConflict::columns([identifier::Column::Namespace, identifier::Column::Value])
@@ -114,6 +121,7 @@ async fn insert_identifiers(
                 identifier.value.as_str().into(),
                 fragment.uuid().into(),
                 time.as_millis().into(),
+                sent.identifier(identifier).map(|it| it.0).into(),
             ]);
         }
         let inserted = transaction.execute(&insert).await?.rows_affected();
@@ -190,6 +198,7 @@ async fn join(
     transaction: &DatabaseTransaction,
     changes: &Changes,
     cause: Cause<'_>,
+    sent: &SentBy,
 ) -> Result<Vec<MergeRecord>, DbErr> {
     if changes.merges.is_empty() {
         return Ok(Vec::new());
@@ -221,6 +230,7 @@ async fn join(
         merge::Column::CreateTime,
         merge::Column::Announced,
         merge::Column::ClaimTime,
+        merge::Column::SentAs,
     ]);
     let mut records = Vec::with_capacity(changes.merges.len());
     for merge in &changes.merges {
@@ -238,6 +248,7 @@ async fn join(
             cause.time.as_millis().into(),
             false.into(),
             cause.time.as_millis().into(),
+            sent.merge(merge.from).map(|it| it.0).into(),
         ]);
         records.push(record);
     }

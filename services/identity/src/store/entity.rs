@@ -21,6 +21,7 @@ entity! {
         value: String,
         fragment_id: Uuid,
         create_time: i64,
+        sent_as: Option<i64>,
     }
 }
 
@@ -48,6 +49,7 @@ entity! {
         create_time: i64,
         announced: bool,
         claim_time: i64,
+        sent_as: Option<i64>,
     }
 }
 

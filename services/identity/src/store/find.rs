@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use uuid::Uuid;
 
 use super::entity::{customer, fragment, identifier};
-use super::{Found, IdentityStore, parse_counts, unsigned};
+use super::{Found, FoundIdentifier, IdentityStore, SentAs, parse_counts, unsigned};
 use crate::limits::LOOKUP_IDENTIFIERS;
 
 impl IdentityStore {
@@ -26,6 +26,7 @@ impl IdentityStore {
             select
                 .column((identifier::Entity, identifier::Column::Namespace))
                 .column((identifier::Entity, identifier::Column::Value))
+                .column((identifier::Entity, identifier::Column::SentAs))
                 .inner_join(
                     identifier::Entity,
                     Expr::col((identifier::Entity, identifier::Column::FragmentId))
@@ -38,7 +39,13 @@ impl IdentityStore {
                     namespace: row.try_get("", "namespace")?,
                     value: row.try_get("", "value")?,
                 };
-                found.identifiers.push((identifier, fragment, customer));
+                let sent: Option<i64> = row.try_get("", "sent_as")?;
+                found.identifiers.push(FoundIdentifier {
+                    identifier,
+                    fragment,
+                    customer,
+                    sent: sent.map(SentAs),
+                });
             }
         }
         Ok(found)

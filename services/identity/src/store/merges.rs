@@ -6,9 +6,9 @@ use kernel::{CustomerId, Timestamp};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::IdentityStore;
 use super::entity::merge;
-use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_MERGES};
+use super::{IdentityStore, SentAs};
+use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_CLAIM, ANNOUNCE_MERGES};
 
 /// A merge that was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,12 +38,35 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// Takes merges whose announcement is overdue, oldest first; another process that looks now does not get them.
+    /// Finds the merges that were made by what was sent under some names, in the order in which
+    /// they were made.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn merges_sent_as(
+        &self,
+        sent: impl IntoIterator<Item = SentAs>,
+    ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
+        let rows = merge::Entity::find()
+            .filter(merge::Column::SentAs.is_in(sent.into_iter().map(|it| it.0)))
+            .order_by_asc(merge::Column::MergeId)
+            .all(self.database.orm())
+            .await?;
+        let merges = rows.iter();
+        Ok(merges
+            .filter_map(|row| Some((SentAs(row.sent_as?), record(row))))
+            .collect())
+    }
+
+    /// Takes merges whose announcement is overdue, oldest first. Nobody else gets them for
+    /// [`ANNOUNCE_CLAIM`].
     ///
     /// # Errors
     /// As the database says.
     pub async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
         let before = (now - ANNOUNCE_AFTER).as_millis();
+        // They are overdue again so long after this time.
+        let claim_time = now + ANNOUNCE_CLAIM - ANNOUNCE_AFTER;
         let rows = merge::Entity::find()
             .filter(merge::Column::Announced.eq(false))
             .filter(merge::Column::ClaimTime.lte(before))
@@ -54,20 +77,24 @@ impl IdentityStore {
         let mut claimed = Vec::new();
         for row in rows {
             let claim = merge::Entity::update_many()
-                .col_expr(merge::Column::ClaimTime, now.as_millis().into())
+                .col_expr(merge::Column::ClaimTime, claim_time.as_millis().into())
                 .filter(merge::Column::MergeId.eq(row.merge_id))
                 .filter(merge::Column::Announced.eq(false))
                 .filter(merge::Column::ClaimTime.eq(row.claim_time))
                 .exec(self.database.orm())
                 .await?;
             if claim.rows_affected == 1 {
-                claimed.push(MergeRecord {
-                    id: row.merge_id,
-                    from: CustomerId::new(row.from_customer_id),
-                    into: CustomerId::new(row.into_customer_id),
-                });
+                claimed.push(record(&row));
             }
         }
         Ok(claimed)
+    }
+}
+
+fn record(row: &merge::Model) -> MergeRecord {
+    MergeRecord {
+        id: row.merge_id,
+        from: CustomerId::new(row.from_customer_id),
+        into: CustomerId::new(row.into_customer_id),
     }
 }

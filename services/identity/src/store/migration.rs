@@ -3,8 +3,15 @@
 use storage::Migration;
 
 /// The migrations of identity in order, for `Database::migrate`.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    name: "m0001_create_identity",
-    sqlite: include_str!("migration/m0001_create_identity.sqlite.sql"),
-    postgres: include_str!("migration/m0001_create_identity.postgres.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "m0001_create_identity",
+        sqlite: include_str!("migration/m0001_create_identity.sqlite.sql"),
+        postgres: include_str!("migration/m0001_create_identity.postgres.sql"),
+    },
+    Migration {
+        name: "m0002_name_senders",
+        sqlite: include_str!("migration/m0002_name_senders.sqlite.sql"),
+        postgres: include_str!("migration/m0002_name_senders.postgres.sql"),
+    },
+];

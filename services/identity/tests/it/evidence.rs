@@ -4,13 +4,18 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::TimeSource;
+use hot::StreamName;
+use identity::store::MergeRecord;
+use identity::{Accepted, Intake, Source};
+use identity_core::Namespaces;
 use kernel::Timestamp;
 use proto::convert::{instant, timestamp};
 use proto::identity::v1::{self, ResolvedEvent};
 
 use crate::events::{log_accepted, named, of, serve as serve_with_log};
-use crate::fixture::event;
-use crate::rpc::{Client, ingest, serve, stream};
+use crate::fixture::{Fixture, Sql, event};
+use crate::rpc::intake::{fill, make_room};
+use crate::rpc::{Client, ingest, reason, serve, stream};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -97,6 +102,108 @@ async fn an_event_tells_which_claims_matched_and_whom_it_joined() {
         .map(|it| it.merged_customer_ids.clone())
         .collect();
     assert_eq!(joined, [vec![], vec![], vec![u.to_owned()], vec![]]);
+}
+
+/// Events of one source: the first joins two customers and names a third identifier, the second is
+/// of somebody new, the third of somebody known.
+fn joining(source: Source<'_>) -> Vec<v1::Event> {
+    let events = [
+        "anonymous_id=a1 user_id=u1 email=e@x.io",
+        "user_id=n1",
+        "user_id=k1",
+    ];
+    let events = (1..).zip(events).map(|(sequence, identifiers)| v1::Event {
+        time: Some(timestamp(in_minutes(-10 + sequence))),
+        sequence: match source {
+            Source::Named(_) => sequence.unsigned_abs(),
+            Source::None | Source::Request(_) => 0,
+        },
+        ..event(identifiers)
+    });
+    events.collect()
+}
+
+async fn accept(intake: &Intake, events: &[v1::Event], source: Source<'_>) -> Accepted {
+    let accepted = intake.accept(events.to_vec(), source, StreamName::Events, true);
+    accepted.await.expect("resolves")
+}
+
+/// What the events become, and what the answer says of them.
+fn told(accepted: &Accepted) -> (String, String, Vec<MergeRecord>) {
+    let groups = format!("{:#?}", accepted.outbound.groups);
+    let events = format!("{:#?}", accepted.events);
+    (groups, events, accepted.outbound.merges.clone())
+}
+
+#[tokio::test]
+async fn an_event_that_was_resolved_and_not_appended_tells_the_same_when_it_is_sent_again() {
+    for source in [Source::Request("r"), Source::Named("s")] {
+        for is_same_process in [true, false] {
+            let time = TimeSource::system();
+            let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
+            let mut intake = fixture.identity.clone().open().await.expect("opens");
+            for known in ["anonymous_id=a1", "user_id=u1", "user_id=k1"] {
+                let accepted = accept(&intake, &[event(known)], Source::None).await;
+                intake
+                    .append(accepted.outbound, None)
+                    .await
+                    .expect("appends");
+            }
+            let events = joining(source);
+            let first = accept(&intake, &events, source).await;
+            let expected = told(&first);
+            assert_eq!(expected.2.len(), 1, "it joins");
+            assert_eq!(expected.0.matches("is_attached: true").count(), 2);
+            // A refused append, or the death of the process.
+            drop(first);
+            for _ in 0..2 {
+                if !is_same_process {
+                    intake = fixture.identity.clone().open().await.expect("opens");
+                }
+                let again = accept(&intake, &events, source).await;
+                assert_eq!(told(&again), expected, "{source:?} {is_same_process}");
+            }
+            // The same identifiers in other events are found, and join nobody.
+            let mut others = events.clone();
+            others.iter_mut().for_each(|event| event.sequence += 100);
+            let other = match source {
+                Source::Named(_) => source,
+                Source::None | Source::Request(_) => Source::Request("other"),
+            };
+            let others = told(&accept(&intake, &others, other).await);
+            assert_eq!(others.0.matches("is_attached: true").count(), 0);
+            assert_eq!(others.2, []);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_refused_tells_the_same_when_it_is_sent_again() {
+    let (mut client, fixture, log) = serve_with_log().await;
+    let mut ids = Vec::new();
+    for known in ["anonymous_id=a1", "user_id=u1"] {
+        let answers = ingest(&mut client, "", &[known]).await.expect("ingests");
+        ids.push(answers[0].customer_id.clone());
+    }
+    fill(&fixture).await;
+    let events = ["anonymous_id=a1 user_id=u1 email=e@x.io"];
+    let refused = ingest(&mut client, "r", &events).await.expect_err("full");
+    assert_eq!(reason(&refused), "STREAM_FULL");
+    make_room(&fixture).await;
+    let answers = ingest(&mut client, "r", &events).await.expect("ingests");
+    assert_eq!(answers[0].merged_customer_ids, [ids[1].clone()]);
+    log_accepted(&fixture, &log).await;
+    let found = logged(&mut client).await;
+    let (a, u) = (ids[0].as_str(), ids[1].as_str());
+    assert_eq!(
+        evidence(&found[0]),
+        [
+            ("anonymous_id", a, false),
+            ("email", a, true),
+            ("user_id", u, false)
+        ]
+    );
+    assert_eq!(found[0].merged_customer_ids, [u.to_owned()]);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod clock;
 mod customer;
-mod intake;
+pub(crate) mod intake;
 mod pace;
 
 use engine::TimeSource;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS};
-use identity::{Intake, ResolveError, Resolver, Source, Subject};
+use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS, SentBy};
+use identity::{Intake, ResolveError, Resolver, Source, Subject, limits};
 use identity_core::{Identifier, Namespaces, Overlay, screen};
-use kernel::{CustomerId, FragmentId, Timestamp};
+use kernel::{CustomerId, Duration, FragmentId, Timestamp};
 use uuid::Uuid;
 
 use crate::fixture::{Fixture, Sql, event, namespaces};
@@ -17,6 +17,7 @@ const CAUSE: Cause<'static> = Cause {
     reason: "test",
     request_id: "",
     time: Timestamp::from_millis(1),
+    looks_back: false,
 };
 
 fn subject(identifiers: &str) -> Subject {
@@ -24,6 +25,7 @@ fn subject(identifiers: &str) -> Subject {
     Subject {
         screened: screen(&Namespaces::default(), pairs),
         time: Timestamp::from_millis(5),
+        sent: None,
     }
 }
 
@@ -127,8 +129,8 @@ async fn a_stale_plan_changes_nothing(resolver: &Resolver, store: &IdentityStore
         .collect();
     let found = store.find(&known).await.expect("finds");
     let mut overlay = Overlay::new(&namespaces);
-    for (identifier, fragment, customer) in &found.identifiers {
-        overlay.hold(identifier.clone(), *fragment, *customer);
+    for known in &found.identifiers {
+        overlay.hold(known.identifier.clone(), known.fragment, known.customer);
     }
     for (view, epoch) in found.customers.values() {
         overlay.know(view.clone(), *epoch);
@@ -141,7 +143,7 @@ async fn a_stale_plan_changes_nothing(resolver: &Resolver, store: &IdentityStore
     // Somebody else attaches an identifier in between: the plan is for an older epoch.
     resolve(resolver, &["user_id=s1 email=other@x.io"]).await;
     assert!(matches!(
-        store.commit(&changes, CAUSE).await,
+        store.commit(&changes, CAUSE, &SentBy::default()).await,
         Err(CommitError::Raced)
     ));
     let record = store
@@ -197,11 +199,17 @@ async fn an_unannounced_merge_is_claimed_once(resolver: &Resolver, store: &Ident
     assert_eq!(claimed.len(), 3, "this merge and those before");
     assert_eq!(store.claim_unannounced(now).await.expect("claims"), []);
     store.mark_announced(&claimed[1..]).await.expect("marks");
-    let later = Timestamp::from_millis(1_000_000);
-    assert_eq!(
-        store.claim_unannounced(later).await.expect("claims"),
-        claimed[..1]
+    // Whoever claimed it is still at it, and then not any more.
+    let claim = limits::ANNOUNCE_CLAIM;
+    let at_it = now + claim - Duration::from_millis(1);
+    assert!(
+        at_it > now + Duration::from_millis(2_000),
+        "it tries so long"
     );
+    for (time, expected) in [(at_it, &claimed[..0]), (now + claim, &claimed[..1])] {
+        let again = store.claim_unannounced(time).await.expect("claims");
+        assert_eq!(again, expected);
+    }
 }
 
 async fn the_virtual_clock_is_kept_and_never_set_back(store: &IdentityStore) {

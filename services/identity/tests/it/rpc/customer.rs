@@ -1,12 +1,16 @@
 //! Customers: found, listed, merged.
 
 use engine::TimeSource;
-use hot::StreamName;
+use hot::{Owner, Slot, StreamName};
 use proto::identity::v1::{self, get_customer_request::Key};
 use proto::stream::v1::record::Body;
+use runtime::read_after;
+use sea_orm::ConnectionTrait as _;
 use tonic::Code;
 
+use super::intake::{fill, make_room};
 use super::{ingest, reason, serve};
+use crate::fixture::Fixture;
 
 #[tokio::test]
 async fn a_customer_is_found_by_every_id_and_identifier() {
@@ -167,6 +171,60 @@ async fn a_forced_merge_is_answered_the_same_on_replay() {
         now[0].customer_id, results[0].customer_id,
         "the cache knows of the merge"
     );
+}
+
+/// The merges that the streams tell of.
+async fn announced(fixture: &Fixture) -> usize {
+    let records = fixture.records(StreamName::Events).await;
+    let merges = records
+        .iter()
+        .filter(|it| matches!(it.body, Some(Body::Merged(_))));
+    merges.count()
+}
+
+#[tokio::test]
+async fn a_merge_that_was_made_and_not_announced_is_announced_by_the_same_request() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let results = ingest(&mut client, "", &["user_id=u1", "user_id=u2", "user_id=u3"]).await;
+    let results = results.expect("ingests");
+    fill(&fixture).await;
+    let request = v1::MergeCustomersRequest {
+        request_id: "m1".to_owned(),
+        customer_ids: results.iter().map(|it| it.customer_id.clone()).collect(),
+        ..Default::default()
+    };
+    let refused = client.merge_customers(request.clone()).await;
+    assert_eq!(reason(&refused.expect_err("full")), "STREAM_FULL");
+    make_room(&fixture).await;
+    let merged = client.merge_customers(request.clone()).await;
+    let merged = merged.expect("merges").into_inner();
+    let others = results[1..].iter().map(|it| it.customer_id.clone());
+    assert_eq!(merged.merged_customer_ids, others.collect::<Vec<_>>());
+    assert_eq!(announced(&fixture).await, 2);
+    // An answer that was lost before it was kept.
+    let orm = fixture.identity.database.orm();
+    orm.execute_unprepared("DELETE FROM request")
+        .await
+        .expect("deletes");
+    let again = client.merge_customers(request).await;
+    let again = again.expect("merges").into_inner();
+    assert_eq!(again.merged_customer_ids, merged.merged_customer_ids);
+    assert_eq!(announced(&fixture).await, 2);
+
+    for position in [merged.position, again.position] {
+        let written = read_after(fixture.partitions, &position);
+        let written = written.expect("a position").expect("of something");
+        assert_eq!(written.stream, StreamName::Events);
+        for partition in fixture.partitions.iter() {
+            let slot = Slot {
+                owner: Owner::Segmentation,
+                partition,
+            };
+            let unread = fixture.hot.unread(slot, &[StreamName::Events]).await;
+            let oldest = unread.expect("it answers").oldest;
+            assert!(oldest.is_none_or(|oldest| oldest <= written.time));
+        }
+    }
 }
 
 #[tokio::test]

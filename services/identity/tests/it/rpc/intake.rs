@@ -2,7 +2,7 @@
 
 use engine::TimeSource;
 use hot::{Append, Appended, Commit, Owner, Slot, StreamId, StreamName};
-use kernel::CustomerId;
+use kernel::{CustomerId, PartitionId};
 use proto::identity::v1;
 use proto::stream::v1::record::Body;
 use tonic::Code;
@@ -176,8 +176,13 @@ async fn a_source_that_is_sent_again_has_no_effect_above_what_is_new() {
 }
 
 /// Fills the events of every partition.
-async fn fill(fixture: &Fixture) {
-    for partition in fixture.partitions.iter() {
+pub(crate) async fn fill(fixture: &Fixture) {
+    fill_some(fixture, fixture.partitions.iter()).await;
+}
+
+/// Fills the events of some partitions.
+pub(crate) async fn fill_some(fixture: &Fixture, partitions: impl Iterator<Item = PartitionId>) {
+    for partition in partitions {
         let append = Append {
             to: StreamId {
                 name: StreamName::Events,
@@ -189,6 +194,45 @@ async fn fill(fixture: &Fixture) {
         };
         while fixture.hot.append(&append).await.expect("appends") == Appended::Applied {}
     }
+}
+
+/// Removes all that is in the events of every partition.
+pub(crate) async fn make_room(fixture: &Fixture) {
+    for partition in fixture.partitions.iter() {
+        let stream = StreamId {
+            name: StreamName::Events,
+            partition,
+        };
+        let entries = fixture.hot.poll(stream, hot::Cursor::START, 10_000).await;
+        let last = entries.expect("polls").last().expect("full").cursor;
+        let slot = Slot {
+            owner: Owner::Segmentation,
+            partition,
+        };
+        let head = fixture.hot.head(slot).await.expect("a head");
+        let trimmed = fixture.hot.trim(head.standing(slot), stream.name, last);
+        trimmed.await.expect("trims");
+    }
+}
+
+#[tokio::test]
+async fn on_stream_time_a_full_stream_refuses_the_other_lane_before_anybody_is_resolved() {
+    let (mut client, fixture) = serve(TimeSource::Stream).await;
+    fill(&fixture).await;
+    let refused = ingest(&mut client, "", &["user_id=u1"]).await;
+    assert_eq!(reason(&refused.expect_err("full")), "STREAM_FULL");
+    let bulk = v1::IngestRequest {
+        events: vec![event("user_id=u2")],
+        lane: v1::Lane::Bulk.into(),
+        ..Default::default()
+    };
+    let refused = client.ingest(bulk).await.expect_err("full");
+    assert_eq!(reason(&refused), "STREAM_FULL");
+    let all = client
+        .list_customers(v1::ListCustomersRequest::default())
+        .await;
+    let all = all.expect("lists").into_inner().customers;
+    assert!(all.iter().all(|it| it.identifiers[0].value != "u2"));
 }
 
 #[tokio::test]
@@ -206,25 +250,7 @@ async fn a_full_stream_refuses_with_a_delay_and_takes_nothing() {
         assert!(refused.get_error_details().retry_info().is_some());
     }
     assert!(fixture.records(StreamName::Events).await.is_empty());
-    for partition in fixture.partitions.iter() {
-        let stream = StreamId {
-            name: StreamName::Events,
-            partition,
-        };
-        let entries = fixture
-            .hot
-            .poll(stream, hot::Cursor::START, 10_000)
-            .await
-            .expect("polls");
-        let last = entries.last().expect("full").cursor;
-        let slot = Slot {
-            owner: Owner::Segmentation,
-            partition,
-        };
-        let head = fixture.hot.head(slot).await.expect("a head");
-        let trimmed = fixture.hot.trim(head.standing(slot), stream.name, last);
-        trimmed.await.expect("trims");
-    }
+    make_room(&fixture).await;
     ingest(&mut client, "full", &["user_id=u1"])
         .await
         .expect("there is room again");

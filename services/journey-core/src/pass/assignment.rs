@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::StableHash;
 
 use crate::counter::{Counter, RunCount};
-use crate::definition::Arm;
+use crate::definition::{Arm, Journey, StepKind, Versions};
 use crate::limits;
 use crate::run_id::bucket;
 use crate::state::{Assignment, Run};
@@ -19,7 +19,7 @@ impl Pass<'_> {
         let new = Assignment {
             journey: Arc::clone(&run.journey),
             step: Arc::clone(&run.step),
-            salt_hash: StableHash::new().with(salt.as_bytes()).finish(),
+            salt_hash: salt_hash(salt),
             arm: Arc::from(""),
             time: self.now,
             given_to: None,
@@ -44,11 +44,16 @@ impl Pass<'_> {
         Some(arm)
     }
 
-    /// Keeps an assignment instead of those of the same step that no version has any more. The
-    /// oldest make room.
+    /// Keeps an assignment instead of those of the same step that no version has any more: runs on
+    /// older versions come to their splits still. The oldest make room.
     fn keep_assignment(&mut self, new: Assignment) {
+        let versions = self.definitions.journeys.get(&new.journey);
+        let stands = |own: &Assignment| {
+            let mut versions = versions.into_iter().flat_map(|it| it.by_version.values());
+            versions.any(|version| has_arm(version, own))
+        };
         let kept = &mut *self.state.assignments;
-        kept.retain(|own| own.journey != new.journey || own.step != new.step);
+        kept.retain(|own| own.journey != new.journey || own.step != new.step || stands(own));
         kept.push(new);
         self.fit_assignments();
     }
@@ -68,31 +73,76 @@ impl Pass<'_> {
         }
     }
 
-    /// Takes over an assignment of a customer who was joined into this one. One that differs from
-    /// what this one was given is kept beside it, and counted.
-    pub(super) fn fold_assignment(&mut self, other: Assignment) {
-        let kept = &mut *self.state.assignments;
-        let of_split = kept.iter_mut().filter(|own| own.is_of_split_of(&other));
-        let mut differs = false;
-        for own in of_split {
-            if own.arm == other.arm {
-                own.given_to = own.given_to.min(other.given_to);
-                return;
+    /// Takes over the assignments of a customer who was joined into this one. Where the arms that
+    /// count for the two of a split differ, that is counted: once for each merge and split.
+    pub(super) fn fold_assignments(&mut self, others: Vec<Assignment>) {
+        let mut seen: Vec<&Assignment> = Vec::new();
+        for other in &others {
+            if seen.iter().any(|before| before.is_of_split_of(other)) {
+                continue;
             }
-            differs = true;
+            seen.push(other);
+            let own = in_effect(&self.state.assignments, other);
+            let theirs = in_effect(&others, other);
+            let is_shared = own.iter().any(|arm| theirs.contains(arm));
+            if !own.is_empty() && !is_shared {
+                self.count_conflict(other);
+            }
         }
-        let (journey, step) = (Arc::clone(&other.journey), Arc::clone(&other.step));
-        kept.push(other);
-        self.fit_assignments();
-        let versions = self.definitions.journeys.get(&journey);
-        let newest = versions.and_then(|versions| versions.by_version.keys().next_back());
-        if let (true, Some(version)) = (differs, newest) {
+        for other in others {
+            self.fold_assignment(other);
+        }
+    }
+
+    fn count_conflict(&mut self, of: &Assignment) {
+        let versions = self.definitions.journeys.get(&of.journey);
+        if let Some(newest) = versions.and_then(Versions::newest) {
             let counter = Counter::Journey {
-                journey: &journey,
-                version: *version,
-                of: RunCount::ArmConflict(&step),
+                journey: &of.journey,
+                version: newest.version,
+                of: RunCount::ArmConflict(&of.step),
             };
             self.effects.count(counter.key(), 1);
         }
     }
+
+    /// Takes over an assignment. One that differs from what this customer was given is kept beside
+    /// it.
+    fn fold_assignment(&mut self, other: Assignment) {
+        let kept = &mut *self.state.assignments;
+        let mut of_split = kept.iter_mut().filter(|own| own.is_of_split_of(&other));
+        if let Some(own) = of_split.find(|own| own.arm == other.arm) {
+            own.given_to = own.given_to.min(other.given_to);
+            return;
+        }
+        kept.push(other);
+        self.fit_assignments();
+    }
+}
+
+/// Returns the arms of a split that count for a customer: those that were given to the oldest of
+/// those who were joined into them. There is more than one where versions have different arms.
+fn in_effect<'a>(given: &'a [Assignment], split: &Assignment) -> Vec<&'a str> {
+    let of_split = given.iter().filter(|own| own.is_of_split_of(split));
+    let oldest = of_split.clone().map(|own| own.given_to).min();
+    of_split
+        .filter(|own| Some(own.given_to) == oldest)
+        .map(|own| own.arm.as_ref())
+        .collect()
+}
+
+/// Returns whether a version of a journey has the arm of an assignment.
+fn has_arm(version: &Journey, own: &Assignment) -> bool {
+    version.steps.iter().any(|step| match &step.kind {
+        StepKind::Split { salt, arms } => {
+            step.id == own.step
+                && salt_hash(salt) == own.salt_hash
+                && arms.iter().any(|arm| arm.name == own.arm)
+        }
+        _ => false,
+    })
+}
+
+fn salt_hash(salt: &str) -> u64 {
+    StableHash::new().with(salt.as_bytes()).finish()
 }

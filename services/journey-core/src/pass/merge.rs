@@ -67,9 +67,7 @@ impl Pass<'_> {
         for run in std::mem::take(&mut *other.runs) {
             self.fold_run(run);
         }
-        for assignment in std::mem::take(&mut *other.assignments) {
-            self.fold_assignment(assignment);
-        }
+        self.fold_assignments(std::mem::take(&mut *other.assignments));
         for position in std::mem::take(&mut *other.positions) {
             self.fold_position(position);
         }

@@ -30,7 +30,7 @@ happy_path:
   milestones: [{name: a, trigger: {event: a}}, {name: b, trigger: {event: b}, within: 2d}]";
 
 /// Versions of one journey, the last of them in force.
-fn versions(yamls: &[&str]) -> Definitions {
+pub(crate) fn versions(yamls: &[&str]) -> Definitions {
     let kinds: Vec<_> = yamls.iter().flat_map(|yaml| read(yaml)).collect();
     let sources: Vec<Source<'_>> = (1..)
         .zip(&kinds)

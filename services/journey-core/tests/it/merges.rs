@@ -6,6 +6,7 @@ use journey_core::limits;
 use journey_core::state::Customer;
 use proptest::prelude::*;
 
+use crate::changes::versions;
 use crate::world::{World, compiled, customer};
 
 const ALL: &str = "journey:
@@ -166,6 +167,62 @@ fn a_survivor_who_came_to_no_split_has_the_arm_of_the_oldest_who_did() {
         world.take_line("3d c0 go k=new");
         assert_eq!(arms(&world, 0)["new"], arm);
         assert_eq!(world.counted("journey/j/1/arm_conflict/s"), 1);
+    }
+}
+
+#[test]
+fn each_merge_of_customers_with_different_arms_is_counted() {
+    let (mut world, xs, ys) = of_each_arm();
+    let (own, others) = if xs[0] < ys[0] { (xs, ys) } else { (ys, xs) };
+    for (who, expected) in [(others[0], 1), (others[1], 2), (own[1], 2)] {
+        world.take_line(&format!("2d c{who} merged c{}", own[0]));
+        let counted = world.counted("journey/j/1/arm_conflict/s");
+        assert_eq!(counted, expected, "c{who}");
+    }
+    // Those who agree are one, and what was counted of them is not counted again.
+    let (mut world, xs, ys) = of_each_arm();
+    let (own, others) = if xs[0] < ys[0] { (xs, ys) } else { (ys, xs) };
+    world.take_line(&format!("2d c{} merged c{}", others[1], others[0]));
+    assert_eq!(world.counted("journey/j/1/arm_conflict/s"), 0);
+    let (older, younger) = (own[1].min(others[0]), own[1].max(others[0]));
+    world.take_line(&format!("2d c{younger} merged c{older}"));
+    assert_eq!(world.counted("journey/j/1/arm_conflict/s"), 1);
+    let survivor = arms_that_count(&world, older);
+    world.take_line(&format!("2d c{older} merged c{}", own[0]));
+    let agree = survivor == arms_that_count(&world, own[0]);
+    let expected = if agree { 1 } else { 2 };
+    assert_eq!(world.counted("journey/j/1/arm_conflict/s"), expected);
+}
+
+/// The arm that counts for a customer.
+fn arms_that_count(world: &World, number: u32) -> Option<String> {
+    let state = state(world, number);
+    let oldest = state.assignments.iter().min_by_key(|own| own.given_to);
+    oldest.map(|own| own.arm.to_string())
+}
+
+#[test]
+fn an_arm_of_an_older_version_is_kept_as_long_as_the_version() {
+    let salted = SPLIT.replace("split: {", "split: {salt: other, ");
+    let renamed = SPLIT.replace("name: one", "name: three");
+    for new in [salted.as_str(), renamed.as_str()] {
+        let (mut world, xs, _) = of_each_arm();
+        let who = xs[0];
+        world.definitions = versions(&[SPLIT, new]);
+        world.take_line(&format!("2d c{who} go k=new"));
+        let arms = |world: &World| {
+            let state = state(world, who);
+            let given = state.assignments.iter().map(|own| own.arm.to_string());
+            given.collect::<Vec<_>>()
+        };
+        let given = arms(&world);
+        assert_eq!((given.len(), given[0].as_str()), (2, "one"), "{given:?}");
+        // Each version gives its own again.
+        world.take_line(&format!("3d c{who} go k=again"));
+        assert_eq!(arms(&world), given);
+        world.definitions = compiled(&SPLIT.replace("split: {", "split: {salt: third, "));
+        world.take_line(&format!("4d c{who} go k=last"));
+        assert_eq!(arms(&world).len(), 1, "the others are gone");
     }
 }
 

@@ -25,14 +25,16 @@ pub(super) fn answer(customer: CustomerId, state: &Customer) -> api::GetCustomer
     }
 }
 
-/// The arms that were given, by split; of each split the one that counts first.
+/// The arms that were given, by split; of each split those that count first. Those are of the
+/// oldest customer, to whom versions with different arms may have given several.
 fn assignments(customer: CustomerId, state: &Customer) -> Vec<api::ArmAssignment> {
     let mut given: Vec<&Assignment> = state.assignments.iter().collect();
     given.sort_by_key(|own| (&own.journey, &own.step, own.salt_hash, own.given_to));
-    let mut before: Option<&Assignment> = None;
+    let mut first: Option<&Assignment> = None;
     let answer = given.into_iter().map(|own| {
-        let is_in_effect = before.is_none_or(|before| !before.is_of_split_of(own));
-        before = Some(own);
+        let of_split = first.filter(|first| first.is_of_split_of(own));
+        let oldest = *first.insert(of_split.unwrap_or(own));
+        let is_in_effect = oldest.given_to == own.given_to;
         api::ArmAssignment {
             journey: own.journey.as_ref().to_owned(),
             step: own.step.as_ref().to_owned(),

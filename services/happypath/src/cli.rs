@@ -37,7 +37,7 @@ enum Command {
     Import(commands::import::Args),
     /// Sends one event and shows the customer that it belongs to
     Track(commands::track::Args),
-    /// Shows a customer: profile, segments, runs, timeline
+    /// Shows a customer: profile, segments, runs, consents, activations, timeline
     Customer(commands::customer::Args),
     /// Shows the events of a customer or a partition, from the event log of a deployment that keeps
     /// one

@@ -1,6 +1,6 @@
 //! `happypath customer`: everything that is known about one customer.
 
-use proto::activation::v1::{Activation, ListActivationsRequest};
+use proto::activation::v1::{Activation, Consent, GetConsentRequest, ListActivationsRequest};
 use proto::identity::v1::Customer;
 use proto::journey::v1::{
     DeviationKind, GetCustomerJourneysRequest, GetCustomerJourneysResponse, RunOutcome,
@@ -33,6 +33,7 @@ struct Known {
     customer: Customer,
     profile: Option<Profile>,
     journeys: Option<GetCustomerJourneysResponse>,
+    consents: Vec<Consent>,
     activations: Vec<Activation>,
 }
 
@@ -40,11 +41,13 @@ struct Known {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let known = ask_everybody(&args.connection, &args.customer, &args.after.position).await?;
     if args.format.json {
+        let consents: Result<Vec<_>, _> = known.consents.iter().map(json_of).collect();
         let activations: Result<Vec<_>, _> = known.activations.iter().map(json_of).collect();
         return print_json(&json!({
             "customer": json_of(&known.customer)?,
             "profile": known.profile.as_ref().map(json_of).transpose()?,
             "journeys": known.journeys.as_ref().map(json_of).transpose()?,
+            "consents": consents?,
             "activations": activations?,
         }));
     }
@@ -56,6 +59,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     if let Some(journeys) = &known.journeys {
         show_journeys(journeys)?;
     }
+    show_consents(&known.consents)?;
     show_activations(&known.activations)?;
     show_timeline(&known)
 }
@@ -63,17 +67,18 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 async fn ask_everybody(connection: &Connection, text: &str, after: &str) -> Result<Known, Failure> {
     let customer = find_customer(connection, text, after).await?;
     let customer_id = customer.customer_id.clone();
-    let (mut segmentation, mut journey, mut activation) = (
-        connection.segmentation()?,
-        connection.journey()?,
-        connection.activation()?,
-    );
-    let (profile, journeys, activations) = tokio::join!(
+    let (mut segmentation, mut journey) = (connection.segmentation()?, connection.journey()?);
+    let (mut consent, mut activation) = (connection.activation()?, connection.activation()?);
+    let (profile, journeys, consents, activations) = tokio::join!(
         segmentation.get_profile(ask(GetProfileRequest {
             customer_id: customer_id.clone(),
             after: after.to_owned()
         })),
         journey.get_customer_journeys(ask(GetCustomerJourneysRequest {
+            customer_id: customer_id.clone(),
+            after: after.to_owned()
+        })),
+        consent.get_consent(ask(GetConsentRequest {
             customer_id: customer_id.clone(),
             after: after.to_owned()
         })),
@@ -88,6 +93,7 @@ async fn ask_everybody(connection: &Connection, text: &str, after: &str) -> Resu
         customer,
         profile: found(profile)?.and_then(|answer| answer.profile),
         journeys: found(journeys)?,
+        consents: found(consents)?.map_or_else(Vec::new, |answer| answer.consents),
         activations: found(activations)?.map_or_else(Vec::new, |answer| answer.activations),
     })
 }
@@ -228,6 +234,21 @@ pub(super) fn deviation_words(kind: DeviationKind) -> &'static str {
         DeviationKind::Skipped => "skipped",
         DeviationKind::OutOfOrder => "out of order at",
     }
+}
+
+fn show_consents(consents: &[Consent]) -> Result<(), Failure> {
+    let mut rows = Rows::new(&["purpose", "channel", "consent", "since", "source"]);
+    for own in consents {
+        let or = |name: &str, all: &str| if name.is_empty() { all } else { name }.to_owned();
+        rows.row([
+            or(&own.purpose, "(all not listed)"),
+            or(&own.channel, "(all)"),
+            if own.granted { "granted" } else { "withdrawn" }.to_owned(),
+            when(own.update_time.as_ref()),
+            own.source.clone(),
+        ]);
+    }
+    rows.print_titled("Consents")
 }
 
 fn show_activations(activations: &[Activation]) -> Result<(), Failure> {

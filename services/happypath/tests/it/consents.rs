@@ -1,4 +1,4 @@
-//! What a customer has consented to, as `happypath customer` shows it.
+//! Consents of a customer, as `happypath customer` shows them.
 
 use proto::activation::v1::SetConsentRequest;
 use proto::activation::v1::activation_service_client::ActivationServiceClient;

@@ -1,4 +1,4 @@
-//! What rows remember of the event or the request that made them.
+//! The names, on rows, of the event or the request that made them.
 //!
 //! An event that is sent again finds its own name on what its first try changed. Nothing is kept
 //! beside these rows, so nothing has to be removed.

@@ -73,7 +73,7 @@ async fn a_full_stream_holds_up_nobody_else() {
     announcer.tick().await;
     announcer.finish().await;
     assert_eq!(announced(&fixture).await, free);
-    // What is claimed is left alone for longer than it is tried.
+    // A claimed merge is left alone for longer than it is tried.
     announcer.tick().await;
     announcer.finish().await;
     assert_eq!(announced(&fixture).await, free);

@@ -128,7 +128,7 @@ async fn accept(intake: &Intake, events: &[v1::Event], source: Source<'_>) -> Ac
     accepted.await.expect("resolves")
 }
 
-/// What the events become, and what the answer says of them.
+/// Returns the records of the events, what the answer says of them, and whom they joined.
 fn told(accepted: &Accepted) -> (String, String, Vec<MergeRecord>) {
     let groups = format!("{:#?}", accepted.outbound.groups);
     let events = format!("{:#?}", accepted.events);

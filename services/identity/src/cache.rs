@@ -25,10 +25,9 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Holder {
     pub(crate) customer: CustomerId,
-    /// The fragments that hold them, in the order of the identifiers.
-    pub(crate) fragments: Vec<FragmentId>,
-    /// The events that attached them, in that order; absent where these have no name.
-    pub(crate) sent: Vec<Option<SentAs>>,
+    /// The fragments that hold them, in the order of the identifiers, each with the event that
+    /// attached it there; absent where that has no name.
+    pub(crate) fragments: Vec<(FragmentId, Option<SentAs>)>,
 }
 
 /// The cache of one process, bounded.
@@ -74,7 +73,6 @@ impl IdentityCache {
     ) -> Option<Holder> {
         let mut only: Option<CustomerId> = None;
         let mut fragments = Vec::with_capacity(identifiers.len());
-        let mut sent = Vec::with_capacity(identifiers.len());
         for (_, identifier) in identifiers {
             let entry = self.holders.get(identifier)?;
             if second.saturating_sub(entry.load_second) > CACHE_TTL.as_secs() {
@@ -85,13 +83,11 @@ impl IdentityCache {
                 return None;
             }
             only = Some(customer);
-            fragments.push(entry.fragment);
-            sent.push(entry.sent);
+            fragments.push((entry.fragment, entry.sent));
         }
         only.map(|customer| Holder {
             customer,
             fragments,
-            sent,
         })
     }
 

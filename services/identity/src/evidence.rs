@@ -3,7 +3,7 @@
 //! An event that is sent again, because its first try changed who is who and did not bring it into
 //! its stream, tells what that try found.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use identity_core::Resolution;
 use proto::convert::id_bytes;
@@ -65,8 +65,9 @@ pub(crate) fn may_have_joined(
 ) -> HashMap<SentAs, usize> {
     let named = resolutions.iter().zip(sent).enumerate();
     let may_have = named.filter(|(_, (resolution, _))| {
-        let fragments: HashSet<_> = resolution.evidence.iter().map(|it| it.fragment).collect();
-        resolution.merged.is_empty() && fragments.len() > 1
+        let mut fragments = resolution.evidence.iter().map(|it| it.fragment);
+        let first = fragments.next();
+        resolution.merged.is_empty() && fragments.any(|other| Some(other) != first)
     });
     may_have
         .filter_map(|(place, (_, sent))| Some(((*sent)?, place)))

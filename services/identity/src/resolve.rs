@@ -301,11 +301,11 @@ fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
         fragment: holder
             .fragments
             .first()
-            .map_or(customer.fragment(), |first| *first),
+            .map_or(customer.fragment(), |(first, _)| *first),
         is_new: false,
         merged: Vec::new(),
         evidence: kept
-            .map(|((_, identifier), fragment)| Evidence {
+            .map(|((_, identifier), (fragment, _))| Evidence {
                 identifier,
                 fragment: *fragment,
                 is_attached: false,
@@ -313,7 +313,8 @@ fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
             .collect(),
         dropped: screened.dropped,
     };
-    evidence::restore_attached(&mut resolution, subject.sent, holder.sent.iter().copied());
+    let attached_by = holder.fragments.iter().map(|(_, sent)| *sent);
+    evidence::restore_attached(&mut resolution, subject.sent, attached_by);
     resolution
 }
 

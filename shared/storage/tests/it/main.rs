@@ -1,5 +1,6 @@
 //! The storage over SQLite, and over Postgres where `HAPPYPATH_TEST_POSTGRES_URL` names a server.
 
+mod heartbeat;
 mod installation;
 mod lease;
 mod migration;

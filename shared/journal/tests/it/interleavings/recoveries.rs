@@ -1,6 +1,8 @@
 //! One recovery for each loss: who notices later, who waits, who dies in the middle of one, and
 //! what needs none.
 
+mod held;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hot::memory::{self, Delivery, Hook, Operation};
 use hot::{
-    Commit, Cursor, Gate, GateAnswer, GateClaim, HotError, HotStore, Owner, RestorableStore as _,
-    Slot, StateKey, StateWrite, Timer, limits,
+    Commit, Cursor, HotError, HotStore, Owner, RestorableStore as _, Slot, StateKey, StateWrite,
+    Timer, limits,
 };
 use journal::JournaledStore;
 use kernel::Timestamp;
@@ -135,31 +137,6 @@ async fn the_gate_of_a_process_that_died_while_it_recovered_opens_within_its_tim
         deaths > 5,
         "it died after closing, in the middle, and before opening"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_waits_for_another_process_waits_once_from_the_call_on() {
-    let world = World::new();
-    let store = world.process().await;
-    fill(&world, &store).await;
-    world.hot.clear();
-    let gates = world.hot.gates(PARTITION).await.expect("gates");
-    let claim = GateClaim {
-        gate: Gate(7),
-        ttl: Duration::from_secs(3_600),
-        opened: gates.opened,
-    };
-    let closed = world.hot.close_gate(PARTITION, claim).await;
-    assert_eq!(closed.expect("an answer"), GateAnswer::Closed);
-    let begun = Instant::now();
-    let calls = [(); 3].map(|()| store.recover(PARTITION));
-    for answer in futures::future::join_all(calls).await {
-        let refused = answer.expect_err("another process holds the gate");
-        assert!(matches!(refused, HotError::Unavailable(_)), "{refused}");
-    }
-    let waited = begun.elapsed();
-    assert!(waited >= limits::GATE_TTL, "{waited:?}");
-    assert!(waited <= limits::GATE_TTL * 11 / 10, "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The way of requests about quarantined records: checked, paged, taken once.
 
+mod installation;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -7,8 +9,8 @@ use async_trait::async_trait;
 use engine::{EngineError, QuarantinePage, Standing};
 use hot::Owner;
 use prost::Message as _;
+use proto::engine::v1::Partition;
 use proto::engine::v1::partition_service_server::PartitionService as _;
-use proto::engine::v1::{GetInstallationRequest, Partition};
 use proto::stream::v1::{Event, Record, record::Body};
 use storage::Member;
 use tempfile::TempDir;
@@ -140,45 +142,6 @@ async fn serve() -> (Partitions, Arc<Fake>, TempDir) {
     let engine: Arc<dyn EngineStatus> = Arc::clone(&fake) as _;
     let partitions = Partitions::new(vec![engine], vec!["journey"], context);
     (partitions, fake, folder)
-}
-
-#[tokio::test]
-async fn an_installation_tells_of_its_workers_and_whose_clock_is_off() {
-    let (partitions, _, _folder) = serve().await;
-    let answer = partitions.get_installation(Request::new(GetInstallationRequest {}));
-    let workers = answer.await.expect("told").into_inner().workers;
-    let told: Vec<_> = workers
-        .iter()
-        .map(|it| {
-            let of = (it.service.as_str(), it.name.as_str());
-            (of, it.takes_part, it.clock_skew_ms, it.is_clock_off)
-        })
-        .collect();
-    assert_eq!(
-        told,
-        [
-            (("journey", "new"), false, None, false),
-            (("journey", "right"), true, Some(0), false),
-            (("journey", "wrong"), false, Some(-5_001), true),
-        ]
-    );
-}
-
-#[tokio::test]
-async fn an_installation_whose_database_hangs_tells_all_else_soon() {
-    let (partitions, fake, _folder) = serve().await;
-    fake.1.store(true, Ordering::Relaxed);
-    // Two services more ask the same database, and wait together.
-    let engines = [(); 3].map(|()| Arc::clone(&fake) as Arc<dyn EngineStatus>);
-    let partitions = Partitions::new(engines.into(), vec!["journey"], partitions.context);
-    tokio::time::pause();
-    let begun = tokio::time::Instant::now();
-    let answer = partitions.get_installation(Request::new(GetInstallationRequest {}));
-    let told = answer.await.expect("told").into_inner();
-    let patience = crate::limits::WORKERS_PATIENCE;
-    let waited = begun.elapsed();
-    assert!((patience..patience * 2).contains(&waited), "{waited:?}");
-    assert_eq!((told.partition_count, told.workers.len()), (4, 0));
 }
 
 fn list(change: impl FnOnce(&mut ListQuarantinedRecordsRequest)) -> ListQuarantinedRecordsRequest {

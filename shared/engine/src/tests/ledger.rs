@@ -200,9 +200,13 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                 book.write_down(&event.event_id, step);
                 match what {
                     "add" | "once" => {}
-                    // Its timers fail from now on.
-                    "poison" => {
-                        book.last.insert("poison".to_owned(), 0);
+                    // From now on its timers fail, it cannot leave, or it takes nobody in.
+                    "poison" | "stay" | "shut" => {
+                        book.last.insert(what.to_owned(), 0);
+                    }
+                    // No longer.
+                    "mend" => {
+                        book.last.remove(argument);
                     }
                     "grow" => book.push("x".repeat(argument.parse().expect("a size"))),
                     "wait" => {
@@ -226,6 +230,7 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     }
 
     fn take_leave(_: &i64, book: &mut Book, step: &mut Step<'_>) -> Option<Bytes> {
+        assert!(!book.last.contains_key("stay"), "it was told to stay");
         step.effects.count(counter("seen"), -book.count);
         let mut stored = book.clone();
         Self::drain_parts(&mut stored, &mut PartWrites::default());
@@ -239,6 +244,9 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = Self::decode(moved.state)?;
+        if book.last.contains_key("shut") {
+            return Err(Poison::new("it was told to take nobody in"));
+        }
         step.effects.count(counter("seen"), other.count);
         for (source, number) in &other.last {
             let last = book.last.entry(source.clone()).or_default();

@@ -53,7 +53,7 @@ impl<C: Core> Worker<C> {
         entry.change = Change::Write;
         let waiting = head.waiting.take().unwrap_or_default();
         // Records that wait follow the state, and wait there.
-        let awaited = waiting.awaited.clone();
+        let (awaited, waived) = (waiting.awaited.clone(), waiting.waived.clone());
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         entry.cached.head.fragments.clone_from(&head.fragments);
         self.batch.count_write(work);
@@ -75,6 +75,7 @@ impl<C: Core> Worker<C> {
             sent_parts: 0,
             is_sent: false,
             awaited,
+            waived,
         };
         // A commit has room for a small state twice: in a record, and where it stays.
         let is_small = parts.is_empty()

@@ -29,6 +29,21 @@ pub(crate) struct Reach {
     pub(crate) end: Timestamp,
 }
 
+/// Timers that fired after the grace, before all that was accepted before them had come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Overtaking {
+    pub(crate) timers: u64,
+    /// When the first of them was due.
+    pub(crate) first_due: Option<Timestamp>,
+}
+
+impl Overtaking {
+    fn add(&mut self, due_time: Timestamp) {
+        self.timers += 1;
+        self.first_due.get_or_insert(due_time);
+    }
+}
+
 impl Reach {
     /// Returns the latest of them.
     pub(crate) fn latest(&self) -> Timestamp {
@@ -52,6 +67,7 @@ impl<C: Core> Worker<C> {
         }
         let partition = self.position.slot.partition;
         let asked = self.hot().frontier(partition, C::UPSTREAM).await?;
+        self.end_hold_up(asked);
         self.frontier = Some(asked);
         self.inputs.hint_live();
         Ok(())
@@ -174,7 +190,7 @@ impl<C: Core> Worker<C> {
             metrics::timer_fired(C::OWNER, due_time, wall_now);
             if self.frontier.is_some_and(|asked| asked.time < due_time) && due_time <= self.passed()
             {
-                self.overtakes(due_time);
+                self.batch.overtaking.add(due_time);
             }
             if C::IS_IN_REAL_TIME {
                 return wall_now;
@@ -184,15 +200,37 @@ impl<C: Core> Worker<C> {
         self.batch.watermark
     }
 
-    /// Tells of a timer that waited for the whole grace.
-    fn overtakes(&self, due_time: Timestamp) {
-        metrics::overtook(C::OWNER);
-        tracing::warn!(
+    /// Tells of timers that fired after the whole grace, once they did: each is counted, and the
+    /// first one of a hold-up is logged.
+    pub(super) fn tell_of_overtaking(&mut self) {
+        let Overtaking { timers, first_due } = self.batch.overtaking;
+        let Some(due_time) = first_due else { return };
+        metrics::overtook(C::OWNER, timers);
+        if self.overtaking.timers == 0 {
+            tracing::warn!(
+                service = C::OWNER.name(),
+                partition = self.position.slot.partition.number(),
+                %due_time,
+                timers,
+                "timers fire though a service before this one has not taken what was accepted \
+                 before them: start that service"
+            );
+        }
+        self.overtaking.timers += timers;
+        self.overtaking.first_due.get_or_insert(due_time);
+    }
+
+    /// Ends a hold-up once the services before this one go on again.
+    fn end_hold_up(&mut self, asked: Frontier) {
+        if self.overtaking.timers == 0 || asked.time < asked.now - self.config.grace {
+            return;
+        }
+        let Overtaking { timers, .. } = std::mem::take(&mut self.overtaking);
+        tracing::info!(
             service = C::OWNER.name(),
             partition = self.position.slot.partition.number(),
-            %due_time,
-            "a timer fires though a service before this one has not taken what was accepted before \
-             it: start that service"
+            timers,
+            "the services before this one go on again, after so many timers did not wait for them"
         );
     }
 

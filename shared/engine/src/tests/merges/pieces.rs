@@ -271,9 +271,9 @@ async fn what_is_joined_beyond_the_bound_of_fragments_has_an_ordinal_that_no_sta
 #[tokio::test]
 async fn a_piece_that_is_none_of_its_state_is_set_aside() {
     let world = World::new(memory());
-    let piece = |index: u32, ordinal: u32, last_ordinal: u32| Record {
+    let piece = |from: u16, (index, ordinal): (u32, u32), last_ordinal: u32| Record {
         body: Some(Body::Moved(StateMoved {
-            from_customer_id: id_bytes(customer(2)),
+            from_customer_id: id_bytes(customer(from)),
             part_count: 3,
             last_ordinal,
             parts: vec![MovedPart {
@@ -286,7 +286,11 @@ async fn a_piece_that_is_none_of_its_state_is_set_aside() {
         })),
         ..event(1, "", "", 2)
     };
-    for bad in [piece(3, 0, 0), piece(1, 1, 0), piece(1, 0, 65_535)] {
+    for bad in [
+        piece(2, (3, 0), 0),
+        piece(3, (1, 1), 0),
+        piece(4, (1, 0), 65_535),
+    ] {
         world.tell(0, bad).await;
     }
     world.settle().await;

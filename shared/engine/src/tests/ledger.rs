@@ -248,7 +248,10 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             return Err(Poison::new("it was told to take nobody in"));
         }
         step.effects.count(counter("seen"), other.count);
-        for (source, number) in &other.last {
+        // What a customer was told to do stays with the one who was told.
+        let sources = other.last.iter();
+        let sources = sources.filter(|(source, _)| !["stay", "shut"].contains(&source.as_str()));
+        for (source, number) in sources {
             let last = book.last.entry(source.clone()).or_default();
             // What came of a source behind the state is known before it.
             if number < last {

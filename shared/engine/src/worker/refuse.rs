@@ -4,7 +4,8 @@
 //! same commit:
 //!
 //! 1. A customer who cannot leave tells the survivor, in this service and in those after it, which
-//!    did not hear of the merge.
+//!    did not hear of the merge. What they wait for themselves may be with the survivor, so they go
+//!    on without it.
 //! 2. A customer whose state is being sent and cannot be read any further tells the survivor in this
 //!    service. In those after it the state leaves by itself.
 //! 3. A survivor who cannot take a state in goes on without.
@@ -166,7 +167,12 @@ impl<C: Core> Worker<C> {
             (all_of(customer, &head), head.redirect, head.is_sending())
         };
         match (&record.body, redirect) {
-            (Some(Body::Moved(moved)), _) if moved.sought => self.answer_seeker(work, moved, cause),
+            (Some(Body::Moved(moved)), _) if moved.sought => {
+                // In the later services it has left, or nobody has heard of the merge.
+                let homes = homes_from(C::HOME);
+                let homes = if is_sending { &homes[..1] } else { homes };
+                self.answer_seeker(work, moved, homes, cause)
+            }
             (body, Some(survivor)) if is_sending => {
                 if let Some(Body::Moved(moved)) = body {
                     staying.extend(all_moved(moved));
@@ -190,10 +196,26 @@ impl<C: Core> Worker<C> {
                 for home in homes_from(C::HOME) {
                     self.say_stays(*home, survivor, &staying, cause)?;
                 }
-                self.finish(work, cause)
+                self.go_on_instead_of_leaving(work, cause)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Waits for no state any longer at a customer who cannot leave, in this service and in those
+    /// after it: what they wait for may be with the survivor.
+    fn go_on_instead_of_leaving(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let waiting = entry.cached.head.waiting.as_deref();
+        let awaited = waiting.map_or_else(Vec::new, |it| it.awaited.clone());
+        if awaited.is_empty() {
+            return self.finish(work, cause);
+        }
+        for home in &homes_from(C::HOME)[1..] {
+            self.say_stays(*home, customer, &awaited, cause)?;
+        }
+        self.go_on_without(work, &awaited, cause)
     }
 
     /// Tells a survivor that states stay where they are, of which the first has the others.
@@ -229,6 +251,7 @@ impl<C: Core> Worker<C> {
         &mut self,
         work: usize,
         moved: &StateMoved,
+        homes: &[Home],
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
@@ -236,7 +259,9 @@ impl<C: Core> Worker<C> {
         let Some(seeker) = seeker.ok().filter(|seeker| *seeker != customer) else {
             return Ok(());
         };
-        self.say_stays(C::HOME, seeker, &all_moved(moved), cause)?;
+        for home in homes {
+            self.say_stays(*home, seeker, &all_moved(moved), cause)?;
+        }
         self.finish(work, cause)
     }
 

@@ -8,7 +8,7 @@
 //! Low-priority lanes hold nothing up.
 
 use hot::{Frontier, HotError};
-use kernel::Timestamp;
+use kernel::{Duration, Timestamp};
 
 use super::cause::Cause;
 use super::fault::Failed;
@@ -41,6 +41,22 @@ impl Overtaking {
     fn add(&mut self, due_time: Timestamp) {
         self.timers += 1;
         self.first_due.get_or_insert(due_time);
+    }
+
+    /// Adds those of a batch. Returns whether a hold-up begins with them.
+    fn is_begun_by(&mut self, batch: Self) -> bool {
+        self.timers += batch.timers;
+        let is_first = self.first_due.is_none();
+        self.first_due = self.first_due.or(batch.first_due);
+        is_first && batch.timers > 0
+    }
+
+    /// Ends a hold-up where what was accepted before the grace has passed the services before this
+    /// one. Returns how many timers did not wait in it.
+    fn end(&mut self, asked: Frontier, grace: Duration) -> Option<u64> {
+        self.first_due?;
+        let is_over = asked.time >= asked.now - grace;
+        is_over.then(|| std::mem::take(self).timers)
     }
 }
 
@@ -203,29 +219,27 @@ impl<C: Core> Worker<C> {
     /// Tells of timers that fired after the whole grace, once they did: each is counted, and the
     /// first one of a hold-up is logged.
     pub(super) fn tell_of_overtaking(&mut self) {
-        let Overtaking { timers, first_due } = self.batch.overtaking;
-        let Some(due_time) = first_due else { return };
-        metrics::overtook(C::OWNER, timers);
-        if self.overtaking.timers == 0 {
+        let overtaking = self.batch.overtaking;
+        let Some(due_time) = overtaking.first_due else {
+            return;
+        };
+        metrics::overtook(C::OWNER, overtaking.timers);
+        if self.overtaking.is_begun_by(overtaking) {
             tracing::warn!(
                 service = C::OWNER.name(),
                 partition = self.position.slot.partition.number(),
                 %due_time,
-                timers,
                 "timers fire though a service before this one has not taken what was accepted \
                  before them: start that service"
             );
         }
-        self.overtaking.timers += timers;
-        self.overtaking.first_due.get_or_insert(due_time);
     }
 
-    /// Ends a hold-up once the services before this one go on again.
+    /// Tells how many timers did not wait, once the services before this one go on again.
     fn end_hold_up(&mut self, asked: Frontier) {
-        if self.overtaking.timers == 0 || asked.time < asked.now - self.config.grace {
+        let Some(timers) = self.overtaking.end(asked, self.config.grace) else {
             return;
-        }
-        let Overtaking { timers, .. } = std::mem::take(&mut self.overtaking);
+        };
         tracing::info!(
             service = C::OWNER.name(),
             partition = self.position.slot.partition.number(),
@@ -273,6 +287,40 @@ impl<C: Core> Worker<C> {
                 next_due: Some(now + due.since(asked.now)),
             },
             _ => TickOutcome::Behind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_hold_up_is_told_once_and_its_timers_are_counted() {
+        let grace = Duration::from_millis(10);
+        let asked = |time, now| Frontier {
+            time: at(time),
+            now: at(now),
+        };
+        let batch = |due_times: &[i64]| {
+            let mut batch = Overtaking::default();
+            due_times.iter().for_each(|due| batch.add(at(*due)));
+            batch
+        };
+        let mut known = Overtaking::default();
+        for _ in 0..2 {
+            assert_eq!(known.end(asked(0, 100), grace), None, "none has begun");
+            assert!(!known.is_begun_by(batch(&[])));
+            assert!(known.is_begun_by(batch(&[20, 21])));
+            assert!(!known.is_begun_by(batch(&[22])));
+            assert_eq!(known.first_due, Some(at(20)));
+            assert_eq!(known.end(asked(89, 100), grace), None, "it goes on");
+            assert!(!known.is_begun_by(batch(&[23])));
+            assert_eq!(known.end(asked(90, 100), grace), Some(4));
         }
     }
 }

@@ -52,30 +52,48 @@ impl World {
         self.hot.commit(slot, &commit).await.expect("it commits");
     }
 
-    /// Makes what a service has of a customer unreadable, but for the head. Returns what it was.
-    pub(super) async fn spoil(&self, service: usize, who: u16) -> StateWrite {
+    /// What a service has of a customer.
+    pub(super) async fn stored(&self, service: usize, who: u16) -> StateWrite {
         let slot = self.slot_of(service, customer(who));
         let key = id_bytes(customer(who));
         let loaded = self.hot.load(slot, std::slice::from_ref(&key)).await;
         let stored = loaded.expect("it loads").into_iter().next().flatten();
         let stored = stored.expect("a value");
-        let was = StateWrite {
+        StateWrite {
             key,
-            value: Some(stored.value.clone()),
+            value: Some(stored.value),
             timer: stored.timer,
             adds_entry: false,
-        };
-        let mut rest = &stored.value[1..];
+        }
+    }
+
+    /// Makes what a service has of a customer unreadable, but for the head. Returns what it was.
+    pub(super) async fn spoil(&self, service: usize, who: u16) -> StateWrite {
+        let was = self.stored(service, who).await;
+        let value = was.value.clone().expect("a value");
+        let mut rest = &value[1..];
         let head = decode_varint(&mut rest).expect("a length");
         let head = usize::try_from(head).expect("a length");
-        let mut value = stored.value[..stored.value.len() - rest.len() + head].to_vec();
+        let mut value = value[..value.len() - rest.len() + head].to_vec();
         value.extend_from_slice(b"no state");
+        self.replace(service, who, &was, value).await;
+        was
+    }
+
+    /// The same, with the head.
+    pub(super) async fn ruin(&self, service: usize, who: u16) -> StateWrite {
+        let was = self.stored(service, who).await;
+        self.replace(service, who, &was, b"nothing".to_vec()).await;
+        was
+    }
+
+    async fn replace(&self, service: usize, who: u16, was: &StateWrite, value: Vec<u8>) {
+        let slot = self.slot_of(service, customer(who));
         let spoiled = StateWrite {
             value: Some(value.into()),
             ..was.clone()
         };
         self.write(slot, spoiled).await;
-        was
     }
 
     /// Tries everything again that was set aside.

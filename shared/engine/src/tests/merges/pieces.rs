@@ -299,7 +299,13 @@ async fn a_piece_that_is_none_of_its_state_is_set_aside() {
         "more customers were joined than can be told apart",
     );
     assert_eq!(world.quarantined().await, [alien, alien, many]);
-    assert_eq!(world.strays().await, Vec::<String>::new());
+    let states = world.memory.states(world.slot_of(0, customer(1)));
+    assert_eq!(
+        states.len(),
+        1,
+        "a head, which says who is lacked: {states:?}"
+    );
+    assert!(world.head(0, 1).await.lacks_state());
 }
 
 #[tokio::test]

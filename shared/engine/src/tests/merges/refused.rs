@@ -114,6 +114,37 @@ async fn a_survivor_goes_on_without_a_customer_who_cannot_leave_nor_their_fragme
 }
 
 #[tokio::test]
+async fn a_survivor_who_looks_for_a_fragment_of_somebody_unreadable_is_told() {
+    for (fragment, younger) in [(4, 3), (3, 2), (4, 2)] {
+        let world = World::new(memory());
+        two(&world, younger).await;
+        world.tell(0, event(fragment, "f", "add", 1)).await;
+        world.tell(0, merged(fragment, younger, 2)).await;
+        world.settle().await;
+        // Nobody can tell any more who is part of the younger one.
+        let was = world.ruin(0, younger).await;
+        world.tell(0, by_fragment(1, fragment, "login", 3)).await;
+        world.settle().await;
+        assert!(world.head(0, 1).await.is_holding());
+        let first = limits::MERGE_RETRY_STREAM.as_millis() + 3;
+        let tick = Record {
+            time_ms: first,
+            body: Some(Body::Tick(Tick {})),
+            ..Record::default()
+        };
+        let partition = world.slot_of(0, customer(1)).partition.number();
+        world.tell_partition(0, partition, tick).await;
+        world.settle().await;
+        check_goes_on(&world).await;
+        assert_eq!(logs(&world).await, vec![["a", "login"]; SERVICES]);
+        let slot = world.slot_of(0, customer(younger));
+        world.write(slot, was).await;
+        check_ends_well(&world, &[younger, fragment]).await;
+        assert_eq!(world.log(0, 1).await.len(), 4);
+    }
+}
+
+#[tokio::test]
 async fn a_survivor_goes_on_without_a_state_that_lost_a_part() {
     for younger in 2..5 {
         let world = World::new(memory());
@@ -317,5 +348,35 @@ async fn a_timer_that_is_tried_again_waits_with_its_customer() {
     assert_eq!(log, ["a", "p", "m", "b", "fired@51", "login"]);
     assert_eq!(world.count(0, "fired").await, 1);
     assert_eq!(world.quarantined().await, Vec::<String>::new());
+    assert_eq!(world.strays().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_timer_of_a_customer_who_leaves_sends_again_though_it_is_tried_by_hand() {
+    let world = World::on_clock(limits::PARKED_PER_BATCH);
+    let clock = world.clock.clone().expect("a clock");
+    let younger = elsewhere(&world);
+    two(&world, younger).await;
+    world.tell(0, merged(younger, 1, 2)).await;
+    let slot = world.slot_of(0, customer(younger));
+    let first = usize::from(slot.partition.number()) * SERVICES;
+    let mut workers = vec![world.open(first).await];
+    work(&mut workers).await;
+    let was = world.ruin(0, younger).await;
+    clock.advance_to(Timestamp::from_millis(20_000));
+    let mut workers = vec![world.open(first).await];
+    work(&mut workers).await;
+    let reasons = world.quarantined().await;
+    assert_eq!(reasons.len(), 1, "{reasons:?}");
+    world.write(slot, was).await;
+    world.retry_all().await;
+    let mut workers = vec![world.open(first).await];
+    work(&mut workers).await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    let timer = world.stored(0, younger).await.timer;
+    assert!(timer.due.is_some_and(|due| due > clock.now()), "{timer:?}");
+    drop(workers);
+    world.settle().await;
+    assert_eq!(world.log(0, 1).await, ["a", "b"]);
     assert_eq!(world.strays().await, Vec::<String>::new());
 }

@@ -64,22 +64,18 @@ async fn a_customer_of_whom_all_records_fail_delays_others_by_bounded_batches() 
 
 #[tokio::test]
 async fn a_customer_whose_records_all_need_other_parts_is_one_batch_for_others() {
-    let memory = memory();
-    let bench = Bench::new().await.over(Arc::new(memory.clone()));
-    let watch = Faulty::watching(Arc::new(memory));
-    for (epoch, reads) in [(1, "read"), (2, "seek")] {
-        let config = bench.config_of(watch.clone(), TimeSource::Stream);
-        let mut worker = Worker::<Chronicle>::open(config, PartitionId::new(0), epoch)
-            .await
-            .expect("it opens");
-        if epoch == 1 {
-            let sown = vec![event(1, "a", "sow:7", 9)];
-            batches_before_another(&bench, &mut worker, sown).await;
+    for reads in ["read", "seek"] {
+        let memory = memory();
+        let bench = Bench::new().await.over(Arc::new(memory.clone()));
+        let watch = Faulty::watching(Arc::new(memory));
+        let open = |epoch| {
             let config = bench.config_of(watch.clone(), TimeSource::Stream);
-            worker = Worker::open(config, PartitionId::new(0), epoch)
-                .await
-                .expect("it opens");
-        }
+            Worker::<Chronicle>::open(config, PartitionId::new(0), epoch)
+        };
+        let mut worker = open(1).await.expect("it opens");
+        let sown = vec![event(1, "a", "sow:7", 9)];
+        batches_before_another(&bench, &mut worker, sown).await;
+        let mut worker = open(2).await.expect("it opens");
         watch.take_loaded();
         let needs = |number: u32| event(1, "b", &format!("{reads}:{}", number % 7), 9);
         let records = (0..70).map(needs).collect();

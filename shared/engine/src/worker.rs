@@ -48,7 +48,7 @@ use self::lane::Place;
 use self::output::{OutputGauge, Trail};
 use self::position::Position;
 use self::quarantine::Quarantine;
-use self::time::{Overtaking, Reach};
+use self::time::Reach;
 use crate::steps::Steps;
 use crate::{Dispatcher, EngineConfig, Freshness, limits, metrics};
 use decision::Core;
@@ -66,9 +66,6 @@ pub(crate) struct Worker<C: Core> {
     /// The progress of the services before this one, on a clock; absent where no timer is due.
     frontier: Option<Frontier>,
     reach: Reach,
-    /// The timers that did not wait for the services before this one, since these were last heard
-    /// to go on.
-    overtaking: Overtaking,
     /// The batch that is being committed, and the places it moves to.
     pending: Option<Pending>,
     /// Whether the store has to be looked at anew before anything is believed.
@@ -148,7 +145,6 @@ impl<C: Core> Worker<C> {
             batch: Batch::new(),
             frontier: None,
             reach: Reach::default(),
-            overtaking: Overtaking::default(),
             pending: None,
             doubts: false,
             steps,

@@ -248,7 +248,7 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
             return Err(Poison::new("it was told to take nobody in"));
         }
         step.effects.count(counter("seen"), other.count);
-        // What a customer was told to do stays with the one who was told.
+        // A customer's orders stay with whoever was given them.
         let sources = other.last.iter();
         let sources = sources.filter(|(source, _)| !["stay", "shut"].contains(&source.as_str()));
         for (source, number) in sources {

@@ -23,7 +23,7 @@ pub(crate) struct Aside {
     pub(super) bytes: u64,
     pub(super) released: Vec<QuarantineId>,
     pub(super) released_bytes: u64,
-    /// What was set aside of states that move.
+    /// The records of states that move which were set aside.
     pub(super) moved: Vec<(MovedAside, QuarantineId)>,
     /// Notes about further tries, by entry; absent where one is to be forgotten.
     notes: BTreeMap<QuarantineId, Option<QuarantinedRecord>>,

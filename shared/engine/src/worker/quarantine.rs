@@ -54,7 +54,7 @@ pub(super) struct Quarantine {
     size: QuarantineSize,
     /// The timers in it, by customer, as of the last commit.
     pub(super) timers: KeyMap<Vec<PoisonTimer>>,
-    /// What is in it of states that move, as of the last commit.
+    /// The records of states that move in it, as of the last commit.
     pub(super) moved: HashMap<MovedAside, QuarantineId>,
     /// Records that have to be set aside and find no room, by lane and place: their lanes wait.
     pub(super) stuck: Vec<(usize, (usize, usize))>,

@@ -39,7 +39,7 @@ use crate::waiting::Waiting;
 /// Names what was set aside of a state that moves: one record of each kind stands for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct MovedAside {
-    /// Who was to take it.
+    /// The customer who was to take it.
     to: Key,
     from: CustomerId,
     kind: MovedKind,
@@ -188,7 +188,7 @@ impl<C: Core> Worker<C> {
             (Some(Body::Merged(merged)), redirect) => {
                 let survivor = CustomerId::try_from_bytes(&merged.into_customer_id);
                 let older = survivor.ok().filter(|it| *it < customer);
-                // Who is redirected may have been asked about the state, and cannot answer.
+                // A redirected customer may have been asked about the state, and cannot answer.
                 let is_held_up = redirect.is_none() || merged.arrived_leave_id != 0;
                 let Some(survivor) = older.filter(|_| is_held_up) else {
                     return Ok(());
@@ -276,7 +276,7 @@ impl<C: Core> Worker<C> {
         let Ok(from) = CustomerId::try_from_bytes(&moved.from_customer_id) else {
             return Ok(());
         };
-        // What cannot be read stays as it is stored.
+        // An unreadable state stays as it is stored.
         if entry.fault.is_some() || entry.cached.head.has_fragment(from) {
             return Ok(());
         }

@@ -33,7 +33,7 @@ pub(crate) struct Reach {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Overtaking {
     pub(crate) timers: u64,
-    /// When the first of them was due.
+    /// The due time of the first of them.
     pub(crate) first_due: Option<Timestamp>,
 }
 
@@ -224,7 +224,7 @@ impl<C: Core> Worker<C> {
             return;
         };
         metrics::overtook(C::OWNER, overtaking.timers);
-        if self.overtaking.is_begun_by(overtaking) {
+        if self.position.overtaking.is_begun_by(overtaking) {
             tracing::warn!(
                 service = C::OWNER.name(),
                 partition = self.position.slot.partition.number(),
@@ -237,7 +237,7 @@ impl<C: Core> Worker<C> {
 
     /// Tells how many timers did not wait, once the services before this one go on again.
     fn end_hold_up(&mut self, asked: Frontier) {
-        let Some(timers) = self.overtaking.end(asked, self.config.grace) else {
+        let Some(timers) = self.position.overtaking.end(asked, self.config.grace) else {
             return;
         };
         tracing::info!(

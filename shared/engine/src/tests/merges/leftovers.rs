@@ -52,7 +52,7 @@ impl World {
         self.hot.commit(slot, &commit).await.expect("it commits");
     }
 
-    /// What a service has of a customer.
+    /// Returns the value that a service has of a customer.
     pub(super) async fn stored(&self, service: usize, who: u16) -> StateWrite {
         let slot = self.slot_of(service, customer(who));
         let key = id_bytes(customer(who));

@@ -12,7 +12,7 @@ use super::world::{SERVICES, World};
 use crate::head::id_bytes;
 use crate::{Clock as _, limits};
 
-/// What each service has written down of customer 1.
+/// Returns the log of customer 1 in each service.
 async fn logs(world: &World) -> Vec<Vec<String>> {
     let mut logs = Vec::new();
     for service in 0..SERVICES {

@@ -1,13 +1,13 @@
 //! Records that are refused, and who goes on without a state because of that.
 //!
-//! A refused record is set aside, and whoever waits for a state that is held up by it is told in the
+//! A refused record is set aside, and whoever waits for a state that it holds up is told in the
 //! same commit:
 //!
 //! 1. A customer who cannot leave tells the survivor, in this service and in those after it, which
 //!    did not hear of the merge. What they wait for themselves may be with the survivor, so they go
 //!    on without it.
-//! 2. A customer whose state is being sent and cannot be read any further tells the survivor in this
-//!    service. In those after it the state leaves by itself.
+//! 2. A customer whose state is being sent and cannot be read any further tells the survivor in
+//!    this service. In those after it the state leaves by itself.
 //! 3. A survivor who cannot take a state in goes on without.
 //! 4. A survivor who looks for a state is told that it does not come.
 //!
@@ -321,8 +321,8 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Takes note that a piece of a state has come, so that the rest of it is on its way, unless some
-    /// of it is set aside here.
+    /// Takes note that a piece of a state has come, so that the rest of it is on its way, unless
+    /// some of it is set aside here.
     pub(super) fn is_coming(&mut self, work: usize, from: CustomerId) {
         let key = self.batch.works[work].key;
         let head = &self.batch.works[work].cached.head;
@@ -339,8 +339,8 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// A piece that was set aside is taken after all. Those that came with it were dropped: asks who
-    /// left to send them once more.
+    /// A piece that was set aside is taken after all. Those that came with it were dropped: asks
+    /// who left to send them once more.
     pub(super) fn ask_for_rest(
         &mut self,
         work: usize,

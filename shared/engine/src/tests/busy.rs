@@ -1,5 +1,5 @@
-//! A customer with much to do delays others of the lane by the batches that it takes, and by nothing
-//! else: not by what fails, nor by what is to be loaded.
+//! A customer with much to do delays others of the lane by the batches that it takes, and by
+//! nothing else: not by what fails, nor by what is to be loaded.
 
 use std::sync::Arc;
 

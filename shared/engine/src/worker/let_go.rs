@@ -39,8 +39,8 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Sends a state once more of which the survivor could not take a piece. One that is only looked
-    /// for is on its way.
+    /// Sends a state once more of which the survivor could not take a piece. One that is only
+    /// looked for is on its way.
     pub(super) fn answer_sought(
         &mut self,
         work: usize,

@@ -204,8 +204,8 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
-    /// Returns whether a customer has waited for too long, by the clock of the worker. On stream time
-    /// nobody does.
+    /// Returns whether a customer has waited for too long, by the clock of the worker. On stream
+    /// time nobody does.
     pub(super) fn is_too_long(&self, since: Timestamp, now: Timestamp) -> bool {
         let clock = clock_now(&self.config.time, now);
         !self.is_on_stream_time() && since + limits::MERGE_GRACE <= clock

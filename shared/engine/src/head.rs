@@ -95,13 +95,18 @@ impl Head {
 
     /// Returns whether a read that comes after a write may show the customer: no state is on its
     /// way to or from them, nothing waits for one, and those who are known to be joined into them
-    /// are here.
-    pub(crate) fn is_settled(&self, joined: &[CustomerId]) -> bool {
-        let has_all = || joined.iter().all(|it| self.has_fragment(*it));
-        let is_on_way = !self.arriving.is_empty() || self.leaving.is_some();
+    /// are here. A state that does not come by itself is not looked for: the customer went on
+    /// without.
+    pub fn is_settled(&self, joined: &[CustomerId]) -> bool {
+        let waiting = self.waiting.as_deref();
+        let is_absent = |it| waiting.is_some_and(|waiting| waiting.is_absent(it));
+        let mut joined = joined.iter().copied();
+        let mut arriving = self.arriving.iter();
+        let is_on_way = self.leaving.is_some() || arriving.any(|it| !is_absent(it.from));
         // What waits at a customer who was joined into another has not left either.
         let is_quiet = !is_on_way && !self.is_holding() && !self.has_parked();
-        is_quiet && (self.redirect.is_some() || has_all())
+        let is_here = |it| self.has_fragment(it) || is_absent(it);
+        is_quiet && (self.redirect.is_some() || joined.all(is_here))
     }
 
     /// Returns whether all that came for the customer has gone on: nothing waits for a state, and
@@ -114,11 +119,6 @@ impl Head {
     /// The state that arrives from a customer.
     pub(crate) fn arriving_from(&mut self, customer: CustomerId) -> Option<&mut Moving> {
         self.arriving.iter_mut().find(|it| it.from == customer)
-    }
-
-    /// Returns whether no state is on its way to or from the customer, and nothing waits for one.
-    pub const fn is_quiet(&self) -> bool {
-        self.arriving.is_empty() && self.leaving.is_none() && self.waiting.is_none()
     }
 
     /// Returns whether the customer goes on without the state of one who was joined into them, and

@@ -286,9 +286,9 @@ pub(crate) fn behind(owner: Owner, wait: Duration) {
     TIMERS.behind.add(wait.as_secs_f64(), &[service(owner)]);
 }
 
-/// A timer fires that has waited for the services before it as long as timers do.
-pub(crate) fn overtook(owner: Owner) {
-    TIMERS.overtaking.add(1, &[service(owner)]);
+/// Timers fired that had waited for the services before them as long as timers do.
+pub(crate) fn overtook(owner: Owner, timers: u64) {
+    TIMERS.overtaking.add(timers, &[service(owner)]);
 }
 
 /// A store did not answer a worker.

@@ -61,6 +61,9 @@ pub(crate) struct Moving {
     pub(crate) is_sent: bool,
     /// The customers whose states it waited for when it left. The survivor waits for them instead.
     pub(crate) awaited: Vec<CustomerId>,
+    /// The customers without whose states it went on before it left. The survivor does not wait for
+    /// them either.
+    pub(crate) waived: Vec<CustomerId>,
 }
 
 /// A state that is to be sent to a survivor, or is sent and has not arrived there.
@@ -129,7 +132,9 @@ impl Moving {
             released: false,
             stays: false,
             sought: false,
+            sought_by_id: Bytes::new(),
             awaited_ids: write_ids(&self.awaited),
+            waived_ids: write_ids(&self.waived),
         }
     }
 
@@ -163,6 +168,7 @@ impl Moving {
             sent_parts: message.sent_parts,
             is_sent: message.is_sent,
             awaited: read_ids(&message.awaited_ids)?,
+            waived: read_ids(&message.waived_ids)?,
         })
     }
 
@@ -188,6 +194,7 @@ impl Moving {
             sent_parts: self.sent_parts,
             is_sent: self.is_sent,
             awaited_ids: write_ids(&self.awaited),
+            waived_ids: write_ids(&self.waived),
         }
     }
 }

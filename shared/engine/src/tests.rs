@@ -2,6 +2,7 @@
 //! faults where a test asks for them.
 
 mod alarms;
+mod busy;
 mod chronicle;
 mod clocks;
 mod counted;

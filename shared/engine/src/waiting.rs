@@ -18,6 +18,9 @@ pub(crate) struct Waiting {
     pub(crate) awaited: Vec<CustomerId>,
     /// Those whose states are not here either, and are waited for no longer.
     pub(crate) waived: Vec<CustomerId>,
+    /// Those of `waived` whose states do not come by themselves: they cannot be read or cannot leave
+    /// before somebody mends that, or a store lost them.
+    pub(crate) absent: Vec<CustomerId>,
     /// When it began. `None` where nothing is waited for.
     pub(crate) since: Option<Timestamp>,
     /// The number of the first record that waits, and the one after that of the last.
@@ -82,10 +85,37 @@ impl Waiting {
         self.awaited.contains(&customer) || self.waived.contains(&customer)
     }
 
+    /// Returns whether the state of a customer does not come by itself.
+    pub(crate) fn is_absent(&self, customer: CustomerId) -> bool {
+        self.absent.contains(&customer)
+    }
+
+    /// Takes note that the state of a customer does not come by itself, and is waited for no longer.
+    /// Returns whether that is news.
+    pub(crate) fn set_absent(&mut self, customer: CustomerId) -> bool {
+        if self.is_absent(customer) {
+            return false;
+        }
+        self.awaited.retain(|it| *it != customer);
+        if !self.waived.contains(&customer) {
+            self.waived.push(customer);
+        }
+        self.absent.push(customer);
+        true
+    }
+
+    /// Takes note that the state of a customer is here.
+    pub(crate) fn has_come(&mut self, customer: CustomerId) {
+        for ids in [&mut self.awaited, &mut self.waived, &mut self.absent] {
+            ids.retain(|it| *it != customer);
+        }
+    }
+
     pub(crate) fn read(message: &stored::Waiting) -> Result<Self, String> {
         Ok(Self {
             awaited: read_ids(&message.awaited_ids)?,
             waived: read_ids(&message.waived_ids)?,
+            absent: read_ids(&message.absent_ids)?,
             since: message.since_ms.map(Timestamp::from_millis),
             first: message.first_parked,
             next: message.next_parked,
@@ -99,6 +129,7 @@ impl Waiting {
         stored::Waiting {
             awaited_ids: write_ids(&self.awaited),
             waived_ids: write_ids(&self.waived),
+            absent_ids: write_ids(&self.absent),
             since_ms: self.since.map(Timestamp::as_millis),
             first_parked: self.first,
             next_parked: self.next,

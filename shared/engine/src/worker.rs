@@ -17,6 +17,7 @@ mod inputs;
 mod lane;
 mod leave;
 mod let_go;
+mod moved_aside;
 mod output;
 mod packer;
 mod parts;
@@ -24,6 +25,7 @@ mod plan;
 mod poison_timer;
 mod position;
 mod quarantine;
+mod refuse;
 mod release;
 mod resume;
 mod run;
@@ -312,6 +314,7 @@ impl<C: Core> Worker<C> {
             Ok(_) => {
                 metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit);
                 metrics::waits_ended(C::OWNER, &self.batch.wait_ends);
+                self.tell_of_overtaking();
             }
             Err(HotError::TooLarge { what, limit }) => {
                 self.shrink(what, limit)?;

@@ -43,6 +43,7 @@ fn moving() -> Moving {
         sent_parts: 2,
         is_sent: true,
         awaited: vec![customer(8)],
+        waived: vec![customer(7)],
     }
 }
 
@@ -50,6 +51,7 @@ fn waiting() -> Waiting {
     Waiting {
         awaited: vec![customer(4), customer(5)],
         waived: vec![customer(6)],
+        absent: vec![customer(6)],
         since: Some(Timestamp::from_millis(-9)),
         first: 3,
         next: u64::MAX,

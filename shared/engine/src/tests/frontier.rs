@@ -9,7 +9,7 @@ use messages::stream::v1::Record;
 use proptest::prelude::*;
 
 use super::counting::Counting;
-use super::driver::{Bench, event, settle, tick};
+use super::driver::{Bench, event, settle, slot, tick};
 use super::pair::{Pair, words};
 use crate::shared::ALL_LANES;
 use crate::worker::{TickOutcome, Worker};
@@ -123,6 +123,29 @@ async fn a_service_that_is_away_holds_timers_for_the_grace_and_no_longer() {
     assert!(!is_behind(&mut pair).await);
     settle_both(&mut pair).await;
     assert_eq!(pair.logs(1).await[1], ["a~20", "fired@1020", "b"]);
+}
+
+#[tokio::test]
+async fn others_know_of_a_timer_that_is_set_while_the_index_is_not_asked() {
+    let mut pair = Pair::new().await;
+    let events = vec![event(1, "a", "add", 0)];
+    pair.bench.append(0, EVENTS, events).await;
+    settle_both(&mut pair).await;
+    let first = slot(0);
+    let told = pair.bench.hot.head(first).await.expect("a head").next_due;
+    assert_eq!(told, Some(Timestamp::MAX), "there is none");
+    // The live lane waits for the second service, and so does time.
+    for _ in 0..limits::OUTPUT_ENTRIES {
+        let facts = vec![event(9, "", "skip", 0)];
+        pair.bench.append(0, StreamName::Facts, facts).await;
+    }
+    pair.restart().await;
+    let events = vec![event(2, "b", "wait:10", 0)];
+    pair.bench.append(0, StreamName::EventsBulk, events).await;
+    pair.first.hint(ALL_LANES);
+    assert!(matches!(pair.first.tick().await, TickOutcome::Worked));
+    let told = pair.bench.hot.head(first).await.expect("a head").next_due;
+    assert_eq!(told, Some(Timestamp::from_millis(1_010)));
 }
 
 #[tokio::test]

@@ -107,6 +107,21 @@ fn read(text: &str) -> Entries {
     text.split_terminator(',').map(str::to_owned).collect()
 }
 
+impl<const STAGE: usize> Ledger<STAGE> {
+    /// Takes leave with all parts in the head.
+    fn pack(book: &mut Book, step: &mut Step<'_>) -> Option<Bytes> {
+        let missing = book.not_loaded();
+        if !missing.is_empty() {
+            missing.into_iter().for_each(|key| step.effects.need(key));
+            return None;
+        }
+        let open = book.log();
+        let mut whole = std::mem::take(book);
+        (whole.open, whole.parts) = (open, BTreeMap::new());
+        Some(Self::encode(&whole))
+    }
+}
+
 impl<const STAGE: usize> Core for Ledger<STAGE> {
     type Definitions = i64;
     type State = Book;
@@ -200,9 +215,14 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
                 book.write_down(&event.event_id, step);
                 match what {
                     "add" | "once" => {}
-                    // Its timers fail from now on.
-                    "poison" => {
-                        book.last.insert("poison".to_owned(), 0);
+                    // From now on its timers fail, it cannot leave, it takes nobody in, or it leaves
+                    // as one value.
+                    "poison" | "stay" | "shut" | "pack" => {
+                        book.last.insert(what.to_owned(), 0);
+                    }
+                    // No longer.
+                    "mend" => {
+                        book.last.remove(argument);
                     }
                     "grow" => book.push("x".repeat(argument.parse().expect("a size"))),
                     "wait" => {
@@ -226,7 +246,11 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
     }
 
     fn take_leave(_: &i64, book: &mut Book, step: &mut Step<'_>) -> Option<Bytes> {
+        assert!(!book.last.contains_key("stay"), "it was told to stay");
         step.effects.count(counter("seen"), -book.count);
+        if book.last.contains_key("pack") {
+            return Self::pack(book, step);
+        }
         let mut stored = book.clone();
         Self::drain_parts(&mut stored, &mut PartWrites::default());
         (book.count > 0).then(|| Self::encode(&stored))
@@ -239,8 +263,15 @@ impl<const STAGE: usize> Core for Ledger<STAGE> {
         step: &mut Step<'_>,
     ) -> Result<Outcome, Poison> {
         let other = Self::decode(moved.state)?;
+        if book.last.contains_key("shut") {
+            return Err(Poison::new("it was told to take nobody in"));
+        }
         step.effects.count(counter("seen"), other.count);
-        for (source, number) in &other.last {
+        // A customer's orders stay with whoever was given them.
+        let sources = other.last.iter();
+        let sources =
+            sources.filter(|(source, _)| !["stay", "shut", "pack"].contains(&source.as_str()));
+        for (source, number) in sources {
             let last = book.last.entry(source.clone()).or_default();
             // What came of a source behind the state is known before it.
             if number < last {

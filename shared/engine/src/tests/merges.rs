@@ -7,6 +7,7 @@ mod pieces;
 mod random;
 mod reads;
 mod records;
+mod refused;
 mod scripted;
 mod share;
 mod steps;

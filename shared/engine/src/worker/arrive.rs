@@ -44,7 +44,9 @@ impl<C: Core> Worker<C> {
             return Err(cause.failed("a state was moved to the customer whose it is"));
         }
         if moved.stays {
-            return self.go_on_without(work, &moved.from_customer_id, cause);
+            let fragments = arrived.fragments.iter().map(|it| it.customer);
+            let staying: Vec<CustomerId> = std::iter::once(from).chain(fragments).collect();
+            return self.go_on_without(work, &staying, cause);
         }
         if moved.released {
             return self.take_released(definitions, work, (from, leave_id), cause);
@@ -75,6 +77,7 @@ impl<C: Core> Worker<C> {
             self.await_state(work, from, cause);
         }
         self.store_parts(work, moved, arrived, cause)?;
+        self.is_coming(work, from);
         if self.is_whole(work, from) && (!was_whole || is_first) {
             self.ask(work, (from, leave_id), cause)?;
         }
@@ -82,11 +85,19 @@ impl<C: Core> Worker<C> {
     }
 
     /// Looks for a state that is waited for: sends the word along the way that it would have taken.
-    /// It comes back behind whatever is on that way.
-    pub(super) fn seek(&mut self, from: CustomerId, cause: Cause<'_>) -> Result<(), Failed> {
+    /// It comes back behind whatever is on that way. With the name of a leave, which is not 0, who
+    /// left sends the state once more.
+    pub(super) fn seek(
+        &mut self,
+        work: usize,
+        (from, leave_id): (CustomerId, u64),
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
         let sought = StateMoved {
             from_customer_id: id_bytes(from),
             sought: true,
+            leave_id,
+            sought_by_id: self.batch.works[work].key_bytes.clone(),
             ..StateMoved::default()
         };
         let sought = cause.record(from, Some(Body::Moved(sought)));
@@ -266,6 +277,7 @@ impl<C: Core> Worker<C> {
         }
         // Before the wait for this state ends.
         self.await_merges(work, &moving.awaited, cause)?;
+        self.take_over_waived(work, &moving.waived);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
     }
@@ -279,6 +291,7 @@ struct Arrived {
     last_ordinal: u16,
     leave_id: u64,
     awaited: Vec<CustomerId>,
+    waived: Vec<CustomerId>,
     /// Places, keys and bodies.
     parts: Vec<(u32, PartKey, Bytes)>,
 }
@@ -300,6 +313,7 @@ impl Arrived {
             last_ordinal: last.map_err(|error| bad("last_ordinal")(error.to_string()))?,
             leave_id: moved.leave_id,
             awaited: read_ids(&moved.awaited_ids).map_err(bad("awaited_ids"))?,
+            waived: read_ids(&moved.waived_ids).map_err(bad("waived_ids"))?,
             parts: moved.parts.iter().map(part).collect::<Result<_, _>>()?,
         })
     }
@@ -329,6 +343,7 @@ fn reserve(
         sent_parts: 0,
         is_sent: false,
         awaited: arrived.awaited.clone(),
+        waived: arrived.waived.clone(),
     })
 }
 

@@ -11,6 +11,7 @@ use messages::convert::timestamp;
 use messages::engine::v1::QuarantinedRecord;
 use prost::Message as _;
 
+use super::moved_aside::MovedAside;
 use super::poison_timer::PoisonTimer;
 use crate::key::KeyMap;
 use crate::{limits, quarantine};
@@ -22,6 +23,8 @@ pub(crate) struct Aside {
     pub(super) bytes: u64,
     pub(super) released: Vec<QuarantineId>,
     pub(super) released_bytes: u64,
+    /// The records of states that move which were set aside.
+    pub(super) moved: Vec<(MovedAside, QuarantineId)>,
     /// Notes about further tries, by entry; absent where one is to be forgotten.
     notes: BTreeMap<QuarantineId, Option<QuarantinedRecord>>,
     /// The timers in quarantine of the customers for whom they changed: all of each.
@@ -35,6 +38,7 @@ impl Aside {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.released.clear();
+        self.moved.clear();
         self.notes.clear();
         self.timers.clear();
         (self.bytes, self.released_bytes) = (0, 0);

@@ -14,6 +14,7 @@ use super::cache::{Cached, StateCache};
 use super::packer::Packer;
 use super::parts::{Asked, measure};
 use super::quarantine::InputId;
+use super::time::Overtaking;
 use crate::head::Head;
 use crate::key::{Key, KeyMap};
 use crate::limits;
@@ -50,6 +51,8 @@ pub(crate) struct Work<S> {
     pub(crate) is_stuck: bool,
     /// Some of a state that leaves was sent.
     pub(crate) has_sent: bool,
+    /// The survivor was told that the state stays here.
+    pub(crate) has_told: bool,
     /// How many records that waited were taken.
     pub(crate) unparked: usize,
     /// The parts that the commit is going to take, as measured after its last step.
@@ -183,6 +186,9 @@ pub(crate) struct Batch<C: Core> {
     pub(crate) other_bytes: usize,
     /// The ends of waits of customers for the states of others.
     pub(crate) wait_ends: Vec<WaitEnd>,
+    /// Timers that fired before all that was accepted before them had come, and when the first of
+    /// them was due.
+    pub(crate) overtaking: Overtaking,
 }
 
 impl<C: Core> Batch<C> {
@@ -212,6 +218,7 @@ impl<C: Core> Batch<C> {
             parts: PartLoad::default(),
             other_bytes: 0,
             wait_ends: Vec::new(),
+            overtaking: Overtaking::default(),
         }
     }
 
@@ -253,6 +260,7 @@ impl<C: Core> Batch<C> {
         self.parts = PartLoad::default();
         self.other_bytes = 0;
         self.wait_ends.clear();
+        self.overtaking = Overtaking::default();
     }
 
     /// The work of a key, if the batch has it.
@@ -290,6 +298,7 @@ impl<C: Core> Batch<C> {
             is_stepped: false,
             is_stuck: false,
             has_sent: false,
+            has_told: false,
             unparked: 0,
             parts: PartLoad::default(),
             forgotten: None,

@@ -48,12 +48,12 @@ impl<C: Core> Worker<C> {
         }
         let places = self.places(ran, &mut commit);
         let asked = timers.or(self.position.no_timer_before);
-        let no_timer_before = match (asked, self.batch.earliest_entry()) {
-            (Some(asked), Some(earliest)) => Some(asked.min(earliest)),
-            (asked, _) => asked,
-        };
-        if !self.is_on_stream_time() && no_timer_before != self.position.told_next_due {
-            commit.next_due = no_timer_before;
+        let (earliest, told) = (self.batch.earliest_entry(), self.position.told_next_due);
+        let no_timer_before = asked.map(|asked| asked.min(earliest.unwrap_or(asked)));
+        // The index may not have been asked. Then others know all but the timers of the batch.
+        let next_due = no_timer_before.or_else(|| told.into_iter().chain(earliest).min());
+        if !self.is_on_stream_time() && next_due != told {
+            commit.next_due = next_due;
         }
         Ok(Pending {
             inputs: self.batch.inputs,

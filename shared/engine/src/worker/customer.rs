@@ -71,8 +71,9 @@ impl<C: Core> Worker<C> {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // It was sent on, and whoever has it asks for themselves.
             (Some(Body::Moved(moved)), Some(_)) if moved.released => Ok(()),
-            // It is on its way, and is sent again.
-            (Some(Body::Moved(moved)), Some(_)) if moved.sought && self.is_leaving(work) => Ok(()),
+            (Some(Body::Moved(moved)), Some(_)) if moved.sought && self.is_leaving(work) => {
+                self.answer_sought(work, moved.leave_id, cause)
+            }
             (Some(Body::Moved(moved)), Some(survivor)) => {
                 let moved = StateMoved {
                     followed: true,

@@ -14,7 +14,7 @@
 //!
 //! A survivor that leaves in its turn sends on what has arrived of others, as theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use decision::{Core, PartKey, PartLoad, PartWrites};
@@ -26,6 +26,7 @@ use super::Worker;
 use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
+use super::parts::stored_parts;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
@@ -53,7 +54,7 @@ impl<C: Core> Worker<C> {
         entry.change = Change::Write;
         let waiting = head.waiting.take().unwrap_or_default();
         // Records that wait follow the state, and wait there.
-        let awaited = waiting.awaited.clone();
+        let (awaited, waived) = (waiting.awaited.clone(), waiting.waived.clone());
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         entry.cached.head.fragments.clone_from(&head.fragments);
         self.batch.count_write(work);
@@ -75,6 +76,7 @@ impl<C: Core> Worker<C> {
             sent_parts: 0,
             is_sent: false,
             awaited,
+            waived,
         };
         // A commit has room for a small state twice: in a record, and where it stays.
         let is_small = parts.is_empty()
@@ -91,6 +93,7 @@ impl<C: Core> Worker<C> {
         if is_small {
             return self.leave_at_once(work, (own, state, changed), survivor, cause);
         }
+        self.drop_packed(work, &own, cause)?;
         for (key, value) in changed {
             self.batch.put_part(work, key, value);
         }
@@ -112,6 +115,19 @@ impl<C: Core> Worker<C> {
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
         self.send_word(work, cause)
+    }
+
+    /// Removes the parts that the core packed into the head of the state that leaves.
+    fn drop_packed(&mut self, work: usize, own: &Moving, cause: Cause<'_>) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        let stored = stored_parts::<C>(entry).map_err(|reason| cause.failed(reason))?;
+        let taken_in = std::mem::take(&mut entry.taken_in);
+        let leaving: BTreeSet<PartKey> = own.parts.values().copied().collect();
+        let all = stored.into_iter().chain(taken_in);
+        for part in all.filter(|part| !leaving.contains(part)) {
+            self.batch.put_part(work, part, None);
+        }
+        Ok(())
     }
 
     /// Sends a state that is one part, or none.

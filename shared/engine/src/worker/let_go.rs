@@ -39,6 +39,20 @@ impl<C: Core> Worker<C> {
         self.finish(work, cause)
     }
 
+    /// Sends a state once more of which the survivor could not take a piece. One that is only
+    /// looked for is on its way.
+    pub(super) fn answer_sought(
+        &mut self,
+        work: usize,
+        leave_id: u64,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if leave_id == 0 || self.batch.works[work].cached.head.is_sending() {
+            return Ok(());
+        }
+        self.send_again(work, cause)
+    }
+
     /// Lets go of the state that left, since the survivor has stored all of it, and says so.
     pub(super) fn let_go(
         &mut self,

@@ -35,7 +35,18 @@ pub(crate) enum Asked {
 /// # Errors
 /// The words of the core's panic.
 pub(super) fn forgotten_parts<C: Core>(work: &Work<C::State>) -> Result<Vec<PartKey>, String> {
-    let (Some(_), Some(before)) = (work.forgotten, &work.before.state) else {
+    if work.forgotten.is_none() {
+        return Ok(Vec::new());
+    }
+    stored_parts::<C>(work)
+}
+
+/// Names the parts that the store has of a state as it was before this batch.
+///
+/// # Errors
+/// The words of the core's panic.
+pub(super) fn stored_parts<C: Core>(work: &Work<C::State>) -> Result<Vec<PartKey>, String> {
+    let Some(before) = &work.before.state else {
         return Ok(Vec::new());
     };
     catch_unwind(AssertUnwindSafe(|| C::part_keys(before)))

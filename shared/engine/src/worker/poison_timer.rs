@@ -190,7 +190,7 @@ impl<C: Core> Worker<C> {
     }
 
     /// A timer leaves the quarantine.
-    fn release_timer(&mut self, key: Key, timer: PoisonTimer) {
+    pub(super) fn release_timer(&mut self, key: Key, timer: PoisonTimer) {
         let aside = &mut self.batch.aside;
         aside.release(timer.id, timer.bytes, timer.tries);
         self.poison_timers_mut(key).retain(|it| it.id != timer.id);

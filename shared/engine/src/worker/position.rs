@@ -6,6 +6,8 @@
 use hot::{Commit, Head, Slot, Standing};
 use kernel::{Timestamp, split_mix};
 
+use super::time::Overtaking;
+
 /// Where a worker is in its partition.
 #[derive(Debug)]
 pub(crate) struct Position {
@@ -22,6 +24,9 @@ pub(crate) struct Position {
     pub(crate) told_next_due: Option<Timestamp>,
     pub(crate) forwarded_seq: u64,
     pub(crate) outbox_waits: bool,
+    /// The timers that did not wait for the services before this one, since these were last heard
+    /// to go on.
+    pub(super) overtaking: Overtaking,
 }
 
 impl Position {
@@ -37,6 +42,7 @@ impl Position {
             told_next_due: None,
             forwarded_seq: 0,
             outbox_waits: true,
+            overtaking: Overtaking::default(),
         }
     }
 

@@ -16,6 +16,7 @@ use prost::Message;
 use super::aside::bounded;
 use super::fault::Failed;
 use super::lane::Lane;
+use super::moved_aside::MovedAside;
 use super::poison_timer::PoisonTimer;
 use super::release::Named;
 use super::{Planned, Worker};
@@ -53,6 +54,8 @@ pub(super) struct Quarantine {
     size: QuarantineSize,
     /// The timers in it, by customer, as of the last commit.
     pub(super) timers: KeyMap<Vec<PoisonTimer>>,
+    /// The records of states that move in it, as of the last commit.
+    pub(super) moved: HashMap<MovedAside, QuarantineId>,
     /// Records that have to be set aside and find no room, by lane and place: their lanes wait.
     pub(super) stuck: Vec<(usize, (usize, usize))>,
     /// True once the log was told that there is no room.
@@ -62,7 +65,8 @@ pub(super) struct Quarantine {
 }
 
 impl<C: Core> Worker<C> {
-    /// Looks at the quarantine of a partition that was opened: how much is in it, and which timers.
+    /// Looks at the quarantine of a partition that was opened: how much is in it, which timers, and
+    /// what of states that move.
     pub(super) async fn open_quarantine(&mut self) -> Result<(), HotError> {
         self.quarantine = Quarantine {
             size: self.hot().quarantine_size(self.position.slot).await?,
@@ -79,6 +83,9 @@ impl<C: Core> Worker<C> {
             };
             after = Some(last.id);
             for entry in page {
+                if let Some(moved) = MovedAside::of_entry(&entry.record) {
+                    self.quarantine.moved.insert(moved, entry.id);
+                }
                 let key = customer_key(&entry.record).and_then(|key| key_of(&key));
                 let (QuarantinedKind::Timer, Some(key)) = (entry.record.kind(), key) else {
                     continue;
@@ -97,7 +104,8 @@ impl<C: Core> Worker<C> {
         self.quarantine.size.bytes + self.batch.aside.bytes < self.config.quarantine_bytes
     }
 
-    /// Sets an input of a lane aside. Where there is no room, the lane has to wait with it.
+    /// Sets an input of a lane aside; returns its id. Where there is no room, the lane has to wait
+    /// with it.
     pub(super) fn set_aside_item(
         &mut self,
         planned: &Planned,
@@ -105,7 +113,7 @@ impl<C: Core> Worker<C> {
         found: (InputId, &str),
         now: Timestamp,
         entry: QuarantinedRecord,
-    ) -> Result<(), Failed> {
+    ) -> Result<QuarantineId, Failed> {
         let (origin, reason) = found;
         if !self.has_room() {
             if !std::mem::replace(&mut self.quarantine.is_full_told, true) {
@@ -125,8 +133,7 @@ impl<C: Core> Worker<C> {
             is_bulk: lane.bulk,
             ..entry
         };
-        self.set_aside(reason, now, entry);
-        Ok(())
+        Ok(self.set_aside(reason, now, entry).0)
     }
 
     /// Sets something aside; returns its id and its bytes.
@@ -178,6 +185,10 @@ impl<C: Core> Worker<C> {
                 known.timers.insert(key, timers);
             }
         }
+        if !aside.released.is_empty() {
+            known.moved.retain(|_, id| !aside.released.contains(id));
+        }
+        known.moved.extend(aside.moved.drain(..));
         if known.is_full_told && size.bytes < self.config.quarantine_bytes {
             known.is_full_told = false;
             tracing::info!(

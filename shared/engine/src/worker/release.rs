@@ -16,6 +16,7 @@ use prost::Message as _;
 use super::cause::Cause;
 use super::fault::Failed;
 use super::lane::Item;
+use super::poison_timer::PoisonTimer;
 use super::quarantine::{InputId, customer_key};
 use super::{Planned, Worker};
 use crate::key::key_of;
@@ -239,6 +240,7 @@ impl<C: Core> Worker<C> {
                 let cause = Cause::of_record(origin, named.record.is_bulk, record, now);
                 self.run_record(definitions, work, record, cause)?;
                 self.release(named);
+                self.ask_for_rest(work, record, cause)?;
             }
             (Again::Timer, refused) => match timer {
                 // It is the entry of a timer that is gone.
@@ -248,15 +250,41 @@ impl<C: Core> Worker<C> {
                         self.defer_all(work, timer.due_time, &reason, now);
                         return Ok(());
                     }
-                    let due_time = timer.due_time;
-                    let cause = Cause::of_timer(origin, due_time, now);
-                    // A timer that fires takes its entry out of the quarantine.
-                    self.step(definitions, work, Input::Timer { due_time }, cause)?;
+                    let cause = Cause::of_timer(origin, timer.due_time, now);
+                    self.retry_timer(definitions, work, timer, cause)?;
                 }
             },
             (Again::Nothing, _) => self.raise(named, &named.record.reason, now),
         }
         Ok(())
+    }
+
+    /// Fires a timer that is in quarantine. Its entry leaves where that succeeds.
+    fn retry_timer(
+        &mut self,
+        definitions: &C::Definitions,
+        work: usize,
+        timer: PoisonTimer,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let due_time = timer.due_time;
+        let entry = &mut self.batch.works[work];
+        if entry.cached.head.leaving.is_some() {
+            // It is the one that sends the state again.
+            let key = entry.key;
+            self.send_again(work, cause)?;
+            self.release_timer(key, timer);
+            return Ok(());
+        }
+        if entry.cached.head.is_holding() {
+            // The core's comes in its turn, once the customer goes on.
+            entry.last.get_or_insert(cause.origin);
+            let waiting = entry.cached.head.waiting.as_deref();
+            let due = waiting.and_then(|waiting| waiting.due);
+            self.set_timer(work, Some(due.map_or(due_time, |due| due.min(due_time))));
+            return Ok(());
+        }
+        self.step(definitions, work, Input::Timer { due_time }, cause)
     }
 
     /// An entry stays, with one more try.

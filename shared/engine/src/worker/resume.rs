@@ -6,7 +6,6 @@
 use decision::{Core, PartKey};
 use kernel::{CustomerId, Timestamp};
 use messages::engine::state_v1 as stored;
-use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::Record;
 use prost::Message;
 
@@ -16,7 +15,7 @@ use super::cause::Cause;
 use super::fault::Failed;
 use super::fire::Whose;
 use super::parts::Asked;
-use super::quarantine::{InputId, of_customer};
+use super::quarantine::InputId;
 use super::run::Room;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
@@ -32,9 +31,8 @@ impl<C: Core> Worker<C> {
         work: usize,
         now: Timestamp,
     ) -> Result<bool, Failed> {
-        let waiting = self.batch.works[work].cached.head.waiting.as_ref();
-        if waiting.is_some_and(|it| !it.awaited.is_empty() && it.is_full()) {
-            self.go_on_when_full(work, now)?;
+        if let Some(why) = self.end_of_patience(work, now) {
+            self.go_on_anyway(work, why, now)?;
         }
         loop {
             let entry = &self.batch.works[work];
@@ -64,9 +62,21 @@ impl<C: Core> Worker<C> {
         }
     }
 
-    /// Waits for no state any longer, since no more can wait for it.
-    fn go_on_when_full(&mut self, work: usize, now: Timestamp) -> Result<(), Failed> {
-        self.waive(work, |_| true, WaitEnd::Full);
+    /// Returns why a customer waits for no state any longer, where too much waits or for too long.
+    fn end_of_patience(&self, work: usize, now: Timestamp) -> Option<WaitEnd> {
+        let waiting = self.batch.works[work].cached.head.waiting.as_deref();
+        let waiting = waiting.filter(|it| !it.awaited.is_empty())?;
+        if waiting.is_full() {
+            return Some(WaitEnd::Full);
+        }
+        // The timer of the wait may be behind much else that was accepted before it is due.
+        let is_late = self.is_too_long(waiting.since?, now);
+        is_late.then_some(WaitEnd::Late)
+    }
+
+    /// Waits for no state any longer.
+    fn go_on_anyway(&mut self, work: usize, why: WaitEnd, now: Timestamp) -> Result<(), Failed> {
+        self.waive(work, |_| true, why);
         if self.is_on_stream_time() {
             return Ok(());
         }
@@ -106,15 +116,8 @@ impl<C: Core> Worker<C> {
         let until = Timestamp::from_millis(parked.now_ms).min(now);
         self.fire_before(definitions, work, until, now)?;
         if let Some(reason) = self.refusal(work, origin, Some(&record), now) {
-            let entry = QuarantinedRecord {
-                kind: QuarantinedKind::Record.into(),
-                record: record.encode_to_vec().into(),
-                stream: parked.stream,
-                is_bulk: parked.is_bulk,
-                ..of_customer(&record.customer_id)
-            };
-            // Also where there is no room: it would hold up all that waits behind it.
-            self.set_aside(&reason, now, entry);
+            let cause = Cause::of_record(origin, parked.is_bulk, &record, now);
+            self.refuse_parked(work, &record, (parked.stream, &reason), cause)?;
         } else {
             let traced = self.steps.begin(&record);
             let record = traced.as_ref().unwrap_or(&record);
@@ -200,7 +203,10 @@ impl<C: Core> Worker<C> {
             reason = why.word(),
             "a customer goes on without the state of one who was joined into it"
         );
-        waiting.waived.extend(waived);
+        waiting.waived.extend(&waived);
+        if matches!(why, WaitEnd::Refused | WaitEnd::Lost) {
+            waiting.absent.extend(waived);
+        }
         self.batch.wait_ends.push(why);
         let entry = &mut self.batch.works[work];
         entry.change = Change::Write;
@@ -221,8 +227,7 @@ impl<C: Core> Worker<C> {
         };
         let was_awaited = !waiting.awaited.is_empty();
         for fragment in fragments {
-            waiting.awaited.retain(|it| *it != fragment.customer);
-            waiting.waived.retain(|it| *it != fragment.customer);
+            waiting.has_come(fragment.customer);
         }
         if was_awaited && waiting.awaited.is_empty() {
             self.batch.wait_ends.push(WaitEnd::Joined);

@@ -6,14 +6,13 @@ use hot::StreamId;
 use kernel::{Duration, Timestamp};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, record::Body};
-use prost::Message;
 
 use super::batch::{Change, Work};
 use super::cause::Cause;
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
 use super::packer::pack;
-use super::quarantine::{InputId, of_customer, panic_text};
+use super::quarantine::{InputId, panic_text};
 use super::{Planned, Worker};
 use crate::key::customer_of;
 use crate::limits;
@@ -121,7 +120,8 @@ impl<C: Core> Worker<C> {
                     ..QuarantinedRecord::default()
                 };
                 let reason = "the entry is not a batch of records";
-                return self.set_aside_item(planned, lane, (origin, reason), now, entry);
+                self.set_aside_item(planned, lane, (origin, reason), now, entry)?;
+                return Ok(());
             }
             Item::Empty => return Ok(()),
         };
@@ -150,17 +150,8 @@ impl<C: Core> Worker<C> {
         let work = match (refused, planned.work) {
             (None, Some(work)) => work,
             (reason, _) => {
-                let entry = QuarantinedRecord {
-                    kind: QuarantinedKind::Record.into(),
-                    record: record.encode_to_vec().into(),
-                    ..of_customer(&record.customer_id)
-                };
                 let reason = reason.unwrap_or_default();
-                self.set_aside_item(planned, lane, (origin, &reason), now, entry)?;
-                let cause = Cause::of_record(origin, lane.bulk, record, now);
-                return planned
-                    .work
-                    .map_or(Ok(()), |work| self.tell_of_refusal(work, record, cause));
+                return self.refuse((planned, lane), record, (origin, &reason), now);
             }
         };
         let traced = self.steps.begin(record);

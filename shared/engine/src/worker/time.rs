@@ -8,7 +8,7 @@
 //! Low-priority lanes hold nothing up.
 
 use hot::{Frontier, HotError};
-use kernel::Timestamp;
+use kernel::{Duration, Timestamp};
 
 use super::cause::Cause;
 use super::fault::Failed;
@@ -27,6 +27,37 @@ pub(crate) struct Reach {
     pub(crate) before: Vec<Timestamp>,
     /// Once all live records that are planned were run.
     pub(crate) end: Timestamp,
+}
+
+/// Timers that fired after the grace, before all that was accepted before them had come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Overtaking {
+    pub(crate) timers: u64,
+    /// The due time of the first of them.
+    pub(crate) first_due: Option<Timestamp>,
+}
+
+impl Overtaking {
+    fn add(&mut self, due_time: Timestamp) {
+        self.timers += 1;
+        self.first_due.get_or_insert(due_time);
+    }
+
+    /// Adds those of a batch. Returns whether a hold-up begins with them.
+    fn is_begun_by(&mut self, batch: Self) -> bool {
+        self.timers += batch.timers;
+        let is_first = self.first_due.is_none();
+        self.first_due = self.first_due.or(batch.first_due);
+        is_first && batch.timers > 0
+    }
+
+    /// Ends a hold-up where what was accepted before the grace has passed the services before this
+    /// one. Returns how many timers did not wait in it.
+    fn end(&mut self, asked: Frontier, grace: Duration) -> Option<u64> {
+        self.first_due?;
+        let is_over = asked.time >= asked.now - grace;
+        is_over.then(|| std::mem::take(self).timers)
+    }
 }
 
 impl Reach {
@@ -52,6 +83,7 @@ impl<C: Core> Worker<C> {
         }
         let partition = self.position.slot.partition;
         let asked = self.hot().frontier(partition, C::UPSTREAM).await?;
+        self.end_hold_up(asked);
         self.frontier = Some(asked);
         self.inputs.hint_live();
         Ok(())
@@ -174,7 +206,7 @@ impl<C: Core> Worker<C> {
             metrics::timer_fired(C::OWNER, due_time, wall_now);
             if self.frontier.is_some_and(|asked| asked.time < due_time) && due_time <= self.passed()
             {
-                self.overtakes(due_time);
+                self.batch.overtaking.add(due_time);
             }
             if C::IS_IN_REAL_TIME {
                 return wall_now;
@@ -184,15 +216,35 @@ impl<C: Core> Worker<C> {
         self.batch.watermark
     }
 
-    /// Tells of a timer that waited for the whole grace.
-    fn overtakes(&self, due_time: Timestamp) {
-        metrics::overtook(C::OWNER);
-        tracing::warn!(
+    /// Tells of timers that fired after the whole grace, once they did: each is counted, and the
+    /// first one of a hold-up is logged.
+    pub(super) fn tell_of_overtaking(&mut self) {
+        let overtaking = self.batch.overtaking;
+        let Some(due_time) = overtaking.first_due else {
+            return;
+        };
+        metrics::overtook(C::OWNER, overtaking.timers);
+        if self.position.overtaking.is_begun_by(overtaking) {
+            tracing::warn!(
+                service = C::OWNER.name(),
+                partition = self.position.slot.partition.number(),
+                %due_time,
+                "timers fire though a service before this one has not taken what was accepted \
+                 before them: start that service"
+            );
+        }
+    }
+
+    /// Tells how many timers did not wait, once the services before this one go on again.
+    fn end_hold_up(&mut self, asked: Frontier) {
+        let Some(timers) = self.position.overtaking.end(asked, self.config.grace) else {
+            return;
+        };
+        tracing::info!(
             service = C::OWNER.name(),
             partition = self.position.slot.partition.number(),
-            %due_time,
-            "a timer fires though a service before this one has not taken what was accepted before \
-             it: start that service"
+            timers,
+            "the services before this one go on again, after so many timers did not wait for them"
         );
     }
 
@@ -235,6 +287,40 @@ impl<C: Core> Worker<C> {
                 next_due: Some(now + due.since(asked.now)),
             },
             _ => TickOutcome::Behind,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn a_hold_up_is_told_once_and_its_timers_are_counted() {
+        let grace = Duration::from_millis(10);
+        let asked = |time, now| Frontier {
+            time: at(time),
+            now: at(now),
+        };
+        let batch = |due_times: &[i64]| {
+            let mut batch = Overtaking::default();
+            due_times.iter().for_each(|due| batch.add(at(*due)));
+            batch
+        };
+        let mut known = Overtaking::default();
+        for _ in 0..2 {
+            assert_eq!(known.end(asked(0, 100), grace), None, "none has begun");
+            assert!(!known.is_begun_by(batch(&[])));
+            assert!(known.is_begun_by(batch(&[20, 21])));
+            assert!(!known.is_begun_by(batch(&[22])));
+            assert_eq!(known.first_due, Some(at(20)));
+            assert_eq!(known.end(asked(89, 100), grace), None, "it goes on");
+            assert!(!known.is_begun_by(batch(&[23])));
+            assert_eq!(known.end(asked(90, 100), grace), Some(4));
         }
     }
 }

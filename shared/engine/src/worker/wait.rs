@@ -22,7 +22,7 @@ use decision::{Core, Home};
 use hot::StreamName;
 use kernel::{CustomerId, Duration, Timestamp};
 use messages::engine::state_v1 as stored;
-use messages::stream::v1::{Event, MergeAwaited, Record, StateMoved, record::Body};
+use messages::stream::v1::{Event, MergeAwaited, Record, record::Body};
 use prost::Message;
 
 use super::Worker;
@@ -191,68 +191,40 @@ impl<C: Core> Worker<C> {
                 Some((_, false)) => {}
                 None => {
                     self.tell_first(from, customer, cause)?;
-                    self.seek(from, cause)?;
+                    self.seek(work, (from, 0), cause)?;
                 }
             }
         }
         let now = clock_now(&self.config.time, cause.now);
         self.watch_wait(work, now);
-        let is_wall = matches!(self.config.time, TimeSource::Wall(_));
-        if is_wall && since.is_some_and(|since| since + limits::MERGE_GRACE <= now) {
+        if since.is_some_and(|since| self.is_too_long(since, cause.now)) {
             self.waive(work, |_| true, WaitEnd::Late);
         }
         self.wake(work, cause)?;
         self.finish(work, cause)
     }
 
-    /// A record was set aside: nobody waits any longer for a state that cannot be read, here or
-    /// where it left.
-    pub(super) fn tell_of_refusal(
-        &mut self,
-        work: usize,
-        record: &Record,
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let entry = &self.batch.works[work];
-        let sending = entry
-            .cached
-            .head
-            .leaving
-            .as_ref()
-            .filter(|it| it.is_sending());
-        match (&record.body, sending, entry.cached.head.redirect) {
-            (Some(Body::Moved(moved)), None, None) if moved.released => {
-                let from = moved.from_customer_id.clone();
-                self.go_on_without(work, &from, cause)
-            }
-            (_, Some(_), Some(survivor)) => {
-                let stays = StateMoved {
-                    from_customer_id: entry.key_bytes.clone(),
-                    stays: true,
-                    ..StateMoved::default()
-                };
-                let stays = cause.record(survivor, Some(Body::Moved(stays)));
-                self.deliver(C::HOME, stays, cause)?;
-                self.finish(work, cause)
-            }
-            _ => Ok(()),
-        }
+    /// Returns whether a customer has waited for too long, by the clock of the worker. On stream
+    /// time nobody does.
+    pub(super) fn is_too_long(&self, since: Timestamp, now: Timestamp) -> bool {
+        let clock = clock_now(&self.config.time, now);
+        !self.is_on_stream_time() && since + limits::MERGE_GRACE <= clock
     }
 
-    /// Goes on without a state that cannot be taken in. It stays as it is.
-    pub(super) fn go_on_without(
-        &mut self,
-        work: usize,
-        from: &[u8],
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let Ok(from) = CustomerId::try_from_bytes(from) else {
-            return Ok(());
-        };
-        self.waive(work, |it| it == from, WaitEnd::Refused);
-        self.batch.works[work].last = Some(cause.origin);
-        self.wake(work, cause)?;
-        self.finish(work, cause)
+    /// Waits neither for states without which one went on who was joined into this customer.
+    pub(super) fn take_over_waived(&mut self, work: usize, waived: &[CustomerId]) {
+        let entry = &mut self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let head = &mut entry.cached.head;
+        let younger = waived.iter().copied().filter(|it| *it > customer);
+        let lacking: Vec<CustomerId> = younger.filter(|it| lacks(head, *it)).collect();
+        if lacking.is_empty() {
+            return;
+        }
+        let before = entry.before.head.waiting.as_deref();
+        let waiting = &mut head.waiting;
+        let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::behind(before)));
+        waiting.waived.extend(lacking);
     }
 
     /// Stores a record behind those that wait.

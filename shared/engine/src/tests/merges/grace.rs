@@ -6,8 +6,10 @@ use kernel::Timestamp;
 
 use super::super::driver::{memory, memory_at};
 use super::records::{event, joins};
+use super::share::neighbour;
 use super::waits::{elsewhere, work, workers_of_1};
 use super::world::World;
+use crate::worker::TickOutcome;
 use crate::{VirtualClock, limits};
 
 #[tokio::test]
@@ -73,6 +75,34 @@ async fn a_customer_who_waited_for_too_long_goes_on_without() {
     assert_eq!(world.log(0, 1).await.len(), 5);
     assert_eq!(world.fragments(0, 1).await, [younger]);
     assert_eq!(world.strays().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_customer_goes_on_with_the_next_record_though_much_is_before_the_timer_of_the_wait() {
+    let grace = limits::MERGE_GRACE.as_millis();
+    for (at, log) in [
+        (grace + 999, &["a"][..]),
+        (1_000 + grace, &["a", "login", "b"]),
+    ] {
+        let clock = Arc::new(VirtualClock::new(Timestamp::from_millis(1_000)));
+        let mut world = World::new(memory_at(&clock));
+        world.clock = Some(Arc::clone(&clock));
+        let (younger, other) = (elsewhere(&world), neighbour(&world, 1));
+        world.tell(0, event(1, "a", "add", 1)).await;
+        world.settle().await;
+        world.tell(0, joins(1, &[younger], "login", 10)).await;
+        work(&mut workers_of_1(&world).await).await;
+        // More than one batch takes, all of it accepted before the timer of the wait is due.
+        world.tell(0, event(1, "b", "add", 11)).await;
+        for _ in 0..limits::RECORDS_PER_BATCH {
+            world.tell(0, event(other, "x-1", "once", 12)).await;
+        }
+        clock.advance_to(Timestamp::from_millis(at));
+        let mut workers = workers_of_1(&world).await;
+        workers[0].hint();
+        assert!(matches!(workers[0].tick().await, TickOutcome::Worked));
+        assert_eq!(world.log(0, 1).await, log, "at {at}");
+    }
 }
 
 #[tokio::test]

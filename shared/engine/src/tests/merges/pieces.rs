@@ -271,9 +271,9 @@ async fn what_is_joined_beyond_the_bound_of_fragments_has_an_ordinal_that_no_sta
 #[tokio::test]
 async fn a_piece_that_is_none_of_its_state_is_set_aside() {
     let world = World::new(memory());
-    let piece = |index: u32, ordinal: u32, last_ordinal: u32| Record {
+    let piece = |from: u16, (index, ordinal): (u32, u32), last_ordinal: u32| Record {
         body: Some(Body::Moved(StateMoved {
-            from_customer_id: id_bytes(customer(2)),
+            from_customer_id: id_bytes(customer(from)),
             part_count: 3,
             last_ordinal,
             parts: vec![MovedPart {
@@ -286,7 +286,11 @@ async fn a_piece_that_is_none_of_its_state_is_set_aside() {
         })),
         ..event(1, "", "", 2)
     };
-    for bad in [piece(3, 0, 0), piece(1, 1, 0), piece(1, 0, 65_535)] {
+    for bad in [
+        piece(2, (3, 0), 0),
+        piece(3, (1, 1), 0),
+        piece(4, (1, 0), 65_535),
+    ] {
         world.tell(0, bad).await;
     }
     world.settle().await;
@@ -295,7 +299,13 @@ async fn a_piece_that_is_none_of_its_state_is_set_aside() {
         "more customers were joined than can be told apart",
     );
     assert_eq!(world.quarantined().await, [alien, alien, many]);
-    assert_eq!(world.strays().await, Vec::<String>::new());
+    let states = world.memory.states(world.slot_of(0, customer(1)));
+    assert_eq!(
+        states.len(),
+        1,
+        "a head, which says who is lacked: {states:?}"
+    );
+    assert!(world.head(0, 1).await.lacks_state());
 }
 
 #[tokio::test]
@@ -317,4 +327,36 @@ async fn a_state_that_lost_a_part_stays_and_what_comes_after_it_is_set_aside() {
         "{reasons:?}"
     );
     assert!(world.head(0, 2).await.leaving.is_some());
+}
+
+#[tokio::test]
+async fn a_state_that_is_packed_leaves_no_part_behind_while_another_arrives() {
+    let world = World::new(memory());
+    two(&world, 6).await;
+    world.tell(0, event(2, "p", "pack", 2)).await;
+    // One of two parts of customer 3, who is joined into 2.
+    let first = Record {
+        body: Some(Body::Moved(StateMoved {
+            from_customer_id: id_bytes(customer(3)),
+            part_count: 2,
+            parts: vec![MovedPart {
+                kind: 255,
+                ..MovedPart::default()
+            }],
+            ..StateMoved::default()
+        })),
+        ..event(2, "", "", 2)
+    };
+    world.tell(0, first).await;
+    world.settle().await;
+    assert_eq!(world.head(0, 2).await.arriving.len(), 1);
+    world.tell(0, merged(2, 1, 3)).await;
+    world.settle().await;
+    assert_eq!(world.quarantined().await, Vec::<String>::new());
+    let states = world.memory.states(world.slot_of(0, customer(2)));
+    let parts = states.iter().filter(|(key, _)| key.len() > 16);
+    let left: Vec<_> = parts
+        .filter(|(key, _)| key[..16] == *customer(2).as_bytes())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
 }

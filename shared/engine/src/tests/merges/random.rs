@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::super::driver::memory;
 use super::super::faulty::Fault;
-use super::steps::{Failure, Step, Then, block_on, check, never, run, run_in};
+use super::steps::{Failure, Step, Then, block_on, check, mend, never, run, run_in};
 use super::world::{SERVICES, WORKERS, World};
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -43,6 +43,52 @@ fn check_random(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
 fn check_random_on_clock(customers: u16, steps: std::ops::Range<usize>, cases: u32) {
     let step = step_on_clock(customers);
     check_random_in(customers, (step, steps), cases, World::on_clock);
+}
+
+/// The same, where customers cannot leave or take nobody in, until somebody has mended that, or
+/// leave as one value.
+fn step_refused(customers: u16, on_clock: bool) -> impl Strategy<Value = Step> {
+    let who = || 1..=customers;
+    let what = prop_oneof![
+        Just("stay"),
+        Just("shut"),
+        Just("mend:stay"),
+        Just("mend:shut"),
+        Just("pack"),
+    ];
+    let pass: i64 = if on_clock { 40_000 } else { 1 };
+    prop_oneof![
+        20 => step(customers),
+        6 => (who(), what).prop_map(|(who, what)| Step::Tell(who, what)),
+        2 => (0..pass).prop_map(Step::Pass),
+    ]
+}
+
+fn check_random_refused(customers: u16, steps: std::ops::Range<usize>, cases: u32, on_clock: bool) {
+    let all = proptest::collection::vec(step_refused(customers, on_clock), steps);
+    let all = (all, 1..400_usize, 1..4_usize, failure());
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    TestRunner::new(config)
+        .run(&all, |(mut steps, piece_bytes, parked, failure)| {
+            let all = 1..=customers;
+            let mended = all.flat_map(|who| ["mend:stay", "mend:shut"].map(|it| (who, it)));
+            steps.extend(mended.map(|(who, what)| Step::Tell(who, what)));
+            block_on(async {
+                let mut world = if on_clock {
+                    World::on_clock(parked)
+                } else {
+                    World::new(memory())
+                };
+                world.piece_bytes = piece_bytes;
+                let (world, _) = run_in(world, &steps, failure).await;
+                check(&mend(world).await, &steps, customers).await
+            })
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 fn check_random_in(
@@ -88,6 +134,13 @@ fn a_few_customers_are_merged_in_any_way_on_a_clock() {
 #[test]
 fn many_customers_are_merged_in_any_way_on_a_clock() {
     check_random_on_clock(30, 50..250, 40);
+}
+
+#[test]
+fn merges_that_are_refused_are_made_good_in_any_way() {
+    check_random_refused(4, 1..60, 200, false);
+    check_random_refused(4, 1..60, 200, true);
+    check_random_refused(20, 50..200, 20, true);
 }
 
 #[test]

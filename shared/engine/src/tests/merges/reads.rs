@@ -18,7 +18,7 @@ const STREAMS: [StreamName; SERVICES] =
     [StreamName::Events, StreamName::Facts, StreamName::Actions];
 
 /// Returns what the answer to the last write to a service told.
-async fn written(world: &World, service: usize, who: u16) -> Written {
+pub(super) async fn written(world: &World, service: usize, who: u16) -> Written {
     let slot: Slot = world.slot_of(0, customer(who));
     let unread = world.hot.unread(slot, &[]).await.expect("it answers");
     Written {
@@ -28,7 +28,7 @@ async fn written(world: &World, service: usize, who: u16) -> Written {
 }
 
 /// Returns the survivor and the log that a read finds at once; absent where it would wait.
-async fn read(
+pub(super) async fn read(
     world: &World,
     service: usize,
     who: u16,

@@ -12,7 +12,7 @@ use crate::worker::TickOutcome;
 const BATCHES: usize = 2;
 
 /// Somebody else in the partition of a customer.
-fn neighbour(world: &World, who: u16) -> u16 {
+pub(super) fn neighbour(world: &World, who: u16) -> u16 {
     let partition = |who: u16| world.slot_of(0, customer(who)).partition;
     let mut others = 100..;
     let found = others.find(|other| partition(*other) == partition(who));

@@ -117,9 +117,9 @@ impl World {
         self.through(hot)
     }
 
-    /// Gives the next leases at least this epoch.
-    pub(super) fn skip_epochs(&self, epoch: u64) {
-        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+    /// An epoch that nobody has had.
+    pub(super) fn next_epoch(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Opens the worker of a number again and again until the store lets it.
@@ -153,7 +153,7 @@ impl World {
         config.piece_bytes = self.piece_bytes;
         config.parked_per_batch = self.parked_per_batch;
         let partition = PartitionId::new(u16::try_from(partition).expect("small"));
-        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
+        let epoch = self.next_epoch();
         Ok(Box::new(Worker::open(config, partition, epoch).await?))
     }
 
@@ -178,7 +178,7 @@ impl World {
         self.append(StreamId { name, partition }, record).await;
     }
 
-    async fn append(&self, to: StreamId, record: Record) {
+    pub(super) async fn append(&self, to: StreamId, record: Record) {
         let batch = Batch {
             records: vec![record],
             ..Batch::default()

@@ -92,7 +92,7 @@ fn merges(installation: &Installation, picture: &Picture) {
         customers: &BTreeMap<StateKey, (Head, S)>,
     ) -> impl Iterator<Item = (&StateKey, &Head)> {
         let heads = customers.iter().map(|(key, (head, _))| (key, head));
-        heads.filter(|(_, head)| !head.is_quiet())
+        heads.filter(|(_, head)| !head.is_settled(&[]) || head.lacks_state())
     }
     let unquiet = unquiet(&picture.profiles)
         .chain(unquiet(&picture.journeys))

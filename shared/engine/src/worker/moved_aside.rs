@@ -1,0 +1,60 @@
+//! Names of what is set aside of states that move.
+
+use kernel::CustomerId;
+use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
+use messages::stream::v1::{Record, StateMoved, record::Body};
+use prost::Message;
+
+use crate::key::{Key, key_of};
+
+/// Names what was set aside of a state that moves: one record of each kind stands for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct MovedAside {
+    /// The customer who was to take it.
+    to: Key,
+    pub(super) from: CustomerId,
+    kind: MovedKind,
+}
+
+/// The kind of a record about a state that moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum MovedKind {
+    Piece,
+    Released,
+    Stays,
+}
+
+impl MovedAside {
+    /// Names what a record carries. `None` where it is not about a state that moves, or only looks
+    /// for one.
+    pub(super) fn of(record: &Record) -> Option<Self> {
+        let Some(Body::Moved(moved)) = &record.body else {
+            return None;
+        };
+        let kind = match moved {
+            StateMoved { sought: true, .. } => return None,
+            StateMoved { stays: true, .. } => MovedKind::Stays,
+            StateMoved { released: true, .. } => MovedKind::Released,
+            _ => MovedKind::Piece,
+        };
+        Some(Self {
+            to: key_of(&record.customer_id)?,
+            from: CustomerId::try_from_bytes(&moved.from_customer_id).ok()?,
+            kind,
+        })
+    }
+
+    /// Names what a quarantined record carries.
+    pub(super) fn of_entry(entry: &QuarantinedRecord) -> Option<Self> {
+        if entry.kind() != QuarantinedKind::Record {
+            return None;
+        }
+        Self::of(&Record::decode(entry.record.clone()).ok()?)
+    }
+
+    /// Names the pieces of a state.
+    pub(super) fn pieces(to: Key, from: CustomerId) -> Self {
+        let kind = MovedKind::Piece;
+        Self { to, from, kind }
+    }
+}

@@ -19,6 +19,7 @@ use kernel::{PartitionCount, PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
 use runtime::position_of;
+use sea_orm::DbErr;
 use tokio::time::{Instant, sleep};
 
 use crate::limits::{APPEND_PATIENCE, APPEND_PAUSE};
@@ -102,6 +103,9 @@ pub enum AppendError {
     /// It cannot be told whether that is still under way: retry.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// All of it was taken, and how far its source is taken was not kept: retry.
+    #[error(transparent)]
+    Database(#[from] DbErr),
     /// The hot store did not take it: retry.
     #[error(transparent)]
     Hot(#[from] HotError),

@@ -42,7 +42,12 @@ impl Intake {
                 "this deployment keeps no event log",
             ));
         };
-        let query = EventQuery { by, from, to };
+        let query = EventQuery {
+            by,
+            from,
+            to,
+            is_on_stream_time: self.clock.is_virtual(),
+        };
         let found = log
             .read(&query, after, page.size())
             .await

@@ -9,7 +9,6 @@ use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{PartitionCount, Timestamp};
 use proto::identity::v1;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,6 +23,7 @@ use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::resolve::{ResolveError, Resolver, Subject};
+use crate::sources::{Replays, Source, Taking};
 use crate::store::{Cause, MergeRecord, SentAs};
 
 /// Why merges by events are on record.
@@ -43,17 +43,6 @@ pub struct Intake {
     pub(crate) metrics: IngestMetrics,
 }
 
-/// Where events come from, for ids and de-duplication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source<'a> {
-    /// Nowhere in particular.
-    None,
-    /// A request: the place of an event is its sequence.
-    Request(&'a str),
-    /// An ordered source whose events carry a sequence.
-    Named(&'a str),
-}
-
 /// Events on their way to the streams.
 #[derive(Debug)]
 pub struct Outbound {
@@ -61,8 +50,10 @@ pub struct Outbound {
     pub stream: StreamName,
     /// The records by partition.
     pub groups: Vec<Group>,
-    /// The source that the store de-duplicates by.
+    /// The source that the streams de-duplicate by; absent where ids of events do.
     pub source: Option<String>,
+    /// The mark of its source once it is taken; absent without an ordered one.
+    pub(crate) taking: Option<Taking>,
     /// The merges that the records announce.
     pub merges: Vec<MergeRecord>,
     /// Nobody else announces them meanwhile; absent for none.
@@ -89,6 +80,8 @@ pub struct Accepted {
     pub events: Vec<AcceptedEvent>,
     /// Those that were refused, each with its place and everything that is wrong with it.
     pub rejected: Vec<(usize, Vec<Violation>)>,
+    /// Those that were taken before, and are not resolved again.
+    pub replays: Replays,
     /// What is to be appended.
     pub outbound: Outbound,
 }
@@ -108,14 +101,22 @@ impl Intake {
         let stream = self.lane(stream);
         let namespaces = self.namespaces_for(&events).await;
         let (mut prepared, rejected) = self.prepare(events, source, &namespaces);
-        let digest = digest(source);
+        let digest = source.digest();
+        let taken = source.taken();
+        let before = prepared.len();
+        prepared.retain(|event| event.sequence > taken.sequence);
         let mut accepted = Accepted {
             events: Vec::with_capacity(prepared.len()),
             rejected,
+            replays: Replays {
+                count: before - prepared.len(),
+                accept_time: taken.accept_time,
+            },
             outbound: Outbound {
                 stream,
                 groups: Vec::new(),
-                source: source_name(source, digest.as_deref()),
+                source: self.stream_source(source, digest.as_deref()),
+                taking: taking(source, digest.as_deref(), &prepared),
                 merges: Vec::new(),
                 announcing: None,
             },
@@ -123,14 +124,15 @@ impl Intake {
         if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
             return Ok(accepted);
         }
-        let name = accepted.outbound.source.as_deref();
+        let name = source.stream_name(digest.as_deref());
+        let name = name.as_deref();
         let subjects = prepared
             .iter_mut()
             .map(|event| self.subject(event, name))
             .collect();
         let request_id = match source {
             Source::Request(id) => id,
-            Source::None | Source::Named(_) => "",
+            Source::None | Source::Named(..) => "",
         };
         let cause = Cause {
             reason: EVENT_REASON,
@@ -174,6 +176,17 @@ impl Intake {
         }
     }
 
+    /// Returns the source that streams de-duplicate by: none on the wall clock.
+    ///
+    /// A stream knows the highest sequence of a source. Of a message that was taken in part it would
+    /// lose an event whose customer was joined meanwhile into one of another partition, in which a
+    /// later event is. The ids of the events tell that one from the other, for the hours in which a
+    /// sender tries again. On stream time these can pass within one message.
+    fn stream_source(&self, source: Source<'_>, digest: Option<&str>) -> Option<String> {
+        let is_virtual = self.clock.is_virtual();
+        is_virtual.then(|| source.stream_name(digest)).flatten()
+    }
+
     /// Appends what was accepted, and tells how many events the streams had before and when the
     /// newest was accepted.
     ///
@@ -188,6 +201,7 @@ impl Intake {
             stream,
             groups,
             source,
+            taking,
             merges,
             announcing,
         } = outbound;
@@ -204,6 +218,9 @@ impl Intake {
         }
         let took = appended?;
         self.announced(&merges).await;
+        if let Some(taking) = taking {
+            taking.finish(self.resolver.store(), took).await?;
+        }
         if let Some(announcing) = announcing {
             announcing.done();
         }
@@ -249,7 +266,7 @@ impl Intake {
             let sequence = event.sequence;
             match prepare(event, index, namespaces, &clock) {
                 Err(violations) => rejected.push((index, violations)),
-                Ok(_) if matches!(source, Source::Named(_)) && sequence <= last => {
+                Ok(_) if matches!(source, Source::Named(..)) && sequence <= last => {
                     let description = format!(
                         "is {sequence}: must be above {last}, the one before it in the batch"
                     );
@@ -257,7 +274,7 @@ impl Intake {
                 }
                 Ok(mut event) => {
                     event.sequence = match source {
-                        Source::Named(_) => sequence,
+                        Source::Named(..) => sequence,
                         Source::Request(_) | Source::None => index as u64 + 1,
                     };
                     last = event.sequence;
@@ -283,32 +300,15 @@ impl Intake {
     }
 }
 
-/// The first 80 bits of the hash of a source, in hexadecimal: names of any length fit into ids and keys.
-fn digest(source: Source<'_>) -> Option<String> {
-    let (kind, name) = match source {
-        Source::None | Source::Request("") => return None,
-        Source::Request(id) => ("request", id),
-        Source::Named(name) => ("source", name),
+/// The mark of a source once the events of a message are taken; absent without an ordered one.
+fn taking(source: Source<'_>, digest: Option<&str>, prepared: &[Prepared]) -> Option<Taking> {
+    let (Source::Named(..), Some(digest), Some(last)) = (source, digest, prepared.last()) else {
+        return None;
     };
-    let mut hasher = Sha256::new();
-    hasher.update(kind);
-    hasher.update([0]);
-    hasher.update(name);
-    let hash = hasher.finalize();
-    Some(
-        hash.iter()
-            .take(10)
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
-}
-
-fn source_name(source: Source<'_>, digest: Option<&str>) -> Option<String> {
-    match source {
-        Source::None => None,
-        Source::Request(_) => digest.map(|digest| format!("request:{digest}")),
-        Source::Named(_) => digest.map(|digest| format!("source:{digest}")),
-    }
+    Some(Taking {
+        source: digest.to_owned(),
+        sequence: last.sequence,
+    })
 }
 
 /// The same event of the same source has the same id, however often it is sent.

@@ -23,6 +23,7 @@ mod resolve;
 mod rpc;
 mod sender_clock;
 mod service;
+mod sources;
 pub mod store;
 mod stream;
 
@@ -31,7 +32,8 @@ pub use append::{AppendError, Appender, Group, Sequenced};
 pub use catalog::NamespaceCatalog;
 pub use clock::{ClockReading, IngestClock};
 pub use event::{check_event, prepare};
-pub use ingest::{Accepted, AcceptedEvent, Intake, Outbound, Source};
+pub use ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 pub use resolve::{ResolveError, Resolver, Subject};
 pub use rpc::IdentityRpc;
 pub use service::{Identity, start};
+pub use sources::{Replays, Source};

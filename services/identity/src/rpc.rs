@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 use self::answer::{refused, resolved};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
-use crate::ingest::{Accepted, Intake, Source};
+use crate::ingest::{Accepted, Intake};
 use crate::limits::{
     ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, PACED_PATIENCE, QUARANTINE_RETRY_DELAY,
     REQUESTS_UNDER_WAY, RETRY_DELAY,
@@ -31,6 +31,7 @@ use crate::limits::{
 use crate::merge::MergeError;
 use crate::metrics::Taken;
 use crate::resolve::ResolveError;
+use crate::sources::Source;
 use crate::stream::take_batches;
 
 const INGEST: &str = "happypath.identity.v1.IdentityService/Ingest";
@@ -80,7 +81,7 @@ impl IdentityRpc {
             if id.is_empty() {
                 return Ok(rpc.take(request, stream).await?);
             }
-            // The streams know what they have of a request, so it may be taken again.
+            // Its events have the same ids then, so it may be taken again.
             let work = || rpc.take(request.clone(), stream);
             let idempotency = &rpc.idempotency;
             idempotency
@@ -137,6 +138,7 @@ impl IdentityRpc {
             events,
             rejected,
             outbound,
+            replays: _,
         } = self
             .intake
             .accept(request.events, source, stream, true)
@@ -352,6 +354,7 @@ pub(crate) fn append_failure(error: AppendError) -> Failure {
             Failure::new(ErrorReason::ShuttingDown, "the process is going down")
         }
         AppendError::Engine(error) => Failure::store_unavailable(error),
+        AppendError::Database(error) => Failure::store_unavailable(error),
         AppendError::Hot(error) => Failure::store_unavailable(error),
     }
 }

@@ -11,6 +11,7 @@ mod list;
 mod merges;
 mod migration;
 mod sent;
+mod source;
 
 use std::collections::HashMap;
 
@@ -23,6 +24,7 @@ pub use commit::{Cause, CommitError, Committed};
 pub use merges::MergeRecord;
 pub use migration::MIGRATIONS;
 pub use sent::{SentAs, SentBy};
+pub use source::SourceMark;
 
 /// The tables of identity.
 #[derive(Debug, Clone)]

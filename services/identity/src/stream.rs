@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use ::rpc::{Failure, Violation};
+use engine::Written;
 use hot::StreamName;
+use kernel::Timestamp;
 use kernel::limits::EVENTS_PER_BATCH;
 use proto::identity::v1;
+use runtime::position_of;
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use crate::append::AppendError;
-use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound, Source};
+use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
 use crate::rpc::{append_failure, lane, resolve_failure, source_rule};
+use crate::sources::{Passed, Replays};
 
 type Answer = Result<v1::IngestStreamResponse, Status>;
 
@@ -40,16 +44,17 @@ pub(crate) async fn take_batches(
 }
 
 /// An answer that lacks only what the append will tell.
-type Half = Result<(v1::IngestStreamResponse, Outbound), Status>;
+type Half = Result<(v1::IngestStreamResponse, Replays, Outbound), Status>;
 
 async fn resolve_batches(
     intake: &Intake,
     mut batches: impl Stream<Item = Result<v1::IngestStreamRequest, Status>> + Unpin,
     resolved: mpsc::Sender<Half>,
 ) {
+    let mut passed = Passed::new();
     while let Some(batch) = batches.next().await {
         let half = match batch {
-            Ok(batch) => resolve(intake, batch).await,
+            Ok(batch) => resolve(intake, batch, &mut passed).await,
             Err(status) => Err(status),
         };
         let is_last = half.is_err();
@@ -64,16 +69,15 @@ async fn append_batches(
     mut resolved: mpsc::Receiver<Half>,
     answers: &mpsc::Sender<Answer>,
 ) {
+    // A batch can repeat one before it.
+    let mut newest = Timestamp::MIN;
     while let Some(half) = resolved.recv().await {
         let answer = match half {
-            Ok((mut answer, outbound)) => match append(intake, &answer, outbound).await {
-                Ok((replayed, position)) => {
-                    answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
-                    answer.position = position;
-                    Ok(answer)
-                }
-                Err(error) => Err(append_failure(error).into()),
-            },
+            Ok((answer, replays, outbound)) => {
+                append(intake, answer, (replays, &mut newest), outbound)
+                    .await
+                    .map_err(|error| append_failure(error).into())
+            }
             Err(status) => Err(status),
         };
         let is_last = answer.is_err();
@@ -84,15 +88,22 @@ async fn append_batches(
     }
 }
 
-/// Appends a batch, and returns how many of its events were there before, and its position.
+/// Appends a batch, and completes its answer.
 async fn append(
     intake: &Intake,
-    answer: &v1::IngestStreamResponse,
+    mut answer: v1::IngestStreamResponse,
+    (replays, newest): (Replays, &mut Timestamp),
     outbound: Outbound,
-) -> Result<(usize, String), AppendError> {
+) -> Result<v1::IngestStreamResponse, AppendError> {
     let stream = outbound.stream;
     let took = intake.append(outbound, None).await?;
-    let replayed = took.replayed;
+    let replayed = took.replayed + replays.count;
+    *newest = took.newest.max(*newest);
+    let time = if replays.count > 0 {
+        replays.accept_time.max(*newest)
+    } else {
+        took.newest
+    };
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
     // One event may have several faults, side by side.
@@ -103,29 +114,32 @@ async fn append(
         rejected: rejected.len(),
     };
     intake.metrics.taken(stream, taken);
-    Ok((replayed, took.position(intake.partitions, stream)))
+    answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
+    answer.position = position_of(intake.partitions, Written { stream, time });
+    Ok(answer)
 }
 
-async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
+async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest, passed: &mut Passed) -> Half {
     let stream = check(&batch)?;
-    let source = match batch.source.as_str() {
-        "" => Source::None,
-        name => Source::Named(name),
-    };
+    let store = intake.resolver.store();
+    let source = passed.source(store, &batch.source).await;
+    let source = source.map_err(Failure::store_unavailable)?;
     let Accepted {
         events,
         rejected,
+        replays,
         outbound,
     } = intake
         .accept(batch.events, source, stream, false)
         .await
         .map_err(resolve_failure)?;
+    passed.pass(outbound.taking.as_ref());
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let of = |is_one: fn(&AcceptedEvent) -> bool| {
         count(events.iter().filter(|event| is_one(event)).count())
     };
     let answer = v1::IngestStreamResponse {
-        accepted_count: count(events.len()),
+        accepted_count: count(events.len() + replays.count),
         replayed_count: 0,
         position: String::new(),
         created_count: of(|event| event.resolution.is_new),
@@ -143,7 +157,7 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest) -> Half {
             })
             .collect(),
     };
-    Ok((answer, outbound))
+    Ok((answer, replays, outbound))
 }
 
 /// The rules of the batch as a whole; a batch that breaks one ends the stream.

@@ -1,6 +1,7 @@
 //! States as the hot store keeps them: the head, without the parts that are kept apart.
 
 mod feature;
+mod ids;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::profile::{Trait, Traits};
 use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvents, State};
 
 pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
+pub(crate) use ids::{read_id_run, write_id_run};
 
 /// The number of `State.traits`.
 const TRAITS_FIELD: u32 = 2;
@@ -33,7 +35,8 @@ pub(crate) fn encode(state: &State) -> Bytes {
         memberships: state.memberships.iter().map(write_membership).collect(),
         due_segments: state.dues.iter().map(|(segment, _)| *segment).collect(),
         due_times_ms: state.dues.iter().map(|(_, due)| due.as_millis()).collect(),
-        event_id_hashes: state.event_ids.iter().copied().collect(),
+        recent_event_ids: ids::write_recent(&state.event_ids),
+        event_id_blocks: ids::write_blocks(&state.event_ids),
         first_seen_time_ms: state.first_seen.map(Timestamp::as_millis),
         last_seen_time_ms: state.last_seen.map(Timestamp::as_millis),
         definitions_fingerprint: state.fingerprint,
@@ -77,7 +80,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
             .map(|(segment, due)| (segment, Timestamp::from_millis(due)))
             .collect(),
         recent: RecentEvents::stored(&message.recent_events)?,
-        event_ids: message.event_id_hashes.into(),
+        event_ids: ids::read_listed(message.recent_event_ids, message.event_id_blocks)?,
         first_seen: message.first_seen_time_ms.map(Timestamp::from_millis),
         last_seen: message.last_seen_time_ms.map(Timestamp::from_millis),
         fingerprint: message.definitions_fingerprint,

@@ -5,7 +5,7 @@ use decision::{
     BoundedCounters, Core, Effects, Home, Input, Moved, Outcome, PartKey, PartLoad, PartWrites,
     Poison, Step,
 };
-use kernel::{CounterKey, Owner, StableHash, StreamName, Timestamp};
+use kernel::{CounterKey, EventIdHash, Owner, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
     ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
@@ -95,32 +95,23 @@ impl Core for SegmentationCore {
     }
 
     fn load_part(state: &mut State, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
-        if let Some(part) = state.others.part_mut(key) {
-            part.load(bytes);
-            return Ok(());
-        }
-        state.features.load(key, &bytes)
+        state.load_part(key, bytes)
     }
 
     fn drain_parts(state: &mut State, writes: &mut PartWrites) {
-        state.features.drain(writes);
-        state.others.drain(writes);
+        state.drain_parts(writes);
     }
 
     fn has_parts_apart(state: &State) -> bool {
-        state.features.has_apart() || !state.others.is_empty()
+        state.has_parts_apart()
     }
 
     fn part_keys(state: &State) -> Vec<PartKey> {
-        let features = state.features.keys_apart();
-        features.chain(state.others.keys_apart()).collect()
+        state.part_keys()
     }
 
     fn measure_parts(state: &State) -> PartLoad {
-        let mut load = PartLoad::default();
-        state.features.measure(&mut load);
-        state.others.measure(&mut load);
-        load
+        state.measure_parts()
     }
 
     fn is_gone(definitions: &Definitions, group: &str) -> bool {
@@ -162,6 +153,7 @@ impl<'a> Pass<'a> {
         }
         self.catch_up(key, due_time.min(self.now))?;
         self.advance(key, self.now)?;
+        self.state.event_ids.forget(self.now);
         Ok(self.keep())
     }
 
@@ -171,9 +163,11 @@ impl<'a> Pass<'a> {
         record: &Record,
         event: &Event,
     ) -> Result<Outcome, MissingParts> {
-        let id = StableHash::new().with(event.event_id.as_bytes()).finish();
-        if !event.event_id.is_empty() && !self.state.remember(id) {
-            return Ok(Outcome::Unchanged);
+        if let Some(id) = EventIdHash::of(&event.event_id) {
+            if self.state.event_ids.is_repeated(id, self.now)? {
+                return Ok(Outcome::Unchanged);
+            }
+            self.state.event_ids.add(id, self.now)?;
         }
         let time = Timestamp::from_millis(record.time_ms);
         let is_new = !self.state.is_known();
@@ -334,7 +328,7 @@ impl<'a> Pass<'a> {
     pub(crate) fn keep(&mut self) -> Outcome {
         self.state.features.settle();
         Outcome::Keep {
-            next_due: self.state.next_due(),
+            next_due: self.state.next_wake(),
         }
     }
 }

@@ -55,8 +55,14 @@ pub const RECENT_PROPERTIES: usize = 20;
 pub const RECENT_TEXT_CHARS: usize = 120;
 /// Values of a list of a recent event that are kept for people.
 pub const RECENT_LIST_VALUES: usize = 8;
-/// Event ids that are remembered to drop repetitions: senders repeat what they sent last.
-pub const REMEMBERED_EVENT_IDS: usize = 32;
+/// The newest ids of events that stand in the head of a state at the least: a sender repeats what it
+/// sent last, and most customers have no more of them in the time for which ids are remembered.
+pub const HEAD_EVENT_IDS: usize = 32;
+/// Ids that leave the head for a block at once: a block is written as seldom, and the head has at the
+/// most so many more. A block is full with a whole number of them.
+pub const MOVED_EVENT_IDS: usize = 32;
+/// Ids in a full block: some 5 KB, of which the key takes less than 3 %.
+pub const EVENT_IDS_IN_BLOCK: usize = 512;
 /// Instants at which time changed something, caught up in one step; the rest follows at once, by
 /// the timer.
 pub const INSTANTS_PER_STEP: usize = 256;

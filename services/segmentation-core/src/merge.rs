@@ -45,8 +45,7 @@ pub(crate) fn take_leave(
     // The parts that changed are drained from the state itself, once more.
     let mut stored = pass.state.clone();
     let mut writes = PartWrites::default();
-    stored.features.drain(&mut writes);
-    stored.others.drain(&mut writes);
+    stored.drain_parts(&mut writes);
     Ok(Some(codec::encode(&stored)))
 }
 
@@ -58,11 +57,7 @@ pub(crate) fn read_moved(moved: Moved<'_>) -> Result<State, Poison> {
         let key = key.lowered(moved.ordinal);
         let key =
             key.ok_or_else(|| Poison::new("a part of a moved state is not one of its own"))?;
-        if let Some(part) = other.others.part_mut(key) {
-            part.load(bytes.clone());
-        } else {
-            other.features.load(key, bytes)?;
-        }
+        other.load_part(key, bytes.clone())?;
     }
     Ok(other)
 }
@@ -84,7 +79,12 @@ pub(crate) fn fold_in(
     }
     compare(pass.definitions, &other.memberships, pass.effects);
     adopt(pass.definitions, other, at).map_err(|missing| missing.raised(ordinal))?;
-    join(pass.state, (other, ordinal), at, pass.definitions)?;
+    join(
+        pass.state,
+        (other, ordinal),
+        (at, pass.now),
+        pass.definitions,
+    )?;
     pass.state.fingerprint = pass.definitions.fingerprint;
     let changes = evaluate_all(
         pass.definitions,
@@ -103,7 +103,7 @@ pub(crate) fn fold_in(
 fn join(
     state: &mut State,
     (other, ordinal): (&mut State, u16),
-    at: Timestamp,
+    (at, now): (Timestamp, Timestamp),
     definitions: &Definitions,
 ) -> Result<(), MissingParts> {
     let traits = Arc::make_mut(&mut state.traits);
@@ -126,10 +126,8 @@ fn join(
     let theirs = std::mem::take(&mut other.features);
     state.features.take_in(theirs, ordinal, at)?;
     state.recent.join(&other.recent);
-    let own = std::mem::take(&mut state.event_ids);
-    for id in other.event_ids.iter().chain(&own) {
-        state.remember(*id);
-    }
+    let theirs = std::mem::take(&mut other.event_ids);
+    state.event_ids.take_in(theirs, ordinal, now)?;
     for seen in [other.first_seen, other.last_seen].into_iter().flatten() {
         state.see(seen);
     }

@@ -1,18 +1,20 @@
 //! The state of one customer.
 
+mod ids;
 mod parts;
 mod recent;
 mod total;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use decision::{PartKey, UnknownParts};
+use bytes::Bytes;
+use decision::{PartKey, PartLoad, PartWrites, Poison, UnknownParts};
 use kernel::{Properties, Timestamp};
 
 use crate::limits;
 use crate::profile::Traits;
 
+pub(crate) use ids::{EventIds, IdBlock, IdRun};
 pub(crate) use parts::{Features, Held, Listing};
 pub use parts::{MissingParts, PartKind};
 pub use recent::RecentEvent;
@@ -33,8 +35,7 @@ pub struct State {
     /// Places of segments and when to look at them again, by place.
     pub(crate) dues: Vec<(u32, Timestamp)>,
     pub(crate) recent: RecentEvents,
-    /// Oldest first.
-    pub(crate) event_ids: VecDeque<u64>,
+    pub(crate) event_ids: EventIds,
     pub(crate) first_seen: Option<Timestamp>,
     pub(crate) last_seen: Option<Timestamp>,
     /// The set of definitions that the memberships and dues were decided by.
@@ -178,16 +179,56 @@ impl State {
         self.dues.iter().map(|(_, due)| *due).min()
     }
 
-    /// Remembers an event id; tells whether it is new.
-    pub(crate) fn remember(&mut self, event_id: u64) -> bool {
-        if self.event_ids.contains(&event_id) {
-            return false;
+    /// The earliest instant at which the customer must be looked at again.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        let wakes = [self.next_due(), self.event_ids.next_due()];
+        wakes.into_iter().flatten().min()
+    }
+
+    /// Takes a part as it is stored.
+    ///
+    /// # Errors
+    /// [`Poison`] where it is not listed, or cannot be read.
+    pub(crate) fn load_part(&mut self, key: PartKey, bytes: Bytes) -> Result<(), Poison> {
+        if let Some(part) = self.others.part_mut(key) {
+            part.load(bytes);
+            return Ok(());
         }
-        if self.event_ids.len() >= limits::REMEMBERED_EVENT_IDS {
-            self.event_ids.pop_front();
+        if key.kind == PartKind::EventIds as u8 {
+            return self.event_ids.load(key, &bytes);
         }
-        self.event_ids.push_back(event_id);
-        true
+        self.features.load(key, &bytes)
+    }
+
+    /// Hands out the parts that changed, and marks them clean.
+    pub(crate) fn drain_parts(&mut self, writes: &mut PartWrites) {
+        self.features.drain(writes);
+        self.event_ids.drain(writes);
+        self.others.drain(writes);
+    }
+
+    /// Returns whether the store keeps any part apart.
+    pub(crate) fn has_parts_apart(&self) -> bool {
+        self.features.has_apart() || self.event_ids.has_apart() || !self.others.is_empty()
+    }
+
+    /// All parts that the store keeps apart.
+    pub(crate) fn part_keys(&self) -> Vec<PartKey> {
+        let features = self.features.keys_apart();
+        let ids = self.event_ids.keys_apart();
+        features
+            .chain(ids)
+            .chain(self.others.keys_apart())
+            .collect()
+    }
+
+    /// Measures the parts.
+    pub(crate) fn measure_parts(&self) -> PartLoad {
+        let mut load = PartLoad::default();
+        self.features.measure(&mut load);
+        self.event_ids.measure(&mut load);
+        self.others.measure(&mut load);
+        load
     }
 
     pub(crate) fn see(&mut self, at: Timestamp) {

@@ -5,7 +5,7 @@
 //! does not name costs the step another round, nothing else.
 
 use decision::{Input, PartKey};
-use kernel::Timestamp;
+use kernel::{EventIdHash, Timestamp};
 use messages::convert;
 use messages::stream::v1::{Event, record::Body};
 
@@ -22,6 +22,13 @@ pub(crate) fn name_wanted(
     now: Timestamp,
     wanted: &mut Vec<PartKey>,
 ) {
+    if let Input::Record(record) = input
+        && let Some(Body::Event(event)) = &record.body
+        && let Some(id) = EventIdHash::of(&event.event_id)
+        && let Err(missing) = state.event_ids.is_repeated(id, now)
+    {
+        wanted.extend(missing.0);
+    }
     if state.features.not_loaded().next().is_none() {
         return;
     }

@@ -1,10 +1,12 @@
 //! Reads the event log: by customer, by partition, or all of it, in a range of time. Receipts are
-//! part of it; copies that followed a merged customer are passed over.
+//! part of it; copies that followed a merged customer are passed over, and so are repetitions.
 //!
 //! Within a page, events are in the order of time. Pages follow the rows, by the earliest event of
 //! each: events that arrived together in a wide range of times, such as an import, can be on a
 //! later page than younger ones. It does not know of merges: whoever asks names every customer that
 //! the events were accepted for.
+
+mod repeated;
 
 use std::collections::{HashSet, VecDeque};
 
@@ -20,10 +22,12 @@ use crate::events::{Budget, Row, RowKey, Scan, Step, hash_of};
 use crate::sql::Statements;
 use crate::{LogError, SqlLog};
 
+use repeated::{Look, Place};
+
 /// Which events are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventsBy {
-    /// Those of these customers, by the ids that they had when the events were accepted.
+    /// Those of one customer, by the ids that it had when the events were accepted.
     Customers(Vec<CustomerId>),
     /// Those of a partition.
     Partition(PartitionId),
@@ -40,6 +44,9 @@ pub struct EventQuery {
     pub from: Timestamp,
     /// And before this one.
     pub to: Timestamp,
+    /// True where time is that of the events: repetitions are told by it then, and by the time of
+    /// acceptance otherwise.
+    pub is_on_stream_time: bool,
 }
 
 /// An event of the log.
@@ -93,6 +100,8 @@ impl EventLog {
     /// Reads a page of up to `size` events after a place. The work for a page is bounded: a search
     /// for a customer with few events can take several pages, some of them empty.
     ///
+    /// Events that repeat others are left out, as far as they can be told: see [`kernel`]'s rule.
+    ///
     /// # Errors
     /// [`LogError::Unavailable`]; [`LogError::Damaged`] where a row cannot be read.
     pub async fn read(
@@ -101,6 +110,25 @@ impl EventLog {
         after: Option<EventPlace>,
         size: usize,
     ) -> Result<EventPage, LogError> {
+        let (page, next) = self.read_all(query, after, size).await?;
+        let repeated = Look::new(self, query, &page).repeated(&page).await?;
+        let mut events: Vec<LoggedEvent> = page
+            .into_iter()
+            .filter(|found| !repeated.contains(&found.place))
+            .map(|found| found.logged)
+            .collect();
+        // Stable: what happened at the same time stays in the order in which it was accepted.
+        events.sort_by_key(|logged| logged.time);
+        Ok(EventPage { events, next })
+    }
+
+    /// Reads a page with its repetitions, in the order of the rows.
+    async fn read_all(
+        &self,
+        query: &EventQuery,
+        after: Option<EventPlace>,
+        size: usize,
+    ) -> Result<(Vec<Found>, Option<EventPlace>), LogError> {
         let wanted = Wanted::new(query);
         let partitions = self.partitions_of(&query.by);
         let groups = partitions.chunks(PARTITIONS_AT_ONCE).zip(0_u16..);
@@ -144,7 +172,7 @@ impl EventLog {
             }
             budget = scan.budget;
         }
-        Ok(page.last())
+        Ok((page.events, None))
     }
 
     /// The partitions to search, in order.
@@ -197,9 +225,49 @@ impl Wanted {
     }
 }
 
+/// An event of the log, and where it stands.
+struct Found {
+    place: Place,
+    logged: LoggedEvent,
+}
+
+/// Reads the events of a row, without copies.
+fn read_events(row: Row) -> Result<Vec<Found>, LogError> {
+    let Row {
+        key,
+        accept_time,
+        payload,
+    } = row;
+    let damaged =
+        |why: String| LogError::Damaged(format!("entry {} of the event log {why}", key.seq));
+    let batch = Batch::decode(payload).map_err(|error| damaged(error.to_string()))?;
+    let mut events = Vec::with_capacity(batch.records.len());
+    for (record, number) in batch.records.into_iter().zip(0_u32..) {
+        let Some(Body::Event(event)) = record.body else {
+            continue;
+        };
+        if !record.forwarded_from_id.is_empty() {
+            continue;
+        }
+        let customer = CustomerId::try_from_bytes(&record.customer_id)
+            .map_err(|error| damaged(error.to_string()))?;
+        events.push(Found {
+            place: (key, number),
+            logged: LoggedEvent {
+                customer,
+                time: Timestamp::from_millis(record.time_ms),
+                accept_time,
+                is_bulk: key.is_bulk(),
+                event,
+            },
+        });
+    }
+    Ok(events)
+}
+
 /// The page that is being filled.
 struct Page {
-    events: Vec<LoggedEvent>,
+    events: Vec<Found>,
     size: usize,
 }
 
@@ -211,58 +279,30 @@ impl Page {
     /// Takes what is wanted of a row after some of its records. Where the page is full before its
     /// end, returns how many records are done with.
     fn take(&mut self, row: Row, skip: u32, wanted: &Wanted) -> Result<Option<u32>, LogError> {
-        let Row {
-            key,
-            accept_time,
-            payload,
-        } = row;
-        let damaged =
-            |why: String| LogError::Damaged(format!("entry {} of the event log {why}", key.seq));
-        let batch = Batch::decode(payload).map_err(|error| damaged(error.to_string()))?;
-        for (record, number) in batch.records.into_iter().zip(0_u32..) {
-            let Some(Body::Event(event)) = record.body else {
-                continue;
-            };
-            if number < skip || !record.forwarded_from_id.is_empty() {
-                continue;
-            }
-            let customer = CustomerId::try_from_bytes(&record.customer_id)
-                .map_err(|error| damaged(error.to_string()))?;
-            let time = Timestamp::from_millis(record.time_ms);
-            if !wanted.has(customer, time) {
+        for found in read_events(row)? {
+            let (_, number) = found.place;
+            if number < skip || !wanted.has(found.logged.customer, found.logged.time) {
                 continue;
             }
             if self.is_full() {
                 return Ok(Some(number));
             }
-            self.events.push(LoggedEvent {
-                customer,
-                time,
-                accept_time,
-                is_bulk: key.is_bulk(),
-                event,
-            });
+            self.events.push(found);
         }
         Ok(None)
     }
 
-    fn end(self, group: u16, row: RowKey, records: Option<u32>) -> EventPage {
-        EventPage {
-            next: Some(EventPlace {
-                group,
-                row,
-                records,
-            }),
-            ..self.last()
-        }
-    }
-
-    fn last(mut self) -> EventPage {
-        // Stable: what happened at the same time stays in the order in which it was accepted.
-        self.events.sort_by_key(|logged| logged.time);
-        EventPage {
-            events: self.events,
-            next: None,
-        }
+    fn end(
+        self,
+        group: u16,
+        row: RowKey,
+        records: Option<u32>,
+    ) -> (Vec<Found>, Option<EventPlace>) {
+        let next = EventPlace {
+            group,
+            row,
+            records,
+        };
+        (self.events, Some(next))
     }
 }

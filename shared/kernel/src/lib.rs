@@ -1,5 +1,5 @@
 //! The words that every part of Happypath shares: ids, instants, partitions, values, reasons, the
-//! names of services, streams and receipts.
+//! names of services, streams and receipts, and the rule by which a repeated event is told.
 //!
 //! Pure: no async, clock, randomness, environment or IO, and nothing that belongs to one service
 //! only.
@@ -14,6 +14,7 @@ mod owner;
 mod partition;
 mod reason;
 mod receipt;
+mod repetition;
 mod stable_hash;
 mod stream_name;
 mod timestamp;
@@ -28,6 +29,7 @@ pub use owner::Owner;
 pub use partition::{PartitionCount, PartitionCountError, PartitionId};
 pub use reason::Reason;
 pub use receipt::Receipt;
+pub use repetition::{AcceptMinute, EventIdHash, Repetitions};
 pub use stable_hash::StableHash;
 pub use stream_name::StreamName;
 pub use timestamp::Timestamp;

@@ -1,5 +1,7 @@
 //! Limits that several services share, each with its reason.
 
+use crate::Duration;
+
 /// Events in one unary request: more belong on a stream, which costs a fortieth each.
 pub const EVENTS_PER_REQUEST: usize = 500;
 /// Events in one message of a stream: about 300 kB, a millisecond of a core.
@@ -24,4 +26,10 @@ pub const COMPARED_NAME_CHARS: usize = 64;
 /// Bytes of one gRPC message: a batch of large events, or a directory of definitions.
 pub const MESSAGE_BYTES: usize = 8 * 1024 * 1024;
 /// The time that a lease lasts: a dead process holds up its partitions for as long.
-pub const LEASE_TTL: crate::Duration = crate::Duration::from_millis(9_000);
+pub const LEASE_TTL: Duration = Duration::from_millis(9_000);
+/// The time for which the id of an event counts once: senders keep what they could not send for
+/// some hours, and a day of ids is what a customer's state has room for.
+pub const REPETITION_TIME: Duration = Duration::from_days(1);
+/// The last events of a customer whose ids count once: 100 KB of the busiest customers, and more
+/// than a person does in a day.
+pub const REPETITION_EVENTS: usize = 10_000;

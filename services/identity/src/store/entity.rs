@@ -54,6 +54,16 @@ entity! {
 }
 
 entity! {
+    /// The mark of each ordered source, by the digest of its name.
+    source, "identity_source", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        source: String,
+        mark: i64,
+        accept_time: i64,
+    }
+}
+
+entity! {
     /// The virtual clock of an installation on stream time; one row.
     clock, "identity_clock", {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -14,4 +14,9 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("migration/m0002_name_senders.sqlite.sql"),
         postgres: include_str!("migration/m0002_name_senders.postgres.sql"),
     },
+    Migration {
+        name: "m0003_create_source",
+        sqlite: include_str!("migration/m0003_create_source.sqlite.sql"),
+        postgres: include_str!("migration/m0003_create_source.postgres.sql"),
+    },
 ];

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::MergeRecord;
+use identity::store::{MergeRecord, SourceMark};
 use identity::{Accepted, Intake, Source};
 use identity_core::Namespaces;
 use kernel::Timestamp;
@@ -115,7 +115,7 @@ fn joining(source: Source<'_>) -> Vec<v1::Event> {
     let events = (1..).zip(events).map(|(sequence, identifiers)| v1::Event {
         time: Some(timestamp(in_minutes(-10 + sequence))),
         sequence: match source {
-            Source::Named(_) => sequence.unsigned_abs(),
+            Source::Named(..) => sequence.unsigned_abs(),
             Source::None | Source::Request(_) => 0,
         },
         ..event(identifiers)
@@ -137,7 +137,7 @@ fn told(accepted: &Accepted) -> (String, String, Vec<MergeRecord>) {
 
 #[tokio::test]
 async fn an_event_that_was_resolved_and_not_appended_tells_the_same_when_it_is_sent_again() {
-    for source in [Source::Request("r"), Source::Named("s")] {
+    for source in [Source::Request("r"), Source::Named("s", SourceMark::NONE)] {
         for is_same_process in [true, false] {
             let time = TimeSource::system();
             let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
@@ -167,7 +167,7 @@ async fn an_event_that_was_resolved_and_not_appended_tells_the_same_when_it_is_s
             let mut others = events.clone();
             others.iter_mut().for_each(|event| event.sequence += 100);
             let other = match source {
-                Source::Named(_) => source,
+                Source::Named(..) => source,
                 Source::None | Source::Request(_) => Source::Request("other"),
             };
             let others = told(&accept(&intake, &others, other).await);

@@ -4,6 +4,7 @@ mod clock;
 mod customer;
 pub(crate) mod intake;
 mod pace;
+mod sources;
 
 use engine::TimeSource;
 use identity::IdentityRpc;

@@ -7,3 +7,4 @@ mod harness;
 mod lifetime;
 mod merges;
 mod oracle;
+mod repetitions;

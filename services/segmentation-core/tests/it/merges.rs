@@ -55,6 +55,8 @@ fn the_survivor_takes_everything_over() {
 fn what_follows_the_merged_customer_counts_once() {
     let (mut survivor, mut loser) = two();
     survivor.fold_in(&mut loser);
+    // A repetition that comes over the survivor's own id is known by now.
+    survivor.event_with("l", "buy", 2 * DAY, &[], &[]);
     survivor.event_with("late", "buy", 3 * DAY, &[("value", 1.0.into())], &[]);
     let bought = survivor
         .state
@@ -63,9 +65,6 @@ fn what_follows_the_merged_customer_counts_once() {
         .find(|total| total.name.as_ref() == "buy")
         .expect("events");
     assert_eq!(bought.count, 3);
-    // A repetition that comes over the survivor's own id is known by now.
-    survivor.event_with("l", "buy", 4 * DAY, &[], &[]);
-    assert_eq!(survivor.state.event_totals()[0].count, 3);
 }
 
 #[test]

@@ -7,6 +7,8 @@ pub(crate) const HEADERS_PER_PAGE: usize = 16_384;
 /// Partitions whose rows are put in one order of time. A customer has been in a few; a search of all goes through them
 /// some at a time.
 pub(crate) const PARTITIONS_AT_ONCE: usize = 8;
+/// Ranges of time that are looked at around the events of a page, to find repetitions: each takes a statement or two.
+pub(crate) const RANGES_AROUND: usize = 16;
 /// Rows read by one statement.
 pub(crate) const ROWS: usize = 32;
 /// Packed bytes read for one page, after which it ends early: what a process can spare for one caller.

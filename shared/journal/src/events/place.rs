@@ -3,7 +3,7 @@
 use hot::StreamName;
 
 /// A row of the event log, in the order of searches: by the time of its earliest event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct RowKey {
     pub(crate) first_time: i64,
     pub(crate) partition: u16,

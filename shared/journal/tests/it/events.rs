@@ -185,7 +185,12 @@ async fn every_search_finds_what_is_there(mut subject: Sql) {
         (EventsBy::Customers(many), (at(990), at(2_000)), 10),
         (EventsBy::Customers(vec![customer(1_000)]), always, 3),
     ] {
-        let query = EventQuery { by, from, to };
+        let query = EventQuery {
+            by,
+            from,
+            to,
+            is_on_stream_time: false,
+        };
         let mut expected: Vec<LoggedEvent> = all
             .iter()
             .filter(|(partition, logged)| {
@@ -254,6 +259,7 @@ async fn narrow_rows_are_in_the_order_of_time_from_page_to_page() {
         by: EventsBy::Customers(vec![id]),
         from: Timestamp::MIN,
         to: Timestamp::MAX,
+        is_on_stream_time: false,
     };
     let found = search(&events, &query, 7).await;
     assert_eq!(found.len(), 50);
@@ -272,6 +278,7 @@ async fn a_search_goes_on_where_the_log_was_cut(mut subject: Sql) {
         by: EventsBy::All,
         from: Timestamp::MIN,
         to: Timestamp::MAX,
+        is_on_stream_time: false,
     };
     // Places in the middle of rows, at their ends, and in several groups of partitions.
     let mut places = Vec::new();

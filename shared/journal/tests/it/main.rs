@@ -8,6 +8,7 @@ mod journaled;
 mod memory;
 mod outage;
 mod receipts;
+mod repeated;
 mod retention;
 mod schema;
 mod sql;

@@ -69,6 +69,7 @@ async fn receipts_are_found_and_copies_are_not(mut subject: Sql) {
             by,
             from: Timestamp::MIN,
             to: Timestamp::MAX,
+            is_on_stream_time: false,
         };
         let found = search(&events, &query, 7).await;
         assert_eq!(found, [logged.clone(), told.clone()]);

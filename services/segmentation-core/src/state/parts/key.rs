@@ -17,6 +17,8 @@ pub enum PartKind {
     Index = 2,
     /// A sealed block of a history.
     Block = 3,
+    /// Ids of events that counted.
+    EventIds = 4,
 }
 
 /// Parts that are needed and not loaded. Whoever needs them loads them and asks again.

@@ -1,0 +1,141 @@
+//! Ordered sources: events that were taken before are told before anything is resolved.
+//!
+//! A source has one mark in an installation, whoever takes its messages and whatever becomes of
+//! their customers. It moves once all of a message is in the streams. What a message that was taken
+//! in part has there already is told by the ids of its events, not here.
+
+use kernel::Timestamp;
+use sea_orm::DbErr;
+use sha2::{Digest, Sha256};
+
+use crate::append::Took;
+use crate::store::{IdentityStore, SourceMark};
+
+/// The origin of events, for ids and de-duplication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// Nowhere in particular.
+    None,
+    /// A request: the place of an event is its sequence.
+    Request(&'a str),
+    /// An ordered source whose events carry a sequence, and how far it was taken.
+    Named(&'a str, SourceMark),
+}
+
+impl Source<'_> {
+    /// Returns the first 80 bits of the hash of the source, in hexadecimal: names of any length fit
+    /// into ids and keys. Absent for none.
+    pub(crate) fn digest(self) -> Option<String> {
+        let (kind, name) = match self {
+            Self::None | Self::Request("") => return None,
+            Self::Request(id) => ("request", id),
+            Self::Named(name, _) => ("source", name),
+        };
+        let mut hasher = Sha256::new();
+        hasher.update(kind);
+        hasher.update([0]);
+        hasher.update(name);
+        let hash = hasher.finalize();
+        Some(
+            hash.iter()
+                .take(10)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
+    }
+
+    /// Returns the name by which a stream knows it.
+    pub(crate) fn stream_name(self, digest: Option<&str>) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Request(_) => digest.map(|digest| format!("request:{digest}")),
+            Self::Named(..) => digest.map(|digest| format!("source:{digest}")),
+        }
+    }
+
+    /// Returns what was taken of it before: events up to that sequence are replays.
+    pub(crate) const fn taken(self) -> SourceMark {
+        match self {
+            Self::Named(_, mark) => mark,
+            Self::None | Self::Request(_) => SourceMark::NONE,
+        }
+    }
+}
+
+/// The mark of a source once all of a message is in the streams.
+#[derive(Debug)]
+pub(crate) struct Taking {
+    /// The digest of the source.
+    pub(crate) source: String,
+    /// The highest sequence of the message.
+    pub(crate) sequence: u64,
+}
+
+impl Taking {
+    /// Moves the mark of the source to the end of a message that is in the streams.
+    ///
+    /// # Errors
+    /// As the database says: the message may be sent again.
+    pub(crate) async fn finish(&self, store: &IdentityStore, took: Took) -> Result<(), DbErr> {
+        let mark = SourceMark {
+            sequence: self.sequence,
+            accept_time: took.newest,
+        };
+        store.take_source(&self.source, mark).await
+    }
+}
+
+/// The mark of the source of the last message of a call, the messages included that are not in the
+/// streams yet: where one of these fails, the call ends with it.
+#[derive(Debug)]
+pub(crate) struct Passed {
+    source: String,
+    mark: SourceMark,
+}
+
+impl Passed {
+    /// No source so far.
+    pub(crate) const fn new() -> Self {
+        Self {
+            source: String::new(),
+            mark: SourceMark::NONE,
+        }
+    }
+
+    /// Returns a source with how far it is taken.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub(crate) async fn source<'a>(
+        &mut self,
+        store: &IdentityStore,
+        name: &'a str,
+    ) -> Result<Source<'a>, DbErr> {
+        if name.is_empty() {
+            return Ok(Source::None);
+        }
+        if self.source != name {
+            let digest = Source::Named(name, SourceMark::NONE).digest();
+            self.mark = store.source_mark(&digest.unwrap_or_default()).await?;
+            name.clone_into(&mut self.source);
+        }
+        Ok(Source::Named(name, self.mark))
+    }
+
+    /// Notes that a message is on its way to the streams.
+    pub(crate) fn pass(&mut self, taking: Option<&Taking>) {
+        if let Some(taking) = taking {
+            self.mark.sequence = self.mark.sequence.max(taking.sequence);
+        }
+    }
+}
+
+/// Replays of a source among the events of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replays {
+    /// The number of them.
+    pub count: usize,
+    /// When the newest of what they repeat was accepted at the latest; [`Timestamp::MIN`] where that
+    /// is not known, or there are none.
+    pub accept_time: Timestamp,
+}

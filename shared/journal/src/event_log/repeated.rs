@@ -1,0 +1,236 @@
+//! Finds the events of a page that repeat others of the log, by the rule of the kernel.
+//!
+//! The log is not indexed by ids of events. A sender repeats an event with its time, so the rows
+//! around the times of the page are looked at; those of a customer as far around as the rule goes,
+//! because an event without a time has that of its arrival. What a look costs is bounded: beyond
+//! that, an event that may be a repetition is kept. It does not know who was joined into whom when.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use kernel::limits::REPETITION_TIME;
+use kernel::{AcceptMinute, CustomerId, EventIdHash, Repetitions, Timestamp};
+
+use super::{EventLog, EventQuery, EventsBy, Found, PARTITIONS_AT_ONCE, read_events};
+use crate::LogError;
+use crate::events::limits::RANGES_AROUND;
+use crate::events::{Budget, RowKey, Scan, Step, hash_of};
+
+/// An event of the log: its row, and its place there.
+pub(super) type Place = (RowKey, u32);
+
+/// A look around the events of a page.
+pub(super) struct Look<'a> {
+    log: &'a EventLog,
+    is_on_stream_time: bool,
+    /// One customer, by all ids; absent where each id is a customer.
+    is_one: bool,
+    customers: HashSet<CustomerId>,
+    hashes: Vec<u32>,
+    partitions: Vec<u16>,
+    budget: Budget,
+    /// All that was found, in the order of acceptance.
+    seen: BTreeMap<(Timestamp, Place), Seen>,
+}
+
+/// An event that was found.
+struct Seen {
+    customer: CustomerId,
+    id: EventIdHash,
+    /// When it happened.
+    time: Timestamp,
+}
+
+impl<'a> Look<'a> {
+    /// A look around a page of a search.
+    pub(super) fn new(log: &'a EventLog, query: &EventQuery, page: &[Found]) -> Self {
+        let customers: HashSet<CustomerId> = match &query.by {
+            EventsBy::Customers(customers) => customers.iter().copied().collect(),
+            EventsBy::Partition(_) | EventsBy::All => {
+                page.iter().map(|found| found.logged.customer).collect()
+            }
+        };
+        let by = EventsBy::Customers(customers.iter().copied().collect());
+        Self {
+            log,
+            is_on_stream_time: query.is_on_stream_time,
+            is_one: matches!(query.by, EventsBy::Customers(_)),
+            hashes: customers.iter().map(|id| hash_of(*id)).collect(),
+            partitions: log.partitions_of(&by),
+            customers,
+            budget: Budget::PAGE,
+            seen: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the events that are repetitions, of those of the page and some around them.
+    ///
+    /// # Errors
+    /// As [`EventLog::read`].
+    pub(super) async fn repeated(mut self, page: &[Found]) -> Result<HashSet<Place>, LogError> {
+        let mut times: Vec<i64> = Vec::with_capacity(page.len());
+        for found in page {
+            times.push(found.logged.time.as_millis());
+            self.see(found);
+        }
+        times.sort_unstable();
+        let around = if self.is_one {
+            REPETITION_TIME.as_millis()
+        } else {
+            0
+        };
+        // The same times come first, since these are most likely to be found.
+        let mut widths = vec![0, around];
+        widths.dedup();
+        for width in widths {
+            for (from, to) in ranges(&times, width) {
+                self.look(from, to).await?;
+            }
+        }
+        self.follow_back(page, around).await
+    }
+
+    /// Looks further back for each id that is there more than once, until the first of its kind is
+    /// found: what is repeated more than a day after that counts again, and a day begins with it.
+    /// Returns the repetitions.
+    async fn follow_back(
+        &mut self,
+        page: &[Found],
+        width: i64,
+    ) -> Result<HashSet<Place>, LogError> {
+        let mut before = Vec::new();
+        loop {
+            let earliest = self.earliest(page);
+            if earliest == before {
+                return Ok(self.judge());
+            }
+            for (from, to) in ranges(&earliest, width) {
+                self.look(from, to).await?;
+            }
+            before = earliest;
+        }
+    }
+
+    /// The times of the earliest events that were seen of each id of the page that was seen more
+    /// than once, in ascending order.
+    fn earliest(&self, page: &[Found]) -> Vec<i64> {
+        let ids = page.iter().map(|found| &found.logged.event.event_id);
+        let ids: HashSet<EventIdHash> = ids.filter_map(|id| EventIdHash::of(id)).collect();
+        let mut seen: HashMap<EventIdHash, (usize, i64)> = HashMap::new();
+        for event in self.seen.values().filter(|event| ids.contains(&event.id)) {
+            let own = seen.entry(event.id).or_insert((0, i64::MAX));
+            *own = (own.0 + 1, own.1.min(event.time.as_millis()));
+        }
+        let repeated = seen.into_values().filter(|(count, _)| *count > 1);
+        let mut times: Vec<i64> = repeated.map(|(_, time)| time).collect();
+        times.sort_unstable();
+        times
+    }
+
+    /// Looks at the events of a range of time, as far as the budget goes.
+    async fn look(&mut self, from: i64, to: i64) -> Result<(), LogError> {
+        let partitions = std::mem::take(&mut self.partitions);
+        for partitions in partitions.chunks(PARTITIONS_AT_ONCE) {
+            let hashes = std::mem::take(&mut self.hashes);
+            let mut scan = Scan {
+                statements: &self.log.statements,
+                partitions,
+                hashes: Some(&hashes),
+                from,
+                to,
+                headers: VecDeque::new(),
+                after: None,
+                budget: self.budget,
+            };
+            while !scan.budget.is_spent()
+                && let Step::Rows(rows) = scan.step().await?
+            {
+                for row in rows {
+                    for found in read_events(row)? {
+                        self.see(&found);
+                    }
+                }
+            }
+            self.budget = scan.budget;
+            self.hashes = hashes;
+        }
+        self.partitions = partitions;
+        Ok(())
+    }
+
+    /// Takes note of an event, once.
+    fn see(&mut self, found: &Found) {
+        let logged = &found.logged;
+        let id = EventIdHash::of(&logged.event.event_id);
+        if let Some(id) = id.filter(|_| self.customers.contains(&logged.customer)) {
+            let accepted = if self.is_on_stream_time {
+                logged.time
+            } else {
+                logged.accept_time
+            };
+            let seen = Seen {
+                customer: logged.customer,
+                id,
+                time: logged.time,
+            };
+            self.seen.insert((accepted, found.place), seen);
+        }
+    }
+
+    /// Returns the repetitions among all that was seen.
+    fn judge(&self) -> HashSet<Place> {
+        let mut customers: HashMap<Option<CustomerId>, Repetitions> = HashMap::new();
+        let mut repeated = HashSet::new();
+        for ((accepted, place), seen) in &self.seen {
+            let whose = (!self.is_one).then_some(seen.customer);
+            let own = customers.entry(whose).or_default();
+            if own.is_repeated(seen.id, AcceptMinute::of(*accepted)) {
+                repeated.insert(*place);
+            }
+        }
+        repeated
+    }
+}
+
+/// Ranges of time around instants, which ascend: from each so far, up to and without so far. Where
+/// there would be too many, the nearest are joined.
+fn ranges(times: &[i64], width: i64) -> Vec<(i64, i64)> {
+    let gap = |one: i64, next: i64| next.saturating_sub(one);
+    let mut gaps: Vec<i64> = times.windows(2).map(|two| gap(two[0], two[1])).collect();
+    gaps.sort_unstable_by(|one, next| next.cmp(one));
+    let least = gaps.get(RANGES_AROUND - 1).copied().unwrap_or(0);
+    let least = least.max(width.saturating_mul(2));
+    let groups = times.chunk_by(|one, next| gap(*one, *next) <= least);
+    let range = |group: &[i64]| {
+        let first = group[0].saturating_sub(width);
+        let last = group[group.len() - 1].saturating_add(width);
+        (first, last.saturating_add(1))
+    };
+    groups.map(range).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_near_is_looked_at_together() {
+        for (times, width, expected) in [
+            (vec![], 5, vec![]),
+            (vec![7], 0, vec![(7, 8)]),
+            (vec![7], 5, vec![(2, 13)]),
+            (vec![0, 10, 21], 5, vec![(-5, 16), (16, 27)]),
+            (
+                vec![i64::MIN, i64::MAX],
+                1,
+                vec![(i64::MIN, i64::MIN + 2), (i64::MAX - 1, i64::MAX)],
+            ),
+        ] {
+            assert_eq!(ranges(&times, width), expected, "{times:?} {width}");
+        }
+        let squares: Vec<i64> = (0..1_000).map(|number| number * number).collect();
+        let found = ranges(&squares, 0);
+        assert_eq!(found.len(), RANGES_AROUND);
+        let is_in = |time: &i64| found.iter().any(|(from, to)| from <= time && time < to);
+        assert!(squares.iter().all(is_in));
+    }
+}

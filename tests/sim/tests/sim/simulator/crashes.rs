@@ -66,8 +66,8 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
         checks::check(&player.on, &picture, player.now, &BTreeSet::new()).await;
         let world = player.on.world();
         let mut lines = picture.lines();
-        let seen = player.on.shared.destination.seen();
-        lines.extend(seen.keys().map(|id| format!("delivered {id:?}")));
+        let taken = player.on.shared.destination.taken();
+        lines.extend(taken.map(|id| format!("delivered {id:?}")));
         let ending = Ending {
             lines,
             violations: world.violations(),

@@ -11,6 +11,8 @@ use proto::definition::v1::Definition;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 
+use super::destination::lead_here;
+
 /// What is defined, and was.
 #[derive(Debug)]
 pub(crate) struct Definitions {
@@ -70,7 +72,8 @@ impl Definitions {
 
     /// Adds a version of each definition that differs from the last.
     pub(crate) fn define(&mut self, definitions: Vec<Definition>) {
-        for definition in definitions {
+        for mut definition in definitions {
+            lead_here(&mut definition);
             let key = format!(
                 "{:?}",
                 key_of(&definition).expect("a definition has a name")

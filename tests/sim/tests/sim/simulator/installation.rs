@@ -1,7 +1,6 @@
 //! A simulated installation: the stores, the processes around them, and the hand that starts and
 //! stops those.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -248,7 +247,7 @@ impl Installation {
     fn under_way(&self) -> u64 {
         let processes = self.roster.processes();
         let counts = processes.iter().filter(|it| !it.link.life.is_dead());
-        counts.map(|it| it.under_way.load(Ordering::Relaxed)).sum()
+        counts.map(Process::under_way).sum()
     }
 
     /// On stream time, tells every partition how late it is.

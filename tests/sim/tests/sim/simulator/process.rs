@@ -1,19 +1,19 @@
-//! One simulated process: its own connections, clock and courier, and the engines of some services.
+//! One simulated process: its own connections, clock and deliverer, and the engines of some services.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use activation::deliverer::{Deliverer, DelivererConfig};
 use activation_core::ActivationCore;
 use decision::Core;
-use engine::{Clock, Dispatcher, Engine, EngineConfig, EngineHandle, Status as _, TimeSource};
+use engine::{Clock, Dispatcher as _, Engine, EngineConfig, EngineHandle, Status as _, TimeSource};
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::destination::Courier;
+use super::destination::network::LinkNetwork;
 use super::installation::Shared;
 use super::leases::LeasesLink;
 use super::link::Link;
@@ -31,7 +31,8 @@ pub(crate) struct Process {
     pub(crate) link: Arc<Link>,
     /// The place that it fills: the next process of that place runs the same services.
     pub(crate) place: usize,
-    pub(crate) under_way: Arc<AtomicU64>,
+    /// Present where the process runs activation.
+    deliverer: Arc<Mutex<Option<Deliverer>>>,
     /// Present once the process has connected to its stores.
     connection: Arc<Mutex<Option<Connection>>>,
     stop: CancellationToken,
@@ -66,7 +67,7 @@ impl Process {
         let process = Self {
             link: Arc::new(Link::new(name, world, watch)),
             place,
-            under_way: Arc::default(),
+            deliverer: Arc::default(),
             connection: Arc::default(),
             stop: CancellationToken::new(),
             engines: Arc::default(),
@@ -97,6 +98,9 @@ impl Process {
     pub(crate) async fn shut_down(&self) {
         for engine in self.engines() {
             engine.shutdown().await;
+        }
+        if let Some(deliverer) = self.deliverer() {
+            deliverer.shutdown().await;
         }
         self.stop.cancel();
         self.link.life.kill();
@@ -158,13 +162,51 @@ impl Process {
         });
     }
 
+    /// The clock of its machine.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(LinkClock(Arc::clone(&self.link)))
+    }
+
+    /// The number of deliveries that are under way.
+    pub(crate) fn under_way(&self) -> u64 {
+        let deliverer = self.deliverer();
+        deliverer.map_or(0, |deliverer| deliverer.in_flight())
+    }
+
+    fn deliverer(&self) -> Option<Deliverer> {
+        let deliverer = self.deliverer.lock();
+        deliverer.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn start_deliverer(
+        &self,
+        shared: &Shared,
+        hot: &SharedHotStore,
+        definitions: watch::Receiver<Arc<activation_core::Definitions>>,
+    ) -> Deliverer {
+        let network = LinkNetwork {
+            link: Arc::clone(&self.link),
+            destination: Arc::clone(&shared.destination),
+        };
+        let deliverer = Deliverer::start(DelivererConfig {
+            network: Arc::new(network),
+            clock: self.clock(),
+            ..DelivererConfig::new(Arc::clone(hot), definitions)
+        });
+        *self
+            .deliverer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(deliverer.clone());
+        deliverer
+    }
+
     async fn engine<C: Core>(
         &self,
         shared: &Shared,
         hot: &SharedHotStore,
         definitions: watch::Receiver<Arc<C::Definitions>>,
     ) -> EngineHandle {
-        let clock: Arc<dyn Clock> = Arc::new(LinkClock(Arc::clone(&self.link)));
+        let clock = self.clock();
         let time = if shared.options.is_wall {
             TimeSource::Wall(Arc::clone(&clock))
         } else {
@@ -180,14 +222,9 @@ impl Process {
         config.own_clock = clock;
         scale_down(&mut config, shared.options.seed);
         if C::OWNER == Owner::Activation {
-            let courier: Arc<dyn Dispatcher> = Arc::new(Courier {
-                link: Arc::clone(&self.link),
-                hot: Arc::clone(hot),
-                destination: Arc::clone(&shared.destination),
-                definitions: shared.definitions().activation.subscribe(),
-                under_way: Arc::clone(&self.under_way),
-            });
-            config.dispatcher = Some(courier);
+            let definitions = shared.definitions().activation.subscribe();
+            let deliverer = self.start_deliverer(shared, hot, definitions);
+            config.dispatcher = Some(Arc::new(deliverer));
         }
         loop {
             match Engine::start(config.clone()).await {

@@ -164,6 +164,9 @@ impl Run {
             delay_ms: rng.between(5, 1_500),
         };
         self.on.world().set_weather(weather);
+        if self.kind != Kind::NearBounds && self.rng.hits(600) {
+            self.on.shared.destination.have_moods();
+        }
         if self.kind == Kind::NearBounds && self.rng.hits(500) {
             // Nothing arrives for a while, and messages pile up.
             let away = Duration::from_millis(self.rng.between(30_000, 120_000));

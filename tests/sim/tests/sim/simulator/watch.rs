@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use hot::{Commit, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
-use proto::stream::v1::{Batch, record::Body};
+use proto::stream::v1::{Batch, Record, record::Body, value};
 
 use super::destination::EffectId;
 use super::world::World;
@@ -36,9 +36,13 @@ struct Seen {
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
-    /// Effects that were decided by more than one commit, each with its last customer and what is
-    /// wrong with that.
-    again: BTreeMap<EffectId, (CustomerId, String)>,
+    /// The commit that told what became of each activation, by its id.
+    receipts: BTreeMap<String, (Slot, u64, u64)>,
+    /// The customers of effects that were decided, or told of, by more than one commit, by what is
+    /// wrong.
+    again: BTreeMap<String, CustomerId>,
+    /// True where the store lost what nobody brings back.
+    has_lost: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,10 +80,15 @@ impl Watch {
             .collect()
     }
 
-    /// The effects that were decided by more than one commit, with the customer of the last and what
-    /// is wrong with that.
-    pub(crate) fn decided_again(&self) -> BTreeMap<EffectId, (CustomerId, String)> {
+    /// The customers of effects that were decided, or told of, by more than one commit, by what is
+    /// wrong.
+    pub(crate) fn decided_again(&self) -> BTreeMap<String, CustomerId> {
         self.seen().again.clone()
+    }
+
+    /// Returns whether the store lost what nobody brings back.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.seen().has_lost
     }
 
     /// The store went back in time. Where nobody keeps a journal, everything after that happens
@@ -90,7 +99,9 @@ impl Watch {
         if !self.is_journaled {
             seen.slots.clear();
             seen.effects.clear();
+            seen.receipts.clear();
             seen.again.clear();
+            seen.has_lost = true;
         }
     }
 
@@ -166,31 +177,61 @@ impl Watch {
         );
         let decided = (slot, commit.seq, commit.batch_id);
         for (name, payload) in &commit.outputs {
-            if !matches!(name, StreamName::Actions | StreamName::ActionsBulk) {
-                continue;
-            }
             let records = Batch::decode(payload.clone()).map(|batch| batch.records);
             for record in records.unwrap_or_default() {
-                let Some(Body::Action(action)) = record.body else {
-                    continue;
-                };
-                let id = (action.run_id, action.visit);
-                if !seen.effects.contains_key(&id) {
-                    let id = format!("{:02x?} {}", &id.0[..4], id.1);
-                    self.world
-                        .tell(format!("{slot:?} {} decides {id}", commit.seq));
-                }
-                let first = *seen.effects.entry(id.clone()).or_insert(decided);
-                let customer = CustomerId::try_from_bytes(&record.customer_id);
-                if first != decided
-                    && let Ok(customer) = customer
-                {
-                    let wrong =
-                        format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
-                    self.world.tell(&wrong);
-                    seen.again.insert(id, (customer, wrong));
+                match name {
+                    StreamName::Actions | StreamName::ActionsBulk => {
+                        self.note_action(&mut seen, decided, record);
+                    }
+                    StreamName::Events | StreamName::EventsBulk => {
+                        self.note_receipt(&mut seen, decided, record);
+                    }
+                    _ => {}
                 }
             }
+        }
+    }
+
+    /// Each effect is decided once.
+    fn note_action(&self, seen: &mut Seen, decided: (Slot, u64, u64), record: Record) {
+        let Some(Body::Action(action)) = record.body else {
+            return;
+        };
+        let id = (action.run_id, action.visit);
+        if !seen.effects.contains_key(&id) {
+            let id = format!("{:02x?} {}", &id.0[..4], id.1);
+            let (slot, seq, _) = decided;
+            self.world.tell(format!("{slot:?} {seq} decides {id}"));
+        }
+        let first = *seen.effects.entry(id.clone()).or_insert(decided);
+        if first != decided {
+            let wrong = format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
+            self.note_again(seen, &record.customer_id, wrong);
+        }
+    }
+
+    /// What became of an activation is told once.
+    fn note_receipt(&self, seen: &mut Seen, decided: (Slot, u64, u64), record: Record) {
+        let Some(Body::Event(event)) = record.body else {
+            return;
+        };
+        let mut properties = event.properties.into_iter();
+        let id = properties.find(|property| property.name == "activation_id");
+        let id = id.and_then(|property| property.value?.kind);
+        let Some(value::Kind::Text(id)) = id else {
+            return;
+        };
+        let first = *seen.receipts.entry(id.clone()).or_insert(decided);
+        if first != decided {
+            let wrong = format!("{id} is told of by {decided:?}, and was by {first:?}");
+            self.note_again(seen, &record.customer_id, wrong);
+        }
+    }
+
+    fn note_again(&self, seen: &mut Seen, customer: &[u8], wrong: String) {
+        self.world.tell(&wrong);
+        if let Ok(customer) = CustomerId::try_from_bytes(customer) {
+            seen.again.insert(wrong, customer);
         }
     }
 }

@@ -26,6 +26,7 @@ fn options(is_journaled: bool) -> Options {
         redis: None,
         retention: Span::from_millis(HOUR_MS),
         services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+        reads_late: false,
         keeps_names: true,
         senders: 1,
     }

@@ -46,6 +46,7 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             redis: None,
             retention: Span::from_millis(3_600_000),
             services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+            reads_late: false,
             keeps_names: false,
             senders: 1,
         };

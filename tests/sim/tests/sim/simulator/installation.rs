@@ -1,6 +1,7 @@
 //! A simulated installation: the stores, the processes around them, and the hand that starts and
 //! stops those.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub(crate) struct Options {
     pub(crate) services: Vec<Vec<Owner>>,
     /// True where a process has the name of the one that died in its place.
     pub(crate) keeps_names: bool,
+    /// True where each process reads definitions at times of its own, and programs are updated.
+    pub(crate) reads_late: bool,
     /// How many clients send events.
     pub(crate) senders: usize,
 }
@@ -67,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
     definitions: Mutex<Definitions>,
+    /// The program of the processes that start from now on.
+    pub(crate) program: AtomicU64,
 }
 
 impl Shared {
@@ -98,7 +103,13 @@ impl Installation {
     pub(crate) fn start(options: Options) -> Self {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
-        let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
+        let revision = Arc::<AtomicU64>::default();
+        let watch = Watch::new(
+            Arc::clone(&world),
+            options.is_wall,
+            options.is_journaled,
+            Arc::clone(&revision),
+        );
         let right = Arc::clone(&world);
         let clock = StoreClock::new(move || right.now());
         let (host, is_journaled) = (options.redis.as_ref(), options.is_journaled);
@@ -119,7 +130,8 @@ impl Installation {
             log: Arc::new(log),
             leases,
             destination: Arc::default(),
-            definitions: Mutex::new(Definitions::none()),
+            definitions: Mutex::new(Definitions::none(revision)),
+            program: AtomicU64::new(0),
             options,
         });
         let mut installation = Self {
@@ -184,7 +196,23 @@ impl Installation {
         for process in self.roster.processes().iter() {
             process.link.life.go_on();
         }
+        self.end_update();
         self.replace_dead();
+    }
+
+    /// Ends the processes of older programs in order, and has all others read what is defined.
+    fn end_update(&self) {
+        let program = self.shared.program.load(Ordering::Relaxed);
+        for process in self.roster.processes().iter() {
+            let link = &process.link;
+            if link.shelf.program() < program {
+                self.world().tell(format!("{} is updated", link.name));
+                let process = process.clone();
+                tokio::spawn(async move { process.shut_down().await });
+            } else {
+                link.shelf.read(&self.shared.definitions());
+            }
+        }
     }
 
     /// Sets every clock right, and time forward, so far from what has passed.

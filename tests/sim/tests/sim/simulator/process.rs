@@ -1,18 +1,22 @@
 //! One simulated process: its own connections, clock and deliverer, and the engines of some services.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use activation::deliverer::{Deliverer, DelivererConfig};
 use activation_core::ActivationCore;
 use decision::Core;
-use engine::{Clock, Dispatcher as _, Engine, EngineConfig, EngineHandle, Status as _, TimeSource};
+use engine::{
+    Clock, Dispatcher as _, Engine, EngineConfig, EngineHandle, Refresh, Status as _, TimeSource,
+};
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::definitions::Reader;
 use super::destination::network::LinkNetwork;
 use super::installation::Shared;
 use super::leases::LeasesLink;
@@ -63,9 +67,10 @@ impl Process {
     /// Starts a process; it connects and begins to work by itself.
     pub(crate) fn start(shared: &Arc<Shared>, place: usize, name: String) -> Self {
         let (world, watch) = (Arc::clone(&shared.world), Arc::clone(&shared.watch));
+        let program = shared.program.load(Ordering::Relaxed);
         world.tell(format!("{name} starts"));
         let process = Self {
-            link: Arc::new(Link::new(name, world, watch)),
+            link: Arc::new(Link::new(name, world, watch, program)),
             place,
             deliverer: Arc::default(),
             connection: Arc::default(),
@@ -124,19 +129,22 @@ impl Process {
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let reader: Arc<dyn Refresh> = Arc::new(Reader::start(&shared, &self.link).await);
+        let shelf = &self.link.shelf;
         for owner in &shared.options.services[self.place] {
+            let reader = Arc::clone(&reader);
             let engine = match owner {
                 Owner::Segmentation => {
-                    let shown = shared.definitions().segmentation.subscribe();
-                    self.engine::<SegmentationCore>(&shared, &hot, shown).await
+                    let given = (shelf.segmentation(), reader);
+                    self.engine::<SegmentationCore>(&shared, &hot, given).await
                 }
                 Owner::Journey => {
-                    let shown = shared.definitions().journey.subscribe();
-                    self.engine::<JourneyCore>(&shared, &hot, shown).await
+                    let given = (shelf.journey(), reader);
+                    self.engine::<JourneyCore>(&shared, &hot, given).await
                 }
                 _ => {
-                    let shown = shared.definitions().activation.subscribe();
-                    self.engine::<ActivationCore>(&shared, &hot, shown).await
+                    let given = (shelf.activation(), reader);
+                    self.engine::<ActivationCore>(&shared, &hot, given).await
                 }
             };
             let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -178,12 +186,7 @@ impl Process {
         deliverer.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn start_deliverer(
-        &self,
-        shared: &Shared,
-        hot: &SharedHotStore,
-        definitions: watch::Receiver<Arc<activation_core::Definitions>>,
-    ) -> Deliverer {
+    fn start_deliverer(&self, shared: &Shared, hot: &SharedHotStore) -> Deliverer {
         let network = LinkNetwork {
             link: Arc::clone(&self.link),
             destination: Arc::clone(&shared.destination),
@@ -191,7 +194,7 @@ impl Process {
         let deliverer = Deliverer::start(DelivererConfig {
             network: Arc::new(network),
             clock: self.clock(),
-            ..DelivererConfig::new(Arc::clone(hot), definitions)
+            ..DelivererConfig::new(Arc::clone(hot), self.link.shelf.activation())
         });
         *self
             .deliverer
@@ -204,8 +207,9 @@ impl Process {
         &self,
         shared: &Shared,
         hot: &SharedHotStore,
-        definitions: watch::Receiver<Arc<C::Definitions>>,
+        given: (watch::Receiver<Arc<C::Definitions>>, Arc<dyn Refresh>),
     ) -> EngineHandle {
+        let (definitions, reader) = given;
         let clock = self.clock();
         let time = if shared.options.is_wall {
             TimeSource::Wall(Arc::clone(&clock))
@@ -220,10 +224,10 @@ impl Process {
         let mut config = EngineConfig::<C>::new(Arc::clone(hot), leases, time, worker, definitions);
         config.incarnation.clone_from(&self.link.name);
         config.own_clock = clock;
+        config.refresh = Some(reader);
         scale_down(&mut config, shared.options.seed);
         if C::OWNER == Owner::Activation {
-            let definitions = shared.definitions().activation.subscribe();
-            let deliverer = self.start_deliverer(shared, hot, definitions);
+            let deliverer = self.start_deliverer(shared, hot);
             config.dispatcher = Some(Arc::new(deliverer));
         }
         loop {

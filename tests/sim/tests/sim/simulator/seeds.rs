@@ -128,6 +128,7 @@ impl Run {
             retention: Span::from_millis(if rng.hits(500) { 20_000 } else { 3_600_000 }),
             services,
             keeps_names: seed % 4 == 1,
+            reads_late: rng.hits(400),
             senders: 4,
         };
         let on = Installation::start(options);

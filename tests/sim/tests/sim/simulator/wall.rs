@@ -106,6 +106,7 @@ impl Stage {
             redis: None,
             retention: Span::from_millis(3_600_000),
             services,
+            reads_late: false,
             keeps_names: false,
             senders: 2,
         });

@@ -1,6 +1,7 @@
 //! What is checked at every commit, while the simulation runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hot::{Commit, Slot, StateKey, StreamName};
@@ -8,6 +9,7 @@ use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, Record, record::Body, value};
 
+use super::definitions::Reading;
 use super::destination::EffectId;
 use super::world::World;
 
@@ -23,6 +25,8 @@ pub(crate) struct Watch {
     is_wall: bool,
     /// True where what a store has lost comes back, so that no number is ever used twice.
     is_journaled: bool,
+    /// How often definitions were changed.
+    revision: Arc<AtomicU64>,
     seen: Mutex<Seen>,
 }
 
@@ -43,6 +47,19 @@ struct Seen {
     again: BTreeMap<String, CustomerId>,
     /// True where the store lost what nobody brings back.
     has_lost: bool,
+    /// The last opening of each slot.
+    opened: BTreeMap<Slot, Opened>,
+    /// The newest version of each journey that began a run, by slot.
+    versions: BTreeMap<(Slot, String), u32>,
+}
+
+/// The opening of a slot.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    epoch: u64,
+    /// How often definitions had been changed by then.
+    revision: u64,
+    has_committed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +70,17 @@ struct LastCommit {
 }
 
 impl Watch {
-    pub(crate) fn new(world: Arc<World>, is_wall: bool, is_journaled: bool) -> Self {
+    pub(crate) fn new(
+        world: Arc<World>,
+        is_wall: bool,
+        is_journaled: bool,
+        revision: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             world,
             is_wall,
             is_journaled,
+            revision,
             seen: Mutex::default(),
         }
     }
@@ -100,6 +123,7 @@ impl Watch {
             seen.slots.clear();
             seen.effects.clear();
             seen.receipts.clear();
+            seen.versions.clear();
             seen.again.clear();
             seen.has_lost = true;
         }
@@ -136,9 +160,40 @@ impl Watch {
         }
     }
 
-    /// One epoch commits at a time, numbers only grow, and each effect is decided once.
-    pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit) {
+    /// A slot was opened; again and again, under one lease.
+    pub(crate) fn after_open(&self, slot: Slot, epoch: u64) {
+        let revision = self.revision.load(Ordering::Relaxed);
+        let opened = Opened {
+            epoch,
+            revision,
+            has_committed: false,
+        };
         let mut seen = self.seen();
+        let last = seen.opened.entry(slot).or_insert(opened);
+        if last.epoch < epoch {
+            *last = opened;
+        }
+    }
+
+    /// Who opened a slot has read what was defined by then, if its program understands it. The first
+    /// commit may be one that another process had logged.
+    fn note_reading(&self, seen: &mut Seen, slot: Slot, commit: &Commit, reading: Reading) {
+        let Some(opened) = seen.opened.get_mut(&slot) else {
+            return;
+        };
+        let is_own = opened.epoch == commit.epoch && opened.has_committed;
+        if is_own && reading.revision < opened.revision && !reading.is_outdated {
+            self.world.violate(format!(
+                "{slot:?} is decided by {reading:?}, and opened at {opened:?}"
+            ));
+        }
+        opened.has_committed |= opened.epoch == commit.epoch;
+    }
+
+    /// One epoch commits at a time, numbers only grow, and each effect is decided once.
+    pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit, reading: Reading) {
+        let mut seen = self.seen();
+        self.note_reading(&mut seen, slot, commit, reading);
         for state in &commit.states {
             let place = (slot, state.key.clone());
             match state.timer.entry {
@@ -181,7 +236,7 @@ impl Watch {
             for record in records.unwrap_or_default() {
                 match name {
                     StreamName::Actions | StreamName::ActionsBulk => {
-                        self.note_action(&mut seen, decided, record);
+                        self.note_action(&mut seen, decided, record, reading);
                     }
                     StreamName::Events | StreamName::EventsBulk => {
                         self.note_receipt(&mut seen, decided, record);
@@ -192,13 +247,22 @@ impl Watch {
         }
     }
 
-    /// Each effect is decided once.
-    fn note_action(&self, seen: &mut Seen, decided: (Slot, u64, u64), record: Record) {
+    /// Each effect is decided once, and a run begins by no older definitions than one before.
+    fn note_action(
+        &self,
+        seen: &mut Seen,
+        decided: (Slot, u64, u64),
+        record: Record,
+        reading: Reading,
+    ) {
         let Some(Body::Action(action)) = record.body else {
             return;
         };
         let id = (action.run_id, action.visit);
         if !seen.effects.contains_key(&id) {
+            if action.visit == 1 {
+                self.note_run(seen, decided.0, (action.journey, action.version), reading);
+            }
             let id = format!("{:02x?} {}", &id.0[..4], id.1);
             let (slot, seq, _) = decided;
             self.world.tell(format!("{slot:?} {seq} decides {id}"));
@@ -208,6 +272,18 @@ impl Watch {
             let wrong = format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
             self.note_again(seen, &record.customer_id, wrong);
         }
+    }
+
+    /// A run begins at its first visit.
+    fn note_run(&self, seen: &mut Seen, slot: Slot, of: (String, u32), reading: Reading) {
+        let (journey, version) = of;
+        let newest = seen.versions.entry((slot, journey.clone())).or_default();
+        if version < *newest && !reading.is_outdated {
+            self.world.violate(format!(
+                "{slot:?} begins version {version} of `{journey}`, and began {newest}: {reading:?}"
+            ));
+        }
+        *newest = version.max(*newest);
     }
 
     /// What became of an activation is told once.

@@ -82,12 +82,20 @@ pub(crate) enum Place {
     Log,
     /// Leases and members, in SQL.
     Leases,
+    /// The definitions, in SQL.
+    Definitions,
     /// Where messages are delivered to.
     Destination,
 }
 
 impl Place {
-    const ALL: [Self; 4] = [Self::Hot, Self::Log, Self::Leases, Self::Destination];
+    const ALL: [Self; 5] = [
+        Self::Hot,
+        Self::Log,
+        Self::Leases,
+        Self::Definitions,
+        Self::Destination,
+    ];
 }
 
 impl World {

@@ -1,10 +1,13 @@
 //! What customers do in a run: chance decides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kernel::{Duration as Span, Timestamp};
 use proto::stream::v1::ConsentChange;
 
+use super::defined::another_order;
 use super::{Kind, Run};
 use crate::simulator::clock::BEGIN;
 use crate::simulator::people::Seen;
@@ -92,14 +95,29 @@ impl Run {
                     self.on.tick(now);
                 }
             }
-            _ => {
-                let version = self.rng.between(2, 9);
-                let busy = format!(
-                    "segment: {{name: busy, expression: events(\"ordered\").within(\"4m\").count() >= {version}}}"
-                );
-                self.on.shared.definitions().define_yaml(&busy);
-            }
+            _ => self.define(),
         }
+    }
+
+    /// Somebody changes a definition, perhaps to what only the newest program understands.
+    fn define(&mut self) {
+        let number = self.rng.between(2, 9);
+        let shared = Arc::clone(&self.on.shared);
+        let mut program = 0;
+        let yaml = if shared.options.reads_late && self.rng.hits(600) {
+            if self.rng.hits(500) {
+                program = shared.program.load(Ordering::Relaxed);
+            }
+            another_order(self.kind, number)
+        } else {
+            format!(
+                "segment: {{name: busy, expression: events(\"ordered\").within(\"4m\").count() >= {number}}}"
+            )
+        };
+        self.on
+            .world()
+            .tell(format!("defined for program {program}: {yaml}"));
+        shared.definitions().define_for(program, &yaml);
     }
 
     fn consent(&mut self, who: &str, now: Timestamp) {

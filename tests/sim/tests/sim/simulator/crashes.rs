@@ -47,6 +47,7 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             retention: Span::from_millis(3_600_000),
             services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
             reads_late: false,
+            has_identity: false,
             keeps_names: false,
             senders: 1,
         };

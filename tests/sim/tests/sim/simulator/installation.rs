@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::backing::Backing;
 use super::definitions::Definitions;
 use super::destination::Destination;
+use super::identity::Registry;
 use super::post::{Letter, Post};
 use super::process::{Process, Roster};
 use super::redis::RedisHost;
@@ -53,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) keeps_names: bool,
     /// True where each process reads definitions at times of its own, and programs are updated.
     pub(crate) reads_late: bool,
+    /// True where events come through identity, and merges by what they say.
+    pub(crate) has_identity: bool,
     /// How many clients send events.
     pub(crate) senders: usize,
 }
@@ -69,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
+    /// Who is who; absent where identity is not inside.
+    pub(crate) registry: Option<Arc<Registry>>,
     definitions: Mutex<Definitions>,
     /// The program of the processes that start from now on.
     pub(crate) program: AtomicU64,
@@ -120,6 +125,8 @@ impl Installation {
         let log = MemoryLog::new()
             .with_leases(move |slot| own_leases.epoch(slot.owner.name(), slot.partition))
             .with_clock(move || right.now());
+        let has_identity = options.has_identity;
+        let registry = has_identity.then(|| Arc::new(Registry::empty(&world)));
         let roster = Arc::new(Roster::default());
         let post = Post::open(options.senders, &world, &roster);
         let shared = Arc::new(Shared {
@@ -131,6 +138,7 @@ impl Installation {
             leases,
             destination: Arc::default(),
             definitions: Mutex::new(Definitions::none(revision)),
+            registry,
             program: AtomicU64::new(0),
             options,
         });

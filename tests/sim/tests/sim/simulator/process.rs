@@ -1,9 +1,10 @@
 //! One simulated process: its own connections, clock and deliverer, and the engines of some services.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use ::identity::Intake;
 use activation::deliverer::{Deliverer, DelivererConfig};
 use activation_core::ActivationCore;
 use decision::Core;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::definitions::Reader;
 use super::destination::network::LinkNetwork;
+use super::identity;
 use super::installation::Shared;
 use super::leases::LeasesLink;
 use super::link::Link;
@@ -41,6 +43,8 @@ pub(crate) struct Process {
     connection: Arc<Mutex<Option<Connection>>>,
     stop: CancellationToken,
     engines: Arc<Mutex<Vec<EngineHandle>>>,
+    /// Present once identity has opened its way in, where it is inside.
+    intake: Arc<OnceLock<Arc<Intake>>>,
 }
 
 /// All processes that were ever started and are not known to be dead.
@@ -61,6 +65,17 @@ impl Roster {
         }
         Some(world.draw(|rng| Arc::clone(rng.pick(&stores))))
     }
+
+    /// The way in of any process that has opened it.
+    pub(crate) fn any_intake(&self, world: &World) -> Option<Arc<Intake>> {
+        let processes = self.processes();
+        let alive = processes.iter().filter(|it| !it.link.life.is_dead());
+        let intakes: Vec<_> = alive.filter_map(|it| it.intake.get().cloned()).collect();
+        if intakes.is_empty() {
+            return None;
+        }
+        Some(world.draw(|rng| Arc::clone(rng.pick(&intakes))))
+    }
 }
 
 impl Process {
@@ -76,6 +91,7 @@ impl Process {
             connection: Arc::default(),
             stop: CancellationToken::new(),
             engines: Arc::default(),
+            intake: Arc::default(),
         };
         tokio::spawn(process.clone().run(Arc::clone(shared)));
         process
@@ -129,6 +145,10 @@ impl Process {
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let stop = self.stop.clone();
+        if let Some(intake) = identity::open(&shared, &self.link, &hot, &self.clock(), stop) {
+            self.intake.set(intake).ok();
+        }
         let reader: Arc<dyn Refresh> = Arc::new(Reader::start(&shared, &self.link).await);
         let shelf = &self.link.shelf;
         for owner in &shared.options.services[self.place] {

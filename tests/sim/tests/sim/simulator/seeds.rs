@@ -129,6 +129,7 @@ impl Run {
             services,
             keeps_names: seed % 4 == 1,
             reads_late: rng.hits(400),
+            has_identity: kind == Kind::Usual && rng.hits(200),
             senders: 4,
         };
         let on = Installation::start(options);
@@ -247,6 +248,9 @@ impl Run {
         let doubled = self.may_be_doubled();
         checks::check(&self.on, &picture, now, &doubled).await;
         self.count(&picture);
+        if let Some(registry) = &self.on.shared.registry {
+            registry.check(self.on.world(), &picture, &self.on.post.ledger.answers());
+        }
         if self.is_journaled() {
             self.rebuild(&picture, now).await;
         }

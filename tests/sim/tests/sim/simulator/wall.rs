@@ -107,6 +107,7 @@ impl Stage {
             retention: Span::from_millis(3_600_000),
             services,
             reads_late: false,
+            has_identity: false,
             keeps_names: false,
             senders: 2,
         });

@@ -84,16 +84,19 @@ pub(crate) enum Place {
     Leases,
     /// The definitions, in SQL.
     Definitions,
+    /// Who is who, in SQL.
+    Identity,
     /// Where messages are delivered to.
     Destination,
 }
 
 impl Place {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Hot,
         Self::Log,
         Self::Leases,
         Self::Definitions,
+        Self::Identity,
         Self::Destination,
     ];
 }

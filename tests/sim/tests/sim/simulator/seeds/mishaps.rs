@@ -58,7 +58,13 @@ impl Run {
                 }
             }
             75..87 => {
-                let places = [Place::Hot, Place::Log, Place::Leases, Place::Definitions];
+                let places = [
+                    Place::Hot,
+                    Place::Log,
+                    Place::Leases,
+                    Place::Definitions,
+                    Place::Identity,
+                ];
                 let place = *self.rng.pick(&places);
                 let wait_ms = self.rng.between(100, 20_000);
                 world.tell(format!("{place:?} is away for {wait_ms} ms"));
@@ -88,7 +94,9 @@ impl Run {
             self.copies
                 .retain(|(taken, _)| now.duration_since(*taken) < youngest);
         }
-        if self.copies.is_empty() {
+        // What identity wrote by then would have to be sent again, and is not.
+        let is_kept = self.on.shared.registry.is_some() && !self.is_journaled();
+        if self.copies.is_empty() || is_kept {
             return;
         }
         let place = usize::try_from(self.rng.below(self.copies.len() as u64)).unwrap_or(0);

@@ -50,6 +50,7 @@ impl Run {
             services,
             senders: 4,
             reads_late: false,
+            has_identity: false,
             keeps_names: false,
         });
         on.shared

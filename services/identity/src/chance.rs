@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::fragments::Fragments;
 
-/// What identity draws by chance. A simulation draws it from a seed.
+/// Draws that identity makes by chance. A simulation makes them from a seed.
 pub trait Chance: Debug + Send + Sync + 'static {
     /// Draws the id of a customer who is first seen at a time. Ids sort by that time, and within a
     /// millisecond by the order in which they are drawn.

@@ -42,7 +42,7 @@ pub struct Identity {
     pub time: TimeSource,
     /// The clock of this machine.
     pub own_clock: Arc<dyn Clock>,
-    /// What draws ids and pauses.
+    /// Draws ids and pauses.
     pub chance: Arc<dyn Chance>,
     /// The namespaces, now and after each change.
     pub namespaces: watch::Receiver<Arc<Namespaces>>,

@@ -25,13 +25,13 @@ const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(93, 184, 21
 /// The secret of every channel.
 const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// How long a request is on its way at the most, in milliseconds.
+/// The longest that a request is on its way, in milliseconds.
 const SLOWEST_MS: u64 = 400;
-/// How long a slow answer takes at the most: a little less than a deliverer waits.
+/// The longest that a slow answer takes, in milliseconds: a little less than a deliverer waits.
 const SLOW_MS: u64 = 19_000;
-/// How long an answer takes that comes too late.
+/// The time of an answer that comes too late, in milliseconds.
 const LATE_MS: (u64, u64) = (21_000, 40_000);
-/// How often an activation meets something wrong, at the most.
+/// The most that an activation meets something wrong.
 const FAILURES: u64 = 3;
 /// Activations that are taken without more ado by a destination that has moods, in a thousand.
 const TAKEN_PERMILLE: u64 = 500;
@@ -39,7 +39,7 @@ const TAKEN_PERMILLE: u64 = 500;
 /// An activation, as a destination sees it: its run and visit.
 pub(crate) type EffectId = (Bytes, u32);
 
-/// What the destination does with an activation, which is the same however often that comes.
+/// The way in which the destination takes an activation, the same however often that comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Temper {
     /// Takes it.
@@ -84,7 +84,7 @@ struct Answer {
     retry_after: Option<u64>,
 }
 
-/// Where everything is delivered to.
+/// The destination of everything that is delivered.
 #[derive(Debug, Default)]
 pub(crate) struct Destination {
     has_moods: AtomicBool,

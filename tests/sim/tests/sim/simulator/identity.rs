@@ -33,10 +33,10 @@ use super::installation::Shared;
 use super::link::Link;
 use super::world::World;
 
-/// How long a call tries to append, as in production.
+/// The time for which a call tries to append, as in production.
 const APPEND_PATIENCE: Duration = identity::limits::APPEND_PATIENCE;
 
-/// Where SQL runs: in real time, on a thread of its own.
+/// Runs SQL: in real time, on a thread of its own.
 static SQL: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -53,7 +53,7 @@ pub(crate) fn wait<T: Send>(call: impl Future<Output = T> + Send) -> T {
     })
 }
 
-/// Who is who, in SQL.
+/// The tables of identity, in SQL.
 #[derive(Debug)]
 pub(crate) struct Registry {
     database: Database,
@@ -102,7 +102,7 @@ impl Registry {
                 .find(&std::collections::HashSet::from([&identifier])),
         );
         let found = found.expect("SQLite answers").identifiers;
-        found.first().map(|(_, _, customer)| *customer)
+        found.first().map(|found| found.customer)
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
-    /// Who is who; absent where identity is not inside.
+    /// The tables of identity; absent where it is not inside.
     pub(crate) registry: Option<Arc<Registry>>,
     definitions: Mutex<Definitions>,
     /// The program of the processes that start from now on.

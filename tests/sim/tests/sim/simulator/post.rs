@@ -27,7 +27,7 @@ pub(crate) struct Letter {
     pub(crate) records: Vec<Record>,
 }
 
-/// What is given to a sender.
+/// A thing that is given to a sender.
 #[derive(Debug)]
 enum Item {
     /// To be appended as it is.
@@ -36,7 +36,7 @@ enum Item {
     Arrival(Arrival),
 }
 
-/// What is known of the events that were acknowledged.
+/// The events that were acknowledged.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     times: Mutex<BTreeMap<u64, (Instant, Instant)>>,
@@ -54,8 +54,8 @@ impl Ledger {
         answers.insert(event, resolved);
     }
 
-    /// When each event was sent the last time, and when that was acknowledged: between the two it
-    /// was stored.
+    /// Returns the times at which each event was sent last and acknowledged: between the two it was
+    /// stored.
     pub(crate) fn times(&self) -> BTreeMap<u64, (Instant, Instant)> {
         let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         times.clone()

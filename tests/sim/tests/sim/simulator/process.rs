@@ -1,4 +1,5 @@
-//! One simulated process: its own connections, clock and deliverer, and the engines of some services.
+//! One simulated process: connections, a clock and a deliverer of its own, and the engines of some
+//! services.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};

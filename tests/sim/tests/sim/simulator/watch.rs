@@ -25,7 +25,7 @@ pub(crate) struct Watch {
     is_wall: bool,
     /// True where what a store has lost comes back, so that no number is ever used twice.
     is_journaled: bool,
-    /// How often definitions were changed.
+    /// The number of changes of definitions.
     revision: Arc<AtomicU64>,
     seen: Mutex<Seen>,
 }
@@ -57,7 +57,7 @@ struct Seen {
 #[derive(Debug, Clone, Copy)]
 struct Opened {
     epoch: u64,
-    /// How often definitions had been changed by then.
+    /// The number of changes of definitions by then.
     revision: u64,
     has_committed: bool,
 }
@@ -175,8 +175,8 @@ impl Watch {
         }
     }
 
-    /// Who opened a slot has read what was defined by then, if its program understands it. The first
-    /// commit may be one that another process had logged.
+    /// An owner has read the definitions of when it opened the slot, if its program understands
+    /// them. The first commit may be one that another process had logged.
     fn note_reading(&self, seen: &mut Seen, slot: Slot, commit: &Commit, reading: Reading) {
         let Some(opened) = seen.opened.get_mut(&slot) else {
             return;
@@ -286,7 +286,7 @@ impl Watch {
         *newest = version.max(*newest);
     }
 
-    /// What became of an activation is told once.
+    /// The end of an activation is told once.
     fn note_receipt(&self, seen: &mut Seen, decided: (Slot, u64, u64), record: Record) {
         let Some(Body::Event(event)) = record.body else {
             return;

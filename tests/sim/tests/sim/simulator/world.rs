@@ -84,7 +84,7 @@ pub(crate) enum Place {
     Leases,
     /// The definitions, in SQL.
     Definitions,
-    /// Who is who, in SQL.
+    /// The tables of identity, in SQL.
     Identity,
     /// Where messages are delivered to.
     Destination,

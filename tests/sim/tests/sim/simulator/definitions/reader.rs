@@ -1,4 +1,4 @@
-//! How a process reads the definitions: SQL, as the network shows it.
+//! One process's link to the definitions: SQL, as the network shows it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::simulator::installation::Shared;
 use crate::simulator::link::{Link, Lost};
 use crate::simulator::world::Place;
 
-/// How long a process takes between two looks at the definitions, in milliseconds: as long as in
+/// The time between two looks of a process at the definitions, in milliseconds: as long as in
 /// production at the least.
 const LOOKS_MS: (u64, u64) = (500, 40_000);
-/// How long a process waits before it tries once more to read what it starts with.
+/// The wait of a process before it tries once more to read what it starts with.
 const START_RETRY: Duration = Duration::from_millis(500);
 
 /// The reader of one process.

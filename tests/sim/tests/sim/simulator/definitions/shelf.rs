@@ -19,7 +19,7 @@ pub(crate) struct Shelf {
     in_force: Mutex<InForce>,
 }
 
-/// How new the definitions of a process are.
+/// The age of the definitions of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Reading {
     /// The number of changes that it has read.
@@ -97,7 +97,7 @@ impl Shelf {
         self.program
     }
 
-    /// How new its definitions are.
+    /// Returns the age of its definitions.
     pub(crate) fn reading(&self) -> Reading {
         self.lock().reading
     }

@@ -1,4 +1,4 @@
-//! What must hold of who is who in the end: the states are those of the customers that SQL knows.
+//! Checks of customers in the end: the states are those of the customers that SQL knows.
 
 use std::collections::BTreeMap;
 

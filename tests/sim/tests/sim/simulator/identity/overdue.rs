@@ -12,11 +12,12 @@ use crate::simulator::people::Seen;
 use crate::simulator::picture::Picture;
 use crate::simulator::world::{CrashPoint, Side};
 
-/// How long nobody may be told, by the documentation, and as long as calls take besides.
+/// The longest that nobody is told, by the documentation, and as long as calls take besides.
 const SECOND: Duration = Duration::from_millis(1_100);
-/// How long a journal waits besides for an entry that was logged and does not arrive, before it puts
-/// that right.
+/// The time that a journal gives besides to an entry that was logged and does not arrive, before
+/// it puts that right.
 const LOGGED: Duration = Duration::from_millis(650);
+const HOUR_MS: i64 = 3_600_000;
 /// Effects of an event that joins two customers: it is written, appended, and noted.
 const EFFECTS: u64 = 3;
 
@@ -56,12 +57,14 @@ fn send(on: &Installation, number: u64, identifiers: &[(&str, &str)]) {
 
 /// Kills the process that joins two customers after one of the effects of that. Returns whether all
 /// was told of within a second.
-async fn die_after(effect: u64, is_journaled: bool) -> bool {
+async fn die_after(effect: u64, is_journaled: bool, wrong_by_ms: i64) -> bool {
     let mut on = Installation::start(options(is_journaled));
     on.settle().await;
     send(&on, 1, &[("user_id", "ann")]);
     send(&on, 2, &[("device", "phone")]);
     on.settle().await;
+    let first = on.process(0).expect("it lives");
+    first.link.clock.go_wrong_by(wrong_by_ms);
     on.world().crash_at(Some(CrashPoint {
         effect: on.world().effects() + effect,
         side: Side::After,
@@ -100,8 +103,23 @@ async fn die_after(effect: u64, is_journaled: bool) -> bool {
 fn a_merge_is_told_of_within_a_second_whoever_wrote_it() {
     for is_journaled in [false, true] {
         for effect in 1..=EFFECTS {
-            let is_told = crate::simulator::on_virtual_time(die_after(effect, is_journaled));
-            assert!(is_told, "effect {effect}, journal {is_journaled}");
+            check(effect, is_journaled, 0);
         }
     }
+}
+
+#[test]
+fn a_merge_is_told_of_whatever_the_clocks_say() {
+    for wrong_by_ms in [-HOUR_MS, HOUR_MS] {
+        check(1, false, wrong_by_ms);
+    }
+}
+
+fn check(effect: u64, is_journaled: bool, wrong_by_ms: i64) {
+    let died = die_after(effect, is_journaled, wrong_by_ms);
+    let is_told = crate::simulator::on_virtual_time(died);
+    assert!(
+        is_told,
+        "effect {effect}, journal {is_journaled}, a clock wrong by {wrong_by_ms} ms"
+    );
 }

@@ -94,7 +94,7 @@ impl Run {
             self.copies
                 .retain(|(taken, _)| now.duration_since(*taken) < youngest);
         }
-        // What identity wrote by then would have to be sent again, and is not.
+        // Events that identity took by then would have to be sent again, and are not.
         let is_kept = self.on.shared.registry.is_some() && !self.is_journaled();
         if self.copies.is_empty() || is_kept {
             return;

@@ -113,7 +113,7 @@ impl Destination {
     }
 
     /// Takes in a request. Under one idempotency key always the same is asked for.
-    fn take(&self, world: &World, key: &str, told: String) -> Answer {
+    fn take(&self, world: &World, key: &str, told: &str) -> Answer {
         let Some(id) = parse_key(key) else {
             world.violate(format!("`{key}` is no idempotency key"));
             return answer(StatusCode::BAD_REQUEST, Duration::ZERO);
@@ -122,7 +122,7 @@ impl Destination {
         let it = arrived.entry(id).or_insert_with(|| Arrived {
             temper: self.meet(world),
             requests: 0,
-            told: told.clone(),
+            told: told.to_owned(),
             is_taken: false,
         });
         it.requests += 1;

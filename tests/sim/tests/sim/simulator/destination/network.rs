@@ -71,7 +71,7 @@ impl LinkNetwork {
         let wait_ms = self.link.world.draw(|rng| rng.between(1, SLOWEST_MS));
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         self.link.enter(Place::Destination, true).await?;
-        let answer = self.destination.take(&self.link.world, key, told);
+        let answer = self.destination.take(&self.link.world, key, &told);
         self.link.leave().await?;
         tokio::time::sleep(answer.after).await;
         self.link.life.runs().await;

@@ -33,7 +33,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 pub use self::answer::Attempted;
-pub use self::connector::{Resolve, SystemResolver};
+pub use self::connector::{Network, SystemNetwork, Wire};
 use self::job::{Job, write_log};
 use self::outcomes::Waiting;
 use self::queue::Queues;
@@ -68,8 +68,8 @@ pub struct DelivererConfig {
     pub hot: SharedHotStore,
     /// The channels, as of now.
     pub definitions: watch::Receiver<Arc<Definitions>>,
-    /// Resolves the hosts of webhooks.
-    pub resolver: Arc<dyn Resolve>,
+    /// Leads to the hosts of webhooks.
+    pub network: Arc<dyn Network>,
     /// Real time, for the timestamps of signatures.
     pub clock: Arc<dyn Clock>,
     /// How long each part of a delivery may take.
@@ -82,7 +82,7 @@ impl DelivererConfig {
         Self {
             hot,
             definitions,
-            resolver: Arc::new(SystemResolver),
+            network: Arc::new(SystemNetwork),
             clock: Arc::new(SystemClock),
             timeouts: Timeouts::default(),
         }
@@ -148,7 +148,7 @@ impl Deliverer {
                 move || Some(shared.upgrade()?.in_flight())
             }),
             definitions: config.definitions,
-            webhooks: WebhookClient::new(&config.resolver, config.clock, config.timeouts),
+            webhooks: WebhookClient::new(&config.network, config.clock, config.timeouts),
             permits: Semaphore::new(limits::AT_ONCE),
             work: Mutex::default(),
             remembered: Cache::new(limits::REMEMBERED),

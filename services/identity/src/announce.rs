@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Clock, SystemClock};
 use kernel::CustomerId;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -132,8 +131,9 @@ impl Announcer {
         if self.under_way >= ANNOUNCEMENTS_UNDER_WAY {
             return;
         }
-        let store = self.intake.resolver.store();
-        let mut merges = match store.claim_unannounced(SystemClock.now()).await {
+        let now = self.intake.own_clock.now();
+        let tables = self.intake.resolver.tables();
+        let mut merges = match tables.claim_unannounced(now).await {
             Ok(merges) => merges,
             Err(error) => {
                 tracing::warn!(%error, "overdue merges not read");
@@ -164,7 +164,7 @@ impl Announcer {
 }
 
 /// Looks for overdue announcements until the process ends.
-pub(crate) async fn announce_overdue(intake: Arc<Intake>, shutdown: CancellationToken) {
+pub async fn announce_overdue(intake: Arc<Intake>, shutdown: CancellationToken) {
     let mut announcer = Announcer::new(intake);
     let mut ticks = interval(ANNOUNCE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

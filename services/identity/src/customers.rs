@@ -28,7 +28,7 @@ impl Intake {
             None => (None, String::new()),
         };
         let record = match fragment {
-            Some(fragment) => self.resolver.store().customer(fragment).await,
+            Some(fragment) => self.store.customer(fragment).await,
             None => Ok(None),
         };
         record
@@ -49,8 +49,7 @@ impl Intake {
         )?;
         let after = page.after().and_then(read_key);
         let rows = self
-            .resolver
-            .store()
+            .store
             .list(after, page.size() as u64 + 1)
             .await
             .map_err(Failure::store_unavailable)?;
@@ -86,8 +85,7 @@ impl Intake {
             value,
         };
         let found = self
-            .resolver
-            .store()
+            .store
             .find(&HashSet::from([&identifier]))
             .await
             .map_err(Failure::store_unavailable)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::rpc::Violation;
 use definitions::DefinitionStore;
-use engine::{Clock, SystemClock};
+use engine::Clock;
 use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{PartitionCount, Timestamp};
@@ -24,7 +24,7 @@ use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::sources::{Replays, Source, Taking};
-use crate::store::{Cause, MergeRecord, SentAs};
+use crate::store::{Cause, IdentityStore, MergeRecord, SentAs};
 
 /// Why merges by events are on record.
 const EVENT_REASON: &str = "event";
@@ -33,8 +33,12 @@ const EVENT_REASON: &str = "event";
 #[derive(Debug)]
 pub struct Intake {
     pub(crate) resolver: Resolver,
+    /// The tables, for whoever only reads.
+    pub(crate) store: IdentityStore,
     pub(crate) appender: Appender,
     pub(crate) clock: IngestClock,
+    /// The clock of this machine.
+    pub(crate) own_clock: Arc<dyn Clock>,
     pub(crate) pace: Pace,
     pub(crate) under_way: UnderWay,
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
@@ -137,7 +141,7 @@ impl Intake {
         let cause = Cause {
             reason: EVENT_REASON,
             request_id,
-            time: SystemClock.now(),
+            time: self.own_clock.now(),
             // A request is remembered in the database anyway, and a source needs it only where it
             // was interrupted here.
             looks_back: !request_id.is_empty()
@@ -219,7 +223,7 @@ impl Intake {
         let took = appended?;
         self.announced(&merges).await;
         if let Some(taking) = taking {
-            taking.finish(self.resolver.store(), took).await?;
+            taking.finish(self.resolver.tables(), took).await?;
         }
         if let Some(announcing) = announcing {
             announcing.done();
@@ -229,7 +233,7 @@ impl Intake {
 
     /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.
     pub(crate) async fn announced(&self, merges: &[MergeRecord]) {
-        if let Err(error) = self.resolver.store().mark_announced(merges).await {
+        if let Err(error) = self.resolver.tables().mark_announced(merges).await {
             tracing::warn!(%error, count = merges.len(), "merges not marked as announced");
         }
     }

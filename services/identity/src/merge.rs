@@ -1,6 +1,5 @@
 //! Joins customers because somebody says so.
 
-use engine::{Clock, SystemClock};
 use hot::StreamName;
 use kernel::CustomerId;
 use tokio::time::Instant;
@@ -43,13 +42,13 @@ impl Intake {
                 reason
             },
             request_id,
-            time: SystemClock.now(),
+            time: self.own_clock.now(),
             looks_back: true,
         };
         // Those that an earlier try of the request made are its own too. They are announced again,
         // which changes nothing where they were, and tells where that is.
         let made = match SentAs::merge(request_id) {
-            Some(sent) => self.resolver.store().merges_sent_as([sent]).await,
+            Some(sent) => self.resolver.tables().merges_sent_as(&[sent]).await,
             None => Ok(Vec::new()),
         };
         let made = made.map_err(ResolveError::from)?;

@@ -1,7 +1,7 @@
 //! Resolves a batch of events: cache, one look-up for the rest, a plan in memory, one transaction, cache.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity_core::{
@@ -12,20 +12,20 @@ use sea_orm::DbErr;
 use tokio::sync::Semaphore;
 
 use crate::cache::{Holder, IdentityCache};
+use crate::chance::{Chance, MachineChance};
 use crate::evidence;
-use crate::fragments::Fragments;
 use crate::limits::{RESOLVE_ATTEMPTS, RESOLVE_PAUSE, WRITERS};
 use crate::store::{
-    Cause, CommitError, Found, FoundIdentifier, IdentityStore, MergeRecord, SentAs, SentBy,
+    Cause, CommitError, Found, FoundIdentifier, MergeRecord, SentAs, SentBy, Tables,
 };
 
 /// Resolves events to customers.
 #[derive(Debug)]
 pub struct Resolver {
-    store: IdentityStore,
+    tables: Arc<dyn Tables>,
     cache: IdentityCache,
     writers: Semaphore,
-    fragments: Fragments,
+    chance: Arc<dyn Chance>,
 }
 
 /// An event, as far as its resolution needs it.
@@ -67,23 +67,28 @@ pub struct Resolved {
 
 impl Resolver {
     /// Resolves by these tables, with an empty cache.
-    pub fn new(store: IdentityStore) -> Self {
-        let writers = if store.has_single_writer() {
+    pub fn new(tables: impl Tables) -> Self {
+        Self::with_chance(Arc::new(tables), Arc::new(MachineChance::default()))
+    }
+
+    /// As [`Self::new`], with ids and pauses drawn so.
+    pub fn with_chance(tables: Arc<dyn Tables>, chance: Arc<dyn Chance>) -> Self {
+        let writers = if tables.has_single_writer() {
             1
         } else {
             WRITERS
         };
         Self {
-            store,
+            tables,
             cache: IdentityCache::new(),
             writers: Semaphore::new(writers),
-            fragments: Fragments::new(),
+            chance,
         }
     }
 
     /// The tables.
-    pub const fn store(&self) -> &IdentityStore {
-        &self.store
+    pub fn tables(&self) -> &dyn Tables {
+        self.tables.as_ref()
     }
 
     /// Resolves events in order, each seeing what those before it changed.
@@ -123,7 +128,7 @@ impl Resolver {
                     self.restore_joined(&sent, &mut resolved).await?;
                     return Ok(resolved);
                 }
-                None => pause(attempt).await,
+                None => self.pause(attempt).await,
             }
         }
         Err(ResolveError::Contended)
@@ -140,7 +145,8 @@ impl Resolver {
         if places.is_empty() {
             return Ok(());
         }
-        let made = self.store.merges_sent_as(places.keys().copied()).await?;
+        let sent: Vec<SentAs> = places.keys().copied().collect();
+        let made = self.tables.merges_sent_as(&sent).await?;
         evidence::restore_joined(&mut resolved.resolutions, &places, &made);
         let made = made.into_iter().map(|(_, merge)| merge);
         resolved.merges.extend(made);
@@ -159,7 +165,7 @@ impl Resolver {
     ) -> Result<(CustomerId, Vec<MergeRecord>), ResolveError> {
         let fragments: Vec<FragmentId> = customers.iter().map(|id| id.fragment()).collect();
         for attempt in 0..RESOLVE_ATTEMPTS {
-            let (roots, found) = self.store.find_roots(&fragments).await?;
+            let (roots, found) = self.tables.find_roots(&fragments).await?;
             if let Some(missing) = roots.iter().position(Option::is_none) {
                 return Err(ResolveError::NotFound(customers[missing]));
             }
@@ -175,7 +181,7 @@ impl Resolver {
             if let Some(merges) = self.write(&changes, cause, &sent).await? {
                 return Ok((into, merges));
             }
-            pause(attempt).await;
+            self.pause(attempt).await;
         }
         Err(ResolveError::Contended)
     }
@@ -201,7 +207,7 @@ impl Resolver {
                     .map(|(_, identifier)| identifier)
             })
             .collect();
-        let found = self.store.find(&unknown).await?;
+        let found = self.tables.find(&unknown).await?;
         let mut overlay = lay_over(namespaces, &found);
         let attached = found.identifiers.iter();
         let attached: HashMap<_, _> = attached.map(|it| (&it.identifier, it.sent)).collect();
@@ -214,7 +220,7 @@ impl Resolver {
                 resolutions.push(known);
                 continue;
             }
-            let fragment = || self.fragments.draw(subject.time);
+            let fragment = || self.chance.fragment(subject.time);
             let resolved = overlay.resolve(&subject.screened, fragment, subject.time);
             let Ok(mut resolution) = resolved else {
                 return Ok(None);
@@ -252,7 +258,7 @@ impl Resolver {
             return Ok(Some(Vec::new()));
         }
         let _turn = self.writers.acquire().await.expect("never closed");
-        match self.store.commit(changes, cause, sent).await {
+        match self.tables.commit(changes, cause, sent).await {
             Ok(committed) => {
                 for (from, into) in &changes.redirects {
                     self.cache.redirect(*from, *into);
@@ -279,6 +285,14 @@ impl Resolver {
                 customer: root(fragment.into()),
             });
         }
+    }
+
+    /// Waits longer from attempt to attempt, by chance up to twice as long, so that rivals do not
+    /// meet again.
+    async fn pause(&self, attempt: u32) {
+        let longest = RESOLVE_PAUSE.min(Duration::from_millis(1 << attempt.min(10)));
+        let share = f64::from(self.chance.permille()) / 1_000.0;
+        tokio::time::sleep(longest.mul_f64(share)).await;
     }
 }
 
@@ -316,12 +330,4 @@ fn known_customer(subject: Subject, holder: &Holder) -> Resolution {
     let attached_by = holder.fragments.iter().map(|(_, sent)| *sent);
     evidence::restore_attached(&mut resolution, subject.sent, attached_by);
     resolution
-}
-
-/// Waits longer from attempt to attempt, by chance up to twice as long, so that rivals do not meet again.
-async fn pause(attempt: u32) {
-    let longest = RESOLVE_PAUSE.min(Duration::from_millis(1 << attempt.min(10)));
-    let chance = RandomState::new().hash_one(attempt) % 1_000;
-    let share = f64::from(u32::try_from(chance).unwrap_or(0)) / 1_000.0;
-    tokio::time::sleep(longest.mul_f64(share)).await;
 }

@@ -195,8 +195,7 @@ impl IdentityRpc {
             })?;
         let record = self
             .intake
-            .resolver
-            .store()
+            .store
             .customer(into.fragment())
             .await
             .map_err(Failure::store_unavailable)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use definitions::DefinitionStore;
-use engine::TimeSource;
+use engine::{Clock, SystemClock, TimeSource};
 use hot::SharedHotStore;
 use identity_core::Namespaces;
 use journal::EventLog;
@@ -17,13 +17,14 @@ use tokio::sync::watch;
 use crate::announce::{UnderWay, announce_overdue};
 use crate::append::Appender;
 use crate::catalog::NamespaceCatalog;
+use crate::chance::{Chance, MachineChance};
 use crate::clock::IngestClock;
 use crate::ingest::Intake;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
-use crate::store::{IdentityStore, MIGRATIONS};
+use crate::store::{IdentityStore, MIGRATIONS, Tables};
 
 /// The name of the service, and of its migrations.
 const NAME: &str = "identity";
@@ -39,6 +40,10 @@ pub struct Identity {
     pub partitions: PartitionCount,
     /// What tells the time.
     pub time: TimeSource,
+    /// The clock of this machine.
+    pub own_clock: Arc<dyn Clock>,
+    /// Draws ids and pauses.
+    pub chance: Arc<dyn Chance>,
     /// The namespaces, now and after each change.
     pub namespaces: watch::Receiver<Arc<Namespaces>>,
     /// Where other processes store newer ones; absent where nobody does.
@@ -54,11 +59,24 @@ impl Identity {
     /// # Errors
     /// [`storage::StorageError`] where the database does not answer.
     pub async fn open(self) -> Result<Arc<Intake>, storage::StorageError> {
+        self.open_over(|store| Arc::new(store)).await
+    }
+
+    /// Opens the way in, which works on the tables as they are shown to it.
+    ///
+    /// # Errors
+    /// [`storage::StorageError`] where the database does not answer.
+    pub async fn open_over(
+        self,
+        show: impl FnOnce(IdentityStore) -> Arc<dyn Tables>,
+    ) -> Result<Arc<Intake>, storage::StorageError> {
         self.database.migrate(NAME, MIGRATIONS).await?;
-        let store = IdentityStore::new(self.database);
+        let store = IdentityStore::with_chance(self.database, Arc::clone(&self.chance));
         let start = store.virtual_time().await?;
         Ok(Arc::new(Intake {
-            resolver: Resolver::new(store),
+            resolver: Resolver::with_chance(show(store.clone()), self.chance),
+            store,
+            own_clock: self.own_clock,
             appender: Appender::new(self.hot),
             under_way: UnderWay::default(),
             clock: IngestClock::new(&self.time, start),
@@ -85,6 +103,8 @@ pub async fn start(context: &Context) -> Result<Service, StartError> {
         hot: Arc::clone(&context.hot),
         partitions: context.partitions,
         time: context.time.clone(),
+        own_clock: Arc::new(SystemClock),
+        chance: Arc::new(MachineChance::default()),
         namespaces: store.watch(),
         definitions: Some(Arc::clone(&store)),
         downstream: Some(Arc::new(context.neighbours.clone())),

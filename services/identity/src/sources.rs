@@ -9,7 +9,8 @@ use sea_orm::DbErr;
 use sha2::{Digest, Sha256};
 
 use crate::append::Took;
-use crate::store::{IdentityStore, SourceMark};
+use crate::ingest::Intake;
+use crate::store::{SourceMark, Tables};
 
 /// The origin of events, for ids and de-duplication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,16 @@ impl Source<'_> {
     }
 }
 
+impl Intake {
+    /// Returns an ordered source with how far it was taken.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn source<'a>(&self, name: &'a str) -> Result<Source<'a>, DbErr> {
+        Passed::new().source(self.resolver.tables(), name).await
+    }
+}
+
 /// The mark of a source once all of a message is in the streams.
 #[derive(Debug)]
 pub(crate) struct Taking {
@@ -76,12 +87,12 @@ impl Taking {
     ///
     /// # Errors
     /// As the database says: the message may be sent again.
-    pub(crate) async fn finish(&self, store: &IdentityStore, took: Took) -> Result<(), DbErr> {
+    pub(crate) async fn finish(&self, tables: &dyn Tables, took: Took) -> Result<(), DbErr> {
         let mark = SourceMark {
             sequence: self.sequence,
             accept_time: took.newest,
         };
-        store.take_source(&self.source, mark).await
+        tables.take_source(&self.source, mark).await
     }
 }
 
@@ -108,7 +119,7 @@ impl Passed {
     /// As the database says.
     pub(crate) async fn source<'a>(
         &mut self,
-        store: &IdentityStore,
+        tables: &dyn Tables,
         name: &'a str,
     ) -> Result<Source<'a>, DbErr> {
         if name.is_empty() {
@@ -116,7 +127,7 @@ impl Passed {
         }
         if self.source != name {
             let digest = Source::Named(name, SourceMark::NONE).digest();
-            self.mark = store.source_mark(&digest.unwrap_or_default()).await?;
+            self.mark = tables.source_mark(&digest.unwrap_or_default()).await?;
             name.clone_into(&mut self.source);
         }
         Ok(Source::Named(name, self.mark))

@@ -12,24 +12,31 @@ mod merges;
 mod migration;
 mod sent;
 mod source;
+mod tables;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use identity_core::{CustomerView, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::DbErr;
 use storage::Database;
 
+use crate::chance::{Chance, MachineChance};
+
 pub use commit::{Cause, CommitError, Committed};
 pub use merges::MergeRecord;
 pub use migration::MIGRATIONS;
 pub use sent::{SentAs, SentBy};
 pub use source::SourceMark;
+pub use tables::Tables;
 
 /// The tables of identity.
 #[derive(Debug, Clone)]
 pub struct IdentityStore {
     database: Database,
+    /// Draws the ids of merges.
+    chance: Arc<dyn Chance>,
 }
 
 /// An identifier that is known.
@@ -69,8 +76,13 @@ pub struct CustomerRecord {
 
 impl IdentityStore {
     /// The tables in a migrated database.
-    pub const fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database) -> Self {
+        Self::with_chance(database, Arc::new(MachineChance::default()))
+    }
+
+    /// As [`Self::new`], with ids of merges drawn so.
+    pub const fn with_chance(database: Database, chance: Arc<dyn Chance>) -> Self {
+        Self { database, chance }
     }
 
     /// Whether writers exclude each other in this database.

@@ -121,8 +121,8 @@ async fn append(
 
 async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest, passed: &mut Passed) -> Half {
     let stream = check(&batch)?;
-    let store = intake.resolver.store();
-    let source = passed.source(store, &batch.source).await;
+    let tables = intake.resolver.tables();
+    let source = passed.source(tables, &batch.source).await;
     let source = source.map_err(Failure::store_unavailable)?;
     let Accepted {
         events,

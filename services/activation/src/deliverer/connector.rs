@@ -3,6 +3,8 @@
 //! A name is resolved once, every address is checked, and the connection goes to a checked address: a name that
 //! resolves to something else a moment later gains nothing. Each new connection is checked again.
 
+mod wire;
+
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,19 +19,34 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// Resolves names.
+pub use self::wire::Wire;
+
+/// The network between a deliverer and its destinations.
 #[async_trait]
-pub trait Resolve: Send + Sync + 'static {
-    /// The addresses of a host.
+pub trait Network: Send + Sync + 'static {
+    /// Returns the addresses of a host.
+    ///
+    /// # Errors
+    /// As the network says; the delivery is tried again.
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+
+    /// Connects to an address, by TCP unless the network is another one.
+    ///
+    /// # Errors
+    /// As the network says; the delivery is tried again.
+    async fn connect(&self, address: SocketAddr) -> io::Result<Wire> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Wire::new(stream))
+    }
 }
 
-/// Resolves names as the machine does.
+/// The network of the machine.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemResolver;
+pub struct SystemNetwork;
 
 #[async_trait]
-impl Resolve for SystemResolver {
+impl Network for SystemNetwork {
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(tokio::net::lookup_host((host, port)).await?.collect())
     }
@@ -52,25 +69,25 @@ pub(super) enum ConnectError {
 /// Opens connections for the HTTP client.
 #[derive(Clone)]
 pub(super) struct Connector {
-    pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) network: Arc<dyn Network>,
     pub(super) allow_private_network: bool,
     pub(super) timeout: Duration,
 }
 
 impl Connector {
-    async fn connect(self, url: Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect(self, url: Uri) -> Result<TokioIo<Wire>, ConnectError> {
         tokio::time::timeout(self.timeout, self.connect_any(&url))
             .await
             .map_err(|_| ConnectError::TimedOut)?
     }
 
-    async fn connect_any(&self, url: &Uri) -> Result<TokioIo<TcpStream>, ConnectError> {
+    async fn connect_any(&self, url: &Uri) -> Result<TokioIo<Wire>, ConnectError> {
         let host = channel::host_of(url);
         let is_tls = url.scheme_str() == Some("https");
         let port = url.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let mut addresses = match host.parse::<IpAddr>() {
             Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => self.resolver.resolve(&host, port).await?,
+            Err(_) => self.network.resolve(&host, port).await?,
         };
         if !self.allow_private_network {
             addresses.retain(|found| address::is_public(found.ip()));
@@ -80,11 +97,8 @@ impl Connector {
         }
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for found in addresses {
-            match TcpStream::connect(found).await {
-                Ok(stream) => {
-                    stream.set_nodelay(true)?;
-                    return Ok(TokioIo::new(stream));
-                }
+            match self.network.connect(found).await {
+                Ok(wire) => return Ok(TokioIo::new(wire)),
                 Err(error) => last = error,
             }
         }
@@ -93,7 +107,7 @@ impl Connector {
 }
 
 impl tower::Service<Uri> for Connector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Wire>;
     type Error = ConnectError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, ConnectError>> + Send>>;
 

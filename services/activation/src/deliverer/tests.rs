@@ -30,7 +30,7 @@ const PARTITION: PartitionId = PartitionId::new(3);
 struct Always(SocketAddr);
 
 #[async_trait]
-impl Resolve for Always {
+impl Network for Always {
     async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
         Ok(vec![self.0])
     }
@@ -67,10 +67,10 @@ fn compile(channels: &[api::Channel]) -> Arc<Definitions> {
 
 impl Bench {
     async fn new(channels: &[api::Channel]) -> Self {
-        Self::with_resolver(channels, Arc::new(SystemResolver)).await
+        Self::with_network(channels, Arc::new(SystemNetwork)).await
     }
 
-    async fn with_resolver(channels: &[api::Channel], resolver: Arc<dyn Resolve>) -> Self {
+    async fn with_network(channels: &[api::Channel], network: Arc<dyn Network>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let hot = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
             .await
@@ -83,7 +83,7 @@ impl Bench {
         let definitions = watch::Sender::new(compile(channels));
         let shared: SharedHotStore = hot.clone();
         let deliverer = Deliverer::start(DelivererConfig {
-            resolver,
+            network,
             clock: Arc::new(VirtualClock::new(Timestamp::from_millis(1_614_265_330_500))),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -270,7 +270,7 @@ async fn a_public_name_that_leads_inside_is_refused_and_never_connected_to() {
         ),
     ] {
         let channels = [webhook("hook", url.clone(), false)];
-        let mut bench = Bench::with_resolver(&channels, Arc::new(Always(address))).await;
+        let mut bench = Bench::with_network(&channels, Arc::new(Always(address))).await;
         bench.dispatch("hook", 1, 1);
         let outcome = bench.one().await;
         assert_eq!(outcome.result(), DeliveryResult::Rejected, "{outcome:?}");
@@ -286,7 +286,7 @@ struct Rebinding {
 }
 
 #[async_trait]
-impl Resolve for Rebinding {
+impl Network for Rebinding {
     async fn resolve(&self, _: &str, _: u16) -> io::Result<Vec<SocketAddr>> {
         let elsewhere = SocketAddr::new("192.0.2.1".parse().expect("an address"), 9);
         let first = self.asked.fetch_add(1, Ordering::SeqCst) == 0;
@@ -297,7 +297,7 @@ impl Resolve for Rebinding {
 #[tokio::test]
 async fn every_new_connection_is_checked_anew() {
     let server = Server::start(Answer::Fixed(StatusCode::OK, None, "")).await;
-    let resolver = Arc::new(Rebinding {
+    let network = Arc::new(Rebinding {
         inside: server.address,
         asked: AtomicUsize::new(0),
     });
@@ -306,12 +306,12 @@ async fn every_new_connection_is_checked_anew() {
         "http://hooks.example.com/".to_owned(),
         false,
     )];
-    let mut bench = Bench::with_resolver(&channels, resolver.clone()).await;
+    let mut bench = Bench::with_network(&channels, network.clone()).await;
     for attempt in 1..=2 {
         bench.dispatch("hook", attempt, 1);
         assert_ne!(bench.one().await.result(), DeliveryResult::Delivered);
     }
-    assert_eq!(resolver.asked.load(Ordering::SeqCst), 2);
+    assert_eq!(network.asked.load(Ordering::SeqCst), 2);
     assert_eq!(server.connections(), 0);
 }
 

@@ -19,7 +19,7 @@ use serde_json::json;
 
 use super::Timeouts;
 use super::answer::Attempted;
-use super::connector::{ConnectError, Connector, Resolve};
+use super::connector::{ConnectError, Connector, Network};
 use super::signature::sign;
 use crate::limits;
 
@@ -47,13 +47,13 @@ pub(super) struct Message<'a> {
 
 impl WebhookClient {
     pub(super) fn new(
-        resolver: &Arc<dyn Resolve>,
+        network: &Arc<dyn Network>,
         clock: Arc<dyn Clock>,
         timeouts: Timeouts,
     ) -> Self {
         let client = |allow_private_network| {
             let connector = Connector {
-                resolver: Arc::clone(resolver),
+                network: Arc::clone(network),
                 allow_private_network,
                 timeout: timeouts.connect,
             };

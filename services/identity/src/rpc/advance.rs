@@ -32,7 +32,7 @@ impl IdentityRpc {
                 format!("the clock shows {now} and only moves forward; {time} is before that");
             Failure::new(ErrorReason::ClockBackwards, message)
         })?;
-        let store = intake.resolver.store();
+        let store = &intake.store;
         store
             .keep_virtual_time(time)
             .await

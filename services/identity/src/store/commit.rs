@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::entity::{customer, fragment, identifier, merge};
 use super::merges::MergeRecord;
 use super::{IdentityStore, SentBy, counts_text, signed, unsigned};
+use crate::chance::Chance;
 use crate::limits::ROWS_PER_STATEMENT;
 
 /// Why something is written, for the record.
@@ -64,7 +65,7 @@ impl IdentityStore {
             return Ok(Committed::default());
         }
         let transaction = self.database.begin_write().await?;
-        match write(&transaction, changes, cause, sent).await {
+        match write(&transaction, changes, cause, (sent, self.chance.as_ref())).await {
             Ok(committed) => {
                 transaction.commit().await?;
                 Ok(committed)
@@ -81,12 +82,12 @@ async fn write(
     transaction: &DatabaseTransaction,
     changes: &Changes,
     cause: Cause<'_>,
-    sent: &SentBy,
+    (sent, chance): (&SentBy, &dyn Chance),
 ) -> Result<Committed, CommitError> {
     insert_identifiers(transaction, &changes.identifiers, cause.time, sent).await?;
     lock_customers(transaction, changes).await?;
     insert_fragments(transaction, changes).await?;
-    let merges = join(transaction, changes, cause, sent).await?;
+    let merges = join(transaction, changes, cause, (sent, chance)).await?;
     write_customers(transaction, changes).await?;
     Ok(Committed { merges })
 }
@@ -198,7 +199,7 @@ async fn join(
     transaction: &DatabaseTransaction,
     changes: &Changes,
     cause: Cause<'_>,
-    sent: &SentBy,
+    (sent, chance): (&SentBy, &dyn Chance),
 ) -> Result<Vec<MergeRecord>, DbErr> {
     if changes.merges.is_empty() {
         return Ok(Vec::new());
@@ -235,7 +236,7 @@ async fn join(
     let mut records = Vec::with_capacity(changes.merges.len());
     for merge in &changes.merges {
         let record = MergeRecord {
-            id: Uuid::now_v7(),
+            id: chance.merge(),
             from: merge.from,
             into: merge.into,
         };

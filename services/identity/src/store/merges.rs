@@ -3,6 +3,7 @@
 //! A merge is written before its record is appended. Where the process dies in between, another look finds it.
 
 use kernel::{CustomerId, Timestamp};
+use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -61,15 +62,21 @@ impl IdentityStore {
     /// Takes merges whose announcement is overdue, oldest first. Nobody else gets them for
     /// [`ANNOUNCE_CLAIM`].
     ///
+    /// Times are those of the clocks of processes. A merge that is claimed for longer than that was
+    /// written or claimed by a clock that is wrong, or this one is, and it must not wait until that
+    /// is right. One that is told of twice changes nothing.
+    ///
     /// # Errors
     /// As the database says.
     pub async fn claim_unannounced(&self, now: Timestamp) -> Result<Vec<MergeRecord>, DbErr> {
         let before = (now - ANNOUNCE_AFTER).as_millis();
+        let after = (now + ANNOUNCE_CLAIM).as_millis();
+        let own_claim = merge::Column::ClaimTime;
         // They are overdue again so long after this time.
         let claim_time = now + ANNOUNCE_CLAIM - ANNOUNCE_AFTER;
         let rows = merge::Entity::find()
             .filter(merge::Column::Announced.eq(false))
-            .filter(merge::Column::ClaimTime.lte(before))
+            .filter(own_claim.lte(before).or(own_claim.gt(after)))
             .order_by_asc(merge::Column::MergeId)
             .limit(ANNOUNCE_MERGES)
             .all(self.database.orm())

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use decision::{Names, Source};
-use engine::TimeSource;
+use engine::{SystemClock, TimeSource};
 use hot::{Cursor, EmbeddedStore, SharedHotStore, StreamId, StreamName};
-use identity::Identity;
+use identity::{Identity, MachineChance};
 use identity_core::Namespaces;
 use kernel::PartitionCount;
 use prost::Message;
@@ -59,6 +59,8 @@ impl Fixture {
                 hot: Arc::clone(&hot),
                 partitions,
                 time,
+                own_clock: Arc::new(SystemClock),
+                chance: Arc::new(MachineChance::default()),
                 // The receiver keeps the value after its sender is gone.
                 namespaces: watch::channel(Arc::new(namespaces)).1,
                 definitions: None,

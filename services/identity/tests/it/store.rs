@@ -210,6 +210,9 @@ async fn an_unannounced_merge_is_claimed_once(resolver: &Resolver, store: &Ident
         let again = store.claim_unannounced(time).await.expect("claims");
         assert_eq!(again, expected);
     }
+    // Whoever claimed it last had a clock that was far ahead.
+    let earlier = store.claim_unannounced(now - claim).await.expect("claims");
+    assert_eq!(earlier, claimed[..1]);
 }
 
 async fn the_virtual_clock_is_kept_and_never_set_back(store: &IdentityStore) {

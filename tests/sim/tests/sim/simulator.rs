@@ -14,6 +14,7 @@ mod clocks;
 mod crashes;
 mod definitions;
 mod destination;
+mod identity;
 mod installation;
 mod leases;
 mod life;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use activation_core::Counter;
+use activation_core::state::Activation;
 use engine::Head;
 use hot::{QuarantineSize, Slot, StateKey, StreamId, StreamName};
-use kernel::{CustomerId, Timestamp};
+use kernel::{CustomerId, Reason, Timestamp};
 use proto::activation::v1::ActivationStatus;
 
+use super::destination::Arrived;
 use super::installation::{Installation, SERVICES};
 use super::picture::{Picture, shown};
 use super::seeds::forgets_activations;
@@ -253,9 +255,9 @@ fn segments(installation: &Installation, picture: &Picture) {
     });
 }
 
-/// Every effect was decided once.
+/// Every effect was decided once, and told of once.
 fn decided_once(installation: &Installation, doubled: &BTreeSet<CustomerId>) {
-    for (customer, wrong) in installation.shared.watch.decided_again().into_values() {
+    for (wrong, customer) in installation.shared.watch.decided_again() {
         if !doubled.contains(&customer) {
             violate(installation, wrong);
         }
@@ -273,7 +275,7 @@ fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSe
     }
     let mut effects = installation.shared.watch.effects();
     let mut of_states: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
-    let seen = installation.shared.destination.seen();
+    let mut arrived = installation.shared.destination.arrived();
     let mut known = BTreeSet::new();
     // How many counters and receipts may tell of once where states do twice.
     let mut twice: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
@@ -295,16 +297,20 @@ fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSe
         if !known.insert(id.clone()) && is_doubled {
             *twice.entry(own.status).or_default() += 1;
         }
-        if own.status == ActivationStatus::Delivered && !seen.contains_key(&id) {
-            violate(
-                installation,
-                format!("{:?} is delivered, and never arrived", own.id),
-            );
-        }
+        deliveries(installation, &own, arrived.get(&id));
     }
     // The oldest of very many are forgotten.
     let forgets = forgets_activations(picture);
     effects.retain(|_, _| !forgets);
+    if !forgets && !installation.shared.watch.has_lost() {
+        arrived.retain(|id, _| !known.contains(id));
+        for id in arrived.keys() {
+            violate(
+                installation,
+                format!("{id:?} arrived, and nobody knows of it"),
+            );
+        }
+    }
     for (id, decided) in effects {
         let id = format!("{:02x?} {}", id.0, id.1);
         violate(
@@ -346,6 +352,25 @@ fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSe
         .unwrap_or(0);
     if pending != 0 {
         violate(installation, format!("{pending} activations are pending"));
+    }
+}
+
+/// The destination did what is said of an activation.
+fn deliveries(installation: &Installation, own: &Activation, arrived: Option<&Arrived>) {
+    let is_taken = arrived.is_some_and(|it| it.is_taken);
+    let is_refused = arrived.is_some_and(Arrived::is_refused);
+    if own.status == ActivationStatus::Delivered && (!is_taken || is_refused) {
+        violate(
+            installation,
+            format!("{:?} is delivered, and not taken: {arrived:?}", own.id),
+        );
+    }
+    let says_refused = own.reason == Reason::ProviderRejected;
+    if says_refused && !is_refused {
+        violate(
+            installation,
+            format!("{:?} is refused by nobody: {arrived:?}", own.id),
+        );
     }
 }
 

@@ -26,6 +26,8 @@ fn options(is_journaled: bool) -> Options {
         redis: None,
         retention: Span::from_millis(HOUR_MS),
         services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+        reads_late: false,
+        has_identity: false,
         keeps_names: true,
         senders: 1,
     }

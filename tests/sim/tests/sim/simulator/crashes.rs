@@ -46,6 +46,8 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
             redis: None,
             retention: Span::from_millis(3_600_000),
             services: vec![SERVICES.to_vec(), SERVICES.to_vec()],
+            reads_late: false,
+            has_identity: false,
             keeps_names: false,
             senders: 1,
         };
@@ -66,8 +68,8 @@ fn play(lines: &[Line], is_journaled: bool, crash: Option<CrashPoint>) -> (Endin
         checks::check(&player.on, &picture, player.now, &BTreeSet::new()).await;
         let world = player.on.world();
         let mut lines = picture.lines();
-        let seen = player.on.shared.destination.seen();
-        lines.extend(seen.keys().map(|id| format!("delivered {id:?}")));
+        let taken = player.on.shared.destination.taken();
+        lines.extend(taken.map(|id| format!("delivered {id:?}")));
         let ending = Ending {
             lines,
             violations: world.violations(),

@@ -1,7 +1,14 @@
-//! The definitions of a simulation, compiled for the cores as services compile them.
+//! The definitions of a simulation: as SQL keeps them, and as each process has read them.
+//!
+//! Processes read them when they start, when they open a partition, where something is not defined,
+//! and now and then by themselves; where nothing is to be late, they are told at once.
+
+mod reader;
+mod shelf;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use activation_core::ActivationCore;
 use decision::{Core, Names, Source};
@@ -9,68 +16,61 @@ use definitions::{key_of, parse};
 use journey_core::JourneyCore;
 use proto::definition::v1::Definition;
 use segmentation_core::SegmentationCore;
-use tokio::sync::watch;
+
+use super::destination::lead_here;
+
+pub(crate) use self::reader::Reader;
+pub(crate) use self::shelf::{Reading, Shelf};
 
 /// What is defined, and was.
 #[derive(Debug)]
 pub(crate) struct Definitions {
     /// Every version, oldest first, by kind and name.
     versions: BTreeMap<String, Vec<Definition>>,
-    pub(crate) segmentation: Shown<SegmentationCore>,
-    pub(crate) journey: Shown<JourneyCore>,
-    pub(crate) activation: Shown<ActivationCore>,
+    /// The number of changes.
+    revision: Arc<AtomicU64>,
+    /// The oldest program that understands the newest ones.
+    program: u64,
+    newest: Compiled,
+    /// Those who are told at once.
+    told: Vec<Weak<Shelf>>,
 }
 
-/// The definitions that the engines of one service are shown.
-///
-/// Each has a channel of its own: those who wait for one channel wake in an order that no seed
-/// decides.
-#[derive(Debug)]
-pub(crate) struct Shown<C: Core> {
-    now: Arc<C::Definitions>,
-    readers: Vec<watch::Sender<Arc<C::Definitions>>>,
-}
-
-impl<C: Core> Shown<C> {
-    fn new(definitions: C::Definitions) -> Self {
-        Self {
-            now: Arc::new(definitions),
-            readers: Vec::new(),
-        }
-    }
-
-    /// Shows what is defined now, and whatever comes after it.
-    pub(crate) fn subscribe(&mut self) -> watch::Receiver<Arc<C::Definitions>> {
-        let (reader, shown) = watch::channel(Arc::clone(&self.now));
-        self.readers.push(reader);
-        shown
-    }
-
-    fn show(&mut self, definitions: C::Definitions) {
-        self.now = Arc::new(definitions);
-        self.readers.retain(|reader| !reader.is_closed());
-        for reader in &self.readers {
-            reader.send_replace(Arc::clone(&self.now));
-        }
-    }
+/// The definitions of all services, as they compile them.
+#[derive(Debug, Clone)]
+pub(crate) struct Compiled {
+    segmentation: Arc<<SegmentationCore as Core>::Definitions>,
+    journey: Arc<<JourneyCore as Core>::Definitions>,
+    activation: Arc<<ActivationCore as Core>::Definitions>,
 }
 
 impl Definitions {
-    /// Nothing is defined yet.
-    pub(crate) fn none() -> Self {
+    /// Nothing is defined yet. Whoever holds the number of changes sees it grow.
+    pub(crate) fn none(revision: Arc<AtomicU64>) -> Self {
         let versions = BTreeMap::new();
-        let (segmentation, journey, activation) = compile(&versions);
         Self {
+            newest: Compiled::of(&versions),
             versions,
-            segmentation: Shown::new(segmentation),
-            journey: Shown::new(journey),
-            activation: Shown::new(activation),
+            revision,
+            program: 0,
+            told: Vec::new(),
         }
+    }
+
+    /// The number of changes.
+    fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Relaxed)
+    }
+
+    /// Tells a process of every change at once.
+    fn tell(&mut self, shelf: &Arc<Shelf>) {
+        self.told.push(Arc::downgrade(shelf));
     }
 
     /// Adds a version of each definition that differs from the last.
     pub(crate) fn define(&mut self, definitions: Vec<Definition>) {
-        for definition in definitions {
+        for mut definition in definitions {
+            lead_here(&mut definition);
             let key = format!(
                 "{:?}",
                 key_of(&definition).expect("a definition has a name")
@@ -80,10 +80,12 @@ impl Definitions {
                 versions.push(definition);
             }
         }
-        let (segmentation, journey, activation) = compile(&self.versions);
-        self.segmentation.show(segmentation);
-        self.journey.show(journey);
-        self.activation.show(activation);
+        self.newest = Compiled::of(&self.versions);
+        self.revision.fetch_add(1, Ordering::Relaxed);
+        for shelf in self.told.iter().filter_map(Weak::upgrade) {
+            shelf.read(self);
+        }
+        self.told.retain(|shelf| shelf.strong_count() > 0);
     }
 
     /// Reads definitions and adds them.
@@ -91,39 +93,40 @@ impl Definitions {
         let parsed = parse("simulation", yaml).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         self.define(parsed.into_iter().map(|located| located.value).collect());
     }
+
+    /// Reads definitions that programs before this one do not understand, and adds them.
+    pub(crate) fn define_for(&mut self, program: u64, yaml: &str) {
+        self.program = self.program.max(program);
+        self.define_yaml(yaml);
+    }
 }
 
-type Compiled = (
-    <SegmentationCore as Core>::Definitions,
-    <JourneyCore as Core>::Definitions,
-    <ActivationCore as Core>::Definitions,
-);
+impl Compiled {
+    fn of(versions: &BTreeMap<String, Vec<Definition>>) -> Self {
+        let sources: Vec<Source<'_>> = versions.values().flat_map(|all| sources(all)).collect();
+        let current = sources.iter().filter(|source| source.is_current);
+        let current: Vec<Source<'_>> = current.copied().collect();
+        let names = Names::default();
+        let segmentation = segmentation_core::Definitions::compile(&current, &names);
+        let journey = journey_core::Definitions::compile(&sources, &names);
+        let activation = activation_core::Definitions::compile(&sources, &names);
+        Self {
+            segmentation: Arc::new(segmentation.unwrap_or_else(|mistakes| panic!("{mistakes:?}"))),
+            journey: Arc::new(journey.unwrap_or_else(|mistakes| panic!("{mistakes:?}"))),
+            activation: Arc::new(activation.unwrap_or_else(|mistakes| panic!("{mistakes:?}"))),
+        }
+    }
+}
 
-fn compile(versions: &BTreeMap<String, Vec<Definition>>) -> Compiled {
-    let sources: Vec<Source<'_>> = versions
-        .values()
-        .flat_map(|versions| {
-            let last = versions.len();
-            (1_u32..)
-                .zip(versions)
-                .filter_map(move |(version, definition)| {
-                    Some(Source {
-                        kind: definition.kind.as_ref()?,
-                        version,
-                        is_current: usize::try_from(version) == Ok(last),
-                    })
-                })
+/// The versions of one definition, as cores compile them.
+fn sources(versions: &[Definition]) -> impl Iterator<Item = Source<'_>> {
+    let last = versions.len();
+    let numbered = (1_u32..).zip(versions);
+    numbered.filter_map(move |(version, definition)| {
+        Some(Source {
+            kind: definition.kind.as_ref()?,
+            version,
+            is_current: usize::try_from(version) == Ok(last),
         })
-        .collect();
-    let current = sources.iter().filter(|source| source.is_current);
-    let current: Vec<Source<'_>> = current.copied().collect();
-    let names = Names::default();
-    (
-        segmentation_core::Definitions::compile(&current, &names)
-            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
-        journey_core::Definitions::compile(&sources, &names)
-            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
-        activation_core::Definitions::compile(&sources, &names)
-            .unwrap_or_else(|mistakes| panic!("{mistakes:?}")),
-    )
+    })
 }

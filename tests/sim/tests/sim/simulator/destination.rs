@@ -1,139 +1,217 @@
-//! The world outside: a destination that loses and repeats, and the courier of one process that
-//! delivers to it.
+//! The world outside: a destination that takes its time, refuses, fails, and answers too late.
+//!
+//! The deliverers of all processes lead here, each over a network of its own ([`network`]).
+
+pub(crate) mod network;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use activation_core::Definitions;
-use activation_core::channel::ChannelKind;
 use bytes::Bytes;
-use engine::Dispatcher;
-use hot::{Append, Appended, SharedHotStore, StreamId, StreamName};
-use kernel::PartitionId;
-use prost::Message as _;
-use proto::stream::v1::{Batch, Delivery, DeliveryResult, Outcome, Record, record::Body};
+use http::StatusCode;
+use kernel::RunId;
+use proto::activation::v1::{Channel, WebhookChannel, channel};
+use proto::definition::v1::{Definition, definition};
 
-use tokio::sync::watch;
+use super::world::World;
 
-use super::link::Link;
-use super::world::Place;
+/// The host of the destination.
+const HOST: &str = "destination.example";
+/// An address of the public internet, as deliverers demand.
+const ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(93, 184, 216, 34)), 80);
+/// The secret of every channel.
+const SECRET: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 
-/// How long an answer takes at most.
-const SLOWEST: u64 = 400;
-/// How long a courier waits for a store before it tries again.
-const RETRY: Duration = Duration::from_millis(200);
+/// The longest that a request is on its way, in milliseconds.
+const SLOWEST_MS: u64 = 400;
+/// The longest that a slow answer takes, in milliseconds: a little less than a deliverer waits.
+const SLOW_MS: u64 = 19_000;
+/// The time of an answer that comes too late, in milliseconds.
+const LATE_MS: (u64, u64) = (21_000, 40_000);
+/// The most that an activation meets something wrong.
+const FAILURES: u64 = 3;
+/// Activations that are taken without more ado by a destination that has moods, in a thousand.
+const TAKEN_PERMILLE: u64 = 500;
 
-/// An activation, as a destination sees it.
+/// An activation, as a destination sees it: its run and visit.
 pub(crate) type EffectId = (Bytes, u32);
 
-/// Where everything is delivered to: how often it saw each activation.
+/// The way in which the destination takes an activation, the same however often that comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Temper {
+    /// Takes it.
+    Takes,
+    /// Takes it, and is slow to say so.
+    TakesSlowly,
+    /// Refuses it.
+    Refuses,
+    /// Asks so many times to be tried again later, and then takes it.
+    Fails(u32),
+    /// Takes it, and answers only once nobody waits any more, so many times.
+    AnswersLate(u32),
+    /// Takes it, and ends the connection without an answer, so many times.
+    HangsUp(u32),
+}
+
+/// An activation that arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    temper: Temper,
+    requests: u32,
+    /// The journey, step, channel and template that it names.
+    told: String,
+    /// True where the destination took it.
+    pub(crate) is_taken: bool,
+}
+
+impl Arrived {
+    /// Returns whether the destination takes it under no circumstances.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.temper == Temper::Refuses
+    }
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    /// Absent where the connection ends instead.
+    status: Option<StatusCode>,
+    after: Duration,
+    /// Seconds after which the destination wants to be asked again.
+    retry_after: Option<u64>,
+}
+
+/// The destination of everything that is delivered.
 #[derive(Debug, Default)]
-pub(crate) struct Destination(Mutex<BTreeMap<EffectId, u32>>);
+pub(crate) struct Destination {
+    has_moods: AtomicBool,
+    arrived: Mutex<BTreeMap<EffectId, Arrived>>,
+}
 
 impl Destination {
-    fn take(&self, delivery: &Delivery) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen
-            .entry((delivery.run_id.clone(), delivery.visit))
-            .or_default() += 1;
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<EffectId, Arrived>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Everything that it saw.
-    pub(crate) fn seen(&self) -> BTreeMap<EffectId, u32> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Takes what is new no longer as it comes.
+    pub(crate) fn have_moods(&self) {
+        self.has_moods.store(true, Ordering::Relaxed);
     }
-}
 
-/// The courier of one process.
-#[derive(Debug, Clone)]
-pub(crate) struct Courier {
-    pub(crate) link: Arc<Link>,
-    pub(crate) hot: SharedHotStore,
-    pub(crate) destination: Arc<Destination>,
-    pub(crate) definitions: watch::Receiver<Arc<Definitions>>,
-    pub(crate) under_way: Arc<AtomicU64>,
-}
+    /// Everything that arrived.
+    pub(crate) fn arrived(&self) -> BTreeMap<EffectId, Arrived> {
+        self.lock().clone()
+    }
 
-impl Dispatcher for Courier {
-    fn dispatch(&self, partition: PartitionId, record: Record) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        let courier = self.clone();
-        tokio::spawn(async move {
-            courier.deliver(partition, record).await;
-            courier.under_way.fetch_sub(1, Ordering::Relaxed);
+    /// Everything that it took.
+    pub(crate) fn taken(&self) -> impl Iterator<Item = EffectId> {
+        let arrived = self.arrived().into_iter();
+        arrived.filter_map(|(id, arrived)| arrived.is_taken.then_some(id))
+    }
+
+    /// Takes in a request. Under one idempotency key always the same is asked for.
+    fn take(&self, world: &World, key: &str, told: &str) -> Answer {
+        let Some(id) = parse_key(key) else {
+            world.violate(format!("`{key}` is no idempotency key"));
+            return answer(StatusCode::BAD_REQUEST, Duration::ZERO);
+        };
+        let mut arrived = self.lock();
+        let it = arrived.entry(id).or_insert_with(|| Arrived {
+            temper: self.meet(world),
+            requests: 0,
+            told: told.to_owned(),
+            is_taken: false,
         });
+        it.requests += 1;
+        if it.told != told {
+            world.violate(format!("{key} was {}, and is {told}", it.told));
+        }
+        let given = it.answer(world);
+        world.tell(format!(
+            "request {} of {key} is answered with {given:?}",
+            it.requests
+        ));
+        given
     }
 
-    fn in_flight(&self) -> u64 {
-        self.under_way.load(Ordering::Relaxed)
+    /// Draws what becomes of an activation that it has not seen before.
+    fn meet(&self, world: &World) -> Temper {
+        if !self.has_moods.load(Ordering::Relaxed) {
+            return Temper::Takes;
+        }
+        world.draw(|rng| {
+            if rng.hits(TAKEN_PERMILLE) {
+                return Temper::Takes;
+            }
+            let times = u32::try_from(rng.between(1, FAILURES)).unwrap_or(1);
+            *rng.pick(&[
+                Temper::TakesSlowly,
+                Temper::Refuses,
+                Temper::Fails(times),
+                Temper::AnswersLate(times),
+                Temper::HangsUp(times),
+            ])
+        })
     }
 }
 
-impl Courier {
-    async fn deliver(&self, partition: PartitionId, mut record: Record) {
-        let Some(Body::Delivery(delivery)) = record.body.take() else {
-            self.link.world.violate("what is dispatched is no delivery");
-            return;
-        };
-        let result = self.attempt(&delivery).await;
-        record.body = Some(Body::Outcome(Outcome {
-            run_id: delivery.run_id,
-            visit: delivery.visit,
-            attempt: delivery.attempt,
-            result: result.into(),
-            ..Outcome::default()
-        }));
-        let append = Append {
-            to: StreamId {
-                name: StreamName::Outcomes,
-                partition,
-            },
-            payload: Batch {
-                records: vec![record],
-                ..Batch::default()
+impl Arrived {
+    fn answer(&mut self, world: &World) -> Answer {
+        let wait =
+            |(least, most)| Duration::from_millis(world.draw(|rng| rng.between(least, most)));
+        let soon = Duration::ZERO;
+        match self.temper {
+            Temper::Refuses => return answer(StatusCode::GONE, soon),
+            Temper::Fails(times) if self.requests <= times => {
+                return Answer {
+                    retry_after: Some(world.draw(|rng| rng.between(1, 30))),
+                    ..answer(StatusCode::SERVICE_UNAVAILABLE, soon)
+                };
             }
-            .encode_to_vec()
-            .into(),
-            source: None,
-            origin: None,
-        };
-        while !matches!(
-            self.hot.append(&append).await,
-            Ok(Appended::Applied | Appended::Replayed)
-        ) {
-            tokio::time::sleep(RETRY).await;
+            _ => {}
+        }
+        self.is_taken = true;
+        match self.temper {
+            Temper::TakesSlowly => answer(StatusCode::OK, wait((1, SLOW_MS))),
+            Temper::AnswersLate(times) if self.requests <= times => {
+                answer(StatusCode::OK, wait(LATE_MS))
+            }
+            Temper::HangsUp(times) if self.requests <= times => Answer {
+                status: None,
+                ..answer(StatusCode::OK, soon)
+            },
+            _ => answer(StatusCode::OK, soon),
         }
     }
+}
 
-    /// Delivers once, or not at all, or says that it did not though it did.
-    async fn attempt(&self, delivery: &Delivery) -> DeliveryResult {
-        let definitions = Arc::clone(&self.definitions.borrow());
-        let channel = definitions.channel(&delivery.channel);
-        if channel.is_none_or(|channel| channel.kind != ChannelKind::Log) {
-            // There is no network: nobody listens at any address.
-            return DeliveryResult::Retry;
-        }
-        let wait_ms = self.link.world.draw(|rng| rng.between(1, SLOWEST));
-        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        if self.link.enter(Place::Destination, true).await.is_err() {
-            return DeliveryResult::Retry;
-        }
-        self.destination.take(delivery);
-        self.link.world.tell(format!(
-            "{} delivers {:02x?} {} attempt {}",
-            self.link.name,
-            &delivery.run_id[..4],
-            delivery.visit,
-            delivery.attempt
-        ));
-        if self.link.leave().await.is_err() {
-            return DeliveryResult::Retry;
-        }
-        DeliveryResult::Delivered
+const fn answer(status: StatusCode, after: Duration) -> Answer {
+    Answer {
+        status: Some(status),
+        after,
+        retry_after: None,
+    }
+}
+
+/// Reads the run and the visit from an idempotency key.
+fn parse_key(key: &str) -> Option<EffectId> {
+    let (run, visit) = key.rsplit_once('-')?;
+    let run: RunId = run.parse().ok()?;
+    Some((Bytes::copy_from_slice(run.as_bytes()), visit.parse().ok()?))
+}
+
+/// Leads channels that write to a log to the destination instead: nobody can look into a log.
+pub(crate) fn lead_here(definition: &mut Definition) {
+    if let Some(definition::Kind::Channel(Channel { kind, .. })) = &mut definition.kind
+        && matches!(kind, Some(channel::Kind::Log(_)))
+    {
+        *kind = Some(channel::Kind::Webhook(WebhookChannel {
+            url: format!("http://{HOST}/"),
+            secret: SECRET.to_owned(),
+            allow_private_network: false,
+        }));
     }
 }

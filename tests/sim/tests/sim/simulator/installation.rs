@@ -1,7 +1,7 @@
 //! A simulated installation: the stores, the processes around them, and the hand that starts and
 //! stops those.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::backing::Backing;
 use super::definitions::Definitions;
 use super::destination::Destination;
+use super::identity::Registry;
 use super::post::{Letter, Post};
 use super::process::{Process, Roster};
 use super::redis::RedisHost;
@@ -51,6 +52,10 @@ pub(crate) struct Options {
     pub(crate) services: Vec<Vec<Owner>>,
     /// True where a process has the name of the one that died in its place.
     pub(crate) keeps_names: bool,
+    /// True where each process reads definitions at times of its own, and programs are updated.
+    pub(crate) reads_late: bool,
+    /// True where events come through identity, and merges by what they say.
+    pub(crate) has_identity: bool,
     /// How many clients send events.
     pub(crate) senders: usize,
 }
@@ -67,7 +72,11 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) leases: Arc<MemoryLeases>,
     pub(crate) destination: Arc<Destination>,
+    /// The tables of identity; absent where it is not inside.
+    pub(crate) registry: Option<Arc<Registry>>,
     definitions: Mutex<Definitions>,
+    /// The program of the processes that start from now on.
+    pub(crate) program: AtomicU64,
 }
 
 impl Shared {
@@ -99,7 +108,13 @@ impl Installation {
     pub(crate) fn start(options: Options) -> Self {
         let partitions = PartitionCount::try_new(options.partitions).expect("few partitions");
         let world = Arc::new(World::new(options.seed));
-        let watch = Watch::new(Arc::clone(&world), options.is_wall, options.is_journaled);
+        let revision = Arc::<AtomicU64>::default();
+        let watch = Watch::new(
+            Arc::clone(&world),
+            options.is_wall,
+            options.is_journaled,
+            Arc::clone(&revision),
+        );
         let right = Arc::clone(&world);
         let clock = StoreClock::new(move || right.now());
         let (host, is_journaled) = (options.redis.as_ref(), options.is_journaled);
@@ -110,6 +125,8 @@ impl Installation {
         let log = MemoryLog::new()
             .with_leases(move |slot| own_leases.epoch(slot.owner.name(), slot.partition))
             .with_clock(move || right.now());
+        let has_identity = options.has_identity;
+        let registry = has_identity.then(|| Arc::new(Registry::empty(&world)));
         let roster = Arc::new(Roster::default());
         let post = Post::open(options.senders, &world, &roster);
         let shared = Arc::new(Shared {
@@ -120,7 +137,9 @@ impl Installation {
             log: Arc::new(log),
             leases,
             destination: Arc::default(),
-            definitions: Mutex::new(Definitions::none()),
+            definitions: Mutex::new(Definitions::none(revision)),
+            registry,
+            program: AtomicU64::new(0),
             options,
         });
         let mut installation = Self {
@@ -185,7 +204,23 @@ impl Installation {
         for process in self.roster.processes().iter() {
             process.link.life.go_on();
         }
+        self.end_update();
         self.replace_dead();
+    }
+
+    /// Ends the processes of older programs in order, and has all others read what is defined.
+    fn end_update(&self) {
+        let program = self.shared.program.load(Ordering::Relaxed);
+        for process in self.roster.processes().iter() {
+            let link = &process.link;
+            if link.shelf.program() < program {
+                self.world().tell(format!("{} is updated", link.name));
+                let process = process.clone();
+                tokio::spawn(async move { process.shut_down().await });
+            } else {
+                link.shelf.read(&self.shared.definitions());
+            }
+        }
     }
 
     /// Sets every clock right, and time forward, so far from what has passed.
@@ -248,7 +283,7 @@ impl Installation {
     fn under_way(&self) -> u64 {
         let processes = self.roster.processes();
         let counts = processes.iter().filter(|it| !it.link.life.is_dead());
-        counts.map(|it| it.under_way.load(Ordering::Relaxed)).sum()
+        counts.map(Process::under_way).sum()
     }
 
     /// On stream time, tells every partition how late it is.

@@ -11,6 +11,7 @@ use hot::HotError;
 use hot::memory::{Call, Content, Delivery, Hook, Operation};
 
 use super::clock::MachineClock;
+use super::definitions::Shelf;
 use super::life::Life;
 use super::watch::Watch;
 use super::world::{Place, Side, Weather, World};
@@ -22,6 +23,8 @@ pub(crate) struct Link {
     pub(crate) watch: Arc<Watch>,
     pub(crate) life: Life,
     pub(crate) clock: MachineClock,
+    /// The definitions that it has read.
+    pub(crate) shelf: Arc<Shelf>,
     /// The call that is at the store now is the last one.
     is_dying: AtomicBool,
 }
@@ -32,7 +35,7 @@ pub(crate) struct Link {
 pub(crate) struct Lost;
 
 impl Link {
-    pub(crate) fn new(name: String, world: Arc<World>, watch: Arc<Watch>) -> Self {
+    pub(crate) fn new(name: String, world: Arc<World>, watch: Arc<Watch>, program: u64) -> Self {
         let clock = MachineClock::new(Arc::clone(&world));
         Self {
             name,
@@ -40,6 +43,7 @@ impl Link {
             watch,
             life: Life::new(),
             clock,
+            shelf: Arc::new(Shelf::new(program)),
             is_dying: AtomicBool::new(false),
         }
     }
@@ -148,7 +152,8 @@ impl HotLink {
         match content {
             Content::Commit(slot, commit) => {
                 if is_done {
-                    self.0.watch.after_commit(slot, commit);
+                    let reading = self.0.shelf.reading();
+                    self.0.watch.after_commit(slot, commit, reading);
                 }
                 world.tell(format!(
                     "{name} commit {} {partition} {}@{}{done}",
@@ -172,6 +177,9 @@ impl HotLink {
                 ));
             }
             Content::Epoch(slot, epoch) => {
+                if is_done {
+                    self.0.watch.after_open(slot, epoch);
+                }
                 world.tell(format!(
                     "{name} open {} {partition} {epoch}{done}",
                     slot.owner.name()

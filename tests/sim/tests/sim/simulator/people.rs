@@ -6,6 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hot::{StreamId, StreamName};
 use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
+use prost_types::Struct;
+use prost_types::value::Kind;
+use proto::identity::v1;
 use proto::stream::v1::{
     ConsentChange, CustomerMerged, Event, MergeAwaited, NamedValue, Record, Value, record::Body,
     value,
@@ -237,6 +240,35 @@ fn customer(number: u64) -> CustomerId {
 
 fn bytes(customer: CustomerId) -> bytes::Bytes {
     bytes::Bytes::copy_from_slice(customer.as_bytes())
+}
+
+impl Seen {
+    /// The same, as a client sends it to identity.
+    pub(crate) fn into_request(self, time: Timestamp) -> v1::Event {
+        v1::Event {
+            event_id: self.id,
+            name: self.name,
+            time: Some(proto::convert::timestamp(time)),
+            identifiers: self.identifiers.into_iter().collect(),
+            properties: Some(object(self.properties)),
+            traits: Some(object(self.traits)),
+            ..v1::Event::default()
+        }
+    }
+}
+
+/// As [`values`].
+fn object(pairs: Vec<(String, String)>) -> Struct {
+    let fields = pairs.into_iter().map(|(name, text)| {
+        let kind = match text.parse() {
+            Ok(number) => Kind::NumberValue(number),
+            Err(_) => Kind::StringValue(text),
+        };
+        (name, prost_types::Value { kind: Some(kind) })
+    });
+    Struct {
+        fields: fields.collect(),
+    }
 }
 
 /// Texts that read as numbers are numbers.

@@ -1,19 +1,26 @@
-//! One simulated process: its own connections, clock and courier, and the engines of some services.
+//! One simulated process: connections, a clock and a deliverer of its own, and the engines of some
+//! services.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use ::identity::Intake;
+use activation::deliverer::{Deliverer, DelivererConfig};
 use activation_core::ActivationCore;
 use decision::Core;
-use engine::{Clock, Dispatcher, Engine, EngineConfig, EngineHandle, Status as _, TimeSource};
+use engine::{
+    Clock, Dispatcher as _, Engine, EngineConfig, EngineHandle, Refresh, Status as _, TimeSource,
+};
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::destination::Courier;
+use super::definitions::Reader;
+use super::destination::network::LinkNetwork;
+use super::identity;
 use super::installation::Shared;
 use super::leases::LeasesLink;
 use super::link::Link;
@@ -31,11 +38,14 @@ pub(crate) struct Process {
     pub(crate) link: Arc<Link>,
     /// The place that it fills: the next process of that place runs the same services.
     pub(crate) place: usize,
-    pub(crate) under_way: Arc<AtomicU64>,
+    /// Present where the process runs activation.
+    deliverer: Arc<Mutex<Option<Deliverer>>>,
     /// Present once the process has connected to its stores.
     connection: Arc<Mutex<Option<Connection>>>,
     stop: CancellationToken,
     engines: Arc<Mutex<Vec<EngineHandle>>>,
+    /// Present once identity has opened its way in, where it is inside.
+    intake: Arc<OnceLock<Arc<Intake>>>,
 }
 
 /// All processes that were ever started and are not known to be dead.
@@ -56,20 +66,33 @@ impl Roster {
         }
         Some(world.draw(|rng| Arc::clone(rng.pick(&stores))))
     }
+
+    /// The way in of any process that has opened it.
+    pub(crate) fn any_intake(&self, world: &World) -> Option<Arc<Intake>> {
+        let processes = self.processes();
+        let alive = processes.iter().filter(|it| !it.link.life.is_dead());
+        let intakes: Vec<_> = alive.filter_map(|it| it.intake.get().cloned()).collect();
+        if intakes.is_empty() {
+            return None;
+        }
+        Some(world.draw(|rng| Arc::clone(rng.pick(&intakes))))
+    }
 }
 
 impl Process {
     /// Starts a process; it connects and begins to work by itself.
     pub(crate) fn start(shared: &Arc<Shared>, place: usize, name: String) -> Self {
         let (world, watch) = (Arc::clone(&shared.world), Arc::clone(&shared.watch));
+        let program = shared.program.load(Ordering::Relaxed);
         world.tell(format!("{name} starts"));
         let process = Self {
-            link: Arc::new(Link::new(name, world, watch)),
+            link: Arc::new(Link::new(name, world, watch, program)),
             place,
-            under_way: Arc::default(),
+            deliverer: Arc::default(),
             connection: Arc::default(),
             stop: CancellationToken::new(),
             engines: Arc::default(),
+            intake: Arc::default(),
         };
         tokio::spawn(process.clone().run(Arc::clone(shared)));
         process
@@ -98,6 +121,9 @@ impl Process {
         for engine in self.engines() {
             engine.shutdown().await;
         }
+        if let Some(deliverer) = self.deliverer() {
+            deliverer.shutdown().await;
+        }
         self.stop.cancel();
         self.link.life.kill();
     }
@@ -120,19 +146,26 @@ impl Process {
             .connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Some(connection);
+        let stop = self.stop.clone();
+        if let Some(intake) = identity::open(&shared, &self.link, &hot, &self.clock(), stop) {
+            self.intake.set(intake).ok();
+        }
+        let reader: Arc<dyn Refresh> = Arc::new(Reader::start(&shared, &self.link).await);
+        let shelf = &self.link.shelf;
         for owner in &shared.options.services[self.place] {
+            let reader = Arc::clone(&reader);
             let engine = match owner {
                 Owner::Segmentation => {
-                    let shown = shared.definitions().segmentation.subscribe();
-                    self.engine::<SegmentationCore>(&shared, &hot, shown).await
+                    let given = (shelf.segmentation(), reader);
+                    self.engine::<SegmentationCore>(&shared, &hot, given).await
                 }
                 Owner::Journey => {
-                    let shown = shared.definitions().journey.subscribe();
-                    self.engine::<JourneyCore>(&shared, &hot, shown).await
+                    let given = (shelf.journey(), reader);
+                    self.engine::<JourneyCore>(&shared, &hot, given).await
                 }
                 _ => {
-                    let shown = shared.definitions().activation.subscribe();
-                    self.engine::<ActivationCore>(&shared, &hot, shown).await
+                    let given = (shelf.activation(), reader);
+                    self.engine::<ActivationCore>(&shared, &hot, given).await
                 }
             };
             let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,13 +191,47 @@ impl Process {
         });
     }
 
+    /// The clock of its machine.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(LinkClock(Arc::clone(&self.link)))
+    }
+
+    /// The number of deliveries that are under way.
+    pub(crate) fn under_way(&self) -> u64 {
+        let deliverer = self.deliverer();
+        deliverer.map_or(0, |deliverer| deliverer.in_flight())
+    }
+
+    fn deliverer(&self) -> Option<Deliverer> {
+        let deliverer = self.deliverer.lock();
+        deliverer.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn start_deliverer(&self, shared: &Shared, hot: &SharedHotStore) -> Deliverer {
+        let network = LinkNetwork {
+            link: Arc::clone(&self.link),
+            destination: Arc::clone(&shared.destination),
+        };
+        let deliverer = Deliverer::start(DelivererConfig {
+            network: Arc::new(network),
+            clock: self.clock(),
+            ..DelivererConfig::new(Arc::clone(hot), self.link.shelf.activation())
+        });
+        *self
+            .deliverer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(deliverer.clone());
+        deliverer
+    }
+
     async fn engine<C: Core>(
         &self,
         shared: &Shared,
         hot: &SharedHotStore,
-        definitions: watch::Receiver<Arc<C::Definitions>>,
+        given: (watch::Receiver<Arc<C::Definitions>>, Arc<dyn Refresh>),
     ) -> EngineHandle {
-        let clock: Arc<dyn Clock> = Arc::new(LinkClock(Arc::clone(&self.link)));
+        let (definitions, reader) = given;
+        let clock = self.clock();
         let time = if shared.options.is_wall {
             TimeSource::Wall(Arc::clone(&clock))
         } else {
@@ -178,16 +245,11 @@ impl Process {
         let mut config = EngineConfig::<C>::new(Arc::clone(hot), leases, time, worker, definitions);
         config.incarnation.clone_from(&self.link.name);
         config.own_clock = clock;
+        config.refresh = Some(reader);
         scale_down(&mut config, shared.options.seed);
         if C::OWNER == Owner::Activation {
-            let courier: Arc<dyn Dispatcher> = Arc::new(Courier {
-                link: Arc::clone(&self.link),
-                hot: Arc::clone(hot),
-                destination: Arc::clone(&shared.destination),
-                definitions: shared.definitions().activation.subscribe(),
-                under_way: Arc::clone(&self.under_way),
-            });
-            config.dispatcher = Some(courier);
+            let deliverer = self.start_deliverer(shared, hot);
+            config.dispatcher = Some(Arc::new(deliverer));
         }
         loop {
             match Engine::start(config.clone()).await {

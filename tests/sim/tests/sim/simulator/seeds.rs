@@ -128,6 +128,8 @@ impl Run {
             retention: Span::from_millis(if rng.hits(500) { 20_000 } else { 3_600_000 }),
             services,
             keeps_names: seed % 4 == 1,
+            reads_late: rng.hits(400),
+            has_identity: kind == Kind::Usual && rng.hits(200),
             senders: 4,
         };
         let on = Installation::start(options);
@@ -164,6 +166,9 @@ impl Run {
             delay_ms: rng.between(5, 1_500),
         };
         self.on.world().set_weather(weather);
+        if self.kind != Kind::NearBounds && self.rng.hits(600) {
+            self.on.shared.destination.have_moods();
+        }
         if self.kind == Kind::NearBounds && self.rng.hits(500) {
             // Nothing arrives for a while, and messages pile up.
             let away = Duration::from_millis(self.rng.between(30_000, 120_000));
@@ -243,6 +248,9 @@ impl Run {
         let doubled = self.may_be_doubled();
         checks::check(&self.on, &picture, now, &doubled).await;
         self.count(&picture);
+        if let Some(registry) = &self.on.shared.registry {
+            registry.check(self.on.world(), &picture, &self.on.post.ledger.answers());
+        }
         if self.is_journaled() {
             self.rebuild(&picture, now).await;
         }

@@ -106,6 +106,8 @@ impl Stage {
             redis: None,
             retention: Span::from_millis(3_600_000),
             services,
+            reads_late: false,
+            has_identity: false,
             keeps_names: false,
             senders: 2,
         });

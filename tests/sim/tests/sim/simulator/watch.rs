@@ -1,13 +1,15 @@
 //! What is checked at every commit, while the simulation runs.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hot::{Commit, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
-use proto::stream::v1::{Batch, record::Body};
+use proto::stream::v1::{Batch, Record, record::Body, value};
 
+use super::definitions::Reading;
 use super::destination::EffectId;
 use super::world::World;
 
@@ -23,6 +25,8 @@ pub(crate) struct Watch {
     is_wall: bool,
     /// True where what a store has lost comes back, so that no number is ever used twice.
     is_journaled: bool,
+    /// The number of changes of definitions.
+    revision: Arc<AtomicU64>,
     seen: Mutex<Seen>,
 }
 
@@ -36,9 +40,26 @@ struct Seen {
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
-    /// Effects that were decided by more than one commit, each with its last customer and what is
-    /// wrong with that.
-    again: BTreeMap<EffectId, (CustomerId, String)>,
+    /// The commit that told what became of each activation, by its id.
+    receipts: BTreeMap<String, (Slot, u64, u64)>,
+    /// The customers of effects that were decided, or told of, by more than one commit, by what is
+    /// wrong.
+    again: BTreeMap<String, CustomerId>,
+    /// True where the store lost what nobody brings back.
+    has_lost: bool,
+    /// The last opening of each slot.
+    opened: BTreeMap<Slot, Opened>,
+    /// The newest version of each journey that began a run, by slot.
+    versions: BTreeMap<(Slot, String), u32>,
+}
+
+/// The opening of a slot.
+#[derive(Debug, Clone, Copy)]
+struct Opened {
+    epoch: u64,
+    /// The number of changes of definitions by then.
+    revision: u64,
+    has_committed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +70,17 @@ struct LastCommit {
 }
 
 impl Watch {
-    pub(crate) fn new(world: Arc<World>, is_wall: bool, is_journaled: bool) -> Self {
+    pub(crate) fn new(
+        world: Arc<World>,
+        is_wall: bool,
+        is_journaled: bool,
+        revision: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             world,
             is_wall,
             is_journaled,
+            revision,
             seen: Mutex::default(),
         }
     }
@@ -76,10 +103,15 @@ impl Watch {
             .collect()
     }
 
-    /// The effects that were decided by more than one commit, with the customer of the last and what
-    /// is wrong with that.
-    pub(crate) fn decided_again(&self) -> BTreeMap<EffectId, (CustomerId, String)> {
+    /// The customers of effects that were decided, or told of, by more than one commit, by what is
+    /// wrong.
+    pub(crate) fn decided_again(&self) -> BTreeMap<String, CustomerId> {
         self.seen().again.clone()
+    }
+
+    /// Returns whether the store lost what nobody brings back.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.seen().has_lost
     }
 
     /// The store went back in time. Where nobody keeps a journal, everything after that happens
@@ -90,7 +122,10 @@ impl Watch {
         if !self.is_journaled {
             seen.slots.clear();
             seen.effects.clear();
+            seen.receipts.clear();
+            seen.versions.clear();
             seen.again.clear();
+            seen.has_lost = true;
         }
     }
 
@@ -125,9 +160,40 @@ impl Watch {
         }
     }
 
-    /// One epoch commits at a time, numbers only grow, and each effect is decided once.
-    pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit) {
+    /// A slot was opened; again and again, under one lease.
+    pub(crate) fn after_open(&self, slot: Slot, epoch: u64) {
+        let revision = self.revision.load(Ordering::Relaxed);
+        let opened = Opened {
+            epoch,
+            revision,
+            has_committed: false,
+        };
         let mut seen = self.seen();
+        let last = seen.opened.entry(slot).or_insert(opened);
+        if last.epoch < epoch {
+            *last = opened;
+        }
+    }
+
+    /// An owner has read the definitions of when it opened the slot, if its program understands
+    /// them. The first commit may be one that another process had logged.
+    fn note_reading(&self, seen: &mut Seen, slot: Slot, commit: &Commit, reading: Reading) {
+        let Some(opened) = seen.opened.get_mut(&slot) else {
+            return;
+        };
+        let is_own = opened.epoch == commit.epoch && opened.has_committed;
+        if is_own && reading.revision < opened.revision && !reading.is_outdated {
+            self.world.violate(format!(
+                "{slot:?} is decided by {reading:?}, and opened at {opened:?}"
+            ));
+        }
+        opened.has_committed |= opened.epoch == commit.epoch;
+    }
+
+    /// One epoch commits at a time, numbers only grow, and each effect is decided once.
+    pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit, reading: Reading) {
+        let mut seen = self.seen();
+        self.note_reading(&mut seen, slot, commit, reading);
         for state in &commit.states {
             let place = (slot, state.key.clone());
             match state.timer.entry {
@@ -166,31 +232,82 @@ impl Watch {
         );
         let decided = (slot, commit.seq, commit.batch_id);
         for (name, payload) in &commit.outputs {
-            if !matches!(name, StreamName::Actions | StreamName::ActionsBulk) {
-                continue;
-            }
             let records = Batch::decode(payload.clone()).map(|batch| batch.records);
             for record in records.unwrap_or_default() {
-                let Some(Body::Action(action)) = record.body else {
-                    continue;
-                };
-                let id = (action.run_id, action.visit);
-                if !seen.effects.contains_key(&id) {
-                    let id = format!("{:02x?} {}", &id.0[..4], id.1);
-                    self.world
-                        .tell(format!("{slot:?} {} decides {id}", commit.seq));
-                }
-                let first = *seen.effects.entry(id.clone()).or_insert(decided);
-                let customer = CustomerId::try_from_bytes(&record.customer_id);
-                if first != decided
-                    && let Ok(customer) = customer
-                {
-                    let wrong =
-                        format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
-                    self.world.tell(&wrong);
-                    seen.again.insert(id, (customer, wrong));
+                match name {
+                    StreamName::Actions | StreamName::ActionsBulk => {
+                        self.note_action(&mut seen, decided, record, reading);
+                    }
+                    StreamName::Events | StreamName::EventsBulk => {
+                        self.note_receipt(&mut seen, decided, record);
+                    }
+                    _ => {}
                 }
             }
+        }
+    }
+
+    /// Each effect is decided once, and a run begins by no older definitions than one before.
+    fn note_action(
+        &self,
+        seen: &mut Seen,
+        decided: (Slot, u64, u64),
+        record: Record,
+        reading: Reading,
+    ) {
+        let Some(Body::Action(action)) = record.body else {
+            return;
+        };
+        let id = (action.run_id, action.visit);
+        if !seen.effects.contains_key(&id) {
+            if action.visit == 1 {
+                self.note_run(seen, decided.0, (action.journey, action.version), reading);
+            }
+            let id = format!("{:02x?} {}", &id.0[..4], id.1);
+            let (slot, seq, _) = decided;
+            self.world.tell(format!("{slot:?} {seq} decides {id}"));
+        }
+        let first = *seen.effects.entry(id.clone()).or_insert(decided);
+        if first != decided {
+            let wrong = format!("effect {id:?} is decided by {decided:?}, and was by {first:?}");
+            self.note_again(seen, &record.customer_id, wrong);
+        }
+    }
+
+    /// A run begins at its first visit.
+    fn note_run(&self, seen: &mut Seen, slot: Slot, of: (String, u32), reading: Reading) {
+        let (journey, version) = of;
+        let newest = seen.versions.entry((slot, journey.clone())).or_default();
+        if version < *newest && !reading.is_outdated {
+            self.world.violate(format!(
+                "{slot:?} begins version {version} of `{journey}`, and began {newest}: {reading:?}"
+            ));
+        }
+        *newest = version.max(*newest);
+    }
+
+    /// The end of an activation is told once.
+    fn note_receipt(&self, seen: &mut Seen, decided: (Slot, u64, u64), record: Record) {
+        let Some(Body::Event(event)) = record.body else {
+            return;
+        };
+        let mut properties = event.properties.into_iter();
+        let id = properties.find(|property| property.name == "activation_id");
+        let id = id.and_then(|property| property.value?.kind);
+        let Some(value::Kind::Text(id)) = id else {
+            return;
+        };
+        let first = *seen.receipts.entry(id.clone()).or_insert(decided);
+        if first != decided {
+            let wrong = format!("{id} is told of by {decided:?}, and was by {first:?}");
+            self.note_again(seen, &record.customer_id, wrong);
+        }
+    }
+
+    fn note_again(&self, seen: &mut Seen, customer: &[u8], wrong: String) {
+        self.world.tell(&wrong);
+        if let Ok(customer) = CustomerId::try_from_bytes(customer) {
+            seen.again.insert(wrong, customer);
         }
     }
 }

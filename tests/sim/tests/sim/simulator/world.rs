@@ -82,12 +82,23 @@ pub(crate) enum Place {
     Log,
     /// Leases and members, in SQL.
     Leases,
+    /// The definitions, in SQL.
+    Definitions,
+    /// The tables of identity, in SQL.
+    Identity,
     /// Where messages are delivered to.
     Destination,
 }
 
 impl Place {
-    const ALL: [Self; 4] = [Self::Hot, Self::Log, Self::Leases, Self::Destination];
+    const ALL: [Self; 6] = [
+        Self::Hot,
+        Self::Log,
+        Self::Leases,
+        Self::Definitions,
+        Self::Identity,
+        Self::Destination,
+    ];
 }
 
 impl World {

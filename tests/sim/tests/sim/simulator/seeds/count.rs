@@ -7,17 +7,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::Head;
-use kernel::CustomerId;
+use kernel::{CustomerId, Reason};
 
 use super::Run;
 use crate::simulator::picture::Picture;
 
 const NAMES: [&str; 4] = ["ordered", "paid", "promised", "visited"];
-/// The counters of arrivals at steps that send.
-const SENDS: [&str; 3] = [
-    "journey/order/1/in/confirm",
-    "journey/order/1/in/remind",
-    "journey/win_back/1/in/miss",
+/// The counters of arrivals at steps that send, each behind its journey.
+const SENDS: [(&str, &str); 3] = [
+    ("order", "in/confirm"),
+    ("order", "in/remind"),
+    ("win_back", "in/miss"),
+];
+/// The ends of what was decided by definitions that lacked what others had.
+const UNDEFINED: [Reason; 4] = [
+    Reason::StepRemoved,
+    Reason::JourneyDeleted,
+    Reason::UnknownChannel,
+    Reason::UnknownTemplate,
 ];
 
 impl Run {
@@ -29,14 +36,24 @@ impl Run {
         self.count_twice(picture);
         let of = |name: &str| picture.counters.get(name).copied().unwrap_or(0);
         // A customer with too many runs is not given another one.
-        let runs = of("journey/order/1/entered") + of("journey/order/1/refused/RUN_LIMIT");
+        let runs = of_versions(picture, "order", "entered")
+            + of_versions(picture, "order", "refused/RUN_LIMIT");
         self.compare("orders", of("event/seen/ordered"), "runs", runs);
-        let asked = SENDS.map(of).iter().sum();
+        let asked = SENDS.map(|(journey, what)| of_versions(picture, journey, what));
+        let asked = asked.iter().sum();
         let decided = picture.counters.iter();
         let decided =
             decided.filter(|(name, _)| name.starts_with(activation_core::Counter::GROUPS));
         let decided = decided.map(|(_, value)| value).sum();
         self.compare("effects asked for", asked, "effects decided", decided);
+        for reason in UNDEFINED {
+            let mut counters = picture.counters.keys();
+            let by_older = counters.find(|name| name.ends_with(reason.code()));
+            if let Some(name) = by_older {
+                let world = self.on.world();
+                world.violate(format!("{name}: decided where something was not defined"));
+            }
+        }
     }
 
     /// Returns whether what may be lost was lost at all.
@@ -135,4 +152,16 @@ impl Run {
             }
         }
     }
+}
+
+/// Adds up a counter of a journey over all of its versions.
+fn of_versions(picture: &Picture, journey: &str, what: &str) -> i64 {
+    let all = picture.counters.iter();
+    let versions = all.filter(|(name, _)| {
+        let version = name.strip_prefix("journey/");
+        let version = version.and_then(|rest| rest.strip_prefix(journey)?.strip_prefix('/'));
+        let behind = version.and_then(|rest| rest.split_once('/'));
+        behind.is_some_and(|(_, of)| of == what)
+    });
+    versions.map(|(_, value)| value).sum()
 }

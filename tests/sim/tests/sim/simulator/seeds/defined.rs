@@ -11,6 +11,25 @@ pub(super) fn definitions(kind: Kind) -> String {
     }
 }
 
+/// Another version of the journey of orders, which reminds over a channel and by a template of its
+/// own.
+pub(super) fn another_order(kind: Kind, number: u64) -> String {
+    let all = definitions(kind);
+    let mut parts = all.split("---");
+    let journey = parts.find(|part| part.contains("name: order\n"));
+    let journey = journey
+        .expect("a journey of orders")
+        .replace("timeout: 3m", &format!("timeout: {number}m"))
+        .replace(
+            "remind, send: {channel: mail, template: hello",
+            &format!("remind, send: {{channel: mail_{number}, template: hello_{number}"),
+        );
+    format!(
+        "channel: {{name: mail_{number}, log: {{}}}}\n---\n\
+         template: {{name: hello_{number}, subject: Hello, body: Hello again}}\n---{journey}"
+    )
+}
+
 /// What messages repeat of what an event brought, so that pending ones take room.
 const LARGE: &str = "event.note";
 

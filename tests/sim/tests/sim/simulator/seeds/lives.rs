@@ -1,12 +1,16 @@
 //! What customers do in a run: chance decides.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use kernel::{Duration as Span, Timestamp};
 use proto::stream::v1::ConsentChange;
 
+use super::defined::another_order;
 use super::{Kind, Run};
 use crate::simulator::clock::BEGIN;
+use crate::simulator::identity::Arrival;
 use crate::simulator::people::Seen;
 
 /// Events of a long history.
@@ -92,19 +96,38 @@ impl Run {
                     self.on.tick(now);
                 }
             }
-            _ => {
-                let version = self.rng.between(2, 9);
-                let busy = format!(
-                    "segment: {{name: busy, expression: events(\"ordered\").within(\"4m\").count() >= {version}}}"
-                );
-                self.on.shared.definitions().define_yaml(&busy);
-            }
+            _ => self.define(),
         }
+    }
+
+    /// Somebody changes a definition, perhaps to what only the newest program understands.
+    fn define(&mut self) {
+        let number = self.rng.between(2, 9);
+        let shared = Arc::clone(&self.on.shared);
+        let mut program = 0;
+        let yaml = if shared.options.reads_late && self.rng.hits(600) {
+            if self.rng.hits(500) {
+                program = shared.program.load(Ordering::Relaxed);
+            }
+            another_order(self.kind, number)
+        } else {
+            format!(
+                "segment: {{name: busy, expression: events(\"ordered\").within(\"4m\").count() >= {number}}}"
+            )
+        };
+        self.on
+            .world()
+            .tell(format!("defined for program {program}: {yaml}"));
+        shared.definitions().define_for(program, &yaml);
     }
 
     fn consent(&mut self, who: &str, now: Timestamp) {
         let granted = self.rng.hits(500);
-        if let Some(customer) = self.people.find(who) {
+        let known = match &self.on.shared.registry {
+            Some(registry) => registry.find("user_id", who),
+            None => self.people.find(who),
+        };
+        if let Some(customer) = known {
             let consent = ConsentChange {
                 purpose: "marketing".to_owned(),
                 channel: String::new(),
@@ -165,9 +188,34 @@ impl Run {
             traits: traits.into_iter().collect(),
         };
         let sender = usize::try_from(self.rng.below(4)).unwrap_or(0);
+        if self.on.shared.registry.is_some() {
+            return self.tell_identity(sender, seen, number, time);
+        }
         for letter in self.people.take(seen, time, Some(number)) {
             self.on.post.send(sender, letter);
         }
+    }
+
+    /// Sends an event through identity, with identifiers that say more or less of who it is: so
+    /// that some join customers, and others come to limits.
+    fn tell_identity(&mut self, sender: usize, mut seen: Seen, number: u64, time: Timestamp) {
+        if self.rng.hits(250) {
+            seen.identifiers.clear();
+        }
+        if self.rng.hits(350) {
+            let email = format!("mail-{}@example.com", self.rng.below(10));
+            seen.identifiers.push(("email".to_owned(), email));
+        }
+        if self.rng.hits(600) || seen.identifiers.is_empty() {
+            let device = format!("device-{}", self.rng.below(14));
+            seen.identifiers.push(("device".to_owned(), device));
+        }
+        let arrival = Arrival {
+            number,
+            event: seen.into_request(time),
+            is_counted: self.rng.hits(500),
+        };
+        self.on.post.take_in(sender, arrival);
     }
 
     /// Draws a text: half of them are as long as one may be.

@@ -1,6 +1,7 @@
 //! What goes wrong in a run, and when: chance decides.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -46,12 +47,25 @@ impl Run {
                 world.tell(format!("the clock of {} is {offset_ms} ms off", link.name));
                 link.clock.go_wrong_by(offset_ms);
             }
-            65..75 => {
+            65..72 => {
                 world.tell(format!("{} shuts down", link.name));
                 tokio::spawn(async move { process.shut_down().await });
             }
+            72..75 => {
+                if self.on.shared.options.reads_late {
+                    world.tell("processes that start from now on run another program");
+                    self.on.shared.program.store(1, Ordering::Relaxed);
+                }
+            }
             75..87 => {
-                let place = *self.rng.pick(&[Place::Hot, Place::Log, Place::Leases]);
+                let places = [
+                    Place::Hot,
+                    Place::Log,
+                    Place::Leases,
+                    Place::Definitions,
+                    Place::Identity,
+                ];
+                let place = *self.rng.pick(&places);
                 let wait_ms = self.rng.between(100, 20_000);
                 world.tell(format!("{place:?} is away for {wait_ms} ms"));
                 world.take_away(place, Instant::now() + Duration::from_millis(wait_ms));
@@ -80,7 +94,9 @@ impl Run {
             self.copies
                 .retain(|(taken, _)| now.duration_since(*taken) < youngest);
         }
-        if self.copies.is_empty() {
+        // Events that identity took by then would have to be sent again, and are not.
+        let is_kept = self.on.shared.registry.is_some() && !self.is_journaled();
+        if self.copies.is_empty() || is_kept {
             return;
         }
         let place = usize::try_from(self.rng.below(self.copies.len() as u64)).unwrap_or(0);

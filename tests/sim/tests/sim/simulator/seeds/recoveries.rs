@@ -49,6 +49,8 @@ impl Run {
             retention: Span::from_millis(3_600_000),
             services,
             senders: 4,
+            reads_late: false,
+            has_identity: false,
             keeps_names: false,
         });
         on.shared

@@ -64,6 +64,18 @@ impl IngestClock {
         }
     }
 
+    /// The time of a record that is about no event. A virtual clock that has seen nothing yet tells
+    /// none: the partition has its own, and the machine's would move that by years.
+    pub fn now_of_partition(&self) -> Timestamp {
+        match self {
+            Self::Wall(clock) => clock.now(),
+            Self::Virtual(millis) => match millis.load(Ordering::Acquire) {
+                i64::MIN => Timestamp::from_millis(0),
+                millis => Timestamp::from_millis(millis),
+            },
+        }
+    }
+
     /// What it tells the events of a request. A virtual clock that has seen nothing yet takes any time.
     pub fn read(&self) -> ClockReading {
         let now = self.now();
@@ -108,5 +120,19 @@ impl IngestClock {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_virtual_clock_that_has_seen_nothing_moves_no_partition() {
+        let clock = IngestClock::new(&TimeSource::Stream, None);
+        assert_eq!(clock.now_of_partition(), Timestamp::from_millis(0));
+        let seen = Timestamp::from_millis(1_240_000_000_000);
+        clock.observe(seen);
+        assert_eq!(clock.now_of_partition(), seen);
     }
 }

@@ -68,7 +68,7 @@ impl Intake {
         merges: &[MergeRecord],
         deadline: Option<Instant>,
     ) -> Result<Took, AppendError> {
-        let now = self.clock.now();
+        let now = self.clock.now_of_partition();
         let mut turn = self.pace.turn(&self.appender, deadline).await?;
         if let Some(turn) = &mut turn {
             let customers = merges.iter().flat_map(|merge| [merge.into, merge.from]);

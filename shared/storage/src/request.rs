@@ -2,7 +2,7 @@
 //! changes nothing.
 
 use kernel::Timestamp;
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{ExprTrait, OnConflict};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::entity::request;
@@ -69,7 +69,7 @@ impl Requests {
             let dead = row.response.is_none()
                 && Timestamp::from_millis(row.create_time) + limits::REQUEST_UNDER_WAY <= now;
             if dead || row.expire_time <= now.as_millis() {
-                self.remove(&row).await?;
+                self.remove(&row, now).await?;
                 continue;
             }
             return Ok(match row.response {
@@ -180,11 +180,14 @@ impl Requests {
             .await?)
     }
 
-    async fn remove(&self, row: &request::Model) -> Result<(), StorageError> {
+    /// Removes a row that counts no more, unless it was answered meanwhile.
+    async fn remove(&self, row: &request::Model, now: Timestamp) -> Result<(), StorageError> {
+        let is_expired = request::Column::ExpireTime.lte(now.as_millis());
         request::Entity::delete_many()
             .filter(request::Column::RequestId.eq(&row.request_id))
             .filter(request::Column::Method.eq(&row.method))
             .filter(request::Column::CreateTime.eq(row.create_time))
+            .filter(request::Column::Response.is_null().or(is_expired))
             .exec(self.database.orm())
             .await?;
         Ok(())

@@ -8,6 +8,7 @@ mod commit;
 mod compare;
 mod cpu;
 mod history;
+mod idle;
 mod installation;
 mod latency;
 mod load;
@@ -86,7 +87,10 @@ enum Name {
         #[arg(long, default_value_t = 1_000_000)]
         waiting: u32,
     },
-    /// Seconds until every partition serves again after Redis was emptied under load
+    /// Processor time of an installation with nothing to do, with 256 partitions and with 64
+    Idle,
+    /// Seconds until every partition serves again after Redis was emptied, and after a service was
+    /// killed, under load
     Recover {
         /// The folder with the binaries of the services [default: that of this program]
         #[arg(long, value_name = "FOLDER")]
@@ -159,11 +163,13 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::Recover { binaries } => {
             measured.push(Box::pin(recover::measure(binaries.as_deref())).await?);
         }
+        Name::Idle => measured.push(Box::pin(idle::measure()).await?),
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
         Name::All => {
             let (events, customers) = (history::EVENTS, history::CUSTOMERS);
             measured.push(Box::pin(history::measure(events, customers)).await?);
             measured.push(Box::pin(merge::measure(merge::EVENTS)).await?);
+            measured.push(Box::pin(idle::measure()).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
         }
         _ => {}

@@ -1,5 +1,5 @@
-//! Measures how soon every partition serves again after Redis was emptied under a steady load, at
-//! level `journal`, with each service in a process of its own.
+//! Measures how soon every partition serves again after Redis was emptied, and after a service was
+//! killed, under a steady load, at level `journal`, with each service in a process of its own.
 //!
 //! Each customer sends an event again until it is accepted, and the next some seconds later. A
 //! partition serves once an event that was sent after the loss has come through all services, to
@@ -47,18 +47,25 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);
 /// The most seconds that may pass until all partitions serve.
 const BOUND_S: f64 = 10.0;
+/// The service that is killed, and started again at once: all that is sent goes through it.
+const KILLED: &str = "journey";
+/// The most seconds that may pass until its partitions serve: those of a lease, and one.
+const KILLED_BOUND_S: f64 = 10.0;
 
 /// Measures one loss on fresh stores, with the binaries of a folder.
 pub(crate) async fn measure(binaries: Option<&Path>) -> Result<Measured, Failure> {
     let servers = Servers::start()?;
     let (hook, arrivals) = receive().await?;
-    let suite = Suite::start(&servers, binaries).await?;
+    let mut suite = Suite::start(&servers, binaries).await?;
     suite.apply(&definitions(hook)).await?;
     let load = Load::start(&suite.channel("identity")?, arrivals);
     sleep(Duration::from_secs(SECONDS_BEFORE.into())).await;
     let lost = Instant::now();
     suite.forget()?;
     let served = load.await_served(lost).await?;
+    let killed = Instant::now();
+    suite.kill_and_start(KILLED)?;
+    let served_after_kill = load.await_served(killed).await?;
     let events = load.stop().await?;
     events.check()?;
     let recoveries = Recoveries::read(suite.folder())?;
@@ -67,6 +74,10 @@ pub(crate) async fn measure(binaries: Option<&Path>) -> Result<Measured, Failure
     let mut accepting: Vec<f64> = events.accepting(lost).values().map(seconds).collect();
     let mut serving: Vec<f64> = served.values().map(seconds).collect();
     let figure = quantile(&mut serving, 1.0);
+    let after_kill = served_after_kill.values();
+    let mut after_kill: Vec<f64> = after_kill
+        .map(|instant| instant.duration_since(killed).as_secs_f64())
+        .collect();
     Ok(
         Measured::new("recover", figure, "s", ceiling, BTreeMap::new())
             .also("serving_p50_s", quantile(&mut serving, 0.5))
@@ -77,7 +88,10 @@ pub(crate) async fn measure(binaries: Option<&Path>) -> Result<Measured, Failure
             .also("recoveries_without_commits", recoveries.empty())
             .also("recoveries_of_one_partition", recoveries.most())
             .also("longest_recovery_s", recoveries.longest_s())
+            .also("killed_p50_s", quantile(&mut after_kill, 0.5))
+            .also("killed_last_s", quantile(&mut after_kill, 1.0))
             .at_most("figure", BOUND_S)
+            .at_most("killed_last_s", KILLED_BOUND_S)
             .at_most("recoveries_of_one_partition", 1.0),
     )
 }

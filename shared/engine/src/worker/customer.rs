@@ -71,7 +71,12 @@ impl<C: Core> Worker<C> {
             (Some(Body::Merged(merged)), _) => self.take_merged(definitions, work, merged, cause),
             // It was sent on, and whoever has it asks for themselves.
             (Some(Body::Moved(moved)), Some(_)) if moved.released => Ok(()),
-            (Some(Body::Moved(moved)), Some(_)) if moved.sought && self.is_leaving(work) => {
+            // Somebody else is told by the one to whom the state is on its way.
+            (Some(Body::Moved(moved)), Some(survivor))
+                if moved.sought
+                    && self.is_leaving(work)
+                    && (moved.leave_id != 0 || moved.sought_by_id == id_bytes(survivor)) =>
+            {
                 self.answer_sought(work, moved.leave_id, cause)
             }
             (Some(Body::Moved(moved)), Some(survivor)) => {

@@ -20,6 +20,11 @@ pub(super) struct MovedAside {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum MovedKind {
     Piece,
+    /// A piece that somebody sent on who keeps none of it: each is set aside.
+    Followed {
+        leave_id: u64,
+        first_part: u32,
+    },
     Released,
     Stays,
 }
@@ -35,6 +40,10 @@ impl MovedAside {
             StateMoved { sought: true, .. } => return None,
             StateMoved { stays: true, .. } => MovedKind::Stays,
             StateMoved { released: true, .. } => MovedKind::Released,
+            StateMoved { followed: true, .. } => MovedKind::Followed {
+                leave_id: moved.leave_id,
+                first_part: moved.parts.first().map_or(0, |part| part.index),
+            },
             _ => MovedKind::Piece,
         };
         Some(Self {

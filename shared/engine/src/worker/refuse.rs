@@ -13,7 +13,8 @@
 //!
 //! The state stays as it is, and so does the record about it. A retry of that brings it. Who left
 //! sends a state again and again until it has arrived, so one record of it is set aside, and the
-//! others are dropped: they come once more.
+//! others are dropped: they come once more. Pieces that a survivor sends on are not, since it keeps
+//! none of them: each is set aside.
 
 use std::borrow::Cow;
 
@@ -117,10 +118,7 @@ impl<C: Core> Worker<C> {
         };
         match (&record.body, redirect) {
             (Some(Body::Moved(moved)), _) if moved.sought => {
-                // In the later services it has left, or nobody has heard of the merge.
-                let homes = homes_from(C::HOME);
-                let homes = if is_sending { &homes[..1] } else { homes };
-                self.answer_seeker(work, moved, homes, cause)
+                self.answer_seeker(work, moved, is_sending, cause)
             }
             (body, Some(survivor)) if is_sending => {
                 if let Some(Body::Moved(moved)) = body {
@@ -128,7 +126,7 @@ impl<C: Core> Worker<C> {
                 } else if std::mem::replace(&mut self.batch.works[work].has_told, true) {
                     return Ok(());
                 }
-                self.say_stays(C::HOME, survivor, &staying, cause)?;
+                self.say_stays_behind(work, survivor, &staying, cause)?;
                 self.finish(work, cause)
             }
             (Some(Body::Moved(moved)), None) if !moved.stays => {
@@ -175,32 +173,27 @@ impl<C: Core> Worker<C> {
         staying: &[CustomerId],
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let Some((from, others)) = staying.split_first() else {
-            return Ok(());
-        };
-        let fragment = |customer: &CustomerId| Fragment {
-            customer: *customer,
-            ordinal: 0,
-        };
-        let others: Vec<Fragment> = others.iter().map(fragment).collect();
-        let (fragment_ids, fragment_ordinals) = write_fragments(&others);
-        let stays = StateMoved {
-            from_customer_id: id_bytes(*from),
-            fragment_ids,
-            fragment_ordinals,
-            stays: true,
-            ..StateMoved::default()
-        };
-        let stays = cause.record(survivor, Some(Body::Moved(stays)));
-        self.deliver(home, stays, cause)
+        let stays = stays(survivor, staying, cause);
+        stays.map_or(Ok(()), |stays| self.deliver(home, stays, cause))
     }
 
+    /// The same behind the pieces that were sent, which go through the services after this one.
+    fn say_stays_behind(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        staying: &[CustomerId],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let stays = stays(survivor, staying, cause);
+        stays.map_or(Ok(()), |stays| self.send(work, C::HOME, stays, cause))
+    }
     /// Tells a survivor who looks for a state that it does not come.
     fn answer_seeker(
         &mut self,
         work: usize,
         moved: &StateMoved,
-        homes: &[Home],
+        is_sending: bool,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
         let customer = customer_of(&self.batch.works[work].key_bytes);
@@ -208,8 +201,14 @@ impl<C: Core> Worker<C> {
         let Some(seeker) = seeker.ok().filter(|seeker| *seeker != customer) else {
             return Ok(());
         };
-        for home in homes {
-            self.say_stays(*home, seeker, &all_moved(moved), cause)?;
+        let staying = all_moved(moved);
+        // In the later services it leaves by itself; otherwise nobody there has heard of the merge.
+        if is_sending {
+            self.say_stays_behind(work, seeker, &staying, cause)?;
+            return self.finish(work, cause);
+        }
+        for home in homes_from(C::HOME) {
+            self.say_stays(*home, seeker, &staying, cause)?;
         }
         self.finish(work, cause)
     }
@@ -308,6 +307,25 @@ impl<C: Core> Worker<C> {
         self.seek(work, (moved.from, leave_id), cause)?;
         self.finish(work, cause)
     }
+}
+
+/// The word to a survivor that states stay where they are, of which the first has the others.
+fn stays(survivor: CustomerId, staying: &[CustomerId], cause: Cause<'_>) -> Option<Record> {
+    let (from, others) = staying.split_first()?;
+    let fragment = |customer: &CustomerId| Fragment {
+        customer: *customer,
+        ordinal: 0,
+    };
+    let others: Vec<Fragment> = others.iter().map(fragment).collect();
+    let (fragment_ids, fragment_ordinals) = write_fragments(&others);
+    let stays = StateMoved {
+        from_customer_id: id_bytes(*from),
+        fragment_ids,
+        fragment_ordinals,
+        stays: true,
+        ..StateMoved::default()
+    };
+    Some(cause.record(survivor, Some(Body::Moved(stays))))
 }
 
 /// The entry of a record in the quarantine.

@@ -74,13 +74,16 @@ impl<C: Core> Worker<C> {
     /// record of the customer.
     fn go_on_sending(&mut self, work: usize, now: Timestamp) -> Result<bool, Failed> {
         let entry = &mut self.batch.works[work];
-        let Some(leaving) = entry.cached.head.leaving.clone() else {
+        if entry.cached.head.leaving.is_none() {
             return Ok(false);
-        };
+        }
         // The store has what is sent.
         if entry.before.head.leaving.is_none() || std::mem::replace(&mut entry.has_sent, true) {
             return Ok(true);
         }
+        let Some(leaving) = entry.cached.head.leaving.clone() else {
+            return Ok(false);
+        };
         let moved_by = leaving.cause.clone();
         let cause = Cause {
             bulk: moved_by.is_bulk,

@@ -187,8 +187,9 @@ impl<C: Core> Worker<C> {
             let arriving = self.batch.works[work].cached.head.arriving_from(from);
             match arriving.map(|it| (it.leave_id, it.is_whole())) {
                 Some((leave_id, true)) => self.ask(work, (from, leave_id), cause)?,
-                // The one who left sends the rest again.
-                Some((_, false)) => {}
+                // The one who left sends the rest again by itself, unless somebody else did who
+                // joined the survivor meanwhile, or a store lost that it left.
+                Some((leave_id, false)) => self.seek(work, (from, leave_id), cause)?,
                 None => {
                     self.tell_first(from, customer, cause)?;
                     self.seek(work, (from, 0), cause)?;

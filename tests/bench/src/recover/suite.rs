@@ -40,6 +40,7 @@ pub(super) struct Suite {
     redis: RedisServer,
     database: String,
     folder: TempDir,
+    binaries: PathBuf,
 }
 
 impl Suite {
@@ -60,9 +61,10 @@ impl Suite {
             redis,
             database,
             folder: tempfile::tempdir()?,
+            binaries: binaries.to_owned(),
         };
         for (name, url) in NAMES.iter().zip(&suite.urls) {
-            let child = suite.spawn(&binaries.join(name), name, url)?;
+            let child = suite.spawn(name, url)?;
             suite.children.push(child);
         }
         for name in NAMES {
@@ -71,9 +73,13 @@ impl Suite {
         Ok(suite)
     }
 
-    fn spawn(&self, program: &Path, name: &str, url: &str) -> Result<Child, Failure> {
-        let log = File::create(self.log(name))?;
-        let mut command = Command::new(program);
+    fn spawn(&self, name: &str, url: &str) -> Result<Child, Failure> {
+        let program = self.binaries.join(name);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log(name))?;
+        let mut command = Command::new(&program);
         command
             .args(["--listen", url.trim_start_matches("http://")])
             .args(["--hot-store", &self.redis.url()])
@@ -152,6 +158,16 @@ impl Suite {
     /// Empties Redis.
     pub(super) fn forget(&self) -> Result<(), Failure> {
         self.redis.ask(&["FLUSHALL"])?;
+        Ok(())
+    }
+
+    /// Kills a service with no warning, and starts it again at once.
+    pub(super) fn kill_and_start(&mut self, name: &str) -> Result<(), Failure> {
+        let place = NAMES.iter().position(|it| *it == name);
+        let place = place.ok_or("no such service")?;
+        self.children[place].kill()?;
+        self.children[place].wait()?;
+        self.children[place] = self.spawn(name, &self.urls[place])?;
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //! again.
 
 use decision::Core;
-use hot::{Commit, Slot, StateWrite, StreamId, StreamName, Timer};
+use hot::{Commit, Slot, StateKey, StateWrite, StreamId, StreamName, Timer};
 use kernel::CustomerId;
 use messages::stream::v1::QuarantineVerb;
 use prost::encoding::decode_varint;
@@ -20,16 +20,27 @@ fn is_quiet(head: &Head) -> bool {
 }
 
 impl World {
-    /// Removes a part of what the first service has of a customer.
+    /// Removes the first part of what the first service has of a customer.
     pub(super) async fn lose_a_part(&self, who: u16) {
+        self.lose(who, |parts| parts.first().cloned()).await;
+    }
+
+    /// Removes the last one.
+    pub(super) async fn lose_the_last_part(&self, who: u16) {
+        self.lose(who, |parts| parts.last().cloned()).await;
+    }
+
+    async fn lose(&self, who: u16, which: impl FnOnce(&[StateKey]) -> Option<StateKey>) {
         let slot = self.slot_of(0, customer(who));
         let states = self.memory.states(slot);
-        let is_theirs = |key: &[u8]| key.len() > 16 && key[..16] == *customer(who).as_bytes();
-        let lost = states.into_iter().find(|(key, _)| is_theirs(key));
+        let is_theirs = |key: &StateKey| key.len() > 16 && key[..16] == *customer(who).as_bytes();
+        let keys = states.into_iter().map(|(key, _)| key);
+        let mut parts: Vec<_> = keys.filter(is_theirs).collect();
+        parts.sort();
         self.write(
             slot,
             StateWrite {
-                key: lost.expect("a part").0,
+                key: which(&parts).expect("a part"),
                 value: None,
                 timer: Timer::NONE,
                 adds_entry: false,

@@ -168,6 +168,23 @@ async fn a_survivor_goes_on_without_a_state_that_lost_a_part() {
 }
 
 #[tokio::test]
+async fn the_word_that_a_state_stays_comes_behind_the_pieces_that_were_sent() {
+    let world = World::new(memory());
+    world.tell(0, event(1, "a", "add", 1)).await;
+    for number in 0..200 {
+        let event = event(2, &number.to_string(), "add", 1);
+        world.tell(0, event).await;
+    }
+    world.settle().await;
+    world.lose_the_last_part(2).await;
+    world.tell(0, merged(2, 1, 2)).await;
+    world.settle().await;
+    let arriving = world.head(0, 1).await.arriving;
+    assert_eq!(arriving.len(), 1, "pieces were sent before one was missed");
+    check_goes_on(&world).await;
+}
+
+#[tokio::test]
 async fn a_survivor_who_cannot_take_a_state_in_goes_on_without_and_is_shown() {
     for younger in 2..5 {
         let world = World::new(memory());

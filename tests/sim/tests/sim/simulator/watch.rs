@@ -1,13 +1,14 @@
 //! What is checked at every commit, while the simulation runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hot::{Commit, Slot, StateKey, StreamName};
+use hot::{Commit, Owner, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, Record, record::Body, value};
+use segmentation_core::SegmentationCore;
 
 use super::definitions::Reading;
 use super::destination::EffectId;
@@ -49,6 +50,8 @@ struct Seen {
     has_lost: bool,
     /// The last opening of each slot.
     opened: BTreeMap<Slot, Opened>,
+    /// The customers who went on without the state of somebody who was joined into them.
+    alone: BTreeSet<CustomerId>,
     /// The newest version of each journey that began a run, by slot.
     versions: BTreeMap<(Slot, String), u32>,
 }
@@ -107,6 +110,12 @@ impl Watch {
     /// wrong.
     pub(crate) fn decided_again(&self) -> BTreeMap<String, CustomerId> {
         self.seen().again.clone()
+    }
+
+    /// The customers who went on, on the wall clock, without the state of somebody who was joined
+    /// into them: it took too long.
+    pub(crate) fn went_on_alone(&self) -> BTreeSet<CustomerId> {
+        self.seen().alone.clone()
     }
 
     /// Returns whether the store lost what nobody brings back.
@@ -194,6 +203,9 @@ impl Watch {
     pub(crate) fn after_commit(&self, slot: Slot, commit: &Commit, reading: Reading) {
         let mut seen = self.seen();
         self.note_reading(&mut seen, slot, commit, reading);
+        if self.is_wall && slot.owner == Owner::Segmentation {
+            seen.alone.extend(alone(commit));
+        }
         for state in &commit.states {
             let place = (slot, state.key.clone());
             match state.timer.entry {
@@ -310,4 +322,13 @@ impl Watch {
             seen.again.insert(wrong, customer);
         }
     }
+}
+
+/// The customers of whom a commit says that they go on without a state.
+fn alone(commit: &Commit) -> impl Iterator<Item = CustomerId> + '_ {
+    commit.states.iter().filter_map(|state| {
+        let customer = CustomerId::try_from_bytes(&state.key).ok()?;
+        let (head, _) = engine::head::read::<SegmentationCore>(state.value.as_ref()?).ok()?;
+        head.lacks_state().then_some(customer)
+    })
 }

@@ -85,6 +85,15 @@ impl Run {
         self.people.joined_by(|by| self.may_be_lost(by))
     }
 
+    /// The events that identity took for customers who went on without a state that took too long:
+    /// one that was sent again meanwhile is known to neither as a repetition.
+    fn may_be_repeated(&self) -> BTreeSet<u64> {
+        let alone = self.on.shared.watch.went_on_alone();
+        let answers = self.on.post.ledger.answers().into_iter();
+        let theirs = answers.filter(|(_, answer)| alone.contains(&answer.customer));
+        theirs.map(|(number, _)| number).collect()
+    }
+
     /// What is downstream is what is upstream.
     fn compare(&self, cause: &str, causes: i64, effect: &str, effects: i64) {
         let is_right = if self.has_losses() {
@@ -107,11 +116,12 @@ impl Run {
         };
         let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
         let (mut least, mut most) = (remembered, remembered);
+        let repeated = self.may_be_repeated();
         for (number, _) in numbers.filter(|(_, it)| **it == name) {
             let may_be_lost = self.may_be_lost(number);
             least += i64::from(!may_be_lost);
             // One that was read before it was lost is sent again.
-            most += 1 + i64::from(may_be_lost);
+            most += 1 + i64::from(may_be_lost || repeated.contains(&number));
         }
         let counter = format!("event/seen/{name}");
         let counted = picture.counters.get(counter.as_str()).copied().unwrap_or(0);
@@ -141,11 +151,13 @@ impl Run {
                 *counts.entry(number).or_default() += 1;
             }
         }
+        let repeated = self.may_be_repeated();
         for (number, count) in counts {
             // A state that moves to a survivor may outlive, on its way, the word that it moves:
             // then both have it.
             let mut moves = self.people.moves(number);
-            let most = 1 + u32::from(moves.any(|by| self.may_be_lost(by)));
+            let is_repeated = repeated.contains(&number);
+            let most = 1 + u32::from(is_repeated || moves.any(|by| self.may_be_lost(by)));
             if count > most && !self.may_be_lost(number) {
                 let world = self.on.world();
                 world.violate(format!("event {number} was applied {count} times"));

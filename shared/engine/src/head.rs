@@ -103,7 +103,7 @@ impl Head {
         let mut joined = joined.iter().copied();
         let mut arriving = self.arriving.iter();
         let is_on_way = self.leaving.is_some() || arriving.any(|it| !is_absent(it.from));
-        // What waits at a customer who was joined into another has not left either.
+        // Records that wait at a customer who was joined into another have not left either.
         let is_quiet = !is_on_way && !self.is_holding() && !self.has_parked();
         let is_here = |it| self.has_fragment(it) || is_absent(it);
         is_quiet && (self.redirect.is_some() || joined.all(is_here))

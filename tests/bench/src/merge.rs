@@ -149,7 +149,7 @@ impl Load {
             events,
             pairs,
         };
-        // What is read after a write waits for an import that is far behind.
+        // A read after a write waits for an import that is far behind.
         load.installation.at_rest().await?;
         load.others().await?;
         load.installation.at_rest().await?;

@@ -59,7 +59,7 @@ async fn a_full_stream_holds_up_nobody_else() {
         merges.push(join(&resolver, number).await);
     }
     let partition = |id: &CustomerId| fixture.partitions.partition_of(id.fragment());
-    // That of the first to be told.
+    // The partition of the first to be told.
     let full: PartitionId = partition(&merges[0][1]);
     fill_some(&fixture, std::iter::once(full)).await;
     let free = merges

@@ -53,7 +53,7 @@ pub(crate) struct Work<S> {
     pub(crate) has_sent: bool,
     /// The survivor was told that the state stays here.
     pub(crate) has_told: bool,
-    /// How many records that waited were taken.
+    /// The number of records that waited and were taken.
     pub(crate) unparked: usize,
     /// The parts that the commit is going to take, as measured after its last step.
     pub(crate) parts: PartLoad,

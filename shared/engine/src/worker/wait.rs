@@ -129,7 +129,7 @@ impl<C: Core> Worker<C> {
             .head
             .waiting
             .get_or_insert_with(|| Box::new(Waiting::behind(before)));
-        // What waited for others before may still be being taken.
+        // Records that waited for others before may still be being taken.
         let is_first = waiting.awaited.is_empty();
         waiting.awaited.extend(awaited);
         if is_first {

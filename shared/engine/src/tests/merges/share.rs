@@ -259,7 +259,7 @@ async fn what_comes_behind_a_state_that_cannot_leave_is_set_aside() {
             let event = event(2, &format!("late-{number}"), "add", 3);
             world.tell(0, event).await;
         }
-        // What passes through, and what nobody's is, stays as it is.
+        // Records that pass through, and those of nobody, stay as they are.
         let tick = Record {
             body: Some(Body::Tick(Tick {})),
             ..Record::default()

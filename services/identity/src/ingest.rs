@@ -138,6 +138,7 @@ impl Intake {
             Source::Request(id) => id,
             Source::None | Source::Named(..) => "",
         };
+        let ordered = source.if_ordered(name);
         let cause = Cause {
             reason: EVENT_REASON,
             request_id,
@@ -145,10 +146,10 @@ impl Intake {
             // A request is remembered in the database anyway, and a source needs it only where it
             // was interrupted here.
             looks_back: !request_id.is_empty()
-                || name.is_some_and(|name| self.under_way.was_interrupted(name)),
+                || ordered.is_some_and(|name| self.under_way.was_interrupted(name)),
         };
         let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
-        let announcing = self.under_way.begin(&resolved.merges, name);
+        let announcing = self.under_way.begin(&resolved.merges, ordered);
         accepted.outbound.announcing = Some(announcing);
         accepted.outbound.merges = resolved.merges;
         let mut groups = Groups::new(self.partitions);

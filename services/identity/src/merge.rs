@@ -87,7 +87,11 @@ impl Intake {
             for (sequence, record, to) in [(1, word, merge.into), (2, news, merge.from)] {
                 let group = Group {
                     partition: self.partitions.partition_of(to.fragment()),
-                    records: vec![Sequenced { sequence, record }],
+                    records: vec![Sequenced {
+                        sequence,
+                        stretch: None,
+                        record,
+                    }],
                 };
                 let appended =
                     self.appender

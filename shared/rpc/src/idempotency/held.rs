@@ -15,7 +15,7 @@ pub(super) struct Held {
     own: Option<Arc<Own>>,
 }
 
-/// What a request under way and whoever says so share.
+/// The state that a request under way shares with its renewals.
 #[derive(Debug)]
 struct Own {
     requests: Requests,

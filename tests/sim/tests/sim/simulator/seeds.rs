@@ -28,6 +28,7 @@ use super::people::People;
 use super::picture::Picture;
 use super::redis::RedisHost;
 use super::rng::Rng;
+use super::watch::sent::Sent;
 use super::world::{Place, Weather};
 
 const PARTITIONS: u64 = 3;
@@ -96,7 +97,7 @@ struct Run {
     events: Vec<&'static str>,
     /// How many orders there were of each customer.
     orders: BTreeMap<String, u32>,
-    copies: Vec<(Instant, Snapshot)>,
+    copies: Vec<(Instant, Snapshot, Sent)>,
     /// From when to when what was acknowledged may be lost.
     losses: Vec<(Instant, Instant)>,
     stream_time: Timestamp,
@@ -198,8 +199,10 @@ impl Run {
                 self.fold(Slot { owner, partition }).await;
             }
             if self.rng.hits(200) {
-                if let Some(memory) = self.on.shared.backing.memory() {
-                    self.copies.push((Instant::now(), memory.snapshot()));
+                let shared = &self.on.shared;
+                if let Some(memory) = shared.backing.memory() {
+                    let copy = (Instant::now(), memory.snapshot(), shared.watch.sent());
+                    self.copies.push(copy);
                 }
                 if self.copies.len() > COPIES {
                     self.copies.remove(0);
@@ -241,7 +244,7 @@ impl Run {
             self.stream_time
         };
         let picture = Picture::take(&self.on).await;
-        if self.has_lost_state(&picture) {
+        if self.has_lost_state(&picture) || self.has_lost_message() {
             checks::nothing_waits(&self.on).await;
             return bounds::reached(&picture);
         }

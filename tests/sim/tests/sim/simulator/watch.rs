@@ -1,17 +1,19 @@
 //! What is checked at every commit, while the simulation runs.
 
+pub(crate) mod sent;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hot::{Commit, Owner, Slot, StateKey, StreamName};
+use hot::{Append, Commit, Owner, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, Record, record::Body, value};
 use segmentation_core::SegmentationCore;
 
 use super::definitions::Reading;
-use super::destination::EffectId;
+use super::destination::{Asked, EffectId};
 use super::world::World;
 
 /// The most that a clock may be ahead of the database's, and that an answer of the database may
@@ -41,6 +43,8 @@ struct Seen {
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
+    /// What each effect asks for, by every commit that decided it, those included that a store lost.
+    asked: BTreeMap<EffectId, BTreeSet<Asked>>,
     /// The commit that told what became of each activation, by its id.
     receipts: BTreeMap<String, (Slot, u64, u64)>,
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
@@ -54,6 +58,10 @@ struct Seen {
     alone: BTreeSet<CustomerId>,
     /// The newest version of each journey that began a run, by slot.
     versions: BTreeMap<(Slot, String), u32>,
+    /// The messages between partitions that streams took.
+    sent: sent::Sent,
+    /// True where a message was lost, since another one was taken in its place.
+    has_lost_message: bool,
 }
 
 /// The opening of a slot.
@@ -106,6 +114,14 @@ impl Watch {
             .collect()
     }
 
+    /// Returns whether an effect may ask for something else than it did before: a commit decided
+    /// that, and the store lost what nobody brings back.
+    pub(crate) fn may_ask_for(&self, id: &EffectId, asked: &Asked) -> bool {
+        let seen = self.seen();
+        let decided = seen.asked.get(id);
+        seen.has_lost && decided.is_some_and(|decided| decided.contains(asked))
+    }
+
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
     /// wrong.
     pub(crate) fn decided_again(&self) -> BTreeMap<String, CustomerId> {
@@ -121,6 +137,35 @@ impl Watch {
     /// Returns whether the store lost what nobody brings back.
     pub(crate) fn has_lost(&self) -> bool {
         self.seen().has_lost
+    }
+
+    /// Returns whether a message between partitions is lost, since another one was taken in its
+    /// place.
+    pub(crate) fn has_lost_message(&self) -> bool {
+        self.seen().has_lost_message
+    }
+
+    /// The messages between partitions that streams took, for a copy of the store.
+    pub(crate) fn sent(&self) -> sent::Sent {
+        self.seen().sent.clone()
+    }
+
+    /// The store went back to a copy. Where nobody keeps a journal, its streams know no more than
+    /// that.
+    pub(crate) fn go_back_to(&self, sent: sent::Sent) {
+        if !self.is_journaled {
+            self.seen().sent = sent;
+        }
+    }
+
+    /// A stream answered an append.
+    pub(crate) fn after_append(&self, append: &Append) {
+        let mut seen = self.seen();
+        if seen.sent.note(append) {
+            seen.has_lost_message = true;
+            let lost = "a message is lost: another one is in its place";
+            self.world.tell(lost);
+        }
     }
 
     /// The store went back in time. Where nobody keeps a journal, everything after that happens
@@ -271,6 +316,14 @@ impl Watch {
             return;
         };
         let id = (action.run_id, action.visit);
+        let names = [
+            &action.journey,
+            &action.step,
+            &action.channel,
+            &action.template,
+        ];
+        let asked = seen.asked.entry(id.clone()).or_default();
+        asked.insert(names.map(String::clone));
         if !seen.effects.contains_key(&id) {
             if action.visit == 1 {
                 self.note_run(seen, decided.0, (action.journey, action.version), reading);
@@ -325,10 +378,13 @@ impl Watch {
 }
 
 /// The customers of whom a commit says that they go on without a state.
+///
+/// Records that waited for it may still be to take. The next commit may take them and fold the state
+/// in behind them, and says nothing of it.
 fn alone(commit: &Commit) -> impl Iterator<Item = CustomerId> + '_ {
     commit.states.iter().filter_map(|state| {
         let customer = CustomerId::try_from_bytes(&state.key).ok()?;
         let (head, _) = engine::head::read::<SegmentationCore>(state.value.as_ref()?).ok()?;
-        head.lacks_state().then_some(customer)
+        head.goes_on_alone().then_some(customer)
     })
 }

@@ -163,9 +163,6 @@ impl HotLink {
                 ));
             }
             Content::Append(append) => {
-                if is_done {
-                    self.0.watch.after_append(append);
-                }
                 world.tell(format!(
                     "{name} append {} {partition} {:?} {}{done}",
                     append.to.name.name(),

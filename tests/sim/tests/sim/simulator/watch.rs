@@ -1,12 +1,10 @@
 //! What is checked at every commit, while the simulation runs.
 
-pub(crate) mod sent;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hot::{Append, Commit, Owner, Slot, StateKey, StreamName};
+use hot::{Commit, Owner, Slot, StateKey, StreamName};
 use kernel::{CustomerId, Duration, PartitionId, Timestamp};
 use prost::Message as _;
 use proto::stream::v1::{Batch, Record, record::Body, value};
@@ -44,7 +42,12 @@ struct Seen {
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
     /// What each effect asks for, by every commit that decided it, those included that a store lost.
-    asked: BTreeMap<EffectId, BTreeSet<Asked>>,
+    words: BTreeMap<EffectId, BTreeSet<Asked>>,
+    /// The commits that asked for each effect, also those that the store has lost.
+    asked: BTreeMap<EffectId, BTreeSet<(Slot, u64, u64)>>,
+    /// The commits of a slot that sent the request of each effect on to another partition, also
+    /// those that the store has lost.
+    sent_on: BTreeMap<(EffectId, Slot), BTreeSet<(u64, u64)>>,
     /// The commit that told what became of each activation, by its id.
     receipts: BTreeMap<String, (Slot, u64, u64)>,
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
@@ -58,10 +61,6 @@ struct Seen {
     alone: BTreeSet<CustomerId>,
     /// The newest version of each journey that began a run, by slot.
     versions: BTreeMap<(Slot, String), u32>,
-    /// The messages between partitions that streams took.
-    sent: sent::Sent,
-    /// True where a message was lost, since another one was taken in its place.
-    has_lost_message: bool,
 }
 
 /// The opening of a slot.
@@ -118,8 +117,20 @@ impl Watch {
     /// that, and the store lost what nobody brings back.
     pub(crate) fn may_ask_for(&self, id: &EffectId, asked: &Asked) -> bool {
         let seen = self.seen();
-        let decided = seen.asked.get(id);
+        let decided = seen.words.get(id);
         seen.has_lost && decided.is_some_and(|decided| decided.contains(asked))
+    }
+
+    /// Returns how often an effect was asked for beside the first time.
+    ///
+    /// A service may have acted upon a request that the store then lost. The service before it
+    /// decides that anew, and the request comes a second time.
+    pub(crate) fn surplus_requests(&self) -> i64 {
+        let seen = self.seen();
+        let asked = seen.asked.values().map(BTreeSet::len);
+        let sent_on = seen.sent_on.values().map(BTreeSet::len);
+        let surplus: usize = asked.chain(sent_on).map(|commits| commits - 1).sum();
+        i64::try_from(surplus).unwrap_or(i64::MAX)
     }
 
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
@@ -137,35 +148,6 @@ impl Watch {
     /// Returns whether the store lost what nobody brings back.
     pub(crate) fn has_lost(&self) -> bool {
         self.seen().has_lost
-    }
-
-    /// Returns whether a message between partitions is lost, since another one was taken in its
-    /// place.
-    pub(crate) fn has_lost_message(&self) -> bool {
-        self.seen().has_lost_message
-    }
-
-    /// The messages between partitions that streams took, for a copy of the store.
-    pub(crate) fn sent(&self) -> sent::Sent {
-        self.seen().sent.clone()
-    }
-
-    /// The store went back to a copy. Where nobody keeps a journal, its streams know no more than
-    /// that.
-    pub(crate) fn go_back_to(&self, sent: sent::Sent) {
-        if !self.is_journaled {
-            self.seen().sent = sent;
-        }
-    }
-
-    /// A stream answered an append.
-    pub(crate) fn after_append(&self, append: &Append) {
-        let mut seen = self.seen();
-        if seen.sent.note(append) {
-            seen.has_lost_message = true;
-            let lost = "a message is lost: another one is in its place";
-            self.world.tell(lost);
-        }
     }
 
     /// The store went back in time. Where nobody keeps a journal, everything after that happens
@@ -302,6 +284,7 @@ impl Watch {
                 }
             }
         }
+        note_sent_on(&mut seen, slot, commit);
     }
 
     /// Each effect is decided once, and a run begins by no older definitions than one before.
@@ -322,8 +305,9 @@ impl Watch {
             &action.channel,
             &action.template,
         ];
-        let asked = seen.asked.entry(id.clone()).or_default();
-        asked.insert(names.map(String::clone));
+        let words = seen.words.entry(id.clone()).or_default();
+        words.insert(names.map(String::clone));
+        seen.asked.entry(id.clone()).or_default().insert(decided);
         if !seen.effects.contains_key(&id) {
             if action.visit == 1 {
                 self.note_run(seen, decided.0, (action.journey, action.version), reading);
@@ -373,6 +357,20 @@ impl Watch {
         self.world.tell(&wrong);
         if let Ok(customer) = CustomerId::try_from_bytes(customer) {
             seen.again.insert(wrong, customer);
+        }
+    }
+}
+
+/// Takes note of the requests of effects that a commit sends on to other partitions.
+fn note_sent_on(seen: &mut Seen, slot: Slot, commit: &Commit) {
+    for message in &commit.outbox {
+        let records = Batch::decode(message.payload.clone()).map(|batch| batch.records);
+        for record in records.unwrap_or_default() {
+            if let Some(Body::Action(action)) = record.body {
+                let id = (action.run_id, action.visit);
+                let commits = seen.sent_on.entry((id, slot)).or_default();
+                commits.insert((commit.seq, commit.batch_id));
+            }
         }
     }
 }

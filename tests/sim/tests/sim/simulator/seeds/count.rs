@@ -68,12 +68,6 @@ impl Run {
         self.has_losses() && picture.heads().any(Head::lacks_state)
     }
 
-    /// Returns whether a message between partitions is lost, of those that were decided anew after
-    /// the store had lost its newest writes: one from before that was taken in its place.
-    pub(super) fn has_lost_message(&self) -> bool {
-        self.has_losses() && self.on.shared.watch.has_lost_message()
-    }
-
     /// Returns whether an event was stored while the store lost what is stored.
     fn may_be_lost(&self, number: u64) -> bool {
         if !self.has_losses() {

@@ -92,7 +92,7 @@ impl Run {
         if self.is_journaled() {
             // A journal reaches back as far as it is told to.
             self.copies
-                .retain(|(taken, ..)| now.duration_since(*taken) < youngest);
+                .retain(|(taken, _)| now.duration_since(*taken) < youngest);
         }
         // Events that identity took by then would have to be sent again, and are not.
         let is_kept = self.on.shared.registry.is_some() && !self.is_journaled();
@@ -100,7 +100,7 @@ impl Run {
             return;
         }
         let place = usize::try_from(self.rng.below(self.copies.len() as u64)).unwrap_or(0);
-        let (taken, copy, sent) = self.copies[place].clone();
+        let (taken, copy) = self.copies[place].clone();
         self.copies.truncate(place + 1);
         self.losses.push((taken, now));
         self.on.world().tell(format!(
@@ -108,7 +108,6 @@ impl Run {
             now.duration_since(taken).as_millis()
         ));
         self.on.shared.watch.forget();
-        self.on.shared.watch.go_back_to(sent);
         let wait_ms = if self.rng.hits(500) {
             0
         } else {

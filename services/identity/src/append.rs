@@ -30,7 +30,7 @@ pub struct Sequenced {
     /// The place, growing within a group.
     pub sequence: u64,
     /// Tells the stretch of the source that it belongs to; absent where its customer has never
-    /// been joined into another. See [`crate::stretch`].
+    /// been joined into another. See `stretch.rs`.
     pub stretch: Option<Arc<str>>,
     /// The record.
     pub record: Record,

@@ -185,7 +185,7 @@ impl Intake {
     ///
     /// Of a message that was taken in part the ids of its events tell what is there, for the hours
     /// in which a sender tries again. On stream time these can pass within one message, so streams
-    /// tell it as well, as far as nobody was joined meanwhile: see [`crate::stretch`]. That takes
+    /// tell it as well, as far as nobody was joined meanwhile: see `stretch.rs`. That takes
     /// more appends, and marks of which a stream keeps so many.
     fn stream_source(&self, source: Source<'_>, digest: Option<&str>) -> Option<String> {
         let is_virtual = self.clock.is_virtual();

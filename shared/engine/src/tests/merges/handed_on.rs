@@ -1,27 +1,16 @@
 //! A survivor that leaves in its turn: what it says of states that are not there, and what it sends
 //! on of those that were arriving.
 
-use kernel::Timestamp;
 use messages::stream::v1::{MovedPart, Record, StateMoved, record::Body};
 
 use super::super::driver::memory;
 use super::asked::{tell_time, write_head};
 use super::reads::{read, written};
 use super::records::{customer, event, joins, merged};
-use super::waits::{work, workers_of_1};
+use super::waits::{pass_grace, two_younger, work, workers_of_1};
 use super::world::{SERVICES, World};
 use crate::head::id_bytes;
 use crate::{Head, limits};
-
-/// Two customers, both younger than customer 1: one of its partition, and one of the other who is
-/// younger still.
-fn two_younger(world: &World) -> (u16, u16) {
-    let partition = |who: u16| world.slot_of(0, customer(who)).partition;
-    let middle = (2..).find(|who| partition(*who) == partition(1));
-    let middle = middle.expect("one of them");
-    let last = (middle..).find(|who| partition(*who) != partition(1));
-    (middle, last.expect("one of them"))
-}
 
 #[tokio::test]
 async fn a_survivor_who_leaves_says_whose_state_a_store_lost() {
@@ -65,15 +54,12 @@ async fn a_survivor_who_leaves_says_whose_state_a_store_lost() {
 #[tokio::test]
 async fn a_survivor_who_waits_already_for_one_without_whom_another_went_on_waits_no_longer() {
     let world = World::on_clock(limits::PARKED_PER_BATCH);
-    let clock = world.clock.clone().expect("a clock");
     let (middle, last) = two_younger(&world);
     world.tell(0, event(middle, "a", "add", 1)).await;
     world.tell(0, joins(middle, &[last], "login", 1)).await;
     let mut workers = workers_of_1(&world).await;
     work(&mut workers).await;
-    let grace = Timestamp::from_millis(1_000 + limits::MERGE_GRACE.as_millis());
-    clock.advance_to(grace);
-    work(&mut workers).await;
+    pass_grace(&world, &mut workers).await;
     assert_eq!(world.log(0, middle).await, ["a", "login"]);
     // It waits for both before the state of the one in the middle comes.
     world.tell(0, joins(1, &[middle, last], "again", 3)).await;
@@ -93,14 +79,11 @@ async fn a_survivor_who_waits_already_for_one_without_whom_another_went_on_waits
 #[tokio::test]
 async fn a_survivor_waits_on_for_a_state_that_is_arriving_though_another_went_on_without() {
     let world = World::on_clock(limits::PARKED_PER_BATCH);
-    let clock = world.clock.clone().expect("a clock");
     let (middle, last) = two_younger(&world);
     world.tell(0, joins(middle, &[last], "login", 1)).await;
     let mut workers = workers_of_1(&world).await;
     work(&mut workers).await;
-    let grace = Timestamp::from_millis(1_000 + limits::MERGE_GRACE.as_millis());
-    clock.advance_to(grace);
-    work(&mut workers).await;
+    pass_grace(&world, &mut workers).await;
     // The first of two parts is here, and the other one is to come.
     world.tell(0, part_of(last, 1, 0)).await;
     work(&mut workers).await;

@@ -7,7 +7,7 @@ use messages::stream::v1::{MovedPart, Record, StateMoved, Tick, record::Body};
 use super::super::driver::memory;
 use super::reads::{read, written};
 use super::records::{by_fragment, customer, event, joins, merged};
-use super::waits::{elsewhere, work, workers_of_1};
+use super::waits::{elsewhere, pass_grace, two_younger, work, workers_of_1};
 use super::world::{SERVICES, World};
 use crate::head::id_bytes;
 use crate::{Clock as _, limits};
@@ -302,22 +302,13 @@ async fn a_word_that_a_state_stays_may_come_before_that_of_the_merge() {
 #[tokio::test]
 async fn a_survivor_who_leaves_says_without_whom_it_went_on() {
     let world = World::on_clock(limits::PARKED_PER_BATCH);
-    let clock = world.clock.clone().expect("a clock");
-    let younger = elsewhere(&world);
-    let partition = |who: u16| world.slot_of(0, customer(who)).partition;
-    let middle = (2..).find(|who| partition(*who) == partition(1));
-    let middle = middle.expect("one of them");
-    let last =
-        (middle.max(younger)..).find(|who| *who != middle && partition(*who) != partition(1));
-    let last = last.expect("one of them");
+    let (middle, last) = two_younger(&world);
     world.tell(0, event(middle, "a", "add", 1)).await;
     world.tell(0, joins(middle, &[last], "login", 1)).await;
     let mut workers = workers_of_1(&world).await;
     work(&mut workers).await;
     assert!(world.head(0, middle).await.is_holding());
-    let grace = Timestamp::from_millis(1_000 + limits::MERGE_GRACE.as_millis());
-    clock.advance_to(grace);
-    work(&mut workers).await;
+    pass_grace(&world, &mut workers).await;
     assert_eq!(world.log(0, middle).await, ["a", "login"]);
     world.tell(0, merged(middle, 1, 2)).await;
     work(&mut workers).await;

@@ -1,12 +1,14 @@
 //! Survivors who wait for the states of others: what is decided with both histories, and what waits
 //! meanwhile.
 
+use kernel::Timestamp;
 use messages::stream::v1::{MergeAwaited, Record, Tick, record::Body};
 
 use super::super::driver::memory;
 use super::records::{by_fragment, customer, event, joins, merged, record};
 use super::world::{SERVICES, WORKERS, Works, World};
 use crate::head::id_bytes;
+use crate::limits;
 use crate::worker::TickOutcome;
 
 /// The word that a survivor waits for somebody.
@@ -50,6 +52,26 @@ pub(super) async fn work(workers: &mut [Box<dyn Works>]) {
             }
         }
     }
+}
+
+/// Two customers, both younger than customer 1: one of its partition, and one of the other who is
+/// younger still.
+pub(super) fn two_younger(world: &World) -> (u16, u16) {
+    let partition = |who: u16| world.slot_of(0, customer(who)).partition;
+    let middle = (2..).find(|who| partition(*who) == partition(1));
+    let middle = middle.expect("one of them");
+    let last = (middle..).find(|who| partition(*who) != partition(1));
+    (middle, last.expect("one of them"))
+}
+
+/// Lets the time pass for which a survivor that began to wait at the start waits for a state, and
+/// does what comes after it.
+pub(super) async fn pass_grace(world: &World, workers: &mut [Box<dyn Works>]) {
+    let clock = world.clock.as_ref().expect("a clock");
+    clock.advance_to(Timestamp::from_millis(
+        1_000 + limits::MERGE_GRACE.as_millis(),
+    ));
+    work(workers).await;
 }
 
 #[tokio::test]

@@ -41,10 +41,9 @@ struct Seen {
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
-    /// What each effect asks for, by every commit that decided it, those included that a store lost.
-    words: BTreeMap<EffectId, BTreeSet<Asked>>,
-    /// The commits that asked for each effect, also those that the store has lost.
-    asked: BTreeMap<EffectId, BTreeSet<(Slot, u64, u64)>>,
+    /// What each effect asks for, by every commit that decided it, also those that the store has
+    /// lost.
+    asked: BTreeMap<EffectId, BTreeMap<(Slot, u64, u64), Asked>>,
     /// The commits of a slot that sent the request of each effect on to another partition, also
     /// those that the store has lost.
     sent_on: BTreeMap<(EffectId, Slot), BTreeSet<(u64, u64)>>,
@@ -117,8 +116,8 @@ impl Watch {
     /// that, and the store lost what nobody brings back.
     pub(crate) fn may_ask_for(&self, id: &EffectId, asked: &Asked) -> bool {
         let seen = self.seen();
-        let decided = seen.words.get(id);
-        seen.has_lost && decided.is_some_and(|decided| decided.contains(asked))
+        let mut decided = seen.asked.get(id).into_iter().flat_map(BTreeMap::values);
+        seen.has_lost && decided.any(|decided| decided == asked)
     }
 
     /// Returns how often an effect was asked for beside the first time.
@@ -127,7 +126,7 @@ impl Watch {
     /// decides that anew, and the request comes a second time.
     pub(crate) fn surplus_requests(&self) -> i64 {
         let seen = self.seen();
-        let asked = seen.asked.values().map(BTreeSet::len);
+        let asked = seen.asked.values().map(BTreeMap::len);
         let sent_on = seen.sent_on.values().map(BTreeSet::len);
         let surplus: usize = asked.chain(sent_on).map(|commits| commits - 1).sum();
         i64::try_from(surplus).unwrap_or(i64::MAX)
@@ -305,9 +304,8 @@ impl Watch {
             &action.channel,
             &action.template,
         ];
-        let words = seen.words.entry(id.clone()).or_default();
-        words.insert(names.map(String::clone));
-        seen.asked.entry(id.clone()).or_default().insert(decided);
+        let asked = seen.asked.entry(id.clone()).or_default();
+        asked.insert(decided, names.map(String::clone));
         if !seen.effects.contains_key(&id) {
             if action.visit == 1 {
                 self.note_run(seen, decided.0, (action.journey, action.version), reading);

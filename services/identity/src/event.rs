@@ -2,11 +2,13 @@
 //!
 //! A test proves that the verdict is the interpreter's.
 
+use std::borrow::Cow;
+
 use ::rpc::limits::SHOWN_VALUE_CHARS;
 use ::rpc::{Violation, properties};
 use identity_core::{Namespaces, Screened, limits as caps, screen};
-use kernel::Timestamp;
 use kernel::limits::{EVENT_BYTES, PROPERTY_DEPTH};
+use kernel::{Timestamp, push_key, read_name};
 use prost::Message;
 use prost_types::Struct;
 use prost_types::value::Kind;
@@ -32,8 +34,8 @@ pub struct Prepared {
     pub event: stream::Event,
 }
 
-/// Characters of an event's id and of its name.
-const NAME_CHARS: usize = 100;
+/// Characters of an event's id.
+const EVENT_ID_CHARS: usize = 100;
 /// Characters of a namespace.
 const NAMESPACE_CHARS: usize = 64;
 /// Reads an event, or says everything that is wrong with it.
@@ -89,7 +91,7 @@ pub fn prepare(
         event: stream::Event {
             joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
-            name: event.name,
+            name: normal_name(event.name),
             properties,
             traits,
             identifiers: Vec::new(),
@@ -100,16 +102,26 @@ pub fn prepare(
     })
 }
 
-/// The dotted names of the nulls in an object: of a trait, null says that it is no longer so.
+/// Returns a name in its normal form, without a copy where it has that already.
+fn normal_name(name: String) -> String {
+    match read_name(&name) {
+        Ok(Cow::Owned(normal)) => normal,
+        Ok(Cow::Borrowed(_)) | Err(_) => name,
+    }
+}
+
+/// The paths of the nulls in an object: of a trait, null says that it is no longer so.
 fn nulls(object: &Struct) -> Vec<String> {
     let mut names = Vec::new();
     let mut objects = vec![(String::new(), object, 1)];
     while let Some((prefix, object, depth)) = objects.pop() {
-        for (name, value) in &object.fields {
+        for (key, value) in &object.fields {
+            let mut path = prefix.clone();
+            push_key(&mut path, &read_name(key).unwrap_or_default());
             match &value.kind {
-                None | Some(Kind::NullValue(_)) => names.push(format!("{prefix}{name}")),
+                None | Some(Kind::NullValue(_)) => names.push(path),
                 Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
-                    objects.push((format!("{prefix}{name}."), inner, depth + 1));
+                    objects.push((path, inner, depth + 1));
                 }
                 _ => {}
             }
@@ -149,17 +161,14 @@ fn nobody(screened: &Screened) -> String {
 /// Checks an event against the rules that its contract carries.
 pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     let mut violations = Vec::new();
-    if is_longer(&event.event_id, NAME_CHARS) {
+    if is_longer(&event.event_id, EVENT_ID_CHARS) {
         violations.push(Violation::new(
             "event_id",
             "must have at most 100 characters",
         ));
     }
-    if !is_name(&event.name) {
-        violations.push(Violation::new(
-            "name",
-            "must have lower case letters, digits and `_ . -`, at most 100, beginning with a letter",
-        ));
+    if let Err(fault) = read_name(&event.name) {
+        violations.push(Violation::new("name", fault.to_string()));
     }
     let count = event.identifiers.len();
     if count == 0 {
@@ -197,15 +206,6 @@ fn place(namespace: &str) -> String {
 /// Whether a text has more characters than this; most are told by their bytes.
 fn is_longer(text: &str, chars: usize) -> bool {
     text.len() > chars && text.chars().count() > chars
-}
-
-/// `^[a-z][a-z0-9_.-]{0,99}$`
-fn is_name(name: &str) -> bool {
-    name.len() <= NAME_CHARS
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)
-        })
 }
 
 /// `^[a-z][a-z0-9_]{0,63}$`

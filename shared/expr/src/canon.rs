@@ -325,12 +325,15 @@ fn number_text(number: f64) -> String {
 }
 
 fn place_text(place: &Place) -> String {
-    let root = if place.is_event { "event" } else { "profile" };
-    if place.name.split('.').all(is_identifier) {
-        format!("{root}.{}", place.name)
-    } else {
-        format!("{root}[{}]", quoted(&place.name))
+    let mut text = if place.is_event { "event" } else { "profile" }.to_owned();
+    for key in kernel::path_keys(&place.name) {
+        if is_identifier(&key) {
+            let _ = write!(text, ".{key}");
+        } else {
+            let _ = write!(text, "[{}]", quoted(&key));
+        }
     }
+    text
 }
 
 fn is_identifier(part: &str) -> bool {

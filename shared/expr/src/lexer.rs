@@ -110,6 +110,8 @@ fn symbol<'s>(rest: &'s str, first: char, at: usize, mistakes: &mut Mistakes) ->
             ": texts are written in straight quotes, \"…\" or '…'"
         }
         '}' => ": there are no maps",
+        '$' | '@' | '#' => ": a name with it is quoted, as in event[\"$plan\"]",
+        _ if first.is_alphabetic() => ": a name with it is quoted, as in event[\"größe\"]",
         _ => "",
     };
     mistakes.add(

@@ -37,6 +37,9 @@ pub(crate) fn parse(tokens: &[Token<'_>], mistakes: &mut Mistakes) -> (Tree, Nod
             Kind::Symbol(")") => ": it closes nothing",
             Kind::Symbol("]") => ": it closes no list",
             Kind::Symbol("{") => ": there are no maps",
+            Kind::Name(_) if parser.follows_name() => {
+                ": a name of several words is quoted, as in event[\"Order ID\"]"
+            }
             _ => ": expected an operator, such as `&&`, or the end",
         };
         parser.mistakes.add(
@@ -253,6 +256,12 @@ impl<'s> Parser<'_, 's> {
         }
         self.expect(close, "this bracket is never closed");
         items
+    }
+
+    /// Returns whether the token before this one is a name or a keyword.
+    fn follows_name(&self) -> bool {
+        let before = self.place.checked_sub(1);
+        before.is_some_and(|before| matches!(self.tokens[before].kind, Kind::Name(_)))
     }
 
     fn expect(&mut self, symbol: &'static str, otherwise: &str) {

@@ -12,8 +12,9 @@ pub const EVENT_BYTES: usize = 32 * 1024;
 pub const PROPERTIES_PER_EVENT: usize = 100;
 /// Levels that properties may nest: deeper ones are data that belongs elsewhere.
 pub const PROPERTY_DEPTH: usize = 4;
-/// Characters of a property name, dots included.
-pub const PROPERTY_NAME_CHARS: usize = 100;
+/// Bytes of the name of an event, and of the path of a property or trait, dots included: names of
+/// senders are sentences at the most.
+pub const NAME_BYTES: usize = 200;
 /// Bytes of one text value.
 pub const TEXT_BYTES: usize = 8 * 1024;
 /// Values in one list.

@@ -1,15 +1,18 @@
 //! Reads the JSON objects of requests as properties, within limits.
 
+use std::collections::HashMap;
+
 use kernel::limits::{
-    EVENT_BYTES, LIST_VALUES, PROPERTIES_PER_EVENT, PROPERTY_DEPTH, PROPERTY_NAME_CHARS, TEXT_BYTES,
+    EVENT_BYTES, LIST_VALUES, NAME_BYTES, PROPERTIES_PER_EVENT, PROPERTY_DEPTH, TEXT_BYTES,
 };
-use kernel::{Properties, Value};
+use kernel::{NameFault, Properties, Value, fold_case, push_key, read_name};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 
 use crate::{Violation, limits};
 
-/// Flattens an object to dotted names: `{"address": {"city": "Graz"}}` becomes `address.city`.
+/// Flattens an object to paths: `{"address": {"city": "Graz"}}` becomes `address.city`, and
+/// `{"address.city": "Graz"}` becomes `address\.city`.
 ///
 /// Nulls and empty objects are left out. The cost is bounded by the limits of the kernel, however
 /// deep or wide the object is: what lies beyond a limit is not looked at. Paths are inside the
@@ -17,7 +20,7 @@ use crate::{Violation, limits};
 ///
 /// # Errors
 /// Every value that is beyond a limit, is not a finite number, is an object in a list, or has a
-/// name that another value has already.
+/// key that is no name or differs from another one in nothing but case or normal form.
 pub fn flatten(object: &Struct) -> Result<Properties, Vec<Violation>> {
     let mut reader = Reader::default();
     reader.object(object, "", 1);
@@ -47,7 +50,7 @@ struct Reader {
 impl Reader {
     fn report(&mut self, field: &str, description: impl Into<String>) {
         if self.violations.len() < limits::VIOLATIONS {
-            let shown: String = field.chars().take(PROPERTY_NAME_CHARS + 20).collect();
+            let shown: String = field.chars().take(NAME_BYTES + 20).collect();
             self.violations.push(Violation::new(shown, description));
         }
     }
@@ -61,40 +64,57 @@ impl Reader {
             );
             return;
         }
-        for (name, value) in &object.fields {
+        self.report_alike(object, prefix);
+        for (key, value) in &object.fields {
             if self.full || self.bytes > EVENT_BYTES || self.violations.len() >= limits::VIOLATIONS
             {
                 return;
             }
-            let path = match prefix {
-                "" => name.clone(),
-                _ => format!("{prefix}.{name}"),
-            };
-            self.named(name, value.kind.as_ref(), &path, depth);
+            match read_name(key) {
+                Ok(key) => {
+                    let mut path = prefix.to_owned();
+                    push_key(&mut path, &key);
+                    self.named(value.kind.as_ref(), &path, depth);
+                }
+                Err(fault) => self.report(&path_of(prefix, key), fault.to_string()),
+            }
         }
     }
 
-    fn named(&mut self, name: &str, kind: Option<&Kind>, path: &str, depth: usize) {
-        if name.is_empty() {
-            self.report(path, "has an empty name: give it one");
-        } else if path.chars().count() > PROPERTY_NAME_CHARS {
-            self.report(
-                path,
-                format!("has a name of more than {PROPERTY_NAME_CHARS} characters: shorten it"),
-            );
-        } else {
-            match kind {
-                None | Some(Kind::NullValue(_)) => {}
-                Some(Kind::StructValue(inner)) => self.object(inner, path, depth + 1),
-                Some(Kind::ListValue(list)) => {
-                    if let Some(values) = self.list(list, path) {
-                        self.set(path, values);
-                    }
+    /// Reports keys that differ from another key of their object in case or normal form alone.
+    /// Definitions could tell them apart, people could not.
+    fn report_alike(&mut self, object: &Struct, prefix: &str) {
+        if object.fields.len() > PROPERTIES_PER_EVENT || object.fields.keys().all(|key| is_low(key))
+        {
+            return;
+        }
+        let mut seen: HashMap<String, &str> = HashMap::with_capacity(object.fields.len());
+        for key in object.fields.keys() {
+            if let Some(other) = seen.insert(fold_case(key), key) {
+                let description = format!(
+                    "differs from {other:?} in nothing but case or the form of its characters: keep one"
+                );
+                self.report(&path_of(prefix, key), description);
+            }
+        }
+    }
+
+    fn named(&mut self, kind: Option<&Kind>, path: &str, depth: usize) {
+        if path.len() > NAME_BYTES {
+            self.report(path, NameFault::TooLong(path.len()).to_string());
+            return;
+        }
+        match kind {
+            None | Some(Kind::NullValue(_)) => {}
+            Some(Kind::StructValue(inner)) => self.object(inner, path, depth + 1),
+            Some(Kind::ListValue(list)) => {
+                if let Some(values) = self.list(list, path) {
+                    self.set(path, values);
                 }
-                Some(scalar) => {
-                    if let Some(value) = self.scalar(scalar, path) {
-                        self.set(path, value);
-                    }
+            }
+            Some(scalar) => {
+                if let Some(value) = self.scalar(scalar, path) {
+                    self.set(path, value);
                 }
             }
         }
@@ -166,12 +186,8 @@ impl Reader {
 
     fn set(&mut self, path: &str, value: Value) {
         self.bytes += path.len();
-        if self.properties.set(path, value).is_some() {
-            self.report(
-                path,
-                "is there twice, once nested and once dotted: keep one",
-            );
-        }
+        // Keys that have one normal form were reported already.
+        self.properties.set(path, value);
         if self.properties.len() > PROPERTIES_PER_EVENT {
             self.full = true;
             self.report(
@@ -182,6 +198,20 @@ impl Reader {
             );
         }
     }
+}
+
+/// Returns the path of a key that may be no name.
+fn path_of(prefix: &str, key: &str) -> String {
+    let mut path = prefix.to_owned();
+    push_key(&mut path, key);
+    path
+}
+
+/// Returns whether no other key can differ from one in case or normal form alone, unless that
+/// other one is not so.
+fn is_low(key: &str) -> bool {
+    key.bytes()
+        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 #[cfg(test)]
@@ -245,12 +275,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_with_a_dot_is_not_the_path_of_a_nested_one() {
+        let inner = object(vec![("b", number(1.0))]);
+        let read = flatten(&object(vec![
+            ("a.b", number(2.0)),
+            ("a", value(Kind::StructValue(inner))),
+        ]))
+        .expect("properties");
+        assert_eq!(read.value("a.b"), Some(&Value::from(1.0)));
+        assert_eq!(read.value("a\\.b"), Some(&Value::from(2.0)));
+    }
+
+    #[test]
     fn what_is_beyond_a_limit_is_named() {
-        let long = "n".repeat(PROPERTY_NAME_CHARS + 1);
+        let long = "n".repeat(NAME_BYTES + 1);
         let many: Vec<(String, prost_types::Value)> = (0..=PROPERTIES_PER_EVENT)
             .map(|n| (format!("p{n}"), number(1.0)))
             .collect();
-        let inner = object(vec![("b", number(1.0))]);
         let texts: Vec<(String, prost_types::Value)> = (0..5)
             .map(|n| (format!("t{n}"), text(&"x".repeat(TEXT_BYTES))))
             .collect();
@@ -272,8 +313,23 @@ mod tests {
                 "x[0]",
                 "inside a list",
             ),
-            (object(vec![("", number(1.0))]), "", "empty name"),
-            (object(vec![(&long, number(1.0))]), &long, "characters"),
+            (object(vec![("", number(1.0))]), "", "is empty"),
+            (object(vec![(&long, number(1.0))]), &long, "201 bytes"),
+            (
+                object(vec![("a\nb", number(1.0))]),
+                "a\nb",
+                "control character",
+            ),
+            (
+                object(vec![("Order ID", number(1.0)), ("order id", number(2.0))]),
+                "order id",
+                "\"Order ID\"",
+            ),
+            (
+                object(vec![("gr\u{f6}", number(1.0)), ("gro\u{308}", number(2.0))]),
+                "gr\u{f6}",
+                "form of its characters",
+            ),
             (nested(PROPERTY_DEPTH + 1), "a.a.a.a", "nested"),
             (
                 Struct {
@@ -288,14 +344,6 @@ mod tests {
                 },
                 "",
                 "bytes",
-            ),
-            (
-                object(vec![
-                    ("a.b", number(2.0)),
-                    ("a", value(Kind::StructValue(inner))),
-                ]),
-                "a.b",
-                "twice",
             ),
         ] {
             let violations = flatten(&input).expect_err(says);

@@ -27,7 +27,7 @@ fn event() -> impl Strategy<Value = v1::Event> {
         6 => prop::collection::hash_map(text(64), text(400), 0..5),
         1 => prop::collection::hash_map("[a-z]{3,5}", Just("v".to_owned()), 18..24),
     ];
-    (text(100), text(100), identifiers).prop_map(|(event_id, name, identifiers)| v1::Event {
+    (text(100), text(200), identifiers).prop_map(|(event_id, name, identifiers)| v1::Event {
         event_id,
         name,
         identifiers: identifiers.into_iter().collect(),

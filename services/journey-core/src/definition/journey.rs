@@ -2,6 +2,7 @@
 
 mod step;
 
+use kernel::read_path;
 use messages::journey::v1::{self as api, Reentry};
 
 use super::names::Known;
@@ -101,9 +102,15 @@ fn entry(
             "a key is a property of the event that starts the run: use an `event` trigger, or drop `key`",
         );
     }
+    let key = match entry.key.as_str() {
+        "" => None,
+        key => read_path(key)
+            .map_err(|fault| mistakes.add("entry.key", fault.to_string()))
+            .ok(),
+    };
     Some(Entry {
         trigger,
-        key: (!entry.key.is_empty()).then(|| entry.key.as_str().into()),
+        key: key.map(Into::into),
         reentry,
         cooldown: cooldown.unwrap_or_default(),
         max_age,

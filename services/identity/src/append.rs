@@ -45,7 +45,9 @@ pub struct Group {
 /// The outcome of an append of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Took {
-    /// The number of events that were there before.
+    /// The number of events that are there now.
+    pub events: usize,
+    /// The number of those that were there before.
     pub replayed: usize,
     /// When the newest entry with one of them was accepted; [`Timestamp::MIN`] for no records.
     pub newest: Timestamp,
@@ -54,6 +56,7 @@ pub struct Took {
 impl Took {
     /// The outcome for no records.
     pub(crate) const NOTHING: Self = Self {
+        events: 0,
         replayed: 0,
         newest: Timestamp::MIN,
     };
@@ -68,6 +71,7 @@ impl Took {
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
+            events: self.events + other.events,
             replayed: self.replayed + other.replayed,
             newest: self.newest.max(other.newest),
         }
@@ -109,6 +113,41 @@ pub enum AppendError {
     /// The hot store did not take it: retry.
     #[error(transparent)]
     Hot(#[from] HotError),
+    /// Some events were taken before it went wrong: send the same again.
+    #[error("{taken} of the events were taken; send the same again for the others: {cause}")]
+    Partly {
+        /// The number of events that were taken, those included that were there before.
+        taken: usize,
+        /// Why the others were not.
+        cause: Box<AppendError>,
+    },
+}
+
+impl AppendError {
+    /// Adds that some events were taken before.
+    #[must_use]
+    pub(crate) fn after(self, events: usize) -> Self {
+        match self {
+            error if events == 0 => error,
+            Self::Partly { taken, cause } => Self::Partly {
+                taken: taken + events,
+                cause,
+            },
+            error => Self::Partly {
+                taken: events,
+                cause: Box::new(error),
+            },
+        }
+    }
+
+    /// Returns whether a stream was full.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::QuarantineFull { .. } => true,
+            Self::Partly { cause, .. } => cause.is_full(),
+            Self::Unsettled | Self::Engine(_) | Self::Database(_) | Self::Hot(_) => false,
+        }
+    }
 }
 
 /// Appends to the hot store.
@@ -165,7 +204,8 @@ impl Appender {
     /// newest was accepted. Waits while streams are full, until the deadline if there is one.
     ///
     /// # Errors
-    /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.
+    /// [`AppendError`]; it tells how many events were appended all the same, and a source makes it
+    /// safe to send all again.
     pub async fn append(
         &self,
         name: StreamName,
@@ -176,11 +216,21 @@ impl Appender {
         let appends = groups
             .into_iter()
             .map(|group| self.append_group(name, group, source, deadline));
-        let mut took = Took::NOTHING;
+        let (mut took, mut failed) = (Took::NOTHING, None);
         for done in join_all(appends).await {
-            took = took.and(done?);
+            match (done, failed) {
+                (Ok(own), before) => (took, failed) = (took.and(own), before),
+                (Err(AppendError::Partly { taken, cause }), before) => {
+                    took.events += taken;
+                    failed = before.or(Some(*cause));
+                }
+                (Err(error), before) => failed = before.or(Some(error)),
+            }
         }
-        Ok(took)
+        match failed {
+            None => Ok(took),
+            Some(error) => Err(error.after(took.events)),
+        }
     }
 
     async fn append_group(
@@ -196,8 +246,8 @@ impl Appender {
         };
         let mut took = Took::NOTHING;
         for records in split(group.records) {
-            let appended = self.append_records(to, records, source, deadline).await?;
-            took = took.and(appended);
+            let appended = self.append_records(to, records, source, deadline).await;
+            took = took.and(appended.map_err(|error| error.after(took.events))?);
         }
         Ok(took)
     }
@@ -209,7 +259,12 @@ impl Appender {
         source: Option<&str>,
         deadline: Option<Instant>,
     ) -> Result<Took, AppendError> {
-        let mut replayed = 0;
+        let (events_in_all, mut replayed) = (events(&records), 0);
+        let took = |replayed, newest| Took {
+            events: events_in_all,
+            replayed,
+            newest,
+        };
         let mut append = pack(to, &mut records, source);
         let mut wait = APPEND_PAUSE.0;
         let mut look = Instant::now() + APPEND_PATIENCE;
@@ -220,18 +275,18 @@ impl Appender {
                     if self.is_any_full.load(Ordering::Acquire) {
                         self.note(to, false);
                     }
-                    return Ok(Took { replayed, newest });
+                    return Ok(took(replayed, newest));
                 }
                 Appended::Replayed => {
                     replayed += events(&records);
-                    return Ok(Took { replayed, newest });
+                    return Ok(took(replayed, newest));
                 }
                 Appended::Overlaps { mark } => {
                     let before = events(&records);
                     records.retain(|record| record.sequence > mark);
                     replayed += before - events(&records);
                     if records.is_empty() {
-                        return Ok(Took { replayed, newest });
+                        return Ok(took(replayed, newest));
                     }
                     append = pack(to, &mut records, source);
                 }

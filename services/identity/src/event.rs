@@ -3,6 +3,7 @@
 //! A test proves that the verdict is the interpreter's.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use ::rpc::limits::SHOWN_VALUE_CHARS;
 use ::rpc::{Violation, properties};
@@ -79,7 +80,9 @@ pub fn prepare(
     if !violations.is_empty() {
         return Err(violations);
     }
-    let screened = screen(namespaces, event.identifiers);
+    let others = event.other_identifiers.into_iter();
+    let others = others.map(|other| (other.namespace, other.value));
+    let screened = screen(namespaces, event.identifiers.into_iter().chain(others));
     if screened.kept.is_empty() {
         return Err(vec![Violation::new("identifiers", nobody(&screened))]);
     }
@@ -98,6 +101,7 @@ pub fn prepare(
             fragment_id: bytes::Bytes::new(),
             sent_time_ms: times.sent.map(Timestamp::as_millis),
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
+            groups: groups(event.groups),
         },
     })
 }
@@ -170,37 +174,67 @@ pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     if let Err(fault) = read_name(&event.name) {
         violations.push(Violation::new("name", fault.to_string()));
     }
-    let count = event.identifiers.len();
+    let count = event.identifiers.len() + event.other_identifiers.len();
     if count == 0 {
         violations.push(Violation::new("identifiers", "must have at least 1"));
     } else if count > caps::IDENTIFIERS_PER_EVENT {
-        violations.push(Violation::new("identifiers", "must have at most 20"));
+        violations.push(Violation::new(
+            "identifiers",
+            "must have at most 20, with `other_identifiers`",
+        ));
         return violations;
     }
-    let mut wrong = Vec::new();
-    for (namespace, value) in &event.identifiers {
-        if !is_namespace(namespace) {
-            wrong.push(Violation::new(
-                place(namespace),
-                "must have a namespace of lower case letters, digits and `_`, at most 64, beginning with a letter",
-            ));
-        }
-        if value.is_empty() || is_longer(value, caps::IDENTIFIER_CHARS) {
-            wrong.push(Violation::new(
-                place(namespace),
-                "must have a value of 1 to 400 characters",
-            ));
-        }
+    violations.extend(pairs("identifiers", &event.identifiers));
+    for (place, other) in event.other_identifiers.iter().enumerate() {
+        let path = format!("other_identifiers[{place}]");
+        let found = pair(&other.namespace, &other.value);
+        violations.extend(found.map(|(field, rule)| Violation::new(field, rule).under(&path)));
     }
-    wrong.sort();
-    violations.extend(wrong);
+    if event.groups.len() > caps::IDENTIFIERS_PER_EVENT {
+        violations.push(Violation::new("groups", "must have at most 20"));
+    } else {
+        violations.extend(pairs("groups", &event.groups));
+    }
     violations
 }
 
-/// The path of an identifier, with no more of a hostile namespace than an error shows.
-fn place(namespace: &str) -> String {
-    let shown: String = namespace.chars().take(SHOWN_VALUE_CHARS).collect();
-    format!("identifiers[{shown:?}]")
+/// The faults of a map of identifiers or groups, sorted.
+fn pairs(field: &str, map: &HashMap<String, String>) -> Vec<Violation> {
+    let mut wrong = Vec::new();
+    for (name, value) in map {
+        let found = pair(name, value);
+        wrong.extend(found.map(|(_, rule)| Violation::new(place(field, name), rule)));
+    }
+    wrong.sort();
+    wrong
+}
+
+/// The faults of one identifier or group, each with its field in an `Identifier`.
+fn pair(name: &str, value: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_named = is_namespace(name);
+    let has_value = !value.is_empty() && !is_longer(value, caps::IDENTIFIER_CHARS);
+    let of_name = (!is_named).then_some((
+        "namespace",
+        "must have a name of lower case letters, digits and `_`, at most 64, beginning with a letter",
+    ));
+    let of_value = (!has_value).then_some(("value", "must have a value of 1 to 400 characters"));
+    of_name.into_iter().chain(of_value)
+}
+
+/// The groups of an event as records have them, sorted.
+fn groups(groups: HashMap<String, String>) -> Vec<stream::Group> {
+    let groups = groups.into_iter();
+    let mut groups: Vec<_> = groups
+        .map(|(r#type, key)| stream::Group { r#type, key })
+        .collect();
+    groups.sort_unstable_by(|a, b| a.r#type.cmp(&b.r#type));
+    groups
+}
+
+/// The path of an entry of a map, with no more of a hostile key than an error shows.
+fn place(field: &str, key: &str) -> String {
+    let shown: String = key.chars().take(SHOWN_VALUE_CHARS).collect();
+    format!("{field}[{shown:?}]")
 }
 
 /// Whether a text has more characters than this; most are told by their bytes.

@@ -3,9 +3,11 @@
 //! The log knows customers by the ids that they had; this module asks for all fragments of the customer, so that events from
 //! before merges are found.
 
+use std::collections::HashMap;
+
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
 use journal::{EventLog, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
-use kernel::{CustomerId, PartitionId, Timestamp};
+use kernel::{CustomerId, PartitionId, Timestamp, path_keys};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use proto::convert;
@@ -121,6 +123,8 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
     let evidence = evidence
         .map(|it| evidence_of(it, &event.fragment_id))
         .collect();
+    let (identifiers, other_identifiers) = identifiers(event.identifiers);
+    let groups = event.groups.into_iter();
     v1::LoggedEvent {
         customer_id: logged.customer.to_string(),
         evidence,
@@ -133,16 +137,30 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
             event_id: event.event_id,
             name: event.name,
             time: Some(convert::timestamp(logged.time)),
-            identifiers: event
-                .identifiers
-                .into_iter()
-                .map(|identifier| (identifier.namespace, identifier.value))
-                .collect(),
+            identifiers,
+            other_identifiers,
+            groups: groups.map(|group| (group.r#type, group.key)).collect(),
             sequence: 0,
             sent_time: event.sent_time_ms.map(time_of),
         }),
         lane: lane.into(),
     }
+}
+
+/// Returns the identifiers of an event as it was sent: one of each namespace, and the others.
+fn identifiers(all: Vec<stream::Identifier>) -> (HashMap<String, String>, Vec<v1::Identifier>) {
+    let (mut first, mut others) = (HashMap::with_capacity(all.len()), Vec::new());
+    for stream::Identifier {
+        namespace, value, ..
+    } in all
+    {
+        if first.contains_key(&namespace) {
+            others.push(v1::Identifier { namespace, value });
+        } else {
+            first.insert(namespace, value);
+        }
+    }
+    (first, others)
 }
 
 fn time_of(millis: i64) -> prost_types::Timestamp {
@@ -171,19 +189,38 @@ fn evidence_of(identifier: &stream::Identifier, own: &[u8]) -> v1::Evidence {
     }
 }
 
-/// Values as an object; a value that was taken away is null. Absent where there are none.
+/// Values as the object that was sent; a value that was taken away is null. Absent where there are
+/// none.
 fn object(values: &[stream::NamedValue]) -> Option<Struct> {
-    if values.is_empty() {
-        return None;
-    }
-    let mut object = convert::struct_of(&convert::properties(values));
-    for named in values {
-        let null = || Value {
-            kind: Some(Kind::NullValue(0)),
+    let mut root = Struct::default();
+    'values: for named in values {
+        let mut keys = path_keys(&named.name);
+        let Some(mut last) = keys.next() else {
+            continue;
         };
-        object.fields.entry(named.name.clone()).or_insert_with(null);
+        let mut object = &mut root;
+        for key in keys {
+            let inner = object.fields.entry(last.into_owned()).or_default();
+            let kind = inner
+                .kind
+                .get_or_insert(Kind::StructValue(Struct::default()));
+            // No sender's object has a value and another object under one key.
+            let Kind::StructValue(inner) = kind else {
+                continue 'values;
+            };
+            (object, last) = (inner, key);
+        }
+        let value = named.value.as_ref().and_then(convert::value);
+        let value = value.map_or_else(null, |value| convert::json_value(&value));
+        object.fields.insert(last.into_owned(), value);
     }
-    Some(object)
+    (!values.is_empty()).then_some(root)
+}
+
+fn null() -> Value {
+    Value {
+        kind: Some(Kind::NullValue(0)),
+    }
 }
 
 #[cfg(test)]
@@ -191,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_that_were_taken_away_are_null() {
+    fn values_are_the_object_that_was_sent_and_those_taken_away_are_null() {
         let named = |name: &str, kind| stream::NamedValue {
             name: name.to_owned(),
             value: Some(stream::Value { kind }),
@@ -199,10 +236,20 @@ mod tests {
         let values = [
             named("plan", Some(stream::value::Kind::Text("pro".into()))),
             named("trial", None),
+            named(
+                "address.city",
+                Some(stream::value::Kind::Text("Graz".into())),
+            ),
+            named("address.a\\.b", Some(stream::value::Kind::Bool(true))),
         ];
         let fields = object(&values).expect("values").fields;
         assert_eq!(fields["plan"].kind, Some(Kind::StringValue("pro".into())));
         assert_eq!(fields["trial"].kind, Some(Kind::NullValue(0)));
+        let Some(Kind::StructValue(address)) = &fields["address"].kind else {
+            panic!("an object of its own");
+        };
+        let keys: Vec<_> = address.fields.keys().collect();
+        assert_eq!(keys, ["a.b", "city"]);
         assert_eq!(object(&[]), None);
     }
 

@@ -91,7 +91,7 @@ pub struct Accepted {
 }
 
 impl Intake {
-    /// Reads and resolves events. Where `is_all_or_none`, nothing is resolved if one of them is refused.
+    /// Reads and resolves events. One that is refused does not stop the others.
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
@@ -100,7 +100,6 @@ impl Intake {
         events: Vec<v1::Event>,
         source: Source<'_>,
         stream: StreamName,
-        is_all_or_none: bool,
     ) -> Result<Accepted, ResolveError> {
         let stream = self.lane(stream);
         let namespaces = self.namespaces_for(&events).await;
@@ -125,7 +124,7 @@ impl Intake {
                 announcing: None,
             },
         };
-        if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
+        if prepared.is_empty() {
             return Ok(accepted);
         }
         let name = source.stream_name(digest.as_deref());
@@ -217,7 +216,7 @@ impl Intake {
             Err(error) => Err(error),
         };
         self.metrics.appended(begun.elapsed());
-        if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
+        if appended.as_ref().is_err_and(AppendError::is_full) {
             self.metrics.refused(stream);
         }
         let took = appended?;
@@ -242,7 +241,11 @@ impl Intake {
     /// it before the event was sent, and what is left out of an event is lost.
     async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
         let known = Arc::clone(&self.namespaces.borrow());
-        let mut named = events.iter().flat_map(|event| event.identifiers.keys());
+        let mut named = events.iter().flat_map(|event| {
+            let others = event.other_identifiers.iter();
+            let others = others.map(|other| &other.namespace);
+            event.identifiers.keys().chain(others)
+        });
         let Some(definitions) = &self.definitions else {
             return known;
         };

@@ -59,6 +59,9 @@ pub const ANNOUNCE_MERGES: u64 = 100;
 pub const PAGE_SIZE: usize = 100;
 /// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
 pub const BATCHES_AHEAD: usize = 1;
+/// Dropped identifiers that one answer of a stream names, about 100 KB of usual ones: a batch that
+/// has more of them has one cause.
+pub const DROPPED_TOLD: usize = 1_000;
 /// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
 /// A sender's clock may be so far ahead of this process's: it is corrected by no less. Networks

@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
+pub(crate) use self::answer::{dropped_identifiers, rejected_events};
 use self::answer::{refused, resolved};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
@@ -141,10 +142,10 @@ impl IdentityRpc {
             replays: _,
         } = self
             .intake
-            .accept(request.events, source, stream, true)
+            .accept(request.events, source, stream)
             .await
             .map_err(resolve_failure)?;
-        if !rejected.is_empty() {
+        if events.is_empty() {
             let taken = Taken {
                 rejected: rejected.len(),
                 ..Taken::default()
@@ -161,12 +162,13 @@ impl IdentityRpc {
         let taken = Taken {
             accepted: events.len().saturating_sub(took.replayed),
             replayed: took.replayed,
-            rejected: 0,
+            rejected: rejected.len(),
         };
         self.intake.metrics.taken(stream, taken);
         let results = events.into_iter().map(resolved).collect();
         Ok(v1::IngestResponse {
             results,
+            rejected: rejected_events(rejected),
             position: took.position(self.intake.partitions, stream),
         })
     }
@@ -339,21 +341,26 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
 }
 
 pub(crate) fn append_failure(error: AppendError) -> Failure {
+    let message = error.to_string();
+    append_failure_with(error, message)
+}
+
+fn append_failure_with(error: AppendError, message: String) -> Failure {
     match error {
         AppendError::Full(_) => {
-            Failure::new(ErrorReason::StreamFull, error.to_string()).with_retry_after(RETRY_DELAY)
+            Failure::new(ErrorReason::StreamFull, message).with_retry_after(RETRY_DELAY)
         }
-        AppendError::QuarantineFull { .. } => {
-            Failure::new(ErrorReason::QuarantineFull, error.to_string())
-                .with_retry_after(QUARANTINE_RETRY_DELAY)
+        AppendError::QuarantineFull { .. } => Failure::new(ErrorReason::QuarantineFull, message)
+            .with_retry_after(QUARANTINE_RETRY_DELAY),
+        AppendError::Unsettled => {
+            Failure::new(ErrorReason::ReceiptsPending, message).with_retry_after(RETRY_DELAY)
         }
-        AppendError::Unsettled => Failure::new(ErrorReason::ReceiptsPending, error.to_string())
-            .with_retry_after(RETRY_DELAY),
         AppendError::Engine(EngineError::ShutDown) => {
             Failure::new(ErrorReason::ShuttingDown, "the process is going down")
         }
         AppendError::Engine(error) => Failure::store_unavailable(error),
         AppendError::Database(error) => Failure::store_unavailable(error),
         AppendError::Hot(error) => Failure::store_unavailable(error),
+        AppendError::Partly { cause, .. } => append_failure_with(*cause, message),
     }
 }

@@ -17,7 +17,9 @@ use crate::append::AppendError;
 use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
-use crate::rpc::{append_failure, lane, resolve_failure, source_rule};
+use crate::rpc::{
+    append_failure, dropped_identifiers, lane, rejected_events, resolve_failure, source_rule,
+};
 use crate::sources::{Passed, Replays};
 
 type Answer = Result<v1::IngestStreamResponse, Status>;
@@ -130,7 +132,7 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest, passed: &mut P
         replays,
         outbound,
     } = intake
-        .accept(batch.events, source, stream, false)
+        .accept(batch.events, source, stream)
         .await
         .map_err(resolve_failure)?;
     passed.pass(outbound.taking.as_ref());
@@ -138,24 +140,16 @@ async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest, passed: &mut P
     let of = |is_one: fn(&AcceptedEvent) -> bool| {
         count(events.iter().filter(|event| is_one(event)).count())
     };
+    let (dropped_identifiers, dropped_identifier_count) = dropped_identifiers(&events);
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len() + replays.count),
         replayed_count: 0,
         position: String::new(),
         created_count: of(|event| event.resolution.is_new),
         corrected_count: of(|event| event.corrected_time.is_some()),
-        rejected: rejected
-            .into_iter()
-            .flat_map(|(index, violations)| {
-                violations
-                    .into_iter()
-                    .map(move |violation| v1::RejectedEvent {
-                        index: count(index),
-                        field: violation.field,
-                        description: violation.description,
-                    })
-            })
-            .collect(),
+        rejected: rejected_events(rejected),
+        dropped_identifiers,
+        dropped_identifier_count,
     };
     Ok((answer, replays, outbound))
 }

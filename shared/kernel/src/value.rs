@@ -76,7 +76,8 @@ impl fmt::Display for Value {
     }
 }
 
-/// Values by name, sorted; a nested object is flattened to dotted names (`address.city`).
+/// Values by path, sorted; a nested object is flattened (`address.city`), and a dot in a key is
+/// written as `\.`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Properties(Vec<(Box<str>, Value)>);
 

@@ -63,7 +63,7 @@ pub fn stream_value(value: &Value) -> stream::Value {
     stream::Value { kind: Some(kind) }
 }
 
-/// Writes values as a JSON object, for answers; dotted names stay flat.
+/// Writes values as a JSON object, for answers; paths stay flat.
 pub fn struct_of(properties: &Properties) -> prost_types::Struct {
     prost_types::Struct {
         fields: properties
@@ -73,7 +73,8 @@ pub fn struct_of(properties: &Properties) -> prost_types::Struct {
     }
 }
 
-fn json_value(value: &Value) -> prost_types::Value {
+/// Writes one value as JSON, for answers.
+pub fn json_value(value: &Value) -> prost_types::Value {
     use prost_types::value::Kind;
     let kind = match value {
         Value::Bool(truth) => Kind::BoolValue(*truth),

@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_objects_become_dotted_names_and_nulls_are_left_out() {
+    fn nested_objects_become_paths_and_nulls_are_left_out() {
         let city = object(vec![
             ("city", text("Graz")),
             ("zip", value(Kind::NullValue(0))),

@@ -179,6 +179,7 @@ impl Sender {
         self.summary.accepted += u64::from(answer.accepted_count);
         self.summary.replayed += u64::from(answer.replayed_count);
         self.summary.created += u64::from(answer.created_count);
+        self.summary.dropped_identifiers += u64::from(answer.dropped_identifier_count);
         if !answer.position.is_empty() {
             self.summary.position.clone_from(&answer.position);
         }

@@ -27,24 +27,43 @@ fn event() -> impl Strategy<Value = v1::Event> {
         6 => prop::collection::hash_map(text(64), text(400), 0..5),
         1 => prop::collection::hash_map("[a-z]{3,5}", Just("v".to_owned()), 18..24),
     ];
-    (text(100), text(200), identifiers).prop_map(|(event_id, name, identifiers)| v1::Event {
-        event_id,
-        name,
-        identifiers: identifiers.into_iter().collect(),
-        ..Default::default()
-    })
+    let others = prop_oneof![
+        6 => prop::collection::vec((text(64), text(400)), 0..3),
+        1 => prop::collection::vec(("[a-z]{3}", Just("v".to_owned())), 18..24),
+    ];
+    let groups = prop::collection::hash_map(text(64), text(400), 0..2);
+    (text(100), text(200), identifiers, others, groups).prop_map(
+        |(event_id, name, identifiers, others, groups)| v1::Event {
+            event_id,
+            name,
+            identifiers: identifiers.into_iter().collect(),
+            other_identifiers: others
+                .into_iter()
+                .map(|(namespace, value)| v1::Identifier { namespace, value })
+                .collect(),
+            groups: groups.into_iter().collect(),
+            ..Default::default()
+        },
+    )
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
     #[test]
     fn the_fast_check_gives_the_verdict_of_the_contract(event in event()) {
+        let count = event.identifiers.len() + event.other_identifiers.len();
         let fast: BTreeSet<String> = check_event(&event).into_iter().map(|violation| violation.field).collect();
         let contract: BTreeSet<String> = match rpc::validate(&event) {
             Ok(()) => BTreeSet::new(),
             Err(violations) => violations.iter().map(|violation| violation.field.clone()).collect(),
         };
-        prop_assert_eq!(fast, contract, "{:?}", event);
+        // Two fields together have a limit that the contract says in words; beyond it nothing else
+        // is looked at.
+        if (1..=20).contains(&count) {
+            prop_assert_eq!(fast, contract, "{:?}", event);
+        } else {
+            prop_assert!(fast.contains("identifiers"), "{:?}", event);
+        }
     }
 }
 

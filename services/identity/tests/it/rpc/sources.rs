@@ -130,7 +130,7 @@ async fn an_event_is_not_lost_where_a_message_was_taken_in_part_before_a_merge()
     let intake = fixture.identity.clone().open().await.expect("opens");
     let source = Source::Named("file", SourceMark::NONE);
     let events = sent.events.clone();
-    let accepted = intake.accept(events, source, StreamName::Events, false);
+    let accepted = intake.accept(events, source, StreamName::Events);
     let mut outbound = accepted.await.expect("resolved").outbound;
     let older_id: CustomerId = older.parse().expect("an id");
     let partition = fixture.partitions.partition_of(older_id.fragment());

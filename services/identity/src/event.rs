@@ -5,16 +5,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use ::rpc::Violation;
 use ::rpc::limits::SHOWN_VALUE_CHARS;
-use ::rpc::{Violation, properties};
+use ::rpc::properties::{Flat, compact_object, flatten, flatten_json, object_text};
 use identity_core::{Namespaces, Screened, limits as caps, screen};
-use kernel::limits::{EVENT_BYTES, PROPERTY_DEPTH};
-use kernel::{Timestamp, push_key, read_name};
+use kernel::limits::EVENT_BYTES;
+use kernel::{Timestamp, read_name};
 use prost::Message;
-use prost_types::Struct;
-use prost_types::value::Kind;
 use proto::convert;
 use proto::identity::v1;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::stream::v1 as stream;
 
 use crate::clock::ClockReading;
@@ -63,20 +63,26 @@ pub fn prepare(
             Times::of(clock.now)
         }
     };
-    let mut read = |field: &str, object: Option<Struct>| match object {
-        None => Vec::new(),
-        Some(object) => match properties::flatten(&object) {
-            Ok(properties) => convert::named_values(&properties),
-            Err(wrong) => {
-                violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
-                Vec::new()
-            }
-        },
+    let mut read = |field: &str, flat: Result<Flat, Vec<Violation>>| {
+        flat.unwrap_or_else(|wrong| {
+            violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
+            Flat::default()
+        })
     };
-    let properties = read("properties", event.properties.take());
-    let forgotten = event.traits.as_ref().map(nulls).unwrap_or_default();
-    let mut traits = read("traits", event.traits.take());
-    add_nulls(&mut traits, forgotten);
+    let properties = match event.properties_form.take() {
+        None => Flat::default(),
+        Some(PropertiesForm::Properties(object)) => read("properties", flatten(&object)),
+        Some(PropertiesForm::PropertiesJson(json)) => read("properties_json", flatten_json(&json)),
+    };
+    let traits = match event.traits_form.take() {
+        None => Flat::default(),
+        Some(TraitsForm::Traits(object)) => read("traits", flatten(&object)),
+        Some(TraitsForm::TraitsJson(json)) => read("traits_json", flatten_json(&json)),
+    };
+    let context_json = context(event.context_form.take()).unwrap_or_else(|wrong| {
+        violations.push(wrong);
+        String::new()
+    });
     if !violations.is_empty() {
         return Err(violations);
     }
@@ -95,13 +101,14 @@ pub fn prepare(
             joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
             name: normal_name(event.name),
-            properties,
-            traits,
+            properties: named_values(properties),
+            traits: named_values(traits),
             identifiers: Vec::new(),
             fragment_id: bytes::Bytes::new(),
             sent_time_ms: times.sent.map(Timestamp::as_millis),
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
             groups: groups(event.groups),
+            context_json,
         },
     })
 }
@@ -114,32 +121,28 @@ fn normal_name(name: String) -> String {
     }
 }
 
-/// The paths of the nulls in an object: of a trait, null says that it is no longer so.
-fn nulls(object: &Struct) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut objects = vec![(String::new(), object, 1)];
-    while let Some((prefix, object, depth)) = objects.pop() {
-        for (key, value) in &object.fields {
-            let mut path = prefix.clone();
-            push_key(&mut path, &read_name(key).unwrap_or_default());
-            match &value.kind {
-                None | Some(Kind::NullValue(_)) => names.push(path),
-                Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
-                    objects.push((path, inner, depth + 1));
-                }
-                _ => {}
-            }
-        }
-    }
-    names
-}
-
-/// Adds nulls to values, in the order of names that records promise; a value of the same name stands.
-fn add_nulls(values: &mut Vec<stream::NamedValue>, names: Vec<String>) {
-    for name in names {
+/// Returns what was read as records have it, in the order of names. A null says of a trait that it
+/// is no longer so.
+fn named_values(flat: Flat) -> Vec<stream::NamedValue> {
+    let mut values = convert::named_values(&flat.properties);
+    for name in flat.nulls {
         if let Err(place) = values.binary_search_by(|own| own.name.cmp(&name)) {
             let value = Some(stream::Value { kind: None });
             values.insert(place, stream::NamedValue { name, value });
+        }
+    }
+    values
+}
+
+/// Returns the context of an event as it is kept.
+fn context(form: Option<ContextForm>) -> Result<String, Violation> {
+    match form {
+        None => Ok(String::new()),
+        Some(ContextForm::Context(object)) => {
+            object_text(&object).map_err(|wrong| wrong.under("context"))
+        }
+        Some(ContextForm::ContextJson(json)) => {
+            compact_object(&json).map_err(|wrong| wrong.under("context_json"))
         }
     }
 }

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
 use journal::{EventLog, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
-use kernel::{CustomerId, PartitionId, Timestamp, path_keys};
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
+use kernel::{CustomerId, PartitionId, Timestamp};
 use proto::convert;
 use proto::identity::v1;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
+use proto::json::object_text;
 use proto::stream::v1 as stream;
 
 use crate::ingest::Intake;
@@ -132,8 +132,12 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
         accept_time: Some(convert::timestamp(logged.accept_time)),
         sender_time: event.sender_time_ms.map(time_of),
         event: Some(v1::Event {
-            properties: object(&event.properties),
-            traits: object(&event.traits),
+            properties_form: some(
+                object_text(&event.properties),
+                PropertiesForm::PropertiesJson,
+            ),
+            traits_form: some(object_text(&event.traits), TraitsForm::TraitsJson),
+            context_form: some(event.context_json, ContextForm::ContextJson),
             event_id: event.event_id,
             name: event.name,
             time: Some(convert::timestamp(logged.time)),
@@ -189,69 +193,14 @@ fn evidence_of(identifier: &stream::Identifier, own: &[u8]) -> v1::Evidence {
     }
 }
 
-/// Values as the object that was sent; a value that was taken away is null. Absent where there are
-/// none.
-fn object(values: &[stream::NamedValue]) -> Option<Struct> {
-    let mut root = Struct::default();
-    'values: for named in values {
-        let mut keys = path_keys(&named.name);
-        let Some(mut last) = keys.next() else {
-            continue;
-        };
-        let mut object = &mut root;
-        for key in keys {
-            let inner = object.fields.entry(last.into_owned()).or_default();
-            let kind = inner
-                .kind
-                .get_or_insert(Kind::StructValue(Struct::default()));
-            // No sender's object has a value and another object under one key.
-            let Kind::StructValue(inner) = kind else {
-                continue 'values;
-            };
-            (object, last) = (inner, key);
-        }
-        let value = named.value.as_ref().and_then(convert::value);
-        let value = value.map_or_else(null, |value| convert::json_value(&value));
-        object.fields.insert(last.into_owned(), value);
-    }
-    (!values.is_empty()).then_some(root)
-}
-
-fn null() -> Value {
-    Value {
-        kind: Some(Kind::NullValue(0)),
-    }
+/// Returns the form of a text; absent where there is none.
+fn some<F>(text: String, form: fn(String) -> F) -> Option<F> {
+    (!text.is_empty()).then(|| form(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_the_object_that_was_sent_and_those_taken_away_are_null() {
-        let named = |name: &str, kind| stream::NamedValue {
-            name: name.to_owned(),
-            value: Some(stream::Value { kind }),
-        };
-        let values = [
-            named("plan", Some(stream::value::Kind::Text("pro".into()))),
-            named("trial", None),
-            named(
-                "address.city",
-                Some(stream::value::Kind::Text("Graz".into())),
-            ),
-            named("address.a\\.b", Some(stream::value::Kind::Bool(true))),
-        ];
-        let fields = object(&values).expect("values").fields;
-        assert_eq!(fields["plan"].kind, Some(Kind::StringValue("pro".into())));
-        assert_eq!(fields["trial"].kind, Some(Kind::NullValue(0)));
-        let Some(Kind::StructValue(address)) = &fields["address"].kind else {
-            panic!("an object of its own");
-        };
-        let keys: Vec<_> = address.fields.keys().collect();
-        assert_eq!(keys, ["a.b", "city"]);
-        assert_eq!(object(&[]), None);
-    }
 
     #[test]
     fn a_range_of_time_has_a_length() {

@@ -115,7 +115,8 @@ impl Traits {
 fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Bool(_) | Value::Number(_) => 8,
-        Value::Text(text) => text.len(),
+        Value::Integer(_) => 16,
+        Value::Text(text) | Value::Json(text) => text.len(),
         Value::List(values) => values.iter().map(value_bytes).sum(),
     }
 }

@@ -102,8 +102,8 @@ impl Writer<'_> {
             Test::InSegment(name) => Written::atom(format!("segments.has({})", quoted(name))),
             Test::Numbers(compare, left, right) => relation(
                 *compare,
-                (constant(left).is_some(), self.number(left)),
-                (constant(right).is_some(), self.number(right)),
+                (is_constant(left), self.number(left)),
+                (is_constant(right), self.number(right)),
             ),
             Test::Texts(compare, left, right) => relation(
                 *compare,
@@ -185,6 +185,7 @@ impl Writer<'_> {
         }
         match number {
             Number::Const(number) => Written::atom(number_text(*number)),
+            Number::Whole(whole) => Written::atom(whole.to_string()),
             Number::Place(place) => Written::atom(place_text(place)),
             Number::Feature(slot) => Written::atom(self.feature(*slot)),
             Number::Size(place) => Written::atom(format!("size({})", place_text(place))),
@@ -312,6 +313,10 @@ pub(crate) fn constant(number: &Number) -> Option<f64> {
     }
 }
 
+fn is_constant(number: &Number) -> bool {
+    matches!(number, Number::Whole(_)) || constant(number).is_some()
+}
+
 const fn is_fixed(time: &Time) -> bool {
     matches!(time, Time::Instant(_) | Time::Span(_))
 }
@@ -349,7 +354,7 @@ fn list(values: &[Value]) -> String {
         Value::Text(text) => quoted(text),
         Value::Number(number) => number_text(*number),
         // A list holds no lists.
-        Value::Bool(_) | Value::List(_) => value.to_string(),
+        Value::Bool(_) | Value::Integer(_) | Value::List(_) | Value::Json(_) => value.to_string(),
     };
     let mut texts: Vec<String> = values.iter().map(literal).collect();
     texts.sort();

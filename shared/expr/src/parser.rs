@@ -174,6 +174,7 @@ impl<'s> Parser<'_, 's> {
             let syntax = match &self.tree.node(operand).kind {
                 _ if is_not => Syntax::Not(operand),
                 Syntax::Number(number) => Syntax::Number(-number),
+                Syntax::Whole(whole) => Syntax::Whole(-whole),
                 _ => Syntax::Negative(operand),
             };
             let end = self.tree.node(operand).end;
@@ -186,6 +187,7 @@ impl<'s> Parser<'_, 's> {
         let token = self.peek().clone();
         let syntax = match token.kind {
             Kind::Number(number) => Syntax::Number(number),
+            Kind::Whole(whole) => Syntax::Whole(whole),
             Kind::Text(text) => Syntax::Text(text),
             Kind::Name("true") => Syntax::Bool(true),
             Kind::Name("false") => Syntax::Bool(false),
@@ -345,6 +347,7 @@ fn too_deep() -> String {
 fn describe(kind: &Kind<'_>) -> String {
     match kind {
         Kind::Number(number) => format!("`{number}`"),
+        Kind::Whole(whole) => format!("`{whole}`"),
         Kind::Text(_) => "a text".to_owned(),
         Kind::Name(name) => quote(name),
         Kind::Symbol(symbol) => format!("`{symbol}`"),

@@ -67,6 +67,8 @@ pub(crate) struct Place {
 #[derive(Debug, Clone)]
 pub(crate) enum Number {
     Const(f64),
+    /// A whole number that no double holds.
+    Whole(i128),
     Place(Place),
     Feature(usize),
     Size(Place),

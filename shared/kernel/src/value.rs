@@ -2,6 +2,7 @@
 
 mod fit;
 
+use std::cmp::Ordering;
 use std::fmt;
 
 pub use fit::Room;
@@ -11,13 +12,33 @@ pub use fit::Room;
 pub enum Value {
     /// A truth value.
     Bool(bool),
-    /// A number; whole numbers are exact to 2⁵³.
+    /// A number that a double holds exactly: whole to 2⁵³, or with a fraction, or very large.
     Number(f64),
+    /// A whole number beyond 2⁵³; [`Value::from`] makes it where it must be one, so that equal
+    /// numbers are equal values.
+    ///
+    /// Such numbers are rare, and apart, so that no other value is larger for them.
+    Integer(Box<i128>),
     /// A text.
     Text(Box<str>),
     /// A list of values.
     List(Vec<Value>),
+    /// JSON that expressions do not read, without whitespace between its parts: an object or list
+    /// in a list, an object that nests deep, a long list, an empty object.
+    Json(Box<str>),
 }
+
+/// A number, to be compared as exact as it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Amount {
+    /// One that a double holds exactly.
+    Number(f64),
+    /// A whole number beyond 2⁵³.
+    Integer(i128),
+}
+
+/// Up to here every whole number is a double.
+const EXACT: i128 = 1 << 53;
 
 impl Value {
     /// The text, where this is one.
@@ -28,10 +49,21 @@ impl Value {
         }
     }
 
-    /// The number, where this is one.
+    /// The number, where this is one; rounded where a double does not hold it.
     pub fn as_number(&self) -> Option<f64> {
         match self {
             Self::Number(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "sums and means are of doubles")]
+            Self::Integer(whole) => Some(**whole as f64),
+            _ => None,
+        }
+    }
+
+    /// The number, where this is one, as exact as it is.
+    pub fn as_amount(&self) -> Option<Amount> {
+        match self {
+            Self::Number(number) => Some(Amount::Number(*number)),
+            Self::Integer(whole) => Some(Amount::Integer(**whole)),
             _ => None,
         }
     }
@@ -43,9 +75,58 @@ impl From<&str> for Value {
     }
 }
 
+impl PartialOrd for Amount {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Number(own), Self::Number(other)) => own.partial_cmp(other),
+            (Self::Integer(own), Self::Integer(other)) => Some(own.cmp(other)),
+            (Self::Integer(own), Self::Number(other)) => compare_whole(*own, *other),
+            (Self::Number(own), Self::Integer(other)) => {
+                compare_whole(*other, *own).map(Ordering::reverse)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Integer(whole) => whole.fmt(f),
+        }
+    }
+}
+
+/// Compares a whole number beyond 2⁵³ with a double. What a double of less than that has after the
+/// point does not matter, and of others the conversion is exact or at an end of the range.
+fn compare_whole(whole: i128, number: f64) -> Option<Ordering> {
+    #[expect(clippy::cast_possible_truncation, reason = "see above")]
+    let other = number as i128;
+    (!number.is_nan()).then(|| whole.cmp(&other))
+}
+
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
+        /// Below it the conversion to an integer is exact.
+        const RANGE: f64 = 1e38;
+        if number.fract() == 0.0 && number.abs() < RANGE {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and in the range")]
+            let whole = number as i128;
+            if whole.abs() > EXACT {
+                return Self::Integer(Box::new(whole));
+            }
+        }
         Self::Number(number)
+    }
+}
+
+impl From<i128> for Value {
+    fn from(whole: i128) -> Self {
+        if (-EXACT..=EXACT).contains(&whole) {
+            #[expect(clippy::cast_precision_loss, reason = "within 2^53")]
+            return Self::Number(whole as f64);
+        }
+        Self::Integer(Box::new(whole))
     }
 }
 
@@ -61,6 +142,8 @@ impl fmt::Display for Value {
         match self {
             Self::Bool(truth) => truth.fmt(f),
             Self::Number(number) => number.fmt(f),
+            Self::Integer(whole) => whole.fmt(f),
+            Self::Json(json) => f.write_str(json),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::List(values) => {
                 f.write_str("[")?;
@@ -141,6 +224,45 @@ impl<N: AsRef<str>> FromIterator<(N, Value)> for Properties {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_beyond_doubles_are_equal_and_ordered_exactly() {
+        let large = Value::from(9_007_199_254_740_993_i128);
+        assert_eq!(large.to_string(), "9007199254740993");
+        assert_eq!(
+            Value::from(9_007_199_254_740_992_i128),
+            Value::from(9_007_199_254_740_992.0)
+        );
+        assert_eq!(
+            Value::from(1_i128 << 60),
+            Value::from(1_152_921_504_606_846_976.0)
+        );
+        let ascending = [
+            Value::from(f64::NEG_INFINITY),
+            Value::from(-1e300),
+            Value::from(i128::MIN),
+            Value::from(-9_007_199_254_740_993_i128),
+            Value::from(-9_007_199_254_740_992.0),
+            Value::from(0.5),
+            Value::from(9_007_199_254_740_992.0),
+            large,
+            Value::from(9_007_199_254_740_994.0),
+            Value::from(1e20),
+            Value::from(i128::MAX),
+            Value::from(1e300),
+        ];
+        for (place, value) in ascending.iter().enumerate() {
+            for (other, than) in ascending.iter().enumerate() {
+                let order = value.as_amount().partial_cmp(&than.as_amount());
+                assert_eq!(order, Some(place.cmp(&other)), "{value} {than}");
+                assert_eq!(value == than, place == other);
+            }
+        }
+        assert_eq!(
+            Amount::Number(f64::NAN).partial_cmp(&Amount::Integer(i128::MAX)),
+            None
+        );
+    }
 
     #[test]
     fn properties_stay_sorted_and_unique() {

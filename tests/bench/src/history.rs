@@ -7,6 +7,7 @@ use prost_types::{Struct, Timestamp, Value, value::Kind};
 use proto::engine::v1::ListQuarantinedRecordsRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::identity::v1::Event;
+use proto::identity::v1::event::PropertiesForm;
 
 use crate::Failure;
 use crate::installation::{Installation, Level, Servers};
@@ -205,9 +206,9 @@ fn happened(customer: u32, number: u32, time_s: i64) -> Event {
             seconds: time_s,
             nanos: 0,
         }),
-        properties: Some(Struct {
+        properties_form: Some(PropertiesForm::Properties(Struct {
             fields: fields.into(),
-        }),
+        })),
         ..event(name, customer)
     }
 }

@@ -69,7 +69,7 @@ export class Story {
       traits: struct({ first_name: 'Ada' }),
       sequence,
     });
-    const wrong = { ...purchase(2), name: 'Not A Name' };
+    const wrong = { ...purchase(2), name: 'not\na name' };
     const source = `shop-${this.tag}`;
     return [
       { source, events: [purchase(1), wrong] },

@@ -99,6 +99,12 @@ fn plain(value: &kernel::Value, bytes: &mut usize) -> Value {
     match value {
         kernel::Value::Bool(truth) => Value::from(*truth),
         kernel::Value::Number(number) => plain_number(*number),
+        kernel::Value::Integer(whole) => Value::from(**whole),
+        kernel::Value::Json(json) => {
+            *bytes += json.len();
+            let read = serde_json::from_str::<serde_json::Value>(json);
+            read.map_or_else(|_| Value::UNDEFINED, Value::from_serialize)
+        }
         kernel::Value::Text(text) => {
             *bytes += text.len();
             Value::from(text.as_ref())

@@ -9,6 +9,7 @@ use identity_core::Namespaces;
 use kernel::Timestamp;
 use proptest::prelude::*;
 use proto::identity::v1;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 
 /// Texts at and over every limit, and with every kind of letter.
 fn text(limit: usize) -> impl Strategy<Value = String> {
@@ -137,14 +138,21 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
     for (event, field) in [
         (
             v1::Event {
-                properties: Some(properties(number(f64::NAN))),
+                properties_form: Some(PropertiesForm::Properties(properties(number(f64::NAN)))),
                 ..good.clone()
             },
             "properties.colour",
         ),
         (
             v1::Event {
-                traits: Some(properties(number(f64::INFINITY))),
+                context_form: Some(ContextForm::ContextJson("[]".to_owned())),
+                ..good.clone()
+            },
+            "context_json",
+        ),
+        (
+            v1::Event {
+                traits_form: Some(TraitsForm::Traits(properties(number(f64::INFINITY)))),
                 ..good.clone()
             },
             "traits.colour",
@@ -180,7 +188,7 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
 }
 
 #[test]
-fn a_null_trait_is_told_and_a_null_property_is_left_out() {
+fn a_null_is_told() {
     let null = prost_types::Value {
         kind: Some(prost_types::value::Kind::NullValue(0)),
     };
@@ -199,8 +207,8 @@ fn a_null_trait_is_told_and_a_null_property_is_left_out() {
         .collect(),
     };
     let event = v1::Event {
-        properties: Some(object.clone()),
-        traits: Some(object),
+        properties_form: Some(PropertiesForm::Properties(object.clone())),
+        traits_form: Some(TraitsForm::Traits(object)),
         ..crate::fixture::event("user_id=u1")
     };
     let event = prepare(event, 0, &Namespaces::default(), &clock())
@@ -215,10 +223,78 @@ fn a_null_trait_is_told_and_a_null_property_is_left_out() {
             })
             .collect()
     };
-    assert_eq!(told(&event.properties), [("age".to_owned(), true)]);
-    let traits = [("age", true), ("home.city", false), ("plan", false)];
-    assert_eq!(
-        told(&event.traits),
-        traits.map(|(name, known)| (name.to_owned(), known))
-    );
+    let expected = [("age", true), ("home.city", false), ("plan", false)];
+    let expected = expected.map(|(name, known)| (name.to_owned(), known));
+    assert_eq!(told(&event.properties), expected);
+    assert_eq!(told(&event.traits), expected);
+}
+
+/// Keys of every kind of letter, within the limit.
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        2 => "[a-z]{1,4}",
+        2 => "[A-Za-z0-9 $.\\\\_-]{1,8}",
+        1 => "[^\\p{Cc}]{1,6}",
+        1 => Just("a".repeat(90)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn names_of_every_kind_are_read_from_both_forms_and_by_expressions(
+        name in key(),
+        outer in key(),
+        inner in key(),
+        number in -9.0_f64..9.0,
+    ) {
+        let text = |text: &str| serde_json::Value::from(text).to_string();
+        let json = format!("{{{}:{{{}:{number}}}}}", text(&outer), text(&inner));
+        let value = self::number(number);
+        let object = |key: &str, value| prost_types::Struct {
+            fields: [(key.to_owned(), value)].into_iter().collect(),
+        };
+        let nested = prost_types::Value {
+            kind: Some(prost_types::value::Kind::StructValue(object(&inner, value))),
+        };
+        let event = |form| v1::Event {
+            name: name.clone(),
+            properties_form: Some(form),
+            ..crate::fixture::event("user_id=u1")
+        };
+        let read = |form| prepare(event(form), 0, &Namespaces::default(), &clock());
+        let event = read(PropertiesForm::PropertiesJson(json)).expect("an event").event;
+        let other = read(PropertiesForm::Properties(object(&outer, nested)));
+        prop_assert_eq!(&event, &other.expect("an event").event);
+        let source = format!(
+            "events({}).where(event[{}][{}] == {number:?}).exists()",
+            text(&name), text(&outer), text(&inner),
+        );
+        let scope = expr::Scope { aggregates: true, event: false, segments: None };
+        let condition = expr::Condition::compile(&source, &scope).expect("a condition");
+        let feature = &condition.features()[0];
+        prop_assert_eq!(feature.event.as_ref(), &event.name);
+        let filter = feature.filter.as_ref().expect("a filter");
+        let properties = proto::convert::properties(&event.properties);
+        let past = Past(properties);
+        prop_assert!(filter.accepts(&past), "{source} {past:?}");
+    }
+}
+
+/// An event of the past.
+#[derive(Debug)]
+struct Past(kernel::Properties);
+
+impl expr::Subject for Past {
+    fn profile(&self, _name: &str) -> Option<&kernel::Value> {
+        None
+    }
+
+    fn event(&self, name: &str) -> Option<&kernel::Value> {
+        self.0.value(name)
+    }
+
+    fn in_segment(&self, _name: &str) -> bool {
+        false
+    }
 }

@@ -153,7 +153,7 @@ pub(super) fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
     };
     let key = match properties.value(name)? {
         Value::Text(text) => text.as_ref().into(),
-        Value::List(_) => return None,
+        Value::List(_) | Value::Json(_) => return None,
         plain => {
             let mut text = String::new();
             write!(text, "{plain}").ok()?;

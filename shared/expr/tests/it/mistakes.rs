@@ -130,8 +130,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:16: `+` cannot be used between a duration and a number: to a timestamp a duration(\"30d\") can be added",
     ),
     (
-        "profile.x == 9007199254740993",
-        "1:14: `9007199254740993` is out of range: whole numbers are exact up to 9007199254740992",
+        "profile.x == 999999999999999999999999999999999999999",
+        "1:14: `999999999999999999999999999999999999999` is out of range: whole numbers are exact up to 38 digits",
     ),
     (
         "hass(profile.x)",

@@ -9,6 +9,7 @@ use http_body_util::Full;
 use prost::Message as _;
 use prost_types::{Struct, Value, value::Kind};
 use proto::identity::v1;
+use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use rpc::ServerLayer;
 use tonic::body::Body;
@@ -131,7 +132,7 @@ fn nested(depth: usize) -> v1::Event {
     }
     let fields = [("a".to_owned(), value)].into_iter().collect();
     v1::Event {
-        properties: Some(Struct { fields }),
+        properties_form: Some(PropertiesForm::Properties(Struct { fields })),
         ..v1::Event::default()
     }
 }

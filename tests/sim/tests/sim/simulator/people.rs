@@ -9,6 +9,7 @@ use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
 use prost_types::Struct;
 use prost_types::value::Kind;
 use proto::identity::v1;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::stream::v1::{
     ConsentChange, CustomerMerged, Event, MergeAwaited, NamedValue, Record, Value, record::Body,
     value,
@@ -250,8 +251,8 @@ impl Seen {
             name: self.name,
             time: Some(proto::convert::timestamp(time)),
             identifiers: self.identifiers.into_iter().collect(),
-            properties: Some(object(self.properties)),
-            traits: Some(object(self.traits)),
+            properties_form: Some(PropertiesForm::Properties(object(self.properties))),
+            traits_form: Some(TraitsForm::Traits(object(self.traits))),
             ..v1::Event::default()
         }
     }

@@ -129,7 +129,14 @@ impl Reader {
 
     /// Reports keys of one object that differ in case or normal form alone, or not at all.
     /// Definitions could tell the former apart, people could not.
-    fn report_alike<'k>(&mut self, keys: impl ExactSizeIterator<Item = &'k str>, prefix: &str) {
+    fn report_alike<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k str> + Clone,
+        prefix: &str,
+    ) {
+        if are_apart(keys.clone()) {
+            return;
+        }
         let mut seen: HashMap<String, &str> = HashMap::with_capacity(keys.len());
         for key in keys {
             if let Some(other) = seen.insert(fold_case(key), key) {
@@ -220,11 +227,15 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// Returns whether no other key can differ from one in case or normal form alone, unless that
-/// other one is not so.
-fn is_low(key: &str) -> bool {
-    key.bytes()
-        .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+/// Returns whether it is told at a glance that keys differ in more than case or normal form.
+fn are_apart<'k>(keys: impl ExactSizeIterator<Item = &'k str> + Clone) -> bool {
+    /// Beyond it, a table of keys is faster than to compare all.
+    const FEW: usize = 16;
+    keys.len() <= FEW
+        && keys.clone().enumerate().all(|(place, key)| {
+            let mut before = keys.clone().take(place);
+            key.is_ascii() && !before.any(|other| other.eq_ignore_ascii_case(key))
+        })
 }
 
 #[cfg(test)]

@@ -1,20 +1,17 @@
 //! Reads objects that come as `google.protobuf.Struct`.
 
 use kernel::Value;
-use kernel::limits::{JSON_DEPTH, LIST_VALUES, PROPERTIES_PER_EVENT, PROPERTY_DEPTH};
+use kernel::limits::{JSON_DEPTH, LIST_VALUES, PROPERTY_DEPTH};
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct};
 use serde_json::{Map, Number};
 
-use super::{Reader, is_low, not_finite, too_deep};
+use super::{Reader, not_finite, too_deep};
 
 impl Reader {
     /// Recursion ends at `PROPERTY_DEPTH`.
     pub(super) fn structure(&mut self, object: &Struct, prefix: &str, depth: usize) {
-        let keys = object.fields.keys().map(String::as_str);
-        if keys.len() <= PROPERTIES_PER_EVENT && !keys.clone().all(is_low) {
-            self.report_alike(keys, prefix);
-        }
+        self.report_alike(object.fields.keys().map(String::as_str), prefix);
         for (key, value) in &object.fields {
             if self.is_over() {
                 return;

@@ -7,7 +7,7 @@ use kernel::Value;
 use kernel::limits::{JSON_DEPTH, LIST_VALUES, PROPERTY_DEPTH};
 use serde_json::value::RawValue;
 
-use super::{Entries, Reader, is_low, too_deep};
+use super::{Entries, Reader, too_deep};
 
 /// What is said of a text that is no object.
 pub(super) const NO_OBJECT: &str = "is not a JSON object: it begins with { and ends with }";
@@ -20,9 +20,7 @@ impl Reader {
             Err(error) if error.is_data() => return self.report(prefix, NO_OBJECT),
             Err(error) => return self.report(prefix, no_json(&error)),
         };
-        if !are_apart(&entries) {
-            self.report_alike(entries.iter().map(|(key, _)| key.as_str()), prefix);
-        }
+        self.report_alike(entries.iter().map(|(key, _)| key.as_str()), prefix);
         for (key, value) in &entries {
             if self.is_over() {
                 return;
@@ -113,20 +111,6 @@ impl Reader {
         }
         number.map(Value::from)
     }
-}
-
-/// Returns whether it is told at a glance that keys differ in more than case or normal form. Unlike
-/// a message, a text can hold one key twice.
-fn are_apart(entries: &[(String, &RawValue)]) -> bool {
-    /// Beyond it, a table of keys is faster than to compare all.
-    const FEW: usize = 16;
-    let is_there_before = |place: usize| {
-        let (before, (key, _)) = (&entries[..place], &entries[place]);
-        before.iter().any(|(other, _)| other == key)
-    };
-    entries.len() <= FEW
-        && entries.iter().all(|(key, _)| is_low(key))
-        && !(1..entries.len()).any(is_there_before)
 }
 
 fn is_empty(object: &str) -> bool {

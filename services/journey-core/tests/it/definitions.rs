@@ -252,3 +252,28 @@ fn triggers_of_every_kind_hear_receipts() {
     let older = journey("", &wait_for("activation_delivered"));
     assert_eq!(hears_and_sends(&older, false), (true, false));
 }
+
+#[test]
+fn names_of_events_and_properties_are_those_of_senders() {
+    let journey = |trigger: &str, key: &str| {
+        format!(
+            "journey:
+  name: j
+  entry: {{trigger: {{event: {trigger}, where: 'event[\"Order ID\"] > 9007199254740993'}}, key: {key}, reentry: REENTRY_NEVER}}
+  steps: [{{id: a, exit: {{}}}}]"
+        )
+    };
+    check(&journey("Order Completed", "Order ID"), &[]);
+    check(&journey("$pageview", "order.id"), &[]);
+    check(&journey("'größe 🛒'", "'a\\.b'"), &[]);
+    let long = "n".repeat(201);
+    check(
+        &journey(&long, "k"),
+        &["0 entry.trigger.event: has a name of 201 bytes: at most 200 are taken"],
+    );
+    check(
+        &journey("e", "a..b"),
+        &["0 entry.key: is empty: give it a name"],
+    );
+    check(&journey("e", "'a\\b'"), &["0 entry.key: has a backslash"]);
+}

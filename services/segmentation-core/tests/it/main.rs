@@ -6,5 +6,6 @@ mod features;
 mod harness;
 mod lifetime;
 mod merges;
+mod names;
 mod oracle;
 mod repetitions;

@@ -32,7 +32,10 @@ pub fn object_text(values: &[NamedValue]) -> String {
             if matches!(inner, Node::Value(_)) {
                 *inner = Node::Object(BTreeMap::new());
             }
-            let Node::Object(inner) = inner else { break };
+            // It is one by now.
+            let Node::Object(inner) = inner else {
+                return String::new();
+            };
             object = inner;
         }
         let kind = named.value.as_ref().and_then(|value| value.kind.as_ref());

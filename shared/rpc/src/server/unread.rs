@@ -82,7 +82,8 @@ fn no_message(text: &str) -> Violation {
         if !is_name(message) || !is_name(field) {
             break;
         }
-        fields.push(field);
+        // Forms of one field are a oneof that is named after it.
+        fields.push(field.strip_suffix("_form").unwrap_or(field));
         cause = rest;
     }
     let description = if cause == "recursion limit reached" {
@@ -142,7 +143,7 @@ mod tests {
         );
         let deep = "Struct.fields: Value.kind: ".repeat(50);
         let deep = format!(
-            "failed to decode Protobuf message: {deep}Event.properties: recursion limit reached"
+            "failed to decode Protobuf message: {deep}Event.properties_form: recursion limit reached"
         );
         check(
             &Status::internal(deep),

@@ -63,22 +63,7 @@ pub fn prepare(
             Times::of(clock.now)
         }
     };
-    let mut read = |field: &str, flat: Result<Flat, Vec<Violation>>| {
-        flat.unwrap_or_else(|wrong| {
-            violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
-            Flat::default()
-        })
-    };
-    let properties = match event.properties_form.take() {
-        None => Flat::default(),
-        Some(PropertiesForm::Properties(object)) => read("properties", flatten(&object)),
-        Some(PropertiesForm::PropertiesJson(json)) => read("properties_json", flatten_json(&json)),
-    };
-    let traits = match event.traits_form.take() {
-        None => Flat::default(),
-        Some(TraitsForm::Traits(object)) => read("traits", flatten(&object)),
-        Some(TraitsForm::TraitsJson(json)) => read("traits_json", flatten_json(&json)),
-    };
+    let (properties, traits) = values(&mut event, &mut violations);
     let context_json = context(event.context_form.take()).unwrap_or_else(|wrong| {
         violations.push(wrong);
         String::new()
@@ -119,6 +104,28 @@ fn normal_name(name: String) -> String {
         Ok(Cow::Owned(normal)) => normal,
         Ok(Cow::Borrowed(_)) | Err(_) => name,
     }
+}
+
+/// Takes the properties and the traits out of an event, in whichever form they came, and adds what is
+/// wrong with them.
+fn values(event: &mut v1::Event, violations: &mut Vec<Violation>) -> (Flat, Flat) {
+    let mut read = |field: &str, flat: Result<Flat, Vec<Violation>>| {
+        flat.unwrap_or_else(|wrong| {
+            violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
+            Flat::default()
+        })
+    };
+    let properties = match event.properties_form.take() {
+        None => Flat::default(),
+        Some(PropertiesForm::Properties(object)) => read("properties", flatten(&object)),
+        Some(PropertiesForm::PropertiesJson(json)) => read("properties_json", flatten_json(&json)),
+    };
+    let traits = match event.traits_form.take() {
+        None => Flat::default(),
+        Some(TraitsForm::Traits(object)) => read("traits", flatten(&object)),
+        Some(TraitsForm::TraitsJson(json)) => read("traits_json", flatten_json(&json)),
+    };
+    (properties, traits)
 }
 
 /// Returns what was read as records have it, in the order of names. A null says of a trait that it

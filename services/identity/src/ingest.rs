@@ -241,15 +241,10 @@ impl Intake {
     /// it before the event was sent, and what is left out of an event is lost.
     async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
         let known = Arc::clone(&self.namespaces.borrow());
-        let mut named = events.iter().flat_map(|event| {
-            let others = event.other_identifiers.iter();
-            let others = others.map(|other| &other.namespace);
-            event.identifiers.keys().chain(others)
-        });
         let Some(definitions) = &self.definitions else {
             return known;
         };
-        if named.all(|namespace| known.find(namespace).is_some()) {
+        if events.iter().all(|event| names_known(event, &known)) {
             return known;
         }
         match tokio::time::timeout(DEFINITIONS_PATIENCE, definitions.refresh()).await {
@@ -324,4 +319,12 @@ fn event_id(digest: Option<&str>, sequence: u64) -> String {
         Some(digest) => format!("{digest}-{sequence}"),
         None => Uuid::now_v7().to_string(),
     }
+}
+
+/// Returns whether all namespaces of an event are known.
+fn names_known(event: &v1::Event, known: &Namespaces) -> bool {
+    let others = event.other_identifiers.iter();
+    let others = others.map(|other| &other.namespace);
+    let mut all = event.identifiers.keys().chain(others);
+    all.all(|namespace| known.find(namespace).is_some())
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use kernel::{Duration, Timestamp, Value};
 
 use crate::feature::{Aggregate, Feature};
-use crate::program::{Arithmetic, Compare, Item, Number, Place, Test, Text, TextTest, Time};
+use crate::program::{Compare, Item, Number, Place, Test, Text, TextTest, Time};
 
 /// The version of the form. It is a part of every [`FeatureId`](crate::FeatureId): a new form
 /// forgets what was kept.

@@ -37,7 +37,7 @@ impl IdentityService for Bare {
             .collect();
         Ok(Response::new(IngestResponse {
             results,
-            position: String::new(),
+            ..IngestResponse::default()
         }))
     }
 

@@ -102,8 +102,7 @@ fn plain(value: &kernel::Value, bytes: &mut usize) -> Value {
         kernel::Value::Integer(whole) => Value::from(**whole),
         kernel::Value::Json(json) => {
             *bytes += json.len();
-            let read = serde_json::from_str::<serde_json::Value>(json);
-            read.map_or_else(|_| Value::UNDEFINED, Value::from_serialize)
+            serde_json::from_str(json).unwrap_or(Value::UNDEFINED)
         }
         kernel::Value::Text(text) => {
             *bytes += text.len();

@@ -6,6 +6,7 @@ use identity_core::Namespaces;
 use journal::{EntryRow, EventLog, Log as _, SqlLog};
 use kernel::Timestamp;
 use proto::convert::timestamp;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::identity::v1::list_events_request::By;
 use proto::identity::v1::{self, Lane};
 use tonic::{Code, Status};

@@ -39,6 +39,8 @@ pub enum Amount {
 
 /// Up to here every whole number is a double.
 const EXACT: i128 = 1 << 53;
+/// From here on, which is 2¹²⁷, doubles are beyond what [`Value::Integer`] holds.
+const END: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
 
 impl Value {
     /// The text, where this is one.
@@ -97,19 +99,23 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Compares a whole number beyond 2⁵³ with a double. What a double of less than that has after the
-/// point does not matter, and of others the conversion is exact or at an end of the range.
+/// Compares a whole number beyond 2⁵³ with a double. The digits that a double has after the point
+/// do not matter, because only doubles of less than 2⁵³ have them.
 fn compare_whole(whole: i128, number: f64) -> Option<Ordering> {
-    #[expect(clippy::cast_possible_truncation, reason = "see above")]
+    if number >= END {
+        return Some(Ordering::Less);
+    }
+    if number < -END {
+        return Some(Ordering::Greater);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "in the range")]
     let other = number as i128;
     (!number.is_nan()).then(|| whole.cmp(&other))
 }
 
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
-        /// Below it the conversion to an integer is exact.
-        const RANGE: f64 = 1e38;
-        if number.fract() == 0.0 && number.abs() < RANGE {
+        if number.fract() == 0.0 && number.abs() < END {
             #[expect(clippy::cast_possible_truncation, reason = "whole and in the range")]
             let whole = number as i128;
             if whole.abs() > EXACT {
@@ -233,10 +239,9 @@ mod tests {
             Value::from(9_007_199_254_740_992_i128),
             Value::from(9_007_199_254_740_992.0)
         );
-        assert_eq!(
-            Value::from(1_i128 << 60),
-            Value::from(1_152_921_504_606_846_976.0)
-        );
+        for shift in [60, 126] {
+            assert_eq!(Value::from(1_i128 << shift), Value::from(2_f64.powi(shift)));
+        }
         let ascending = [
             Value::from(f64::NEG_INFINITY),
             Value::from(-1e300),
@@ -248,7 +253,9 @@ mod tests {
             large,
             Value::from(9_007_199_254_740_994.0),
             Value::from(1e20),
+            Value::from(1.5e38),
             Value::from(i128::MAX),
+            Value::from(END),
             Value::from(1e300),
         ];
         for (place, value) in ascending.iter().enumerate() {

@@ -61,7 +61,7 @@ pub fn compact_object(object: &str) -> Result<String, Violation> {
     }
     let is_json = serde_json::from_str::<&serde_json::value::RawValue>(object);
     is_json.map_err(|error| Violation::new("", text::no_json(&error)))?;
-    text::compact(object, 0).ok_or_else(|| Violation::new("", too_deep()))
+    text::readable(object, 0).map_err(|reason| Violation::new("", reason))
 }
 
 /// Returns an object as JSON text.

@@ -34,6 +34,16 @@ fn values() -> Values {
                         .to_vec(),
                 }),
             ),
+            named("account", Kind::Integer("9007199254740993".to_owned())),
+            named(
+                "cart",
+                Kind::List(ValueList {
+                    values: vec![Value {
+                        kind: Some(Kind::Json("{\"sku\":\"a b\",\"n\":[1,2.5]}".to_owned())),
+                    }],
+                }),
+            ),
+            named("deep", Kind::Json("[[9007199254740993]]".to_owned())),
             named("price", Kind::Number(19.5)),
             named("count", Kind::Number(4.0)),
         ],
@@ -79,6 +89,14 @@ fn values_are_rendered_as_people_write_them() {
         "1a 2b ",
     );
     check("{% if profile.vip %}v{% else %}n{% endif %}", "v");
+    check(
+        "{% for item in event.cart %}{{ item.sku }} {{ item.n[1] }}{% endfor %}",
+        "a b 2.5",
+    );
+    check(
+        "{{ event.account }} {{ event.deep[0][0] }} {{ event.cart|tojson }}",
+        "9007199254740993 9007199254740993 [{\"sku\": \"a b\", \"n\": [1, 2.5]}]",
+    );
     check(
         "{{ run.journey }}/{{ run.step }}/{{ run.visit }}",
         "welcome/mail/3",

@@ -234,6 +234,8 @@ fn what_is_wrong_with_a_text_is_named() {
         ("{\"A\":1,\"a\":2}", "a", "\"A\""),
         ("{\"x\":{\"a\\u0001\":2}}", "x.a\u{1}", "control character"),
         ("{\"a\":\"\\ud800\"}", "a", "is not JSON"),
+        ("{\"a\":[1,[\"\\ud800\"]]}", "a[1]", "is not JSON"),
+        ("{\"a\":[{\"b\":1e400}]}", "a[0]", "out of range"),
     ] {
         let violations = flatten_json(json).expect_err(says);
         assert_eq!(violations.len(), 1, "{violations:?}");
@@ -249,7 +251,14 @@ fn an_object_that_is_kept_whole_loses_its_whitespace_alone() {
         compact(" { \"a b\" : [ 1 , \"x \\\" y\" ] } ").as_deref(),
         Ok("{\"a b\":[1,\"x \\\" y\"]}")
     );
-    for bad in ["", "[]", "{", "{}{}"] {
+    for bad in [
+        "",
+        "[]",
+        "{",
+        "{}{}",
+        "{\"a\":1e400}",
+        "{\"a\":\"\\ud800\"}",
+    ] {
         assert!(compact(bad).is_err(), "{bad}");
     }
 }

@@ -82,11 +82,13 @@ impl Reader {
     }
 
     fn whole_text(&mut self, text: &str, path: &str, depth: usize) -> Option<Value> {
-        let compact = compact(text, depth);
-        if compact.is_none() {
-            self.report(path, too_deep());
+        match readable(text, depth) {
+            Ok(text) => Some(Value::Json(text.into())),
+            Err(reason) => {
+                self.report(path, reason);
+                None
+            }
         }
-        compact.map(|text| Value::Json(text.into()))
     }
 
     fn number_text(&mut self, text: &str, path: &str) -> Option<Value> {
@@ -122,9 +124,21 @@ pub(super) fn no_json(error: &serde_json::Error) -> String {
     format!("is not JSON: {error}")
 }
 
-/// Returns JSON that stands at a depth without the whitespace between its parts; absent where it
-/// nests too deep.
-pub(super) fn compact(json: &str, mut depth: usize) -> Option<String> {
+/// Returns JSON that stands at a depth without the whitespace between its parts, or what is wrong
+/// with it.
+///
+/// Its form is right already. Numbers and escapes that nobody can read are found here, so that they
+/// are not met by templates.
+pub(super) fn readable(json: &str, depth: usize) -> Result<String, String> {
+    let compact = compact(json, depth).ok_or_else(too_deep)?;
+    match serde_json::from_str::<serde_json::Value>(&compact) {
+        Ok(_) => Ok(compact),
+        Err(error) => Err(no_json(&error)),
+    }
+}
+
+/// Returns JSON without the whitespace between its parts; absent where it nests too deep.
+fn compact(json: &str, mut depth: usize) -> Option<String> {
     let mut compact = String::with_capacity(json.len());
     let (mut is_text, mut is_escaped) = (false, false);
     for character in json.chars() {

@@ -116,9 +116,14 @@ fn lists_keep_count_and_uniqueness_and_their_items_rules() {
 #[test]
 fn maps_keep_count_and_the_rules_of_keys_and_values() {
     check(&event(&[("email", "a@b.c")]), &[]);
+    let names: Vec<String> = (b'a'..=b'u')
+        .map(|letter| char::from(letter).to_string())
+        .collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    check(&event(&many[..20]), &[]);
     check(
-        &event(&[]),
-        &["identifiers: has 0 entries: must have at least 1"],
+        &event(&many),
+        &["identifiers: has 21 entries: must have at most 20"],
     );
     check(
         &event(&[("E", "")]),

@@ -39,6 +39,8 @@ pub enum Amount {
 
 /// Up to here every whole number is a double.
 const EXACT: i128 = 1 << 53;
+/// The same as a double.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
 /// From here on, which is 2¹²⁷, doubles are beyond what [`Value::Integer`] holds.
 const END: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
 
@@ -115,12 +117,11 @@ fn compare_whole(whole: i128, number: f64) -> Option<Ordering> {
 
 impl From<f64> for Value {
     fn from(number: f64) -> Self {
-        if number.fract() == 0.0 && number.abs() < END {
+        // Doubles of this size have no digits after the point.
+        let size = number.abs();
+        if size > LARGEST_EXACT && size < END {
             #[expect(clippy::cast_possible_truncation, reason = "whole and in the range")]
-            let whole = number as i128;
-            if whole.abs() > EXACT {
-                return Self::Integer(Box::new(whole));
-            }
+            return Self::Integer(Box::new(number as i128));
         }
         Self::Number(number)
     }

@@ -95,7 +95,7 @@ fn values_are_rendered_as_people_write_them() {
     );
     check(
         "{{ event.account }} {{ event.deep[0][0] }} {{ event.cart|tojson }}",
-        "9007199254740993 9007199254740993 [{\"sku\": \"a b\", \"n\": [1, 2.5]}]",
+        "9007199254740993 9007199254740993 [{\"n\":[1,2.5],\"sku\":\"a b\"}]",
     );
     check(
         "{{ run.journey }}/{{ run.step }}/{{ run.visit }}",

@@ -118,7 +118,7 @@ pub enum AppendError {
     Partly {
         /// The number of events that were taken, those included that were there before.
         taken: usize,
-        /// Why the others were not.
+        /// The reason that the others were not.
         cause: Box<AppendError>,
     },
 }

@@ -106,8 +106,8 @@ fn normal_name(name: String) -> String {
     }
 }
 
-/// Takes the properties and the traits out of an event, in whichever form they came, and adds what is
-/// wrong with them.
+/// Takes the properties and the traits out of an event, in whichever form they came, and adds their
+/// faults.
 fn values(event: &mut v1::Event, violations: &mut Vec<Violation>) -> (Flat, Flat) {
     let mut read = |field: &str, flat: Result<Flat, Vec<Violation>>| {
         flat.unwrap_or_else(|wrong| {

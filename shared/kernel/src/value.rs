@@ -101,8 +101,8 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Compares a whole number beyond 2⁵³ with a double. The digits that a double has after the point
-/// do not matter, because only doubles of less than 2⁵³ have them.
+/// Compares a whole number beyond 2⁵³ with a double. Digits after the point do not matter, because
+/// only doubles of less than 2⁵³ have them.
 fn compare_whole(whole: i128, number: f64) -> Option<Ordering> {
     if number >= END {
         return Some(Ordering::Less);

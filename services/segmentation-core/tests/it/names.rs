@@ -53,7 +53,7 @@ proptest! {
         let told = [(path.as_str(), Value::from(value))];
         let other = [(path.as_str(), Value::from(value + 1))];
         harness.event_with("1", &event, 0, &told, &told);
-        // What is loaded was stored.
+        // The next event loads the state that this one stored.
         harness.event_with("2", &event, DAY, &other, &[]);
         harness.event_with("3", &event, 2 * DAY, &told, &[]);
         let mut members = harness.members();

@@ -1,7 +1,7 @@
 //! Reads objects that come as JSON text.
 //!
-//! Each level is cut into the texts of its parts, so that a number is read from its digits, and what
-//! is kept whole is never taken apart.
+//! Each level is cut into the texts of its parts, so that a number is read from its digits, and a
+//! part that is kept whole is not taken apart.
 
 use kernel::Value;
 use kernel::limits::{JSON_DEPTH, LIST_VALUES, PROPERTY_DEPTH};
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::{Entries, Reader, too_deep};
 
-/// What is said of a text that is no object.
+/// The fault of a text that is no object.
 pub(super) const NO_OBJECT: &str = "is not a JSON object: it begins with { and ends with }";
 
 impl Reader {

@@ -10,7 +10,7 @@ use proto::stream::v1::record::Body;
 use super::{serve, stream};
 use crate::fixture::event;
 
-/// What is wrong with one event: how it is made so, the field that is told, and words of the reason.
+/// A change that makes an event bad, the field that is told, and words of the reason.
 type Fault = (fn(&mut v1::Event), &'static str, &'static str);
 
 fn properties(event: &mut v1::Event, json: impl Into<String>) {
@@ -166,7 +166,7 @@ const VALUES: &[Fault] = &[
     ),
 ];
 
-/// What is unusual, and is taken.
+/// Changes that make an event unusual, and not bad.
 const GOOD: &[fn(&mut v1::Event)] = &[
     |it| it.name = "in".to_owned(),
     |it| it.name = "true".to_owned(),

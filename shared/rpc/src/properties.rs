@@ -134,7 +134,7 @@ impl Reader {
         keys: impl ExactSizeIterator<Item = &'k str> + Clone,
         prefix: &str,
     ) {
-        if are_apart(keys.clone()) {
+        if are_apart(&keys) {
             return;
         }
         let mut seen: HashMap<String, &str> = HashMap::with_capacity(keys.len());
@@ -228,7 +228,7 @@ fn weight(value: &Value) -> usize {
 }
 
 /// Returns whether it is told at a glance that keys differ in more than case or normal form.
-fn are_apart<'k>(keys: impl ExactSizeIterator<Item = &'k str> + Clone) -> bool {
+fn are_apart<'k>(keys: &(impl ExactSizeIterator<Item = &'k str> + Clone)) -> bool {
     /// Beyond it, a table of keys is faster than to compare all.
     const FEW: usize = 16;
     keys.len() <= FEW

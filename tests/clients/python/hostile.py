@@ -16,7 +16,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 def bad_requests(server, tag):
     """Everything that is wrong is told at once, by field, with a reason for machines."""
-    events = [{"name": "Purchase!"}, {"event_id": "x" * 101, "name": "purchase", "identifiers": {"user_id": tag}}]
+    events = [{"name": "pur\nchase"}, {"event_id": "x" * 101, "name": "purchase", "identifiers": {"user_id": tag}}]
     refused = server.refusal(INGEST, {"events": events})
     assert refused.code is INVALID, refused
     assert (refused.reason, refused.domain) == ("INVALID_REQUEST", "happypath.dev"), refused

@@ -275,9 +275,12 @@ fn an_import_may_be_repeated_and_says_which_lines_are_bad() {
     );
     let second = dev.json("import events.csv");
     assert_eq!(second["files"][0]["replayed"], 2);
+    let long = "n".repeat(201);
     dev.file(
         "bad.csv",
-        "timestamp,customer_id,event,value\nnever,1,purchase,1\n2026-01-01,3,Purchase,2\n2026-01-01,3,purchase,2\n",
+        &format!(
+            "timestamp,customer_id,event,value\nnever,1,purchase,1\n2026-01-01,3,{long},2\n2026-01-01,3,purchase,2\n"
+        ),
     );
     let (code, said) = dev.refused("import bad.csv");
     assert_eq!(code, 2, "{said}");

@@ -42,7 +42,7 @@ pub fn named_values(properties: &Properties) -> Vec<stream::NamedValue> {
 pub fn value(value: &stream::Value) -> Option<Value> {
     Some(match value.kind.as_ref()? {
         stream::value::Kind::Bool(truth) => Value::Bool(*truth),
-        stream::value::Kind::Number(number) => Value::Number(*number),
+        stream::value::Kind::Number(number) => Value::from(*number),
         // Nobody writes one that is none.
         stream::value::Kind::Integer(digits) => Value::from(digits.parse::<i128>().ok()?),
         stream::value::Kind::Json(json) => Value::Json(json.as_str().into()),

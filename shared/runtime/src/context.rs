@@ -23,12 +23,13 @@ use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
 /// program would misread.
-const SCHEMA_VERSION: u32 = 5;
+const SCHEMA_VERSION: u32 = 6;
 /// The oldest of them that it reads. Journals of the first one have no marks of their own, and
 /// states of it no head; those of the second one keep states of activation in one piece; leases of
 /// the third one go by the clocks of machines; states on their way of the fourth one have no names,
-/// and copies of records do not say whose they were.
-const OLDEST_SCHEMA_VERSION: u32 = 5;
+/// and copies of records do not say whose they were; paths of the fifth one do not tell a dot in a
+/// key from one between keys.
+const OLDEST_SCHEMA_VERSION: u32 = 6;
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@
 //! before merges are found.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
 use journal::{EventLog, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
@@ -158,10 +159,14 @@ fn identifiers(all: Vec<stream::Identifier>) -> (HashMap<String, String>, Vec<v1
         namespace, value, ..
     } in all
     {
-        if first.contains_key(&namespace) {
-            others.push(v1::Identifier { namespace, value });
-        } else {
-            first.insert(namespace, value);
+        match first.entry(namespace) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(entry) => others.push(v1::Identifier {
+                namespace: entry.key().clone(),
+                value,
+            }),
         }
     }
     (first, others)

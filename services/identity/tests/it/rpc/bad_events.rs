@@ -82,7 +82,7 @@ const NAMES: &[Fault] = &[
             it.time = Some(prost_types::Timestamp {
                 seconds: 32_503_680_000,
                 nanos: 0,
-            })
+            });
         },
         "time",
         "ahead of the clock",

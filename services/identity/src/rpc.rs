@@ -228,7 +228,10 @@ impl IdentityService for IdentityRpc {
         request: Request<Streaming<v1::IngestStreamRequest>>,
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
-        let batches = take_batches(Arc::clone(&self.intake), request.into_inner(), answers);
+        // Read here, since the task has none of its own.
+        let deadline = Deadline::current().map(Deadline::last_wait);
+        let intake = Arc::clone(&self.intake);
+        let batches = take_batches(intake, request.into_inner(), answers, deadline);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }

@@ -82,8 +82,8 @@ impl RedisStore {
     /// Connects, loads the functions, and checks the installation, creating it where there is none.
     ///
     /// # Errors
-    /// [`HotError::Mismatch`] for another partition count or schema, an installation that belongs to
-    /// another database, or a server that cannot be used; [`HotError::Unavailable`] where it does not
+    /// [`HotError::Mismatch`] for another partition count or schema, an installation of another
+    /// database, or a server that cannot be used; [`HotError::Unavailable`] where it does not
     /// answer.
     pub async fn connect(
         options: impl Into<RedisOptions>,

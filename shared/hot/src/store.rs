@@ -33,8 +33,8 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// How many partitions the store was created with.
     fn partition_count(&self) -> PartitionCount;
 
-    /// The name of the installation whose partitions these are, among those that share servers. `None`
-    /// where it has none.
+    /// The name of the installation whose partitions these are, among those that share servers.
+    /// `None` where it has none.
     fn installation(&self) -> Option<&InstallationName> {
         None
     }

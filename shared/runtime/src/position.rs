@@ -17,7 +17,7 @@ const SUM_BYTES: usize = 4;
 /// Bytes of the hash of a name: of two installations one in four billion pairs has the same.
 const NAME_BYTES: usize = 4;
 
-/// What tells the positions of an installation from those of another.
+/// The marks that tell the positions of an installation from those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PositionScope {
     partitions: PartitionCount,

@@ -14,7 +14,7 @@ use sea_orm::{
 use crate::url::Backend;
 use crate::{DatabaseUrl, StorageError, limits, migration};
 
-/// What stands before the name of an installation in the name of its schema: no schema of
+/// The beginning of the name of an installation's schema: no schema of
 /// PostgreSQL itself and none of other programs begins with it.
 const SCHEMA_PREFIX: &str = "happypath_";
 

@@ -1,4 +1,4 @@
-//! Several installations on one Redis and one PostgreSQL, with the same customers' identifiers in all.
+//! Several installations on one Redis and one PostgreSQL, with the same identifiers in all.
 
 use serde_json::Value;
 use testkit::{PostgresServer, RedisServer};

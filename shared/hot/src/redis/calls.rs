@@ -23,8 +23,8 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Creates the installation where there is none, or compares. `id` is that by which its database
-    /// knows it; absent where that is not compared.
+    /// Creates the installation where there is none, or compares. `id` is that by which its
+    /// database knows it; absent where that is not compared.
     pub(super) async fn install(&self, id: Option<&str>) -> Result<(), HotError> {
         let count = self.count.get();
         let mut call = pack::call(

@@ -1,9 +1,9 @@
-//! Names of keys and channels. All keys of a partition carry one hash tag, so that they share a slot
-//! of a cluster.
+//! Names of keys and channels. All keys of a partition carry one hash tag, so that they share a
+//! slot of a cluster.
 //!
-//! What an installation has begins with `hp:`, or with `hp.NAME:` where it has a name. A name has
-//! neither `.` nor `:`, so no beginning is that of another installation's, and a pattern or a right
-//! for `hp.NAME:*` is for one installation only.
+//! Those of an installation begin with `hp:`, or with `hp.NAME:` if it has a name. A name has
+//! neither `.` nor `:`, so no beginning is that of another installation's, and a pattern or a
+//! right for `hp.NAME:*` is for one installation only.
 
 use std::sync::Arc;
 

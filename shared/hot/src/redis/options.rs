@@ -50,8 +50,8 @@ pub struct RedisOptions {
     pub origins: bool,
     /// The installation whose keys are meant; absent for the one that has no name.
     pub installation: Option<InstallationName>,
-    /// The id by which the database of the installation knows it: what belongs to another database is refused. Absent
-    /// where that is not compared.
+    /// The id by which the database of the installation knows it: a Redis of another database is
+    /// refused. Absent where that is not compared.
     pub installation_id: Option<Box<str>>,
 }
 

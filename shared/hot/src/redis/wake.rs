@@ -109,13 +109,13 @@ async fn connect(
     Ok((sink, messages))
 }
 
-/// Whoever is told of what comes by one connection.
+/// The reader of the messages of one connection.
 struct Listener<'a> {
     subscriber: &'a mut Subscriber,
     changes: &'a mut Receiver<u64>,
     /// The beginning of the channels.
     channel: &'a str,
-    /// How long the answer to a question may take.
+    /// The time that the answer to a question may take.
     patience: Duration,
 }
 

@@ -111,7 +111,7 @@ async fn installations_of_one_server_see_nothing_of_each_other() {
         .await;
     }
 
-    // Whoever deletes what begins as one of them does leaves the others alone.
+    // A deletion by the beginning of one of them leaves the others alone.
     let delete = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do redis.call('DEL', key) end";
     let deleted = server.ask(&["EVAL", delete, "0", "hp.a:*"]);
     deleted.expect("deletes");
@@ -150,7 +150,7 @@ async fn hints_are_for_one_installation() {
             other.append(&event(1, "other")).await.expect("appends");
         }
         own.append(&event(2, "own")).await.expect("appends");
-        // What others were told comes by the same connection and would be first.
+        // A hint for others would come first, by the same connection.
         assert_eq!(hints.recv().await, Some(Wake::Stream(event(2, "").to)));
         assert!(commits.try_recv().is_err());
     }
@@ -201,7 +201,7 @@ async fn what_belongs_to_another_database_is_refused() {
     for name in NAMES {
         // As a program left it that knew of no ids.
         connect(name, None, count).await.expect("created");
-        // Who does not fit does not take it over either.
+        // A program that does not fit does not take it over either.
         let error = connect(name, Some("misfit"), other_count).await;
         assert!(matches!(error, Err(HotError::Mismatch(_))), "{error:?}");
         for _ in 0..2 {

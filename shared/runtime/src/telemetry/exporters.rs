@@ -39,7 +39,7 @@ impl Exporters {
                 KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
                 KeyValue::new("service.instance.id", config.worker.clone()),
             ])
-            // What tells services of one name apart, by the semantic conventions of OpenTelemetry.
+            // Tells services of one name apart, by the semantic conventions of OpenTelemetry.
             .with_attributes(
                 config
                     .installation

@@ -89,7 +89,7 @@ impl Report {
         let mut names: Vec<&str> = answers.map(|it| it.installation.as_str()).collect();
         names.sort_unstable();
         names.dedup();
-        // What has no name comes first.
+        // The empty name sorts before all others.
         match names.first_mut() {
             Some(first) if first.is_empty() => *first = NAMELESS,
             _ => {}

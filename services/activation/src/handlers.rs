@@ -15,7 +15,7 @@ use proto::activation::v1::activation_service_server::ActivationService;
 use proto::convert;
 use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
-use runtime::{CustomerReads, position_of};
+use runtime::{CustomerReads, PositionScope, position_of};
 use tonic::{Request, Response, Status};
 
 use crate::limits;
@@ -88,7 +88,7 @@ impl Handlers {
         };
         match answer.appended {
             Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => {
-                Ok(position_of(self.hot.partition_count(), written))
+                Ok(position_of(PositionScope::of(self.hot.as_ref()), written))
             }
             Appended::Gap { .. } => Err(Failure::store_unavailable(
                 "the stream has lost entries that are being written again",

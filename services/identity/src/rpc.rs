@@ -167,7 +167,7 @@ impl IdentityRpc {
         let results = events.into_iter().map(resolved).collect();
         Ok(v1::IngestResponse {
             results,
-            position: took.position(self.intake.partitions, stream),
+            position: took.position(self.intake.positions, stream),
         })
     }
 
@@ -202,7 +202,7 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
-            position: took.position(self.intake.partitions, StreamName::Events),
+            position: took.position(self.intake.positions, StreamName::Events),
         })
     }
 }
@@ -237,7 +237,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::GetCustomerResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let record = self.intake.customer(request).await?;
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
@@ -259,7 +259,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let events = self.intake.events(self.events.as_ref(), request).await?;
         Ok(Response::new(events))
     }

@@ -115,7 +115,7 @@ async fn append(
     };
     intake.metrics.taken(stream, taken);
     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
-    answer.position = position_of(intake.partitions, Written { stream, time });
+    answer.position = position_of(intake.positions, Written { stream, time });
     Ok(answer)
 }
 

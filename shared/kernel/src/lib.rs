@@ -7,6 +7,7 @@
 mod counter;
 mod duration;
 mod id;
+mod installation;
 pub mod limits;
 mod mix;
 mod nearest;
@@ -23,6 +24,7 @@ mod value;
 pub use counter::CounterKey;
 pub use duration::{Duration, ParseDurationError};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
+pub use installation::{InstallationName, ParseInstallationNameError};
 pub use mix::split_mix;
 pub use nearest::nearest;
 pub use owner::Owner;

@@ -10,6 +10,7 @@ mod durability;
 mod fault;
 mod file;
 mod flags;
+mod installation;
 mod layers;
 mod mask;
 mod retention;
@@ -19,7 +20,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kernel::PartitionCount;
+use kernel::{InstallationName, PartitionCount};
 
 pub use defaults::Defaults;
 pub use durability::Durability;
@@ -33,6 +34,8 @@ pub use setting::{SETTINGS, Setting};
 pub struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// The name of the installation, where it shares servers with others; absent for none.
+    pub installation: Option<InstallationName>,
     /// Where states and streams are.
     pub hot_store: HotStoreAddress,
     /// The promise of an acknowledgement.
@@ -175,6 +178,7 @@ impl Config {
     fn parse(layers: &layers::Layers, faults: &mut Vec<Fault>) -> Option<Self> {
         // Each setting is read before any is given up, so that all faults are found.
         let listen = layers.required("listen", value::listen, faults);
+        let installation = layers.optional("installation", value::installation, faults);
         let hot_store = layers.required("hot_store", value::hot_store, faults);
         let durability = layers.optional("durability", value::durability, faults);
         let replicas_acked = layers.required("replicas_acked", value::replicas_acked, faults);
@@ -199,6 +203,7 @@ impl Config {
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
         let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
+        installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
         let durability = durability::fitting(
             layers,
             &hot_store,
@@ -209,6 +214,7 @@ impl Config {
         )?;
         Some(Self {
             listen: listen?,
+            installation,
             hot_store,
             durability,
             replicas_acked,

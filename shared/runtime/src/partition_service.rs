@@ -189,6 +189,11 @@ impl PartitionService for Partitions {
             durability: durability.into(),
             now_time: Some(timestamp(SystemClock.now())),
             workers: self.workers().await,
+            installation: config
+                .installation
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         }))
     }
 

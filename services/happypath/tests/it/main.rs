@@ -2,6 +2,7 @@
 //! fresh folder.
 
 mod consents;
+mod installations;
 mod quarantine;
 mod reads;
 mod receipts;

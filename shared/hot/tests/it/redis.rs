@@ -65,7 +65,7 @@ impl Subject for Redis {
     }
 
     async fn leave_gate_behind(&mut self, _partition: PartitionId) {
-        let gates: Vec<String> = self.ask(redis::cmd("KEYS").arg("hp:{*}:gate")).await;
+        let gates: Vec<String> = self.ask(redis::cmd("KEYS").arg("hp*:{*}:gate")).await;
         for gate in gates {
             let at: u64 = self.ask(redis::cmd("HGET").arg(&gate).arg("time")).await;
             let ttl = u64::try_from(limits::GATE_TTL.as_millis()).expect("short");

@@ -30,6 +30,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "an address and port, such as 127.0.0.1:7400",
     },
     Setting {
+        name: "installation",
+        flag: "installation",
+        help: "The name of the installation where several share Redis and Postgres: what begins with it in Redis, and a schema \
+               of its own in Postgres. All processes of an installation have the same; one with servers of its own needs none",
+        expected: "1 to 40 lower case letters, digits, - and _, the first a letter",
+    },
+    Setting {
         name: "hot_store",
         flag: "hot-store",
         help: "Where states and streams are",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kernel::{Duration, PartitionCount};
+use kernel::{Duration, InstallationName, PartitionCount};
 
 use super::setting::setting;
 use super::{Clock, Durability, HotStoreAddress, LogFormat};
@@ -13,6 +13,10 @@ type Parsed<T> = Result<T, String>;
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     let text = text.replace("localhost:", "127.0.0.1:");
     text.parse().map_err(|_| expected("listen"))
+}
+
+pub(super) fn installation(text: &str) -> Parsed<InstallationName> {
+    text.parse().map_err(|_| expected("installation"))
 }
 
 pub(super) fn metrics_listen(text: &str) -> Parsed<SocketAddr> {

@@ -217,7 +217,7 @@ impl IdentityService for IdentityRpc {
         &self,
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
-        let charge = Arrivals::of(&request).next().charge;
+        let charge = Arrivals::of(&request).take().charge;
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
         let answer = self.take_in_time(request, charge, stream).await?;
@@ -233,7 +233,7 @@ impl IdentityService for IdentityRpc {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
         let arrivals = Arrivals::of(&request);
         let batches = request.into_inner();
-        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.next())));
+        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
         let batches = take_batches(Arc::clone(&self.intake), batches, answers);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))

@@ -148,7 +148,7 @@ where
             };
             if !is_stream {
                 // The handler is done with the message, or has taken its memory over.
-                arrivals.clear();
+                drop(arrivals.take());
             }
             if let Some(status) = unread::status_of(response.headers_mut()) {
                 call.ended(status.code());

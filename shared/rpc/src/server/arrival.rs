@@ -5,7 +5,6 @@
 
 mod chunks;
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -33,10 +32,10 @@ pub struct Arrival {
     pub charge: Charge,
 }
 
-/// The messages of a call that arrived, in order. An extension of requests that came through
+/// The messages of a call that arrive, one after another. An extension of requests that came through
 /// [`ServerLayer`](crate::ServerLayer).
 #[derive(Debug, Clone, Default)]
-pub struct Arrivals(Arc<Mutex<VecDeque<Arrival>>>);
+pub struct Arrivals(Arc<Mutex<Option<Arrival>>>);
 
 impl Arrivals {
     /// The arrivals of a request; a call that came by no server has none.
@@ -44,24 +43,20 @@ impl Arrivals {
         request.extensions().get().cloned().unwrap_or_default()
     }
 
-    /// Takes what is known of the next message: of the one that the handler was given last, where
-    /// it asks after each.
-    pub fn next(&self) -> Arrival {
-        self.lock().pop_front().unwrap_or_default()
+    /// Takes what is known of the message that the handler was given last. What nobody takes is
+    /// forgotten with the next message, or with the answer to a call.
+    pub fn take(&self) -> Arrival {
+        self.exchange(None).unwrap_or_default()
     }
 
-    /// Forgets what no handler asked for.
-    pub(super) fn clear(&self) {
-        self.lock().clear();
+    pub(super) fn put(&self, arrival: Arrival) {
+        self.exchange(Some(arrival));
     }
 
-    fn push(&self, arrival: Arrival) {
-        self.lock().push_back(arrival);
-    }
-
-    /// A queue cannot be half changed.
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Arrival>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// An arrival cannot be half changed.
+    fn exchange(&self, next: Option<Arrival>) -> Option<Arrival> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *last, next)
     }
 }
 
@@ -222,7 +217,7 @@ impl Arriving {
         let charge = self.memory.charge(cost, bytes.len(), method.is_stream);
         arrival.charge = charge.await?;
         self.partial = self.memory.partial();
-        self.arrivals.push(arrival);
+        self.arrivals.put(arrival);
         if !method.is_stream {
             self.stage = Stage::LastMessage;
         }

@@ -10,9 +10,10 @@ use crate::limits::{COUNT_MARGIN, VIOLATIONS, WIRE_DEPTH};
 const TEXT_BYTES: usize = 16;
 /// Bytes that the interpreter of rules takes for a message: a leaf of its map of fields.
 const INTERPRETED_BYTES: usize = 800;
-/// Copies of a message: the one that is built, and one that a handler makes to try again or to hand
-/// it on.
-const COPIES: usize = 2;
+/// Halves of a message that are there at once: a handler makes a copy of a call to try it again, and
+/// turns the events of a batch, one by one, into what it hands on.
+const HALVES_OF_CALL: usize = 4;
+const HALVES_OF_BATCH: usize = 3;
 
 /// What is known of a request so far.
 pub(super) struct Walk<'a> {
@@ -51,7 +52,12 @@ impl<'a> Walk<'a> {
     }
 
     const fn cost(&self) -> usize {
-        COPIES * self.built + self.beside
+        let halves = if self.method.is_stream {
+            HALVES_OF_BATCH
+        } else {
+            HALVES_OF_CALL
+        };
+        halves * self.built / 2 + self.beside
     }
 
     /// Reads a message in which others may nest so deep. Recursion ends at [`WIRE_DEPTH`].
@@ -69,7 +75,7 @@ impl<'a> Walk<'a> {
                     let index = count(field, &mut counts)
                         .map_err(|fault| fault.under(field.name.clone()))?;
                     self.grow(field, index)
-                        .map_err(|fault| fault.under(field.name.clone()))?;
+                        .map_err(|fault| fault.under(step(shape, field, index, &[])))?;
                     self.field(shape, field, wire, &mut cursor, index, depth)?;
                 }
             }

@@ -63,7 +63,7 @@ impl IdentityService for Identity {
     ) -> Result<Response<Answers>, Status> {
         let arrivals = Arrivals::of(&request);
         let batches = request.into_inner();
-        let answers = batches.map(move |batch| batch.map(|batch| answer(&batch, arrivals.next())));
+        let answers = batches.map(move |batch| batch.map(|batch| answer(&batch, arrivals.take())));
         Ok(Response::new(Box::pin(answers)))
     }
 
@@ -212,7 +212,7 @@ async fn unreadable_messages_are_invalid_requests() {
     .encode_to_vec();
     assert!(deep.len() <= LIMIT);
     let status = call("Ingest", frame(&deep)).await;
-    check(&status, "events[1].properties.a.a", &["nest less"]);
+    check(&status, "events[1].properties.a.a.a", &["nest less"]);
     let status = call("Ingest", frame(&[0xff; 40])).await;
     check(&status, "", &["protobuf", "contract"]);
     let empty = [0x12, 0].repeat(2_000);

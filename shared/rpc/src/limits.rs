@@ -18,8 +18,8 @@ pub const SHOWN_FIELDS: usize = 4;
 /// Bytes of memory for all requests of a process, unless it is told otherwise. With the windows of
 /// its connections and what an allocator keeps, a process stays within 200 MB above its load.
 pub const MEMORY_BYTES: usize = 128 * 1024 * 1024;
-/// Bytes of memory that one message may take: as much as a batch of 1,000 events with 100 properties
-/// and 100 traits each, which is what the contracts allow.
+/// Bytes of memory that one message may take: as much as a batch of 1,000 events with 100
+/// properties and 100 traits each, which is what the contracts allow.
 pub const MESSAGE_MEMORY: usize = 64 * 1024 * 1024;
 /// Bytes of memory of a call that is small: some dozens of ordinary events.
 pub const SMALL_CALL: usize = 256 * 1024;

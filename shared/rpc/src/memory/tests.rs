@@ -4,7 +4,7 @@ use super::*;
 
 const MIB: usize = 1 << 20;
 
-/// Eight MiB: two for what arrives, one for small calls, one for bulk that waits, four for the rest.
+/// Eight MiB: two for what arrives, one for small calls, one for bulk that waits, and four.
 fn memory() -> Memory {
     Memory::of_bytes(8 * MIB)
 }
@@ -71,7 +71,7 @@ async fn the_oldest_that_takes_its_time_gives_way() {
     let (reason, grown) = tokio::join!(oldest, young.grow(MIB / 2));
     assert_eq!(reason, ErrorReason::MemoryFull);
     grown.expect("room");
-    // What is whole gives way to none.
+    // A message that is whole gives way to none.
     older.whole();
     let mut late = memory.partial();
     let refused = late.grow(2 * MIB).await.expect_err("no room");

@@ -20,7 +20,7 @@ use crate::memory::{Charge, Memory, Partial};
 use crate::wire::{self, Method, Refusal};
 use crate::{Failure, Violation};
 
-/// What is known of a message beyond the message: what of it could not be read, and its memory.
+/// A message beyond its content: the parts that could not be read, and its memory.
 #[derive(Debug, Default)]
 pub struct Arrival {
     /// Places in the list of the batch of elements that could not be read, with the reason; they
@@ -94,7 +94,7 @@ struct Arriving {
     arrivals: Arrivals,
     partial: Partial,
     chunks: Chunks,
-    /// That of the last message of a method that the contracts do not have.
+    /// The charge of the last message of a method that the contracts do not have.
     charge: Charge,
     stage: Stage,
 }
@@ -105,7 +105,7 @@ enum Stage {
     Messages,
     /// The one message of a call is there, and its end is waited for.
     LastMessage,
-    /// What comes is no message, and is for the transport to refuse.
+    /// No message comes, but something else, which is for the transport to refuse.
     Foreign,
     /// Nothing comes any more.
     Over,

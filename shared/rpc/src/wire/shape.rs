@@ -26,7 +26,7 @@ const JSON: [&str; 3] = [
     "google.protobuf.ListValue",
 ];
 
-/// What a method takes.
+/// The request of a method.
 #[derive(Debug)]
 pub(crate) struct Method {
     /// Returns whether a caller may send more than one message.
@@ -57,7 +57,7 @@ pub(super) struct FieldShape {
     pub(super) bytes: (usize, usize),
 }
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     Varint,
@@ -68,7 +68,7 @@ pub(super) enum Content {
     Message(usize),
 }
 
-/// How often a field is there.
+/// The number of times that a field may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     Single,

@@ -195,7 +195,7 @@ fn what_is_no_message_is_refused_whole() {
             "{bytes:?}"
         );
     }
-    // What a newer contract may add is passed.
+    // Fields that a newer contract may add are passed.
     for bytes in [&[0x78, 1][..], &[0x7a, 2, 1, 2], &[0x7b, 0x78, 1, 0x7c]] {
         assert!(IngestStreamRequest::decode(bytes).is_ok(), "{bytes:?}");
         assert!(read_as(stream(), bytes).is_ok(), "{bytes:?}");

@@ -10,12 +10,12 @@ use crate::limits::{COUNT_MARGIN, VIOLATIONS, WIRE_DEPTH};
 const TEXT_BYTES: usize = 16;
 /// Bytes that the interpreter of rules takes for a message: a leaf of its map of fields.
 const INTERPRETED_BYTES: usize = 800;
-/// Halves of a message that are there at once: a handler makes a copy of a call to try it again, and
-/// turns the events of a batch, one by one, into what it hands on.
+/// Halves of a message that are there at once: a handler makes a copy of a call to try it again,
+/// and turns the events of a batch, one by one, into what it hands on.
 const HALVES_OF_CALL: usize = 4;
 const HALVES_OF_BATCH: usize = 3;
 
-/// What is known of a request so far.
+/// The knowledge of a request so far.
 pub(super) struct Walk<'a> {
     method: &'a Method,
     /// Bytes of the message that is built.
@@ -43,7 +43,7 @@ impl<'a> Walk<'a> {
         self.message(self.method.shape(), bytes, WIRE_DEPTH)
     }
 
-    /// What was found.
+    /// Returns the cost, and what could not be read.
     pub(super) fn into_reading(self) -> Reading {
         Reading {
             cost: self.cost(),

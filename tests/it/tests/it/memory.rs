@@ -218,7 +218,7 @@ async fn no_message_and_no_set_of_streams_takes_much_memory_or_time_of_others() 
     for p99 in [one, two, many, announced, half_sent] {
         assert!(p99 <= alone + DELAY, "{figures}");
     }
-    // What was only announced is waited for; of what was half sent, some gave way to the others.
+    // Messages that were only announced are waited for; some of those half sent gave way.
     assert!(open.iter().all(|stream| !stream.is_finished()), "{figures}");
     let gone: Vec<_> = more
         .into_iter()

@@ -23,6 +23,8 @@ pub const MEMORY_BYTES: usize = 128 * 1024 * 1024;
 pub const MESSAGE_MEMORY: usize = 64 * 1024 * 1024;
 /// Bytes of memory of a call that is small: some dozens of ordinary events.
 pub const SMALL_CALL: usize = 256 * 1024;
+/// Bytes of a message that is read and built in less than a millisecond, so that it takes no turn.
+pub const SMALL_MESSAGE: usize = 64 * 1024;
 /// The time that a message waits for memory: longer than a full machine takes to build one.
 pub const MEMORY_PATIENCE: Duration = Duration::from_secs(1);
 /// The wait that a caller is asked for who found no memory.

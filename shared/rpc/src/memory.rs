@@ -8,11 +8,15 @@
 //! 3. Batches that wait for room in a stream of low priority.
 //! 4. Everything else: large calls, and the batches of streams. It is half of the budget.
 //!
+//! Large messages take turns besides: reading and building one keeps a processor, and half of them
+//! are left to others.
+//!
 //! A message is charged with the bytes that arrived, never with those that it announces, and with
 //! what it costs once it is built, before that.
 
 mod partial;
 
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +24,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::partial::Partial;
 use self::partial::Partials;
-use crate::limits::{MEMORY_BYTES, MEMORY_PATIENCE, MEMORY_RETRY, MESSAGE_MEMORY, SMALL_CALL};
+use crate::limits::{
+    MEMORY_BYTES, MEMORY_PATIENCE, MEMORY_RETRY, MESSAGE_MEMORY, SMALL_CALL, SMALL_MESSAGE,
+};
 use crate::{ErrorReason, Failure};
 
 /// The budget of a process. Cheap to clone.
@@ -34,6 +40,7 @@ struct Shares {
     small: Arc<Semaphore>,
     bulk: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     message: usize,
 }
 
@@ -50,12 +57,14 @@ impl Memory {
         let (small, bulk) = (bytes / 8, bytes / 8);
         let large = bytes - arriving - small - bulk;
         let share = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self(Arc::new(Shares {
             arriving: share(arriving),
             partials: Mutex::default(),
             small: share(small),
             bulk: share(bulk),
             large: share(large),
+            turns: share((processors / 2).max(1)),
             message: large.min(MESSAGE_MEMORY),
         }))
     }
@@ -68,6 +77,16 @@ impl Memory {
     /// Begins to take a message in.
     pub(crate) fn partial(&self) -> Partial {
         Partial::new(self.clone())
+    }
+
+    /// Waits for the turn of a message of so many bytes to be read or built; one that is not large
+    /// needs none.
+    pub(crate) async fn turn(&self, length: usize) -> Option<OwnedSemaphorePermit> {
+        if length <= SMALL_MESSAGE {
+            return None;
+        }
+        // Nobody closes it.
+        Arc::clone(&self.0.turns).acquire_owned().await.ok()
     }
 
     /// Charges a whole message with what it costs, once there is room.

@@ -5,11 +5,12 @@
 
 mod chunks;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::{Request, Status};
 
@@ -35,7 +36,14 @@ pub struct Arrival {
 /// The messages of a call that arrive, one after another. An extension of requests that came through
 /// [`ServerLayer`](crate::ServerLayer).
 #[derive(Debug, Clone, Default)]
-pub struct Arrivals(Arc<Mutex<Option<Arrival>>>);
+pub struct Arrivals(Arc<Mutex<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    arrival: Option<Arrival>,
+    /// Held until the message is built.
+    turn: Option<OwnedSemaphorePermit>,
+}
 
 impl Arrivals {
     /// The arrivals of a request; a call that came by no server has none.
@@ -46,17 +54,24 @@ impl Arrivals {
     /// Takes what is known of the message that the handler was given last. What nobody takes is
     /// forgotten with the next message, or with the answer to a call.
     pub fn take(&self) -> Arrival {
-        self.exchange(None).unwrap_or_default()
+        std::mem::take(&mut *self.lock())
+            .arrival
+            .unwrap_or_default()
     }
 
-    pub(super) fn put(&self, arrival: Arrival) {
-        self.exchange(Some(arrival));
+    fn put(&self, arrival: Arrival, turn: Option<OwnedSemaphorePermit>) {
+        let arrival = Some(arrival);
+        *self.lock() = Slot { arrival, turn };
     }
 
-    /// An arrival cannot be half changed.
-    fn exchange(&self, next: Option<Arrival>) -> Option<Arrival> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *last, next)
+    /// The decoder asks for more, so that it has built the message before.
+    fn built(&self) {
+        self.lock().turn = None;
+    }
+
+    /// A slot cannot be half changed.
+    fn lock(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,6 +128,7 @@ enum Stage {
 
 impl Arriving {
     async fn next(&mut self) -> Option<Result<Bytes, Status>> {
+        self.arrivals.built();
         loop {
             match self.stage {
                 Stage::Over => return None,
@@ -192,6 +208,7 @@ impl Arriving {
         };
         let mut arrival = Arrival::default();
         let mut cost = 0;
+        let turn = self.memory.turn(length).await;
         match wire::read(method, &bytes[HEADER_BYTES..], self.memory.message_bytes()) {
             Ok(reading) if reading.unread.is_empty() => cost = reading.cost,
             Ok(reading) if method.is_stream => {
@@ -214,10 +231,12 @@ impl Arriving {
                 return Err(Failure::invalid([violation]));
             }
         }
+        drop(turn);
         let charge = self.memory.charge(cost, bytes.len(), method.is_stream);
         arrival.charge = charge.await?;
         self.partial = self.memory.partial();
-        self.arrivals.put(arrival);
+        let turn = self.memory.turn(length).await;
+        self.arrivals.put(arrival, turn);
         if !method.is_stream {
             self.stage = Stage::LastMessage;
         }

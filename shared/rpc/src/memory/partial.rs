@@ -128,18 +128,21 @@ impl Drop for Partial {
 }
 
 impl Memory {
-    /// Has the oldest messages give way, as many as free so many bytes, that were given their time.
+    /// Has messages that were given their time give way, as many as free so many bytes: the oldest of
+    /// those that hold some, and where that does not do, the oldest.
     fn make_room(&self, bytes: usize, asking: u64) {
         let mut partials = self.partials();
         let mut freed = 0;
         let mut gone = Vec::new();
-        for (place, arriving) in &partials.arriving {
-            if freed >= bytes || arriving.begun.elapsed() < ARRIVAL_GRACE {
-                break;
-            }
-            if *place != asking {
-                freed += arriving.bytes;
-                gone.push(*place);
+        for least in [bytes / 2, 0] {
+            for (place, arriving) in &partials.arriving {
+                if freed >= bytes || arriving.begun.elapsed() < ARRIVAL_GRACE {
+                    break;
+                }
+                if *place != asking && arriving.bytes >= least && !gone.contains(place) {
+                    freed += arriving.bytes;
+                    gone.push(*place);
+                }
             }
         }
         for place in gone {

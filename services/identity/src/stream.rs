@@ -47,7 +47,13 @@ pub(crate) async fn take_batches(
 
 /// An answer that lacks only what the append will tell. Nothing is appended of a batch that could
 /// not be read.
-type Half = Result<(v1::IngestStreamResponse, Option<(Replays, Outbound, Charge)>), Status>;
+type Half = Result<
+    (
+        v1::IngestStreamResponse,
+        Option<(Replays, Outbound, Charge)>,
+    ),
+    Status,
+>;
 
 async fn resolve_batches(
     intake: &Intake,

@@ -34,7 +34,7 @@ fn an_import_goes_on_after_a_line_that_nests_too_deep() {
     let dev = Dev::start();
     let line = |user: &str, value: &str| {
         format!(
-            r#"{{"name":"purchase","identifiers":{{"user_id":"{user}"}},"properties":{{"a":{value}}}}}"#
+            r#"{{"name":"purchase","time":"2026-01-01","identifiers":{{"user_id":"{user}"}},"properties":{{"a":{value}}}}}"#
         )
     };
     let deep = format!("{}1{}", "[".repeat(49), "]".repeat(49));

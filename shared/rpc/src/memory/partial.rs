@@ -128,8 +128,8 @@ impl Drop for Partial {
 }
 
 impl Memory {
-    /// Has messages that were given their time give way, as many as free so many bytes: the oldest of
-    /// those that hold some, and where that does not do, the oldest.
+    /// Has messages that were given their time give way, as many as free so many bytes: the oldest
+    /// of those that hold some, and where that does not do, the oldest.
     fn make_room(&self, bytes: usize, asking: u64) {
         let mut partials = self.partials();
         let mut freed = 0;

@@ -33,8 +33,8 @@ pub struct Arrival {
     pub charge: Charge,
 }
 
-/// The messages of a call that arrive, one after another. An extension of requests that came through
-/// [`ServerLayer`](crate::ServerLayer).
+/// The messages of a call that arrive, one after another. An extension of requests that came
+/// through [`ServerLayer`](crate::ServerLayer).
 #[derive(Debug, Clone, Default)]
 pub struct Arrivals(Arc<Mutex<Slot>>);
 

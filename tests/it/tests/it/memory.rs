@@ -167,6 +167,10 @@ async fn one_of(streams: &[JoinHandle<Status>]) {
     ended.await.expect("one gives way");
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "the figures are worth reading where the bounds hold too"
+)]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_message_and_no_set_of_streams_takes_much_memory_or_time_of_others() {
     let folder = tempfile::tempdir().expect("a folder");

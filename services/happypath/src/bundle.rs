@@ -9,7 +9,7 @@ use definitions::{Located, Mistake, key_of, parse};
 use proto::definition::v1::{
     AppliedDefinition, ApplyDefinitionsRequest, Definition, DefinitionKind,
 };
-use rpc::Violation;
+use rpc::{Violation, omitted_violations};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -36,7 +36,7 @@ impl Bundle {
             }
         }
         if !mistakes.is_empty() {
-            return Err(refused(&mistakes));
+            return Err(refused(&mistakes, 0));
         }
         if definitions.is_empty() {
             return Err(Failure::mistake("the files hold no definitions"));
@@ -62,7 +62,7 @@ impl Bundle {
         &self,
         connection: &Connection,
     ) -> Result<Vec<AppliedDefinition>, Failure> {
-        let mut mistakes = BTreeSet::new();
+        let (mut mistakes, mut more) = (BTreeSet::new(), 0);
         let mut planned = Vec::new();
         for (_, services) in connection.processes() {
             let request = ApplyDefinitionsRequest {
@@ -73,13 +73,16 @@ impl Bundle {
             let mut client = connection.definitions(services[0])?;
             match client.apply_definitions(ask(request)).await {
                 Ok(answer) => planned.extend(answer.into_inner().applied),
-                Err(status) => mistakes.extend(self.mistakes_of(status, None)?),
+                Err(status) => {
+                    more += omitted_violations(&status);
+                    mistakes.extend(self.mistakes_of(status, None)?);
+                }
             }
         }
         if mistakes.is_empty() {
             return Ok(planned);
         }
-        Err(refused(&mistakes.into_iter().collect::<Vec<_>>()))
+        Err(refused(&mistakes.into_iter().collect::<Vec<_>>(), more))
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -107,7 +110,10 @@ impl Bundle {
             let mut client = connection.definitions(services[0])?;
             match client.apply_definitions(ask(request)).await {
                 Ok(answer) => applied.extend(answer.into_inner().applied),
-                Err(status) => return Err(refused(&self.mistakes_of(status, Some(&own))?)),
+                Err(status) => {
+                    let more = omitted_violations(&status);
+                    return Err(refused(&self.mistakes_of(status, Some(&own))?, more));
+                }
             }
         }
         Ok(applied)
@@ -141,12 +147,16 @@ impl Bundle {
     }
 }
 
-fn refused(mistakes: &[Mistake]) -> Failure {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let count = match lines.len() {
+/// Refuses a bundle with these mistakes, and so many that an answer counted only.
+fn refused(mistakes: &[Mistake], more: usize) -> Failure {
+    let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let count = match lines.len() + more {
         1 => "1 mistake".to_owned(),
         count => format!("{count} mistakes"),
     };
+    if more > 0 {
+        lines.push(format!("and {more} more: correct these first"));
+    }
     Failure::mistake(format!(
         "{count}; nothing was applied\n{}",
         lines.join("\n")

@@ -6,7 +6,9 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
+use ::rpc::{
+    Arrivals, Charge, Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate,
+};
 use engine::EngineError;
 use hot::StreamName;
 use journal::EventLog;
@@ -16,6 +18,7 @@ use proto::identity::v1::identity_service_server::IdentityService;
 use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
@@ -70,13 +73,14 @@ impl IdentityRpc {
     async fn take_in_time(
         &self,
         request: v1::IngestRequest,
+        charge: Charge,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Status> {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let permit = permit.map_err(Failure::store_unavailable)?;
         let rpc = self.clone();
         let work = async move {
-            let _permit = permit;
+            let _held = (permit, charge);
             let id = request.request_id.clone();
             if id.is_empty() {
                 return Ok(rpc.take(request, stream).await?);
@@ -213,9 +217,10 @@ impl IdentityService for IdentityRpc {
         &self,
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
+        let charge = Arrivals::of(&request).take().charge;
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
-        let answer = self.take_in_time(request, stream).await?;
+        let answer = self.take_in_time(request, charge, stream).await?;
         Ok(Response::new(answer))
     }
 
@@ -226,7 +231,10 @@ impl IdentityService for IdentityRpc {
         request: Request<Streaming<v1::IngestStreamRequest>>,
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
-        let batches = take_batches(Arc::clone(&self.intake), request.into_inner(), answers);
+        let arrivals = Arrivals::of(&request);
+        let batches = request.into_inner();
+        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
+        let batches = take_batches(Arc::clone(&self.intake), batches, answers);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }

@@ -275,9 +275,8 @@ pub(crate) fn refuse_faults(planned: &mut [Planned]) -> Result<(), Failure> {
     Err(invalid(violations))
 }
 
-/// Definitions with these mistakes; no more are told than an answer holds.
-pub(crate) fn invalid(mut violations: Vec<Violation>) -> Failure {
-    violations.truncate(rpc::limits::VIOLATIONS);
+/// Definitions with these mistakes.
+pub(crate) fn invalid(violations: Vec<Violation>) -> Failure {
     let message = match violations.as_slice() {
         [only] => format!("the definitions are not valid: {only}"),
         all => format!("the definitions are not valid: {} mistakes", all.len()),
@@ -301,8 +300,7 @@ pub(crate) fn in_use(key: &DefinitionKey, faults: Vec<Fault>) -> Failure {
     };
     let message = format!("{key} is in use by {}{more}", named.join(", "));
     let violations = faults.into_iter().map(Fault::into_referrer);
-    Failure::new(ErrorReason::DefinitionInUse, message)
-        .with_violations(violations.take(rpc::limits::VIOLATIONS))
+    Failure::new(ErrorReason::DefinitionInUse, message).with_violations(violations)
 }
 
 pub(crate) fn not_found(key: &DefinitionKey) -> Failure {

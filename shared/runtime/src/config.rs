@@ -58,6 +58,8 @@ pub struct Config {
     pub worker: String,
     /// The time for which a lease outlives the last word of its worker.
     pub lease_ttl: kernel::Duration,
+    /// Memory for the requests under way, in MiB.
+    pub message_memory_mib: usize,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -197,6 +199,8 @@ impl Config {
         };
         let worker = layers.required("worker", value::worker, faults);
         let lease_ttl = layers.required("lease_ttl", value::lease_ttl, faults);
+        let message_memory_mib =
+            layers.required("message_memory_mib", value::message_memory_mib, faults);
         let log_format = layers.required("log_format", value::log_format, faults);
         let log_level = layers.required("log_level", value::log_level, faults);
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
@@ -226,6 +230,7 @@ impl Config {
             peers,
             worker: worker?,
             lease_ttl: lease_ttl?,
+            message_memory_mib: message_memory_mib?,
             log_format: log_format?,
             log_level: log_level?,
             otlp_endpoint,

@@ -13,8 +13,7 @@ pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
         let violations = violations.into_iter();
         violations.map(move |violation| violation.under(&event))
     });
-    let told: Vec<Violation> = violations.take(::rpc::limits::VIOLATIONS).collect();
-    Failure::invalid(told)
+    Failure::invalid(violations.collect::<Vec<_>>())
 }
 
 /// Returns an event as the answer tells it.

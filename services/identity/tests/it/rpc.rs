@@ -1,5 +1,6 @@
 //! Every RPC, as a client sees it: success, bad input, replay, missing, paging.
 
+mod answers;
 mod clock;
 mod customer;
 pub(crate) mod intake;

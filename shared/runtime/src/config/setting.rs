@@ -128,6 +128,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "a duration from 1s to 10m, such as 10s",
     },
     Setting {
+        name: "message_memory_mib",
+        flag: "message-memory-mib",
+        help: "Memory for all requests that are under way in this process, in MiB; what finds no room in it waits a second, \
+               and is then refused with a retry delay",
+        expected: "a whole number from 64 to 65536, such as 128",
+    },
+    Setting {
         name: "log_format",
         flag: "log-format",
         help: "How log lines are written",

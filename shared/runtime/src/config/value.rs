@@ -74,6 +74,13 @@ pub(super) fn replicas_acked(text: &str) -> Parsed<u16> {
     }
 }
 
+pub(super) fn message_memory_mib(text: &str) -> Parsed<usize> {
+    match text.parse() {
+        Ok(mib @ 64..=65_536) => Ok(mib),
+        _ => Err(expected("message_memory_mib")),
+    }
+}
+
 pub(super) fn journal_retention(text: &str) -> Parsed<Duration> {
     const LEAST: i64 = 60_000;
     const MOST: i64 = 30 * 24 * 3_600_000;

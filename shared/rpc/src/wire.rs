@@ -1,8 +1,8 @@
 //! Reads the bytes of a request before a message is built from them: what it would cost, and
 //! whether it can be built at all.
 //!
-//! It follows the descriptors of the contracts, and holds nothing of what it passes. It refuses only
-//! what makes a message costly or unreadable; all other rules are for
+//! It follows the descriptors of the contracts, and holds nothing of what it passes. It refuses
+//! only what makes a message costly or unreadable; all other rules are for
 //! [`validate`](crate::validate) and the services, which report every fault at once.
 
 mod cursor;

@@ -129,20 +129,25 @@ impl Drop for Partial {
 
 impl Memory {
     /// Has messages that were given their time give way, as many as free so many bytes: the oldest
-    /// of those that hold some, and where that does not do, the oldest.
+    /// of those that hold at least as much as the mean. So those that hold next to nothing stay,
+    /// whose end would make no room.
     fn make_room(&self, bytes: usize, asking: u64) {
         let mut partials = self.partials();
+        let others = || {
+            let arriving = partials.arriving.iter();
+            arriving.filter(|(place, _)| **place != asking)
+        };
+        let held: usize = others().map(|(_, arriving)| arriving.bytes).sum();
+        let mean = held / others().count().max(1);
         let mut freed = 0;
         let mut gone = Vec::new();
-        for least in [bytes / 2, 0] {
-            for (place, arriving) in &partials.arriving {
-                if freed >= bytes || arriving.begun.elapsed() < ARRIVAL_GRACE {
-                    break;
-                }
-                if *place != asking && arriving.bytes >= least && !gone.contains(place) {
-                    freed += arriving.bytes;
-                    gone.push(*place);
-                }
+        for (place, arriving) in others() {
+            if freed >= bytes || arriving.begun.elapsed() < ARRIVAL_GRACE {
+                break;
+            }
+            if arriving.bytes >= mean {
+                freed += arriving.bytes;
+                gone.push(*place);
             }
         }
         for place in gone {

@@ -1,5 +1,7 @@
 //! Tests of who waits for memory, and who gives way.
 
+use futures::FutureExt as _;
+
 use super::*;
 
 const MIB: usize = 1 << 20;
@@ -78,6 +80,33 @@ async fn the_oldest_that_takes_its_time_gives_way() {
     assert_eq!(refused.reason(), ErrorReason::MemoryFull);
     drop(older);
     late.grow(MIB).await.expect("room");
+}
+
+#[tokio::test]
+async fn those_that_hold_next_to_nothing_do_not_give_way_for_others() {
+    let memory = memory();
+    let mut announced = Vec::new();
+    for _ in 0..1_000 {
+        let mut one = memory.partial();
+        one.grow(30).await.expect("room");
+        announced.push(one);
+    }
+    let mut half_sent = memory.partial();
+    half_sent.grow(2 * MIB - 40_000).await.expect("room");
+    let gives_way = half_sent.gives_way();
+    let half_sent = async {
+        let failure = gives_way.await;
+        drop(half_sent);
+        failure.reason()
+    };
+    // All that was announced together holds more than this, and is older.
+    let mut asking = memory.partial();
+    let (reason, grown) = tokio::join!(half_sent, asking.grow(20_000));
+    assert_eq!(reason, ErrorReason::MemoryFull);
+    grown.expect("room");
+    for one in &announced {
+        assert!(one.gives_way().now_or_never().is_none());
+    }
 }
 
 #[tokio::test]

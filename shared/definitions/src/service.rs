@@ -11,12 +11,12 @@ use proto::definition::v1::{
     DeleteDefinitionRequest, DeleteDefinitionResponse, GetDefinitionRequest, GetDefinitionResponse,
     ListDefinitionsRequest, ListDefinitionsResponse, StoredDefinition,
 };
-use rpc::{Failure, Idempotency, PageRequest, validate};
+use rpc::{Failure, Idempotency, PageRequest, Violation, validate};
 use tonic::{Request, Response, Status};
 
 use crate::owners::Owners;
 use crate::plan::not_found;
-use crate::{DefinitionKey, Owner, ReferenceSource, Versioned, key_of, limits, secret};
+use crate::{DefinitionKey, IfMatch, Owner, ReferenceSource, Versioned, key_of, limits, secret};
 
 const SERVICE: &str = "happypath.definition.v1.DefinitionService";
 
@@ -55,15 +55,24 @@ impl DefinitionRpc {
     ) -> Result<ApplyDefinitionsResponse, Failure> {
         let applied = self
             .owners
-            .apply(&request.definitions, request.validate_only)
+            .apply(
+                &request.definitions,
+                &request.if_match,
+                request.validate_only,
+            )
             .await?;
         Ok(ApplyDefinitionsResponse {
             applied: applied.into_iter().map(|(_, applied)| applied).collect(),
         })
     }
 
-    async fn delete(&self, key: &DefinitionKey) -> Result<DeleteDefinitionResponse, Failure> {
-        self.owners.delete(key).await?;
+    async fn delete(
+        &self,
+        request: &DeleteDefinitionRequest,
+    ) -> Result<DeleteDefinitionResponse, Failure> {
+        let key = DefinitionKey::new(request.kind(), request.name.as_str());
+        let if_match = IfMatch::parse(&request.if_match);
+        self.owners.delete(&key, &if_match).await?;
         Ok(DeleteDefinitionResponse {})
     }
 
@@ -115,6 +124,16 @@ impl DefinitionRpc {
     }
 }
 
+/// Checks that there are as many etags as definitions, or none.
+fn check(request: &ApplyDefinitionsRequest) -> Result<(), Failure> {
+    let (etags, definitions) = (request.if_match.len(), request.definitions.len());
+    if etags == 0 || etags == definitions {
+        return Ok(());
+    }
+    let text = format!("has {etags}: must have one for each of the {definitions} definitions");
+    Err(Failure::invalid([Violation::new("if_match", text)]))
+}
+
 fn stored(it: Versioned<Definition>) -> StoredDefinition {
     StoredDefinition {
         definition: Some(secret::masked(it.value)),
@@ -132,6 +151,7 @@ impl DefinitionService for DefinitionRpc {
     ) -> Result<Response<ApplyDefinitionsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        check(&request)?;
         if request.validate_only {
             return Ok(Response::new(self.apply(&request).await?));
         }
@@ -175,9 +195,8 @@ impl DefinitionService for DefinitionRpc {
     ) -> Result<Response<DeleteDefinitionResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let key = DefinitionKey::new(request.kind(), request.name.as_str());
         let method = format!("{SERVICE}/DeleteDefinition");
-        let work = || self.delete(&key);
+        let work = || self.delete(&request);
         let answer = self
             .idempotency
             .run(&method, &request.request_id, &request, work)

@@ -37,7 +37,7 @@ fn template(name: &str, body: &str) -> Kind {
 }
 
 async fn apply(parts: &Parts, kinds: Vec<Kind>) -> Result<(), rpc::Failure> {
-    let change = Change::Apply(kinds.into_iter().map(definition).enumerate().collect());
+    let change = Change::apply(kinds.into_iter().map(definition));
     let references = References::unknown();
     parts
         .store

@@ -197,7 +197,7 @@ pub(crate) fn request(id: &str, yaml: &str) -> ApplyDefinitionsRequest {
             .into_iter()
             .map(|it| it.value)
             .collect(),
-        validate_only: false,
+        ..ApplyDefinitionsRequest::default()
     }
 }
 
@@ -234,6 +234,7 @@ pub(crate) async fn delete(
         request_id: request_id.to_owned(),
         kind: kind.into(),
         name: name.to_owned(),
+        ..DeleteDefinitionRequest::default()
     };
     rpc.delete_definition(Request::new(request)).await.map(drop)
 }

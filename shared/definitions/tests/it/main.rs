@@ -1,6 +1,7 @@
 //! Definitions from the outside: the front door, the store and the gRPC server.
 
 mod change;
+mod etags;
 mod fixture;
 mod follows;
 mod gone;

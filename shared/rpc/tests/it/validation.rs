@@ -214,7 +214,7 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
                 kind: Some(definition::Kind::Channel(channel)),
             },
         ],
-        validate_only: false,
+        ..ApplyDefinitionsRequest::default()
     };
     check(
         &request,

@@ -197,13 +197,15 @@ impl ActivationService for Handlers {
             after.is_none_or(|after| place_of(listed).as_slice() < after)
         };
         let rest = newest_first.iter().filter(is_behind);
-        let rest = rest.take(page.size() + 1).collect();
-        let (shown, next_page_token) = page.cut(rest, |listed| place_of(listed));
+        let rest = rest.take(page.size() + 1);
+        let rest = rest.map(|listed| (place_of(listed), message(&request.customer_id, listed)));
+        let (shown, next_page_token) = page.cut(
+            rest.collect(),
+            |(place, _)| place.clone(),
+            |(_, activation)| activation.encoded_len(),
+        );
         Ok(Response::new(api::ListActivationsResponse {
-            activations: shown
-                .into_iter()
-                .map(|listed| message(&request.customer_id, listed))
-                .collect(),
+            activations: shown.into_iter().map(|(_, it)| it).collect(),
             next_page_token,
         }))
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use proto::convert::timestamp;
 use proto::definition::v1::definition_service_server::{
     DefinitionService, DefinitionServiceServer,
@@ -101,37 +102,75 @@ impl DefinitionRpc {
         kinds.sort_by_key(|kind| *kind as i32);
         let mut found = Vec::new();
         for kind in kinds.into_iter().filter(|kind| *kind as i32 >= after_kind) {
-            let missing = (page.size() + 1).saturating_sub(found.len());
-            if missing == 0 {
-                break;
-            }
-            let after = if kind as i32 == after_kind {
-                after_name
-            } else {
-                ""
+            let after = match kind as i32 == after_kind {
+                true => after_name,
+                false => "",
             };
-            let owner = self.owners.owner(kind, "kind")?;
-            found.extend(owner.list(kind, after, missing).await?);
+            self.fill(&page, kind, after, &mut found).await?;
         }
-        let (found, next_page_token) = page.cut(found, |it| match key_of(&it.value) {
-            Some(key) => format!("{} {}", key.kind as i32, key.name).into_bytes(),
-            None => Vec::new(),
-        });
+        let (definitions, next_page_token) = page.cut(found, place_of, Message::encoded_len);
         Ok(ListDefinitionsResponse {
-            definitions: found.into_iter().map(stored).collect(),
+            definitions,
             next_page_token,
         })
     }
+
+    /// Adds definitions of a kind, by name, until there are more than the page holds: some at a
+    /// time, since a thousand large ones take more memory than a caller is worth.
+    async fn fill(
+        &self,
+        page: &PageRequest,
+        kind: DefinitionKind,
+        after: &str,
+        found: &mut Vec<StoredDefinition>,
+    ) -> Result<(), Failure> {
+        let owner = self.owners.owner(kind, "kind")?;
+        let mut after = after.to_owned();
+        while page.fitting(found.iter().map(Message::encoded_len)) >= found.len() {
+            let missing = (page.size() + 1).saturating_sub(found.len());
+            let wanted = missing.min(limits::READ_AT_ONCE);
+            let some = owner.list(kind, &after, wanted).await?;
+            let is_last = some.len() < wanted;
+            let last = some.last().and_then(|it| key_of(&it.value));
+            after = last.map(|key| key.name).unwrap_or_default();
+            found.extend(some.into_iter().map(stored));
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Checks that there are as many etags as definitions, or none.
+/// Returns where a definition stands in a list.
+fn place_of(it: &StoredDefinition) -> Vec<u8> {
+    match it.definition.as_ref().and_then(key_of) {
+        Some(key) => format!("{} {}", key.kind as i32, key.name).into_bytes(),
+        None => Vec::new(),
+    }
+}
+
+/// Checks that there are as many etags as definitions, or none, and that no definition is too large
+/// to be shown.
 fn check(request: &ApplyDefinitionsRequest) -> Result<(), Failure> {
+    let mut violations = Vec::new();
+    for (index, definition) in request.definitions.iter().enumerate() {
+        let bytes = definition.encoded_len();
+        if bytes > limits::DEFINITION_BYTES {
+            let most = limits::DEFINITION_BYTES;
+            let text = format!("has {bytes} bytes: split it, at most {most} are kept");
+            violations.push(Violation::new(format!("definitions[{index}]"), text));
+        }
+    }
     let (etags, definitions) = (request.if_match.len(), request.definitions.len());
-    if etags == 0 || etags == definitions {
+    if etags != 0 && etags != definitions {
+        let text = format!("has {etags}: must have one for each of the {definitions} definitions");
+        violations.push(Violation::new("if_match", text));
+    }
+    if violations.is_empty() {
         return Ok(());
     }
-    let text = format!("has {etags}: must have one for each of the {definitions} definitions");
-    Err(Failure::invalid([Violation::new("if_match", text)]))
+    Err(Failure::invalid(violations))
 }
 
 fn stored(it: Versioned<Definition>) -> StoredDefinition {

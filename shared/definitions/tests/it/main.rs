@@ -6,6 +6,7 @@ mod fixture;
 mod follows;
 mod gone;
 mod incremental;
+mod pages;
 mod schema;
 mod server;
 mod yaml;

@@ -169,8 +169,8 @@ journey_map:
 journey:
   name: welcome
   entry:
-    trigger:
-      event: signed_up
+    triggers:
+      - event: signed_up
     reentry: REENTRY_NEVER
   steps:
     - id: first_purchase

@@ -136,7 +136,7 @@ async fn a_stored_definition_that_is_at_fault_already_stands_in_nobodys_way() {
         .expect_err("at fault itself");
     assert_eq!(
         fields(&refused),
-        ["definitions[0].journey.entry.trigger.segment_entered"]
+        ["definitions[0].journey.entry.triggers[0].segment_entered"]
     );
     apply(&world.rpc, request("6", &format!("{own}\n---\n{LOYAL}")))
         .await

@@ -106,13 +106,13 @@ impl Catalog for Journeys {
                 let Some(Kind::Journey(journey)) = &it.value.kind else {
                     return None;
                 };
-                let trigger = journey.entry.as_ref()?.trigger.as_ref()?;
+                let trigger = journey.entry.as_ref()?.triggers.first()?;
                 let Some(TriggerKind::SegmentEntered(name)) = &trigger.kind else {
                     return None;
                 };
                 let text = format!("there is no segment `{name}`");
                 (!references.has(DefinitionKind::Segment, name))
-                    .then(|| Flaw::new(index, "journey.entry.trigger.segment_entered", text))
+                    .then(|| Flaw::new(index, "journey.entry.triggers[0].segment_entered", text))
             })
             .collect();
         if flaws.is_empty() {
@@ -221,7 +221,7 @@ pub(crate) const LOYAL: &str = "segment: {name: loyal, expression: x}";
 pub(crate) const JOURNEY: &str = "\
 journey:
   name: j
-  entry: {trigger: {segment_entered: loyal}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{segment_entered: loyal}], reentry: REENTRY_NEVER}
   steps: [{id: a, exit: {}}]";
 
 pub(crate) async fn delete(

@@ -2,6 +2,7 @@
 //! fresh folder.
 
 mod consents;
+mod contracts;
 mod quarantine;
 mod reads;
 mod receipts;

@@ -12,8 +12,9 @@ use proto::definition::v1::{
     DeleteDefinitionRequest, DeleteDefinitionResponse, GetDefinitionRequest, GetDefinitionResponse,
     ListDefinitionsRequest, ListDefinitionsResponse, StoredDefinition,
 };
-use rpc::{Failure, Idempotency, PageRequest, Violation, validate};
+use rpc::{Deadline, Failure, Idempotency, PageRequest, Violation, validate};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::owners::Owners;
 use crate::plan::not_found;
@@ -142,6 +143,18 @@ impl DefinitionRpc {
     }
 }
 
+/// Carries a change to its end, also where its caller goes away meanwhile.
+///
+/// Ended between its commit and the keeping of its answer, it would be refused when it is sent
+/// again: what it deletes is gone, and what it changes has another etag.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Status>> + Send + 'static,
+) -> Result<T, Status> {
+    let change = Deadline::scope(Deadline::current(), change).in_current_span();
+    let done = tokio::spawn(change).await;
+    done.map_err(Failure::internal)?
+}
+
 /// Returns where a definition stands in a list.
 fn place_of(it: &StoredDefinition) -> Vec<u8> {
     match it.definition.as_ref().and_then(key_of) {
@@ -194,13 +207,14 @@ impl DefinitionService for DefinitionRpc {
         if request.validate_only {
             return Ok(Response::new(self.apply(&request).await?));
         }
-        let method = format!("{SERVICE}/ApplyDefinitions");
-        let work = || self.apply(&request);
-        let answer = self
-            .idempotency
-            .run(&method, &request.request_id, &request, work)
-            .await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        to_its_end(async move {
+            let method = format!("{SERVICE}/ApplyDefinitions");
+            let (id, work) = (&request.request_id, || own.apply(&request));
+            own.idempotency.run(&method, id, &request, work).await
+        })
+        .await
+        .map(Response::new)
     }
 
     async fn get_definition(
@@ -234,12 +248,13 @@ impl DefinitionService for DefinitionRpc {
     ) -> Result<Response<DeleteDefinitionResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let method = format!("{SERVICE}/DeleteDefinition");
-        let work = || self.delete(&request);
-        let answer = self
-            .idempotency
-            .run(&method, &request.request_id, &request, work)
-            .await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        to_its_end(async move {
+            let method = format!("{SERVICE}/DeleteDefinition");
+            let (id, work) = (&request.request_id, || own.delete(&request));
+            own.idempotency.run(&method, id, &request, work).await
+        })
+        .await
+        .map(Response::new)
     }
 }

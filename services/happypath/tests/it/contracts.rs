@@ -1,8 +1,8 @@
 //! Every RPC of the contracts against `happypath dev`, from outside: bad input, a request that is
 //! sent again, a wrong etag, pages, deadlines, reads after a write.
 //!
-//! What applies to an RPC follows from the fields of its request. What a right request is stands in
-//! [`cases`], by hand: an RPC that is not there fails the first test.
+//! The fields of a request say which of these apply to its RPC. Right requests stand in [`cases`],
+//! by hand: an RPC that is not there fails the first test.
 
 mod call;
 mod cases;

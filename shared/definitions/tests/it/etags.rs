@@ -1,5 +1,9 @@
 //! Changes that say which version they are of: nobody overwrites what they have not seen.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use proto::definition::v1::definition_service_server::DefinitionService as _;
 use proto::definition::v1::{
     ApplyAction, DefinitionKind, DeleteDefinitionRequest, GetDefinitionRequest,
@@ -191,4 +195,36 @@ async fn of_two_processes_that_change_the_same_version_one_wins() {
         }
     }
     assert_eq!(won, 1);
+}
+
+/// Looks so often whether a call is done, and then gives it up.
+async fn give_up_after<T>(looks: u32, call: impl Future<Output = T>) {
+    let mut call = pin!(call);
+    for _ in 0..looks {
+        let is_done = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready()));
+        if is_done.await {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_nobody_waited_for_is_answered_when_it_is_sent_again() {
+    let world = world().await;
+    for round in 0..14_u32 {
+        let (name, looks) = (format!("s{round}"), 1 << round);
+        let text = LOYAL.replace("loyal", &name);
+        let create = || apply_if(&world, &format!("{name}-1"), &text, &["0"]);
+        give_up_after(looks, create()).await;
+        assert_eq!(
+            create().await.expect("the answer"),
+            [(ApplyAction::Created, 1)]
+        );
+        let now = etag(&world, &name).await;
+        let id = format!("{name}-2");
+        give_up_after(looks, delete_if(&world, &id, &name, &now)).await;
+        let deleted = delete_if(&world, &id, &name, &now).await;
+        deleted.expect("the answer");
+    }
 }

@@ -1,4 +1,4 @@
-//! What a right request of every RPC is, and what it gets: kept by hand.
+//! Right requests of every RPC, and their answers: kept by hand.
 
 use tonic::Code;
 
@@ -9,9 +9,9 @@ pub(super) struct Case {
     /// A right request as JSON: `$ID` is an id that nobody had, `$0` the customer of the first of
     /// [`EVENTS`].
     pub(super) right: &'static str,
-    /// What a right request gets.
+    /// The answer to a right request.
     pub(super) code: Code,
-    /// What a request without any field gets.
+    /// The answer to a request without any field.
     pub(super) empty: Code,
     /// The same RPC with another body, for those with a request id.
     pub(super) other: Option<&'static str>,

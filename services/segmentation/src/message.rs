@@ -62,3 +62,15 @@ fn shown(mut value: String) -> String {
     }
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning() {
+        let fits = "é".repeat(limits::SHOWN_VALUE_CHARS);
+        assert_eq!(shown(fits.clone()), fits);
+        assert_eq!(shown(format!("{fits}a")), format!("{fits}…"));
+    }
+}

@@ -171,7 +171,7 @@ fn pages_hold_everything_once_and_bad_ones_are_refused() {
             let one = items(&answer);
             assert!(one.len() <= 1, "{name}");
             for item in one {
-                assert!(!found.contains(&item), "{name}: {item} twice");
+                assert!(!found.contains(&item), "{name}: {item:?} twice");
                 found.push(item);
             }
             let next = answer.get_field_by_name("next_page_token");
@@ -208,7 +208,7 @@ fn a_deadline_that_passes_locks_nothing() {
                 let hurried = server.call(method, request.clone(), Some(millis));
                 let code = hurried.map_or_else(|status| status.code(), |_| Code::Ok);
                 let expected = [case.code, Code::DeadlineExceeded, Code::Cancelled];
-                assert!(expected.contains(&code), "{}: {code}", method.full_name());
+                assert!(expected.contains(&code), "{}: {code:?}", method.full_name());
                 // The same request, with its id where it has one, goes through at once.
                 check_code(method, &server.call(method, request, None), case.code);
             }

@@ -151,19 +151,3 @@ async fn what_cannot_be_explained_is_refused_with_every_name() {
     let code = check(&too_many, "", &["segments"]).await;
     assert_eq!(code, Code::InvalidArgument);
 }
-
-#[tokio::test]
-async fn a_long_value_is_shown_by_its_beginning() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let rpc = rpc(&folder).await;
-    let mut request = request(0);
-    let long = "é".repeat(1_900);
-    request.expression = format!("\"{long}\" == profile.plan");
-    let answer = explain(&rpc, &request).await.expect("an answer");
-    let values = answer.explanations[0].terms.iter();
-    assert!(
-        values
-            .map(|term| term.value.chars().count())
-            .all(|it| it <= 1_001)
-    );
-}

@@ -49,9 +49,9 @@ fn binding(rule: &DynamicMessage) -> Binding {
     let set = VERBS
         .into_iter()
         .filter(|verb| rule.has_field_by_name(verb));
-    let set: Vec<&str> = set.collect();
-    let [verb] = set.as_slice() else {
-        panic!("{rule}: has not one verb");
+    let set: Vec<&'static str> = set.collect();
+    let &[verb] = set.as_slice() else {
+        panic!("{rule:?}: has not one verb");
     };
     Binding {
         verb,
@@ -119,7 +119,7 @@ fn no_two_paths_collide() {
         .iter()
         .flat_map(|method| {
             let bindings = bindings(method).into_iter();
-            bindings.map(|it| (method.full_name(), it))
+            bindings.map(move |it| (method.full_name(), it))
         })
         .collect();
     for (place, (name, one)) in all.iter().enumerate() {

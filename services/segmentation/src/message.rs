@@ -5,6 +5,8 @@ use proto::convert;
 use proto::segmentation::v1 as api;
 use segmentation_core::{Explanation, State};
 
+use crate::limits;
+
 /// The profile of a customer.
 pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
     let memberships = state
@@ -41,7 +43,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
 pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
     let term = |term: expr::Term| api::Term {
         text: term.text,
-        value: term.value,
+        value: shown(term.value),
     };
     api::SegmentExplanation {
         segment: explanation.segment,
@@ -49,5 +51,26 @@ pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
         holds: explanation.holds,
         terms: explanation.terms.into_iter().map(term).collect(),
         next_change_time: explanation.next_change.map(convert::timestamp),
+    }
+}
+
+/// Returns a value as explanations show it: the beginning of one that is long.
+fn shown(mut value: String) -> String {
+    if let Some((end, _)) = value.char_indices().nth(limits::SHOWN_VALUE_CHARS) {
+        value.truncate(end);
+        value.push('…');
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning() {
+        let fits = "é".repeat(limits::SHOWN_VALUE_CHARS);
+        assert_eq!(shown(fits.clone()), fits);
+        assert_eq!(shown(format!("{fits}a")), format!("{fits}…"));
     }
 }

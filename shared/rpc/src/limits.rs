@@ -4,6 +4,9 @@ use std::time::Duration;
 
 pub use kernel::limits::MESSAGE_BYTES;
 
+/// Bytes of the items of one answer: clients take 4 MiB by default, and one more item, the size of
+/// the largest, may be looked at before the answer is found full.
+pub const ANSWER_BYTES: usize = 3 * 1024 * 1024;
 /// Violations kept of one request: a person fixes a screenful, and a hostile request costs no more.
 /// The others are counted.
 pub const VIOLATIONS: usize = 100;

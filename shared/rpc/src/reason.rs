@@ -65,6 +65,9 @@ reasons! {
     /// The definition changed while this request was carried out.
     DefinitionContended = "DEFINITION_CONTENDED", Aborted,
         "Send the same request again.";
+    /// Another version of the definition is in force than the request expects.
+    EtagMismatch = "ETAG_MISMATCH", Aborted,
+        "Read the definition again, make the change to what it is now, and send it with the new etag.";
     /// The definition is not there.
     DefinitionNotFound = "DEFINITION_NOT_FOUND", NotFound,
         "List the definitions to find its name; names are in lower case.";

@@ -28,7 +28,7 @@ def bad_requests(server, tag):
     send = {"channel": f"no_such_{tag}", "template": f"none_{tag}", "purpose": "x"}
     journey = {
         "name": f"bad_{tag}",
-        "entry": {"trigger": {"event": "purchase"}, "reentry": "REENTRY_NEVER"},
+        "entry": {"triggers": [{"event": "purchase"}], "reentry": "REENTRY_NEVER"},
         "steps": [{"id": "thank", "send": send}],
     }
     definitions = [{"segment": segment}, {"journey": journey}]
@@ -99,8 +99,8 @@ def hostile_texts(server):
         ("control characters", "\x00\x1b" * 1_000),
     ):
         mistaken(what, server, expression)
-    refused("a template that never ends", server, PREVIEW, {"body": "{% for i in range(1000000000) %}x{% endfor %}"})
-    refused("a template that grows", server, PREVIEW, {"body": '{{ "x" * 1000000000 }}'})
+    refused("a template that never ends", server, PREVIEW, {"text": {"body": "{% for i in range(1000000000) %}x{% endfor %}"}})
+    refused("a template that grows", server, PREVIEW, {"text": {"body": '{{ "x" * 1000000000 }}'}})
 
 
 def refused(what, server, method, request):

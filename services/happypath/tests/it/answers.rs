@@ -11,7 +11,7 @@ fn many_mistakes_are_told_as_far_as_they_fit_and_the_rest_is_counted() {
     for place in 0..30 {
         let _ = writeln!(
             bundle,
-            "---\njourney:\n  name: lost_{place}\n  entry: {{trigger: {{event: purchase}}, reentry: \
+            "---\njourney:\n  name: lost_{place}\n  entry: {{triggers: [{{event: purchase}}], reentry: \
              REENTRY_NEVER}}\n  steps:\n    - id: thank\n      send: {{channel: absent_{place}, \
              template: missing_{place}, purpose: x}}"
         );

@@ -3,6 +3,7 @@
 
 mod answers;
 mod consents;
+mod contracts;
 mod installations;
 mod quarantine;
 mod reads;
@@ -171,8 +172,8 @@ journey_map:
 journey:
   name: welcome
   entry:
-    trigger:
-      event: signed_up
+    triggers:
+      - event: signed_up
     reentry: REENTRY_NEVER
   steps:
     - id: first_purchase

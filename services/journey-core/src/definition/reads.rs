@@ -42,7 +42,9 @@ impl CustomerReads {
     }
 
     pub(super) fn add_journey(&mut self, journey: &Journey) {
-        self.add_trigger(&journey.entry.trigger);
+        for trigger in &journey.entry.triggers {
+            self.add_trigger(trigger);
+        }
         for own in journey.goals.iter().chain(&journey.exits) {
             self.add_trigger(&own.trigger);
         }

@@ -326,7 +326,7 @@ impl Harness {
 
     /// Explains every segment now.
     pub(crate) fn explain_all(&self) -> Vec<Explanation> {
-        self.read(|state| explain_segments(&self.definitions, state, self.watermark))
+        self.read(|state| explain_segments(&self.definitions, |_| true, state, self.watermark))
     }
 
     /// The value of the last term of an expression, which is its only feature.

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use prost_reflect::ReflectMessage;
 use proto::activation::v1::{
-    Channel, FrequencyCap, LogChannel, Policy, Template, WebhookChannel, channel,
+    Channel, FrequencyCap, LogChannel, Policy, Template, TextContent, WebhookChannel, channel,
+    template,
 };
 use proto::definition::v1::{
     ApplyDefinitionsRequest, Definition, DefinitionKind, GetDefinitionRequest, definition,
@@ -36,22 +37,24 @@ fn event(identifiers: &[(&str, &str)]) -> Event {
 
 #[test]
 fn texts_keep_length_and_pattern() {
-    let template = Template {
-        name: "t".to_owned(),
+    let text = TextContent {
         body: "x".to_owned(),
         ..Default::default()
     };
-    check(&template, &[]);
-    check(
-        &Template {
-            body: String::new(),
-            ..template.clone()
-        },
-        &["body: must not be empty"],
-    );
-    let long = Template {
+    check(&text, &[]);
+    let empty = TextContent {
+        body: String::new(),
+        ..text.clone()
+    };
+    check(&empty, &["body: must not be empty"]);
+    let template = Template {
+        name: "t".to_owned(),
+        medium: Some(template::Medium::Text(empty)),
+    };
+    check(&template, &["text.body: must not be empty"]);
+    let long = TextContent {
         subject: "é".repeat(501),
-        ..template
+        ..text
     };
     check(
         &long,
@@ -214,7 +217,7 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
                 kind: Some(definition::Kind::Channel(channel)),
             },
         ],
-        validate_only: false,
+        ..ApplyDefinitionsRequest::default()
     };
     check(
         &request,

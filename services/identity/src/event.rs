@@ -100,7 +100,8 @@ pub fn prepare(
     })
 }
 
-/// The dotted names of the nulls in an object: of a trait, null says that it is no longer so.
+/// The dotted names of the nulls and the empty objects in an object: of a trait, they say that it
+/// is no longer so.
 fn nulls(object: &Struct) -> Vec<String> {
     let mut names = Vec::new();
     let mut objects = vec![(String::new(), object, 1)];
@@ -108,6 +109,9 @@ fn nulls(object: &Struct) -> Vec<String> {
         for (name, value) in &object.fields {
             match &value.kind {
                 None | Some(Kind::NullValue(_)) => names.push(format!("{prefix}{name}")),
+                Some(Kind::StructValue(inner)) if inner.fields.is_empty() => {
+                    names.push(format!("{prefix}{name}"));
+                }
                 Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
                     objects.push((format!("{prefix}{name}."), inner, depth + 1));
                 }

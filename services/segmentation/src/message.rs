@@ -1,6 +1,6 @@
 //! Writes what the core knows as answers.
 
-use kernel::CustomerId;
+use kernel::{CustomerId, Reason};
 use proto::convert;
 use proto::segmentation::v1 as api;
 use segmentation_core::{Explanation, State};
@@ -28,6 +28,13 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
         time: Some(convert::timestamp(event.time)),
         properties: Some(convert::struct_of(&event.properties)),
     });
+    let left_out = state
+        .left_out_traits()
+        .map(|(name, time)| api::LeftOutTrait {
+            name: name.to_owned(),
+            reason: Reason::TraitLimit.code().to_owned(),
+            set_time: Some(convert::timestamp(time)),
+        });
     api::Profile {
         customer_id: customer.to_string(),
         traits: Some(convert::struct_of(&state.traits())),
@@ -36,6 +43,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
         recent_events: recent.collect(),
         first_seen_time: state.first_seen().map(convert::timestamp),
         last_seen_time: state.last_seen().map(convert::timestamp),
+        left_out_traits: left_out.collect(),
     }
 }
 

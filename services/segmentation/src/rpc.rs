@@ -157,14 +157,14 @@ impl SegmentationRpc {
             limits::PAGE_SIZE,
         )?;
         let after = page.after().unwrap_or_default();
-        let groups = [Counter::EVENT_GROUP];
+        let groups = [Counter::EVENT_GROUP, Counter::TRAIT_GROUP];
         let counts = counters::totals_of(self.hot.as_ref(), Owner::Segmentation, &groups).await;
         let counts = counts.map_err(Failure::store_unavailable)?;
         let items: Vec<api::EventCount> = counts
             .iter()
             .filter_map(|(key, count)| match Counter::parse(key)? {
                 Counter::Seen { event } => Some((event, count)),
-                Counter::Members { .. } | Counter::OtherSeen => None,
+                Counter::Members { .. } | Counter::OtherSeen | Counter::TraitsLeftOut => None,
             })
             .filter(|(name, _)| name.as_bytes() > after)
             .take(page.size() + 1)
@@ -173,7 +173,10 @@ impl SegmentationRpc {
                 count: u64::try_from(*count).unwrap_or(0),
             })
             .collect();
-        let other = counts.get(&Counter::OtherSeen.key()).copied();
+        let count_of = |counter: Counter<'_>| {
+            let count = counts.get(&counter.key()).copied();
+            count.and_then(|it| u64::try_from(it).ok()).unwrap_or(0)
+        };
         let (events, next_page_token) = page.cut(
             items,
             |item| item.name.clone().into_bytes(),
@@ -182,9 +185,8 @@ impl SegmentationRpc {
         Ok(api::ListEventNamesResponse {
             events,
             next_page_token,
-            other_count: other
-                .and_then(|count| u64::try_from(count).ok())
-                .unwrap_or(0),
+            other_count: count_of(Counter::OtherSeen),
+            left_out_trait_count: count_of(Counter::TraitsLeftOut),
         })
     }
 }

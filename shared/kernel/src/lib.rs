@@ -35,4 +35,4 @@ pub use repetition::{AcceptMinute, EventIdHash, Repetitions};
 pub use stable_hash::StableHash;
 pub use stream_name::StreamName;
 pub use timestamp::Timestamp;
-pub use value::{Properties, Room, Value};
+pub use value::{Properties, Room, Value, names_around, outermost_name};

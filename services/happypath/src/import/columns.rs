@@ -61,19 +61,22 @@ impl Builder {
         }
     }
 
-    /// Takes a value of JSON; null says nothing.
+    /// Takes a value of JSON. Null removes a trait, and says nothing anywhere else.
     pub(super) fn json(&mut self, role: &Role, column: &str, json: &serde_json::Value) {
         use serde_json::Value as Json;
         match (role, json) {
-            (_, Json::Null) | (Role::Unused, _) => {}
             (Role::Trait(name), json) => {
                 self.traits.insert(name.clone(), value::json(json));
             }
+            (_, Json::Null) | (Role::Unused, _) => {}
             (Role::Property(name), json) => {
                 self.properties.insert(name.clone(), value::json(json));
             }
             (Role::Traits, Json::Object(fields)) => self.traits.extend(values(fields)),
-            (Role::Properties, Json::Object(fields)) => self.properties.extend(values(fields)),
+            (Role::Properties, Json::Object(fields)) => {
+                let known = values(fields).filter(|(_, value)| !is_null(value));
+                self.properties.extend(known);
+            }
             (Role::Identifiers, Json::Object(fields)) => {
                 for (namespace, json) in fields {
                     self.json(&Role::Identifier(namespace.clone()), namespace, json);
@@ -133,14 +136,72 @@ impl Builder {
 fn values(
     fields: &serde_json::Map<String, serde_json::Value>,
 ) -> impl Iterator<Item = (String, Value)> {
-    fields
-        .iter()
-        .map(|(name, json)| (name.clone(), value::json(json)))
-        .filter(|(_, value)| !matches!(value.kind, Some(Kind::NullValue(_))))
+    let fields = fields.iter();
+    fields.map(|(name, json)| (name.clone(), value::json(json)))
+}
+
+const fn is_null(value: &Value) -> bool {
+    matches!(value.kind, Some(Kind::NullValue(_)))
 }
 
 fn structure(fields: HashMap<String, Value>) -> Option<Struct> {
     (!fields.is_empty()).then(|| Struct {
         fields: fields.into_iter().collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The traits and properties of a line, by name; whether each has a value.
+    fn told(cells: &[(Role, serde_json::Value)]) -> Vec<(String, bool)> {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Time, "2017-01-01T06:00:00Z");
+        builder.text(&Role::Identifier("user_id".to_owned()), "u1");
+        for (role, json) in cells {
+            builder.json(role, "column", json);
+        }
+        let event = builder.build().expect("an event");
+        let objects = [event.traits, event.properties].into_iter().flatten();
+        let fields = objects.flat_map(|object| object.fields);
+        let mut told: Vec<_> = fields
+            .map(|(name, value)| (name, !is_null(&value)))
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn null_removes_a_trait_and_says_nothing_of_a_property() {
+        let null = serde_json::Value::Null;
+        let object = serde_json::json!({"a": null, "b": 1});
+        let named = |name: &str| name.to_owned();
+        for (role, json, expected) in [
+            (
+                Role::Trait(named("plan")),
+                null.clone(),
+                &[("plan", false)][..],
+            ),
+            (Role::Trait(named("plan")), "pro".into(), &[("plan", true)]),
+            (Role::Traits, object.clone(), &[("a", false), ("b", true)]),
+            (Role::Traits, null.clone(), &[]),
+            (Role::Properties, object, &[("b", true)]),
+            (Role::Property(named("colour")), null.clone(), &[]),
+            (Role::EventId, null, &[]),
+        ] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, known)| (named(name), *known))
+                .collect();
+            assert_eq!(told(&[(role.clone(), json)]), expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_cell_says_nothing_of_a_trait() {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Trait("plan".to_owned()), " ");
+        assert!(builder.traits.is_empty());
+    }
 }

@@ -170,11 +170,17 @@ fn a_null_trait_is_told_and_a_null_property_is_left_out() {
             fields: [("city".to_owned(), null.clone())].into_iter().collect(),
         })),
     };
+    let empty = prost_types::Value {
+        kind: Some(prost_types::value::Kind::StructValue(
+            prost_types::Struct::default(),
+        )),
+    };
     let object = prost_types::Struct {
         fields: [
             ("plan".to_owned(), null),
             ("age".to_owned(), number(7.0)),
             ("home".to_owned(), inner),
+            ("office".to_owned(), empty),
         ]
         .into_iter()
         .collect(),
@@ -197,7 +203,12 @@ fn a_null_trait_is_told_and_a_null_property_is_left_out() {
             .collect()
     };
     assert_eq!(told(&event.properties), [("age".to_owned(), true)]);
-    let traits = [("age", true), ("home.city", false), ("plan", false)];
+    let traits = [
+        ("age", true),
+        ("home.city", false),
+        ("office", false),
+        ("plan", false),
+    ];
     assert_eq!(
         told(&event.traits),
         traits.map(|(name, known)| (name.to_owned(), known))

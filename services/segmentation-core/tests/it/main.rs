@@ -8,3 +8,4 @@ mod lifetime;
 mod merges;
 mod oracle;
 mod repetitions;
+mod traits;

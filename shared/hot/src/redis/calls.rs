@@ -12,7 +12,7 @@ use super::{RedisStore, head, pack, restore};
 use crate::{Frontier, Head, HotError, Slot, Standing, StreamId, StreamName, Unread, check};
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 8;
+const SCHEMA: u16 = 9;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {

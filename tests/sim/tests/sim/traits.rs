@@ -51,10 +51,11 @@ impl Sent {
             let name = NAMES[draw_place(rng, NAMES.len())];
             (name, (rng.below(3) > 0).then(|| rng.below(3)))
         });
+        let says = says.collect();
         Self {
             id: format!("e{number}"),
             at: rng.below(12).cast_signed(),
-            says: says.collect(),
+            says,
         }
     }
 
@@ -197,7 +198,7 @@ impl Customer {
             },
             told: Half {
                 definitions: told.expect("nothing is defined"),
-                state: journey_core::State::default(),
+                state: journey_core::state::State::default(),
             },
         }
     }

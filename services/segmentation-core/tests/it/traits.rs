@@ -104,7 +104,8 @@ fn facts(customer: &Harness) -> Properties {
 fn word(name: &'static str) -> impl Strategy<Value = (&'static str, Word)> {
     let parts: &[&str] = match name {
         "plan" => &["plan.name", "plan.price.net", "plan.price.tax"],
-        _ => &["a.b", "a.c"],
+        "a" => &["a.b", "a.c"],
+        _ => &["a-b.c", "a-b.d"],
     };
     let object = prop::sample::subsequence(parts.to_vec(), 1..=parts.len());
     let word = prop_oneof![

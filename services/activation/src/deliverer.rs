@@ -229,8 +229,10 @@ impl Deliverer {
     fn enqueue(&self, job: Job, webhook: Webhook) {
         let name = job.delivery.channel.clone();
         let bytes = job.delivery.body.len() + job.delivery.subject.len();
+        let partition = job.partition;
         let mut work = self.0.work();
-        if let Err((job, _)) = work.queues.push(&name, bytes, (job, webhook)) {
+        let pushed = work.queues.push(&name, partition, bytes, (job, webhook));
+        if let Err((job, _)) = pushed {
             work.under_way.remove(&job.id);
             self.0.metrics.deferred();
             tracing::warn!(channel = name, "queue full, delivery left to its lease");

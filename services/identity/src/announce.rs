@@ -38,7 +38,8 @@ pub(crate) struct Announcing {
 }
 
 impl UnderWay {
-    /// Begins the announcement of merges, with the events of a source if they have one.
+    /// Begins the announcement of merges, with the events of an ordered source if they have one. A
+    /// request is none: merges that an earlier try of it made are looked for anyway.
     pub(crate) fn begin(&self, merges: &[MergeRecord], source: Option<&str>) -> Announcing {
         let ids: Vec<Uuid> = merges.iter().map(|merge| merge.id).collect();
         if !ids.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use engine::{EngineError, Written};
@@ -29,6 +29,9 @@ use crate::limits::{APPEND_PATIENCE, APPEND_PAUSE};
 pub struct Sequenced {
     /// The place, growing within a group.
     pub sequence: u64,
+    /// Tells the stretch of the source that it belongs to; absent where its customer has never
+    /// been joined into another. See [`crate::stretch`].
+    pub stretch: Option<Arc<str>>,
     /// The record.
     pub record: Record,
 }
@@ -195,7 +198,7 @@ impl Appender {
             partition: group.partition,
         };
         let mut took = Took::NOTHING;
-        for records in split(group.records) {
+        for records in split(group.records, source.is_some()) {
             let appended = self.append_records(to, records, source, deadline).await?;
             took = took.and(appended);
         }
@@ -281,8 +284,9 @@ fn events(records: &[Sequenced]) -> usize {
         .count()
 }
 
-/// Cuts records to appends that the store takes. The records of one event stay together.
-fn split(records: Vec<Sequenced>) -> Vec<Vec<Sequenced>> {
+/// Cuts records to appends that the store takes, each of one stretch where a source tells what was
+/// there before. The records of one event stay together.
+fn split(records: Vec<Sequenced>, has_source: bool) -> Vec<Vec<Sequenced>> {
     let mut parts = Vec::with_capacity(1);
     let mut part: Vec<Sequenced> = Vec::with_capacity(records.len());
     let mut bytes = 0;
@@ -291,7 +295,9 @@ fn split(records: Vec<Sequenced>) -> Vec<Vec<Sequenced>> {
         let begins = part
             .last()
             .is_none_or(|last| last.sequence == 0 || last.sequence != sequenced.sequence);
-        if bytes + size > APPEND_BYTES && begins && !part.is_empty() {
+        let is_other = |last: &Sequenced| has_source && last.stretch != sequenced.stretch;
+        let ends = bytes + size > APPEND_BYTES || part.last().is_some_and(is_other);
+        if ends && begins && !part.is_empty() {
             parts.push(std::mem::take(&mut part));
             bytes = 0;
         }
@@ -322,8 +328,12 @@ fn pack(to: StreamId, records: &mut [Sequenced], source: Option<&str>) -> Append
     for (sequenced, record) in records.iter_mut().zip(batch.records) {
         sequenced.record = record;
     }
+    let stretch = records.first().and_then(|record| record.stretch.as_deref());
     let source = source.map(|source| SourceRange {
-        source: source.into(),
+        source: match stretch {
+            Some(stretch) => format!("{source}/{stretch}").into(),
+            None => source.into(),
+        },
         first: records.first().map_or(1, |record| record.sequence),
         last: records.last().map_or(1, |record| record.sequence),
     });

@@ -3,9 +3,11 @@
 //! The log knows customers by the ids that they had; this module asks for all fragments of the customer, so that events from
 //! before merges are found.
 
+use std::collections::HashSet;
+
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
-use journal::{EventLog, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
-use kernel::{CustomerId, PartitionId, Timestamp};
+use journal::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
+use kernel::{CustomerId, FragmentId, PartitionId, Timestamp};
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use proto::convert;
@@ -48,13 +50,17 @@ impl Intake {
             to,
             is_on_stream_time: self.clock.is_virtual(),
         };
-        let found = log
-            .read(&query, after, page.size())
-            .await
-            .map_err(|error| match error {
-                LogError::Damaged(_) => Failure::internal(error),
-                _ => Failure::store_unavailable(error),
-            })?;
+        let is_of_one = matches!(query.by, EventsBy::Customers(_));
+        let mut found =
+            log.read(&query, after, page.size())
+                .await
+                .map_err(|error| match error {
+                    LogError::Damaged(_) => Failure::internal(error),
+                    _ => Failure::store_unavailable(error),
+                })?;
+        if !is_of_one {
+            self.put_back(&mut found).await?;
+        }
         Ok(v1::ListEventsResponse {
             events: found.events.into_iter().map(message).collect(),
             next_page_token: found
@@ -62,6 +68,33 @@ impl Intake {
                 .map(|place| page.token(&place.to_bytes()))
                 .unwrap_or_default(),
         })
+    }
+
+    /// Puts back the repetitions of a page of a partition whose customers have had other ids: what
+    /// they repeat may itself have repeated an event of another one, and then it did not count.
+    async fn put_back(&self, page: &mut EventPage) -> Result<(), Failure> {
+        let fragments: HashSet<FragmentId> = page
+            .left_out
+            .iter()
+            .map(|logged| logged.customer.fragment())
+            .collect();
+        if fragments.is_empty() {
+            return Ok(());
+        }
+        let fragments: Vec<FragmentId> = fragments.into_iter().collect();
+        let roots = self.store.find_roots(&fragments).await;
+        let (roots, found) = roots.map_err(Failure::store_unavailable)?;
+        let alone = roots.into_iter().flatten().filter(|root| {
+            let view = found.customers.get(root).map(|(view, _)| view);
+            view.is_some_and(|view| view.fragment_count == 1)
+        });
+        let alone: HashSet<CustomerId> = alone.collect();
+        let others = page.left_out.drain(..);
+        let others = others.filter(|logged| !alone.contains(&logged.customer));
+        page.events.extend(others);
+        page.events
+            .sort_by_key(|logged| (logged.time, logged.accept_time));
+        Ok(())
     }
 
     async fn whose(&self, by: Option<v1::list_events_request::By>) -> Result<EventsBy, Failure> {

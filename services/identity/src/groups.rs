@@ -1,5 +1,7 @@
 //! The records that follow from events and merges, by partition.
 
+use std::sync::Arc;
+
 use ::rpc::TraceParent;
 use identity_core::Resolution;
 use kernel::{CustomerId, PartitionCount, Timestamp};
@@ -9,11 +11,13 @@ use proto::stream::v1::{CustomerMerged, MergeAwaited, Record, record::Body};
 use crate::append::{Group, Sequenced};
 use crate::event::Prepared;
 use crate::evidence;
+use crate::stretch::Stretches;
 
 /// Records by partition, in the order in which they came.
 pub(crate) struct Groups {
     partitions: PartitionCount,
     records: Vec<Vec<Sequenced>>,
+    stretches: Stretches,
     trace_parent: String,
 }
 
@@ -22,6 +26,7 @@ impl Groups {
         Self {
             partitions,
             records: vec![Vec::new(); usize::from(partitions.get())],
+            stretches: Stretches::default(),
             trace_parent: TraceParent::current()
                 .map(|parent| parent.to_string())
                 .unwrap_or_default(),
@@ -30,27 +35,40 @@ impl Groups {
 
     /// Adds an event, after the news of the customers that it joined.
     pub(crate) fn add(&mut self, event: Prepared, resolution: &mut Resolution) {
+        let customer = resolution.customer;
+        let stretch = self.stretches.pass(resolution, event.sequence);
+        let own = self.partitions.partition_of(customer.fragment());
         for from in &resolution.merged {
-            self.push(
-                event.sequence,
-                merged(*from, resolution.customer, event.time, &self.trace_parent),
-            );
+            // The records of one event go together, where they go to one partition.
+            let is_beside = self.partitions.partition_of(from.fragment()) == own;
+            let stretch = stretch.clone().filter(|_| is_beside);
+            let news = merged(*from, customer, event.time, &self.trace_parent);
+            self.push(event.sequence, stretch, news);
         }
         let mut body = event.event;
         evidence::write(&mut body, resolution);
         let record = Record {
-            customer_id: id_bytes(resolution.customer),
+            customer_id: id_bytes(customer),
             time_ms: event.time.as_millis(),
             trace_parent: self.trace_parent.clone(),
             body: Some(Body::Event(body)),
             ..Record::default()
         };
-        self.push(event.sequence, (resolution.customer, record));
+        self.push(event.sequence, stretch, (customer, record));
     }
 
-    fn push(&mut self, sequence: u64, (customer, record): (CustomerId, Record)) {
+    fn push(
+        &mut self,
+        sequence: u64,
+        stretch: Option<Arc<str>>,
+        (customer, record): (CustomerId, Record),
+    ) {
         let partition = self.partitions.partition_of(customer.fragment());
-        self.records[usize::from(partition.number())].push(Sequenced { sequence, record });
+        self.records[usize::from(partition.number())].push(Sequenced {
+            sequence,
+            stretch,
+            record,
+        });
     }
 
     pub(crate) fn into_groups(self) -> Vec<Group> {

@@ -140,6 +140,7 @@ impl Intake {
             Source::Request(id) => id,
             Source::None | Source::Named(..) => "",
         };
+        let ordered = source.if_ordered(name);
         let cause = Cause {
             reason: EVENT_REASON,
             request_id,
@@ -147,10 +148,10 @@ impl Intake {
             // A request is remembered in the database anyway, and a source needs it only where it
             // was interrupted here.
             looks_back: !request_id.is_empty()
-                || name.is_some_and(|name| self.under_way.was_interrupted(name)),
+                || ordered.is_some_and(|name| self.under_way.was_interrupted(name)),
         };
         let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
-        let announcing = self.under_way.begin(&resolved.merges, name);
+        let announcing = self.under_way.begin(&resolved.merges, ordered);
         accepted.outbound.announcing = Some(announcing);
         accepted.outbound.merges = resolved.merges;
         let mut groups = Groups::new(self.partitions);
@@ -184,10 +185,10 @@ impl Intake {
 
     /// Returns the source that streams de-duplicate by: none on the wall clock.
     ///
-    /// A stream knows the highest sequence of a source. Of a message that was taken in part it would
-    /// lose an event whose customer was joined meanwhile into one of another partition, in which a
-    /// later event is. The ids of the events tell that one from the other, for the hours in which a
-    /// sender tries again. On stream time these can pass within one message.
+    /// Of a message that was taken in part the ids of its events tell what is there, for the hours
+    /// in which a sender tries again. On stream time these can pass within one message, so streams
+    /// tell it as well, as far as nobody was joined meanwhile: see [`crate::stretch`]. That takes
+    /// more appends, and marks of which a stream keeps so many.
     fn stream_source(&self, source: Source<'_>, digest: Option<&str>) -> Option<String> {
         let is_virtual = self.clock.is_virtual();
         is_virtual.then(|| source.stream_name(digest)).flatten()

@@ -27,6 +27,7 @@ mod service;
 mod sources;
 pub mod store;
 mod stream;
+mod stretch;
 
 pub use announce::{Announcer, announce_overdue};
 pub use append::{AppendError, Appender, Group, Sequenced};

@@ -47,9 +47,12 @@ impl Intake {
         };
         // Those that an earlier try of the request made are its own too. They are announced again,
         // which changes nothing where they were, and tells where that is.
-        let made = match SentAs::merge(request_id) {
-            Some(sent) => self.resolver.tables().merges_sent_as(&[sent]).await,
-            None => Ok(Vec::new()),
+        let made = match (SentAs::merge(request_id), customers.first()) {
+            (Some(sent), Some(one)) => {
+                let sent = [(sent, one.fragment())];
+                self.resolver.tables().merges_sent_as(&sent).await
+            }
+            _ => Ok(Vec::new()),
         };
         let made = made.map_err(ResolveError::from)?;
         let mut merges: Vec<_> = made.into_iter().map(|(_, merge)| merge).collect();
@@ -84,7 +87,11 @@ impl Intake {
             for (sequence, record, to) in [(1, word, merge.into), (2, news, merge.from)] {
                 let group = Group {
                     partition: self.partitions.partition_of(to.fragment()),
-                    records: vec![Sequenced { sequence, record }],
+                    records: vec![Sequenced {
+                        sequence,
+                        stretch: None,
+                        record,
+                    }],
                 };
                 let appended =
                     self.appender

@@ -163,6 +163,7 @@ pub(crate) fn tick(partition: PartitionId, time: Timestamp) -> Group {
         partition,
         records: vec![Sequenced {
             sequence: 0,
+            stretch: None,
             record: Record {
                 time_ms: time.as_millis(),
                 body: Some(Body::Tick(Tick {})),

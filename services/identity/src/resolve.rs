@@ -145,7 +145,8 @@ impl Resolver {
         if places.is_empty() {
             return Ok(());
         }
-        let sent: Vec<SentAs> = places.keys().copied().collect();
+        let own = |place: usize| resolved.resolutions[place].fragment;
+        let sent: Vec<_> = places.iter().map(|(sent, it)| (*sent, own(*it))).collect();
         let made = self.tables.merges_sent_as(&sent).await?;
         evidence::restore_joined(&mut resolved.resolutions, &places, &made);
         let made = made.into_iter().map(|(_, merge)| merge);

@@ -234,7 +234,10 @@ impl IdentityService for IdentityRpc {
         let arrivals = Arrivals::of(&request);
         let batches = request.into_inner();
         let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
-        let batches = take_batches(Arc::clone(&self.intake), batches, answers);
+        // Read here, since the task has none of its own.
+        let deadline = Deadline::current().map(Deadline::last_wait);
+        let intake = Arc::clone(&self.intake);
+        let batches = take_batches(intake, batches, answers, deadline);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }

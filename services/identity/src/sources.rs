@@ -54,6 +54,15 @@ impl Source<'_> {
         }
     }
 
+    /// Returns a name of it where it is an ordered source, and `None` for others: these are looked
+    /// up whenever they may have been tried before, so nobody has to remember them.
+    pub(crate) const fn if_ordered(self, name: Option<&str>) -> Option<&str> {
+        match self {
+            Self::Named(..) => name,
+            Self::None | Self::Request(_) => None,
+        }
+    }
+
     /// Returns what was taken of it before: events up to that sequence are replays.
     pub(crate) const fn taken(self) -> SourceMark {
         match self {
@@ -149,4 +158,25 @@ pub struct Replays {
     /// When the newest of what they repeat was accepted at the latest; [`Timestamp::MIN`] where that
     /// is not known, or there are none.
     pub accept_time: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_ordered_source_is_remembered_as_interrupted() {
+        for (source, is_ordered) in [
+            (Source::None, false),
+            (Source::Request(""), false),
+            (Source::Request("file"), false),
+            (Source::Named("file", SourceMark::NONE), true),
+        ] {
+            let digest = source.digest();
+            let name = source.stream_name(digest.as_deref());
+            let ordered = source.if_ordered(name.as_deref());
+            assert_eq!(ordered.is_some(), is_ordered, "{source:?}");
+            assert!(ordered.is_none() || ordered == name.as_deref());
+        }
+    }
 }

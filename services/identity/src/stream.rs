@@ -10,6 +10,7 @@ use kernel::limits::EVENTS_PER_BATCH;
 use proto::identity::v1;
 use runtime::position_of;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
@@ -26,17 +27,19 @@ pub(crate) type Arrived = Result<(v1::IngestStreamRequest, Arrival), Status>;
 
 /// Takes batches until the sender ends, something fails, or nobody waits for the answers any more.
 ///
-/// A full stream is waited for: that is how the sender is slowed down.
+/// A full stream is waited for: that is how the sender is slowed down. No wait lasts beyond the
+/// deadline of the call, if there is one: the sender is then told what was waited for.
 pub(crate) async fn take_batches(
     intake: Arc<Intake>,
     batches: impl Stream<Item = Arrived> + Unpin,
     answers: mpsc::Sender<Answer>,
+    deadline: Option<Instant>,
 ) {
     let (resolved, to_append) = mpsc::channel(BATCHES_AHEAD);
     let work = async {
         tokio::join!(
             resolve_batches(&intake, batches, resolved),
-            append_batches(&intake, to_append, &answers)
+            append_batches(&intake, to_append, &answers, deadline)
         );
     };
     tokio::select! {
@@ -77,6 +80,7 @@ async fn append_batches(
     intake: &Intake,
     mut resolved: mpsc::Receiver<Half>,
     answers: &mpsc::Sender<Answer>,
+    deadline: Option<Instant>,
 ) {
     // A batch can repeat one before it.
     let mut newest = Timestamp::MIN;
@@ -84,7 +88,7 @@ async fn append_batches(
         let answer = match half {
             Ok((answer, None)) => Ok(answer),
             Ok((answer, Some((replays, outbound, _charge)))) => {
-                append(intake, answer, (replays, &mut newest), outbound)
+                append(intake, answer, (replays, &mut newest), (outbound, deadline))
                     .await
                     .map_err(|error| append_failure(error).into())
             }
@@ -103,10 +107,10 @@ async fn append(
     intake: &Intake,
     mut answer: v1::IngestStreamResponse,
     (replays, newest): (Replays, &mut Timestamp),
-    outbound: Outbound,
+    (outbound, deadline): (Outbound, Option<Instant>),
 ) -> Result<v1::IngestStreamResponse, AppendError> {
     let stream = outbound.stream;
-    let took = intake.append(outbound, None).await?;
+    let took = intake.append(outbound, deadline).await?;
     let replayed = took.replayed + replays.count;
     *newest = took.newest.max(*newest);
     let time = if replays.count > 0 {

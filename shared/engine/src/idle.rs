@@ -150,12 +150,18 @@ impl Running {
             return Ok(None);
         }
         let head = self.hot.head(slot).await?;
-        if let TimeSource::Wall(clock) = &self.time {
-            let now = clock.now();
-            let may_be_due = head.next_due.is_some_and(|due| due <= now);
-            if may_be_due && !self.hot.due(slot, now, 1).await?.timers.is_empty() {
-                return Ok(None);
+        // On stream time no commit says when the next timer is due.
+        let due_until = match &self.time {
+            TimeSource::Wall(clock) => {
+                let now = clock.now();
+                head.next_due.filter(|due| *due <= now).map(|_| now)
             }
+            TimeSource::Stream => head.watermark,
+        };
+        if let Some(until) = due_until
+            && !self.hot.due(slot, until, 1).await?.timers.is_empty()
+        {
+            return Ok(None);
         }
         Ok(Some(head.commit_seq))
     }

@@ -52,6 +52,9 @@ pub(crate) enum WaitEnd {
     Late,
     /// A store lost one with its newest writes: the customer went on without.
     Lost,
+    /// Another one had gone on without it, who was joined into the customer since: the customer went
+    /// on without.
+    Waived,
 }
 
 impl WaitEnd {
@@ -63,6 +66,7 @@ impl WaitEnd {
             Self::Full => "full",
             Self::Late => "late",
             Self::Lost => "lost",
+            Self::Waived => "waived",
         }
     }
 }

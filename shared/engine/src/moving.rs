@@ -64,6 +64,8 @@ pub(crate) struct Moving {
     /// The customers without whose states it went on before it left. The survivor does not wait for
     /// them either.
     pub(crate) waived: Vec<CustomerId>,
+    /// Those of `waived` whose states do not come by themselves.
+    pub(crate) absent: Vec<CustomerId>,
 }
 
 /// A state that is to be sent to a survivor, or is sent and has not arrived there.
@@ -135,6 +137,7 @@ impl Moving {
             sought_by_id: Bytes::new(),
             awaited_ids: write_ids(&self.awaited),
             waived_ids: write_ids(&self.waived),
+            absent_ids: write_ids(&self.absent),
         }
     }
 
@@ -169,6 +172,7 @@ impl Moving {
             is_sent: message.is_sent,
             awaited: read_ids(&message.awaited_ids)?,
             waived: read_ids(&message.waived_ids)?,
+            absent: read_ids(&message.absent_ids)?,
         })
     }
 
@@ -195,6 +199,7 @@ impl Moving {
             is_sent: self.is_sent,
             awaited_ids: write_ids(&self.awaited),
             waived_ids: write_ids(&self.waived),
+            absent_ids: write_ids(&self.absent),
         }
     }
 }

@@ -96,12 +96,17 @@ impl Waiting {
         if self.is_absent(customer) {
             return false;
         }
+        self.set_waived(customer);
+        self.absent.push(customer);
+        true
+    }
+
+    /// Takes note that the state of a customer is waited for no longer.
+    pub(crate) fn set_waived(&mut self, customer: CustomerId) {
         self.awaited.retain(|it| *it != customer);
         if !self.waived.contains(&customer) {
             self.waived.push(customer);
         }
-        self.absent.push(customer);
-        true
     }
 
     /// Takes note that the state of a customer is here.

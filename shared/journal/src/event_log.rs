@@ -70,6 +70,10 @@ pub struct EventPage {
     /// The events, in the order of time. There may be fewer than asked for, and none, before the
     /// last page.
     pub events: Vec<LoggedEvent>,
+    /// The repetitions that were left out, in the order of time, each by the events of its own
+    /// customer id where the search is not for one customer. Whoever knows that such a customer has
+    /// had other ids knows too that one of them may have counted.
+    pub left_out: Vec<LoggedEvent>,
     /// Where the next page begins; absent on the last.
     pub next: Option<EventPlace>,
 }
@@ -112,14 +116,20 @@ impl EventLog {
     ) -> Result<EventPage, LogError> {
         let (page, next) = self.read_all(query, after, size).await?;
         let repeated = Look::new(self, query, &page).repeated(&page).await?;
-        let mut events: Vec<LoggedEvent> = page
+        let (left_out, events): (Vec<Found>, Vec<Found>) = page
             .into_iter()
-            .filter(|found| !repeated.contains(&found.place))
-            .map(|found| found.logged)
-            .collect();
-        // Stable: what happened at the same time stays in the order in which it was accepted.
-        events.sort_by_key(|logged| logged.time);
-        Ok(EventPage { events, next })
+            .partition(|found| repeated.contains(&found.place));
+        let in_order = |found: Vec<Found>| {
+            let mut events: Vec<LoggedEvent> = found.into_iter().map(|it| it.logged).collect();
+            // Stable: what happened at the same time stays in the order in which it was accepted.
+            events.sort_by_key(|logged| logged.time);
+            events
+        };
+        Ok(EventPage {
+            events: in_order(events),
+            left_out: in_order(left_out),
+            next,
+        })
     }
 
     /// Reads a page with its repetitions, in the order of the rows.

@@ -5,9 +5,7 @@ mod held;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use kernel::Timestamp;
 use prost::Message;
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 use sha2::{Digest, Sha256};
@@ -114,8 +112,8 @@ impl Idempotency {
             Beginning::Own(turn) => Some(turn),
             Beginning::Again => None,
         };
-        let mut held = turn.map(|turn| Held::new(&self.requests, key, turn));
-        let done = match &mut held {
+        let held = turn.map(|turn| Held::new(&self.requests, key, turn));
+        let done = match &held {
             None => work().await,
             Some(held) => tokio::select! {
                 biased;
@@ -157,7 +155,7 @@ impl Idempotency {
         for _ in 0..polls {
             match self
                 .requests
-                .begin(key, &hash, now())
+                .begin(key, &hash)
                 .await
                 .map_err(Failure::store_unavailable)?
             {
@@ -220,13 +218,6 @@ fn reused(request_id: &str) -> Failure {
         "request_id",
         "was used before with another body: use a new one, such as a UUID",
     )])
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// A hash of the content of a message. Maps have no order on the wire, so bytes cannot be compared.

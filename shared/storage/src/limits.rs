@@ -21,8 +21,8 @@ pub const MEMBER_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// The time for which the answer to a request id is kept: longer than any client retries.
 pub const REQUEST_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// The time after which the process that does a request counts as dead, unless it has said that it
-/// is still at it: for as long the same request waits at another process. More than
-/// [`REQUEST_HOLD`] and the five seconds by which clocks may differ.
+/// is still at it: for as long the same request waits at another process. Some times
+/// [`REQUEST_HOLD`], so that a slow database takes no request from who is at it.
 pub const REQUEST_UNDER_WAY: kernel::Duration = kernel::Duration::from_millis(10_000);
 /// The time between two such words.
 pub const REQUEST_HOLD: Duration = Duration::from_secs(2);

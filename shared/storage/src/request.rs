@@ -1,9 +1,12 @@
 //! Requests that change something, by their id: the same one again gets the first answer, and
 //! changes nothing.
+//!
+//! All times are the database's: clocks of processes that differ neither take a request from who is
+//! at it, nor keep it for who is dead.
 
-use kernel::Timestamp;
-use sea_orm::sea_query::{ExprTrait, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
+use kernel::{Duration, Timestamp};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryResult};
 
 use crate::entity::request;
 use crate::{Database, StorageError, limits};
@@ -17,7 +20,8 @@ pub struct RequestKey<'a> {
     pub method: &'a str,
 }
 
-/// The turn of one who does a request: when they said last that they are at it.
+/// The turn of one who does a request: when they said last that they are at it, by the database's
+/// clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn(Timestamp);
 
@@ -39,12 +43,36 @@ pub enum Begun {
 #[derive(Debug, Clone)]
 pub struct Requests {
     database: Database,
+    /// Milliseconds by which the time is taken to be ahead of the database's clock.
+    ahead_ms: i64,
+}
+
+/// A request that was found.
+#[derive(Debug)]
+struct Row {
+    body_hash: Vec<u8>,
+    response: Option<Vec<u8>>,
+    create_time: i64,
+    /// True where its answer is not kept any more, or nobody has said for long that they are at it.
+    is_over: bool,
 }
 
 impl Requests {
     /// The requests in a migrated database.
     pub const fn new(database: Database) -> Self {
-        Self { database }
+        Self {
+            database,
+            ahead_ms: 0,
+        }
+    }
+
+    /// The same requests at a later time, for tests that do not wait for it.
+    #[must_use]
+    pub fn later(&self, by: Duration) -> Self {
+        Self {
+            database: self.database.clone(),
+            ahead_ms: self.ahead_ms + by.as_millis(),
+        }
     }
 
     /// Begins a request, unless it was seen in the last day.
@@ -55,21 +83,18 @@ impl Requests {
         &self,
         key: RequestKey<'_>,
         body_hash: &[u8],
-        now: Timestamp,
     ) -> Result<Begun, StorageError> {
         // The second round follows the removal of a row that counts no more; who loses that race
         // finds a new one.
         for _ in 0..3 {
-            if self.insert(key, body_hash, now).await? {
-                return Ok(Begun::New(Turn(now)));
+            if let Some(turn) = self.insert(key, body_hash).await? {
+                return Ok(Begun::New(turn));
             }
             let Some(row) = self.find(key).await? else {
                 continue;
             };
-            let dead = row.response.is_none()
-                && Timestamp::from_millis(row.create_time) + limits::REQUEST_UNDER_WAY <= now;
-            if dead || row.expire_time <= now.as_millis() {
-                self.remove(&row, now).await?;
+            if row.is_over {
+                self.remove(key, &row).await?;
                 continue;
             }
             return Ok(match row.response {
@@ -90,19 +115,18 @@ impl Requests {
         &self,
         key: RequestKey<'_>,
         turn: Turn,
-        now: Timestamp,
     ) -> Result<Option<Turn>, StorageError> {
+        let now = self.now();
         // No turn is renewed to an older one, which another process could have had.
-        let now = now.max(turn.0 + kernel::Duration::from_millis(1));
-        let held = request::Entity::update_many()
-            .col_expr(request::Column::CreateTime, now.as_millis().into())
-            .filter(request::Column::RequestId.eq(key.request_id))
-            .filter(request::Column::Method.eq(key.method))
-            .filter(request::Column::CreateTime.eq(turn.0.as_millis()))
-            .filter(request::Column::Response.is_null())
-            .exec(self.database.orm())
-            .await?;
-        Ok((held.rows_affected > 0).then_some(Turn(now)))
+        let sql = format!(
+            "UPDATE request SET create_time = CASE WHEN {now} > $3 THEN {now} ELSE $3 + 1 END \
+             WHERE request_id = $1 AND method = $2 AND create_time = $3 AND response IS NULL \
+             RETURNING create_time"
+        );
+        let turn = turn.0.as_millis();
+        let values = [key.request_id.into(), key.method.into(), turn.into()];
+        let rows = self.database.rows(&sql, values).await?;
+        turn_of(rows.first())
     }
 
     /// Keeps the answer, unless there is one.
@@ -140,9 +164,9 @@ impl Requests {
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn clean_up(&self, now: Timestamp) -> Result<u64, StorageError> {
+    pub async fn clean_up(&self) -> Result<u64, StorageError> {
         let done = request::Entity::delete_many()
-            .filter(request::Column::ExpireTime.lte(now.as_millis()))
+            .filter(Expr::col(request::Column::ExpireTime).lte(Expr::cust(self.now())))
             .exec(self.database.orm())
             .await?;
         Ok(done.rows_affected)
@@ -152,44 +176,65 @@ impl Requests {
         &self,
         key: RequestKey<'_>,
         body_hash: &[u8],
-        now: Timestamp,
-    ) -> Result<bool, StorageError> {
-        let row = request::ActiveModel {
-            request_id: Set(key.request_id.to_owned()),
-            method: Set(key.method.to_owned()),
-            body_hash: Set(body_hash.to_vec()),
-            response: Set(None),
-            create_time: Set(now.as_millis()),
-            expire_time: Set((now + limits::REQUEST_KEPT).as_millis()),
-        };
-        let inserted = request::Entity::insert(row)
-            .on_conflict(
-                OnConflict::columns([request::Column::RequestId, request::Column::Method])
-                    .do_nothing()
-                    .to_owned(),
-            )
-            .exec_without_returning(self.database.orm())
-            .await?;
-        Ok(inserted > 0)
+    ) -> Result<Option<Turn>, StorageError> {
+        let now = self.now();
+        let sql = format!(
+            "INSERT INTO request (request_id, method, body_hash, create_time, expire_time) \
+             VALUES ($1, $2, $3, {now}, {now} + {}) \
+             ON CONFLICT (request_id, method) DO NOTHING RETURNING create_time",
+            limits::REQUEST_KEPT.as_millis()
+        );
+        let values = [
+            key.request_id.into(),
+            key.method.into(),
+            body_hash.to_vec().into(),
+        ];
+        let rows = self.database.rows(&sql, values).await?;
+        turn_of(rows.first())
     }
 
-    async fn find(&self, key: RequestKey<'_>) -> Result<Option<request::Model>, StorageError> {
-        let id = (key.request_id.to_owned(), key.method.to_owned());
-        Ok(request::Entity::find_by_id(id)
-            .one(self.database.orm())
-            .await?)
+    async fn find(&self, key: RequestKey<'_>) -> Result<Option<Row>, StorageError> {
+        let now = self.now();
+        let sql = format!(
+            "SELECT body_hash, response, create_time, expire_time <= {now} \
+             OR (response IS NULL AND create_time + {} <= {now}) \
+             FROM request WHERE request_id = $1 AND method = $2",
+            limits::REQUEST_UNDER_WAY.as_millis()
+        );
+        let values = [key.request_id.into(), key.method.into()];
+        let rows = self.database.rows(&sql, values).await?;
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        Ok(Some(Row {
+            body_hash: row.try_get_by_index(0)?,
+            response: row.try_get_by_index(1)?,
+            create_time: row.try_get_by_index(2)?,
+            is_over: row.try_get_by_index(3)?,
+        }))
     }
 
     /// Removes a row that counts no more, unless it was answered meanwhile.
-    async fn remove(&self, row: &request::Model, now: Timestamp) -> Result<(), StorageError> {
-        let is_expired = request::Column::ExpireTime.lte(now.as_millis());
+    async fn remove(&self, key: RequestKey<'_>, row: &Row) -> Result<(), StorageError> {
+        let is_expired = Expr::col(request::Column::ExpireTime).lte(Expr::cust(self.now()));
         request::Entity::delete_many()
-            .filter(request::Column::RequestId.eq(&row.request_id))
-            .filter(request::Column::Method.eq(&row.method))
+            .filter(request::Column::RequestId.eq(key.request_id))
+            .filter(request::Column::Method.eq(key.method))
             .filter(request::Column::CreateTime.eq(row.create_time))
             .filter(request::Column::Response.is_null().or(is_expired))
             .exec(self.database.orm())
             .await?;
         Ok(())
     }
+
+    /// Returns the SQL of the time by which requests go.
+    fn now(&self) -> String {
+        format!("({} + {})", self.database.now_sql(), self.ahead_ms)
+    }
+}
+
+/// Reads the turn that a statement gave; none where it changed no row.
+fn turn_of(row: Option<&QueryResult>) -> Result<Option<Turn>, StorageError> {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Turn(Timestamp::from_millis(row.try_get_by_index(0)?))))
 }

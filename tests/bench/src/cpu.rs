@@ -1,8 +1,13 @@
-//! Processor time of processes, read from `/proc` (proc(5)). It is 0 where the system does not
+//! Processor time of processes: of one by its clock (`clock_getcpuclockid(3)`), in nanoseconds; of
+//! families from `/proc` (proc(5)), in hundredths of a second. It is 0 where the system does not
 //! tell.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
+
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
 
 /// Clock ticks in a second that Linux shows to programs, on every machine.
 const TICKS: f64 = 100.0;
@@ -18,7 +23,11 @@ pub(crate) fn of_family(process: u32) -> f64 {
 
 /// Seconds used by a process itself.
 pub(crate) fn own(process: u32) -> f64 {
-    ticks(process, 2) / TICKS
+    let Ok(process) = i32::try_from(process) else {
+        return 0.0;
+    };
+    let used = clock_getcpuclockid(Pid::from_raw(process)).and_then(|clock| clock.now());
+    used.map_or(0.0, |used| Duration::from(used).as_secs_f64())
 }
 
 /// Seconds used by those children of this process that ended and were waited for, with theirs.

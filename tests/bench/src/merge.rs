@@ -49,7 +49,7 @@ const CHUNK: usize = 50_000;
 const HISTORY_S: u32 = 80 * 86_400;
 /// The time for which the services are watched to tell what they use with nothing to do.
 const REST: Duration = Duration::from_secs(2);
-/// Times that the ceiling is taken: the clock of processor time has steps of ten milliseconds.
+/// Times that the ceiling is taken.
 const BARE_ROUNDS: u32 = 50;
 /// States in one commit of the ceiling.
 const BARE_STATES: usize = 64;

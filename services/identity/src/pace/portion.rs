@@ -110,7 +110,11 @@ mod tests {
                     time_ms: *time_ms,
                     ..Record::default()
                 };
-                let own = Sequenced { sequence, record };
+                let own = Sequenced {
+                    sequence,
+                    stretch: None,
+                    record,
+                };
                 groups.entry(partition).or_default().push(own);
             }
         }

@@ -2,12 +2,14 @@
 //!
 //! A merge is written before its record is appended. Where the process dies in between, another look finds it.
 
-use kernel::{CustomerId, Timestamp};
+use std::collections::HashMap;
+
+use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::entity::merge;
+use super::entity::{fragment, merge};
 use super::{IdentityStore, SentAs};
 use crate::limits::{ANNOUNCE_AFTER, ANNOUNCE_CLAIM, ANNOUNCE_MERGES};
 
@@ -39,24 +41,40 @@ impl IdentityStore {
         Ok(())
     }
 
-    /// Finds the merges that were made by what was sent under some names, in the order in which
-    /// they were made.
+    /// Finds the merges that were made by what was sent under some names, each with a fragment of
+    /// its customer, in the order in which they were made. A merge of other customers is not found.
     ///
     /// # Errors
     /// As the database says.
     pub async fn merges_sent_as(
         &self,
-        sent: impl IntoIterator<Item = SentAs>,
+        sent: &[(SentAs, FragmentId)],
     ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
         let rows = merge::Entity::find()
-            .filter(merge::Column::SentAs.is_in(sent.into_iter().map(|it| it.0)))
+            .filter(merge::Column::SentAs.is_in(sent.iter().map(|(it, _)| it.0)))
             .order_by_asc(merge::Column::MergeId)
             .all(self.database.orm())
             .await?;
-        let merges = rows.iter();
-        Ok(merges
-            .filter_map(|row| Some((SentAs(row.sent_as?), record(row))))
-            .collect())
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let whose: HashMap<SentAs, Uuid> = sent.iter().map(|(it, own)| (*it, own.uuid())).collect();
+        let from = rows.iter().map(|row| row.from_customer_id);
+        let fragments = from.chain(whose.values().copied());
+        let roots = fragment::Entity::find()
+            .filter(fragment::Column::FragmentId.is_in(fragments))
+            .all(self.database.orm())
+            .await?;
+        let roots: HashMap<Uuid, Uuid> = roots
+            .into_iter()
+            .map(|row| (row.fragment_id, row.root_id))
+            .collect();
+        let made = rows.iter().filter_map(|row| {
+            let sent = SentAs(row.sent_as?);
+            let root = roots.get(&row.from_customer_id)?;
+            (roots.get(whose.get(&sent)?)? == root).then(|| (sent, record(row)))
+        });
+        Ok(made.collect())
     }
 
     /// Takes merges whose announcement is overdue, oldest first. Nobody else gets them for

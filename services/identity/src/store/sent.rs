@@ -9,7 +9,8 @@ use identity_core::{Changes, Identifier, Resolution};
 use kernel::{CustomerId, StableHash};
 
 /// Names what was sent, however often it is sent: an event by its source and its place there, a
-/// request by its id. A hash of 64 bits, which is compared on rows of the same customer only.
+/// request by its id. A hash of 64 bits, which is compared on rows of the same customer only: a
+/// merge of others that has it by chance is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SentAs(pub(super) i64);
 

@@ -52,7 +52,10 @@ pub trait Tables: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// As the database says.
-    async fn merges_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, MergeRecord)>, DbErr>;
+    async fn merges_sent_as(
+        &self,
+        sent: &[(SentAs, FragmentId)],
+    ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr>;
 
     /// As [`IdentityStore::mark_announced`].
     ///
@@ -105,8 +108,11 @@ impl Tables for IdentityStore {
         Self::commit(self, changes, cause, sent).await
     }
 
-    async fn merges_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
-        Self::merges_sent_as(self, sent.iter().copied()).await
+    async fn merges_sent_as(
+        &self,
+        sent: &[(SentAs, FragmentId)],
+    ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
+        Self::merges_sent_as(self, sent).await
     }
 
     async fn mark_announced(&self, merges: &[MergeRecord]) -> Result<(), DbErr> {

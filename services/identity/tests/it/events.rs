@@ -17,7 +17,12 @@ const DAY: i64 = 86_400;
 
 /// A service with an event log, and the log.
 pub(crate) async fn serve() -> (Client, Fixture, SqlLog) {
-    let fixture = Fixture::open(Sql::Sqlite, TimeSource::system(), Namespaces::default()).await;
+    serve_at(TimeSource::system()).await
+}
+
+/// As [`serve`], on this clock.
+async fn serve_at(time: TimeSource) -> (Client, Fixture, SqlLog) {
+    let fixture = Fixture::open(Sql::Sqlite, time, Namespaces::default()).await;
     let database = fixture.identity.database.clone();
     let log = SqlLog::open(database.clone()).await.expect("tables");
     let events = EventLog::open(database, fixture.partitions)
@@ -108,6 +113,46 @@ pub(crate) fn named(value: &str) -> By {
         namespace: "user_id".to_owned(),
         value: value.to_owned(),
     })
+}
+
+#[tokio::test]
+async fn an_event_that_counted_is_listed_by_partition_also_where_its_customer_had_other_ids() {
+    let (mut client, fixture, log) = serve_at(TimeSource::Stream).await;
+    let at = |event_id: &str, identifiers: &str, hours: i64| v1::Event {
+        event_id: event_id.to_owned(),
+        time: Some(timestamp(Timestamp::from_millis(hours * 3_600_000))),
+        ..event(identifiers)
+    };
+    // The event counts for the one who is joined; for the survivor it is a repetition at first.
+    let events = vec![
+        at("first", "user_id=u1", 1),
+        at("e", "anonymous_id=a1", 2),
+        at("joins", "user_id=u1 anonymous_id=a1", 3),
+        at("e", "user_id=u1", 4),
+        at("e", "user_id=u1", 27),
+        at("alone", "user_id=u2", 27),
+        at("alone", "user_id=u2", 27),
+    ];
+    send(&mut client, events, Lane::Live).await;
+    log_accepted(&fixture, &log).await;
+    let mut listed = Vec::new();
+    for partition in fixture.partitions.iter() {
+        let by = By::Partition(partition.number().into());
+        let page = client.list_events(of(by)).await.expect("lists");
+        let events = page.into_inner().events.into_iter();
+        listed.extend(events.filter_map(|logged| {
+            let event = logged.event?;
+            Some((event.time?.seconds / 3_600, event.event_id))
+        }));
+    }
+    let hours = |id: &str| -> Vec<i64> {
+        let own = listed.iter().filter(|(_, own)| own == id);
+        let mut hours: Vec<i64> = own.map(|(hour, _)| *hour).collect();
+        hours.sort_unstable();
+        hours
+    };
+    assert_eq!(hours("e"), [2, 4, 27], "which did not count cannot be told");
+    assert_eq!(hours("alone"), [27]);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use engine::TimeSource;
 use hot::StreamName;
-use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS, SentBy};
+use identity::store::{Cause, CommitError, IdentityStore, MIGRATIONS, SentAs, SentBy};
 use identity::{Intake, ResolveError, Resolver, Source, Subject, limits};
 use identity_core::{Identifier, Namespaces, Overlay, screen};
 use kernel::{CustomerId, Duration, FragmentId, Timestamp};
@@ -58,6 +58,7 @@ async fn keeps_the_contract(sql: Sql) {
     a_stale_plan_changes_nothing(&resolver, &store).await;
     pages_hold_every_customer_once(&store).await;
     an_unannounced_merge_is_claimed_once(&resolver, &store).await;
+    a_merge_is_found_by_its_sender_among_its_own_customers(&resolver, &store).await;
     the_virtual_clock_is_kept_and_never_set_back(&store).await;
 }
 
@@ -182,6 +183,42 @@ async fn pages_hold_every_customer_once(store: &IdentityStore) {
     }
     assert_eq!(paged, all);
     assert!(all.is_sorted_by_key(|record| (record.create_time, record.id)));
+}
+
+async fn a_merge_is_found_by_its_sender_among_its_own_customers(
+    resolver: &Resolver,
+    store: &IdentityStore,
+) {
+    let joined = resolve(resolver, &["user_id=sent1", "user_id=sent2"]).await;
+    let others = resolve(resolver, &["user_id=sent3", "user_id=sent4"]).await;
+    let cause = Cause {
+        request_id: "joins two",
+        ..CAUSE
+    };
+    let namespaces = Namespaces::default();
+    let merge = resolver.merge(&namespaces, &joined, cause).await;
+    let (into, merges) = merge.expect("merges");
+    let sent = SentAs::merge(cause.request_id).expect("it has an id");
+    // Whoever survives them all is one of them too.
+    let both = [into, others[0]];
+    let merge = resolver.merge(&namespaces, &both, CAUSE).await;
+    let (last, _) = merge.expect("merges");
+    for (whose, is_found) in [
+        (joined[0], true),
+        (joined[1], true),
+        (others[0], true),
+        (last, true),
+        (others[1], false),
+        (CustomerId::new(Uuid::from_u128(7)), false),
+    ] {
+        let found = store.merges_sent_as(&[(sent, whose.fragment())]).await;
+        let expected = merges.iter().map(|merge| (sent, *merge));
+        let expected: Vec<_> = expected.filter(|_| is_found).collect();
+        assert_eq!(found.expect("reads"), expected, "{whose}");
+    }
+    let other = SentAs::merge("joins nobody").expect("it has an id");
+    let found = store.merges_sent_as(&[(other, into.fragment())]).await;
+    assert_eq!(found.expect("reads"), []);
 }
 
 async fn an_unannounced_merge_is_claimed_once(resolver: &Resolver, store: &IdentityStore) {

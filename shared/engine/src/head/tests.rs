@@ -44,6 +44,7 @@ fn moving() -> Moving {
         is_sent: true,
         awaited: vec![customer(8)],
         waived: vec![customer(7)],
+        absent: vec![customer(7)],
     }
 }
 

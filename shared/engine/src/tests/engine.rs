@@ -10,6 +10,8 @@ use storage::{Acquire, Heartbeat, Leases as _, MemberId};
 
 use super::driver::{Bench, event};
 use super::site::{ROUND, SERVICE, Site, shares};
+use crate::shared::ALL_LANES;
+use crate::worker::TickOutcome;
 use crate::{Dispatcher, Engine, EngineHandle, Status, TimeSource, VirtualClock, placement};
 
 async fn start(bench: &Bench, worker: &str) -> EngineHandle {
@@ -158,6 +160,31 @@ async fn all_is_idle_once_what_a_dead_process_left_is_done_too() {
     assert_eq!(bench.log(lost.number(), 1).await, ["a"]);
     assert_eq!(commits, 1);
     assert_eq!(site.owners().await.len(), 2);
+    one.shutdown().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_is_not_idle_while_a_timer_of_another_process_is_due_on_stream_time() {
+    let site = Site::new();
+    let bench = Bench::on(Arc::new(site.hot.clone()));
+    let mut config = site.config("w1", &site.machine(0));
+    config.time = TimeSource::Stream;
+    let one = Engine::start(config).await.expect("it starts");
+    one.await_idle().await.expect("it rests");
+    let lost = join_silently(&site, Duration::from_millis(60_000)).await;
+    // The other process dies between the record and the timer that it set.
+    let record = event(1, "a", "wait:0", 1);
+    bench
+        .append(lost.number(), StreamName::Events, vec![record])
+        .await;
+    let epoch = site.owners().await[usize::from(lost.number())].1;
+    let mut silent = bench.worker(lost.number(), epoch, TimeSource::Stream).await;
+    silent.hint(ALL_LANES);
+    assert!(matches!(silent.tick().await, TickOutcome::Worked));
+    drop(silent);
+    assert_eq!(bench.log(lost.number(), 1).await, ["a"]);
+    one.await_all_idle().await.expect("it rests");
+    assert_eq!(bench.log(lost.number(), 1).await, ["a", "fired@1"]);
     one.shutdown().await;
 }
 

@@ -1,7 +1,9 @@
 //! Merges over the three services of the way, in two partitions: what follows a customer, what is
 //! known twice, and what a read finds.
 
+mod asked;
 mod grace;
+mod handed_on;
 mod leftovers;
 mod pieces;
 mod random;

@@ -277,7 +277,7 @@ impl<C: Core> Worker<C> {
         }
         // Before the wait for this state ends.
         self.await_merges(work, &moving.awaited, cause)?;
-        self.take_over_waived(work, &moving.waived);
+        self.take_over_waived(work, moving);
         self.has_arrived(work, moving.all_fragments(), cause)?;
         self.finish(work, cause)
     }
@@ -292,6 +292,7 @@ struct Arrived {
     leave_id: u64,
     awaited: Vec<CustomerId>,
     waived: Vec<CustomerId>,
+    absent: Vec<CustomerId>,
     /// Places, keys and bodies.
     parts: Vec<(u32, PartKey, Bytes)>,
 }
@@ -314,6 +315,7 @@ impl Arrived {
             leave_id: moved.leave_id,
             awaited: read_ids(&moved.awaited_ids).map_err(bad("awaited_ids"))?,
             waived: read_ids(&moved.waived_ids).map_err(bad("waived_ids"))?,
+            absent: read_ids(&moved.absent_ids).map_err(bad("absent_ids"))?,
             parts: moved.parts.iter().map(part).collect::<Result<_, _>>()?,
         })
     }
@@ -344,6 +346,7 @@ fn reserve(
         is_sent: false,
         awaited: arrived.awaited.clone(),
         waived: arrived.waived.clone(),
+        absent: arrived.absent.clone(),
     })
 }
 

@@ -54,7 +54,7 @@ impl<C: Core> Worker<C> {
         entry.change = Change::Write;
         let waiting = head.waiting.take().unwrap_or_default();
         // Records that wait follow the state, and wait there.
-        let (awaited, waived) = (waiting.awaited.clone(), waiting.waived.clone());
+        let lacked = waiting.clone();
         entry.cached.head.waiting = waiting.into_parked().map(Box::new);
         entry.cached.head.fragments.clone_from(&head.fragments);
         self.batch.count_write(work);
@@ -75,8 +75,9 @@ impl<C: Core> Worker<C> {
             leave_id,
             sent_parts: 0,
             is_sent: false,
-            awaited,
-            waived,
+            awaited: lacked.awaited,
+            waived: lacked.waived,
+            absent: lacked.absent,
         };
         // A commit has room for a small state twice: in a record, and where it stays.
         let is_small = parts.is_empty()

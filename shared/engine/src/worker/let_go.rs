@@ -53,6 +53,21 @@ impl<C: Core> Worker<C> {
         self.send_again(work, cause)
     }
 
+    /// Returns whether a record asks the customer to let go of the state that leaves. All of that has
+    /// arrived, so that nothing has to come before the answer: not even the state itself, where it is
+    /// being sent again.
+    pub(super) fn is_question(&self, work: usize, body: Option<&Body>) -> bool {
+        let Some(Body::Merged(merged)) = body else {
+            return false;
+        };
+        let entry = &self.batch.works[work];
+        let customer = customer_of(&entry.key_bytes);
+        let leaving = entry.cached.head.leaving.iter();
+        leaving
+            .flat_map(|it| &it.states)
+            .any(|it| it.from == customer && it.leave_id == merged.arrived_leave_id)
+    }
+
     /// Lets go of the state that left, since the survivor has stored all of it, and says so.
     pub(super) fn let_go(
         &mut self,
@@ -74,11 +89,15 @@ impl<C: Core> Worker<C> {
                 self.batch.count_write(work);
                 return self.send_word(work, cause);
             }
-            Some(own) if own.leave_id == arrived && own.is_sent => {
+            Some(own) if own.leave_id == arrived => {
+                let is_sent = own.is_sent;
                 let parts: Vec<PartKey> = own.parts.values().copied().collect();
                 self.drop_own(work, customer, arrived);
                 for part in parts {
                     self.batch.put_part(work, part, None);
+                }
+                if !is_sent {
+                    self.end_resend(work, cause)?;
                 }
             }
             None if entry.cached.head.released_leave_id == arrived => {}
@@ -93,6 +112,15 @@ impl<C: Core> Worker<C> {
         };
         let released = cause.record(survivor, Some(Body::Moved(released)));
         self.deliver(C::HOME, released, cause)
+    }
+
+    /// Goes on with what was to come behind a state that needs not be sent again.
+    fn end_resend(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        if self.batch.works[work].cached.head.is_sending() {
+            return self.send_word(work, cause);
+        }
+        self.end_leave(work, cause)?;
+        self.wake(work, cause)
     }
 
     fn drop_own(&mut self, work: usize, customer: CustomerId, leave_id: u64) {

@@ -1,11 +1,12 @@
 //! Names of what is set aside of states that move.
 
-use kernel::CustomerId;
+use kernel::{CustomerId, StableHash};
 use messages::engine::v1::{QuarantinedKind, QuarantinedRecord};
 use messages::stream::v1::{Record, StateMoved, record::Body};
 use prost::Message;
 
 use crate::key::{Key, key_of};
+use crate::moving::ID_BYTES;
 
 /// Names what was set aside of a state that moves: one record of each kind stands for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,7 +27,10 @@ enum MovedKind {
         first_part: u32,
     },
     Released,
-    Stays,
+    /// A word that states stay, by those that it names.
+    Stays {
+        named: u64,
+    },
 }
 
 impl MovedAside {
@@ -38,7 +42,9 @@ impl MovedAside {
         };
         let kind = match moved {
             StateMoved { sought: true, .. } => return None,
-            StateMoved { stays: true, .. } => MovedKind::Stays,
+            StateMoved { stays: true, .. } => MovedKind::Stays {
+                named: hash_fragments(moved),
+            },
             StateMoved { released: true, .. } => MovedKind::Released,
             StateMoved { followed: true, .. } => MovedKind::Followed {
                 leave_id: moved.leave_id,
@@ -66,4 +72,12 @@ impl MovedAside {
         let kind = MovedKind::Piece;
         Self { to, from, kind }
     }
+}
+
+/// Returns a hash of the customers that are part of a state, in whatever order they stand.
+fn hash_fragments(moved: &StateMoved) -> u64 {
+    let mut ids: Vec<&[u8]> = moved.fragment_ids.chunks(ID_BYTES).collect();
+    ids.sort_unstable();
+    let hash = ids.into_iter().fold(StableHash::new(), StableHash::with);
+    hash.finish()
 }

@@ -38,6 +38,15 @@ use crate::metrics::WaitEnd;
 use crate::moving::{Fragment, ID_BYTES, write_fragments};
 use crate::waiting::Waiting;
 
+/// The way of a word to a survivor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To a service, with nothing before it.
+    Straight(Home),
+    /// To this service, behind the pieces that were sent: through the services after it.
+    BehindPieces,
+}
+
 impl<C: Core> Worker<C> {
     /// Sets a record of a lane aside that is refused, and tells whoever waits for what it holds up.
     pub(super) fn refuse(
@@ -126,7 +135,7 @@ impl<C: Core> Worker<C> {
                 } else if std::mem::replace(&mut self.batch.works[work].has_told, true) {
                     return Ok(());
                 }
-                self.say_stays_behind(work, survivor, &staying, cause)?;
+                self.say_stays((work, Way::BehindPieces), survivor, &staying, cause)?;
                 self.finish(work, cause)
             }
             (Some(Body::Moved(moved)), None) if !moved.stays => {
@@ -141,7 +150,7 @@ impl<C: Core> Worker<C> {
                     return Ok(());
                 };
                 for home in homes_from(C::HOME) {
-                    self.say_stays(*home, survivor, &staying, cause)?;
+                    self.say_stays((work, Way::Straight(*home)), survivor, &staying, cause)?;
                 }
                 self.go_on_instead_of_leaving(work, cause)
             }
@@ -160,7 +169,7 @@ impl<C: Core> Worker<C> {
             return self.finish(work, cause);
         }
         for home in &homes_from(C::HOME)[1..] {
-            self.say_stays(*home, customer, &awaited, cause)?;
+            self.say_stays((work, Way::Straight(*home)), customer, &awaited, cause)?;
         }
         self.go_on_without(work, &awaited, cause)
     }
@@ -168,26 +177,20 @@ impl<C: Core> Worker<C> {
     /// Tells a survivor that states stay where they are, of which the first has the others.
     fn say_stays(
         &mut self,
-        home: Home,
+        (work, way): (usize, Way),
         survivor: CustomerId,
         staying: &[CustomerId],
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let stays = stays(survivor, staying, cause);
-        stays.map_or(Ok(()), |stays| self.deliver(home, stays, cause))
+        let Some(stays) = stays(survivor, staying, cause) else {
+            return Ok(());
+        };
+        match way {
+            Way::Straight(home) => self.deliver(home, stays, cause),
+            Way::BehindPieces => self.send(work, C::HOME, stays, cause),
+        }
     }
 
-    /// The same behind the pieces that were sent, which go through the services after this one.
-    fn say_stays_behind(
-        &mut self,
-        work: usize,
-        survivor: CustomerId,
-        staying: &[CustomerId],
-        cause: Cause<'_>,
-    ) -> Result<(), Failed> {
-        let stays = stays(survivor, staying, cause);
-        stays.map_or(Ok(()), |stays| self.send(work, C::HOME, stays, cause))
-    }
     /// Tells a survivor who looks for a state that it does not come.
     fn answer_seeker(
         &mut self,
@@ -204,11 +207,11 @@ impl<C: Core> Worker<C> {
         let staying = all_moved(moved);
         // In the later services it leaves by itself; otherwise nobody there has heard of the merge.
         if is_sending {
-            self.say_stays_behind(work, seeker, &staying, cause)?;
+            self.say_stays((work, Way::BehindPieces), seeker, &staying, cause)?;
             return self.finish(work, cause);
         }
         for home in homes_from(C::HOME) {
-            self.say_stays(*home, seeker, &staying, cause)?;
+            self.say_stays((work, Way::Straight(*home)), seeker, &staying, cause)?;
         }
         self.finish(work, cause)
     }

@@ -105,7 +105,7 @@ impl<C: Core> Worker<C> {
                     "a record that waited is lost"
                 );
                 self.pass_parked(work, part, 0);
-                return Ok(());
+                return self.end_parked(work, Cause::of_timer(origin, now, now));
             }
             return Err(self.read_parked(work, number, now));
         };
@@ -125,13 +125,18 @@ impl<C: Core> Worker<C> {
             self.run_at_once(definitions, work, record, cause)?;
         }
         self.pass_parked(work, part, bytes);
-        if self.batch.works[work].cached.head.redirect.is_none() {
-            return Ok(());
-        }
         let cause = Cause {
             bulk: parked.is_bulk,
             ..Cause::of_timer(origin, until, now)
         };
+        self.end_parked(work, cause)
+    }
+
+    /// Ends a leave behind the last record that waited.
+    fn end_parked(&mut self, work: usize, cause: Cause<'_>) -> Result<(), Failed> {
+        if self.batch.works[work].cached.head.redirect.is_none() {
+            return Ok(());
+        }
         self.end_leave(work, cause)?;
         self.finish(work, cause)
     }

@@ -181,7 +181,7 @@ impl<C: Core> Worker<C> {
                 return self.park(work, record, cause);
             }
         }
-        if self.comes_behind(work, record) {
+        if self.comes_behind(work, record) && !self.is_question(work, record.body.as_ref()) {
             return self.park(work, record, cause);
         }
         self.run_at_once(definitions, work, record, cause)?;
@@ -221,6 +221,7 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         // What comes after the state of a customer cannot go before it.
         if entry.cached.head.is_sending()
+            && !self.is_question(work, body)
             && let Some(stays) = self.inputs.faults(InputId::Move { key: entry.key }).first()
         {
             return Some(stays.reason.clone());

@@ -38,7 +38,7 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         let head = &entry.cached.head;
         let is_quiet = head.leaving.is_none() && head.waiting.is_none();
-        if is_quiet || entry.is_stuck || entry.fault.is_some() {
+        if is_quiet || entry.is_stuck || entry.fault.is_some() || self.is_question(work, body) {
             return Ok(false);
         }
         let is_left_out = self.is_left_out(work);

@@ -34,7 +34,7 @@ use super::quarantine::InputId;
 use crate::head::Head;
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
-use crate::moving::ID_BYTES;
+use crate::moving::{ID_BYTES, Moving};
 use crate::waiting::{Waiting, parked_key, read_ids, write_ids};
 use crate::{TimeSource, limits};
 
@@ -212,20 +212,30 @@ impl<C: Core> Worker<C> {
         !self.is_on_stream_time() && since + limits::MERGE_GRACE <= clock
     }
 
-    /// Waits neither for states without which one went on who was joined into this customer.
-    pub(super) fn take_over_waived(&mut self, work: usize, waived: &[CustomerId]) {
+    /// Waits neither for states without which one went on who was joined into this customer, unless
+    /// they are arriving here.
+    pub(super) fn take_over_waived(&mut self, work: usize, moving: &Moving) {
         let entry = &mut self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let head = &mut entry.cached.head;
-        let younger = waived.iter().copied().filter(|it| *it > customer);
-        let lacking: Vec<CustomerId> = younger.filter(|it| lacks(head, *it)).collect();
+        let younger = moving.waived.iter().copied().filter(|it| *it > customer);
+        let mut is_coming = |it| head.has_or_expects(it) || head.arriving_from(it).is_some();
+        let lacking: Vec<CustomerId> = younger.filter(|it| !is_coming(*it)).collect();
         if lacking.is_empty() {
             return;
         }
+        // This customer may have begun to wait before that state came.
+        self.waive(work, |it| lacking.contains(&it), WaitEnd::Waived);
+        let entry = &mut self.batch.works[work];
         let before = entry.before.head.waiting.as_deref();
-        let waiting = &mut head.waiting;
+        let waiting = &mut entry.cached.head.waiting;
         let waiting = waiting.get_or_insert_with(|| Box::new(Waiting::behind(before)));
-        waiting.waived.extend(lacking);
+        for lacked in lacking {
+            waiting.set_waived(lacked);
+            if moving.absent.contains(&lacked) {
+                waiting.set_absent(lacked);
+            }
+        }
     }
 
     /// Stores a record behind those that wait.

@@ -3,7 +3,9 @@
 //! The log is not indexed by ids of events. A sender repeats an event with its time, so the rows
 //! around the times of the page are looked at; those of a customer as far around as the rule goes,
 //! because an event without a time has that of its arrival. What a look costs is bounded: beyond
-//! that, an event that may be a repetition is kept. It does not know who was joined into whom when.
+//! that, an event that may be a repetition is kept. It does not know who was joined into whom when:
+//! an event that repeats one which did not count, because the customer had another id when the first
+//! of them came, is for its caller to tell.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -86,7 +88,26 @@ impl<'a> Look<'a> {
                 self.look(from, to).await?;
             }
         }
-        self.follow_back(page, around).await
+        if !self.is_one && !self.narrow(page) {
+            return Ok(HashSet::new());
+        }
+        let repeated = self.follow_back(page, REPETITION_TIME.as_millis()).await?;
+        // The first one of a day may not have been seen, so none is known to have counted.
+        let is_known = self.is_one || !self.budget.is_spent();
+        Ok(if is_known { repeated } else { HashSet::new() })
+    }
+
+    /// Narrows the look to the customers who seem to have repetitions on the page, whose first
+    /// events may be further back. Returns whether there are any.
+    fn narrow(&mut self, page: &[Found]) -> bool {
+        let repeated = self.judge();
+        let suspects = page.iter().filter(|it| repeated.contains(&it.place));
+        self.customers = suspects.map(|it| it.logged.customer).collect();
+        self.hashes = self.customers.iter().map(|id| hash_of(*id)).collect();
+        let by = EventsBy::Customers(self.customers.iter().copied().collect());
+        self.partitions = self.log.partitions_of(&by);
+        self.budget = Budget::PAGE;
+        !self.customers.is_empty()
     }
 
     /// Looks further back for each id that is there more than once, until the first of its kind is
@@ -115,9 +136,13 @@ impl<'a> Look<'a> {
     fn earliest(&self, page: &[Found]) -> Vec<i64> {
         let ids = page.iter().map(|found| &found.logged.event.event_id);
         let ids: HashSet<EventIdHash> = ids.filter_map(|id| EventIdHash::of(id)).collect();
-        let mut seen: HashMap<EventIdHash, (usize, i64)> = HashMap::new();
-        for event in self.seen.values().filter(|event| ids.contains(&event.id)) {
-            let own = seen.entry(event.id).or_insert((0, i64::MAX));
+        let mut seen: HashMap<_, (usize, i64)> = HashMap::new();
+        for event in self.seen.values() {
+            if !ids.contains(&event.id) || !self.customers.contains(&event.customer) {
+                continue;
+            }
+            let own = seen.entry((self.whose(event), event.id));
+            let own = own.or_insert((0, i64::MAX));
             *own = (own.0 + 1, own.1.min(event.time.as_millis()));
         }
         let repeated = seen.into_values().filter(|(count, _)| *count > 1);
@@ -176,13 +201,17 @@ impl<'a> Look<'a> {
         }
     }
 
+    /// Returns whose event it is; absent for the one customer of the search.
+    fn whose(&self, seen: &Seen) -> Option<CustomerId> {
+        (!self.is_one).then_some(seen.customer)
+    }
+
     /// Returns the repetitions among all that was seen.
     fn judge(&self) -> HashSet<Place> {
         let mut customers: HashMap<Option<CustomerId>, Repetitions> = HashMap::new();
         let mut repeated = HashSet::new();
         for ((accepted, place), seen) in &self.seen {
-            let whose = (!self.is_one).then_some(seen.customer);
-            let own = customers.entry(whose).or_default();
+            let own = customers.entry(self.whose(seen)).or_default();
             if own.is_repeated(seen.id, AcceptMinute::of(*accepted)) {
                 repeated.insert(*place);
             }

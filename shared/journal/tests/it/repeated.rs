@@ -2,7 +2,7 @@
 
 use hot::{Origin, StreamId, StreamName, Writer};
 use journal::contract::Subject;
-use journal::{EntryRow, EventLog, EventQuery, EventsBy, SharedLog};
+use journal::{EntryRow, EventLog, EventQuery, EventsBy, LoggedEvent, SharedLog};
 use kernel::{AcceptMinute, CustomerId, EventIdHash, Repetitions, Timestamp};
 use messages::stream::v1::{Batch, Record};
 use proptest::prelude::{ProptestConfig, any};
@@ -117,6 +117,40 @@ async fn an_event_that_was_sent_again_is_found_once(mut subject: Sql) {
         let mut all = found(&events, EventsBy::All, false, size).await;
         all.retain(|(id, _)| id != "e");
         assert_eq!(ids(all), "..a.b.b.b.c.d.f.", "{size} a page");
+    }
+}
+
+#[tokio::test]
+async fn what_repeats_an_event_that_did_not_count_itself_is_not_left_out_of_a_partition() {
+    let mut subject = Sql::sqlite();
+    let log = subject.open().await;
+    let whose = customer(1);
+    // The second repeats the first, and does not make its day longer: so the third counts.
+    for (seq, hours) in [(1, 0), (2, 13), (3, 26), (4, 27)] {
+        put(&log, seq, whose, false, &[("a", hours * HOUR)]).await;
+    }
+    let events = EventLog::open(subject.database(), partitions())
+        .await
+        .expect("opens");
+    let own = partitions().partition_of(whose.fragment());
+    for by in [EventsBy::Partition(own), EventsBy::All] {
+        for (from, expected) in [(0, vec![0, 26]), (12, vec![26]), (14, vec![26])] {
+            let query = EventQuery {
+                by: by.clone(),
+                from: Timestamp::from_millis(from * HOUR),
+                to: Timestamp::MAX,
+                is_on_stream_time: true,
+            };
+            let page = events.read(&query, None, 100).await.expect("reads");
+            let hours = |events: &[LoggedEvent]| -> Vec<i64> {
+                let times = events.iter().map(|logged| logged.time.as_millis());
+                times.map(|millis| millis / HOUR).collect()
+            };
+            assert_eq!(hours(&page.events), expected, "{by:?} from {from}");
+            let all = [0, 13, 26, 27].into_iter().filter(|it| *it >= from);
+            let left_out: Vec<i64> = all.filter(|it| !expected.contains(it)).collect();
+            assert_eq!(hours(&page.left_out), left_out, "{by:?} from {from}");
+        }
     }
 }
 

@@ -133,10 +133,7 @@ async fn what_a_dead_process_began_is_done_again_where_that_does_no_harm() {
         request_id: "r1",
         method: METHOD,
     };
-    let begun = idempotency
-        .requests
-        .begin(key, &body_hash(&request), now())
-        .await;
+    let begun = idempotency.requests.begin(key, &body_hash(&request)).await;
     assert!(matches!(begun.expect("a row"), Begun::New(_)));
     let work = |id: &'static str| move || async move { Ok::<_, Failure>(answer(id)) };
     let repeated = idempotency
@@ -180,16 +177,16 @@ async fn what_a_dead_process_began_is_another_ones_after_a_while() {
         request_id: "r1",
         method: METHOD,
     };
-    let long_ago = now() - storage::limits::REQUEST_UNDER_WAY;
-    let hash = body_hash(&request);
-    let begun = idempotency.requests.begin(key, &hash, long_ago).await;
+    let requests = idempotency.requests.clone();
+    let begun = requests.begin(key, &body_hash(&request)).await;
     let Begun::New(turn) = begun.expect("a row") else {
         panic!("it is new");
     };
-    let requests = &idempotency.requests;
+    let later = requests.later(storage::limits::REQUEST_UNDER_WAY);
+    let idempotency = Idempotency::new(later);
     let work = || async {
         // It comes back, and is not to end what it lost.
-        let held = requests.hold(key, turn, now()).await;
+        let held = requests.hold(key, turn).await;
         assert_eq!(held.expect("an answer"), None);
         requests.abandon(key, turn).await.expect("nothing");
         Ok::<_, Failure>(answer("2"))

@@ -1,6 +1,6 @@
 //! Requests by their id.
 
-use kernel::Timestamp;
+use kernel::Duration;
 use storage::{Begun, RequestKey, Requests, limits};
 
 use crate::{databases, unique};
@@ -19,33 +19,22 @@ async fn a_request_is_done_once_and_answered_again() {
             method: "a.B/D",
             ..key
         };
-        let start = Timestamp::from_millis(1_000);
-        let begin = |key, hash: &'static [u8], now| requests.begin(key, hash, now);
+        let begin = |key, hash: &'static [u8]| requests.begin(key, hash);
 
         let is_new = |begun: &Begun| matches!(begun, Begun::New(_));
-        let begun = begin(key, b"x", start).await.expect("an answer");
+        let begun = begin(key, b"x").await.expect("an answer");
         assert!(is_new(&begun));
-        assert_eq!(
-            begin(key, b"x", start).await.expect("an answer"),
-            Begun::UnderWay
-        );
-        assert_eq!(
-            begin(key, b"y", start).await.expect("an answer"),
-            Begun::Differs
-        );
-        let begun = begin(other, b"y", start).await.expect("an answer");
+        for (hash, expected) in [(b"x", Begun::UnderWay), (b"y", Begun::Differs)] {
+            assert_eq!(begin(key, hash).await.expect("an answer"), expected);
+        }
+        let begun = begin(other, b"y").await.expect("an answer");
         let Begun::New(turn) = begun else {
             panic!("ids belong to a method: {begun:?}");
         };
         requests.complete(key, b"done").await.expect("kept");
-        assert_eq!(
-            begin(key, b"x", start).await.expect("an answer"),
-            Begun::Answered(b"done".to_vec())
-        );
-        assert_eq!(
-            begin(key, b"y", start).await.expect("an answer"),
-            Begun::Differs
-        );
+        let answered = Begun::Answered(b"done".to_vec());
+        assert_eq!(begin(key, b"x").await.expect("an answer"), answered);
+        assert_eq!(begin(key, b"y").await.expect("an answer"), Begun::Differs);
 
         requests.complete(key, b"late").await.expect("ignored");
         requests.abandon(other, turn).await.expect("forgotten");
@@ -53,13 +42,13 @@ async fn a_request_is_done_once_and_answered_again() {
             .abandon(key, turn)
             .await
             .expect("an answered one stays");
-        assert_eq!(
-            begin(key, b"x", start).await.expect("an answer"),
-            Begun::Answered(b"done".to_vec())
-        );
-        assert!(is_new(&begin(other, b"z", start).await.expect("an answer")));
-        let expired = start + limits::REQUEST_KEPT;
-        assert!(is_new(&begin(key, b"y", expired).await.expect("an answer")));
+        assert_eq!(begin(key, b"x").await.expect("an answer"), answered);
+        assert!(is_new(&begin(other, b"z").await.expect("an answer")));
+        let almost = Duration::from_millis(limits::REQUEST_KEPT.as_millis() - 60_000);
+        let kept = requests.later(almost);
+        assert_eq!(kept.begin(key, b"x").await.expect("an answer"), answered);
+        let expired = requests.later(limits::REQUEST_KEPT);
+        assert!(is_new(&expired.begin(key, b"y").await.expect("an answer")));
     }
 }
 
@@ -73,25 +62,31 @@ async fn a_request_is_given_to_another_once_nobody_holds_it() {
             request_id: &id,
             method: "a.B/C",
         };
-        let at = |millis: i64| Timestamp::from_millis(1_000 + millis);
-        let begin = async |time| requests.begin(key, b"x", time).await.expect("an answer");
-        let Begun::New(first) = begin(at(0)).await else {
+        let at = |by: Duration| requests.later(by);
+        let begin = async |by| at(by).begin(key, b"x").await.expect("an answer");
+        let hold = async |turn, by| at(by).hold(key, turn).await.expect("an answer");
+        // The test itself takes some of the time that the database tells.
+        let minute = Duration::from_millis(60_000);
+        let dead = limits::REQUEST_UNDER_WAY;
+        let late = Duration::from_millis(minute.as_millis() * 2);
+        let Begun::New(first) = begin(Duration::ZERO).await else {
             panic!("it is new");
         };
-        let patience = limits::REQUEST_UNDER_WAY.as_millis();
-        let hold = async |turn, time| requests.hold(key, turn, time).await.expect("an answer");
-        let first = hold(first, at(5_000)).await.expect("it holds it");
-        assert_eq!(begin(at(patience)).await, Begun::UnderWay);
-        assert_eq!(begin(at(patience + 4_999)).await, Begun::UnderWay);
-        let Begun::New(second) = begin(at(patience + 5_000)).await else {
+        assert_eq!(begin(Duration::ZERO).await, Begun::UnderWay);
+        let first = hold(first, minute).await.expect("it holds it");
+        assert_eq!(begin(dead).await, Begun::UnderWay, "it was heard later");
+        // No clock that goes back makes a turn older.
+        let first = hold(first, Duration::ZERO).await.expect("it holds it");
+        assert_eq!(begin(minute).await, Begun::UnderWay);
+        let Begun::New(second) = begin(late).await else {
             panic!("the first one died");
         };
         // The first one was only slow: it has lost its turn, and takes nothing from the second.
-        assert_eq!(hold(first, at(patience + 5_001)).await, None);
+        assert_eq!(hold(first, late).await, None);
         requests.abandon(key, first).await.expect("nothing");
-        assert_eq!(begin(at(patience + 5_001)).await, Begun::UnderWay);
+        assert_eq!(begin(late).await, Begun::UnderWay);
         requests.abandon(key, second).await.expect("forgotten");
-        assert!(matches!(begin(at(patience + 5_001)).await, Begun::New(_)));
+        assert!(matches!(begin(Duration::ZERO).await, Begun::New(_)));
     }
 }
 
@@ -99,13 +94,12 @@ async fn a_request_is_given_to_another_once_nobody_holds_it() {
 async fn what_has_expired_is_removed() {
     let (databases, _folder) = databases().await;
     let requests = Requests::new(databases[0].clone());
-    let start = Timestamp::from_millis(1_000);
     let key = RequestKey {
         request_id: "old",
         method: "m",
     };
-    requests.begin(key, b"x", start).await.expect("new");
-    assert_eq!(requests.clean_up(start).await.expect("an answer"), 0);
-    let late = start + limits::REQUEST_KEPT;
-    assert_eq!(requests.clean_up(late).await.expect("an answer"), 1);
+    requests.begin(key, b"x").await.expect("new");
+    assert_eq!(requests.clean_up().await.expect("an answer"), 0);
+    let late = requests.later(limits::REQUEST_KEPT);
+    assert_eq!(late.clean_up().await.expect("an answer"), 1);
 }

@@ -261,6 +261,27 @@ async fn a_deadline_ends_the_wait_and_the_same_request_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_deadline_ends_the_wait_of_a_stream_which_goes_on_where_it_was() {
+    let (mut client, behind, fixture) = serve(true).await;
+    behind.stuck_from.store(2, Ordering::SeqCst);
+    let mut first = Request::new(tokio_stream::iter(vec![batch(&WALK)]));
+    first.set_timeout(Duration::from_secs(1));
+    let answers = client.ingest_stream(first).await.expect("it begins");
+    let late = answers.into_inner().message().await;
+    let late = late.expect_err("it is not taken whole");
+    assert_eq!(
+        (late.code(), reason(&late).as_str()),
+        (Code::Unavailable, "RECEIPTS_PENDING")
+    );
+    assert_eq!(fixture.records(StreamName::Events).await.len(), 2);
+    behind.stuck_from.store(NEVER, Ordering::SeqCst);
+    let answers = stream(&mut client, vec![batch(&WALK)]).await;
+    let answer = &answers.expect("taken")[0];
+    assert_eq!((answer.accepted_count, answer.replayed_count), (3, 2));
+    assert_eq!(fixture.records(StreamName::Events).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_stream_that_ends_while_it_waits_loses_and_doubles_nothing() {
     let (mut client, behind, fixture) = serve(true).await;
     behind.stuck_from.store(2, Ordering::SeqCst);

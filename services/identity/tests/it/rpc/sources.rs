@@ -6,7 +6,7 @@ use std::sync::Arc;
 use engine::TimeSource;
 use hot::{EmbeddedStore, StreamName};
 use identity::store::{IdentityStore, SourceMark};
-use identity::{Appender, Source};
+use identity::{Appender, Group, Source};
 use kernel::{CustomerId, PartitionId, Timestamp};
 use proto::identity::v1;
 use proto::stream::v1::record::Body;
@@ -111,44 +111,89 @@ async fn a_source_does_not_hang_on_what_streams_remember() {
     assert_eq!(ids(&other).await.len(), 1);
 }
 
-#[tokio::test]
-async fn an_event_is_not_lost_where_a_message_was_taken_in_part_before_a_merge() {
-    let (mut client, fixture) = serve(TimeSource::system()).await;
-    let (older, own) = older_elsewhere(&mut client, &fixture, "anonymous_id=a").await;
-    let known = client
-        .get_customer(v1::GetCustomerRequest {
-            key: Some(v1::get_customer_request::Key::CustomerId(older.clone())),
-            after: String::new(),
-        })
-        .await
-        .expect("is there")
-        .into_inner();
-    let name = &known.customer.expect("a customer").identifiers[0].value;
-    let theirs = format!("user_id={name}");
-    let sent = message(1, &["anonymous_id=a", &theirs]);
-    // A process that dies when the second event is in its stream, and the first one is not.
+/// A user id of a customer.
+async fn user_of(client: &mut Client, customer: &str) -> String {
+    let key = v1::get_customer_request::Key::CustomerId(customer.to_owned());
+    let request = v1::GetCustomerRequest {
+        key: Some(key),
+        after: String::new(),
+    };
+    let known = client.get_customer(request).await.expect("is there");
+    let known = known.into_inner().customer.expect("a customer");
+    format!("user_id={}", known.identifiers[0].value)
+}
+
+/// Takes a message by a process that dies when the events of some customers' partitions are in
+/// their streams, and the others are not.
+async fn take_in_part(fixture: &Fixture, message: &v1::IngestStreamRequest, customers: &[&str]) {
     let intake = fixture.identity.clone().open().await.expect("opens");
     let source = Source::Named("file", SourceMark::NONE);
-    let events = sent.events.clone();
+    let events = message.events.clone();
     let accepted = intake.accept(events, source, StreamName::Events, false);
     let mut outbound = accepted.await.expect("resolved").outbound;
-    let older_id: CustomerId = older.parse().expect("an id");
-    let partition = fixture.partitions.partition_of(older_id.fragment());
-    outbound.groups.retain(|group| group.partition == partition);
-    assert_eq!(outbound.groups.len(), 1);
+    let partitions = customers.iter().map(|id| {
+        let id: CustomerId = id.parse().expect("an id");
+        fixture.partitions.partition_of(id.fragment())
+    });
+    let partitions: BTreeSet<PartitionId> = partitions.collect();
+    let own = |group: &Group| partitions.contains(&group.partition);
+    outbound.groups.retain(own);
+    assert_eq!(outbound.groups.len(), partitions.len());
     let appender = Appender::new(Arc::clone(&fixture.hot));
     let source = outbound.source.as_deref();
     appender
         .append(outbound.stream, outbound.groups, source, None)
         .await
         .expect("appends");
-    merge(&mut client, &[&older, &own]).await;
+}
 
-    let before: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
+#[tokio::test]
+async fn an_event_is_not_lost_where_a_message_was_taken_in_part_before_a_merge() {
+    for time in [TimeSource::system(), TimeSource::Stream] {
+        let (mut client, fixture) = serve(time).await;
+        let (older, own) = older_elsewhere(&mut client, &fixture, "anonymous_id=a").await;
+        let theirs = user_of(&mut client, &older).await;
+        let sent = message(1, &["anonymous_id=a", &theirs]);
+        take_in_part(&fixture, &sent, &[&older]).await;
+        merge(&mut client, &[&older, &own]).await;
+
+        let before: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
+        let again = stream(&mut client, vec![sent]).await.expect("sent");
+        assert_eq!(again[0].accepted_count, 2);
+        let after: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
+        assert_eq!(after.len() - before.len(), 1, "the first one, once");
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_not_lost_where_a_message_that_joins_its_customer_was_taken_in_part() {
+    for time in [TimeSource::system(), TimeSource::Stream] {
+        let (mut client, fixture) = serve(time).await;
+        let (older, _) = older_elsewhere(&mut client, &fixture, "anonymous_id=a").await;
+        let theirs = user_of(&mut client, &older).await;
+        let both = format!("anonymous_id=a {theirs}");
+        let sent = message(1, &["anonymous_id=a", &both, "anonymous_id=a"]);
+        take_in_part(&fixture, &sent, &[&older]).await;
+
+        let before: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
+        stream(&mut client, vec![sent]).await.expect("sent");
+        let after: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
+        assert_eq!(after.len() - before.len(), 1, "the first one");
+    }
+}
+
+#[tokio::test]
+async fn on_stream_time_streams_tell_what_of_a_message_is_there_also_of_who_was_joined_before() {
+    let (mut client, fixture) = serve(TimeSource::Stream).await;
+    let (older, own) = older_elsewhere(&mut client, &fixture, "anonymous_id=a").await;
+    let theirs = user_of(&mut client, &older).await;
+    merge(&mut client, &[&older, &own]).await;
+    let sent = message(1, &["anonymous_id=a", &theirs, "anonymous_id=a", &theirs]);
+    take_in_part(&fixture, &sent, &[&older]).await;
+    let before = ids(&fixture).await;
     let again = stream(&mut client, vec![sent]).await.expect("sent");
-    assert_eq!(again[0].accepted_count, 2);
-    let after: BTreeSet<String> = ids(&fixture).await.into_iter().collect();
-    assert_eq!(after.len() - before.len(), 1, "the first one, once");
+    assert_eq!((again[0].accepted_count, again[0].replayed_count), (4, 4));
+    assert_eq!(ids(&fixture).await, before);
 }
 
 #[tokio::test]

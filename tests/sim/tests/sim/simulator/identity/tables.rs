@@ -95,8 +95,10 @@ impl Tables for TablesLink {
         self.call(true, write).await
     }
 
-    async fn merges_sent_as(&self, sent: &[SentAs]) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
-        let sent = sent.iter().copied();
+    async fn merges_sent_as(
+        &self,
+        sent: &[(SentAs, FragmentId)],
+    ) -> Result<Vec<(SentAs, MergeRecord)>, DbErr> {
         self.call(false, || wait(self.store.merges_sent_as(sent)))
             .await
     }

@@ -15,10 +15,10 @@ use hot::{
     Append, AppendAnswer, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId,
     StreamName,
 };
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
-use runtime::position_of;
+use runtime::{PositionScope, position_of};
 use sea_orm::DbErr;
 use tokio::time::{Instant, sleep};
 
@@ -65,9 +65,9 @@ impl Took {
     };
 
     /// Returns the position of what a stream took; empty where it took nothing.
-    pub(crate) fn position(self, partitions: PartitionCount, stream: StreamName) -> String {
+    pub(crate) fn position(self, scope: PositionScope, stream: StreamName) -> String {
         let time = self.newest;
-        position_of(partitions, Written { stream, time })
+        position_of(scope, Written { stream, time })
     }
 
     /// Adds what became of others.

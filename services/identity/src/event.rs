@@ -16,6 +16,7 @@ use proto::convert;
 use proto::identity::v1;
 use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::stream::v1 as stream;
+use proto::stream::v1::value::Kind;
 
 use crate::clock::ClockReading;
 use crate::sender_clock::Times;
@@ -39,6 +40,9 @@ pub struct Prepared {
 const EVENT_ID_CHARS: usize = 100;
 /// Characters of a namespace.
 const NAMESPACE_CHARS: usize = 64;
+/// An object without values, in JSON.
+const EMPTY_OBJECT: &str = "{}";
+
 /// Reads an event, or says everything that is wrong with it.
 ///
 /// # Errors
@@ -87,7 +91,7 @@ pub fn prepare(
             event_id: event.event_id,
             name: normal_name(event.name),
             properties: named_values(properties),
-            traits: named_values(traits),
+            traits: named_traits(traits),
             identifiers: Vec::new(),
             fragment_id: bytes::Bytes::new(),
             sent_time_ms: times.sent.map(Timestamp::as_millis),
@@ -128,8 +132,21 @@ fn values(event: &mut v1::Event, violations: &mut Vec<Violation>) -> (Flat, Flat
     (properties, traits)
 }
 
-/// Returns what was read as records have it, in the order of names. A null says of a trait that it
-/// is no longer so.
+/// Returns what was read as records have it, in the order of names. A null, or an object without
+/// values, says of a trait that it is no longer so.
+fn named_traits(flat: Flat) -> Vec<stream::NamedValue> {
+    let mut values = named_values(flat);
+    for named in &mut values {
+        if let Some(value) = &mut named.value
+            && matches!(&value.kind, Some(Kind::Json(json)) if json == EMPTY_OBJECT)
+        {
+            value.kind = None;
+        }
+    }
+    values
+}
+
+/// Returns what was read as records have it, in the order of names. A null has no value.
 fn named_values(flat: Flat) -> Vec<stream::NamedValue> {
     let mut values = convert::named_values(&flat.properties);
     for name in flat.nulls {

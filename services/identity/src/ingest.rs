@@ -9,6 +9,7 @@ use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{PartitionCount, Timestamp};
 use proto::identity::v1;
+use runtime::PositionScope;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ pub struct Intake {
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
     pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
+    pub(crate) positions: PositionScope,
     pub(crate) metrics: IngestMetrics,
 }
 

@@ -6,7 +6,10 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
+use ::rpc::{
+    Arrival, Arrivals, Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation,
+    validate,
+};
 use engine::EngineError;
 use hot::StreamName;
 use journal::EventLog;
@@ -16,11 +19,12 @@ use proto::identity::v1::identity_service_server::IdentityService;
 use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
-pub(crate) use self::answer::{dropped_identifiers, rejected_events};
+pub(crate) use self::answer::{dropped_identifiers, note_unread, rejected_events};
 use self::answer::{refused, resolved};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
@@ -71,19 +75,21 @@ impl IdentityRpc {
     async fn take_in_time(
         &self,
         request: v1::IngestRequest,
+        arrival: Arrival,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Status> {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let permit = permit.map_err(Failure::store_unavailable)?;
         let rpc = self.clone();
         let work = async move {
-            let _permit = permit;
+            let Arrival { unread, charge, .. } = arrival;
+            let _held = (permit, charge);
             let id = request.request_id.clone();
             if id.is_empty() {
-                return Ok(rpc.take(request, stream).await?);
+                return Ok(rpc.take(request, unread, stream).await?);
             }
             // Its events have the same ids then, so it may be taken again.
-            let work = || rpc.take(request.clone(), stream);
+            let work = || rpc.take(request.clone(), unread.clone(), stream);
             let idempotency = &rpc.idempotency;
             idempotency
                 .run_repeatable(INGEST, &id, &request, work)
@@ -122,6 +128,7 @@ impl IdentityRpc {
     async fn take(
         &self,
         request: v1::IngestRequest,
+        unread: Vec<(usize, Violation)>,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Failure> {
         // Before anything is resolved: most of the time a full stream is known to be full.
@@ -137,7 +144,7 @@ impl IdentityRpc {
         };
         let Accepted {
             events,
-            rejected,
+            mut rejected,
             outbound,
             replays: _,
         } = self
@@ -145,6 +152,7 @@ impl IdentityRpc {
             .accept(request.events, source, stream)
             .await
             .map_err(resolve_failure)?;
+        note_unread(&mut rejected, unread);
         if events.is_empty() {
             let taken = Taken {
                 rejected: rejected.len(),
@@ -169,7 +177,7 @@ impl IdentityRpc {
         Ok(v1::IngestResponse {
             results,
             rejected: rejected_events(rejected),
-            position: took.position(self.intake.partitions, stream),
+            position: took.position(self.intake.positions, stream),
         })
     }
 
@@ -204,7 +212,7 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
-            position: took.position(self.intake.partitions, StreamName::Events),
+            position: took.position(self.intake.positions, StreamName::Events),
         })
     }
 }
@@ -215,9 +223,10 @@ impl IdentityService for IdentityRpc {
         &self,
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
+        let arrival = Arrivals::of(&request).take();
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
-        let answer = self.take_in_time(request, stream).await?;
+        let answer = self.take_in_time(request, arrival, stream).await?;
         Ok(Response::new(answer))
     }
 
@@ -228,10 +237,13 @@ impl IdentityService for IdentityRpc {
         request: Request<Streaming<v1::IngestStreamRequest>>,
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
+        let arrivals = Arrivals::of(&request);
+        let batches = request.into_inner();
+        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
         // Read here, since the task has none of its own.
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);
-        let batches = take_batches(intake, request.into_inner(), answers, deadline);
+        let batches = take_batches(intake, batches, answers, deadline);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }
@@ -242,7 +254,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::GetCustomerResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let record = self.intake.customer(request).await?;
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
@@ -264,7 +276,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let events = self.intake.events(self.events.as_ref(), request).await?;
         Ok(Response::new(events))
     }

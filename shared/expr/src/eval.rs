@@ -30,7 +30,8 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
                 }
             }
             Test::Truth(place) => self.value(place) == Some(&Value::Bool(true)),
-            Test::Has(place) => self.value(place).is_some(),
+            Test::Has(place) if place.is_event => self.subject.has_event(&place.name),
+            Test::Has(place) => self.subject.has_profile(&place.name),
             Test::InSegment(name) => self.subject.in_segment(name),
             Test::Numbers(compare, left, right) => match (self.amount(left), self.amount(right)) {
                 (Some(left), Some(right)) => left

@@ -100,15 +100,20 @@ pub fn path_keys(path: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let mut rest = Some(path);
     std::iter::from_fn(move || {
         let text = rest?;
-        let mut is_escaped = false;
-        let end = text.bytes().position(|byte| {
-            let ends = byte == b'.' && !is_escaped;
-            is_escaped = byte == b'\\' && !is_escaped;
-            ends
-        });
+        let end = dots(text).next();
         let key = &text[..end.unwrap_or(text.len())];
         rest = end.map(|end| &text[end + 1..]);
         Some(without_escapes(key))
+    })
+}
+
+/// Returns the places of the dots between the keys of a path.
+pub(crate) fn dots(path: &str) -> impl Iterator<Item = usize> {
+    let mut is_escaped = false;
+    path.bytes().enumerate().filter_map(move |(place, byte)| {
+        let is_between = byte == b'.' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_between.then_some(place)
     })
 }
 

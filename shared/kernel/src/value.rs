@@ -1,10 +1,12 @@
 //! Values of traits and of event properties.
 
+mod dotted;
 mod fit;
 
 use std::cmp::Ordering;
 use std::fmt;
 
+pub use dotted::{names_around, outermost_name};
 pub use fit::Room;
 
 /// A value of a trait or property.
@@ -182,6 +184,23 @@ impl Properties {
         self.place(name).ok().map(|place| &self.0[place].1)
     }
 
+    /// Returns whether there is a value of this name, or an object that has values.
+    pub fn has(&self, name: &str) -> bool {
+        let is_inside = |own: &str| {
+            let rest = own.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.place(name).map_or_else(
+            |place| {
+                // Names that only begin alike, such as `a-b` beside `a.b`, come before it.
+                let begin = self.0[place..].iter();
+                let mut begin = begin.take_while(|(own, _)| own.starts_with(name));
+                begin.any(|(own, _)| is_inside(own))
+            },
+            |_| true,
+        )
+    }
+
     /// Sets a value and returns the one that it replaces.
     pub fn set(&mut self, name: &str, value: Value) -> Option<Value> {
         match self.place(name) {
@@ -288,5 +307,26 @@ mod tests {
         assert_eq!(properties.value("b"), Some(&Value::from(2.0)));
         assert_eq!(properties.remove("a"), Some(Value::from("x")));
         assert_eq!(properties.len(), 1);
+    }
+
+    #[test]
+    fn an_object_is_there_where_it_has_values() {
+        let names = ["a-b", "a.b.c", "ab", "d"];
+        let properties: Properties = names
+            .map(|name| (name, Value::from(1.0)))
+            .into_iter()
+            .collect();
+        for (name, expected) in [
+            ("a", true),
+            ("a.b", true),
+            ("a.b.c", true),
+            ("a.b.c.d", false),
+            ("a.c", false),
+            ("d", true),
+            ("e", false),
+        ] {
+            assert_eq!(properties.has(name), expected, "{name}");
+        }
+        assert!(!Properties::new().has("a"));
     }
 }

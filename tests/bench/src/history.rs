@@ -54,13 +54,13 @@ segment: {name: viewed_365d, expression: 'events("view").where(event.value > 10.
 ---
 channel: {name: log, log: {}}
 ---
-template: {name: thanks, subject: Thanks, body: 'For {{ event.category }}.'}
+template: {name: thanks, text: {subject: Thanks, body: 'For {{ event.category }}.'}}
 ---
 policy: {name: default, consent_by_default: true}
 ---
 journey:
   name: thank
-  entry: {trigger: {event: purchase}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: purchase}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: say
       send: {channel: log, template: thanks, purpose: marketing, expires_after: 1d}

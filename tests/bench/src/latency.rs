@@ -69,13 +69,13 @@ channel:
   name: hook
   webhook: {{url: "http://{hook}/", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz, allow_private_network: true}}
 ---
-template: {{name: word, body: '{{{{ event.number }}}}'}}
+template: {{name: word, text: {{body: '{{{{ event.number }}}}'}}}}
 ---
 segment: {{name: seen, expression: 'events("seen").exists()'}}
 ---
 journey:
   name: answer
-  entry: {{trigger: {{event: asked}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: asked}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: say
       send: {{channel: hook, template: word, purpose: marketing}}

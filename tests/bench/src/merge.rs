@@ -68,7 +68,7 @@ const SEGMENTS: [&str; 6] = [
 const JOURNEY: &str = r#"
 journey:
   name: again
-  entry: {trigger: {event: purchase}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: purchase}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: again
       wait_for:

@@ -57,11 +57,7 @@ fn values() -> Values {
 }
 
 fn render(body: &str) -> Result<Rendered, PreviewError> {
-    let template = api::Template {
-        name: "t".to_owned(),
-        subject: "Hi\r\n{{ profile.name }}".to_owned(),
-        body: body.to_owned(),
-    };
+    let template = text_template("t", "Hi\r\n{{ profile.name }}", body);
     preview(&template, &values())
 }
 
@@ -204,11 +200,7 @@ fn values_over_their_bound_are_refused() {
 
 #[test]
 fn templates_with_the_same_texts_are_retained_as_they_were_compiled() {
-    let template = |name: &str, body: &str| api::Template {
-        name: name.to_owned(),
-        subject: "Hello".to_owned(),
-        body: body.to_owned(),
-    };
+    let template = |name: &str, body: &str| text_template(name, "Hello", body);
     let mut last = Templates::default();
     for one in [template("a", "A"), template("b", "B"), template("c", "C")] {
         last.add(&one).expect("a template");

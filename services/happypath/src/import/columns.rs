@@ -62,13 +62,13 @@ impl Builder {
         }
     }
 
-    /// Takes a value that is written in JSON; null says nothing.
+    /// Takes a value that is written in JSON. Null removes a trait, and says nothing anywhere else.
     pub(super) fn json(&mut self, role: &Role, column: &str, json: &str) {
         match (role, json.as_bytes().first()) {
-            (_, Some(b'n')) | (Role::Unused, _) => {}
             (Role::Trait(name), _) => {
                 self.traits.insert(name.clone(), json.to_owned());
             }
+            (_, Some(b'n')) | (Role::Unused, _) => {}
             (Role::Property(name), _) => {
                 self.properties.insert(name.clone(), json.to_owned());
             }
@@ -145,5 +145,71 @@ impl Builder {
         // The first fault of a line is enough: the others often follow from it.
         self.fault
             .get_or_insert_with(|| BadLine::new(self.line, field, reason));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The traits and properties of a line, by name; whether each has a value.
+    fn told(cells: &[(Role, serde_json::Value)]) -> Vec<(String, bool)> {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Time, "2017-01-01T06:00:00Z");
+        builder.text(&Role::Identifier("user_id".to_owned()), "u1");
+        for (role, json) in cells {
+            builder.json(role, "column", &json.to_string());
+        }
+        let event = builder.build().expect("an event");
+        let traits = event.traits_form.map(|form| match form {
+            TraitsForm::TraitsJson(json) => json,
+            TraitsForm::Traits(_) => unreachable!("imports send text"),
+        });
+        let properties = event.properties_form.map(|form| match form {
+            PropertiesForm::PropertiesJson(json) => json,
+            PropertiesForm::Properties(_) => unreachable!("imports send text"),
+        });
+        let objects = [traits, properties].into_iter().flatten();
+        let read =
+            |json: String| serde_json::from_str::<serde_json::Map<_, _>>(&json).expect("an object");
+        let mut told: Vec<_> = objects
+            .flat_map(read)
+            .map(|(name, value)| (name, !value.is_null()))
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn null_removes_a_trait_and_says_nothing_of_a_property() {
+        let null = serde_json::Value::Null;
+        let object = serde_json::json!({"a": null, "b": 1});
+        let named = |name: &str| name.to_owned();
+        for (role, json, expected) in [
+            (
+                Role::Trait(named("plan")),
+                null.clone(),
+                &[("plan", false)][..],
+            ),
+            (Role::Trait(named("plan")), "pro".into(), &[("plan", true)]),
+            (Role::Traits, object.clone(), &[("a", false), ("b", true)]),
+            (Role::Traits, null.clone(), &[]),
+            (Role::Properties, object, &[("b", true)]),
+            (Role::Property(named("colour")), null.clone(), &[]),
+            (Role::EventId, null, &[]),
+        ] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, known)| (named(name), *known))
+                .collect();
+            assert_eq!(told(&[(role.clone(), json)]), expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_cell_says_nothing_of_a_trait() {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Trait("plan".to_owned()), " ");
+        assert!(builder.traits.is_empty());
     }
 }

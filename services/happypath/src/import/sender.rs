@@ -183,6 +183,11 @@ impl Sender {
         if !answer.position.is_empty() {
             self.summary.position.clone_from(&answer.position);
         }
+        if !answer.refusal.is_empty() {
+            for event in &batch.events {
+                self.take_bad(BadLine::new(event.sequence, "", answer.refusal.as_str()));
+            }
+        }
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
             let line = batch.events.get(place).map_or(0, |event| event.sequence);

@@ -1,7 +1,10 @@
 //! The command line as people use it: the real binary, against `happypath dev` on a free port in a
 //! fresh folder.
 
+mod answers;
 mod consents;
+mod contracts;
+mod installations;
 mod quarantine;
 mod reads;
 mod receipts;
@@ -169,8 +172,8 @@ journey_map:
 journey:
   name: welcome
   entry:
-    trigger:
-      event: signed_up
+    triggers:
+      - event: signed_up
     reentry: REENTRY_NEVER
   steps:
     - id: first_purchase

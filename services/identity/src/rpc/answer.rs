@@ -15,8 +15,20 @@ pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
         let violations = violations.into_iter();
         violations.map(move |violation| violation.under(&event))
     });
-    let told: Vec<Violation> = violations.take(::rpc::limits::VIOLATIONS).collect();
-    Failure::invalid(told)
+    Failure::invalid(violations.collect::<Vec<_>>())
+}
+
+/// Gives the reason of events that could not be read: they came as empty ones, which lack
+/// everything.
+pub(crate) fn note_unread(
+    rejected: &mut [(usize, Vec<Violation>)],
+    unread: impl IntoIterator<Item = (usize, Violation)>,
+) {
+    for (index, violation) in unread {
+        if let Some((_, violations)) = rejected.iter_mut().find(|(at, _)| *at == index) {
+            *violations = vec![violation];
+        }
+    }
 }
 
 /// Returns the refused events as an answer tells them, one for each fault.

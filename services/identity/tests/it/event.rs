@@ -197,11 +197,17 @@ fn a_null_is_told() {
             fields: [("city".to_owned(), null.clone())].into_iter().collect(),
         })),
     };
+    let empty = prost_types::Value {
+        kind: Some(prost_types::value::Kind::StructValue(
+            prost_types::Struct::default(),
+        )),
+    };
     let object = prost_types::Struct {
         fields: [
             ("plan".to_owned(), null),
             ("age".to_owned(), number(7.0)),
             ("home".to_owned(), inner),
+            ("office".to_owned(), empty),
         ]
         .into_iter()
         .collect(),
@@ -223,10 +229,18 @@ fn a_null_is_told() {
             })
             .collect()
     };
-    let expected = [("age", true), ("home.city", false), ("plan", false)];
-    let expected = expected.map(|(name, known)| (name.to_owned(), known));
-    assert_eq!(told(&event.properties), expected);
-    assert_eq!(told(&event.traits), expected);
+    // An object without values is a value of a property, and takes a trait away.
+    let expected = |is_office_known| {
+        let told = [
+            ("age", true),
+            ("home.city", false),
+            ("office", is_office_known),
+            ("plan", false),
+        ];
+        told.map(|(name, known)| (name.to_owned(), known))
+    };
+    assert_eq!(told(&event.properties), expected(true));
+    assert_eq!(told(&event.traits), expected(false));
 }
 
 /// Keys of every kind of letter, within the limit.

@@ -21,7 +21,7 @@ fn namespaces(names: &[&str]) -> Change {
             ..v1::Namespace::default()
         })),
     });
-    Change::Apply(definitions.enumerate().collect())
+    Change::apply(definitions)
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Every RPC, as a client sees it: success, bad input, replay, missing, paging.
 
+mod answers;
 mod bad_events;
 mod clock;
 mod customer;

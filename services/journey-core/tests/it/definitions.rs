@@ -45,7 +45,7 @@ fn check(yaml: &str, expected: &[&str]) {
     }
 }
 
-const ENTRY: &str = "entry: {trigger: {event: go}, reentry: REENTRY_NEVER}";
+const ENTRY: &str = "entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}";
 
 #[test]
 fn mistakes_of_steps_are_told_all_at_once() {
@@ -124,28 +124,28 @@ fn a_loop_with_a_wait_is_fine() {
 fn mistakes_of_entries_are_told() {
     for (entry, expected) in [
         (
-            "{trigger: {event: go}}",
+            "{triggers: [{event: go}]}",
             "0 entry.reentry: say what happens when it triggers again",
         ),
         (
-            "{trigger: {event: go}, reentry: REENTRY_AFTER_COOLDOWN}",
+            "{triggers: [{event: go}], reentry: REENTRY_AFTER_COOLDOWN}",
             "0 entry.cooldown: REENTRY_AFTER_COOLDOWN needs a cool-down",
         ),
         (
-            "{trigger: {event: go}, reentry: REENTRY_NEVER, cooldown: 1d}",
+            "{triggers: [{event: go}], reentry: REENTRY_NEVER, cooldown: 1d}",
             "0 entry.cooldown: only REENTRY_AFTER_COOLDOWN has a cool-down",
         ),
         (
-            "{trigger: {segment_entered: shoppers}, reentry: REENTRY_NEVER, key: id}",
+            "{triggers: [{event: go}, {segment_entered: shoppers}], reentry: REENTRY_NEVER, key: id}",
             "0 entry.key: a key is a property of the event",
         ),
         (
-            "{trigger: {where: 'true'}, reentry: REENTRY_NEVER}",
-            "0 entry.trigger: a trigger needs exactly one of",
+            "{triggers: [{event: go}, {where: 'true'}], reentry: REENTRY_NEVER}",
+            "0 entry.triggers[1]: a trigger needs exactly one of",
         ),
         (
-            "{trigger: {event: go, where: 'event.value >'}, reentry: REENTRY_NEVER}",
-            "0 entry.trigger.where: 1:",
+            "{triggers: [{event: go, where: 'event.value >'}], reentry: REENTRY_NEVER}",
+            "0 entry.triggers[0].where: 1:",
         ),
     ] {
         check(
@@ -259,7 +259,7 @@ fn names_of_events_and_properties_are_those_of_senders() {
         format!(
             "journey:
   name: j
-  entry: {{trigger: {{event: {trigger}, where: 'event[\"Order ID\"] > 9007199254740993'}}, key: {key}, reentry: REENTRY_NEVER}}
+  entry: {{triggers: [{{event: {trigger}, where: 'event[\"Order ID\"] > 9007199254740993'}}], key: {key}, reentry: REENTRY_NEVER}}
   steps: [{{id: a, exit: {{}}}}]"
         )
     };

@@ -9,3 +9,4 @@ mod merges;
 mod names;
 mod oracle;
 mod repetitions;
+mod traits;

@@ -24,11 +24,11 @@ fn definitions(hook: &str) -> String {
 ---
 {shop}
 ---
-template: {{name: thanks, body: 'Thank you, {{{{ profile.name }}}}, for {{{{ event.value }}}}'}}
+template: {{name: thanks, text: {{body: 'Thank you, {{{{ profile.name }}}}, for {{{{ event.value }}}}'}}}}
 ---
 journey:
   name: thank_buyers
-  entry: {{trigger: {{event: purchase}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: purchase}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: until_they_are_buyers
       wait_for:

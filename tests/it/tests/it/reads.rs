@@ -37,7 +37,7 @@ const IMPATIENCE: Duration = Duration::from_millis(800);
 const NOTE: &str = r"
 journey:
   name: note
-  entry: {trigger: {event: noted}, key: order, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: noted}], key: order, reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: thank
       send: {channel: shop, template: thanks, purpose: marketing}

@@ -242,8 +242,7 @@ impl Driver {
             }
             let request = ExplainMembershipRequest {
                 customer_id,
-                expression: String::new(),
-                after: String::new(),
+                ..ExplainMembershipRequest::default()
             };
             match self.on.segmentation.explain_membership(request).await {
                 Err(status) if status.code() == Code::NotFound => {}

@@ -1,6 +1,6 @@
 //! The settings that an installation was created with.
 
-use kernel::{PartitionCount, Timestamp};
+use kernel::PartitionCount;
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use storage::{
     Begun, Database, DatabaseUrl, Installation, LeaseStore, RequestKey, Requests, StorageError,
@@ -112,7 +112,6 @@ async fn installations_of_one_database_see_nothing_of_each_other() {
         request_id: "first",
         method: "a.B/C",
     };
-    let now = Timestamp::from_millis(1_000);
     let mut databases = Vec::new();
     for (name, partitions) in NAMES.into_iter().zip([4, 8, 16, 32]) {
         let database = open(&url, name).await.expect("it opens");
@@ -125,7 +124,7 @@ async fn installations_of_one_database_see_nothing_of_each_other() {
         assert_eq!(drawn, id, "it is the first of its installation");
         // Over connections of their own too.
         let requests = Requests::new(database.apart(1));
-        let begun = requests.begin(key, b"x", now).await.expect("an answer");
+        let begun = requests.begin(key, b"x").await.expect("an answer");
         assert!(matches!(begun, Begun::New(_)), "{name:?}: {begun:?}");
         let count = PartitionCount::try_new(partitions).expect("a count");
         let leases = LeaseStore::new(database.clone());
@@ -147,7 +146,7 @@ async fn installations_of_one_database_see_nothing_of_each_other() {
     dropped.expect("it is there");
     for (place, name) in NAMES.into_iter().enumerate() {
         let database = open(&url, name).await.expect("it opens");
-        let begun = Requests::new(database).begin(key, b"x", now).await;
+        let begun = Requests::new(database).begin(key, b"x").await;
         let begun = begun.expect("an answer");
         let is_new = matches!(begun, Begun::New(_));
         assert_eq!(is_new, place == 1, "{name:?}: {begun:?}");

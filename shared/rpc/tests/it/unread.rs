@@ -12,7 +12,7 @@ use prost_types::{Struct, Value, value::Kind};
 use proto::identity::v1;
 use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::identity_service_server::{IdentityService, IdentityServiceServer};
-use rpc::{Arrival, Arrivals, ServerLayer};
+use rpc::{Arrival, Arrivals, ServerLayer, Violation};
 use tonic::body::Body;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::StatusExt as _;
@@ -23,17 +23,22 @@ const LIMIT: usize = 1_000;
 
 struct Identity;
 
-/// Tells of a batch what the layer knows of it.
-fn answer(batch: &v1::IngestStreamRequest, arrival: Arrival) -> v1::IngestStreamResponse {
-    let unread = arrival.unread.into_iter();
+/// Tells the events that could not be read.
+fn rejected(unread: Vec<(usize, Violation)>) -> Vec<v1::RejectedEvent> {
+    let unread = unread.into_iter();
     let rejected = unread.map(|(index, violation)| v1::RejectedEvent {
         index: u32::try_from(index).expect("a few events"),
         field: violation.field,
         description: violation.description,
     });
+    rejected.collect()
+}
+
+/// Tells of a batch what the layer knows of it.
+fn answer(batch: &v1::IngestStreamRequest, arrival: Arrival) -> v1::IngestStreamResponse {
     v1::IngestStreamResponse {
         accepted_count: u32::try_from(batch.events.len()).expect("a few events"),
-        rejected: rejected.collect(),
+        rejected: rejected(arrival.unread),
         refusal: arrival
             .refused
             .map_or_else(String::new, |one| one.to_string()),
@@ -51,9 +56,13 @@ fn unused<T>() -> Result<Response<T>, Status> {
 impl IdentityService for Identity {
     async fn ingest(
         &self,
-        _: Request<v1::IngestRequest>,
+        request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
-        Ok(Response::new(v1::IngestResponse::default()))
+        let arrival = Arrivals::of(&request).take();
+        Ok(Response::new(v1::IngestResponse {
+            rejected: rejected(arrival.unread),
+            ..v1::IngestResponse::default()
+        }))
     }
 
     type IngestStreamStream = Answers;
@@ -206,14 +215,6 @@ fn check(status: &Status, field: &str, words: &[&str]) {
 
 #[tokio::test]
 async fn unreadable_messages_are_invalid_requests() {
-    let deep = v1::IngestRequest {
-        events: vec![nested(1), nested(60)],
-        ..v1::IngestRequest::default()
-    }
-    .encode_to_vec();
-    assert!(deep.len() <= LIMIT);
-    let status = call("Ingest", frame(&deep)).await;
-    check(&status, "events[1].properties.a.a.a", &["nest less"]);
     let status = call("Ingest", frame(&[0xff; 40])).await;
     check(&status, "", &["protobuf", "contract"]);
     let empty = [0x12, 0].repeat(2_000);
@@ -222,6 +223,24 @@ async fn unreadable_messages_are_invalid_requests() {
         "events",
         &["more than 1500", "at most 500"],
     );
+}
+
+#[tokio::test]
+async fn an_event_of_a_call_that_cannot_be_read_stops_no_other() {
+    let request = v1::IngestRequest {
+        events: vec![nested(1), nested(60)],
+        ..v1::IngestRequest::default()
+    };
+    let bytes = request.encode_to_vec();
+    assert!(bytes.len() <= LIMIT);
+    let (answer, status) = exchange("Ingest", vec![frame(&bytes).into()]).await;
+    assert_eq!(status.code(), Code::Ok, "{status:?}");
+    let answer = v1::IngestResponse::decode(&answer[5..]).expect("an answer");
+    let [told] = &answer.rejected[..] else {
+        panic!("one event cannot be read: {:?}", answer.rejected);
+    };
+    assert_eq!((told.index, told.field.as_str()), (1, "properties.a.a.a"));
+    assert!(told.description.contains("nest less"), "{told:?}");
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ impl<'a> Walk<'a> {
             return Err(unexpected().under(step(holder, field, index, &[])));
         }
         let (start, built, beside) = (cursor.place(), self.built, self.beside);
+        let before = self.cost();
         let bytes = cursor.delimited()?;
         let read = match depth {
             0 => Err(Fault::deep()),
@@ -120,7 +121,7 @@ impl<'a> Walk<'a> {
         let step = step(holder, field, index, bytes);
         let is_element = depth == WIRE_DEPTH && matches!(field.form, Form::List(..));
         // Others may have made the message costly, and one element alone has to be at fault.
-        let is_its_fault = !fault.is_cost() || self.built - built > self.most / 2;
+        let is_its_fault = !fault.is_cost() || self.cost() - before > self.most / 2;
         if is_element && is_its_fault && self.unread.len() < VIOLATIONS {
             // It is not built.
             (self.built, self.beside) = (built, beside);

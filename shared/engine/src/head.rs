@@ -124,8 +124,14 @@ impl Head {
     /// Returns whether the customer goes on without the state of one who was joined into them, and
     /// waits for none.
     pub fn lacks_state(&self) -> bool {
+        self.goes_on_alone() && !self.has_parked()
+    }
+
+    /// Returns whether the customer goes on without the state of one who was joined into them. The
+    /// records that waited for it may still be to take.
+    pub fn goes_on_alone(&self) -> bool {
         let waiting = self.waiting.as_ref();
-        waiting.is_some_and(|waiting| !waiting.waived.is_empty() && !waiting.is_holding())
+        waiting.is_some_and(|waiting| !waiting.waived.is_empty() && waiting.awaited.is_empty())
     }
 
     /// The parts of states on their way to or from the customer, and of what waits for one. No core

@@ -110,6 +110,9 @@ pub const MERGE_DOUBLINGS: u32 = 8;
 pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;
+/// Messages to other partitions under one lease, at the most: two years of a thousand a second.
+/// Numbers of messages of 134 million leases fit into the signed integers of SQL.
+pub const MESSAGES_PER_LEASE: u64 = 1 << 36;
 /// The time that a waiting worker trusts that it was told of every new record, in a process that
 /// owns up to [`SAFETY_POLL_PARTITIONS`]. With more it is longer in proportion, so that partitions
 /// in which nothing happens cost as much together however many they are.

@@ -119,6 +119,35 @@ fn who_left_is_not_settled_before_all_that_waited_has_followed() {
 }
 
 #[test]
+fn who_goes_on_alone_may_still_have_to_take_what_waited() {
+    let with = |waiting: Waiting| Head {
+        waiting: Some(Box::new(waiting)),
+        ..Head::plain()
+    };
+    let late = Waiting {
+        awaited: Vec::new(),
+        ..waiting()
+    };
+    let quiet = Waiting {
+        next: late.first,
+        ..late.clone()
+    };
+    let nobody = Waiting {
+        waived: Vec::new(),
+        ..late.clone()
+    };
+    for (head, goes_on_alone, lacks_state) in [
+        (with(waiting()), false, false),
+        (with(nobody), false, false),
+        (with(late), true, false),
+        (with(quiet), true, true),
+    ] {
+        assert_eq!(head.goes_on_alone(), goes_on_alone, "{head:?}");
+        assert_eq!(head.lacks_state(), lacks_state, "{head:?}");
+    }
+}
+
+#[test]
 fn a_value_without_a_head_is_refused_with_the_remedy() {
     for older in [&b""[..], b"|a", b"\x0a\x01a"] {
         let reason = read::<Counting>(older).expect_err("no head").reason;

@@ -1,10 +1,10 @@
 //! A store that may not be the one that it was: what a worker believes, and when it looks again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use hot::memory::{Call, Delivery, Hook, Operation};
+use hot::memory::{Call, Delivery, Hook, Operation, Snapshot};
 use hot::{HotError, MemoryStore, StreamName};
 use kernel::PartitionId;
 use messages::stream::v1::Record;
@@ -53,6 +53,29 @@ impl Hook for Fails {
 
     async fn after(&self, call: Call<'_>, _is_done: bool) -> Result<(), HotError> {
         self.take(call, &self.after)
+    }
+}
+
+/// Has the store fall back right before the next append.
+#[derive(Debug)]
+struct FallsBack {
+    memory: MemoryStore,
+    to: Mutex<Option<Snapshot>>,
+}
+
+#[async_trait]
+impl Hook for FallsBack {
+    async fn before(&self, call: Call<'_>) -> Result<Delivery, HotError> {
+        if call.operation == Operation::Append
+            && let Some(copy) = self.to.lock().expect("nobody panics").take()
+        {
+            self.memory.roll_back_silently(copy);
+        }
+        Ok(Delivery::Once)
+    }
+
+    async fn after(&self, _call: Call<'_>, _is_done: bool) -> Result<(), HotError> {
+        Ok(())
     }
 }
 
@@ -153,6 +176,29 @@ async fn batches_after_opening_again_are_never_taken_for_those_before() {
     assert_eq!(bench.log(0, 1).await, ["b"]);
     let head = bench.hot.head(slot(0)).await.expect("a head");
     assert_eq!((head.commit_seq, head.epoch), (1, 1));
+}
+
+#[tokio::test]
+async fn a_message_is_not_taken_for_one_that_only_its_target_remembers() {
+    let memory = memory();
+    let bench = over(&memory).await;
+    let forward = |id: &str| vec![event(1, id, "forward:1", 0)];
+    let hook = Arc::new(FallsBack {
+        memory: memory.clone(),
+        to: Mutex::new(Some(memory.snapshot())),
+    });
+    let config = bench.config(Arc::new(memory.with_hook(hook)), TimeSource::Stream);
+    bench.append(0, StreamName::Events, forward("a")).await;
+    let mut worker = Worker::open(config, PartitionId::new(0), 1)
+        .await
+        .expect("it opens");
+    // The message arrives where the store has just lost that there was one.
+    let outcome = worker.tick().await;
+    assert!(matches!(outcome, TickOutcome::Lost(_)), "{outcome:?}");
+    bench.append(0, StreamName::Events, forward("b")).await;
+    settle(&mut bench.worker(0, 2, TimeSource::Stream).await).await;
+    settle(&mut bench.worker(1, 1, TimeSource::Stream).await).await;
+    assert_eq!(bench.log(1, 1).await, ["a", "b"]);
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn commit(hot: &SharedHotStore, name: StreamName, commit_seq: u64, records
     let batch = Batch {
         records,
         commit_seq,
-        accept_times_ms: Vec::new(),
+        ..Batch::default()
     };
     let append = Append {
         to: stream(0, name),

@@ -1,13 +1,19 @@
 //! Forwards the outbox to the streams of other partitions.
 //!
-//! A message is appended under the name and number it has here, so that the target skips what it
-//! has seen, and removed here afterwards: a crash at any point sends it again, and it arrives once.
+//! A message is appended under the name of the slot and its own number, so that the target skips
+//! what it has seen, and removed here afterwards: a crash at any point sends it again, and it
+//! arrives once.
+//!
+//! The number is in the message since its commit. That of its place in the outbox would not do: a
+//! store that goes back gives places again, and the target may have taken a message of such a place
+//! that the store has lost. It would skip whatever comes under that number next.
 
 use std::sync::Arc;
 
 use hot::{Append, Appended, HotError, SourceRange};
 
 use super::Worker;
+use super::packer::message_number;
 use crate::limits;
 use decision::Core;
 
@@ -35,13 +41,14 @@ impl<C: Core> Worker<C> {
             let mut sent = None;
             let mut full = false;
             for outgoing in messages {
+                let number = message_number(&outgoing.message.payload).unwrap_or(outgoing.seq);
                 let append = Append {
                     to: outgoing.message.to,
                     payload: outgoing.message.payload,
                     source: Some(SourceRange {
                         source: source.as_str().into(),
-                        first: outgoing.seq,
-                        last: outgoing.seq,
+                        first: number,
+                        last: number,
                     }),
                     origin: None,
                 };

@@ -29,8 +29,34 @@ struct Packed {
 /// The number of `Batch.records`.
 const RECORDS_FIELD: u32 = 1;
 
+/// Encodes a record as a message to another partition, with the number of the message.
+pub(crate) fn pack_message(record: &Record, number: u64) -> Vec<u8> {
+    let mut buffer = Vec::new();
+    pack(record, &mut buffer);
+    // The rest of the message: its record is there already.
+    let rest = Batch {
+        message_number: number,
+        ..Batch::default()
+    };
+    rest.encode_raw(&mut buffer);
+    buffer
+}
+
+/// The number of a [`Batch`] alone: its records, which may be large, are passed over.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Numbered {
+    #[prost(uint64, tag = "4")]
+    message_number: u64,
+}
+
+/// Returns the number of a message, or `None` where an older program encoded it.
+pub(crate) fn message_number(payload: &Bytes) -> Option<u64> {
+    let numbered = Numbered::decode(payload.clone()).ok()?;
+    Some(numbered.message_number).filter(|number| *number != 0)
+}
+
 /// Appends a record to an encoded `Batch`: a repeated field is the sequence of its elements.
-pub(crate) fn pack(record: &Record, buffer: &mut Vec<u8>) {
+fn pack(record: &Record, buffer: &mut Vec<u8>) {
     let len = record.encoded_len();
     buffer.reserve(1 + encoded_len_varint(len as u64) + len);
     encode_key(RECORDS_FIELD, WireType::LengthDelimited, buffer);
@@ -85,9 +111,9 @@ impl Packed {
     fn take(&mut self, commit_seq: u64) -> Bytes {
         // The rest of the message: its records are there already.
         let rest = Batch {
-            records: Vec::new(),
             commit_seq,
             accept_times_ms: std::mem::take(&mut self.accept_times_ms),
+            ..Batch::default()
         };
         self.records.reserve(rest.encoded_len());
         rest.encode_raw(&mut self.records);
@@ -121,5 +147,20 @@ mod tests {
         let events = Batch::decode(packed[0].1.clone()).expect("a batch");
         assert_eq!((events.commit_seq, events.accept_times_ms), (12, vec![]));
         assert!(packer.take(13).is_empty());
+    }
+
+    #[test]
+    fn a_message_is_read_back_as_one_record_with_its_number() {
+        let record = Record {
+            time_ms: 7,
+            ..Record::default()
+        };
+        let payload = Bytes::from(pack_message(&record, u64::MAX));
+        assert_eq!(message_number(&payload), Some(u64::MAX));
+        let batch = Batch::decode(payload).expect("a batch");
+        assert_eq!((batch.records, batch.commit_seq), (vec![record.clone()], 0));
+        let mut older = Vec::new();
+        pack(&record, &mut older);
+        assert_eq!(message_number(&older.into()), None);
     }
 }

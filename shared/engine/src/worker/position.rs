@@ -7,6 +7,7 @@ use hot::{Commit, Head, Slot, Standing};
 use kernel::{Timestamp, split_mix};
 
 use super::time::Overtaking;
+use crate::limits;
 
 /// Where a worker is in its partition.
 #[derive(Debug)]
@@ -16,6 +17,9 @@ pub(crate) struct Position {
     pub(crate) commit_seq: u64,
     /// Counts the batches that were tried under this lease, so that each has a name of its own.
     attempts: u64,
+    /// Counts the messages to other partitions under this lease, so that each has a number of its
+    /// own.
+    messages: u64,
     /// The latest `now` of a live record or timer. Kept across owners on stream time only.
     pub(crate) watermark: Timestamp,
     /// The index of timers has nothing before this instant; absent: nothing is known.
@@ -37,6 +41,7 @@ impl Position {
             epoch,
             commit_seq: 0,
             attempts: 0,
+            messages: 0,
             watermark: Timestamp::MIN,
             no_timer_before: None,
             told_next_due: None,
@@ -46,7 +51,7 @@ impl Position {
         }
     }
 
-    /// Takes over what the store says. Batches keep having names of their own.
+    /// Takes over what the store says. Batches and messages keep having names of their own.
     pub(crate) fn open(&mut self, head: &Head) {
         self.commit_seq = head.commit_seq;
         self.watermark = head.watermark.unwrap_or(Timestamp::MIN);
@@ -66,6 +71,15 @@ impl Position {
             batch_id: batch_id(self.epoch, seq, self.attempts),
             ..Commit::default()
         }
+    }
+
+    /// Returns the number of the next message to another partition. It is greater than that of any
+    /// earlier one, also of those that the store has lost: the stream that a message goes to may
+    /// have taken one of these.
+    pub(crate) fn next_message(&mut self) -> u64 {
+        self.messages += 1;
+        let before_lease = self.epoch.saturating_mul(limits::MESSAGES_PER_LEASE);
+        before_lease.saturating_add(self.messages)
     }
 
     /// Takes note that a commit took effect.
@@ -96,4 +110,30 @@ impl Position {
 fn batch_id(epoch: u64, seq: u64, attempt: u64) -> u64 {
     let parts = [epoch, seq, attempt].into_iter();
     parts.fold(0, |id, part| split_mix(id ^ part))
+}
+
+#[cfg(test)]
+mod tests {
+    use hot::Owner;
+    use kernel::PartitionId;
+
+    use super::*;
+
+    #[test]
+    fn numbers_of_messages_grow_over_openings_and_leases() {
+        let slot = Slot {
+            owner: Owner::Segmentation,
+            partition: PartitionId::new(0),
+        };
+        let mut numbers = Vec::new();
+        for epoch in 1..3 {
+            let mut position = Position::new(slot, epoch);
+            for _ in 0..2 {
+                numbers.push(position.next_message());
+                // The store has lost everything.
+                position.open(&Head::default());
+            }
+        }
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    }
 }

@@ -11,7 +11,7 @@ use super::batch::{Change, Work};
 use super::cause::Cause;
 use super::fault::{Failed, Fault};
 use super::lane::{Item, Lane};
-use super::packer::pack;
+use super::packer::pack_message;
 use super::quarantine::{InputId, panic_text};
 use super::{Planned, Worker};
 use crate::key::customer_of;
@@ -350,8 +350,7 @@ impl<C: Core> Worker<C> {
         for (partition, name, mut record) in batch.effects.forwards.drain(..) {
             inherit(&mut record);
             let to = StreamId { name, partition };
-            let mut payload = Vec::new();
-            pack(&record, &mut payload);
+            let payload = pack_message(&record, self.position.next_message());
             batch.other_bytes += payload.len();
             batch.forwards.push((to, payload));
         }

@@ -40,6 +40,10 @@ impl JournaledStore {
     /// new owner already. The store is where that commit was decided, so it is applied as it would
     /// have been, under the epoch of the new owner: nobody else is fenced for it. An empty slot has
     /// lost what it had.
+    ///
+    /// # Errors
+    /// [`HotError::Fenced`] where the commit has a higher epoch: the caller was overtaken, and the
+    /// store is a copy from before its successor opened the slot. Otherwise as the two stores.
     async fn open_caught_up(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
         let (hot, log) = (&self.shared.hot, &self.shared.log);
         let failed = failed(slot.partition);
@@ -56,6 +60,15 @@ impl JournaledStore {
         let Some(row) = row.filter(|row| row.seq == next) else {
             return Ok(head);
         };
+        // A worker with a higher epoch has the slot already. The store knew of it when that worker
+        // logged this commit, and went back since.
+        if row.epoch > epoch {
+            return Err(HotError::Fenced {
+                partition: slot.partition,
+                epoch,
+                current: row.epoch,
+            });
+        }
         let logged = unpack_commit(row).map_err(failed)?;
         let commit = Commit {
             epoch,

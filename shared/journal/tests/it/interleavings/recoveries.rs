@@ -2,6 +2,7 @@
 //! what needs none.
 
 mod held;
+mod overtaken;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-use activation_core::Counter;
 use activation_core::state::Activation;
 use engine::Head;
 use hot::{QuarantineSize, Slot, StateKey, StreamId, StreamName};
@@ -266,13 +265,13 @@ fn decided_once(installation: &Installation, doubled: &BTreeSet<CustomerId>) {
 
 /// Every effect was told once, and delivered where it says so.
 fn activations(installation: &Installation, picture: &Picture, doubled: &BTreeSet<CustomerId>) {
-    let mut by_status: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
-    let mut told: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
-    for (key, value) in &picture.keys {
-        if let Some(counter) = Counter::parse(key) {
-            *by_status.entry(counter.status).or_default() += value;
-        }
+    let (mut by_status, surplus) = picture.counted_activations();
+    let asked_again = installation.shared.watch.surplus_requests();
+    if surplus > asked_again {
+        let what = format!("{surplus} surplus requests are counted, and {asked_again} were made");
+        violate(installation, what);
     }
+    let mut told: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
     let mut effects = installation.shared.watch.effects();
     let mut of_states: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
     let mut arrived = installation.shared.destination.arrived();

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use activation_core::ActivationCore;
 use activation_core::state::Activation;
+use activation_core::{ActivationCore, Counter};
 use decision::Core;
 use hot::{CounterKey, Owner, Slot, StateKey, Stored};
 use journey_core::JourneyCore;
-use kernel::CustomerId;
+use kernel::{CustomerId, Reason};
+use proto::activation::v1::ActivationStatus;
 use segmentation_core::SegmentationCore;
 
 use super::installation::{Installation, SERVICES};
@@ -42,6 +43,21 @@ impl Picture {
         let journeys = self.journeys.values().map(|(head, _)| head);
         let activations = self.activations.values().map(|(head, _)| head);
         profiles.chain(journeys).chain(activations)
+    }
+
+    /// Adds up the counters of activations by status, and beside them those of surplus requests.
+    /// These have a counter, and neither a state nor a receipt.
+    pub(crate) fn counted_activations(&self) -> (BTreeMap<ActivationStatus, i64>, i64) {
+        let mut by_status: BTreeMap<ActivationStatus, i64> = BTreeMap::new();
+        let mut surplus = 0_i64;
+        for (key, value) in &self.keys {
+            match Counter::parse(key) {
+                Some(counter) if counter.reason == Reason::Duplicate => surplus += value,
+                Some(counter) => *by_status.entry(counter.status).or_default() += value,
+                None => {}
+            }
+        }
+        (by_status, surplus)
     }
 
     /// Looks at everything.

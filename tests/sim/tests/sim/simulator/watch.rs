@@ -11,7 +11,7 @@ use proto::stream::v1::{Batch, Record, record::Body, value};
 use segmentation_core::SegmentationCore;
 
 use super::definitions::Reading;
-use super::destination::EffectId;
+use super::destination::{Asked, EffectId};
 use super::world::World;
 
 /// The most that a clock may be ahead of the database's, and that an answer of the database may
@@ -41,6 +41,13 @@ struct Seen {
     recoveries: BTreeMap<PartitionId, u64>,
     /// The commit that decided each effect.
     effects: BTreeMap<EffectId, (Slot, u64, u64)>,
+    /// What each effect asks for, by every commit that decided it, those included that a store lost.
+    words: BTreeMap<EffectId, BTreeSet<Asked>>,
+    /// The commits that asked for each effect, also those that the store has lost.
+    asked: BTreeMap<EffectId, BTreeSet<(Slot, u64, u64)>>,
+    /// The commits of a slot that sent the request of each effect on to another partition, also
+    /// those that the store has lost.
+    sent_on: BTreeMap<(EffectId, Slot), BTreeSet<(u64, u64)>>,
     /// The commit that told what became of each activation, by its id.
     receipts: BTreeMap<String, (Slot, u64, u64)>,
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
@@ -104,6 +111,26 @@ impl Watch {
         effects
             .map(|(id, (slot, seq, _))| (id.clone(), format!("{slot:?} in commit {seq}")))
             .collect()
+    }
+
+    /// Returns whether an effect may ask for something else than it did before: a commit decided
+    /// that, and the store lost what nobody brings back.
+    pub(crate) fn may_ask_for(&self, id: &EffectId, asked: &Asked) -> bool {
+        let seen = self.seen();
+        let decided = seen.words.get(id);
+        seen.has_lost && decided.is_some_and(|decided| decided.contains(asked))
+    }
+
+    /// Returns how often an effect was asked for beside the first time.
+    ///
+    /// A service may have acted upon a request that the store then lost. The service before it
+    /// decides that anew, and the request comes a second time.
+    pub(crate) fn surplus_requests(&self) -> i64 {
+        let seen = self.seen();
+        let asked = seen.asked.values().map(BTreeSet::len);
+        let sent_on = seen.sent_on.values().map(BTreeSet::len);
+        let surplus: usize = asked.chain(sent_on).map(|commits| commits - 1).sum();
+        i64::try_from(surplus).unwrap_or(i64::MAX)
     }
 
     /// The customers of effects that were decided, or told of, by more than one commit, by what is
@@ -257,6 +284,7 @@ impl Watch {
                 }
             }
         }
+        note_sent_on(&mut seen, slot, commit);
     }
 
     /// Each effect is decided once, and a run begins by no older definitions than one before.
@@ -271,6 +299,15 @@ impl Watch {
             return;
         };
         let id = (action.run_id, action.visit);
+        let names = [
+            &action.journey,
+            &action.step,
+            &action.channel,
+            &action.template,
+        ];
+        let words = seen.words.entry(id.clone()).or_default();
+        words.insert(names.map(String::clone));
+        seen.asked.entry(id.clone()).or_default().insert(decided);
         if !seen.effects.contains_key(&id) {
             if action.visit == 1 {
                 self.note_run(seen, decided.0, (action.journey, action.version), reading);
@@ -324,11 +361,28 @@ impl Watch {
     }
 }
 
+/// Takes note of the requests of effects that a commit sends on to other partitions.
+fn note_sent_on(seen: &mut Seen, slot: Slot, commit: &Commit) {
+    for message in &commit.outbox {
+        let records = Batch::decode(message.payload.clone()).map(|batch| batch.records);
+        for record in records.unwrap_or_default() {
+            if let Some(Body::Action(action)) = record.body {
+                let id = (action.run_id, action.visit);
+                let commits = seen.sent_on.entry((id, slot)).or_default();
+                commits.insert((commit.seq, commit.batch_id));
+            }
+        }
+    }
+}
+
 /// The customers of whom a commit says that they go on without a state.
+///
+/// Records that waited for it may still be to take. The next commit may take them and fold the state
+/// in behind them, and says nothing of it.
 fn alone(commit: &Commit) -> impl Iterator<Item = CustomerId> + '_ {
     commit.states.iter().filter_map(|state| {
         let customer = CustomerId::try_from_bytes(&state.key).ok()?;
         let (head, _) = engine::head::read::<SegmentationCore>(state.value.as_ref()?).ok()?;
-        head.lacks_state().then_some(customer)
+        head.goes_on_alone().then_some(customer)
     })
 }

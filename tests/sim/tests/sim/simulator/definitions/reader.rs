@@ -26,12 +26,16 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Reads what is defined, and goes on to do so.
+    ///
+    /// In production a process ends at its start where its program does not understand what is
+    /// stored (`load_definitions` of the runtime), and is started again. So here nothing begins
+    /// before there are definitions in force.
     pub(crate) async fn start(shared: &Arc<Shared>, link: &Arc<Link>) -> Self {
         let reader = Self {
             shared: Arc::clone(shared),
             link: Arc::clone(link),
         };
-        while reader.refresh().await.is_err() {
+        while !matches!(reader.refresh().await, Ok(Freshness::Newest)) {
             tokio::time::sleep(START_RETRY).await;
         }
         if shared.options.reads_late {

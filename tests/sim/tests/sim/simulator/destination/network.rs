@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
-use super::{ADDRESS, Answer, Destination, HOST, SLOWEST_MS};
+use super::{ADDRESS, Answer, Destination, HOST, SLOWEST_MS, Told};
 use crate::simulator::link::{Link, Lost};
 use crate::simulator::world::Place;
 
@@ -71,7 +71,8 @@ impl LinkNetwork {
         let wait_ms = self.link.world.draw(|rng| rng.between(1, SLOWEST_MS));
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         self.link.enter(Place::Destination, true).await?;
-        let answer = self.destination.take(&self.link.world, key, &told);
+        let (world, watch) = (&self.link.world, &self.link.watch);
+        let answer = self.destination.take(world, watch, key, &told);
         self.link.leave().await?;
         tokio::time::sleep(answer.after).await;
         self.link.life.runs().await;
@@ -89,11 +90,11 @@ fn respond(answer: Answer) -> Result<Response<String>, Lost> {
 
 /// Names what a request asks for, of what is the same in every attempt: the customer may have
 /// become another one, and time passes.
-fn told(key: &str, body: &[u8]) -> String {
+fn told(key: &str, body: &[u8]) -> Told {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let data = &body["data"];
-    let [id, journey, step, channel, template] =
-        ["activation_id", "journey", "step", "channel", "template"].map(|name| &data[name]);
-    let is_key = id == key;
-    format!("{journey} {step} {channel} {template} (named by its key: {is_key})")
+    let text = |name: &str| body["data"][name].as_str().unwrap_or_default().to_owned();
+    Told {
+        asked: ["journey", "step", "channel", "template"].map(text),
+        is_named_by_key: text("activation_id") == key,
+    }
 }

@@ -191,7 +191,7 @@ impl Sender {
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
             let line = batch.events.get(place).map_or(0, |event| event.sequence);
-            let field = rejected.field.as_str();
+            let field = field_of_line(&rejected.field);
             self.take_bad(BadLine::new(line, field, rejected.description.as_str()));
         }
         self.progress.show(&self.summary);
@@ -223,6 +223,15 @@ impl Sender {
             source: self.summary.source.clone(),
             lane: self.lane.into(),
         }
+    }
+}
+
+/// Returns the path of a field as lines of files have it: objects are sent as texts, under names that
+/// nobody wrote there.
+fn field_of_line(field: &str) -> String {
+    match field.split_once("_json") {
+        Some((object @ ("properties" | "traits"), rest)) => format!("{object}{rest}"),
+        _ => field.to_owned(),
     }
 }
 

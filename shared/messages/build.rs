@@ -8,14 +8,19 @@ use prost_reflect::DescriptorPool;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
-    let (api, vendor) = (root.join("api"), root.join("vendor/protovalidate"));
+    let vendor = root.join("vendor");
+    let (api, rules, http) = (
+        root.join("api"),
+        vendor.join("protovalidate"),
+        vendor.join("googleapis"),
+    );
     println!("cargo:rerun-if-changed={}", root.display());
 
     let mut files = Vec::new();
     collect_protos(&api, &mut files)?;
     files.sort();
 
-    let mut compiler = protox::Compiler::new([&api, &vendor])?;
+    let mut compiler = protox::Compiler::new([&api, &rules, &http])?;
     compiler
         .include_imports(true)
         .include_source_info(true)

@@ -90,11 +90,17 @@ impl Definitions {
                     .into_iter()
                     .for_each(|(path, message)| mistakes.add(path, message)),
             },
+            Kind::Template(template) if template.medium.is_none() => {
+                mistakes.add(
+                    "text",
+                    "a template needs a `text`, with a subject and a body",
+                );
+            }
             Kind::Template(template) if self.templates.has_texts_of(template) => {}
             Kind::Template(template) => {
                 if let Err(found) = self.templates.add(template) {
                     found.into_iter().for_each(|(part, mistake)| {
-                        mistakes.add(part.to_string(), mistake.to_string());
+                        mistakes.add(format!("text.{part}"), mistake.to_string());
                     });
                 }
             }
@@ -133,6 +139,7 @@ impl Definitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::text_template;
 
     #[test]
     fn every_mistake_of_every_definition_is_found_at_once() {
@@ -141,10 +148,10 @@ mod tests {
                 name: "hook".to_owned(),
                 ..api::Channel::default()
             }),
+            Kind::Template(text_template("hello", "{{ a", "x\ny {% macro m() %}")),
             Kind::Template(api::Template {
-                name: "hello".to_owned(),
-                subject: "{{ a".to_owned(),
-                body: "x\ny {% macro m() %}".to_owned(),
+                name: "empty".to_owned(),
+                medium: None,
             }),
             Kind::Policy(api::Policy {
                 exempt_purposes: vec![String::new()],
@@ -161,8 +168,9 @@ mod tests {
             places,
             [
                 (0, "kind"),
-                (1, "subject"),
-                (1, "body"),
+                (1, "text.subject"),
+                (1, "text.body"),
+                (2, "text"),
                 (2, "exempt_purposes[0]")
             ]
         );
@@ -171,13 +179,7 @@ mod tests {
 
     #[test]
     fn the_set_that_follows_is_the_one_that_is_compiled_from_scratch() {
-        let template = |name: &str, body: &str| {
-            Kind::Template(api::Template {
-                name: name.to_owned(),
-                subject: "Hello".to_owned(),
-                body: body.to_owned(),
-            })
-        };
+        let template = |name: &str, body: &str| Kind::Template(text_template(name, "Hello", body));
         let names = Names::default();
         let first = [template("a", "A"), template("b", "B")];
         let first = first.each_ref().map(Source::current);

@@ -52,7 +52,11 @@ pub fn compile(policy: &api::Policy) -> Result<Policy, Vec<(String, String)>> {
             ));
         }
     }
-    let frequency_cap = policy.frequency_cap.as_ref().and_then(|cap| {
+    if policy.frequency_caps.len() > 1 {
+        let message = "only one cap is possible so far: keep one".to_owned();
+        mistakes.push(("frequency_caps[1]".to_owned(), message));
+    }
+    let frequency_cap = policy.frequency_caps.first().and_then(|cap| {
         compile_cap(cap)
             .map_err(|(path, message)| mistakes.push((path.to_owned(), message)))
             .ok()
@@ -75,17 +79,19 @@ fn compile_cap(cap: &api::FrequencyCap) -> Result<FrequencyCap, (&'static str, S
     let window: Duration = cap
         .window
         .parse()
-        .map_err(|error: kernel::ParseDurationError| ("frequency_cap.window", error.to_string()))?;
+        .map_err(|error: kernel::ParseDurationError| {
+            ("frequency_caps[0].window", error.to_string())
+        })?;
     if window == Duration::ZERO {
         return Err((
-            "frequency_cap.window",
+            "frequency_caps[0].window",
             "a window of no time caps nothing: expected one such as 7d".to_owned(),
         ));
     }
     let limit = usize::try_from(cap.limit).unwrap_or(usize::MAX);
     if !(1..=limits::SEND_TIMES).contains(&limit) {
         return Err((
-            "frequency_cap.limit",
+            "frequency_caps[0].limit",
             format!("expected 1 to {}", limits::SEND_TIMES),
         ));
     }
@@ -108,10 +114,16 @@ mod tests {
     fn every_mistake_of_a_policy_is_found() {
         let policy = api::Policy {
             exempt_purposes: vec!["ok".to_owned(), "Not OK".to_owned()],
-            frequency_cap: Some(api::FrequencyCap {
-                limit: 3,
-                window: "0s".to_owned(),
-            }),
+            frequency_caps: vec![
+                api::FrequencyCap {
+                    limit: 3,
+                    window: "0s".to_owned(),
+                },
+                api::FrequencyCap {
+                    limit: 3,
+                    window: "1d".to_owned(),
+                },
+            ],
             ..api::Policy::default()
         };
         let paths: Vec<_> = compile(&policy)
@@ -119,17 +131,24 @@ mod tests {
             .into_iter()
             .map(|(path, _)| path)
             .collect();
-        assert_eq!(paths, ["exempt_purposes[1]", "frequency_cap.window"]);
+        assert_eq!(
+            paths,
+            [
+                "exempt_purposes[1]",
+                "frequency_caps[1]",
+                "frequency_caps[0].window"
+            ]
+        );
     }
 
     #[test]
     fn a_policy_is_what_it_says() {
         let policy = compile(&api::Policy {
             exempt_purposes: vec!["service".to_owned()],
-            frequency_cap: Some(api::FrequencyCap {
+            frequency_caps: vec![api::FrequencyCap {
                 limit: 3,
                 window: "7d".to_owned(),
-            }),
+            }],
             ..api::Policy::default()
         })
         .expect("a policy");

@@ -15,6 +15,7 @@ use std::fmt;
 use kernel::Reason;
 
 use messages::activation::v1 as api;
+use messages::activation::v1::template::Medium;
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 
 pub(crate) use self::reads::Reads;
@@ -88,7 +89,7 @@ impl Part {
 }
 
 impl fmt::Display for Part {
-    /// Writes the name of the field that holds the text.
+    /// Writes the name of the field of the content that holds the text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Subject => "subject",
@@ -120,10 +121,7 @@ impl Templates {
     /// Every [`TemplateMistake`] that was found, with the text that it is in.
     pub fn add(&mut self, template: &api::Template) -> Result<(), Vec<(Part, TemplateMistake)>> {
         let mut mistakes = Vec::new();
-        for (part, text) in [
-            (Part::Subject, &template.subject),
-            (Part::Body, &template.body),
-        ] {
+        for (part, text) in parts(template) {
             if let Err(found) = self.add_part(&template.name, part, text) {
                 mistakes.extend(found.into_iter().map(|mistake| (part, mistake)));
             }
@@ -164,7 +162,7 @@ impl Templates {
 
     /// Returns whether it has a template with these texts.
     pub(crate) fn has_texts_of(&self, template: &api::Template) -> bool {
-        texts(template).into_iter().all(|(key, text)| {
+        texts(template).all(|(key, text)| {
             let known = self.environment.get_template(&key);
             known.is_ok_and(|known| known.source() == text)
         })
@@ -258,12 +256,31 @@ pub enum PreviewError {
     Render(RenderError),
 }
 
+/// Returns a template of a subject and a body.
+pub fn text_template(name: &str, subject: &str, body: &str) -> api::Template {
+    api::Template {
+        name: name.to_owned(),
+        medium: Some(Medium::Text(api::TextContent {
+            subject: subject.to_owned(),
+            body: body.to_owned(),
+        })),
+    }
+}
+
+/// Returns the texts of a template; none where it has no medium.
+fn parts(template: &api::Template) -> impl Iterator<Item = (Part, &str)> {
+    let content = template.medium.as_ref().map(|Medium::Text(text)| text);
+    content.into_iter().flat_map(|text| {
+        [
+            (Part::Subject, text.subject.as_str()),
+            (Part::Body, text.body.as_str()),
+        ]
+    })
+}
+
 /// Returns the texts of a template, each with the key of its part.
-fn texts(template: &api::Template) -> [(String, &str); 2] {
-    [
-        (key(&template.name, Part::Subject), &template.subject),
-        (key(&template.name, Part::Body), &template.body),
-    ]
+fn texts(template: &api::Template) -> impl Iterator<Item = (String, &str)> {
+    parts(template).map(|(part, text)| (key(&template.name, part), text))
 }
 
 fn key(name: &str, part: Part) -> String {

@@ -12,10 +12,13 @@ use kernel::{CustomerId, Reason};
 use prost::Message;
 use proto::activation::v1 as api;
 use proto::activation::v1::activation_service_server::ActivationService;
+use proto::activation::v1::preview_template_request::Medium as Preview;
+use proto::activation::v1::preview_template_response::Medium as Shown;
+use proto::activation::v1::template::Medium;
 use proto::convert;
 use proto::stream::v1::{Batch, ConsentChange, Record, record::Body};
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, TraceParent, Violation, validate};
-use runtime::{CustomerReads, position_of};
+use runtime::{CustomerReads, PositionScope, position_of};
 use tonic::{Request, Response, Status};
 
 use crate::limits;
@@ -88,7 +91,7 @@ impl Handlers {
         };
         match answer.appended {
             Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => {
-                Ok(position_of(self.hot.partition_count(), written))
+                Ok(position_of(PositionScope::of(self.hot.as_ref()), written))
             }
             Appended::Gap { .. } => Err(Failure::store_unavailable(
                 "the stream has lost entries that are being written again",
@@ -197,13 +200,15 @@ impl ActivationService for Handlers {
             after.is_none_or(|after| place_of(listed).as_slice() < after)
         };
         let rest = newest_first.iter().filter(is_behind);
-        let rest = rest.take(page.size() + 1).collect();
-        let (shown, next_page_token) = page.cut(rest, |listed| place_of(listed));
+        let rest = rest.take(page.size() + 1);
+        let rest = rest.map(|listed| (place_of(listed), message(&request.customer_id, listed)));
+        let (shown, next_page_token) = page.cut(
+            rest.collect(),
+            |(place, _)| place.clone(),
+            |(_, activation)| activation.encoded_len(),
+        );
         Ok(Response::new(api::ListActivationsResponse {
-            activations: shown
-                .into_iter()
-                .map(|listed| message(&request.customer_id, listed))
-                .collect(),
+            activations: shown.into_iter().map(|(_, it)| it).collect(),
             next_page_token,
         }))
     }
@@ -279,19 +284,20 @@ fn preview(request: api::PreviewTemplateRequest) -> Result<api::PreviewTemplateR
         .map_err(|error| Failure::invalid([Violation::new("context", error.message)]))?;
     let template = api::Template {
         name: "preview".to_owned(),
-        subject: request.subject,
-        body: request.body,
+        medium: request.medium.map(|Preview::Text(text)| Medium::Text(text)),
     };
     match template::preview(&template, &values) {
         Ok(rendered) => Ok(api::PreviewTemplateResponse {
-            subject: rendered.subject,
-            body: rendered.body,
+            medium: Some(Shown::Text(api::RenderedText {
+                subject: rendered.subject,
+                body: rendered.body,
+            })),
         }),
         Err(PreviewError::Mistakes(mistakes)) => {
             Err(
                 Failure::new(ErrorReason::TemplateInvalid, "the template has mistakes")
                     .with_violations(mistakes.iter().map(|(part, mistake)| {
-                        Violation::new(part.to_string(), mistake.to_string())
+                        Violation::new(format!("text.{part}"), mistake.to_string())
                     })),
             )
         }

@@ -2,14 +2,14 @@
 
 mod diff;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use definitions::{Located, Mistake, key_of, parse};
+use definitions::{DefinitionKey, Located, Mistake, key_of, parse};
 use proto::definition::v1::{
     AppliedDefinition, ApplyDefinitionsRequest, Definition, DefinitionKind,
 };
-use rpc::Violation;
+use rpc::{Violation, omitted_violations};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
@@ -22,6 +22,8 @@ pub(crate) use diff::unified_diff;
 /// The definitions of files and folders, in the order in which they depend on one another.
 pub(crate) struct Bundle {
     definitions: Vec<Located<Definition>>,
+    /// The etags that they must have, by kind and name; all others are whatever they are.
+    if_match: BTreeMap<DefinitionKey, String>,
 }
 
 impl Bundle {
@@ -36,7 +38,7 @@ impl Bundle {
             }
         }
         if !mistakes.is_empty() {
-            return Err(refused(&mistakes));
+            return Err(refused(&mistakes, 0));
         }
         if definitions.is_empty() {
             return Err(Failure::mistake("the files hold no definitions"));
@@ -49,7 +51,60 @@ impl Bundle {
         }
         // A stable sort: within a kind, files stay in order.
         definitions.sort_by_key(|located| rank(kind(&located.value)));
-        Ok(Self { definitions })
+        Ok(Self {
+            definitions,
+            if_match: BTreeMap::new(),
+        })
+    }
+
+    /// Lets the bundle count only where definitions have these etags, each `KIND/NAME=ETAG`, or the
+    /// etag alone where the bundle has one definition.
+    pub(crate) fn if_match(mut self, expected: &[String]) -> Result<Self, Failure> {
+        for text in expected {
+            let (key, etag) = match text.split_once('=') {
+                Some((place, etag)) => (parse_key(place)?, etag),
+                None => (self.only_key(text)?, text.as_str()),
+            };
+            let is_there = self
+                .definitions()
+                .any(|it| key_of(it).as_ref() == Some(&key));
+            if !is_there {
+                return Err(Failure::mistake(format!(
+                    "--if-match {text}: the files hold no {key}"
+                )));
+            }
+            if self.if_match.insert(key.clone(), etag.to_owned()).is_some() {
+                return Err(Failure::mistake(format!(
+                    "--if-match {text}: {key} is there twice: keep one"
+                )));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Returns the key of the only definition.
+    fn only_key(&self, text: &str) -> Result<DefinitionKey, Failure> {
+        let mut keys = self.definitions().filter_map(key_of);
+        match (keys.next(), keys.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(Failure::mistake(format!(
+                "--if-match {text}: the files hold several definitions: \
+                 write KIND/NAME={text}, once for each"
+            ))),
+        }
+    }
+
+    /// Returns the etags that these definitions must have, in their order; none where all may have
+    /// any.
+    fn etags<'a>(&self, definitions: impl IntoIterator<Item = &'a Definition>) -> Vec<String> {
+        if self.if_match.is_empty() {
+            return Vec::new();
+        }
+        let key = |definition| key_of(definition).and_then(|key| self.if_match.get(&key));
+        let etags = definitions.into_iter().map(key);
+        etags
+            .map(|etag| etag.cloned().unwrap_or_default())
+            .collect()
     }
 
     /// The definitions.
@@ -62,24 +117,28 @@ impl Bundle {
         &self,
         connection: &Connection,
     ) -> Result<Vec<AppliedDefinition>, Failure> {
-        let mut mistakes = BTreeSet::new();
+        let (mut mistakes, mut more) = (BTreeSet::new(), 0);
         let mut planned = Vec::new();
         for (_, services) in connection.processes() {
             let request = ApplyDefinitionsRequest {
                 request_id: request_id(),
                 definitions: self.definitions().cloned().collect(),
                 validate_only: true,
+                if_match: self.etags(self.definitions()),
             };
             let mut client = connection.definitions(services[0])?;
             match client.apply_definitions(ask(request)).await {
                 Ok(answer) => planned.extend(answer.into_inner().applied),
-                Err(status) => mistakes.extend(self.mistakes_of(status, None)?),
+                Err(status) => {
+                    more += omitted_violations(&status);
+                    mistakes.extend(self.mistakes_of(status, None)?);
+                }
             }
         }
         if mistakes.is_empty() {
             return Ok(planned);
         }
-        Err(refused(&mistakes.into_iter().collect::<Vec<_>>()))
+        Err(refused(&mistakes.into_iter().collect::<Vec<_>>(), more))
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -103,11 +162,15 @@ impl Bundle {
                     .map(|place| self.definitions[*place].value.clone())
                     .collect(),
                 validate_only: false,
+                if_match: self.etags(own.iter().map(|place| &self.definitions[*place].value)),
             };
             let mut client = connection.definitions(services[0])?;
             match client.apply_definitions(ask(request)).await {
                 Ok(answer) => applied.extend(answer.into_inner().applied),
-                Err(status) => return Err(refused(&self.mistakes_of(status, Some(&own))?)),
+                Err(status) => {
+                    let more = omitted_violations(&status);
+                    return Err(refused(&self.mistakes_of(status, Some(&own))?, more));
+                }
             }
         }
         Ok(applied)
@@ -141,21 +204,39 @@ impl Bundle {
     }
 }
 
-fn refused(mistakes: &[Mistake]) -> Failure {
-    let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    let count = match lines.len() {
+/// Refuses a bundle with these mistakes, and so many that an answer counted only.
+fn refused(mistakes: &[Mistake], more: usize) -> Failure {
+    let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    let count = match lines.len() + more {
         1 => "1 mistake".to_owned(),
         count => format!("{count} mistakes"),
     };
+    if more > 0 {
+        lines.push(format!("and {more} more: correct these first"));
+    }
     Failure::mistake(format!(
         "{count}; nothing was applied\n{}",
         lines.join("\n")
     ))
 }
 
-/// Splits `definitions[3].segment.name` into 3 and `segment.name`.
+/// Reads `segment/loyal`.
+fn parse_key(text: &str) -> Result<DefinitionKey, Failure> {
+    let parts = text.split_once('/');
+    let key = parts.and_then(|(kind, name)| Some(DefinitionKey::new(parse_kind(kind).ok()?, name)));
+    key.ok_or_else(|| {
+        let words = KINDS.map(definitions::kind_word).join(", ");
+        Failure::mistake(format!(
+            "--if-match {text}: write KIND/NAME=ETAG, with a kind of {words}"
+        ))
+    })
+}
+
+/// Splits `definitions[3].segment.name` into 3 and `segment.name`, and `if_match[3]` into 3 and
+/// nothing: what is wrong there is about the whole definition.
 fn split_path(field: &str) -> Option<(usize, &str)> {
-    let rest = field.strip_prefix("definitions[")?;
+    let rest = field.strip_prefix("definitions[");
+    let rest = rest.or_else(|| field.strip_prefix("if_match["))?;
     let (index, path) = rest.split_once(']')?;
     Some((index.parse().ok()?, path.strip_prefix('.').unwrap_or(path)))
 }
@@ -301,6 +382,8 @@ mod tests {
         for (field, split) in [
             ("definitions[3].segment.name", Some((3, "segment.name"))),
             ("definitions[0]", Some((0, ""))),
+            ("if_match[2]", Some((2, ""))),
+            ("if_match", None),
             ("request_id", None),
         ] {
             assert_eq!(split_path(field), split);

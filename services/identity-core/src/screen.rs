@@ -46,7 +46,8 @@ pub struct Screened {
     pub dropped: Vec<Dropped>,
 }
 
-/// Screens the identifiers of an event: one value a namespace.
+/// Screens the identifiers of an event. Of several of one namespace the first ones have priority;
+/// one that is there twice, once it is normalised, counts once.
 pub fn screen(
     namespaces: &Namespaces,
     identifiers: impl IntoIterator<Item = (String, String)>,
@@ -76,9 +77,19 @@ pub fn screen(
             Err(MalformedValue(value)) => drop(namespace, value, DropReason::MalformedValue),
         }
     }
-    screened.kept.sort_unstable_by_key(|(rank, _)| *rank);
+    keep_first(&mut screened.kept);
+    screened.kept.sort_by_key(|(rank, _)| *rank);
     screened
         .dropped
         .sort_by(|a, b| a.identifier.cmp(&b.identifier));
     screened
+}
+
+/// Removes what is there before. There are a few identifiers at the most.
+fn keep_first(kept: &mut Vec<(usize, Identifier)>) {
+    for place in (1..kept.len()).rev() {
+        if kept[..place].contains(&kept[place]) {
+            kept.remove(place);
+        }
+    }
 }

@@ -15,10 +15,10 @@ use hot::{
     Append, AppendAnswer, Appended, Cursor, HotError, Owner, SharedHotStore, SourceRange, StreamId,
     StreamName,
 };
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{PartitionId, Timestamp};
 use prost::Message;
 use proto::stream::v1::{Batch, Record};
-use runtime::position_of;
+use runtime::{PositionScope, position_of};
 use sea_orm::DbErr;
 use tokio::time::{Instant, sleep};
 
@@ -48,7 +48,9 @@ pub struct Group {
 /// The outcome of an append of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Took {
-    /// The number of events that were there before.
+    /// The number of events that are there now.
+    pub events: usize,
+    /// The number of those that were there before.
     pub replayed: usize,
     /// When the newest entry with one of them was accepted; [`Timestamp::MIN`] for no records.
     pub newest: Timestamp,
@@ -57,20 +59,22 @@ pub struct Took {
 impl Took {
     /// The outcome for no records.
     pub(crate) const NOTHING: Self = Self {
+        events: 0,
         replayed: 0,
         newest: Timestamp::MIN,
     };
 
     /// Returns the position of what a stream took; empty where it took nothing.
-    pub(crate) fn position(self, partitions: PartitionCount, stream: StreamName) -> String {
+    pub(crate) fn position(self, scope: PositionScope, stream: StreamName) -> String {
         let time = self.newest;
-        position_of(partitions, Written { stream, time })
+        position_of(scope, Written { stream, time })
     }
 
     /// Adds what became of others.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
+            events: self.events + other.events,
             replayed: self.replayed + other.replayed,
             newest: self.newest.max(other.newest),
         }
@@ -112,6 +116,41 @@ pub enum AppendError {
     /// The hot store did not take it: retry.
     #[error(transparent)]
     Hot(#[from] HotError),
+    /// Some events were taken before it went wrong: send the same again.
+    #[error("{taken} of the events were taken; send the same again for the others: {cause}")]
+    Partly {
+        /// The number of events that were taken, those included that were there before.
+        taken: usize,
+        /// The reason that the others were not.
+        cause: Box<AppendError>,
+    },
+}
+
+impl AppendError {
+    /// Adds that some events were taken before.
+    #[must_use]
+    pub(crate) fn after(self, events: usize) -> Self {
+        match self {
+            error if events == 0 => error,
+            Self::Partly { taken, cause } => Self::Partly {
+                taken: taken + events,
+                cause,
+            },
+            error => Self::Partly {
+                taken: events,
+                cause: Box::new(error),
+            },
+        }
+    }
+
+    /// Returns whether a stream was full.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::QuarantineFull { .. } => true,
+            Self::Partly { cause, .. } => cause.is_full(),
+            Self::Unsettled | Self::Engine(_) | Self::Database(_) | Self::Hot(_) => false,
+        }
+    }
 }
 
 /// Appends to the hot store.
@@ -168,7 +207,8 @@ impl Appender {
     /// newest was accepted. Waits while streams are full, until the deadline if there is one.
     ///
     /// # Errors
-    /// [`AppendError`]; other groups may have been appended, and a source makes it safe to send all again.
+    /// [`AppendError`]; it tells how many events were appended all the same, and a source makes it
+    /// safe to send all again.
     pub async fn append(
         &self,
         name: StreamName,
@@ -179,11 +219,21 @@ impl Appender {
         let appends = groups
             .into_iter()
             .map(|group| self.append_group(name, group, source, deadline));
-        let mut took = Took::NOTHING;
+        let (mut took, mut failed) = (Took::NOTHING, None);
         for done in join_all(appends).await {
-            took = took.and(done?);
+            match (done, failed) {
+                (Ok(own), before) => (took, failed) = (took.and(own), before),
+                (Err(AppendError::Partly { taken, cause }), before) => {
+                    took.events += taken;
+                    failed = before.or(Some(*cause));
+                }
+                (Err(error), before) => failed = before.or(Some(error)),
+            }
         }
-        Ok(took)
+        match failed {
+            None => Ok(took),
+            Some(error) => Err(error.after(took.events)),
+        }
     }
 
     async fn append_group(
@@ -199,8 +249,8 @@ impl Appender {
         };
         let mut took = Took::NOTHING;
         for records in split(group.records, source.is_some()) {
-            let appended = self.append_records(to, records, source, deadline).await?;
-            took = took.and(appended);
+            let appended = self.append_records(to, records, source, deadline).await;
+            took = took.and(appended.map_err(|error| error.after(took.events))?);
         }
         Ok(took)
     }
@@ -212,7 +262,12 @@ impl Appender {
         source: Option<&str>,
         deadline: Option<Instant>,
     ) -> Result<Took, AppendError> {
-        let mut replayed = 0;
+        let (events_in_all, mut replayed) = (events(&records), 0);
+        let took = |replayed, newest| Took {
+            events: events_in_all,
+            replayed,
+            newest,
+        };
         let mut append = pack(to, &mut records, source);
         let mut wait = APPEND_PAUSE.0;
         let mut look = Instant::now() + APPEND_PATIENCE;
@@ -223,18 +278,18 @@ impl Appender {
                     if self.is_any_full.load(Ordering::Acquire) {
                         self.note(to, false);
                     }
-                    return Ok(Took { replayed, newest });
+                    return Ok(took(replayed, newest));
                 }
                 Appended::Replayed => {
                     replayed += events(&records);
-                    return Ok(Took { replayed, newest });
+                    return Ok(took(replayed, newest));
                 }
                 Appended::Overlaps { mark } => {
                     let before = events(&records);
                     records.retain(|record| record.sequence > mark);
                     replayed += before - events(&records);
                     if records.is_empty() {
-                        return Ok(Took { replayed, newest });
+                        return Ok(took(replayed, newest));
                     }
                     append = pack(to, &mut records, source);
                 }
@@ -245,8 +300,7 @@ impl Appender {
                     if deadline.is_some_and(|deadline| until > deadline) {
                         return Err(self.refusal(to).await);
                     }
-                    // Without a deadline a reader that is behind is waited for, and not an
-                    // operator.
+                    // Without a deadline a reader is waited for, and not an operator.
                     if until > look {
                         look = until + APPEND_PATIENCE;
                         if let error @ AppendError::QuarantineFull { .. } = self.refusal(to).await {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
 use identity_core::Identifier;
 use kernel::{CustomerId, FragmentId, Timestamp};
+use prost::Message as _;
 use proto::convert;
 use proto::identity::v1;
 
@@ -53,9 +54,14 @@ impl Intake {
             .list(after, page.size() as u64 + 1)
             .await
             .map_err(Failure::store_unavailable)?;
-        let (rows, next_page_token) = page.cut(rows, write_key);
+        let customers = rows.into_iter().map(|row| (write_key(&row), message(row)));
+        let (customers, next_page_token) = page.cut(
+            customers.collect(),
+            |(key, _)| key.clone(),
+            |(_, customer)| customer.encoded_len(),
+        );
         Ok(v1::ListCustomersResponse {
-            customers: rows.into_iter().map(message).collect(),
+            customers: customers.into_iter().map(|(_, it)| it).collect(),
             next_page_token,
         })
     }

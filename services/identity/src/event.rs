@@ -2,17 +2,21 @@
 //!
 //! A test proves that the verdict is the interpreter's.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use ::rpc::Violation;
 use ::rpc::limits::SHOWN_VALUE_CHARS;
-use ::rpc::{Violation, properties};
+use ::rpc::properties::{Flat, compact_object, flatten, flatten_json, object_text};
 use identity_core::{Namespaces, Screened, limits as caps, screen};
-use kernel::Timestamp;
-use kernel::limits::{EVENT_BYTES, PROPERTY_DEPTH};
+use kernel::limits::EVENT_BYTES;
+use kernel::{Timestamp, read_name};
 use prost::Message;
-use prost_types::Struct;
-use prost_types::value::Kind;
 use proto::convert;
 use proto::identity::v1;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::stream::v1 as stream;
+use proto::stream::v1::value::Kind;
 
 use crate::clock::ClockReading;
 use crate::sender_clock::Times;
@@ -32,10 +36,13 @@ pub struct Prepared {
     pub event: stream::Event,
 }
 
-/// Characters of an event's id and of its name.
-const NAME_CHARS: usize = 100;
+/// Characters of an event's id.
+const EVENT_ID_CHARS: usize = 100;
 /// Characters of a namespace.
 const NAMESPACE_CHARS: usize = 64;
+/// An object without values, in JSON.
+const EMPTY_OBJECT: &str = "{}";
+
 /// Reads an event, or says everything that is wrong with it.
 ///
 /// # Errors
@@ -60,24 +67,17 @@ pub fn prepare(
             Times::of(clock.now)
         }
     };
-    let mut read = |field: &str, object: Option<Struct>| match object {
-        None => Vec::new(),
-        Some(object) => match properties::flatten(&object) {
-            Ok(properties) => convert::named_values(&properties),
-            Err(wrong) => {
-                violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
-                Vec::new()
-            }
-        },
-    };
-    let properties = read("properties", event.properties.take());
-    let forgotten = event.traits.as_ref().map(nulls).unwrap_or_default();
-    let mut traits = read("traits", event.traits.take());
-    add_nulls(&mut traits, forgotten);
+    let (properties, traits) = values(&mut event, &mut violations);
+    let context_json = context(event.context_form.take()).unwrap_or_else(|wrong| {
+        violations.push(wrong);
+        String::new()
+    });
     if !violations.is_empty() {
         return Err(violations);
     }
-    let screened = screen(namespaces, event.identifiers);
+    let others = event.other_identifiers.into_iter();
+    let others = others.map(|other| (other.namespace, other.value));
+    let screened = screen(namespaces, event.identifiers.into_iter().chain(others));
     if screened.kept.is_empty() {
         return Err(vec![Violation::new("identifiers", nobody(&screened))]);
     }
@@ -89,41 +89,84 @@ pub fn prepare(
         event: stream::Event {
             joined_ids: bytes::Bytes::new(),
             event_id: event.event_id,
-            name: event.name,
-            properties,
-            traits,
+            name: normal_name(event.name),
+            properties: named_values(properties),
+            traits: named_traits(traits),
             identifiers: Vec::new(),
             fragment_id: bytes::Bytes::new(),
             sent_time_ms: times.sent.map(Timestamp::as_millis),
             sender_time_ms: times.by_sender.map(Timestamp::as_millis),
+            groups: groups(event.groups),
+            context_json,
         },
     })
 }
 
-/// The dotted names of the nulls in an object: of a trait, null says that it is no longer so.
-fn nulls(object: &Struct) -> Vec<String> {
-    let mut names = Vec::new();
-    let mut objects = vec![(String::new(), object, 1)];
-    while let Some((prefix, object, depth)) = objects.pop() {
-        for (name, value) in &object.fields {
-            match &value.kind {
-                None | Some(Kind::NullValue(_)) => names.push(format!("{prefix}{name}")),
-                Some(Kind::StructValue(inner)) if depth < PROPERTY_DEPTH => {
-                    objects.push((format!("{prefix}{name}."), inner, depth + 1));
-                }
-                _ => {}
-            }
-        }
+/// Returns a name in its normal form, without a copy where it has that already.
+fn normal_name(name: String) -> String {
+    match read_name(&name) {
+        Ok(Cow::Owned(normal)) => normal,
+        Ok(Cow::Borrowed(_)) | Err(_) => name,
     }
-    names
 }
 
-/// Adds nulls to values, in the order of names that records promise; a value of the same name stands.
-fn add_nulls(values: &mut Vec<stream::NamedValue>, names: Vec<String>) {
-    for name in names {
+/// Takes the properties and the traits out of an event, in whichever form they came, and adds their
+/// faults.
+fn values(event: &mut v1::Event, violations: &mut Vec<Violation>) -> (Flat, Flat) {
+    let mut read = |field: &str, flat: Result<Flat, Vec<Violation>>| {
+        flat.unwrap_or_else(|wrong| {
+            violations.extend(wrong.into_iter().map(|violation| violation.under(field)));
+            Flat::default()
+        })
+    };
+    let properties = match event.properties_form.take() {
+        None => Flat::default(),
+        Some(PropertiesForm::Properties(object)) => read("properties", flatten(&object)),
+        Some(PropertiesForm::PropertiesJson(json)) => read("properties_json", flatten_json(&json)),
+    };
+    let traits = match event.traits_form.take() {
+        None => Flat::default(),
+        Some(TraitsForm::Traits(object)) => read("traits", flatten(&object)),
+        Some(TraitsForm::TraitsJson(json)) => read("traits_json", flatten_json(&json)),
+    };
+    (properties, traits)
+}
+
+/// Returns what was read as records have it, in the order of names. A null, or an object without
+/// values, says of a trait that it is no longer so.
+fn named_traits(flat: Flat) -> Vec<stream::NamedValue> {
+    let mut values = named_values(flat);
+    for named in &mut values {
+        if let Some(value) = &mut named.value
+            && matches!(&value.kind, Some(Kind::Json(json)) if json == EMPTY_OBJECT)
+        {
+            value.kind = None;
+        }
+    }
+    values
+}
+
+/// Returns what was read as records have it, in the order of names. A null has no value.
+fn named_values(flat: Flat) -> Vec<stream::NamedValue> {
+    let mut values = convert::named_values(&flat.properties);
+    for name in flat.nulls {
         if let Err(place) = values.binary_search_by(|own| own.name.cmp(&name)) {
             let value = Some(stream::Value { kind: None });
             values.insert(place, stream::NamedValue { name, value });
+        }
+    }
+    values
+}
+
+/// Returns the context of an event as it is kept.
+fn context(form: Option<ContextForm>) -> Result<String, Violation> {
+    match form {
+        None => Ok(String::new()),
+        Some(ContextForm::Context(object)) => {
+            object_text(&object).map_err(|wrong| wrong.under("context"))
+        }
+        Some(ContextForm::ContextJson(json)) => {
+            compact_object(&json).map_err(|wrong| wrong.under("context_json"))
         }
     }
 }
@@ -149,63 +192,81 @@ fn nobody(screened: &Screened) -> String {
 /// Checks an event against the rules that its contract carries.
 pub fn check_event(event: &v1::Event) -> Vec<Violation> {
     let mut violations = Vec::new();
-    if is_longer(&event.event_id, NAME_CHARS) {
+    if is_longer(&event.event_id, EVENT_ID_CHARS) {
         violations.push(Violation::new(
             "event_id",
             "must have at most 100 characters",
         ));
     }
-    if !is_name(&event.name) {
-        violations.push(Violation::new(
-            "name",
-            "must have lower case letters, digits and `_ . -`, at most 100, beginning with a letter",
-        ));
+    if let Err(fault) = read_name(&event.name) {
+        violations.push(Violation::new("name", fault.to_string()));
     }
-    let count = event.identifiers.len();
+    let count = event.identifiers.len() + event.other_identifiers.len();
     if count == 0 {
         violations.push(Violation::new("identifiers", "must have at least 1"));
     } else if count > caps::IDENTIFIERS_PER_EVENT {
-        violations.push(Violation::new("identifiers", "must have at most 20"));
+        violations.push(Violation::new(
+            "identifiers",
+            "must have at most 20, with `other_identifiers`",
+        ));
         return violations;
     }
-    let mut wrong = Vec::new();
-    for (namespace, value) in &event.identifiers {
-        if !is_namespace(namespace) {
-            wrong.push(Violation::new(
-                place(namespace),
-                "must have a namespace of lower case letters, digits and `_`, at most 64, beginning with a letter",
-            ));
-        }
-        if value.is_empty() || is_longer(value, caps::IDENTIFIER_CHARS) {
-            wrong.push(Violation::new(
-                place(namespace),
-                "must have a value of 1 to 400 characters",
-            ));
-        }
+    violations.extend(pairs("identifiers", &event.identifiers));
+    for (place, other) in event.other_identifiers.iter().enumerate() {
+        let path = format!("other_identifiers[{place}]");
+        let found = pair(&other.namespace, &other.value);
+        violations.extend(found.map(|(field, rule)| Violation::new(field, rule).under(&path)));
     }
-    wrong.sort();
-    violations.extend(wrong);
+    if event.groups.len() > caps::IDENTIFIERS_PER_EVENT {
+        violations.push(Violation::new("groups", "must have at most 20"));
+    } else {
+        violations.extend(pairs("groups", &event.groups));
+    }
     violations
 }
 
-/// The path of an identifier, with no more of a hostile namespace than an error shows.
-fn place(namespace: &str) -> String {
-    let shown: String = namespace.chars().take(SHOWN_VALUE_CHARS).collect();
-    format!("identifiers[{shown:?}]")
+/// The faults of a map of identifiers or groups, sorted.
+fn pairs(field: &str, map: &HashMap<String, String>) -> Vec<Violation> {
+    let mut wrong = Vec::new();
+    for (name, value) in map {
+        let found = pair(name, value);
+        wrong.extend(found.map(|(_, rule)| Violation::new(place(field, name), rule)));
+    }
+    wrong.sort();
+    wrong
+}
+
+/// The faults of one identifier or group, each with its field in an `Identifier`.
+fn pair(name: &str, value: &str) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let is_named = is_namespace(name);
+    let has_value = !value.is_empty() && !is_longer(value, caps::IDENTIFIER_CHARS);
+    let of_name = (!is_named).then_some((
+        "namespace",
+        "must have a name of lower case letters, digits and `_`, at most 64, beginning with a letter",
+    ));
+    let of_value = (!has_value).then_some(("value", "must have a value of 1 to 400 characters"));
+    of_name.into_iter().chain(of_value)
+}
+
+/// The groups of an event as records have them, sorted.
+fn groups(groups: HashMap<String, String>) -> Vec<stream::Group> {
+    let groups = groups.into_iter();
+    let mut groups: Vec<_> = groups
+        .map(|(r#type, key)| stream::Group { r#type, key })
+        .collect();
+    groups.sort_unstable_by(|a, b| a.r#type.cmp(&b.r#type));
+    groups
+}
+
+/// The path of an entry of a map, with no more of a hostile key than an error shows.
+fn place(field: &str, key: &str) -> String {
+    let shown: String = key.chars().take(SHOWN_VALUE_CHARS).collect();
+    format!("{field}[{shown:?}]")
 }
 
 /// Whether a text has more characters than this; most are told by their bytes.
 fn is_longer(text: &str, chars: usize) -> bool {
     text.len() > chars && text.chars().count() > chars
-}
-
-/// `^[a-z][a-z0-9_.-]{0,99}$`
-fn is_name(name: &str) -> bool {
-    name.len() <= NAME_CHARS
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)
-        })
 }
 
 /// `^[a-z][a-z0-9_]{0,63}$`

@@ -3,15 +3,16 @@
 //! The log knows customers by the ids that they had; this module asks for all fragments of the customer, so that events from
 //! before merges are found.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use ::rpc::{ErrorReason, Failure, PageRequest, Violation};
 use journal::{EventLog, EventPage, EventPlace, EventQuery, EventsBy, LogError, LoggedEvent};
 use kernel::{CustomerId, FragmentId, PartitionId, Timestamp};
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use proto::convert;
 use proto::identity::v1;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
+use proto::json::object_text;
 use proto::stream::v1 as stream;
 
 use crate::ingest::Intake;
@@ -154,6 +155,8 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
     let evidence = evidence
         .map(|it| evidence_of(it, &event.fragment_id))
         .collect();
+    let (identifiers, other_identifiers) = identifiers(event.identifiers);
+    let groups = event.groups.into_iter();
     v1::LoggedEvent {
         customer_id: logged.customer.to_string(),
         evidence,
@@ -161,21 +164,43 @@ fn message(logged: LoggedEvent) -> v1::LoggedEvent {
         accept_time: Some(convert::timestamp(logged.accept_time)),
         sender_time: event.sender_time_ms.map(time_of),
         event: Some(v1::Event {
-            properties: object(&event.properties),
-            traits: object(&event.traits),
+            properties_form: some(
+                object_text(&event.properties),
+                PropertiesForm::PropertiesJson,
+            ),
+            traits_form: some(object_text(&event.traits), TraitsForm::TraitsJson),
+            context_form: some(event.context_json, ContextForm::ContextJson),
             event_id: event.event_id,
             name: event.name,
             time: Some(convert::timestamp(logged.time)),
-            identifiers: event
-                .identifiers
-                .into_iter()
-                .map(|identifier| (identifier.namespace, identifier.value))
-                .collect(),
+            identifiers,
+            other_identifiers,
+            groups: groups.map(|group| (group.r#type, group.key)).collect(),
             sequence: 0,
             sent_time: event.sent_time_ms.map(time_of),
         }),
         lane: lane.into(),
     }
+}
+
+/// Returns the identifiers of an event as it was sent: one of each namespace, and the others.
+fn identifiers(all: Vec<stream::Identifier>) -> (HashMap<String, String>, Vec<v1::Identifier>) {
+    let (mut first, mut others) = (HashMap::with_capacity(all.len()), Vec::new());
+    for stream::Identifier {
+        namespace, value, ..
+    } in all
+    {
+        match first.entry(namespace) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(entry) => others.push(v1::Identifier {
+                namespace: entry.key().clone(),
+                value,
+            }),
+        }
+    }
+    (first, others)
 }
 
 fn time_of(millis: i64) -> prost_types::Timestamp {
@@ -204,40 +229,14 @@ fn evidence_of(identifier: &stream::Identifier, own: &[u8]) -> v1::Evidence {
     }
 }
 
-/// Values as an object; a value that was taken away is null. Absent where there are none.
-fn object(values: &[stream::NamedValue]) -> Option<Struct> {
-    if values.is_empty() {
-        return None;
-    }
-    let mut object = convert::struct_of(&convert::properties(values));
-    for named in values {
-        let null = || Value {
-            kind: Some(Kind::NullValue(0)),
-        };
-        object.fields.entry(named.name.clone()).or_insert_with(null);
-    }
-    Some(object)
+/// Returns the form of a text; absent where there is none.
+fn some<F>(text: String, form: fn(String) -> F) -> Option<F> {
+    (!text.is_empty()).then(|| form(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_that_were_taken_away_are_null() {
-        let named = |name: &str, kind| stream::NamedValue {
-            name: name.to_owned(),
-            value: Some(stream::Value { kind }),
-        };
-        let values = [
-            named("plan", Some(stream::value::Kind::Text("pro".into()))),
-            named("trial", None),
-        ];
-        let fields = object(&values).expect("values").fields;
-        assert_eq!(fields["plan"].kind, Some(Kind::StringValue("pro".into())));
-        assert_eq!(fields["trial"].kind, Some(Kind::NullValue(0)));
-        assert_eq!(object(&[]), None);
-    }
 
     #[test]
     fn a_range_of_time_has_a_length() {

@@ -32,7 +32,7 @@ pub(crate) fn write(event: &mut stream::Event, resolution: &mut Resolution) {
         .collect();
     event
         .identifiers
-        .sort_unstable_by(|a, b| a.namespace.cmp(&b.namespace));
+        .sort_unstable_by(|a, b| (&a.namespace, &a.value).cmp(&(&b.namespace, &b.value)));
 }
 
 /// Says of identifiers that an earlier try of the event attached that the event did. The events

@@ -9,6 +9,7 @@ use hot::StreamName;
 use identity_core::{Namespaces, Resolution};
 use kernel::{PartitionCount, Timestamp};
 use proto::identity::v1;
+use runtime::PositionScope;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ pub struct Intake {
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
     pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
+    pub(crate) positions: PositionScope,
     pub(crate) metrics: IngestMetrics,
 }
 
@@ -91,7 +93,7 @@ pub struct Accepted {
 }
 
 impl Intake {
-    /// Reads and resolves events. Where `is_all_or_none`, nothing is resolved if one of them is refused.
+    /// Reads and resolves events. One that is refused does not stop the others.
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
@@ -100,7 +102,6 @@ impl Intake {
         events: Vec<v1::Event>,
         source: Source<'_>,
         stream: StreamName,
-        is_all_or_none: bool,
     ) -> Result<Accepted, ResolveError> {
         let stream = self.lane(stream);
         let namespaces = self.namespaces_for(&events).await;
@@ -125,7 +126,7 @@ impl Intake {
                 announcing: None,
             },
         };
-        if prepared.is_empty() || (is_all_or_none && !accepted.rejected.is_empty()) {
+        if prepared.is_empty() {
             return Ok(accepted);
         }
         let name = source.stream_name(digest.as_deref());
@@ -218,7 +219,7 @@ impl Intake {
             Err(error) => Err(error),
         };
         self.metrics.appended(begun.elapsed());
-        if let Err(AppendError::Full(_) | AppendError::QuarantineFull { .. }) = &appended {
+        if appended.as_ref().is_err_and(AppendError::is_full) {
             self.metrics.refused(stream);
         }
         let took = appended?;
@@ -243,11 +244,10 @@ impl Intake {
     /// it before the event was sent, and what is left out of an event is lost.
     async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
         let known = Arc::clone(&self.namespaces.borrow());
-        let mut named = events.iter().flat_map(|event| event.identifiers.keys());
         let Some(definitions) = &self.definitions else {
             return known;
         };
-        if named.all(|namespace| known.find(namespace).is_some()) {
+        if events.iter().all(|event| names_known(event, &known)) {
             return known;
         }
         match tokio::time::timeout(DEFINITIONS_PATIENCE, definitions.refresh()).await {
@@ -322,4 +322,12 @@ fn event_id(digest: Option<&str>, sequence: u64) -> String {
         Some(digest) => format!("{digest}-{sequence}"),
         None => Uuid::now_v7().to_string(),
     }
+}
+
+/// Returns whether all namespaces of an event are known.
+fn names_known(event: &v1::Event, known: &Namespaces) -> bool {
+    let others = event.other_identifiers.iter();
+    let others = others.map(|other| &other.namespace);
+    let mut all = event.identifiers.keys().chain(others);
+    all.all(|namespace| known.find(namespace).is_some())
 }

@@ -59,11 +59,18 @@ pub const ANNOUNCE_MERGES: u64 = 100;
 pub const PAGE_SIZE: usize = 100;
 /// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
 pub const BATCHES_AHEAD: usize = 1;
+/// Dropped identifiers that one answer of a stream names, about 100 KB of usual ones: a batch that
+/// has more of them has one cause.
+pub const DROPPED_TOLD: usize = 1_000;
 /// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
-/// A sender's clock may be so far ahead of this process's: it is corrected by no less. Networks
-/// take time and never give any, so a message that was sent later than it came says how wrong a
-/// clock is.
+/// The earliest time of an event: no computer told the time of what happened before it, and a
+/// customer would have been first seen then for good.
+pub const EARLIEST: kernel::Timestamp = kernel::Timestamp::from_millis(0);
+/// A sender's clock may be so far ahead of this process's: it is corrected by no less, and a time
+/// further ahead is taken for the time of receiving, so that no trait is locked until then.
+/// Networks take time and never give any, so a message that was sent later than it came says how
+/// wrong a clock is.
 pub const SENDER_AHEAD: kernel::Duration = kernel::Duration::from_millis(60_000);
 /// And so far behind: a message that was sent earlier may have been on its way for long, as a later
 /// try that says when the first one was sent.

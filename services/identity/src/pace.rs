@@ -93,10 +93,15 @@ impl Turn<'_> {
     ) -> Result<Took, AppendError> {
         let mut took = Took::NOTHING;
         for portion in portions(groups) {
-            self.pass_time(portion.partitions(), portion.time).await?;
-            let groups = portion.into_groups();
-            let appended = self.appender.append(name, groups, source, self.deadline);
-            took = took.and(appended.await?);
+            let appended = match self.pass_time(portion.partitions(), portion.time).await {
+                Ok(()) => {
+                    let groups = portion.into_groups();
+                    let appender = self.appender;
+                    appender.append(name, groups, source, self.deadline).await
+                }
+                Err(error) => Err(error),
+            };
+            took = took.and(appended.map_err(|error| error.after(took.events))?);
         }
         Ok(took)
     }

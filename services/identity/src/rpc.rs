@@ -6,7 +6,10 @@ mod answer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::rpc::{Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation, validate};
+use ::rpc::{
+    Arrival, Arrivals, Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation,
+    validate,
+};
 use engine::EngineError;
 use hot::StreamName;
 use journal::EventLog;
@@ -16,10 +19,12 @@ use proto::identity::v1::identity_service_server::IdentityService;
 use runtime::read_after;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
+pub(crate) use self::answer::{dropped_identifiers, note_unread, rejected_events};
 use self::answer::{refused, resolved};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
@@ -70,19 +75,21 @@ impl IdentityRpc {
     async fn take_in_time(
         &self,
         request: v1::IngestRequest,
+        arrival: Arrival,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Status> {
         let permit = Arc::clone(&self.under_way).try_acquire_owned();
         let permit = permit.map_err(Failure::store_unavailable)?;
         let rpc = self.clone();
         let work = async move {
-            let _permit = permit;
+            let Arrival { unread, charge, .. } = arrival;
+            let _held = (permit, charge);
             let id = request.request_id.clone();
             if id.is_empty() {
-                return Ok(rpc.take(request, stream).await?);
+                return Ok(rpc.take(request, unread, stream).await?);
             }
             // Its events have the same ids then, so it may be taken again.
-            let work = || rpc.take(request.clone(), stream);
+            let work = || rpc.take(request.clone(), unread.clone(), stream);
             let idempotency = &rpc.idempotency;
             idempotency
                 .run_repeatable(INGEST, &id, &request, work)
@@ -121,6 +128,7 @@ impl IdentityRpc {
     async fn take(
         &self,
         request: v1::IngestRequest,
+        unread: Vec<(usize, Violation)>,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Failure> {
         // Before anything is resolved: most of the time a full stream is known to be full.
@@ -136,15 +144,16 @@ impl IdentityRpc {
         };
         let Accepted {
             events,
-            rejected,
+            mut rejected,
             outbound,
             replays: _,
         } = self
             .intake
-            .accept(request.events, source, stream, true)
+            .accept(request.events, source, stream)
             .await
             .map_err(resolve_failure)?;
-        if !rejected.is_empty() {
+        note_unread(&mut rejected, unread);
+        if events.is_empty() {
             let taken = Taken {
                 rejected: rejected.len(),
                 ..Taken::default()
@@ -161,13 +170,14 @@ impl IdentityRpc {
         let taken = Taken {
             accepted: events.len().saturating_sub(took.replayed),
             replayed: took.replayed,
-            rejected: 0,
+            rejected: rejected.len(),
         };
         self.intake.metrics.taken(stream, taken);
         let results = events.into_iter().map(resolved).collect();
         Ok(v1::IngestResponse {
             results,
-            position: took.position(self.intake.partitions, stream),
+            rejected: rejected_events(rejected),
+            position: took.position(self.intake.positions, stream),
         })
     }
 
@@ -202,7 +212,7 @@ impl IdentityRpc {
         Ok(v1::MergeCustomersResponse {
             customer: record.map(message),
             merged_customer_ids: merged.iter().map(ToString::to_string).collect(),
-            position: took.position(self.intake.partitions, StreamName::Events),
+            position: took.position(self.intake.positions, StreamName::Events),
         })
     }
 }
@@ -213,9 +223,10 @@ impl IdentityService for IdentityRpc {
         &self,
         request: Request<v1::IngestRequest>,
     ) -> Result<Response<v1::IngestResponse>, Status> {
+        let arrival = Arrivals::of(&request).take();
         let request = request.into_inner();
         let stream = check_ingest(&request)?;
-        let answer = self.take_in_time(request, stream).await?;
+        let answer = self.take_in_time(request, arrival, stream).await?;
         Ok(Response::new(answer))
     }
 
@@ -226,10 +237,13 @@ impl IdentityService for IdentityRpc {
         request: Request<Streaming<v1::IngestStreamRequest>>,
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
+        let arrivals = Arrivals::of(&request);
+        let batches = request.into_inner();
+        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
         // Read here, since the task has none of its own.
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);
-        let batches = take_batches(intake, request.into_inner(), answers, deadline);
+        let batches = take_batches(intake, batches, answers, deadline);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }
@@ -240,7 +254,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::GetCustomerResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let record = self.intake.customer(request).await?;
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
@@ -262,7 +276,7 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<v1::ListEventsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        read_after(self.intake.partitions, &request.after)?;
+        read_after(self.intake.positions, &request.after)?;
         let events = self.intake.events(self.events.as_ref(), request).await?;
         Ok(Response::new(events))
     }
@@ -342,21 +356,26 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
 }
 
 pub(crate) fn append_failure(error: AppendError) -> Failure {
+    let message = error.to_string();
+    append_failure_with(error, message)
+}
+
+fn append_failure_with(error: AppendError, message: String) -> Failure {
     match error {
         AppendError::Full(_) => {
-            Failure::new(ErrorReason::StreamFull, error.to_string()).with_retry_after(RETRY_DELAY)
+            Failure::new(ErrorReason::StreamFull, message).with_retry_after(RETRY_DELAY)
         }
-        AppendError::QuarantineFull { .. } => {
-            Failure::new(ErrorReason::QuarantineFull, error.to_string())
-                .with_retry_after(QUARANTINE_RETRY_DELAY)
+        AppendError::QuarantineFull { .. } => Failure::new(ErrorReason::QuarantineFull, message)
+            .with_retry_after(QUARANTINE_RETRY_DELAY),
+        AppendError::Unsettled => {
+            Failure::new(ErrorReason::ReceiptsPending, message).with_retry_after(RETRY_DELAY)
         }
-        AppendError::Unsettled => Failure::new(ErrorReason::ReceiptsPending, error.to_string())
-            .with_retry_after(RETRY_DELAY),
         AppendError::Engine(EngineError::ShutDown) => {
             Failure::new(ErrorReason::ShuttingDown, "the process is going down")
         }
         AppendError::Engine(error) => Failure::store_unavailable(error),
         AppendError::Database(error) => Failure::store_unavailable(error),
         AppendError::Hot(error) => Failure::store_unavailable(error),
+        AppendError::Partly { cause, .. } => append_failure_with(*cause, message),
     }
 }

@@ -4,13 +4,17 @@
 //! Segment's `sentAt` does. Only a clock that is clearly wrong is corrected, because what lies
 //! between sending and receiving is not always short, and some libraries repeat the first try's
 //! time.
+//!
+//! Whatever was sent, an event did not happen after it came, nor before there were clocks to tell
+//! it: a time ahead is that of receiving, and one before 1970 is refused. The first instant of year
+//! 1 is no time at all, since Go and C# write it for a time that was never set.
 
 use ::rpc::Violation;
 use kernel::Timestamp;
 use proto::convert;
 
 use crate::clock::ClockReading;
-use crate::limits::{SENDER_AHEAD, SENDER_BEHIND};
+use crate::limits::{EARLIEST, SENDER_AHEAD, SENDER_BEHIND};
 
 /// The times of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +57,9 @@ impl Times {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        let sent = sent.map(convert::instant);
-        let Some(told) = time.map(convert::instant) else {
+        let [told, sent] =
+            [time, sent].map(|time| time.filter(|time| is_set(time)).map(convert::instant));
+        let Some(told) = told else {
             return Ok(Self {
                 sent,
                 ..Self::of(clock.now)
@@ -62,25 +67,25 @@ impl Times {
         };
         let corrected = corrected(told, sent, clock);
         let time = corrected.unwrap_or(told);
-        if time < earliest() {
-            let description =
-                "moves time before the year 1: send the time of the clock that time is by";
-            return Err(vec![Violation::new("sent_time", description)]);
+        if time < EARLIEST {
+            return Err(vec![too_early(time, corrected.is_some())]);
         }
         if time > clock.latest {
             return Err(vec![too_late(time, clock)]);
         }
+        let is_ahead = !clock.is_virtual && time > clock.now + SENDER_AHEAD;
+        let time = if is_ahead { clock.now } else { time };
         Ok(Self {
             time,
             sent,
-            by_sender: corrected.map(|_| told),
+            by_sender: (time != told).then_some(told),
         })
     }
 }
 
-/// Returns the first instant that a protobuf timestamp can carry.
-const fn earliest() -> Timestamp {
-    Timestamp::from_millis(*convert::SECONDS.start() * 1_000)
+/// Returns whether a time says anything: not where it is the zero time of a language.
+fn is_set(time: &prost_types::Timestamp) -> bool {
+    time.seconds != *convert::SECONDS.start() || time.nanos != 0
 }
 
 /// Returns the right time of an event whose sender's clock is clearly wrong. It did not happen
@@ -91,6 +96,17 @@ fn corrected(told: Timestamp, sent: Option<Timestamp>, clock: &ClockReading) -> 
     let ahead_ms = sent.as_millis().saturating_sub(clock.now.as_millis());
     let right = Timestamp::from_millis(told.as_millis().saturating_sub(ahead_ms));
     is_wrong.then(|| right.min(clock.now))
+}
+
+fn too_early(time: Timestamp, is_corrected: bool) -> Violation {
+    if is_corrected {
+        let description = "moves time before 1970: send the time of the clock that time is by";
+        return Violation::new("sent_time", description);
+    }
+    let description = format!(
+        "is {time}, before 1970: send the time at which it happened, or none for the time at which it is received"
+    );
+    Violation::new("time", description)
 }
 
 fn too_late(time: Timestamp, clock: &ClockReading) -> Violation {
@@ -159,6 +175,12 @@ mod tests {
             (-66, Some(-61), (-5, true)),
             // Sent before it happened: it happened no later than it came.
             (-10, Some(-600), (0, true)),
+            // A little ahead is no more than clocks differ; more than that is the time of
+            // receiving.
+            (1, None, (1, false)),
+            (2, None, (0, true)),
+            (23 * 60, None, (0, true)),
+            (23 * 60, Some(0), (0, true)),
         ] {
             assert_eq!(read(time, sent, &wall()), expected, "{time} {sent:?}");
         }
@@ -171,6 +193,50 @@ mod tests {
             ..wall()
         };
         assert_eq!(read(-5, Some(600), &clock), (-5, false));
+        assert_eq!(read(23 * 60, None, &clock), (23 * 60, false));
+    }
+
+    #[test]
+    fn the_zero_time_of_a_language_is_no_time() {
+        let zero = prost_types::Timestamp {
+            seconds: *convert::SECONDS.start(),
+            nanos: 0,
+        };
+        let stream = ClockReading {
+            is_virtual: true,
+            ..wall()
+        };
+        for clock in [wall(), stream] {
+            let times = Times::read(Some(&zero), Some(&zero), &clock);
+            assert_eq!(times, Ok(Times::of(NOW)));
+        }
+        let told = convert::timestamp(at(-5));
+        let times = Times::read(Some(&told), Some(&zero), &wall()).expect("it is read");
+        assert_eq!(
+            (times.time, times.sent, times.by_sender),
+            (at(-5), None, None)
+        );
+    }
+
+    #[test]
+    fn a_time_before_clocks_is_refused_unless_the_sender_says_how_wrong_its_clock_is() {
+        let second = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
+        let year_1 = second(*convert::SECONDS.start() + 1);
+        for (time, is_taken) in [(year_1, false), (second(-1), false), (second(0), true)] {
+            let read = Times::read(Some(&time), None, &wall());
+            assert_eq!(read.is_ok(), is_taken, "{time:?}");
+            let wrong = read.err().unwrap_or_default();
+            assert!(
+                wrong
+                    .iter()
+                    .all(|it| it.field == "time" && it.description.contains("1970"))
+            );
+            let read = Times::read(Some(&time), Some(&time), &wall()).expect("it is corrected");
+            assert_eq!(
+                (read.time, read.by_sender),
+                (NOW, Some(convert::instant(&time)))
+            );
+        }
     }
 
     #[test]
@@ -189,8 +255,11 @@ mod tests {
         assert_eq!(fields(&bad, &bad), ["time", "sent_time"]);
         let ahead = convert::timestamp(at(25 * 60));
         assert_eq!(fields(&ahead, &good), ["time"]);
-        let end = |seconds| prost_types::Timestamp { seconds, nanos: 0 };
-        let (first, last) = (end(*convert::SECONDS.start()), end(*convert::SECONDS.end()));
-        assert_eq!(fields(&first, &last), ["sent_time"]);
+        let (old, last) = (convert::timestamp(at(-60)), *convert::SECONDS.end());
+        let last = prost_types::Timestamp {
+            seconds: last,
+            nanos: 0,
+        };
+        assert_eq!(fields(&old, &last), ["sent_time"]);
     }
 }

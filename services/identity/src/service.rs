@@ -10,7 +10,7 @@ use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use runtime::{Context, Downstream, Service, StartError};
+use runtime::{Context, Downstream, PositionScope, Service, StartError};
 use storage::Database;
 use tokio::sync::watch;
 
@@ -74,6 +74,7 @@ impl Identity {
         let store = IdentityStore::with_chance(self.database, Arc::clone(&self.chance));
         let start = store.virtual_time().await?;
         Ok(Arc::new(Intake {
+            positions: PositionScope::of(self.hot.as_ref()),
             resolver: Resolver::with_chance(show(store.clone()), self.chance),
             store,
             own_clock: self.own_clock,

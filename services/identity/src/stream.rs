@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::rpc::{Failure, Violation};
+use ::rpc::{Arrival, Charge, Failure, Violation};
 use engine::Written;
 use hot::StreamName;
 use kernel::Timestamp;
@@ -18,10 +18,15 @@ use crate::append::AppendError;
 use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
-use crate::rpc::{append_failure, lane, resolve_failure, source_rule};
+use crate::rpc::{
+    append_failure, dropped_identifiers, lane, note_unread, rejected_events, resolve_failure,
+    source_rule,
+};
 use crate::sources::{Passed, Replays};
 
 type Answer = Result<v1::IngestStreamResponse, Status>;
+/// A batch, and what is known of it beside: what could not be read, and its memory.
+pub(crate) type Arrived = Result<(v1::IngestStreamRequest, Arrival), Status>;
 
 /// Takes batches until the sender ends, something fails, or nobody waits for the answers any more.
 ///
@@ -29,7 +34,7 @@ type Answer = Result<v1::IngestStreamResponse, Status>;
 /// deadline of the call, if there is one: the sender is then told what was waited for.
 pub(crate) async fn take_batches(
     intake: Arc<Intake>,
-    batches: impl Stream<Item = Result<v1::IngestStreamRequest, Status>> + Unpin,
+    batches: impl Stream<Item = Arrived> + Unpin,
     answers: mpsc::Sender<Answer>,
     deadline: Option<Instant>,
 ) {
@@ -46,18 +51,25 @@ pub(crate) async fn take_batches(
     }
 }
 
-/// An answer that lacks only what the append will tell.
-type Half = Result<(v1::IngestStreamResponse, Replays, Outbound), Status>;
+/// An answer that lacks only what the append will tell. Nothing is appended of a batch that could
+/// not be read.
+type Half = Result<
+    (
+        v1::IngestStreamResponse,
+        Option<(Replays, Outbound, Charge)>,
+    ),
+    Status,
+>;
 
 async fn resolve_batches(
     intake: &Intake,
-    mut batches: impl Stream<Item = Result<v1::IngestStreamRequest, Status>> + Unpin,
+    mut batches: impl Stream<Item = Arrived> + Unpin,
     resolved: mpsc::Sender<Half>,
 ) {
     let mut passed = Passed::new();
     while let Some(batch) = batches.next().await {
         let half = match batch {
-            Ok(batch) => resolve(intake, batch, &mut passed).await,
+            Ok((batch, arrival)) => resolve(intake, batch, arrival, &mut passed).await,
             Err(status) => Err(status),
         };
         let is_last = half.is_err();
@@ -77,7 +89,8 @@ async fn append_batches(
     let mut newest = Timestamp::MIN;
     while let Some(half) = resolved.recv().await {
         let answer = match half {
-            Ok((answer, replays, outbound)) => {
+            Ok((answer, None)) => Ok(answer),
+            Ok((answer, Some((replays, outbound, _charge)))) => {
                 append(intake, answer, (replays, &mut newest), (outbound, deadline))
                     .await
                     .map_err(|error| append_failure(error).into())
@@ -119,49 +132,63 @@ async fn append(
     };
     intake.metrics.taken(stream, taken);
     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
-    answer.position = position_of(intake.partitions, Written { stream, time });
+    answer.position = position_of(intake.positions, Written { stream, time });
     Ok(answer)
 }
 
-async fn resolve(intake: &Intake, batch: v1::IngestStreamRequest, passed: &mut Passed) -> Half {
+async fn resolve(
+    intake: &Intake,
+    batch: v1::IngestStreamRequest,
+    arrival: Arrival,
+    passed: &mut Passed,
+) -> Half {
+    let Arrival {
+        unread,
+        refused,
+        charge,
+    } = arrival;
+    if let Some(violation) = refused {
+        let answer = v1::IngestStreamResponse {
+            refusal: violation.to_string(),
+            ..v1::IngestStreamResponse::default()
+        };
+        return Ok((answer, None));
+    }
     let stream = check(&batch)?;
     let tables = intake.resolver.tables();
     let source = passed.source(tables, &batch.source).await;
     let source = source.map_err(Failure::store_unavailable)?;
     let Accepted {
         events,
-        rejected,
+        mut rejected,
         replays,
         outbound,
     } = intake
-        .accept(batch.events, source, stream, false)
+        .accept(batch.events, source, stream)
         .await
         .map_err(resolve_failure)?;
+    note_unread(&mut rejected, unread);
+    let charge = charge
+        .keep_arrived(stream == StreamName::EventsBulk)
+        .await?;
     passed.pass(outbound.taking.as_ref());
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let of = |is_one: fn(&AcceptedEvent) -> bool| {
         count(events.iter().filter(|event| is_one(event)).count())
     };
+    let (dropped_identifiers, dropped_identifier_count) = dropped_identifiers(&events);
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len() + replays.count),
         replayed_count: 0,
         position: String::new(),
+        refusal: String::new(),
         created_count: of(|event| event.resolution.is_new),
         corrected_count: of(|event| event.corrected_time.is_some()),
-        rejected: rejected
-            .into_iter()
-            .flat_map(|(index, violations)| {
-                violations
-                    .into_iter()
-                    .map(move |violation| v1::RejectedEvent {
-                        index: count(index),
-                        field: violation.field,
-                        description: violation.description,
-                    })
-            })
-            .collect(),
+        rejected: rejected_events(rejected),
+        dropped_identifiers,
+        dropped_identifier_count,
     };
-    Ok((answer, replays, outbound))
+    Ok((answer, Some((replays, outbound, charge))))
 }
 
 /// The rules of the batch as a whole; a batch that breaks one ends the stream.

@@ -126,7 +126,8 @@ pub(crate) struct Journey {
 /// What starts a run.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) trigger: Trigger,
+    /// Any of them starts a run.
+    pub(crate) triggers: Vec<Trigger>,
     pub(crate) key: Option<Name>,
     pub(crate) reentry: Reentry,
     pub(crate) cooldown: Duration,

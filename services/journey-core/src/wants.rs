@@ -45,6 +45,5 @@ fn is_heard(definitions: &Definitions, fact: &Fact) -> bool {
 }
 
 fn has_traits(fact: &Fact) -> bool {
-    let event = fact.event.as_ref();
-    event.is_some_and(|event| !event.traits.is_empty())
+    !fact.set_traits.is_empty() || !fact.removed_traits.is_empty()
 }

@@ -14,7 +14,7 @@ use prost::Message;
 use prost::encoding::bytes as field;
 
 use crate::limits;
-use crate::profile::{Trait, Traits};
+use crate::profile::{Said, Traits};
 use crate::state::{EventTotal, Features, Held, Listing, Membership, RecentEvents, State};
 
 pub(crate) use feature::{read_block, read_feature, write_block, write_feature, write_index};
@@ -46,7 +46,7 @@ pub(crate) fn encode(state: &State) -> Bytes {
         traits: Vec::new(),
         recent_events: Vec::new(),
     };
-    let traits = state.traits.0.iter().map(Trait::bytes);
+    let traits = state.traits.iter().map(Said::bytes);
     let lens = traits
         .clone()
         .map(|own| field::encoded_len(TRAITS_FIELD, own));
@@ -65,9 +65,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         .map_err(|error| Poison::new(format!("the state cannot be read: {error}")))?;
     let dues = message.due_segments.into_iter().zip(message.due_times_ms);
     let traits = message.traits.into_iter();
-    let traits = traits.filter_map(|own| Trait::read(own).transpose());
+    let traits = traits.map(Said::read).collect::<Result<_, _>>()?;
     Ok(State {
-        traits: Arc::new(Traits(traits.collect::<Result<_, _>>()?)),
+        traits: Arc::new(Traits::stored(traits)),
         totals: message.event_totals.into_iter().map(read_total).collect(),
         features: read_features(message.features, message.empty_features)?,
         others: UnknownParts::read(message.other_parts)?,

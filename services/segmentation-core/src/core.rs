@@ -8,13 +8,14 @@ use decision::{
 use kernel::{CounterKey, EventIdHash, Owner, StreamName, Timestamp};
 use messages::convert;
 use messages::stream::v1::{
-    ChangeReason, Event, Fact, NamedValue, Profile, Record, SegmentChange, record::Body,
+    ChangeReason, Event, Fact, Profile, Record, SegmentChange, SetTrait, record::Body,
 };
 
 use crate::adopt::adopt;
 use crate::counter::Counter;
 use crate::definitions::Definitions;
 use crate::evaluate::{Cause, Worklist, compare, evaluate, evaluate_all, leave_deleted};
+use crate::profile::TraitChanges;
 use crate::state::{MissingParts, State};
 use crate::{codec, limits, merge, wants};
 
@@ -179,18 +180,18 @@ impl<'a> Pass<'a> {
             self.advance(key, at)?;
         }
         let mut work = Worklist::new(self.definitions);
-        self.learn(event, time, at, &mut work)?;
+        let traits = self.learn(event, time, at, &mut work)?;
         let cause = Cause::Event(time.min(at));
         let decide = if is_new { evaluate_all } else { evaluate };
         let changes = decide(self.definitions, self.state, work, at, cause, self.effects)?;
         self.state.clock = Some(at);
         let counter = Counter::Seen { event: &event.name };
         self.effects.count(counter.key(), 1);
+        self.count_left_out(&traits);
         let told = Event {
             event_id: event.event_id.clone(),
             name: event.name.clone(),
             properties: event.properties.clone(),
-            traits: event.traits.clone(),
             fragment_id: event.fragment_id.clone(),
             ..Event::default()
         };
@@ -201,11 +202,21 @@ impl<'a> Pass<'a> {
                 event: Some(told),
                 changes,
                 profile: None,
+                set_traits: traits.set,
+                removed_traits: traits.removed,
             })),
             ..Record::default()
         });
         self.advance(key, self.now)?;
         Ok(self.keep())
+    }
+
+    /// Counts the traits that found no room.
+    pub(crate) fn count_left_out(&mut self, changes: &TraitChanges) {
+        if changes.left_out > 0 {
+            let counter = Counter::TraitsLeftOut;
+            self.effects.count(counter.key(), changes.left_out);
+        }
     }
 
     /// The instant to decide at: when it happened, unless later things were decided before, or it
@@ -283,9 +294,8 @@ impl<'a> Pass<'a> {
             customer_id: key.clone(),
             time_ms: at.as_millis(),
             body: Some(Body::Fact(Fact {
-                event: None,
                 changes,
-                profile: None,
+                ..Fact::default()
             })),
             ..Record::default()
         });
@@ -293,10 +303,15 @@ impl<'a> Pass<'a> {
 
     /// Tells downstream everything that is known of the customer, and what of it changed.
     pub(crate) fn emit_profile(&mut self, key: &Bytes, at: Timestamp, changes: Vec<SegmentChange>) {
-        let traits = self.state.traits.0.iter().map(|known| NamedValue {
-            name: known.name.to_string(),
-            value: Some(convert::stream_value(&known.value)),
-        });
+        let traits = self.state.traits.values();
+        let mut traits: Vec<SetTrait> = traits
+            .map(|(name, value, stamp)| SetTrait {
+                name: name.to_owned(),
+                value: Some(convert::stream_value(value)),
+                set_time_ms: stamp.time.as_millis(),
+            })
+            .collect();
+        traits.sort_by(|one, other| one.name.cmp(&other.name));
         let segments = self
             .state
             .memberships
@@ -309,16 +324,16 @@ impl<'a> Pass<'a> {
                 time_ms: membership.enter_time.as_millis(),
             });
         let profile = Profile {
-            traits: traits.collect(),
+            traits,
             segments: segments.collect(),
         };
         self.effects.emit(Record {
             customer_id: key.clone(),
             time_ms: at.as_millis(),
             body: Some(Body::Fact(Fact {
-                event: None,
                 changes,
                 profile: Some(profile),
+                ..Fact::default()
             })),
             ..Record::default()
         });

@@ -1,7 +1,7 @@
 //! The counters that change in the commit of what they count.
 //!
-//! Groups are `segment/<name>`, and `event` for the names of all events. Names of segments hold no
-//! slash; those of events may.
+//! Groups are `segment/<name>`, `event` for the names of all events, and `trait`. Names of segments
+//! hold no slash; those of events may.
 
 use decision::BoundedCounters;
 use kernel::CounterKey;
@@ -23,12 +23,16 @@ pub enum Counter<'a> {
     },
     /// Events of all names beyond [`EVENT_NAMES`](crate::limits::EVENT_NAMES).
     OtherSeen,
+    /// Traits that events set and that found no room at their customers.
+    TraitsLeftOut,
 }
 
 /// The name of the counter of members.
 const MEMBERS: &str = "members";
 /// The beginning of the names of counters of events.
 const SEEN: &str = "seen/";
+/// The name of the counter of traits that found no room.
+const LEFT_OUT: &str = "left_out";
 /// The name of the counter of events of further names.
 const OTHER: &str = "other";
 
@@ -37,6 +41,8 @@ impl<'a> Counter<'a> {
     pub const SEGMENT_GROUPS: &'static str = "segment/";
     /// The group of the names of events.
     pub const EVENT_GROUP: &'static str = "event";
+    /// The group of what is counted of traits.
+    pub const TRAIT_GROUP: &'static str = "trait";
     /// The group of the names of events, as it is bounded.
     pub(crate) const BOUNDED: BoundedCounters = BoundedCounters {
         group: Self::EVENT_GROUP,
@@ -54,6 +60,7 @@ impl<'a> Counter<'a> {
         match self {
             Self::Members { segment } => CounterKey::new(Self::segment_group(segment), MEMBERS),
             Self::OtherSeen => CounterKey::new(Self::EVENT_GROUP, OTHER),
+            Self::TraitsLeftOut => CounterKey::new(Self::TRAIT_GROUP, LEFT_OUT),
             Self::Seen { event } => CounterKey::new(Self::EVENT_GROUP, [SEEN, event].concat()),
         }
     }
@@ -62,6 +69,9 @@ impl<'a> Counter<'a> {
     pub fn parse(key: &'a CounterKey) -> Option<Self> {
         if let Some(segment) = key.group.strip_prefix(Self::SEGMENT_GROUPS) {
             return (&*key.name == MEMBERS).then_some(Self::Members { segment });
+        }
+        if &*key.group == Self::TRAIT_GROUP {
+            return (&*key.name == LEFT_OUT).then_some(Self::TraitsLeftOut);
         }
         if &*key.group != Self::EVENT_GROUP {
             return None;
@@ -76,7 +86,7 @@ impl<'a> Counter<'a> {
     pub(crate) const fn counts_presence(&self) -> bool {
         match self {
             Self::Members { .. } => true,
-            Self::Seen { .. } | Self::OtherSeen => false,
+            Self::Seen { .. } | Self::OtherSeen | Self::TraitsLeftOut => false,
         }
     }
 }
@@ -96,12 +106,14 @@ mod tests {
             Counter::Seen { event: "" },
             Counter::Seen { event: "other" },
             Counter::OtherSeen,
+            Counter::TraitsLeftOut,
         ] {
             assert_eq!(Counter::parse(&counter.key()), Some(counter));
         }
         for (group, name) in [
             ("segment/vip", "unheard_of"),
             ("event", "unheard_of"),
+            ("trait", "unheard_of"),
             ("other", "seen/a"),
             ("", "members"),
         ] {

@@ -91,6 +91,10 @@ impl Subject for Customer<'_> {
         None
     }
 
+    fn has_profile(&self, name: &str) -> bool {
+        self.state.traits.has(name)
+    }
+
     fn in_segment(&self, name: &str) -> bool {
         self.state.membership_place(name).is_ok()
     }

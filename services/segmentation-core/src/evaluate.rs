@@ -60,8 +60,8 @@ impl Worklist {
         {
             self.add_all(history.readers.iter().copied());
         }
-        for known in &state.traits.0 {
-            self.add_all(definitions.by_trait(&known.name).iter().copied());
+        for (name, _, _) in state.traits.values() {
+            self.add_all(definitions.by_trait(name));
         }
         for membership in &state.memberships {
             if let Some(place) = definitions.place(&membership.segment) {

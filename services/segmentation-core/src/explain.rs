@@ -36,18 +36,20 @@ pub enum ExplainError {
     Missing(#[from] MissingParts),
 }
 
-/// Explains every segment, by name, as memberships are decided: by what is known.
+/// Explains the segments that are wanted, by name, as memberships are decided: by what is known.
 ///
 /// # Errors
 /// [`MissingParts`]: load them and ask again, until nothing is missing.
 pub fn explain_segments(
     definitions: &Definitions,
+    is_wanted: impl Fn(&str) -> bool,
     state: &State,
     now: Timestamp,
 ) -> Result<Vec<Explanation>, MissingParts> {
-    let mut explanations = Vec::with_capacity(definitions.segments.len());
+    let mut explanations = Vec::new();
     let mut missing = MissingParts::default();
-    for segment in &definitions.segments {
+    let segments = definitions.segments.iter();
+    for segment in segments.filter(|segment| is_wanted(&segment.name)) {
         let customer = Customer::new(state, now, &segment.histories);
         let explained = explain(&segment.name, &segment.condition, &customer);
         explanations.extend(missing.note(explained.map(Some), None));

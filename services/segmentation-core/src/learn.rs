@@ -12,6 +12,7 @@ use crate::core::Pass;
 use crate::definitions::{Definitions, History};
 use crate::evaluate::Worklist;
 use crate::feature::{Feature, Sums};
+use crate::profile::{Said, Stamp, TraitChanges};
 use crate::state::{EventTotal, MissingParts};
 
 /// An event as it arrives, whole, as filters see it.
@@ -26,13 +27,19 @@ impl Subject for Arriving<'_> {
         self.0.value(name)
     }
 
+    fn has_event(&self, name: &str) -> bool {
+        self.0.has(name)
+    }
+
     fn in_segment(&self, _name: &str) -> bool {
         false
     }
 }
 
 impl Pass<'_> {
-    /// Takes what an event tells, and names the segments that it may change.
+    /// Takes what an event tells, and names the segments that it may change. Returns the traits
+    /// that change. Nothing that is known of the customer is later than now, when the event was
+    /// accepted.
     ///
     /// # Errors
     /// [`MissingParts`] where its place is in a part that is not there.
@@ -42,19 +49,22 @@ impl Pass<'_> {
         time: Timestamp,
         at: Timestamp,
         work: &mut Worklist,
-    ) -> Result<(), MissingParts> {
+    ) -> Result<TraitChanges, MissingParts> {
         let properties = convert::properties(&event.properties);
-        for named in &event.traits {
-            let value = named.value.as_ref().and_then(convert::value);
-            if Arc::make_mut(&mut self.state.traits).set(&named.name, value, time) {
-                work.add_all(self.definitions.by_trait(&named.name).iter().copied());
-            }
+        let known_time = time.min(self.now);
+        let mut changes = TraitChanges::default();
+        if !event.traits.is_empty() {
+            let said = Said::by_event(&event.traits, Stamp::of(&event.event_id, known_time));
+            changes = Arc::make_mut(&mut self.state.traits).take(said);
         }
-        self.state.see(time);
+        for name in changes.names() {
+            work.add_all(self.definitions.by_trait(name));
+        }
+        self.state.see(known_time);
         work.add_all(self.definitions.by_seen().iter().copied());
         self.count(&event.name, time, at, &properties, work)?;
         self.state.recent.add(event, time);
-        Ok(())
+        Ok(changes)
     }
 
     /// Counts an event, and adds it to the histories of its name that take it.

@@ -44,9 +44,14 @@ pub const LATE_HORIZON: Duration = Duration::from_days(7);
 /// Names of events counted for one customer: a state is loaded whole. Names that definitions read
 /// are always counted.
 pub const NAMES_PER_CUSTOMER: usize = 200;
-/// Bytes of the names and texts of all traits of one customer, so that a state stays far below what
-/// a store takes.
+/// Bytes of the names and texts of all values of traits of one customer, so that a state stays far
+/// below what a store takes.
 pub const TRAIT_BYTES: usize = 64 * 1024;
+/// Traits without a value of which is remembered that they have none, the latest: removed ones, so
+/// that no late event brings them back, and those that found no room. A customer whose events
+/// remove more loses what was removed first; a late event can set that again. With names of
+/// ordinary length they take 2 KB.
+pub const ABSENT_TRAITS: usize = 64;
 /// Events shown as the recent past.
 pub const RECENT_EVENTS: usize = 20;
 /// Properties of a recent event that are kept for people.

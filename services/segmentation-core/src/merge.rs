@@ -79,6 +79,9 @@ pub(crate) fn fold_in(
     }
     compare(pass.definitions, &other.memberships, pass.effects);
     adopt(pass.definitions, other, at).map_err(|missing| missing.raised(ordinal))?;
+    let theirs = other.traits.iter().cloned();
+    let traits = Arc::make_mut(&mut pass.state.traits).take(theirs);
+    pass.count_left_out(&traits);
     join(
         pass.state,
         (other, ordinal),
@@ -99,17 +102,14 @@ pub(crate) fn fold_in(
     Ok(pass.keep())
 }
 
-/// Adds to a state what another one knows. Its histories become those of fragments of their own.
+/// Adds to a state what another one knows beside traits. Its histories become those of fragments of
+/// their own.
 fn join(
     state: &mut State,
     (other, ordinal): (&mut State, u16),
     (at, now): (Timestamp, Timestamp),
     definitions: &Definitions,
 ) -> Result<(), MissingParts> {
-    let traits = Arc::make_mut(&mut state.traits);
-    for theirs in &other.traits.0 {
-        traits.set(&theirs.name, Some(theirs.value.clone()), theirs.set_time);
-    }
     for theirs in &other.totals {
         let is_read = definitions.table.groups(&theirs.name).is_some();
         match state.total_place(&theirs.name) {

@@ -12,7 +12,7 @@ use decision::{PartKey, PartLoad, PartWrites, Poison, UnknownParts};
 use kernel::{Properties, Timestamp};
 
 use crate::limits;
-use crate::profile::Traits;
+use crate::profile::{Content, Traits};
 
 pub(crate) use ids::{EventIds, IdBlock, IdRun};
 pub(crate) use parts::{Features, Held, Listing};
@@ -61,12 +61,19 @@ impl State {
         self.first_seen.is_some()
     }
 
-    /// The traits, by name.
+    /// The traits, by path.
     pub fn traits(&self) -> Properties {
-        let pairs = self.traits.0.iter();
-        pairs
-            .map(|own| (own.name.as_ref(), own.value.clone()))
+        let values = self.traits.values();
+        values
+            .map(|(name, value, _)| (name, value.clone()))
             .collect()
+    }
+
+    /// The traits that have a value that found no room, by name, with when it was set.
+    pub fn left_out_traits(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        let said = self.traits.iter();
+        let left_out = said.filter(|said| *said.content() == Content::LeftOut);
+        left_out.map(|said| (said.name(), said.stamp().time))
     }
 
     /// The segments that the customer is in, by name.

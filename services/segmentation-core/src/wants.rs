@@ -79,7 +79,11 @@ fn want_event(
 ) {
     work.add_all(definitions.by_seen().iter().copied());
     for named in &event.traits {
-        work.add_all(definitions.by_trait(&named.name).iter().copied());
+        // What the event does not name of an object goes.
+        let known = state.traits.names_under(&named.name);
+        for name in known.chain([named.name.as_str()]) {
+            work.add_all(definitions.by_trait(name));
+        }
     }
     if definitions.table.groups(&event.name).is_none() {
         return;

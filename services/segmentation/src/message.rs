@@ -1,9 +1,11 @@
 //! Writes what the core knows as answers.
 
-use kernel::CustomerId;
+use kernel::{CustomerId, Reason};
 use proto::convert;
 use proto::segmentation::v1 as api;
 use segmentation_core::{Explanation, State};
+
+use crate::limits;
 
 /// The profile of a customer.
 pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
@@ -26,6 +28,13 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
         time: Some(convert::timestamp(event.time)),
         properties: Some(convert::struct_of(&event.properties)),
     });
+    let left_out = state
+        .left_out_traits()
+        .map(|(name, time)| api::LeftOutTrait {
+            name: name.to_owned(),
+            reason: Reason::TraitLimit.code().to_owned(),
+            set_time: Some(convert::timestamp(time)),
+        });
     api::Profile {
         customer_id: customer.to_string(),
         traits: Some(convert::struct_of(&state.traits())),
@@ -34,6 +43,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
         recent_events: recent.collect(),
         first_seen_time: state.first_seen().map(convert::timestamp),
         last_seen_time: state.last_seen().map(convert::timestamp),
+        left_out_traits: left_out.collect(),
     }
 }
 
@@ -41,7 +51,7 @@ pub(crate) fn profile(customer: CustomerId, state: &State) -> api::Profile {
 pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
     let term = |term: expr::Term| api::Term {
         text: term.text,
-        value: term.value,
+        value: shown(term.value),
     };
     api::SegmentExplanation {
         segment: explanation.segment,
@@ -49,5 +59,26 @@ pub(crate) fn explanation(explanation: Explanation) -> api::SegmentExplanation {
         holds: explanation.holds,
         terms: explanation.terms.into_iter().map(term).collect(),
         next_change_time: explanation.next_change.map(convert::timestamp),
+    }
+}
+
+/// Returns a value as explanations show it: the beginning of one that is long.
+fn shown(mut value: String) -> String {
+    if let Some((end, _)) = value.char_indices().nth(limits::SHOWN_VALUE_CHARS) {
+        value.truncate(end);
+        value.push('…');
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_shown_by_its_beginning() {
+        let fits = "é".repeat(limits::SHOWN_VALUE_CHARS);
+        assert_eq!(shown(fits.clone()), fits);
+        assert_eq!(shown(format!("{fits}a")), format!("{fits}…"));
     }
 }

@@ -1,5 +1,7 @@
 //! The gRPC service: reads states, counters and definitions, changes nothing.
 
+mod explain;
+
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -7,11 +9,12 @@ use decision::PartKey;
 use engine::{TimeSource, counters};
 use hot::{Owner, SharedHotStore, Slot};
 use kernel::{CustomerId, Timestamp};
+use prost::Message;
 use proto::segmentation::v1 as api;
 use proto::segmentation::v1::segmentation_service_server::SegmentationService;
 use rpc::{ErrorReason, Failure, PageRequest, Violation, validate};
 use runtime::CustomerReads;
-use segmentation_core::{Counter, Definitions, ExplainError, Explanation, SegmentationCore, State};
+use segmentation_core::{Counter, Definitions, SegmentationCore, State};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
@@ -95,34 +98,6 @@ impl SegmentationRpc {
         }
     }
 
-    async fn explain(
-        &self,
-        request: &api::ExplainMembershipRequest,
-    ) -> Result<api::ExplainMembershipResponse, Failure> {
-        let definitions = self.definitions();
-        if !request.expression.is_empty() {
-            // Mistakes are told even where the customer is not known.
-            check(&definitions, &request.expression)?;
-        }
-        let text = &request.customer_id;
-        let known = self.find(text, &request.after, |_| Vec::new()).await?;
-        let now = self.now(&known).await?;
-        let explain = |state: &State| explain(&definitions, &request.expression, state, now);
-        // An explanation that misses parts names them, until all that it looks at is loaded.
-        let want = |state: &State| match explain(state) {
-            Err(ExplainError::Missing(missing)) => state.parts_to_read(&missing),
-            Ok(_) | Err(ExplainError::Mistakes(_)) => Vec::new(),
-        };
-        let found = self.find(text, &request.after, want).await?;
-        let explanations = explain(&found.state).map_err(|error| match error {
-            ExplainError::Mistakes(mistakes) => mistaken(&mistakes),
-            ExplainError::Missing(missing) => Failure::internal(missing),
-        })?;
-        Ok(api::ExplainMembershipResponse {
-            explanations: explanations.into_iter().map(message::explanation).collect(),
-        })
-    }
-
     async fn list(
         &self,
         request: &api::ListSegmentsRequest,
@@ -160,7 +135,11 @@ impl SegmentationRpc {
                 }
             })
             .collect();
-        let (segments, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
+        let (segments, next_page_token) = page.cut(
+            items,
+            |item| item.name.clone().into_bytes(),
+            Message::encoded_len,
+        );
         Ok(api::ListSegmentsResponse {
             segments,
             next_page_token,
@@ -178,14 +157,14 @@ impl SegmentationRpc {
             limits::PAGE_SIZE,
         )?;
         let after = page.after().unwrap_or_default();
-        let groups = [Counter::EVENT_GROUP];
+        let groups = [Counter::EVENT_GROUP, Counter::TRAIT_GROUP];
         let counts = counters::totals_of(self.hot.as_ref(), Owner::Segmentation, &groups).await;
         let counts = counts.map_err(Failure::store_unavailable)?;
         let items: Vec<api::EventCount> = counts
             .iter()
             .filter_map(|(key, count)| match Counter::parse(key)? {
                 Counter::Seen { event } => Some((event, count)),
-                Counter::Members { .. } | Counter::OtherSeen => None,
+                Counter::Members { .. } | Counter::OtherSeen | Counter::TraitsLeftOut => None,
             })
             .filter(|(name, _)| name.as_bytes() > after)
             .take(page.size() + 1)
@@ -194,14 +173,20 @@ impl SegmentationRpc {
                 count: u64::try_from(*count).unwrap_or(0),
             })
             .collect();
-        let other = counts.get(&Counter::OtherSeen.key()).copied();
-        let (events, next_page_token) = page.cut(items, |item| item.name.clone().into_bytes());
+        let count_of = |counter: Counter<'_>| {
+            let count = counts.get(&counter.key()).copied();
+            count.and_then(|it| u64::try_from(it).ok()).unwrap_or(0)
+        };
+        let (events, next_page_token) = page.cut(
+            items,
+            |item| item.name.clone().into_bytes(),
+            Message::encoded_len,
+        );
         Ok(api::ListEventNamesResponse {
             events,
             next_page_token,
-            other_count: other
-                .and_then(|count| u64::try_from(count).ok())
-                .unwrap_or(0),
+            other_count: count_of(Counter::OtherSeen),
+            left_out_trait_count: count_of(Counter::TraitsLeftOut),
         })
     }
 }
@@ -282,40 +267,6 @@ impl SegmentationService for SegmentationRpc {
         };
         Ok(Response::new(answer))
     }
-}
-
-/// Explains an expression, or every segment where there is none.
-fn explain(
-    definitions: &Definitions,
-    expression: &str,
-    state: &State,
-    now: Timestamp,
-) -> Result<Vec<Explanation>, ExplainError> {
-    if expression.is_empty() {
-        return Ok(segmentation_core::explain_segments(
-            definitions,
-            state,
-            now,
-        )?);
-    }
-    let explained = segmentation_core::explain_expression(definitions, expression, state, now);
-    explained.map(|it| vec![it])
-}
-
-fn check(definitions: &Definitions, expression: &str) -> Result<(), Failure> {
-    let compiled = expr::Condition::compile(expression, &definitions.scope());
-    compiled.map(drop).map_err(|mistakes| mistaken(&mistakes))
-}
-
-fn mistaken(mistakes: &[expr::Mistake]) -> Failure {
-    let violations = mistakes
-        .iter()
-        .map(|mistake| violation("expression", mistake));
-    Failure::new(
-        ErrorReason::ExpressionInvalid,
-        "the expression has mistakes",
-    )
-    .with_violations(violations)
 }
 
 fn violation(field: &str, what: &impl ToString) -> Violation {

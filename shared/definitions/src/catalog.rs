@@ -18,7 +18,7 @@ pub struct Versioned<T> {
     /// True where a newer version took its place, or it was deleted. Only catalogs that ask for
     /// such see any.
     pub is_superseded: bool,
-    /// Changes with every change.
+    /// Names this version among all that the definition ever had.
     pub etag: String,
     /// When this version was stored.
     pub update_time: Timestamp,

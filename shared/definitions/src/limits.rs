@@ -21,6 +21,10 @@ pub const OLDER_VERSIONS: usize = 20;
 pub const STATEMENT_ROWS: usize = 1_000;
 /// Definitions on a page unless the request says otherwise.
 pub const PAGE_SIZE: usize = 100;
+/// Definitions that one statement reads for a page: the largest have a megabyte.
+pub const READ_AT_ONCE: usize = 32;
+/// Bytes of one definition: an answer with it stays below the 4 MiB that clients take by default.
+pub const DEFINITION_BYTES: usize = 1024 * 1024;
 /// Definitions on a page that is asked of another process: few round trips, and an answer of
 /// bounded size.
 pub const REMOTE_PAGE_SIZE: u32 = 100;

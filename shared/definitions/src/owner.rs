@@ -8,15 +8,44 @@ use rpc::Failure;
 use storage::Database;
 
 use crate::commit::commit;
-use crate::{DefinitionKey, Planned, References, Revision, Versioned};
+use crate::{DefinitionKey, IfMatch, Planned, References, Revision, Versioned};
 
 /// A change of the definitions of one owner, all or none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Create or update these, each with its place in the request.
-    Apply(Vec<(usize, Definition)>),
-    /// Delete this one.
-    Delete(DefinitionKey),
+    /// Create or update these.
+    Apply(Vec<Edit>),
+    /// Delete this one, where it has the version that is expected.
+    Delete(DefinitionKey, IfMatch),
+}
+
+impl Change {
+    /// Creates or updates definitions, in the order of a request, whatever versions they have.
+    pub fn apply(definitions: impl IntoIterator<Item = Definition>) -> Self {
+        let edits = definitions.into_iter().enumerate();
+        let edits = edits.map(|(index, definition)| Edit {
+            index,
+            definition,
+            if_match: IfMatch::Any,
+        });
+        Self::Apply(edits.collect())
+    }
+
+    /// Deletes a definition, whatever version it has.
+    pub fn delete(kind: DefinitionKind, name: &str) -> Self {
+        Self::Delete(DefinitionKey::new(kind, name), IfMatch::Any)
+    }
+}
+
+/// A definition to create or update.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// Its place in the request.
+    pub index: usize,
+    /// The definition.
+    pub definition: Definition,
+    /// The version that is expected to be in force before.
+    pub if_match: IfMatch,
 }
 
 /// The results of a change, or of one that would be made.
@@ -76,6 +105,7 @@ pub trait Owner: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`rpc::ErrorReason::DefinitionInvalid`] where the set does not hold together then;
+    /// [`rpc::ErrorReason::EtagMismatch`] where another version is in force than is expected;
     /// [`rpc::ErrorReason::DefinitionContended`] where another change was faster.
     async fn change(
         &self,

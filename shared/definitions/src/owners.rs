@@ -9,10 +9,10 @@ use rpc::{ErrorReason, Failure, Violation};
 
 use crate::commit::commit;
 use crate::owner::Applied;
-use crate::plan::{in_use, refuse_faults};
+use crate::plan::{in_use, refuse_faults, refuse_mismatches};
 use crate::{
-    Change, DefinitionKey, Owner, Planned, ReferenceSource, References, Revision, key_of,
-    kind_word, limits,
+    Change, DefinitionKey, Edit, IfMatch, Owner, Planned, ReferenceSource, References, Revision,
+    key_of, kind_word, limits,
 };
 
 /// The owners of a process.
@@ -66,14 +66,16 @@ impl Owners {
     /// Creates or updates definitions, all or none.
     ///
     /// # Errors
-    /// [`ErrorReason::DefinitionInvalid`] with every mistake; [`ErrorReason::DefinitionContended`]
-    /// where other processes won every attempt.
+    /// [`ErrorReason::EtagMismatch`] with every definition that has another version than its
+    /// `if_match`; [`ErrorReason::DefinitionInvalid`] with every mistake;
+    /// [`ErrorReason::DefinitionContended`] where other processes won every attempt.
     pub(crate) async fn apply(
         &self,
         definitions: &[Definition],
+        if_match: &[String],
         validate_only: bool,
     ) -> Result<Applied, Failure> {
-        let mut groups: BTreeMap<usize, Vec<(usize, Definition)>> = BTreeMap::new();
+        let mut groups: BTreeMap<usize, Vec<Edit>> = BTreeMap::new();
         let mut bundle: Vec<DefinitionKey> = Vec::new();
         for (index, definition) in definitions.iter().enumerate() {
             let Some(key) = key_of(definition) else {
@@ -81,7 +83,13 @@ impl Owners {
             };
             if let Some(owner) = self.place(key.kind) {
                 let group = groups.entry(owner).or_default();
-                group.push((index, definition.clone()));
+                group.push(Edit {
+                    index,
+                    definition: definition.clone(),
+                    if_match: if_match
+                        .get(index)
+                        .map_or(IfMatch::Any, |text| IfMatch::parse(text)),
+                });
             } else if !validate_only {
                 self.owner(key.kind, &format!("definitions[{index}]"))?;
             }
@@ -134,28 +142,34 @@ impl Owners {
     ///
     /// # Errors
     /// [`ErrorReason::DefinitionInUse`] with everything that refers to it;
-    /// [`ErrorReason::DefinitionNotFound`]; [`ErrorReason::DefinitionContended`] where other
-    /// processes won every attempt.
-    pub(crate) async fn delete(&self, key: &DefinitionKey) -> Result<(), Failure> {
+    /// [`ErrorReason::DefinitionNotFound`]; [`ErrorReason::EtagMismatch`] where it has another
+    /// version than is expected; [`ErrorReason::DefinitionContended`] where other processes won
+    /// every attempt.
+    pub(crate) async fn delete(
+        &self,
+        key: &DefinitionKey,
+        if_match: &IfMatch,
+    ) -> Result<(), Failure> {
         let owner = self.owner(key.kind, "kind")?;
         let users = || self.all.iter().filter(|it| it.needs().contains(&key.kind));
         let elsewhere = self
             .names_elsewhere(users().chain(std::iter::once(owner)))
             .await?;
         let _turn = self.turn.lock().await;
-        retry(|| self.try_delete(owner, key, &elsewhere)).await
+        retry(|| self.try_delete(owner, (key, if_match), &elsewhere)).await
     }
 
     async fn try_delete(
         &self,
         owner: &Arc<dyn Owner>,
-        key: &DefinitionKey,
+        (key, if_match): (&DefinitionKey, &IfMatch),
         elsewhere: &References,
     ) -> Result<(), Failure> {
         let seen = self.revisions().await?;
         let own = self.references(owner, elsewhere).await?;
-        let change = Change::Delete(key.clone());
+        let change = Change::Delete(key.clone(), if_match.clone());
         let mut planned = [owner.plan(&change, &own, &own).await?];
+        refuse_mismatches(&mut planned)?;
         let mut broken = std::mem::take(&mut planned[0].faults);
         for other in self
             .all

@@ -12,7 +12,9 @@ use rpc::{ErrorReason, Failure, Violation};
 use crate::owner::Applied;
 use crate::stamp::{etag_of, now};
 use crate::stored::StoredSet;
-use crate::{Change, DefinitionKey, Flaw, Versioned, key_of, kind_word, limits, secret};
+use crate::{
+    Change, DefinitionKey, Edit, Flaw, IfMatch, Versioned, key_of, kind_word, limits, secret,
+};
 
 /// A fault of one definition after a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +79,8 @@ pub struct Planned {
     pub faults: Vec<Fault>,
     /// The faults of the request itself.
     pub violations: Vec<Violation>,
+    /// The definitions that have another version than the request expects.
+    pub mismatches: Vec<Violation>,
     /// The owner of the definitions.
     pub(crate) owner: String,
     /// The time of the plan, at which its versions come and go.
@@ -117,14 +121,15 @@ impl Planned {
         };
         let mut retired = Vec::new();
         match change {
-            Change::Delete(key) => {
+            Change::Delete(key, if_match) => {
                 let place = stored.find(key).ok_or_else(|| not_found(key))?;
+                planned.expect(if_match, Some(&stored.all[place].etag), "if_match");
                 retired.push(place);
                 planned.deleted = Some(key.clone());
             }
             Change::Apply(definitions) => {
-                for (index, definition) in definitions {
-                    retired.extend(planned.apply(*index, definition.clone(), last_versions));
+                for edit in definitions {
+                    retired.extend(planned.apply(edit.clone(), last_versions));
                 }
             }
         }
@@ -181,13 +186,20 @@ impl Planned {
         faults_of(all, flaws, &self.places)
     }
 
+    /// Notes where another version is in force than is expected.
+    fn expect(&mut self, wanted: &IfMatch, found: Option<&str>, field: &str) {
+        let checked = wanted.check(found);
+        let mismatch = checked.err().map(|text| Violation::new(field, text));
+        self.mismatches.extend(mismatch);
+    }
+
     /// Plans one definition of the request, and returns the place of the version that it replaces.
-    fn apply(
-        &mut self,
-        index: usize,
-        mut definition: Definition,
-        last_versions: &LastVersions,
-    ) -> Option<usize> {
+    fn apply(&mut self, edit: Edit, last_versions: &LastVersions) -> Option<usize> {
+        let Edit {
+            index,
+            mut definition,
+            if_match,
+        } = edit;
         let key = key_of(&definition)?;
         let place = format!("definitions[{index}]");
         if self.places.contains_key(&key) {
@@ -200,6 +212,8 @@ impl Planned {
         let stored = Arc::clone(&self.set);
         let replaced = stored.find(&key);
         let old = replaced.map(|place| &stored.all[place]);
+        let found = old.map(|old| old.etag.as_str());
+        self.expect(&if_match, found, &format!("if_match[{index}]"));
         if !secret::unmask(&mut definition, old.map(|old| &old.value)) {
             let text =
                 format!("is masked, and no secret is stored for {key}: send the secret itself");
@@ -216,9 +230,13 @@ impl Planned {
                 (ApplyAction::Created, last + 1)
             }
         };
+        let etag = match old.filter(|_| action == ApplyAction::Unchanged) {
+            Some(old) => old.etag.clone(),
+            None => etag_of(version, &definition),
+        };
         if action != ApplyAction::Unchanged {
             self.written.push(Arc::new(Versioned {
-                etag: etag_of(version, &definition),
+                etag: etag.clone(),
                 value: definition,
                 version,
                 is_superseded: false,
@@ -232,6 +250,7 @@ impl Planned {
                 name: key.name.clone(),
                 action: action.into(),
                 version,
+                etag,
             },
         ));
         self.places.insert(key, index);
@@ -259,11 +278,34 @@ pub(crate) fn faults_of(
         .collect()
 }
 
+/// Refuses changes of versions that are not expected, and says all of them.
+///
+/// # Errors
+/// [`ErrorReason::EtagMismatch`].
+pub(crate) fn refuse_mismatches(planned: &mut [Planned]) -> Result<(), Failure> {
+    let mismatches = planned
+        .iter_mut()
+        .flat_map(|it| std::mem::take(&mut it.mismatches));
+    let mut mismatches: Vec<Violation> = mismatches.collect();
+    mismatches.truncate(rpc::limits::VIOLATIONS);
+    let message = match mismatches.as_slice() {
+        [] => return Ok(()),
+        [only] => format!("the definition was changed by somebody else: {only}"),
+        all => format!(
+            "{} definitions were changed by somebody else: {}",
+            all.len(),
+            all[0]
+        ),
+    };
+    Err(Failure::new(ErrorReason::EtagMismatch, message).with_violations(mismatches))
+}
+
 /// Refuses changes that something stands in the way of, and says all of it.
 ///
 /// # Errors
-/// [`ErrorReason::DefinitionInvalid`].
+/// [`ErrorReason::EtagMismatch`]; [`ErrorReason::DefinitionInvalid`].
 pub(crate) fn refuse_faults(planned: &mut [Planned]) -> Result<(), Failure> {
+    refuse_mismatches(planned)?;
     let mut violations = Vec::new();
     for it in planned {
         violations.append(&mut it.violations);
@@ -275,9 +317,8 @@ pub(crate) fn refuse_faults(planned: &mut [Planned]) -> Result<(), Failure> {
     Err(invalid(violations))
 }
 
-/// Definitions with these mistakes; no more are told than an answer holds.
-pub(crate) fn invalid(mut violations: Vec<Violation>) -> Failure {
-    violations.truncate(rpc::limits::VIOLATIONS);
+/// Definitions with these mistakes.
+pub(crate) fn invalid(violations: Vec<Violation>) -> Failure {
     let message = match violations.as_slice() {
         [only] => format!("the definitions are not valid: {only}"),
         all => format!("the definitions are not valid: {} mistakes", all.len()),
@@ -301,8 +342,7 @@ pub(crate) fn in_use(key: &DefinitionKey, faults: Vec<Fault>) -> Failure {
     };
     let message = format!("{key} is in use by {}{more}", named.join(", "));
     let violations = faults.into_iter().map(Fault::into_referrer);
-    Failure::new(ErrorReason::DefinitionInUse, message)
-        .with_violations(violations.take(rpc::limits::VIOLATIONS))
+    Failure::new(ErrorReason::DefinitionInUse, message).with_violations(violations)
 }
 
 pub(crate) fn not_found(key: &DefinitionKey) -> Failure {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prost::Message;
 use proto::convert::timestamp;
 use proto::definition::v1::definition_service_server::{
     DefinitionService, DefinitionServiceServer,
@@ -11,12 +12,13 @@ use proto::definition::v1::{
     DeleteDefinitionRequest, DeleteDefinitionResponse, GetDefinitionRequest, GetDefinitionResponse,
     ListDefinitionsRequest, ListDefinitionsResponse, StoredDefinition,
 };
-use rpc::{Failure, Idempotency, PageRequest, validate};
+use rpc::{Deadline, Failure, Idempotency, PageRequest, Violation, validate};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::owners::Owners;
 use crate::plan::not_found;
-use crate::{DefinitionKey, Owner, ReferenceSource, Versioned, key_of, limits, secret};
+use crate::{DefinitionKey, IfMatch, Owner, ReferenceSource, Versioned, key_of, limits, secret};
 
 const SERVICE: &str = "happypath.definition.v1.DefinitionService";
 
@@ -55,15 +57,24 @@ impl DefinitionRpc {
     ) -> Result<ApplyDefinitionsResponse, Failure> {
         let applied = self
             .owners
-            .apply(&request.definitions, request.validate_only)
+            .apply(
+                &request.definitions,
+                &request.if_match,
+                request.validate_only,
+            )
             .await?;
         Ok(ApplyDefinitionsResponse {
             applied: applied.into_iter().map(|(_, applied)| applied).collect(),
         })
     }
 
-    async fn delete(&self, key: &DefinitionKey) -> Result<DeleteDefinitionResponse, Failure> {
-        self.owners.delete(key).await?;
+    async fn delete(
+        &self,
+        request: &DeleteDefinitionRequest,
+    ) -> Result<DeleteDefinitionResponse, Failure> {
+        let key = DefinitionKey::new(request.kind(), request.name.as_str());
+        let if_match = IfMatch::parse(&request.if_match);
+        self.owners.delete(&key, &if_match).await?;
         Ok(DeleteDefinitionResponse {})
     }
 
@@ -92,27 +103,87 @@ impl DefinitionRpc {
         kinds.sort_by_key(|kind| *kind as i32);
         let mut found = Vec::new();
         for kind in kinds.into_iter().filter(|kind| *kind as i32 >= after_kind) {
-            let missing = (page.size() + 1).saturating_sub(found.len());
-            if missing == 0 {
-                break;
-            }
-            let after = if kind as i32 == after_kind {
-                after_name
-            } else {
-                ""
+            let after = match kind as i32 == after_kind {
+                true => after_name,
+                false => "",
             };
-            let owner = self.owners.owner(kind, "kind")?;
-            found.extend(owner.list(kind, after, missing).await?);
+            self.fill(&page, kind, after, &mut found).await?;
         }
-        let (found, next_page_token) = page.cut(found, |it| match key_of(&it.value) {
-            Some(key) => format!("{} {}", key.kind as i32, key.name).into_bytes(),
-            None => Vec::new(),
-        });
+        let (definitions, next_page_token) = page.cut(found, place_of, Message::encoded_len);
         Ok(ListDefinitionsResponse {
-            definitions: found.into_iter().map(stored).collect(),
+            definitions,
             next_page_token,
         })
     }
+
+    /// Adds definitions of a kind, by name, until there are more than the page holds: some at a
+    /// time, since a thousand large ones take more memory than a caller is worth.
+    async fn fill(
+        &self,
+        page: &PageRequest,
+        kind: DefinitionKind,
+        after: &str,
+        found: &mut Vec<StoredDefinition>,
+    ) -> Result<(), Failure> {
+        let owner = self.owners.owner(kind, "kind")?;
+        let mut after = after.to_owned();
+        while page.fitting(found.iter().map(Message::encoded_len)) >= found.len() {
+            let missing = (page.size() + 1).saturating_sub(found.len());
+            let wanted = missing.min(limits::READ_AT_ONCE);
+            let some = owner.list(kind, &after, wanted).await?;
+            let is_last = some.len() < wanted;
+            let last = some.last().and_then(|it| key_of(&it.value));
+            after = last.map(|key| key.name).unwrap_or_default();
+            found.extend(some.into_iter().map(stored));
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Carries a change to its end, also where its caller goes away meanwhile.
+///
+/// Ended between its commit and the keeping of its answer, it would be refused when it is sent
+/// again: what it deletes is gone, and what it changes has another etag.
+async fn to_its_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Status>> + Send + 'static,
+) -> Result<T, Status> {
+    let change = Deadline::scope(Deadline::current(), change).in_current_span();
+    let done = tokio::spawn(change).await;
+    done.map_err(Failure::internal)?
+}
+
+/// Returns where a definition stands in a list.
+fn place_of(it: &StoredDefinition) -> Vec<u8> {
+    match it.definition.as_ref().and_then(key_of) {
+        Some(key) => format!("{} {}", key.kind as i32, key.name).into_bytes(),
+        None => Vec::new(),
+    }
+}
+
+/// Checks that there are as many etags as definitions, or none, and that no definition is too large
+/// to be shown.
+fn check(request: &ApplyDefinitionsRequest) -> Result<(), Failure> {
+    let mut violations = Vec::new();
+    for (index, definition) in request.definitions.iter().enumerate() {
+        let bytes = definition.encoded_len();
+        if bytes > limits::DEFINITION_BYTES {
+            let most = limits::DEFINITION_BYTES;
+            let text = format!("has {bytes} bytes: split it, at most {most} are kept");
+            violations.push(Violation::new(format!("definitions[{index}]"), text));
+        }
+    }
+    let (etags, definitions) = (request.if_match.len(), request.definitions.len());
+    if etags != 0 && etags != definitions {
+        let text = format!("has {etags}: must have one for each of the {definitions} definitions");
+        violations.push(Violation::new("if_match", text));
+    }
+    if violations.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::invalid(violations))
 }
 
 fn stored(it: Versioned<Definition>) -> StoredDefinition {
@@ -132,16 +203,18 @@ impl DefinitionService for DefinitionRpc {
     ) -> Result<Response<ApplyDefinitionsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        check(&request)?;
         if request.validate_only {
             return Ok(Response::new(self.apply(&request).await?));
         }
-        let method = format!("{SERVICE}/ApplyDefinitions");
-        let work = || self.apply(&request);
-        let answer = self
-            .idempotency
-            .run(&method, &request.request_id, &request, work)
-            .await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        to_its_end(async move {
+            let method = format!("{SERVICE}/ApplyDefinitions");
+            let (id, work) = (&request.request_id, || own.apply(&request));
+            own.idempotency.run(&method, id, &request, work).await
+        })
+        .await
+        .map(Response::new)
     }
 
     async fn get_definition(
@@ -175,13 +248,13 @@ impl DefinitionService for DefinitionRpc {
     ) -> Result<Response<DeleteDefinitionResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
-        let key = DefinitionKey::new(request.kind(), request.name.as_str());
-        let method = format!("{SERVICE}/DeleteDefinition");
-        let work = || self.delete(&key);
-        let answer = self
-            .idempotency
-            .run(&method, &request.request_id, &request, work)
-            .await?;
-        Ok(Response::new(answer))
+        let own = self.clone();
+        to_its_end(async move {
+            let method = format!("{SERVICE}/DeleteDefinition");
+            let (id, work) = (&request.request_id, || own.delete(&request));
+            own.idempotency.run(&method, id, &request, work).await
+        })
+        .await
+        .map(Response::new)
     }
 }

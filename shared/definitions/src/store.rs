@@ -218,7 +218,7 @@ impl<C: Catalog> DefinitionStore<C> {
         };
         let created: Vec<DefinitionKey> = definitions
             .iter()
-            .filter_map(|(_, definition)| key_of(definition))
+            .filter_map(|edit| key_of(&edit.definition))
             .filter(|key| stored.find(key).is_none())
             .collect();
         self.rows.last_versions(&created).await

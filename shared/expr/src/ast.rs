@@ -27,6 +27,8 @@ pub(crate) enum Syntax {
     Error,
     Bool(bool),
     Number(f64),
+    /// A whole number that no double holds.
+    Whole(i128),
     Text(Box<str>),
     List(Vec<NodeId>),
     /// `root` or `root.rest`, where `rest` may have dots.

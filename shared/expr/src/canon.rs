@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use kernel::{Duration, Timestamp, Value};
 
 use crate::feature::{Aggregate, Feature};
-use crate::program::{Arithmetic, Compare, Item, Number, Place, Test, Text, TextTest, Time};
+use crate::program::{Compare, Item, Number, Place, Test, Text, TextTest, Time};
 
 /// The version of the form. It is a part of every [`FeatureId`](crate::FeatureId): a new form
 /// forgets what was kept.
@@ -102,8 +102,8 @@ impl Writer<'_> {
             Test::InSegment(name) => Written::atom(format!("segments.has({})", quoted(name))),
             Test::Numbers(compare, left, right) => relation(
                 *compare,
-                (constant(left).is_some(), self.number(left)),
-                (constant(right).is_some(), self.number(right)),
+                (is_constant(left), self.number(left)),
+                (is_constant(right), self.number(right)),
             ),
             Test::Texts(compare, left, right) => relation(
                 *compare,
@@ -185,6 +185,7 @@ impl Writer<'_> {
         }
         match number {
             Number::Const(number) => Written::atom(number_text(*number)),
+            Number::Whole(whole) => Written::atom(whole.to_string()),
             Number::Place(place) => Written::atom(place_text(place)),
             Number::Feature(slot) => Written::atom(self.feature(*slot)),
             Number::Size(place) => Written::atom(format!("size({})", place_text(place))),
@@ -312,6 +313,10 @@ pub(crate) fn constant(number: &Number) -> Option<f64> {
     }
 }
 
+fn is_constant(number: &Number) -> bool {
+    matches!(number, Number::Whole(_)) || constant(number).is_some()
+}
+
 const fn is_fixed(time: &Time) -> bool {
     matches!(time, Time::Instant(_) | Time::Span(_))
 }
@@ -325,12 +330,15 @@ fn number_text(number: f64) -> String {
 }
 
 fn place_text(place: &Place) -> String {
-    let root = if place.is_event { "event" } else { "profile" };
-    if place.name.split('.').all(is_identifier) {
-        format!("{root}.{}", place.name)
-    } else {
-        format!("{root}[{}]", quoted(&place.name))
+    let mut text = if place.is_event { "event" } else { "profile" }.to_owned();
+    for key in kernel::path_keys(&place.name) {
+        if is_identifier(&key) {
+            let _ = write!(text, ".{key}");
+        } else {
+            let _ = write!(text, "[{}]", quoted(&key));
+        }
     }
+    text
 }
 
 fn is_identifier(part: &str) -> bool {
@@ -346,7 +354,7 @@ fn list(values: &[Value]) -> String {
         Value::Text(text) => quoted(text),
         Value::Number(number) => number_text(*number),
         // A list holds no lists.
-        Value::Bool(_) | Value::List(_) => value.to_string(),
+        Value::Bool(_) | Value::Integer(_) | Value::List(_) | Value::Json(_) => value.to_string(),
     };
     let mut texts: Vec<String> = values.iter().map(literal).collect();
     texts.sort();
@@ -366,29 +374,4 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
-}
-
-impl Compare {
-    const fn symbol(self) -> &'static str {
-        match self {
-            Self::Equal => "==",
-            Self::Unequal => "!=",
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::More => ">",
-            Self::AtLeast => ">=",
-        }
-    }
-}
-
-impl Arithmetic {
-    const fn symbol(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Remainder => "%",
-        }
-    }
 }

@@ -98,6 +98,7 @@ impl Checker<'_> {
             Syntax::Error => Typed::Error,
             Syntax::Bool(truth) => Typed::Test(Test::Const(*truth)),
             Syntax::Number(number) => Typed::Number(Number::Const(*number)),
+            Syntax::Whole(whole) => Typed::Number(Number::Whole(*whole)),
             Syntax::Text(text) => Typed::Text(Text::Const(text.clone())),
             Syntax::List(items) => self.list(id, items),
             Syntax::Path { root, rest } => self.path(id, root, rest.as_deref()),
@@ -198,7 +199,8 @@ impl Checker<'_> {
         for item in items {
             let value = match &self.tree.node(*item).kind {
                 Syntax::Text(text) => Value::Text(text.clone()),
-                Syntax::Number(number) => Value::Number(*number),
+                Syntax::Number(number) => Value::from(*number),
+                Syntax::Whole(whole) => Value::from(*whole),
                 Syntax::Bool(truth) => Value::Bool(*truth),
                 Syntax::Error => return Typed::Error,
                 _ => {
@@ -210,7 +212,7 @@ impl Checker<'_> {
                 }
             };
             if let Some(first) = values.first()
-                && std::mem::discriminant(first) != std::mem::discriminant(&value)
+                && !is_of_one_type(first, &value)
             {
                 self.mistake(*item, "the literals of a list are all of one type");
                 return Typed::Error;
@@ -310,4 +312,10 @@ impl Typed {
             Self::List(_) => Type::List,
         }
     }
+}
+
+/// Returns whether two literals are both texts, numbers or truth values.
+fn is_of_one_type(first: &Value, second: &Value) -> bool {
+    first.as_amount().is_some() && second.as_amount().is_some()
+        || std::mem::discriminant(first) == std::mem::discriminant(second)
 }

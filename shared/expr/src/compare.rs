@@ -139,9 +139,9 @@ fn among(item: Typed, list: Typed) -> Result<Test, String> {
             "{} cannot be in a list of {}",
             item.describe(),
             match first {
-                Value::Number(_) => "numbers",
+                Value::Number(_) | Value::Integer(_) => "numbers",
                 Value::Text(_) => "texts",
-                Value::Bool(_) | Value::List(_) => "conditions",
+                Value::Bool(_) | Value::List(_) | Value::Json(_) => "conditions",
             }
         ));
     }
@@ -162,7 +162,7 @@ fn among(item: Typed, list: Typed) -> Result<Test, String> {
 fn may_equal(item: &Typed, literal: &Value) -> bool {
     match item {
         Typed::Place(_) => true,
-        Typed::Number(_) => matches!(literal, Value::Number(_)),
+        Typed::Number(_) => matches!(literal, Value::Number(_) | Value::Integer(_)),
         Typed::Text(_) => matches!(literal, Value::Text(_)),
         Typed::Test(_) => matches!(literal, Value::Bool(_)),
         _ => false,

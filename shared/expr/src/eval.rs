@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use kernel::{Timestamp, Value};
+use kernel::{Amount, Timestamp, Value};
 
 use crate::feature::{Feature, Measure};
 use crate::program::{Item, Number, Place, Test, Text, Time};
@@ -30,9 +30,10 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
                 }
             }
             Test::Truth(place) => self.value(place) == Some(&Value::Bool(true)),
-            Test::Has(place) => self.value(place).is_some(),
+            Test::Has(place) if place.is_event => self.subject.has_event(&place.name),
+            Test::Has(place) => self.subject.has_profile(&place.name),
             Test::InSegment(name) => self.subject.in_segment(name),
-            Test::Numbers(compare, left, right) => match (self.number(left), self.number(right)) {
+            Test::Numbers(compare, left, right) => match (self.amount(left), self.amount(right)) {
                 (Some(left), Some(right)) => left
                     .partial_cmp(&right)
                     .is_some_and(|order| compare.holds(order)),
@@ -75,9 +76,10 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
             Item::Place(place) => self
                 .value(place)
                 .is_some_and(|value| values.contains(value)),
-            Item::Number(number) => self
-                .number(number)
-                .is_some_and(|number| values.iter().any(|value| value.as_number() == Some(number))),
+            Item::Number(number) => self.amount(number).is_some_and(|number| {
+                let mut amounts = values.iter().filter_map(Value::as_amount);
+                amounts.any(|amount| amount.partial_cmp(&number) == Some(Ordering::Equal))
+            }),
             Item::Text(text) => self
                 .text(text)
                 .is_some_and(|text| values.iter().any(|value| value.as_text() == Some(text))),
@@ -93,9 +95,19 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
         }
     }
 
+    /// Returns a number to be compared, as exact as it is.
+    pub(crate) fn amount(&self, number: &Number) -> Option<Amount> {
+        match number {
+            Number::Whole(whole) => Some(Amount::Integer(*whole)),
+            Number::Place(place) => self.value(place)?.as_amount(),
+            other => self.number(other).map(Amount::Number),
+        }
+    }
+
     pub(crate) fn number(&self, number: &Number) -> Option<f64> {
         match number {
             Number::Const(number) => Some(*number),
+            Number::Whole(whole) => Value::from(*whole).as_number(),
             Number::Place(place) => self.value(place)?.as_number(),
             Number::Feature(slot) => match self.measure(*slot) {
                 Measure::Number(number) => Some(number),
@@ -104,7 +116,7 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
             Number::Size(place) => match self.value(place)? {
                 Value::Text(text) => Some(count(text.chars().count())),
                 Value::List(values) => Some(count(values.len())),
-                Value::Bool(_) | Value::Number(_) => None,
+                Value::Bool(_) | Value::Number(_) | Value::Integer(_) | Value::Json(_) => None,
             },
             Number::SizeOf(text) => Some(count(self.text(text)?.chars().count())),
             Number::Negative(number) => Some(-self.number(number)?),
@@ -169,7 +181,9 @@ impl<'a, S: Subject + ?Sized> View<'a, S> {
 /// Compares two known values of the same type; values of different types are unknown to each other.
 fn order(left: &Value, right: &Value) -> Option<Ordering> {
     match (left, right) {
-        (Value::Number(left), Value::Number(right)) => left.partial_cmp(right),
+        (Value::Number(_) | Value::Integer(_), Value::Number(_) | Value::Integer(_)) => {
+            left.as_amount().partial_cmp(&right.as_amount())
+        }
         (Value::Text(left), Value::Text(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
         (Value::List(_), Value::List(_)) => Some(if left == right {
@@ -183,7 +197,7 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
 
 /// Returns whether a value is of a type with an order.
 fn is_ordered(value: &Value) -> bool {
-    matches!(value, Value::Number(_) | Value::Text(_))
+    matches!(value, Value::Number(_) | Value::Integer(_) | Value::Text(_))
 }
 
 fn count(number: usize) -> f64 {

@@ -3,6 +3,8 @@
 //!
 //! The whole chain becomes one feature; nothing of it is evaluated as calls.
 
+use kernel::{read_name, read_path};
+
 use crate::ast::{NodeId, Syntax};
 use crate::check::Checker;
 use crate::feature::{Aggregate, Feature, Filter};
@@ -152,17 +154,17 @@ impl<'c> Checker<'c> {
         let argument = self.only_argument(link.id, "events", link.arguments)?;
         let tree = self.tree;
         match &tree.node(argument).kind {
-            Syntax::Text(name) if is_event_name(name) => {
-                self.reads.events.insert(name.clone());
-                return Some(name.clone());
-            }
-            Syntax::Text(name) => {
-                let message = format!(
-                    "{} is not the name of an event: lower case letters, digits and `_ . -`, beginning with a letter",
-                    quote(name)
-                );
-                self.mistake(argument, message);
-            }
+            Syntax::Text(name) => match read_name(name) {
+                Ok(name) => {
+                    let name: Box<str> = name.into();
+                    self.reads.events.insert(name.clone());
+                    return Some(name);
+                }
+                Err(fault) => self.mistake(
+                    argument,
+                    format!("{} is not the name of an event: it {fault}", quote(name)),
+                ),
+            },
             Syntax::Error => {}
             _ => self.mistake(
                 argument,
@@ -233,7 +235,10 @@ impl<'c> Checker<'c> {
         let tree = self.tree;
         match link.arguments {
             [only] => match &tree.node(*only).kind {
-                Syntax::Text(property) => return Some(constructor(property.clone())),
+                Syntax::Text(property) => match read_path(property) {
+                    Ok(path) => return Some(constructor(path.into())),
+                    Err(fault) => self.mistake(*only, format!("{} {fault}", quote(property))),
+                },
                 Syntax::Path { root, rest } if root.as_ref() == "event" => {
                     let property = rest.as_deref().unwrap_or("value");
                     self.mistake(
@@ -299,12 +304,4 @@ impl<'c> Checker<'c> {
             }
         }
     }
-}
-
-fn is_event_name(name: &str) -> bool {
-    name.len() <= 100
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte)
-        })
 }

@@ -1,6 +1,8 @@
 //! Cuts a source into tokens, in one pass and without recursion. It does not know which sequences
 //! make sense.
 
+use kernel::Value;
+
 use crate::mistake::{Mistakes, quote};
 
 /// The kind of a token, with its text or value.
@@ -8,6 +10,8 @@ use crate::mistake::{Mistakes, quote};
 pub(crate) enum Kind<'s> {
     /// A number.
     Number(f64),
+    /// A whole number that no double holds.
+    Whole(i128),
     /// A text, its escapes resolved.
     Text(Box<str>),
     /// A name or a keyword.
@@ -110,6 +114,8 @@ fn symbol<'s>(rest: &'s str, first: char, at: usize, mistakes: &mut Mistakes) ->
             ": texts are written in straight quotes, \"…\" or '…'"
         }
         '}' => ": there are no maps",
+        '$' | '@' | '#' => ": a name with it is quoted, as in event[\"$plan\"]",
+        _ if first.is_alphabetic() => ": a name with it is quoted, as in event[\"größe\"]",
         _ => "",
     };
     mistakes.add(
@@ -152,13 +158,13 @@ fn number<'s>(rest: &'s str, at: usize, mistakes: &mut Mistakes) -> (Kind<'s>, u
         mistakes.add(at, format!("{} is not a number{hint}", quote(whole)));
         return (Kind::Bad, length + tail);
     }
-    match rest[..length].parse::<f64>() {
-        Ok(number) if is_exact(number, &rest[..length]) => (Kind::Number(number), length),
-        _ => {
+    match value(&rest[..length]) {
+        Some(kind) => (kind, length),
+        None => {
             mistakes.add(
                 at,
                 format!(
-                    "{} is out of range: whole numbers are exact up to 9007199254740992",
+                    "{} is out of range: whole numbers are exact up to 38 digits",
                     quote(&rest[..length])
                 ),
             );
@@ -167,11 +173,16 @@ fn number<'s>(rest: &'s str, at: usize, mistakes: &mut Mistakes) -> (Kind<'s>, u
     }
 }
 
-/// Whole numbers that a value could not hold exactly would compare as their neighbours.
-fn is_exact(number: f64, text: &str) -> bool {
-    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_small = || text.parse::<u64>().is_ok_and(|whole| whole <= 1 << 53);
-    number.is_finite() && (!is_whole || is_small())
+/// Returns the token of a number; absent where it would compare as its neighbours.
+fn value<'s>(text: &str) -> Option<Kind<'s>> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(match Value::from(text.parse::<i128>().ok()?) {
+            Value::Integer(whole) => Kind::Whole(*whole),
+            small => Kind::Number(small.as_number()?),
+        });
+    }
+    let number = text.parse::<f64>().ok();
+    number.filter(|number| number.is_finite()).map(Kind::Number)
 }
 
 /// Reads a text from its opening quote at `open`; returns the token and its bytes from there.

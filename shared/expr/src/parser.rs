@@ -37,6 +37,9 @@ pub(crate) fn parse(tokens: &[Token<'_>], mistakes: &mut Mistakes) -> (Tree, Nod
             Kind::Symbol(")") => ": it closes nothing",
             Kind::Symbol("]") => ": it closes no list",
             Kind::Symbol("{") => ": there are no maps",
+            Kind::Name(_) if parser.follows_name() => {
+                ": a name of several words is quoted, as in event[\"Order ID\"]"
+            }
             _ => ": expected an operator, such as `&&`, or the end",
         };
         parser.mistakes.add(
@@ -171,6 +174,7 @@ impl<'s> Parser<'_, 's> {
             let syntax = match &self.tree.node(operand).kind {
                 _ if is_not => Syntax::Not(operand),
                 Syntax::Number(number) => Syntax::Number(-number),
+                Syntax::Whole(whole) => Syntax::Whole(-whole),
                 _ => Syntax::Negative(operand),
             };
             let end = self.tree.node(operand).end;
@@ -183,6 +187,7 @@ impl<'s> Parser<'_, 's> {
         let token = self.peek().clone();
         let syntax = match token.kind {
             Kind::Number(number) => Syntax::Number(number),
+            Kind::Whole(whole) => Syntax::Whole(whole),
             Kind::Text(text) => Syntax::Text(text),
             Kind::Name("true") => Syntax::Bool(true),
             Kind::Name("false") => Syntax::Bool(false),
@@ -253,6 +258,12 @@ impl<'s> Parser<'_, 's> {
         }
         self.expect(close, "this bracket is never closed");
         items
+    }
+
+    /// Returns whether the token before this one is a name or a keyword.
+    fn follows_name(&self) -> bool {
+        let before = self.place.checked_sub(1);
+        before.is_some_and(|before| matches!(self.tokens[before].kind, Kind::Name(_)))
     }
 
     fn expect(&mut self, symbol: &'static str, otherwise: &str) {
@@ -336,6 +347,7 @@ fn too_deep() -> String {
 fn describe(kind: &Kind<'_>) -> String {
     match kind {
         Kind::Number(number) => format!("`{number}`"),
+        Kind::Whole(whole) => format!("`{whole}`"),
         Kind::Text(_) => "a text".to_owned(),
         Kind::Name(name) => quote(name),
         Kind::Symbol(symbol) => format!("`{symbol}`"),

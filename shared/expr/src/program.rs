@@ -67,6 +67,8 @@ pub(crate) struct Place {
 #[derive(Debug, Clone)]
 pub(crate) enum Number {
     Const(f64),
+    /// A whole number that no double holds.
+    Whole(i128),
     Place(Place),
     Feature(usize),
     Size(Place),
@@ -148,6 +150,18 @@ impl Compare {
         })
     }
 
+    /// The operator, as the canonical form writes it.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "==",
+            Self::Unequal => "!=",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::More => ">",
+            Self::AtLeast => ">=",
+        }
+    }
+
     /// The comparison that says the same with its sides exchanged.
     pub(crate) const fn flipped(self) -> Self {
         match self {
@@ -199,6 +213,17 @@ impl Arithmetic {
             "%" => Self::Remainder,
             _ => return None,
         })
+    }
+
+    /// The operator, as the canonical form writes it.
+    pub(crate) const fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Remainder => "%",
+        }
     }
 
     /// The result; none where it is no finite number.

@@ -16,6 +16,17 @@ pub trait Subject {
     /// A property of the event at hand.
     fn event(&self, name: &str) -> Option<&Value>;
 
+    /// Returns whether a trait has a value, or is an object that has values.
+    fn has_profile(&self, name: &str) -> bool {
+        self.profile(name).is_some()
+    }
+
+    /// Returns whether a property of the event at hand has a value, or is an object that has
+    /// values.
+    fn has_event(&self, name: &str) -> bool {
+        self.event(name).is_some()
+    }
+
     /// Returns whether the customer is in a segment.
     fn in_segment(&self, name: &str) -> bool;
 

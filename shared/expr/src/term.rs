@@ -37,7 +37,7 @@ impl Shown {
     pub(crate) fn explain<S: Subject + ?Sized>(&self, view: &View<'_, S>, source: &str) -> Term {
         let value = match &self.what {
             What::Test(test) => Some(view.test(test).to_string()),
-            What::Number(number) => view.number(number).map(|number| number.to_string()),
+            What::Number(number) => view.amount(number).map(|number| number.to_string()),
             What::Instant(time) => view
                 .time(time)
                 .map(|millis| Timestamp::from_millis(millis).to_string()),

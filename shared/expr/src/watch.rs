@@ -88,7 +88,7 @@ impl Watcher<'_> {
 
     fn number(&mut self, number: &Number) {
         match number {
-            Number::Const(_) | Number::Place(_) | Number::Size(_) => {}
+            Number::Const(_) | Number::Whole(_) | Number::Place(_) | Number::Size(_) => {}
             Number::Feature(slot) => self.add(*slot, None),
             Number::SizeOf(text) => self.text(text),
             Number::Negative(number) => self.number(number),

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{InstallationName, PartitionCount, PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
@@ -57,6 +57,7 @@ use crate::{
 /// A hot store in Redis.
 pub struct RedisStore {
     count: PartitionCount,
+    installation: Option<InstallationName>,
     keys: Keys,
     source: Arc<Source>,
     lanes: Vec<Link>,
@@ -71,6 +72,7 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
             .field("count", &self.count)
+            .field("installation", &self.installation)
             .field("lanes", &self.lanes.len())
             .finish_non_exhaustive()
     }
@@ -80,8 +82,9 @@ impl RedisStore {
     /// Connects, loads the functions, and checks the installation, creating it where there is none.
     ///
     /// # Errors
-    /// [`HotError::Mismatch`] for another partition count or schema, or a server that cannot be
-    /// used; [`HotError::Unavailable`] where it does not answer.
+    /// [`HotError::Mismatch`] for another partition count or schema, an installation of another
+    /// database, or a server that cannot be used; [`HotError::Unavailable`] where it does not
+    /// answer.
     pub async fn connect(
         options: impl Into<RedisOptions>,
         partitions: PartitionCount,
@@ -94,7 +97,7 @@ impl RedisStore {
         let watch = Watch::start(&source).await.map_err(refused)?;
         let store = Self {
             count: partitions,
-            keys: Keys::new(partitions),
+            keys: Keys::new(partitions, options.installation.as_ref()),
             source,
             lanes,
             confirm: Confirm::new(&options),
@@ -102,10 +105,18 @@ impl RedisStore {
             commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
             timers: Timers::new(partitions),
             has_origins: options.origins,
+            installation: options.installation.clone(),
         };
         store.load_functions().await?;
-        store.install().await?;
+        store.install(options.installation_id.as_deref()).await?;
         Ok(store)
+    }
+
+    /// Subscribes to the hints of the installation.
+    async fn listen(&self, topics: Topics) -> Result<WakeReceiver, HotError> {
+        let channel = Arc::clone(self.keys.channel());
+        let source = Arc::clone(&self.source);
+        wake::subscribe(source, self.watch.changes(), topics, channel).await
     }
 }
 
@@ -125,6 +136,10 @@ fn range(key: &str, after: Cursor, max: usize) -> Cmd {
 impl HotStore for RedisStore {
     fn partition_count(&self) -> PartitionCount {
         self.count
+    }
+
+    fn installation(&self) -> Option<&InstallationName> {
+        self.installation.as_ref()
     }
 
     async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
@@ -323,12 +338,10 @@ impl HotStore for RedisStore {
     }
 
     async fn subscribe(&self, streams: &[StreamName]) -> Result<WakeReceiver, HotError> {
-        let topics = Topics::Streams(streams.to_vec());
-        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), topics).await
+        self.listen(Topics::Streams(streams.to_vec())).await
     }
 
     async fn subscribe_commits(&self) -> Result<WakeReceiver, HotError> {
-        let topics = Topics::Commits;
-        wake::subscribe(Arc::clone(&self.source), self.watch.changes(), topics).await
+        self.listen(Topics::Commits).await
     }
 }

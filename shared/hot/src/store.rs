@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::{PartitionCount, PartitionId, Timestamp};
+use kernel::{InstallationName, PartitionCount, PartitionId, Timestamp};
 
 use crate::{
     Append, AppendAnswer, Appended, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due,
@@ -32,6 +32,12 @@ use crate::{
 pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// How many partitions the store was created with.
     fn partition_count(&self) -> PartitionCount;
+
+    /// The name of the installation whose partitions these are, among those that share servers.
+    /// `None` where it has none.
+    fn installation(&self) -> Option<&InstallationName> {
+        None
+    }
 
     /// Returns whether only one process can have the store open, so that whoever does knows that
     /// nobody else works on it.

@@ -17,7 +17,7 @@ use prost::Message;
 use storage::Database;
 
 pub use crate::events::EventPlace;
-use crate::events::limits::PARTITIONS_AT_ONCE;
+use crate::events::limits::{EVENT_BYTES_PER_PAGE, PARTITIONS_AT_ONCE};
 use crate::events::{Budget, Row, RowKey, Scan, Step, hash_of};
 use crate::sql::Statements;
 use crate::{LogError, SqlLog};
@@ -147,6 +147,7 @@ impl EventLog {
         let mut page = Page {
             events: Vec::new(),
             size: size.max(1),
+            bytes: 0,
         };
         let start = after.map_or(0, |place| place.group);
         for (partitions, group) in groups {
@@ -279,11 +280,13 @@ fn read_events(row: Row) -> Result<Vec<Found>, LogError> {
 struct Page {
     events: Vec<Found>,
     size: usize,
+    /// Bytes of the events.
+    bytes: usize,
 }
 
 impl Page {
     fn is_full(&self) -> bool {
-        self.events.len() >= self.size
+        self.events.len() >= self.size || self.bytes >= EVENT_BYTES_PER_PAGE
     }
 
     /// Takes what is wanted of a row after some of its records. Where the page is full before its
@@ -297,6 +300,7 @@ impl Page {
             if self.is_full() {
                 return Ok(Some(number));
             }
+            self.bytes += found.logged.event.encoded_len();
             self.events.push(found);
         }
         Ok(None)

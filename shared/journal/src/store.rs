@@ -22,7 +22,7 @@ use hot::{
     SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread,
     WakeReceiver, Writer,
 };
-use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
+use kernel::{Duration, InstallationName, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -139,6 +139,10 @@ impl JournaledStore {
 impl HotStore for JournaledStore {
     fn partition_count(&self) -> PartitionCount {
         self.shared.hot.partition_count()
+    }
+
+    fn installation(&self) -> Option<&InstallationName> {
+        self.shared.hot.installation()
     }
 
     async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {

@@ -10,13 +10,16 @@ pub const EVENTS_PER_BATCH: usize = 1_000;
 pub const EVENT_BYTES: usize = 32 * 1024;
 /// Properties (or traits) of one event, flattened.
 pub const PROPERTIES_PER_EVENT: usize = 100;
-/// Levels that properties may nest: deeper ones are data that belongs elsewhere.
+/// Levels that properties may nest: deeper ones are kept whole, for templates and destinations.
 pub const PROPERTY_DEPTH: usize = 4;
-/// Characters of a property name, dots included.
-pub const PROPERTY_NAME_CHARS: usize = 100;
+/// Bytes of the name of an event, and of the path of a property or trait, dots included: names of
+/// senders are sentences at the most.
+pub const NAME_BYTES: usize = 200;
 /// Bytes of one text value.
 pub const TEXT_BYTES: usize = 8 * 1024;
-/// Values in one list.
+/// Levels that JSON may nest at all: what reads it recurses as far.
+pub const JSON_DEPTH: usize = 32;
+/// Values in one list; longer ones are kept whole.
 pub const LIST_VALUES: usize = 100;
 /// Traits of one profile: a profile is loaded whole.
 pub const TRAITS_PER_PROFILE: usize = 200;

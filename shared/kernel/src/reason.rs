@@ -106,8 +106,8 @@ reasons! {
     /// The customer is on as many happy paths as one may be, so this one is left out; make paths
     /// shorter.
     PathLimit = "PATH_LIMIT";
-    /// The customer has more traits than there is room for, so those that no definition reads, and
-    /// large ones, are not known here; send fewer or shorter ones.
+    /// The customer has more traits than there is room for, so some are not known here: in journeys
+    /// those that no definition reads, and large ones, go first; send fewer or shorter ones.
     TraitLimit = "TRAIT_LIMIT";
     /// The customer is in more segments than there is room for, so a membership is not known here;
     /// use fewer segments in journeys, maps and happy paths.

@@ -42,7 +42,10 @@ pub fn named_values(properties: &Properties) -> Vec<stream::NamedValue> {
 pub fn value(value: &stream::Value) -> Option<Value> {
     Some(match value.kind.as_ref()? {
         stream::value::Kind::Bool(truth) => Value::Bool(*truth),
-        stream::value::Kind::Number(number) => Value::Number(*number),
+        stream::value::Kind::Number(number) => Value::from(*number),
+        // Nobody writes one that is none.
+        stream::value::Kind::Integer(digits) => Value::from(digits.parse::<i128>().ok()?),
+        stream::value::Kind::Json(json) => Value::Json(json.as_str().into()),
         stream::value::Kind::Text(text) => Value::Text(text.as_str().into()),
         stream::value::Kind::List(list) => {
             Value::List(list.values.iter().filter_map(self::value).collect())
@@ -55,6 +58,8 @@ pub fn stream_value(value: &Value) -> stream::Value {
     let kind = match value {
         Value::Bool(truth) => stream::value::Kind::Bool(*truth),
         Value::Number(number) => stream::value::Kind::Number(*number),
+        Value::Integer(whole) => stream::value::Kind::Integer(whole.to_string()),
+        Value::Json(json) => stream::value::Kind::Json(json.as_ref().to_owned()),
         Value::Text(text) => stream::value::Kind::Text(text.as_ref().to_owned()),
         Value::List(values) => stream::value::Kind::List(stream::ValueList {
             values: values.iter().map(stream_value).collect(),
@@ -63,7 +68,7 @@ pub fn stream_value(value: &Value) -> stream::Value {
     stream::Value { kind: Some(kind) }
 }
 
-/// Writes values as a JSON object, for answers; dotted names stay flat.
+/// Writes values as a JSON object, for answers; paths stay flat.
 pub fn struct_of(properties: &Properties) -> prost_types::Struct {
     prost_types::Struct {
         fields: properties
@@ -73,17 +78,45 @@ pub fn struct_of(properties: &Properties) -> prost_types::Struct {
     }
 }
 
+/// Writes one value as JSON, for answers. A whole number that a double does not hold is a text.
 fn json_value(value: &Value) -> prost_types::Value {
     use prost_types::value::Kind;
     let kind = match value {
         Value::Bool(truth) => Kind::BoolValue(*truth),
         Value::Number(number) => Kind::NumberValue(*number),
+        Value::Integer(whole) => Kind::StringValue(whole.to_string()),
         Value::Text(text) => Kind::StringValue(text.as_ref().to_owned()),
         Value::List(values) => Kind::ListValue(prost_types::ListValue {
             values: values.iter().map(json_value).collect(),
         }),
+        Value::Json(json) => return serde_json::from_str(json).map_or_else(|_| null(), of_json),
     };
     prost_types::Value { kind: Some(kind) }
+}
+
+/// Recursion ends where JSON does, which nests as deep as the limits allow.
+fn of_json(json: serde_json::Value) -> prost_types::Value {
+    use prost_types::value::Kind;
+    let kind = match json {
+        serde_json::Value::Null => Kind::NullValue(0),
+        serde_json::Value::Bool(truth) => Kind::BoolValue(truth),
+        serde_json::Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
+        serde_json::Value::String(text) => Kind::StringValue(text),
+        serde_json::Value::Array(values) => Kind::ListValue(prost_types::ListValue {
+            values: values.into_iter().map(of_json).collect(),
+        }),
+        serde_json::Value::Object(fields) => Kind::StructValue(prost_types::Struct {
+            fields: fields
+                .into_iter()
+                .map(|(key, value)| (key, of_json(value)))
+                .collect(),
+        }),
+    };
+    prost_types::Value { kind: Some(kind) }
+}
+
+fn null() -> prost_types::Value {
+    of_json(serde_json::Value::Null)
 }
 
 /// Writes an instant as a protobuf timestamp.

@@ -5,6 +5,7 @@
 //! read messages without a network stack.
 
 pub mod convert;
+pub mod json;
 
 use std::sync::LazyLock;
 

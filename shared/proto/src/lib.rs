@@ -2,7 +2,7 @@
 //!
 //! Nothing is written by hand here. Whoever needs messages only depends on `messages`.
 
-pub use messages::{DESCRIPTOR_BYTES, DESCRIPTORS, convert, journal, stream};
+pub use messages::{DESCRIPTOR_BYTES, DESCRIPTORS, convert, journal, json, stream};
 
 macro_rules! packages {
     ($($(#[$meta:meta])* $service:ident: $name:literal $(, $state:ident)?;)+) => {

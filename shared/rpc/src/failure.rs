@@ -1,13 +1,18 @@
 //! The answer of an operation that cannot do what it was asked.
 
+mod details;
+
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use tonic::Status;
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tonic_types::{ErrorDetails, FieldViolation};
 
+pub use self::details::omitted_violations;
+pub(crate) use self::details::{DETAILS, bound};
+use crate::limits::{SHOWN_VIOLATION_BYTES, STATUS_FIELD_BYTES};
 use crate::{ErrorReason, Violation, Violations};
 
 /// The domain of every reason in `ErrorInfo`.
@@ -16,6 +21,7 @@ pub const DOMAIN: &str = "happypath.dev";
 /// The reason why an operation could not do what it was asked; becomes a [`Status`] with
 /// `google.rpc` details.
 ///
+/// A status holds as many of the violations as clients take by default, and the count of the rest.
 /// The cause is for logs and never leaves the process.
 pub struct Failure(Box<Inner>);
 
@@ -23,6 +29,7 @@ struct Inner {
     reason: ErrorReason,
     message: String,
     violations: Vec<Violation>,
+    more_violations: usize,
     retry_after: Option<Duration>,
     resource: Option<(String, String)>,
     source: Option<Box<dyn Error + Send + Sync>>,
@@ -35,6 +42,7 @@ impl Failure {
             reason,
             message: message.into(),
             violations: Vec::new(),
+            more_violations: 0,
             retry_after: None,
             resource: None,
             source: None,
@@ -43,16 +51,25 @@ impl Failure {
 
     /// A request with these faults.
     pub fn invalid(violations: impl Into<Vec<Violation>>) -> Self {
-        let violations = violations.into();
-        let message = match violations.as_slice() {
-            [] => "the request is not valid".to_owned(),
-            [only] => format!("the request is not valid: {only}"),
-            [first, ..] => format!(
-                "the request is not valid: {first} (and {} more)",
-                violations.len() - 1
-            ),
+        Self::invalid_and_more(violations.into(), 0)
+    }
+
+    /// A request with these faults, and so many that are only counted.
+    fn invalid_and_more(violations: Vec<Violation>, more: usize) -> Self {
+        let message = match violations.first() {
+            None => "the request is not valid".to_owned(),
+            Some(first) => match violations.len() - 1 + more {
+                0 => format!("the request is not valid: {first}"),
+                others => {
+                    let first = details::cut(&first.to_string(), SHOWN_VIOLATION_BYTES);
+                    format!("the request is not valid: {first} (and {others} more)")
+                }
+            },
         };
-        Self::new(ErrorReason::InvalidRequest, message).with_violations(violations)
+        let mut failure =
+            Self::new(ErrorReason::InvalidRequest, message).with_violations(violations);
+        failure.0.more_violations = more;
+        failure
     }
 
     /// Something of this type that is not there, such as `segment` `loyal`.
@@ -136,7 +153,8 @@ impl Error for Failure {
 
 impl From<Violations> for Failure {
     fn from(violations: Violations) -> Self {
-        Self::invalid(violations.into_vec())
+        let (listed, more) = violations.into_parts();
+        Self::invalid_and_more(listed, more)
     }
 }
 
@@ -152,6 +170,7 @@ impl From<Failure> for Status {
             reason,
             message,
             violations,
+            more_violations,
             retry_after,
             resource,
             source,
@@ -172,9 +191,10 @@ impl From<Failure> for Status {
             details.set_retry_info(retry_after);
         }
         if let Some((resource_type, name)) = resource {
+            let name = details::cut(&name, STATUS_FIELD_BYTES);
             details.set_resource_info(resource_type, name, "", reason.remedy());
         }
-        Self::with_error_details(reason.code(), message, details)
+        details::fitted(reason.code(), &message, details, more_violations)
     }
 }
 
@@ -196,6 +216,7 @@ fn log_cause(reason: ErrorReason, source: &(dyn Error + 'static)) {
 #[cfg(test)]
 mod tests {
     use tonic::Code;
+    use tonic_types::StatusExt as _;
 
     use super::*;
 

@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MapKey, ReflectMessage, Value};
 use sha2::{Digest, Sha256};
-use storage::{Begun, RequestKey, Requests, Turn};
+use storage::{RequestKey, Requests};
 use tonic::Status;
+use tracing::Instrument as _;
 
-use self::held::Held;
+use self::held::{Beginning, Held};
 use crate::limits::{DUPLICATE_POLL, DUPLICATE_POLLS, REPEATABLE_POLLS};
 use crate::{ErrorReason, Failure, Violation};
 
@@ -104,15 +105,14 @@ impl Idempotency {
         let lock = self.lock(&format!("{method} {request_id}"));
         let _turn = lock.lock().await;
         let key = RequestKey { request_id, method };
-        let turn = match self.begin(key, body, unanswered).await? {
-            Beginning::Answered(answer) => {
+        let held = match self.begin(key, body, unanswered).await? {
+            Turn::Answered(answer) => {
                 return R::decode(answer.as_slice())
                     .map_err(|error| Failure::internal(error).into());
             }
-            Beginning::Own(turn) => Some(turn),
-            Beginning::Again => None,
+            Turn::Own(held) => Some(held),
+            Turn::Again => None,
         };
-        let held = turn.map(|turn| Held::new(&self.requests, key, turn));
         let done = match &held {
             None => work().await,
             Some(held) => tokio::select! {
@@ -126,9 +126,7 @@ impl Idempotency {
                 // The change is made: from here on nobody else shall make it, and a lost answer
                 // must not turn it into an error.
                 held.into_iter().for_each(Held::done);
-                if let Err(error) = self.requests.complete(key, &response.encode_to_vec()).await {
-                    tracing::warn!(%error, method, "answer not kept for retries");
-                }
+                self.keep(key, response.encode_to_vec()).await;
                 Ok(response)
             }
             Err(error) => {
@@ -140,33 +138,47 @@ impl Idempotency {
         }
     }
 
+    /// Keeps an answer for those who send the request again. That is finished also where nobody
+    /// waits for it any more, as at the deadline of the call.
+    async fn keep(&self, key: RequestKey<'_>, answer: Vec<u8>) {
+        let requests = self.requests.clone();
+        let (request_id, method) = (key.request_id.to_owned(), key.method.to_owned());
+        let keeping = async move {
+            let key = RequestKey {
+                request_id: &request_id,
+                method: &method,
+            };
+            if let Err(error) = requests.complete(key, &answer).await {
+                tracing::warn!(%error, method, "answer not kept for retries");
+            }
+        };
+        if let Err(error) = tokio::spawn(keeping.in_current_span()).await {
+            tracing::warn!(%error, "answer not kept for retries");
+        }
+    }
+
     /// Returns the answer that the request got before, or that the caller shall do the work.
     async fn begin<B: ReflectMessage>(
         &self,
         key: RequestKey<'_>,
         body: &B,
         unanswered: Unanswered,
-    ) -> Result<Beginning, Failure> {
+    ) -> Result<Turn, Failure> {
         let hash = body_hash(body);
         let polls = match unanswered {
             Unanswered::Refused => DUPLICATE_POLLS,
             Unanswered::Repeated => REPEATABLE_POLLS,
         };
         for _ in 0..polls {
-            match self
-                .requests
-                .begin(key, &hash)
-                .await
-                .map_err(Failure::store_unavailable)?
-            {
-                Begun::New(turn) => return Ok(Beginning::Own(turn)),
-                Begun::Answered(answer) => return Ok(Beginning::Answered(answer)),
-                Begun::UnderWay => tokio::time::sleep(DUPLICATE_POLL).await,
-                Begun::Differs => return Err(reused(key.request_id)),
+            match Held::begin(&self.requests, key, hash.clone()).await? {
+                Beginning::Own(held) => return Ok(Turn::Own(held)),
+                Beginning::Answered(answer) => return Ok(Turn::Answered(answer)),
+                Beginning::UnderWay => tokio::time::sleep(DUPLICATE_POLL).await,
+                Beginning::Differs => return Err(reused(key.request_id)),
             }
         }
         if unanswered == Unanswered::Repeated {
-            return Ok(Beginning::Again);
+            return Ok(Turn::Again);
         }
         let message = format!(
             "the request `{}` is being carried out at this moment",
@@ -192,14 +204,14 @@ impl Idempotency {
     }
 }
 
-/// The beginning of a request.
+/// Who does a request.
 #[derive(Debug)]
-enum Beginning {
-    /// It got this answer before.
+enum Turn {
+    /// Nobody: it got this answer before.
     Answered(Vec<u8>),
-    /// It is the caller's to do.
-    Own(Turn),
-    /// Somebody may be at it, and it does no harm to do it again.
+    /// The caller.
+    Own(Held),
+    /// The caller, though somebody else may be at it: it does no harm to do it again.
     Again,
 }
 

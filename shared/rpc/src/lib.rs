@@ -1,6 +1,6 @@
 //! The ground of every gRPC server and client of the suite: the field rules of the contracts,
 //! errors with remedies, page tokens, safe retries, and the layers that trace, limit and protect
-//! each call.
+//! each call: its memory, its time, and others from its panics.
 //!
 //! Knows no service. The way in for a handler: [`validate`] the request, read its [`PageRequest`]
 //! or run it under [`Idempotency`], and answer with a message or a [`Failure`].
@@ -11,6 +11,7 @@ mod deadline;
 mod failure;
 mod idempotency;
 pub mod limits;
+mod memory;
 mod metrics;
 mod page;
 mod people;
@@ -21,15 +22,17 @@ mod server;
 mod trace;
 mod validate;
 mod violation;
+mod wire;
 
 pub use client::{Outgoing, PeerChannel, connect};
 pub use deadline::Deadline;
-pub use failure::{DOMAIN, Failure};
+pub use failure::{DOMAIN, Failure, omitted_violations};
 pub use idempotency::Idempotency;
+pub use memory::{Charge, Memory};
 pub use page::PageRequest;
 pub use people::explain;
 pub use reason::ErrorReason;
-pub use server::{ServerLayer, ServerService};
+pub use server::{Arrival, Arrivals, ServerLayer, ServerService};
 pub use trace::TraceParent;
 pub use validate::validate;
 pub use violation::{Violation, Violations};

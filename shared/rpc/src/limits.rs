@@ -4,7 +4,11 @@ use std::time::Duration;
 
 pub use kernel::limits::MESSAGE_BYTES;
 
-/// Violations reported at once: a person fixes a screenful, and a hostile request costs no more.
+/// Bytes of the items of one answer: clients take 4 MiB by default, and one more item, the size of
+/// the largest, may be looked at before the answer is found full.
+pub const ANSWER_BYTES: usize = 3 * 1024 * 1024;
+/// Violations kept of one request: a person fixes a screenful, and a hostile request costs no more.
+/// The others are counted.
 pub const VIOLATIONS: usize = 100;
 /// Levels of nesting of messages, in validation: deeper than any contract, far from the end of a
 /// stack.
@@ -14,6 +18,40 @@ pub const SHOWN_VALUE_CHARS: usize = 60;
 /// Fields that an error about unreadable bytes names, from the outside: enough to find the place,
 /// however deep it is.
 pub const SHOWN_FIELDS: usize = 4;
+/// Bytes of memory for all requests of a process, unless it is told otherwise. With the windows of
+/// its connections and what an allocator keeps, a process stays within 200 MB above its load.
+pub const MEMORY_BYTES: usize = 128 * 1024 * 1024;
+/// Bytes of memory that one message may take: as much as a batch of 1,000 events with 100
+/// properties and 100 traits each, which is what the contracts allow.
+pub const MESSAGE_MEMORY: usize = 64 * 1024 * 1024;
+/// Bytes of memory of a call that is small: some dozens of ordinary events.
+pub const SMALL_CALL: usize = 256 * 1024;
+/// Bytes of a message that is read and built in less than a millisecond, so that it takes no turn.
+pub const SMALL_MESSAGE: usize = 64 * 1024;
+/// The time that a message waits for memory: longer than a full machine takes to build one.
+pub const MEMORY_PATIENCE: Duration = Duration::from_secs(1);
+/// The wait that a caller is asked for who found no memory.
+pub const MEMORY_RETRY: Duration = Duration::from_secs(1);
+/// The time that a message may take to arrive where others need its room: 8 MB arrive within it at
+/// a gigabit a second.
+pub const ARRIVAL_GRACE: Duration = Duration::from_millis(100);
+/// Levels of messages in messages that can be read: those of the protobuf library.
+pub const WIRE_DEPTH: u32 = 100;
+/// Elements of a list or map beyond its rule that are still read, so that the fault is told beside
+/// all others; what is longer is refused before it is built.
+pub const COUNT_MARGIN: u64 = 1_000;
+/// Bytes of the message and the details of an error, as they travel, with the names of their
+/// headers. Clients take 8 KiB of metadata by default; the rest is for other headers.
+pub const STATUS_BYTES: usize = 7 * 1024;
+/// Bytes of the message of an error, as it travels. It is there twice: the details hold it too.
+pub const STATUS_MESSAGE_BYTES: usize = 1024;
+/// Bytes of the name of a field or resource in an error: the longest path of a contract is shorter,
+/// but for the keys that a sender makes up.
+pub const STATUS_FIELD_BYTES: usize = 200;
+/// Bytes of the description of one violation: four of them always fit.
+pub const STATUS_VIOLATION_BYTES: usize = 500;
+/// Bytes of the first violation in the message of an error that lists others too.
+pub const SHOWN_VIOLATION_BYTES: usize = 300;
 /// Bytes of a page token: what the contracts accept.
 pub const PAGE_TOKEN_BYTES: usize = 500;
 /// The number of times that a duplicate of a request that another process is running looks for its

@@ -4,13 +4,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::limits::PAGE_TOKEN_BYTES;
+use crate::limits::{ANSWER_BYTES, PAGE_TOKEN_BYTES};
 use crate::{ErrorReason, Failure, Violation};
 
 /// The version of the tokens; another one is refused.
 const VERSION: u8 = 1;
 /// Bytes of the hash that ties a token to its request.
 const FILTER_BYTES: usize = 8;
+/// Bytes of the tag and the length of an item in a list: five for each at the most.
+const ITEM_BYTES: usize = 10;
 
 /// The page of a list that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,13 +73,32 @@ impl PageRequest {
 
     /// Cuts items, of which one more than [`size`](Self::size) was fetched, to the page and the
     /// token of the next one, which is empty where there is none.
-    pub fn cut<T>(&self, mut items: Vec<T>, key: impl Fn(&T) -> Vec<u8>) -> (Vec<T>, String) {
-        if items.len() <= self.size {
+    ///
+    /// A page also ends where the answer would weigh more than [`ANSWER_BYTES`]; it has one item at
+    /// least.
+    pub fn cut<T>(
+        &self,
+        mut items: Vec<T>,
+        key: impl Fn(&T) -> Vec<u8>,
+        bytes: impl Fn(&T) -> usize,
+    ) -> (Vec<T>, String) {
+        let fitting = self.fitting(items.iter().map(bytes));
+        if items.len() <= fitting {
             return (items, String::new());
         }
-        items.truncate(self.size);
+        items.truncate(fitting);
         let token = items.last().map(|last| self.token(&key(last)));
         (items, token.unwrap_or_default())
+    }
+
+    /// Returns how many of the items that weigh these bytes fit the page.
+    pub fn fitting(&self, bytes: impl IntoIterator<Item = usize>) -> usize {
+        let mut answer = 0;
+        let fits = bytes.into_iter().take(self.size).take_while(|bytes| {
+            answer += bytes + ITEM_BYTES;
+            answer <= ANSWER_BYTES
+        });
+        fits.count().max(1)
     }
 }
 
@@ -124,12 +145,37 @@ mod tests {
     #[test]
     fn a_token_leads_to_the_next_page() {
         let page = first(&["List", "a"]);
-        let (items, token) = page.cut(vec![1_u8, 2, 3], |item| vec![*item]);
+        let (items, token) = page.cut(vec![1_u8, 2, 3], |item| vec![*item], |_| 1);
         assert_eq!(items, [1, 2]);
         let next = PageRequest::read(&["List", "a"], 2, &token, 100).expect("the next page");
         assert_eq!(next.after(), Some([2].as_slice()));
-        let (items, token) = next.cut(vec![3], |item| vec![*item]);
+        let (items, token) = next.cut(vec![3], |item| vec![*item], |_| 1);
         assert_eq!((items, token), (vec![3], String::new()));
+    }
+
+    #[test]
+    fn a_page_ends_where_the_answer_is_full_and_goes_on_there() {
+        let page = PageRequest::read(&["List"], 100, "", 100).expect("a page");
+        let check = |bytes: &[usize], expected: usize| {
+            let items: Vec<usize> = (0..bytes.len()).collect();
+            let key = |item: &usize| vec![u8::try_from(*item).expect("few")];
+            let (items, token) = page.cut(items, key, |item| bytes[*item]);
+            assert_eq!(items.len(), expected, "{bytes:?}");
+            let is_last = expected == bytes.len();
+            assert_eq!(token.is_empty(), is_last, "{bytes:?}");
+            if !is_last {
+                let next = PageRequest::read(&["List"], 100, &token, 100).expect("the next");
+                let last = u8::try_from(expected - 1).expect("few");
+                assert_eq!(next.after(), Some([last].as_slice()));
+            }
+        };
+        let third = ANSWER_BYTES / 3;
+        check(&[], 0);
+        check(&[third, third, third - 3 * ITEM_BYTES], 3);
+        check(&[third, third, third], 2);
+        check(&[ANSWER_BYTES - ITEM_BYTES, 0], 1);
+        check(&[ANSWER_BYTES, 1, 1], 1);
+        check(&[1, ANSWER_BYTES, 1], 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::ErrorReason;
-use crate::failure::DOMAIN;
+use crate::failure::{DOMAIN, omitted_violations};
 
 /// Says what went wrong with a call, each violation on its line, and what can be done about it.
 pub fn explain(status: &Status) -> String {
@@ -26,6 +26,12 @@ pub fn explain(status: &Status) -> String {
             "" => write!(text, "\n  {}", violation.description),
             field => write!(text, "\n  {field}: {}", violation.description),
         };
+    }
+    match omitted_violations(status) {
+        0 => {}
+        more => {
+            let _ = write!(text, "\n  and {more} more");
+        }
     }
     let reason = details
         .error_info()
@@ -88,6 +94,18 @@ mod tests {
             "the request is not valid\n  events[0].name: `A` must be lower case\n  holds too much\n\
              Correct every field that is listed and send the request again."
         );
+    }
+
+    #[test]
+    fn violations_that_are_left_out_are_counted() {
+        let violations: Vec<Violation> = (0..500)
+            .map(|place| Violation::new(format!("events[{place}].name"), "must not be empty"))
+            .collect();
+        let text = explain(&Failure::invalid(violations).into());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "  events[0].name: must not be empty");
+        let more = lines[lines.len() - 2].trim();
+        assert_eq!(more, format!("and {} more", 500 - (lines.len() - 3)));
     }
 
     #[test]

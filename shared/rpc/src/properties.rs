@@ -1,43 +1,80 @@
 //! Reads the JSON objects of requests as properties, within limits.
+//!
+//! An object comes as text, which is exact, or as a `google.protobuf.Struct`, whose numbers are
+//! doubles. All of it is kept: what has no form that expressions read is kept as JSON text.
 
-use kernel::limits::{
-    EVENT_BYTES, LIST_VALUES, PROPERTIES_PER_EVENT, PROPERTY_DEPTH, PROPERTY_NAME_CHARS, TEXT_BYTES,
-};
-use kernel::{Properties, Value};
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct};
+mod entries;
+mod structure;
+mod text;
 
+use std::collections::HashMap;
+
+use kernel::limits::{EVENT_BYTES, NAME_BYTES, PROPERTIES_PER_EVENT, TEXT_BYTES};
+use kernel::{NameFault, Properties, Value, fold_case, push_key, read_name};
+use prost_types::Struct;
+
+pub use self::entries::Entries;
 use crate::{Violation, limits};
 
-/// Flattens an object to dotted names: `{"address": {"city": "Graz"}}` becomes `address.city`.
+/// An object, flattened to paths: `{"address": {"city": "Graz"}}` is `address.city`, and
+/// `{"address.city": "Graz"}` is `address\.city`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flat {
+    /// The values.
+    pub properties: Properties,
+    /// The paths of nulls.
+    pub nulls: Vec<String>,
+}
+
+/// Flattens an object.
 ///
-/// Nulls and empty objects are left out. The cost is bounded by the limits of the kernel, however
-/// deep or wide the object is: what lies beyond a limit is not looked at. Paths are inside the
-/// object.
+/// The cost is bounded by the limits of the kernel, however deep or wide the object is: what lies
+/// beyond a limit is not looked at. Paths are inside the object.
 ///
 /// # Errors
-/// Every value that is beyond a limit, is not a finite number, is an object in a list, or has a
-/// name that another value has already.
-pub fn flatten(object: &Struct) -> Result<Properties, Vec<Violation>> {
+/// Every value that is beyond a limit or is no finite number, and every key that is no name or
+/// differs from another one in nothing but case or normal form.
+pub fn flatten(object: &Struct) -> Result<Flat, Vec<Violation>> {
     let mut reader = Reader::default();
-    reader.object(object, "", 1);
-    if reader.bytes > EVENT_BYTES {
-        reader.report(
-            "",
-            format!("holds more than {EVENT_BYTES} bytes: send only what decisions need"),
-        );
+    reader.structure(object, "", 1);
+    reader.finish()
+}
+
+/// Flattens an object that is written in JSON, with whole numbers as exact as they are written.
+///
+/// # Errors
+/// As [`flatten`], and where it is no JSON, or holds a whole number of more digits than are exact.
+pub fn flatten_json(object: &str) -> Result<Flat, Vec<Violation>> {
+    let mut reader = Reader::default();
+    reader.object_text(object, "", 1);
+    reader.finish()
+}
+
+/// Returns an object in JSON without the whitespace between its parts, which nothing reads.
+///
+/// # Errors
+/// Where it is no JSON object, or is beyond a limit.
+pub fn compact_object(object: &str) -> Result<String, Violation> {
+    let object = object.trim_ascii();
+    if !object.starts_with('{') {
+        return Err(Violation::new("", text::NO_OBJECT));
     }
-    if reader.violations.is_empty() {
-        Ok(reader.properties)
-    } else {
-        reader.violations.sort();
-        Err(reader.violations)
-    }
+    let is_json = serde_json::from_str::<&serde_json::value::RawValue>(object);
+    is_json.map_err(|error| Violation::new("", text::no_json(&error)))?;
+    text::readable(object, 0).map_err(|reason| Violation::new("", reason))
+}
+
+/// Returns an object as JSON text.
+///
+/// # Errors
+/// Where it is beyond a limit, or holds a number that is not finite.
+pub fn object_text(object: &Struct) -> Result<String, Violation> {
+    structure::object_text(object, 1).map_err(|reason| Violation::new("", reason))
 }
 
 #[derive(Default)]
 struct Reader {
-    properties: Properties,
+    flat: Flat,
     bytes: usize,
     /// Set once there are too many properties, so that the rest costs nothing.
     full: bool,
@@ -45,134 +82,94 @@ struct Reader {
 }
 
 impl Reader {
+    fn finish(mut self) -> Result<Flat, Vec<Violation>> {
+        if self.bytes > EVENT_BYTES {
+            self.report(
+                "",
+                format!("holds more than {EVENT_BYTES} bytes: send only what decisions need"),
+            );
+        }
+        if self.violations.is_empty() {
+            Ok(self.flat)
+        } else {
+            self.violations.sort();
+            Err(self.violations)
+        }
+    }
+
     fn report(&mut self, field: &str, description: impl Into<String>) {
         if self.violations.len() < limits::VIOLATIONS {
-            let shown: String = field.chars().take(PROPERTY_NAME_CHARS + 20).collect();
+            let shown: String = field.chars().take(NAME_BYTES + 20).collect();
             self.violations.push(Violation::new(shown, description));
         }
     }
 
-    /// Recursion ends at `PROPERTY_DEPTH`.
-    fn object(&mut self, object: &Struct, prefix: &str, depth: usize) {
-        if depth > PROPERTY_DEPTH {
-            self.report(
-                prefix,
-                format!("is nested more than {PROPERTY_DEPTH} deep: flatten it"),
-            );
-            return;
-        }
-        for (name, value) in &object.fields {
-            if self.full || self.bytes > EVENT_BYTES || self.violations.len() >= limits::VIOLATIONS
-            {
-                return;
-            }
-            let path = match prefix {
-                "" => name.clone(),
-                _ => format!("{prefix}.{name}"),
-            };
-            self.named(name, value.kind.as_ref(), &path, depth);
-        }
+    /// Returns whether nothing more is to be looked at.
+    fn is_over(&self) -> bool {
+        self.full || self.bytes > EVENT_BYTES || self.violations.len() >= limits::VIOLATIONS
     }
 
-    fn named(&mut self, name: &str, kind: Option<&Kind>, path: &str, depth: usize) {
-        if name.is_empty() {
-            self.report(path, "has an empty name: give it one");
-        } else if path.chars().count() > PROPERTY_NAME_CHARS {
-            self.report(
-                path,
-                format!("has a name of more than {PROPERTY_NAME_CHARS} characters: shorten it"),
-            );
-        } else {
-            match kind {
-                None | Some(Kind::NullValue(_)) => {}
-                Some(Kind::StructValue(inner)) => self.object(inner, path, depth + 1),
-                Some(Kind::ListValue(list)) => {
-                    if let Some(values) = self.list(list, path) {
-                        self.set(path, values);
-                    }
-                }
-                Some(scalar) => {
-                    if let Some(value) = self.scalar(scalar, path) {
-                        self.set(path, value);
-                    }
-                }
+    /// Returns the path of a key; absent where it was reported.
+    fn path(&mut self, prefix: &str, key: &str) -> Option<String> {
+        let mut path = prefix.to_owned();
+        match read_name(key) {
+            Ok(key) => push_key(&mut path, &key),
+            Err(fault) => {
+                push_key(&mut path, key);
+                self.report(&path, fault.to_string());
+                return None;
             }
         }
-    }
-
-    fn list(&mut self, list: &ListValue, path: &str) -> Option<Value> {
-        if list.values.len() > LIST_VALUES {
-            self.report(
-                path,
-                format!(
-                    "holds {} values: at most {LIST_VALUES} are kept",
-                    list.values.len()
-                ),
-            );
+        if path.len() > NAME_BYTES {
+            self.report(&path, NameFault::TooLong(path.len()).to_string());
             return None;
         }
-        let mut values = Vec::with_capacity(list.values.len());
-        for (place, value) in list.values.iter().enumerate() {
-            match value.kind.as_ref() {
-                None | Some(Kind::NullValue(_)) => {}
-                Some(Kind::StructValue(_) | Kind::ListValue(_)) => {
-                    self.report(
-                        &format!("{path}[{place}]"),
-                        "is an object or a list inside a list: lists hold texts, numbers and truth values",
-                    );
-                }
-                Some(scalar) => {
-                    values.extend(self.scalar(scalar, &format!("{path}[{place}]")));
-                }
-            }
-        }
-        Some(Value::List(values))
+        Some(path)
     }
 
-    fn scalar(&mut self, kind: &Kind, path: &str) -> Option<Value> {
-        match kind {
-            Kind::BoolValue(truth) => {
-                self.bytes += 1;
-                Some(Value::Bool(*truth))
-            }
-            Kind::NumberValue(number) if number.is_finite() => {
-                self.bytes += 8;
-                Some(Value::Number(*number))
-            }
-            Kind::NumberValue(number) => {
-                self.report(
-                    path,
-                    format!("is {number}: send a finite number, or leave it out"),
-                );
-                None
-            }
-            Kind::StringValue(text) if text.len() > TEXT_BYTES => {
-                self.report(
-                    path,
-                    format!(
-                        "is a text of {} bytes: at most {TEXT_BYTES} are kept",
-                        text.len()
-                    ),
-                );
-                None
-            }
-            Kind::StringValue(text) => {
-                self.bytes += text.len();
-                Some(Value::from(text.as_str()))
-            }
-            Kind::NullValue(_) | Kind::StructValue(_) | Kind::ListValue(_) => None,
+    /// Reports keys of one object that differ in case or normal form alone, or not at all.
+    /// Definitions could tell the former apart, people could not.
+    fn report_alike<'k>(
+        &mut self,
+        keys: impl ExactSizeIterator<Item = &'k str> + Clone,
+        prefix: &str,
+    ) {
+        if are_apart(&keys) {
+            return;
         }
+        let mut seen: HashMap<String, &str> = HashMap::with_capacity(keys.len());
+        for key in keys {
+            if let Some(other) = seen.insert(fold_case(key), key) {
+                let description = if other == key {
+                    "is there twice: keep one".to_owned()
+                } else {
+                    format!(
+                        "differs from {other:?} in nothing but case or the form of its characters: keep one"
+                    )
+                };
+                let mut path = prefix.to_owned();
+                push_key(&mut path, key);
+                self.report(&path, description);
+            }
+        }
+    }
+
+    fn null(&mut self, path: String) {
+        self.bytes += path.len();
+        self.flat.nulls.push(path);
+        self.count();
     }
 
     fn set(&mut self, path: &str, value: Value) {
-        self.bytes += path.len();
-        if self.properties.set(path, value).is_some() {
-            self.report(
-                path,
-                "is there twice, once nested and once dotted: keep one",
-            );
-        }
-        if self.properties.len() > PROPERTIES_PER_EVENT {
+        self.bytes += path.len() + weight(&value);
+        // Keys that are there twice were reported.
+        self.flat.properties.set(path, value);
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let count = self.flat.properties.len() + self.flat.nulls.len();
+        if count > PROPERTIES_PER_EVENT && !self.full {
             self.full = true;
             self.report(
                 "",
@@ -182,142 +179,64 @@ impl Reader {
             );
         }
     }
+
+    /// Returns the value of a text; absent where it was reported.
+    fn text(&mut self, text: &str, path: &str) -> Option<Value> {
+        if text.len() > TEXT_BYTES {
+            self.report(
+                path,
+                format!(
+                    "is a text of {} bytes: at most {TEXT_BYTES} are kept",
+                    text.len()
+                ),
+            );
+            return None;
+        }
+        Some(Value::from(text))
+    }
+
+    /// Returns the value of a number; absent where it was reported.
+    fn number(&mut self, number: f64, path: &str) -> Option<Value> {
+        if number.is_finite() {
+            return Some(Value::from(number));
+        }
+        self.report(path, not_finite(number));
+        None
+    }
+}
+
+fn not_finite(number: f64) -> String {
+    format!("is {number}: send a finite number, or leave it out")
+}
+
+fn too_deep() -> String {
+    format!(
+        "is nested more than {} deep: flatten it",
+        kernel::limits::JSON_DEPTH
+    )
+}
+
+/// The bytes of a value that count against those of its event.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Bool(_) => 1,
+        Value::Number(_) => 8,
+        Value::Integer(_) => 16,
+        Value::Text(text) | Value::Json(text) => text.len(),
+        Value::List(values) => values.iter().map(weight).sum(),
+    }
+}
+
+/// Returns whether it is told at a glance that keys differ in more than case or normal form.
+fn are_apart<'k>(keys: &(impl ExactSizeIterator<Item = &'k str> + Clone)) -> bool {
+    /// Beyond it, a table of keys is faster than to compare all.
+    const FEW: usize = 16;
+    keys.len() <= FEW
+        && keys.clone().enumerate().all(|(place, key)| {
+            let mut before = keys.clone().take(place);
+            key.is_ascii() && !before.any(|other| other.eq_ignore_ascii_case(key))
+        })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn value(kind: Kind) -> prost_types::Value {
-        prost_types::Value { kind: Some(kind) }
-    }
-
-    fn text(text: &str) -> prost_types::Value {
-        value(Kind::StringValue(text.to_owned()))
-    }
-
-    fn number(number: f64) -> prost_types::Value {
-        value(Kind::NumberValue(number))
-    }
-
-    fn list(values: Vec<prost_types::Value>) -> prost_types::Value {
-        value(Kind::ListValue(ListValue { values }))
-    }
-
-    fn object(fields: Vec<(&str, prost_types::Value)>) -> Struct {
-        Struct {
-            fields: fields
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value))
-                .collect(),
-        }
-    }
-
-    fn nested(depth: usize) -> Struct {
-        let mut inner = object(vec![("x", number(1.0))]);
-        for _ in 1..depth {
-            inner = object(vec![("a", value(Kind::StructValue(inner)))]);
-        }
-        inner
-    }
-
-    #[test]
-    fn nested_objects_become_dotted_names_and_nulls_are_left_out() {
-        let city = object(vec![
-            ("city", text("Graz")),
-            ("zip", value(Kind::NullValue(0))),
-        ]);
-        let read = flatten(&object(vec![
-            ("address", value(Kind::StructValue(city))),
-            ("tags", list(vec![text("a"), number(2.0)])),
-            ("vip", value(Kind::BoolValue(true))),
-        ]))
-        .expect("properties");
-        let written: Vec<String> = read
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_eq!(
-            written,
-            ["address.city=\"Graz\"", "tags=[\"a\", 2]", "vip=true"]
-        );
-        assert!(flatten(&nested(PROPERTY_DEPTH)).is_ok());
-    }
-
-    #[test]
-    fn what_is_beyond_a_limit_is_named() {
-        let long = "n".repeat(PROPERTY_NAME_CHARS + 1);
-        let many: Vec<(String, prost_types::Value)> = (0..=PROPERTIES_PER_EVENT)
-            .map(|n| (format!("p{n}"), number(1.0)))
-            .collect();
-        let inner = object(vec![("b", number(1.0))]);
-        let texts: Vec<(String, prost_types::Value)> = (0..5)
-            .map(|n| (format!("t{n}"), text(&"x".repeat(TEXT_BYTES))))
-            .collect();
-        for (input, field, says) in [
-            (object(vec![("x", number(f64::NAN))]), "x", "finite"),
-            (object(vec![("x", number(f64::INFINITY))]), "x", "finite"),
-            (
-                object(vec![("x", text(&"t".repeat(TEXT_BYTES + 1)))]),
-                "x",
-                "8192",
-            ),
-            (
-                object(vec![("x", list(vec![number(1.0); LIST_VALUES + 1]))]),
-                "x",
-                "101 values",
-            ),
-            (
-                object(vec![("x", list(vec![list(vec![])]))]),
-                "x[0]",
-                "inside a list",
-            ),
-            (object(vec![("", number(1.0))]), "", "empty name"),
-            (object(vec![(&long, number(1.0))]), &long, "characters"),
-            (nested(PROPERTY_DEPTH + 1), "a.a.a.a", "nested"),
-            (
-                Struct {
-                    fields: many.into_iter().collect(),
-                },
-                "",
-                "more than 100 values",
-            ),
-            (
-                Struct {
-                    fields: texts.into_iter().collect(),
-                },
-                "",
-                "bytes",
-            ),
-            (
-                object(vec![
-                    ("a.b", number(2.0)),
-                    ("a", value(Kind::StructValue(inner))),
-                ]),
-                "a.b",
-                "twice",
-            ),
-        ] {
-            let violations = flatten(&input).expect_err(says);
-            assert_eq!(violations.len(), 1, "{violations:?}");
-            assert_eq!(violations[0].field, field);
-            assert!(violations[0].description.contains(says), "{violations:?}");
-        }
-    }
-
-    #[test]
-    fn a_hostile_object_costs_no_more_than_its_limits() {
-        // Built without recursion and leaked, because dropping it would overflow the stack of any
-        // program.
-        let deep = Box::leak(Box::new(nested(100_000)));
-        assert_eq!(flatten(deep).expect_err("too deep").len(), 1);
-        let wide: Vec<(String, prost_types::Value)> = (0..100_000)
-            .map(|n| (format!("w{n}"), number(f64::NAN)))
-            .collect();
-        let violations = flatten(&Struct {
-            fields: wide.into_iter().collect(),
-        })
-        .expect_err("too wide");
-        assert_eq!(violations.len(), limits::VIOLATIONS);
-    }
-}
+mod tests;

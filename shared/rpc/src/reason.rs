@@ -65,6 +65,9 @@ reasons! {
     /// The definition changed while this request was carried out.
     DefinitionContended = "DEFINITION_CONTENDED", Aborted,
         "Send the same request again.";
+    /// Another version of the definition is in force than the request expects.
+    EtagMismatch = "ETAG_MISMATCH", Aborted,
+        "Read the definition again, make the change to what it is now, and send it with the new etag.";
     /// The definition is not there.
     DefinitionNotFound = "DEFINITION_NOT_FOUND", NotFound,
         "List the definitions to find its name; names are in lower case.";
@@ -113,6 +116,9 @@ reasons! {
     /// A partition waits for room in the quarantine of a service.
     QuarantineFull = "QUARANTINE_FULL", ResourceExhausted,
         "Send the same request again after the delay; nothing of it was taken. An operator has to make room: `happypath quarantine SERVICE list` shows what could not be processed, and `retry` and `discard` take it out.";
+    /// The messages under way take all the memory that is set aside for them.
+    MemoryFull = "MEMORY_FULL", ResourceExhausted,
+        "Send the same request again after the delay; nothing of it was taken. If it lasts, send smaller requests, fewer at once, or give the process more with `--message-memory-mib`.";
     /// The consequences of the events before these are still under way.
     ReceiptsPending = "RECEIPTS_PENDING", Unavailable,
         "Send the same request again after the delay, or with a longer deadline: with the same request_id, or source and sequences, what was taken is not taken again. If it lasts, `happypath status` shows what does not go on; a destination that does not answer holds events up too.";

@@ -1,6 +1,8 @@
-//! The layer around every server: a span for each call, its trace context and deadline, reasons for
-//! requests that cannot be read, and no way for a panic to take other calls with it.
+//! The layer around every server: a span for each call, its trace context and deadline, the memory
+//! of its messages, reasons for requests that cannot be read, and no way for a panic to take other
+//! calls with it.
 
+mod arrival;
 mod body;
 mod unread;
 
@@ -11,17 +13,21 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::FutureExt as _;
 use http::{Request, Response};
 use tonic::body::Body;
+use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field};
 
+pub use self::arrival::{Arrival, Arrivals};
 use self::body::GuardedBody;
 use crate::call::call_name;
+use crate::memory::Memory;
 use crate::metrics::{CallMeter, MeasuredCall};
-use crate::{Deadline, ErrorReason, Failure, TraceParent};
+use crate::{Deadline, ErrorReason, Failure, TraceParent, wire};
 
 /// The time by which the deadline is answered earlier than by the transport, so that the caller
 /// reads DEADLINE_EXCEEDED with its details and not the bare CANCELLED of the transport.
@@ -30,10 +36,11 @@ const MARGIN: Duration = Duration::from_millis(10);
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
 /// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the
-/// request.
+/// request; what is known of each message, [`Arrivals`], too.
 #[derive(Debug, Clone, Default)]
 pub struct ServerLayer {
     meter: Option<Arc<CallMeter>>,
+    memory: Memory,
 }
 
 impl ServerLayer {
@@ -41,7 +48,14 @@ impl ServerLayer {
     pub fn measured() -> Self {
         Self {
             meter: Some(Arc::new(CallMeter::new())),
+            ..Self::default()
         }
+    }
+
+    /// Takes the memory of all requests from this budget.
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 }
 
@@ -50,6 +64,7 @@ impl ServerLayer {
 pub struct ServerService<S> {
     inner: S,
     meter: Option<Arc<CallMeter>>,
+    memory: Memory,
 }
 
 /// A call under way: what is told of it once its last byte is sent.
@@ -66,13 +81,16 @@ impl<S> Layer<S> for ServerLayer {
         ServerService {
             inner,
             meter: self.meter.clone(),
+            memory: self.memory.clone(),
         }
     }
 }
 
 impl<S, B> Service<Request<B>> for ServerService<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<Body>, Response = Response<Body>>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<StdError>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
@@ -84,7 +102,11 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let method = wire::method(request.uri().path());
+        let is_stream = method.is_some_and(|method| method.is_stream);
+        let arrivals = Arrivals::default();
+        let mut request = self.arriving(request, method, arrivals.clone());
         let name = call_name(request.uri().path());
         let span = span_of(&name, request.uri().path());
         let measured = self
@@ -124,11 +146,34 @@ where
                     Status::from(Failure::new(ErrorReason::DeadlineExceeded, message)).into_http()
                 }
             };
+            if !is_stream {
+                // The handler is done with the message, or has taken its memory over.
+                drop(arrivals.take());
+            }
             if let Some(status) = unread::status_of(response.headers_mut()) {
                 call.ended(status.code());
             }
             Ok(response.map(|body| Body::new(GuardedBody::new(body, call))))
         })
+    }
+}
+
+impl<S> ServerService<S> {
+    /// A request whose messages are charged and checked as they arrive.
+    fn arriving<B>(
+        &self,
+        request: Request<B>,
+        method: Option<&'static wire::Method>,
+        arrivals: Arrivals,
+    ) -> Request<Body>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<StdError>,
+    {
+        let (mut parts, body) = request.into_parts();
+        parts.extensions.insert(arrivals.clone());
+        let body = arrival::body_of(Body::new(body), method, &self.memory, arrivals);
+        Request::from_parts(parts, body)
     }
 }
 

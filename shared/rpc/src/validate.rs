@@ -17,8 +17,8 @@ use crate::{Violation, Violations};
 /// Checks a message against the field rules of its contract.
 ///
 /// # Errors
-/// Everything that is wrong, at most 100 things, in the order of the fields:
-/// `definitions[3].journey.name`.
+/// Everything that is wrong, in the order of the fields: `definitions[3].journey.name`. The first
+/// 100 things are listed, the others counted.
 pub fn validate<M: ReflectMessage>(message: &M) -> Result<(), Violations> {
     let rules = match rules::all() {
         Ok(rules) => rules,
@@ -34,25 +34,25 @@ pub fn validate<M: ReflectMessage>(message: &M) -> Result<(), Violations> {
     let mut check = Check {
         rules,
         found: Vec::new(),
+        more: 0,
     };
     let mut place = String::new();
     check.message(&dynamic, &mut place, 0);
-    Violations::found(check.found)
+    Violations::found(check.found, check.more)
 }
 
 struct Check {
     rules: &'static HashMap<String, MessageRules>,
     found: Vec<Violation>,
+    more: usize,
 }
 
 impl Check {
-    fn is_full(&self) -> bool {
-        self.found.len() >= VIOLATIONS
-    }
-
     fn report(&mut self, path: &str, description: impl Into<String>) {
-        if !self.is_full() {
+        if self.found.len() < VIOLATIONS {
             self.found.push(Violation::new(path, description));
+        } else {
+            self.more += 1;
         }
     }
 
@@ -82,9 +82,6 @@ impl Check {
             }
         }
         for field in &rules.fields {
-            if self.is_full() {
-                return;
-            }
             let length = path.len();
             if length > 0 {
                 path.push('.');
@@ -141,9 +138,6 @@ impl Check {
             self.unique(values, path);
         }
         for (place, value) in values.iter().enumerate() {
-            if self.is_full() {
-                return;
-            }
             let part = format!("[{place}]");
             self.part(field, &rules.items, value, &part, path, depth);
         }

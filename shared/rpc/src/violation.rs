@@ -45,44 +45,58 @@ impl fmt::Display for Violation {
 
 /// Everything that is wrong with a request, in the order of its fields; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violations(Vec<Violation>);
+pub struct Violations {
+    listed: Vec<Violation>,
+    more: usize,
+}
 
 impl Violations {
-    /// Takes what was found; nothing where nothing was.
-    pub fn found(violations: Vec<Violation>) -> Result<(), Self> {
-        if violations.is_empty() {
+    /// Takes what was found, and how many more were counted; nothing where nothing was found.
+    pub(crate) fn found(listed: Vec<Violation>, more: usize) -> Result<(), Self> {
+        if listed.is_empty() {
             Ok(())
         } else {
-            Err(Self(violations))
+            Err(Self { listed, more })
         }
     }
 
-    /// The violations.
+    /// The violations that are listed.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
-        self.0.iter()
+        self.listed.iter()
     }
 
-    /// The violations, to keep.
-    pub fn into_vec(self) -> Vec<Violation> {
-        self.0
+    /// Returns the number of violations beyond those that are listed.
+    pub const fn more(&self) -> usize {
+        self.more
+    }
+
+    /// The violations that are listed, to keep, and the number of the others.
+    pub(crate) fn into_parts(self) -> (Vec<Violation>, usize) {
+        (self.listed, self.more)
     }
 }
 
 impl From<Violation> for Violations {
     fn from(violation: Violation) -> Self {
-        Self(vec![violation])
+        Self {
+            listed: vec![violation],
+            more: 0,
+        }
     }
 }
 
 impl fmt::Display for Violations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, violation) in self.0.iter().enumerate() {
+        for (place, violation) in self.listed.iter().enumerate() {
             if place > 0 {
                 f.write_str("; ")?;
             }
             violation.fmt(f)?;
         }
-        Ok(())
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
     }
 }
 

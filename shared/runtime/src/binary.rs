@@ -80,7 +80,14 @@ where
     let context = Context::open(config).await?;
     cancel_on_signal(context.shutdown.clone()).map_err(|error| StartError::Serve(error.into()))?;
     let service = start(&context).await?;
-    tracing::info!(service = name, %address, worker = %context.worker, "serving");
+    let installation = context.config.installation.as_ref();
+    tracing::info!(
+        service = name,
+        installation = installation.map(tracing::field::display),
+        %address,
+        worker = %context.worker,
+        "serving"
+    );
     serve(vec![service], listener, &context).await?;
     tracing::info!(service = name, "ended");
     Ok(())

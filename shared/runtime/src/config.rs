@@ -10,6 +10,7 @@ mod durability;
 mod fault;
 mod file;
 mod flags;
+mod installation;
 mod layers;
 mod mask;
 mod retention;
@@ -19,7 +20,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kernel::PartitionCount;
+use kernel::{InstallationName, PartitionCount};
 
 pub use defaults::Defaults;
 pub use durability::Durability;
@@ -33,6 +34,8 @@ pub use setting::{SETTINGS, Setting};
 pub struct Config {
     /// Where the server listens.
     pub listen: SocketAddr,
+    /// The name of the installation, where it shares servers with others; absent for none.
+    pub installation: Option<InstallationName>,
     /// Where states and streams are.
     pub hot_store: HotStoreAddress,
     /// The promise of an acknowledgement.
@@ -55,6 +58,8 @@ pub struct Config {
     pub worker: String,
     /// The time for which a lease outlives the last word of its worker.
     pub lease_ttl: kernel::Duration,
+    /// Memory for the requests under way, in MiB.
+    pub message_memory_mib: usize,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -175,6 +180,7 @@ impl Config {
     fn parse(layers: &layers::Layers, faults: &mut Vec<Fault>) -> Option<Self> {
         // Each setting is read before any is given up, so that all faults are found.
         let listen = layers.required("listen", value::listen, faults);
+        let installation = layers.optional("installation", value::installation, faults);
         let hot_store = layers.required("hot_store", value::hot_store, faults);
         let durability = layers.optional("durability", value::durability, faults);
         let replicas_acked = layers.required("replicas_acked", value::replicas_acked, faults);
@@ -193,12 +199,15 @@ impl Config {
         };
         let worker = layers.required("worker", value::worker, faults);
         let lease_ttl = layers.required("lease_ttl", value::lease_ttl, faults);
+        let message_memory_mib =
+            layers.required("message_memory_mib", value::message_memory_mib, faults);
         let log_format = layers.required("log_format", value::log_format, faults);
         let log_level = layers.required("log_level", value::log_level, faults);
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
         let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
+        installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
         let durability = durability::fitting(
             layers,
             &hot_store,
@@ -209,6 +218,7 @@ impl Config {
         )?;
         Some(Self {
             listen: listen?,
+            installation,
             hot_store,
             durability,
             replicas_acked,
@@ -220,6 +230,7 @@ impl Config {
             peers,
             worker: worker?,
             lease_ttl: lease_ttl?,
+            message_memory_mib: message_memory_mib?,
             log_format: log_format?,
             log_level: log_level?,
             otlp_endpoint,

@@ -23,12 +23,13 @@ use crate::start_error::StartError;
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
 /// program would misread.
-const SCHEMA_VERSION: u32 = 5;
+const SCHEMA_VERSION: u32 = 6;
 /// The oldest of them that it reads. Journals of the first one have no marks of their own, and
 /// states of it no head; those of the second one keep states of activation in one piece; leases of
 /// the third one go by the clocks of machines; states on their way of the fourth one have no names,
-/// and copies of records do not say whose they were.
-const OLDEST_SCHEMA_VERSION: u32 = 5;
+/// and copies of records do not say whose they were; paths of the fifth one do not tell a dot in a
+/// key from one between keys.
+const OLDEST_SCHEMA_VERSION: u32 = 6;
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -70,15 +71,15 @@ impl Context {
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let own = format!("http://{}", reachable(config.listen));
         let peers = Peers::open(&config.peers, &own)?;
-        let database = open_database(&mut config).await?;
+        let (database, id) = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
         let (hot, journal) = if config.durability == Durability::Journal {
-            let hot = open_restorable_store(&config).await?;
+            let hot = open_restorable_store(&config, id).await?;
             let log = open_journal(&config, &database).await?;
             let hot = journaled(&config, hot, Arc::clone(&log), shutdown.clone()).await?;
             (hot, Some(log))
         } else {
-            (open_hot_store(&config).await?, None)
+            (open_hot_store(&config, id).await?, None)
         };
         Ok(Self {
             hot,
@@ -159,14 +160,17 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     address
 }
 
-/// Opens the database, and takes over from it what the configuration leaves to it.
-async fn open_database(config: &mut Config) -> Result<Database, StartError> {
+/// Opens the database, takes over from it what the configuration leaves to it, and returns it with
+/// the id by which it knows the installation.
+async fn open_database(config: &mut Config) -> Result<(Database, Box<str>), StartError> {
     let address = config.database.to_string();
     if let Some(file) = address.strip_prefix("sqlite:") {
         create_parent(Path::new(file), &address)?;
     }
     let failed = |error| database_error(address.clone(), error);
-    let database = Database::connect(&config.database).await.map_err(failed)?;
+    let database = Database::connect_installation(&config.database, config.installation.as_ref())
+        .await
+        .map_err(failed)?;
     database.migrate("runtime", &[]).await.map_err(failed)?;
     let installation = Installation {
         partition_count: config.partitions,
@@ -176,7 +180,9 @@ async fn open_database(config: &mut Config) -> Result<Database, StartError> {
     };
     let checked = database.check_installation(installation).await;
     config.partitions = checked.map_err(failed)?;
-    Ok(database)
+    let drawn = uuid::Uuid::now_v7().to_string();
+    let id = database.installation_id(&drawn).await.map_err(failed)?;
+    Ok((database, id.into()))
 }
 
 fn create_parent(file: &Path, address: &str) -> Result<(), StartError> {
@@ -221,40 +227,46 @@ fn database_error(address: String, error: StorageError) -> StartError {
     }
 }
 
-async fn open_hot_store(config: &Config) -> Result<SharedHotStore, StartError> {
+async fn open_hot_store(config: &Config, id: Box<str>) -> Result<SharedHotStore, StartError> {
     match &config.hot_store {
         HotStoreAddress::Embedded(folder) => {
             let opened = EmbeddedStore::open(folder, config.partitions).await;
             let opened = opened.map_err(|error| hot_store_error(&config.hot_store, error))?;
             Ok(Arc::new(opened))
         }
-        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url).await?)),
+        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url, id).await?)),
     }
 }
 
 /// Opens the hot store under a journal.
-async fn open_restorable_store(config: &Config) -> Result<SharedRestorableStore, StartError> {
+async fn open_restorable_store(
+    config: &Config,
+    id: Box<str>,
+) -> Result<SharedRestorableStore, StartError> {
     match &config.hot_store {
         HotStoreAddress::Embedded(_) => {
             let text = "an embedded store is its own journal: leave durability out, or keep the hot store in Redis";
             let error = HotError::Mismatch(text.to_owned());
             Err(hot_store_error(&config.hot_store, error))
         }
-        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url).await?)),
+        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url, id).await?)),
     }
 }
 
-async fn open_redis(config: &Config, url: &str) -> Result<RedisStore, StartError> {
-    let options = redis_options(config, url);
+async fn open_redis(config: &Config, url: &str, id: Box<str>) -> Result<RedisStore, StartError> {
+    let options = redis_options(config, url, id);
     let opened = RedisStore::connect(options, config.partitions).await;
     opened.map_err(|error| hot_store_error(&config.hot_store, error))
 }
 
-/// Returns how to reach Redis, and what it has to have done before a write counts.
-fn redis_options(config: &Config, url: &str) -> RedisOptions {
+/// Returns how to reach Redis, what it has to have done before a write counts, and which of the
+/// installations there is meant.
+fn redis_options(config: &Config, url: &str, id: Box<str>) -> RedisOptions {
     RedisOptions {
         replicas_acked: config.replicas_acked,
         origins: config.durability == Durability::Journal,
+        installation: config.installation.clone(),
+        installation_id: Some(id),
         ..RedisOptions::new(url)
     }
 }
@@ -268,8 +280,8 @@ pub async fn open_journaled_stores(
     config: &Config,
 ) -> Result<(SharedRestorableStore, SharedLog), StartError> {
     let mut config = config.clone();
-    let database = open_database(&mut config).await?;
-    let hot = open_restorable_store(&config).await?;
+    let (database, id) = open_database(&mut config).await?;
+    let hot = open_restorable_store(&config, id).await?;
     let log = open_journal(&config, &database).await?;
     Ok((hot, log))
 }

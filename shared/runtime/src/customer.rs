@@ -9,7 +9,7 @@ use rpc::{Deadline, ErrorReason, Failure};
 use tokio::time::Instant;
 
 use crate::limits::{READ_PATIENCE, READ_RETRY};
-use crate::position::{read_after, refused};
+use crate::position::{PositionScope, read_after, refused};
 
 /// Reads customers for the RPCs of a service. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ impl CustomerReads {
         after: &str,
         want: impl Fn(&C::State) -> Vec<PartKey> + Send + Sync,
     ) -> Result<Found<C::State>, Failure> {
-        let found = match read_after(self.hot.partition_count(), after)? {
+        let found = match read_after(PositionScope::of(self.hot.as_ref()), after)? {
             None => engine::find_customer_with::<C>(self.hot.as_ref(), customer, want).await,
             Some(written) => {
                 let deadline = patience();

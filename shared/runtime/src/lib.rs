@@ -30,7 +30,7 @@ pub use context::{Context, open_journaled_stores};
 pub use customer::CustomerReads;
 pub use neighbours::{Downstream, Hearing, Neighbours};
 pub use peers::Peers;
-pub use position::{position_of, read_after};
+pub use position::{PositionScope, position_of, read_after};
 pub use serve::serve;
 pub use service::Service;
 pub use signals::cancel_on_signal;

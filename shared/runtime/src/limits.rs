@@ -14,11 +14,12 @@ pub const HAND_OVER_TIME: Duration = Duration::from_secs(10);
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// The time that the answer may take before the connection is given up.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes a client may send on one stream before it must wait: a few full batches, so that a bulk
-/// import never idles for a round trip.
-pub const STREAM_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-/// Bytes a client may send on one connection, for the same reason.
-pub const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024 * 1024;
+/// Bytes a client may send on one stream before it must wait: an ordinary batch, so that an import
+/// does not idle for a round trip, and 5 MB a second over one of 50 ms.
+pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes a client may send on one connection: eight streams that wait leave room for others. These
+/// are the only bytes of requests that the budget of memory does not count.
+pub const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Streams of one connection: a misbehaving client cannot take all memory.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// The pause between two sendings of metrics to a collector: dashboards look no closer.

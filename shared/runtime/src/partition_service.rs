@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use engine::{Clock as _, EngineError, Status as EngineStatus, SystemClock};
 use futures::future::join_all;
+use prost::Message;
 use proto::convert::timestamp;
 use proto::engine::v1::partition_service_server::PartitionService;
 use proto::engine::v1::{
@@ -112,7 +113,8 @@ impl PartitionService for Partitions {
             page.after()
                 .is_none_or(|after| partition_key(partition).as_slice() > after)
         });
-        let (partitions, next_page_token) = page.cut(partitions, partition_key);
+        let (partitions, next_page_token) =
+            page.cut(partitions, partition_key, Message::encoded_len);
         Ok(Response::new(ListPartitionsResponse {
             partitions,
             next_page_token,
@@ -189,6 +191,11 @@ impl PartitionService for Partitions {
             durability: durability.into(),
             now_time: Some(timestamp(SystemClock.now())),
             workers: self.workers().await,
+            installation: config
+                .installation
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         }))
     }
 

@@ -149,6 +149,8 @@ async fn run_server(
     } else {
         rpc::ServerLayer::default()
     };
+    let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
+    let calls = calls.with_memory(memory);
     let server = Server::builder()
         .accept_http1(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))

@@ -1,5 +1,9 @@
 //! The connection to the database.
+//!
+//! On Postgres an installation with a name has a schema of its own, and its connections find tables
+//! in no other: a table that is missing there is an error, never that of another installation.
 
+use kernel::InstallationName;
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
@@ -8,7 +12,11 @@ use sea_orm::{
 };
 
 use crate::url::Backend;
-use crate::{DatabaseUrl, StorageError, limits};
+use crate::{DatabaseUrl, StorageError, limits, migration};
+
+/// The beginning of the name of an installation's schema: no schema of
+/// PostgreSQL itself and none of other programs begins with it.
+const SCHEMA_PREFIX: &str = "happypath_";
 
 /// A pool of connections to one SQLite file or one Postgres database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,45 +30,47 @@ impl Database {
     /// # Errors
     /// [`StorageError::Connect`].
     pub async fn connect(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        let mut options = ConnectOptions::new(url.text());
-        options.sqlx_logging(false).acquire_timeout(limits::ACQUIRE);
-        match url.backend() {
-            Backend::Postgres => {
-                options.max_connections(limits::POSTGRES_CONNECTIONS);
-            }
-            // A database in memory belongs to its only connection, which must never be closed.
-            Backend::SqliteMemory => {
-                options.min_connections(1).max_connections(1);
-                options.idle_timeout(None).max_lifetime(None);
-            }
-            Backend::Sqlite => {
-                options.max_connections(limits::SQLITE_CONNECTIONS);
-                options.map_sqlx_sqlite_opts(|file| {
-                    file.create_if_missing(true)
-                        .busy_timeout(limits::SQLITE_BUSY)
-                        .pragma("journal_mode", "WAL")
-                        .pragma("synchronous", "NORMAL")
-                        .pragma("foreign_keys", "ON")
-                        .pragma("mmap_size", limits::SQLITE_MAPPED_BYTES.to_string())
-                });
-            }
+        open(url, options(url)).await
+    }
+
+    /// Opens what an installation has of a Postgres database: the schema `happypath_NAME`, which is
+    /// created where there is none, or the default schema where it has no name.
+    ///
+    /// # Errors
+    /// [`StorageError::Connect`]; [`StorageError::NoSchemas`] for a name and a SQLite file;
+    /// [`StorageError::CreateSchema`] where the user may not create it.
+    pub async fn connect_installation(
+        url: &DatabaseUrl,
+        installation: Option<&InstallationName>,
+    ) -> Result<Self, StorageError> {
+        let Some(name) = installation else {
+            return Self::connect(url).await;
+        };
+        if url.is_sqlite() {
+            return Err(StorageError::NoSchemas);
         }
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match sea_orm::Database::connect(options.clone()).await {
-                Ok(orm) => return Ok(Self { orm }),
-                Err(error) if is_locked(&error) && attempts < limits::CONNECT_ATTEMPTS => {
-                    tokio::time::sleep(limits::CONNECT_PAUSE).await;
-                }
-                Err(source) => {
-                    return Err(StorageError::Connect {
-                        url: url.to_string(),
-                        source,
-                    });
-                }
-            }
+        let schema = format!("{SCHEMA_PREFIX}{name}");
+        let path = format!("\"{schema}\"");
+        let mut options = options(url);
+        // As a session's default, which connections that are opened later and `apart` have too.
+        options.map_sqlx_postgres_opts(move |server| server.options([("search_path", &path)]));
+        let database = open(url, options).await?;
+        let created = database.create_schema(&schema).await;
+        created.map_err(|source| StorageError::CreateSchema { schema, source })?;
+        Ok(database)
+    }
+
+    /// Creates a schema where there is none. Who finds it there needs no right to create any.
+    async fn create_schema(&self, schema: &str) -> Result<(), DbErr> {
+        let there = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
+        if !self.rows(there, [schema.into()]).await?.is_empty() {
+            return Ok(());
         }
+        let transaction = self.begin_write().await?;
+        migration::wait_for_turn(&transaction).await?;
+        let create = format!("CREATE SCHEMA IF NOT EXISTS \"{schema}\"");
+        transaction.execute_unprepared(&create).await?;
+        transaction.commit().await
     }
 
     /// Returns the same Postgres database with connections of its own, which are opened when they
@@ -139,6 +149,54 @@ impl Database {
             ..TransactionOptions::default()
         };
         self.orm.begin_with_options(options).await
+    }
+}
+
+/// Returns the settings of a pool for a kind of database.
+fn options(url: &DatabaseUrl) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.text());
+    options.sqlx_logging(false).acquire_timeout(limits::ACQUIRE);
+    match url.backend() {
+        Backend::Postgres => {
+            options.max_connections(limits::POSTGRES_CONNECTIONS);
+        }
+        // A database in memory belongs to its only connection, which must never be closed.
+        Backend::SqliteMemory => {
+            options.min_connections(1).max_connections(1);
+            options.idle_timeout(None).max_lifetime(None);
+        }
+        Backend::Sqlite => {
+            options.max_connections(limits::SQLITE_CONNECTIONS);
+            options.map_sqlx_sqlite_opts(|file| {
+                file.create_if_missing(true)
+                    .busy_timeout(limits::SQLITE_BUSY)
+                    .pragma("journal_mode", "WAL")
+                    .pragma("synchronous", "NORMAL")
+                    .pragma("foreign_keys", "ON")
+                    .pragma("mmap_size", limits::SQLITE_MAPPED_BYTES.to_string())
+            });
+        }
+    }
+    options
+}
+
+/// Opens a pool, also where another process opens the same new file at the same moment.
+async fn open(url: &DatabaseUrl, options: ConnectOptions) -> Result<Database, StorageError> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match sea_orm::Database::connect(options.clone()).await {
+            Ok(orm) => return Ok(Database { orm }),
+            Err(error) if is_locked(&error) && attempts < limits::CONNECT_ATTEMPTS => {
+                tokio::time::sleep(limits::CONNECT_PAUSE).await;
+            }
+            Err(source) => {
+                return Err(StorageError::Connect {
+                    url: url.to_string(),
+                    source,
+                });
+            }
+        }
     }
 }
 

@@ -17,6 +17,24 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
+    /// A SQLite file cannot be shared by installations: leave the name out, or use Postgres.
+    #[error(
+        "a SQLite file belongs to one installation: leave the name of the installation out and choose a file for each, or \
+         keep the database in Postgres"
+    )]
+    NoSchemas,
+    /// The schema of an installation could not be created: create it, or grant the right.
+    #[error(
+        "cannot create the schema \"{schema}\" of this installation: create it with the user of the database as its owner, or \
+         grant that user CREATE on the database"
+    )]
+    CreateSchema {
+        /// The name of the schema.
+        schema: String,
+        /// The cause.
+        #[source]
+        source: DbErr,
+    },
     /// The tables could not be created or changed: the database holds something else, or rights are
     /// missing.
     #[error("cannot migrate the tables of {owner}")]

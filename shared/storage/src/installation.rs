@@ -67,6 +67,15 @@ impl Database {
         }
     }
 
+    /// Returns the id of the installation, by which its other stores know that they belong to this
+    /// database. `drawn` becomes the id of one that has none yet. Call after [`Database::migrate`].
+    ///
+    /// # Errors
+    /// [`StorageError::Database`].
+    pub async fn installation_id(&self, drawn: &str) -> Result<String, StorageError> {
+        self.create_or_read("installation id", drawn).await
+    }
+
     async fn create_or_read(&self, name: &str, value: &str) -> Result<String, StorageError> {
         let row = meta::ActiveModel {
             name: Set(name.to_owned()),

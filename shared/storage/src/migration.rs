@@ -22,8 +22,9 @@ pub struct Migration {
     pub postgres: &'static str,
 }
 
-/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII).
-/// SQLite has one writer.
+/// Serialises migrations on Postgres: any number that nothing else uses ("happypth" in ASCII). It
+/// is one for all installations of a database, which so create their schemas in turn. SQLite has
+/// one writer.
 const LOCK: i64 = 0x6861_7070_7970_7468;
 
 /// The storage's own tables.
@@ -71,12 +72,19 @@ impl Database {
     }
 }
 
+/// Waits until nobody else changes tables or schemas of a Postgres database, and keeps others
+/// waiting until the transaction ends.
+pub(crate) async fn wait_for_turn(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
+    transaction.execute_unprepared(&lock).await?;
+    Ok(())
+}
+
 /// Waits until nobody else migrates, and reads the names of what was applied.
 async fn applied(transaction: &DatabaseTransaction, table: &str) -> Result<Vec<String>, DbErr> {
     let backend = transaction.get_database_backend();
     if backend == DbBackend::Postgres {
-        let lock = format!("SELECT pg_advisory_xact_lock({LOCK})");
-        transaction.execute_unprepared(&lock).await?;
+        wait_for_turn(transaction).await?;
     }
     let time = if backend == DbBackend::Postgres {
         "bigint"

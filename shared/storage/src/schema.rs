@@ -50,12 +50,16 @@ pub async fn check(folder: &Path, migrate: impl AsyncFn(&Database) -> Result<(),
 
 async fn check_each(folder: &Path, tables: impl AsyncFn(&Database, Tables) -> Tables) {
     let server = PostgresServer::start().expect("a server");
-    for (name, url) in [
-        ("sqlite.txt", "sqlite::memory:".to_owned()),
-        ("postgres.txt", server.url()),
+    // Beside each other in one database: an installation with a name, and the one without.
+    let installation = "a-b".parse().expect("a name");
+    for (name, url, installation) in [
+        ("sqlite.txt", "sqlite::memory:".to_owned(), None),
+        ("postgres.txt", server.url(), None),
+        ("postgres.txt", server.url(), Some(&installation)),
     ] {
         let url = url.parse().expect("a URL");
-        let database = Database::connect(&url).await.expect("it opens");
+        let opened = Database::connect_installation(&url, installation).await;
+        let database = opened.expect("it opens");
         database.migrate(NOBODY, &[]).await.expect("tables");
         let own = describe(&database).await;
         let found = text(&tables(&database, own).await);

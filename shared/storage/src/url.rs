@@ -34,6 +34,11 @@ impl DatabaseUrl {
         }
     }
 
+    /// Returns whether it is a SQLite file, or a SQLite database in memory.
+    pub fn is_sqlite(&self) -> bool {
+        self.backend != Backend::Postgres
+    }
+
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
@@ -107,6 +112,7 @@ mod tests {
         ] {
             let url: DatabaseUrl = text.parse().expect(text);
             assert_eq!(url.to_string(), shown);
+            assert_eq!(url.is_sqlite(), text.starts_with("sqlite"));
         }
     }
 

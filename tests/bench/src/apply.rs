@@ -71,7 +71,7 @@ impl Definitions {
             definitions: numbers
                 .map(|number| segment(number, self.version))
                 .collect(),
-            validate_only: false,
+            ..ApplyDefinitionsRequest::default()
         };
         let begun = Instant::now();
         let answer = self.client.apply_definitions(request).await?.into_inner();

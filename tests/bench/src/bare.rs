@@ -37,7 +37,7 @@ impl IdentityService for Bare {
             .collect();
         Ok(Response::new(IngestResponse {
             results,
-            position: String::new(),
+            ..IngestResponse::default()
         }))
     }
 
@@ -91,13 +91,18 @@ impl IdentityService for Bare {
     }
 }
 
+/// The ceiling, to be called without a network.
+pub(crate) fn server() -> IdentityServiceServer<impl IdentityService> {
+    IdentityServiceServer::new(Bare).max_decoding_message_size(8 << 20)
+}
+
 /// Serves the ceiling on a free port until the process ends.
 pub(crate) async fn serve() -> Result<SocketAddr, Failure> {
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?.with_nodelay(Some(true));
     let address = incoming.local_addr()?;
     tokio::spawn(
         Server::builder()
-            .add_service(IdentityServiceServer::new(Bare).max_decoding_message_size(8 << 20))
+            .add_service(server())
             .serve_with_incoming(incoming),
     );
     Ok(address)

@@ -7,6 +7,7 @@ use prost_types::{Struct, Timestamp, Value, value::Kind};
 use proto::engine::v1::ListQuarantinedRecordsRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::identity::v1::Event;
+use proto::identity::v1::event::PropertiesForm;
 
 use crate::Failure;
 use crate::installation::{Installation, Level, Servers};
@@ -53,13 +54,13 @@ segment: {name: viewed_365d, expression: 'events("view").where(event.value > 10.
 ---
 channel: {name: log, log: {}}
 ---
-template: {name: thanks, subject: Thanks, body: 'For {{ event.category }}.'}
+template: {name: thanks, text: {subject: Thanks, body: 'For {{ event.category }}.'}}
 ---
 policy: {name: default, consent_by_default: true}
 ---
 journey:
   name: thank
-  entry: {trigger: {event: purchase}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: purchase}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: say
       send: {channel: log, template: thanks, purpose: marketing, expires_after: 1d}
@@ -205,9 +206,9 @@ fn happened(customer: u32, number: u32, time_s: i64) -> Event {
             seconds: time_s,
             nanos: 0,
         }),
-        properties: Some(Struct {
+        properties_form: Some(PropertiesForm::Properties(Struct {
             fields: fields.into(),
-        }),
+        })),
         ..event(name, customer)
     }
 }

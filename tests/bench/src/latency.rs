@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proto::identity::v1::event::PropertiesForm;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -68,13 +69,13 @@ channel:
   name: hook
   webhook: {{url: "http://{hook}/", secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz, allow_private_network: true}}
 ---
-template: {{name: word, body: '{{{{ event.number }}}}'}}
+template: {{name: word, text: {{body: '{{{{ event.number }}}}'}}}}
 ---
 segment: {{name: seen, expression: 'events("seen").exists()'}}
 ---
 journey:
   name: answer
-  entry: {{trigger: {{event: asked}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: asked}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: say
       send: {{channel: hook, template: word, purpose: marketing}}
@@ -97,9 +98,9 @@ async fn load(
         beat(started, number, PAUSE).await;
         let mut asked = event("asked", number);
         asked.event_id = format!("{round}-{number}");
-        asked.properties = Some(prost_types::Struct {
+        asked.properties_form = Some(PropertiesForm::Properties(prost_types::Struct {
             fields: [("number".to_owned(), f64::from(number).into())].into(),
-        });
+        }));
         sent.insert(number, Instant::now());
         calls.spawn(ingest(channel.clone(), asked));
     }

@@ -16,6 +16,7 @@ mod merge;
 mod pipeline;
 mod reads;
 mod recover;
+mod requests;
 mod result;
 mod scale;
 mod segments;
@@ -60,6 +61,8 @@ enum Name {
     Latency,
     /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
     Reads,
+    /// Processor time of the layer around servers for an event of a batch
+    Requests,
     /// Processor time of an event with few and many definitions and customers
     Scale,
     /// Processor time of an event of a long history, and with many filters on one event name
@@ -145,6 +148,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Reads {
         measured.push(Box::pin(reads::measure()).await?);
+    }
+    if is_all || *name == Name::Requests {
+        measured.push(requests::measure().await?);
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);

@@ -16,6 +16,7 @@ use hot::embedded::EmbeddedStore;
 use hot::{Commit, HotStore, Owner, Slot, StateWrite, Timer};
 use kernel::{CustomerId, PartitionCount, PartitionId};
 use prost_types::{Struct, Timestamp, Value, value::Kind};
+use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, MergeCustomersRequest};
 use proto::segmentation::v1::GetProfileRequest;
@@ -67,7 +68,7 @@ const SEGMENTS: [&str; 6] = [
 const JOURNEY: &str = r#"
 journey:
   name: again
-  entry: {trigger: {event: purchase}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: purchase}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: again
       wait_for:
@@ -261,9 +262,9 @@ fn purchase(customer: u32, number: u32, seconds: i64) -> Event {
     };
     Event {
         time: Some(Timestamp { seconds, nanos: 0 }),
-        properties: Some(Struct {
+        properties_form: Some(PropertiesForm::Properties(Struct {
             fields: [("value".to_owned(), value)].into(),
-        }),
+        })),
         ..event("purchase", customer)
     }
 }

@@ -30,7 +30,7 @@ segment: {name: noted, expression: 'events("noted").count() >= 2'}
 ---
 journey:
   name: note
-  entry: {trigger: {event: noted}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: noted}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: done
       exit: {outcome: RUN_OUTCOME_SUCCESS}

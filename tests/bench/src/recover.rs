@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use kernel::{CustomerId, PartitionCount, PartitionId};
 use proto::identity::v1::IngestRequest;
+use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{JoinHandle, JoinSet};
@@ -250,9 +251,9 @@ impl Customer {
         let number = lock(&self.events).begin()?;
         let mut asked = event("asked", self.number);
         asked.event_id = format!("event-{number}");
-        asked.properties = Some(prost_types::Struct {
+        asked.properties_form = Some(PropertiesForm::Properties(prost_types::Struct {
             fields: [("number".to_owned(), f64::from(number).into())].into(),
-        });
+        }));
         let mut client = IdentityServiceClient::new(self.channel.clone());
         loop {
             let mut attempt = Request::new(IngestRequest {

@@ -154,7 +154,7 @@ segment: {{name: s{number}, expression: 'events("e{number}").within("30d").count
 ---
 journey:
   name: j{number}
-  entry: {{trigger: {{event: e{number}}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: e{number}}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: again
       wait_for:

@@ -27,6 +27,15 @@ try {
   assert.equal(refused.status, invalidArgument);
   console.log('  gRPC-Web over HTTP/1.1 gets the same customer, and the same refusal');
 
+  const bad = { name: '\u001b', identifiers: { user_id: story.user } };
+  const error = await server.call('identity', 'Ingest', { events: Array(80).fill(bad) }).catch((refusal) => refusal);
+  assert.equal(error.code, invalidArgument, String(error));
+  const [details] = error.metadata.get('grpc-status-details-bin');
+  for (const word of ['INVALID_REQUEST', 'events[1].name', 'more_violations']) {
+    assert.ok(details.includes(word), word);
+  }
+  console.log('  80 bad events are one refusal, with the first fields and the count of the others');
+
   await story.cleanUp();
 } finally {
   story.receiver?.close();

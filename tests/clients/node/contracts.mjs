@@ -14,7 +14,7 @@ const files = {
 };
 
 const definitions = loader.loadSync(Object.values(files), {
-  includeDirs: [`${protos}api`, `${protos}vendor/protovalidate`],
+  includeDirs: [`${protos}api`, `${protos}vendor/protovalidate`, `${protos}vendor/googleapis`],
   keepCase: true,
   longs: Number,
   enums: String,

@@ -46,9 +46,9 @@ export class Story {
     const expression = `events("purchase").where(event.shop == "${this.tag}").count() >= 3`;
     const definitions = [
       { channel: { name: channel, webhook } },
-      { template: { name: template, body: 'Order {{ event.order }} made you a regular, {{ profile.first_name }}.' } },
+      { template: { name: template, text: { body: 'Order {{ event.order }} made you a regular, {{ profile.first_name }}.' } } },
       { segment: { name: segment, expression } },
-      { journey: { name: journey, entry: { trigger, reentry: 'REENTRY_NEVER' }, steps } },
+      { journey: { name: journey, entry: { triggers: [trigger], reentry: 'REENTRY_NEVER' }, steps } },
       { journey_map: { name: journey_map, stages } },
     ];
     const request = { request_id: `apply-${this.tag}`, definitions };
@@ -69,7 +69,7 @@ export class Story {
       traits: struct({ first_name: 'Ada' }),
       sequence,
     });
-    const wrong = { ...purchase(2), name: 'Not A Name' };
+    const wrong = { ...purchase(2), name: 'not\na name' };
     const source = `shop-${this.tag}`;
     return [
       { source, events: [purchase(1), wrong] },

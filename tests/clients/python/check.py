@@ -38,6 +38,7 @@ def main(address):
         story.replay()
         print("Mistakes")
         hostile.bad_requests(server, story.tag)
+        hostile.many_faults(server, story.tag)
         print("Malice")
         hostile.hostile_events(server, story.tag)
         hostile.hostile_texts(server)

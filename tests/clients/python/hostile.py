@@ -16,7 +16,7 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
 def bad_requests(server, tag):
     """Everything that is wrong is told at once, by field, with a reason for machines."""
-    events = [{"name": "Purchase!"}, {"event_id": "x" * 101, "name": "purchase", "identifiers": {"user_id": tag}}]
+    events = [{"name": "pur\nchase"}, {"event_id": "x" * 101, "name": "purchase", "identifiers": {"user_id": tag}}]
     refused = server.refusal(INGEST, {"events": events})
     assert refused.code is INVALID, refused
     assert (refused.reason, refused.domain) == ("INVALID_REQUEST", "happypath.dev"), refused
@@ -28,7 +28,7 @@ def bad_requests(server, tag):
     send = {"channel": f"no_such_{tag}", "template": f"none_{tag}", "purpose": "x"}
     journey = {
         "name": f"bad_{tag}",
-        "entry": {"trigger": {"event": "purchase"}, "reentry": "REENTRY_NEVER"},
+        "entry": {"triggers": [{"event": "purchase"}], "reentry": "REENTRY_NEVER"},
         "steps": [{"id": "thank", "send": send}],
     }
     definitions = [{"segment": segment}, {"journey": journey}]
@@ -45,18 +45,45 @@ def bad_requests(server, tag):
     print("  bad requests name every fault, and nothing of them was applied")
 
 
+def many_faults(server, tag):
+    """Many faults are INVALID_ARGUMENT in what a client takes by default: the first of them, and the count of the rest."""
+    refused = server.refusal(INGEST, {"events": [{"name": "\x1b", "identifiers": {"user_id": tag}}] * 80})
+    assert (refused.code, refused.reason) == (INVALID, "INVALID_REQUEST"), refused
+    assert refused.fields[:2] == ["events[0].name", "events[1].name"], refused.violations
+    assert len(refused.fields) + refused.more == 80, (len(refused.fields), refused.more)
+
+    send = {"channel": f"no_such_{tag}", "template": f"none_{tag}", "purpose": "x"}
+    journeys = [
+        {
+            "journey": {
+                "name": f"lost_{tag}_{number}",
+                "entry": {"trigger": {"event": "purchase"}, "reentry": "REENTRY_NEVER"},
+                "steps": [{"id": "thank", "send": send}],
+            }
+        }
+        for number in range(30)
+    ]
+    refused = server.refusal(APPLY, {"request_id": f"lost-{tag}", "definitions": journeys})
+    assert (refused.code, refused.reason) == (INVALID, "DEFINITION_INVALID"), refused
+    assert refused.fields[0] == "definitions[0].journey.steps[0].send.channel", refused.violations
+    assert len(refused.fields) + refused.more == 60, (len(refused.fields), refused.more)
+    print(f"  80 bad names and 30 bad journeys: the first faults are told, and {refused.more} more are counted")
+
+
 def hostile_events(server, tag):
     """Events that are too deep, too large or too many."""
     nested = raw_ingest(tag, deep_struct(10_000))
     refused("a property nested 10,000 deep", server, INGEST, nested)
-    refusal = refused("a property nested 10 deep", server, INGEST, raw_ingest(tag, deep_struct(10)))
-    assert any(field.startswith("events[0].properties") for field in refusal.fields), refusal.violations
     event = {"name": "purchase", "identifiers": {"user_id": f"hostile-{tag}"}}
+    deep = {**event, "properties_json": '{"a":' * 40 + "1" + "}" * 40}
+    refusal = refused("a property nested 40 deep", server, INGEST, {"events": [deep]})
+    assert any(field.startswith("events[0].properties") for field in refusal.fields), refusal.violations
     large = {**event, "properties": {f"p{number}": "x" * 1_000 for number in range(40)}}
     refused("an event of 40 kB", server, INGEST, {"events": [large]})
     wide = {**event, "properties": {f"p{number}": number for number in range(500)}}
     refused("500 properties", server, INGEST, {"events": [wide]})
     refused("501 events", server, INGEST, {"events": [event] * 501})
+    refused("4,000,000 empty events", server, INGEST, field(2, b"") * 4_000_000)
     refused("bytes that are no message", server, INGEST, b"\xff" * 1_000)
     refused("a page token that nobody gave out", server, LIST_CUSTOMERS, {"page_token": "AAAA" * 100})
 
@@ -73,8 +100,8 @@ def hostile_texts(server):
         ("control characters", "\x00\x1b" * 1_000),
     ):
         mistaken(what, server, expression)
-    refused("a template that never ends", server, PREVIEW, {"body": "{% for i in range(1000000000) %}x{% endfor %}"})
-    refused("a template that grows", server, PREVIEW, {"body": '{{ "x" * 1000000000 }}'})
+    refused("a template that never ends", server, PREVIEW, {"text": {"body": "{% for i in range(1000000000) %}x{% endfor %}"}})
+    refused("a template that grows", server, PREVIEW, {"text": {"body": '{{ "x" * 1000000000 }}'}})
 
 
 def refused(what, server, method, request):

@@ -26,6 +26,7 @@ class Refused(Exception):
         self.message = error.details()
         self.violations = []
         self.reason = self.domain = None
+        self.more = 0
         status = status_pb2.Status()
         for key, value in error.trailing_metadata() or ():
             if key == "grpc-status-details-bin":
@@ -41,6 +42,7 @@ class Refused(Exception):
             self.violations = [(each.field, each.description) for each in bad.field_violations]
         elif detail.Unpack(info):
             self.reason, self.domain = info.reason, info.domain
+            self.more = int(info.metadata.get("more_violations", 0))
 
     @property
     def fields(self):

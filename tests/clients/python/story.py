@@ -46,7 +46,7 @@ class Story:
                     "webhook": {"url": self.receiver.url, "secret": self.secret, "allow_private_network": True},
                 }
             },
-            {"template": {"name": self.template, "subject": "Thanks", "body": "Thank you, {{ profile.first_name }}!"}},
+            {"template": {"name": self.template, "text": {"subject": "Thanks", "body": "Thank you, {{ profile.first_name }}!"}}},
             {
                 "segment": {
                     "name": self.segment,
@@ -56,7 +56,7 @@ class Story:
             {
                 "journey": {
                     "name": self.journey,
-                    "entry": {"trigger": purchase, "reentry": "REENTRY_NEVER"},
+                    "entry": {"triggers": [purchase], "reentry": "REENTRY_NEVER"},
                     "steps": [
                         {
                             "id": "await_regular",
@@ -98,7 +98,7 @@ class Story:
                 {"id": "stay", "wait_for": {"branches": [left], "timeout": "1d", "on_timeout": "done"}},
                 {"id": "done", "exit": {}},
             ]
-            entry = {"trigger": {"segment_entered": names["segment"]}, "reentry": "REENTRY_AFTER_EXIT"}
+            entry = {"triggers": [{"segment_entered": names["segment"]}], "reentry": "REENTRY_AFTER_EXIT"}
             segment = {"name": names["segment"], "expression": f'profile.team == "{names["segment"]}"'}
             journey = {"name": names["journey"], "entry": entry, "steps": steps}
             definitions = [{"segment": segment}, {"journey": journey}]

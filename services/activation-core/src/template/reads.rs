@@ -14,7 +14,7 @@ const PROFILE: &str = "profile";
 /// The name of the event's properties in a template.
 const EVENT: &str = "event";
 
-/// The values that a template reads, by dotted path.
+/// The values that a template reads, by path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Reads(BTreeSet<String>);
 
@@ -50,7 +50,7 @@ impl Reads {
     }
 }
 
-/// Returns whether a dotted name is that of a value inside another one.
+/// Returns whether a path is that of a value inside another one.
 fn is_under(name: &str, above: &str) -> bool {
     name.strip_prefix(above)
         .is_some_and(|rest| rest.starts_with('.'))

@@ -34,6 +34,16 @@ fn values() -> Values {
                         .to_vec(),
                 }),
             ),
+            named("account", Kind::Integer("9007199254740993".to_owned())),
+            named(
+                "cart",
+                Kind::List(ValueList {
+                    values: vec![Value {
+                        kind: Some(Kind::Json("{\"sku\":\"a b\",\"n\":[1,2.5]}".to_owned())),
+                    }],
+                }),
+            ),
+            named("deep", Kind::Json("[[9007199254740993]]".to_owned())),
             named("price", Kind::Number(19.5)),
             named("count", Kind::Number(4.0)),
         ],
@@ -47,11 +57,7 @@ fn values() -> Values {
 }
 
 fn render(body: &str) -> Result<Rendered, PreviewError> {
-    let template = api::Template {
-        name: "t".to_owned(),
-        subject: "Hi\r\n{{ profile.name }}".to_owned(),
-        body: body.to_owned(),
-    };
+    let template = text_template("t", "Hi\r\n{{ profile.name }}", body);
     preview(&template, &values())
 }
 
@@ -79,6 +85,14 @@ fn values_are_rendered_as_people_write_them() {
         "1a 2b ",
     );
     check("{% if profile.vip %}v{% else %}n{% endif %}", "v");
+    check(
+        "{% for item in event.cart %}{{ item.sku }} {{ item.n[1] }}{% endfor %}",
+        "a b 2.5",
+    );
+    check(
+        "{{ event.account }} {{ event.deep[0][0] }} {{ event.cart|tojson }}",
+        "9007199254740993 9007199254740993 [{\"n\":[1,2.5],\"sku\":\"a b\"}]",
+    );
     check(
         "{{ run.journey }}/{{ run.step }}/{{ run.visit }}",
         "welcome/mail/3",
@@ -186,11 +200,7 @@ fn values_over_their_bound_are_refused() {
 
 #[test]
 fn templates_with_the_same_texts_are_retained_as_they_were_compiled() {
-    let template = |name: &str, body: &str| api::Template {
-        name: name.to_owned(),
-        subject: "Hello".to_owned(),
-        body: body.to_owned(),
-    };
+    let template = |name: &str, body: &str| text_template(name, "Hello", body);
     let mut last = Templates::default();
     for one in [template("a", "A"), template("b", "B"), template("c", "C")] {
         last.add(&one).expect("a template");

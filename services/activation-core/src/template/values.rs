@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kernel::{ActivationId, Properties};
+use kernel::{ActivationId, Properties, path_keys};
 use messages::stream::v1::Action;
 use minijinja::Value;
 
@@ -68,14 +68,14 @@ struct Node {
     children: BTreeMap<String, Node>,
 }
 
-/// Turns dotted names into nested values. Where a name has both a value and children, the children count.
+/// Turns paths into nested values. Where a path has both a value and children, the children count.
 fn nested(properties: &Properties, bytes: &mut usize) -> Value {
     let mut root = Node::default();
     for (name, value) in properties.iter() {
         *bytes += name.len();
         let mut node = &mut root;
-        for part in name.split('.') {
-            node = node.children.entry(part.to_owned()).or_default();
+        for key in path_keys(name) {
+            node = node.children.entry(key.into_owned()).or_default();
         }
         node.value = Some(plain(value, bytes));
     }
@@ -99,6 +99,11 @@ fn plain(value: &kernel::Value, bytes: &mut usize) -> Value {
     match value {
         kernel::Value::Bool(truth) => Value::from(*truth),
         kernel::Value::Number(number) => plain_number(*number),
+        kernel::Value::Integer(whole) => Value::from(**whole),
+        kernel::Value::Json(json) => {
+            *bytes += json.len();
+            serde_json::from_str(json).unwrap_or(Value::UNDEFINED)
+        }
         kernel::Value::Text(text) => {
             *bytes += text.len();
             Value::from(text.as_ref())

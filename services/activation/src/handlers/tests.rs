@@ -369,8 +369,10 @@ async fn a_template_is_previewed_with_given_values() {
         bench
             .handlers
             .preview_template(Request::new(api::PreviewTemplateRequest {
-                subject: "Hi {{ profile.name }}".to_owned(),
-                body: body.to_owned(),
+                medium: Some(Preview::Text(api::TextContent {
+                    subject: "Hi {{ profile.name }}".to_owned(),
+                    body: body.to_owned(),
+                })),
                 context: Some(prost_types::Struct {
                     fields: [("profile".to_owned(), profile.clone())].into(),
                 }),
@@ -380,11 +382,12 @@ async fn a_template_is_previewed_with_given_values() {
         .await
         .expect("a preview")
         .into_inner();
-    assert_eq!(
-        (shown.subject.as_str(), shown.body.as_str()),
-        ("Hi Ada", "ADA")
-    );
-    check_refused(preview("").await, &["body"]);
-    check_refused(preview("{{ oops").await, &["body"]);
+    let text = api::RenderedText {
+        subject: "Hi Ada".to_owned(),
+        body: "ADA".to_owned(),
+    };
+    assert_eq!(shown.medium, Some(Shown::Text(text)));
+    check_refused(preview("").await, &["text.body"]);
+    check_refused(preview("{{ oops").await, &["text.body"]);
     check_refused(preview("{{ range(100000) }}").await, &[]);
 }

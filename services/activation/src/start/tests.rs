@@ -1,5 +1,6 @@
 //! The whole service on embedded stores: from an action to its receipt.
 
+use activation_core::template::text_template;
 use bytes::Bytes;
 use definitions::{Change, Owner as _, References};
 use engine::Status as _;
@@ -29,15 +30,11 @@ fn definition(kind: Kind) -> Definition {
 }
 
 fn template(name: &str, body: &str) -> Kind {
-    Kind::Template(api::Template {
-        name: name.to_owned(),
-        subject: String::new(),
-        body: body.to_owned(),
-    })
+    Kind::Template(text_template(name, "", body))
 }
 
 async fn apply(parts: &Parts, kinds: Vec<Kind>) -> Result<(), rpc::Failure> {
-    let change = Change::Apply(kinds.into_iter().map(definition).enumerate().collect());
+    let change = Change::apply(kinds.into_iter().map(definition));
     let references = References::unknown();
     parts
         .store
@@ -59,10 +56,10 @@ fn one_a_day() -> Kind {
     Kind::Policy(api::Policy {
         name: "default".to_owned(),
         consent_by_default: true,
-        frequency_cap: Some(api::FrequencyCap {
+        frequency_caps: vec![api::FrequencyCap {
             limit: 1,
             window: "1d".to_owned(),
-        }),
+        }],
         ..api::Policy::default()
     })
 }

@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// Checks everything and changes nothing
     #[arg(long)]
     validate_only: bool,
+    /// Applies nothing unless the definition has this etag, as `get` shows it; 0 for none of its
+    /// name yet
+    #[arg(long, value_name = "[KIND/NAME=]ETAG")]
+    if_match: Vec<String>,
     #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(flatten)]
@@ -28,7 +32,7 @@ pub(crate) struct Args {
 
 /// Applies the files.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    let bundle = Bundle::read(&args.files)?;
+    let bundle = Bundle::read(&args.files)?.if_match(&args.if_match)?;
     let planned = bundle.validate(&args.connection).await?;
     let applied = if args.validate_only {
         planned
@@ -58,7 +62,7 @@ fn is_new_segment(applied: &AppliedDefinition) -> bool {
 }
 
 fn show(applied: &[AppliedDefinition]) -> Result<(), Failure> {
-    let mut rows = Rows::new(&["kind", "name", "what", "#version"]);
+    let mut rows = Rows::new(&["kind", "name", "what", "#version", "etag"]);
     for definition in applied {
         rows.row([
             kind_word(definition.kind()).to_owned(),
@@ -71,6 +75,7 @@ fn show(applied: &[AppliedDefinition]) -> Result<(), Failure> {
             }
             .to_owned(),
             definition.version.to_string(),
+            definition.etag.clone(),
         ]);
     }
     rows.print_or("Nothing to apply.")

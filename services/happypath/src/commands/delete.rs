@@ -17,6 +17,14 @@ pub(crate) struct Args {
     kind: DefinitionKind,
     /// The name
     name: String,
+    /// Deletes nothing unless the definition has this etag, as `get` shows it
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ETAG"
+    )]
+    if_match: String,
     #[command(flatten)]
     pub(crate) connection: Connection,
     #[command(flatten)]
@@ -29,6 +37,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         request_id: request_id(),
         kind: args.kind.into(),
         name: args.name.clone(),
+        if_match: args.if_match,
     };
     let mut client = args.connection.definitions(service(args.kind))?;
     client.delete_definition(ask(request)).await?;

@@ -1,14 +1,15 @@
 //! `happypath events`: what was accepted, from the event log.
 
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::list_events_request::By;
-use proto::identity::v1::{Event, Lane, ListEventsRequest, LoggedEvent};
+use proto::identity::v1::{Lane, ListEventsRequest, LoggedEvent};
 use serde_json::{Value, json};
 
 use crate::client::{Connection, ask};
 use crate::customer_key;
 use crate::failure::Failure;
-use crate::output::{Format, Rows, json_of, print, print_json, short_json_of};
+use crate::output::{Format, Rows, json_of, print, print_json};
 use crate::when::{parse_time, when};
 
 /// Events asked for at once.
@@ -119,25 +120,24 @@ fn show(events: &[LoggedEvent]) -> Result<(), Failure> {
     let mut rows = Rows::new(&["time", "event", "customer", "lane", "properties", "traits"]);
     for logged in events {
         let event = logged.event.clone().unwrap_or_default();
-        let json = short_json_of(&Event {
-            properties: event.properties.clone(),
-            traits: event.traits.clone(),
-            ..Event::default()
-        })?;
-        let cell = |name: &str| match &json[name] {
-            Value::Null => String::new(),
-            object => object.to_string(),
+        let properties = match event.properties_form {
+            Some(PropertiesForm::PropertiesJson(json)) => json,
+            Some(PropertiesForm::Properties(_)) | None => String::new(),
+        };
+        let traits = match event.traits_form {
+            Some(TraitsForm::TraitsJson(json)) => json,
+            Some(TraitsForm::Traits(_)) | None => String::new(),
         };
         rows.row([
             when(event.time.as_ref()),
-            event.name.clone(),
+            event.name,
             logged.customer_id.clone(),
             match logged.lane() {
                 Lane::Bulk => "bulk".to_owned(),
                 Lane::Live | Lane::Unspecified => "live".to_owned(),
             },
-            cell("properties"),
-            cell("traits"),
+            properties,
+            traits,
         ]);
     }
     rows.print_or("There is no such event in the log.")

@@ -9,6 +9,7 @@ use tonic::Code;
 use crate::client::{After, Connection, ask};
 use crate::customer_key::find_customer;
 use crate::failure::Failure;
+use crate::limits::PAGE_SIZE;
 use crate::output::{Format, Rows, json_of, print, print_json};
 use crate::when::when;
 
@@ -20,6 +21,9 @@ pub(crate) struct Args {
     /// An expression to explain instead of the segments
     #[arg(long, default_value = "", hide_default_value = true)]
     expression: String,
+    /// Only this segment; may be repeated
+    #[arg(long = "segment", value_name = "NAME", conflicts_with = "expression")]
+    segments: Vec<String>,
     #[command(flatten)]
     after: After,
     #[command(flatten)]
@@ -33,16 +37,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let after = &args.after.position;
     let customer = find_customer(&args.connection, &args.customer, after).await?;
     let customer_id = customer.customer_id;
-    let explained = args
-        .connection
-        .segmentation()?
-        .explain_membership(ask(ExplainMembershipRequest {
-            customer_id: customer_id.clone(),
-            expression: args.expression.clone(),
-            after: after.clone(),
-        }))
-        .await?
-        .into_inner();
+    let explained = explain(&args, &customer_id).await?;
     let history = match args
         .connection
         .journey()?
@@ -67,14 +62,37 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             .collect();
         return print_json(&json!({
             "customer_id": customer_id,
-            "segments": json_of(&explained)?["explanations"],
+            "segments": explained.iter().map(json_of).collect::<Result<Vec<_>, _>>()?,
             "history": history?,
         }));
     }
-    for explanation in &explained.explanations {
+    for explanation in &explained {
         show_segment(explanation)?;
     }
     show_history(&history)
+}
+
+/// Asks for all pages.
+async fn explain(args: &Args, customer_id: &str) -> Result<Vec<SegmentExplanation>, Failure> {
+    let mut client = args.connection.segmentation()?;
+    let mut explained = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ExplainMembershipRequest {
+            customer_id: customer_id.to_owned(),
+            expression: args.expression.clone(),
+            segments: args.segments.clone(),
+            after: args.after.position.clone(),
+            page_size: PAGE_SIZE,
+            page_token,
+        };
+        let page = client.explain_membership(ask(request)).await?.into_inner();
+        explained.extend(page.explanations);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(explained);
+        }
+    }
 }
 
 fn show_segment(explanation: &SegmentExplanation) -> Result<(), Failure> {

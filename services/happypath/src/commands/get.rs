@@ -102,7 +102,7 @@ async fn list(
 }
 
 fn show_table(kind: Option<DefinitionKind>, stored: &[StoredDefinition]) -> Result<(), Failure> {
-    let mut rows = Rows::new(&["kind", "name", "#version", "updated"]);
+    let mut rows = Rows::new(&["kind", "name", "#version", "updated", "etag"]);
     for definition in stored {
         let key = definition.definition.as_ref().and_then(key_of);
         let (kind, name) = key.map_or_else(Default::default, |key| (kind_word(key.kind), key.name));
@@ -111,6 +111,7 @@ fn show_table(kind: Option<DefinitionKind>, stored: &[StoredDefinition]) -> Resu
             name,
             definition.version.to_string(),
             when(definition.update_time.as_ref()),
+            definition.etag.clone(),
         ]);
     }
     rows.print_or(&match kind {
@@ -126,7 +127,13 @@ fn show_table(kind: Option<DefinitionKind>, stored: &[StoredDefinition]) -> Resu
 fn show_yaml(stored: &[StoredDefinition]) -> Result<(), Failure> {
     let documents: Vec<String> = stored
         .iter()
-        .filter_map(|stored| Some(to_yaml(stored.definition.as_ref()?)))
+        .filter_map(|stored| {
+            let text = to_yaml(stored.definition.as_ref()?);
+            Some(format!(
+                "# version {}, etag {}\n{text}",
+                stored.version, stored.etag
+            ))
+        })
         .collect();
     print(documents.join("---\n").trim_end())
 }

@@ -151,6 +151,13 @@ fn sentence(summary: &Summary) -> String {
     if summary.replayed > 0 {
         text.push_str(&format!("; {} of them were there before", summary.replayed));
     }
+    if summary.dropped_identifiers > 0 {
+        let (count, are) = match summary.dropped_identifiers {
+            1 => (1, "identifier that names nobody was"),
+            count => (count, "identifiers that name nobody were"),
+        };
+        text.push_str(&format!("; {count} {are} left out"));
+    }
     if summary.bad > 0 {
         let (lines, were) = match summary.bad {
             1 => ("line", "was"),

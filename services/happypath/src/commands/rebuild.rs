@@ -22,7 +22,7 @@ use crate::output::{Format, Rows, print, print_json, remark};
 Every state, timer, counter and waiting message is written again from the snapshots and commits in the database. Running it
 where nothing is lost does no harm. Services may run meanwhile: each partition pauses while it is restored, and nothing that
 was acknowledged is lost or applied twice. A hot store that is an old copy, from before what the journal still has, must be
-emptied first (FLUSHALL).")]
+emptied first: FLUSHALL, or a deletion of the keys of this installation where others share the server.")]
 pub(crate) struct Args {
     /// Where the hot store is, such as redis://HOST:PORT; or set HAPPYPATH_HOT_STORE
     #[arg(long, value_name = "URL")]
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Where the database is, such as postgres://USER@HOST/NAME; or set HAPPYPATH_DATABASE
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+    /// The name of the installation, where it has one; or set HAPPYPATH_INSTALLATION
+    #[arg(long, value_name = "NAME")]
+    installation: Option<String>,
     /// The number of partitions of the installation [default: what it has]; or set
     /// HAPPYPATH_PARTITIONS
     #[arg(long, value_name = "COUNT")]
@@ -57,6 +60,7 @@ impl Args {
         let settings = [
             ("hot_store", &self.hot_store),
             ("database", &self.database),
+            ("installation", &self.installation),
             ("partitions", &self.partitions),
             ("durability", &self.durability),
         ];

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use prost_types::Struct;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::identity::v1::{Event, IngestRequest, Lane};
 use serde_json::json;
 
 use crate::client::{Connection, ask, request_id};
 use crate::failure::Failure;
-use crate::import::value::scalar;
+use crate::import::value::{self, scalar};
 use crate::output::{Format, json_of, print, print_json};
 use crate::when::{now, parse_time};
 
@@ -53,8 +53,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         name: args.event.clone(),
         time: Some(time),
         identifiers: args.ids.into_iter().collect::<HashMap<_, _>>(),
-        properties: structure(args.properties),
-        traits: structure(args.traits),
+        properties_form: object(args.properties).map(PropertiesForm::PropertiesJson),
+        traits_form: object(args.traits).map(TraitsForm::TraitsJson),
         ..Event::default()
     };
     let request = IngestRequest {
@@ -104,11 +104,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn structure(pairs: Vec<(String, String)>) -> Option<Struct> {
-    (!pairs.is_empty()).then(|| Struct {
-        fields: pairs
-            .into_iter()
-            .map(|(name, text)| (name, scalar(&text)))
-            .collect(),
-    })
+fn object(pairs: Vec<(String, String)>) -> Option<String> {
+    let pairs = pairs.into_iter();
+    value::object(&pairs.map(|(name, text)| (name, scalar(&text))).collect())
 }

@@ -9,6 +9,7 @@ use flate2::read::GzDecoder;
 use prost_types::value::Kind;
 use prost_types::{Struct, Value};
 use proto::identity::v1::Event;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 
 /// The events, ordered by time: tests/data/README.md tells their source and licence.
 const EVENTS: &[u8] = include_bytes!("../../../../tests/data/complete_journey_events.csv.gz");
@@ -49,12 +50,15 @@ pub fn days() -> Result<Vec<Day>, csv::Error> {
             name: cell("event").to_owned(),
             time: Some(instant(cell("timestamp"))),
             identifiers: HashMap::from([("user_id".to_owned(), cell("customer_id").to_owned())]),
-            properties: object(
+            properties_form: object(
                 ["value", "items", "campaign_id", "campaign_type"]
                     .map(|name| (name.to_owned(), cell(name).to_owned())),
-            ),
+            )
+            .map(PropertiesForm::Properties),
             // The traits of a household come with its first event.
-            traits: households.remove(cell("customer_id")),
+            traits_form: households
+                .remove(cell("customer_id"))
+                .map(TraitsForm::Traits),
             sequence: line,
             ..Event::default()
         };
@@ -123,7 +127,10 @@ mod tests {
         let events: Vec<_> = days.iter().flat_map(|day| &day.events).collect();
         assert_eq!(events.len(), 164_539);
         assert_eq!(
-            events.iter().filter(|event| event.traits.is_some()).count(),
+            events
+                .iter()
+                .filter(|event| event.traits_form.is_some())
+                .count(),
             801
         );
         assert!(events.windows(2).all(|pair| {

@@ -1,10 +1,10 @@
 //! One event from the cells of one line.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
-use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use proto::identity::v1::Event;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+use rpc::properties::Entries;
 
 use super::bad_line::BadLine;
 use super::mapping::Role;
@@ -15,8 +15,9 @@ use crate::when::parse_time;
 pub(super) struct Builder {
     line: u64,
     event: Event,
-    properties: HashMap<String, Value>,
-    traits: HashMap<String, Value>,
+    /// Values in JSON, by name.
+    properties: BTreeMap<String, String>,
+    traits: BTreeMap<String, String>,
     fault: Option<BadLine>,
 }
 
@@ -30,8 +31,8 @@ impl Builder {
                 sequence: line,
                 ..Event::default()
             },
-            properties: HashMap::new(),
-            traits: HashMap::new(),
+            properties: BTreeMap::new(),
+            traits: BTreeMap::new(),
             fault: None,
         }
     }
@@ -61,32 +62,48 @@ impl Builder {
         }
     }
 
-    /// Takes a value of JSON; null says nothing.
-    pub(super) fn json(&mut self, role: &Role, column: &str, json: &serde_json::Value) {
-        use serde_json::Value as Json;
-        match (role, json) {
-            (_, Json::Null) | (Role::Unused, _) => {}
-            (Role::Trait(name), json) => {
-                self.traits.insert(name.clone(), value::json(json));
+    /// Takes a value that is written in JSON. Null removes a trait, and says nothing anywhere else.
+    pub(super) fn json(&mut self, role: &Role, column: &str, json: &str) {
+        match (role, json.as_bytes().first()) {
+            (Role::Trait(name), _) => {
+                self.traits.insert(name.clone(), json.to_owned());
             }
-            (Role::Property(name), json) => {
-                self.properties.insert(name.clone(), value::json(json));
+            (_, Some(b'n')) | (Role::Unused, _) => {}
+            (Role::Property(name), _) => {
+                self.properties.insert(name.clone(), json.to_owned());
             }
-            (Role::Traits, Json::Object(fields)) => self.traits.extend(values(fields)),
-            (Role::Properties, Json::Object(fields)) => self.properties.extend(values(fields)),
-            (Role::Identifiers, Json::Object(fields)) => {
-                for (namespace, json) in fields {
-                    self.json(&Role::Identifier(namespace.clone()), namespace, json);
-                }
+            (Role::Traits | Role::Properties | Role::Identifiers, Some(b'{')) => {
+                self.object(role, column, json);
             }
             (Role::Traits | Role::Properties | Role::Identifiers, _) => {
                 self.refuse(column, "expected an object, such as {\"user_id\": \"u1\"}");
             }
-            (role, Json::String(text)) => self.text(role, text),
-            (role, Json::Number(number)) => self.text(role, &number.to_string()),
-            (_, Json::Bool(_) | Json::Array(_) | Json::Object(_)) => {
-                self.refuse(column, "expected a text or a number");
-            }
+            (role, Some(b'"')) => match serde_json::from_str::<String>(json) {
+                Ok(text) => self.text(role, &text),
+                Err(error) => self.refuse(column, &format!("is no text: {error}")),
+            },
+            // A number is as exact as its digits.
+            (role, Some(b'-' | b'0'..=b'9')) => self.text(role, json),
+            _ => self.refuse(column, "expected a text or a number"),
+        }
+    }
+
+    /// Takes the entries of an object.
+    fn object(&mut self, role: &Role, column: &str, json: &str) {
+        let fields = match Entries::read(json) {
+            Ok(fields) => fields,
+            Err(error) => return self.refuse(column, &format!("is no object: {error}")),
+        };
+        if let Some(twice) = fields.twice() {
+            return self.refuse(&format!("{column}.{twice}"), "is there twice: keep one");
+        }
+        for (name, json) in fields.0 {
+            let role = match role {
+                Role::Traits => Role::Trait(name.clone()),
+                Role::Properties => Role::Property(name.clone()),
+                _ => Role::Identifier(name.clone()),
+            };
+            self.json(&role, &name, json.get());
         }
     }
 
@@ -107,8 +124,9 @@ impl Builder {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        self.event.properties = structure(self.properties);
-        self.event.traits = structure(self.traits);
+        let properties = value::object(&self.properties);
+        self.event.properties_form = properties.map(PropertiesForm::PropertiesJson);
+        self.event.traits_form = value::object(&self.traits).map(TraitsForm::TraitsJson);
         Ok(self.event)
     }
 
@@ -130,17 +148,68 @@ impl Builder {
     }
 }
 
-fn values(
-    fields: &serde_json::Map<String, serde_json::Value>,
-) -> impl Iterator<Item = (String, Value)> {
-    fields
-        .iter()
-        .map(|(name, json)| (name.clone(), value::json(json)))
-        .filter(|(_, value)| !matches!(value.kind, Some(Kind::NullValue(_))))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn structure(fields: HashMap<String, Value>) -> Option<Struct> {
-    (!fields.is_empty()).then(|| Struct {
-        fields: fields.into_iter().collect(),
-    })
+    /// The traits and properties of a line, by name; whether each has a value.
+    fn told(cells: &[(Role, serde_json::Value)]) -> Vec<(String, bool)> {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Time, "2017-01-01T06:00:00Z");
+        builder.text(&Role::Identifier("user_id".to_owned()), "u1");
+        for (role, json) in cells {
+            builder.json(role, "column", &json.to_string());
+        }
+        let event = builder.build().expect("an event");
+        let traits = event.traits_form.map(|form| match form {
+            TraitsForm::TraitsJson(json) => json,
+            TraitsForm::Traits(_) => unreachable!("imports send text"),
+        });
+        let properties = event.properties_form.map(|form| match form {
+            PropertiesForm::PropertiesJson(json) => json,
+            PropertiesForm::Properties(_) => unreachable!("imports send text"),
+        });
+        let objects = [traits, properties].into_iter().flatten();
+        let read =
+            |json: String| serde_json::from_str::<serde_json::Map<_, _>>(&json).expect("an object");
+        let mut told: Vec<_> = objects
+            .flat_map(read)
+            .map(|(name, value)| (name, !value.is_null()))
+            .collect();
+        told.sort();
+        told
+    }
+
+    #[test]
+    fn null_removes_a_trait_and_says_nothing_of_a_property() {
+        let null = serde_json::Value::Null;
+        let object = serde_json::json!({"a": null, "b": 1});
+        let named = |name: &str| name.to_owned();
+        for (role, json, expected) in [
+            (
+                Role::Trait(named("plan")),
+                null.clone(),
+                &[("plan", false)][..],
+            ),
+            (Role::Trait(named("plan")), "pro".into(), &[("plan", true)]),
+            (Role::Traits, object.clone(), &[("a", false), ("b", true)]),
+            (Role::Traits, null.clone(), &[]),
+            (Role::Properties, object, &[("b", true)]),
+            (Role::Property(named("colour")), null.clone(), &[]),
+            (Role::EventId, null, &[]),
+        ] {
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|(name, known)| (named(name), *known))
+                .collect();
+            assert_eq!(told(&[(role.clone(), json)]), expected, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_cell_says_nothing_of_a_trait() {
+        let mut builder = Builder::new(1, Some("told"));
+        builder.text(&Role::Trait("plan".to_owned()), " ");
+        assert!(builder.traits.is_empty());
+    }
 }

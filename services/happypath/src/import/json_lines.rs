@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read as _};
 
 use proto::identity::v1::Event;
-use serde_json::{Map, Value};
+use rpc::properties::Entries;
 
 use super::bad_line::BadLine;
 use super::columns::Builder;
@@ -74,9 +74,27 @@ impl JsonLines {
         BadLine::new(self.line, "", format!("is longer than {LINE_BYTES} bytes"))
     }
 
-    fn event(&mut self, object: &Map<String, Value>) -> Result<Event, BadLine> {
-        if !self.columns.iter().eq(object.keys()) {
-            let columns: Vec<String> = object.keys().cloned().collect();
+    fn parse(&mut self, line: &[u8]) -> Result<Event, BadLine> {
+        let text = std::str::from_utf8(line)
+            .map_err(|error| BadLine::new(self.line, "", format!("is not UTF-8: {error}")))?;
+        let object = Entries::read(text).map_err(|error| {
+            let reason = format!("is not a JSON object: {error}");
+            BadLine::new(
+                self.line,
+                "",
+                reason.replace(" at line 1 column", " at column"),
+            )
+        })?;
+        self.event(&object)
+    }
+
+    fn event(&mut self, object: &Entries<'_>) -> Result<Event, BadLine> {
+        let names = || object.0.iter().map(|(name, _)| name);
+        if !self.columns.iter().eq(names()) {
+            if let Some(twice) = object.twice() {
+                return Err(BadLine::new(self.line, twice, "is there twice: keep one"));
+            }
+            let columns: Vec<String> = names().cloned().collect();
             self.roles = self.mapping.roles(&columns, true).map_err(|faults| {
                 let (field, reason) = faults.into_iter().next().unwrap_or_default();
                 BadLine::new(self.line, field, reason)
@@ -84,8 +102,8 @@ impl JsonLines {
             self.columns = columns;
         }
         let mut builder = Builder::new(self.line, self.mapping.event_name.as_deref());
-        for (role, (column, value)) in self.roles.iter().zip(object) {
-            builder.json(role, column, value);
+        for (role, (column, value)) in self.roles.iter().zip(&object.0) {
+            builder.json(role, column, value.get());
         }
         builder.build()
     }
@@ -102,16 +120,10 @@ impl Iterator for JsonLines {
             if self.buffer.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let parsed: Result<Map<String, Value>, _> = serde_json::from_slice(&self.buffer);
-            return Some(match parsed {
-                Ok(object) => self.event(&object),
-                Err(error) => Err(BadLine::new(
-                    self.line,
-                    "",
-                    format!("is not a JSON object: {error}")
-                        .replace(" at line 1 column", " at column"),
-                )),
-            });
+            let buffer = std::mem::take(&mut self.buffer);
+            let event = self.parse(&buffer);
+            self.buffer = buffer;
+            return Some(event);
         }
         None
     }

@@ -112,6 +112,8 @@ impl Iterator for Pieces {
 mod tests {
     use std::io::Write as _;
 
+    use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+
     use super::*;
 
     /// Returns the pieces of a file, a word each: the lines of a batch, or `bad` with its line and
@@ -199,5 +201,40 @@ mod tests {
         let mut content = vec![b'x'; 1024 * 1024];
         content.extend(b"\n{\"time\":\"2017-01-01\",\"user_id\":\"u1\",\"event\":\"a\"}");
         assert_eq!(pieces("a.jsonl", &content).await, ["bad 1:", "2"]);
+    }
+
+    #[tokio::test]
+    async fn numbers_of_json_lines_keep_their_digits_and_objects_their_depth() {
+        let deep = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+        let content = format!(
+            "{{\"time\":\"2017-01-01\",\"event\":\"Order Completed\",\"user_id\":12345678901234567890,\
+             \"Order ID\":9007199254740993,\"traits\":{{\"deep\": {deep}}}}}\n\
+             {{\"time\":\"2017-01-01\",\"event\":\"a\",\"user_id\":1,\"x\":1,\"x\":2}}\n\
+             {{\"time\":\"2017-01-01\",\"event\":\"a\",\"user_id\":1,\"properties\":{{\"y\":1,\"y\":2}}}}\n"
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.jsonl");
+        std::fs::write(&path, content).expect("a file");
+        let file = ImportFile::open(&path, None).expect("a format");
+        let mut receiver = read(&file, &Mapping::default(), 2);
+        let Some(Piece::Batch(batch)) = receiver.recv().await else {
+            panic!("a batch");
+        };
+        let event = &batch.events[0];
+        assert_eq!(event.name, "Order Completed");
+        assert_eq!(event.identifiers["user_id"], "12345678901234567890");
+        let properties = "{\"Order ID\":9007199254740993}".to_owned();
+        assert_eq!(
+            event.properties_form,
+            Some(PropertiesForm::PropertiesJson(properties))
+        );
+        let traits = format!("{{\"deep\":{deep}}}");
+        assert_eq!(event.traits_form, Some(TraitsForm::TraitsJson(traits)));
+        for (line, field) in [(2, "x"), (3, "properties.y")] {
+            let Some(Piece::Bad(bad)) = receiver.recv().await else {
+                panic!("a bad line");
+            };
+            assert_eq!((bad.line, bad.field.as_str()), (line, field));
+        }
     }
 }

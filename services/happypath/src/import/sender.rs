@@ -179,13 +179,19 @@ impl Sender {
         self.summary.accepted += u64::from(answer.accepted_count);
         self.summary.replayed += u64::from(answer.replayed_count);
         self.summary.created += u64::from(answer.created_count);
+        self.summary.dropped_identifiers += u64::from(answer.dropped_identifier_count);
         if !answer.position.is_empty() {
             self.summary.position.clone_from(&answer.position);
+        }
+        if !answer.refusal.is_empty() {
+            for event in &batch.events {
+                self.take_bad(BadLine::new(event.sequence, "", answer.refusal.as_str()));
+            }
         }
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
             let line = batch.events.get(place).map_or(0, |event| event.sequence);
-            let field = rejected.field.as_str();
+            let field = field_of_line(&rejected.field);
             self.take_bad(BadLine::new(line, field, rejected.description.as_str()));
         }
         self.progress.show(&self.summary);
@@ -217,6 +223,15 @@ impl Sender {
             source: self.summary.source.clone(),
             lane: self.lane.into(),
         }
+    }
+}
+
+/// Returns the path of a field as lines of files have it: objects are sent as texts, under names that
+/// nobody wrote there.
+fn field_of_line(field: &str) -> String {
+    match field.split_once("_json") {
+        Some((object @ ("properties" | "traits"), rest)) => format!("{object}{rest}"),
+        _ => field.to_owned(),
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     pub(crate) replayed: u64,
     /// Customers seen for the first time.
     pub(crate) created: u64,
+    /// Identifiers that accepted events were resolved without.
+    pub(crate) dropped_identifiers: u64,
     /// Lines that were refused.
     pub(crate) bad: u64,
     /// The position of the last batch of which something was accepted; empty where nothing was.

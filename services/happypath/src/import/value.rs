@@ -1,23 +1,21 @@
-//! Values of events, from text and from JSON.
+//! Values of events, as JSON text that is as exact as the file.
 
-use prost_types::value::Kind;
-use prost_types::{ListValue, Struct, Value};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 
 /// Reads a text as what it looks like: a number, true or false, or text.
-pub(crate) fn scalar(text: &str) -> Value {
-    let kind = match text {
-        "true" => Kind::BoolValue(true),
-        "false" => Kind::BoolValue(false),
-        text => match number(text) {
-            Some(number) => Kind::NumberValue(number),
-            None => Kind::StringValue(text.to_owned()),
-        },
+pub(crate) fn scalar(text: &str) -> String {
+    let value = match text {
+        "true" => Value::Bool(true),
+        "false" => Value::Bool(false),
+        text => number(text).map_or_else(|| Value::from(text), Value::from),
     };
-    Value { kind: Some(kind) }
+    value.to_string()
 }
 
-/// A number as people write one. `007` and `+49301234` are codes and phone numbers; 17 digits do
-/// not fit a double.
+/// Returns a number as people write one. `007` and `+49301234` are codes and phone numbers, and so
+/// may be what has more than 15 digits.
 fn number(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let first = digits.bytes().next()?;
@@ -29,28 +27,13 @@ fn number(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|number| number.is_finite())
 }
 
-/// Reads a JSON value as it is. Nulls are kept: they say that nothing is known.
-pub(crate) fn json(value: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    let kind = match value {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(truth) => Kind::BoolValue(*truth),
-        Json::Number(number) => match number.as_f64() {
-            Some(number) => Kind::NumberValue(number),
-            None => Kind::StringValue(number.to_string()),
-        },
-        Json::String(text) => Kind::StringValue(text.clone()),
-        Json::Array(values) => Kind::ListValue(ListValue {
-            values: values.iter().map(json).collect(),
-        }),
-        Json::Object(fields) => Kind::StructValue(Struct {
-            fields: fields
-                .iter()
-                .map(|(name, value)| (name.clone(), json(value)))
-                .collect(),
-        }),
-    };
-    Value { kind: Some(kind) }
+/// Returns the object of values that are written in JSON; absent where there are none.
+pub(crate) fn object(fields: &BTreeMap<String, String>) -> Option<String> {
+    let fields = fields
+        .iter()
+        .map(|(name, json)| format!("{}:{json}", Value::from(name.as_str())));
+    let fields: Vec<String> = fields.collect();
+    (!fields.is_empty()).then(|| format!("{{{}}}", fields.join(",")))
 }
 
 #[cfg(test)]
@@ -59,23 +42,33 @@ mod tests {
 
     #[test]
     fn texts_are_read_as_what_they_look_like() {
-        for (text, kind) in [
-            ("12", Kind::NumberValue(12.0)),
-            ("-0.5", Kind::NumberValue(-0.5)),
-            ("0", Kind::NumberValue(0.0)),
-            ("1e3", Kind::NumberValue(1000.0)),
-            ("true", Kind::BoolValue(true)),
-            ("007", Kind::StringValue("007".to_owned())),
-            ("+49301", Kind::StringValue("+49301".to_owned())),
-            ("inf", Kind::StringValue("inf".to_owned())),
-            ("1e999", Kind::StringValue("1e999".to_owned())),
-            (
-                "12345678901234567",
-                Kind::StringValue("12345678901234567".to_owned()),
-            ),
-            ("", Kind::StringValue(String::new())),
+        for (text, json) in [
+            ("12", "12.0"),
+            ("-0.5", "-0.5"),
+            ("0", "0.0"),
+            ("1e3", "1000.0"),
+            ("5.", "5.0"),
+            ("true", "true"),
+            ("007", "\"007\""),
+            ("+49301", "\"+49301\""),
+            ("inf", "\"inf\""),
+            ("1e999", "\"1e999\""),
+            ("12345678901234567", "\"12345678901234567\""),
+            ("a\"b", "\"a\\\"b\""),
+            ("", "\"\""),
         ] {
-            assert_eq!(scalar(text).kind, Some(kind), "{text}");
+            assert_eq!(scalar(text), json, "{text}");
         }
+    }
+
+    #[test]
+    fn an_object_quotes_its_names() {
+        let fields = [("b \"", "1"), ("a.b", "[]")];
+        let fields = fields.map(|(name, json)| (name.to_owned(), json.to_owned()));
+        assert_eq!(
+            object(&fields.into()).as_deref(),
+            Some("{\"a.b\":[],\"b \\\"\":1}")
+        );
+        assert_eq!(object(&BTreeMap::new()), None);
     }
 }

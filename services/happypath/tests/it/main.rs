@@ -1,7 +1,10 @@
 //! The command line as people use it: the real binary, against `happypath dev` on a free port in a
 //! fresh folder.
 
+mod answers;
 mod consents;
+mod contracts;
+mod installations;
 mod quarantine;
 mod reads;
 mod receipts;
@@ -169,8 +172,8 @@ journey_map:
 journey:
   name: welcome
   entry:
-    trigger:
-      event: signed_up
+    triggers:
+      - event: signed_up
     reentry: REENTRY_NEVER
   steps:
     - id: first_purchase
@@ -275,9 +278,12 @@ fn an_import_may_be_repeated_and_says_which_lines_are_bad() {
     );
     let second = dev.json("import events.csv");
     assert_eq!(second["files"][0]["replayed"], 2);
+    let long = "n".repeat(201);
     dev.file(
         "bad.csv",
-        "timestamp,customer_id,event,value\nnever,1,purchase,1\n2026-01-01,3,Purchase,2\n2026-01-01,3,purchase,2\n",
+        &format!(
+            "timestamp,customer_id,event,value\nnever,1,purchase,1\n2026-01-01,3,{long},2\n2026-01-01,3,purchase,2\n"
+        ),
     );
     let (code, said) = dev.refused("import bad.csv");
     assert_eq!(code, 2, "{said}");

@@ -6,13 +6,13 @@ use super::Dev;
 
 const DEFINITIONS: &str = r#"channel: {name: mail, log: {}}
 ---
-template: {name: hello, subject: Hello, body: Hello}
+template: {name: hello, text: {subject: Hello, body: Hello}}
 ---
 policy: {name: default, consent_by_default: true}
 ---
 journey:
   name: welcome
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   steps:
     - {id: greet, send: {channel: mail, template: hello, purpose: marketing}}
     - id: hear

@@ -52,6 +52,6 @@ impl IdentityRpc {
             .append(stream, ticks, None, deadline)
             .await
             .map_err(append_failure)?;
-        Ok(appended.position(intake.partitions, stream))
+        Ok(appended.position(intake.positions, stream))
     }
 }

@@ -6,6 +6,7 @@ use identity_core::Namespaces;
 use journal::{EntryRow, EventLog, Log as _, SqlLog};
 use kernel::Timestamp;
 use proto::convert::timestamp;
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::identity::v1::list_events_request::By;
 use proto::identity::v1::{self, Lane};
 use tonic::{Code, Status};
@@ -231,16 +232,15 @@ async fn a_range_of_time_begins_with_its_start_and_ends_before_its_end() {
 async fn an_event_is_listed_as_it_was_sent() {
     let (mut client, fixture, log) = serve().await;
     let mut sent = visit("user_id=u1 email=E@x.io", 1);
-    let text = |text: &str| prost_types::Value {
-        kind: Some(prost_types::value::Kind::StringValue(text.to_owned())),
-    };
-    let object = |name: &str, value| {
-        Some(prost_types::Struct {
-            fields: [(name.to_owned(), value)].into(),
-        })
-    };
-    sent.properties = object("colour", text("red"));
-    sent.traits = object("plan", text("pro"));
+    let json = r#"{"Order ID":9007199254740993,"a.b":null,"address":{"city":"Graz"},"products":[{"sku":"a b","n":[1]},"x"]}"#;
+    sent.properties_form = Some(PropertiesForm::PropertiesJson(json.to_owned()));
+    sent.traits_form = Some(TraitsForm::TraitsJson(r#"{"$plan":"pro"}"#.to_owned()));
+    sent.context_form = Some(ContextForm::ContextJson(r#"{"ip":"::1"}"#.to_owned()));
+    sent.groups = [("account".to_owned(), "acme".to_owned())].into();
+    sent.other_identifiers = vec![v1::Identifier {
+        namespace: "email".to_owned(),
+        value: "f@x.io".to_owned(),
+    }];
     send(&mut client, vec![sent.clone()], Lane::Bulk).await;
     log_accepted(&fixture, &log).await;
     let page = client.list_events(of(named("u1"))).await.expect("lists");

@@ -124,7 +124,7 @@ fn joining(source: Source<'_>) -> Vec<v1::Event> {
 }
 
 async fn accept(intake: &Intake, events: &[v1::Event], source: Source<'_>) -> Accepted {
-    let accepted = intake.accept(events.to_vec(), source, StreamName::Events, true);
+    let accepted = intake.accept(events.to_vec(), source, StreamName::Events);
     accepted.await.expect("resolves")
 }
 

@@ -21,7 +21,7 @@ fn namespaces(names: &[&str]) -> Change {
             ..v1::Namespace::default()
         })),
     });
-    Change::Apply(definitions.enumerate().collect())
+    Change::apply(definitions)
 }
 
 #[tokio::test]
@@ -44,12 +44,7 @@ async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_o
     changed.expect("defined");
     let events = ["user_id=u loyalty=l", "loyalty=l", "unheard=of"];
     let accepted = intake
-        .accept(
-            events.map(event).to_vec(),
-            Source::None,
-            StreamName::Events,
-            false,
-        )
+        .accept(events.map(event).to_vec(), Source::None, StreamName::Events)
         .await
         .expect("resolved");
     let rejected: Vec<_> = accepted.rejected.iter().map(|(index, _)| *index).collect();

@@ -1,5 +1,7 @@
 //! Every RPC, as a client sees it: success, bad input, replay, missing, paging.
 
+mod answers;
+mod bad_events;
 mod clock;
 mod customer;
 pub(crate) mod intake;

@@ -287,7 +287,7 @@ async fn contend(intakes: &[Arc<Intake>]) {
                     loop {
                         let source = Source::None;
                         let accepted = intake
-                            .accept(vec![event(&pair)], source, StreamName::Events, true)
+                            .accept(vec![event(&pair)], source, StreamName::Events)
                             .await;
                         match accepted {
                             Ok(accepted) => {

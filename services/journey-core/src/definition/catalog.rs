@@ -45,8 +45,10 @@ impl Definitions {
 
     pub(crate) fn add_journey(&mut self, journey: Arc<Journey>, is_current: bool) {
         if is_current {
-            let kind = &journey.entry.trigger.kind;
-            self.readers(kind).entries.push(Arc::clone(&journey));
+            let triggers = journey.entry.triggers.iter();
+            for kind in distinct(triggers.map(|trigger| &trigger.kind)) {
+                self.readers(kind).entries.push(Arc::clone(&journey));
+            }
         }
         self.reads.add_journey(&journey);
         let versions = self.journeys.entry(Arc::clone(&journey.name)).or_default();

@@ -2,11 +2,12 @@
 
 mod step;
 
+use kernel::read_path;
 use messages::journey::v1::{self as api, Reentry};
 
 use super::names::Known;
 use super::reads::trigger_reads;
-use super::{Entry, Journey, Subscription, TriggerKind, graph, trigger};
+use super::{Entry, Journey, Subscription, Trigger, TriggerKind, graph, trigger};
 use decision::Mistakes;
 
 /// Compiles one version of a journey.
@@ -72,7 +73,19 @@ fn entry(
         mistakes.add("entry", "a journey needs an entry: say what starts a run");
         return None;
     };
-    let trigger = trigger::compile(entry.trigger.as_ref(), "entry.trigger", known, mistakes);
+    if entry.triggers.is_empty() {
+        mistakes.add(
+            "entry.triggers",
+            "must have at least one: say what starts a run",
+        );
+    }
+    let triggers = entry.triggers.iter().enumerate();
+    let triggers: Vec<Option<Trigger>> = triggers
+        .map(|(i, cause)| {
+            let path = format!("entry.triggers[{i}]");
+            trigger::compile(Some(cause), &path, known, mistakes)
+        })
+        .collect();
     let reentry = Reentry::try_from(entry.reentry).unwrap_or(Reentry::Unspecified);
     if reentry == Reentry::Unspecified {
         mistakes.add(
@@ -94,16 +107,23 @@ fn entry(
         );
     }
     let max_age = trigger::optional_duration(&entry.max_age, "entry.max_age", mistakes);
-    let trigger = trigger?;
-    if !entry.key.is_empty() && !matches!(trigger.kind, TriggerKind::Event(_)) {
+    let triggers: Vec<Trigger> = triggers.into_iter().collect::<Option<_>>()?;
+    let is_event = |trigger: &Trigger| matches!(trigger.kind, TriggerKind::Event(_));
+    if !entry.key.is_empty() && !triggers.iter().all(is_event) {
         mistakes.add(
             "entry.key",
-            "a key is a property of the event that starts the run: use an `event` trigger, or drop `key`",
+            "a key is a property of the event that starts the run: use `event` triggers, or drop `key`",
         );
     }
+    let key = match entry.key.as_str() {
+        "" => None,
+        key => read_path(key)
+            .map_err(|fault| mistakes.add("entry.key", fault.to_string()))
+            .ok(),
+    };
     Some(Entry {
-        trigger,
-        key: (!entry.key.is_empty()).then(|| entry.key.as_str().into()),
+        triggers,
+        key: key.map(Into::into),
         reentry,
         cooldown: cooldown.unwrap_or_default(),
         max_age,

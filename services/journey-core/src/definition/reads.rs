@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use expr::Condition;
+use kernel::names_around;
 
 use super::{HappyPath, Journey, JourneyMap, Step, StepKind, Trigger, TriggerKind};
 
@@ -16,9 +17,10 @@ pub(crate) struct CustomerReads {
 }
 
 impl CustomerReads {
-    /// Returns whether any definition reads a trait.
+    /// Returns whether any definition reads a trait, or asks for an object around it.
     pub(crate) fn has_trait(&self, name: &str) -> bool {
-        self.traits.contains(name)
+        let mut names = names_around(name).chain([name]);
+        names.any(|name| self.traits.contains(name))
     }
 
     /// Returns whether any definition reads a segment, or waits for a change of it.
@@ -42,7 +44,9 @@ impl CustomerReads {
     }
 
     pub(super) fn add_journey(&mut self, journey: &Journey) {
-        self.add_trigger(&journey.entry.trigger);
+        for trigger in &journey.entry.triggers {
+            self.add_trigger(trigger);
+        }
         for own in journey.goals.iter().chain(&journey.exits) {
             self.add_trigger(&own.trigger);
         }

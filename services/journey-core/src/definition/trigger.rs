@@ -4,7 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use expr::{Condition, Scope};
-use kernel::Duration;
+use kernel::{Duration, read_name};
 use messages::journey::v1::{self as api, trigger::Kind};
 
 use super::names::{Known, check_exists};
@@ -28,7 +28,13 @@ pub(crate) fn compile(
     };
     let segments = known.names.segments.as_ref();
     let kind = match kind {
-        Kind::Event(event) => TriggerKind::Event(event.as_str().into()),
+        Kind::Event(event) => match read_name(event) {
+            Ok(event) => TriggerKind::Event(event.into()),
+            Err(fault) => {
+                mistakes.add(format!("{path}.event"), fault.to_string());
+                return None;
+            }
+        },
         Kind::SegmentEntered(segment) => {
             let place = format!("{path}.segment_entered");
             check_exists(mistakes, &place, "segment", segment, segments);

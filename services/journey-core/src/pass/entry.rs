@@ -7,7 +7,7 @@ use kernel::{Properties, Reason, Value};
 use messages::journey::v1::{Reentry, RunOutcome};
 
 use crate::counter::{Counter, RunCount};
-use crate::definition::{Entry, Journey, Readers};
+use crate::definition::{Entry, Journey, Readers, Trigger};
 use crate::limits;
 use crate::run_id::{key_hash, run_id};
 use crate::state::{Ended, EndingList as _, NEW_END_BYTES, Name, Run};
@@ -18,20 +18,34 @@ use super::happening::{Happening, Match};
 impl Pass<'_> {
     /// Starts the runs that a fact triggers, each journey at most once.
     pub(super) fn enter(&mut self, readers: &[&Readers], happening: &Happening<'_>) {
+        let mut repeated: Vec<&Arc<Journey>> = Vec::new();
         for journey in readers.iter().flat_map(|readers| &readers.entries) {
+            // One with several triggers may read more than one of the news.
+            if journey.entry.triggers.len() > 1 {
+                if repeated.iter().any(|it| Arc::ptr_eq(it, journey)) {
+                    continue;
+                }
+                repeated.push(journey);
+            }
+            let is_met = |own: &&Trigger| happening.matches(own, &self.state) == Match::Yes;
+            let Some(trigger) = journey.entry.triggers.iter().find(is_met) else {
+                // The normal course of things, and not told as history.
+                self.count_refusal(journey, Reason::FilterNotMatched);
+                continue;
+            };
             match self.admit(journey, happening) {
-                Ok(key) => self.start(journey, key, happening),
-                Err(reason) => self.refuse(journey, reason),
+                Ok(key) => self.start(journey, trigger, key, happening),
+                Err(reason) => {
+                    self.count_refusal(journey, reason);
+                    self.note_refusal(&journey.name, reason, Arc::clone(trigger.subject()));
+                }
             }
         }
     }
 
-    /// Decides whether a trigger starts a run, and under which key.
+    /// Decides whether a trigger that was met starts a run, and under which key.
     fn admit(&mut self, journey: &Journey, happening: &Happening<'_>) -> Result<Name, Reason> {
         let entry = &journey.entry;
-        if happening.matches(&entry.trigger, &self.state) != Match::Yes {
-            return Err(Reason::FilterNotMatched);
-        }
         if entry
             .max_age
             .is_some_and(|age| self.now.since(self.since) > age)
@@ -90,9 +104,16 @@ impl Pass<'_> {
         kept + limits::RUNS_ACTIVE * NEW_END_BYTES <= limits::ENDING_BYTES
     }
 
-    fn start(&mut self, journey: &Arc<Journey>, key: Name, happening: &Happening<'_>) {
+    fn start(
+        &mut self,
+        journey: &Arc<Journey>,
+        cause: &Trigger,
+        key: Name,
+        happening: &Happening<'_>,
+    ) {
+        let subject = cause.subject();
         let cause = match happening.event_id() {
-            "" => journey.entry.trigger.subject().as_ref(),
+            "" => subject.as_ref(),
             id => id,
         };
         let id = run_id(
@@ -125,24 +146,18 @@ impl Pass<'_> {
         if !left_out.is_empty() {
             self.note_run(&run, Reason::PropertyLimit, left_out.join(", ").into());
         }
-        if let Some(run) = self.begin(run, journey) {
+        if let Some(run) = self.begin(run, journey, subject) {
             self.state.runs.push(run);
         }
     }
 
-    /// Counts a refusal. A filter that does not match is the normal course of things and not told as
-    /// history.
-    fn refuse(&mut self, journey: &Journey, reason: Reason) {
+    fn count_refusal(&mut self, journey: &Journey, reason: Reason) {
         let counter = Counter::Journey {
             journey: &journey.name,
             version: journey.version,
             of: RunCount::Refused(reason),
         };
         self.count(counter, 1);
-        if reason != Reason::FilterNotMatched {
-            let detail = Arc::clone(journey.entry.trigger.subject());
-            self.note_refusal(&journey.name, reason, detail);
-        }
     }
 }
 
@@ -153,7 +168,7 @@ pub(super) fn key(entry: &Entry, properties: &Properties) -> Option<Name> {
     };
     let key = match properties.value(name)? {
         Value::Text(text) => text.as_ref().into(),
-        Value::List(_) => return None,
+        Value::List(_) | Value::Json(_) => return None,
         plain => {
             let mut text = String::new();
             write!(text, "{plain}").ok()?;

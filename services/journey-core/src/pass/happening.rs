@@ -114,6 +114,14 @@ impl Subject for View<'_> {
         self.event.value(name)
     }
 
+    fn has_profile(&self, name: &str) -> bool {
+        self.state.traits.has(name)
+    }
+
+    fn has_event(&self, name: &str) -> bool {
+        self.event.has(name)
+    }
+
     fn in_segment(&self, name: &str) -> bool {
         self.state.is_in_segment(name)
     }

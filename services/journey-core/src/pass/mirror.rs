@@ -1,8 +1,8 @@
 //! The mirror of what is known of the customer: traits and memberships, as facts tell them.
 
 use kernel::{Properties, Reason};
-use messages::convert::{properties, value};
-use messages::stream::v1::{ChangeReason, Event, Fact, Profile, SegmentChange};
+use messages::convert::value;
+use messages::stream::v1::{ChangeReason, Fact, Profile, SegmentChange};
 
 use crate::limits;
 use crate::state::Name;
@@ -12,9 +12,7 @@ use super::Pass;
 impl Pass<'_> {
     /// Takes over what a fact tells.
     pub(super) fn mirror(&mut self, fact: &Fact) {
-        if let Some(event) = &fact.event {
-            self.mirror_traits(event);
-        }
+        self.mirror_traits(fact);
         for change in &fact.changes {
             self.mirror_segment(change);
         }
@@ -23,7 +21,9 @@ impl Pass<'_> {
     /// Takes over the whole of what is known after a merge. Returns the fact that it comes to: what
     /// differs from what was known of the two.
     pub(super) fn take_profile(&mut self, profile: &Profile, changes: &[SegmentChange]) -> Fact {
-        let traits = self.fitting_traits(properties(&profile.traits));
+        let told = profile.traits.iter();
+        let told = told.filter_map(|set| Some((set.name.as_str(), value(set.value.as_ref()?)?)));
+        let traits = self.fitting_traits(told.collect());
         if *self.state.traits != traits {
             *self.state.traits = traits;
             self.changed = true;
@@ -49,29 +49,27 @@ impl Pass<'_> {
                 change.unwrap_or(known).clone()
             });
         Fact {
-            event: None,
             changes: left.chain(entered).collect(),
-            profile: None,
+            ..Fact::default()
         }
     }
 
-    /// A null removes a trait.
-    fn mirror_traits(&mut self, event: &Event) {
-        let mut traits: Option<Properties> = None;
-        for named in &event.traits {
-            let known = traits.as_ref().unwrap_or(&self.state.traits);
-            let known = known.value(&named.name);
-            let new = named.value.as_ref().and_then(value);
-            if known == new.as_ref() {
-                continue;
-            }
-            let traits = traits.get_or_insert_with(|| Properties::clone(&self.state.traits));
-            match new {
-                None => drop(traits.remove(&named.name)),
-                Some(new) => drop(traits.set(&named.name, new)),
+    /// Applies what segmentation decided. Times are not compared: of two facts the later one has
+    /// the word, however old the event is that it tells of.
+    fn mirror_traits(&mut self, fact: &Fact) {
+        if fact.set_traits.is_empty() && fact.removed_traits.is_empty() {
+            return;
+        }
+        let mut traits = Properties::clone(&self.state.traits);
+        for removed in &fact.removed_traits {
+            traits.remove(&removed.name);
+        }
+        for set in &fact.set_traits {
+            if let Some(new) = set.value.as_ref().and_then(value) {
+                traits.set(&set.name, new);
             }
         }
-        if let Some(traits) = traits {
+        if *self.state.traits != traits {
             *self.state.traits = self.fitting_traits(traits);
             self.changed = true;
         }

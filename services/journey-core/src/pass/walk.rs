@@ -59,17 +59,13 @@ impl Pass<'_> {
         None
     }
 
-    /// Begins a new run at the first step.
-    pub(super) fn begin(&mut self, mut run: Run, journey: &Journey) -> Option<Run> {
+    /// Begins a new run at the first step, for this event or segment.
+    pub(super) fn begin(&mut self, mut run: Run, journey: &Journey, subject: &Name) -> Option<Run> {
         let step = journey.steps.first()?;
         self.count_run(&run, RunCount::Entered, 1);
         self.count_run(&run, RunCount::Active, 1);
         self.arrive(&mut run, step);
-        self.note_run(
-            &run,
-            Reason::Entered,
-            Arc::clone(journey.entry.trigger.subject()),
-        );
+        self.note_run(&run, Reason::Entered, Arc::clone(subject));
         match self.take_step(&mut run, step) {
             Taken::Went(Departure { to, reason, detail }) => {
                 self.walk(run, journey, to, reason, detail)

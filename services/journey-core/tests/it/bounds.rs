@@ -42,12 +42,12 @@ fn count(world: &World, name: &str) -> i64 {
 
 const KEYED: &str = "journey:
   name: order
-  entry: {trigger: {event: order}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: order}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps: [{id: a, exit: {}}]
 ---
 journey:
   name: welcome
-  entry: {trigger: {event: signed_up}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: signed_up}], reentry: REENTRY_NEVER}
   steps: [{id: a, send: {channel: mail, template: t, purpose: p}}]
 ";
 
@@ -102,7 +102,7 @@ fn ends_of_both_customers_forbid_a_run_after_their_merge() {
 
 const BRANCHING: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: b, branch: {arms: [{when: 'event.value > 100.0', next: w}], otherwise: x}}
     - {id: w, wait: {duration: 5d}}
@@ -140,7 +140,7 @@ fn many_sends_at_once_to_a_customer_with_large_traits_fit_into_one_commit() {
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: w, wait_for: {branches: [{trigger: {segment_entered: s}, next: a}], timeout: 9d}}
     - {id: a, send: {channel: mail, template: t, purpose: p}}
@@ -168,7 +168,7 @@ fn many_sends_at_once_to_a_customer_with_large_traits_fit_into_one_commit() {
 
 const MANY_RUNS: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   goals: [{name: g, trigger: {event: done}}]
   steps: [{id: a, wait: {duration: 5d}}]
 ";
@@ -216,7 +216,7 @@ fn traits_over_the_bound_are_left_out_with_a_reason_and_those_that_are_read_stay
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go, where: profile.plan == \"pro\"}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go, where: profile.plan == \"pro\"}], reentry: REENTRY_AFTER_EXIT}
   steps: [{id: a, wait: {duration: 5d}}]
 ",
     ));
@@ -239,7 +239,7 @@ fn memberships_over_the_bound_are_let_go_and_those_that_are_read_stay() {
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go, where: 'segments.has(\"wanted\")'}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go, where: 'segments.has(\"wanted\")'}], reentry: REENTRY_AFTER_EXIT}
   exits: [{name: out, trigger: {segment_left: wanted}}]
   steps: [{id: a, wait: {duration: 5d}}]
 ",

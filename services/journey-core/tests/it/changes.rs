@@ -10,14 +10,14 @@ use crate::world::{World, compiled, customer, read};
 
 const OLD: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: a, wait: {duration: 5d}}
     - {id: b, send: {channel: mail, template: old, purpose: p}}";
 
 const NEW: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: c, send: {channel: mail, template: new, purpose: p}}
     - {id: d, wait: {duration: 1d}}";
@@ -166,7 +166,7 @@ fn what_happens_next_is_not_earlier_because_the_next_machine_has_a_clock_that_is
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   goals: [{name: bought, trigger: {event: buy}}]
   steps: [{id: a, wait: {duration: 5d}}]",
     ));
@@ -206,7 +206,7 @@ fn nobody_has_more_runs_at_once_than_the_limit() {
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps: [{id: a, wait: {duration: 5d}}]",
     ));
     for key in 0..30 {
@@ -222,7 +222,7 @@ fn a_split_divides_by_share() {
     let mut world = World::new(compiled(
         "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: s, split: {arms: [{name: x, share: 1000, holdout: true, next: a}, {name: z, share: 9000, next: a}]}}
     - {id: a, send: {channel: mail, template: t, purpose: p}}",

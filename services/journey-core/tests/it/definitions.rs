@@ -45,7 +45,7 @@ fn check(yaml: &str, expected: &[&str]) {
     }
 }
 
-const ENTRY: &str = "entry: {trigger: {event: go}, reentry: REENTRY_NEVER}";
+const ENTRY: &str = "entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}";
 
 #[test]
 fn mistakes_of_steps_are_told_all_at_once() {
@@ -124,28 +124,28 @@ fn a_loop_with_a_wait_is_fine() {
 fn mistakes_of_entries_are_told() {
     for (entry, expected) in [
         (
-            "{trigger: {event: go}}",
+            "{triggers: [{event: go}]}",
             "0 entry.reentry: say what happens when it triggers again",
         ),
         (
-            "{trigger: {event: go}, reentry: REENTRY_AFTER_COOLDOWN}",
+            "{triggers: [{event: go}], reentry: REENTRY_AFTER_COOLDOWN}",
             "0 entry.cooldown: REENTRY_AFTER_COOLDOWN needs a cool-down",
         ),
         (
-            "{trigger: {event: go}, reentry: REENTRY_NEVER, cooldown: 1d}",
+            "{triggers: [{event: go}], reentry: REENTRY_NEVER, cooldown: 1d}",
             "0 entry.cooldown: only REENTRY_AFTER_COOLDOWN has a cool-down",
         ),
         (
-            "{trigger: {segment_entered: shoppers}, reentry: REENTRY_NEVER, key: id}",
+            "{triggers: [{event: go}, {segment_entered: shoppers}], reentry: REENTRY_NEVER, key: id}",
             "0 entry.key: a key is a property of the event",
         ),
         (
-            "{trigger: {where: 'true'}, reentry: REENTRY_NEVER}",
-            "0 entry.trigger: a trigger needs exactly one of",
+            "{triggers: [{event: go}, {where: 'true'}], reentry: REENTRY_NEVER}",
+            "0 entry.triggers[1]: a trigger needs exactly one of",
         ),
         (
-            "{trigger: {event: go, where: 'event.value >'}, reentry: REENTRY_NEVER}",
-            "0 entry.trigger.where: 1:",
+            "{triggers: [{event: go, where: 'event.value >'}], reentry: REENTRY_NEVER}",
+            "0 entry.triggers[0].where: 1:",
         ),
     ] {
         check(
@@ -251,4 +251,29 @@ fn triggers_of_every_kind_hear_receipts() {
     // A run may still be on it.
     let older = journey("", &wait_for("activation_delivered"));
     assert_eq!(hears_and_sends(&older, false), (true, false));
+}
+
+#[test]
+fn names_of_events_and_properties_are_those_of_senders() {
+    let journey = |trigger: &str, key: &str| {
+        format!(
+            "journey:
+  name: j
+  entry: {{triggers: [{{event: {trigger}, where: 'event[\"Order ID\"] > 9007199254740993'}}], key: {key}, reentry: REENTRY_NEVER}}
+  steps: [{{id: a, exit: {{}}}}]"
+        )
+    };
+    check(&journey("Order Completed", "Order ID"), &[]);
+    check(&journey("$pageview", "order.id"), &[]);
+    check(&journey("'größe 🛒'", "'a\\.b'"), &[]);
+    let long = "n".repeat(201);
+    check(
+        &journey(&long, "k"),
+        &["0 entry.trigger.event: has a name of 201 bytes: at most 200 are taken"],
+    );
+    check(
+        &journey("e", "a..b"),
+        &["0 entry.key: is empty: give it a name"],
+    );
+    check(&journey("e", "'a\\b'"), &["0 entry.key: has a backslash"]);
 }

@@ -11,7 +11,7 @@ use crate::world::{World, compiled, customer};
 
 const ALL: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   exits: [{name: x, trigger: {event: stop}}]
   steps: [{id: a, wait: {duration: 90d}}]
 ---
@@ -84,7 +84,7 @@ fn everything_carries_the_fragment_that_it_came_from() {
 /// A journey with a split, which customers walk once for each key.
 const SPLIT: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: s, split: {arms: [{name: one, share: 5000, next: a}, {name: two, share: 5000, next: a}]}}
     - {id: a, wait: {duration: 90d}}

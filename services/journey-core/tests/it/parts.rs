@@ -67,7 +67,7 @@ fn a_customer_of_the_demo_keeps_their_bytes_and_their_one_key() {
 
 const KEEP: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], reentry: REENTRY_AFTER_EXIT}
   steps: [{id: a, wait: {duration: 5d}}]
 ";
 

@@ -15,7 +15,7 @@ fn journey() -> impl Strategy<Value = String> {
                 [usize::from(reentry)];
             let key = if keyed { "\n    key: k" } else { "" };
             let mut yaml = format!(
-                "journey:\n  name: j\n  entry:\n    trigger: {{event: a}}{key}\n    reentry: REENTRY_{reentry}\n  \
+                "journey:\n  name: j\n  entry:\n    triggers: [{{event: a}}]{key}\n    reentry: REENTRY_{reentry}\n  \
                  goals: [{{name: g, trigger: {{event: d, where: event.v > 8.0}}}}]\n  \
                  exits: [{{name: x, trigger: {{segment_left: s}}}}]\n  steps:\n"
             );

@@ -9,7 +9,7 @@ use crate::world::{World, compiled, customer};
 
 const WAITING: &str = "journey:
   name: j
-  entry: {trigger: {event: go}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps: [{id: a, wait: {duration: 2d}}, {id: b, wait: {duration: 30d}}]
 ---
 journey_map: {name: m, stages: [{name: one, enter: [{event: begin}]}, {name: two, enter: [{event: finish}]}]}

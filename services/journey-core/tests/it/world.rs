@@ -13,7 +13,8 @@ use journey_core::{Definitions, JourneyCore};
 use kernel::{CounterKey, CustomerId, Duration, FragmentId, Timestamp};
 use messages::definition::v1::{Definition, definition::Kind};
 use messages::stream::v1::{
-    Action, Event, Fact, NamedValue, Record, SegmentChange, Value, record::Body, value,
+    Action, Event, Fact, NamedValue, Record, RemovedTrait, SegmentChange, SetTrait, Value,
+    record::Body, value,
 };
 
 use prost::Message as _;
@@ -216,10 +217,12 @@ impl World {
                     time_ms: time.as_millis(),
                 });
             } else if let Some((name, value)) = word.split_once('=') {
-                let event = fact.event.get_or_insert_default();
                 match name.strip_prefix('@') {
-                    Some(name) => event.traits.push(named(name, value)),
-                    None => event.properties.push(named(name, value)),
+                    Some(name) => tell_trait(&mut fact, named(name, value), time),
+                    None => {
+                        let event = fact.event.get_or_insert_default();
+                        event.properties.push(named(name, value));
+                    }
                 }
             } else {
                 self.events += 1;
@@ -299,6 +302,22 @@ fn number(who: CustomerId) -> u128 {
         .next()
         .and_then(|tail| tail.parse().ok())
         .unwrap_or_default()
+}
+
+/// Adds what segmentation decided of a trait; a null removes it.
+fn tell_trait(fact: &mut Fact, told: NamedValue, time: Timestamp) {
+    let (name, time_ms) = (told.name, time.as_millis());
+    match told.value.filter(|value| value.kind.is_some()) {
+        Some(value) => fact.set_traits.push(SetTrait {
+            name,
+            value: Some(value),
+            set_time_ms: time_ms,
+        }),
+        None => fact.removed_traits.push(RemovedTrait {
+            name,
+            remove_time_ms: time_ms,
+        }),
+    }
 }
 
 fn named(name: &str, text: &str) -> NamedValue {

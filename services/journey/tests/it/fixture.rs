@@ -34,7 +34,7 @@ happy_path:
 ---
 journey:
   name: nudge
-  entry: {trigger: {event: visit}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: visit}], reentry: REENTRY_NEVER}
   goals: [{name: bought, trigger: {event: purchase}}]
   steps:
     - {id: wait_a_while, wait: {duration: 2d}}
@@ -42,7 +42,7 @@ journey:
 ---
 journey:
   name: order
-  entry: {trigger: {event: order}, key: k, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: order}], key: k, reentry: REENTRY_AFTER_EXIT}
   steps:
     - {id: rest, wait: {duration: 9d}}
 ";

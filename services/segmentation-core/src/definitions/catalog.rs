@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use expr::Conditions;
-use kernel::{Receipt, StableHash};
+use kernel::{Receipt, StableHash, names_around};
 
 use super::{Definitions, Segment, Table};
 
@@ -75,9 +75,12 @@ impl Definitions {
         self.by_event.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The segments that a trait of this name may change.
-    pub(crate) fn by_trait(&self, name: &str) -> &[u32] {
-        self.by_trait.get(name).map_or(&[], Vec::as_slice)
+    /// The segments that a value of this path may change: those that read it, and those that
+    /// ask for an object around it.
+    pub(crate) fn by_trait(&self, name: &str) -> impl Iterator<Item = u32> {
+        let names = names_around(name).chain([name]);
+        let readers = names.filter_map(|name| self.by_trait.get(name));
+        readers.flatten().copied()
     }
 
     /// The segments that any event may change.

@@ -153,7 +153,7 @@ fn shown(named: &NamedValue) -> Cow<'_, NamedValue> {
 /// Returns what people look at of a value, where that may be less than all of it.
 fn cut(kind: &Kind) -> Option<Kind> {
     match kind {
-        Kind::Text(text) => {
+        Kind::Text(text) | Kind::Json(text) => {
             let (end, _) = text.char_indices().nth(limits::RECENT_TEXT_CHARS)?;
             Some(Kind::Text(format!("{}…", &text[..end])))
         }
@@ -167,7 +167,7 @@ fn cut(kind: &Kind) -> Option<Kind> {
                 values: values.collect(),
             }))
         }
-        Kind::Bool(_) | Kind::Number(_) => None,
+        Kind::Bool(_) | Kind::Number(_) | Kind::Integer(_) => None,
     }
 }
 

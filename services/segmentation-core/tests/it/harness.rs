@@ -211,6 +211,23 @@ impl Harness {
 
     pub(crate) fn record(&mut self, at: i64, body: Body) {
         self.pass(Timestamp::from_millis(at));
+        self.take_ahead(at, body);
+    }
+
+    /// An event that is ahead of the clock.
+    pub(crate) fn event_ahead(&mut self, name: &str, at: i64, properties: &[(&str, Value)]) {
+        self.next_id += 1;
+        let event = Event {
+            event_id: format!("e-{}", self.next_id),
+            name: name.to_owned(),
+            properties: named(properties),
+            ..Event::default()
+        };
+        self.take_ahead(at, Body::Event(event));
+    }
+
+    /// Takes a record without letting time pass.
+    pub(crate) fn take_ahead(&mut self, at: i64, body: Body) {
         let record = Record {
             customer_id: self.key.clone(),
             time_ms: at,
@@ -218,24 +235,6 @@ impl Harness {
             ..Record::default()
         };
         self.step(Input::Record(&record), self.watermark);
-    }
-
-    /// An event that is ahead of the clock.
-    pub(crate) fn event_ahead(&mut self, name: &str, at: i64, properties: &[(&str, Value)]) {
-        let watermark = self.watermark;
-        self.next_id += 1;
-        let record = Record {
-            customer_id: self.key.clone(),
-            time_ms: at,
-            body: Some(Body::Event(Event {
-                event_id: format!("e-{}", self.next_id),
-                name: name.to_owned(),
-                properties: named(properties),
-                ..Event::default()
-            })),
-            ..Record::default()
-        };
-        self.step(Input::Record(&record), watermark);
     }
 
     /// Lets time pass: fires the timers up to an instant.
@@ -326,7 +325,7 @@ impl Harness {
 
     /// Explains every segment now.
     pub(crate) fn explain_all(&self) -> Vec<Explanation> {
-        self.read(|state| explain_segments(&self.definitions, state, self.watermark))
+        self.read(|state| explain_segments(&self.definitions, |_| true, state, self.watermark))
     }
 
     /// The value of the last term of an expression, which is its only feature.

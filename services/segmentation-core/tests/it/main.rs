@@ -6,5 +6,7 @@ mod features;
 mod harness;
 mod lifetime;
 mod merges;
+mod names;
 mod oracle;
 mod repetitions;
+mod traits;

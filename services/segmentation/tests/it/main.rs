@@ -1,6 +1,8 @@
 //! The RPCs of the segmentation service over an embedded store that holds what the core left there:
 //! success, bad input, what is not there, and pages.
 
+mod explain;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -223,8 +225,7 @@ async fn what_is_no_customer_or_not_known_is_refused() {
         check_refused(&status, code, reason, field);
         let request = api::ExplainMembershipRequest {
             customer_id: id,
-            expression: String::new(),
-            after: String::new(),
+            ..api::ExplainMembershipRequest::default()
         };
         let status = rpc
             .explain_membership(Request::new(request))
@@ -297,8 +298,7 @@ async fn memberships_are_explained_term_by_term() {
     let rpc = rpc(&folder).await;
     let mut request = api::ExplainMembershipRequest {
         customer_id: customer(1).to_string(),
-        expression: String::new(),
-        after: String::new(),
+        ..api::ExplainMembershipRequest::default()
     };
     let all = rpc.explain_membership(Request::new(request.clone())).await;
     let all = all.expect("an answer").into_inner().explanations;
@@ -357,7 +357,7 @@ async fn an_explanation_reads_the_parts_that_it_looks_at() {
         let request = api::ExplainMembershipRequest {
             customer_id: who.to_string(),
             expression: expression.to_owned(),
-            after: String::new(),
+            ..api::ExplainMembershipRequest::default()
         };
         let answer = rpc.explain_membership(Request::new(request)).await;
         let explanations = answer.expect("an answer").into_inner().explanations;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use definitions::{Change, DefinitionKey, Owner as _, References};
+use definitions::{Change, Owner as _, References};
 use proto::definition::v1::{ApplyAction, DefinitionKind};
 use sea_orm::ConnectionTrait as _;
 use testkit::PostgresServer;
@@ -113,7 +113,7 @@ async fn a_stored_definition_that_is_at_fault_already_stands_in_nobodys_way() {
     .await
     .expect("applied");
     // A process that keeps segments only cannot know who refers to them.
-    let gone = Change::Delete(DefinitionKey::new(DefinitionKind::Segment, "loyal"));
+    let gone = Change::delete(DefinitionKind::Segment, "loyal");
     let nothing = References::unknown();
     let alone = world.segments.change(&gone, &nothing, false).await;
     alone.expect("deleted");
@@ -136,7 +136,7 @@ async fn a_stored_definition_that_is_at_fault_already_stands_in_nobodys_way() {
         .expect_err("at fault itself");
     assert_eq!(
         fields(&refused),
-        ["definitions[0].journey.entry.trigger.segment_entered"]
+        ["definitions[0].journey.entry.triggers[0].segment_entered"]
     );
     apply(&world.rpc, request("6", &format!("{own}\n---\n{LOYAL}")))
         .await

@@ -106,13 +106,13 @@ impl Catalog for Journeys {
                 let Some(Kind::Journey(journey)) = &it.value.kind else {
                     return None;
                 };
-                let trigger = journey.entry.as_ref()?.trigger.as_ref()?;
+                let trigger = journey.entry.as_ref()?.triggers.first()?;
                 let Some(TriggerKind::SegmentEntered(name)) = &trigger.kind else {
                     return None;
                 };
                 let text = format!("there is no segment `{name}`");
                 (!references.has(DefinitionKind::Segment, name))
-                    .then(|| Flaw::new(index, "journey.entry.trigger.segment_entered", text))
+                    .then(|| Flaw::new(index, "journey.entry.triggers[0].segment_entered", text))
             })
             .collect();
         if flaws.is_empty() {
@@ -197,7 +197,7 @@ pub(crate) fn request(id: &str, yaml: &str) -> ApplyDefinitionsRequest {
             .into_iter()
             .map(|it| it.value)
             .collect(),
-        validate_only: false,
+        ..ApplyDefinitionsRequest::default()
     }
 }
 
@@ -221,7 +221,7 @@ pub(crate) const LOYAL: &str = "segment: {name: loyal, expression: x}";
 pub(crate) const JOURNEY: &str = "\
 journey:
   name: j
-  entry: {trigger: {segment_entered: loyal}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{segment_entered: loyal}], reentry: REENTRY_NEVER}
   steps: [{id: a, exit: {}}]";
 
 pub(crate) async fn delete(
@@ -234,6 +234,7 @@ pub(crate) async fn delete(
         request_id: request_id.to_owned(),
         kind: kind.into(),
         name: name.to_owned(),
+        ..DeleteDefinitionRequest::default()
     };
     rpc.delete_definition(Request::new(request)).await.map(drop)
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use definitions::{
-    Catalog, Change, DefinitionKey, DefinitionStore, Flaw, MIGRATIONS, Owner as _, References,
-    Versioned, key_of,
+    Catalog, Change, DefinitionStore, Flaw, MIGRATIONS, Owner as _, References, Versioned, key_of,
 };
 use kernel::Duration;
 use proto::definition::v1::definition::Kind;
@@ -73,7 +72,7 @@ fn segments(named: &[(&str, &str)]) -> Change {
             ..Segment::default()
         })),
     };
-    Change::Apply(named.iter().map(segment).enumerate().collect())
+    Change::apply(named.iter().map(segment))
 }
 
 /// Moves the time at which a version went into the past.
@@ -95,8 +94,8 @@ async fn check(url: &str) {
     for change in [
         segments(&[("a", "x"), ("b", "x"), ("c", "x"), ("d", "x")]),
         segments(&[("a", "y"), ("b", "y")]),
-        Change::Delete(DefinitionKey::new(DefinitionKind::Segment, "c")),
-        Change::Delete(DefinitionKey::new(DefinitionKind::Segment, "d")),
+        Change::delete(DefinitionKind::Segment, "c"),
+        Change::delete(DefinitionKind::Segment, "d"),
     ] {
         let done = store.change(&change, &References::unknown(), false).await;
         done.expect("changed");

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use definitions::{
-    Catalog, Change, DefinitionKey, DefinitionStore, Flaw, MIGRATIONS, Owner as _, References,
-    Versioned,
+    Catalog, Change, DefinitionStore, Flaw, MIGRATIONS, Owner as _, References, Versioned,
 };
 use kernel::Duration;
 use proptest::prelude::*;
@@ -151,12 +150,8 @@ fn segment(name: &str, text: &str) -> Definition {
 }
 
 fn apply(segments: impl IntoIterator<Item = (String, String)>) -> Change {
-    let segments = segments.into_iter().enumerate();
-    Change::Apply(
-        segments
-            .map(|(index, (name, text))| (index, segment(&name, &text)))
-            .collect(),
-    )
+    let segments = segments.into_iter();
+    Change::apply(segments.map(|(name, text)| segment(&name, &text)))
 }
 
 async fn change(store: &DefinitionStore<Texts>, change: &Change) {
@@ -182,8 +177,7 @@ async fn a_change_of_one_definition_among_many_compiles_one_text_in_one_set() {
     assert!(replica.refresh().await.expect("refreshed"));
     assert_eq!(counts(), ((1, 1), (1, 1)));
 
-    let key = DefinitionKey::new(DefinitionKind::Segment, "s8");
-    change(&store, &Change::Delete(key)).await;
+    change(&store, &Change::delete(DefinitionKind::Segment, "s8")).await;
     assert!(replica.refresh().await.expect("refreshed"));
     assert_eq!(counts(), ((1, 0), (1, 0)));
     assert_eq!(store.watch().borrow().shown.len(), 299);
@@ -201,7 +195,7 @@ async fn a_set_that_somebody_else_changed_is_read_again() {
     change(&other, &apply(pair("b", "needs a"))).await;
     let names = one.names(DefinitionKind::Segment).await.expect("names");
     assert_eq!(names.into_iter().collect::<Vec<_>>(), ["a", "b"]);
-    let gone = Change::Delete(DefinitionKey::new(DefinitionKind::Segment, "a"));
+    let gone = Change::delete(DefinitionKind::Segment, "a");
     let refused = one.change(&gone, &References::unknown(), false).await;
     let refused = refused.expect_err("`b` needs it");
     assert_eq!(
@@ -239,7 +233,7 @@ async fn follow(sees: Sees, steps: &[Step]) {
     for (is_other, applied, deleted) in steps {
         let store = if *is_other { &other } else { &one };
         let change = match deleted {
-            Some(name) => Change::Delete(DefinitionKey::new(DefinitionKind::Segment, NAMES[*name])),
+            Some(name) => Change::delete(DefinitionKind::Segment, NAMES[*name]),
             None => {
                 let named = applied.iter();
                 apply(named.map(|(name, text)| (NAMES[*name].to_owned(), TEXTS[*text].to_owned())))

@@ -86,7 +86,7 @@ async fn all_or_none_is_applied_and_every_mistake_is_said() {
         fields,
         [
             "definitions[1].segment.expression",
-            "definitions[2].journey.entry.trigger.segment_entered"
+            "definitions[2].journey.entry.triggers[0].segment_entered"
         ]
     );
     assert!(
@@ -106,7 +106,7 @@ async fn a_bundle_resolves_its_own_names_and_validating_changes_nothing() {
     bundle.validate_only = true;
     bundle
         .definitions
-        .extend(request("1", "template: {name: t, body: x}").definitions);
+        .extend(request("1", "template: {name: t, text: {body: x}}").definitions);
     assert_eq!(
         apply(&world.rpc, bundle.clone())
             .await
@@ -151,7 +151,7 @@ async fn what_is_referred_to_is_not_deleted() {
     assert_eq!(
         (user.field.as_str(), user.description.as_str()),
         (
-            "journey[\"j\"].entry.trigger.segment_entered",
+            "journey[\"j\"].entry.triggers[0].segment_entered",
             "journey `j` refers to it: without it, there is no segment `loyal`"
         )
     );

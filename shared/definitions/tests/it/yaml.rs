@@ -7,8 +7,8 @@ const JOURNEY: &str = "\
 journey:
   name: welcome
   entry:
-    trigger:
-      event: signed_up
+    triggers:
+      - event: signed_up
     reentry: REENTRY_NEVER
   steps:
     - id: hello
@@ -68,7 +68,8 @@ fn texts_that_look_like_something_else_are_written_so_that_they_stay() {
             .chars()
             .map(|c| format!("\\U{:08x}", u32::from(c)))
             .collect();
-        let yaml = format!("template:\n  name: t\n  body: x\n  subject: \"{quoted}\"\n");
+        let yaml =
+            format!("template:\n  name: t\n  text:\n    body: x\n    subject: \"{quoted}\"\n");
         let read = parse("a.yaml", &yaml).expect(&yaml);
         let written = to_yaml(&read[0].value);
         assert_eq!(

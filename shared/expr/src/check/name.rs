@@ -1,6 +1,8 @@
 //! Names: the places and instants that they stand for, and what is said of those that stand for
 //! nothing.
 
+use kernel::read_path;
+
 use super::Checker;
 use crate::ast::NodeId;
 use crate::mistake::{did_you_mean, quote};
@@ -74,23 +76,25 @@ impl Checker<'_> {
             self.mistake(id, format!("`{root}` is not known here: {hint}"));
             return None;
         }
-        if rest.chars().count() > kernel::limits::PROPERTY_NAME_CHARS {
-            let limit = kernel::limits::PROPERTY_NAME_CHARS;
-            self.mistake(id, format!("a name has at most {limit} characters"));
-            return None;
-        }
+        let rest = match read_path(rest) {
+            Ok(path) => path,
+            Err(fault) => {
+                self.mistake(id, format!("{} {fault}", quote(rest)));
+                return None;
+            }
+        };
         match (&mut self.filter, is_event) {
-            (Some(properties), _) => properties.push(rest.into()),
+            (Some(properties), _) => properties.push(rest.as_ref().into()),
             (None, true) => {
-                self.reads.properties.insert(rest.into());
+                self.reads.properties.insert(rest.as_ref().into());
             }
             (None, false) => {
-                self.reads.traits.insert(rest.into());
+                self.reads.traits.insert(rest.as_ref().into());
             }
         }
         Some(Place {
             is_event,
-            name: rest.into(),
+            name: rest.as_ref().into(),
         })
     }
 

@@ -16,7 +16,9 @@ impl Parser<'_, '_> {
                     let found = describe(&token.kind);
                     self.mistakes.add(
                         token.at,
-                        format!("expected a name after the dot, found {found}"),
+                        format!(
+                            "expected a name after the dot, found {found}: other names are quoted, as in event[\"Order ID\"]"
+                        ),
                     );
                     return self.add(at, token.at, &[], Syntax::Error);
                 };
@@ -49,13 +51,7 @@ impl Parser<'_, '_> {
         let node = self.tree.node_mut(operand);
         match &mut node.kind {
             Syntax::Path { rest, .. } => {
-                match rest {
-                    Some(rest) => {
-                        rest.push('.');
-                        rest.push_str(name);
-                    }
-                    None => *rest = Some(name.to_owned()),
-                }
+                kernel::push_key(rest.get_or_insert_default(), name);
                 node.end = token.end;
                 operand
             }

@@ -67,6 +67,15 @@ fn spelling_does_not_count() {
             "event[\"a b\"].startsWith(\"\\\"\\n\")",
         ),
         (
+            &["event['address'][\"city name\"] == 'x'"],
+            "event.address[\"city name\"] == \"x\"",
+        ),
+        (&["event['a.b'] == 'x'"], "event[\"a.b\"] == \"x\""),
+        (
+            &["event['gro\u{308}ße'] == 'x'", "event[\"größe\"] == 'x'"],
+            "event[\"größe\"] == \"x\"",
+        ),
+        (
             &[
                 "event.a ? event.b && event.b : event.c == true",
                 "event.a ? event.b == true : event.c == true",

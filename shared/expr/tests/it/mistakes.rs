@@ -67,8 +67,28 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:17: expected the name of a property in quotes: did you mean \"value\"?",
     ),
     (
-        "events(\"Purchase\").exists()",
-        "1:8: `Purchase` is not the name of an event: lower case letters, digits and `_ . -`, beginning with a letter",
+        "events(\"\").exists()",
+        "1:8: `` is not the name of an event: it is empty: give it a name",
+    ),
+    (
+        "events(\"p\").sum(\"a..b\") > 1",
+        "1:17: `a..b` is empty: give it a name",
+    ),
+    (
+        "profile.Order ID == 1",
+        "1:15: unexpected `ID`: a name of several words is quoted, as in event[\"Order ID\"]",
+    ),
+    (
+        "profile.$plan == 1",
+        "1:9: the character `$` has no meaning here: a name with it is quoted, as in event[\"$plan\"]",
+    ),
+    (
+        "profile.größe == 1",
+        "1:11: the character `ö` has no meaning here: a name with it is quoted, as in event[\"größe\"]",
+    ),
+    (
+        "profile[\"a\\n\"] == 1",
+        "1:1: `a\n` has a control character in its name: remove it",
     ),
     (
         "event.value > 1",
@@ -110,8 +130,8 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:16: `+` cannot be used between a duration and a number: to a timestamp a duration(\"30d\") can be added",
     ),
     (
-        "profile.x == 9007199254740993",
-        "1:14: `9007199254740993` is out of range: whole numbers are exact up to 9007199254740992",
+        "profile.x == 999999999999999999999999999999999999999",
+        "1:14: `999999999999999999999999999999999999999` is out of range: whole numbers are exact up to 38 digits",
     ),
     (
         "hass(profile.x)",

@@ -13,7 +13,7 @@ use super::{EmbeddedOptions, keys};
 use crate::HotError;
 
 /// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 7;
+const SCHEMA: u16 = 8;
 /// The smallest that the database allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// One thread flushes while the other compacts; more would only compete with the services of the

@@ -36,8 +36,8 @@ pub(super) fn refused(error: RedisError) -> HotError {
             "Redis refuses the user or the password of its address: {error}"
         )),
         ErrorKind::Server(ServerErrorKind::NoPerm) => HotError::Mismatch(format!(
-            "the user in the address of Redis may not do what is needed ({error}): give it +@all on ~hp:* and &hp:*, or \
-             at least that command"
+            "the user in the address of Redis may not do what is needed ({error}): give it +@all on ~hp:* and &hp:* (~hp.NAME:* \
+             and &hp.NAME:* for an installation with a name), or at least that command"
         )),
         _ if error.to_string().contains("cluster support disabled") => HotError::Mismatch(
             "Redis is not a cluster: write its address as redis://host:port".into(),

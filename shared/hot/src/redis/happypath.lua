@@ -35,11 +35,17 @@ local function next_id(tail, now)
   return decimal(math.max(tonumber(ms), now)) .. '-' .. decimal(tonumber(number) + 1)
 end
 
--- keys: the installation. args: schema, partitions. Returns what the installation was created with.
+-- keys: the installation. args: schema, partitions, the id by which the database of the caller knows the installation, or
+-- nothing. Returns what the installation was created with. One that fits and belongs to no database yet belongs to this one.
 local function install(keys, args)
   redis.call('HSETNX', keys[1], 'schema', args[1])
   redis.call('HSETNX', keys[1], 'partitions', args[2])
-  return redis.call('HMGET', keys[1], 'schema', 'partitions')
+  local found = redis.call('HMGET', keys[1], 'schema', 'partitions', 'id')
+  if args[3] and not found[3] and found[1] == args[1] and found[2] == args[2] then
+    redis.call('HSET', keys[1], 'id', args[3])
+    found[3] = args[3]
+  end
+  return found
 end
 
 -- keys: meta, consumed, buckets. args: the epoch to raise to, or nothing to only look. The epoch of a partition whose gate

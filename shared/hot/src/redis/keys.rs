@@ -1,15 +1,17 @@
-//! Names of keys. All keys of a partition carry one hash tag, so that they share a slot of a
-//! cluster.
+//! Names of keys and channels. All keys of a partition carry one hash tag, so that they share a
+//! slot of a cluster.
+//!
+//! Those of an installation begin with `hp:`, or with `hp.NAME:` if it has a name. A name has
+//! neither `.` nor `:`, so no beginning is that of another installation's, and a pattern or a
+//! right for `hp.NAME:*` is for one installation only.
 
-use kernel::{PartitionCount, PartitionId};
+use std::sync::Arc;
+
+use kernel::{InstallationName, PartitionCount, PartitionId};
 
 use crate::{Owner, Slot, StreamId};
 
-/// The key that tells how the installation was created.
-pub(super) const INSTALLATION: &str = "hp:meta";
-/// Hints about a stream are published here, its name following.
-pub(super) const CHANNEL: &str = "hp:wake:";
-/// Between [`CHANNEL`] and the name of a service there are hints about its commits.
+/// Between [`Keys::channel`] and the name of a service there are hints about its commits.
 pub(super) const COMMITS: &str = "commits.";
 /// Slots of a cluster, by its specification.
 const SLOTS: u32 = 16_384;
@@ -19,20 +21,38 @@ pub(super) fn commits_topic(owner: Owner) -> String {
     format!("{COMMITS}{}", owner.name())
 }
 
-/// The first part of the keys of every partition.
+/// The keys and channels of an installation, as far as they are the same for every call.
 #[derive(Debug)]
 pub(super) struct Keys {
+    meta: Box<str>,
+    channel: Arc<str>,
+    /// The first part of the keys of every partition.
     prefixes: Vec<Box<str>>,
 }
 
 impl Keys {
     /// Chooses the tags of all partitions.
-    pub(super) fn new(count: PartitionCount) -> Self {
+    pub(super) fn new(count: PartitionCount, installation: Option<&InstallationName>) -> Self {
+        let root = root(installation);
         let prefixes = count
             .iter()
-            .map(|partition| format!("hp:{{{}}}:", tag(count, partition)).into())
+            .map(|partition| format!("{root}{{{}}}:", tag(count, partition)).into())
             .collect();
-        Self { prefixes }
+        Self {
+            meta: format!("{root}meta").into(),
+            channel: format!("{root}wake:").into(),
+            prefixes,
+        }
+    }
+
+    /// The key that tells how the installation was created: a hash.
+    pub(super) fn installation(&self) -> &str {
+        &self.meta
+    }
+
+    /// The beginning of the channels of hints; the name of a stream follows.
+    pub(super) const fn channel(&self) -> &Arc<str> {
+        &self.channel
     }
 
     fn prefix(&self, partition: PartitionId) -> &str {
@@ -127,6 +147,14 @@ impl Keys {
     }
 }
 
+/// Returns what all keys and channels of an installation begin with.
+fn root(installation: Option<&InstallationName>) -> String {
+    match installation {
+        None => "hp:".to_owned(),
+        Some(name) => format!("hp.{name}:"),
+    }
+}
+
 /// The tag of a partition: the first text that falls into the partition's equal share of all slots.
 ///
 /// A cluster gives each node a run of slots, so that partitions spread evenly. It must never
@@ -155,7 +183,10 @@ fn crc16(bytes: &[u8]) -> u16 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::StreamName;
 
     #[test]
     fn the_hash_is_that_of_the_specification() {
@@ -176,6 +207,82 @@ mod tests {
             .map(|number| tag(PartitionCount::DEFAULT, PartitionId::new(number)))
             .to_vec();
         assert_eq!(pinned, PINNED);
+    }
+
+    /// Every kind of key of an installation with two partitions.
+    fn every_key(keys: &Keys) -> Vec<String> {
+        let mut all = vec![keys.installation().to_owned(), keys.channel().to_string()];
+        for partition in [0, 1].map(PartitionId::new) {
+            all.extend([keys.tails(partition), keys.gate(partition)]);
+            for name in StreamName::ALL {
+                let stream = StreamId { name, partition };
+                all.extend([keys.stream(stream), keys.marks(stream)]);
+                all.extend([keys.origins(stream), keys.uses(stream)]);
+            }
+            for owner in Owner::ALL {
+                let slot = Slot { owner, partition };
+                all.extend([keys.meta(slot), keys.timers(slot), keys.buckets(slot)]);
+                all.extend([keys.counters(slot, "hp:"), keys.groups(slot)]);
+                all.extend([keys.consumed(slot), keys.outbox(slot)]);
+                all.push(keys.quarantine(slot));
+                all.push(String::from_utf8(keys.states(slot)).expect("text"));
+            }
+        }
+        all
+    }
+
+    /// No name, and all names of up to three of these letters.
+    fn names() -> Vec<Option<InstallationName>> {
+        let letters = ["", "a", "b", "-", "_", "1"];
+        let mut texts = BTreeSet::new();
+        for first in ["a", "meta", "wake"] {
+            for second in letters {
+                texts.extend(letters.map(|third| format!("{first}{second}{third}")));
+            }
+        }
+        let names = texts.iter().map(|text| text.parse().expect("a name"));
+        [None].into_iter().chain(names.map(Some)).collect()
+    }
+
+    #[test]
+    fn no_key_of_an_installation_begins_as_those_of_another() {
+        let count = PartitionCount::try_new(2).expect("a count");
+        let names = names();
+        assert!(names.len() > 90, "{}", names.len());
+        for name in &names {
+            let keys = every_key(&Keys::new(count, name.as_ref()));
+            let distinct: BTreeSet<&String> = keys.iter().collect();
+            assert_eq!(distinct.len(), keys.len(), "{name:?}");
+            for other in &names {
+                let root = root(other.as_ref());
+                let is_own = name == other;
+                for key in &keys {
+                    assert_eq!(key.starts_with(&root), is_own, "{key} and {root}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_partition_has_one_tag_whatever_the_name_and_no_name_changes_nothing() {
+        let slot = Slot {
+            owner: Owner::Journey,
+            partition: PartitionId::new(63),
+        };
+        let keys = |name: Option<&str>| {
+            let name = name.map(|name| name.parse().expect("a name"));
+            let keys = Keys::new(PartitionCount::DEFAULT, name.as_ref());
+            [
+                keys.meta(slot),
+                keys.installation().to_owned(),
+                keys.channel().to_string(),
+            ]
+        };
+        assert_eq!(keys(None), ["hp:{63.28}:journey:m", "hp:meta", "hp:wake:"]);
+        assert_eq!(
+            keys(Some("a-b")),
+            ["hp.a-b:{63.28}:journey:m", "hp.a-b:meta", "hp.a-b:wake:"]
+        );
     }
 
     /// Changing these loses every installation's data.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kernel::InstallationName;
 use redis::IntoConnectionInfo;
 
 use crate::HotError;
@@ -47,6 +48,11 @@ pub struct RedisOptions {
     pub wait_timeout: Duration,
     /// Whether entries that commits write carry their origin, as the durability level `journal` needs.
     pub origins: bool,
+    /// The installation whose keys are meant; absent for the one that has no name.
+    pub installation: Option<InstallationName>,
+    /// The id by which the database of the installation knows it: a Redis of another database is
+    /// refused. Absent where that is not compared.
+    pub installation_id: Option<Box<str>>,
 }
 
 impl RedisOptions {
@@ -67,6 +73,8 @@ impl RedisOptions {
             fsync_acked: false,
             wait_timeout: Duration::from_secs(1),
             origins: false,
+            installation: None,
+            installation_id: None,
         }
     }
 

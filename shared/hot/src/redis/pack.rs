@@ -6,7 +6,7 @@ use redis::{Cmd, ToRedisArgs};
 
 use super::head::{CURSOR, NEXT_DUE, WATERMARK, mark_fields};
 use super::index::Moves;
-use super::keys::{CHANNEL, Keys};
+use super::keys::Keys;
 use super::reply::id;
 use crate::marks::Marks;
 use crate::{Commit, CounterKey, HotError, Slot, StateWrite, StreamId, StreamName, stored};
@@ -70,7 +70,7 @@ pub(super) fn commit(
         .arg(commit.seq)
         .arg(commit.batch_id)
         .arg(slot.partition.number())
-        .arg(CHANNEL)
+        .arg(&**keys.channel())
         .arg(field)
         .arg(
             &counts([

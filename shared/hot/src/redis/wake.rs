@@ -10,7 +10,7 @@ use redis::{Msg, RedisResult};
 use tokio::sync::watch::Receiver;
 use tokio::time::{sleep, timeout};
 
-use super::keys::{CHANNEL, COMMITS, commits_topic};
+use super::keys::{COMMITS, commits_topic};
 use super::reply::failure;
 use super::source::Source;
 use crate::hints::{Subscriber, Topics};
@@ -31,13 +31,14 @@ enum End {
     Changed,
 }
 
-/// Subscribes; the hints count from when this returns.
+/// Subscribes to channels that begin with `channel`; the hints count from when this returns.
 pub(super) async fn subscribe(
     source: Arc<Source>,
     mut changes: Receiver<u64>,
     topics: Topics,
+    channel: Arc<str>,
 ) -> Result<WakeReceiver, HotError> {
-    let connection = connect(&source, &topics).await.map_err(failure)?;
+    let connection = connect(&source, &topics, &channel).await.map_err(failure)?;
     let (mut subscriber, receiver) = Subscriber::new(topics.clone());
     // Ends when the receiver is dropped.
     tokio::spawn(async move {
@@ -45,8 +46,13 @@ pub(super) async fn subscribe(
         loop {
             let end = match connection.take() {
                 Some((sink, messages)) => {
-                    let patience = source.response_timeout();
-                    listen(sink, messages, &mut subscriber, &mut changes, patience).await
+                    let listener = Listener {
+                        subscriber: &mut subscriber,
+                        changes: &mut changes,
+                        channel: &channel,
+                        patience: source.response_timeout(),
+                    };
+                    listener.listen(sink, messages).await
                 }
                 None => tokio::select! {
                     () = subscriber.closed() => End::Unheard,
@@ -64,7 +70,7 @@ pub(super) async fn subscribe(
                     }
                 }
             }
-            connection = connect(&source, &topics).await.ok();
+            connection = connect(&source, &topics, &channel).await.ok();
             // What happened meanwhile is not known.
             if connection.is_some() && !subscriber.send_all() {
                 return;
@@ -81,7 +87,11 @@ async fn changed(changes: &mut Receiver<u64>) {
     }
 }
 
-async fn connect(source: &Source, topics: &Topics) -> RedisResult<(PubSubSink, PubSubStream)> {
+async fn connect(
+    source: &Source,
+    topics: &Topics,
+    channel: &str,
+) -> RedisResult<(PubSubSink, PubSubStream)> {
     let (mut sink, messages) = source.subscription().await?.split();
     let names: Vec<String> = match topics {
         Topics::Streams(streams) => streams.iter().map(|it| it.name().to_owned()).collect(),
@@ -89,7 +99,7 @@ async fn connect(source: &Source, topics: &Topics) -> RedisResult<(PubSubSink, P
     };
     let subscribing = async {
         for name in names {
-            sink.subscribe(format!("{CHANNEL}{name}")).await?;
+            sink.subscribe(format!("{channel}{name}")).await?;
         }
         Ok::<_, redis::RedisError>(())
     };
@@ -99,38 +109,44 @@ async fn connect(source: &Source, topics: &Topics) -> RedisResult<(PubSubSink, P
     Ok((sink, messages))
 }
 
-/// Passes on hints until something ends it.
-async fn listen(
-    mut sink: PubSubSink,
-    mut messages: PubSubStream,
-    subscriber: &mut Subscriber,
-    changes: &mut Receiver<u64>,
+/// The reader of the messages of one connection.
+struct Listener<'a> {
+    subscriber: &'a mut Subscriber,
+    changes: &'a mut Receiver<u64>,
+    /// The beginning of the channels.
+    channel: &'a str,
+    /// The time that the answer to a question may take.
     patience: Duration,
-) -> End {
-    loop {
-        let message = tokio::select! {
-            () = subscriber.closed() => return End::Unheard,
-            () = changed(changes) => return End::Changed,
-            message = timeout(PING, messages.next()) => message,
-        };
-        match message {
-            Ok(Some(message)) => match hint(&message) {
-                Some(wake) if !subscriber.send(wake) => return End::Unheard,
-                _ => {}
-            },
-            Ok(None) => return End::Lost,
-            // Silence: either nothing happens, or the other side is gone.
-            Err(_) => match timeout(patience, sink.ping::<redis::Value>()).await {
-                Ok(Ok(_)) => {}
-                _ => return End::Lost,
-            },
+}
+
+impl Listener<'_> {
+    /// Passes on hints until something ends it.
+    async fn listen(self, mut sink: PubSubSink, mut messages: PubSubStream) -> End {
+        loop {
+            let message = tokio::select! {
+                () = self.subscriber.closed() => return End::Unheard,
+                () = changed(self.changes) => return End::Changed,
+                message = timeout(PING, messages.next()) => message,
+            };
+            match message {
+                Ok(Some(message)) => match hint(&message, self.channel) {
+                    Some(wake) if !self.subscriber.send(wake) => return End::Unheard,
+                    _ => {}
+                },
+                Ok(None) => return End::Lost,
+                // Silence: either nothing happens, or the other side is gone.
+                Err(_) => match timeout(self.patience, sink.ping::<redis::Value>()).await {
+                    Ok(Ok(_)) => {}
+                    _ => return End::Lost,
+                },
+            }
         }
     }
 }
 
 /// Reads a hint; other programs may publish what they like.
-fn hint(message: &Msg) -> Option<Wake> {
-    let name = message.get_channel_name().strip_prefix(CHANNEL)?;
+fn hint(message: &Msg, channel: &str) -> Option<Wake> {
+    let name = message.get_channel_name().strip_prefix(channel)?;
     let partition: String = message.get_payload().ok()?;
     let partition = PartitionId::new(partition.parse().ok()?);
     if let Some(service) = name.strip_prefix(COMMITS) {

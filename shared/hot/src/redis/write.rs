@@ -1,6 +1,5 @@
 //! The two calls that write: commits, and appends from outside.
 
-use super::keys::CHANNEL;
 use super::library::{Function, LIBRARY};
 use super::reply::{PAYLOAD, accept_time, cursor, number, text, unexpected};
 use super::{RedisStore, pack, restore};
@@ -70,7 +69,7 @@ impl RedisStore {
             &[to.name.name()],
         );
         call.arg(to.partition.number())
-            .arg(CHANNEL)
+            .arg(&**self.keys.channel())
             .arg(limits::STREAM_ENTRIES)
             .arg(limits::SOURCES_PER_STREAM)
             .arg(&append.payload[..]);

@@ -65,7 +65,7 @@ impl Subject for Redis {
     }
 
     async fn leave_gate_behind(&mut self, _partition: PartitionId) {
-        let gates: Vec<String> = self.ask(redis::cmd("KEYS").arg("hp:{*}:gate")).await;
+        let gates: Vec<String> = self.ask(redis::cmd("KEYS").arg("hp*:{*}:gate")).await;
         for gate in gates {
             let at: u64 = self.ask(redis::cmd("HGET").arg(&gate).arg("time")).await;
             let ttl = u64::try_from(limits::GATE_TTL.as_millis()).expect("short");
@@ -135,7 +135,7 @@ async fn a_database_of_an_older_program_is_refused() {
     let mut older = redis::cmd("HSET");
     let () = subject.ask(older.arg("hp:meta").arg("schema").arg(2)).await;
     let text = refusal(&subject.server, partitions()).await;
-    let expected = "this Redis has schema 2, and this program reads schema 8: ";
+    let expected = "this Redis has schema 2, and this program reads schema 9: ";
     assert!(text.starts_with(expected), "{text}");
 }
 

@@ -11,5 +11,9 @@ pub(crate) const PARTITIONS_AT_ONCE: usize = 8;
 pub(crate) const RANGES_AROUND: usize = 16;
 /// Rows read by one statement.
 pub(crate) const ROWS: usize = 32;
+/// Bytes of events on one page, after which it ends early. Answers show them in at the most twice
+/// as many, since each identifier is there as evidence too, and ids are texts. Clients take 4 MiB
+/// by default.
+pub(crate) const EVENT_BYTES_PER_PAGE: usize = 3 * 512 * 1024;
 /// Packed bytes read for one page, after which it ends early: what a process can spare for one caller.
 pub(crate) const BYTES_PER_PAGE: u64 = 8 * 1024 * 1024;

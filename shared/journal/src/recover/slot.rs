@@ -72,8 +72,8 @@ pub(super) async fn plan(
     if !from_snapshot && !reaches {
         return Err(HotError::Mismatch(format!(
             "{name}, partition {partition}: the hot store is an old copy that ends with commit {}, and the journal begins \
-             with {}. Empty the hot store (FLUSHALL), and it is restored from snapshots; a longer journal_retention keeps \
-             the journal further back",
+             with {}. Empty the hot store (FLUSHALL, or the keys of this installation where others share it), and it is restored from \
+             snapshots; a longer journal_retention keeps the journal further back",
             head.commit_seq, known.first_seq
         )));
     }

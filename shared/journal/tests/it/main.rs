@@ -12,3 +12,4 @@ mod repeated;
 mod retention;
 mod schema;
 mod sql;
+mod weight;

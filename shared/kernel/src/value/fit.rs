@@ -23,7 +23,8 @@ impl Value {
         match self {
             Self::Bool(_) => 8,
             Self::Number(_) => 12,
-            Self::Text(text) => text.len() + FRAME_BYTES,
+            Self::Integer(_) => 40 + FRAME_BYTES,
+            Self::Text(text) | Self::Json(text) => text.len() + FRAME_BYTES,
             Self::List(values) => values.iter().map(Self::bytes).sum::<usize>() + FRAME_BYTES,
         }
     }

@@ -4,8 +4,11 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use storage::{RequestKey, Requests, Turn, limits};
+use storage::{Begun, RequestKey, Requests, StorageError, Turn, limits};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
+
+use crate::Failure;
 
 /// A request under way. Where it is dropped before it is done, as at the deadline of its call, it
 /// can be tried again.
@@ -26,9 +29,51 @@ struct Own {
     turn: Mutex<Option<Turn>>,
 }
 
+/// The beginning of a request.
+#[derive(Debug)]
+pub(super) enum Beginning {
+    /// It is this process's to do.
+    Own(Held),
+    /// It got this answer before.
+    Answered(Vec<u8>),
+    /// Somebody is at it.
+    UnderWay,
+    /// Its id was used with another body.
+    Differs,
+}
+
 impl Held {
+    /// Begins a request. That is finished also where nobody waits for it any more, and given up
+    /// then: otherwise the row would have a turn that nobody knows.
+    ///
+    /// # Errors
+    /// [`ErrorReason::StoreUnavailable`](crate::ErrorReason::StoreUnavailable).
+    pub(super) async fn begin(
+        requests: &Requests,
+        key: RequestKey<'_>,
+        body_hash: Vec<u8>,
+    ) -> Result<Beginning, Failure> {
+        let requests = requests.clone();
+        let (request_id, method) = (key.request_id.to_owned(), key.method.to_owned());
+        let beginning = async move {
+            let key = RequestKey {
+                request_id: &request_id,
+                method: &method,
+            };
+            Ok(match requests.begin(key, &body_hash).await? {
+                Begun::New(turn) => Beginning::Own(Self::new(&requests, key, turn)),
+                Begun::Answered(answer) => Beginning::Answered(answer),
+                Begun::UnderWay => Beginning::UnderWay,
+                Begun::Differs => Beginning::Differs,
+            })
+        };
+        let begun = tokio::spawn(beginning.in_current_span()).await;
+        let begun: Result<_, StorageError> = begun.map_err(Failure::internal)?;
+        begun.map_err(Failure::store_unavailable)
+    }
+
     /// Holds a request that was begun.
-    pub(super) fn new(requests: &Requests, key: RequestKey<'_>, turn: Turn) -> Self {
+    fn new(requests: &Requests, key: RequestKey<'_>, turn: Turn) -> Self {
         let own = Own {
             requests: requests.clone(),
             request_id: key.request_id.to_owned(),
@@ -65,10 +110,15 @@ impl Held {
         self.own = None;
     }
 
-    /// Forgets it: it failed.
+    /// Forgets it: it failed. That is finished also where nobody waits for it any more.
     pub(super) async fn abandon(mut self) {
-        if let Some(own) = self.own.take() {
-            own.forget().await;
+        let Some(own) = self.own.take() else {
+            return;
+        };
+        let forgetting = tokio::spawn(async move { own.forget().await });
+        if let Err(error) = forgetting.await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "failed request not forgotten");
         }
     }
 }
@@ -124,7 +174,7 @@ impl Own {
 
 #[cfg(test)]
 mod tests {
-    use storage::{Begun, Database, DatabaseUrl};
+    use storage::{Database, DatabaseUrl};
 
     use super::*;
 

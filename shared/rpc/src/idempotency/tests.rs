@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use proto::identity::v1::{
     AdvanceClockResponse, Event, IngestRequest, MergeCustomersRequest, MergeCustomersResponse,
 };
-use storage::{Database, DatabaseUrl};
+use storage::{Begun, Database, DatabaseUrl};
 use tonic::Code;
 
 use super::*;
@@ -213,4 +213,36 @@ fn the_order_of_a_map_makes_no_other_body() {
     let hash = body_hash(&request(["a", "b", "c"]));
     assert_eq!(hash, body_hash(&request(["c", "b", "a"])));
     assert_ne!(hash, body_hash(&request(["a", "b", "d"])));
+}
+
+/// Looks so often whether a call is done, and then gives it up.
+async fn give_up_after<T>(looks: u32, call: impl Future<Output = T>) {
+    let mut call = std::pin::pin!(call);
+    for _ in 0..looks {
+        if futures::poll!(&mut call).is_ready() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_ends_at_any_moment_holds_nothing_up_and_repeats_no_change() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let idempotency = idempotency(&folder).await;
+    let request = body("a");
+    for round in 0..45_u32 {
+        let id = format!("r{round}");
+        let changes = AtomicU32::new(0);
+        let call = || {
+            idempotency.run(METHOD, &id, &request, || async {
+                tokio::task::yield_now().await;
+                changes.fetch_add(1, Ordering::SeqCst);
+                Ok::<_, Failure>(answer("1"))
+            })
+        };
+        give_up_after(1 << (round / 3), call()).await;
+        assert_eq!(call().await.expect("not locked"), answer("1"), "{round}");
+        assert_eq!(changes.load(Ordering::SeqCst), 1, "{round}");
+    }
 }

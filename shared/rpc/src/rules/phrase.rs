@@ -16,12 +16,12 @@ const PHRASES: [(&str, &str); 9] = [
         "must be empty, or 1 to 64 lower case letters, digits and _, beginning with a letter",
     ),
     (
-        "^[a-z][a-z0-9_.-]{0,99}$",
-        "must be 1 to 100 lower case letters, digits and _ . -, beginning with a letter, such as `purchase`",
+        "^[^\\x00-\\x1f\\x7f-\\x9f]+$",
+        "must be a text without control characters, such as `Order Completed`",
     ),
     (
-        "^([a-z][a-z0-9_.]{0,99})?$",
-        "must be empty, or 1 to 100 lower case letters, digits and _ ., beginning with a letter, such as `order_id`",
+        "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+        "must be empty, or a text without control characters, such as `order_id`",
     ),
     (
         "^([0-9]{1,9}(ms|s|m|h|d|w))+$",

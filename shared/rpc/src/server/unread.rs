@@ -8,11 +8,10 @@
 use http::HeaderMap;
 use tonic::{Code, Status};
 
+use crate::failure::{DETAILS, bound};
 use crate::limits::SHOWN_FIELDS;
 use crate::{Failure, Violation};
 
-/// Where details of a status travel.
-const DETAILS: &str = "grpc-status-details-bin";
 /// The beginning of what the decoder of protobuf says.
 const NO_MESSAGE: &str = "failed to decode Protobuf message: ";
 /// The words of the transport for a message above the limit.
@@ -25,8 +24,13 @@ const BROKEN_FRAMES: [&str; 3] = [
 ];
 
 /// The status in headers or trailers, after one of the transport about an unreadable request was
-/// replaced.
+/// replaced, and one that is larger than clients take was cut.
 pub(super) fn status_of(headers: &mut HeaderMap) -> Option<Status> {
+    let status = read_status(headers)?;
+    Some(bound(status, headers))
+}
+
+fn read_status(headers: &mut HeaderMap) -> Option<Status> {
     let status = Status::from_header_map(headers)?;
     if !matches!(status.code(), Code::Internal | Code::OutOfRange) || headers.contains_key(DETAILS)
     {
@@ -50,11 +54,14 @@ fn violation(code: Code, message: &str) -> Option<Violation> {
         return Some(no_message(cause));
     }
     let is_frame = BROKEN_FRAMES.iter().any(|text| message.starts_with(text));
-    is_frame.then(|| {
-        let description = "the message does not arrive whole and uncompressed, as gRPC frames it: \
-                           send it with a gRPC client, without compression";
-        Violation::new("", description)
-    })
+    is_frame.then(not_whole)
+}
+
+/// A message that ends before its end, or is framed in another way than gRPC does.
+pub(super) fn not_whole() -> Violation {
+    let description = "the message does not arrive whole and uncompressed, as gRPC frames it: send \
+                       it with a gRPC client, without compression";
+    Violation::new("", description)
 }
 
 /// Reads `found 9000000 bytes, the limit is: 8388608 bytes`.
@@ -82,7 +89,8 @@ fn no_message(text: &str) -> Violation {
         if !is_name(message) || !is_name(field) {
             break;
         }
-        fields.push(field);
+        // Forms of one field are a oneof that is named after it.
+        fields.push(field.strip_suffix("_form").unwrap_or(field));
         cause = rest;
     }
     let description = if cause == "recursion limit reached" {
@@ -142,7 +150,7 @@ mod tests {
         );
         let deep = "Struct.fields: Value.kind: ".repeat(50);
         let deep = format!(
-            "failed to decode Protobuf message: {deep}Event.properties: recursion limit reached"
+            "failed to decode Protobuf message: {deep}Event.properties_form: recursion limit reached"
         );
         check(
             &Status::internal(deep),

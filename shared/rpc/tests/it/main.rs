@@ -1,5 +1,6 @@
 //! Calls from the outside: validation by the contracts, and the layer around servers.
 
+mod http;
 mod server;
 mod unread;
 mod validation;

@@ -12,7 +12,10 @@ use tower::{Layer as _, Service as _, service_fn};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
-async fn call<F>(headers: &[(&str, &str)], handler: impl FnMut(Request<()>) -> F) -> Response<Body>
+async fn call<F>(
+    headers: &[(&str, &str)],
+    handler: impl FnMut(Request<Body>) -> F,
+) -> Response<Body>
 where
     F: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
 {
@@ -20,7 +23,7 @@ where
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(()).expect("a request");
+    let request = request.body(Body::empty()).expect("a request");
     let mut server = ServerLayer::default().layer(service_fn(handler));
     match server.call(request).await {
         Ok(response) => response,

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use prost_reflect::ReflectMessage;
 use proto::activation::v1::{
-    Channel, FrequencyCap, LogChannel, Policy, Template, WebhookChannel, channel,
+    Channel, FrequencyCap, LogChannel, Policy, Template, TextContent, WebhookChannel, channel,
+    template,
 };
 use proto::definition::v1::{
     ApplyDefinitionsRequest, Definition, DefinitionKind, GetDefinitionRequest, definition,
@@ -36,22 +37,24 @@ fn event(identifiers: &[(&str, &str)]) -> Event {
 
 #[test]
 fn texts_keep_length_and_pattern() {
-    let template = Template {
-        name: "t".to_owned(),
+    let text = TextContent {
         body: "x".to_owned(),
         ..Default::default()
     };
-    check(&template, &[]);
-    check(
-        &Template {
-            body: String::new(),
-            ..template.clone()
-        },
-        &["body: must not be empty"],
-    );
-    let long = Template {
+    check(&text, &[]);
+    let empty = TextContent {
+        body: String::new(),
+        ..text.clone()
+    };
+    check(&empty, &["body: must not be empty"]);
+    let template = Template {
+        name: "t".to_owned(),
+        medium: Some(template::Medium::Text(empty)),
+    };
+    check(&template, &["text.body: must not be empty"]);
+    let long = TextContent {
         subject: "é".repeat(501),
-        ..template
+        ..text
     };
     check(
         &long,
@@ -116,9 +119,14 @@ fn lists_keep_count_and_uniqueness_and_their_items_rules() {
 #[test]
 fn maps_keep_count_and_the_rules_of_keys_and_values() {
     check(&event(&[("email", "a@b.c")]), &[]);
+    let names: Vec<String> = (b'a'..=b'u')
+        .map(|letter| char::from(letter).to_string())
+        .collect();
+    let many: Vec<_> = names.iter().map(|name| (name.as_str(), "v")).collect();
+    check(&event(&many[..20]), &[]);
     check(
-        &event(&[]),
-        &["identifiers: has 0 entries: must have at least 1"],
+        &event(&many),
+        &["identifiers: has 21 entries: must have at most 20"],
     );
     check(
         &event(&[("E", "")]),
@@ -214,7 +222,7 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
                 kind: Some(definition::Kind::Channel(channel)),
             },
         ],
-        validate_only: false,
+        ..ApplyDefinitionsRequest::default()
     };
     check(
         &request,
@@ -228,11 +236,14 @@ fn paths_lead_through_nested_messages_and_secrets_are_not_repeated() {
 }
 
 #[test]
-fn a_request_full_of_faults_reports_a_hundred() {
+fn a_request_full_of_faults_lists_a_hundred_and_counts_the_rest() {
     let request = IngestRequest {
         events: vec![Event::default(); 500],
         ..Default::default()
     };
     let violations = validate(&request).expect_err("all wrong");
     assert_eq!(violations.iter().count(), rpc::limits::VIOLATIONS);
+    // Each event lacks its name. That it names nobody is found where it is read, since two fields
+    // name somebody.
+    assert_eq!(violations.more(), 500 - rpc::limits::VIOLATIONS);
 }

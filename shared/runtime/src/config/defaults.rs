@@ -81,6 +81,7 @@ impl Defaults {
                 ("replicas_acked", "0".to_owned()),
                 ("journal_retention", "1h".to_owned()),
                 ("event_retention", "forever".to_owned()),
+                ("message_memory_mib", "128".to_owned()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),

@@ -64,7 +64,7 @@ pub(super) fn fitting(
         }
         (_, Some(fitting)) => return Some(fitting),
         (true, None) => return Some(Durability::Embedded),
-        (false, None) if !database.to_string().starts_with("sqlite") => {
+        (false, None) if !database.is_sqlite() => {
             return Some(Durability::Journal);
         }
         (false, None) => return Some(Durability::Hot),

@@ -30,6 +30,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "an address and port, such as 127.0.0.1:7400",
     },
     Setting {
+        name: "installation",
+        flag: "installation",
+        help: "The name of the installation where several share Redis and Postgres: what begins with it in Redis, and a schema \
+               of its own in Postgres. All processes of an installation have the same; one with servers of its own needs none",
+        expected: "1 to 40 lower case letters, digits, - and _, the first a letter",
+    },
+    Setting {
         name: "hot_store",
         flag: "hot-store",
         help: "Where states and streams are",
@@ -119,6 +126,13 @@ pub const SETTINGS: &[Setting] = &[
         flag: "lease-ttl",
         help: "How long a lease outlives the last word of its worker, by the clock of the database",
         expected: "a duration from 1s to 10m, such as 10s",
+    },
+    Setting {
+        name: "message_memory_mib",
+        flag: "message-memory-mib",
+        help: "Memory for all requests that are under way in this process, in MiB; what finds no room in it waits a second, \
+               and is then refused with a retry delay",
+        expected: "a whole number from 64 to 65536, such as 128",
     },
     Setting {
         name: "log_format",

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kernel::{Duration, PartitionCount};
+use kernel::{Duration, InstallationName, PartitionCount};
 
 use super::setting::setting;
 use super::{Clock, Durability, HotStoreAddress, LogFormat};
@@ -13,6 +13,10 @@ type Parsed<T> = Result<T, String>;
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     let text = text.replace("localhost:", "127.0.0.1:");
     text.parse().map_err(|_| expected("listen"))
+}
+
+pub(super) fn installation(text: &str) -> Parsed<InstallationName> {
+    text.parse().map_err(|_| expected("installation"))
 }
 
 pub(super) fn metrics_listen(text: &str) -> Parsed<SocketAddr> {
@@ -67,6 +71,13 @@ pub(super) fn replicas_acked(text: &str) -> Parsed<u16> {
     match text.parse() {
         Ok(replicas @ 0..=10) => Ok(replicas),
         _ => Err(expected("replicas_acked")),
+    }
+}
+
+pub(super) fn message_memory_mib(text: &str) -> Parsed<usize> {
+    match text.parse() {
+        Ok(mib @ 64..=65_536) => Ok(mib),
+        _ => Err(expected("message_memory_mib")),
     }
 }
 

@@ -39,6 +39,13 @@ impl Exporters {
                 KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
                 KeyValue::new("service.instance.id", config.worker.clone()),
             ])
+            // Tells services of one name apart, by the semantic conventions of OpenTelemetry.
+            .with_attributes(
+                config
+                    .installation
+                    .as_ref()
+                    .map(|name| KeyValue::new("service.namespace", name.to_string())),
+            )
             .build();
         let endpoint = config.otlp_endpoint.as_deref();
         let collector = endpoint

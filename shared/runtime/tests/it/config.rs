@@ -106,6 +106,57 @@ fn faults_name_setting_value_origin_and_remedy() {
 }
 
 #[test]
+fn an_installation_has_a_name_where_its_stores_can_be_shared() {
+    const SHARED: [(&str, &str); 2] = [
+        ("hot_store", "redis://localhost"),
+        ("database", "postgres://localhost/happypath"),
+    ];
+    let longest = "a".repeat(40);
+    for name in ["a", "shop-de", "shop_de-2", &longest] {
+        let flags = [&SHARED[..], &[("installation", name)]].concat();
+        let config = load(None, &[], &flags).expect("valid");
+        let found = config.installation.as_ref().map(ToString::to_string);
+        assert_eq!(found.as_deref(), Some(name));
+        assert!(
+            config
+                .to_string()
+                .contains(&format!("installation = {name} (from"))
+        );
+    }
+    let config = load(None, &["HAPPYPATH_INSTALLATION="], &SHARED).expect("valid");
+    assert_eq!(config.installation, None, "an empty variable says nothing");
+
+    let longer = "a".repeat(41);
+    for name in ["", "Shop", "1a", "-a", "a.b", "a:b", "a b", "ä", &longer] {
+        let flags = [&SHARED[..], &[("installation", name)]].concat();
+        let faults = load(None, &[], &flags).expect_err("faulty");
+        let expected = format!(
+            "the configuration has 1 fault\n  installation = \"{name}\" (from --installation): expected 1 to 40 lower case \
+             letters, digits, - and _, the first a letter"
+        );
+        assert_eq!(faults, expected);
+    }
+    let embedded = "an embedded store belongs to one installation: leave installation out and choose a folder for each \
+                    with --hot-store, or keep the hot store in Redis";
+    let sqlite = "a SQLite file belongs to one installation: leave installation out and choose a file for each with \
+                  --database, or keep the database in Postgres";
+    for (kept, expected) in [
+        (&SHARED[..0], &[embedded, sqlite][..]),
+        (&SHARED[..1], &[sqlite]),
+        (&SHARED[1..], &[embedded]),
+    ] {
+        let flags = [kept, &[("installation", "shop")]].concat();
+        let faults = load(None, &[], &flags).expect_err("faulty");
+        let lines: Vec<&str> = faults.lines().skip(1).collect();
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|problem| format!("  installation = \"shop\" (from --installation): {problem}"))
+            .collect();
+        assert_eq!(lines, expected);
+    }
+}
+
+#[test]
 fn a_file_that_is_none_is_named() {
     let flags = ConfigFlags {
         file: Some("no/such/file.yaml".into()),

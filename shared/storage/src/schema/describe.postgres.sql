@@ -1,7 +1,7 @@
 WITH tables AS (
     SELECT oid, relname::text AS table_name, reloptions, reltoastrelid
     FROM pg_class
-    WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+    WHERE relkind IN ('r', 'p') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
 ),
 columns AS (
     SELECT table_name, 1 AS part, lpad(attnum::text, 4, '0') AS place, concat_ws(
@@ -19,9 +19,10 @@ columns AS (
     LEFT JOIN pg_collation ON pg_collation.oid = attcollation
 ),
 indexes AS (
-    SELECT tablename::text AS table_name, 2 AS part, indexname::text AS place, indexdef AS line
+    SELECT tablename::text AS table_name, 2 AS part, indexname::text AS place,
+        replace(indexdef, format(' ON %I.', current_schema()), ' ON public.') AS line
     FROM pg_indexes
-    WHERE schemaname = 'public'
+    WHERE schemaname = current_schema()
 ),
 constraints AS (
     SELECT table_name, 3 AS part, conname::text AS place,

@@ -1,7 +1,13 @@
 //! The settings that an installation was created with.
 
 use kernel::PartitionCount;
-use storage::{Database, DatabaseUrl, Installation};
+use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use storage::{
+    Begun, Database, DatabaseUrl, Installation, LeaseStore, RequestKey, Requests, StorageError,
+};
+use testkit::PostgresServer;
+
+use crate::server;
 
 fn installation(partitions: u64, schema_version: u32) -> Installation {
     Installation {
@@ -72,4 +78,139 @@ async fn another_partition_count_or_a_newer_schema_is_refused_with_a_remedy() {
         .check_installation(installation(64, 2))
         .await
         .expect("as it was");
+}
+
+/// Opens a database for an installation, with tables.
+async fn open(url: &str, installation: Option<&str>) -> Result<Database, StorageError> {
+    let name = installation.map(|name| name.parse().expect("a name"));
+    let url = url.parse().expect("a URL");
+    let database = Database::connect_installation(&url, name.as_ref()).await?;
+    database.migrate("test", &[]).await?;
+    Ok(database)
+}
+
+/// Returns the schemas of a database that are not PostgreSQL's own.
+async fn schemas(database: &Database) -> Vec<String> {
+    let text = "SELECT nspname::text FROM pg_namespace \
+                WHERE left(nspname, 3) <> 'pg_' AND nspname <> 'information_schema' \
+                ORDER BY nspname COLLATE \"C\"";
+    let question = Statement::from_string(DbBackend::Postgres, text);
+    let rows = database.orm().query_all_raw(question).await;
+    let rows = rows.expect("an answer");
+    rows.iter()
+        .map(|row| row.try_get_by_index(0).expect("a name"))
+        .collect()
+}
+
+const NAMES: [Option<&str>; 4] = [None, Some("a"), Some("a-b"), Some("a_b")];
+
+#[tokio::test]
+async fn installations_of_one_database_see_nothing_of_each_other() {
+    let server = server();
+    let url = server.create_database().expect("a database");
+    let key = RequestKey {
+        request_id: "first",
+        method: "a.B/C",
+    };
+    let mut databases = Vec::new();
+    for (name, partitions) in NAMES.into_iter().zip([4, 8, 16, 32]) {
+        let database = open(&url, name).await.expect("it opens");
+        let checked = database
+            .check_installation(installation(partitions, 1))
+            .await;
+        assert_eq!(u64::from(checked.expect("created").get()), partitions);
+        let id = name.unwrap_or("none");
+        let drawn = database.installation_id(id).await.expect("an id");
+        assert_eq!(drawn, id, "it is the first of its installation");
+        // Over connections of their own too.
+        let requests = Requests::new(database.apart(1));
+        let begun = requests.begin(key, b"x").await.expect("an answer");
+        assert!(matches!(begun, Begun::New(_)), "{name:?}: {begun:?}");
+        let count = PartitionCount::try_new(partitions).expect("a count");
+        let leases = LeaseStore::new(database.clone());
+        leases.prepare("journey", count).await.expect("rows");
+        databases.push(database);
+    }
+    for (database, partitions) in databases.iter().zip([4, 8, 16, 32]) {
+        let leases = LeaseStore::new(database.clone()).list("journey").await;
+        assert_eq!(leases.expect("a list").len(), partitions);
+    }
+    assert_eq!(
+        schemas(&databases[0]).await,
+        ["happypath_a", "happypath_a-b", "happypath_a_b", "public"]
+    );
+
+    // One that goes takes nothing with it.
+    let gone = "DROP SCHEMA \"happypath_a\" CASCADE";
+    let dropped = databases[0].orm().execute_unprepared(gone).await;
+    dropped.expect("it is there");
+    for (place, name) in NAMES.into_iter().enumerate() {
+        let database = open(&url, name).await.expect("it opens");
+        let begun = Requests::new(database).begin(key, b"x").await;
+        let begun = begun.expect("an answer");
+        let is_new = matches!(begun, Begun::New(_));
+        assert_eq!(is_new, place == 1, "{name:?}: {begun:?}");
+    }
+}
+
+#[tokio::test]
+async fn processes_of_new_installations_start_at_the_same_time() {
+    let server = server();
+    let url = server.create_database().expect("a database");
+    let starts = (0..12).map(|number| {
+        let name = ["a", "b", "c"][number % 3];
+        let url = &url;
+        async move {
+            let database = open(url, Some(name)).await.expect("it opens");
+            let id = database.installation_id(&number.to_string()).await;
+            (name, id.expect("an id"))
+        }
+    });
+    let mut ids = futures::future::join_all(starts).await;
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 3, "one id for each installation: {ids:?}");
+}
+
+#[tokio::test]
+async fn a_schema_that_may_not_be_created_is_told_and_one_that_is_there_needs_no_right() {
+    let server = PostgresServer::start().expect("a server");
+    let url = server.create_database().expect("a database");
+    let owner = open(&url, None).await.expect("it opens");
+    let run = async |statement: &str| {
+        let done = owner.orm().execute_unprepared(statement).await;
+        done.expect(statement);
+    };
+    run("CREATE ROLE worker LOGIN").await;
+    let url = url.replacen("postgres@", "worker@", 1);
+    let error = open(&url, Some("a")).await.expect_err("it may not");
+    assert!(
+        matches!(error, StorageError::CreateSchema { .. }),
+        "{error:?}"
+    );
+    let said = error.to_string();
+    assert!(
+        said.starts_with(
+            "cannot create the schema \"happypath_a\" of this installation: create it"
+        ),
+        "{said}"
+    );
+    run("CREATE SCHEMA happypath_a AUTHORIZATION worker").await;
+    open(&url, Some("a")).await.expect("it is there");
+    // A schema that the user may not read is none, and no other one is taken for it.
+    run("CREATE SCHEMA happypath_b").await;
+    let error = open(&url, Some("b")).await.expect_err("it may not");
+    assert!(matches!(error, StorageError::Migrate { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_name_and_a_sqlite_file_are_refused_with_the_remedy() {
+    let error = open("sqlite::memory:", Some("a"))
+        .await
+        .expect_err("refused");
+    assert_eq!(
+        error.to_string(),
+        "a SQLite file belongs to one installation: leave the name of the installation out and choose a file for each, or \
+         keep the database in Postgres"
+    );
 }

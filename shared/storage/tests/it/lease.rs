@@ -12,7 +12,7 @@ use storage::{
 };
 use testkit::PostgresServer;
 
-use crate::{databases, unique};
+use crate::{Places, databases, unique};
 
 /// Far longer than a test takes: time passes only where a test says so.
 const TTL: Duration = Duration::from_millis(600_000);
@@ -32,7 +32,7 @@ enum Time {
 
 impl Subject {
     /// Those of every kind, with four partitions each.
-    async fn all() -> (Vec<Self>, tempfile::TempDir) {
+    async fn all() -> (Vec<Self>, Places) {
         let (databases, folder) = databases().await;
         let mut subjects: Vec<Self> = databases
             .into_iter()

@@ -143,7 +143,7 @@ impl Suite {
             let request = ApplyDefinitionsRequest {
                 request_id: format!("apply-{name}"),
                 definitions: own.cloned().collect(),
-                validate_only: false,
+                ..ApplyDefinitionsRequest::default()
             };
             if !request.definitions.is_empty() {
                 let channel = self.channel(name)?;

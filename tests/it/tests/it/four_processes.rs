@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use proto::identity::v1::Event;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::journey::v1::{GetCustomerJourneysRequest, GetFlowRequest, GetFlowResponse};
 use proto::segmentation::v1::GetProfileRequest;
@@ -23,11 +24,11 @@ fn definitions(hook: &str) -> String {
 ---
 {shop}
 ---
-template: {{name: thanks, body: 'Thank you, {{{{ profile.name }}}}, for {{{{ event.value }}}}'}}
+template: {{name: thanks, text: {{body: 'Thank you, {{{{ profile.name }}}}, for {{{{ event.value }}}}'}}}}
 ---
 journey:
   name: thank_buyers
-  entry: {{trigger: {{event: purchase}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: purchase}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: until_they_are_buyers
       wait_for:
@@ -63,8 +64,8 @@ async fn purchase(suite: &Suite, request_id: &str, user: &str, value: f64) -> St
     let event = Event {
         name: "purchase".to_owned(),
         identifiers: HashMap::from([("user_id".to_owned(), user.to_owned())]),
-        properties: Some(object("value", number(value))),
-        traits: Some(object("name", text(user))),
+        properties_form: Some(PropertiesForm::Properties(object("value", number(value)))),
+        traits_form: Some(TraitsForm::Traits(object("name", text(user)))),
         ..Event::default()
     };
     suite.ingest(request_id, event).await

@@ -4,6 +4,7 @@
 mod faults;
 mod four_processes;
 mod history;
+mod memory;
 mod process;
 mod random;
 mod reads;

@@ -173,6 +173,19 @@ impl Service {
             .collect()
     }
 
+    /// Returns the bytes of memory that it has now, and the most that it ever had, as Linux counts
+    /// them.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("a process that runs");
+        let kilobytes = |name: &str| -> u64 {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next());
+            number.and_then(|number| number.parse().ok()).expect(name)
+        };
+        (kilobytes("VmRSS:") * 1024, kilobytes("VmHWM:") * 1024)
+    }
+
     /// Waits until it accepts connections.
     pub(crate) async fn ready(&mut self) {
         for _ in 0..300 {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proto::activation::v1::activation_service_client::ActivationServiceClient;
 use proto::activation::v1::{GetConsentRequest, ListActivationsRequest, SetConsentRequest};
+use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::list_events_request::By;
@@ -36,7 +37,7 @@ const IMPATIENCE: Duration = Duration::from_millis(800);
 const NOTE: &str = r"
 journey:
   name: note
-  entry: {trigger: {event: noted}, key: order, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: noted}], key: order, reentry: REENTRY_AFTER_EXIT}
   steps:
     - id: thank
       send: {channel: shop, template: thanks, purpose: marketing}
@@ -94,9 +95,9 @@ impl Clients {
             events.push(Event {
                 name: "noted".to_owned(),
                 identifiers: HashMap::from([("user_id".to_owned(), user.clone())]),
-                properties: Some(prost_types::Struct {
+                properties_form: Some(PropertiesForm::Properties(prost_types::Struct {
                     fields: [("order".to_owned(), order)].into(),
-                }),
+                })),
                 ..Event::default()
             });
         }

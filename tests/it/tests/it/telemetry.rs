@@ -23,11 +23,11 @@ fn definitions(hook: &str) -> String {
         r#"
 {shop}
 ---
-template: {{name: thanks, body: 'Thank you'}}
+template: {{name: thanks, text: {{body: 'Thank you'}}}}
 ---
 journey:
   name: thank_buyers
-  entry: {{trigger: {{event: purchase}}, reentry: REENTRY_NEVER}}
+  entry: {{triggers: [{{event: purchase}}], reentry: REENTRY_NEVER}}
   steps:
     - id: thank
       send: {{channel: shop, template: thanks, purpose: transactional}}

@@ -7,6 +7,7 @@
 use kernel::{Duration, Timestamp};
 use proto::activation::v1::SetConsentRequest;
 use proto::convert::{instant, timestamp};
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::identity::v1::{Event, IngestRequest, MergeCustomersRequest, ResolvedEvent};
 use proto::journey::v1::GetCustomerJourneysRequest;
 use proto::segmentation::v1::ExplainMembershipRequest;
@@ -124,8 +125,8 @@ impl Driver {
             identifiers: identifiers
                 .map(|(namespace, value)| (namespace, self.people.user_id(&value)))
                 .collect(),
-            properties: Some(object(&happening.properties)),
-            traits: Some(object(&happening.traits)),
+            properties_form: Some(PropertiesForm::Properties(object(&happening.properties))),
+            traits_form: Some(TraitsForm::Traits(object(&happening.traits))),
             ..Event::default()
         };
         let request = IngestRequest {
@@ -241,8 +242,7 @@ impl Driver {
             }
             let request = ExplainMembershipRequest {
                 customer_id,
-                expression: String::new(),
-                after: String::new(),
+                ..ExplainMembershipRequest::default()
             };
             match self.on.segmentation.explain_membership(request).await {
                 Err(status) if status.code() == Code::NotFound => {}

@@ -1,7 +1,7 @@
 //! How a transcript writes instants, values and the names of enums.
 
+use prost_types::Struct;
 use prost_types::value::Kind;
-use prost_types::{Struct, Value};
 use proto::convert::instant;
 
 /// An instant without what is zero: `2017-03-01T10:00`.
@@ -21,9 +21,11 @@ pub(crate) fn short(name: &str, unspecified: &str) -> String {
     name.trim_start_matches(prefix).to_lowercase()
 }
 
-/// Properties as JSON, from words: numbers and truth values are what they look like.
+/// Properties as JSON, from words: a dot in a name leads into an object; numbers and truth values are
+/// what they look like.
 pub(crate) fn object(pairs: &[(String, String)]) -> Struct {
-    let fields = pairs.iter().map(|(name, text)| {
+    let mut object = Struct::default();
+    for (path, text) in pairs {
         let kind = match (text.as_str(), text.parse()) {
             ("null", _) => Kind::NullValue(0),
             ("true", _) => Kind::BoolValue(true),
@@ -31,11 +33,28 @@ pub(crate) fn object(pairs: &[(String, String)]) -> Struct {
             (_, Ok(number)) => Kind::NumberValue(number),
             _ => Kind::StringValue(text.clone()),
         };
-        (name.clone(), Value { kind: Some(kind) })
-    });
-    Struct {
-        fields: fields.collect(),
+        put(&mut object, path, kind);
     }
+    object
+}
+
+/// Sets a value in an object, or in the objects within it to which its path leads.
+fn put(object: &mut Struct, path: &str, kind: Kind) {
+    let (key, rest) = match path.split_once('.') {
+        Some((key, rest)) => (key, Some(rest)),
+        None => (path, None),
+    };
+    let value = object.fields.entry(key.to_owned()).or_default();
+    let Some(rest) = rest else {
+        value.kind = Some(kind);
+        return;
+    };
+    let mut inner = match value.kind.take() {
+        Some(Kind::StructValue(inner)) => inner,
+        _ => Struct::default(),
+    };
+    put(&mut inner, rest, kind);
+    value.kind = Some(Kind::StructValue(inner));
 }
 
 /// Properties as words, by name.

@@ -57,7 +57,7 @@ impl Installation {
         let request = ApplyDefinitionsRequest {
             request_id: request_id(),
             definitions,
-            validate_only: false,
+            ..ApplyDefinitionsRequest::default()
         };
         let applied = taken(self.definitions.apply_definitions(request).await).applied;
         let word = |name: &str| name.trim_start_matches("DEFINITION_KIND_").to_lowercase();

@@ -18,6 +18,7 @@ mod scenarios;
 mod script;
 mod simulator;
 mod stores;
+mod traits;
 
 use std::collections::BTreeSet;
 

@@ -144,7 +144,7 @@ async fn a_window_that_ends_by_time_is_over_for_a_journey_that_the_same_import_s
 ---
 journey:
   name: sorting
-  entry: {trigger: {event: z}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: z}], reentry: REENTRY_NEVER}
   steps:
     - {id: sort, branch: {arms: [{when: segments.has("a"), next: in}], otherwise: out}}
     - {id: in, exit: {outcome: RUN_OUTCOME_SUCCESS}}
@@ -152,7 +152,7 @@ journey:
 ---
 journey:
   name: waiting
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   steps: [{id: rest, wait: {duration: 1d}}]
 "#;
     let stores = Stores::embedded();

@@ -19,13 +19,13 @@ const CUSTOMERS: i64 = 3;
 /// sends again once it has heard, and one that sends by time alone.
 const DEFINITIONS: &str = r#"channel: {name: mail, log: {}}
 ---
-template: {name: hello, subject: Hello, body: Hello}
+template: {name: hello, text: {subject: Hello, body: Hello}}
 ---
 policy: {name: default, consent_by_default: true}
 ---
 journey:
   name: welcome
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   exits: [{name: stopped, trigger: {event: stop}}]
   steps:
     - {id: greet, send: {channel: mail, template: hello, purpose: marketing}}
@@ -39,7 +39,7 @@ journey:
 ---
 journey:
   name: talk
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   steps:
     - {id: first, send: {channel: mail, template: hello, purpose: marketing}}
     - id: hear_first
@@ -58,7 +58,7 @@ journey:
 ---
 journey:
   name: wake
-  entry: {trigger: {event: go}, reentry: REENTRY_NEVER}
+  entry: {triggers: [{event: go}], reentry: REENTRY_NEVER}
   steps:
     - {id: rest, wait: {duration: 2h}}
     - {id: call, send: {channel: mail, template: hello, purpose: marketing}}

@@ -7,6 +7,7 @@ macro_rules! for_every_scenario {
             a_control_group_is_asked_for_and_not_sent,
             a_customer_enters_waits_and_is_greeted,
             a_goal_interrupts_a_wait_and_wins_over_an_exit,
+            a_late_trait_does_not_undo_a_newer_one,
             a_merge_keeps_the_survivors_run_and_what_both_did,
             a_merge_tells_segments_after_runs,
             a_new_definition_leaves_runs_under_way_alone,

@@ -10,6 +10,7 @@ use messages::stream::v1::{NamedValue, Value, value::Kind};
 
 use super::world::compiled;
 use super::*;
+use crate::template::text_template;
 
 /// Traits of about so many kilobytes.
 fn traits(kilobytes: usize) -> Vec<NamedValue> {
@@ -239,11 +240,7 @@ pub(super) fn fill(world: &mut World) {
         kind: Some(api::channel::Kind::Log(api::LogChannel {})),
         ..api::Channel::default()
     };
-    let template = api::Template {
-        name: long_name("template"),
-        body: "{{ profile|tojson }}".to_owned(),
-        ..api::Template::default()
-    };
+    let template = text_template(&long_name("template"), "", "{{ profile|tojson }}");
     world.definitions = compiled([Kinds::Channel(channel), Kinds::Template(template)]);
     let first = u32::from(world.customer.as_bytes()[0]) * 1_000;
     let asked = |visit: u32, kilobytes| Action {

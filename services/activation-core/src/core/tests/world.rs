@@ -20,6 +20,7 @@ use self::stored::Stored;
 use super::super::*;
 use crate::consent::Consents;
 use crate::state::Activation;
+use crate::template::text_template;
 
 /// One customer, with all that its steps caused.
 pub(super) struct World {
@@ -59,11 +60,7 @@ pub(super) fn definitions(policy: &api::Policy) -> Definitions {
             "{% for place in range(1000) %}{{ profile.t0 }}{% endfor %}",
         ),
     ]
-    .map(|(name, body)| api::Template {
-        name: name.to_owned(),
-        subject: "S".to_owned(),
-        body: body.to_owned(),
-    });
+    .map(|(name, body)| text_template(name, "S", body));
     let kinds = templates
         .map(Kinds::Template)
         .into_iter()
@@ -83,10 +80,13 @@ pub(super) fn policy(limit: u32, window: &str) -> api::Policy {
         name: "default".to_owned(),
         exempt_purposes: vec!["transactional".to_owned()],
         consent_by_default: true,
-        frequency_cap: (limit > 0).then(|| api::FrequencyCap {
-            limit,
-            window: window.to_owned(),
-        }),
+        frequency_caps: (limit > 0)
+            .then(|| api::FrequencyCap {
+                limit,
+                window: window.to_owned(),
+            })
+            .into_iter()
+            .collect(),
     }
 }
 

@@ -7,6 +7,9 @@ use proto::engine::v1::{Clock, GetInstallationRequest, GetInstallationResponse, 
 use crate::client::{Connection, ServiceName, ask};
 use crate::failure::Failure;
 
+/// Stands for an installation that has no name.
+pub(super) const NAMELESS: &str = "one without a name";
+
 /// The state of an installation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
@@ -78,6 +81,20 @@ impl Report {
         };
         report.services.sort_by_key(place);
         Ok(report)
+    }
+
+    /// Returns the installations that the processes are of, each once, by name.
+    pub(super) fn installations(&self) -> Vec<&str> {
+        let answers = self.processes.iter().flat_map(|it| &it.answer);
+        let mut names: Vec<&str> = answers.map(|it| it.installation.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        // The empty name sorts before all others.
+        match names.first_mut() {
+            Some(first) if first.is_empty() => *first = NAMELESS,
+            _ => {}
+        }
+        names
     }
 
     fn add(&mut self, installation: &GetInstallationResponse, partitions: Vec<Partition>) {

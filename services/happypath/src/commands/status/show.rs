@@ -4,7 +4,7 @@ use kernel::Timestamp;
 use proto::engine::v1::{Clock, Durability, GetInstallationResponse};
 use serde_json::{Value, json};
 
-use super::report::{Process, Report, Service};
+use super::report::{NAMELESS, Process, Report, Service};
 use super::verdict::{Problem, whole_seconds};
 use crate::failure::Failure;
 use crate::output::{Rows, json_of, print};
@@ -22,7 +22,10 @@ pub(super) fn text(report: &Report, problems: &[Problem]) -> Result<(), Failure>
     for process in &report.processes {
         rows.row(process_cells(process));
     }
-    rows.print_titled("Processes asked")?;
+    rows.print_titled(&match report.installations()[..] {
+        [name] if name != NAMELESS => format!("Processes asked, of installation {name}"),
+        _ => "Processes asked".to_owned(),
+    })?;
     let mut rows = Rows::new(&[
         "service",
         "#partitions",

@@ -49,12 +49,26 @@ pub(super) fn problems(report: &Report) -> Vec<Problem> {
             }
         }
     }
+    problems.extend(apart(report));
     problems.extend(clocks_off(report));
     problems.extend(report.services.iter().filter_map(unowned));
     problems.extend(report.services.iter().filter_map(behind));
     problems.extend(report.services.iter().filter_map(full));
     problems.extend(report.services.iter().filter_map(quarantined));
     problems
+}
+
+/// Processes of different installations: what one of them answers is not about the others.
+fn apart(report: &Report) -> Option<Problem> {
+    let installations = report.installations();
+    (installations.len() > 1).then(|| Problem {
+        what: format!(
+            "these processes are of different installations: {}",
+            installations.join(", ")
+        ),
+        remedy: "correct the addresses, or give all processes of one installation the same --installation"
+            .to_owned(),
+    })
 }
 
 /// Workers whose clocks are off, each once, whoever told of it.
@@ -221,6 +235,28 @@ mod tests {
     #[test]
     fn nothing_is_wrong_where_all_partitions_are_owned_and_read() {
         assert_eq!(problems(&report(|_| {}, false)), []);
+    }
+
+    #[test]
+    fn processes_of_different_installations_are_told() {
+        let mut report = report(|_| {}, false);
+        let mut answers = |name: &str| {
+            let mut other = report.processes[0].clone();
+            if let Ok(answer) = &mut other.answer {
+                answer.installation = name.to_owned();
+            }
+            report.processes.push(other);
+            whats(&report)
+        };
+        assert_eq!(answers(""), Vec::<String>::new());
+        assert_eq!(
+            answers("a-b"),
+            ["these processes are of different installations: one without a name, a-b"]
+        );
+        assert_eq!(
+            answers("a"),
+            ["these processes are of different installations: one without a name, a, a-b"]
+        );
     }
 
     #[test]

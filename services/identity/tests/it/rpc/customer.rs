@@ -4,7 +4,7 @@ use engine::TimeSource;
 use hot::{Owner, Slot, StreamName};
 use proto::identity::v1::{self, get_customer_request::Key};
 use proto::stream::v1::record::Body;
-use runtime::read_after;
+use runtime::{PositionScope, read_after};
 use sea_orm::ConnectionTrait as _;
 use tonic::Code;
 
@@ -212,7 +212,7 @@ async fn a_merge_that_was_made_and_not_announced_is_announced_by_the_same_reques
     assert_eq!(announced(&fixture).await, 2);
 
     for position in [merged.position, again.position] {
-        let written = read_after(fixture.partitions, &position);
+        let written = read_after(PositionScope::of(fixture.hot.as_ref()), &position);
         let written = written.expect("a position").expect("of something");
         assert_eq!(written.stream, StreamName::Events);
         for partition in fixture.partitions.iter() {

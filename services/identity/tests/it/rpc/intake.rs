@@ -55,14 +55,41 @@ async fn ingest_says_who_each_event_happened_to_and_a_replay_gives_the_first_ans
 }
 
 #[tokio::test]
-async fn a_bad_event_refuses_the_whole_request_and_names_every_fault() {
+async fn a_bad_event_does_not_stop_the_others_of_a_request() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let request = v1::IngestRequest {
+        request_id: "r1".to_owned(),
+        events: vec![
+            event("user_id=null"),
+            event("user_id=u1"),
+            v1::Event::default(),
+            event("user_id=u2"),
+        ],
+        ..Default::default()
+    };
+    let first = client.ingest(request.clone()).await.expect("takes two");
+    let first = first.into_inner();
+    let places: Vec<_> = first.results.iter().map(|it| it.index).collect();
+    assert_eq!(places, [1, 3]);
+    let refused: Vec<_> = first
+        .rejected
+        .iter()
+        .map(|it| (it.index, it.field.as_str()))
+        .collect();
+    assert_eq!(
+        refused,
+        [(0, "identifiers"), (2, "name"), (2, "identifiers")]
+    );
+    let again = client.ingest(request).await.expect("replays").into_inner();
+    assert_eq!(again, first);
+    assert_eq!(fixture.records(StreamName::Events).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_of_bad_events_alone_is_refused_and_names_every_fault() {
     let (mut client, fixture) = serve(TimeSource::system()).await;
     let mut request = v1::IngestRequest {
-        events: vec![
-            event("user_id=u1"),
-            event("user_id=null"),
-            v1::Event::default(),
-        ],
+        events: vec![event("user_id=null"), v1::Event::default()],
         ..Default::default()
     };
     let refused = client.ingest(request.clone()).await.expect_err("refused");
@@ -70,9 +97,9 @@ async fn a_bad_event_refuses_the_whole_request_and_names_every_fault() {
     assert_eq!(
         fields(&refused),
         [
-            "events[1].identifiers",
-            "events[2].name",
-            "events[2].identifiers"
+            "events[0].identifiers",
+            "events[1].name",
+            "events[1].identifiers"
         ]
     );
     request.events.clear();
@@ -93,6 +120,49 @@ async fn a_bad_event_refuses_the_whole_request_and_names_every_fault() {
 }
 
 #[tokio::test]
+async fn several_identifiers_of_one_namespace_name_one_customer() {
+    let (mut client, fixture) = serve(TimeSource::system()).await;
+    let mut both = event("email=one@x.io");
+    let other = |value: &str| v1::Identifier {
+        namespace: "email".to_owned(),
+        value: value.to_owned(),
+    };
+    both.other_identifiers = vec![other("two@x.io"), other("ONE@x.io"), other("no address")];
+    both.groups = [("account".to_owned(), "acme".to_owned())].into();
+    let batch = |events| v1::IngestStreamRequest {
+        events,
+        ..Default::default()
+    };
+    let batches = vec![batch(vec![both]), batch(vec![event("email=two@x.io")])];
+    let answers = stream(&mut client, batches).await.expect("answers");
+    let created: Vec<_> = answers.iter().map(|it| it.created_count).collect();
+    assert_eq!(
+        created,
+        [1, 0],
+        "the second one is known by the other address"
+    );
+    let dropped = &answers[0].dropped_identifiers;
+    assert_eq!(answers[0].dropped_identifier_count, 1);
+    assert_eq!(dropped[0].index, 0);
+    let identifier = dropped[0].identifier.as_ref().expect("an identifier");
+    assert_eq!(
+        (identifier.value.as_str(), identifier.reason.as_str()),
+        ("no address", "MALFORMED_VALUE")
+    );
+    let records = fixture.records(StreamName::Events).await;
+    let Some(Body::Event(event)) = &records[0].body else {
+        panic!("an event");
+    };
+    let named: Vec<_> = event
+        .identifiers
+        .iter()
+        .map(|it| it.value.as_str())
+        .collect();
+    assert_eq!(named, ["one@x.io", "two@x.io"]);
+    assert_eq!(event.groups[0].key, "acme");
+}
+
+#[tokio::test]
 async fn a_stream_answers_each_batch_and_a_bad_event_does_not_stop_the_others() {
     let (mut client, fixture) = serve(TimeSource::system()).await;
     let batch = |events: &[&str]| v1::IngestStreamRequest {
@@ -104,7 +174,7 @@ async fn a_stream_answers_each_batch_and_a_bad_event_does_not_stop_the_others() 
         ..Default::default()
     };
     let mut bad = batch(&["user_id=u1", "user_id=u2", "user_id=u1"]);
-    bad.events[1].name = "Not A Name".to_owned();
+    bad.events[1].name = "not\na name".to_owned();
     let answers = stream(&mut client, vec![bad, batch(&["user_id=u1", "user_id=u3"])])
         .await
         .expect("answers");

@@ -129,7 +129,7 @@ async fn take_in_part(fixture: &Fixture, message: &v1::IngestStreamRequest, cust
     let intake = fixture.identity.clone().open().await.expect("opens");
     let source = Source::Named("file", SourceMark::NONE);
     let events = message.events.clone();
-    let accepted = intake.accept(events, source, StreamName::Events, false);
+    let accepted = intake.accept(events, source, StreamName::Events);
     let mut outbound = accepted.await.expect("resolved").outbound;
     let partitions = customers.iter().map(|id| {
         let id: CustomerId = id.parse().expect("an id");

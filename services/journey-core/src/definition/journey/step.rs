@@ -1,6 +1,6 @@
 //! Compiles steps.
 
-use messages::journey::v1::{self as api, RunOutcome, step::Kind};
+use messages::journey::v1::{self as api, RunOutcome, step::Kind, wait_step::Until};
 
 use crate::definition::names::{Known, check_exists, unknown};
 use crate::definition::{Arm, Send, Step, StepKind, Target, trigger};
@@ -121,8 +121,16 @@ impl At<'_, '_> {
     }
 
     fn wait(&mut self, wait: &api::WaitStep, next: &str) -> Option<StepKind> {
-        let path = self.path(".wait.duration");
-        let duration = trigger::waiting_time(&wait.duration, &path, self.mistakes);
+        let duration = match &wait.until {
+            Some(Until::Duration(text)) => {
+                let path = self.path(".wait.duration");
+                trigger::waiting_time(text, &path, self.mistakes)
+            }
+            None => {
+                self.add(".wait", "needs a `duration`, such as 2d");
+                None
+            }
+        };
         let next = self.next(".next", next);
         Some(StepKind::Wait {
             duration: duration?,

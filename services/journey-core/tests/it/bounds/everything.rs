@@ -20,7 +20,7 @@ fn everything() -> String {
             yaml,
             "journey:
   name: {name}
-  entry: {{trigger: {{event: never{number}}}, key: k, reentry: REENTRY_NEVER}}
+  entry: {{triggers: [{{event: never{number}}}], key: k, reentry: REENTRY_NEVER}}
   steps: [{{id: a, exit: {{}}}}]
 ---"
         )
@@ -36,7 +36,7 @@ fn everything() -> String {
         yaml,
         "journey:
   name: {name}
-  entry: {{trigger: {{event: run}}, key: k, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: run}}], key: k, reentry: REENTRY_AFTER_EXIT}}
   goals: [{{name: g, trigger: {{event: done}}}}]
   steps:
     - {{id: {step}, wait_for: {{branches: [{{trigger: {{event: next}}, next: {hold}}}], timeout: 90d}}}}

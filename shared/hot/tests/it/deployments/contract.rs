@@ -17,6 +17,10 @@ pub(super) trait Servers: Send + Sync + 'static {
     fn url(&self) -> String;
     /// The servers that take writes.
     fn primaries(&self) -> Vec<&RedisServer>;
+    /// The name of the installation; absent for none.
+    fn installation() -> Option<&'static str> {
+        None
+    }
 }
 
 impl Servers for RedisServer {
@@ -47,6 +51,11 @@ impl Servers for RedisCluster {
     fn primaries(&self) -> Vec<&RedisServer> {
         (0..3).map(|index| self.node(index)).collect()
     }
+
+    /// With a name, so that all keys of a partition are seen to stay in one slot.
+    fn installation() -> Option<&'static str> {
+        Some("a-b")
+    }
 }
 
 struct Deployed<T>(Held<T>);
@@ -56,6 +65,7 @@ impl<T: Servers> Deployed<T> {
         let options = RedisOptions {
             lanes: 1,
             origins: true,
+            installation: T::installation().map(|name| name.parse().expect("a name")),
             ..options(self.0.url())
         };
         Arc::new(connect(options).await.expect("connects"))
@@ -87,7 +97,7 @@ impl<T: Servers> Subject for Deployed<T> {
     async fn leave_gate_behind(&mut self, _partition: PartitionId) {
         let ttl = u64::try_from(limits::GATE_TTL.as_millis()).expect("short");
         for server in self.0.primaries() {
-            let gates = server.ask(&["KEYS", "hp:{*}:gate"]).expect("lists");
+            let gates = server.ask(&["KEYS", "hp*:{*}:gate"]).expect("lists");
             for gate in gates.lines() {
                 let at = server.ask(&["HGET", gate, "time"]).expect("a time");
                 let at: u64 = at.parse().expect("a number");

@@ -282,11 +282,11 @@ pub(crate) fn definitions(hook: &str) -> String {
 ---
 {shop}
 ---
-template: {{name: thanks, body: '{{{{ event.order }}}}'}}
+template: {{name: thanks, text: {{body: '{{{{ event.order }}}}'}}}}
 ---
 journey:
   name: thank_buyers
-  entry: {{trigger: {{event: purchase}}, key: order, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: purchase}}], key: order, reentry: REENTRY_AFTER_EXIT}}
   steps:
     - id: pause
       wait: {{duration: {wait_ms}ms}}
@@ -304,7 +304,7 @@ journey:
 ---
 journey:
   name: welcome_buyers
-  entry: {{trigger: {{segment_entered: buyers}}, reentry: REENTRY_NEVER}}
+  entry: {{triggers: [{{segment_entered: buyers}}], reentry: REENTRY_NEVER}}
   steps:
     - id: welcome
       milestone: {{name: welcomed}}

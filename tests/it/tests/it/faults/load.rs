@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use proto::identity::v1::event::PropertiesForm;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, IngestStreamResponse};
 use tokio::sync::mpsc;
@@ -282,9 +283,9 @@ fn event(sent: &Sent, sequence: u64) -> Event {
         event_id: event_id(sent.order),
         name: "purchase".to_owned(),
         identifiers: HashMap::from([("user_id".to_owned(), user_id(sent.user))]),
-        properties: Some(prost_types::Struct {
+        properties_form: Some(PropertiesForm::Properties(prost_types::Struct {
             fields: [("order".to_owned(), text(order))].into_iter().collect(),
-        }),
+        })),
         sequence,
         ..Event::default()
     }

@@ -112,7 +112,7 @@ segment: {{name: b, expression: 'events("y").within("{b}").exists()'}}
 ---
 journey:
   name: walk
-  entry: {{trigger: {{event: go}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{event: go}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - {{id: rest, wait: {{duration: {first_wait}}}}}
     - {{id: sort, branch: {{arms: [{{when: segments.has("a"), next: more}}], otherwise: lost}}}}
@@ -123,7 +123,7 @@ journey:
 ---
 journey:
   name: lapse
-  entry: {{trigger: {{segment_left: a}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{segment_left: a}}], reentry: REENTRY_AFTER_EXIT}}
   steps:
     - {{id: rest, wait: {{duration: {second_wait}}}}}
     - {{id: sort, branch: {{arms: [{{when: segments.has("b"), next: won}}], otherwise: lost}}}}
@@ -192,7 +192,7 @@ pub(crate) fn journeys_of_changes() -> String {
                 r"---
 journey:
   name: {change}_{segment}
-  entry: {{trigger: {{segment_{change}: {segment}}}, reentry: REENTRY_AFTER_EXIT}}
+  entry: {{triggers: [{{segment_{change}: {segment}}}], reentry: REENTRY_AFTER_EXIT}}
   steps: [{{id: done, exit: {{outcome: RUN_OUTCOME_SUCCESS}}}}]
 "
             )

@@ -197,9 +197,7 @@ pub(crate) async fn take(
     };
     let sent = arrival.event.identifiers.len();
     let events = vec![arrival.event];
-    let accepted = intake
-        .accept(events, source, StreamName::Events, true)
-        .await;
+    let accepted = intake.accept(events, source, StreamName::Events).await;
     let Accepted {
         events,
         rejected,

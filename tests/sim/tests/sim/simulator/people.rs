@@ -9,6 +9,7 @@ use kernel::{CustomerId, FragmentId, PartitionCount, Timestamp};
 use prost_types::Struct;
 use prost_types::value::Kind;
 use proto::identity::v1;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use proto::stream::v1::{
     ConsentChange, CustomerMerged, Event, MergeAwaited, NamedValue, Record, Value, record::Body,
     value,
@@ -250,8 +251,8 @@ impl Seen {
             name: self.name,
             time: Some(proto::convert::timestamp(time)),
             identifiers: self.identifiers.into_iter().collect(),
-            properties: Some(object(self.properties)),
-            traits: Some(object(self.traits)),
+            properties_form: Some(PropertiesForm::Properties(object(self.properties))),
+            traits_form: Some(TraitsForm::Traits(object(self.traits))),
             ..v1::Event::default()
         }
     }
@@ -262,6 +263,7 @@ fn object(pairs: Vec<(String, String)>) -> Struct {
     let fields = pairs.into_iter().map(|(name, text)| {
         let kind = match text.parse() {
             Ok(number) => Kind::NumberValue(number),
+            Err(_) if text == "null" => Kind::NullValue(0),
             Err(_) => Kind::StringValue(text),
         };
         (name, prost_types::Value { kind: Some(kind) })
@@ -271,17 +273,18 @@ fn object(pairs: Vec<(String, String)>) -> Struct {
     }
 }
 
-/// Texts that read as numbers are numbers.
+/// Texts that read as numbers are numbers, and `null` is no value.
 fn values(mut pairs: Vec<(String, String)>) -> Vec<NamedValue> {
     pairs.sort_unstable();
     let named = pairs.into_iter().map(|(name, text)| {
         let kind = match text.parse() {
-            Ok(number) => value::Kind::Number(number),
-            Err(_) => value::Kind::Text(text),
+            Ok(number) => Some(value::Kind::Number(number)),
+            Err(_) if text == "null" => None,
+            Err(_) => Some(value::Kind::Text(text)),
         };
         NamedValue {
             name,
-            value: Some(Value { kind: Some(kind) }),
+            value: Some(Value { kind }),
         }
     });
     named.collect()

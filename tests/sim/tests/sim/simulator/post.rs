@@ -33,7 +33,7 @@ enum Item {
     /// To be appended as it is.
     Letter(Letter),
     /// To be taken in by identity.
-    Arrival(Arrival),
+    Arrival(Box<Arrival>),
 }
 
 /// The events that were acknowledged.
@@ -107,7 +107,7 @@ impl Post {
 
     /// Gives an event for identity to a sender.
     pub(crate) fn take_in(&self, sender: usize, arrival: Arrival) {
-        self.give(sender, Item::Arrival(arrival));
+        self.give(sender, Item::Arrival(Box::new(arrival)));
     }
 
     fn give(&self, sender: usize, item: Item) {
@@ -138,7 +138,7 @@ impl Sender {
             let (event, sent) = match item {
                 Item::Letter(letter) => (letter.event, self.append(letter, sequence).await),
                 Item::Arrival(arrival) => {
-                    (Some(arrival.number), self.ingest(arrival, sequence).await)
+                    (Some(arrival.number), self.ingest(*arrival, sequence).await)
                 }
             };
             if let Some(event) = event {

@@ -26,7 +26,7 @@ pub(super) fn another_order(kind: Kind, number: u64) -> String {
         );
     format!(
         "channel: {{name: mail_{number}, log: {{}}}}\n---\n\
-         template: {{name: hello_{number}, subject: Hello, body: Hello again}}\n---{journey}"
+         template: {{name: hello_{number}, text: {{subject: Hello, body: Hello again}}}}\n---{journey}"
     )
 }
 
@@ -43,7 +43,7 @@ segment: {name: regular, expression: events("visited").within("5d").count() >= 1
 const DEFINITIONS: &str = r#"
 channel: {name: mail, log: {}}
 ---
-template: {name: hello, subject: Hello, body: "Hello {{ profile.first_name }}"}
+template: {name: hello, text: {subject: Hello, body: "Hello {{ profile.first_name }}"}}
 ---
 policy: {name: default, consent_by_default: true, exempt_purposes: [transactional]}
 ---
@@ -53,7 +53,7 @@ segment: {name: lapsing, expression: events("ordered").exists() && !events("orde
 ---
 journey:
   name: order
-  entry: {trigger: {event: ordered}, key: order_id, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: ordered}], key: order_id, reentry: REENTRY_AFTER_EXIT}
   goals: [{name: paid, trigger: {event: paid}}]
   steps:
     - {id: confirm, send: {channel: mail, template: hello, purpose: transactional}}
@@ -64,7 +64,7 @@ journey:
 ---
 journey:
   name: win_back
-  entry: {trigger: {segment_entered: lapsing}, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{segment_entered: lapsing}], reentry: REENTRY_AFTER_EXIT}
   goals: [{name: came_back, trigger: {segment_left: lapsing}}]
   steps:
     - {id: miss, send: {channel: mail, template: hello, purpose: marketing}}
@@ -72,7 +72,7 @@ journey:
 ---
 journey:
   name: thanks
-  entry: {trigger: {event: activation_delivered, where: event.step == "remind"}, key: activation_id, reentry: REENTRY_AFTER_EXIT}
+  entry: {triggers: [{event: activation_delivered, where: event.step == "remind"}], key: activation_id, reentry: REENTRY_AFTER_EXIT}
   steps: [{id: rest, wait: {duration: 1m}}]
 ---
 journey_map:

@@ -1,0 +1,193 @@
+//! Calls of RPCs that are known by their descriptors only.
+
+use std::cell::Cell;
+
+use prost_reflect::prost::Message as _;
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, Value};
+use proto::DESCRIPTORS;
+use tokio::runtime::Runtime;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Status};
+
+use super::cases::{self, Case};
+use crate::Dev;
+
+/// Every RPC of our contracts.
+pub(super) fn methods() -> Vec<MethodDescriptor> {
+    let services = DESCRIPTORS.services();
+    let ours = services.filter(|it| it.package_name().starts_with("happypath."));
+    ours.flat_map(|it| it.methods().collect::<Vec<_>>())
+        .collect()
+}
+
+/// Returns the name of an RPC, such as `IdentityService/Ingest`.
+pub(super) fn name_of(method: &MethodDescriptor) -> String {
+    format!("{}/{}", method.parent_service().name(), method.name())
+}
+
+/// A `happypath dev` that has something to answer with.
+pub(super) struct Server {
+    dev: Dev,
+    runtime: Runtime,
+    channel: Channel,
+    /// The number of request ids so far.
+    ids: Cell<u32>,
+    /// The customers of the first events, by number.
+    customers: Vec<String>,
+    /// The position of the last events.
+    pub(super) position: String,
+}
+
+impl Server {
+    /// Starts it, defines something of each kind, and lets customers do something.
+    pub(super) fn start() -> Self {
+        let dev = Dev::start();
+        let runtime = Runtime::new().expect("a runtime");
+        let address = Endpoint::from_shared(dev.address.clone()).expect("an address");
+        let channel = runtime.block_on(address.connect()).expect("connected");
+        let mut server = Self {
+            dev,
+            runtime,
+            channel,
+            ids: Cell::new(0),
+            customers: Vec::new(),
+            position: String::new(),
+        };
+        server.ask("DefinitionService/ApplyDefinitions", cases::DEFINITIONS);
+        let answer = server.ask("IdentityService/Ingest", cases::EVENTS);
+        let results = answer.get_field_by_name("results").expect("a field");
+        let results = results.as_list().expect("a list").iter();
+        server.customers = results
+            .map(|it| text_of(it.as_message().expect("a result"), "customer_id"))
+            .collect();
+        server.position = text_of(&answer, "position");
+        server.dev.settle();
+        server
+    }
+
+    pub(super) fn stop(self) {
+        self.dev.stop();
+    }
+
+    /// Calls an RPC that answers.
+    fn ask(&self, name: &str, json: &str) -> DynamicMessage {
+        let method = methods().into_iter().find(|it| name_of(it) == name);
+        let method = method.expect(name);
+        let answer = self.call(&method, self.parse(&method, json), None);
+        answer.expect(name)
+    }
+
+    /// Makes the right request of a case, with an id of its own, and what it needs.
+    pub(super) fn request(&self, method: &MethodDescriptor, case: &Case) -> DynamicMessage {
+        if let Some((name, json)) = case.before {
+            self.ask(name, json);
+        }
+        self.parse(method, case.right)
+    }
+
+    /// Sends the right request of a case.
+    pub(super) fn right(
+        &self,
+        method: &MethodDescriptor,
+        case: &Case,
+    ) -> Result<DynamicMessage, Status> {
+        self.call(method, self.request(method, case), None)
+    }
+
+    /// Reads a request: `$ID` is an id that nobody had, `$0` the customer of the first event.
+    pub(super) fn parse(&self, method: &MethodDescriptor, json: &str) -> DynamicMessage {
+        self.ids.set(self.ids.get() + 1);
+        let mut json = json.replace("$ID", &format!("request-{}", self.ids.get()));
+        for (number, customer) in self.customers.iter().enumerate() {
+            json = json.replace(&format!("${number}"), customer);
+        }
+        let mut reader = serde_json::Deserializer::from_str(&json);
+        let read = DynamicMessage::deserialize(method.input(), &mut reader);
+        read.unwrap_or_else(|error| panic!("{json}: {error}"))
+    }
+
+    /// Calls an RPC, with a deadline in milliseconds. A stream gets one request, and its first
+    /// answer counts.
+    pub(super) fn call(
+        &self,
+        method: &MethodDescriptor,
+        request: DynamicMessage,
+        deadline: Option<u64>,
+    ) -> Result<DynamicMessage, Status> {
+        self.runtime.block_on(async {
+            let mut client = Grpc::new(self.channel.clone());
+            let ready = client.ready().await;
+            ready.map_err(|error| Status::unknown(error.to_string()))?;
+            let service = method.parent_service();
+            let path = format!("/{}/{}", service.full_name(), method.name());
+            let path = PathAndQuery::try_from(path).expect("a path");
+            let codec = Dynamic(method.output());
+            if method.is_client_streaming() {
+                let mut requests = Request::new(tokio_stream::once(request));
+                set_deadline(&mut requests, deadline);
+                let answers = client.streaming(requests, path, codec).await?;
+                let first = answers.into_inner().message().await?;
+                return first.ok_or_else(|| Status::unknown("no answer"));
+            }
+            let mut request = Request::new(request);
+            set_deadline(&mut request, deadline);
+            let answer = client.unary(request, path, codec).await?;
+            Ok(answer.into_inner())
+        })
+    }
+}
+
+fn set_deadline<T>(request: &mut Request<T>, millis: Option<u64>) {
+    if let Some(millis) = millis {
+        request.set_timeout(std::time::Duration::from_millis(millis));
+    }
+}
+
+fn text_of(message: &DynamicMessage, field: &str) -> String {
+    let value = message.get_field_by_name(field);
+    let text = value.as_deref().and_then(Value::as_str);
+    text.expect("a text").to_owned()
+}
+
+/// Writes messages, and reads those of one type.
+struct Dynamic(MessageDescriptor);
+
+impl Codec for Dynamic {
+    type Encode = DynamicMessage;
+    type Decode = DynamicMessage;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self(self.0.clone())
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl Encoder for Dynamic {
+    type Item = DynamicMessage;
+    type Error = Status;
+
+    fn encode(&mut self, item: DynamicMessage, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        let encoded = item.encode(into);
+        encoded.map_err(|error| Status::unknown(error.to_string()))
+    }
+}
+
+impl Decoder for Dynamic {
+    type Item = DynamicMessage;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
+        let decoded = DynamicMessage::decode(self.0.clone(), from);
+        decoded
+            .map(Some)
+            .map_err(|error| Status::unknown(error.to_string()))
+    }
+}

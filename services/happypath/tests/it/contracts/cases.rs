@@ -1,0 +1,212 @@
+//! Right requests of every RPC, and their answers: kept by hand.
+
+use tonic::Code;
+
+/// One RPC.
+pub(super) struct Case {
+    /// Its service and name.
+    pub(super) method: &'static str,
+    /// A right request as JSON: `$ID` is an id that nobody had, `$0` the customer of the first of
+    /// [`EVENTS`].
+    pub(super) right: &'static str,
+    /// The answer to a right request.
+    pub(super) code: Code,
+    /// The answer to a request without any field.
+    pub(super) empty: Code,
+    /// The same RPC with another body, for those with a request id.
+    pub(super) other: Option<&'static str>,
+    /// An RPC that must be called before each right request, and its request.
+    pub(super) before: Option<(&'static str, &'static str)>,
+    /// Items that there are at the least, for those with pages.
+    pub(super) items: usize,
+}
+
+/// Returns the case of an RPC.
+pub(super) fn case_of(name: &str) -> &'static Case {
+    let case = CASES.iter().find(|case| case.method == name);
+    case.unwrap_or_else(|| panic!("{name} has no case"))
+}
+
+/// A read that is right, and wrong without its fields.
+const fn read(method: &'static str, right: &'static str) -> Case {
+    Case {
+        method,
+        right,
+        code: Code::Ok,
+        empty: Code::InvalidArgument,
+        other: None,
+        before: None,
+        items: 0,
+    }
+}
+
+/// A list with at least two items.
+const fn list(method: &'static str, right: &'static str) -> Case {
+    Case {
+        items: 2,
+        ..read(method, right)
+    }
+}
+
+/// A list of all, which needs no field.
+const fn list_all(method: &'static str) -> Case {
+    Case {
+        empty: Code::Ok,
+        ..list(method, "{}")
+    }
+}
+
+/// A write with a request id.
+const fn write(method: &'static str, right: &'static str, other: &'static str) -> Case {
+    Case {
+        other: Some(other),
+        ..read(method, right)
+    }
+}
+
+/// Something of each kind. A run asks for two activations at once.
+pub(super) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
+    {"segment": {"name": "seen", "expression": "events(\"seen\").count() >= 1"}},
+    {"segment": {"name": "seen_twice", "expression": "events(\"seen\").count() >= 2"}},
+    {"channel": {"name": "quiet", "log": {}}},
+    {"template": {"name": "hello", "text": {"body": "Hello"}}},
+    {"policy": {"name": "default", "consent_by_default": true}},
+    {"journey_map": {"name": "shop", "stages": [{"name": "in", "enter": [{"event": "seen"}]}]}},
+    {"happy_path": {"name": "way", "map": "shop", "milestones": [
+        {"name": "in", "trigger": {"event": "seen"}}, {"name": "out", "trigger": {"event": "left"}}
+    ]}},
+    {"journey": {
+        "name": "greet",
+        "entry": {"triggers": [{"event": "seen"}], "reentry": "REENTRY_AFTER_EXIT"},
+        "steps": [
+            {"id": "one", "send": {"channel": "quiet", "template": "hello", "purpose": "news"}},
+            {"id": "two", "send": {"channel": "quiet", "template": "hello", "purpose": "news"}}
+        ]
+    }}
+]}"#;
+
+/// Events of four customers.
+pub(super) const EVENTS: &str = r#"{"request_id": "$ID", "events": [
+    {"name": "seen", "identifiers": {"user_id": "u0"}},
+    {"name": "seen", "identifiers": {"user_id": "u1"}},
+    {"name": "left", "identifiers": {"user_id": "u2"}},
+    {"name": "left", "identifiers": {"user_id": "u3"}}
+]}"#;
+
+/// A segment that nothing refers to.
+const SPARE: &str = r#"{"request_id": "$ID", "definitions": [
+    {"segment": {"name": "spare", "expression": "events(\"seen\").count() >= 3"}}
+]}"#;
+
+/// Every RPC.
+pub(super) const CASES: &[Case] = &[
+    write(
+        "IdentityService/Ingest",
+        r#"{"request_id": "$ID", "events": [{"name": "left", "identifiers": {"user_id": "u1"}}]}"#,
+        r#"{"events": [{"name": "seen", "identifiers": {"user_id": "u1"}}]}"#,
+    ),
+    read(
+        "IdentityService/IngestStream",
+        r#"{"events": [{"name": "left", "identifiers": {"user_id": "u1"}}]}"#,
+    ),
+    read("IdentityService/GetCustomer", r#"{"customer_id": "$0"}"#),
+    list_all("IdentityService/ListCustomers"),
+    Case {
+        // The embedded stores keep no event log.
+        code: Code::FailedPrecondition,
+        ..read("IdentityService/ListEvents", r#"{"customer_id": "$0"}"#)
+    },
+    write(
+        "IdentityService/MergeCustomers",
+        r#"{"request_id": "$ID", "customer_ids": ["$2", "$3"]}"#,
+        r#"{"customer_ids": ["$2", "$3"], "reason": "another body"}"#,
+    ),
+    Case {
+        // The clock is the one on the wall.
+        code: Code::FailedPrecondition,
+        ..read(
+            "IdentityService/AdvanceClock",
+            r#"{"time": "2030-01-01T00:00:00Z"}"#,
+        )
+    },
+    read("SegmentationService/GetProfile", r#"{"customer_id": "$0"}"#),
+    list_all("SegmentationService/ListSegments"),
+    list_all("SegmentationService/ListEventNames"),
+    list(
+        "SegmentationService/ExplainMembership",
+        r#"{"customer_id": "$0"}"#,
+    ),
+    read(
+        "SegmentationService/CheckExpression",
+        r#"{"expression": "events(\"seen\").count() >= 1"}"#,
+    ),
+    read("JourneyService/GetFlow", r#"{"journey": "greet"}"#),
+    read("JourneyService/GetMapFlow", r#"{"map": "shop"}"#),
+    read(
+        "JourneyService/MeasureHappyPath",
+        r#"{"happy_path": "way"}"#,
+    ),
+    read(
+        "JourneyService/GetCustomerJourneys",
+        r#"{"customer_id": "$0"}"#,
+    ),
+    list(
+        "ActivationService/ListActivations",
+        r#"{"customer_id": "$0"}"#,
+    ),
+    Case {
+        empty: Code::Ok,
+        ..read("ActivationService/GetStatistics", "{}")
+    },
+    write(
+        "ActivationService/SetConsent",
+        r#"{"request_id": "$ID", "customer_id": "$0", "purpose": "news", "granted": true}"#,
+        r#"{"customer_id": "$0", "purpose": "news", "granted": false}"#,
+    ),
+    read("ActivationService/GetConsent", r#"{"customer_id": "$0"}"#),
+    read(
+        "ActivationService/PreviewTemplate",
+        r#"{"text": {"body": "Hello"}, "context": {}}"#,
+    ),
+    write(
+        "DefinitionService/ApplyDefinitions",
+        SPARE,
+        r#"{"definitions": [{"segment": {"name": "spare", "expression": "true"}}]}"#,
+    ),
+    read(
+        "DefinitionService/GetDefinition",
+        r#"{"kind": "DEFINITION_KIND_SEGMENT", "name": "seen"}"#,
+    ),
+    list_all("DefinitionService/ListDefinitions"),
+    Case {
+        before: Some(("DefinitionService/ApplyDefinitions", SPARE)),
+        ..write(
+            "DefinitionService/DeleteDefinition",
+            r#"{"request_id": "$ID", "kind": "DEFINITION_KIND_SEGMENT", "name": "spare"}"#,
+            r#"{"kind": "DEFINITION_KIND_SEGMENT", "name": "seen_twice"}"#,
+        )
+    },
+    list_all("PartitionService/ListPartitions"),
+    read(
+        "PartitionService/ListQuarantinedRecords",
+        r#"{"service": "journey"}"#,
+    ),
+    write(
+        "PartitionService/RetryQuarantinedRecords",
+        r#"{"request_id": "$ID", "service": "journey", "filter": {}}"#,
+        r#"{"service": "segmentation", "filter": {}}"#,
+    ),
+    write(
+        "PartitionService/DiscardQuarantinedRecords",
+        r#"{"request_id": "$ID", "service": "journey", "filter": {}, "reason": "a test"}"#,
+        r#"{"service": "segmentation", "filter": {}, "reason": "a test"}"#,
+    ),
+    Case {
+        empty: Code::Ok,
+        ..read("PartitionService/GetInstallation", "{}")
+    },
+    Case {
+        empty: Code::Ok,
+        ..read("PartitionService/AwaitIdle", "{}")
+    },
+];

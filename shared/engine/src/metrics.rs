@@ -105,6 +105,7 @@ struct Instruments {
 /// Everything that is measured of timers, on the wall clock.
 struct Timers {
     lateness: Histogram<f64>,
+    frontier: Histogram<f64>,
     behind: Counter<f64>,
     overtaking: Counter<u64>,
 }
@@ -121,6 +122,12 @@ impl Timers {
                 .with_unit("s")
                 .with_boundaries(LATE_SECONDS.to_vec())
                 .with_description("How long after its due time a timer fired, on the wall clock")
+                .build(),
+            frontier: meter
+                .f64_histogram("happypath.engine.frontier.duration")
+                .with_unit("s")
+                .with_boundaries(COMMIT_SECONDS.to_vec())
+                .with_description("Calls that ask how far the services before this one are, while a timer may be due")
                 .build(),
             behind: meter
                 .f64_counter("happypath.engine.behind.time")
@@ -283,6 +290,13 @@ pub(crate) fn waits_ended(owner: Owner, ends: &[WaitEnd]) {
 /// room in the quarantine.
 pub(crate) fn held(owner: Owner, wait: Duration) {
     INSTRUMENTS.held.add(wait.as_secs_f64(), &[service(owner)]);
+}
+
+/// The store told how far the services before a partition are.
+pub(crate) fn asked_frontier(owner: Owner, took: Duration) {
+    TIMERS
+        .frontier
+        .record(took.as_secs_f64(), &[service(owner)]);
 }
 
 /// A worker is going to wait for the services before it, with a timer that is due.

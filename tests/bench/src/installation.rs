@@ -8,6 +8,7 @@ use std::time::Duration;
 use happypath::dev::{self, Options};
 use proto::engine::v1::AwaitIdleRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
+use runtime::Telemetry;
 use tempfile::TempDir;
 use testkit::{PostgresServer, RedisServer};
 use tonic::transport::{Channel, Endpoint};
@@ -202,11 +203,20 @@ pub(crate) async fn serve(folder: &std::path::Path, settings: &[String]) -> Resu
             .ok_or_else(|| format!("`{name}` is not a setting"))?;
         options = options.with(known.name, value);
     }
-    let running = dev::start(options.config()?).await?;
+    let config = options.config()?;
+    let telemetry = match config.metrics_listen {
+        Some(_) => Some(Telemetry::start("bench", &config)?),
+        None => None,
+    };
+    let running = dev::start(config).await?;
     println!("{}", running.url());
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
         .await??;
-    Ok(running.stop().await?)
+    running.stop().await?;
+    if let Some(telemetry) = telemetry {
+        telemetry.shutdown().await;
+    }
+    Ok(())
 }
 
 /// A connection as clients make it.

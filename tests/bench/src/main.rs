@@ -7,6 +7,7 @@ mod bare;
 mod commit;
 mod compare;
 mod cpu;
+mod frontier;
 mod history;
 mod idle;
 mod installation;
@@ -57,6 +58,8 @@ enum Name {
     /// Events a second from the ingest stream to the last committed activation, at each level of
     /// durability
     Pipeline,
+    /// Time of an event in calls for the frontier, which timers wait for on the wall clock
+    Frontier,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
     Latency,
     /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
@@ -169,12 +172,14 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::Recover { binaries } => {
             measured.push(Box::pin(recover::measure(binaries.as_deref())).await?);
         }
+        Name::Frontier => measured.push(Box::pin(frontier::measure()).await?),
         Name::Idle => measured.push(Box::pin(idle::measure()).await?),
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
         Name::All => {
             let (events, customers) = (history::EVENTS, history::CUSTOMERS);
             measured.push(Box::pin(history::measure(events, customers)).await?);
             measured.push(Box::pin(merge::measure(merge::EVENTS)).await?);
+            measured.push(Box::pin(frontier::measure()).await?);
             measured.push(Box::pin(idle::measure()).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
         }

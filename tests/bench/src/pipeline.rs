@@ -16,6 +16,8 @@ const ROUNDS: usize = 5;
 const EVENTS: usize = 30_000;
 /// Calls of the ceiling in each round.
 const CALLS: u32 = 15_000;
+/// A log is played on its own time.
+pub(crate) const SETTINGS: [(&str, &str); 2] = [("clock", "stream"), ("partitions", "16")];
 /// Each level, the events a second that it must reach, and its least ratio to bare unary calls.
 const LEVELS: [(Level, f64, f64); 3] = [
     (Level::Journal, 5_000.0, 0.28),
@@ -38,9 +40,9 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     for _ in 0..ROUNDS {
         ceilings.push(unary_rate(&bare, CALLS).await?);
         for (place, (level, _, _)) in LEVELS.iter().enumerate() {
-            let (rate, cost) = round(&servers, *level, &events).await?;
-            rates[place].push(rate);
-            costs[place].push(cost);
+            let played = round(&servers, *level, &SETTINGS, &events, async || Ok(())).await?;
+            rates[place].push(played.rate);
+            costs[place].push(played.cost);
         }
     }
     let ceiling = median(ceilings);
@@ -71,21 +73,34 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     Ok(measured)
 }
 
-/// Sends all events into a fresh installation. Returns events a second and processor time for each.
-async fn round(
+/// What one round measured.
+#[derive(Debug)]
+pub(crate) struct Round<T> {
+    /// Events a second.
+    pub(crate) rate: f64,
+    /// Microseconds of processor time for each event.
+    pub(crate) cost: Seconds,
+    /// What was read once everything had happened.
+    pub(crate) read: T,
+}
+
+/// Sends all events into a fresh installation with settings, and reads something of it at the end.
+pub(crate) async fn round<T>(
     servers: &Servers,
     level: Level,
+    settings: &[(&str, &str)],
     events: &[Event],
-) -> Result<(f64, Seconds), Failure> {
+    read: impl AsyncFnOnce() -> Result<T, Failure>,
+) -> Result<Round<T>, Failure> {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
     let count = events.len() as f64;
-    let installation =
-        Installation::start(servers, level, &[("clock", "stream"), ("partitions", "16")]).await?;
+    let installation = Installation::start(servers, level, settings).await?;
     installation.apply_demo().await?;
     let (started, before) = (Instant::now(), installation.used());
     send_stream(installation.channel.clone(), events).await?;
     installation.idle().await?;
     let rate = count / started.elapsed().as_secs_f64();
     let cost = cpu::each_us(&before, &installation.used(), count);
-    Ok((rate, cost))
+    let read = read().await?;
+    Ok(Round { rate, cost, read })
 }

@@ -7,6 +7,8 @@
 //!
 //! Low-priority lanes hold nothing up.
 
+use std::time::Instant;
+
 use hot::{Frontier, HotError};
 use kernel::{Duration, Timestamp};
 
@@ -82,7 +84,9 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let partition = self.position.slot.partition;
+        let begun = Instant::now();
         let asked = self.hot().frontier(partition, C::UPSTREAM).await?;
+        metrics::asked_frontier(self.position.slot.owner, begun.elapsed());
         self.end_hold_up(asked);
         self.frontier = Some(asked);
         self.inputs.hint_live();

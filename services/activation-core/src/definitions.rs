@@ -171,7 +171,7 @@ mod tests {
                 (1, "text.subject"),
                 (1, "text.body"),
                 (2, "text"),
-                (2, "exempt_purposes[0]")
+                (3, "exempt_purposes[0]")
             ]
         );
         assert!(mistakes[2].message.starts_with("line 2: `macro`"));

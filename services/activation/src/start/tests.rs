@@ -179,11 +179,11 @@ async fn a_definition_with_mistakes_is_refused_whole_with_their_places() {
         .map(|violation| violation.field.as_str())
         .collect();
     assert!(
-        fields.contains(&"definitions[1].template.body"),
+        fields.contains(&"definitions[1].template.text.body"),
         "{fields:?}"
     );
     assert!(
-        fields.contains(&"definitions[2].template.body"),
+        fields.contains(&"definitions[2].template.text.body"),
         "{fields:?}"
     );
     assert!(parts.store.watch().borrow().channel("log").is_none());

@@ -12,7 +12,7 @@ use kernel::{CustomerId, Reason};
 use prost::Message;
 use proto::activation::v1 as api;
 use proto::activation::v1::activation_service_server::ActivationService;
-use proto::activation::v1::preview_template_request::Medium as Preview;
+use proto::activation::v1::preview_template_request::{ContextForm, Medium as Preview};
 use proto::activation::v1::preview_template_response::Medium as Shown;
 use proto::activation::v1::template::Medium;
 use proto::convert;
@@ -219,8 +219,27 @@ impl ActivationService for Handlers {
     ) -> Result<Response<api::GetStatisticsResponse>, Status> {
         let request = request.into_inner();
         validate(&request)?;
+        let page = PageRequest::read(
+            &["GetStatistics", &request.journey],
+            request.page_size,
+            &request.page_token,
+            limits::COUNTS_PER_PAGE,
+        )?;
         let counts = self.count(&request.journey).await?;
-        Ok(Response::new(api::GetStatisticsResponse { counts }))
+        let mut counts: Vec<_> = counts.into_iter().map(|it| (key_of(&it), it)).collect();
+        counts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let is_behind =
+            |(key, _): &(Vec<u8>, _)| page.after().is_none_or(|after| key.as_slice() > after);
+        let rest = counts.into_iter().filter(is_behind).take(page.size() + 1);
+        let (shown, next_page_token) = page.cut(
+            rest.collect(),
+            |(key, _)| key.clone(),
+            |(_, count)| count.encoded_len(),
+        );
+        Ok(Response::new(api::GetStatisticsResponse {
+            counts: shown.into_iter().map(|(_, count)| count).collect(),
+            next_page_token,
+        }))
     }
 
     async fn set_consent(
@@ -280,7 +299,10 @@ impl ActivationService for Handlers {
 }
 
 fn preview(request: api::PreviewTemplateRequest) -> Result<api::PreviewTemplateResponse, Failure> {
-    let values = Values::of_struct(&request.context.unwrap_or_default())
+    let context = request
+        .context_form
+        .map(|ContextForm::Context(context)| context);
+    let values = Values::of_struct(&context.unwrap_or_default())
         .map_err(|error| Failure::invalid([Violation::new("context", error.message)]))?;
     let template = api::Template {
         name: "preview".to_owned(),
@@ -305,6 +327,18 @@ fn preview(request: api::PreviewTemplateRequest) -> Result<api::PreviewTemplateR
             Err(Failure::new(ErrorReason::TemplateInvalid, error.message))
         }
     }
+}
+
+/// The place of a count among all: names have no space in them.
+fn key_of(count: &api::ActivationCount) -> Vec<u8> {
+    let api::ActivationCount {
+        journey,
+        channel,
+        status,
+        reason,
+        ..
+    } = count;
+    format!("{journey} {channel} {status} {reason}").into_bytes()
 }
 
 /// The place of an activation in the list: the time when it was asked for, then its id. As bytes,

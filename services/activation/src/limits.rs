@@ -43,6 +43,8 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Activations on one page, unless the request says.
 pub const PAGE_SIZE: usize = 20;
+/// Counts on one page of statistics, unless the request says: all that most installations have.
+pub const COUNTS_PER_PAGE: usize = 1_000;
 /// How long a caller is asked to wait where a stream is full.
 pub const FULL_RETRY: Duration = Duration::from_millis(500);
 /// The wait that a caller is asked for where a quarantine is full: an operator has to act.

@@ -5,9 +5,9 @@ mod diff;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use definitions::{DefinitionKey, Located, Mistake, key_of, parse};
+use definitions::{DefinitionKey, Located, Mistake, key_of, kind_word, parse};
 use proto::definition::v1::{
-    AppliedDefinition, ApplyDefinitionsRequest, Definition, DefinitionKind,
+    AppliedDefinition, ApplyAction, ApplyDefinitionsRequest, Definition, DefinitionKind,
 };
 use rpc::{Violation, omitted_violations};
 use tonic::Status;
@@ -38,7 +38,7 @@ impl Bundle {
             }
         }
         if !mistakes.is_empty() {
-            return Err(refused(&mistakes, 0));
+            return Err(refused(&mistakes, 0, &[]));
         }
         if definitions.is_empty() {
             return Err(Failure::mistake("the files hold no definitions"));
@@ -138,7 +138,8 @@ impl Bundle {
         if mistakes.is_empty() {
             return Ok(planned);
         }
-        Err(refused(&mistakes.into_iter().collect::<Vec<_>>(), more))
+        let mistakes = mistakes.into_iter().collect::<Vec<_>>();
+        Err(refused(&mistakes, more, &[]))
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -169,7 +170,8 @@ impl Bundle {
                 Ok(answer) => applied.extend(answer.into_inner().applied),
                 Err(status) => {
                     let more = omitted_violations(&status);
-                    return Err(refused(&self.mistakes_of(status, Some(&own))?, more));
+                    let mistakes = self.mistakes_of(status, Some(&own))?;
+                    return Err(refused(&mistakes, more, &applied));
                 }
             }
         }
@@ -204,8 +206,9 @@ impl Bundle {
     }
 }
 
-/// Refuses a bundle with these mistakes, and so many that an answer counted only.
-fn refused(mistakes: &[Mistake], more: usize) -> Failure {
+/// Refuses a bundle with these mistakes, and so many that an answer counted only. What other
+/// processes applied before stays applied.
+fn refused(mistakes: &[Mistake], more: usize, applied: &[AppliedDefinition]) -> Failure {
     let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let count = match lines.len() + more {
         1 => "1 mistake".to_owned(),
@@ -215,9 +218,27 @@ fn refused(mistakes: &[Mistake], more: usize) -> Failure {
         lines.push(format!("and {more} more: correct these first"));
     }
     Failure::mistake(format!(
-        "{count}; nothing was applied\n{}",
+        "{count}; {}\n{}",
+        what_was_applied(applied),
         lines.join("\n")
     ))
+}
+
+/// Says what was changed before a bundle was refused.
+fn what_was_applied(applied: &[AppliedDefinition]) -> String {
+    let changed = applied
+        .iter()
+        .filter(|it| it.action() != ApplyAction::Unchanged);
+    let names: Vec<String> = changed
+        .map(|it| format!("{}/{}", kind_word(it.kind()), it.name))
+        .collect();
+    match names.as_slice() {
+        [] => "nothing was applied".to_owned(),
+        names => format!(
+            "applied before, by other processes: {}; nothing else was",
+            names.join(", ")
+        ),
+    }
 }
 
 /// Reads `segment/loyal`.
@@ -225,7 +246,7 @@ fn parse_key(text: &str) -> Result<DefinitionKey, Failure> {
     let parts = text.split_once('/');
     let key = parts.and_then(|(kind, name)| Some(DefinitionKey::new(parse_kind(kind).ok()?, name)));
     key.ok_or_else(|| {
-        let words = KINDS.map(definitions::kind_word).join(", ");
+        let words = KINDS.map(kind_word).join(", ");
         Failure::mistake(format!(
             "--if-match {text}: write KIND/NAME=ETAG, with a kind of {words}"
         ))
@@ -334,9 +355,9 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
     };
     KINDS
         .into_iter()
-        .find(|kind| definitions::kind_word(*kind) == singular)
+        .find(|kind| kind_word(*kind) == singular)
         .ok_or_else(|| {
-            let words = KINDS.map(definitions::kind_word).join(", ");
+            let words = KINDS.map(kind_word).join(", ");
             format!("is not a kind of definition: there are {words}")
         })
 }
@@ -375,6 +396,26 @@ mod tests {
     #[test]
     fn kinds_are_in_the_order_in_which_they_depend_on_one_another() {
         assert!(KINDS.is_sorted_by_key(|kind| rank(*kind)));
+    }
+
+    #[test]
+    fn what_other_processes_applied_is_told() {
+        let applied = |name: &str, action: ApplyAction| AppliedDefinition {
+            kind: DefinitionKind::Segment.into(),
+            name: name.to_owned(),
+            action: action.into(),
+            ..AppliedDefinition::default()
+        };
+        let same = applied("a", ApplyAction::Unchanged);
+        assert_eq!(
+            what_was_applied(std::slice::from_ref(&same)),
+            "nothing was applied"
+        );
+        let new = applied("b", ApplyAction::Created);
+        assert_eq!(
+            what_was_applied(&[same, new]),
+            "applied before, by other processes: segment/b; nothing else was"
+        );
     }
 
     #[test]

@@ -160,15 +160,19 @@ fn named_values(flat: Flat) -> Vec<stream::NamedValue> {
 
 /// Returns the context of an event as it is kept.
 fn context(form: Option<ContextForm>) -> Result<String, Violation> {
-    match form {
-        None => Ok(String::new()),
-        Some(ContextForm::Context(object)) => {
-            object_text(&object).map_err(|wrong| wrong.under("context"))
-        }
-        Some(ContextForm::ContextJson(json)) => {
-            compact_object(&json).map_err(|wrong| wrong.under("context_json"))
-        }
+    let (field, text) = match form {
+        None => return Ok(String::new()),
+        Some(ContextForm::Context(object)) => ("context", object_text(&object)),
+        Some(ContextForm::ContextJson(json)) => ("context_json", compact_object(&json)),
+    };
+    let text = text.map_err(|wrong| wrong.under(field))?;
+    // As a message it was shorter: a control character is one byte there, and six in JSON.
+    if text.len() > EVENT_BYTES {
+        let bytes = text.len();
+        let description = format!("has {bytes} bytes as JSON: at most {EVENT_BYTES} are taken");
+        return Err(Violation::new(field, description));
     }
+    Ok(text)
 }
 
 fn nobody(screened: &Screened) -> String {

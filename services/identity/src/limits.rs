@@ -62,6 +62,12 @@ pub const BATCHES_AHEAD: usize = 1;
 /// Dropped identifiers that one answer of a stream names, about 100 KB of usual ones: a batch that
 /// has more of them has one cause.
 pub const DROPPED_TOLD: usize = 1_000;
+/// Bytes of faults that one answer lists beyond the first fault of each refused event. With that,
+/// and with the identifiers above, an answer stays below the 4 MiB that clients take by default.
+pub const REJECTED_BYTES: usize = 1024 * 1024;
+/// Time for which a stream goes by the mark of its source that it read: what another call took of
+/// the source meanwhile is told by the ids of the events, for a day.
+pub const SOURCE_MARK_TTL: Duration = Duration::from_secs(600);
 /// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
 /// The earliest time of an event: no computer told the time of what happened before it, and a

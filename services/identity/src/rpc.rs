@@ -24,8 +24,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
+use self::answer::{cut_dropped, refused, resolved};
 pub(crate) use self::answer::{dropped_identifiers, note_unread, rejected_events};
-use self::answer::{refused, resolved};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake};
@@ -143,7 +143,7 @@ impl IdentityRpc {
             id => Source::Request(id),
         };
         let Accepted {
-            events,
+            mut events,
             mut rejected,
             outbound,
             replays: _,
@@ -173,10 +173,14 @@ impl IdentityRpc {
             rejected: rejected.len(),
         };
         self.intake.metrics.taken(stream, taken);
+        let dropped_identifier_count = cut_dropped(&mut events);
         let results = events.into_iter().map(resolved).collect();
+        let (rejected, omitted_fault_count) = rejected_events(rejected);
         Ok(v1::IngestResponse {
             results,
-            rejected: rejected_events(rejected),
+            rejected,
+            omitted_fault_count,
+            dropped_identifier_count,
             position: took.position(self.intake.positions, stream),
         })
     }
@@ -327,8 +331,12 @@ fn check_ingest(request: &v1::IngestRequest) -> Result<StreamName, Failure> {
 
 /// A request id, or the name of a source.
 pub(crate) fn source_rule(field: &str, text: &str) -> Option<Violation> {
-    (text.len() > ID_CHARS && text.chars().count() > ID_CHARS)
-        .then(|| Violation::new(field, "must have at most 100 characters"))
+    if text.len() > ID_CHARS && text.chars().count() > ID_CHARS {
+        return Some(Violation::new(field, "must have at most 100 characters"));
+    }
+    // PostgreSQL keeps no text with a NUL, and what is sent again would fail again.
+    let is_hostile = text.chars().any(char::is_control);
+    is_hostile.then(|| Violation::new(field, "has a control character: remove it"))
 }
 
 /// The stream of a lane.

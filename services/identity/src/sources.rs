@@ -7,9 +7,11 @@
 use kernel::Timestamp;
 use sea_orm::DbErr;
 use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 
 use crate::append::Took;
 use crate::ingest::Intake;
+use crate::limits::SOURCE_MARK_TTL;
 use crate::store::{SourceMark, Tables};
 
 /// The origin of events, for ids and de-duplication.
@@ -111,14 +113,17 @@ impl Taking {
 pub(crate) struct Passed {
     source: String,
     mark: SourceMark,
+    /// When the mark was read.
+    read: Instant,
 }
 
 impl Passed {
     /// No source so far.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             source: String::new(),
             mark: SourceMark::NONE,
+            read: Instant::now(),
         }
     }
 
@@ -134,9 +139,16 @@ impl Passed {
         if name.is_empty() {
             return Ok(Source::None);
         }
-        if self.source != name {
+        let is_same = self.source == name;
+        // Other calls may have taken more of the source. Ids of events tell that for a day.
+        if !is_same || self.read.elapsed() > SOURCE_MARK_TTL {
             let digest = Source::Named(name, SourceMark::NONE).digest();
-            self.mark = tables.source_mark(&digest.unwrap_or_default()).await?;
+            let mark = tables.source_mark(&digest.unwrap_or_default()).await?;
+            // The batches of this call may not be in the streams yet.
+            if !is_same || mark.sequence > self.mark.sequence {
+                self.mark = mark;
+            }
+            self.read = Instant::now();
             name.clone_into(&mut self.source);
         }
         Ok(Source::Named(name, self.mark))

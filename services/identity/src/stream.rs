@@ -177,6 +177,7 @@ async fn resolve(
         count(events.iter().filter(|event| is_one(event)).count())
     };
     let (dropped_identifiers, dropped_identifier_count) = dropped_identifiers(&events);
+    let (rejected, omitted_fault_count) = rejected_events(rejected);
     let answer = v1::IngestStreamResponse {
         accepted_count: count(events.len() + replays.count),
         replayed_count: 0,
@@ -184,7 +185,8 @@ async fn resolve(
         refusal: String::new(),
         created_count: of(|event| event.resolution.is_new),
         corrected_count: of(|event| event.corrected_time.is_some()),
-        rejected: rejected_events(rejected),
+        rejected,
+        omitted_fault_count,
         dropped_identifiers,
         dropped_identifier_count,
     };

@@ -6,7 +6,8 @@
 //! stored form, counted at the most.
 
 use decision::limits::HEAD_BYTES;
-use kernel::{Duration, Room, limits::TRAITS_PER_PROFILE};
+use kernel::limits::{TRAIT_BYTES_PER_PROFILE, TRAITS_PER_PROFILE};
+use kernel::{Duration, Room};
 
 use crate::state::Pages;
 
@@ -14,9 +15,10 @@ use crate::state::Pages;
 /// one commit beside what it causes, and so that parts can grow by what later versions add.
 pub const STATE_BYTES: usize = 384 * 1024;
 
-/// The traits: as many as segmentation keeps, and what their names and lengths take.
+/// The traits: what segmentation keeps. Facts tell only what changes, so a trait for which there
+/// was no room here would be missing for good.
 pub const TRAITS: Room = Room {
-    bytes: 64 * 1024,
+    bytes: TRAIT_BYTES_PER_PROFILE,
     values: TRAITS_PER_PROFILE,
 };
 /// Bytes of the names of segments: 500 of the longest, some 1,500 as people name them.

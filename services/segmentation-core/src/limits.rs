@@ -44,9 +44,9 @@ pub const LATE_HORIZON: Duration = Duration::from_days(7);
 /// Names of events counted for one customer: a state is loaded whole. Names that definitions read
 /// are always counted.
 pub const NAMES_PER_CUSTOMER: usize = 200;
-/// Bytes of the names and texts of all values of traits of one customer, so that a state stays far
-/// below what a store takes.
-pub const TRAIT_BYTES: usize = 64 * 1024;
+/// Bytes of all values of traits of one customer, so that a state stays far below what a store
+/// takes. They are counted as journeys count them, which keep the same traits in the same room.
+pub const TRAIT_BYTES: usize = kernel::limits::TRAIT_BYTES_PER_PROFILE;
 /// Traits without a value of which is remembered that they have none, the latest: removed ones, so
 /// that no late event brings them back, and those that found no room. A customer whose events
 /// remove more loses what was removed first; a late event can set that again. With names of
@@ -58,6 +58,9 @@ pub const RECENT_EVENTS: usize = 20;
 pub const RECENT_PROPERTIES: usize = 20;
 /// Characters of a text of a recent event that are kept for people.
 pub const RECENT_TEXT_CHARS: usize = 120;
+/// Bytes of a recent event that are kept for people, so that all of them take less than a sixth of
+/// a state, whatever letters their texts have: properties that find no room are not shown.
+pub const RECENT_EVENT_BYTES: usize = 4 * 1024;
 /// Values of a list of a recent event that are kept for people.
 pub const RECENT_LIST_VALUES: usize = 8;
 /// The newest ids of events that stand in the head of a state at the least: a sender repeats what it

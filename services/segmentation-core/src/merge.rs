@@ -80,7 +80,7 @@ pub(crate) fn fold_in(
     compare(pass.definitions, &other.memberships, pass.effects);
     adopt(pass.definitions, other, at).map_err(|missing| missing.raised(ordinal))?;
     let theirs = other.traits.iter().cloned();
-    let traits = Arc::make_mut(&mut pass.state.traits).take(theirs);
+    let traits = Arc::make_mut(&mut pass.state.traits).join(theirs);
     pass.count_left_out(&traits);
     join(
         pass.state,

@@ -1,9 +1,11 @@
-//! What was said last of each trait of a customer. Each is written when something is said of it: a
+//! The last words on each trait of a customer. Each is written when something is said of it: a
 //! state is stored with every event, and most of them say nothing.
 //!
-//! The last word on a trait is that of the latest event, by time and then by the hash of its id, in
-//! whatever order events come and customers are joined. A removal is a word like any other, and is
-//! remembered. Nobody behind segmentation decides this again.
+//! The last word on a trait is that of the event that happened last, in whatever order events come
+//! and customers are joined. Of events of one time it is the one that came last; between customers
+//! who are joined the hash of the id decides, so that it never matters who is joined into whom. A
+//! removal is a word like any other, and is remembered. Nobody behind segmentation decides this
+//! again.
 
 mod changes;
 mod said;
@@ -59,13 +61,34 @@ impl Traits {
         values.map(|(name, _)| name.as_ref())
     }
 
-    /// Takes what an event, or a customer who was joined into this one, says of traits. What older
-    /// events say does not replace what newer ones said. A value that finds no room is left out,
-    /// and so is the value before it, which is outdated.
+    /// Takes what an event says of traits. It does not replace what newer events said; of events of
+    /// one time the one that comes last has the word. A value that finds no room is left out, and
+    /// so is the value before it, which is outdated.
     pub(crate) fn take(&mut self, said: impl IntoIterator<Item = Said>) -> TraitChanges {
+        self.take_all(said, Said::is_no_earlier_than)
+    }
+
+    /// Takes what a customer who is joined into this one knows of traits, as [`take`](Self::take)
+    /// does; of one time an event of either has the word, the same whoever is joined into whom.
+    pub(crate) fn join(&mut self, said: impl IntoIterator<Item = Said>) -> TraitChanges {
+        self.take_all(said, Said::is_after)
+    }
+
+    fn take_all(
+        &mut self,
+        said: impl IntoIterator<Item = Said>,
+        replaces: fn(&Said, &Said) -> bool,
+    ) -> TraitChanges {
         let mut changes = TraitChanges::default();
+        let mut said: Vec<Said> = said.into_iter().collect();
+        // Removals come first, whatever its name is.
+        said.sort_by_key(|said| said.content().has_values());
         for said in said {
-            self.take_one(said, &mut changes);
+            let place = self.place(said.name());
+            let before = place.ok().map(|place| &self.0[place]);
+            if before.is_none_or(|before| replaces(&said, before)) {
+                self.take_one(said, &mut changes);
+            }
         }
         self.forget_oldest();
         changes.sort();
@@ -75,9 +98,6 @@ impl Traits {
     fn take_one(&mut self, mut said: Said, changes: &mut TraitChanges) {
         let place = self.place(said.name());
         let before = place.ok().map(|place| &self.0[place]);
-        if before.is_some_and(|before| !said.is_after(before)) {
-            return;
-        }
         let is_same = before.is_some_and(|before| before.content() == said.content());
         if !is_same && !self.has_room(&said) {
             changes.left_out += 1;
@@ -144,7 +164,7 @@ mod tests {
 
     use super::*;
 
-    /// What an event of an id and a time says: of each name a text, or null for `-`.
+    /// Words of an event of an id and a time: of each name a text, or null for `-`.
     fn event(id: &str, at: i64, says: &[(&str, &str)]) -> Vec<Said> {
         let named = says.iter().map(|(name, value)| NamedValue {
             name: (*name).to_owned(),
@@ -226,13 +246,26 @@ mod tests {
     }
 
     #[test]
-    fn of_one_instant_ids_decide() {
+    fn of_one_time_the_event_that_comes_last_has_the_word() {
+        let says = |id: &str| event(id, 1, &[("plan", id), ("price", id)]);
+        for order in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
+            let mut traits = Traits::default();
+            for id in order {
+                traits.take(says(id));
+            }
+            let last = order[2];
+            assert_eq!(show(&traits), format!("plan={last} price={last}"));
+        }
+    }
+
+    #[test]
+    fn of_one_time_ids_decide_between_customers_who_are_joined() {
         let says = |id: &str| event(id, 1, &[("plan", id), ("price", id)]);
         let mut seen = Vec::new();
         for order in [["a", "b", "c"], ["c", "b", "a"], ["b", "c", "a"]] {
             let mut traits = Traits::default();
             for id in order {
-                traits.take(says(id));
+                traits.join(says(id));
             }
             seen.push(show(&traits));
         }
@@ -301,6 +334,40 @@ mod tests {
             .iter()
             .filter(|said| *said.content() == Content::LeftOut);
         assert_eq!(left_out.map(Said::name).collect::<Vec<_>>(), ["more"]);
+    }
+
+    #[test]
+    fn one_event_makes_room_for_its_own_traits() {
+        let names: Vec<String> = (0..TRAITS_PER_PROFILE).map(|it| format!("t{it}")).collect();
+        let full: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        for more in ["a", "z"] {
+            let mut traits = Traits::default();
+            traits.take(event("a", 1, &full));
+            let changes = traits.take(event("b", 2, &[(more, "x"), ("t1", "-")]));
+            assert_eq!(changes.left_out, 0, "{more}");
+            assert_eq!(traits.value(more), Some(&Value::from("x")));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_has_room_wherever_it_is_told() {
+        // Short texts in lists take more room than their letters.
+        let list = Value::List(vec![Value::from("abc"); 100]);
+        let mut traits = Traits::default();
+        for number in 0..TRAITS_PER_PROFILE {
+            let named = NamedValue {
+                name: format!("t{number}"),
+                value: Some(convert::stream_value(&list)),
+            };
+            let stamp = Stamp::of("a", Timestamp::from_millis(1));
+            traits.take(Said::by_event(&[named], stamp));
+        }
+        let values = traits.values();
+        let kept: kernel::Properties = values
+            .map(|(name, value, _)| (name, value.clone()))
+            .collect();
+        assert!(kept.bytes() <= limits::TRAIT_BYTES, "{}", kept.bytes());
+        assert!(kept.len() > 50, "{}", kept.len());
     }
 
     #[test]

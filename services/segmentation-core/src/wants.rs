@@ -79,7 +79,7 @@ fn want_event(
 ) {
     work.add_all(definitions.by_seen().iter().copied());
     for named in &event.traits {
-        // What the event does not name of an object goes.
+        // Parts of an object that the event does not name go.
         let known = state.traits.names_under(&named.name);
         for name in known.chain([named.name.as_str()]) {
             work.add_all(definitions.by_trait(name));

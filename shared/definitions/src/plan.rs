@@ -286,8 +286,7 @@ pub(crate) fn refuse_mismatches(planned: &mut [Planned]) -> Result<(), Failure> 
     let mismatches = planned
         .iter_mut()
         .flat_map(|it| std::mem::take(&mut it.mismatches));
-    let mut mismatches: Vec<Violation> = mismatches.collect();
-    mismatches.truncate(rpc::limits::VIOLATIONS);
+    let mismatches: Vec<Violation> = mismatches.collect();
     let message = match mismatches.as_slice() {
         [] => return Ok(()),
         [only] => format!("the definition was changed by somebody else: {only}"),

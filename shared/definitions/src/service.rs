@@ -12,7 +12,7 @@ use proto::definition::v1::{
     DeleteDefinitionRequest, DeleteDefinitionResponse, GetDefinitionRequest, GetDefinitionResponse,
     ListDefinitionsRequest, ListDefinitionsResponse, StoredDefinition,
 };
-use rpc::{Deadline, Failure, Idempotency, PageRequest, Violation, validate};
+use rpc::{Arrivals, Deadline, Failure, Idempotency, PageRequest, Violation, validate};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
@@ -201,6 +201,8 @@ impl DefinitionService for DefinitionRpc {
         &self,
         request: Request<ApplyDefinitionsRequest>,
     ) -> Result<Response<ApplyDefinitionsResponse>, Status> {
+        // The memory of the message, for as long as the change holds it.
+        let arrival = Arrivals::of(&request).take();
         let request = request.into_inner();
         validate(&request)?;
         check(&request)?;
@@ -209,6 +211,7 @@ impl DefinitionService for DefinitionRpc {
         }
         let own = self.clone();
         to_its_end(async move {
+            let _charge = arrival.charge;
             let method = format!("{SERVICE}/ApplyDefinitions");
             let (id, work) = (&request.request_id, || own.apply(&request));
             own.idempotency.run(&method, id, &request, work).await

@@ -23,6 +23,9 @@ pub const JSON_DEPTH: usize = 32;
 pub const LIST_VALUES: usize = 100;
 /// Traits of one profile: a profile is loaded whole.
 pub const TRAITS_PER_PROFILE: usize = 200;
+/// Bytes of the traits of one profile, as [`Properties::bytes`](crate::Properties::bytes) counts
+/// them.
+pub const TRAIT_BYTES_PER_PROFILE: usize = 64 * 1024;
 /// Characters of a name that is compared with known ones, to say which was meant: the time grows
 /// with their square.
 pub const COMPARED_NAME_CHARS: usize = 64;

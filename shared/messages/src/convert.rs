@@ -1,7 +1,10 @@
 //! Conversions between the values of the contracts and those of the kernel.
 
+use std::collections::BTreeMap;
+
 use kernel::{CustomerId, Properties, Value};
 use prost::bytes::Bytes;
+use serde_json::value::RawValue;
 
 use crate::stream::v1 as stream;
 
@@ -89,34 +92,43 @@ fn json_value(value: &Value) -> prost_types::Value {
         Value::List(values) => Kind::ListValue(prost_types::ListValue {
             values: values.iter().map(json_value).collect(),
         }),
-        Value::Json(json) => return serde_json::from_str(json).map_or_else(|_| null(), of_json),
+        Value::Json(json) => return of_json(json),
     };
     prost_types::Value { kind: Some(kind) }
 }
 
-/// Recursion ends where JSON does, which nests as deep as the limits allow.
-fn of_json(json: serde_json::Value) -> prost_types::Value {
+/// Writes JSON text, with its whole numbers as those of other values. Recursion ends where JSON
+/// does, which nests as deep as the limits allow.
+fn of_json(json: &str) -> prost_types::Value {
     use prost_types::value::Kind;
-    let kind = match json {
-        serde_json::Value::Null => Kind::NullValue(0),
-        serde_json::Value::Bool(truth) => Kind::BoolValue(truth),
-        serde_json::Value::Number(number) => Kind::NumberValue(number.as_f64().unwrap_or_default()),
-        serde_json::Value::String(text) => Kind::StringValue(text),
-        serde_json::Value::Array(values) => Kind::ListValue(prost_types::ListValue {
-            values: values.into_iter().map(of_json).collect(),
-        }),
-        serde_json::Value::Object(fields) => Kind::StructValue(prost_types::Struct {
-            fields: fields
-                .into_iter()
-                .map(|(key, value)| (key, of_json(value)))
-                .collect(),
-        }),
+    let kind = match json.as_bytes().first() {
+        Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(json)
+            .ok()
+            .map(|fields| {
+                let fields = fields.into_iter();
+                let fields = fields.map(|(key, value)| (key, of_json(value.get())));
+                Kind::StructValue(prost_types::Struct {
+                    fields: fields.collect(),
+                })
+            }),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(json)
+            .ok()
+            .map(|values| {
+                let values = values.into_iter().map(|value| of_json(value.get()));
+                Kind::ListValue(prost_types::ListValue {
+                    values: values.collect(),
+                })
+            }),
+        Some(b'"') => serde_json::from_str(json).ok().map(Kind::StringValue),
+        Some(b't' | b'f') => Some(Kind::BoolValue(json == "true")),
+        Some(b'-' | b'0'..=b'9') => match json.parse::<i128>() {
+            Ok(whole) => return json_value(&Value::from(whole)),
+            Err(_) => json.parse().ok().map(Kind::NumberValue),
+        },
+        _ => None,
     };
-    prost_types::Value { kind: Some(kind) }
-}
-
-fn null() -> prost_types::Value {
-    of_json(serde_json::Value::Null)
+    let kind = Some(kind.unwrap_or(Kind::NullValue(0)));
+    prost_types::Value { kind }
 }
 
 /// Writes an instant as a protobuf timestamp.
@@ -136,4 +148,39 @@ pub fn instant(timestamp: &prost_types::Timestamp) -> kernel::Timestamp {
         .saturating_mul(1_000)
         .saturating_add(i64::from(timestamp.nanos / 1_000_000));
     kernel::Timestamp::from_millis(millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_inside_of_json_are_shown_as_others_are() {
+        let shown = |json: &str| json_value(&Value::Json(json.into()));
+        let text = |text: &str| json_value(&Value::from(text));
+        let list = |values| prost_types::Value {
+            kind: Some(prost_types::value::Kind::ListValue(
+                prost_types::ListValue { values },
+            )),
+        };
+        assert_eq!(
+            shown("[9007199254740993,12345678901234567890123,[1,true,null,\"a\",-2.5e1]]"),
+            list(vec![
+                text("9007199254740993"),
+                text("12345678901234567890123"),
+                list(vec![
+                    json_value(&Value::from(1.0)),
+                    json_value(&Value::from(true)),
+                    shown("null"),
+                    text("a"),
+                    json_value(&Value::from(-25.0)),
+                ]),
+            ])
+        );
+        let object = shown("{\"id\":9007199254740993}");
+        let Some(prost_types::value::Kind::StructValue(object)) = object.kind else {
+            panic!("an object");
+        };
+        assert_eq!(object.fields["id"], text("9007199254740993"));
+    }
 }

@@ -66,8 +66,9 @@ fn write_value(kind: Option<&Kind>, text: &mut String) {
     match kind {
         None => text.push_str("null"),
         Some(Kind::Bool(truth)) => text.push_str(if *truth { "true" } else { "false" }),
-        // Read back, this is no whole number of too many digits.
-        Some(Kind::Number(number)) if number.abs() >= 1e38 => {
+        // Read back, a large one is no whole number of too many digits; a tiny one has no hundreds
+        // of zeros.
+        Some(Kind::Number(number)) if number.abs() >= 1e38 || is_tiny(*number) => {
             text.push_str(&format!("{number:e}"));
         }
         Some(Kind::Number(number)) => text.push_str(&number.to_string()),
@@ -84,6 +85,11 @@ fn write_value(kind: Option<&Kind>, text: &mut String) {
             text.push(']');
         }
     }
+}
+
+/// Returns whether a number has more zeros behind its point than a text should.
+fn is_tiny(number: f64) -> bool {
+    number != 0.0 && number.abs() < 1e-6
 }
 
 fn quoted(text: &str) -> String {
@@ -117,12 +123,13 @@ mod tests {
             named("far", Some(Kind::Number(-1e300))),
             named("id", Some(Kind::Integer("9007199254740993".to_owned()))),
             named("list", Some(Kind::List(list))),
+            named("tiny", Some(Kind::Number(1e-300))),
             named("trial", None),
         ];
         assert_eq!(
             object_text(&values),
             "{\"address\":{\"a.b\":true,\"city\":\"Graz\"},\"count\":7,\"far\":-1e300,\
-             \"id\":9007199254740993,\"list\":[{\"sku\":1},\"\\\"\"],\"trial\":null}"
+             \"id\":9007199254740993,\"list\":[{\"sku\":1},\"\\\"\"],\"tiny\":1e-300,\"trial\":null}"
         );
         assert_eq!(object_text(&[]), "");
     }

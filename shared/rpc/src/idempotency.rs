@@ -204,7 +204,7 @@ impl Idempotency {
     }
 }
 
-/// Who does a request.
+/// The one who does a request.
 #[derive(Debug)]
 enum Turn {
     /// Nobody: it got this answer before.

@@ -40,6 +40,9 @@ pub const WIRE_DEPTH: u32 = 100;
 /// Elements of a list or map beyond its rule that are still read, so that the fault is told beside
 /// all others; what is longer is refused before it is built.
 pub const COUNT_MARGIN: u64 = 1_000;
+/// Elements of one message that cannot be read and are told one by one: all of the longest list of
+/// a contract, so that no number of bad events refuses the good ones. Each takes some 200 bytes.
+pub const UNREAD_ELEMENTS: usize = kernel::limits::EVENTS_PER_BATCH + 1_000;
 /// Bytes of the message and the details of an error, as they travel, with the names of their
 /// headers. Clients take 8 KiB of metadata by default; the rest is for other headers.
 pub const STATUS_BYTES: usize = 7 * 1024;

@@ -143,6 +143,7 @@ impl Reader {
                 let description = if other == key {
                     "is there twice: keep one".to_owned()
                 } else {
+                    let other: String = other.chars().take(limits::SHOWN_VALUE_CHARS).collect();
                     format!(
                         "differs from {other:?} in nothing but case or the form of its characters: keep one"
                     )

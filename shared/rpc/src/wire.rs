@@ -21,8 +21,8 @@ use crate::Violation;
 pub(crate) struct Reading {
     /// Bytes of memory that the message and what handlers make of it take, about.
     pub(crate) cost: usize,
-    /// Elements of lists of the message that cannot be read, or hold or cost far too much, in order.
-    /// The rest can.
+    /// Elements of lists of the message that cannot be read, or hold or cost far too much, in
+    /// order. The rest can.
     pub(crate) unread: Vec<Unread>,
 }
 

@@ -38,7 +38,8 @@ impl Database {
     ///
     /// # Errors
     /// [`StorageError::Connect`]; [`StorageError::NoSchemas`] for a name and a SQLite file;
-    /// [`StorageError::CreateSchema`] where the user may not create it.
+    /// [`StorageError::CreateSchema`] where the user may not create it;
+    /// [`StorageError::OtherSchema`] where connections look elsewhere; [`StorageError::Database`].
     pub async fn connect_installation(
         url: &DatabaseUrl,
         installation: Option<&InstallationName>,
@@ -56,8 +57,16 @@ impl Database {
         options.map_sqlx_postgres_opts(move |server| server.options([("search_path", &path)]));
         let database = open(url, options).await?;
         let created = database.create_schema(&schema).await;
-        created.map_err(|source| StorageError::CreateSchema { schema, source })?;
-        Ok(database)
+        if let Err(source) = created {
+            return Err(StorageError::CreateSchema { schema, source });
+        }
+        // A proxy of connections may drop the path: tables would be another installation's.
+        let found = database.row("SELECT current_schema()::text", []).await?;
+        let found: Option<String> = found.try_get_by_index(0)?;
+        match found.unwrap_or_default() {
+            found if found == schema => Ok(database),
+            found => Err(StorageError::OtherSchema { schema, found }),
+        }
     }
 
     /// Creates a schema where there is none. Who finds it there needs no right to create any.

@@ -35,6 +35,18 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
+    /// Connections look for tables in another schema than they were told: connect without a proxy,
+    /// or have it pass on the search path.
+    #[error(
+        "connections use the schema \"{found}\" instead of \"{schema}\", as behind a proxy that drops their options: connect to \
+         PostgreSQL itself, or let the proxy pass on `options`"
+    )]
+    OtherSchema {
+        /// The schema of this installation.
+        schema: String,
+        /// The schema that is looked at.
+        found: String,
+    },
     /// The tables could not be created or changed: the database holds something else, or rights are
     /// missing.
     #[error("cannot migrate the tables of {owner}")]

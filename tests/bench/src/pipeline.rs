@@ -73,14 +73,14 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     Ok(measured)
 }
 
-/// What one round measured.
+/// The measures of one round.
 #[derive(Debug)]
 pub(crate) struct Round<T> {
     /// Events a second.
     pub(crate) rate: f64,
     /// Microseconds of processor time for each event.
     pub(crate) cost: Seconds,
-    /// What was read once everything had happened.
+    /// The reading once everything had happened.
     pub(crate) read: T,
 }
 

@@ -39,6 +39,7 @@ def main(address):
         print("Mistakes")
         hostile.bad_requests(server, story.tag)
         hostile.many_faults(server, story.tag)
+        hostile.unreadable_definition(server, story.tag)
         print("Malice")
         hostile.hostile_events(server, story.tag)
         hostile.hostile_texts(server)

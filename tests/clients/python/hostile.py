@@ -57,7 +57,7 @@ def many_faults(server, tag):
         {
             "journey": {
                 "name": f"lost_{tag}_{number}",
-                "entry": {"trigger": {"event": "purchase"}, "reentry": "REENTRY_NEVER"},
+                "entry": {"triggers": [{"event": "purchase"}], "reentry": "REENTRY_NEVER"},
                 "steps": [{"id": "thank", "send": send}],
             }
         }
@@ -68,6 +68,17 @@ def many_faults(server, tag):
     assert refused.fields[0] == "definitions[0].journey.steps[0].send.channel", refused.violations
     assert len(refused.fields) + refused.more == 60, (len(refused.fields), refused.more)
     print(f"  80 bad names and 30 bad journeys: the first faults are told, and {refused.more} more are counted")
+
+
+def unreadable_definition(server, tag):
+    """A definition whose bytes cannot be read refuses the request, by its place, and nothing is applied."""
+    good = field(2, field(2, field(1, f"good_{tag}".encode()) + field(3, b"has(profile.x)")))
+    no_text = field(2, field(2, field(1, b"\xff") + field(3, b"has(profile.x)")))
+    request = field(1, f"unread-{tag}".encode()) + good + no_text
+    refusal = refused("a definition that is no text", server, APPLY, request)
+    assert refusal.fields == ["definitions[1].segment.name"], refusal.violations
+    absent = server.refusal(GET_DEFINITION, {"kind": "DEFINITION_KIND_SEGMENT", "name": f"good_{tag}"})
+    assert absent.code is grpc.StatusCode.NOT_FOUND, absent
 
 
 def hostile_events(server, tag):

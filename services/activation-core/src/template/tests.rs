@@ -44,6 +44,11 @@ fn values() -> Values {
                 }),
             ),
             named("deep", Kind::Json("[[9007199254740993]]".to_owned())),
+            named("edge", Kind::Number(9_007_199_254_740_992.0)),
+            named(
+                "far",
+                Kind::Json("[{\"id\":123456789012345678901234}]".to_owned()),
+            ),
             named("price", Kind::Number(19.5)),
             named("count", Kind::Number(4.0)),
         ],
@@ -88,6 +93,10 @@ fn values_are_rendered_as_people_write_them() {
     check(
         "{% for item in event.cart %}{{ item.sku }} {{ item.n[1] }}{% endfor %}",
         "a b 2.5",
+    );
+    check(
+        "{{ event.far[0].id }} {{ event.far|tojson }} {{ event.edge }}",
+        "123456789012345678901234 [{\"id\":123456789012345678901234}] 9007199254740992",
     );
     check(
         "{{ event.account }} {{ event.deep[0][0] }} {{ event.cart|tojson }}",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kernel::{ActivationId, Properties, path_keys};
 use messages::stream::v1::Action;
 use minijinja::Value;
+use serde_json::value::RawValue;
 
 use super::RenderError;
 use crate::limits;
@@ -102,7 +103,7 @@ fn plain(value: &kernel::Value, bytes: &mut usize) -> Value {
         kernel::Value::Integer(whole) => Value::from(**whole),
         kernel::Value::Json(json) => {
             *bytes += json.len();
-            serde_json::from_str(json).unwrap_or(Value::UNDEFINED)
+            of_json(json)
         }
         kernel::Value::Text(text) => {
             *bytes += text.len();
@@ -116,13 +117,41 @@ fn plain(value: &kernel::Value, bytes: &mut usize) -> Value {
     }
 }
 
+/// Reads JSON, with whole numbers as exact as they are written. Recursion ends where JSON does,
+/// which nests as deep as the limits of events allow.
+fn of_json(json: &str) -> Value {
+    match json.as_bytes().first() {
+        Some(b'{') => {
+            let fields: BTreeMap<String, &RawValue> =
+                serde_json::from_str(json).unwrap_or_default();
+            let fields = fields.into_iter();
+            fields
+                .map(|(key, value)| (key, of_json(value.get())))
+                .collect::<BTreeMap<_, _>>()
+                .into()
+        }
+        Some(b'[') => {
+            let values: Vec<&RawValue> = serde_json::from_str(json).unwrap_or_default();
+            let values = values.into_iter();
+            values
+                .map(|value| of_json(value.get()))
+                .collect::<Vec<_>>()
+                .into()
+        }
+        _ => match json.parse::<i128>() {
+            Ok(whole) => Value::from(whole),
+            Err(_) => serde_json::from_str(json).unwrap_or(Value::UNDEFINED),
+        },
+    }
+}
+
 /// Whole numbers are written as people do, without `.0`.
 pub(super) fn plain_number(number: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() < EXACT {
+    if number.fract() == 0.0 && number.abs() <= EXACT {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "whole and below 2^53, so exact"
+            reason = "whole and within 2^53, so exact"
         )]
         let whole = number as i64;
         Value::from(whole)

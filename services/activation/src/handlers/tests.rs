@@ -235,6 +235,7 @@ async fn statistics_add_up_over_partitions_and_journeys() {
     let count = async |journey: &str| {
         let request = api::GetStatisticsRequest {
             journey: journey.to_owned(),
+            ..api::GetStatisticsRequest::default()
         };
         let answer = bench.handlers.get_statistics(Request::new(request)).await;
         answer
@@ -254,7 +255,27 @@ async fn statistics_add_up_over_partitions_and_journeys() {
     assert_eq!(count("odd").await, [odd]);
     assert_eq!(count("od").await, []);
     let request = api::GetStatisticsRequest {
+        page_size: 1,
+        ..api::GetStatisticsRequest::default()
+    };
+    let first = bench.handlers.get_statistics(Request::new(request)).await;
+    let first = first.expect("a page").into_inner();
+    let next = api::GetStatisticsRequest {
+        page_size: 1,
+        page_token: first.next_page_token,
+        ..api::GetStatisticsRequest::default()
+    };
+    let last = bench.handlers.get_statistics(Request::new(next)).await;
+    let last = last.expect("a page").into_inner();
+    let journeys = first.counts.iter().chain(&last.counts);
+    let journeys: Vec<&str> = journeys.map(|it| it.journey.as_str()).collect();
+    assert_eq!(
+        (journeys, last.next_page_token.as_str()),
+        (vec!["even", "odd"], "")
+    );
+    let request = api::GetStatisticsRequest {
         journey: "Not a name".to_owned(),
+        ..api::GetStatisticsRequest::default()
     };
     check_refused(
         bench.handlers.get_statistics(Request::new(request)).await,
@@ -373,9 +394,9 @@ async fn a_template_is_previewed_with_given_values() {
                     subject: "Hi {{ profile.name }}".to_owned(),
                     body: body.to_owned(),
                 })),
-                context: Some(prost_types::Struct {
+                context_form: Some(ContextForm::Context(prost_types::Struct {
                     fields: [("profile".to_owned(), profile.clone())].into(),
-                }),
+                })),
             }))
     };
     let shown = preview("{{ profile.name|upper }}")

@@ -1,6 +1,6 @@
 //! `happypath activations`: what became of messages and actions.
 
-use proto::activation::v1::{ActivationStatus, GetStatisticsRequest};
+use proto::activation::v1::{ActivationStatus, GetStatisticsRequest, GetStatisticsResponse};
 
 use crate::client::{Connection, ask};
 use crate::failure::Failure;
@@ -41,15 +41,21 @@ impl Args {
 /// Shows the statistics.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let Command::Stats(args) = args.command;
-    let request = GetStatisticsRequest {
+    let mut request = GetStatisticsRequest {
         journey: args.journey,
+        ..GetStatisticsRequest::default()
     };
-    let answer = args
-        .connection
-        .activation()?
-        .get_statistics(ask(request))
-        .await?
-        .into_inner();
+    let mut client = args.connection.activation()?;
+    let mut answer = GetStatisticsResponse::default();
+    loop {
+        let page = client.get_statistics(ask(request.clone())).await?;
+        let page = page.into_inner();
+        answer.counts.extend(page.counts);
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
     if args.format.json {
         return print_json(&json_of(&answer)?);
     }

@@ -226,8 +226,8 @@ impl Sender {
     }
 }
 
-/// Returns the path of a field as lines of files have it: objects are sent as texts, under names that
-/// nobody wrote there.
+/// Returns the path of a field as lines of files have it: objects are sent as texts, under names
+/// that nobody wrote there.
 fn field_of_line(field: &str) -> String {
     match field.split_once("_json") {
         Some((object @ ("properties" | "traits"), rest)) => format!("{object}{rest}"),

@@ -122,6 +122,20 @@ fn a_request_that_is_sent_again_gets_its_answer_again() {
     });
 }
 
+/// A name of a request that one database keeps and another does not.
+#[test]
+fn a_request_id_has_no_control_characters() {
+    check_each(has("request_id"), |server, method, case| {
+        for id in ["a\0b", "a\nb", "\u{85}"] {
+            let mut request = server.request(method, case);
+            request.set_field_by_name("request_id", Value::String(id.to_owned()));
+            let refused = server.call(method, request, None);
+            check_code(method, &refused, Code::InvalidArgument);
+            check_field(method, &refused.expect_err("checked"), "request_id");
+        }
+    });
+}
+
 #[test]
 fn a_wrong_etag_is_refused_with_the_right_one() {
     check_each(has("if_match"), |server, method, case| {

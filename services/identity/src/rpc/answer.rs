@@ -6,7 +6,7 @@ use proto::convert;
 use proto::identity::v1;
 
 use crate::ingest::AcceptedEvent;
-use crate::limits::DROPPED_TOLD;
+use crate::limits::{DROPPED_TOLD, REJECTED_BYTES};
 
 /// Returns the refusal of a request all of whose events are refused, each with its place.
 pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
@@ -31,18 +31,57 @@ pub(crate) fn note_unread(
     }
 }
 
-/// Returns the refused events as an answer tells them, one for each fault.
-pub(crate) fn rejected_events(rejected: Vec<(usize, Vec<Violation>)>) -> Vec<v1::RejectedEvent> {
-    let faults = rejected.into_iter().flat_map(|(index, violations)| {
-        violations
-            .into_iter()
-            .map(move |violation| v1::RejectedEvent {
+/// Returns the refused events as an answer tells them, and the number of faults that it does not.
+///
+/// The first fault of each event is told. Of all others those are that fit: a batch of 2 MB can
+/// have 200,000 faults, whose answer would be larger than clients take, and waits in memory until
+/// it is read.
+pub(crate) fn rejected_events(
+    rejected: Vec<(usize, Vec<Violation>)>,
+) -> (Vec<v1::RejectedEvent>, u32) {
+    let first = rejected
+        .iter()
+        .filter_map(|(_, violations)| violations.first());
+    let mut room = REJECTED_BYTES.saturating_sub(first.map(weight).sum());
+    let (mut told, mut omitted) = (Vec::with_capacity(rejected.len()), 0);
+    for (index, violations) in rejected {
+        for (place, violation) in violations.into_iter().enumerate() {
+            if place > 0 {
+                let bytes = weight(&violation);
+                if bytes > room {
+                    omitted += 1;
+                    continue;
+                }
+                room -= bytes;
+            }
+            told.push(v1::RejectedEvent {
                 index: count(index),
                 field: violation.field,
                 description: violation.description,
-            })
-    });
-    faults.collect()
+            });
+        }
+    }
+    (told, count(omitted))
+}
+
+/// Returns the bytes of a fault in an answer, or a few more.
+fn weight(violation: &Violation) -> usize {
+    /// Tags, lengths and the index.
+    const HEAD: usize = 20;
+    HEAD + violation.field.len() + violation.description.len()
+}
+
+/// Cuts the identifiers that accepted events were resolved without to as many as one answer names,
+/// and returns the number of all.
+pub(super) fn cut_dropped(events: &mut [AcceptedEvent]) -> u32 {
+    let (mut all, mut room) = (0, DROPPED_TOLD);
+    for event in events {
+        let dropped = &mut event.resolution.dropped;
+        all += dropped.len();
+        dropped.truncate(room);
+        room -= dropped.len();
+    }
+    count(all)
 }
 
 /// Returns the identifiers that accepted events were resolved without, as the answer of a stream

@@ -152,6 +152,17 @@ fn what_is_beyond_the_contract_is_refused_by_field() {
         ),
         (
             v1::Event {
+                context_form: Some(ContextForm::Context(properties(prost_types::Value {
+                    kind: Some(prost_types::value::Kind::StringValue(
+                        "\u{1}".repeat(20_000),
+                    )),
+                }))),
+                ..good.clone()
+            },
+            "context",
+        ),
+        (
+            v1::Event {
                 traits_form: Some(TraitsForm::Traits(properties(number(f64::INFINITY)))),
                 ..good.clone()
             },

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use kernel::{Properties, Reason, Value};
+use kernel::{Properties, Reason, Value, names_around};
 use messages::journey::v1::{Reentry, RunOutcome};
 
 use crate::counter::{Counter, RunCount};
@@ -125,7 +125,12 @@ impl Pass<'_> {
         );
         self.state.run_count += 1;
         let mut trigger = happening.properties().clone();
-        let left_out = trigger.fit(limits::TRIGGER, |name| journey.trigger_reads.contains(name));
+        // `has(event.address)` reads what is inside.
+        let is_read = |name: &str| {
+            let mut names = names_around(name).chain([name]);
+            names.any(|name| journey.trigger_reads.contains(name))
+        };
+        let left_out = trigger.fit(limits::TRIGGER, is_read);
         let run = Run {
             id,
             journey: Arc::clone(&journey.name),

@@ -136,6 +136,18 @@ fn a_large_property_does_not_hide_the_others() {
 }
 
 #[test]
+fn an_object_that_is_asked_for_stays_beside_the_small() {
+    let asks = BRANCHING.replace("event.value > 100.0", "has(event.address)");
+    let mut world = World::new(compiled(&asks));
+    let mut line = format!("0s go address.city={}", "c".repeat(60));
+    for number in 0..99 {
+        write!(line, " a{number:02}={}", "y".repeat(30)).expect("a text takes it");
+    }
+    world.take_line(&line);
+    assert_eq!(state(&world, 1).runs[0].step.as_ref(), "w");
+}
+
+#[test]
 fn many_sends_at_once_to_a_customer_with_large_traits_fit_into_one_commit() {
     let mut world = World::new(compiled(
         "journey:

@@ -269,7 +269,7 @@ fn names_of_events_and_properties_are_those_of_senders() {
     let long = "n".repeat(201);
     check(
         &journey(&long, "k"),
-        &["0 entry.trigger.event: has a name of 201 bytes: at most 200 are taken"],
+        &["0 entry.triggers[0].event: has a name of 201 bytes: at most 200 are taken"],
     );
     check(
         &journey("e", "a..b"),

@@ -16,7 +16,8 @@ use prost::Message;
 pub(crate) struct Stamp {
     /// When the event happened.
     pub(crate) time: Timestamp,
-    /// The lower half of the hash of its id: of one instant, all traits are those of one event.
+    /// The lower half of the hash of its id. Of one time, all traits of customers who are joined
+    /// are those of one event.
     event: u32,
 }
 
@@ -32,7 +33,7 @@ impl Stamp {
 /// Values by their whole paths, in the order of these.
 pub(crate) type Values = Vec<(Box<str>, Value)>;
 
-/// What was said of a trait.
+/// The content of a word on a trait.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Content {
     /// It has no value any more.
@@ -57,10 +58,10 @@ impl Content {
         matches!(self, Self::Values(_))
     }
 
-    /// Returns the bytes of the names and texts.
+    /// Returns the bytes of the names and values, as [`kernel::Properties::bytes`] counts them.
     pub(crate) fn bytes(&self) -> usize {
         let values = self.values().iter();
-        let sizes = values.map(|(name, value)| name.len() + value_bytes(value));
+        let sizes = values.map(|(name, value)| value.bytes_under(name));
         sizes.sum()
     }
 
@@ -70,15 +71,6 @@ impl Content {
             Self::LeftOut => 1,
             Self::Values(_) => 2,
         }
-    }
-}
-
-fn value_bytes(value: &Value) -> usize {
-    match value {
-        Value::Bool(_) | Value::Number(_) => 8,
-        Value::Integer(_) => 16,
-        Value::Text(text) | Value::Json(text) => text.len(),
-        Value::List(values) => values.iter().map(value_bytes).sum(),
     }
 }
 
@@ -119,8 +111,8 @@ impl Said {
         }
     }
 
-    /// What an event says, of one trait after another: an object is what the event says of all of
-    /// it, and a trait of which it says no value is removed.
+    /// Returns the words of an event, of one trait after another: an object is what the event says
+    /// of all of it, and a trait of which it says no value is removed.
     pub(crate) fn by_event(traits: &[NamedValue], stamp: Stamp) -> Vec<Self> {
         let mut said: BTreeMap<&str, Values> = BTreeMap::new();
         for named in traits {
@@ -184,12 +176,12 @@ impl Said {
         &self.name
     }
 
-    /// What was said.
+    /// Its content.
     pub(crate) const fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Which event said it.
+    /// The place of its event.
     pub(crate) const fn stamp(&self) -> Stamp {
         self.stamp
     }
@@ -199,6 +191,11 @@ impl Said {
         let values = self.content.values();
         let place = values.binary_search_by(|(own, _)| own.as_ref().cmp(name));
         Some(&values[place.ok()?].1)
+    }
+
+    /// Returns whether the event of this word did not happen before that of another one.
+    pub(crate) fn is_no_earlier_than(&self, other: &Self) -> bool {
+        self.stamp.time >= other.stamp.time
     }
 
     /// Returns whether this is the later of two words. Words of events that cannot be told apart

@@ -128,8 +128,13 @@ fn write(event: &Event, time: Timestamp) -> Vec<u8> {
     message.encode_raw(&mut bytes);
     let known = event.properties.iter().filter(|named| is_known(named));
     for named in known.take(limits::RECENT_PROPERTIES) {
-        // A repeated field is the sequence of its elements.
-        message::encode(PROPERTIES_FIELD, shown(named).as_ref(), &mut bytes);
+        let shown = shown(named);
+        let len = message::encoded_len(PROPERTIES_FIELD, shown.as_ref());
+        // Twenty events of lists of long texts would be more than a state may have.
+        if bytes.len() + len <= limits::RECENT_EVENT_BYTES {
+            // A repeated field is the sequence of its elements.
+            message::encode(PROPERTIES_FIELD, shown.as_ref(), &mut bytes);
+        }
     }
     bytes
 }
@@ -243,6 +248,38 @@ mod tests {
         let shown = events.read().next().expect("an event").properties;
         assert_eq!(shown.len(), limits::RECENT_PROPERTIES);
         assert!(shown.value("p05").is_some(), "{shown:?}");
+    }
+
+    #[test]
+    fn what_is_shown_is_bounded_whatever_the_letters_are() {
+        let text = Value {
+            kind: Some(Kind::Text("🛒".repeat(108))),
+        };
+        let named = |name: String, kind: Kind| NamedValue {
+            name,
+            value: Some(Value { kind: Some(kind) }),
+        };
+        let list = || {
+            Kind::List(ValueList {
+                values: vec![text.clone(); 8],
+            })
+        };
+        let large = (0..9).map(|number| named(format!("p{number}"), list()));
+        let small = named("small".to_owned(), Kind::Bool(true));
+        let event = Event {
+            name: "view".to_owned(),
+            properties: large.chain([small]).collect(),
+            ..Event::default()
+        };
+        let mut events = RecentEvents::default();
+        for millis in 0..30 {
+            events.add(&event, Timestamp::from_millis(millis));
+        }
+        let most = limits::RECENT_EVENTS * (limits::RECENT_EVENT_BYTES + 16);
+        assert!(events.written().len() <= most, "{}", events.written().len());
+        let shown = events.read().next().expect("an event").properties;
+        assert!(shown.value("p0").is_some() && shown.value("p8").is_none());
+        assert!(shown.value("small").is_some(), "it has room");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use proptest::{prop_assert_eq, proptest};
 
 use crate::harness::{DAY, Harness, compile};
 
-/// What an event says of one trait: the values under its name, none for a removal.
+/// Words of an event on one trait: the values under its name, none for a removal.
 type Word = Vec<(&'static str, u8)>;
 
 /// An event: when it happened, and what it says of traits.
@@ -148,7 +148,7 @@ proptest! {
         for customer in &mut customers {
             customer.pass(Timestamp::from_millis(now));
         }
-        // Whom each customer is now, and whose events each has.
+        // The customer that each is now, and the events of each.
         let mut home = [0, 1, 2];
         let mut events: [Vec<&Sent>; 3] = Default::default();
         for place in 0..=14 {

@@ -50,6 +50,13 @@ impl Parser<'_, '_> {
     fn select(&mut self, operand: NodeId, name: &str, token: &Token<'_>) -> NodeId {
         let node = self.tree.node_mut(operand);
         match &mut node.kind {
+            // It would leave no trace in the path.
+            Syntax::Path { .. } if name.is_empty() => {
+                let at = node.at;
+                self.mistakes
+                    .add(token.at, "a field needs a name: this one is empty");
+                self.add(at, token.end, &[], Syntax::Error)
+            }
             Syntax::Path { rest, .. } => {
                 kernel::push_key(rest.get_or_insert_default(), name);
                 node.end = token.end;

@@ -75,6 +75,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "1:17: `a..b` is empty: give it a name",
     ),
     (
+        "profile[\"\"].plan == 1",
+        "1:9: a field needs a name: this one is empty",
+    ),
+    (
         "profile.Order ID == 1",
         "1:15: unexpected `ID`: a name of several words is quoted, as in event[\"Order ID\"]",
     ),

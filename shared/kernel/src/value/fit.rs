@@ -28,6 +28,11 @@ impl Value {
             Self::List(values) => values.iter().map(Self::bytes).sum::<usize>() + FRAME_BYTES,
         }
     }
+
+    /// Bytes that the value takes there under a name, at the most.
+    pub fn bytes_under(&self, name: &str) -> usize {
+        name.len() + NAME_BYTES + self.bytes()
+    }
 }
 
 impl Properties {
@@ -77,7 +82,7 @@ impl Properties {
 }
 
 fn named_bytes((name, value): (&str, &Value)) -> usize {
-    name.len() + NAME_BYTES + value.bytes()
+    value.bytes_under(name)
 }
 
 #[cfg(test)]

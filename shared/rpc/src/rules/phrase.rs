@@ -6,7 +6,7 @@ use super::rule::Literal;
 use crate::limits::SHOWN_VALUE_CHARS;
 
 /// Patterns of the contracts in words; others are shown as they are.
-const PHRASES: [(&str, &str); 9] = [
+const PHRASES: [(&str, &str); 10] = [
     (
         "^[a-z][a-z0-9_]{0,63}$",
         "must be 1 to 64 lower case letters, digits and _, beginning with a letter, such as `first_purchase`",
@@ -39,6 +39,10 @@ const PHRASES: [(&str, &str); 9] = [
     (
         "^[a-z]{1,30}$",
         "must be 1 to 30 lower case letters, such as `journey`",
+    ),
+    (
+        "^[^\\x00-\\x1f\\x7f-\\x9f]*$",
+        "must have no control characters",
     ),
 ];
 

@@ -31,8 +31,8 @@ const JSON: [&str; 3] = [
 pub(crate) struct Method {
     /// Returns whether a caller may send more than one message.
     pub(crate) is_stream: bool,
-    /// Returns whether the interpreter of rules makes a copy of each message. Where it does not, the
-    /// service answers for each element of its list by itself.
+    /// Returns whether the interpreter of rules makes a copy of each message. Where it does not,
+    /// the service answers for each element of its list by itself.
     pub(crate) is_interpreted: bool,
     request: usize,
 }

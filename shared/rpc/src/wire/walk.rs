@@ -4,7 +4,7 @@ use super::cursor::{Cursor, Wire};
 use super::fault::Fault;
 use super::shape::{COUNTED_FIELDS, Content, FieldShape, Form, Method, Shape, shape};
 use super::{Reading, Unread};
-use crate::limits::{COUNT_MARGIN, VIOLATIONS, WIRE_DEPTH};
+use crate::limits::{COUNT_MARGIN, UNREAD_ELEMENTS, WIRE_DEPTH};
 
 /// Bytes of memory that a text takes beside its letters.
 const TEXT_BYTES: usize = 16;
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
         let is_element = depth == WIRE_DEPTH && matches!(field.form, Form::List(..));
         // Others may have made the message costly, and one element alone has to be at fault.
         let is_its_fault = !fault.is_cost() || self.cost() - before > self.most / 2;
-        if is_element && is_its_fault && self.unread.len() < VIOLATIONS {
+        if is_element && is_its_fault && self.unread.len() < UNREAD_ELEMENTS {
             // It is not built.
             (self.built, self.beside) = (built, beside);
             self.unread.push(Unread {

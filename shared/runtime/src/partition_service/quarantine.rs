@@ -155,7 +155,8 @@ fn filter(by: v1::QuarantineFilter) -> QuarantineFilter {
         partition: by
             .partition
             .map(|number| PartitionId::new(u16::try_from(number).unwrap_or(u16::MAX))),
-        customer_id: by.customer_id,
+        // Ids are kept in lower case.
+        customer_id: by.customer_id.to_ascii_lowercase(),
         reason: by.reason,
     }
 }

@@ -21,8 +21,8 @@ pub(crate) fn short(name: &str, unspecified: &str) -> String {
     name.trim_start_matches(prefix).to_lowercase()
 }
 
-/// Properties as JSON, from words: a dot in a name leads into an object; numbers and truth values are
-/// what they look like.
+/// Properties as JSON, from words: a dot in a name leads into an object; numbers and truth values
+/// are what they look like.
 pub(crate) fn object(pairs: &[(String, String)]) -> Struct {
     let mut object = Struct::default();
     for (path, text) in pairs {

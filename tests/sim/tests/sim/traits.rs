@@ -77,7 +77,7 @@ impl Sent {
         }
     }
 
-    /// What it says of each trait: all values under the name; none for a removal. Where there is an
+    /// Its words on each trait: all values under the name; none for a removal. Where there is an
     /// object there is no plain value.
     fn words(&self) -> BTreeMap<&'static str, Properties> {
         let mut words: BTreeMap<&str, Properties> = BTreeMap::new();

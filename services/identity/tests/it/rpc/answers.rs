@@ -1,13 +1,14 @@
 //! Answers that arrive: faults of requests and of single events, as a client takes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use engine::TimeSource;
 use hot::StreamName;
+use prost::Message as _;
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 use proto::identity::v1;
-use proto::identity::v1::event::PropertiesForm;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use tonic::Code;
 
 use super::{fields, serve, stream};
@@ -71,6 +72,82 @@ async fn the_answer_of_a_batch_lists_every_fault() {
     assert_eq!(answers[0].rejected.len(), 1_000);
 }
 
+/// Bytes that clients take by default.
+const CLIENT_BYTES: usize = 4 * 1024 * 1024;
+
+#[tokio::test]
+async fn an_answer_with_very_many_faults_is_one_that_clients_take() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    // A hundred numbers beyond every type, twice in each event.
+    let entries = (0..100).map(|place| format!("\"{place:02}\":1e999"));
+    let wrong = format!("{{{}}}", entries.collect::<Vec<_>>().join(","));
+    let bad = v1::Event {
+        properties_form: Some(PropertiesForm::PropertiesJson(wrong.clone())),
+        traits_form: Some(TraitsForm::TraitsJson(wrong)),
+        ..event("user_id=u1")
+    };
+    let mut events = vec![bad.clone(); 999];
+    events.push(event("user_id=u1"));
+    let batch = v1::IngestStreamRequest {
+        events,
+        ..v1::IngestStreamRequest::default()
+    };
+    let answers = stream(&mut client, vec![batch]).await.expect("answers");
+    let [answer] = answers.as_slice() else {
+        panic!("one answer: {}", answers.len());
+    };
+    assert!(
+        answer.encoded_len() < CLIENT_BYTES,
+        "{}",
+        answer.encoded_len()
+    );
+    let told: BTreeSet<u32> = answer.rejected.iter().map(|it| it.index).collect();
+    assert_eq!((told.len(), answer.accepted_count), (999, 1));
+    let omitted = usize::try_from(answer.omitted_fault_count).expect("a count");
+    assert_eq!(answer.rejected.len() + omitted, 999 * 200);
+
+    let mut events = vec![bad; 499];
+    events.push(event("user_id=u1"));
+    let request = v1::IngestRequest {
+        events,
+        ..v1::IngestRequest::default()
+    };
+    let answer = client.ingest(request).await.expect("one is good");
+    let answer = answer.into_inner();
+    assert!(
+        answer.encoded_len() < CLIENT_BYTES,
+        "{}",
+        answer.encoded_len()
+    );
+    let omitted = usize::try_from(answer.omitted_fault_count).expect("a count");
+    assert_eq!(answer.rejected.len() + omitted, 499 * 200);
+}
+
+#[tokio::test]
+async fn an_answer_with_very_many_dropped_identifiers_is_one_that_clients_take() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    let events = (0..480).map(|user| {
+        let mut event = event(&format!("user_id=u{user}"));
+        let unknown = (0..18).map(|place| (format!("n{place}"), "ü".repeat(400)));
+        event.identifiers.extend(unknown);
+        event
+    });
+    let request = v1::IngestRequest {
+        events: events.collect(),
+        ..v1::IngestRequest::default()
+    };
+    let answer = client.ingest(request).await.expect("they are taken");
+    let answer = answer.into_inner();
+    assert!(
+        answer.encoded_len() < CLIENT_BYTES,
+        "{}",
+        answer.encoded_len()
+    );
+    let named = answer.results.iter().map(|it| it.dropped_identifiers.len());
+    assert_eq!(named.sum::<usize>(), 1_000);
+    assert_eq!(answer.dropped_identifier_count, 480 * 18);
+}
+
 #[tokio::test]
 async fn an_event_that_cannot_be_read_stops_no_other() {
     let (mut client, fixture) = serve(TimeSource::system()).await;
@@ -132,6 +209,29 @@ async fn an_event_that_cannot_be_read_stops_no_other() {
             vec!["events[0].properties.a[0][0]".to_owned()]
         )
     );
+}
+
+#[tokio::test]
+async fn no_number_of_events_that_cannot_be_read_stops_another() {
+    let (mut client, _fixture) = serve(TimeSource::system()).await;
+    // Nested deeper than protobuf is read.
+    let mut events = vec![nested("user_id=u1", 60); 499];
+    events.push(event("user_id=u1"));
+    let batch = v1::IngestStreamRequest {
+        events: events.clone(),
+        ..v1::IngestStreamRequest::default()
+    };
+    let answers = stream(&mut client, vec![batch]).await.expect("answers");
+    let counts = (answers[0].accepted_count, answers[0].rejected.len());
+    assert_eq!((counts, answers[0].refusal.as_str()), ((1, 499), ""));
+    let request = v1::IngestRequest {
+        events,
+        ..v1::IngestRequest::default()
+    };
+    let answer = client.ingest(request).await.expect("one is good");
+    let answer = answer.into_inner();
+    assert_eq!((answer.results.len(), answer.rejected.len()), (1, 499));
+    assert!(answer.rejected[0].description.contains("nest less"));
 }
 
 #[tokio::test]

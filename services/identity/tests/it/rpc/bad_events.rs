@@ -164,6 +164,15 @@ const VALUES: &[Fault] = &[
         "context_json",
         "32 deep",
     ),
+    (
+        |it| {
+            it.context_form = Some(ContextForm::Context(prost_types::Struct {
+                fields: [("k".to_owned(), "\u{1}".repeat(30_000).into())].into(),
+            }));
+        },
+        "context",
+        "bytes as JSON",
+    ),
 ];
 
 /// Changes that make an event unusual, and not bad.

@@ -1,6 +1,8 @@
 //! Compiles steps.
 
-use messages::journey::v1::{self as api, RunOutcome, step::Kind, wait_step::Until};
+use messages::journey::v1::{
+    self as api, RunOutcome, step::Kind, wait_for_step::Until as AtMost, wait_step::Until,
+};
 
 use crate::definition::names::{Known, check_exists, unknown};
 use crate::definition::{Arm, Send, Step, StepKind, Target, trigger};
@@ -156,8 +158,16 @@ impl At<'_, '_> {
                 _ => complete = false,
             }
         }
-        let path = self.path(".wait_for.timeout");
-        let timeout = trigger::waiting_time(&wait.timeout, &path, self.mistakes);
+        let timeout = match &wait.until {
+            Some(AtMost::Timeout(text)) => {
+                let path = self.path(".wait_for.timeout");
+                trigger::waiting_time(text, &path, self.mistakes)
+            }
+            None => {
+                self.add(".wait_for", "needs a `timeout`, such as 2d");
+                None
+            }
+        };
         let on_timeout = self.next(".wait_for.on_timeout", &wait.on_timeout);
         complete.then_some(StepKind::WaitFor {
             branches,

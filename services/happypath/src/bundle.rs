@@ -1,23 +1,24 @@
 //! A bundle: the definitions of files and folders, and what services say about them.
 
 mod diff;
+mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use definitions::{DefinitionKey, Located, Mistake, key_of, kind_word, parse};
-use proto::definition::v1::{
-    AppliedDefinition, ApplyAction, ApplyDefinitionsRequest, Definition, DefinitionKind,
-};
+use proto::definition::v1::{AppliedDefinition, ApplyAction, ApplyDefinitionsRequest, Definition};
 use rpc::{Violation, omitted_violations};
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
-use crate::client::{Connection, ServiceName, ask, request_id};
+use crate::client::{Connection, ask, request_id};
 use crate::failure::Failure;
 use crate::limits::{DEFINITION_FILE_BYTES, DEFINITIONS_PER_REQUEST};
 
 pub(crate) use diff::unified_diff;
+use kinds::rank;
+pub(crate) use kinds::{KINDS, kind, parse_kind, service};
 
 /// The definitions of files and folders, in the order in which they depend on one another.
 pub(crate) struct Bundle {
@@ -312,91 +313,11 @@ fn read_text(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(unreadable)
 }
 
-/// The kind of a definition.
-pub(crate) fn kind(definition: &Definition) -> DefinitionKind {
-    key_of(definition).map_or(DefinitionKind::Unspecified, |key| key.kind)
-}
-
-/// Returns the service that keeps a kind.
-pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
-    match kind {
-        DefinitionKind::Unspecified | DefinitionKind::Namespace => ServiceName::Identity,
-        DefinitionKind::Segment => ServiceName::Segmentation,
-        DefinitionKind::Channel | DefinitionKind::Template | DefinitionKind::Policy => {
-            ServiceName::Activation
-        }
-        DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {
-            ServiceName::Journey
-        }
-    }
-}
-
-/// Its place among the kinds, so that each follows those that it refers to.
-const fn rank(kind: DefinitionKind) -> u8 {
-    match kind {
-        DefinitionKind::Unspecified | DefinitionKind::Namespace => 0,
-        DefinitionKind::Segment => 1,
-        DefinitionKind::Channel => 2,
-        DefinitionKind::Template => 3,
-        DefinitionKind::Policy => 4,
-        DefinitionKind::JourneyMap => 5,
-        DefinitionKind::HappyPath => 6,
-        DefinitionKind::Journey => 7,
-    }
-}
-
-/// Reads a kind as people write it: `segment`, `segments`, `happy-path`, `maps`.
-pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
-    let word = text.to_ascii_lowercase().replace('-', "_");
-    let singular = match word.as_str() {
-        "policies" => "policy",
-        "map" | "maps" => "journey_map",
-        word => word.strip_suffix('s').unwrap_or(word),
-    };
-    KINDS
-        .into_iter()
-        .find(|kind| kind_word(*kind) == singular)
-        .ok_or_else(|| {
-            let words = KINDS.map(kind_word).join(", ");
-            format!("is not a kind of definition: there are {words}")
-        })
-}
-
-/// Every kind, in the order of [`rank`].
-pub(crate) const KINDS: [DefinitionKind; 8] = [
-    DefinitionKind::Namespace,
-    DefinitionKind::Segment,
-    DefinitionKind::Channel,
-    DefinitionKind::Template,
-    DefinitionKind::Policy,
-    DefinitionKind::JourneyMap,
-    DefinitionKind::HappyPath,
-    DefinitionKind::Journey,
-];
-
 #[cfg(test)]
 mod tests {
+    use proto::definition::v1::DefinitionKind;
+
     use super::*;
-
-    #[test]
-    fn kinds_are_read_in_every_usual_spelling() {
-        for (text, kind) in [
-            ("segment", DefinitionKind::Segment),
-            ("Segments", DefinitionKind::Segment),
-            ("happy-paths", DefinitionKind::HappyPath),
-            ("map", DefinitionKind::JourneyMap),
-            ("journey_maps", DefinitionKind::JourneyMap),
-            ("policies", DefinitionKind::Policy),
-        ] {
-            assert_eq!(parse_kind(text), Ok(kind), "{text}");
-        }
-        assert!(parse_kind("persona").is_err());
-    }
-
-    #[test]
-    fn kinds_are_in_the_order_in_which_they_depend_on_one_another() {
-        assert!(KINDS.is_sorted_by_key(|kind| rank(*kind)));
-    }
 
     #[test]
     fn what_other_processes_applied_is_told() {

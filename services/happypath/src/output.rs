@@ -27,12 +27,21 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a remark to stderr, where it does not disturb who reads the answer.
+///
+/// A remark may quote a name from a file, so nothing of it is an order to the terminal.
 #[expect(
     clippy::print_stderr,
     reason = "remarks of a command line are for people"
 )]
 pub(crate) fn remark(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", harmless(text));
+}
+
+fn harmless(text: &str) -> String {
+    text.replace(
+        |character: char| character.is_control() && character != '\n' && character != '\t',
+        "\u{fffd}",
+    )
 }
 
 /// Prints a value as JSON.

@@ -23,6 +23,7 @@ use crate::groups::Groups;
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
+use crate::rejected::Rejected;
 use crate::resolve::{ResolveError, Resolver, Subject};
 use crate::sources::{Replays, Source, Taking};
 use crate::store::{Cause, IdentityStore, MergeRecord, SentAs};
@@ -84,8 +85,8 @@ pub struct AcceptedEvent {
 pub struct Accepted {
     /// Those that were resolved, in order.
     pub events: Vec<AcceptedEvent>,
-    /// Those that were refused, each with its place and everything that is wrong with it.
-    pub rejected: Vec<(usize, Vec<Violation>)>,
+    /// Those that were refused.
+    pub rejected: Rejected,
     /// Those that were taken before, and are not resolved again.
     pub replays: Replays,
     /// What is to be appended.
@@ -262,20 +263,20 @@ impl Intake {
         events: Vec<v1::Event>,
         source: Source<'_>,
         namespaces: &Namespaces,
-    ) -> (Vec<Prepared>, Vec<(usize, Vec<Violation>)>) {
+    ) -> (Vec<Prepared>, Rejected) {
         let mut clock = self.clock.read();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(events.len());
-        let mut rejected = Vec::new();
+        let mut rejected = Rejected::default();
         let mut last = 0;
         for (index, event) in events.into_iter().enumerate() {
             let sequence = event.sequence;
             match prepare(event, index, namespaces, &clock) {
-                Err(violations) => rejected.push((index, violations)),
+                Err(violations) => rejected.push(index, violations),
                 Ok(_) if matches!(source, Source::Named(..)) && sequence <= last => {
                     let description = format!(
                         "is {sequence}: must be above {last}, the one before it in the batch"
                     );
-                    rejected.push((index, vec![Violation::new("sequence", description)]));
+                    rejected.push(index, vec![Violation::new("sequence", description)]);
                 }
                 Ok(mut event) => {
                     event.sequence = match source {

@@ -25,7 +25,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{cut_dropped, refused, resolved};
-pub(crate) use self::answer::{dropped_identifiers, note_unread, rejected_events};
+pub(crate) use self::answer::{dropped_identifiers, rejected_events};
 use crate::append::AppendError;
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake};
@@ -152,7 +152,7 @@ impl IdentityRpc {
             .accept(request.events, source, stream)
             .await
             .map_err(resolve_failure)?;
-        note_unread(&mut rejected, unread);
+        rejected.note_unread(unread);
         if events.is_empty() {
             let taken = Taken {
                 rejected: rejected.len(),

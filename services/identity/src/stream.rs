@@ -19,8 +19,7 @@ use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
 use crate::rpc::{
-    append_failure, dropped_identifiers, lane, note_unread, rejected_events, resolve_failure,
-    source_rule,
+    append_failure, dropped_identifiers, lane, rejected_events, resolve_failure, source_rule,
 };
 use crate::sources::{Passed, Replays};
 
@@ -167,7 +166,7 @@ async fn resolve(
         .accept(batch.events, source, stream)
         .await
         .map_err(resolve_failure)?;
-    note_unread(&mut rejected, unread);
+    rejected.note_unread(unread);
     let charge = charge
         .keep_arrived(stream == StreamName::EventsBulk)
         .await?;

@@ -55,7 +55,7 @@ impl Failure {
     }
 
     /// A request with these faults, and so many that are only counted.
-    fn invalid_and_more(violations: Vec<Violation>, more: usize) -> Self {
+    pub fn invalid_and_more(violations: Vec<Violation>, more: usize) -> Self {
         let message = match violations.first() {
             None => "the request is not valid".to_owned(),
             Some(first) => match violations.len() - 1 + more {

@@ -66,7 +66,7 @@ impl PageRequest {
     pub fn token(&self, key: &[u8]) -> String {
         let mut bytes = Vec::with_capacity(1 + FILTER_BYTES + key.len());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&self.filter);
+        bytes.extend_from_slice(&sum(&self.filter, key));
         bytes.extend_from_slice(key);
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -120,7 +120,17 @@ fn decode(token: &str, filter: [u8; FILTER_BYTES]) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (version, rest) = bytes.split_first()?;
     let (own, key) = rest.split_at_checked(FILTER_BYTES)?;
-    (*version == VERSION && own == filter).then(|| key.to_vec())
+    (*version == VERSION && own == sum(&filter, key)).then(|| key.to_vec())
+}
+
+/// Binds a key to the request that it was made for, so that a token that lost its end on the way
+/// is not one of another page.
+fn sum(filter: &[u8; FILTER_BYTES], key: &[u8]) -> [u8; FILTER_BYTES] {
+    let digest = Sha256::new()
+        .chain_update(filter)
+        .chain_update(key)
+        .finalize();
+    std::array::from_fn(|place| digest[place])
 }
 
 fn hash(filter: &[&str]) -> [u8; FILTER_BYTES] {
@@ -197,6 +207,8 @@ mod tests {
             (["List", "a"], "!!!"),
             (["List", "a"], "AAAA"),
             (["List", "a"], &token[1..]),
+            (["List", "a"], &token[..token.len() - 2]),
+            (["List", "a"], &format!("{token}AAAA")),
             (["List", "a"], &long),
         ] {
             let failure = PageRequest::read(&filter, 2, token, 100).expect_err(token);

@@ -69,6 +69,32 @@ impl Database {
         }
     }
 
+    /// Returns whether an installation was ever started in a Postgres database, and creates
+    /// nothing. A SQLite file is taken to be one.
+    ///
+    /// # Errors
+    /// [`StorageError::Connect`], [`StorageError::Database`].
+    pub async fn has_installation(
+        url: &DatabaseUrl,
+        installation: Option<&InstallationName>,
+    ) -> Result<bool, StorageError> {
+        if url.is_sqlite() {
+            return Ok(true);
+        }
+        let database = Self::connect(url).await?;
+        let (is_there, value) = match installation {
+            Some(name) => (
+                "SELECT 1 FROM pg_tables WHERE tablename = 'store_meta' AND schemaname = $1",
+                format!("{SCHEMA_PREFIX}{name}"),
+            ),
+            None => (
+                "SELECT 1 FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
+                "store_meta".to_owned(),
+            ),
+        };
+        Ok(!database.rows(is_there, [value.into()]).await?.is_empty())
+    }
+
     /// Creates a schema where there is none. Who finds it there needs no right to create any.
     async fn create_schema(&self, schema: &str) -> Result<(), DbErr> {
         let there = "SELECT 1 FROM pg_namespace WHERE nspname = $1";

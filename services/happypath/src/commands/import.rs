@@ -151,6 +151,16 @@ fn sentence(summary: &Summary) -> String {
     if summary.replayed > 0 {
         text.push_str(&format!("; {} of them were there before", summary.replayed));
     }
+    if summary.corrected > 0 {
+        let (times, were) = match summary.corrected {
+            1 => ("time", "was"),
+            _ => ("times", "were"),
+        };
+        text.push_str(&format!(
+            "; {} {times} ahead of the clock {were} taken for now",
+            summary.corrected
+        ));
+    }
     if summary.dropped_identifiers > 0 {
         let (count, are) = match summary.dropped_identifiers {
             1 => (1, "identifier that names nobody was"),
@@ -176,6 +186,14 @@ fn stop_advice(args: &Args, summary: &Summary, bad: &BadLine) -> String {
         return format!(
             "{file}: nothing was imported, because of line {line}: correct the file or say what its columns mean, or \
              leave bad lines out with `--on-error continue`"
+        );
+    }
+    if bad.is_passed {
+        return format!(
+            "{file}: {} events were accepted, and the import stopped at line {line}, which its source has passed. Import \
+             that line, corrected, from a file of its own, and go on with this file, as it is, by repeating the command \
+             with `--on-error continue`.",
+            summary.accepted
         );
     }
     let source = args.source.as_ref().unwrap_or(&summary.source);

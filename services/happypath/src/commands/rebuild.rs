@@ -87,6 +87,7 @@ impl Args {
 /// Rebuilds.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
+    refuse_nobody(&config).await?;
     let (hot, log) = runtime::open_journaled_stores(&config).await?;
     let writer = log
         .register(&config.worker)
@@ -120,6 +121,25 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         show(&rebuilt, took)?;
     }
     failed(count.get(), &failures)
+}
+
+/// Refuses an installation that is not there: a wrong name is not to be told that all is restored.
+async fn refuse_nobody(config: &Config) -> Result<(), Failure> {
+    let name = config.installation.as_ref();
+    let is_there = storage::Database::has_installation(&config.database, name)
+        .await
+        .map_err(|error| Failure::unreachable(error.to_string()))?;
+    if is_there {
+        return Ok(());
+    }
+    let which = name.map_or_else(
+        || "no installation without a name".to_owned(),
+        |name| format!("no installation named {name}"),
+    );
+    Err(Failure::mismatch(format!(
+        "there is {which} in {}: name the one that its services name, with --installation and --database",
+        config.database
+    )))
 }
 
 /// The partitions asked for; all, where none is.

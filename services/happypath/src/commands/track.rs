@@ -1,16 +1,17 @@
 //! `happypath track`: one event, by hand.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use proto::identity::v1::event::{PropertiesForm, TraitsForm};
-use proto::identity::v1::{Event, IngestRequest, Lane};
+use proto::identity::v1::{Event, Identifier, IngestRequest, Lane};
 use serde_json::json;
 
 use crate::client::{Connection, ask, request_id};
 use crate::failure::Failure;
 use crate::import::value::{self, scalar};
 use crate::output::{Format, json_of, print, print_json};
-use crate::when::{now, parse_time};
+use crate::when::{now, parse_time, when};
 
 /// Arguments of `track`.
 #[derive(Debug, clap::Args)]
@@ -48,11 +49,13 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             ))
         })?,
     };
+    let (identifiers, other_identifiers) = told_apart(args.ids);
     let event = Event {
         event_id: args.event_id.unwrap_or_default(),
         name: args.event.clone(),
         time: Some(time),
-        identifiers: args.ids.into_iter().collect::<HashMap<_, _>>(),
+        identifiers,
+        other_identifiers,
         properties_form: object(args.properties).map(PropertiesForm::PropertiesJson),
         traits_form: object(args.traits).map(TraitsForm::TraitsJson),
         ..Event::default()
@@ -82,6 +85,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             "{}: {} of customer {} ({how})",
             result.event_id, args.event, result.customer_id
         ))?;
+        if let Some(time) = &result.corrected_time {
+            let moved = when(Some(time));
+            print(&format!(
+                "  its time was ahead of the clock, and is {moved}"
+            ))?;
+        }
         for merged in &result.merged_customer_ids {
             print(&format!("  joined customer {merged} into it"))?;
         }
@@ -102,6 +111,23 @@ fn pair(text: &str) -> Result<(String, String), String> {
         }
         _ => Err("expected a name, = and a value, such as plan=free".to_owned()),
     }
+}
+
+/// Returns the first identifier of each namespace, and the others.
+fn told_apart(ids: Vec<(String, String)>) -> (HashMap<String, String>, Vec<Identifier>) {
+    let (mut first, mut others) = (HashMap::new(), Vec::new());
+    for (namespace, value) in ids {
+        match first.entry(namespace) {
+            Entry::Vacant(free) => {
+                free.insert(value);
+            }
+            Entry::Occupied(taken) => {
+                let namespace = taken.key().clone();
+                others.push(Identifier { namespace, value });
+            }
+        }
+    }
+    (first, others)
 }
 
 fn object(pairs: Vec<(String, String)>) -> Option<String> {

@@ -11,6 +11,9 @@ pub(crate) struct BadLine {
     pub(crate) field: String,
     /// Says what is wrong, and what would be right.
     pub(crate) reason: String,
+    /// True where the service refused it. The source has passed it then, and skips it when it is
+    /// sent again under its place.
+    pub(crate) is_passed: bool,
 }
 
 impl BadLine {
@@ -20,6 +23,15 @@ impl BadLine {
             line,
             field: field.into(),
             reason: reason.into(),
+            is_passed: false,
+        }
+    }
+
+    /// The same line, refused by the service.
+    pub(crate) fn passed(self) -> Self {
+        Self {
+            is_passed: true,
+            ..self
         }
     }
 }

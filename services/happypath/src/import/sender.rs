@@ -179,20 +179,23 @@ impl Sender {
         self.summary.accepted += u64::from(answer.accepted_count);
         self.summary.replayed += u64::from(answer.replayed_count);
         self.summary.created += u64::from(answer.created_count);
+        self.summary.corrected += u64::from(answer.corrected_count);
         self.summary.dropped_identifiers += u64::from(answer.dropped_identifier_count);
         if !answer.position.is_empty() {
             self.summary.position.clone_from(&answer.position);
         }
         if !answer.refusal.is_empty() {
             for event in &batch.events {
-                self.take_bad(BadLine::new(event.sequence, "", answer.refusal.as_str()));
+                let bad = BadLine::new(event.sequence, "", answer.refusal.as_str());
+                self.take_bad(bad.passed());
             }
         }
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
             let line = batch.events.get(place).map_or(0, |event| event.sequence);
             let field = field_of_line(&rejected.field);
-            self.take_bad(BadLine::new(line, field, rejected.description.as_str()));
+            let bad = BadLine::new(line, field, rejected.description.as_str());
+            self.take_bad(bad.passed());
         }
         self.progress.show(&self.summary);
     }

@@ -22,6 +22,8 @@ pub(crate) struct Summary {
     pub(crate) replayed: u64,
     /// Customers seen for the first time.
     pub(crate) created: u64,
+    /// Events whose time was ahead of the clock, and was moved.
+    pub(crate) corrected: u64,
     /// Identifiers that accepted events were resolved without.
     pub(crate) dropped_identifiers: u64,
     /// Lines that were refused.

@@ -143,6 +143,7 @@ fn installations_share_servers_and_see_nothing_of_each_other() {
     }
     a_loss_of_one_is_none_of_the_others(&servers, &devs);
     another_database_is_refused(&servers);
+    an_installation_that_is_not_there_is_not_rebuilt(&servers);
     for dev in devs {
         dev.stop();
     }
@@ -174,6 +175,25 @@ fn a_loss_of_one_is_none_of_the_others(servers: &Servers, devs: &[Dev; 3]) {
         assert_eq!(&epochs(dev), epochs_before, "nobody recovered it");
         assert_eq!(dev.json("status")["well"], true);
     }
+}
+
+/// Rebuilds installations that nobody ever started.
+fn an_installation_that_is_not_there_is_not_rebuilt(servers: &Servers) {
+    let keys = servers.keys("");
+    let empty = servers.postgres.create_database().expect("a database");
+    for (name, database) in [(Some("typo"), &servers.database), (None, &empty)] {
+        let mut settings = servers.settings(name);
+        settings[3].clone_from(database);
+        let output = binary()
+            .arg("rebuild")
+            .args(&settings)
+            .output()
+            .expect("ran");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        assert!(said.contains("there is no installation"), "{said}");
+    }
+    assert_eq!(servers.keys(""), keys);
 }
 
 /// Starts processes that find the keys of an installation of another database.

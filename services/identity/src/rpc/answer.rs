@@ -1,74 +1,30 @@
 //! The answer to a request of events: what each was resolved to, or why they were refused.
 
-use ::rpc::{Failure, Violation};
+use ::rpc::Failure;
 use identity_core::Dropped;
 use proto::convert;
 use proto::identity::v1;
 
 use crate::ingest::AcceptedEvent;
-use crate::limits::{DROPPED_TOLD, REJECTED_BYTES};
+use crate::limits::DROPPED_TOLD;
+use crate::rejected::Rejected;
 
 /// Returns the refusal of a request all of whose events are refused, each with its place.
-pub(super) fn refused(rejected: Vec<(usize, Vec<Violation>)>) -> Failure {
-    let violations = rejected.into_iter().flat_map(|(index, violations)| {
-        let event = format!("events[{index}]");
-        let violations = violations.into_iter();
-        violations.map(move |violation| violation.under(&event))
-    });
-    Failure::invalid(violations.collect::<Vec<_>>())
-}
-
-/// Gives the reason of events that could not be read: they came as empty ones, which lack
-/// everything.
-pub(crate) fn note_unread(
-    rejected: &mut [(usize, Vec<Violation>)],
-    unread: impl IntoIterator<Item = (usize, Violation)>,
-) {
-    for (index, violation) in unread {
-        if let Some((_, violations)) = rejected.iter_mut().find(|(at, _)| *at == index) {
-            *violations = vec![violation];
-        }
-    }
+pub(super) fn refused(rejected: Rejected) -> Failure {
+    let (faults, omitted) = rejected.into_faults();
+    let faults = faults.map(|(index, fault)| fault.under(&format!("events[{index}]")));
+    Failure::invalid_and_more(faults.collect(), omitted)
 }
 
 /// Returns the refused events as an answer tells them, and the number of faults that it does not.
-///
-/// The first fault of each event is told. Of all others those are that fit: a batch of 2 MB can
-/// have 200,000 faults, whose answer would be larger than clients take, and waits in memory until
-/// it is read.
-pub(crate) fn rejected_events(
-    rejected: Vec<(usize, Vec<Violation>)>,
-) -> (Vec<v1::RejectedEvent>, u32) {
-    let first = rejected
-        .iter()
-        .filter_map(|(_, violations)| violations.first());
-    let mut room = REJECTED_BYTES.saturating_sub(first.map(weight).sum());
-    let (mut told, mut omitted) = (Vec::with_capacity(rejected.len()), 0);
-    for (index, violations) in rejected {
-        for (place, violation) in violations.into_iter().enumerate() {
-            if place > 0 {
-                let bytes = weight(&violation);
-                if bytes > room {
-                    omitted += 1;
-                    continue;
-                }
-                room -= bytes;
-            }
-            told.push(v1::RejectedEvent {
-                index: count(index),
-                field: violation.field,
-                description: violation.description,
-            });
-        }
-    }
-    (told, count(omitted))
-}
-
-/// Returns the bytes of a fault in an answer, or a few more.
-fn weight(violation: &Violation) -> usize {
-    /// Tags, lengths and the index.
-    const HEAD: usize = 20;
-    HEAD + violation.field.len() + violation.description.len()
+pub(crate) fn rejected_events(rejected: Rejected) -> (Vec<v1::RejectedEvent>, u32) {
+    let (faults, omitted) = rejected.into_faults();
+    let told = faults.map(|(index, fault)| v1::RejectedEvent {
+        index: count(index),
+        field: fault.field,
+        description: fault.description,
+    });
+    (told.collect(), count(omitted))
 }
 
 /// Cuts the identifiers that accepted events were resolved without to as many as one answer names,

@@ -47,7 +47,7 @@ async fn what_another_process_defined_before_an_event_was_sent_is_not_left_out_o
         .accept(events.map(event).to_vec(), Source::None, StreamName::Events)
         .await
         .expect("resolved");
-    let rejected: Vec<_> = accepted.rejected.iter().map(|(index, _)| *index).collect();
+    let rejected: Vec<_> = accepted.rejected.iter().map(|(index, _)| index).collect();
     assert_eq!(rejected, [2]);
     let [first, second] = accepted.events.as_slice() else {
         panic!("two are accepted: {:?}", accepted.events);

@@ -48,6 +48,7 @@ impl Parser<'_, '_> {
     }
 
     fn select(&mut self, operand: NodeId, name: &str, token: &Token<'_>) -> NodeId {
+        let end = self.last_end();
         let node = self.tree.node_mut(operand);
         match &mut node.kind {
             // It would leave no trace in the path.
@@ -59,7 +60,7 @@ impl Parser<'_, '_> {
             }
             Syntax::Path { rest, .. } => {
                 kernel::push_key(rest.get_or_insert_default(), name);
-                node.end = token.end;
+                node.end = end;
                 operand
             }
             Syntax::Error => operand,

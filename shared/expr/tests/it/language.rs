@@ -195,6 +195,15 @@ fn terms_are_explained_in_the_order_of_the_text() {
 }
 
 #[test]
+fn a_term_with_a_quoted_name_ends_behind_its_bracket() {
+    let source = "profile[\"Order ID\"] == 1";
+    let condition = Condition::compile(source, &everything()).expect("a condition");
+    let terms = condition.explain(&customer()).into_iter();
+    let texts: Vec<String> = terms.map(|term| term.text.to_string()).collect();
+    assert_eq!(texts, [source, "profile[\"Order ID\"]"]);
+}
+
+#[test]
 fn what_is_read_is_known() {
     let source = "profile.a.b > 1 && event.c && segments.has(\"s\") && \
                   events(\"e\").where(event.d == 1).within(\"2d\").sum(\"f\") > 1 && events(\"e\").exists()";

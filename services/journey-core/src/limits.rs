@@ -11,9 +11,9 @@ use kernel::{Duration, Room};
 
 use crate::state::Pages;
 
-/// Bytes of one state: three quarters of what the hot store takes, so that a moved state fits into
-/// one commit beside what it causes, and so that parts can grow by what later versions add.
-pub const STATE_BYTES: usize = 384 * 1024;
+/// Bytes of one state: a sixth less than the hot store takes, so that a moved state fits into one
+/// commit beside what it causes, and so that parts can grow by what later versions add.
+pub const STATE_BYTES: usize = 424 * 1024;
 
 /// The traits: what segmentation keeps. Facts tell only what changes, so a trait for which there
 /// was no room here would be missing for good.
@@ -30,12 +30,16 @@ pub const POSITIONS: usize = 200;
 pub const PROGRESS_BYTES: usize = 64 * 1024;
 /// Runs under way of one customer: each is looked at with every fact of the customer.
 pub const RUNS_ACTIVE: usize = 25;
-/// The triggering event's properties that a run keeps for conditions and templates; an event has no
-/// more than 100.
-pub const TRIGGER: Room = Room {
-    bytes: 4 * 1024,
-    values: 100,
-};
+/// Bytes of the properties that all runs keep of the events that triggered them, for conditions and
+/// templates: a share for each run, and one event as large as events may be beside them.
+pub const TRIGGER_BYTES: usize = RUNS_ACTIVE * TRIGGER_SHARE + EVENT_BYTES;
+/// Bytes of them that every run may have, whatever the others keep.
+pub const TRIGGER_SHARE: usize = 4 * 1024;
+/// Values of one of these events, which has no more.
+pub const TRIGGER_VALUES: usize = 100;
+/// Bytes of the properties of an event of 32 KiB, as they are counted here: with its names and
+/// frames.
+const EVENT_BYTES: usize = 36 * 1024;
 /// Ended runs kept for display.
 pub const RUNS_ENDED: usize = 20;
 /// The same in pages: the end of a run rewrites a kilobyte and a half at the most.
@@ -93,7 +97,7 @@ const STORED_ORDINAL: usize = 3;
 /// Bytes of the tag and length of a stored part.
 const STORED_FRAME: usize = 4;
 
-/// Bytes of one stored run.
+/// Bytes of one stored run, without what it keeps of its event.
 const RUN_BYTES: usize = STORED_FRAME
     + STORED_ID
     + 3 * STORED_NAME
@@ -102,8 +106,7 @@ const RUN_BYTES: usize = STORED_FRAME
     + 2 * STORED_COUNT
     + 4 * STORED_TIME
     + STORED_ORDINAL
-    + 2
-    + TRIGGER.bytes;
+    + 2;
 /// Bytes of one stored run that ended.
 const ENDED_RUN_BYTES: usize = STORED_FRAME
     + STORED_ID
@@ -133,6 +136,7 @@ const _: () = assert!(
         + POSITIONS * POSITION_BYTES
         + PROGRESS_BYTES
         + RUNS_ACTIVE * RUN_BYTES
+        + TRIGGER_BYTES
         + RUNS_ENDED * ENDED_RUN_BYTES
         + ENDING_BYTES
         + ASSIGNMENT_BYTES

@@ -17,6 +17,7 @@ mod mirror;
 mod position;
 mod progress;
 mod run;
+mod trigger;
 mod walk;
 
 use decision::{Effects, Outcome, Step, WaitKey};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use kernel::{Properties, Reason, Value, names_around};
+use kernel::{Properties, Reason, Value};
 use messages::journey::v1::{Reentry, RunOutcome};
 
 use crate::counter::{Counter, RunCount};
@@ -124,14 +124,7 @@ impl Pass<'_> {
             self.state.run_count,
         );
         self.state.run_count += 1;
-        let mut trigger = happening.properties().clone();
-        // `has(event.address)` reads what is inside.
-        let is_read = |name: &str| {
-            let mut names = names_around(name).chain([name]);
-            names.any(|name| journey.trigger_reads.contains(name))
-        };
-        let left_out = trigger.fit(limits::TRIGGER, is_read);
-        let run = Run {
+        let mut run = Run {
             id,
             journey: Arc::clone(&journey.name),
             version: journey.version,
@@ -142,15 +135,13 @@ impl Pass<'_> {
             arrive_time: self.now,
             since: self.since,
             due: None,
-            trigger: Arc::new(trigger),
+            trigger: Arc::new(happening.properties().clone()),
             holdout: false,
             arm: Name::from(""),
             trace_parent: Box::default(),
             ordinal: 0,
         };
-        if !left_out.is_empty() {
-            self.note_run(&run, Reason::PropertyLimit, left_out.join(", ").into());
-        }
+        self.fit_trigger(&mut run, journey);
         if let Some(run) = self.begin(run, journey, subject) {
             self.state.runs.push(run);
         }

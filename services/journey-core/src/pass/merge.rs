@@ -107,6 +107,7 @@ impl Pass<'_> {
     /// customer's from the beginning.
     fn fold_run(&mut self, run: Run) {
         self.count_presence(&run, 1);
+        let id = run.id;
         if self.state.run_place(&run.journey, &run.key).is_some() {
             self.end(run, Reason::MergedInto, RunOutcome::Neutral, Name::from(""));
         } else {
@@ -118,6 +119,9 @@ impl Pass<'_> {
                 return;
             };
             self.end(run, Reason::RunLimit, RunOutcome::Neutral, Name::from(""));
+        }
+        if let Some(place) = self.state.runs.iter().position(|run| run.id == id) {
+            self.fit_trigger_at(place);
         }
     }
 

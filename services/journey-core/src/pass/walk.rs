@@ -137,6 +137,7 @@ impl Pass<'_> {
     /// Asks for an activation, for control groups too, so that both are judged alike.
     fn send(&mut self, run: &Run, send: &Send) {
         let expire_time = send.expires_after.map(|after| self.now + after);
+        let properties = self.properties_for_action(run);
         let traits = self.traits_for_action(run);
         let action = Action {
             run_id: Bytes::copy_from_slice(run.id.as_bytes()),
@@ -149,7 +150,7 @@ impl Pass<'_> {
             purpose: send.purpose.as_ref().to_owned(),
             expire_time_ms: expire_time.map_or(0, Timestamp::as_millis),
             traits: named_values(&traits),
-            properties: named_values(&run.trigger),
+            properties: named_values(&properties),
             holdout: run.holdout,
         };
         self.effects.emit(Record {
@@ -174,8 +175,7 @@ impl Pass<'_> {
         if !left_out.is_empty() {
             self.note_run(run, Reason::TraitLimit, left_out.join(", ").into());
         }
-        let bytes = traits.bytes() + run.trigger.bytes();
-        self.action_bytes = self.action_bytes.saturating_sub(bytes);
+        self.action_bytes = self.action_bytes.saturating_sub(traits.bytes());
         traits
     }
 

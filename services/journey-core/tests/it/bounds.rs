@@ -112,7 +112,7 @@ const BRANCHING: &str = "journey:
 #[test]
 fn a_large_property_does_not_hide_the_others() {
     let mut world = World::new(compiled(BRANCHING));
-    let html = "h".repeat(5_000);
+    let html = "h".repeat(50_000);
     world.take_line(&format!("0s go cart_html={html} value=500"));
     assert_eq!(state(&world, 1).runs[0].step.as_ref(), "w");
     assert_eq!(
@@ -122,7 +122,7 @@ fn a_large_property_does_not_hide_the_others() {
     // A property that no step reads gives way to what one reads, however small it is.
     let mut line = "0s c2 go value=500".to_owned();
     for number in 0..99 {
-        write!(line, " a{number:02}={}", "y".repeat(30)).expect("a text takes it");
+        write!(line, " a{number:02}={}", "y".repeat(450)).expect("a text takes it");
     }
     world.take_line(&line);
     let run = state(&world, 2).runs[0].clone();
@@ -136,12 +136,33 @@ fn a_large_property_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_large_event_is_kept_whole_beside_few_runs_and_each_run_has_a_share() {
+    let mut world = World::new(compiled(
+        "journey:
+  name: j
+  entry: {triggers: [{event: go}], key: k, reentry: REENTRY_AFTER_EXIT}
+  steps: [{id: a, send: {channel: mail, template: t, purpose: p}}, {id: w, wait: {duration: 5d}}]
+",
+    ));
+    let cart = "h".repeat(30_000);
+    world.take_line(&format!("0s go k=large cart={cart}"));
+    let carried = world.actions[0].properties.iter();
+    assert!(carried.map(|own| own.name.as_str()).eq(["cart", "k"]));
+    for number in 1..limits::RUNS_ACTIVE {
+        let text = "x".repeat(limits::TRIGGER_SHARE - 200);
+        world.take_line(&format!("{number}s go k={number} text={text}"));
+    }
+    assert_eq!(state(&world, 1).runs.len(), limits::RUNS_ACTIVE);
+    assert_eq!(told(&world, 1, Reason::PropertyLimit), []);
+}
+
+#[test]
 fn an_object_that_is_asked_for_stays_beside_the_small() {
     let asks = BRANCHING.replace("event.value > 100.0", "has(event.address)");
     let mut world = World::new(compiled(&asks));
-    let mut line = format!("0s go address.city={}", "c".repeat(60));
+    let mut line = format!("0s go address.city={}", "c".repeat(600));
     for number in 0..99 {
-        write!(line, " a{number:02}={}", "y".repeat(30)).expect("a text takes it");
+        write!(line, " a{number:02}={}", "y".repeat(450)).expect("a text takes it");
     }
     world.take_line(&line);
     assert_eq!(state(&world, 1).runs[0].step.as_ref(), "w");

@@ -121,9 +121,10 @@ fn check_bounds(state: &Customer) {
     assert!(state.ended.len() <= limits::RUNS_ENDED);
     assert!(state.history.len() <= limits::HISTORY);
     assert!(state.endings.bytes() <= limits::ENDING_BYTES);
-    for run in state.runs.iter() {
-        assert!(run.trigger.bytes() <= limits::TRIGGER.bytes);
-    }
+    let free = limits::RUNS_ACTIVE - state.runs.len();
+    let runs = state.runs.iter().map(|run| run.trigger.bytes());
+    let kept: usize = runs.map(|bytes| bytes.max(limits::TRIGGER_SHARE)).sum();
+    assert!(kept + free * limits::TRIGGER_SHARE <= limits::TRIGGER_BYTES);
 }
 
 /// A step keeps the bounds, gives the same effects again, and no timer acted early.

@@ -126,7 +126,7 @@ async fn an_answer_with_very_many_faults_is_one_that_clients_take() {
 #[tokio::test]
 async fn an_answer_with_very_many_dropped_identifiers_is_one_that_clients_take() {
     let (mut client, _fixture) = serve(TimeSource::system()).await;
-    let events = (0..480).map(|user| {
+    let events = (0..270).map(|user| {
         let mut event = event(&format!("user_id=u{user}"));
         let unknown = (0..18).map(|place| (format!("n{place}"), "ü".repeat(400)));
         event.identifiers.extend(unknown);
@@ -145,7 +145,7 @@ async fn an_answer_with_very_many_dropped_identifiers_is_one_that_clients_take()
     );
     let named = answer.results.iter().map(|it| it.dropped_identifiers.len());
     assert_eq!(named.sum::<usize>(), 1_000);
-    assert_eq!(answer.dropped_identifier_count, 480 * 18);
+    assert_eq!(answer.dropped_identifier_count, 270 * 18);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use definitions::{DefinitionKey, Located, Mistake, key_of, kind_word, parse};
 use proto::definition::v1::{AppliedDefinition, ApplyAction, ApplyDefinitionsRequest, Definition};
 use rpc::{Violation, omitted_violations};
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::client::{Connection, ask, request_id};
@@ -118,7 +118,7 @@ impl Bundle {
         &self,
         connection: &Connection,
     ) -> Result<Vec<AppliedDefinition>, Failure> {
-        let (mut mistakes, mut more) = (BTreeSet::new(), 0);
+        let (mut mistakes, mut more, mut is_race) = (BTreeSet::new(), 0, true);
         let mut planned = Vec::new();
         for (_, services) in connection.processes() {
             let request = ApplyDefinitionsRequest {
@@ -132,6 +132,7 @@ impl Bundle {
                 Ok(answer) => planned.extend(answer.into_inner().applied),
                 Err(status) => {
                     more += omitted_violations(&status);
+                    is_race &= status.code() == Code::Aborted;
                     mistakes.extend(self.mistakes_of(status, None)?);
                 }
             }
@@ -140,7 +141,12 @@ impl Bundle {
             return Ok(planned);
         }
         let mistakes = mistakes.into_iter().collect::<Vec<_>>();
-        Err(refused(&mistakes, more, &[]))
+        let refused = refused(&mistakes, more, &[]);
+        Err(if is_race {
+            refused.by_a_race()
+        } else {
+            refused
+        })
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -171,8 +177,14 @@ impl Bundle {
                 Ok(answer) => applied.extend(answer.into_inner().applied),
                 Err(status) => {
                     let more = omitted_violations(&status);
+                    let is_race = status.code() == Code::Aborted;
                     let mistakes = self.mistakes_of(status, Some(&own))?;
-                    return Err(refused(&mistakes, more, &applied));
+                    let refused = refused(&mistakes, more, &applied);
+                    return Err(if is_race {
+                        refused.by_a_race()
+                    } else {
+                        refused
+                    });
                 }
             }
         }

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  failed
+  1  failed, or somebody changed it meanwhile (--if-match)
   2  the command line, a file or a definition has mistakes
   3  what was asked for is not there, or a store was created with other settings
   4  the service, or a store, cannot be reached";
@@ -60,6 +60,12 @@ impl Failure {
             code: 4,
             no_connection: None,
         }
+    }
+
+    /// The same failure, where what it is about was changed by somebody meanwhile: no mistake of a
+    /// file.
+    pub(crate) fn by_a_race(self) -> Self {
+        Self { code: 1, ..self }
     }
 
     /// The same failure, with the addresses that could not be reached, if that is what failed.

@@ -2,6 +2,9 @@
 //!
 //! The policy is `drop_lowest_priority`, the rule of Segment Unify: try; where the result breaks a limit, drop the
 //! event's identifier of the lowest priority and try again. The oldest customer survives.
+//!
+//! New identifiers of one namespace that are more than a customer may have of it are dropped first: they link nobody, and
+//! cost no identifier of another namespace.
 
 use kernel::CustomerId;
 
@@ -61,8 +64,16 @@ pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerVie
         !claims.is_empty(),
         "an event without identifiers names nobody"
     );
+    let surplus = surplus(namespaces, claims);
+    let places: Vec<usize> = (0..claims.len())
+        .filter(|place| !surplus.contains(place))
+        .collect();
+    let claims: Vec<Claim> = places.iter().map(|place| claims[*place]).collect();
     let mut kept = claims.len();
-    let dropped = |kept: usize| (kept..claims.len()).rev().collect();
+    let dropped = |kept: usize| {
+        let last_first = |places: &[usize]| places.iter().rev().copied().collect::<Vec<_>>();
+        [last_first(&surplus), last_first(&places[kept..])].concat()
+    };
     loop {
         let trial = &claims[..kept];
         if let Some(holder) = only_holder(trial) {
@@ -77,19 +88,30 @@ pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerVie
         let holders = holders(trial, customers);
         // The last one always fits: limits are at least 1.
         if kept == 1 || fits(namespaces, trial, &holders) {
+            let new = (0..kept).filter(|place| trial[*place].holder.is_none());
             return Plan {
                 target: holders
                     .first()
                     .map_or(Target::New, |oldest| Target::Known(oldest.id)),
-                attach: (0..kept)
-                    .filter(|place| trial[*place].holder.is_none())
-                    .collect(),
+                attach: new.map(|place| places[place]).collect(),
                 merge: holders.iter().skip(1).map(|view| view.id).collect(),
                 dropped: dropped(kept),
             };
         }
         kept -= 1;
     }
+}
+
+/// Returns the places of new identifiers beyond the limit of their namespace, which no customer could have.
+fn surplus(namespaces: &Namespaces, claims: &[Claim]) -> Vec<usize> {
+    let is_beyond = |place: &usize| {
+        let claim = claims[*place];
+        let is_alike = |other: &&Claim| other.rank == claim.rank && other.holder.is_none();
+        let before = claims[..*place].iter().filter(is_alike);
+        claim.holder.is_none()
+            && before.fold(0, |count: u32, _| count + 1) >= namespaces.at(claim.rank).limit()
+    };
+    (0..claims.len()).filter(is_beyond).collect()
 }
 
 /// Plans a forced merge: the survivor first, then the others, oldest first.

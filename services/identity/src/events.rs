@@ -132,11 +132,18 @@ impl Intake {
 
 /// The range of time of a request.
 fn times(request: &v1::ListEventsRequest) -> Result<(Timestamp, Timestamp), Failure> {
-    let read = |time: &Option<prost_types::Timestamp>, absent| {
-        time.as_ref().map_or(absent, convert::instant)
+    let read = |field, time: &Option<prost_types::Timestamp>, absent| {
+        let Some(time) = time else {
+            return Ok(absent);
+        };
+        if convert::is_instant(time) {
+            return Ok(convert::instant(time));
+        }
+        let violation = Violation::new(field, "is no instant of the years 1 to 9999");
+        Err(Failure::invalid([violation]))
     };
-    let from = read(&request.start_time, Timestamp::MIN);
-    let to = read(&request.end_time, Timestamp::MAX);
+    let from = read("start_time", &request.start_time, Timestamp::MIN)?;
+    let to = read("end_time", &request.end_time, Timestamp::MAX)?;
     if from < to {
         return Ok((from, to));
     }
@@ -241,6 +248,10 @@ mod tests {
     #[test]
     fn a_range_of_time_has_a_length() {
         let at = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let odd = Some(prost_types::Timestamp {
+            seconds: 5,
+            nanos: -5,
+        });
         for (start_time, end_time, is_valid) in [
             (None, None, true),
             (at(1), None, true),
@@ -248,6 +259,9 @@ mod tests {
             (at(1), at(2), true),
             (at(2), at(2), false),
             (at(3), at(2), false),
+            (at(i64::MIN), at(2), false),
+            (None, at(i64::MAX), false),
+            (None, odd, false),
         ] {
             let request = v1::ListEventsRequest {
                 start_time,

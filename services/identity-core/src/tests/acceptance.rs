@@ -289,3 +289,18 @@ fn a_forced_merge_ignores_limits_of_namespaces_but_no_cap() {
         })
     );
 }
+
+#[test]
+fn one_too_many_of_a_namespace_costs_no_other_identifier() {
+    let limits = namespaces(&[("user_id", 1), ("email", 2), ("device", 5)]);
+    let mut world = World::new(limits.clone());
+    let resolution = world.event("user_id=u device=d email=a@x.io email=b@x.io email=c@x.io");
+    assert_eq!(drops(&resolution), [("c@x.io", DropReason::LimitExceeded)]);
+    // The browser is known from now on.
+    assert!(!world.event("device=d").is_new);
+    // An address that somebody holds links, whatever its place.
+    world.event("email=z@x.io");
+    let event = "user_id=v email=k@x.io email=l@x.io email=m@x.io email=z@x.io";
+    let resolution = world.event(event);
+    assert!(drops(&resolution).contains(&("m@x.io", DropReason::LimitExceeded)));
+}

@@ -35,7 +35,8 @@ pub struct Head {
     pub(crate) arriving: Vec<Moving>,
     /// The states on their way to the customer that this one was joined into.
     pub(crate) leaving: Option<Box<Leaving>>,
-    /// The name of the leave whose state has arrived there; 0 for none.
+    /// The name of the leave whose state has arrived there; 0 for none, and once that state is part
+    /// of one that left in its turn.
     pub(crate) released_leave_id: u64,
     /// The wait for the states of others, and the records that wait.
     pub(crate) waiting: Option<Box<Waiting>>,

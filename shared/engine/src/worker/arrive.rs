@@ -75,6 +75,10 @@ impl<C: Core> Worker<C> {
             let moving = reserve(head, &arrived, moved, cause)?;
             head.arriving.push(moving);
             self.await_state(work, from, cause);
+            // Copies that overtook it: it has them as parts, and nobody lets go of them.
+            for fragment in &arrived.fragments {
+                self.drop_arriving(work, fragment.customer);
+            }
         }
         self.store_parts(work, moved, arrived, cause)?;
         self.is_coming(work, from);

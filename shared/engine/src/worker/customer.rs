@@ -138,6 +138,9 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let arrived = merged.arrived_leave_id;
+        if merged.folded_in && entry.cached.head.redirect.is_some() {
+            return self.release_for_nobody(work, cause);
+        }
         if arrived != 0 {
             if entry.cached.head.redirect.is_some() {
                 self.let_go(work, (survivor, arrived), cause)?;

@@ -12,7 +12,8 @@
 //! the store lost it, leaves now, under a greater name, so that the survivor takes this state for
 //! the other.
 //!
-//! A survivor that leaves in its turn sends on what has arrived of others, as theirs.
+//! A survivor that leaves in its turn sends on what has arrived of others, as theirs. It tells those
+//! first whose states are part of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +31,7 @@ use super::parts::stored_parts;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
-use crate::moving::{Leaving, MoveCause, Moving, state_key};
+use crate::moving::{Fragment, Leaving, MoveCause, Moving, state_key};
 
 /// A state that is about to leave: its head, the parts that changed, and the keys of all parts.
 type Final = (Option<Bytes>, PartWrites, Vec<PartKey>);
@@ -63,6 +64,7 @@ impl<C: Core> Worker<C> {
             ..CustomerMerged::default()
         };
         self.pass_merge_on(work, merged, cause);
+        self.tell_folded_in(work, &head.fragments, cause)?;
         let mut own = Moving {
             from: customer,
             fragments: head.fragments,
@@ -116,6 +118,27 @@ impl<C: Core> Worker<C> {
         // Only now: waits of the state that are in quarantine go with it.
         self.clear_timer(work, cause.now);
         self.send_word(work, cause)
+    }
+
+    /// Tells all fragments, before the state goes, that theirs are part of it. A copy of one that was
+    /// sent twice may overtake it: whoever asks about that copy gets no answer.
+    fn tell_folded_in(
+        &mut self,
+        work: usize,
+        fragments: &[Fragment],
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let customer = customer_of(&self.batch.works[work].key_bytes);
+        for fragment in fragments {
+            let folded = Body::Merged(CustomerMerged {
+                into_customer_id: id_bytes(customer),
+                folded_in: true,
+                ..CustomerMerged::default()
+            });
+            let record = cause.record(fragment.customer, Some(folded));
+            self.send(work, C::HOME, record, cause)?;
+        }
+        Ok(())
     }
 
     /// Removes the parts that the core packed into the head of the state that leaves.

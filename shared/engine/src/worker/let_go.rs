@@ -1,4 +1,5 @@
-//! A merged customer lets go of the state that left, once the survivor has all of it.
+//! A merged customer lets go of the state that left, once the survivor has all of it. Once that state
+//! is part of one that left in its turn, nobody else is answered.
 
 use decision::{Core, PartKey};
 use kernel::{CustomerId, Timestamp};
@@ -112,6 +113,20 @@ impl<C: Core> Worker<C> {
         };
         let released = cause.record(survivor, Some(Body::Moved(released)));
         self.deliver(C::HOME, released, cause)
+    }
+
+    /// Takes note that the state is part of one that left in its turn: whoever asks from now on has a
+    /// copy that is not to be folded in.
+    pub(super) fn release_for_nobody(
+        &mut self,
+        work: usize,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        let entry = &mut self.batch.works[work];
+        entry.cached.head.released_leave_id = 0;
+        entry.change = Change::Write;
+        self.batch.count_write(work);
+        self.finish(work, cause)
     }
 
     /// Goes on with what was to come behind a state that needs not be sent again.

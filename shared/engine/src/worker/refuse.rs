@@ -141,7 +141,7 @@ impl<C: Core> Worker<C> {
             (Some(Body::Moved(moved)), None) if !moved.stays => {
                 self.go_on_without_refused(work, moved, cause)
             }
-            (Some(Body::Merged(merged)), redirect) => {
+            (Some(Body::Merged(merged)), redirect) if !merged.folded_in => {
                 let survivor = CustomerId::try_from_bytes(&merged.into_customer_id);
                 let older = survivor.ok().filter(|it| *it < customer);
                 // A redirected customer may have been asked about the state, and cannot answer.

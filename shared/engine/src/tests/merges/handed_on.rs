@@ -8,7 +8,7 @@ use super::asked::{tell_time, write_head};
 use super::reads::{read, written};
 use super::records::{customer, event, joins, merged};
 use super::waits::{pass_grace, two_younger, work, workers_of_1};
-use super::world::{SERVICES, World};
+use super::world::{SERVICES, Works, World};
 use crate::head::id_bytes;
 use crate::{Head, limits};
 
@@ -139,4 +139,88 @@ async fn each_piece_that_is_sent_on_to_somebody_unreadable_is_set_aside() {
     let arriving = world.head(0, 1).await.arriving;
     let parts: Vec<usize> = arriving.iter().map(|it| it.parts.len()).collect();
     assert_eq!(parts, [2], "nothing of it was dropped");
+}
+
+/// Settles, and returns each piece of the state of a customer that came to the survivor meanwhile.
+async fn settle_and_copy(world: &World, from: u16, to: u16) -> Vec<Record> {
+    let mut copies: Vec<Record> = Vec::new();
+    let show = |record: &Record| {
+        let is_piece = matches!(&record.body, Some(Body::Moved(moved))
+            if !moved.released && moved.from_customer_id == id_bytes(customer(from)));
+        if is_piece && record.customer_id == id_bytes(customer(to)) && !copies.contains(record) {
+            copies.push(record.clone());
+        }
+    };
+    world.settle_with(show).await;
+    copies
+}
+
+/// The pieces of one leave, as somebody redirected sends them on to customer 1.
+fn sent_on(pieces: Vec<Record>, leave_id: u64) -> Vec<Record> {
+    let bodies = pieces.into_iter().filter_map(|piece| piece.body);
+    let moved = bodies.filter_map(|body| match body {
+        Body::Moved(moved) if moved.leave_id == leave_id => Some(moved),
+        _ => None,
+    });
+    let sent_on = moved.map(|moved| Record {
+        body: Some(Body::Moved(StateMoved {
+            followed: true,
+            ..moved
+        })),
+        ..event(1, "", "", 2)
+    });
+    sent_on.collect()
+}
+
+#[tokio::test]
+async fn a_copy_of_a_state_that_overtakes_the_one_it_is_part_of_is_not_folded_in() {
+    let cases = (0..SERVICES).flat_map(|it| [(it, 0), (it, 6)]);
+    for ((service, events), is_held) in cases.flat_map(|it| [(it, false), (it, true)]) {
+        let world = World::new(memory());
+        let (hub, middle) = two_younger(&world);
+        let partition = |who| world.slot_of(0, customer(who)).partition;
+        let mut younger = middle + 1..;
+        let last = younger.find(|who| partition(*who) == partition(middle));
+        let last = last.expect("one of them");
+        for number in 0..events {
+            let id = format!("{number}");
+            world.tell(0, event(last, &id, "add", 1)).await;
+        }
+        world.tell(0, event(middle, "m", "add", 1)).await;
+        world.tell(0, merged(hub, 1, 2)).await;
+        world.tell(0, merged(last, middle, 2)).await;
+        let copies = settle_and_copy(&world, last, middle).await;
+        let leave_id = world.head(service, last).await.released_leave_id;
+        // The state with that of the last one in it goes to 1 by the hub, and a copy straight.
+        world.tell(0, merged(middle, hub, 3)).await;
+        let mut others: Vec<Box<dyn Works>> = Vec::new();
+        for number in 0..SERVICES {
+            let partition = usize::from(partition(middle).number());
+            others.push(world.open(partition * SERVICES + number).await);
+        }
+        work(&mut others).await;
+        let copies = sent_on(copies, leave_id);
+        assert_eq!(copies.len(), if events == 0 { 1 } else { 1 + events / 2 });
+        for copy in copies {
+            world.tell(service, copy).await;
+        }
+        if is_held {
+            // The copy is asked about before the state comes, which passes the later services.
+            let mut workers = workers_of_1(&world).await;
+            let worker = &mut workers[service..=service];
+            work(worker).await;
+            work(&mut others).await;
+            work(worker).await;
+        }
+        drop(others);
+        world.settle().await;
+        let case = format!("{events} of {service} {is_held}");
+        let mut fragments = world.fragments(service, 1).await;
+        fragments.sort_unstable();
+        assert_eq!(fragments, [hub, middle, last], "{case}");
+        assert_eq!(world.log(service, 1).await.len(), events + 1, "{case}");
+        assert_eq!(world.root(service, last).await, 1, "{case}");
+        assert_eq!(world.waiting_customers().await, Vec::<String>::new());
+        assert_eq!(world.strays().await, Vec::<String>::new());
+    }
 }

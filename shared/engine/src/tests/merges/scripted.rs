@@ -149,6 +149,40 @@ fn fail_every_call(steps: &[Step], stride: usize, open: impl Fn() -> World) {
 }
 
 #[test]
+fn a_state_that_is_sent_again_and_takes_a_shorter_way_is_folded_in_once() {
+    // 13 is with 7, which leaves for 5: by then 13 has sent its state once more. 5 is with 4 and 4
+    // with 2, which leaves for 1. What 7 had goes that way. 4 knows 1 before that copy comes.
+    let steps = [
+        Step::Merge(28, 9, false),
+        Step::Merge(29, 13, false),
+        Step::Merge(27, 11, false),
+        Step::Merge(27, 5, false),
+        Step::Merge(24, 5, false),
+        Step::Merge(10, 1, false),
+        Step::Merge(24, 4, false),
+        Step::Join(11, 18, true),
+        Step::Merge(29, 7, false),
+        Step::Merge(28, 18, false),
+        Step::Tick(0),
+        Step::Merge(14, 5, false),
+        Step::Tick(0),
+        Step::Join(14, 13, false),
+        Step::Merge(4, 2, false),
+        Step::Merge(10, 8, false),
+        Step::Merge(21, 9, false),
+        Step::Tick(3),
+        Step::Merge(21, 8, false),
+        Step::Tick(4),
+        Step::Pass(21_941),
+        Step::Tick(5),
+    ];
+    block_on(async {
+        let (world, _) = run_in(World::on_clock(1), &steps, never()).await;
+        check(&world, &steps, 30).await.expect("once");
+    });
+}
+
+#[test]
 fn two_hundred_customers_become_one() {
     const CUSTOMERS: u16 = 200;
     let mut steps = Vec::new();

@@ -3,8 +3,8 @@
 //! The policy is `drop_lowest_priority`, the rule of Segment Unify: try; where the result breaks a limit, drop the
 //! event's identifier of the lowest priority and try again. The oldest customer survives.
 //!
-//! New identifiers of one namespace that are more than a customer may have of it are dropped first: they link nobody, and
-//! cost no identifier of another namespace.
+//! New identifiers of one namespace that are more than a customer may have of it are dropped first:
+//! they link nobody, and cost no identifier of another namespace.
 
 use kernel::CustomerId;
 
@@ -102,7 +102,8 @@ pub fn plan(namespaces: &Namespaces, claims: &[Claim], customers: &[&CustomerVie
     }
 }
 
-/// Returns the places of new identifiers beyond the limit of their namespace, which no customer could have.
+/// Returns the places of new identifiers beyond the limit of their namespace, which no customer
+/// could have.
 fn surplus(namespaces: &Namespaces, claims: &[Claim]) -> Vec<usize> {
     let is_beyond = |place: &usize| {
         let claim = claims[*place];

@@ -63,9 +63,10 @@ impl Database {
         // A proxy of connections may drop the path: tables would be another installation's.
         let found = database.row("SELECT current_schema()::text", []).await?;
         let found: Option<String> = found.try_get_by_index(0)?;
-        match found.unwrap_or_default() {
-            found if found == schema => Ok(database),
-            found => Err(StorageError::OtherSchema { schema, found }),
+        match found {
+            Some(found) if found != schema => Err(StorageError::OtherSchema { schema, found }),
+            // None is in force where the user may not use the schema, as the first statement tells.
+            _ => Ok(database),
         }
     }
 

@@ -1,5 +1,5 @@
-//! Traits are those of the last word by time and id, in whatever order events come and customers
-//! are joined; facts tell exactly what changes.
+//! Traits are those of the last word, in whatever order events come and customers are joined; facts
+//! tell exactly what changes.
 
 use std::collections::BTreeMap;
 
@@ -50,21 +50,37 @@ impl Sent {
     }
 }
 
-/// The traits by a map of the last word on each name.
-fn naive<'a>(sent: impl Iterator<Item = &'a Sent>) -> Properties {
-    let mut last: BTreeMap<&str, ((i64, u64), &Word)> = BTreeMap::new();
-    for event in sent {
+/// The last word on each name.
+#[derive(Debug, Default)]
+struct Naive<'a>(BTreeMap<&'a str, ((i64, u64), &'a Word)>);
+
+impl<'a> Naive<'a> {
+    /// Takes the words of an event: of one time the last that comes counts.
+    fn take(&mut self, event: &'a Sent) {
         for (name, word) in &event.says {
-            let own = last.entry(name).or_insert((event.order(), word));
-            if event.order() > own.0 {
-                *own = (event.order(), word);
+            let is_older = self.0.get(name).is_some_and(|own| event.at < own.0.0);
+            if !is_older {
+                self.0.insert(name, (event.order(), word));
             }
         }
     }
-    let values = last.values().flat_map(|(_, word)| word.iter());
-    values
-        .map(|(name, value)| (*name, Value::from(f64::from(*value))))
-        .collect()
+
+    /// Takes the last words of a customer who is joined: of one time the id decides.
+    fn join(&mut self, other: Self) {
+        for (name, word) in other.0 {
+            let own = self.0.entry(name).or_insert(word);
+            if word.0 > own.0 {
+                *own = word;
+            }
+        }
+    }
+
+    fn traits(&self) -> Properties {
+        let values = self.0.values().flat_map(|(_, word)| word.iter());
+        values
+            .map(|(name, value)| (*name, Value::from(f64::from(*value))))
+            .collect()
+    }
 }
 
 /// Applies facts as whoever reads them does: in their order, without comparing times.
@@ -148,9 +164,9 @@ proptest! {
         for customer in &mut customers {
             customer.pass(Timestamp::from_millis(now));
         }
-        // The customer that each is now, and the events of each.
+        // The customer that each is now, and the last words on each.
         let mut home = [0, 1, 2];
-        let mut events: [Vec<&Sent>; 3] = Default::default();
+        let mut words: [Naive<'_>; 3] = Default::default();
         for place in 0..=14 {
             for (join, loser) in joins.iter().zip([2, 1]) {
                 if *join == place && home[loser] == loser {
@@ -158,17 +174,17 @@ proptest! {
                     losers[0].leave(now);
                     survivors[0].fold_in(&mut losers[0]);
                     home = home.map(|it| if it == loser { 0 } else { it });
-                    let theirs = std::mem::take(&mut events[loser]);
-                    events[0].extend(theirs);
+                    let theirs = std::mem::take(&mut words[loser]);
+                    words[0].join(theirs);
                 }
             }
             let Some(event) = sent.get(place) else { continue };
             let owner = home[owners[place]];
             customers[owner].record(event.at, event.body());
-            events[owner].push(event);
+            words[owner].take(event);
             for number in 0..3 {
                 if home[number] == number {
-                    let expected = naive(events[number].iter().copied());
+                    let expected = words[number].traits();
                     prop_assert_eq!(&customers[number].state.traits(), &expected);
                     prop_assert_eq!(&facts(&customers[number]), &expected);
                 }

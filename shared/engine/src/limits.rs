@@ -106,7 +106,7 @@ pub const MERGE_RETRY_STREAM: kernel::Duration = kernel::Duration::from_millis(6
 pub const MERGE_DOUBLINGS: u32 = 8;
 /// The time that a customer waits for the state of another before it goes on without. A state takes
 /// some hundred milliseconds at the most, unless a service on its way is away: its successor has
-/// its partitions within the time of a lease, 9 s.
+/// its partitions within the time of a lease, 10 s.
 pub const MERGE_GRACE: kernel::Duration = kernel::Duration::from_millis(30_000);
 /// Messages forwarded from an outbox at once.
 pub const FORWARDS_PER_READ: usize = 64;

@@ -46,6 +46,8 @@ const IN_FLIGHT: usize = 4;
 const FIRST_OTHER: u32 = 1_000_000;
 /// Events that are sent at once while histories are made.
 const CHUNK: usize = 50_000;
+/// Events, of a kilobyte each, that fill the write buffers of the store: several times 8 MiB.
+const FILLER: u32 = 40_000;
 /// Seconds that the histories go on, up to now.
 const HISTORY_S: u32 = 80 * 86_400;
 /// The time for which the services are watched to tell what they use with nothing to do.
@@ -153,8 +155,16 @@ impl Load {
         // A read after a write waits for an import that is far behind.
         load.installation.at_rest().await?;
         load.others().await?;
+        load.let_go_of_histories().await?;
         load.installation.at_rest().await?;
         Ok(load)
+    }
+
+    /// Sends what fills the write buffers of the store, so that it frees those that the histories
+    /// filled now, and not at the cost of the merges.
+    async fn let_go_of_histories(&self) -> Result<(), Failure> {
+        let filler: Vec<Event> = (0..FILLER).map(filler).collect();
+        send_stream(self.installation.channel.clone(), &filler).await
     }
 
     /// Merges half of the pairs with nothing beside. Returns milliseconds of processor time for
@@ -266,6 +276,24 @@ fn purchase(customer: u32, number: u32, seconds: i64) -> Event {
             fields: [("value".to_owned(), value)].into(),
         })),
         ..event("purchase", customer)
+    }
+}
+
+/// Returns an event that no definition reads, with a text that does not compress well.
+fn filler(number: u32) -> Event {
+    // The multiplier of a well-known generator of 64 bits.
+    let spread = |place: u64| (u64::from(number) + place).wrapping_mul(0x5851_f42d_4c95_7f2d);
+    let text: String = (1..64)
+        .map(|place| format!("{:016x}", spread(place << 32)))
+        .collect();
+    let value = Value {
+        kind: Some(Kind::StringValue(text)),
+    };
+    Event {
+        properties_form: Some(PropertiesForm::Properties(Struct {
+            fields: [("text".to_owned(), value)].into(),
+        })),
+        ..event("filler", FIRST_OTHER + number % OTHERS)
     }
 }
 

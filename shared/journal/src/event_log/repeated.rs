@@ -17,6 +17,10 @@ use crate::LogError;
 use crate::events::limits::RANGES_AROUND;
 use crate::events::{Budget, RowKey, Scan, Step, hash_of};
 
+/// Milliseconds around an event in which the first of its kind can be: the minutes of acceptance
+/// tell the rule's time, so that it lasts for the rest of a minute.
+const AROUND: i64 = REPETITION_TIME.as_millis() + 60_000;
+
 /// An event of the log: its row, and its place there.
 pub(super) type Place = (RowKey, u32);
 
@@ -75,11 +79,7 @@ impl<'a> Look<'a> {
             self.see(found);
         }
         times.sort_unstable();
-        let around = if self.is_one {
-            REPETITION_TIME.as_millis()
-        } else {
-            0
-        };
+        let around = if self.is_one { AROUND } else { 0 };
         // The same times come first, since these are most likely to be found.
         let mut widths = vec![0, around];
         widths.dedup();
@@ -91,7 +91,7 @@ impl<'a> Look<'a> {
         if !self.is_one && !self.narrow(page) {
             return Ok(HashSet::new());
         }
-        let repeated = self.follow_back(page, REPETITION_TIME.as_millis()).await?;
+        let repeated = self.follow_back(page, AROUND).await?;
         // The first one of a day may not have been seen, so none is known to have counted.
         let is_known = self.is_one || !self.budget.is_spent();
         Ok(if is_known { repeated } else { HashSet::new() })

@@ -209,6 +209,27 @@ async fn check_random(seed: u64) {
     }
 }
 
+/// An id that comes again after a day and half a minute, in the minute of the first, is repeated.
+#[tokio::test]
+async fn a_repetition_in_the_last_minute_of_a_day_is_left_out() {
+    let mut subject = Sql::sqlite();
+    let log = subject.open().await;
+    let whose = customer(1);
+    let day = 24 * HOUR;
+    for (seq, at) in [(1, 1_000), (2, day + 31_000), (3, day + 61_000)] {
+        put(&log, seq, whose, false, &[("a", at)]).await;
+    }
+    let events = EventLog::open(subject.database(), partitions())
+        .await
+        .expect("opens");
+    for size in [1, 2, 3] {
+        let by = EventsBy::Customers(vec![whose]);
+        let found = found(&events, by, true, size).await;
+        let times: Vec<i64> = found.into_iter().map(|(_, at)| at).collect();
+        assert_eq!(times, [1_000, day + 61_000], "{size} a page");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
 

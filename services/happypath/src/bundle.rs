@@ -39,7 +39,7 @@ impl Bundle {
             }
         }
         if !mistakes.is_empty() {
-            return Err(refused(&mistakes, 0, &[]));
+            return Err(refused(&mistakes, 0, &[], false));
         }
         if definitions.is_empty() {
             return Err(Failure::mistake("the files hold no definitions"));
@@ -141,12 +141,7 @@ impl Bundle {
             return Ok(planned);
         }
         let mistakes = mistakes.into_iter().collect::<Vec<_>>();
-        let refused = refused(&mistakes, more, &[]);
-        Err(if is_race {
-            refused.by_a_race()
-        } else {
-            refused
-        })
+        Err(refused(&mistakes, more, &[], is_race))
     }
 
     /// Applies the bundle, one process after the other. Validate it first: then a process refuses
@@ -179,12 +174,7 @@ impl Bundle {
                     let more = omitted_violations(&status);
                     let is_race = status.code() == Code::Aborted;
                     let mistakes = self.mistakes_of(status, Some(&own))?;
-                    let refused = refused(&mistakes, more, &applied);
-                    return Err(if is_race {
-                        refused.by_a_race()
-                    } else {
-                        refused
-                    });
+                    return Err(refused(&mistakes, more, &applied, is_race));
                 }
             }
         }
@@ -220,8 +210,14 @@ impl Bundle {
 }
 
 /// Refuses a bundle with these mistakes, and so many that an answer counted only. What other
-/// processes applied before stays applied.
-fn refused(mistakes: &[Mistake], more: usize, applied: &[AppliedDefinition]) -> Failure {
+/// processes applied before stays applied. In a race they are no mistakes of the files: somebody
+/// changed the definitions meanwhile.
+fn refused(
+    mistakes: &[Mistake],
+    more: usize,
+    applied: &[AppliedDefinition],
+    is_race: bool,
+) -> Failure {
     let mut lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
     let count = match lines.len() + more {
         1 => "1 mistake".to_owned(),
@@ -230,11 +226,16 @@ fn refused(mistakes: &[Mistake], more: usize, applied: &[AppliedDefinition]) -> 
     if more > 0 {
         lines.push(format!("and {more} more: correct these first"));
     }
-    Failure::mistake(format!(
+    let refused = Failure::mistake(format!(
         "{count}; {}\n{}",
         what_was_applied(applied),
         lines.join("\n")
-    ))
+    ));
+    if is_race {
+        refused.by_a_race()
+    } else {
+        refused
+    }
 }
 
 /// Says what was changed before a bundle was refused.

@@ -6,19 +6,16 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
-use happypath::demo::history;
-use proto::identity::v1::Event;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::Failure;
 use crate::cpu::Seconds;
 use crate::installation::{Level, Servers};
-use crate::pipeline::{SETTINGS, round};
+use crate::pipeline::{SETTINGS, events, round};
 use crate::result::{Measured, median, median_seconds};
 
 const ROUNDS: usize = 3;
-const EVENTS: usize = 30_000;
 /// The most microseconds of an event that calls for the frontier may take.
 const BOUND_US: f64 = 1.0;
 /// The histogram of these calls.
@@ -26,11 +23,7 @@ const CALLS: &str = "happypath_engine_frontier_duration_seconds";
 
 /// Measures both clocks in turns, on fresh stores at level `journal`.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
-    let events: Vec<Event> = history::days()?
-        .into_iter()
-        .flat_map(|day| day.events)
-        .take(EVENTS)
-        .collect();
+    let events = events()?;
     let servers = Servers::start()?;
     let (mut stream, mut wall) = (Vec::new(), Vec::new());
     let (mut calls, mut times) = (Vec::new(), Vec::new());

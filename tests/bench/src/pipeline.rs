@@ -27,11 +27,7 @@ const LEVELS: [(Level, f64, f64); 3] = [
 
 /// Measures real events, in rounds on fresh stores.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
-    let events: Vec<Event> = history::days()?
-        .into_iter()
-        .flat_map(|day| day.events)
-        .take(EVENTS)
-        .collect();
+    let events = events()?;
     let servers = Servers::start()?;
     let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
     let mut ceilings = Vec::new();
@@ -71,6 +67,12 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
             .at_least(&ratio_name, *ratio);
     }
     Ok(measured)
+}
+
+/// Returns the first events of the demo.
+pub(crate) fn events() -> Result<Vec<Event>, Failure> {
+    let days = history::days()?.into_iter();
+    Ok(days.flat_map(|day| day.events).take(EVENTS).collect())
 }
 
 /// The measures of one round.

@@ -14,6 +14,7 @@ use prost::Message;
 use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
 use crate::moving::{Fragment, Leaving, Moving, read_fragments, write_fragments};
+use crate::redirect::NextRedirect;
 use crate::waiting::{Waiting, parked_key};
 
 /// The form of a value. No message begins with this byte, so that a state without a head is told
@@ -25,6 +26,8 @@ const FORM: u8 = 1;
 pub struct Head {
     /// The customer that this one was joined into. All that comes for this one goes there.
     pub redirect: Option<CustomerId>,
+    /// The customer that the redirect is to lead to, once nothing is on the way to the one before.
+    pub(crate) next_redirect: Option<NextRedirect>,
     /// The customers that were joined into this one, in the order in which their states were folded
     /// in.
     pub fragments: Vec<Fragment>,
@@ -49,6 +52,7 @@ impl Head {
     pub const fn plain() -> Self {
         Self {
             redirect: None,
+            next_redirect: None,
             fragments: Vec::new(),
             last_ordinal: 0,
             arriving: Vec::new(),
@@ -63,6 +67,7 @@ impl Head {
     pub const fn redirected_to(survivor: CustomerId) -> Self {
         Self {
             redirect: Some(survivor),
+            next_redirect: None,
             fragments: Vec::new(),
             last_ordinal: 0,
             arriving: Vec::new(),
@@ -194,8 +199,10 @@ impl Head {
             [] => None,
             id => Some(CustomerId::try_from_bytes(id).map_err(unreadable)?),
         };
+        let next_redirect = head.next_redirect.as_ref().map(NextRedirect::read);
         let head = Self {
             redirect,
+            next_redirect: next_redirect.transpose().map_err(unreadable)?,
             fragments: read_fragments(&head.fragment_ids, &head.fragment_ordinals)
                 .map_err(unreadable)?,
             last_ordinal: u16::try_from(head.last_ordinal).map_err(unreadable)?,
@@ -228,6 +235,7 @@ impl Head {
         let (fragment_ids, fragment_ordinals) = write_fragments(&self.fragments);
         stored::Head {
             redirect_customer_id: self.redirect.map(id_bytes).unwrap_or_default(),
+            next_redirect: self.next_redirect.map(NextRedirect::write),
             fragment_ids,
             fragment_ordinals,
             last_ordinal: self.last_ordinal.into(),

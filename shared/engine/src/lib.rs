@@ -29,6 +29,7 @@ mod partition;
 mod placement;
 mod quarantine;
 mod read;
+mod redirect;
 mod refresh;
 mod shared;
 mod status;

@@ -25,6 +25,7 @@ mod plan;
 mod poison_timer;
 mod position;
 mod quarantine;
+mod redirect;
 mod refuse;
 mod release;
 mod resume;

@@ -4,6 +4,7 @@ use kernel::Timestamp;
 
 use super::*;
 use crate::moving::{MoveCause, state_key};
+use crate::redirect::NextRedirect;
 use crate::tests::counting::{Counting, Seen};
 
 fn customer(number: u8) -> CustomerId {
@@ -99,6 +100,10 @@ fn a_value_is_read_back_and_costs_two_bytes_where_nobody_was_merged() {
                 tries: 3,
             })),
             released_leave_id: 7,
+            next_redirect: Some(NextRedirect {
+                customer: customer(2),
+                has_sent: true,
+            }),
             ..Head::redirected_to(customer(3))
         },
     ] {

@@ -14,7 +14,6 @@ use kernel::CustomerId;
 use messages::stream::v1::{Carried, CustomerMerged, Record, StateMoved, record::Body};
 
 use super::Worker;
-use super::batch::Change;
 use super::cause::Cause;
 use super::fault::Failed;
 use crate::head::{Head, id_bytes};
@@ -39,7 +38,8 @@ enum Verdict {
 /// Judges the word that a customer was joined into another. Each word that this one causes is about
 /// an older pair, so that all of them end.
 fn judge(customer: CustomerId, head: &Head, survivor: CustomerId, repoints: bool) -> Verdict {
-    let own = head.redirect.unwrap_or(customer);
+    let next = head.next_redirect.map(|it| it.customer);
+    let own = next.or(head.redirect).unwrap_or(customer);
     if survivor == customer || survivor == own || head.has_fragment(survivor) {
         return Verdict::Known;
     }
@@ -135,6 +135,9 @@ impl<C: Core> Worker<C> {
                 "the survivor of a merge names no customer: {error}"
             ))
         })?;
+        if !merged.marked_by_id.is_empty() {
+            return self.take_mark(work, survivor, merged, cause);
+        }
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let arrived = merged.arrived_leave_id;
@@ -154,13 +157,7 @@ impl<C: Core> Worker<C> {
         match judge(customer, &entry.cached.head, survivor, merged.repoints) {
             Verdict::Known => {}
             Verdict::Leave => self.leave(definitions, work, survivor, merged, cause)?,
-            Verdict::Repoint => {
-                let entry = &mut self.batch.works[work];
-                entry.cached.head.redirect = Some(survivor);
-                entry.change = Change::Write;
-                self.batch.count_write(work);
-                self.pass_merge_on(work, merged.clone(), cause);
-            }
+            Verdict::Repoint => self.redirect_to(work, survivor, merged, cause)?,
             Verdict::Join { younger, older } => {
                 self.tell_merge(work, younger, (older, false), cause)?;
             }
@@ -235,6 +232,7 @@ impl<C: Core> Worker<C> {
         record: Record,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
+        self.has_sent(work, &record);
         if C::OUTPUT.is_none() {
             return self.deliver(home, record, cause);
         }

@@ -83,10 +83,9 @@ fn fill(steps: &mut Vec<Step>, customers: &[u16], records: usize) {
 #[test]
 fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
     // Two states arrive at 3, which is joined into 2 meanwhile, and that one into 1.
-    for (ticks, piece_bytes) in (0..60)
-        .step_by(3)
-        .flat_map(|ticks| [(ticks, 1), (ticks, 60)])
-    {
+    for ticks in (0..135).step_by(3) {
+        // Workers take turns, so that three ticks are half a round.
+        let piece_bytes = if ticks % 2 == 0 { 1 } else { 60 };
         let mut steps = Vec::new();
         fill(&mut steps, &[3, 4, 5, 2, 1], 12);
         steps.extend([(5, 3), (4, 3)].map(|(from, into)| Step::Merge(from, into, false)));
@@ -96,7 +95,8 @@ fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
             steps.push(Step::Merge(from, into, false));
             fill(&mut steps, &[5, 4, 3], 1);
         }
-        for share in [None, Some(1), Some(3)] {
+        let stream_time = (ticks % 9 == 0).then_some(None);
+        for share in stream_time.into_iter().chain((1..=3).map(Some)) {
             block_on(async {
                 let mut world = share.map_or_else(|| World::new(memory()), World::on_clock);
                 world.piece_bytes = piece_bytes;
@@ -107,6 +107,39 @@ fn a_survivor_that_leaves_while_states_arrive_takes_them_along() {
                 ordered.unwrap_or_else(|error| panic!("{ticks} {piece_bytes} {share:?}: {error}"));
             });
         }
+    }
+}
+
+#[test]
+fn records_on_their_way_are_not_overtaken_when_a_survivor_leaves() {
+    // Records come to 4 all the time: while that is with 3, when that leaves for 2, when 2 leaves
+    // for 1, and when all of them know.
+    for (gap, share) in [
+        (3, None),
+        (3, Some(1)),
+        (16, None),
+        (16, Some(1)),
+        (20, Some(1)),
+    ] {
+        let mut steps = Vec::new();
+        fill(&mut steps, &[4, 3, 2, 1], 3);
+        for from in [4, 3, 2] {
+            steps.push(Step::Merge(from, from - 1, false));
+            for tick in 0..120 {
+                if tick % gap == 0 {
+                    fill(&mut steps, &[4, 4, 4], 1);
+                }
+                steps.push(Step::Tick(tick % WORKERS));
+            }
+        }
+        block_on(async {
+            let world = share.map_or_else(|| World::new(memory()), World::on_clock);
+            let (world, _) = run_in(world, &steps, never()).await;
+            let checked = check(&world, &steps, 4).await;
+            checked.unwrap_or_else(|error| panic!("{gap} {share:?}: {error}"));
+            let ordered = check_order(&world).await;
+            ordered.unwrap_or_else(|error| panic!("{gap} {share:?}: {error}"));
+        });
     }
 }
 

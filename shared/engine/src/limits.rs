@@ -90,10 +90,11 @@ pub const PARTS_PER_PIECE: usize = 64;
 /// half as many, so that other customers have room.
 pub const PIECES_PER_BATCH: usize = BYTES_PER_BATCH / PIECE_BYTES;
 /// Records of one customer that wait for the state of another: where more come, the customer goes
-/// on without. A burst of ten seconds at a hundred events a second has room.
-pub const PARKED_RECORDS: u64 = 1_024;
-/// Bytes of those records: as much as one commit holds.
-pub const PARKED_BYTES: u64 = hot::limits::COMMIT_BYTES as u64;
+/// on without, and what was done with those of the other is not known. As many as five hundred a
+/// second in the time that a state may take ([`MERGE_GRACE`]).
+pub const PARKED_RECORDS: u64 = 16_384;
+/// Bytes of those records: a kilobyte for each.
+pub const PARKED_BYTES: u64 = PARKED_RECORDS * 1_024;
 /// Records that waited and that one batch takes before anything else of their customer: a quarter
 /// of its states, so that other customers have the rest.
 pub const PARKED_PER_BATCH: usize = 64;

@@ -48,6 +48,8 @@ pub struct EngineConfig<C: Core> {
     pub quarantine_bytes: u64,
     /// Bytes of a piece of a state that moves to the survivor of a merge. One part is never cut.
     pub piece_bytes: usize,
+    /// The most records of a customer that wait for the states of others.
+    pub parked_records: u64,
     /// The most records of a customer that waited and that one batch takes.
     pub parked_per_batch: usize,
     pub(crate) is_traced: bool,
@@ -81,6 +83,7 @@ impl<C: Core> EngineConfig<C> {
             parallel_ticks: limits::PARALLEL_TICKS,
             quarantine_bytes: hot::limits::QUARANTINE_BYTES,
             piece_bytes: limits::PIECE_BYTES,
+            parked_records: limits::PARKED_RECORDS,
             parked_per_batch: limits::PARKED_PER_BATCH,
             is_traced: false,
             is_measured: false,
@@ -130,6 +133,7 @@ impl<C: Core> Clone for EngineConfig<C> {
             parallel_ticks: self.parallel_ticks,
             quarantine_bytes: self.quarantine_bytes,
             piece_bytes: self.piece_bytes,
+            parked_records: self.parked_records,
             parked_per_batch: self.parked_per_batch,
             is_traced: self.is_traced,
             is_measured: self.is_measured,

@@ -75,9 +75,9 @@ impl Waiting {
         !self.awaited.is_empty() || self.has_parked()
     }
 
-    /// Returns whether no more records can wait.
-    pub(crate) const fn is_full(&self) -> bool {
-        self.next - self.first >= limits::PARKED_RECORDS || self.bytes >= limits::PARKED_BYTES
+    /// Returns whether no more records can wait, of which there may be `most`.
+    pub(crate) const fn is_full(&self, most: u64) -> bool {
+        self.next - self.first >= most || self.bytes >= limits::PARKED_BYTES
     }
 
     /// Returns whether a customer is known not to be here.

@@ -66,7 +66,7 @@ impl<C: Core> Worker<C> {
     fn end_of_patience(&self, work: usize, now: Timestamp) -> Option<WaitEnd> {
         let waiting = self.batch.works[work].cached.head.waiting.as_deref();
         let waiting = waiting.filter(|it| !it.awaited.is_empty())?;
-        if waiting.is_full() {
+        if waiting.is_full(self.config.parked_records) {
             return Some(WaitEnd::Full);
         }
         // The timer of the wait may be behind much else that was accepted before it is due.

@@ -62,7 +62,8 @@ impl<C: Core> Worker<C> {
         let head = &entry.cached.head;
         let is_merge = matches!(body, Some(Body::Merged(merged)) if merged.marked_by_id.is_empty());
         let is_to_leave = head.redirect.is_none() && is_merge;
-        let is_full = head.waiting.as_ref().is_some_and(|it| it.is_full());
+        let most = self.config.parked_records;
+        let is_full = head.waiting.as_ref().is_some_and(|it| it.is_full(most));
         let has_no_place = self.is_on_stream_time()
             || is_left_out
             || is_to_leave

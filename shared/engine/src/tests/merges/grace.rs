@@ -14,12 +14,13 @@ use crate::{VirtualClock, limits};
 
 #[tokio::test]
 async fn a_customer_for_whom_too_much_waits_goes_on_without() {
-    let world = World::new(memory());
+    let all = 1_033;
+    let mut world = World::new(memory());
+    world.parked_records = 1_024;
     let younger = elsewhere(&world);
     world.tell(0, event(younger, "b", "add", 1)).await;
     world.settle().await;
     world.tell(0, joins(1, &[younger], "login", 2)).await;
-    let all = usize::try_from(limits::PARKED_RECORDS).expect("a small limit") + 9;
     let mut workers = workers_of_1(&world).await;
     for number in 1..all {
         world

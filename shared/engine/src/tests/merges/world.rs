@@ -77,6 +77,8 @@ pub(super) struct World {
     epoch: AtomicU64,
     /// Bytes of a piece of a state that moves.
     pub(super) piece_bytes: usize,
+    /// The most records of a customer that wait.
+    pub(super) parked_records: u64,
     /// The most records of a customer that waited and that one batch takes.
     pub(super) parked_per_batch: usize,
     /// The clock of the services, where they do not go by the times of records.
@@ -91,6 +93,7 @@ impl World {
             epoch: AtomicU64::new(0),
             // Each part goes alone.
             piece_bytes: 1,
+            parked_records: limits::PARKED_RECORDS,
             parked_per_batch: limits::PARKED_PER_BATCH,
             clock: None,
         }
@@ -151,6 +154,7 @@ impl World {
             definitions,
         );
         config.piece_bytes = self.piece_bytes;
+        config.parked_records = self.parked_records;
         config.parked_per_batch = self.parked_per_batch;
         let partition = PartitionId::new(u16::try_from(partition).expect("small"));
         let epoch = self.next_epoch();

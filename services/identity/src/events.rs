@@ -139,7 +139,7 @@ fn times(request: &v1::ListEventsRequest) -> Result<(Timestamp, Timestamp), Fail
         if convert::is_instant(time) {
             return Ok(convert::instant(time));
         }
-        let violation = Violation::new(field, "is no instant of the years 1 to 9999");
+        let violation = Violation::new(field, convert::NO_INSTANT);
         Err(Failure::invalid([violation]))
     };
     let from = read("start_time", &request.start_time, Timestamp::MIN)?;

@@ -52,7 +52,7 @@ impl Times {
             .into_iter()
             .filter(|(_, time)| time.is_some_and(|time| !convert::is_instant(time)));
         let wrong: Vec<Violation> = wrong
-            .map(|(field, _)| Violation::new(field, "is no instant of the years 1 to 9999"))
+            .map(|(field, _)| Violation::new(field, convert::NO_INSTANT))
             .collect();
         if !wrong.is_empty() {
             return Err(wrong);

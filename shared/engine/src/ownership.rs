@@ -171,11 +171,13 @@ impl<C: Core> Ownership<C> {
             .map(|member| member.worker)
             .collect();
         if names != self.members {
-            let is_own = |partition: &PartitionId| {
-                placement::owner(service, *partition, &names) == Some(&self.config.worker)
-            };
-            let partitions = self.config.hot.partition_count().iter();
-            self.share = partitions.filter(is_own).collect();
+            let count = self.config.hot.partition_count();
+            let owners = placement::owners(service, count, &names);
+            let owned = count.iter().zip(owners);
+            self.share = owned
+                .filter(|(_, owner)| *owner == self.config.worker)
+                .map(|(partition, _)| partition)
+                .collect();
             self.members = names;
         }
         Ok(self.share.clone())

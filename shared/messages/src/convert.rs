@@ -12,6 +12,9 @@ use crate::stream::v1 as stream;
 /// 9999.
 pub const SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
+/// The words for a timestamp that is not one of [`is_instant`].
+pub const NO_INSTANT: &str = "is no instant of the years 1 to 9999";
+
 /// Returns an id as records carry it.
 pub fn id_bytes(customer: CustomerId) -> Bytes {
     Bytes::copy_from_slice(customer.as_bytes())

@@ -20,6 +20,7 @@ use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
+use crate::{limits, upkeep};
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
 /// program would misread.
@@ -81,11 +82,17 @@ impl Context {
         } else {
             (open_hot_store(&config, id).await?, None)
         };
+        let requests = Requests::new(database.clone());
+        tokio::spawn(upkeep::remove_old_requests(
+            requests.clone(),
+            limits::UPKEEP_INTERVAL,
+            shutdown.clone(),
+        ));
         Ok(Self {
             hot,
             journal,
             leases: LeaseStore::new(database.clone()),
-            idempotency: rpc::Idempotency::new(Requests::new(database.clone())),
+            idempotency: rpc::Idempotency::new(requests),
             database,
             partitions: config.partitions,
             time: match config.clock {

@@ -20,6 +20,7 @@ mod service;
 mod signals;
 mod start_error;
 mod telemetry;
+mod upkeep;
 
 pub use binary::run_binary;
 pub use config::{

@@ -160,7 +160,7 @@ impl Requests {
         Ok(())
     }
 
-    /// Removes what has expired, and returns how many there were. Call it every few minutes.
+    /// Removes what has expired, and returns how many there were.
     ///
     /// # Errors
     /// [`StorageError::Database`].

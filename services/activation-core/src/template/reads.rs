@@ -22,7 +22,16 @@ impl Reads {
     /// Adds what a compiled part of a template reads.
     pub(super) fn add(&mut self, environment: &Environment<'_>, key: &str, source: &str) {
         if let Ok(template) = environment.get_template(key) {
-            self.0.extend(template.undeclared_variables(true));
+            let mut reads = template.undeclared_variables(true);
+            for root in [PROFILE, EVENT] {
+                // A name in brackets is found as a read of everything.
+                let Some(names) = names_in_brackets(source, root) else {
+                    continue;
+                };
+                reads.remove(root);
+                reads.extend(names.into_iter().map(|name| format!("{root}.{name}")));
+            }
+            self.0.extend(reads);
         }
         // A name that a tag binds hides what is read under the same name elsewhere.
         if binds_root(source) {
@@ -54,6 +63,44 @@ impl Reads {
 fn is_under(name: &str, above: &str) -> bool {
     name.strip_prefix(above)
         .is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Returns the names that stand in brackets behind one of the names that values are read by. `None`
+/// where that also stands alone, or before what is no name.
+fn names_in_brackets(source: &str, root: &str) -> Option<BTreeSet<String>> {
+    let tokens = tokenize(source, false, SyntaxConfig::default());
+    let tokens: Vec<Token<'_>> = tokens
+        .map(|token| token.map(|(token, _)| token))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let mut names = BTreeSet::new();
+    for (place, token) in tokens.iter().enumerate() {
+        let is_key = place > 0 && matches!(tokens[place - 1], Token::Dot);
+        if is_key || !matches!(token, Token::Ident(name) if *name == root) {
+            continue;
+        }
+        match &tokens[place + 1..] {
+            [Token::Dot, ..] => {}
+            [
+                Token::BracketOpen,
+                Token::Str(name),
+                Token::BracketClose,
+                ..,
+            ] => {
+                names.insert((*name).to_owned());
+            }
+            [
+                Token::BracketOpen,
+                Token::String(name),
+                Token::BracketClose,
+                ..,
+            ] => {
+                names.insert(name.to_string());
+            }
+            _ => return None,
+        }
+    }
+    Some(names)
 }
 
 /// Returns whether a tag binds one of the names that values are read by.
@@ -118,6 +165,24 @@ mod tests {
         );
         check("{{ profile[event.name] }}", ALL, &["name"]);
         check("{{ profile }}", ALL, &[]);
+        check(
+            "{{ event['name'] }} {{ event.plan }}",
+            &[],
+            &["name", "plan"],
+        );
+        check("{{ event['na\\u006de'] }}", &[], &["name"]);
+        check(
+            "{% for x in event[\"address\"]['city'] %}{% endfor %}",
+            &[],
+            &["address.city", "address"],
+        );
+        check("{{ event['name'] }} {{ event }}", &[], ALL);
+        check("{{ event['na' ~ 'me'] }} {{ event['plan'] }}", &[], ALL);
+        check(
+            "{{ event[profile['plan']] }} {{ event[0:] }}",
+            &["plan"],
+            ALL,
+        );
         check("{% set profile = profile %}{{ profile.name }}", ALL, ALL);
         check("{% for event in profile.name %}{% endfor %}", ALL, ALL);
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hot::{Owner, Slot, StreamName};
-use kernel::{Duration, PartitionId, Timestamp};
+use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use messages::stream::v1::Record;
 use storage::{Acquire, Heartbeat, Leases as _, MemberId};
 
@@ -134,10 +134,14 @@ async fn join_silently(site: &Site, ttl: Duration) -> PartitionId {
 /// Returns the partition that is the share of `w3` beside `w1`.
 fn share_of_w3() -> PartitionId {
     let members = ["w1", "w3"].map(str::to_owned);
-    (0..2)
-        .map(PartitionId::new)
-        .find(|it| placement::owner(SERVICE, *it, &members) == Some("w3"))
-        .expect("two share two partitions")
+    let count = PartitionCount::try_new(2).expect("a count");
+    let mut owned = count
+        .iter()
+        .zip(placement::owners(SERVICE, count, &members));
+    let (partition, _) = owned
+        .find(|(_, owner)| *owner == "w3")
+        .expect("two share two partitions");
+    partition
 }
 
 #[tokio::test(start_paused = true)]

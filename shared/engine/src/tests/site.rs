@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hot::{HotStore as _, MemoryStore, SharedHotStore};
-use kernel::PartitionId;
+use kernel::PartitionCount;
 use storage::{Leases as _, MemoryLeases};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -88,9 +88,10 @@ impl Site {
 /// The owner of each partition where these two take part.
 pub(super) fn shares(names: [&'static str; 2]) -> [&'static str; 2] {
     let members = names.map(str::to_owned);
-    [0, 1].map(|number| {
-        let owner = placement::owner(SERVICE, PartitionId::new(number), &members);
-        let name = names.into_iter().find(|name| Some(*name) == owner);
+    let count = PartitionCount::try_new(2).expect("a count");
+    let owners = placement::owners(SERVICE, count, &members);
+    [0, 1].map(|place| {
+        let name = names.into_iter().find(|name| *name == owners[place]);
         name.expect("somebody owns it")
     })
 }

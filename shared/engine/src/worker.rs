@@ -306,12 +306,8 @@ impl<C: Core> Worker<C> {
             return Ok(TickOutcome::Worked);
         };
         let begun = Instant::now();
-        match self
-            .config
-            .hot
-            .commit(self.position.slot, &pending.commit)
-            .await
-        {
+        let slot = self.position.slot;
+        match self.hot().commit(slot, &pending.commit).await {
             Ok(_) => {
                 metrics::committed(C::OWNER, begun.elapsed(), pending.inputs, &pending.commit);
                 metrics::waits_ended(C::OWNER, &self.batch.wait_ends);

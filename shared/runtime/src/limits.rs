@@ -30,8 +30,8 @@ pub const METRICS_CONNECTIONS: usize = 16;
 pub const METRICS_HEAD_TIME: Duration = Duration::from_secs(10);
 /// The pause between two looks at readiness.
 pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
-/// The pause between two removals of what the SQL store need not keep any longer: it keeps answers of
-/// requests for a day.
+/// The pause between two removals of answers to requests from the SQL store, which keeps them for a
+/// day.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// Partitions on one page unless the request says otherwise: all of one service.
 pub const PARTITIONS_PER_PAGE: usize = 1_000;

@@ -1,4 +1,4 @@
-//! What the SQL store would otherwise keep for ever is removed now and then.
+//! Removes now and then what the SQL store would otherwise keep for ever.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use storage::Requests;
 use tokio_util::sync::CancellationToken;
 
 /// Removes the answers of requests that are too old to be asked for again: now, and after each
-/// pause, until the process is told to end. All processes do, since removing them twice costs nothing.
+/// pause, until the process is told to end. All processes do: to remove nothing costs little.
 pub(crate) async fn remove_old_requests(
     requests: Requests,
     pause: Duration,

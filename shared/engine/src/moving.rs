@@ -1,5 +1,5 @@
 //! A state on its way from a merged customer to the survivor: its parts as they are stored, piece by
-//! piece, in any order. The head of the state is one of them.
+//! piece, in any order. The head of the state is the last of them.
 //!
 //! This does not send or store them: `worker::leave` and `worker::arrive` do.
 
@@ -86,6 +86,12 @@ pub(crate) const fn state_key(ordinal: u16) -> PartKey {
         kind: PartKey::ENGINE_KIND,
         name: 0,
     }
+}
+
+/// Returns whether a piece has the head of the state.
+pub(crate) fn has_head(piece: &StateMoved) -> bool {
+    let kind = u32::from(PartKey::ENGINE_KIND);
+    piece.parts.iter().any(|part| part.kind == kind)
 }
 
 impl Moving {

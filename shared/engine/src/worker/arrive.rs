@@ -21,7 +21,7 @@ use super::fault::Failed;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::metrics::WaitEnd;
-use crate::moving::{Fragment, Moving, read_fragments, read_key, state_key};
+use crate::moving::{Fragment, Moving, has_head, read_fragments, read_key, state_key};
 use crate::waiting::read_ids;
 
 impl<C: Core> Worker<C> {
@@ -51,10 +51,10 @@ impl<C: Core> Worker<C> {
         if moved.released {
             return self.take_released(definitions, work, (from, leave_id), cause);
         }
-        let is_first = moved.part_count == 0 || arrived.parts.iter().any(|(place, ..)| *place == 0);
+        let is_last = moved.part_count == 0 || has_head(moved);
         if entry.cached.head.has_or_expects(from) {
             // It is here, or on its way as part of another: who left may not know.
-            if is_first {
+            if is_last {
                 self.ask(work, (from, leave_id), cause)?;
             }
             return self.finish(work, cause);
@@ -74,6 +74,9 @@ impl<C: Core> Worker<C> {
         if head.arriving_from(from).is_none() {
             let moving = reserve(head, &arrived, moved, cause)?;
             head.arriving.push(moving);
+        }
+        if is_last {
+            // What follows the state comes behind its head.
             self.await_state(work, from, cause);
             // Copies that overtook it: it has them as parts, and nobody lets go of them.
             for fragment in &arrived.fragments {
@@ -82,7 +85,7 @@ impl<C: Core> Worker<C> {
         }
         self.store_parts(work, moved, arrived, cause)?;
         self.is_coming(work, from);
-        if self.is_whole(work, from) && (!was_whole || is_first) {
+        if self.is_whole(work, from) && (!was_whole || is_last) {
             self.ask(work, (from, leave_id), cause)?;
         }
         self.finish(work, cause)

@@ -31,7 +31,7 @@ use super::parts::stored_parts;
 use crate::head::{Head, id_bytes};
 use crate::key::customer_of;
 use crate::limits;
-use crate::moving::{Fragment, Leaving, MoveCause, Moving, state_key};
+use crate::moving::{Fragment, Leaving, MoveCause, Moving, has_head, state_key};
 
 /// A state that is about to leave: its head, the parts that changed, and the keys of all parts.
 type Final = (Option<Bytes>, PartWrites, Vec<PartKey>);
@@ -88,9 +88,10 @@ impl<C: Core> Worker<C> {
                 .as_ref()
                 .is_none_or(|it| it.len() <= limits::PIECE_BYTES);
         if state.is_some() {
-            own.parts = (0..)
-                .zip(std::iter::once(state_key(0)).chain(parts))
-                .collect();
+            // The head is the last: what follows the state comes right behind it, and no state is
+            // whole before it.
+            let all = parts.into_iter().chain([state_key(0)]);
+            own.parts = (0..).zip(all).collect();
             own.part_count = u32::try_from(own.parts.len()).unwrap_or(u32::MAX);
         }
         if is_small {
@@ -250,7 +251,11 @@ impl<C: Core> Worker<C> {
                     break;
                 };
                 bytes += piece.encoded_len();
-                self.send_piece(work, survivor, piece, cause)?;
+                if is_own {
+                    self.send_own_piece(work, survivor, piece, cause)?;
+                } else {
+                    self.send_piece(work, survivor, piece, cause)?;
+                }
             }
             let is_sent = moving.unsent().next().is_none();
             moving.is_sent = is_sent;
@@ -332,7 +337,9 @@ impl<C: Core> Worker<C> {
             let is_first = piece.parts.is_empty();
             let is_full =
                 bytes > self.config.piece_bytes || piece.parts.len() >= limits::PARTS_PER_PIECE;
-            if is_full && !is_first {
+            // The head goes another way than the rest.
+            let is_alone = part.kind == PartKey::ENGINE_KIND;
+            if (is_full || is_alone) && !is_first {
                 break;
             }
             moving.sent_parts = index + 1;
@@ -345,6 +352,7 @@ impl<C: Core> Worker<C> {
         (moving.part_count == 0 || !piece.parts.is_empty()).then_some(piece)
     }
 
+    /// Sends a piece to the survivor, behind all that the later services send.
     fn send_piece(
         &mut self,
         work: usize,
@@ -354,6 +362,26 @@ impl<C: Core> Worker<C> {
     ) -> Result<(), Failed> {
         let record = cause.record(survivor, Some(Body::Moved(piece)));
         self.send(work, C::HOME, record, cause)
+    }
+
+    /// Sends a piece of the customer's own state: the one with the head behind all that the later
+    /// services send, the others straight. No state is whole without its head, so none is folded in
+    /// before what was sent ahead of that.
+    ///
+    /// A survivor waits from the first piece on. In the low-priority lane the head may be long in
+    /// coming, and the others come with it.
+    fn send_own_piece(
+        &mut self,
+        work: usize,
+        survivor: CustomerId,
+        piece: StateMoved,
+        cause: Cause<'_>,
+    ) -> Result<(), Failed> {
+        if cause.bulk || piece.parts.is_empty() || has_head(&piece) {
+            return self.send_piece(work, survivor, piece, cause);
+        }
+        let record = cause.record(survivor, Some(Body::Moved(piece)));
+        self.deliver(C::HOME, record, cause)
     }
 
     /// Says to all fragments where they are now. Behind the state and what waited: whatever they send

@@ -28,8 +28,8 @@ async fn fill(world: &World, younger: u16, entries: usize) {
 
 #[tokio::test]
 async fn a_state_goes_in_as_many_records_as_it_takes() {
-    // Each part has two entries, and the head is a part.
-    for (piece_bytes, entries, pieces) in [(1, 1, 1), (1, 9, 5), (1, 40, 21), (1 << 20, 40, 1)] {
+    // Each part has two entries, and the head is a part that goes alone.
+    for (piece_bytes, entries, pieces) in [(1, 1, 1), (1, 9, 5), (1, 40, 21), (1 << 20, 40, 2)] {
         let mut world = World::new(memory());
         world.piece_bytes = piece_bytes;
         two(&world, entries).await;

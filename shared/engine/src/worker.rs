@@ -21,6 +21,7 @@ mod moved_aside;
 mod output;
 mod packer;
 mod parts;
+mod pieces;
 mod plan;
 mod poison_timer;
 mod position;

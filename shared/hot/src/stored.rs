@@ -17,6 +17,12 @@ const APART: u8 = 4;
 
 /// Writes a header and a state behind what `into` has.
 pub(crate) fn encode(into: &mut Vec<u8>, timer: Timer, value: &[u8]) {
+    encode_header(into, timer);
+    into.extend_from_slice(value);
+}
+
+/// Writes a header behind what `into` has. The state comes behind it.
+pub(crate) fn encode_header(into: &mut Vec<u8>, timer: Timer) {
     let at = into.len();
     into.push(0);
     let mut flags = 0;
@@ -33,7 +39,6 @@ pub(crate) fn encode(into: &mut Vec<u8>, timer: Timer, value: &[u8]) {
         }
     }
     into[at] = flags;
-    into.extend_from_slice(value);
 }
 
 /// Reads what [`encode`] wrote.

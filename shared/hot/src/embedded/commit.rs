@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use byteview::ByteView;
 use kernel::Timestamp;
 
 use super::disk::failure;
@@ -46,14 +47,14 @@ impl Inner {
 
         let disk = &self.disk;
         let mut batch = disk.batch();
-        let mut value = Vec::new();
+        let mut header = Vec::new();
         for state in &commit.states {
             let key = keys::of_slot(slot, &state.key);
             match &state.value {
                 Some(bytes) => {
-                    value.clear();
-                    stored::encode(&mut value, state.timer, bytes);
-                    batch.insert(&disk.states, key, &*value);
+                    header.clear();
+                    stored::encode_header(&mut header, state.timer);
+                    batch.insert(&disk.states, key, ByteView::fused(&header, bytes));
                 }
                 None => batch.remove(&disk.states, key),
             }
@@ -194,18 +195,13 @@ pub(super) fn encode_tail(tail: Tail) -> [u8; 16] {
 }
 
 /// The value of an entry: when it was accepted, then the payload.
-pub(super) fn encode_entry(accept_time: Timestamp, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(8 + payload.len());
-    bytes.extend_from_slice(&accept_time.as_millis().to_be_bytes());
-    bytes.extend_from_slice(payload);
-    bytes
+pub(super) fn encode_entry(accept_time: Timestamp, payload: &[u8]) -> ByteView {
+    ByteView::fused(&accept_time.as_millis().to_be_bytes(), payload)
 }
 
 /// The value of an outbox message: partition, place of the stream, payload.
-fn encode_outgoing(to: StreamId, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(3 + payload.len());
-    bytes.extend_from_slice(&to.partition.number().to_be_bytes());
-    bytes.push(u8::try_from(to.name.index()).expect("streams are few"));
-    bytes.extend_from_slice(payload);
-    bytes
+fn encode_outgoing(to: StreamId, payload: &[u8]) -> ByteView {
+    let [high, low] = to.partition.number().to_be_bytes();
+    let name = u8::try_from(to.name.index()).expect("streams are few");
+    ByteView::fused(&[high, low, name], payload)
 }

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use fjall::KvPair;
+use fjall::{KvPair, UserValue};
 use kernel::{PartitionId, Timestamp};
 
 use super::disk::{Disk, failure};
@@ -13,6 +13,11 @@ use crate::{
     Cursor, Due, Entry, Frontier, Head, HotError, OutboxMessage, Outgoing, PageBounds,
     QuarantineId, Quarantined, Slot, StateKey, Stored, StreamId, StreamName, Unread, check, stored,
 };
+
+/// Bytes from which on a value is handed out as the database has it. It keeps a block of 4 KiB of
+/// neighbours in memory for as long as it is used, which is no more than itself; a smaller one is
+/// copied.
+const SHARED_BYTES: usize = 4_096;
 
 impl Inner {
     /// What a slot has seen.
@@ -48,7 +53,7 @@ impl Inner {
             .map(|key| {
                 let state = self.disk.states.get(keys::of_slot(slot, key));
                 let state = state.map_err(failure)?;
-                state.map(|it| stored::decode(to_bytes(&it))).transpose()
+                state.map(|it| stored::decode(to_bytes(it))).transpose()
             })
             .collect()
     }
@@ -67,10 +72,10 @@ impl Inner {
             max,
             |number| keys::entry(stream, number),
             |cursor, value| {
-                let (accept_time, payload) = decode_entry(value)?;
+                let (accept_time, payload) = decode_entry(&value)?;
                 Ok(Entry {
                     cursor,
-                    payload: to_bytes(payload),
+                    payload: value.slice_ref(payload),
                     origin: None,
                     accept_time: Some(accept_time),
                 })
@@ -94,7 +99,7 @@ impl Inner {
             |cursor, value| {
                 Ok(Outgoing {
                     seq: cursor.minor,
-                    message: decode_outgoing(value)
+                    message: decode_outgoing(&value)
                         .ok_or_else(|| HotError::Damaged("an outbox message is cut".into()))?,
                 })
             },
@@ -124,7 +129,7 @@ impl Inner {
                 .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
             found.push(Quarantined {
                 id,
-                payload: to_bytes(&payload),
+                payload: to_bytes(payload),
             });
         }
         Ok(found)
@@ -138,7 +143,7 @@ impl Inner {
         last: u64,
         max: usize,
         key: impl Fn(u64) -> [u8; N],
-        read: impl Fn(Cursor, &[u8]) -> Result<T, HotError>,
+        read: impl Fn(Cursor, Bytes) -> Result<T, HotError>,
     ) -> Result<Vec<T>, HotError> {
         if first > last || max == 0 {
             return Ok(Vec::new());
@@ -152,7 +157,7 @@ impl Inner {
                 let (key, value): KvPair = pair.into_inner().map_err(failure)?;
                 let minor = keys::parse_number(&key)
                     .ok_or_else(|| HotError::Damaged(format!("the key {key:?} is cut")))?;
-                read(Cursor { major: 0, minor }, &value)
+                read(Cursor { major: 0, minor }, to_bytes(value))
             })
             .collect()
     }
@@ -222,8 +227,11 @@ impl Inner {
     }
 }
 
-fn to_bytes(slice: &[u8]) -> Bytes {
-    Bytes::copy_from_slice(slice)
+fn to_bytes(value: UserValue) -> Bytes {
+    if value.len() < SHARED_BYTES {
+        return Bytes::copy_from_slice(&value);
+    }
+    Bytes::from_owner(value)
 }
 
 /// Reads when an entry was accepted.
@@ -246,13 +254,13 @@ fn cut() -> HotError {
     HotError::Damaged("an entry is cut".into())
 }
 
-fn decode_outgoing(value: &[u8]) -> Option<OutboxMessage> {
+fn decode_outgoing(value: &Bytes) -> Option<OutboxMessage> {
     let ([high, low, name], payload) = value.split_first_chunk()?;
     Some(OutboxMessage {
         to: StreamId {
             name: *StreamName::ALL.get(usize::from(*name))?,
             partition: PartitionId::new(u16::from_be_bytes([*high, *low])),
         },
-        payload: to_bytes(payload),
+        payload: value.slice_ref(payload),
     })
 }

@@ -45,22 +45,29 @@ impl Intake {
             time: self.own_clock.now(),
             looks_back: true,
         };
-        // Those that an earlier try of the request made are its own too. They are announced again,
-        // which changes nothing where they were, and tells where that is.
-        let made = match (SentAs::merge(request_id), customers.first()) {
-            (Some(sent), Some(one)) => {
-                let sent = [(sent, one.fragment())];
-                self.resolver.tables().merges_sent_as(&sent).await
-            }
-            _ => Ok(Vec::new()),
-        };
-        let made = made.map_err(ResolveError::from)?;
-        let mut merges: Vec<_> = made.into_iter().map(|(_, merge)| merge).collect();
-        let (into, new) = self.resolver.merge(&namespaces, customers, cause).await?;
-        merges.extend(new);
+        let (into, mut merges) = self.resolver.merge(&namespaces, customers, cause).await?;
+        if merges.is_empty() {
+            merges = self.made_before(customers, request_id).await?;
+        }
         let _announcing = self.under_way.begin(&merges, None);
         let took = self.announce(&merges, deadline).await?;
         Ok((into, merges.iter().map(|merge| merge.from).collect(), took))
+    }
+
+    /// Finds the merges that an earlier try of a request made, which are its own too. It made all of
+    /// them or none, so that they are looked for only where this try makes none. They are announced
+    /// again, which changes nothing where they were, and tells where that is.
+    async fn made_before(
+        &self,
+        customers: &[CustomerId],
+        request_id: &str,
+    ) -> Result<Vec<MergeRecord>, ResolveError> {
+        let (Some(sent), Some(one)) = (SentAs::merge(request_id), customers.first()) else {
+            return Ok(Vec::new());
+        };
+        let sent = [(sent, one.fragment())];
+        let made = self.resolver.tables().merges_sent_as(&sent).await?;
+        Ok(made.into_iter().map(|(_, merge)| merge).collect())
     }
 
     /// Appends the news of merges, in order, and notes that they are in the streams. The survivor

@@ -203,6 +203,8 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
         }
         Backend::Sqlite => {
             options.max_connections(limits::SQLITE_CONNECTIONS);
+            // A file does not hang up, and the question costs as much as a small statement.
+            options.test_before_acquire(false);
             options.map_sqlx_sqlite_opts(|file| {
                 file.create_if_missing(true)
                     .busy_timeout(limits::SQLITE_BUSY)

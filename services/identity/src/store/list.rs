@@ -1,6 +1,6 @@
 //! Customers with all that names them, as people ask for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use identity_core::Identifier;
 use kernel::{CustomerId, FragmentId, Timestamp};
@@ -20,11 +20,12 @@ impl IdentityStore {
     /// # Errors
     /// As the database says.
     pub async fn customer(&self, fragment: FragmentId) -> Result<Option<CustomerRecord>, DbErr> {
-        let (roots, _) = self.find_roots(&[fragment]).await?;
-        let Some(root) = roots.into_iter().flatten().next() else {
-            return Ok(None);
-        };
-        let rows = customer::Entity::find_by_id(root.uuid())
+        let mut root = Query::select();
+        root.column(fragment::Column::RootId)
+            .from(fragment::Entity)
+            .and_where(Expr::col(fragment::Column::FragmentId).eq(fragment.uuid()));
+        let rows = customer::Entity::find()
+            .filter(customer::Column::CustomerId.in_subquery(root))
             .all(self.database.orm())
             .await?;
         Ok(self.complete(rows).await?.pop())
@@ -62,55 +63,68 @@ impl IdentityStore {
 
     /// Adds fragments and identifiers to customers.
     async fn complete(&self, rows: Vec<customer::Model>) -> Result<Vec<CustomerRecord>, DbErr> {
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.customer_id).collect();
-        let mut fragments: HashMap<Uuid, Vec<(i64, Uuid)>> = HashMap::new();
-        for row in fragment::Entity::find()
-            .filter(fragment::Column::RootId.is_in(ids.iter().copied()))
-            .all(self.database.orm())
-            .await?
-        {
-            let own = fragments.entry(row.root_id).or_default();
-            own.push((row.create_time, row.fragment_id));
-        }
-        let mut names = self.names(ids).await?;
+        let mut names = self.names(rows.iter().map(|row| row.customer_id)).await?;
         Ok(rows
             .into_iter()
             .map(|row| {
-                let mut own = fragments.remove(&row.customer_id).unwrap_or_default();
-                own.sort_unstable();
-                let mut identifiers = names.remove(&row.customer_id).unwrap_or_default();
+                let Names {
+                    fragments,
+                    mut identifiers,
+                } = names.remove(&row.customer_id).unwrap_or_default();
                 identifiers.sort();
                 CustomerRecord {
                     id: CustomerId::new(row.customer_id),
                     create_time: Timestamp::from_millis(row.create_time),
-                    fragments: own.into_iter().map(|(_, id)| FragmentId::new(id)).collect(),
+                    fragments: fragments
+                        .into_iter()
+                        .map(|(_, id)| FragmentId::new(id))
+                        .collect(),
                     identifiers,
                 }
             })
             .collect())
     }
 
-    async fn names(&self, customers: Vec<Uuid>) -> Result<HashMap<Uuid, Vec<Identifier>>, DbErr> {
+    /// Finds the fragments of customers, and the identifiers that were seen under them.
+    async fn names(
+        &self,
+        customers: impl Iterator<Item = Uuid>,
+    ) -> Result<HashMap<Uuid, Names>, DbErr> {
         let mut select = Query::select();
         select
             .column((fragment::Entity, fragment::Column::RootId))
+            .column((fragment::Entity, fragment::Column::FragmentId))
+            .column((fragment::Entity, fragment::Column::CreateTime))
             .column((identifier::Entity, identifier::Column::Namespace))
             .column((identifier::Entity, identifier::Column::Value))
-            .from(identifier::Entity)
-            .inner_join(
-                fragment::Entity,
-                Expr::col((fragment::Entity, fragment::Column::FragmentId))
-                    .equals((identifier::Entity, identifier::Column::FragmentId)),
+            .from(fragment::Entity)
+            .left_join(
+                identifier::Entity,
+                Expr::col((identifier::Entity, identifier::Column::FragmentId))
+                    .equals((fragment::Entity, fragment::Column::FragmentId)),
             )
             .and_where(Expr::col((fragment::Entity, fragment::Column::RootId)).is_in(customers));
-        let mut names: HashMap<Uuid, Vec<Identifier>> = HashMap::new();
+        let mut names: HashMap<Uuid, Names> = HashMap::new();
         for row in self.database.orm().query_all(&select).await? {
-            let root: Uuid = row.try_get("", "root_id")?;
-            names.entry(root).or_default().push(Identifier {
-                namespace: row.try_get("", "namespace")?,
-                value: row.try_get("", "value")?,
-            });
+            let own = names.entry(row.try_get("", "root_id")?).or_default();
+            let fragment = row.try_get("", "fragment_id")?;
+            own.fragments
+                .insert((row.try_get("", "create_time")?, fragment));
+            // Absent for a fragment under which none was seen.
+            let namespace: Option<String> = row.try_get("", "namespace")?;
+            let value: Option<String> = row.try_get("", "value")?;
+            let identifier = namespace.zip(value);
+            own.identifiers
+                .extend(identifier.map(|(namespace, value)| Identifier { namespace, value }));
         }
         Ok(names)
     }
+}
+
+/// All that names a customer.
+#[derive(Debug, Default)]
+struct Names {
+    /// The fragments, each behind the time at which it was first seen.
+    fragments: BTreeSet<(i64, Uuid)>,
+    identifiers: Vec<Identifier>,
 }

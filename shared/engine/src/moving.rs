@@ -106,6 +106,12 @@ impl Moving {
         unsent.map(|(index, part)| (*index, *part))
     }
 
+    /// Returns whether the part that is sent next is the head.
+    pub(crate) fn is_head_next(&self) -> bool {
+        let next = self.unsent().next();
+        next.is_some_and(|(_, part)| part.kind == PartKey::ENGINE_KIND)
+    }
+
     /// Returns whether a key is one of its range.
     pub(crate) fn holds(&self, part: PartKey) -> bool {
         part.lowered(self.first_ordinal)

@@ -37,12 +37,15 @@ impl<C: Core> Worker<C> {
         let mut states = leaving.states;
         let mut bytes = 0;
         let (most, most_bytes) = self.share_of_batch();
-        for _ in 0..most {
-            let Some(at) = states.iter().position(|it| !it.is_sent) else {
-                break;
-            };
+        let mut pieces = 0;
+        while let Some(at) = states.iter().position(|it| !it.is_sent) {
             let moving = &mut states[at];
             let is_own = moving.from == customer;
+            // The head is a piece of its own only because it goes another way.
+            if pieces >= most && !(is_own && moving.is_head_next()) {
+                break;
+            }
+            pieces += 1;
             // Nothing is sent of a state of which nothing arrived: the rest of it follows.
             if moving.unsent().next().is_some() || moving.part_count == 0 {
                 let Some(piece) = self.next_piece(work, moving, is_own) else {

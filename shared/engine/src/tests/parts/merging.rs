@@ -35,16 +35,22 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
         Some(Body::Carried(carried)) => carried.record,
         _ => None,
     });
-    // As the last service hands it to the survivor.
-    let moved = *carried.expect("the state is on its way");
-    assert_eq!(moved.customer_id, key(1));
-    let Some(Body::Moved(piece)) = &moved.body else {
-        panic!("not a state: {moved:?}");
-    };
-    assert_eq!(piece.parts.len(), 6, "the head and five blocks");
-    let leave_id = piece.leave_id;
-    feed(&bench, &mut worker, vec![moved]).await;
-    assert_eq!(memory.states(slot(0)).len(), all + 6, "both have it");
+    // The head as the last service hands it to the survivor; the blocks went straight to where that
+    // one is by id.
+    let head = *carried.expect("the head is on its way");
+    let straight = bench.records(1, StreamName::Events).await;
+    let blocks = straight.into_iter().find(|record| piece(record).is_some());
+    let blocks = blocks.expect("the blocks are on their way");
+    for (moved, parts) in [(&head, 1), (&blocks, 5)] {
+        assert_eq!(moved.customer_id, key(1));
+        let piece = piece(moved).expect("a piece of the state");
+        assert_eq!((piece.part_count, piece.parts.len()), (6, parts));
+    }
+    let leave_id = piece(&head).map_or(0, |piece| piece.leave_id);
+    feed(&bench, &mut worker, vec![blocks]).await;
+    assert_eq!(memory.states(slot(0)).len(), all + 5, "both have them");
+    feed(&bench, &mut worker, vec![head]).await;
+    assert_eq!(memory.states(slot(0)).len(), all + 6, "both have all");
     let question = Record {
         body: Some(Body::Merged(CustomerMerged {
             into_customer_id: key(1),
@@ -70,4 +76,11 @@ async fn a_customer_who_leaves_takes_all_parts_along() {
     let book = book(&bench, 1).await.expect("a book");
     assert_eq!(book.text(), "None 2 b,0 1 a,0 1 2 3 4 | ");
     assert_eq!(reasons(&bench).await, [""; 0]);
+}
+
+fn piece(record: &Record) -> Option<&StateMoved> {
+    match &record.body {
+        Some(Body::Moved(piece)) => Some(piece),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::Failure;
 use crate::cpu::Seconds;
-use crate::installation::{Level, Servers};
+use crate::installation::{Installation, Level, Servers};
 use crate::pipeline::{SETTINGS, events, round};
 use crate::result::{Measured, median, median_seconds};
 
@@ -28,13 +28,13 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     let (mut stream, mut wall) = (Vec::new(), Vec::new());
     let (mut calls, mut times) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let nothing = async || Ok(());
+        let nothing = async |_: &Installation| Ok(());
         let played = round(&servers, Level::Journal, &SETTINGS, &events, nothing).await?;
         stream.push(played.cost);
         let metrics = free_address()?;
         let listen = metrics.to_string();
         let settings = [("metrics_listen", &*listen), ("partitions", "16")];
-        let asked = async || read(metrics).await;
+        let asked = async |_: &Installation| read(metrics).await;
         let played = round(&servers, Level::Journal, &settings, &events, asked).await?;
         wall.push(played.cost);
         let (count, seconds) = played.read;

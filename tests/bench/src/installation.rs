@@ -1,8 +1,7 @@
 //! An installation of Happypath in a process of its own, as `happypath dev` starts it, on real
 //! stores.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::ffi::OsString;
 use std::time::Duration;
 
 use happypath::dev::{self, Options};
@@ -14,6 +13,7 @@ use testkit::{PostgresServer, RedisServer};
 use tonic::transport::{Channel, Endpoint};
 
 use crate::Failure;
+use crate::child::{Serving, serve_at};
 use crate::cpu::{self, Seconds};
 
 /// The time for which the services are watched to tell that they rest.
@@ -61,15 +61,43 @@ impl Servers {
     pub(crate) fn create_database(&self) -> Result<String, Failure> {
         Ok(self.postgres.create_database()?)
     }
+
+    /// Starts an empty Redis, its append-only file flushed each second, and creates a database.
+    pub(crate) fn create_stores(&self) -> Result<Stores, Failure> {
+        Ok(Stores {
+            redis: RedisServer::start_with(RedisServer::APPEND_ONLY)?,
+            database: self.create_database()?,
+            postgres: self.postgres.process_id(),
+        })
+    }
+}
+
+/// The stores of one installation. Its Redis ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Stores {
+    /// Its Redis.
+    pub(crate) redis: RedisServer,
+    /// The address of its database.
+    pub(crate) database: String,
+    postgres: u32,
+}
+
+impl Stores {
+    /// Seconds of processor time that each of their processes has used so far.
+    pub(crate) fn used(&self) -> Seconds {
+        Seconds::from([
+            ("redis", cpu::own(self.redis.process_id())),
+            ("postgres", cpu::of_family(self.postgres)),
+        ])
+    }
 }
 
 /// A running installation and a connection to it. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Installation {
-    child: Child,
-    url: String,
-    redis: Option<RedisServer>,
-    postgres: Option<u32>,
+    serving: Serving,
+    /// Its stores, unless they are embedded.
+    pub(crate) stores: Option<Stores>,
     folder: TempDir,
     /// A connection to it.
     pub(crate) channel: Channel,
@@ -83,48 +111,32 @@ impl Installation {
         settings: &[(&str, &str)],
     ) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let mut arguments = vec![format!("durability={}", level.name())];
-        let (mut redis, mut postgres) = (None, None);
+        let mut arguments = vec![
+            OsString::from("serve"),
+            folder.path().into(),
+            format!("durability={}", level.name()).into(),
+        ];
+        let mut stores = None;
         if level != Level::Embedded {
-            let server = RedisServer::start_with(RedisServer::APPEND_ONLY)?;
-            arguments.push(format!("hot_store={}", server.url()));
-            let database = servers.create_database()?;
-            arguments.push(format!("database={database}"));
-            postgres = Some(servers.postgres.process_id());
-            redis = Some(server);
+            let created = servers.create_stores()?;
+            arguments.push(format!("hot_store={}", created.redis.url()).into());
+            arguments.push(format!("database={}", created.database).into());
+            stores = Some(created);
         }
-        arguments.extend(
-            settings
-                .iter()
-                .map(|(name, value)| format!("{name}={value}")),
-        );
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
-            .arg(folder.path())
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut url = String::new();
-        let output = child.stdout.take().ok_or("the child has no output")?;
-        BufReader::new(output).read_line(&mut url)?;
-        let url = url.trim().to_owned();
-        if url.is_empty() {
-            return Err(format!("the installation did not start: {}", child.wait()?).into());
-        }
+        let settings = settings.iter();
+        arguments.extend(settings.map(|(name, value)| format!("{name}={value}").into()));
+        let serving = Serving::start(arguments)?;
         Ok(Self {
-            child,
-            channel: connect(&url).await?,
-            url,
-            redis,
-            postgres,
+            channel: connect(&serving.url).await?,
+            serving,
+            stores,
             folder,
         })
     }
 
     /// Applies the definitions of the demo.
     pub(crate) async fn apply_demo(&self) -> Result<(), Failure> {
-        happypath::demo::apply(&self.url, self.folder.path()).await?;
+        happypath::demo::apply(&self.serving.url, self.folder.path()).await?;
         Ok(())
     }
 
@@ -132,7 +144,7 @@ impl Installation {
     pub(crate) async fn apply(&self, definitions: &str) -> Result<(), Failure> {
         let file = self.folder.path().join("definitions.yaml");
         std::fs::write(&file, definitions)?;
-        Ok(dev::apply(&self.url, &[file]).await?)
+        Ok(dev::apply(&self.serving.url, &[file]).await?)
     }
 
     /// Returns once everything accepted so far has happened, receipts included.
@@ -159,7 +171,7 @@ impl Installation {
 
     /// Seconds of processor time that the services have used so far.
     pub(crate) fn services_used(&self) -> f64 {
-        cpu::own(self.child.id())
+        self.serving.used()
     }
 
     /// Seconds of processor time that each process has used so far.
@@ -168,29 +180,12 @@ impl Installation {
             ("client", cpu::own(std::process::id())),
             ("services", self.services_used()),
         ]);
-        if let Some(redis) = &self.redis {
-            used.insert("redis", cpu::own(redis.process_id()));
-        }
-        if let Some(postgres) = self.postgres {
-            used.insert("postgres", cpu::of_family(postgres));
-        }
+        used.extend(self.stores.iter().flat_map(Stores::used));
         used
     }
 }
 
-impl Drop for Installation {
-    fn drop(&mut self) {
-        // It may have ended already; nothing that it knows is wanted any more.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Serves an installation in this process until the input ends: what [`Installation::start`] runs.
-#[expect(
-    clippy::print_stdout,
-    reason = "the address is what the other process waits for"
-)]
 pub(crate) async fn serve(folder: &std::path::Path, settings: &[String]) -> Result<(), Failure> {
     let mut options = Options::private(folder);
     for setting in settings {
@@ -209,9 +204,7 @@ pub(crate) async fn serve(folder: &std::path::Path, settings: &[String]) -> Resu
         None => None,
     };
     let running = dev::start(config).await?;
-    println!("{}", running.url());
-    tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
-        .await??;
+    serve_at(&running.url()).await?;
     running.stop().await?;
     if let Some(telemetry) = telemetry {
         telemetry.shutdown().await;

@@ -4,9 +4,11 @@
 
 mod apply;
 mod bare;
+mod child;
 mod commit;
 mod compare;
 mod cpu;
+mod floor;
 mod frontier;
 mod history;
 mod idle;
@@ -58,6 +60,8 @@ enum Name {
     /// Events a second from the ingest stream to the last committed activation, at each level of
     /// durability
     Pipeline,
+    /// Processor time of the bytes of an event of `pipeline`, moved with nothing decided
+    Floor,
     /// Time of an event in calls for the frontier, which timers wait for on the wall clock
     Frontier,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
@@ -114,6 +118,12 @@ enum Name {
         /// Settings, each NAME=VALUE
         settings: Vec<String>,
     },
+    /// Serves the floor for another process of this program
+    #[command(hide = true)]
+    ServeFloor(floor::Work),
+    /// Serves the ceiling of the floor for another process of this program
+    #[command(hide = true)]
+    ServeBare,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -125,6 +135,8 @@ async fn main() -> ExitCode {
         Name::Serve { folder, settings } => installation::serve(folder, settings)
             .await
             .map(|()| ExitCode::SUCCESS),
+        Name::ServeFloor(work) => floor::serve(work).await.map(|()| ExitCode::SUCCESS),
+        Name::ServeBare => floor::serve_bare().await.map(|()| ExitCode::SUCCESS),
         Name::Compare(options) => compare::compare(options)
             .and_then(|comparison| show_comparison(&comparison, options.assert, cli.json)),
         name => measure(name)
@@ -145,6 +157,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Pipeline {
         measured.push(Box::pin(pipeline::measure()).await?);
+    }
+    if is_all || *name == Name::Floor {
+        measured.push(Box::pin(floor::measure()).await?);
     }
     if is_all || *name == Name::Latency {
         measured.push(Box::pin(latency::measure()).await?);

@@ -1,5 +1,6 @@
 //! Events a second from the ingest stream through identity, segmentation, journey and activation,
-//! all committed, at each level of durability, beside bare unary calls.
+//! all committed, at each level of durability, beside bare unary calls; and what an event costs at
+//! level `journal` beside the floor of its own bytes.
 
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use happypath::demo::history;
 use proto::identity::v1::Event;
 
 use crate::cpu::{self, Seconds};
+use crate::floor::{self, Volume, of_system};
 use crate::installation::{Installation, Level, Servers, connect};
 use crate::load::{send_stream, unary_rate};
 use crate::result::{Measured, median, median_seconds};
@@ -25,6 +27,9 @@ const LEVELS: [(Level, f64, f64); 3] = [
     (Level::Embedded, 20_000.0, 1.1),
 ];
 
+/// The most that an event may cost at level `journal`, as a multiple of the floor.
+const OVER_FLOOR: f64 = 3.5;
+
 /// Measures real events, in rounds on fresh stores.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
     let events = events()?;
@@ -33,25 +38,37 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
     let mut ceilings = Vec::new();
     let mut rates = [const { Vec::new() }; LEVELS.len()];
     let mut costs = [const { Vec::new() }; LEVELS.len()];
+    let mut floors = Vec::new();
     for _ in 0..ROUNDS {
         ceilings.push(unary_rate(&bare, CALLS).await?);
         for (place, (level, _, _)) in LEVELS.iter().enumerate() {
-            let played = round(&servers, *level, &SETTINGS, &events, async || Ok(())).await?;
+            let read = async |played: &Installation| match level {
+                Level::Journal => Volume::of_journal(played, events.len()).await.map(Some),
+                Level::Hot | Level::Embedded => Ok(None),
+            };
+            let played = round(&servers, *level, &SETTINGS, &events, read).await?;
             rates[place].push(played.rate);
             costs[place].push(played.cost);
+            if let Some(volume) = played.read {
+                floors.push(floor::round(&servers, &events, volume).await?.0);
+            }
         }
     }
     let ceiling = median(ceilings);
     let figures = rates.map(median);
     let costs = costs.map(|readings| median_seconds(&readings));
     let [journal_cpu, hot_cpu, embedded_cpu] = &costs;
+    let floor = of_system(&median_seconds(&floors));
     let mut measured = Measured::new(
         "pipeline",
         figures[0],
         "events/s (journal)",
         ceiling,
         journal_cpu.clone(),
-    );
+    )
+    .also("floor_us", floor)
+    .also("journal_over_floor", of_system(journal_cpu) / floor)
+    .at_most("journal_over_floor", OVER_FLOOR);
     for (name, cpu) in [("hot", hot_cpu), ("embedded", embedded_cpu)] {
         for (process, us) in cpu {
             measured = measured.also(format!("{name}_{process}_cpu_us"), *us);
@@ -92,7 +109,7 @@ pub(crate) async fn round<T>(
     level: Level,
     settings: &[(&str, &str)],
     events: &[Event],
-    read: impl AsyncFnOnce() -> Result<T, Failure>,
+    read: impl AsyncFnOnce(&Installation) -> Result<T, Failure>,
 ) -> Result<Round<T>, Failure> {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53 events")]
     let count = events.len() as f64;
@@ -103,6 +120,6 @@ pub(crate) async fn round<T>(
     installation.idle().await?;
     let rate = count / started.elapsed().as_secs_f64();
     let cost = cpu::each_us(&before, &installation.used(), count);
-    let read = read().await?;
+    let read = read(&installation).await?;
     Ok(Round { rate, cost, read })
 }

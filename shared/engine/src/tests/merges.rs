@@ -5,6 +5,7 @@ mod asked;
 mod grace;
 mod handed_on;
 mod leftovers;
+mod lost;
 mod pieces;
 mod random;
 mod reads;

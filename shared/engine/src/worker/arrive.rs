@@ -148,7 +148,9 @@ impl<C: Core> Worker<C> {
         self.deliver(C::HOME, question, cause)
     }
 
-    /// Folds a state in that its customer has let go of.
+    /// Folds a state in that its customer has let go of. One that this batch stores is not in the
+    /// store yet: after a loss it may come with the answer to an earlier question. It is asked for
+    /// again.
     fn take_released(
         &mut self,
         definitions: &C::Definitions,
@@ -156,14 +158,16 @@ impl<C: Core> Worker<C> {
         (from, leave_id): (CustomerId, u64),
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let moving = self.batch.works[work].cached.head.arriving_from(from);
-        match moving {
-            Some(moving) if moving.leave_id == leave_id && moving.is_whole() => {
-                self.fold_arrived(definitions, work, from, cause)
-            }
-            // It was folded in, or is at somebody whom this customer was joined into.
-            Some(_) | None => Ok(()),
+        let entry = &self.batch.works[work];
+        let is_here = |head: &Head| {
+            let mut arriving = head.arriving.iter().filter(|it| it.from == from);
+            arriving.any(|it| it.leave_id == leave_id && it.is_whole())
+        };
+        if is_here(&entry.before.head) && is_here(&entry.cached.head) {
+            return self.fold_arrived(definitions, work, from, cause);
         }
+        // It was folded in, or is at somebody whom this customer was joined into.
+        Ok(())
     }
 
     /// Forgets what has arrived of a state.

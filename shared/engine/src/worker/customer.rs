@@ -141,8 +141,13 @@ impl<C: Core> Worker<C> {
         let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let arrived = merged.arrived_leave_id;
-        if merged.folded_in && entry.cached.head.redirect.is_some() {
-            return self.release_for_nobody(work, cause);
+        if merged.folded_in {
+            // Who has not left was brought back by a store that lost that: a service that acted upon
+            // the word would be the only one.
+            return match entry.cached.head.redirect {
+                Some(_) => self.release_for_nobody(work, cause),
+                None => self.finish(work, cause),
+            };
         }
         if arrived != 0 {
             if entry.cached.head.redirect.is_some() {

@@ -142,7 +142,7 @@ async fn each_piece_that_is_sent_on_to_somebody_unreadable_is_set_aside() {
 }
 
 /// Settles, and returns each piece of the state of a customer that came to the survivor meanwhile.
-async fn settle_and_copy(world: &World, from: u16, to: u16) -> Vec<Record> {
+pub(super) async fn settle_and_copy(world: &World, from: u16, to: u16) -> Vec<Record> {
     let mut copies: Vec<Record> = Vec::new();
     let show = |record: &Record| {
         let is_piece = matches!(&record.body, Some(Body::Moved(moved))
@@ -156,7 +156,7 @@ async fn settle_and_copy(world: &World, from: u16, to: u16) -> Vec<Record> {
 }
 
 /// The pieces of one leave, as somebody redirected sends them on to customer 1.
-fn sent_on(pieces: Vec<Record>, leave_id: u64) -> Vec<Record> {
+pub(super) fn sent_on(pieces: Vec<Record>, leave_id: u64) -> Vec<Record> {
     let bodies = pieces.into_iter().filter_map(|piece| piece.body);
     let moved = bodies.filter_map(|body| match body {
         Body::Moved(moved) if moved.leave_id == leave_id => Some(moved),

@@ -170,6 +170,8 @@ impl Watch {
         *seen.recoveries.entry(partition).or_default() += 1;
         seen.entries
             .retain(|(slot, _), _| slot.partition != partition);
+        seen.watermarks
+            .retain(|slot, _| slot.partition != partition);
     }
 
     /// No timer is early: an entry has fired only once its time has come, but for what the clock of
@@ -181,9 +183,18 @@ impl Watch {
         let now = if self.is_wall {
             self.world.now() + TOLERANCE
         } else {
-            let watermark = seen.watermarks.entry(slot).or_insert(Timestamp::MIN);
-            *watermark = commit.watermark.unwrap_or(*watermark).max(*watermark);
-            *watermark
+            // What a recovery restored is not known until a commit tells of what is later.
+            let is_recovered = seen.recoveries.contains_key(&slot.partition);
+            let first = if is_recovered {
+                Timestamp::MAX
+            } else {
+                Timestamp::MIN
+            };
+            let known = seen.watermarks.get(&slot).copied().max(commit.watermark);
+            if let Some(known) = known {
+                seen.watermarks.insert(slot, known);
+            }
+            known.unwrap_or(first)
         };
         for (key, at) in &commit.fired {
             let leads_to = seen.entries.get(&(slot, key.clone()));

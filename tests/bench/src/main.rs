@@ -24,6 +24,7 @@ mod result;
 mod scale;
 mod segments;
 mod timers;
+mod transition;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +63,9 @@ enum Name {
     Pipeline,
     /// Processor time of the bytes of an event of `pipeline`, moved with nothing decided
     Floor,
+    /// Transitions of runs a second for senders of every size: calls of one event, and messages of
+    /// 16 and of 500
+    Transition(transition::Options),
     /// Time of an event in calls for the frontier, which timers wait for on the wall clock
     Frontier,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
@@ -187,6 +191,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::Recover { binaries } => {
             measured.push(Box::pin(recover::measure(binaries.as_deref())).await?);
         }
+        Name::Transition(options) => {
+            measured.push(Box::pin(transition::measure(options)).await?);
+        }
         Name::Frontier => measured.push(Box::pin(frontier::measure()).await?),
         Name::Idle => measured.push(Box::pin(idle::measure()).await?),
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
@@ -194,6 +201,8 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
             let (events, customers) = (history::EVENTS, history::CUSTOMERS);
             measured.push(Box::pin(history::measure(events, customers)).await?);
             measured.push(Box::pin(merge::measure(merge::EVENTS)).await?);
+            let everything = transition::Options::default();
+            measured.push(Box::pin(transition::measure(&everything)).await?);
             measured.push(Box::pin(frontier::measure()).await?);
             measured.push(Box::pin(idle::measure()).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);

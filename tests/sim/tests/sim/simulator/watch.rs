@@ -183,7 +183,7 @@ impl Watch {
         let now = if self.is_wall {
             self.world.now() + TOLERANCE
         } else {
-            // What a recovery restored is not known until a commit tells of what is later.
+            // The time of a restored partition is not known until a commit tells of a later one.
             let is_recovered = seen.recoveries.contains_key(&slot.partition);
             let first = if is_recovered {
                 Timestamp::MAX

@@ -14,7 +14,7 @@ pub(crate) fn owners<'a>(
     count: PartitionCount,
     members: &'a [String],
 ) -> Vec<&'a str> {
-    let most = most(count.iter().count(), members.len());
+    let most = most(count.get().into(), members.len());
     let mut loads = vec![0; members.len()];
     let mut owners = Vec::new();
     for partition in count.iter() {

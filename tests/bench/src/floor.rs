@@ -23,7 +23,7 @@ pub(crate) use self::volume::Volume;
 use crate::Failure;
 use crate::child::Serving;
 use crate::cpu::{self, Seconds};
-use crate::installation::{Installation, Level, Servers, Stores, connect};
+use crate::installation::{Installation, Level, Servers, connect, used};
 use crate::load::send_stream;
 use crate::pipeline::{self, SETTINGS, events};
 use crate::result::{Measured, median_seconds};
@@ -100,15 +100,6 @@ async fn round_alone(events: &[Event]) -> Result<Seconds, Failure> {
     send_stream(channel, events).await?;
     let after = used(&serving, None);
     Ok(each_us(&before, &after, events))
-}
-
-fn used(serving: &Serving, stores: Option<&Stores>) -> Seconds {
-    let mut used = Seconds::from([
-        ("client", cpu::own(std::process::id())),
-        ("services", serving.used()),
-    ]);
-    used.extend(stores.into_iter().flat_map(Stores::used));
-    used
 }
 
 fn each_us(before: &Seconds, after: &Seconds, events: &[Event]) -> Seconds {

@@ -84,7 +84,7 @@ pub(crate) struct Stores {
 
 impl Stores {
     /// Seconds of processor time that each of their processes has used so far.
-    pub(crate) fn used(&self) -> Seconds {
+    fn used(&self) -> Seconds {
         Seconds::from([
             ("redis", cpu::own(self.redis.process_id())),
             ("postgres", cpu::of_family(self.postgres)),
@@ -176,13 +176,18 @@ impl Installation {
 
     /// Seconds of processor time that each process has used so far.
     pub(crate) fn used(&self) -> Seconds {
-        let mut used = Seconds::from([
-            ("client", cpu::own(std::process::id())),
-            ("services", self.services_used()),
-        ]);
-        used.extend(self.stores.iter().flat_map(Stores::used));
-        used
+        used(&self.serving, self.stores.as_ref())
     }
+}
+
+/// Seconds of processor time that this process, one that serves it, and stores have used so far.
+pub(crate) fn used(serving: &Serving, stores: Option<&Stores>) -> Seconds {
+    let mut used = Seconds::from([
+        ("client", cpu::own(std::process::id())),
+        ("services", serving.used()),
+    ]);
+    used.extend(stores.into_iter().flat_map(Stores::used));
+    used
 }
 
 /// Serves an installation in this process until the input ends: what [`Installation::start`] runs.

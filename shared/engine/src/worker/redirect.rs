@@ -100,12 +100,11 @@ impl<C: Core> Worker<C> {
         survivor: CustomerId,
         cause: Cause<'_>,
     ) -> Result<(), Failed> {
-        let entry = &mut self.batch.works[work];
+        let entry = &self.batch.works[work];
         let customer = customer_of(&entry.key_bytes);
         let Some(before) = entry.cached.head.redirect else {
             return Err(cause.failed("a redirect is to change, and there is none"));
         };
-        entry.cached.head.next_redirect = None;
         let mark = Body::Merged(CustomerMerged {
             into_customer_id: id_bytes(survivor),
             repoints: true,

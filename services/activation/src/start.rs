@@ -7,7 +7,7 @@ use definitions::DefinitionStore;
 use engine::{Engine, EngineHandle};
 use kernel::limits::MESSAGE_BYTES;
 use proto::activation::v1::activation_service_server::ActivationServiceServer;
-use runtime::{Context, Hearing, Service, StartError};
+use runtime::{Awaited, Context, Hearing, Service, StartError};
 
 use crate::catalog::ActivationCatalog;
 use crate::deliverer::{Deliverer, DelivererConfig};
@@ -28,7 +28,11 @@ struct Parts {
 ///
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds what this program does not understand.
-pub async fn start(context: &Context) -> Result<Service, StartError> {
+pub fn start(context: &Context) -> Awaited<'_, Service> {
+    Box::pin(start_all(context))
+}
+
+async fn start_all(context: &Context) -> Result<Service, StartError> {
     let Parts {
         store,
         deliverer,

@@ -94,6 +94,11 @@ impl Command {
 
 /// Runs a command line: the whole of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_all(&arguments.into_iter().collect::<Vec<_>>())
+}
+
+/// Runs the command. It has no parameter of a type, so that it is compiled here, once.
+fn run_all(arguments: &[OsString]) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

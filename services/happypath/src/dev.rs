@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use runtime::{Config, ConfigFlags, Context, Defaults, Service, StartError};
+use runtime::{Awaited, Config, ConfigFlags, Context, Defaults, Service, StartError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +97,11 @@ impl Running {
 ///
 /// # Errors
 /// [`StartError`], with what to do about it.
-pub async fn start(mut config: Config) -> Result<Running, StartError> {
+pub fn start(config: Config) -> Awaited<'static, Running> {
+    Box::pin(start_all(config))
+}
+
+async fn start_all(mut config: Config) -> Result<Running, StartError> {
     let address = config.listen;
     let failed = |source| StartError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

@@ -260,7 +260,7 @@ impl Appender {
 }
 
 /// How many records are events: merges ride along and do not count.
-fn events(records: &[Sequenced]) -> usize {
+pub(crate) fn events(records: &[Sequenced]) -> usize {
     use proto::stream::v1::record::Body;
     records
         .iter()

@@ -59,6 +59,10 @@ pub const ANNOUNCE_MERGES: u64 = 100;
 pub const PAGE_SIZE: usize = 100;
 /// Fractions of a batch that may wait between resolution and the streams: one is resolved while one is appended.
 pub const BATCHES_AHEAD: usize = 1;
+/// Messages of one stream under way at once: as many as small senders have calls.
+pub const BATCHES_UNDER_WAY: usize = 128;
+/// Events of one stream under way at once, before the last message came: two megabytes or so.
+pub const EVENTS_UNDER_WAY: usize = 8_000;
 /// Dropped identifiers that one answer of a stream names, about 100 KB of usual ones: a batch that
 /// has more of them has one cause.
 pub const DROPPED_TOLD: usize = 1_000;

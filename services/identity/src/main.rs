@@ -6,5 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    runtime::run_binary("identity", async |context| identity::start(context).await)
+    runtime::run_binary("identity", identity::start)
 }

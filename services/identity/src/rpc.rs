@@ -99,7 +99,8 @@ impl IdentityRpc {
             Deadline::current(),
             TraceParent::scope(TraceParent::current(), work),
         );
-        let work = tokio::spawn(work.in_current_span());
+        // A task as large as all that it awaits would be moved and cleared as a whole.
+        let work = tokio::spawn(Box::pin(work.in_current_span()));
         let own = self.own_patience();
         let answer_patience = ANSWER_PATIENCE + own.saturating_sub(APPEND_PATIENCE);
         match tokio::time::timeout(answer_patience, work).await {

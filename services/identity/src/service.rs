@@ -10,7 +10,7 @@ use journal::EventLog;
 use kernel::PartitionCount;
 use kernel::limits::MESSAGE_BYTES;
 use proto::identity::v1::identity_service_server::IdentityServiceServer;
-use runtime::{Context, Downstream, PositionScope, Service, StartError};
+use runtime::{Awaited, Context, Downstream, PositionScope, Service, StartError};
 use storage::Database;
 use tokio::sync::watch;
 
@@ -97,7 +97,11 @@ impl Identity {
 ///
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not understand.
-pub async fn start(context: &Context) -> Result<Service, StartError> {
+pub fn start(context: &Context) -> Awaited<'_, Service> {
+    Box::pin(start_parts(context))
+}
+
+async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, NamespaceCatalog).await?;
     let identity = Identity {
         database: context.database.clone(),

@@ -1,4 +1,6 @@
-//! One stream of batches: each is resolved while the one before is appended, and answered in order.
+//! One stream of batches: each is resolved while those before are appended, and answered in order.
+
+mod under_way;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
+use self::under_way::UnderWay;
 use crate::append::AppendError;
 use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 use crate::limits::BATCHES_AHEAD;
@@ -52,13 +55,15 @@ pub(crate) async fn take_batches(
 
 /// An answer that lacks only what the append will tell. Nothing is appended of a batch that could
 /// not be read.
-type Half = Result<
-    (
-        v1::IngestStreamResponse,
-        Option<(Replays, Outbound, Charge)>,
-    ),
-    Status,
->;
+type Half = Result<(v1::IngestStreamResponse, Option<Part>), Status>;
+
+/// What is to be appended of a batch.
+struct Part {
+    replays: Replays,
+    outbound: Outbound,
+    /// The memory of the batch, until it is answered.
+    charge: Charge,
+}
 
 async fn resolve_batches(
     intake: &Intake,
@@ -78,28 +83,53 @@ async fn resolve_batches(
     }
 }
 
+/// Appends batches and answers them in order. Those that tell nothing of a source go on together;
+/// others go alone, since what is in the streams of a source is told by its last batch.
 async fn append_batches(
-    intake: &Intake,
+    intake: &Arc<Intake>,
     mut resolved: mpsc::Receiver<Half>,
     answers: &mpsc::Sender<Answer>,
     deadline: Option<Instant>,
 ) {
+    let mut under_way = UnderWay::new(Arc::clone(intake), deadline);
     // A batch can repeat one before it.
     let mut newest = Timestamp::MIN;
-    while let Some(half) = resolved.recv().await {
-        let answer = match half {
-            Ok((answer, None)) => Ok(answer),
-            Ok((answer, Some((replays, outbound, _charge)))) => {
-                append(intake, answer, (replays, &mut newest), (outbound, deadline))
-                    .await
-                    .map_err(|error| append_failure(error).into())
-            }
-            Err(status) => Err(status),
-        };
-        let is_last = answer.is_err();
-        if answers.send(answer).await.is_err() || is_last {
-            // Dropping the receiver tells the resolver to stop.
+    let mut alone = None;
+    let mut has_ended = false;
+    loop {
+        let answer = if let Some(answer) = under_way.next_answer() {
+            Some(answer)
+        } else if !under_way.is_empty() {
+            None
+        } else if let Some((answer, part)) = alone.take() {
+            let appended = append(intake, answer, &mut newest, (part, deadline)).await;
+            Some(appended.map_err(|error| append_failure(error).into()))
+        } else if has_ended {
             return;
+        } else {
+            None
+        };
+        if let Some(answer) = answer {
+            let is_last = answer.is_err();
+            if answers.send(answer).await.is_err() || is_last {
+                // Dropping the receiver tells the resolver to stop.
+                return;
+            }
+            continue;
+        }
+        tokio::select! {
+            () = under_way.appended(), if !under_way.is_empty() => {}
+            half = resolved.recv(), if !has_ended && alone.is_none() && under_way.has_room() => {
+                match half {
+                    None => has_ended = true,
+                    Some(Err(status)) => under_way.fail(status),
+                    Some(Ok((answer, None))) => under_way.pass(answer),
+                    Some(Ok((answer, Some(part)))) if under_way.may_take(&part) => {
+                        under_way.take(answer, part);
+                    }
+                    Some(Ok((answer, Some(part)))) => alone = Some((answer, part)),
+                }
+            }
         }
     }
 }
@@ -107,10 +137,15 @@ async fn append_batches(
 /// Appends a batch, and completes its answer.
 async fn append(
     intake: &Intake,
-    mut answer: v1::IngestStreamResponse,
-    (replays, newest): (Replays, &mut Timestamp),
-    (outbound, deadline): (Outbound, Option<Instant>),
+    answer: v1::IngestStreamResponse,
+    newest: &mut Timestamp,
+    (part, deadline): (Part, Option<Instant>),
 ) -> Result<v1::IngestStreamResponse, AppendError> {
+    let Part {
+        replays,
+        outbound,
+        charge: _held,
+    } = part;
     let stream = outbound.stream;
     let took = intake.append(outbound, deadline).await?;
     let replayed = took.replayed + replays.count;
@@ -120,6 +155,16 @@ async fn append(
     } else {
         took.newest
     };
+    Ok(complete(intake, answer, replayed, Written { stream, time }))
+}
+
+/// Completes the answer to a batch whose events are in the streams, of which so many were before.
+fn complete(
+    intake: &Intake,
+    mut answer: v1::IngestStreamResponse,
+    replayed: usize,
+    written: Written,
+) -> v1::IngestStreamResponse {
     let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
     let mut rejected: Vec<u32> = answer.rejected.iter().map(|event| event.index).collect();
     // One event may have several faults, side by side.
@@ -129,10 +174,10 @@ async fn append(
         replayed,
         rejected: rejected.len(),
     };
-    intake.metrics.taken(stream, taken);
+    intake.metrics.taken(written.stream, taken);
     answer.replayed_count = u32::try_from(replayed).unwrap_or(u32::MAX);
-    answer.position = position_of(intake.positions, Written { stream, time });
-    Ok(answer)
+    answer.position = position_of(intake.positions, written);
+    answer
 }
 
 async fn resolve(
@@ -189,7 +234,12 @@ async fn resolve(
         dropped_identifiers,
         dropped_identifier_count,
     };
-    Ok((answer, Some((replays, outbound, charge))))
+    let part = Part {
+        replays,
+        outbound,
+        charge,
+    };
+    Ok((answer, Some(part)))
 }
 
 /// The rules of the batch as a whole; a batch that breaks one ends the stream.

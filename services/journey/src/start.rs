@@ -6,7 +6,7 @@ use engine::Engine;
 use journey_core::JourneyCore;
 use kernel::limits::MESSAGE_BYTES;
 use proto::journey::v1::journey_service_server::JourneyServiceServer;
-use runtime::{Context, Hearing, Service, StartError};
+use runtime::{Awaited, Context, Hearing, Service, StartError};
 
 use crate::{JourneyCatalog, JourneyRpc};
 
@@ -18,7 +18,11 @@ const NAME: &str = "journey";
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not
 /// understand.
-pub async fn start(context: &Context) -> Result<Service, StartError> {
+pub fn start(context: &Context) -> Awaited<'_, Service> {
+    Box::pin(start_parts(context))
+}
+
+async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, JourneyCatalog).await?;
     let engine = Engine::start(context.engine_config::<JourneyCore>(&store))
         .await

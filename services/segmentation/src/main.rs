@@ -6,7 +6,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    runtime::run_binary("segmentation", async |context| {
-        segmentation::start(context).await
-    })
+    runtime::run_binary("segmentation", segmentation::start)
 }

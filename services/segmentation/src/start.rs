@@ -5,7 +5,7 @@ use std::sync::Arc;
 use engine::Engine;
 use kernel::limits::MESSAGE_BYTES;
 use proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
-use runtime::{Context, Hearing, Service, StartError};
+use runtime::{Awaited, Context, Hearing, Service, StartError};
 use segmentation_core::SegmentationCore;
 
 use crate::{SegmentCatalog, SegmentationRpc};
@@ -18,7 +18,11 @@ const NAME: &str = "segmentation";
 /// # Errors
 /// [`StartError`] where a store does not answer, or holds definitions that this version does not
 /// understand.
-pub async fn start(context: &Context) -> Result<Service, StartError> {
+pub fn start(context: &Context) -> Awaited<'_, Service> {
+    Box::pin(start_parts(context))
+}
+
+async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, SegmentCatalog).await?;
     let engine = Engine::start(context.engine_config::<SegmentationCore>(&store))
         .await

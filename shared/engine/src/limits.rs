@@ -32,12 +32,9 @@ pub const REFRESH: Duration = Duration::from_secs(2);
 pub const LAST_ROUND: Duration = Duration::from_secs(1);
 /// How long a process that ends tries to give its leases back, which lapse otherwise.
 pub const HAND_OVER: Duration = Duration::from_secs(3);
-/// Partitions that work at once: about four commits in flight fill a Redis primary, and who waits
-/// grows its batch.
+/// Partitions that work at once: about four commits in flight fill a Redis primary, or the disk of a
+/// journal, and who waits grows its batch, which costs little more than a small one.
 pub const PARALLEL_TICKS: usize = 4;
-/// Partitions that work at once where each commit waits for a journal: the database makes groups of
-/// those that wait for its disk together.
-pub const PARALLEL_TICKS_JOURNALED: usize = 16;
 /// Customers touched by one batch, and keys written by it before it is cut: about two milliseconds
 /// of Redis. A commit may write more, for the parts of one customer change together.
 pub const STATES_PER_BATCH: usize = 256;

@@ -6,6 +6,7 @@ mod address;
 mod calls;
 mod confirm;
 mod counters;
+mod gather;
 mod head;
 mod index;
 mod keys;

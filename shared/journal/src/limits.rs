@@ -50,8 +50,14 @@ pub(crate) const ENTRY_FIRST_WAIT: Duration = Duration::from_millis(10);
 pub(crate) const APPEND_ATTEMPTS: u32 = 6;
 /// The first wait before that; it doubles.
 pub(crate) const APPEND_FIRST_WAIT: Duration = Duration::from_millis(10);
-/// Answers kept for callers that were told to try again; who does not soon has given up.
-pub(crate) const UNASKED_ANSWERS: usize = 8;
+/// Bytes of appends that one row carries together: more would only make rows and entries large, of
+/// which each is read as a whole.
+pub(crate) const JOINED_BYTES: usize = 64 * 1024;
+/// Answers kept for callers that were told to try again; who does not soon has given up. As many as
+/// one row may answer.
+pub(crate) const UNASKED_ANSWERS: usize = 64;
+/// Appends that one row carries together.
+pub(crate) const JOINED_APPENDS: usize = UNASKED_ANSWERS;
 /// How long the length of a stream that was read is trusted.
 pub(crate) const LENGTH_TTL: Duration = Duration::from_secs(1);
 /// Appends of this process to a stream before its length is read again: others append too.

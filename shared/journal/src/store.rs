@@ -7,6 +7,7 @@
 
 mod append;
 mod background;
+mod join;
 mod lane;
 mod recovery;
 mod retention;
@@ -27,7 +28,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use self::background::FoldWatch;
-use self::lane::Lane;
+use self::lane::Inlet;
 use crate::error::hot_error;
 use crate::events::is_event_log;
 use crate::packed::pack_commit;
@@ -45,7 +46,7 @@ struct Shared {
     writer: Writer,
     options: JournalOptions,
     /// By partition and stream: what this process appends to each.
-    lanes: Vec<Mutex<Lane>>,
+    inlets: Vec<Inlet>,
     /// One for each partition: who recovers it, and the gate that is left closed where that failed.
     recoveries: Vec<Mutex<Option<Gate>>>,
     /// How often each partition was recovered here.
@@ -76,13 +77,13 @@ impl JournaledStore {
         options: JournalOptions,
     ) -> Self {
         let partitions = usize::from(hot.partition_count().get());
-        let lanes = partitions * StreamName::ALL.len();
+        let inlets = partitions * StreamName::ALL.len();
         let shared = Shared {
             hot,
             log,
             writer,
             options,
-            lanes: (0..lanes).map(|_| Mutex::default()).collect(),
+            inlets: (0..inlets).map(|_| Inlet::default()).collect(),
             recoveries: (0..partitions).map(|_| Mutex::default()).collect(),
             recovered: (0..partitions).map(|_| AtomicU64::default()).collect(),
             permits: Semaphore::new(limits::RECOVERIES_AT_ONCE),
@@ -128,10 +129,12 @@ impl JournaledStore {
         Gate(process | self.shared.gates.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn lane(&self, stream: StreamId) -> Option<&Mutex<Lane>> {
+    fn inlet(&self, stream: StreamId) -> Result<&Inlet, HotError> {
         let partition = usize::from(stream.partition.number());
-        let lane = partition * StreamName::ALL.len() + stream.name as usize;
-        self.shared.lanes.get(lane)
+        let inlet = partition * StreamName::ALL.len() + stream.name as usize;
+        self.shared.inlets.get(inlet).ok_or(HotError::Invalid(
+            "there is no such partition: partitions are numbered from 0 to below the count",
+        ))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The main function of a service that runs alone.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Command;
@@ -18,12 +19,17 @@ const EXIT_CODES: &str = "Exit codes: 0 ended when told to; 1 a service failed; 
 faults; 3 a store was created with another configuration; 4 a store or the address could not be reached; 130 ended at \
 once by a second signal.";
 
+/// What a process awaits when it starts and serves. A future behind a pointer is compiled with what
+/// it does; one that is not would be compiled again, with all of that, in each program that awaits
+/// it.
+pub type Awaited<'a, T> = Pin<Box<dyn Future<Output = Result<T, StartError>> + Send + 'a>>;
+
+/// Starts a service.
+pub type Start = for<'a> fn(&'a Context) -> Awaited<'a, Service>;
+
 /// Runs one service in this process: reads the configuration, opens the stores, starts the service,
 /// serves until told to end. The whole of a service's `main`.
-pub fn run_binary<F>(name: &'static str, start: F) -> ExitCode
-where
-    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
-{
+pub fn run_binary(name: &'static str, start: Start) -> ExitCode {
     let defaults = Defaults::of_service(name);
     let matches = Command::new(name)
         .about(format!("The {name} service of Happypath"))
@@ -50,10 +56,7 @@ where
     }
 }
 
-fn run<F>(name: &'static str, config: Config, start: F) -> Result<(), StartError>
-where
-    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
-{
+fn run(name: &'static str, config: Config, start: Start) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         // The trace exporter blocks a worker while another one sends, so one worker would wait for
         // itself.
@@ -69,10 +72,7 @@ where
     })
 }
 
-async fn run_service<F>(name: &'static str, config: Config, start: F) -> Result<(), StartError>
-where
-    F: AsyncFnOnce(&Context) -> Result<Service, StartError>,
-{
+async fn run_service(name: &'static str, config: Config, start: Start) -> Result<(), StartError> {
     let address = config.listen;
     let listener = TcpListener::bind(address)
         .await

@@ -15,6 +15,7 @@ use kernel::PartitionCount;
 use storage::{Database, Installation, LeaseStore, Requests, StorageError};
 use tokio_util::sync::CancellationToken;
 
+use crate::binary::Awaited;
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::neighbours::Neighbours;
 use crate::peers::Peers;
@@ -69,7 +70,11 @@ impl Context {
     ///
     /// # Errors
     /// [`StartError::Unreachable`] and [`StartError::Mismatch`], with what to do about it.
-    pub async fn open(mut config: Config) -> Result<Self, StartError> {
+    pub fn open(config: Config) -> Awaited<'static, Self> {
+        Box::pin(Self::open_stores(config))
+    }
+
+    async fn open_stores(mut config: Config) -> Result<Self, StartError> {
         let own = format!("http://{}", reachable(config.listen));
         let peers = Peers::open(&config.peers, &own)?;
         let (database, id) = open_database(&mut config).await?;
@@ -145,9 +150,6 @@ impl Context {
         )
         .with_refresh(Arc::new(StoreRefresh(Arc::clone(definitions))));
         config.lease_ttl = self.config.lease_ttl;
-        if self.journal.is_some() {
-            config.parallel_ticks = engine::limits::PARALLEL_TICKS_JOURNALED;
-        }
         config.with_telemetry(
             self.config.otlp_endpoint.is_some(),
             self.config.is_measured(),

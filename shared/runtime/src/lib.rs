@@ -22,7 +22,7 @@ mod start_error;
 mod telemetry;
 mod upkeep;
 
-pub use binary::run_binary;
+pub use binary::{Awaited, Start, run_binary};
 pub use config::{
     Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue, Fault,
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,

@@ -18,6 +18,7 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic_web::GrpcWebLayer;
 
+use crate::binary::Awaited;
 use crate::config::Clock;
 use crate::context::Context;
 use crate::health::Health;
@@ -33,7 +34,15 @@ use crate::start_error::StartError;
 /// # Errors
 /// [`StartError::Serve`] where the server stopped by itself, and [`StartError::Refused`] where a
 /// service cannot go on.
-pub async fn serve(
+pub fn serve(
+    services: Vec<Service>,
+    listener: TcpListener,
+    context: &Context,
+) -> Awaited<'_, ()> {
+    Box::pin(serve_all(services, listener, context))
+}
+
+async fn serve_all(
     services: Vec<Service>,
     listener: TcpListener,
     context: &Context,

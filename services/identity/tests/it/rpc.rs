@@ -7,6 +7,7 @@ mod customer;
 pub(crate) mod intake;
 mod pace;
 mod sources;
+mod under_way;
 
 use engine::TimeSource;
 use identity::IdentityRpc;

@@ -15,6 +15,7 @@ use redis::{
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use super::gather::Gather;
 use super::source::{Connection, Source};
 
 /// How long to wait after an attempt that failed before the next.
@@ -29,6 +30,8 @@ pub(super) struct Link(Arc<Line>);
 struct Line {
     source: Arc<Source>,
     current: RwLock<Option<Current>>,
+    /// Calls that are made at one moment.
+    gather: Gather,
     /// Connections made so far.
     number: AtomicU64,
     /// One attempt at a time.
@@ -66,6 +69,7 @@ impl Link {
         let link = Self(Arc::new(Line {
             source: Arc::clone(source),
             current: RwLock::default(),
+            gather: Gather::default(),
             number: AtomicU64::new(0),
             attempts: Mutex::default(),
             failures: AtomicU32::new(0),
@@ -77,6 +81,17 @@ impl Link {
 
     pub(super) fn is_cluster(&self) -> bool {
         self.0.source.is_cluster()
+    }
+
+    /// Sends a command and returns the answer to it.
+    pub(super) async fn send(&self, command: &Cmd) -> RedisResult<Value> {
+        let Current { number, connection } = self.0.connected().await?;
+        let result = match connection {
+            Connection::Server(mut connection) => connection.send_packed_command(command).await,
+            Connection::Cluster(mut connection) => connection.req_packed_command(command).await,
+        };
+        let [value] = self.0.finish(number, result.map(|value| [value]))?;
+        Ok(value)
     }
 
     /// Asks the server, or every primary of a cluster, for information; each with the address of its node in a cluster.
@@ -268,15 +283,12 @@ fn health(result: Result<&[Value], &RedisError>) -> Health {
 
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move {
-            let Current { number, connection } = self.0.connected().await?;
-            let result = match connection {
-                Connection::Server(mut connection) => connection.send_packed_command(command).await,
-                Connection::Cluster(mut connection) => connection.req_packed_command(command).await,
-            };
-            let [value] = self.0.finish(number, result.map(|value| [value]))?;
-            Ok(value)
-        })
+        // The nodes of a cluster have a connection each.
+        if self.is_cluster() {
+            Box::pin(self.send(command))
+        } else {
+            Box::pin(self.0.gather.send(self, command))
+        }
     }
 
     fn req_packed_commands<'a>(

@@ -62,7 +62,7 @@ impl RedisOptions {
             url: url.into(),
             response_timeout: Duration::from_secs(5),
             connection_timeout: Duration::from_secs(5),
-            lanes: 4,
+            lanes: 2,
             commits_in_flight: 8,
             ca_file: None,
             cert_file: None,

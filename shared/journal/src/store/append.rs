@@ -1,53 +1,79 @@
 //! Appends from outside: first to the log, then to the store, one at a time for each stream.
 
 use hot::{Append, AppendAnswer, Appended, Cursor, HotError, Origin, Slot, SourceRange, StreamId};
-use tokio::sync::MutexGuard;
 
 use super::JournaledStore;
+use super::join::Joined;
 use super::lane::{Lane, Pending, screen};
 use crate::error::hot_error;
 use crate::recover::pause;
 use crate::{EntryRow, limits};
 
 impl JournaledStore {
-    /// Logs an append and brings it to the store.
+    /// Logs an append and brings it to the store, together with others that wait for the same
+    /// stream. The first caller does it for all; where it gives up, the next one goes on.
     pub(super) async fn append_logged(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         hot::check_append(self.shared.hot.partition_count(), append)?;
-        let mut lane = self.lock_lane(append.to).await?;
+        let inlet = self.inlet(append.to)?;
+        let mut answered = inlet.waiting.push(append.clone());
+        loop {
+            let mut lane = tokio::select! {
+                biased;
+                answer = &mut answered => return answer.unwrap_or_else(|_| Err(unanswered())),
+                lane = inlet.lane.lock() => lane,
+            };
+            if lane.taken.is_none() {
+                lane.taken = inlet.waiting.take();
+            }
+            if let Some(answer) = self.bring_taken(&mut lane, append.to).await.transpose() {
+                lane.answer(answer);
+            }
+        }
+    }
+
+    /// Brings to the store what was taken. Returns the answer to it, or nothing where those who
+    /// wait for it have theirs.
+    async fn bring_taken(
+        &self,
+        lane: &mut Lane,
+        to: StreamId,
+    ) -> Result<Option<AppendAnswer>, HotError> {
         if !lane.is_compared {
-            self.complete(append.to).await?;
+            self.complete(to).await?;
             lane.is_compared = true;
         }
-        self.deliver_unasked(&mut lane).await?;
-        if let Some(answer) = lane.take_unasked(append) {
-            return Ok(answer);
-        }
+        self.deliver(lane).await?;
+        lane.answer_unasked();
+        let Some(append) = lane.taken.as_ref().and_then(Joined::as_one) else {
+            lane.taken = None;
+            return Ok(None);
+        };
         if let Some(range) = &append.source
-            && let Some(appended) = self.screen(&mut lane, append.to, range).await?
+            && let Some(appended) = self.screen(lane, to, range).await?
         {
-            return self.answer(append.to, appended).await;
+            return self.answer(to, appended).await.map(Some);
         }
-        if !self.has_room(&mut lane, append.to).await? {
-            return Ok(AppendAnswer::refused(Appended::Full));
+        if !self.has_room(lane, to).await? {
+            return Ok(Some(AppendAnswer::refused(Appended::Full)));
         }
         lane.last += 1;
         lane.pending = Some(Pending {
             row: EntryRow {
-                stream: append.to,
+                stream: to,
                 origin: Origin {
                     writer: self.shared.writer,
                     seq: lane.last,
                 },
-                source: append.source.clone(),
-                payload: append.payload.clone(),
+                source: append.source,
+                payload: append.payload,
             },
+            appends: lane.taken.as_ref().map_or_else(Vec::new, Joined::appends),
+            is_awaited: true,
             is_logged: false,
             is_retried: false,
         });
-        match self.deliver(&mut lane).await? {
-            Some((_, answer)) => Ok(answer),
-            None => self.answer(append.to, Appended::Applied).await,
-        }
+        self.deliver(lane).await?;
+        Ok(None)
     }
 
     /// Answers for what the stream took before, which no call to the store has told: it is no newer
@@ -61,27 +87,10 @@ impl JournaledStore {
         Ok(AppendAnswer { appended, newest })
     }
 
-    /// Brings to the store what a caller was told to try again with, and keeps the answer for when it does.
-    async fn deliver_unasked(&self, lane: &mut Lane) -> Result<(), HotError> {
-        if let Some((row, answer)) = self.deliver(lane).await? {
-            lane.keep_unasked(row, answer);
-        }
-        Ok(())
-    }
-
-    async fn lock_lane(&self, stream: StreamId) -> Result<MutexGuard<'_, Lane>, HotError> {
-        match self.lane(stream) {
-            Some(lane) => Ok(lane.lock().await),
-            None => Err(HotError::Invalid(
-                "there is no such partition: partitions are numbered from 0 to below the count",
-            )),
-        }
-    }
-
-    /// Brings to the store what is on its way in a lane. Absent where nothing was.
-    async fn deliver(&self, lane: &mut Lane) -> Result<Option<(EntryRow, AppendAnswer)>, HotError> {
+    /// Brings to the store what is on its way in a lane, and tells whoever waits for it.
+    async fn deliver(&self, lane: &mut Lane) -> Result<(), HotError> {
         let Some(pending) = &mut lane.pending else {
-            return Ok(None);
+            return Ok(());
         };
         let stream = pending.row.stream;
         if !pending.is_logged {
@@ -143,7 +152,7 @@ impl JournaledStore {
             }
             attempts += 1;
         };
-        let row = lane.pending.take().map(|pending| pending.row);
+        let pending = lane.pending.take();
         if attempts > 1 || answer.appended != Appended::Applied {
             // The stream may have been made anew, or another process is faster with this source.
             lane.forget();
@@ -151,7 +160,10 @@ impl JournaledStore {
         if answer.appended == Appended::Applied {
             lane.applied(append.source.as_ref());
         }
-        Ok(row.map(|row| (row, answer)))
+        if let Some(pending) = pending {
+            lane.delivered(pending, answer);
+        }
+        Ok(())
     }
 
     /// The store has dealt with an entry before, when it was asked or in a recovery, or its source was known: tells which
@@ -202,16 +214,16 @@ impl JournaledStore {
     /// Brings to the store what was accepted and did not get through. Returns how many appends still wait.
     pub async fn redeliver(&self) -> usize {
         let mut waiting = 0;
-        for lane in &self.shared.lanes {
+        for inlet in &self.shared.inlets {
             // Whoever holds it delivers.
-            let Ok(mut lane) = lane.try_lock() else {
+            let Ok(mut lane) = inlet.lane.try_lock() else {
                 continue;
             };
             // Nearly all of them, most of the time.
             if lane.pending.is_none() {
                 continue;
             }
-            if let Err(error) = self.deliver_unasked(&mut lane).await {
+            if let Err(error) = self.deliver(&mut lane).await {
                 waiting += 1;
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -221,4 +233,9 @@ impl JournaledStore {
         }
         waiting
     }
+}
+
+/// The runtime is going down.
+fn unanswered() -> HotError {
+    HotError::Unavailable("whoever was about to bring the append to its stream is gone".into())
 }

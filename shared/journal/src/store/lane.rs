@@ -2,30 +2,49 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hot::{Append, AppendAnswer, Appended, SourceRange, limits::STREAM_ENTRIES};
+use hot::{
+    Append, AppendAnswer, Appended, HotError, SourceRange, limits::STREAM_ENTRIES,
+};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::join::{Joined, Waiting};
 use crate::{EntryRow, limits};
 
-/// What a process knows of a stream that it appends to. One append at a time.
+/// A stream as a process appends to it.
+#[derive(Debug, Default)]
+pub(super) struct Inlet {
+    /// The appends that wait.
+    pub(super) waiting: Waiting,
+    /// For whoever brings them to the stream.
+    pub(super) lane: Mutex<Lane>,
+}
+
+/// What a process knows of a stream that it appends to. One row at a time.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
+    /// The appends that are being brought to the stream, for callers that wait.
+    pub(super) taken: Option<Joined>,
     /// The number of the last append of this process.
     pub(super) last: u64,
-    /// The one that is on its way, or did not get through; it goes before any other.
+    /// The row that is on its way, or did not get through; it goes before any other.
     pub(super) pending: Option<Pending>,
     /// Whether the store was found to have what the log has, when this process first appended.
     pub(super) is_compared: bool,
     length: Option<Length>,
     sources: Option<Sources>,
     /// Appends that were brought through after their callers had been told to try again, with the answers.
-    unasked: VecDeque<(EntryRow, AppendAnswer)>,
+    unasked: VecDeque<(Append, AppendAnswer)>,
 }
 
-/// An append that may be accepted and not be in the store.
+/// A row that may be accepted and not be in the store.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) row: EntryRow,
+    /// The appends of which it is made.
+    pub(super) appends: Vec<Append>,
+    /// Whether those are the appends that were taken last, and their callers wait for them.
+    pub(super) is_awaited: bool,
     /// Whether the log has it for certain.
     pub(super) is_logged: bool,
     /// Whether the store may have been asked for it before: then it cannot tell whether the origin or the source was known.
@@ -95,21 +114,51 @@ impl Lane {
         }
     }
 
-    /// Keeps the answer to an append for the caller, who was told to try again.
-    pub(super) fn keep_unasked(&mut self, row: EntryRow, answer: AppendAnswer) {
-        if self.unasked.len() >= limits::UNASKED_ANSWERS {
-            self.unasked.pop_front();
+    /// Tells the callers of the appends that were taken what became of them.
+    pub(super) fn answer(&mut self, result: Result<AppendAnswer, HotError>) {
+        let Some(taken) = self.taken.take() else {
+            return;
+        };
+        if let (Err(_), Some(pending)) = (&result, &mut self.pending) {
+            pending.is_awaited = false;
         }
-        self.unasked.push_back((row, answer));
+        let answer = result.as_ref().ok().copied();
+        let gone = taken.answer(result);
+        // What found no room is tried anew.
+        if let Some(answer) = answer.filter(|answer| answer.appended != Appended::Full) {
+            self.keep_unasked(gone, answer);
+        }
     }
 
-    /// The answer to an append that was brought through already.
-    pub(super) fn take_unasked(&mut self, append: &Append) -> Option<AppendAnswer> {
-        let place = self
-            .unasked
-            .iter()
-            .position(|(row, _)| row.payload == append.payload && row.source == append.source)?;
-        self.unasked.remove(place).map(|(_, answer)| answer)
+    /// Takes note that a row is in the store, and tells whoever waits for it.
+    pub(super) fn delivered(&mut self, pending: Pending, answer: AppendAnswer) {
+        if pending.is_awaited {
+            self.answer(Ok(answer));
+        } else {
+            self.keep_unasked(pending.appends, answer);
+        }
+    }
+
+    /// Keeps the answer to appends for callers who were told to try again.
+    fn keep_unasked(&mut self, appends: Vec<Append>, answer: AppendAnswer) {
+        let kept = appends.into_iter().map(|append| (append, answer));
+        self.unasked.extend(kept);
+        let excess = self.unasked.len().saturating_sub(limits::UNASKED_ANSWERS);
+        self.unasked.drain(..excess);
+    }
+
+    /// Answers what was taken and was brought through already.
+    pub(super) fn answer_unasked(&mut self) {
+        if self.unasked.is_empty() {
+            return;
+        }
+        let unasked = &mut self.unasked;
+        if let Some(taken) = &mut self.taken {
+            taken.answer_known(|append| {
+                let place = unasked.iter().position(|(known, _)| known == append)?;
+                unasked.remove(place).map(|(_, answer)| answer)
+            });
+        }
     }
 
     /// Forgets what the stream said of itself: it was made anew.

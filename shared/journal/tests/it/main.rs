@@ -4,6 +4,7 @@
 mod deployed;
 mod events;
 mod interleavings;
+mod joined;
 mod journaled;
 mod memory;
 mod outage;

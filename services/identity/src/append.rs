@@ -105,21 +105,29 @@ impl Appender {
         }
     }
 
-    /// A stream of this lane that was full and still is. Costs nothing while none is.
+    /// Returns a stream of these groups that was full when last tried, and still is. Costs nothing
+    /// while none is.
     ///
     /// # Errors
     /// As the hot store says.
-    pub async fn full_stream(&self, name: StreamName) -> Result<Option<StreamId>, HotError> {
+    pub async fn full_stream(
+        &self,
+        name: StreamName,
+        groups: &[Group],
+    ) -> Result<Option<StreamId>, HotError> {
         if !self.is_any_full.load(Ordering::Acquire) {
             return Ok(None);
         }
-        let suspects: Vec<StreamId> = self.lock().iter().copied().collect();
-        for stream in suspects {
-            if self.hot.lag(stream, Cursor::START).await? < STREAM_ENTRIES {
-                self.note(stream, false);
-            } else if stream.name == name {
+        for group in groups {
+            let partition = group.partition;
+            let stream = StreamId { name, partition };
+            if !self.lock().contains(&stream) {
+                continue;
+            }
+            if self.hot.lag(stream, Cursor::START).await? >= STREAM_ENTRIES {
                 return Ok(Some(stream));
             }
+            self.note(stream, false);
         }
         Ok(None)
     }

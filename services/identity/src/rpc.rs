@@ -132,13 +132,6 @@ impl IdentityRpc {
         unread: Vec<(usize, Violation)>,
         stream: StreamName,
     ) -> Result<v1::IngestResponse, Failure> {
-        // Before anything is resolved: most of the time a full stream is known to be full.
-        let lane = self.intake.lane(stream);
-        let full = self.intake.appender.full_stream(lane).await;
-        if let Some(full) = full.map_err(Failure::store_unavailable)? {
-            self.intake.metrics.refused(lane);
-            return Err(append_failure(self.intake.appender.refusal(full).await));
-        }
         let source = match request.request_id.as_str() {
             "" => Source::None,
             id => Source::Request(id),
@@ -163,6 +156,13 @@ impl IdentityRpc {
             return Err(refused(rejected));
         }
         let stream = outbound.stream;
+        // Most of the time a full stream is known to be full; waiting for it would only pile up
+        // calls. Those to other partitions go on.
+        let full = self.intake.appender.full_stream(stream, &outbound.groups);
+        if let Some(full) = full.await.map_err(Failure::store_unavailable)? {
+            self.intake.metrics.refused(stream);
+            return Err(append_failure(self.intake.appender.refusal(full).await));
+        }
         let took = self
             .intake
             .append(outbound, Some(self.patience()))

@@ -3,6 +3,7 @@
 //! A commit is one call of a function, so it is atomic. Durability is the server's choice.
 
 mod address;
+mod appends;
 mod calls;
 mod confirm;
 mod counters;
@@ -35,7 +36,9 @@ use redis::{Cmd, Value, cmd, pipe};
 use tokio::sync::Semaphore;
 
 use self::address::refused;
+use self::appends::Appends;
 use self::confirm::Confirm;
+use self::gather::Gather;
 use self::keys::Keys;
 use self::library::{Function, LIBRARY};
 use self::link::Link;
@@ -59,9 +62,11 @@ use crate::{
 pub struct RedisStore {
     count: PartitionCount,
     installation: Option<InstallationName>,
-    keys: Keys,
+    keys: Arc<Keys>,
     source: Arc<Source>,
     lanes: Vec<Link>,
+    /// By lane: the appends of one moment.
+    appends: Vec<(Appends, Gather<Appends>)>,
     confirm: Option<Confirm>,
     watch: Watch,
     commits: Semaphore,
@@ -96,9 +101,15 @@ impl RedisStore {
         let lanes = try_join_all(lanes).await.map_err(refused)?;
         server::check(&lanes[0], &options).await?;
         let watch = Watch::start(&source).await.map_err(refused)?;
+        let keys = Arc::new(Keys::new(partitions, options.installation.as_ref()));
+        let gathered = |link: &Link| {
+            let (keys, link) = (Arc::clone(&keys), link.clone());
+            (Appends { keys, link }, Gather::default())
+        };
         let store = Self {
             count: partitions,
-            keys: Keys::new(partitions, options.installation.as_ref()),
+            appends: lanes.iter().map(gathered).collect(),
+            keys,
             source,
             lanes,
             confirm: Confirm::new(&options),

@@ -34,11 +34,7 @@ use crate::start_error::StartError;
 /// # Errors
 /// [`StartError::Serve`] where the server stopped by itself, and [`StartError::Refused`] where a
 /// service cannot go on.
-pub fn serve(
-    services: Vec<Service>,
-    listener: TcpListener,
-    context: &Context,
-) -> Awaited<'_, ()> {
+pub fn serve(services: Vec<Service>, listener: TcpListener, context: &Context) -> Awaited<'_, ()> {
     Box::pin(serve_all(services, listener, context))
 }
 

@@ -100,10 +100,11 @@ impl UnderWay {
     }
 
     /// Returns whether a batch may go on together with others: where streams or the source tell
-    /// what was taken, or events wait for those before them, it may not.
+    /// what was taken, some of it was, or events wait for those before them, it may not.
     pub(super) fn may_take(&self, part: &Part) -> bool {
         let outbound = &part.outbound;
-        let is_plain = outbound.source.is_none() && outbound.taking.is_none();
+        let has_source = outbound.source.is_some() || outbound.taking.is_some();
+        let is_plain = !has_source && part.replays.count == 0;
         is_plain && outbound.merges.is_empty() && !self.intake.pace.is_in_force()
     }
 

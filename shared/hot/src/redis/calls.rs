@@ -16,11 +16,7 @@ const SCHEMA: u16 = 9;
 
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {
-        let mut load = cmd("FUNCTION");
-        load.arg("LOAD").arg("REPLACE").arg(&LIBRARY.source);
-        let mut lane = self.lanes[0].clone();
-        let _name: Value = load.query_async(&mut lane).await.map_err(failure)?;
-        Ok(())
+        load_functions(&self.lanes[0]).await
     }
 
     /// Creates the installation where there is none, or compares. `id` is that by which its
@@ -65,7 +61,11 @@ impl RedisStore {
     }
 
     pub(super) fn lane(&self, partition: PartitionId) -> Link {
-        self.lanes[usize::from(partition.number()) % self.lanes.len()].clone()
+        self.lanes[self.lane_number(partition)].clone()
+    }
+
+    pub(super) fn lane_number(&self, partition: PartitionId) -> usize {
+        usize::from(partition.number()) % self.lanes.len()
     }
 
     /// Asks one question about a partition.
@@ -86,15 +86,7 @@ impl RedisStore {
         call: &Cmd,
     ) -> Result<Vec<Value>, HotError> {
         check::partition(self.count, partition)?;
-        let mut lane = self.lane(partition);
-        let reply = match call.query_async(&mut lane).await {
-            Err(error) if error.to_string().contains("Function not found") => {
-                self.load_functions().await?;
-                call.query_async(&mut lane).await
-            }
-            other => other,
-        };
-        items(reply.map_err(failure)?)
+        call_function(&self.lane(partition), call).await
     }
 
     /// Calls a function that does nothing where the partition has moved, and says where it is then.
@@ -207,6 +199,26 @@ impl RedisStore {
             _ => Err(unexpected("a head")),
         }
     }
+}
+
+/// Calls a function; where the server has lost the functions, loads them and calls again.
+pub(super) async fn call_function(link: &Link, call: &Cmd) -> Result<Vec<Value>, HotError> {
+    let mut link = link.clone();
+    let reply = match call.query_async(&mut link).await {
+        Err(error) if error.to_string().contains("Function not found") => {
+            load_functions(&link).await?;
+            call.query_async(&mut link).await
+        }
+        other => other,
+    };
+    items(reply.map_err(failure)?)
+}
+
+async fn load_functions(link: &Link) -> Result<(), HotError> {
+    let mut load = cmd("FUNCTION");
+    load.arg("LOAD").arg("REPLACE").arg(&LIBRARY.source);
+    let _name: Value = load.query_async(&mut link.clone()).await.map_err(failure)?;
+    Ok(())
 }
 
 /// The field of a head with the cursor of a stream.

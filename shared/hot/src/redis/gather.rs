@@ -1,88 +1,106 @@
-//! Calls that several tasks make at one moment go to the server in one write.
+//! Calls that several tasks make at one moment go to the server together.
 //!
 //! The first to call lets the tasks that are ready to run go before it; where none is, that is no
 //! pause. What they call meanwhile goes along with its own. A task that ends while it collects
 //! leaves nobody behind, and one that ends later takes no answer from the others.
 
 use std::mem::take;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use redis::aio::ConnectionLike;
-use redis::{Arg, Cmd, Pipeline, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use super::link::Link;
+/// Calls that go together at the most: the first waits for the answer to the last, a few
+/// milliseconds of a server.
+const TOGETHER: usize = 64;
 
-/// Calls of one write: the first waits for the answer to the last, a few milliseconds of a server.
-const CALLS: usize = 64;
-/// Bytes of a call from which it goes alone: a write for it alone is cheap beside it.
-const BYTES: usize = 16 * 1024;
+/// What brings calls to a server.
+pub(super) trait Carrier: Clone + Send + Sync + 'static {
+    /// A call.
+    type Call: Send + 'static;
+    /// The answer to one.
+    type Answer: Send + 'static;
 
-/// A call that goes along with that of another task.
-#[derive(Debug)]
-struct Call {
-    command: Cmd,
-    answer: oneshot::Sender<RedisResult<Value>>,
+    /// Sends calls together, and returns the answer to each, in their order.
+    fn carry(self, calls: Vec<Self::Call>) -> impl Future<Output = Vec<Self::Answer>> + Send;
+
+    /// Returns the answer to a call that nobody carries any more, since the runtime goes down.
+    fn ended() -> Self::Answer;
 }
 
-/// What the calls of one connection have in common.
-#[derive(Debug, Default)]
-pub(super) struct Gather {
-    collected: Mutex<Collected>,
+/// A call, and who waits for the answer to it.
+type Waiting<C> = (
+    <C as Carrier>::Call,
+    oneshot::Sender<<C as Carrier>::Answer>,
+);
+
+/// The calls that go the same way.
+pub(super) struct Gather<C: Carrier> {
+    collected: Mutex<Collected<C>>,
 }
 
-#[derive(Debug, Default)]
-struct Collected {
+struct Collected<C: Carrier> {
     /// Whether somebody collects now.
     is_open: bool,
-    calls: Vec<Call>,
+    calls: Vec<Waiting<C>>,
 }
 
-impl Gather {
-    /// Sends a command, together with those of others where they come at the same time, and returns
-    /// the answer to it.
-    pub(super) async fn send(&self, link: &Link, command: &Cmd) -> RedisResult<Value> {
-        if size(command) > BYTES {
-            return link.send(command).await;
+impl<C: Carrier> Default for Gather<C> {
+    fn default() -> Self {
+        Self {
+            collected: Mutex::new(Collected {
+                is_open: false,
+                calls: Vec::new(),
+            }),
         }
-        let collecting = match self.join(link, command) {
-            Ok(collecting) => collecting,
-            Err(answered) => return answered.await.unwrap_or_else(|_| Err(ended())),
-        };
-        yield_now().await;
-        let mut calls = collecting.end();
-        if calls.is_empty() {
-            return link.send(command).await;
+    }
+}
+
+impl<C: Carrier> Gather<C> {
+    /// Makes a call, together with those of others where they come at the same time, and returns
+    /// the answer to it. `alone` makes it where they do not.
+    pub(super) async fn send(
+        &self,
+        carrier: &C,
+        call: impl FnOnce() -> C::Call,
+        alone: impl Future<Output = C::Answer>,
+    ) -> C::Answer {
+        let (answer, answered) = oneshot::channel();
+        if let Some((call, answer)) = self.join(call, answer) {
+            let collecting = Collecting {
+                gather: self,
+                carrier,
+                has_ended: false,
+            };
+            yield_now().await;
+            let mut calls = collecting.end();
+            if calls.is_empty() {
+                return alone.await;
+            }
+            calls.insert(0, (call(), answer));
+            carry_all(carrier, calls);
         }
-        let (own, answered) = call(command);
-        calls.insert(0, own);
-        send_together(link, calls);
-        answered.await.unwrap_or_else(|_| Err(ended()))
+        answered.await.unwrap_or_else(|_| C::ended())
     }
 
-    /// Begins to collect, or adds to what another task collects: then the answer comes from there.
-    fn join<'a>(
-        &'a self,
-        link: &'a Link,
-        command: &Cmd,
-    ) -> Result<Collecting<'a>, oneshot::Receiver<RedisResult<Value>>> {
+    /// Adds a call to those that another task collects. Where none does, the caller is to collect,
+    /// and has its own back.
+    fn join(
+        &self,
+        call: impl FnOnce() -> C::Call,
+        answer: oneshot::Sender<C::Answer>,
+    ) -> Option<(impl FnOnce() -> C::Call, oneshot::Sender<C::Answer>)> {
         let mut collected = self.lock();
-        if collected.is_open {
-            let (call, answered) = call(command);
-            collected.calls.push(call);
-            return Err(answered);
+        if !collected.is_open {
+            collected.is_open = true;
+            return Some((call, answer));
         }
-        collected.is_open = true;
-        Ok(Collecting {
-            gather: self,
-            link,
-            has_ended: false,
-        })
+        collected.calls.push((call(), answer));
+        None
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Collected> {
+    fn lock(&self) -> MutexGuard<'_, Collected<C>> {
         self.collected
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -90,87 +108,50 @@ impl Gather {
 }
 
 /// The task that collects. Where it ends before it sends, the others are sent without it.
-struct Collecting<'a> {
-    gather: &'a Gather,
-    link: &'a Link,
+struct Collecting<'a, C: Carrier> {
+    gather: &'a Gather<C>,
+    carrier: &'a C,
     has_ended: bool,
 }
 
-impl Collecting<'_> {
+impl<C: Carrier> Collecting<'_, C> {
     /// Ends collecting and returns the calls of the others.
-    fn end(mut self) -> Vec<Call> {
+    fn end(mut self) -> Vec<Waiting<C>> {
         self.has_ended = true;
         self.take()
     }
 
-    fn take(&self) -> Vec<Call> {
+    fn take(&self) -> Vec<Waiting<C>> {
         let mut collected = self.gather.lock();
         collected.is_open = false;
         take(&mut collected.calls)
     }
 }
 
-impl Drop for Collecting<'_> {
+impl<C: Carrier> Drop for Collecting<'_, C> {
     fn drop(&mut self) {
         if !self.has_ended {
-            send_together(self.link, self.take());
+            carry_all(self.carrier, self.take());
         }
     }
 }
 
-fn call(command: &Cmd) -> (Call, oneshot::Receiver<RedisResult<Value>>) {
-    let (answer, answered) = oneshot::channel();
-    let command = command.clone();
-    (Call { command, answer }, answered)
-}
-
-/// Sends calls in as few writes as there may be, whoever waits for them.
-fn send_together(link: &Link, mut calls: Vec<Call>) {
+/// Sends calls together, as few times as may be, whoever waits for them.
+fn carry_all<C: Carrier>(carrier: &C, mut calls: Vec<Waiting<C>>) {
     // Where the runtime is gone, nobody waits for an answer either.
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     while !calls.is_empty() {
-        let rest = calls.split_off(calls.len().min(CALLS));
-        runtime.spawn(send_one_write(link.clone(), calls));
+        let rest = calls.split_off(calls.len().min(TOGETHER));
+        let carrier = carrier.clone();
+        runtime.spawn(async move {
+            let (calls, waiting): (Vec<_>, Vec<_>) = calls.into_iter().unzip();
+            for (waiting, answer) in waiting.into_iter().zip(carrier.carry(calls).await) {
+                // Who does not wait any more needs no answer.
+                let _gone = waiting.send(answer);
+            }
+        });
         calls = rest;
     }
-}
-
-async fn send_one_write(mut link: Link, calls: Vec<Call>) {
-    let mut pipeline = Pipeline::with_capacity(calls.len());
-    let mut answers = Vec::with_capacity(calls.len());
-    for call in calls {
-        pipeline.add_command(call.command);
-        answers.push(call.answer);
-    }
-    // Who does not wait any more needs no answer.
-    match link.req_packed_commands(&pipeline, 0, answers.len()).await {
-        Ok(values) => {
-            for (answer, value) in answers.into_iter().zip(values) {
-                let _gone = answer.send(Ok(value));
-            }
-        }
-        Err(error) => {
-            for answer in answers {
-                let _gone = answer.send(Err(error.clone()));
-            }
-        }
-    }
-}
-
-/// About how many bytes a command is.
-fn size(command: &Cmd) -> usize {
-    command
-        .args_iter()
-        .map(|argument| match argument {
-            Arg::Simple(bytes) => bytes.len(),
-            _ => 0,
-        })
-        .sum()
-}
-
-/// The runtime is going down.
-fn ended() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into()
 }

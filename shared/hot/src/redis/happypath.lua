@@ -228,6 +228,28 @@ local function remember(marks, uses, source, last, use, most)
   end
 end
 
+-- What becomes of an append of a writer that is not its next one: nothing where it is. `before` is the number before `seq`.
+local function out_of_turn(origins, tails, name, writer, seq, before)
+  local origin = redis.call('HMGET', origins, writer, 'gate')
+  if origin[2] then
+    return {'gated'}
+  end
+  local taken = origin[1] or NOTHING
+  if seq <= taken then
+    return {'replayed', redis.call('HGET', tails, name) or '0-0'}
+  end
+  if before ~= taken then
+    return {'gap', taken}
+  end
+end
+
+-- Adds an entry to a stream, and returns its id. The caller moves the tail.
+local function add_entry(stream, tails, name, field, payload, now)
+  local id = next_id(redis.call('HGET', tails, name), now)
+  redis.call('XADD', stream, id, field, payload)
+  return id
+end
+
 -- keys: stream, tails, marks of the sources, use of the sources, marks of the writers. args: stream, partition, channel,
 -- most entries, most sources, payload, the field of the entry, then the writer, its number and the one before, empty where
 -- there is none; then either nothing or source, first, last. Numbers that are compared have 20 digits, so that text sorts
@@ -235,18 +257,9 @@ end
 local function append(keys, args)
   local writer, seq = args[8], args[9]
   local is_counted = writer ~= ''
-  if is_counted then
-    local origin = redis.call('HMGET', keys[5], writer, 'gate')
-    if origin[2] then
-      return {'gated'}
-    end
-    local taken = origin[1] or NOTHING
-    if seq <= taken then
-      return {'replayed', redis.call('HGET', keys[2], args[1]) or '0-0'}
-    end
-    if args[10] ~= taken then
-      return {'gap', taken}
-    end
+  local answer = is_counted and out_of_turn(keys[5], keys[2], args[1], writer, seq, args[10])
+  if answer then
+    return answer
   end
   local source, first, last = args[11], args[12], args[13]
   local mark = source and redis.call('HGET', keys[3], source)
@@ -263,8 +276,7 @@ local function append(keys, args)
   if not is_counted and redis.call('XLEN', keys[1]) >= tonumber(args[4]) then
     return {'full'}
   end
-  local id = next_id(redis.call('HGET', keys[2], args[1]), now_ms())
-  redis.call('XADD', keys[1], id, args[7], args[6])
+  local id = add_entry(keys[1], keys[2], args[1], args[7], args[6], now_ms())
   if source then
     remember(keys[3], keys[4], source, last, string.match(id, '%d+$'), args[5])
   end
@@ -274,6 +286,34 @@ local function append(keys, args)
   redis.call('HSET', keys[2], args[1], id)
   redis.call('PUBLISH', args[3] .. args[1], args[2])
   return {'ok', id}
+end
+
+-- Appends without a source to several streams, of partitions of one server. keys: of each append the stream, the tails, the
+-- marks of the writers. args: channel, most entries, then of each append: stream, partition, payload, the field of the entry,
+-- the writer, its number and the one before, empty where there is none. Returns of each what `append` does.
+local function append_together(keys, args)
+  local now, answers, at = now_ms(), {}, 3
+  for n = 1, #keys, 3 do
+    local stream, tails, origins = keys[n], keys[n + 1], keys[n + 2]
+    local name, writer, seq = args[at], args[at + 4], args[at + 5]
+    local is_counted = writer ~= ''
+    local answer = is_counted and out_of_turn(origins, tails, name, writer, seq, args[at + 6])
+    if not answer and not is_counted and redis.call('XLEN', stream) >= tonumber(args[2]) then
+      answer = {'full'}
+    end
+    if not answer then
+      local id = add_entry(stream, tails, name, args[at + 3], args[at + 2], now)
+      if is_counted then
+        redis.call('HSET', origins, writer, seq)
+      end
+      redis.call('HSET', tails, name, id)
+      redis.call('PUBLISH', args[1] .. name, args[at + 1])
+      answer = {'ok', id}
+    end
+    answers[#answers + 1] = answer
+    at = at + 7
+  end
+  return answers
 end
 
 -- When the first entry of a stream after a cursor was accepted: the time in its id, or 0 where it was restored, as a second
@@ -551,6 +591,7 @@ redis.register_function('happypath_@VERSION@_install', install)
 redis.register_function('happypath_@VERSION@_open', open)
 redis.register_function('happypath_@VERSION@_commit', commit)
 redis.register_function('happypath_@VERSION@_append', append)
+redis.register_function('happypath_@VERSION@_append_together', append_together)
 redis.register_function('happypath_@VERSION@_frontier', frontier)
 redis.register_function('happypath_@VERSION@_unread', unread)
 redis.register_function('happypath_@VERSION@_trim', trim)

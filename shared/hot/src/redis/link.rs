@@ -10,18 +10,21 @@ use std::time::Duration;
 use redis::aio::ConnectionLike;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
 use redis::{
-    Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value, cmd,
+    Arg, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
+    cmd,
 };
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-use super::gather::Gather;
+use super::gather::{Carrier, Gather};
 use super::source::{Connection, Source};
 
 /// How long to wait after an attempt that failed before the next.
 const PAUSE: Duration = Duration::from_millis(50);
 /// Calls that fail one after the other before the connections to a cluster are made anew; up to there it helps itself.
 const CLUSTER_FAILURES: u32 = 4;
+/// Bytes of a command up to which it goes together with others.
+pub(super) const GATHERED_BYTES: usize = 16 * 1024;
 
 /// A connection that is made anew where it is lost. Clones share it.
 #[derive(Clone)]
@@ -31,7 +34,7 @@ struct Line {
     source: Arc<Source>,
     current: RwLock<Option<Current>>,
     /// Calls that are made at one moment.
-    gather: Gather,
+    gather: Gather<Link>,
     /// Connections made so far.
     number: AtomicU64,
     /// One attempt at a time.
@@ -248,6 +251,37 @@ impl Line {
     }
 }
 
+/// Commands of one moment go to the server in one write, and their answers come in one.
+impl Carrier for Link {
+    type Call = Cmd;
+    type Answer = RedisResult<Value>;
+
+    async fn carry(mut self, commands: Vec<Cmd>) -> Vec<RedisResult<Value>> {
+        let count = commands.len();
+        let mut pipeline = Pipeline::with_capacity(count);
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        match self.req_packed_commands(&pipeline, 0, count).await {
+            Ok(values) => values.into_iter().map(Ok).collect(),
+            Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    fn ended() -> RedisResult<Value> {
+        Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
+    }
+}
+
+/// Returns about how many bytes a command is.
+fn size(command: &Cmd) -> usize {
+    let arguments = command.args_iter().map(|argument| match argument {
+        Arg::Simple(bytes) => bytes.len(),
+        _ => 0,
+    });
+    arguments.sum()
+}
+
 /// What an answer tells about the connection it came by.
 fn health(result: Result<&[Value], &RedisError>) -> Health {
     let kind = match result {
@@ -283,12 +317,15 @@ fn health(result: Result<&[Value], &RedisError>) -> Health {
 
 impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        // The nodes of a cluster have a connection each.
-        if self.is_cluster() {
-            Box::pin(self.send(command))
-        } else {
-            Box::pin(self.0.gather.send(self, command))
+        // The nodes of a cluster have a connection each, and a large call is worth its own write.
+        if self.is_cluster() || size(command) > GATHERED_BYTES {
+            return Box::pin(self.send(command));
         }
+        let together = self
+            .0
+            .gather
+            .send(self, || command.clone(), self.send(command));
+        Box::pin(together)
     }
 
     fn req_packed_commands<'a>(

@@ -1,11 +1,11 @@
 //! The two calls that write: commits, and appends from outside.
 
 use super::library::{Function, LIBRARY};
-use super::reply::{PAYLOAD, accept_time, cursor, number, text, unexpected};
-use super::{RedisStore, pack, restore};
+use super::link::GATHERED_BYTES;
+use super::reply::{PAYLOAD, number, text, unexpected};
+use super::{RedisStore, appends, pack};
 use crate::{
-    Append, AppendAnswer, Appended, CheckedCommit, Committed, HotError, Origin, Slot, Writer,
-    check, limits,
+    Append, AppendAnswer, CheckedCommit, Committed, HotError, Origin, Slot, Writer, check, limits,
 };
 
 impl RedisStore {
@@ -53,9 +53,23 @@ impl RedisStore {
         }
     }
 
-    /// Appends from outside.
+    /// Appends from outside, together with other appends of the moment where that may be.
     pub(super) async fn add(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         check::append(self.count, append)?;
+        let lane = self.lane_number(append.to.partition);
+        let is_alone = append.source.is_some()
+            || append.payload.len() > GATHERED_BYTES
+            || self.confirm.is_some()
+            || self.lanes[lane].is_cluster();
+        if is_alone {
+            return self.add_alone(append).await;
+        }
+        let (appends, gather) = &self.appends[lane];
+        let alone = self.add_alone(append);
+        gather.send(appends, || append.clone(), alone).await
+    }
+
+    async fn add_alone(&self, append: &Append) -> Result<AppendAnswer, HotError> {
         let to = append.to;
         let mut call = pack::call(
             &LIBRARY.name(Function::Append),
@@ -73,41 +87,13 @@ impl RedisStore {
             .arg(limits::STREAM_ENTRIES)
             .arg(limits::SOURCES_PER_STREAM)
             .arg(&append.payload[..]);
-        match append.origin {
-            Some(origin) => call
-                .arg(origin.to_string())
-                .arg(origin.writer.number())
-                .arg(digits(origin.seq))
-                .arg(digits(origin.seq - 1)),
-            None => call.arg(PAYLOAD).arg("").arg("").arg(""),
-        };
+        appends::origin(&mut call, append);
         if let Some(range) = &append.source {
             call.arg(&*range.source)
                 .arg(digits(range.first))
                 .arg(digits(range.last));
         }
-        let mut reply = self.confirmed(to.partition, &call).await?.into_iter();
-        let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));
-        let word = text(next()?)?;
-        match word.as_str() {
-            "full" => return Ok(AppendAnswer::refused(Appended::Full)),
-            "gap" => {
-                let mark = number(next()?)?;
-                return Ok(AppendAnswer::refused(Appended::Gap { mark }));
-            }
-            "gated" => return Err(restore::closed()),
-            _ => {}
-        }
-        let newest = accept_time(cursor(&text(next()?)?)?);
-        let appended = match word.as_str() {
-            "ok" => Appended::Applied,
-            "replayed" => Appended::Replayed,
-            "overlaps" => Appended::Overlaps {
-                mark: number(next()?)?,
-            },
-            _ => return Err(unexpected("a reply")),
-        };
-        Ok(AppendAnswer { appended, newest })
+        appends::answer(self.confirmed(to.partition, &call).await?)
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use hot::{
-    Append, AppendAnswer, Appended, HotError, SourceRange, limits::STREAM_ENTRIES,
-};
+use hot::{Append, AppendAnswer, Appended, HotError, SourceRange, limits::STREAM_ENTRIES};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 

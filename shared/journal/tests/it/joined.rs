@@ -9,7 +9,8 @@ use bytes::Bytes;
 use hot::limits::STREAM_ENTRIES;
 use hot::memory::{Call as HotCall, Delivery, Hook, MemoryOptions, Operation};
 use hot::{
-    Append, Appended, Cursor, HotError, HotStore, MemoryStore, SourceRange, StreamId, StreamName,
+    Append, Appended, Cursor, HotError, HotStore, MemoryStore, RestorableStore as _, SourceRange,
+    StreamId, StreamName,
 };
 use journal::{Fault, FoldOptions, JournalOptions, JournaledStore, Log, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId};
@@ -89,7 +90,7 @@ impl Site {
                 return None;
             }
             Some(match faults.fails() {
-                true if faults.next() % 2 == 0 => Fault::Refused,
+                true if faults.next().is_multiple_of(2) => Fault::Refused,
                 true => Fault::AnswerLost,
                 false => Fault::Delayed(Duration::from_millis(10)),
             })
@@ -151,10 +152,7 @@ async fn appends_that_wait_together_share_a_row_in_their_order() {
         assert_eq!(outcome.expect("appends"), Appended::Applied);
     }
     // Nobody waits for company: the first goes at once, and the others wait for it.
-    assert_eq!(
-        site.entries(TO).await,
-        [vec![0], vec![1, 2, 3, 4, 5]]
-    );
+    assert_eq!(site.entries(TO).await, [vec![0], vec![1, 2, 3, 4, 5]]);
     assert_eq!(site.rows(TO).await, 2);
 }
 
@@ -303,7 +301,7 @@ async fn crowd(seed: u64, percent: u64) {
                     last: round + 1,
                 });
                 let patience = Duration::from_millis(chance.next() % 40);
-                let is_patient = chance.next() % 4 != 0 || append.source.is_some();
+                let is_patient = !chance.next().is_multiple_of(4) || append.source.is_some();
                 loop {
                     let answer = if is_patient {
                         Ok(store.append(&append).await)

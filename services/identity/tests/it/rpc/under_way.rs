@@ -139,7 +139,11 @@ async fn empty(fixture: &Fixture, partition: PartitionId) {
         epoch: 1,
         commit_seq: 1,
     };
-    fixture.hot.trim(at, stream.name, last).await.expect("trims");
+    fixture
+        .hot
+        .trim(at, stream.name, last)
+        .await
+        .expect("trims");
 }
 
 #[tokio::test]
@@ -248,9 +252,15 @@ async fn a_sender_that_goes_away_leaves_whole_messages() {
     call.answer().await;
     drop(call);
     // Whoever comes next is served.
-    ingest(&mut client, "", &[identifiers]).await.expect("ingests");
+    ingest(&mut client, "", &[identifiers])
+        .await
+        .expect("ingests");
     let known = names(&fixture, *customer).await;
-    let sent: Vec<String> = known.iter().filter(|it| it.starts_with('e')).cloned().collect();
+    let sent: Vec<String> = known
+        .iter()
+        .filter(|it| it.starts_with('e'))
+        .cloned()
+        .collect();
     let expected: Vec<String> = (0..sent.len()).map(|number| format!("e{number}")).collect();
     assert_eq!(sent, expected, "each once, none left out");
 }

@@ -61,8 +61,11 @@ pub const PAGE_SIZE: usize = 100;
 pub const BATCHES_AHEAD: usize = 1;
 /// Messages of one stream under way at once: as many as small senders have calls.
 pub const BATCHES_UNDER_WAY: usize = 128;
-/// Events of one stream under way at once, before the last message came: two megabytes or so.
-pub const EVENTS_UNDER_WAY: usize = 8_000;
+/// Events of the messages of one stream under way, at which no further message is begun.
+pub const EVENTS_UNDER_WAY: usize = 4_000;
+/// Bytes of those messages as they came, at which no further message is begun: with a message of
+/// the largest size behind them they leave most of the memory for streams to others.
+pub const BYTES_UNDER_WAY: usize = 2 * 1024 * 1024;
 /// Dropped identifiers that one answer of a stream names, about 100 KB of usual ones: a batch that
 /// has more of them has one cause.
 pub const DROPPED_TOLD: usize = 1_000;

@@ -57,7 +57,7 @@ pub(crate) async fn take_batches(
 /// not be read.
 type Half = Result<(v1::IngestStreamResponse, Option<Part>), Status>;
 
-/// What is to be appended of a batch.
+/// The part of a batch that is to be appended.
 struct Part {
     replays: Replays,
     outbound: Outbound,

@@ -129,6 +129,11 @@ struct Held {
 }
 
 impl Charge {
+    /// Returns the bytes that it stands for; 0 for a request that has none.
+    pub fn bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |held| held.permit.num_permits())
+    }
+
     /// Gives back all but the size of the message as it came, which is what is left of it once it
     /// waits for a stream. With low priority it waits in a share of its own, so that others find
     /// room.

@@ -19,9 +19,9 @@ const EXIT_CODES: &str = "Exit codes: 0 ended when told to; 1 a service failed; 
 faults; 3 a store was created with another configuration; 4 a store or the address could not be reached; 130 ended at \
 once by a second signal.";
 
-/// What a process awaits when it starts and serves. A future behind a pointer is compiled with what
-/// it does; one that is not would be compiled again, with all of that, in each program that awaits
-/// it.
+/// A future of what a process does to start and to serve. Behind a pointer it is compiled with the
+/// crate that makes it; otherwise it would be compiled again, with all that it awaits, in each
+/// program that awaits it.
 pub type Awaited<'a, T> = Pin<Box<dyn Future<Output = Result<T, StartError>> + Send + 'a>>;
 
 /// Starts a service.

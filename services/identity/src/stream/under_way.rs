@@ -21,7 +21,7 @@ use super::{Answer, Part, complete};
 use crate::announce::Announcing;
 use crate::append::{AppendError, Group, Sequenced, Took, events};
 use crate::ingest::Intake;
-use crate::limits::{BATCHES_UNDER_WAY, EVENTS_UNDER_WAY};
+use crate::limits::{BATCHES_UNDER_WAY, BYTES_UNDER_WAY, EVENTS_UNDER_WAY};
 
 /// The batches under way, oldest first.
 pub(super) struct UnderWay {
@@ -30,10 +30,13 @@ pub(super) struct UnderWay {
     batches: VecDeque<Batch>,
     /// The number of the oldest.
     first: u64,
-    /// Events of all of them.
+    /// Events of all of them, and their bytes as they came.
     events: usize,
+    bytes: usize,
     inlets: HashMap<StreamId, Inlet>,
     appends: JoinSet<Done>,
+    /// Whether one of the batches ends the call.
+    fails: bool,
 }
 
 /// A batch and how far it is.
@@ -52,13 +55,13 @@ struct Batch {
     held: Option<(Charge, Option<Announcing>)>,
 }
 
-/// Why a batch ends the call.
+/// The reason that a batch ends the call.
 enum Failed {
     Append(AppendError),
     Status(Status),
 }
 
-/// What one partition has to take of the call.
+/// The records of the call that wait for one partition.
 #[derive(Default)]
 struct Inlet {
     is_busy: bool,
@@ -84,8 +87,10 @@ impl UnderWay {
             batches: VecDeque::new(),
             first: 0,
             events: 0,
+            bytes: 0,
             inlets: HashMap::new(),
             appends: JoinSet::new(),
+            fails: false,
         }
     }
 
@@ -95,8 +100,10 @@ impl UnderWay {
 
     /// Returns whether one more batch may come.
     pub(super) fn has_room(&self) -> bool {
-        let fails = self.batches.iter().any(|batch| batch.answer.is_err());
-        !fails && self.batches.len() < BATCHES_UNDER_WAY && self.events < EVENTS_UNDER_WAY
+        !self.fails
+            && self.batches.len() < BATCHES_UNDER_WAY
+            && self.events < EVENTS_UNDER_WAY
+            && self.bytes < BYTES_UNDER_WAY
     }
 
     /// Returns whether a batch may go on together with others: where streams or the source tell
@@ -128,6 +135,7 @@ impl UnderWay {
             self.start(to);
         }
         self.events += in_all;
+        self.bytes += charge.bytes();
         self.batches.push_back(Batch {
             answer: Ok(answer),
             begun: Instant::now(),
@@ -149,6 +157,7 @@ impl UnderWay {
 
     /// Ends the call behind the batches under way.
     pub(super) fn fail(&mut self, status: Status) {
+        self.fails = true;
         let answer = Err(Failed::Status(status));
         self.batches.push_back(Batch::settled(answer));
     }
@@ -170,6 +179,7 @@ impl UnderWay {
         let batch = self.batches.pop_front()?;
         self.first += 1;
         self.events -= batch.events;
+        self.bytes -= batch.held.as_ref().map_or(0, |(charge, _)| charge.bytes());
         let intake = &self.intake;
         if batch.events > 0 {
             intake.metrics.appended(batch.begun.elapsed());
@@ -240,6 +250,7 @@ impl UnderWay {
                 && let Some(error) = failed.take()
             {
                 batch.answer = Err(Failed::Append(error));
+                self.fails = true;
             }
         }
         if !has_failed && let Some(inlet) = self.inlets.get_mut(&done.to) {

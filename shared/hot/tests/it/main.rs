@@ -3,6 +3,7 @@
 mod crash;
 mod deployments;
 mod embedded;
+mod gathered;
 mod installations;
 mod memory;
 mod redis;

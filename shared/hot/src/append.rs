@@ -10,7 +10,8 @@ use crate::{Origin, StreamId};
 pub struct Append {
     /// The stream.
     pub to: StreamId,
-    /// The packed records.
+    /// The packed records. Those of appends without a source, one after the other, are the payload
+    /// of all of them: a store may write them as one entry.
     pub payload: Bytes,
     /// Where they come from, for de-duplication; absent to always append.
     pub source: Option<SourceRange>,

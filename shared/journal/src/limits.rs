@@ -56,6 +56,8 @@ pub(crate) const JOINED_BYTES: usize = 64 * 1024;
 /// Answers kept for callers that were told to try again; who does not soon has given up. As many as
 /// one row may answer.
 pub(crate) const UNASKED_ANSWERS: usize = 64;
+/// Bytes of those appends, of each stream.
+pub(crate) const UNASKED_BYTES: usize = 1024 * 1024;
 /// Appends that one row carries together.
 pub(crate) const JOINED_APPENDS: usize = UNASKED_ANSWERS;
 /// How long the length of a stream that was read is trusted.

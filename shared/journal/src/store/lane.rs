@@ -143,6 +143,13 @@ impl Lane {
         self.unasked.extend(kept);
         let excess = self.unasked.len().saturating_sub(limits::UNASKED_ANSWERS);
         self.unasked.drain(..excess);
+        let sizes = self.unasked.iter().map(|(append, _)| append.payload.len());
+        let mut bytes: usize = sizes.sum();
+        while bytes > limits::UNASKED_BYTES
+            && let Some((oldest, _)) = self.unasked.pop_front()
+        {
+            bytes -= oldest.payload.len();
+        }
     }
 
     /// Answers what was taken and was brought through already.

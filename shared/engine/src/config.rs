@@ -42,8 +42,6 @@ pub struct EngineConfig<C: Core> {
     pub grace: Duration,
     /// Bytes of encoded states that are kept decoded, over all partitions that this process owns.
     pub cache_bytes: usize,
-    /// How many partitions work at once; the others wait, and their batches grow.
-    pub parallel_ticks: usize,
     /// Bytes that the quarantine of a partition holds before the partition waits for room in it.
     pub quarantine_bytes: u64,
     /// Bytes of a piece of a state that moves to the survivor of a merge. One part is never cut.
@@ -80,7 +78,6 @@ impl<C: Core> EngineConfig<C> {
             lease_ttl: limits::LEASE_TTL,
             grace: limits::GRACE,
             cache_bytes: limits::CACHE_BYTES,
-            parallel_ticks: limits::PARALLEL_TICKS,
             quarantine_bytes: hot::limits::QUARANTINE_BYTES,
             piece_bytes: limits::PIECE_BYTES,
             parked_records: limits::PARKED_RECORDS,
@@ -130,7 +127,6 @@ impl<C: Core> Clone for EngineConfig<C> {
             lease_ttl: self.lease_ttl,
             grace: self.grace,
             cache_bytes: self.cache_bytes,
-            parallel_ticks: self.parallel_ticks,
             quarantine_bytes: self.quarantine_bytes,
             piece_bytes: self.piece_bytes,
             parked_records: self.parked_records,

@@ -52,7 +52,7 @@ struct Running {
 
 impl<C: Core> Ownership<C> {
     pub(crate) fn new(config: EngineConfig<C>, shared: Arc<Shared>) -> Self {
-        let permits = Arc::new(Semaphore::new(config.parallel_ticks.max(1)));
+        let permits = Arc::new(Semaphore::new(limits::PARALLEL_TICKS));
         Self {
             membership: Membership::new(&config, Arc::clone(&shared)),
             config,

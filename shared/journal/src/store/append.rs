@@ -1,4 +1,4 @@
-//! Appends from outside: first to the log, then to the store, one at a time for each stream.
+//! Appends from outside: first to the log, then to the store, one row at a time for each stream.
 
 use hot::{Append, AppendAnswer, Appended, Cursor, HotError, Origin, Slot, SourceRange, StreamId};
 

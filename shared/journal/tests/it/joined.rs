@@ -1,13 +1,13 @@
 //! Appends of several callers that share a row of the log and an entry of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hot::limits::STREAM_ENTRIES;
-use hot::memory::{Call as HotCall, Delivery, Hook, MemoryOptions, Operation};
+use hot::memory::MemoryOptions;
 use hot::{
     Append, Appended, Cursor, HotError, HotStore, MemoryStore, RestorableStore as _, SourceRange,
     StreamId, StreamName,
@@ -16,6 +16,8 @@ use journal::{Fault, FoldOptions, JournalOptions, JournaledStore, Log, MemoryLog
 use kernel::{PartitionCount, PartitionId};
 use proptest::prelude::*;
 use tokio::task::JoinSet;
+
+use crate::chance::Chance;
 
 const TO: StreamId = StreamId {
     name: StreamName::Events,
@@ -26,51 +28,13 @@ const ELSEWHERE: StreamId = StreamId {
     partition: PartitionId::new(1),
 };
 
-/// What goes wrong with the calls of both stores, drawn from a seed.
-#[derive(Debug)]
-struct Chance {
-    state: AtomicU64,
-    percent: AtomicU64,
-}
-
-impl Chance {
-    fn new(seed: u64, percent: u64) -> Arc<Self> {
-        Arc::new(Self {
-            state: AtomicU64::new(seed),
-            percent: AtomicU64::new(percent),
-        })
-    }
-
-    fn next(&self) -> u64 {
-        let mut x = self
-            .state
-            .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn fails(&self) -> bool {
-        self.next() % 100 < self.percent.load(Ordering::Relaxed)
-    }
-}
-
-#[async_trait::async_trait]
-impl Hook for Chance {
-    async fn before(&self, call: HotCall<'_>) -> Result<Delivery, HotError> {
-        if call.operation != Operation::Append || !self.fails() {
-            return Ok(Delivery::Once);
-        }
-        match self.next() % 3 {
-            0 => Ok(Delivery::Twice),
-            1 => Ok(Delivery::Late),
-            _ => Err(HotError::Unavailable("it was told to refuse".into())),
-        }
-    }
-
-    async fn after(&self, _call: HotCall<'_>, _is_done: bool) -> Result<(), HotError> {
-        Ok(())
-    }
+/// Faults of the calls of both stores, by a seed.
+fn chance(seed: u64, fault_percent: u64) -> Arc<Chance> {
+    Arc::new(Chance {
+        state: AtomicU64::new(seed),
+        fault_percent,
+        is_calm: AtomicBool::new(false),
+    })
 }
 
 /// A store with a journal whose log takes 10 ms for a row.
@@ -146,7 +110,7 @@ async fn all(store: &JournaledStore, appends: Vec<Append>) -> Vec<Result<Appende
 
 #[tokio::test(start_paused = true)]
 async fn appends_that_wait_together_share_a_row_in_their_order() {
-    let site = Site::new(Chance::new(1, 0)).await;
+    let site = Site::new(chance(1, 0)).await;
     let appends = (0..6).map(|number| append(TO, number)).collect();
     for outcome in all(&site.store, appends).await {
         assert_eq!(outcome.expect("appends"), Appended::Applied);
@@ -158,7 +122,7 @@ async fn appends_that_wait_together_share_a_row_in_their_order() {
 
 #[tokio::test(start_paused = true)]
 async fn an_append_with_a_source_shares_nothing() {
-    let site = Site::new(Chance::new(1, 0)).await;
+    let site = Site::new(chance(1, 0)).await;
     let mut appends: Vec<Append> = (0..6).map(|number| append(TO, number)).collect();
     appends[2].source = Some(SourceRange {
         source: "file".into(),
@@ -176,7 +140,7 @@ async fn an_append_with_a_source_shares_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_joined_is_bounded() {
-    let site = Site::new(Chance::new(1, 0)).await;
+    let site = Site::new(chance(1, 0)).await;
     let appends = (0..1_000).map(|number| append(TO, number)).collect();
     for outcome in all(&site.store, appends).await {
         assert_eq!(outcome.expect("appends"), Appended::Applied);
@@ -199,7 +163,7 @@ async fn a_caller_that_gives_up_fails_nobody_and_leaves_nothing_half_done() {
     // Whoever of the first three gives up, and however far the row is by then.
     for gone in 0..3 {
         for after in [0, 5, 10, 15, 20] {
-            let site = Site::new(Chance::new(1, 0)).await;
+            let site = Site::new(chance(1, 0)).await;
             let mut calls: Vec<_> = (0..6)
                 .map(|number| {
                     let store = site.store.clone();
@@ -229,7 +193,7 @@ async fn a_caller_that_gives_up_fails_nobody_and_leaves_nothing_half_done() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_stream_refuses_only_its_own_callers() {
-    let site = Site::new(Chance::new(1, 0)).await;
+    let site = Site::new(chance(1, 0)).await;
     for number in 0..STREAM_ENTRIES {
         let append = append(TO, number);
         site.store.append(&append).await.expect("appends");
@@ -249,7 +213,7 @@ async fn a_full_stream_refuses_only_its_own_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bad_append_fails_alone() {
-    let site = Site::new(Chance::new(1, 0)).await;
+    let site = Site::new(chance(1, 0)).await;
     let mut appends: Vec<Append> = (0..4).map(|number| append(TO, number)).collect();
     appends[2].payload = vec![0; hot::limits::COMMIT_BYTES + 1].into();
     let outcomes = all(&site.store, appends).await;
@@ -265,15 +229,16 @@ async fn a_bad_append_fails_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_that_are_told_to_try_again_find_what_was_accepted() {
-    let chance = Chance::new(1, 0);
+    let chance = chance(1, 100);
+    chance.is_calm.store(true, Ordering::Relaxed);
     let site = Site::new(Arc::clone(&chance)).await;
-    chance.percent.store(100, Ordering::Relaxed);
+    chance.is_calm.store(false, Ordering::Relaxed);
     let appends: Vec<Append> = (0..6).map(|number| append(TO, number)).collect();
     for outcome in all(&site.store, appends.clone()).await {
         let error = outcome.expect_err("nothing answers");
         assert!(matches!(error, HotError::Unavailable(_)), "{error}");
     }
-    chance.percent.store(0, Ordering::Relaxed);
+    chance.is_calm.store(true, Ordering::Relaxed);
     for outcome in all(&site.store, appends).await {
         assert_eq!(outcome.expect("appends"), Appended::Applied);
     }
@@ -284,7 +249,7 @@ async fn callers_that_are_told_to_try_again_find_what_was_accepted() {
 
 /// Callers that append their numbers in order, some again and again, some until they lose patience.
 async fn crowd(seed: u64, percent: u64) {
-    let chance = Chance::new(seed, percent);
+    let chance = chance(seed, percent);
     let site = Site::new(Arc::clone(&chance)).await;
     let told: Arc<Mutex<BTreeSet<u64>>> = Arc::default();
     let mut callers = JoinSet::new();
@@ -329,7 +294,7 @@ async fn crowd(seed: u64, percent: u64) {
     while let Some(caller) = callers.join_next().await {
         caller.expect("no panic");
     }
-    chance.percent.store(0, Ordering::Relaxed);
+    chance.is_calm.store(true, Ordering::Relaxed);
     while site.store.redeliver().await > 0 {}
     let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
     let mut last: BTreeMap<u64, u64> = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! The log against its contract: in memory, in SQLite, in Postgres; and what only a real database
 //! does.
 
+mod chance;
 mod deployed;
 mod events;
 mod interleavings;

@@ -268,7 +268,12 @@ pub(crate) async fn fill_some(fixture: &Fixture, partitions: impl Iterator<Item 
 
 /// Removes all that is in the events of every partition.
 pub(crate) async fn make_room(fixture: &Fixture) {
-    for partition in fixture.partitions.iter() {
+    make_room_in(fixture, fixture.partitions.iter()).await;
+}
+
+/// Removes all that is in the events of some partitions.
+pub(crate) async fn make_room_in(fixture: &Fixture, partitions: impl Iterator<Item = PartitionId>) {
+    for partition in partitions {
         let stream = StreamId {
             name: StreamName::Events,
             partition,

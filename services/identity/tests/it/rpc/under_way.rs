@@ -1,11 +1,10 @@
 //! Messages of one stream that are under way at the same time.
 
+use std::iter::once;
 use std::time::Duration;
 
-use bytes::Bytes;
 use engine::TimeSource;
-use hot::limits::STREAM_ENTRIES;
-use hot::{Append, Commit, Cursor, Owner, Slot, StreamId, StreamName};
+use hot::StreamName;
 use kernel::{CustomerId, PartitionId};
 use proto::identity::v1;
 use proto::stream::v1::record::Body;
@@ -13,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Streaming};
 
+use super::intake::{fill_some, make_room_in};
 use super::{Client, ingest, serve};
 use crate::fixture::{Fixture, event};
 
@@ -95,57 +95,6 @@ async fn customers(
     panic!("there are not so many partitions");
 }
 
-const fn stream_of(partition: PartitionId) -> StreamId {
-    StreamId {
-        name: StreamName::Events,
-        partition,
-    }
-}
-
-/// Fills the stream of a partition.
-async fn fill(fixture: &Fixture, partition: PartitionId) {
-    let append = Append {
-        to: stream_of(partition),
-        payload: Bytes::new(),
-        source: None,
-        origin: None,
-    };
-    let before = fixture.hot.lag(append.to, Cursor::START).await;
-    for _ in before.expect("a length")..STREAM_ENTRIES {
-        fixture.hot.append(&append).await.expect("appends");
-    }
-}
-
-/// Reads the stream of a partition to its end, as its reader does, and removes what was read.
-async fn empty(fixture: &Fixture, partition: PartitionId) {
-    let stream = stream_of(partition);
-    let slot = Slot {
-        owner: Owner::Segmentation,
-        partition,
-    };
-    let entries = fixture.hot.poll(stream, Cursor::START, 10_000).await;
-    let last = entries.expect("polls").last().expect("entries").cursor;
-    fixture.hot.open(slot, 1).await.expect("opens");
-    let commit = Commit {
-        epoch: 1,
-        seq: 1,
-        batch_id: 1,
-        cursors: vec![(stream.name, last)],
-        ..Commit::default()
-    };
-    fixture.hot.commit(slot, &commit).await.expect("commits");
-    let at = hot::Standing {
-        slot,
-        epoch: 1,
-        commit_seq: 1,
-    };
-    fixture
-        .hot
-        .trim(at, stream.name, last)
-        .await
-        .expect("trims");
-}
-
 #[tokio::test]
 async fn events_of_a_customer_keep_their_order_over_messages_under_way() {
     let (mut client, fixture) = serve(TimeSource::system()).await;
@@ -177,7 +126,7 @@ async fn a_full_stream_holds_up_its_own_events_and_no_others() {
     let [(full, slow, partition), (free, quick, _)] = &of_two[..] else {
         panic!("two");
     };
-    fill(&fixture, *partition).await;
+    fill_some(&fixture, once(*partition)).await;
     let mut call = Call::open(&mut client).await;
     call.send("first", full).await;
     call.send("second", free).await;
@@ -189,7 +138,7 @@ async fn a_full_stream_holds_up_its_own_events_and_no_others() {
     // Nobody else is refused, but for who sends to that partition.
     let mut other = client.clone();
     ingest(&mut other, "", &[free]).await.expect("has room");
-    empty(&fixture, *partition).await;
+    make_room_in(&fixture, once(*partition)).await;
     for _ in 0..3 {
         assert_eq!(call.answer().await.accepted_count, 1);
     }

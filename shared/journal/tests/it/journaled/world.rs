@@ -1,6 +1,5 @@
 //! Two processes, six slots, one store, one log, and all that happens to them.
 
-mod chance;
 mod everything;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +13,9 @@ use journal::{Fault, FoldOptions, JournaledStore, MemoryLog, SharedLog};
 use kernel::{PartitionCount, PartitionId, Timestamp};
 use tokio::time::Instant;
 
-use self::chance::Chance;
 use super::client::Client;
 use super::reader::{Reader, Worked, number};
+use crate::chance::Chance;
 
 /// What happens next.
 #[derive(Debug, Clone, Copy)]

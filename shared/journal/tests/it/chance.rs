@@ -8,14 +8,14 @@ use hot::memory::{Call, Delivery, Hook};
 
 /// Where chance comes from, and whether calls fail.
 #[derive(Debug)]
-pub(super) struct Chance {
-    pub(super) state: AtomicU64,
-    pub(super) fault_percent: u64,
-    pub(super) is_calm: AtomicBool,
+pub(crate) struct Chance {
+    pub(crate) state: AtomicU64,
+    pub(crate) fault_percent: u64,
+    pub(crate) is_calm: AtomicBool,
 }
 
 impl Chance {
-    pub(super) fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         let state = self
             .state
             .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
@@ -25,7 +25,7 @@ impl Chance {
         x ^ (x >> 31)
     }
 
-    pub(super) fn fails(&self) -> bool {
+    pub(crate) fn fails(&self) -> bool {
         !self.is_calm.load(Ordering::Relaxed) && self.next() % 100 < self.fault_percent
     }
 }

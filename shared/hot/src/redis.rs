@@ -25,6 +25,7 @@ mod wake;
 mod watch;
 mod write;
 
+use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,11 +92,26 @@ impl RedisStore {
     /// [`HotError::Mismatch`] for another partition count or schema, an installation of another
     /// database, or a server that cannot be used; [`HotError::Unavailable`] where it does not
     /// answer.
-    pub async fn connect(
+    pub fn connect(
         options: impl Into<RedisOptions>,
         partitions: PartitionCount,
+    ) -> BoxFuture<'static, Result<Self, HotError>> {
+        Self::connect_with(options.into(), partitions)
+    }
+
+    // Boxed here, so that whoever waits for it does not compile it again.
+    fn connect_with(
+        options: RedisOptions,
+        partitions: PartitionCount,
+    ) -> BoxFuture<'static, Result<Self, HotError>> {
+        Box::pin(Self::connect_in_full(options, partitions))
+    }
+
+    async fn connect_in_full(
+        options: RedisOptions,
+        partitions: PartitionCount,
     ) -> Result<Self, HotError> {
-        let options = options.into().with_query()?;
+        let options = options.with_query()?;
         let source = Arc::new(Source::new(&options)?);
         let lanes = (0..options.lanes.max(1)).map(|_| Link::connect(&source));
         let lanes = try_join_all(lanes).await.map_err(refused)?;

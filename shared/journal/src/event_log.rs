@@ -8,6 +8,7 @@
 
 mod repeated;
 
+use futures::future::BoxFuture;
 use std::collections::{HashSet, VecDeque};
 
 use kernel::{CustomerId, PartitionCount, PartitionId, Timestamp};
@@ -91,14 +92,16 @@ impl EventLog {
     ///
     /// # Errors
     /// [`storage::StorageError`] where the database does not answer.
-    pub async fn open(
+    pub fn open(
         database: Database,
         partitions: PartitionCount,
-    ) -> Result<Self, storage::StorageError> {
-        SqlLog::migrate(&database).await?;
-        Ok(Self {
-            statements: Statements::new(database),
-            partitions,
+    ) -> BoxFuture<'static, Result<Self, storage::StorageError>> {
+        Box::pin(async move {
+            SqlLog::migrate(&database).await?;
+            Ok(Self {
+                statements: Statements::new(database),
+                partitions,
+            })
         })
     }
 
@@ -109,27 +112,29 @@ impl EventLog {
     ///
     /// # Errors
     /// [`LogError::Unavailable`]; [`LogError::Damaged`] where a row cannot be read.
-    pub async fn read(
-        &self,
-        query: &EventQuery,
+    pub fn read<'a>(
+        &'a self,
+        query: &'a EventQuery,
         after: Option<EventPlace>,
         size: usize,
-    ) -> Result<EventPage, LogError> {
-        let (page, next) = self.read_all(query, after, size).await?;
-        let repeated = Look::new(self, query, &page).repeated(&page).await?;
-        let (left_out, events): (Vec<Found>, Vec<Found>) = page
-            .into_iter()
-            .partition(|found| repeated.contains(&found.place));
-        let in_order = |found: Vec<Found>| {
-            let mut events: Vec<LoggedEvent> = found.into_iter().map(|it| it.logged).collect();
-            // Stable: what happened at the same time stays in the order in which it was accepted.
-            events.sort_by_key(|logged| logged.time);
-            events
-        };
-        Ok(EventPage {
-            events: in_order(events),
-            left_out: in_order(left_out),
-            next,
+    ) -> BoxFuture<'a, Result<EventPage, LogError>> {
+        Box::pin(async move {
+            let (page, next) = self.read_all(query, after, size).await?;
+            let repeated = Look::new(self, query, &page).repeated(&page).await?;
+            let (left_out, events): (Vec<Found>, Vec<Found>) = page
+                .into_iter()
+                .partition(|found| repeated.contains(&found.place));
+            let in_order = |found: Vec<Found>| {
+                let mut events: Vec<LoggedEvent> = found.into_iter().map(|it| it.logged).collect();
+                // Stable: what happened at the same time stays in the order in which it was accepted.
+                events.sort_by_key(|logged| logged.time);
+                events
+            };
+            Ok(EventPage {
+                events: in_order(events),
+                left_out: in_order(left_out),
+                next,
+            })
         })
     }
 

@@ -37,6 +37,7 @@ mod read;
 mod snapshots;
 mod statements;
 
+use futures::future::BoxFuture;
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -76,31 +77,34 @@ impl SqlLog {
     ///
     /// # Errors
     /// [`StorageError`] where the database does not answer.
-    pub async fn open(database: Database) -> Result<Self, StorageError> {
-        Self::migrate(&database).await?;
-        let statements = Statements::new(database.apart(limits::READERS));
-        let (commits, entries) = if database.orm().get_database_backend() == DbBackend::Postgres {
-            let pool = database.orm().get_postgres_connection_pool();
-            (
-                Queue::start(
-                    (0..limits::FLUSHES_IN_FLIGHT)
-                        .map(|_| PostgresCommits::new(statements.clone(), pool.clone())),
-                ),
-                Queue::start(
-                    (0..limits::FLUSHES_IN_FLIGHT).map(|_| PostgresEntries::new(pool.clone())),
-                ),
-            )
-        } else {
-            // SQLite has one writer: another would only wait.
-            (
-                Queue::start([SqliteCommits::new(database.clone())]),
-                Queue::start([SqliteEntries::new(database)]),
-            )
-        };
-        Ok(Self {
-            statements,
-            commits,
-            entries,
+    pub fn open(database: Database) -> BoxFuture<'static, Result<Self, StorageError>> {
+        Box::pin(async move {
+            Self::migrate(&database).await?;
+            let statements = Statements::new(database.apart(limits::READERS));
+            let (commits, entries) = if database.orm().get_database_backend() == DbBackend::Postgres
+            {
+                let pool = database.orm().get_postgres_connection_pool();
+                (
+                    Queue::start(
+                        (0..limits::FLUSHES_IN_FLIGHT)
+                            .map(|_| PostgresCommits::new(statements.clone(), pool.clone())),
+                    ),
+                    Queue::start(
+                        (0..limits::FLUSHES_IN_FLIGHT).map(|_| PostgresEntries::new(pool.clone())),
+                    ),
+                )
+            } else {
+                // SQLite has one writer: another would only wait.
+                (
+                    Queue::start([SqliteCommits::new(database.clone())]),
+                    Queue::start([SqliteEntries::new(database)]),
+                )
+            };
+            Ok(Self {
+                statements,
+                commits,
+                entries,
+            })
         })
     }
 }

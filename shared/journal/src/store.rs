@@ -12,6 +12,7 @@ mod lane;
 mod recovery;
 mod retention;
 
+use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,17 +100,19 @@ impl JournaledStore {
     ///
     /// # Errors
     /// [`LogError::Unavailable`] where the log does not answer.
-    pub async fn start(
+    pub fn start(
         hot: SharedRestorableStore,
         log: SharedLog,
         worker: &str,
         options: JournalOptions,
         stop: CancellationToken,
-    ) -> Result<Self, LogError> {
-        let writer = log.register(worker).await?;
-        let store = Self::new(hot, log, writer, options);
-        store.spawn_tasks(stop);
-        Ok(store)
+    ) -> BoxFuture<'_, Result<Self, LogError>> {
+        Box::pin(async move {
+            let writer = log.register(worker).await?;
+            let store = Self::new(hot, log, writer, options);
+            store.spawn_tasks(stop);
+            Ok(store)
+        })
     }
 
     /// Who this process is in the log.

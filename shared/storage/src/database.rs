@@ -3,6 +3,7 @@
 //! On Postgres an installation with a name has a schema of its own, and its connections find tables
 //! in no other: a table that is missing there is an error, never that of another installation.
 
+use futures::future::BoxFuture;
 use kernel::InstallationName;
 use sea_orm::sqlx::postgres::PgPoolOptions;
 use sea_orm::{
@@ -29,8 +30,8 @@ impl Database {
     ///
     /// # Errors
     /// [`StorageError::Connect`].
-    pub async fn connect(url: &DatabaseUrl) -> Result<Self, StorageError> {
-        open(url, options(url)).await
+    pub fn connect(url: &DatabaseUrl) -> BoxFuture<'_, Result<Self, StorageError>> {
+        Box::pin(async move { open(url, options(url)).await })
     }
 
     /// Opens what an installation has of a Postgres database: the schema `happypath_NAME`, which is
@@ -40,34 +41,36 @@ impl Database {
     /// [`StorageError::Connect`]; [`StorageError::NoSchemas`] for a name and a SQLite file;
     /// [`StorageError::CreateSchema`] where the user may not create it;
     /// [`StorageError::OtherSchema`] where connections look elsewhere; [`StorageError::Database`].
-    pub async fn connect_installation(
-        url: &DatabaseUrl,
-        installation: Option<&InstallationName>,
-    ) -> Result<Self, StorageError> {
-        let Some(name) = installation else {
-            return Self::connect(url).await;
-        };
-        if url.is_sqlite() {
-            return Err(StorageError::NoSchemas);
-        }
-        let schema = format!("{SCHEMA_PREFIX}{name}");
-        let path = format!("\"{schema}\"");
-        let mut options = options(url);
-        // As a session's default, which connections that are opened later and `apart` have too.
-        options.map_sqlx_postgres_opts(move |server| server.options([("search_path", &path)]));
-        let database = open(url, options).await?;
-        let created = database.create_schema(&schema).await;
-        if let Err(source) = created {
-            return Err(StorageError::CreateSchema { schema, source });
-        }
-        // A proxy of connections may drop the path: tables would be another installation's.
-        let found = database.row("SELECT current_schema()::text", []).await?;
-        let found: Option<String> = found.try_get_by_index(0)?;
-        match found {
-            Some(found) if found != schema => Err(StorageError::OtherSchema { schema, found }),
-            // None is in force where the user may not use the schema, as the first statement tells.
-            _ => Ok(database),
-        }
+    pub fn connect_installation<'a>(
+        url: &'a DatabaseUrl,
+        installation: Option<&'a InstallationName>,
+    ) -> BoxFuture<'a, Result<Self, StorageError>> {
+        Box::pin(async move {
+            let Some(name) = installation else {
+                return Self::connect(url).await;
+            };
+            if url.is_sqlite() {
+                return Err(StorageError::NoSchemas);
+            }
+            let schema = format!("{SCHEMA_PREFIX}{name}");
+            let path = format!("\"{schema}\"");
+            let mut options = options(url);
+            // As a session's default, which connections that are opened later and `apart` have too.
+            options.map_sqlx_postgres_opts(move |server| server.options([("search_path", &path)]));
+            let database = open(url, options).await?;
+            let created = database.create_schema(&schema).await;
+            if let Err(source) = created {
+                return Err(StorageError::CreateSchema { schema, source });
+            }
+            // A proxy of connections may drop the path: tables would be another installation's.
+            let found = database.row("SELECT current_schema()::text", []).await?;
+            let found: Option<String> = found.try_get_by_index(0)?;
+            match found {
+                Some(found) if found != schema => Err(StorageError::OtherSchema { schema, found }),
+                // None is in force where the user may not use the schema, as the first statement tells.
+                _ => Ok(database),
+            }
+        })
     }
 
     /// Returns whether an installation was ever started in a Postgres database, and creates
@@ -75,25 +78,27 @@ impl Database {
     ///
     /// # Errors
     /// [`StorageError::Connect`], [`StorageError::Database`].
-    pub async fn has_installation(
-        url: &DatabaseUrl,
-        installation: Option<&InstallationName>,
-    ) -> Result<bool, StorageError> {
-        if url.is_sqlite() {
-            return Ok(true);
-        }
-        let database = Self::connect(url).await?;
-        let (is_there, value) = match installation {
-            Some(name) => (
-                "SELECT 1 FROM pg_tables WHERE tablename = 'store_meta' AND schemaname = $1",
-                format!("{SCHEMA_PREFIX}{name}"),
-            ),
-            None => (
-                "SELECT 1 FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
-                "store_meta".to_owned(),
-            ),
-        };
-        Ok(!database.rows(is_there, [value.into()]).await?.is_empty())
+    pub fn has_installation<'a>(
+        url: &'a DatabaseUrl,
+        installation: Option<&'a InstallationName>,
+    ) -> BoxFuture<'a, Result<bool, StorageError>> {
+        Box::pin(async move {
+            if url.is_sqlite() {
+                return Ok(true);
+            }
+            let database = Self::connect(url).await?;
+            let (is_there, value) = match installation {
+                Some(name) => (
+                    "SELECT 1 FROM pg_tables WHERE tablename = 'store_meta' AND schemaname = $1",
+                    format!("{SCHEMA_PREFIX}{name}"),
+                ),
+                None => (
+                    "SELECT 1 FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()",
+                    "store_meta".to_owned(),
+                ),
+            };
+            Ok(!database.rows(is_there, [value.into()]).await?.is_empty())
+        })
     }
 
     /// Creates a schema where there is none. Who finds it there needs no right to create any.
@@ -179,12 +184,14 @@ impl Database {
     ///
     /// # Errors
     /// As the database says.
-    pub async fn begin_write(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        self.orm.begin_with_options(options).await
+    pub fn begin_write(&self) -> BoxFuture<'_, Result<DatabaseTransaction, DbErr>> {
+        Box::pin(async move {
+            let options = TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            };
+            self.orm.begin_with_options(options).await
+        })
     }
 }
 

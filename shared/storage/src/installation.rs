@@ -1,5 +1,6 @@
 //! The settings that an installation was created with, which may never change.
 
+use futures::future::BoxFuture;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter};
 
@@ -29,42 +30,46 @@ impl Database {
     /// # Errors
     /// [`StorageError::Mismatch`], [`StorageError::NewerSchema`] and [`StorageError::OlderSchema`],
     /// which name both values and the remedy.
-    pub async fn check_installation(
+    pub fn check_installation(
         &self,
         expected: Installation,
-    ) -> Result<PartitionCount, StorageError> {
-        let configured = expected.partition_count.get().to_string();
-        let stored = self.create_or_read("partition count", &configured).await?;
-        let count = stored.parse().ok().map(PartitionCount::try_new);
-        let count = match count {
-            Some(Ok(count)) if count == expected.partition_count || !expected.is_count_fixed => {
-                count
-            }
-            _ => {
-                return Err(StorageError::Mismatch {
-                    name: "partition count",
-                    stored,
-                    configured,
-                });
-            }
-        };
-        let (known, oldest) = (expected.schema_version, expected.oldest_schema_version);
-        let stored = self.create_or_read("schema", &known.to_string()).await?;
-        match stored.parse::<u32>() {
-            Ok(stored) if stored > known => Err(StorageError::NewerSchema { stored, known }),
-            Ok(stored) if stored < oldest => Err(StorageError::OlderSchema { stored, oldest }),
-            Ok(stored) => {
-                if stored < known {
-                    self.raise_schema(known).await?;
+    ) -> BoxFuture<'_, Result<PartitionCount, StorageError>> {
+        Box::pin(async move {
+            let configured = expected.partition_count.get().to_string();
+            let stored = self.create_or_read("partition count", &configured).await?;
+            let count = stored.parse().ok().map(PartitionCount::try_new);
+            let count = match count {
+                Some(Ok(count))
+                    if count == expected.partition_count || !expected.is_count_fixed =>
+                {
+                    count
                 }
-                Ok(count)
+                _ => {
+                    return Err(StorageError::Mismatch {
+                        name: "partition count",
+                        stored,
+                        configured,
+                    });
+                }
+            };
+            let (known, oldest) = (expected.schema_version, expected.oldest_schema_version);
+            let stored = self.create_or_read("schema", &known.to_string()).await?;
+            match stored.parse::<u32>() {
+                Ok(stored) if stored > known => Err(StorageError::NewerSchema { stored, known }),
+                Ok(stored) if stored < oldest => Err(StorageError::OlderSchema { stored, oldest }),
+                Ok(stored) => {
+                    if stored < known {
+                        self.raise_schema(known).await?;
+                    }
+                    Ok(count)
+                }
+                Err(_) => Err(StorageError::Mismatch {
+                    name: "schema",
+                    stored,
+                    configured: known.to_string(),
+                }),
             }
-            Err(_) => Err(StorageError::Mismatch {
-                name: "schema",
-                stored,
-                configured: known.to_string(),
-            }),
-        }
+        })
     }
 
     /// Returns the id of the installation, by which its other stores know that they belong to this
@@ -72,8 +77,11 @@ impl Database {
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn installation_id(&self, drawn: &str) -> Result<String, StorageError> {
-        self.create_or_read("installation id", drawn).await
+    pub fn installation_id<'a>(
+        &'a self,
+        drawn: &'a str,
+    ) -> BoxFuture<'a, Result<String, StorageError>> {
+        Box::pin(async move { self.create_or_read("installation id", drawn).await })
     }
 
     async fn create_or_read(&self, name: &str, value: &str) -> Result<String, StorageError> {

@@ -4,6 +4,7 @@
 //! Owners do not know of each other: each has a table of its own with the names of what was
 //! applied. There is no way back: a database of a newer program is refused.
 
+use futures::future::BoxFuture;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
@@ -42,9 +43,15 @@ impl Database {
     /// # Errors
     /// [`StorageError::Migrate`] where a statement fails, [`StorageError::NewerTables`] where a
     /// newer program was here.
-    pub async fn migrate(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {
-        self.apply("storage", OWN).await?;
-        self.apply(owner, migrations).await
+    pub fn migrate<'a>(
+        &'a self,
+        owner: &'a str,
+        migrations: &'a [Migration],
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.apply("storage", OWN).await?;
+            self.apply(owner, migrations).await
+        })
     }
 
     async fn apply(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {

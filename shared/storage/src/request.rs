@@ -4,6 +4,7 @@
 //! All times are the database's: clocks of processes that differ neither take a request from who is
 //! at it, nor keep it for who is dead.
 
+use futures::future::BoxFuture;
 use kernel::{Duration, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryResult};
@@ -79,31 +80,33 @@ impl Requests {
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn begin(
-        &self,
-        key: RequestKey<'_>,
-        body_hash: &[u8],
-    ) -> Result<Begun, StorageError> {
-        // The second round follows the removal of a row that counts no more; who loses that race
-        // finds a new one.
-        for _ in 0..3 {
-            if let Some(turn) = self.insert(key, body_hash).await? {
-                return Ok(Begun::New(turn));
+    pub fn begin<'a>(
+        &'a self,
+        key: RequestKey<'a>,
+        body_hash: &'a [u8],
+    ) -> BoxFuture<'a, Result<Begun, StorageError>> {
+        Box::pin(async move {
+            // The second round follows the removal of a row that counts no more; who loses that race
+            // finds a new one.
+            for _ in 0..3 {
+                if let Some(turn) = self.insert(key, body_hash).await? {
+                    return Ok(Begun::New(turn));
+                }
+                let Some(row) = self.find(key).await? else {
+                    continue;
+                };
+                if row.is_over {
+                    self.remove(key, &row).await?;
+                    continue;
+                }
+                return Ok(match row.response {
+                    _ if row.body_hash != body_hash => Begun::Differs,
+                    Some(response) => Begun::Answered(response),
+                    None => Begun::UnderWay,
+                });
             }
-            let Some(row) = self.find(key).await? else {
-                continue;
-            };
-            if row.is_over {
-                self.remove(key, &row).await?;
-                continue;
-            }
-            return Ok(match row.response {
-                _ if row.body_hash != body_hash => Begun::Differs,
-                Some(response) => Begun::Answered(response),
-                None => Begun::UnderWay,
-            });
-        }
-        Ok(Begun::UnderWay)
+            Ok(Begun::UnderWay)
+        })
     }
 
     /// Says that a request is still being done. Absent where it was answered, or given to somebody
@@ -111,37 +114,45 @@ impl Requests {
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn hold(
-        &self,
-        key: RequestKey<'_>,
+    pub fn hold<'a>(
+        &'a self,
+        key: RequestKey<'a>,
         turn: Turn,
-    ) -> Result<Option<Turn>, StorageError> {
-        let now = self.now();
-        // No turn is renewed to an older one, which another process could have had.
-        let sql = format!(
-            "UPDATE request SET create_time = CASE WHEN {now} > $3 THEN {now} ELSE $3 + 1 END \
+    ) -> BoxFuture<'a, Result<Option<Turn>, StorageError>> {
+        Box::pin(async move {
+            let now = self.now();
+            // No turn is renewed to an older one, which another process could have had.
+            let sql = format!(
+                "UPDATE request SET create_time = CASE WHEN {now} > $3 THEN {now} ELSE $3 + 1 END \
              WHERE request_id = $1 AND method = $2 AND create_time = $3 AND response IS NULL \
              RETURNING create_time"
-        );
-        let turn = turn.0.as_millis();
-        let values = [key.request_id.into(), key.method.into(), turn.into()];
-        let rows = self.database.rows(&sql, values).await?;
-        turn_of(rows.first())
+            );
+            let turn = turn.0.as_millis();
+            let values = [key.request_id.into(), key.method.into(), turn.into()];
+            let rows = self.database.rows(&sql, values).await?;
+            turn_of(rows.first())
+        })
     }
 
     /// Keeps the answer, unless there is one.
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn complete(&self, key: RequestKey<'_>, response: &[u8]) -> Result<(), StorageError> {
-        request::Entity::update_many()
-            .col_expr(request::Column::Response, response.to_vec().into())
-            .filter(request::Column::RequestId.eq(key.request_id))
-            .filter(request::Column::Method.eq(key.method))
-            .filter(request::Column::Response.is_null())
-            .exec(self.database.orm())
-            .await?;
-        Ok(())
+    pub fn complete<'a>(
+        &'a self,
+        key: RequestKey<'a>,
+        response: &'a [u8],
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async move {
+            request::Entity::update_many()
+                .col_expr(request::Column::Response, response.to_vec().into())
+                .filter(request::Column::RequestId.eq(key.request_id))
+                .filter(request::Column::Method.eq(key.method))
+                .filter(request::Column::Response.is_null())
+                .exec(self.database.orm())
+                .await?;
+            Ok(())
+        })
     }
 
     /// Forgets a request that failed, or was given up, so that it can be tried again. One that
@@ -149,27 +160,35 @@ impl Requests {
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn abandon(&self, key: RequestKey<'_>, turn: Turn) -> Result<(), StorageError> {
-        request::Entity::delete_many()
-            .filter(request::Column::RequestId.eq(key.request_id))
-            .filter(request::Column::Method.eq(key.method))
-            .filter(request::Column::CreateTime.eq(turn.0.as_millis()))
-            .filter(request::Column::Response.is_null())
-            .exec(self.database.orm())
-            .await?;
-        Ok(())
+    pub fn abandon<'a>(
+        &'a self,
+        key: RequestKey<'a>,
+        turn: Turn,
+    ) -> BoxFuture<'a, Result<(), StorageError>> {
+        Box::pin(async move {
+            request::Entity::delete_many()
+                .filter(request::Column::RequestId.eq(key.request_id))
+                .filter(request::Column::Method.eq(key.method))
+                .filter(request::Column::CreateTime.eq(turn.0.as_millis()))
+                .filter(request::Column::Response.is_null())
+                .exec(self.database.orm())
+                .await?;
+            Ok(())
+        })
     }
 
     /// Removes what has expired, and returns how many there were.
     ///
     /// # Errors
     /// [`StorageError::Database`].
-    pub async fn clean_up(&self) -> Result<u64, StorageError> {
-        let done = request::Entity::delete_many()
-            .filter(Expr::col(request::Column::ExpireTime).lte(Expr::cust(self.now())))
-            .exec(self.database.orm())
-            .await?;
-        Ok(done.rows_affected)
+    pub fn clean_up(&self) -> BoxFuture<'_, Result<u64, StorageError>> {
+        Box::pin(async move {
+            let done = request::Entity::delete_many()
+                .filter(Expr::col(request::Column::ExpireTime).lte(Expr::cust(self.now())))
+                .exec(self.database.orm())
+                .await?;
+            Ok(done.rows_affected)
+        })
     }
 
     async fn insert(

@@ -4,6 +4,7 @@
 //! gate only if that is still so; otherwise somebody has recovered the partition meanwhile, and it
 //! looks again. While another process holds the gate it waits.
 
+use futures::future::BoxFuture;
 use std::sync::atomic::Ordering;
 
 use hot::{Commit, Gate, GateClaim, Gates, Head, HotError, Slot, StateWrite, StreamId};
@@ -171,14 +172,16 @@ impl JournaledStore {
     /// [`HotError::Unavailable`] where a store does not answer: try again.
     /// [`HotError::Mismatch`] where the hot store is a copy from before what the log still has,
     /// [`HotError::Damaged`] where it is ahead of the log.
-    pub async fn recover(&self, partition: PartitionId) -> Result<Recovered, HotError> {
-        for _ in 0..limits::LOOKS {
-            let seen = self.shared.hot.gates(partition).await?;
-            if let Some(recovered) = self.recover_after(partition, seen).await? {
-                return Ok(recovered);
+    pub fn recover(&self, partition: PartitionId) -> BoxFuture<'_, Result<Recovered, HotError>> {
+        Box::pin(async move {
+            for _ in 0..limits::LOOKS {
+                let seen = self.shared.hot.gates(partition).await?;
+                if let Some(recovered) = self.recover_after(partition, seen).await? {
+                    return Ok(recovered);
+                }
             }
-        }
-        Err(keeps_losing())
+            Err(keeps_losing())
+        })
     }
 
     /// Recovers a partition, unless anybody has since these were its gates. Then the caller looks

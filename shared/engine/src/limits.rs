@@ -73,8 +73,6 @@ pub const LIVE_SHARE: usize = 8;
 /// Entries of an output stream that make its writer wait for its reader. Far below what the store
 /// allows, so that records from outside still find room.
 pub const OUTPUT_ENTRIES: u64 = 512;
-/// Entries of an input stream that are read before they are removed: removing costs a call.
-pub const ENTRIES_PER_TRIM: u32 = 32;
 /// Redirects of a merged customer that a read follows. Flattening leaves one, and a customer has at
 /// most 100 fragments: ten times as many are damage.
 pub const REDIRECTS_PER_READ: usize = 1_000;

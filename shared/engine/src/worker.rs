@@ -291,7 +291,9 @@ impl<C: Core> Worker<C> {
 
     /// There is nothing to commit: tidies up, and says when to look again.
     async fn rest(&mut self, held: output::Held) -> Result<TickOutcome, HotError> {
-        self.trim(1).await?;
+        let at = self.position.standing();
+        let hot = self.config.hot.as_ref();
+        self.inputs.trim_old(hot, at).await?;
         if held.any() || self.position.outbox_waits {
             return Ok(TickOutcome::Held);
         }
@@ -324,15 +326,7 @@ impl<C: Core> Worker<C> {
         self.steps.committed();
         self.settle(pending);
         self.forward().await?;
-        self.trim(limits::ENTRIES_PER_TRIM).await?;
         Ok(TickOutcome::Worked)
-    }
-
-    /// Removes from the input streams what is in effect, where that is at least so many entries.
-    async fn trim(&mut self, least: u32) -> Result<(), HotError> {
-        let hot = self.config.hot.as_ref();
-        let at = self.position.standing();
-        self.inputs.trim(hot, at, least).await
     }
 
     /// Takes note that a commit took effect.

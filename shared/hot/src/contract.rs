@@ -64,7 +64,8 @@ pub use self::restored::{
     a_partition_is_restored_from_its_journal, a_run_of_commits_is_restored_at_once,
 };
 pub use self::streams::{
-    a_full_stream_takes_nothing, entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
+    a_commit_removes_what_it_has_read, a_full_stream_takes_nothing,
+    entries_are_read_in_order_after_a_cursor, lag_counts_what_is_left,
     ranges_of_a_source_are_taken_once, sources_are_listed,
     the_source_used_longest_ago_is_forgotten, trimming_removes_what_was_read,
 };
@@ -117,6 +118,7 @@ pub const PARTITIONS: u64 = 4;
 macro_rules! contract_tests {
     ($make:path) => {
         $crate::contract_tests! { @cases $make:
+            a_commit_removes_what_it_has_read
             a_commit_after_the_epoch_moved_is_fenced
             a_commit_over_a_limit_changes_nothing
             a_commit_whose_reply_was_lost_is_applied_once

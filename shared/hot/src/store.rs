@@ -96,7 +96,7 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     }
 
     /// Applies a commit that was checked: what stores implement, and a store around another one
-    /// calls.
+    /// calls. What its cursors pass is removed from the streams with it.
     ///
     /// # Errors
     /// [`HotError::Fenced`], [`HotError::Gap`]; [`HotError::Unavailable`] says nothing about
@@ -144,8 +144,9 @@ pub trait HotStore: Send + Sync + fmt::Debug + 'static {
     /// believes it to be: the messages may wait there again.
     async fn trim_outbox(&self, at: Standing, seq: u64) -> Result<(), HotError>;
 
-    /// Removes the entries of a stream of the same partition up to a cursor: its reader has
-    /// committed them.
+    /// Removes the entries of a stream of the same partition up to a cursor that its reader has
+    /// committed. They are gone unless a program before this one committed it, which removed them
+    /// later.
     ///
     /// # Errors
     /// [`HotError::Fenced`] and [`HotError::Gap`] where the partition is not where its worker

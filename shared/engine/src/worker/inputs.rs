@@ -172,15 +172,14 @@ impl Inputs {
         self.max = limits::RECORDS_PER_BATCH;
     }
 
-    /// Removes from the streams what is in effect, where that is at least so many entries.
-    pub(crate) async fn trim(
+    /// Removes from the streams what a program before this one left of what is in effect.
+    pub(crate) async fn trim_old(
         &mut self,
         hot: &dyn HotStore,
         at: Standing,
-        least: u32,
     ) -> Result<(), HotError> {
         for lane in &mut self.lanes {
-            lane.trim(hot, at, least).await?;
+            lane.trim_old(hot, at).await?;
         }
         Ok(())
     }

@@ -37,7 +37,8 @@ pub(crate) struct Lane {
     waiting: usize,
     may_have_more: bool,
     records_per_entry: usize,
-    untrimmed: u32,
+    /// Whether a program before this one may have left entries that are in effect.
+    may_have_old: bool,
 }
 
 /// How far a stream took effect: all entries up to the cursor, and some records of one after it.
@@ -132,7 +133,7 @@ impl Lane {
             waiting: 0,
             may_have_more: true,
             records_per_entry: 1,
-            untrimmed: u32::from(cursor > Cursor::START),
+            may_have_old: cursor > Cursor::START,
         }
     }
 
@@ -364,7 +365,6 @@ impl Lane {
         {
             let entry = self.entries.pop_front().expect("there is a front");
             self.waiting -= entry.waiting();
-            self.untrimmed += 1;
         }
         if let (Some(part), Some(front)) = (place.part, self.entries.front_mut())
             && front.origin == part.origin
@@ -376,17 +376,16 @@ impl Lane {
         self.committed = place;
     }
 
-    /// Removes from the stream what is in effect, if that is worth a call.
-    pub(crate) async fn trim(
+    /// Removes from the stream what a program before this one left of what is in effect.
+    pub(crate) async fn trim_old(
         &mut self,
         hot: &dyn HotStore,
         at: Standing,
-        least: u32,
     ) -> Result<(), HotError> {
-        if self.untrimmed >= least.max(1) {
+        if self.may_have_old {
             hot.trim(at, self.stream.name, self.committed.cursor)
                 .await?;
-            self.untrimmed = 0;
+            self.may_have_old = false;
         }
         Ok(())
     }

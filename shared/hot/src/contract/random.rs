@@ -20,8 +20,9 @@ use super::model::Model;
 use super::{Subject, at, text};
 use crate::marks::{Marks, Part};
 use crate::{
-    Append, Commit, CounterKey, Cursor, HotError, Origin, OutboxMessage, Owner, QuarantineId,
-    SharedHotStore, Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer, Writer,
+    Append, Commit, Committed, CounterKey, Cursor, HotError, Origin, OutboxMessage, Owner,
+    QuarantineId, SharedHotStore, Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName,
+    Timer, Writer,
 };
 
 /// Sequences that are tried.
@@ -240,8 +241,13 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
             }
             Operation::Commit(slot, change) => {
                 let commit = change.complete(&store, slot).await;
-                let commit = commit.map_err(|error| error.to_string())?;
+                let (commit, read) = commit.map_err(|error| error.to_string())?;
                 let expected = model.commit(slot, &commit);
+                if matches!(expected, Ok(Committed::Applied)) {
+                    for (stream, entries) in read {
+                        model.trim(stream, entries);
+                    }
+                }
                 same("commit", store.commit(slot, &commit).await, expected)?;
                 commits.insert(slot, commit);
             }
@@ -286,12 +292,28 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
 
 impl Change {
     /// Makes a commit that follows what the slot has, as an engine would: an entry that counts
-    /// fires only where its state is written.
-    async fn complete(self, store: &SharedHotStore, slot: Slot) -> Result<Commit, HotError> {
+    /// fires only where its state is written, and a cursor is that of an entry. Returns with it how
+    /// many entries of streams its cursors pass.
+    async fn complete(
+        self,
+        store: &SharedHotStore,
+        slot: Slot,
+    ) -> Result<(Commit, Vec<(StreamId, usize)>), HotError> {
         let head = store.head(slot).await?;
         let mut commit = self.commit;
         commit.epoch += head.epoch;
         commit.seq += head.commit_seq;
+        let mut read = Vec::new();
+        for (name, cursor) in &mut commit.cursors {
+            let stream = StreamId {
+                name: *name,
+                partition: slot.partition,
+            };
+            let count = usize::try_from(cursor.minor).expect("small");
+            let entries = store.poll(stream, Cursor::START, count).await?;
+            *cursor = entries.last().map_or(Cursor::START, |it| it.cursor);
+            read.push((stream, entries.len()));
+        }
         let due = match self.fires {
             Some(until) => store.due(slot, until, 5).await?.timers,
             None => Vec::new(),
@@ -326,6 +348,6 @@ impl Change {
                 adds_entry,
             });
         }
-        Ok(commit)
+        Ok((commit, read))
     }
 }

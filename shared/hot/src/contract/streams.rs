@@ -97,6 +97,44 @@ pub async fn trimming_removes_what_was_read(subject: &mut impl Subject) {
     assert_eq!(new.len(), 1, "a reader of the old entries sees the new one");
 }
 
+/// A commit removes the entries that its cursors pass, unless it is refused; of other streams, and
+/// of those of other partitions, none.
+pub async fn a_commit_removes_what_it_has_read(subject: &mut impl Subject) {
+    let store = opened(subject).await;
+    let facts = stream(StreamName::Facts);
+    let elsewhere = StreamId {
+        partition: PartitionId::new(0),
+        ..facts
+    };
+    for n in 0..6 {
+        for to in [facts, elsewhere, EVENTS] {
+            append(&store, to, &format!("{n}")).await;
+        }
+    }
+    let all = store.poll(facts, Cursor::START, 99).await.expect("polls");
+    let upto = |seq, entry: usize| Commit {
+        cursors: vec![(facts.name, all[entry].cursor)],
+        outputs: vec![(facts.name, text(format!("output {seq}")))],
+        ..commit(seq)
+    };
+    let refused = store.commit(SLOT, &upto(2, 5)).await;
+    assert!(matches!(refused, Err(HotError::Gap { .. })), "{refused:?}");
+    assert_eq!(
+        payloads(&store, facts).await,
+        ["0", "1", "2", "3", "4", "5"]
+    );
+
+    store.commit(SLOT, &upto(1, 3)).await.expect("commits");
+    assert_eq!(payloads(&store, facts).await, ["4", "5", "output 1"]);
+    store.commit(SLOT, &upto(1, 3)).await.expect("is known");
+    store.commit(SLOT, &upto(2, 5)).await.expect("commits");
+    let store = subject.reopen(store).await;
+    assert_eq!(payloads(&store, facts).await, ["output 1", "output 2"]);
+    for other in [elsewhere, EVENTS] {
+        assert_eq!(payloads(&store, other).await.len(), 6);
+    }
+}
+
 /// Lag is what a reader has yet to read.
 pub async fn lag_counts_what_is_left(subject: &mut impl Subject) {
     let store = subject.empty().await;

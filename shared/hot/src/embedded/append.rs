@@ -1,11 +1,14 @@
 //! Appends from outside, and trimming what was read.
 
+use fjall::OwnedWriteBatch;
+
 use super::commit::{encode_entry, encode_tail};
+use super::disk::Disk;
 use super::head::SlotHead;
 use super::memory::{Mark, Partition, Tail};
 use super::{Inner, keys};
 use crate::{
-    Append, AppendAnswer, Appended, Cursor, HotError, Standing, StreamName, check, limits,
+    Append, AppendAnswer, Appended, Cursor, HotError, Standing, StreamId, StreamName, check, limits,
 };
 
 impl Inner {
@@ -94,19 +97,9 @@ impl Inner {
         check_stands(&partition, at)?;
         let stream = at.stream(stream);
         let tail = &mut partition.streams[stream.name.index()].tail;
-        let upto = upto.minor.min(tail.last);
-        if upto < tail.first {
-            return Ok(());
-        }
         let mut batch = disk.batch();
-        for number in tail.first..=upto {
-            batch.remove(&disk.logs, keys::entry(stream, number));
-        }
-        let trimmed = Tail {
-            first: upto + 1,
-            ..*tail
-        };
-        batch.insert(&disk.meta, keys::tail(stream), encode_tail(trimmed));
+        let mut trimmed = *tail;
+        trim_entries(disk, &mut batch, (stream, &mut trimmed), upto);
         disk.write(batch)?;
         *tail = trimmed;
         Ok(())
@@ -142,4 +135,22 @@ impl Inner {
 fn check_stands(partition: &Partition, at: Standing) -> Result<(), HotError> {
     let head = &partition.slots[at.slot.owner.index()].head;
     check::stands(at, (head.epoch, head.commit_seq))
+}
+
+/// Removes the entries of a stream up to a cursor, and moves its tail.
+pub(super) fn trim_entries(
+    disk: &Disk,
+    batch: &mut OwnedWriteBatch,
+    (stream, tail): (StreamId, &mut Tail),
+    upto: Cursor,
+) {
+    let upto = upto.minor.min(tail.last);
+    if upto < tail.first {
+        return;
+    }
+    for number in tail.first..=upto {
+        batch.remove(&disk.logs, keys::entry(stream, number));
+    }
+    tail.first = upto + 1;
+    batch.insert(&disk.meta, keys::tail(stream), encode_tail(*tail));
 }

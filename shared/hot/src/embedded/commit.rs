@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use byteview::ByteView;
 use kernel::Timestamp;
 
+use super::append::trim_entries;
 use super::disk::failure;
 use super::head::SlotHead;
 use super::memory::Tail;
@@ -100,6 +101,10 @@ impl Inner {
             let value = encode_entry(accept_time, payload);
             batch.insert(&disk.logs, keys::entry(stream, tail.last), value);
             batch.insert(&disk.meta, keys::tail(stream), encode_tail(*tail));
+        }
+        for (name, cursor) in &commit.cursors {
+            let tail = &mut tails[name.index()];
+            trim_entries(disk, &mut batch, (stream_of(slot, *name), tail), *cursor);
         }
         batch.insert(&disk.meta, keys::head(slot), next.encode());
         disk.write(batch)?;

@@ -63,6 +63,13 @@ impl Data {
             });
             self.stream_mut(to).push(payload.clone(), origin, now_ms);
         }
+        for (name, cursor) in &commit.cursors {
+            let read = StreamId {
+                name: *name,
+                partition: slot.partition,
+            };
+            self.stream_mut(read).trim(*cursor);
+        }
         Ok(Committed::Applied)
     }
 
@@ -107,9 +114,7 @@ impl Data {
         upto: Cursor,
     ) -> Result<(), HotError> {
         self.check_stands(at)?;
-        let entries = &mut self.stream_mut(at.stream(stream)).entries;
-        let read = entries.partition_point(|entry| entry.cursor <= upto);
-        entries.drain(..read);
+        self.stream_mut(at.stream(stream)).trim(upto);
         Ok(())
     }
 
@@ -173,6 +178,12 @@ impl SlotData {
 }
 
 impl StreamData {
+    /// Removes the entries up to a cursor.
+    fn trim(&mut self, upto: Cursor) {
+        let read = self.entries.partition_point(|entry| entry.cursor <= upto);
+        self.entries.drain(..read);
+    }
+
     /// Adds what a writer appends, unless it was taken before, or there is no room.
     fn append(&mut self, append: &Append, now_ms: u64) -> Appended {
         if let Some(origin) = append.origin {

@@ -119,8 +119,8 @@ end
 -- The rest is as for `commit`; `at` is the place of the count of outputs.
 local function apply(keys, args, sent, size)
   local partition, channel, field = args[4], args[5], args[6]
-  local outputs, sets, removes, pushes, ends, begins, closes, marks, outgoing, fields, released, quarantined, dropped, groups =
-    struct.unpack('<HHHHHHHHHHHHHH', args[7])
+  local outputs, sets, removes, pushes, ends, begins, closes, marks, outgoing, fields, released, quarantined, dropped, groups, consumed =
+    struct.unpack('<HHHHHHHHHHHHHHH', args[7])
   local key, at = 8, 8
 
   if outputs > 0 then
@@ -189,16 +189,23 @@ local function apply(keys, args, sent, size)
   count(keys, args, key, at, dropped, groups)
   redis.call('HSET', keys[1], 'seq', args[2], 'batch', args[3], 'outbox', decimal(sent), 'aside', decimal(size.records),
     'aside_bytes', decimal(size.bytes), unpack(args, fields_at, fields_at + 2 * fields - 1))
+  -- Entries go once it is written that they are in effect: where anything before failed, they are read again.
+  key = key + dropped + groups
+  for n = 0, consumed - 1 do
+    redis.call('XTRIM', keys[key + n], 'MINID', args[#args - consumed + 1 + n])
+  end
   return {'ok'}
 end
 
 -- keys: meta, consumed, outbox, quarantine, tails, buckets, groups, then the streams of the outputs, the states to write, the
--- states to remove, the lists of timers to remove and those to add to, the counters to remove and those to add to.
+-- states to remove, the lists of timers to remove and those to add to, the counters to remove and those to add to, the streams
+-- of which entries are in effect now.
 -- args: epoch, seq, batch, partition, channel, the field of an entry, then how many outputs, states to write, states to
 -- remove, lists to add to, lists to remove, buckets that begin, buckets that end, marks, outbox messages, fields of meta,
--- released and quarantined entries, groups of counters to remove and to add to there are, as one packed text; then those:
--- (stream, payload), value, (nothing: the key says it), records, (nothing), bucket, bucket, (field, value),
--- (target, payload), (field, value), id, payload, group, (group, how many, (name, change) of each).
+-- released and quarantined entries, groups of counters to remove and to add to, and streams that were read there are, as one
+-- packed text; then those: (stream, payload), value, (nothing: the key says it), records, (nothing), bucket, bucket,
+-- (field, value), (target, payload), (field, value), id, payload, group, (group, how many, (name, change) of each), the first
+-- entry to keep.
 local function commit(keys, args)
   local head = redis.call('HMGET', keys[1], 'epoch', 'seq', 'batch', 'outbox', 'aside', 'aside_bytes', 'waits')
   local epoch, seq = head[1] or '0', head[2] or '0'
@@ -528,7 +535,7 @@ local function restore_states(keys, args)
 end
 
 -- As `commit` for all commits from one to `seq`, whatever the epoch; the last key is the gate, the last arguments its token and
--- the number of the commit before.
+-- the number of the commit before. No stream is read meanwhile: each is restored after.
 local function restore_commits(keys, args)
   if not has_gate(keys[#keys], args[#args - 1]) then
     return {'gated'}

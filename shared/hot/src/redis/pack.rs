@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use redis::{Cmd, ToRedisArgs};
 
 use super::head::{CURSOR, NEXT_DUE, WATERMARK, mark_fields};
@@ -34,15 +35,21 @@ pub(super) fn commit(
     let marks = marks(&commit.marks);
     let groups = CounterKey::by_group(&commit.counters);
     let (dropped, changed) = (commit.dropped_groups.len(), groups.len());
+    // Behind a gate streams are restored after the commits, without what these have consumed.
+    let consumed = match gate {
+        Some(_) => &[],
+        None => &commit.cursors[..],
+    };
     let (gate, token_and_before) = gate.unzip();
 
-    let mut call = Cmd::with_capacity(64 + 4 * commit.states.len(), 4096);
+    let mut call = Cmd::with_capacity(64 + 4 * commit.states.len(), bytes_of(commit));
     call.arg("FCALL").arg(function).arg(
         7 + commit.outputs.len()
             + commit.states.len()
             + lists
             + dropped
             + changed
+            + consumed.len()
             + usize::from(gate.is_some()),
     );
     call.arg(keys.meta(slot))
@@ -52,17 +59,21 @@ pub(super) fn commit(
         .arg(keys.tails(slot.partition))
         .arg(keys.buckets(slot))
         .arg(keys.groups(slot));
+    let stream = |name| {
+        let partition = slot.partition;
+        keys.stream(StreamId { name, partition })
+    };
     for (name, _) in &commit.outputs {
-        call.arg(keys.stream(StreamId {
-            name: *name,
-            partition: slot.partition,
-        }));
+        call.arg(stream(*name));
     }
     state_keys(&mut call, keys, slot, written.iter().chain(&removed));
     list_keys(&mut call, keys, slot, moves);
     let dropped_groups = commit.dropped_groups.iter().map(|group| &**group);
     for group in dropped_groups.chain(groups.keys().copied()) {
         call.arg(keys.counters(slot, group));
+    }
+    for (name, _) in consumed {
+        call.arg(stream(*name));
     }
     call.arg(gate);
 
@@ -88,6 +99,7 @@ pub(super) fn commit(
                 commit.quarantine.len(),
                 dropped,
                 changed,
+                consumed.len(),
             ])?[..],
         );
     for (name, payload) in &commit.outputs {
@@ -118,8 +130,21 @@ pub(super) fn commit(
         call.arg(&**group);
     }
     counters(&mut call, &groups);
+    for (_, cursor) in consumed {
+        call.arg(id(cursor.next()));
+    }
     call.arg(token_and_before.as_ref().map(<[u64; 2]>::as_slice));
     Ok(call)
+}
+
+/// About how many bytes the arguments of a commit take; what grows from less is copied on the way.
+fn bytes_of(commit: &Commit) -> usize {
+    let states = commit.states.iter();
+    let states = states.map(|it| 64 + 2 * it.key.len() + it.value.as_ref().map_or(0, Bytes::len));
+    let payloads = commit.outputs.iter().map(|(_, payload)| payload);
+    let payloads = payloads.chain(commit.outbox.iter().map(|message| &message.payload));
+    let payloads = payloads.chain(&commit.quarantine).map(|it| 64 + it.len());
+    2048 + states.chain(payloads).sum::<usize>()
 }
 
 /// The marks of streams, as fields and values.

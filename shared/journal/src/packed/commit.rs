@@ -1,5 +1,7 @@
 //! A commit as bytes. Its slot, number, epoch and name are beside them in its row.
 
+use std::cell::RefCell;
+
 use bytes::{Bytes, BytesMut};
 use hot::{Commit, Cursor};
 use kernel::Timestamp;
@@ -12,6 +14,11 @@ use super::{
     unpack_message, unpack_state,
 };
 use crate::{CommitRow, LogError};
+
+thread_local! {
+    // Its memory is used again once the commits in it are gone, without a question to the allocator.
+    static KEPT: RefCell<BytesMut> = RefCell::default();
+}
 
 /// Packs a commit into one buffer; values are copied once, into it.
 pub(crate) fn pack_commit(commit: &Commit) -> Bytes {
@@ -54,11 +61,10 @@ pub(crate) fn pack_commit(commit: &Commit) -> Bytes {
         quarantine: commit.quarantine.clone(),
         released: commit.released.iter().copied().map(pack_id).collect(),
     };
-    let mut buffer = BytesMut::with_capacity(packed.encoded_len());
-    packed
-        .encode(&mut buffer)
-        .expect("a buffer in memory grows as needed");
-    buffer.freeze()
+    KEPT.with_borrow_mut(|kept| {
+        packed.encode_raw(kept);
+        kept.split().freeze()
+    })
 }
 
 /// Reads the commit of a row. Values are parts of the row's bytes, not copies.

@@ -16,6 +16,7 @@ use super::limits::FLUSH;
 use super::payload::pack;
 use super::place::take_places;
 use super::postgres::KeptConnection;
+use super::postgres::arguments;
 use super::queue::{Row, WriteRows};
 use super::statements::{Statements, failed, late, now, signed, slot_columns, unsigned};
 use crate::{CommitRow, EntryRow, Journaled, LogError};
@@ -194,7 +195,7 @@ fn insert<'a>(rows: &[PackedCommit], create_time: i64) -> Query<'a, Postgres, Pg
     } else {
         POSTGRES_INSERT
     };
-    let query = sqlx::query(insert)
+    let query = sqlx::query_with(insert, arguments(rows))
         .bind(names)
         .bind(services)
         .bind(partitions)

@@ -14,6 +14,7 @@ use super::limits::FLUSH;
 use super::payload::pack;
 use super::place::take_places;
 use super::postgres::KeptConnection;
+use super::postgres::arguments;
 use super::queue::{Row, WriteRows};
 use super::statements::{failed, late, now, signed};
 use crate::events::{EventIndex, is_event_log};
@@ -108,6 +109,7 @@ impl WriteRows<PackedEntry, ()> for PostgresEntries {
 }
 
 fn insert<'a>(rows: &[PackedEntry], create_time: i64) -> Query<'a, Postgres, PgArguments> {
+    let query = sqlx::query_with(POSTGRES_INSERT, arguments(rows));
     let rows: Vec<&PackedEntry> = rows.iter().collect();
     let source = |of: fn(&SourceRange) -> u64| -> Vec<Option<i64>> {
         let sources = rows.iter().map(|row| row.source.as_ref());
@@ -117,7 +119,7 @@ fn insert<'a>(rows: &[PackedEntry], create_time: i64) -> Query<'a, Postgres, PgA
     };
     let names = rows.iter().map(|row| row.source.as_ref());
     let names: Vec<Option<&str>> = names.map(|range| range.map(|it| &*it.source)).collect();
-    bind_entries(sqlx::query(POSTGRES_INSERT), &rows)
+    bind_entries(query, &rows)
         .bind(names)
         .bind(source(|range| range.first))
         .bind(source(|range| range.last))

@@ -1,8 +1,10 @@
 //! Payloads as rows carry them: a byte that says how, then the bytes, compressed with LZ4 where that is worth it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use bytes::Bytes;
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
 use super::limits::{COMPRESS_BYTES, UNPACKED_BYTES};
 use crate::LogError;
@@ -10,24 +12,46 @@ use crate::LogError;
 const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
 
+thread_local! {
+    // Buffers of this size come from the system and go back to it, page by page: a thread keeps its
+    // own, which is as large as the largest payload that it packed.
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// What compressing needs, used again.
+#[derive(Default)]
+struct Kept {
+    table: CompressTable,
+    packed: Vec<u8>,
+}
+
 /// Packs a payload.
 pub(super) fn pack(payload: &[u8]) -> Bytes {
-    if payload.len() >= COMPRESS_BYTES {
-        let mut packed = vec![0; 5 + lz4_flex::block::get_maximum_output_size(payload.len())];
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        packed[0] = LZ4;
-        packed[1..5].copy_from_slice(&length.to_le_bytes());
-        if let Ok(written) = lz4_flex::block::compress_into(payload, &mut packed[5..])
-            && 5 + written < payload.len()
-        {
-            packed.truncate(5 + written);
-            return Bytes::from(packed);
-        }
+    if payload.len() >= COMPRESS_BYTES
+        && let Some(packed) = KEPT.with_borrow_mut(|kept| kept.compress(payload))
+    {
+        return packed;
     }
     let mut packed = Vec::with_capacity(1 + payload.len());
     packed.push(PLAIN);
     packed.extend_from_slice(payload);
     Bytes::from(packed)
+}
+
+impl Kept {
+    /// Compresses a payload; absent where that is not worth it.
+    fn compress(&mut self, payload: &[u8]) -> Option<Bytes> {
+        let Self { table, packed } = self;
+        let most = 5 + get_maximum_output_size(payload.len());
+        if packed.len() < most {
+            packed.resize(most, 0);
+        }
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        packed[0] = LZ4;
+        packed[1..5].copy_from_slice(&length.to_le_bytes());
+        let written = compress_into_with_table(payload, &mut packed[5..], table).ok()?;
+        (5 + written < payload.len()).then(|| Bytes::copy_from_slice(&packed[..5 + written]))
+    }
 }
 
 /// Reads what [`pack`] wrote.

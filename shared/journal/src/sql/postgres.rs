@@ -3,12 +3,17 @@
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::postgres::{PgArguments, PgRow};
 use sea_orm::sqlx::query::Query;
-use sea_orm::sqlx::{Error, PgPool, Postgres};
+use sea_orm::sqlx::{Arguments as _, Error, PgPool, Postgres};
 use tokio::time::{Instant, timeout_at};
 
 use super::limits::FLUSH;
+use super::queue::Row;
 use super::statements::{failed, late};
 use crate::LogError;
+
+/// Columns that rows have at the most, and the bytes of those of one row beside its payload.
+const COLUMNS: usize = 20;
+const COLUMN_BYTES: usize = 256;
 
 /// The connection of one writer.
 #[derive(Debug)]
@@ -75,6 +80,14 @@ impl KeptConnection {
             }
         }
     }
+}
+
+/// Returns empty arguments with room for rows: what grows from less is copied on the way.
+pub(super) fn arguments<R: Row>(rows: &[R]) -> PgArguments {
+    let bytes = rows.iter().map(|row| row.bytes() + COLUMN_BYTES);
+    let mut arguments = PgArguments::default();
+    arguments.reserve(COLUMNS, bytes.sum());
+    arguments
 }
 
 /// Why there are no rows.

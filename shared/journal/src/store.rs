@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
-    Head, HotError, HotStore, Outgoing, Owner, PageBounds, QuarantineId, QuarantineSize,
-    Quarantined, SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName,
-    Unread, WakeReceiver, Writer,
+    Append, AppendAnswer, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry,
+    Frontier, Gate, Head, HotError, HotStore, Outgoing, Owner, PageBounds, QuarantineId,
+    QuarantineSize, Quarantined, SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId,
+    StreamName, Unread, WakeReceiver, Writer,
 };
 use kernel::{Duration, InstallationName, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Mutex, Semaphore};

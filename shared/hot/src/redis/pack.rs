@@ -110,22 +110,7 @@ pub(super) fn commit(
     for (field, value) in marks {
         call.arg(field).arg(value);
     }
-    for message in &commit.outbox {
-        call.arg(target(message.to)).arg(&message.payload[..]);
-    }
-    for (name, cursor) in &commit.cursors {
-        call.arg(format!("{CURSOR}{}", name.name()))
-            .arg(id(*cursor));
-    }
-    for (field, millis) in times.into_iter().flatten() {
-        call.arg(field).arg(millis);
-    }
-    for id in &commit.released {
-        call.arg(id.to_string());
-    }
-    for payload in &commit.quarantine {
-        call.arg(&payload[..]);
-    }
+    head_arguments(&mut call, commit, &times);
     for group in &commit.dropped_groups {
         call.arg(&**group);
     }
@@ -135,6 +120,26 @@ pub(super) fn commit(
     }
     call.arg(token_and_before.as_ref().map(<[u64; 2]>::as_slice));
     Ok(call)
+}
+
+/// What follows the marks: messages of the outbox, the fields of the head, and the quarantine.
+fn head_arguments(call: &mut Cmd, commit: &Commit, times: &[Option<(&str, i64)>]) {
+    for message in &commit.outbox {
+        call.arg(target(message.to)).arg(&message.payload[..]);
+    }
+    for (name, cursor) in &commit.cursors {
+        call.arg(format!("{CURSOR}{}", name.name()))
+            .arg(id(*cursor));
+    }
+    for (field, millis) in times.iter().flatten() {
+        call.arg(*field).arg(*millis);
+    }
+    for id in &commit.released {
+        call.arg(id.to_string());
+    }
+    for payload in &commit.quarantine {
+        call.arg(&payload[..]);
+    }
 }
 
 /// About how many bytes the arguments of a commit take; what grows from less is copied on the way.

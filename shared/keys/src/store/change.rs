@@ -3,6 +3,7 @@
 use access::{KeyHash, KeyId, Scopes};
 use kernel::{Duration, Timestamp};
 use rpc::{ErrorReason, Failure};
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, PaginatorTrait as _,
     QueryFilter as _,

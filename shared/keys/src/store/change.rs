@@ -229,7 +229,7 @@ async fn replace_secret(
     for before in secrets {
         let end = match before.expire_time {
             None => (now + overlap).as_millis(),
-            Some(end) => end.min(now.as_millis()),
+            Some(end) => Ord::min(end, now.as_millis()),
         };
         secret::Entity::update_many()
             .col_expr(secret::Column::ExpireTime, end.into())

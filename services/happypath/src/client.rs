@@ -145,7 +145,10 @@ impl Connection {
         let name = self.shown.context.as_deref();
         let context = match name.is_none() && self.address.is_some() {
             true => Context::default(),
-            false => Contexts::read(&contexts::path()?)?.choose(name)?.cloned().unwrap_or_default(),
+            false => Contexts::read(&contexts::path()?)?
+                .choose(name)?
+                .cloned()
+                .unwrap_or_default(),
         };
         let services = self.given().map(|(service, address)| {
             let of_context = context.services.get(service.name());
@@ -329,7 +332,8 @@ impl Connection {
         let settled = self.settled();
         let mut services = settled.services.iter();
         let own = services.find(|(own, _)| *own == service);
-        own.and_then(|(_, address)| address.as_deref()).unwrap_or(&settled.address)
+        own.and_then(|(_, address)| address.as_deref())
+            .unwrap_or(&settled.address)
     }
 }
 

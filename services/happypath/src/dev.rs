@@ -108,7 +108,11 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
     // Port 0 is any free one; services must find each other at the one that was found.
     config.listen = listener.local_addr().map_err(failed)?;
     let address = config.listen;
-    let scheme = if config.access.server.is_some() { "https" } else { "http" };
+    let scheme = if config.access.server.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let context = Context::open(config).await?;
     let services = start_services(&context).await?;
     let shutdown = context.shutdown.clone();

@@ -84,7 +84,11 @@ mod tests {
         params.distinguished_name.push(DnType::CommonName, "shop");
         params.not_after = rcgen::date_time_ymd(2030, 1, 1);
         let key = KeyPair::generate().expect("a key");
-        params.self_signed(&key).expect("a certificate").der().to_vec()
+        params
+            .self_signed(&key)
+            .expect("a certificate")
+            .der()
+            .to_vec()
     }
 
     #[test]

@@ -145,7 +145,10 @@ mod tests {
                 Requirement::Open,
             ),
             ("/grpc.health.v1.Healthy/Check", Requirement::AnyCaller),
-            ("/happypath.identity.v1.IdentityService/Ingest", Requirement::AnyCaller),
+            (
+                "/happypath.identity.v1.IdentityService/Ingest",
+                Requirement::AnyCaller,
+            ),
             ("/", Requirement::AnyCaller),
             ("", Requirement::AnyCaller),
         ] {

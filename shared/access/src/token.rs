@@ -138,7 +138,8 @@ impl Issuers {
 impl Issuer {
     fn new(options: IssuerOptions, installation: Option<&str>) -> Self {
         let algorithms = options.algorithms.iter();
-        let validations = algorithms.map(|algorithm| (*algorithm, validation(&options, *algorithm)));
+        let validations =
+            algorithms.map(|algorithm| (*algorithm, validation(&options, *algorithm)));
         Self {
             keys: KeySets::new(options.keys.clone(), &options.issuer),
             validations: validations.collect(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::tls::{ClientTls, ServerTls};
-use access::{Gate, GateOptions, Mode, Rules};
+use access::{Guard, GuardOptions, Mode, Rules};
 use keys::{Follower, KeyStore, ServiceKey};
 use rpc::{ClientOptions, Presented};
 use storage::Database;
@@ -16,10 +16,10 @@ use crate::start_error::StartError;
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// Lets calls in.
-    pub gate: Gate,
+    pub guard: Guard,
     /// The stored keys.
     pub keys: KeyStore,
-    /// Keeps the keys of the gate up to date.
+    /// Keeps the keys of the guard up to date.
     pub follower: Follower,
     /// TLS of the listener; absent where it speaks plain text.
     pub server_tls: Option<Arc<ServerTls>>,
@@ -46,23 +46,23 @@ impl Credentials {
         shutdown: &CancellationToken,
     ) -> Result<Self, StartError> {
         let settings = &config.access;
-        let gate = open_gate(config)?;
+        let guard = open_guard(config)?;
         let server_tls = settings.server.clone().map(ServerTls::open).transpose();
         let server_tls = server_tls.map_err(|error| StartError::Tls(error.into()))?;
         let failed = |error| StartError::service("keys", error);
         let keys = KeyStore::open(database).await;
         let keys = keys.map_err(|error| StartError::service("keys", error))?;
         let installation = config.installation.as_ref().map(ToString::to_string);
-        let follower = Follower::start(keys.clone(), gate.keyring().clone(), installation);
+        let follower = Follower::start(keys.clone(), guard.keyring().clone(), installation);
         let follower = follower.await.map_err(failed)?;
-        gate.set_source(Arc::new(follower.clone()));
-        if settings.mode == Mode::Required && !gate.names_anybody() {
+        guard.set_source(Arc::new(follower.clone()));
+        if settings.mode == Mode::Required && !guard.names_anybody() {
             return Err(StartError::NoCallers {
                 address: config.listen,
             });
         }
         let own = Self {
-            gate,
+            guard,
             keys,
             follower,
             server_tls: server_tls.map(Arc::new),
@@ -92,7 +92,7 @@ impl Credentials {
     /// Reads files again that changed. They are small and on this machine.
     async fn follow_files(self, shutdown: CancellationToken) {
         loop {
-            self.gate.refresh().await;
+            self.guard.refresh().await;
             let (server, client) = (self.server_tls.clone(), self.client.tls.clone());
             let read = tokio::task::spawn_blocking(move || {
                 server.iter().for_each(|tls| tls.refresh());
@@ -109,18 +109,18 @@ impl Credentials {
     }
 }
 
-fn open_gate(config: &Config) -> Result<Gate, StartError> {
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
     let rules = Rules::read(&proto::DESCRIPTORS).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         StartError::Serve(faults.join("; ").into())
     })?;
-    let options = GateOptions {
+    let options = GuardOptions {
         mode: config.access.mode,
         rules,
         file: config.access.file.clone(),
         installation: config.installation.as_ref().map(ToString::to_string),
     };
-    Gate::open(options).map_err(|faults| StartError::AccessFile {
+    Guard::open(options).map_err(|faults| StartError::AccessFile {
         path: config.access.file.clone().unwrap_or_default(),
         faults,
     })

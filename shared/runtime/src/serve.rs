@@ -156,7 +156,7 @@ async fn run_server(
     let health = health.clone();
     let credentials = &context.credentials;
     let incoming = incoming(listener, credentials.server_tls.clone());
-    let gate = rpc::GateLayer::new(credentials.gate.clone());
+    let guard = rpc::GuardLayer::new(credentials.guard.clone());
     let calls = if context.config.is_measured() {
         rpc::ServerLayer::measured()
     } else {
@@ -165,7 +165,13 @@ async fn run_server(
     let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
     let calls = calls.with_memory(memory);
     let mut server = Server::builder();
-    if context.config.access.server.as_ref().is_some_and(|it| it.client_ca.is_some()) {
+    if context
+        .config
+        .access
+        .server
+        .as_ref()
+        .is_some_and(|it| it.client_ca.is_some())
+    {
         // A client connects again with the certificate that it has by then.
         server = server.max_connection_age(connection_age());
     }
@@ -178,7 +184,7 @@ async fn run_server(
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
         .layer(GrpcWebLayer::new())
         .layer(calls)
-        .layer(gate)
+        .layer(guard)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, {
             let shutdown = shutdown.clone();

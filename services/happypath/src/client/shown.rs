@@ -88,7 +88,9 @@ impl Shown {
         }
         // A flag would show it to whoever lists processes.
         let given = std::env::var("HAPPYPATH_KEY").ok();
-        Ok(given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+        Ok(given
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()))
     }
 
     /// What calls show, with the context where nothing else is given.
@@ -111,7 +113,10 @@ impl Shown {
             None => Ok(Presented::default()),
         };
         let presented = presented.map_err(|failure| Failure::mistake(failure.message()))?;
-        let certificate = self.client_certificate.clone().or(context.client_certificate.clone());
+        let certificate = self
+            .client_certificate
+            .clone()
+            .or(context.client_certificate.clone());
         let private = self.client_key.clone().or(context.client_key.clone());
         let files = ClientFiles {
             ca: self.tls_ca.clone().or(context.tls_ca.clone()),
@@ -127,10 +132,14 @@ impl Shown {
 
 /// Reads the key or token in a file.
 fn read_key(path: &Path) -> Result<String, Failure> {
-    let bad = |problem: &str| Failure::mistake(format!("the key file {} {problem}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| bad(&format!("cannot be read ({error})")))?;
+    let bad =
+        |problem: &str| Failure::mistake(format!("the key file {} {problem}", path.display()));
+    let size =
+        std::fs::metadata(path).map_err(|error| bad(&format!("cannot be read ({error})")))?;
     if size.len() > KEY_FILE_BYTES {
-        return Err(bad(&format!("has more than {KEY_FILE_BYTES} bytes: it holds one key or token")));
+        return Err(bad(&format!(
+            "has more than {KEY_FILE_BYTES} bytes: it holds one key or token"
+        )));
     }
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| bad(&format!("cannot be read ({error})")))?;

@@ -60,6 +60,8 @@ impl Options {
 pub struct Running {
     /// Where they listen.
     pub address: SocketAddr,
+    /// The callers that they let in.
+    pub credentials: runtime::Credentials,
     scheme: &'static str,
     /// Ends them when cancelled; [`Running::stop`] waits for the end too.
     pub shutdown: CancellationToken,
@@ -116,9 +118,11 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
     let context = Context::open(config).await?;
     let services = start_services(&context).await?;
     let shutdown = context.shutdown.clone();
+    let credentials = context.credentials.clone();
     let server = tokio::spawn(async move { runtime::serve(services, listener, &context).await });
     Ok(Running {
         address,
+        credentials,
         scheme,
         shutdown,
         server,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::tls::{ClientTls, ServerTls};
-use access::{Guard, GuardOptions, Mode, Rules};
+use access::{Guard, GuardOptions, Mode, Requirement, Rules, Scope};
 use keys::{Follower, KeyStore, ServiceKey};
 use rpc::{ClientOptions, Presented};
 use storage::Database;
@@ -11,6 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::start_error::StartError;
+
+/// The path of the metrics, on a listener of their own.
+pub(crate) const METRICS: &str = "/metrics";
 
 /// The credentials of a process. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -23,7 +26,7 @@ pub struct Credentials {
     pub follower: Follower,
     /// TLS of the listener; absent where it speaks plain text.
     pub server_tls: Option<Arc<ServerTls>>,
-    /// What calls of this process show to other services.
+    /// The credentials of calls to other services.
     pub client: ClientOptions,
 }
 
@@ -114,6 +117,7 @@ fn open_guard(config: &Config) -> Result<Guard, StartError> {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         StartError::Serve(faults.join("; ").into())
     })?;
+    let rules = rules.with(METRICS, Requirement::Scope(Scope::MetricsRead));
     let options = GuardOptions {
         mode: config.access.mode,
         rules,

@@ -206,7 +206,7 @@ async fn run_server(
     }
 }
 
-/// The age at which a connection ends in order: those that were opened together do not end together.
+/// The age at which a connection ends in order. Those that were opened together do not end so.
 fn connection_age() -> std::time::Duration {
     let spread = uuid::Uuid::now_v7().as_u64_pair().1 % limits::CONNECTION_AGE_SPREAD_SECONDS;
     limits::CONNECTION_AGE + std::time::Duration::from_secs(spread)

@@ -1,4 +1,4 @@
-//! What a command shows to the services that it asks: a key or token, a certificate.
+//! The credentials that a command shows to the services that it asks: a key or token, a certificate.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::contexts::Context;
 use crate::failure::Failure;
 use crate::limits::KEY_FILE_BYTES;
 
-/// What is shown, and whom it trusts.
+/// The flags about credentials, and about the servers to trust.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Shown {
     /// The context to use, with its address and credential [default: the current one, where no
@@ -65,7 +65,7 @@ pub(crate) struct Settled {
     pub(crate) address: String,
     /// Where services are that run alone.
     pub(crate) services: Vec<(ServiceName, Option<String>)>,
-    /// What is shown.
+    /// The credentials, and the servers to trust.
     pub(crate) client: ClientOptions,
 }
 
@@ -93,7 +93,7 @@ impl Shown {
             .filter(|text| !text.is_empty()))
     }
 
-    /// What calls show, with the context where nothing else is given.
+    /// The credentials of calls: those of the context where no others are given.
     pub(crate) fn client_options(&self, context: &Context) -> Result<ClientOptions, Failure> {
         let key = match self.given_key()? {
             Some(key) => Some(key),
@@ -102,7 +102,7 @@ impl Shown {
         self.options_of(key.as_deref(), context)
     }
 
-    /// What calls show with this key or token.
+    /// The credentials of calls with this key or token.
     pub(crate) fn options_of(
         &self,
         key: Option<&str>,

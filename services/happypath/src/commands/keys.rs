@@ -67,7 +67,7 @@ struct Common {
 struct Create {
     /// Its name, for people
     name: String,
-    /// What it may do, such as events:write; may be repeated
+    /// Something that it may do, such as events:write; may be repeated
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
     /// When it expires from now, such as 90d [default: never]
@@ -82,7 +82,7 @@ struct Create {
 struct Rotate {
     /// The id of the key, as `list` shows it
     id: String,
-    /// How long the secret before is accepted
+    /// The time for which the secret before is accepted
     #[arg(long, default_value = "24h", value_name = "DURATION")]
     overlap: String,
     #[command(flatten)]
@@ -103,7 +103,7 @@ struct Revoke {
 struct Make {
     /// Its name, for people
     name: String,
-    /// What it may do; may be repeated
+    /// Something that it may do; may be repeated
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
 }

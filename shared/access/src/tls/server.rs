@@ -33,7 +33,7 @@ pub struct ServerFiles {
 /// The need of a certificate of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Who has one is known by it, and others need another credential.
+    /// Clients that have one are known by it, and others need another credential.
     Optional,
     /// Nobody gets a connection without one.
     Required,

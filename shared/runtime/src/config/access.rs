@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::layers::Layers;
 use super::value;
 
-/// Who may call, and how they and this process show who they are.
+/// The callers, and the credentials of both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
     /// The demand for credentials.

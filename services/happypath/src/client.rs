@@ -243,6 +243,10 @@ impl Connection {
 
     /// The addresses of these processes, for messages.
     pub(crate) fn addresses(&self) -> String {
+        // A login settles them itself, later than a message may need them.
+        if self.settled.get().is_none() {
+            return self.address.clone().unwrap_or_else(|| ADDRESS.to_owned());
+        }
         let addresses: Vec<&str> = self.processes().iter().map(|(own, _)| *own).collect();
         addresses.join(" or ")
     }

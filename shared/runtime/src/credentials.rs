@@ -72,12 +72,13 @@ impl Credentials {
             client,
         };
         own.warn_of_plain_text(config);
+        // An open process looks at no key, and its own calls need none.
         if settings.mode == Mode::Required {
             let (store, presented) = (own.keys.clone(), own.client.presented.clone());
             let key = ServiceKey::start(store, own.follower.clone(), presented, &config.worker);
             tokio::spawn(key.await.map_err(failed)?.renew(shutdown.clone()));
+            tokio::spawn(own.follower.clone().follow(shutdown.clone()));
         }
-        tokio::spawn(own.follower.clone().follow(shutdown.clone()));
         tokio::spawn(own.clone().follow_files(shutdown.clone()));
         Ok(own)
     }

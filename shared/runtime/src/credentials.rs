@@ -9,7 +9,7 @@ use rpc::{ClientOptions, Presented};
 use storage::Database;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, PeerAddresses};
 use crate::start_error::StartError;
 
 /// The path of the metrics, on a listener of their own.
@@ -72,12 +72,14 @@ impl Credentials {
             client,
         };
         own.warn_of_plain_text(config);
-        // An open process looks at no key, and its own calls need none.
+        // An open process looks at no key. Those that it asks may.
         if settings.mode == Mode::Required {
+            tokio::spawn(own.follower.clone().follow(shutdown.clone()));
+        }
+        if settings.mode == Mode::Required || config.peers != PeerAddresses::default() {
             let (store, presented) = (own.keys.clone(), own.client.presented.clone());
             let key = ServiceKey::start(store, own.follower.clone(), presented, &config.worker);
             tokio::spawn(key.await.map_err(failed)?.renew(shutdown.clone()));
-            tokio::spawn(own.follower.clone().follow(shutdown.clone()));
         }
         tokio::spawn(own.clone().follow_files(shutdown.clone()));
         Ok(own)

@@ -6,6 +6,7 @@
 
 mod call;
 mod commands;
+mod tls;
 
 use std::collections::BTreeMap;
 

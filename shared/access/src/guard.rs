@@ -205,7 +205,11 @@ impl Inner {
     fn key(&self, key: &ApiKey<'_>) -> Recognised {
         let source = self.source.get();
         Recognised::Done(match self.keyring.verify(key, now()) {
-            Verdict::Known(_) if source.is_some_and(|it| it.is_stale()) => Err(stale()),
+            Verdict::Known(_)
+                if source.is_some_and(|it| it.is_stale()) && !self.keyring.is_fixed(&key.id()) =>
+            {
+                Err(stale())
+            }
             Verdict::Known(caller) => Ok(caller),
             // It may have been rotated or created elsewhere a moment ago. The checksum keeps what
             // was mistyped from the database.

@@ -60,6 +60,11 @@ impl Keyring {
         !has_caller(&self.0.fixed) && !has_caller(&self.0.stored)
     }
 
+    /// Returns whether a key is one of the file, which needs no database.
+    pub fn is_fixed(&self, id: &KeyId) -> bool {
+        current(&self.0.fixed).contains_key(id)
+    }
+
     /// Verifies a key.
     pub fn verify(&self, key: &ApiKey<'_>, now: Timestamp) -> Verdict {
         let hash = key.hash();

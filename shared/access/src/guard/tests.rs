@@ -224,6 +224,11 @@ async fn an_unknown_key_is_looked_for_and_a_mistyped_one_is_not() {
         assert!(refused.1.contains("not whole"), "{refused:?}");
         assert!(guard.keyring().is_empty());
         let answer = ask(&guard, INGEST, Some(key.reveal()), None).await;
+        // Keys of the file need no database.
+        let fixed = NewKey::make().expect("randomness");
+        add(&guard, &fixed, &["events:write"], None);
+        let answer_of_file = ask(&guard, INGEST, Some(fixed.reveal()), None).await;
+        assert_eq!(answer_of_file, Ok(format!("key:{}", fixed.id())));
         match is_stale {
             false => assert_eq!(answer, Ok("key:x".to_owned())),
             true => assert_eq!(answer.expect_err("too old").0, "unavailable"),

@@ -3,6 +3,7 @@
 pub(crate) mod activations;
 pub(crate) mod apply;
 pub(crate) mod completions;
+pub(crate) mod contexts;
 pub(crate) mod customer;
 pub(crate) mod delete;
 pub(crate) mod demo;
@@ -14,6 +15,8 @@ pub(crate) mod flow;
 pub(crate) mod get;
 pub(crate) mod happy_path;
 pub(crate) mod import;
+pub(crate) mod keys;
+pub(crate) mod login;
 pub(crate) mod map;
 pub(crate) mod partitions;
 pub(crate) mod quarantine;

@@ -12,9 +12,11 @@ use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Failure;
 use storage::Database;
 use tokio::sync::watch;
+use vault::Vault;
 
 use self::query::Rows;
 use crate::plan::{Fault, LastVersions, Places, faults_of, invalid};
+use crate::rotation::{Rotation, rotate};
 use crate::stored::{Kept, StoredSet};
 use crate::{
     Catalog, Change, DefinitionKey, Flaw, Owner, Planned, References, Revision, Versioned, key_of,
@@ -60,7 +62,20 @@ impl<C: Catalog> DefinitionStore<C> {
     /// [`rpc::ErrorReason::StoreUnavailable`]; [`rpc::ErrorReason::DefinitionInvalid`] where this
     /// version of the program does not understand what an older one stored.
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
-        let rows = Rows::new(database, owner);
+        Self::load_sealed(database, owner, catalog, None).await
+    }
+
+    /// As [`Self::load`], with secrets that a vault seals where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`rpc::ErrorReason::SecretSealed`] where a stored secret cannot be opened.
+    pub async fn load_sealed(
+        database: Database,
+        owner: &str,
+        catalog: C,
+        vault: Option<Vault>,
+    ) -> Result<Arc<Self>, Failure> {
+        let rows = Rows::new(database, owner, vault);
         let followed = followed_revision(&rows, &catalog).await?;
         let references = followed_names(&rows, &catalog, followed).await?;
         let revision = rows.revision().await?;
@@ -298,6 +313,17 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
 
     fn database(&self) -> &Database {
         self.rows.database()
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        self.rows.vault()
+    }
+
+    async fn rotate_secrets(&self) -> Result<Rotation, Failure> {
+        match self.rows.vault() {
+            Some(vault) => rotate(self.rows.database(), self.catalog.kinds(), vault).await,
+            None => Ok(Rotation::default()),
+        }
     }
 
     async fn stored_revision(&self) -> Result<Revision, Failure> {

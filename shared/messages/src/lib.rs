@@ -39,6 +39,8 @@ macro_rules! packages {
 }
 
 packages! {
+    /// The audit log.
+    audit: "happypath.audit.v1" as v1;
     /// Identity.
     identity: "happypath.identity.v1" as v1;
     /// Segmentation.

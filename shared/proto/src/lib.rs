@@ -19,6 +19,8 @@ macro_rules! packages {
 }
 
 packages! {
+    /// The audit log.
+    audit: "happypath.audit.v1";
     /// Identity.
     identity: "happypath.identity.v1";
     /// Segmentation.

@@ -55,6 +55,8 @@ impl Defaults {
         );
         defaults.set("partitions", "16".to_owned());
         defaults.set("log_level", "warn".to_owned());
+        // Receivers of a first webhook run on the same machine.
+        defaults.set("outbound_allow", "public,private".to_owned());
         defaults
     }
 
@@ -82,6 +84,8 @@ impl Defaults {
                 ("journal_retention", "1h".to_owned()),
                 ("event_retention", "forever".to_owned()),
                 ("message_memory_mib", "128".to_owned()),
+                ("caller_rate", "off".to_owned()),
+                ("outbound_allow", "public".to_owned()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),

@@ -28,9 +28,10 @@ type Answers = mpsc::Sender<Result<api::ExportEntriesResponse, Status>>;
 pub(crate) async fn export(
     database: &Database,
     filter: &Filter,
+    before: Option<ChainId>,
     answers: &Answers,
 ) -> Result<(), AuditError> {
-    let mut before = None;
+    let mut before = before.map(|chain| chain.0);
     loop {
         let chains = chains_before(database, before).await?;
         let Some(oldest) = chains.last() else {

@@ -25,6 +25,8 @@ pub const RETRY_FIRST: Duration = Duration::from_millis(50);
 pub const RETRY_MOST: Duration = Duration::from_secs(1);
 /// The time that the rest may take to be written once the process is told to end.
 pub const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+/// The time that the last entry of a chain may take: it only says that the process ended in order.
+pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// The wait that a caller is asked for whose act cannot be recorded.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Bytes of each text of an entry; what is longer is cut.

@@ -10,13 +10,14 @@ use sea_orm::{
     QueryOrder as _,
 };
 use storage::{Database, StorageError};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::append::{Told, append, signed};
 use crate::chain::NO_HASH;
 use crate::entity::chain;
 use crate::writer::Writer;
-use crate::{Act, AuditError, ChainId, MIGRATIONS, Origin, subject};
+use crate::{Act, AuditError, ChainId, MIGRATIONS, Origin, limits, subject};
 
 /// The first act of a chain. Its object names the head of the chain that began before.
 const OPEN: &str = "chain.open";
@@ -116,7 +117,8 @@ impl AuditLog {
     /// Writes what waits, and ends the chain. Acts that come later are refused.
     pub async fn close(&self) {
         self.0.writer.close().await;
-        if let Err(error) = self.end().await {
+        let ended = timeout(limits::CLOSE_TIME, self.end()).await;
+        if let Err(error) = ended.unwrap_or(Err(AuditError::Away)) {
             // The chain stays open, as that of a process that was killed.
             tracing::warn!(%error, "the chain of the audit log was not closed");
         }

@@ -40,6 +40,14 @@ pub(crate) struct About {
     pub(crate) subjects: Vec<CustomerId>,
 }
 
+impl About {
+    fn include(&mut self, customer: CustomerId) {
+        if self.subjects.len() < limits::SUBJECTS && !self.subjects.contains(&customer) {
+            self.subjects.push(customer);
+        }
+    }
+}
+
 impl Operation {
     /// A call of somebody.
     pub fn new(log: AuditLog, origin: Origin, action: impl Into<Arc<str>>) -> Self {
@@ -91,11 +99,17 @@ impl Operation {
     ///
     /// # Errors
     /// [`rpc::ErrorReason::AuditUnavailable`]: do not do it.
-    pub async fn ask(&self, act: Act) -> Result<(), Failure> {
-        about(act.object.clone());
-        if let Some(customer) = act.subject {
-            subject(customer);
-        }
+    pub async fn ask(
+        &self,
+        object: impl Into<String>,
+        customer: CustomerId,
+    ) -> Result<(), Failure> {
+        let object = object.into();
+        self.about(|about| {
+            about.object.clone_from(&object);
+            about.include(customer);
+        });
+        let act = Act::done(self.0.action.to_string(), object).of(customer);
         let told = self.tell(act.with_outcome(Outcome::Asked));
         self.0.log.write_first(told).await?;
         self.0.is_asked.store(true, Ordering::Release);
@@ -154,13 +168,7 @@ pub fn subjects(customers: impl IntoIterator<Item = CustomerId>) {
     let Some(operation) = Operation::current() else {
         return;
     };
-    operation.about(|about| {
-        for customer in customers.into_iter().take(limits::SUBJECTS) {
-            if !about.subjects.contains(&customer) {
-                about.subjects.push(customer);
-            }
-        }
-    });
+    operation.about(|about| customers.into_iter().for_each(|it| about.include(it)));
 }
 
 /// Says what else the call at hand is about: names and numbers, never data of a customer.

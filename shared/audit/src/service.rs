@@ -113,18 +113,23 @@ impl AuditService for AuditRpc {
         let request = request.into_inner();
         validate(&request)?;
         let filter = Filter::read(&request.filter.unwrap_or_default())?;
+        // The rules of the field hold, so that what is no id is empty.
+        let before = request.before_chain_id.parse().ok();
         about(if filter == Filter::default() {
             "everything"
         } else {
             "some entries"
         });
-        let permit = Arc::clone(&self.exports).try_acquire_owned();
-        let permit = permit.map_err(|_| busy())?;
+        // One that ended early frees its place a moment later.
+        let permit = Arc::clone(&self.exports).acquire_owned();
+        let permit = tokio::time::timeout(limits::PATIENCE, permit).await;
+        let permit = permit.map_err(|_elapsed| busy())?;
+        let permit = permit.map_err(Failure::internal)?;
         let (answers, received) = mpsc::channel(limits::ANSWERS_AHEAD);
         let database = self.log.database().clone();
         tokio::spawn(async move {
             let _permit = permit;
-            if let Err(error) = export(&database, &filter, &answers).await {
+            if let Err(error) = export(&database, &filter, before, &answers).await {
                 // Who reads no more is told nothing.
                 let _sent = answers.send(Err(Failure::from(error).into())).await;
             }

@@ -69,11 +69,12 @@ pub trait Owner: Send + Sync + 'static {
     /// Seals the secrets that it keeps; absent where it keeps none, or has no keys.
     fn vault(&self) -> Option<&Vault>;
 
-    /// Has the newest key seal all stored secrets, and returns their numbers.
+    /// Has the newest key seal all stored secrets, and returns their numbers; with `validate_only`
+    /// it only counts.
     ///
     /// # Errors
     /// [`rpc::ErrorReason::SecretSealed`], [`rpc::ErrorReason::StoreUnavailable`].
-    async fn rotate_secrets(&self) -> Result<Rotation, Failure>;
+    async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure>;
 
     /// Reads the number of changes of what is stored.
     async fn stored_revision(&self) -> Result<Revision, Failure>;

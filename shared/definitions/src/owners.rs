@@ -207,14 +207,14 @@ impl Owners {
         Ok(())
     }
 
-    /// Has the newest key seal the secrets of all owners.
+    /// Has the newest key seal the secrets of all owners, or counts them.
     ///
     /// # Errors
     /// As [`Owner::rotate_secrets`]; [`ErrorReason::SecretKeysAbsent`] where no owner has keys.
-    pub(crate) async fn rotate_secrets(&self) -> Result<Rotation, Failure> {
+    pub(crate) async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure> {
         let mut all = Rotation::default();
         for owner in &self.all {
-            all.add(owner.rotate_secrets().await?);
+            all.add(owner.rotate_secrets(validate_only).await?);
         }
         if all.key_id.is_empty() {
             let message = "this process has no keys for secrets";

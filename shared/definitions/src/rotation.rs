@@ -9,7 +9,10 @@ use prost::Message as _;
 use proto::definition::v1::{Definition, DefinitionKind, RotateSecretsResponse};
 use rpc::Failure;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _,
+};
 use storage::Database;
 use vault::Vault;
 
@@ -63,6 +66,7 @@ impl From<Rotation> for RotateSecretsResponse {
 }
 
 /// Has the newest key seal the secrets of all versions of definitions of these kinds, all or none.
+/// With `validate_only` they stay as they are.
 ///
 /// # Errors
 /// [`rpc::ErrorReason::SecretSealed`] where the key of a secret is missing;
@@ -71,6 +75,7 @@ pub(crate) async fn rotate(
     database: &Database,
     kinds: &[DefinitionKind],
     vault: &Vault,
+    validate_only: bool,
 ) -> Result<Rotation, Failure> {
     let newest = vault.newest().await.map_err(secret::failure)?;
     let mut rotation = Rotation {
@@ -90,6 +95,10 @@ pub(crate) async fn rotate(
                 rotation.count(rotate_row(&transaction, *kind, row, vault).await?);
             }
         }
+    }
+    if validate_only {
+        let done = transaction.rollback().await;
+        return done.map_err(Failure::store_unavailable).map(|()| rotation);
     }
     if let Some(operation) = Operation::current() {
         let Rotation {

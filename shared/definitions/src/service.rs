@@ -272,7 +272,10 @@ impl DefinitionService for DefinitionRpc {
         let own = self.clone();
         to_its_end(async move {
             let method = format!("{SERVICE}/RotateSecrets");
-            let work = || async { own.owners.rotate_secrets().await.map(Into::into) };
+            let work = || async {
+                let rotated = own.owners.rotate_secrets(request.validate_only).await;
+                rotated.map(RotateSecretsResponse::from)
+            };
             let id = &request.request_id;
             own.idempotency.run(&method, id, &request, work).await
         })

@@ -1,5 +1,6 @@
 //! Keeps the definitions of one owner: every version in SQL, the newest set in memory.
 
+mod follow;
 mod query;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use storage::Database;
 use tokio::sync::watch;
 use vault::Vault;
 
+use self::follow::{followed_names, followed_revision};
 use self::query::Rows;
 use crate::plan::{Fault, LastVersions, Places, faults_of, invalid};
 use crate::rotation::{Rotation, rotate};
@@ -265,28 +267,6 @@ impl<C: Catalog> DefinitionStore<C> {
     }
 }
 
-/// Reads the revision of the definitions whose names a catalog follows.
-async fn followed_revision(rows: &Rows, catalog: &impl Catalog) -> Result<i64, Failure> {
-    match catalog.follows() {
-        Some((owner, _)) => rows.revision_of(owner).await,
-        None => Ok(0),
-    }
-}
-
-/// The names that a catalog follows, where their owner ever stored anything here. The revision was
-/// read before: if it has moved since, they are read again.
-async fn followed_names(
-    rows: &Rows,
-    catalog: &impl Catalog,
-    revision: i64,
-) -> Result<References, Failure> {
-    let mut references = References::unknown();
-    if let Some((_, kind)) = catalog.follows().filter(|_| revision > 0) {
-        references.add(kind, rows.names(kind).await?);
-    }
-    Ok(references)
-}
-
 /// Returns what a catalog sees of versions that are not in force.
 fn kept(catalog: &impl Catalog) -> Kept {
     Kept {
@@ -319,11 +299,12 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
         self.rows.vault()
     }
 
-    async fn rotate_secrets(&self) -> Result<Rotation, Failure> {
-        match self.rows.vault() {
-            Some(vault) => rotate(self.rows.database(), self.catalog.kinds(), vault).await,
-            None => Ok(Rotation::default()),
-        }
+    async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure> {
+        let Some(vault) = self.rows.vault() else {
+            return Ok(Rotation::default());
+        };
+        let (database, kinds) = (self.rows.database(), self.catalog.kinds());
+        rotate(database, kinds, vault, validate_only).await
     }
 
     async fn stored_revision(&self) -> Result<Revision, Failure> {

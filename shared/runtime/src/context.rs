@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ::vault::Vault;
+use audit::AuditLog;
 use decision::Core;
 use definitions::{Catalog, DefinitionStore};
 use engine::EngineConfig;
@@ -21,6 +23,7 @@ use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
+use crate::vault::open_vault;
 use crate::{limits, upkeep};
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
@@ -57,6 +60,10 @@ pub struct Context {
     pub peers: Peers,
     /// The engines of this process, which its way in may wait for.
     pub neighbours: Neighbours,
+    /// Puts on record what callers change and read.
+    pub audit: AuditLog,
+    /// Seals the secrets of definitions; absent where the process has no keys for that.
+    pub vault: Option<Vault>,
     /// First answers of requests, for replays.
     pub idempotency: rpc::Idempotency,
     /// Cancelled when the process is told to end: no more calls come, and background tasks stop.
@@ -77,6 +84,7 @@ impl Context {
     async fn open_stores(mut config: Config) -> Result<Self, StartError> {
         let own = format!("http://{}", reachable(config.listen));
         let peers = Peers::open(&config.peers, &own)?;
+        let vault = open_vault(&config)?;
         let (database, id) = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
         let (hot, journal) = if config.durability == Durability::Journal {
@@ -87,6 +95,8 @@ impl Context {
         } else {
             (open_hot_store(&config, id).await?, None)
         };
+        let audit = AuditLog::open(database.clone(), &config.worker).await;
+        let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
         let requests = Requests::new(database.clone());
         tokio::spawn(upkeep::remove_old_requests(
             requests.clone(),
@@ -96,6 +106,8 @@ impl Context {
         Ok(Self {
             hot,
             journal,
+            audit,
+            vault,
             leases: LeaseStore::new(database.clone()),
             idempotency: rpc::Idempotency::new(requests),
             database,
@@ -127,7 +139,8 @@ impl Context {
             .migrate("definitions", definitions::MIGRATIONS)
             .await
             .map_err(|error| StartError::service(service, error))?;
-        let store = DefinitionStore::load(self.database.clone(), service, catalog)
+        let (database, vault) = (self.database.clone(), self.vault.clone());
+        let store = DefinitionStore::load_sealed(database, service, catalog, vault)
             .await
             .map_err(|error| StartError::service(service, error))?;
         // Not until shutdown: engines and calls under way need what is newest until their end.

@@ -11,6 +11,7 @@ mod customer;
 mod health;
 pub mod limits;
 mod neighbours;
+mod origin;
 mod partition_service;
 mod peers;
 mod position;
@@ -21,6 +22,7 @@ mod signals;
 mod start_error;
 mod telemetry;
 mod upkeep;
+mod vault;
 
 pub use binary::{Awaited, Start, run_binary};
 pub use config::{

@@ -3,10 +3,12 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use audit::{AuditLayer, AuditRpc};
 use definitions::{DefinitionRpc, Owner, ReferenceSource, RemoteReferences};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use proto::DESCRIPTOR_BYTES;
+use proto::audit::v1::audit_service_server::SERVICE_NAME as AUDIT_SERVICE;
 use proto::definition::v1::DefinitionKind;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION_SERVICE;
 use proto::engine::v1::partition_service_server::{
@@ -23,6 +25,7 @@ use crate::config::Clock;
 use crate::context::Context;
 use crate::health::Health;
 use crate::limits;
+use crate::origin::{caller_of, origin_of};
 use crate::partition_service::Partitions;
 use crate::peers::Peers;
 use crate::service::Service;
@@ -62,6 +65,9 @@ async fn serve_all(
     }
     names.push(PARTITION_SERVICE);
     names.push(DEFINITION_SERVICE);
+    names.push(AUDIT_SERVICE);
+    let audit = AuditRpc::new(context.audit.clone(), context.idempotency.clone());
+    routes.add_service(audit.into_server());
     let elsewhere = references(&owners, &context.peers);
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
     routes.add_service(definitions.into_server());
@@ -104,6 +110,7 @@ async fn serve_all(
         }
     }
     follower.abort();
+    context.audit.close().await;
     served
 }
 
@@ -165,6 +172,8 @@ async fn run_server(
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
         .layer(GrpcWebLayer::new())
         .layer(calls)
+        .layer(rpc::RateLayer::new(context.config.caller_rate, caller_of))
+        .layer(AuditLayer::new(context.audit.clone(), origin_of))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, {
             let shutdown = shutdown.clone();

@@ -7,6 +7,7 @@
 mod endpoint;
 mod exporters;
 mod lines;
+mod panics;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -63,6 +64,7 @@ impl Telemetry {
             _ => None,
         };
         subscribe(config, exporters.collector.as_ref())?;
+        panics::tell_in_log();
         exporters.install();
         Ok(Self {
             exporters,

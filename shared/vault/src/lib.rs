@@ -14,6 +14,6 @@ mod vault;
 
 pub use error::VaultError;
 pub use file::{KeyFile, generate_line};
-pub use key_id::KeyId;
+pub use key_id::{KeyId, ParseKeyIdError};
 pub use service::{KeyService, WrappedKey};
 pub use vault::{Rewrapped, Vault, is_sealed};

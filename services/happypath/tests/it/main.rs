@@ -8,6 +8,8 @@ mod installations;
 mod quarantine;
 mod reads;
 mod receipts;
+mod redaction;
+mod secrets;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -59,6 +61,11 @@ impl Dev {
 
     /// Starts it in a folder, with settings that differ from the usual ones.
     fn start_with(folder: TempDir, settings: &[&str]) -> Self {
+        Self::start_to(folder, settings, Stdio::inherit())
+    }
+
+    /// As [`Self::start_with`], with its log lines somewhere else.
+    fn start_to(folder: TempDir, settings: &[&str], log: Stdio) -> Self {
         let mut process = binary()
             .args([
                 "dev",
@@ -71,6 +78,7 @@ impl Dev {
             .arg(folder.path().join("stores"))
             .args(settings)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("started");
         let stdout = process.stdout.take().expect("piped");

@@ -53,6 +53,10 @@ impl Defaults {
             "database",
             format!("sqlite:{}", folder.join("happypath.db").display()),
         );
+        defaults.set(
+            "secret_keys",
+            folder.join("secret.keys").display().to_string(),
+        );
         defaults.set("partitions", "16".to_owned());
         defaults.set("log_level", "warn".to_owned());
         // Receivers of a first webhook run on the same machine.

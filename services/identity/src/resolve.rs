@@ -54,7 +54,7 @@ pub enum ResolveError {
     /// The database did not answer: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),
-    /// What changes could not be put on record: retry.
+    /// The changes could not be put on record: retry.
     #[error(transparent)]
     Audit(#[from] audit::AuditError),
 }

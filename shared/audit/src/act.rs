@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernel::CustomerId;
 use tonic::Code;
 
-/// Who acts, and from where. Cheap to clone.
+/// The one who acts, and from where. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The id of the caller, such as that of a key or the subject of a token.
@@ -37,7 +37,7 @@ impl Origin {
     }
 }
 
-/// What came of an act.
+/// The end of an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It is about to be done: an entry with another outcome follows, unless the process died.
@@ -62,13 +62,13 @@ impl Outcome {
 /// One act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
-    /// What was done, such as `definition.update` or the name of a call.
+    /// The name of what was done, such as `definition.update` or the name of a call.
     pub action: String,
-    /// What it was done to, for people: names of definitions and ids, never data of a customer.
+    /// The thing it was done to, for people: names and ids, never data of a customer.
     pub object: String,
     /// The customer it is about; absent for none.
     pub subject: Option<CustomerId>,
-    /// What came of it.
+    /// Its end.
     pub outcome: Outcome,
 }
 

@@ -1,8 +1,8 @@
-//! What each call is to the audit log.
+//! The class of each call, as the audit log sees it.
 
 use self::Class::{Change, Event, Order, Other, PersonalRead};
 
-/// What a call is to the audit log.
+/// The class of a call, as the audit log sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
     /// It reads data of customers: recorded with its outcome before it is answered, once for each

@@ -22,13 +22,13 @@ pub struct Entry {
     pub caller_kind: String,
     /// The address that the call came from; empty where there is none.
     pub address: String,
-    /// What was done.
+    /// The name of what was done.
     pub action: String,
-    /// What it was done to.
+    /// The thing it was done to.
     pub object: String,
     /// The keyed hash of the customer it is about; empty for none.
     pub subject: Vec<u8>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: String,
     /// The W3C trace context of the call; empty for none.
     pub trace: String,

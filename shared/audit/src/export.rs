@@ -88,7 +88,7 @@ async fn export_chain(
     id: ChainId,
     answers: &Answers,
 ) -> Result<bool, AuditError> {
-    // What is read of the chain is of one instant, so that its head fits its entries.
+    // All that is read of the chain is of one instant, so that its head fits its entries.
     let transaction = snapshot(database).await?;
     let head = chain::Entity::find_by_id(id.0).one(&transaction).await?;
     let mut head = head.map(head_of);

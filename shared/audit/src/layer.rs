@@ -91,7 +91,7 @@ async fn recorded(
     let is_recorded = match class {
         Class::Event | Class::Other => false,
         Class::PersonalRead | Class::Order => true,
-        // What was done is in the transaction that did it, or was asked for here.
+        // A success is in the transaction that made the change, or was asked for here.
         Class::Change => code != Code::Ok || operation.is_asked(),
     };
     if !is_recorded {

@@ -101,8 +101,8 @@ impl AuditLog {
         self.note_all(told.collect()).await
     }
 
-    /// Destroys the keys by which entries name customers, in a transaction: nobody can tell any more
-    /// which entries are about them. Returns how many had one.
+    /// Destroys the keys by which entries name customers, in a transaction: nobody can tell any
+    /// more which entries are about them. Returns how many had one.
     ///
     /// # Errors
     /// [`AuditError::Database`].

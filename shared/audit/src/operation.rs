@@ -33,7 +33,7 @@ struct Inner {
     is_asked: AtomicBool,
 }
 
-/// What a call is about, as far as its handler has said.
+/// The things that a call is about, as far as its handler has said.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct About {
     pub(crate) object: String,

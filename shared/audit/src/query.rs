@@ -14,7 +14,7 @@ use crate::append::{entry_of_row, signed};
 use crate::entity::entry;
 use crate::{AuditError, ChainId, Entry, subject};
 
-/// Which entries are meant: those for which everything holds.
+/// Chooses entries: those for which everything holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// From this time on; absent for the beginning.

@@ -130,7 +130,7 @@ impl AuditService for AuditRpc {
         tokio::spawn(async move {
             let _permit = permit;
             if let Err(error) = export(&database, &filter, before, &answers).await {
-                // Who reads no more is told nothing.
+                // Nobody is told who reads no more.
                 let _sent = answers.send(Err(Failure::from(error).into())).await;
             }
         });

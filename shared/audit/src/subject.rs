@@ -1,8 +1,8 @@
 //! The names of customers in entries: keyed hashes, with a key for each customer.
 //!
-//! Who has the log alone learns nobody's id from it, nor whether two installations have a customer
-//! in common. Once the key of a customer is forgotten, nobody can tell any more which entries are
-//! about them, and the entries stay as they are.
+//! The log alone tells nobody's id, nor that two installations have a customer in common. Once the
+//! key of a customer is forgotten, nobody can tell any more which entries are about them, and the
+//! entries stay as they are.
 
 use std::collections::{BTreeSet, HashMap};
 

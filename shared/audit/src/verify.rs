@@ -2,9 +2,9 @@
 //! written. Pure.
 //!
 //! The order of an export is assumed: chains from the newest to the oldest, each with its head
-//! before its entries, and entries by number. Memory grows with the number of chains alone.
-//! Who can write to the database can make a chain anew, with all of its hashes and its head. That is
-//! found by heads that were kept elsewhere, and by nothing else.
+//! before its entries, and entries by number. Memory grows with the number of chains alone. A chain
+//! can be made anew by whoever can write to the database, with all of its hashes and its head. That
+//! is found by heads that were kept elsewhere, and by nothing else.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -12,7 +12,7 @@ use std::fmt;
 use crate::chain::{Hash, NO_HASH};
 use crate::{ChainId, Entry, Head, limits};
 
-/// What is wrong with a chain.
+/// The kind of a fault of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FaultKind {
     /// The hash of an entry is not that of what it holds.
@@ -62,7 +62,7 @@ pub struct Fault {
     pub chain: ChainId,
     /// The number of the entry.
     pub sequence: u64,
-    /// What is wrong.
+    /// The kind of the fault.
     pub kind: FaultKind,
 }
 
@@ -77,7 +77,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What was found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// The chains.
@@ -115,7 +115,7 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct Verifier {
     verdict: Verdict,
-    /// What others remember of chains that are not read yet.
+    /// The entries of chains not read yet that others remember.
     remembered: HashMap<ChainId, BTreeMap<u64, HashSet<Hash>>>,
     seen: HashSet<ChainId>,
     current: Option<Current>,

@@ -169,7 +169,7 @@ impl Background {
         }
         self.failing.send_replace(None);
         for written in written.into_iter().flatten() {
-            // Who does not wait any more was refused, and the entry says that it was asked.
+            // One who does not wait any more was refused, and the entry says that it was asked.
             let _told = written.send(());
         }
         true

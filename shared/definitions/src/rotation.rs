@@ -1,14 +1,14 @@
 //! Has the newest key seal all stored secrets: those that another one sealed, and those that were
 //! stored in plain text.
 //!
-//! Bodies of rows change, and nothing else: versions, etags and what is in force stay, since secrets
-//! do.
+//! Bodies of rows change, and nothing else: versions, etags and what is in force stay, since
+//! secrets do.
 
 use audit::{Act, Operation};
 use prost::Message as _;
 use proto::definition::v1::{Definition, DefinitionKind, RotateSecretsResponse};
 use rpc::Failure;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _,

@@ -70,7 +70,7 @@ impl<C: Catalog> DefinitionStore<C> {
     /// As [`Self::load`], with secrets that a vault seals where there is one.
     ///
     /// # Errors
-    /// As [`Self::load`]; [`rpc::ErrorReason::SecretSealed`] where a stored secret cannot be opened.
+    /// As [`Self::load`]; [`rpc::ErrorReason::SecretSealed`] for a stored secret without its key.
     pub async fn load_sealed(
         database: Database,
         owner: &str,

@@ -1,4 +1,4 @@
-//! What may be told of a panic.
+//! The part of a panic that may be told.
 
 /// Returns the part of the text of a panic that says which rule was broken, without the values that
 /// broke it: those may be data of a customer. `expect` and `unwrap` write values behind a colon,

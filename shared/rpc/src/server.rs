@@ -185,8 +185,8 @@ impl<S> ServerService<S> {
     }
 }
 
-/// Returns the name and the path of a call for traces and metrics. Callers can make up any path that
-/// is not known, and write into it what is nobody's business.
+/// Returns the name and the path of a call for traces and metrics. Callers can make up any path
+/// that is not known, and write into it what is nobody's business.
 fn told(path: &str) -> (String, &str) {
     if wire::method(path).is_some() || OPEN_PATHS.contains(&path) {
         (call_name(path), path)

@@ -1,4 +1,4 @@
-//! Who calls, as the layers behind authentication see it.
+//! The caller, as the layers behind authentication see it.
 
 use std::net::IpAddr;
 use std::sync::Arc;

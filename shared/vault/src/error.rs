@@ -4,7 +4,7 @@ use std::io;
 
 use crate::KeyId;
 
-/// The reason why a secret was not sealed or opened. None of them shows anything of a secret or key.
+/// The reason why a secret was not sealed or opened. None shows anything of a secret or key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {

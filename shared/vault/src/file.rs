@@ -1,4 +1,4 @@
-//! A file of keys: a line for each, with its name and 32 bytes in base64. The last one is the newest.
+//! A file of keys: a line for each, with its name and 32 bytes in base64. The last is the newest.
 //!
 //! The file is read again when a key is missing and before keys are rotated, so that a key that was
 //! added counts without a start of the process.
@@ -19,7 +19,7 @@ use crate::{KeyId, KeyService, VaultError, WrappedKey};
 const FILE_BYTES: u64 = 64 * 1024;
 /// Keeps wrapped keys apart from anything else that is encrypted with the same key.
 const DOMAIN: &str = "happypath.vault.key.1";
-/// What a line should be.
+/// The words for a line that is no key.
 const EXPECTED: &str = "is no key: expected a name, a space and 32 bytes in base64, as `happypath secrets generate-key` prints";
 
 /// Keys in a file.

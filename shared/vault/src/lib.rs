@@ -1,8 +1,8 @@
 //! Seals secrets that are kept in a store: each with a key of its own, which is wrapped by a key
 //! that is kept elsewhere.
 //!
-//! Who has the store alone has no secret. [`KeyService`] is what wraps and unwraps: a [`KeyFile`],
-//! or a service for keys. Wrapping anew, as the rotation of keys does, leaves the sealed secret as it
+//! The store alone gives no secret away. A [`KeyService`] wraps and unwraps: a [`KeyFile`], or a
+//! service for keys. Wrapping anew, as the rotation of keys does, leaves the sealed secret as it
 //! is. It knows no store, and what the secrets are for is not its business.
 
 mod cipher;

@@ -1,4 +1,4 @@
-//! What wraps the keys of secrets, in the shape of a service for keys: the wrapping keys stay there.
+//! Wraps the keys of secrets, in the shape of a service for keys: the wrapping keys stay there.
 
 use std::fmt::Debug;
 
@@ -18,8 +18,8 @@ pub struct WrappedKey {
 /// Wraps and unwraps the keys of secrets.
 ///
 /// # Contract
-/// What was wrapped is unwrapped to the same bytes for as long as its key is kept, by every process
-/// that has the key. `wrap` uses the newest key.
+/// A wrapped key is unwrapped to the same bytes for as long as its key is kept, by every process
+/// that has that key. `wrap` uses the newest key.
 #[async_trait]
 pub trait KeyService: Debug + Send + Sync + 'static {
     /// Wraps a key with the newest key.

@@ -1,5 +1,6 @@
-//! Nothing that may be data of a customer comes out of a process but in answers: every text of every
-//! RPC is marked, and everything that is logged, traced and measured meanwhile is looked through.
+//! Nothing that may be data of a customer comes out of a process but in answers: every text of
+//! every RPC is marked, and everything that is logged, traced and measured meanwhile is looked
+//! through.
 
 mod cases;
 mod marks;

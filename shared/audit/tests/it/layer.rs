@@ -74,7 +74,7 @@ async fn a_read_that_cannot_be_recorded_is_not_answered() {
     world.log.close().await;
     let read = || -> Answer { Box::pin(async { Ok(()) }) };
     assert_eq!(call(&world, GET_CUSTOMER, read).await, Code::Unavailable);
-    // What tells nothing of a customer needs no record.
+    // A call that tells nothing of a customer needs no record.
     assert_eq!(call(&world, LIST_SEGMENTS, read).await, Code::Ok);
 }
 

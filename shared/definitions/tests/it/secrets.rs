@@ -1,5 +1,5 @@
-//! Secrets of channels are sealed where they are stored; those that were stored before are read, and
-//! sealed with the next change or by command. Changes are on record in their transaction.
+//! Secrets of channels are sealed where they are stored; those that were stored before are read,
+//! and sealed with the next change or by command. Changes are on record in their transaction.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -140,8 +140,8 @@ impl Partitions {
     }
 }
 
-/// Tells of an order in the logs and in the audit log. The reason is in the latter only: nobody knows
-/// what people write into it.
+/// Tells of an order in the logs and in the audit log. The reason is in the latter only: nobody
+/// knows what people write into it.
 fn tell(verb: &str, service: &str, taken: &QuarantineTaken, reason: &str) {
     let taken = taken.taken;
     tracing::info!(service, taken, verb, "an order about quarantined records was taken");

@@ -4,8 +4,8 @@ use std::panic::PanicHookInfo;
 
 use kernel::panic_text;
 
-/// Has panics told in the log. Their texts may quote data of customers, and the default hook of Rust
-/// writes them out as they are.
+/// Has panics told in the log. Their texts may quote data of customers, and the default hook of
+/// Rust writes them out as they are.
 pub(super) fn tell_in_log() {
     std::panic::set_hook(Box::new(tell));
 }

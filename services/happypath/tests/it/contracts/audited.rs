@@ -12,8 +12,8 @@ use super::cases::case_of;
 /// Longer than a read may wait until it is written.
 const WRITTEN: Duration = Duration::from_secs(1);
 
-/// The action that a change is recorded by in the transaction that makes it; those that are not here
-/// are recorded by the name of their call.
+/// The actions by which changes are recorded in the transaction that makes them; those that are not
+/// here are recorded by the name of their call.
 const ACTIONS: [(&str, &str); 5] = [
     ("DefinitionService/ApplyDefinitions", "definition.create"),
     ("DefinitionService/DeleteDefinition", "definition.delete"),

@@ -1,5 +1,5 @@
-//! What a process tells others: a collector of telemetry, a reader of metrics, a receiver of
-//! webhooks whose answers quote what they got.
+//! The ways out of a process: a collector of telemetry, a reader of metrics, a receiver of webhooks
+//! whose answers quote what they got.
 
 use std::net::TcpListener as StdListener;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -5,7 +5,39 @@
 //! and in no other crate.
 
 mod caller;
+mod certificate;
+mod credential;
+mod file;
+mod gate;
+mod key;
+mod keyring;
+pub mod limits;
+mod peer;
+mod refusal;
+mod rules;
 mod scope;
+pub mod tls;
+pub mod token;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kernel::Timestamp;
 
 pub use caller::{Caller, CallerKind};
+pub use certificate::{PeerCertificate, UnreadableCertificate};
+pub use credential::Credential;
+pub use file::{AccessFile, AccessFileFaults};
+pub use gate::{Admission, Gate, GateOptions, KeySource, Mode, Refused};
+pub use key::{ApiKey, KEY_PREFIX, KeyHash, KeyId, NewKey, NoRandomness, ParseKeyIdError};
+pub use keyring::{KeyTable, Keyring, KnownKey, Verdict};
+pub use peer::Peer;
+pub use refusal::Refusal;
+pub use rules::{Requirement, RuleFault, Rules};
 pub use scope::{Scope, Scopes, UnknownScope};
+
+/// The instant by which credentials are judged: that of this machine's clock.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = since.unwrap_or_default().as_millis();
+    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}

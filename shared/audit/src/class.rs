@@ -21,6 +21,11 @@ pub enum Class {
 
 /// The class of each call of the contracts. A test holds this list against the contracts.
 const CLASSES: &[(&str, Class)] = &[
+    ("happypath.access.v1.KeyService/CreateKey", Change),
+    ("happypath.access.v1.KeyService/GetCaller", Other),
+    ("happypath.access.v1.KeyService/ListKeys", Other),
+    ("happypath.access.v1.KeyService/RevokeKey", Change),
+    ("happypath.access.v1.KeyService/RotateKey", Change),
     ("happypath.activation.v1.ActivationService/GetConsent", PersonalRead),
     ("happypath.activation.v1.ActivationService/GetStatistics", Other),
     ("happypath.activation.v1.ActivationService/ListActivations", PersonalRead),

@@ -1,19 +1,83 @@
 //! Channels to other services.
 
+mod secured;
+
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use access::tls::ClientTls;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use self::secured::Secured;
 use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
 use crate::{Deadline, ErrorReason, Failure, TraceParent};
 
-/// A channel that carries deadline and trace context of the call at hand to the service called.
+/// A channel that carries the credential of this process, and deadline and trace context of the
+/// call at hand, to the service called.
 pub type PeerChannel = InterceptedService<Channel, Outgoing>;
 
-/// Adds deadline and trace context of the call at hand to each call that it makes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Outgoing;
+/// The credential that calls present: a key or a token, which may change while channels are open.
+/// Cheap to clone; every copy presents the same.
+#[derive(Clone, Default)]
+pub struct Presented(Arc<RwLock<Option<MetadataValue<Ascii>>>>);
+
+impl Presented {
+    /// Presents a key or a token.
+    ///
+    /// # Errors
+    /// [`ErrorReason::CredentialInvalid`] where the text cannot be a header.
+    pub fn bearer(text: &str) -> Result<Self, Failure> {
+        let presented = Self::default();
+        presented.set(text)?;
+        Ok(presented)
+    }
+
+    /// Presents another key or token from now on.
+    ///
+    /// # Errors
+    /// As [`Self::bearer`].
+    pub fn set(&self, text: &str) -> Result<(), Failure> {
+        let value = MetadataValue::try_from(format!("Bearer {text}"));
+        let mut value: MetadataValue<Ascii> = value.map_err(|_| {
+            let message = "the key or token has characters that no header has: copy it again";
+            Failure::new(ErrorReason::CredentialInvalid, message)
+        })?;
+        // Transports neither index such a header nor show it.
+        value.set_sensitive(true);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        Ok(())
+    }
+
+    fn value(&self) -> Option<MetadataValue<Ascii>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.value().is_some() { "Presented(…)" } else { "Presented(nothing)" })
+    }
+}
+
+/// The side of a client: the servers that it trusts, and what it presents.
+#[derive(Debug, Clone, Default)]
+pub struct ClientOptions {
+    /// Authorities and own certificate for `https://`; absent for the authorities of this machine.
+    pub tls: Option<ClientTls>,
+    /// The credential.
+    pub presented: Presented,
+}
+
+/// Adds the credential of this process, and deadline and trace context of the call at hand, to each
+/// call that it makes.
+#[derive(Debug, Clone, Default)]
+pub struct Outgoing {
+    presented: Presented,
+}
 
 impl Interceptor for Outgoing {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -32,16 +96,29 @@ impl Interceptor for Outgoing {
         {
             request.metadata_mut().insert("traceparent", value);
         }
+        if let Some(value) = self.presented.value() {
+            request.metadata_mut().insert("authorization", value);
+        }
         Ok(request)
     }
 }
 
-/// Opens a channel to a service at `host:port` or `http://host:port`; it connects with the first
-/// call, and again after each loss. It must be called inside a tokio runtime.
+/// Opens a channel to a service that asks for no credential, or at `https://` for none but a
+/// certificate that an authority of this machine has signed. As [`connect_with`].
+///
+/// # Errors
+/// As [`connect_with`].
+pub fn connect(address: &str) -> Result<PeerChannel, Failure> {
+    connect_with(address, &ClientOptions::default())
+}
+
+/// Opens a channel to a service at `host:port`, `http://host:port` or `https://host:port`; it
+/// connects with the first call, and again after each loss. It must be called inside a tokio
+/// runtime.
 ///
 /// # Errors
 /// [`ErrorReason::PeerUnavailable`] where the text is no address.
-pub fn connect(address: &str) -> Result<PeerChannel, Failure> {
+pub fn connect_with(address: &str, options: &ClientOptions) -> Result<PeerChannel, Failure> {
     let uri = if address.contains("://") {
         address.to_owned()
     } else {
@@ -61,7 +138,14 @@ pub fn connect(address: &str) -> Result<PeerChannel, Failure> {
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true);
-    Ok(InterceptedService::new(endpoint.connect_lazy(), Outgoing))
+    let channel = if endpoint.uri().scheme_str() == Some("https") {
+        let tls = options.tls.clone().unwrap_or_else(ClientTls::of_system);
+        endpoint.connect_with_connector_lazy(Secured::new(tls))
+    } else {
+        endpoint.connect_lazy()
+    };
+    let presented = options.presented.clone();
+    Ok(InterceptedService::new(channel, Outgoing { presented }))
 }
 
 #[cfg(test)]
@@ -83,7 +167,7 @@ mod tests {
     async fn a_call_carries_the_context_of_its_cause() {
         let parent = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
         let deadline = Some(Deadline::after(Duration::from_secs(60)));
-        let work = async { Outgoing.call(Request::new(())) };
+        let work = async { Outgoing::default().call(Request::new(())) };
         let request = Deadline::scope(deadline, TraceParent::scope(parent, work))
             .await
             .expect("within the deadline");
@@ -96,8 +180,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_presents_the_credential_that_there_is_by_then() {
+        let presented = Presented::default();
+        let mut outgoing = Outgoing {
+            presented: presented.clone(),
+        };
+        let request = outgoing.call(Request::new(())).expect("sent");
+        assert!(!request.metadata().contains_key("authorization"));
+        presented.set("a.b.c").expect("a header");
+        let request = outgoing.call(Request::new(())).expect("sent");
+        let value = request.metadata().get("authorization").expect("there");
+        assert_eq!(value.to_str(), Ok("Bearer a.b.c"));
+        assert!(value.is_sensitive());
+        assert!(presented.set("a\nb").is_err());
+        assert!(!format!("{outgoing:?} {request:?}").contains("a.b.c"));
+    }
+
+    #[tokio::test]
     async fn nothing_is_called_after_the_deadline() {
-        let work = async { Outgoing.call(Request::new(())) };
+        let work = async { Outgoing::default().call(Request::new(())) };
         let refused = Deadline::scope(Some(Deadline::after(Duration::ZERO)), work).await;
         assert_eq!(
             refused.expect_err("too late").code(),

@@ -76,3 +76,7 @@ pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 pub const ANSWER_TIME: Duration = Duration::from_millis(100);
 /// Callers whose calls are counted one by one: a megabyte. Those beyond are counted together.
 pub const RATE_CALLERS: usize = 10_000;
+/// Refused calls that are logged in a second: a stranger who tries keys fills no disk.
+pub const REFUSALS_LOGGED: u64 = 20;
+/// The wait that a caller is asked for whose credential cannot be checked.
+pub const CREDENTIAL_RETRY: Duration = Duration::from_secs(2);

@@ -41,6 +41,39 @@ reasons! {
     /// The request breaks rules of its contract.
     InvalidRequest = "INVALID_REQUEST", InvalidArgument,
         "Correct every field that is listed and send the request again.";
+    /// The call has no credential.
+    CredentialMissing = "CREDENTIAL_MISSING", Unauthenticated,
+        "Send a key or a token as `authorization: Bearer …`. `happypath login` keeps one for the command line, and `happypath keys create` makes one.";
+    /// The credential is not one of this installation, or cannot be read.
+    CredentialInvalid = "CREDENTIAL_INVALID", Unauthenticated,
+        "Send a key of this installation, or a token of an issuer that its operators have named. `happypath login` replaces what the command line sends.";
+    /// The credential was good, and is no longer.
+    CredentialExpired = "CREDENTIAL_EXPIRED", Unauthenticated,
+        "Send a new one: `happypath keys rotate` gives a key another secret, and its issuer another token. A connection that outlives its certificate has to be opened again.";
+    /// The credential cannot be checked at this moment.
+    CredentialUnchecked = "CREDENTIAL_UNCHECKED", Unavailable,
+        "Send the same request again after the delay; if it lasts, check the database, or the issuer of the token.";
+    /// The caller is known, and lacks the scope of the method.
+    ScopeMissing = "SCOPE_MISSING", PermissionDenied,
+        "Use a credential with the scope that is named; who has the scope keys:write gives one with `happypath keys create NAME --scope SCOPE`.";
+    /// The contract of the method lets nobody call it.
+    MethodClosed = "METHOD_CLOSED", PermissionDenied,
+        "Report it: the contract of the method has to name a scope.";
+    /// A key would be given more than its giver has.
+    ScopeNotHeld = "SCOPE_NOT_HELD", PermissionDenied,
+        "Leave out the scopes that are named, or use a credential that has them.";
+    /// The key is not there.
+    KeyNotFound = "KEY_NOT_FOUND", NotFound,
+        "List the keys to find its id: `happypath keys list`.";
+    /// Another key has this id.
+    KeyExists = "KEY_EXISTS", AlreadyExists,
+        "Make another key: an id is random, and never used twice.";
+    /// The key was revoked.
+    KeyRevoked = "KEY_REVOKED", FailedPrecondition,
+        "Create another key: one that was revoked never comes back.";
+    /// The installation has as many keys as it may.
+    KeyLimit = "KEY_LIMIT", FailedPrecondition,
+        "Revoke keys that nobody uses: those that ended are removed after 90 days.";
     /// The page token belongs to another request, or was altered.
     PageTokenInvalid = "PAGE_TOKEN_INVALID", InvalidArgument,
         "Start again without a page token, and keep the other fields the same from page to page.";

@@ -14,7 +14,10 @@ const WRITTEN: Duration = Duration::from_secs(1);
 
 /// The actions by which changes are recorded in the transaction that makes them; those that are not
 /// here are recorded by the name of their call.
-const ACTIONS: [(&str, &str); 5] = [
+const ACTIONS: [(&str, &str); 8] = [
+    ("KeyService/CreateKey", "key.create"),
+    ("KeyService/RotateKey", "key.rotate"),
+    ("KeyService/RevokeKey", "key.revoke"),
     ("DefinitionService/ApplyDefinitions", "definition.create"),
     ("DefinitionService/DeleteDefinition", "definition.delete"),
     ("DefinitionService/RotateSecrets", "secrets.rotate"),

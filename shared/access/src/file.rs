@@ -1,0 +1,331 @@
+//! The file of callers that an operator writes: keys by their hashes, identities in certificates,
+//! and issuers of tokens.
+//!
+//! It holds no secret. Every fault is told, each with its place; a file with any is not used.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use http::Uri;
+use kernel::Timestamp;
+use serde::Deserialize;
+
+use crate::limits::ACCESS_FILE_BYTES;
+use crate::token::{ALGORITHMS, IssuerOptions, KeySetPlace};
+use crate::{Caller, CallerKind, KeyHash, KeyId, KeyTable, KnownKey, Scopes};
+
+/// The callers that a file names.
+#[derive(Debug, Default)]
+pub struct AccessFile {
+    /// Keys by id.
+    pub keys: KeyTable,
+    /// Identities in certificates, such as `uri:spiffe://acme/shop`, with the callers that have
+    /// them; the first that fits counts.
+    pub certificates: Vec<(String, Caller)>,
+    /// Issuers of tokens.
+    pub issuers: Vec<IssuerOptions>,
+}
+
+/// Every fault of a file of callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessFileFaults(pub Vec<String>);
+
+impl std::error::Error for AccessFileFaults {}
+
+impl fmt::Display for AccessFileFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct RawFile {
+    keys: Vec<RawKey>,
+    certificates: Vec<RawCertificate>,
+    issuers: Vec<RawIssuer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    name: String,
+    id: String,
+    hash: String,
+    scopes: Vec<String>,
+    expire_time: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCertificate {
+    name: String,
+    identity: String,
+    scopes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIssuer {
+    issuer: String,
+    audiences: Vec<String>,
+    keys: String,
+    algorithms: Vec<String>,
+    scopes: Vec<String>,
+}
+
+/// The kinds of identities in certificates.
+const IDENTITY_KINDS: [&str; 4] = ["uri:", "dns:", "email:", "cn:"];
+
+impl AccessFile {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`AccessFileFaults`] with every fault.
+    pub fn read(path: &Path, installation: Option<&str>) -> Result<(Self, String), AccessFileFaults> {
+        let text = read_text(path).map_err(|problem| AccessFileFaults(vec![problem]))?;
+        Self::parse(&text, installation).map(|file| (file, text))
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// [`AccessFileFaults`] with every fault.
+    pub fn parse(text: &str, installation: Option<&str>) -> Result<Self, AccessFileFaults> {
+        let raw: RawFile = match text.trim().is_empty() {
+            true => RawFile::default(),
+            false => serde_saphyr::from_str(text)
+                .map_err(|error| AccessFileFaults(vec![format!("is not as expected: {error}")]))?,
+        };
+        let mut faults = Vec::new();
+        let mut file = Self::default();
+        for (place, key) in raw.keys.iter().enumerate() {
+            let place = format!("keys[{place}]");
+            if let Some((id, known)) = key.read(&place, installation, &mut faults)
+                && file.keys.insert(id, known).is_some()
+            {
+                faults.push(format!("{place}.id: the key {id} is there twice: keep one"));
+            }
+        }
+        for (place, certificate) in raw.certificates.iter().enumerate() {
+            let place = format!("certificates[{place}]");
+            file.certificates.extend(certificate.read(&place, installation, &mut faults));
+        }
+        for (place, issuer) in raw.issuers.iter().enumerate() {
+            let place = format!("issuers[{place}]");
+            if raw.issuers.iter().filter(|own| own.issuer == issuer.issuer).count() > 1 {
+                faults.push(format!("{place}.issuer: is there twice: keep one, with all audiences"));
+            }
+            file.issuers.extend(issuer.read(&place, &mut faults));
+        }
+        if faults.is_empty() {
+            Ok(file)
+        } else {
+            Err(AccessFileFaults(faults))
+        }
+    }
+}
+
+impl RawKey {
+    fn read(
+        &self,
+        place: &str,
+        installation: Option<&str>,
+        faults: &mut Vec<String>,
+    ) -> Option<(KeyId, KnownKey)> {
+        let id = KeyId::parse(&self.id);
+        let id = noted(id, &format!("{place}.id"), faults);
+        let hash = KeyHash::from_hex(&self.hash)
+            .ok_or("is not 64 hexadecimal digits, as `happypath keys hash` prints them");
+        let hash = noted(hash, &format!("{place}.hash"), faults);
+        let scopes = scopes(&self.scopes, place, faults);
+        let expire_time = self.expire_time.as_deref().map(time);
+        let expire_time = expire_time.transpose();
+        let expire_time = noted(expire_time, &format!("{place}.expire_time"), faults);
+        let (id, hash) = (id?, hash?);
+        let caller = Caller::new(CallerKind::Key, id.as_str(), &self.name, scopes?);
+        let known = KnownKey {
+            caller: caller.of_installation(installation),
+            secrets: vec![(hash, None)],
+            expire_time: expire_time?,
+        };
+        Some((id, known))
+    }
+}
+
+impl RawCertificate {
+    fn read(
+        &self,
+        place: &str,
+        installation: Option<&str>,
+        faults: &mut Vec<String>,
+    ) -> Option<(String, Caller)> {
+        let mut kinds = IDENTITY_KINDS.iter();
+        let is_right = kinds.any(|kind| self.identity.len() > kind.len() && self.identity.starts_with(kind));
+        if !is_right {
+            faults.push(format!(
+                "{place}.identity: `{}` is not the name in a certificate: expected uri:…, dns:…, email:… or cn:…",
+                self.identity
+            ));
+        }
+        let scopes = scopes(&self.scopes, place, faults)?;
+        let caller = Caller::new(CallerKind::Certificate, &self.identity, &self.name, scopes);
+        is_right.then(|| (self.identity.clone(), caller.of_installation(installation)))
+    }
+}
+
+impl RawIssuer {
+    fn read(&self, place: &str, faults: &mut Vec<String>) -> Option<IssuerOptions> {
+        if self.issuer.is_empty() {
+            faults.push(format!("{place}.issuer: is empty: expected the claim `iss` of its tokens"));
+        }
+        if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
+            faults.push(format!(
+                "{place}.audiences: names nobody: expected the claim `aud` of tokens for this installation"
+            ));
+        }
+        let keys = noted(key_set(&self.keys), &format!("{place}.keys"), faults);
+        let mut algorithms = Vec::new();
+        for name in &self.algorithms {
+            let found = ALGORITHMS.iter().find(|(known, _)| known == name);
+            let found = found.map(|(_, algorithm)| *algorithm).ok_or_else(|| no_algorithm(name));
+            algorithms.extend(noted(found, &format!("{place}.algorithms"), faults));
+        }
+        if self.algorithms.is_empty() {
+            faults.push(format!("{place}.algorithms: is empty: name those that it signs with, such as RS256"));
+        }
+        Some(IssuerOptions {
+            issuer: self.issuer.clone(),
+            audiences: self.audiences.clone(),
+            keys: keys?,
+            algorithms,
+            scopes: scopes(&self.scopes, place, faults)?,
+        })
+    }
+}
+
+fn no_algorithm(name: &str) -> String {
+    let known: Vec<&str> = ALGORITHMS.iter().map(|(known, _)| *known).collect();
+    let known = known.join(", ");
+    if name.starts_with("HS") || name.eq_ignore_ascii_case("none") {
+        return format!("`{name}` is never accepted, since it takes no public key: expected some of {known}");
+    }
+    format!("`{name}` is not an algorithm of signatures: expected some of {known}")
+}
+
+/// Reads `file:PATH` or a URL, which must be over TLS unless it is on this machine: whoever can
+/// change the keys on their way can issue tokens.
+fn key_set(text: &str) -> Result<KeySetPlace, String> {
+    const EXPECTED: &str = "expected https://HOST/… or file:PATH";
+    if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
+        return Ok(KeySetPlace::File(PathBuf::from(path)));
+    }
+    let url: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL: {EXPECTED}"))?;
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_near = host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    match url.scheme_str() {
+        Some("https") if !host.is_empty() => Ok(KeySetPlace::Url(url)),
+        Some("http") if is_near => Ok(KeySetPlace::Url(url)),
+        Some("http") => Err(format!("`{text}` is not encrypted, so that anybody on the way could issue tokens: {EXPECTED}")),
+        _ => Err(format!("`{text}` is not a URL: {EXPECTED}")),
+    }
+}
+
+fn scopes(names: &[String], place: &str, faults: &mut Vec<String>) -> Option<Scopes> {
+    let place = format!("{place}.scopes");
+    if names.is_empty() {
+        faults.push(format!("{place}: is empty: name what is allowed, such as events:write"));
+        return None;
+    }
+    match Scopes::parse(names.iter().map(String::as_str)) {
+        Ok(scopes) => Some(scopes),
+        Err(unknown) => {
+            faults.extend(unknown.iter().map(|one| format!("{place}: {one}")));
+            None
+        }
+    }
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let time = text.parse();
+    time.map_err(|_| format!("`{text}` is not a time: expected one such as 2030-01-01T00:00:00Z"))
+}
+
+/// The value, or none and a fault.
+fn noted<T>(value: Result<T, impl fmt::Display>, place: &str, faults: &mut Vec<String>) -> Option<T> {
+    value.map_err(|problem| faults.push(format!("{place}: {problem}"))).ok()
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let size = std::fs::metadata(path)
+        .map_err(|error| format!("cannot be read ({error}): name a file that exists"))?
+        .len();
+    if size > ACCESS_FILE_BYTES {
+        return Err(format!("has {size} bytes: at most {ACCESS_FILE_BYTES} are read"));
+    }
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot be read ({error}): it must be text in UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewKey, Scope};
+
+    #[test]
+    fn a_file_names_callers() {
+        let key = NewKey::make().expect("randomness");
+        let text = format!(
+            "keys:\n\
+             - {{name: shop, id: {}, hash: {}, scopes: [events:write], expire_time: 2030-01-01T00:00:00Z}}\n\
+             certificates:\n\
+             - {{name: reports, identity: 'uri:spiffe://acme/reports', scopes: [reports:read]}}\n\
+             issuers:\n\
+             - {{issuer: 'https://id.acme', audiences: [happypath], keys: 'https://id.acme/jwks.json', \
+                algorithms: [RS256, EdDSA], scopes: ['*']}}\n",
+            key.id(),
+            key.hash().to_hex()
+        );
+        let file = AccessFile::parse(&text, Some("a")).expect("right");
+        let known = &file.keys[&key.id()];
+        assert_eq!(known.caller.name(), "shop");
+        assert_eq!(known.caller.installation(), Some("a"));
+        assert!(known.caller.may(Scope::EventsWrite));
+        assert_eq!(known.expire_time.map(|it| it.to_string()).as_deref(), Some("2030-01-01T00:00:00Z"));
+        assert_eq!(file.certificates[0].0, "uri:spiffe://acme/reports");
+        assert_eq!(file.issuers[0].algorithms.len(), 2);
+        assert!(AccessFile::parse("", None).is_ok());
+    }
+
+    #[test]
+    fn every_fault_is_told_with_its_place() {
+        let text = "\
+            keys:\n\
+            - {name: a, id: X, hash: 00, scopes: []}\n\
+            - {name: b, id: 0123456789abcdef, hash: 00, scopes: [events:wirte], expire_time: tomorrow}\n\
+            certificates:\n\
+            - {name: c, identity: shop, scopes: ['*']}\n\
+            issuers:\n\
+            - {issuer: '', audiences: [], keys: 'http://id.acme/k', algorithms: [none, HS256, X], scopes: ['*']}\n";
+        let faults = AccessFile::parse(text, None).expect_err("faults").0;
+        let places: Vec<&str> = faults.iter().filter_map(|fault| fault.split(": ").next()).collect();
+        assert_eq!(
+            places,
+            [
+                "keys[0].id", "keys[0].hash", "keys[0].scopes", "keys[1].hash", "keys[1].scopes",
+                "keys[1].expire_time", "certificates[0].identity", "issuers[0].issuer",
+                "issuers[0].audiences", "issuers[0].keys", "issuers[0].algorithms",
+                "issuers[0].algorithms", "issuers[0].algorithms",
+            ],
+            "{faults:#?}"
+        );
+        assert!(faults[10].contains("never accepted"), "{faults:#?}");
+    }
+
+    #[test]
+    fn a_field_that_is_none_is_named() {
+        let fault = AccessFile::parse("keyz: []\n", None).expect_err("a fault").to_string();
+        assert!(fault.contains("keyz"), "{fault}");
+    }
+}

@@ -1,0 +1,21 @@
+//! TLS and mutual TLS for listeners and clients, with certificates that are read again when their
+//! files change.
+//!
+//! A file that cannot be read, or does not fit its key, changes nothing: the certificate in use
+//! stays, and the log says so once. Version 1.2 at the least, with ring.
+
+mod client;
+mod files;
+mod server;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use self::client::{Alpn, ClientFiles, ClientTls};
+pub use self::files::TlsError;
+pub use self::server::{ClientCertificates, Handshake, ServerFiles, ServerTls};
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}

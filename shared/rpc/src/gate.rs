@@ -1,0 +1,175 @@
+//! The layer that lets calls in: one for gRPC and gRPC-Web alike, before a byte of a message is
+//! read and before anything is looked up.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use access::{Admission, Caller, Gate, Peer, Refusal, Refused};
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
+use tower::{Layer, Service};
+
+use self::log::RefusalLog;
+use crate::{ErrorReason, Failure};
+
+mod log;
+
+/// Lets calls in; give it to `tonic::transport::Server::layer` behind
+/// [`ServerLayer`](crate::ServerLayer), so that refusals are part of the call's span.
+///
+/// Handlers find the [`Caller`] in the extensions of the request.
+#[derive(Debug, Clone)]
+pub struct GateLayer {
+    gate: Gate,
+    log: Arc<RefusalLog>,
+}
+
+/// The service that [`GateLayer`] wraps around others.
+#[derive(Debug, Clone)]
+pub struct GateService<S> {
+    inner: S,
+    gate: Gate,
+    log: Arc<RefusalLog>,
+}
+
+impl GateLayer {
+    /// Lets in whom this gate lets in.
+    pub fn new(gate: Gate) -> Self {
+        Self {
+            gate,
+            log: Arc::default(),
+        }
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = GateService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GateService {
+            inner,
+            gate: self.gate.clone(),
+            log: Arc::clone(&self.log),
+        }
+    }
+}
+
+impl<S> Service<Request<Body>> for GateService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        tell_address(&mut request);
+        let peer = request.extensions().get::<Peer>().cloned();
+        let certificate = peer.as_ref().and_then(Peer::certificate);
+        let path = request.uri().path();
+        match self.gate.admit(path, request.headers(), certificate) {
+            Admission::Done(Ok(caller)) => {
+                let_in(&mut request, caller);
+                Box::pin(self.inner.call(request))
+            }
+            Admission::Done(Err(refused)) => {
+                self.log.tell(&refused, peer.as_ref());
+                Box::pin(std::future::ready(Ok(answer(&refused))))
+            }
+            Admission::Later(admission) => {
+                // The service that was made ready is the one that is called; its copy is not.
+                let ready = self.inner.clone();
+                let mut inner = std::mem::replace(&mut self.inner, ready);
+                let log = Arc::clone(&self.log);
+                Box::pin(async move {
+                    match admission.await {
+                        Ok(caller) => {
+                            let_in(&mut request, caller);
+                            inner.call(request).await
+                        }
+                        Err(refused) => {
+                            log.tell(&refused, peer.as_ref());
+                            Ok(answer(&refused))
+                        }
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// A credential has done its work here: nothing behind may see it, and so nothing can show it.
+fn let_in(request: &mut Request<Body>, caller: Option<Caller>) {
+    request.headers_mut().remove(http::header::AUTHORIZATION);
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+}
+
+/// Puts the address where `tonic::Request::remote_addr` looks for it.
+fn tell_address(request: &mut Request<Body>) {
+    let address = request.extensions().get::<Peer>().and_then(Peer::address);
+    if address.is_some() {
+        request.extensions_mut().insert(TcpConnectInfo {
+            local_addr: None,
+            remote_addr: address,
+        });
+    }
+}
+
+fn answer(refused: &Refused) -> Response<Body> {
+    Status::from(failure_of(&refused.refusal)).into_http()
+}
+
+/// The answer to a caller who is not let in.
+fn failure_of(refusal: &Refusal) -> Failure {
+    let reason = match refusal {
+        Refusal::Missing => ErrorReason::CredentialMissing,
+        Refusal::Invalid(_) => ErrorReason::CredentialInvalid,
+        Refusal::Expired { .. } => ErrorReason::CredentialExpired,
+        Refusal::Scope { .. } => ErrorReason::ScopeMissing,
+        Refusal::NoRule => ErrorReason::MethodClosed,
+        Refusal::Unavailable(_) => {
+            return Failure::new(ErrorReason::CredentialUnchecked, refusal.to_string())
+                .with_retry_after(crate::limits::CREDENTIAL_RETRY);
+        }
+    };
+    Failure::new(reason, refusal.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    #[test]
+    fn each_refusal_has_its_code() {
+        let end = kernel::Timestamp::from_millis(0);
+        for (refusal, code) in [
+            (Refusal::Missing, Code::Unauthenticated),
+            (Refusal::invalid("x"), Code::Unauthenticated),
+            (Refusal::Expired { what: "key", end }, Code::Unauthenticated),
+            (
+                Refusal::Scope {
+                    scope: access::Scope::KeysRead,
+                    held: String::new(),
+                },
+                Code::PermissionDenied,
+            ),
+            (Refusal::NoRule, Code::PermissionDenied),
+            (Refusal::Unavailable("x".to_owned()), Code::Unavailable),
+        ] {
+            assert_eq!(Status::from(failure_of(&refusal)).code(), code, "{refusal}");
+        }
+    }
+}

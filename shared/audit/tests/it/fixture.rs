@@ -9,6 +9,7 @@ use proto::audit::v1::{
 use rpc::Idempotency;
 use sea_orm::ConnectionTrait as _;
 use storage::{Database, DatabaseUrl, Requests};
+use testkit::PostgresServer;
 use tokio_stream::StreamExt as _;
 use tonic::Request;
 use uuid::Uuid;
@@ -16,7 +17,13 @@ use uuid::Uuid;
 pub(crate) struct World {
     pub(crate) database: Database,
     pub(crate) log: AuditLog,
-    _folder: tempfile::TempDir,
+    _kept: Kept,
+}
+
+/// The database for as long as the world stands.
+enum Kept {
+    Folder(#[expect(dead_code, reason = "it is removed when it is dropped")] tempfile::TempDir),
+    Server(#[expect(dead_code, reason = "it ends when it is dropped")] PostgresServer),
 }
 
 pub(crate) fn ann() -> Origin {
@@ -35,12 +42,22 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = DatabaseUrl::sqlite_file(&folder.path().join("test.db"));
+        Self::on(url, Kept::Folder(folder)).await
+    }
+
+    pub(crate) async fn on_postgres() -> Self {
+        let server = PostgresServer::start().expect("a server");
+        let url = server.url().parse().expect("a URL");
+        Self::on(url, Kept::Server(server)).await
+    }
+
+    async fn on(url: DatabaseUrl, kept: Kept) -> Self {
         let database = Database::connect(&url).await.expect("it opens");
         let log = AuditLog::open(database.clone(), "worker-1").await;
         Self {
             log: log.expect("a log"),
             database,
-            _folder: folder,
+            _kept: kept,
         }
     }
 

@@ -100,18 +100,32 @@ async fn a_store_that_is_away_holds_up_reads_and_loses_none() {
 
 #[tokio::test]
 async fn each_process_has_a_chain_and_many_writers_share_it() {
-    let world = World::new().await;
+    write_at_once(World::new().await).await;
+}
+
+#[tokio::test]
+async fn many_writers_share_a_chain_on_postgres_too() {
+    let world = World::on_postgres().await;
+    for mistake in ["UPDATE audit_entry SET object = 'x'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"] {
+        world.sql(mistake).await.expect_err(mistake);
+    }
+    write_at_once(world).await;
+}
+
+async fn write_at_once(world: World) {
     let other = AuditLog::open(world.database.clone(), "worker-2").await.expect("a log");
     let tasks = (0..40_u32).map(|number| {
         let log = if number % 2 == 0 { world.log.clone() } else { other.clone() };
         let database = world.database.clone();
         tokio::spawn(async move {
+            // The same few customers, so that all want the same keys at once.
+            let customer = customer(u128::from(number % 5));
             if number % 4 < 2 {
-                let act = Act::done("read", number.to_string());
+                let act = Act::done("read", number.to_string()).of(customer);
                 return log.note(&ann(), vec![act]).await.expect("room");
             }
             let transaction = database.begin_write().await.expect("begun");
-            let act = Act::done("change", number.to_string());
+            let act = Act::done("change", number.to_string()).of(customer);
             log.record(&transaction, vec![act]).await.expect("recorded");
             transaction.commit().await.expect("committed");
         })

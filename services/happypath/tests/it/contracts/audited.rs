@@ -7,7 +7,7 @@ use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use tonic::Code;
 
 use super::call::{Server, methods, name_of};
-use super::cases::case_of;
+use super::cases::{CASES, case_of};
 
 /// Longer than a read may wait until it is written.
 const WRITTEN: Duration = Duration::from_secs(1);
@@ -24,6 +24,13 @@ const ACTIONS: [(&str, &str); 8] = [
     ("IdentityService/MergeCustomers", "identity.merge"),
     ("AuditService/ForgetSubjects", "audit.forget"),
 ];
+
+/// Every RPC that has a case; another test holds that all have.
+fn tried() -> Vec<MethodDescriptor> {
+    let has_case = |name: &str| CASES.iter().any(|case| case.method == name);
+    let methods = methods().into_iter();
+    methods.filter(|it| has_case(&name_of(it))).collect()
+}
 
 fn path_of(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
@@ -48,11 +55,11 @@ fn text(message: &DynamicMessage, field: &str) -> String {
 #[test]
 fn every_change_and_every_read_of_a_customer_is_on_record() {
     let server = Server::start();
-    for method in methods() {
+    for method in tried() {
         let _answer = server.right(&method, case_of(&name_of(&method)));
     }
     std::thread::sleep(WRITTEN);
-    for method in methods() {
+    for method in tried() {
         let name = name_of(&method);
         let action = ACTIONS.iter().find(|(own, _)| *own == name);
         let call = rpc::call_name(&path_of(&method));
@@ -104,7 +111,8 @@ fn entries_name_who_did_it_and_from_where_but_no_customer() {
         server.ask("AuditService/ListEntries", &request)
     };
     let answer = list(r#""action": "identity.get_customer""#.to_owned());
-    assert!(!answer.to_string().contains(&customer), "{answer}");
+    let shown = format!("{answer:?}");
+    assert!(!shown.contains(&customer), "{shown}");
     let entries = answer.get_field_by_name("entries").expect("a field");
     let entries = entries.as_list().expect("a list");
     let entry = entries[0].as_message().expect("an entry");

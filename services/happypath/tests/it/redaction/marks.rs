@@ -26,20 +26,11 @@ impl Marks {
         method: &MethodDescriptor,
         request: &DynamicMessage,
     ) -> Vec<DynamicMessage> {
-        let count = count(request);
-        let marked = (0..count).map(|number| {
-            let mut copy = request.clone();
-            let name = name_of(method);
-            let mut walk = Walk {
-                chosen: Some(number),
-                at: 0,
-                marks: self,
-                path: vec![name],
-            };
-            walk.message(&mut copy);
-            copy
-        });
-        marked.collect()
+        let mut marked = Vec::new();
+        for number in 0..count(request) {
+            marked.push(self.marked(method, request, Some(number)));
+        }
+        marked
     }
 
     /// Returns a copy of a request with a mark instead of each of its texts.
@@ -48,9 +39,19 @@ impl Marks {
         method: &MethodDescriptor,
         request: &DynamicMessage,
     ) -> DynamicMessage {
+        self.marked(method, request, None)
+    }
+
+    /// Returns a copy of a request with a mark instead of one of its texts, or of all.
+    fn marked(
+        &mut self,
+        method: &MethodDescriptor,
+        request: &DynamicMessage,
+        chosen: Option<usize>,
+    ) -> DynamicMessage {
         let mut copy = request.clone();
         let mut walk = Walk {
-            chosen: None,
+            chosen,
             at: 0,
             marks: self,
             path: vec![name_of(method)],

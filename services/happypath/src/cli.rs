@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use runtime::{ConfigFaults, Environment, StartError};
 
 use crate::client::Connection;
 use crate::commands;
@@ -66,6 +67,12 @@ enum Command {
     Secrets(commands::secrets::Args),
     /// Restores the hot store from the journal, after it lost some or all it had
     Rebuild(commands::rebuild::Args),
+    /// Creates, lists, rotates and revokes API keys
+    Keys(commands::keys::Args),
+    /// Keeps an address and a credential as a context, once they are known to work
+    Login(commands::login::Args),
+    /// Shows the contexts, and chooses one
+    Contexts(commands::contexts::Args),
     /// Prints the completions of a shell
     Completions(commands::completions::Args),
 }
@@ -74,7 +81,13 @@ impl Command {
     /// Where a command asks; none for those that bring their own services, or need none.
     const fn connection(&self) -> Option<&Connection> {
         Some(match self {
-            Self::Dev(_) | Self::Demo(_) | Self::Rebuild(_) | Self::Completions(_) => return None,
+            Self::Dev(_)
+            | Self::Demo(_)
+            | Self::Rebuild(_)
+            | Self::Contexts(_)
+            | Self::Completions(_) => return None,
+            Self::Keys(args) => return args.connection(),
+            Self::Login(args) => &args.connection,
             Self::Apply(args) => &args.connection,
             Self::Get(args) => &args.connection,
             Self::Diff(args) => &args.connection,
@@ -98,6 +111,22 @@ impl Command {
     }
 }
 
+impl Command {
+    /// Reads the environment and the context, before anything is asked.
+    fn settle(&self) -> Result<(), Failure> {
+        let faults = Environment::of_process().faults();
+        // What reads a configuration tells these with its other faults.
+        if !matches!(self, Self::Dev(_) | Self::Rebuild(_)) && !faults.is_empty() {
+            return Err(StartError::from(ConfigFaults(faults)).into());
+        }
+        match (self, self.connection()) {
+            // It makes the context that it uses.
+            (Self::Login(_), _) | (_, None) => Ok(()),
+            (_, Some(connection)) => connection.settle(),
+        }
+    }
+}
+
 /// Runs a command line: the whole of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     run_all(&arguments.into_iter().collect::<Vec<_>>())
@@ -113,6 +142,10 @@ fn run_all(arguments: &[OsString]) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Err(failure) = cli.command.settle() {
+        remark(&format!("error: {failure}"));
+        return failure.exit_code();
+    }
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -166,6 +199,9 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Secrets(args) => commands::secrets::run(args).await,
         Command::Rebuild(args) => Box::pin(commands::rebuild::run(args)).await,
+        Command::Keys(args) => commands::keys::run(args).await,
+        Command::Login(args) => commands::login::run(args).await,
+        Command::Contexts(args) => commands::contexts::run(&args),
         Command::Completions(args) => commands::completions::run::<Cli>(&args),
     }
 }
@@ -227,6 +263,18 @@ mod tests {
             "secrets rotate --json",
             "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
             "completions bash",
+            "keys create shop --scope events:write --scope customers:read --expires 90d --json",
+            "keys list --context prod",
+            "keys rotate 0123456789abcdef --overlap 1h",
+            "keys revoke 0123456789abcdef",
+            "keys bootstrap",
+            "keys bootstrap ops --database postgres://d/n --installation shop",
+            "keys make shop --scope events:write",
+            "login prod --address https://h:7400 --key-file k --tls-ca ca.pem",
+            "login prod --address https://h --client-certificate c --client-key k --certificate-only",
+            "contexts",
+            "contexts use prod",
+            "contexts remove prod",
         ] {
             let words = std::iter::once("happypath").chain(line.split(' '));
             if let Err(error) = Cli::try_parse_from(words) {
@@ -249,6 +297,11 @@ mod tests {
             "explain a --segment loyal --expression true",
             "events --customer a --partition 1",
             "events --customer a --from yesterday",
+            "keys",
+            "keys create shop",
+            "login",
+            "login prod --certificate-only",
+            "segments --client-certificate c",
             "quarantine",
             "quarantine identity list",
             "quarantine journey",

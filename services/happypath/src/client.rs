@@ -1,5 +1,11 @@
 //! Where the services are, and clients of them.
 
+pub(crate) mod shown;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use proto::access::v1::key_service_client::KeyServiceClient;
 use proto::activation::v1::activation_service_client::ActivationServiceClient;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
@@ -11,8 +17,14 @@ use proto::segmentation::v1::segmentation_service_client::SegmentationServiceCli
 use rpc::PeerChannel;
 use tonic::Request;
 
+use crate::client::shown::{Settled, Shown};
+use crate::commands::login::absolute;
+use crate::contexts::{self, Context, Contexts};
 use crate::failure::Failure;
 use crate::limits::{CALL_TIME, PAGE_SIZE};
+
+/// Where Happypath is unless somebody says otherwise.
+const ADDRESS: &str = "http://127.0.0.1:7400";
 
 /// The write that an answer comes after.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,18 +39,17 @@ pub(crate) struct After {
     pub(crate) position: String,
 }
 
-/// Where the services are.
+/// Where the services are, and who asks.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Connection {
-    /// Where Happypath is.
+    /// Where Happypath is [default: that of the context, or http://127.0.0.1:7400].
     #[arg(
         long,
         env = "HAPPYPATH_ADDRESS",
-        default_value = "http://127.0.0.1:7400",
         value_name = "URL",
         help_heading = "Connection"
     )]
-    pub(crate) address: String,
+    address: Option<String>,
     /// Where identity is, if it runs alone.
     #[arg(
         long,
@@ -71,6 +82,11 @@ pub(crate) struct Connection {
         help_heading = "Connection"
     )]
     activation_address: Option<String>,
+    #[command(flatten)]
+    shown: Shown,
+    /// The place and the credential that all of that comes to.
+    #[arg(skip)]
+    settled: OnceLock<Settled>,
 }
 
 /// One of the services.
@@ -109,15 +125,107 @@ impl ServiceName {
 }
 
 impl Connection {
-    /// Everything in one process, at this address.
+    /// Everything in one process, at this address, which asks for no credential.
     pub(crate) fn single(address: impl Into<String>) -> Self {
         Self {
-            address: address.into(),
+            address: None,
             identity_address: None,
             segmentation_address: None,
             journey_address: None,
             activation_address: None,
+            shown: Shown::default(),
+            settled: Settled::plain(address.into()).into(),
         }
+    }
+
+    /// Reads the context and the files that are named.
+    ///
+    /// The current context counts only where no address is given: its key is not for whoever is at
+    /// another address.
+    pub(crate) fn settle(&self) -> Result<(), Failure> {
+        let contexts = Contexts::read(&contexts::path()?)?;
+        let chosen = match (&self.shown.context, &self.address) {
+            (Some(name), _) => contexts.choose(Some(name))?,
+            (None, Some(_)) => None,
+            (None, None) => contexts.choose(None)?,
+        };
+        let context = chosen.cloned().unwrap_or_default();
+        let services = self.given().map(|(service, address)| {
+            let of_context = context.services.get(service.name());
+            (service, address.as_ref().or(of_context).cloned())
+        });
+        let own = self.address.clone();
+        let of_context = Some(context.address.clone()).filter(|it| !it.is_empty());
+        let settled = Settled {
+            address: own.or(of_context).unwrap_or_else(|| ADDRESS.to_owned()),
+            services: services.to_vec(),
+            client: self.shown.client_options(&context)?,
+        };
+        // Once for each command line.
+        let _ = self.settled.set(settled);
+        Ok(())
+    }
+
+    /// The context of this command line, over the one that had its name before.
+    pub(crate) fn to_context(
+        &self,
+        before: Context,
+        key: Option<String>,
+    ) -> Result<Context, Failure> {
+        let file = |given: &Option<PathBuf>, before: Option<PathBuf>| match given {
+            Some(path) => absolute(path).map(Some),
+            None => Ok(before),
+        };
+        let mut services = before.services;
+        for (service, address) in self.given() {
+            if let Some(address) = address {
+                services.insert(service.name().to_owned(), address.clone());
+            }
+        }
+        let of_before = Some(before.address).filter(|it| !it.is_empty());
+        let address = self.address.clone().or(of_before);
+        Ok(Context {
+            address: address.unwrap_or_else(|| ADDRESS.to_owned()),
+            services,
+            key,
+            tls_ca: file(&self.shown.tls_ca, before.tls_ca)?,
+            client_certificate: file(&self.shown.client_certificate, before.client_certificate)?,
+            client_key: file(&self.shown.client_key, before.client_key)?,
+        })
+    }
+
+    /// Uses a context as it is, whatever else is given.
+    pub(crate) fn settle_as(&self, context: &Context) -> Result<(), Failure> {
+        let services = ServiceName::ALL.into_iter();
+        let services = services.map(|it| (it, context.services.get(it.name()).cloned()));
+        let settled = Settled {
+            address: context.address.clone(),
+            services: services.collect(),
+            client: Shown::default().options_of(context.key.as_deref(), context)?,
+        };
+        // Once for each command line.
+        let _ = self.settled.set(settled);
+        Ok(())
+    }
+
+    /// The key or token that is given beside the context.
+    pub(crate) fn given_key(&self) -> Result<Option<String>, Failure> {
+        self.shown.given_key()
+    }
+
+    /// The addresses of services that are given.
+    fn given(&self) -> [(ServiceName, &Option<String>); 4] {
+        [
+            (ServiceName::Identity, &self.identity_address),
+            (ServiceName::Segmentation, &self.segmentation_address),
+            (ServiceName::Journey, &self.journey_address),
+            (ServiceName::Activation, &self.activation_address),
+        ]
+    }
+
+    fn settled(&self) -> &Settled {
+        let own = || self.address.clone().unwrap_or_else(|| ADDRESS.to_owned());
+        self.settled.get_or_init(|| Settled::plain(own()))
     }
 
     /// The processes to talk to, each once, with the services that it runs.
@@ -219,19 +327,21 @@ impl Connection {
         }
     }
 
+    /// A client of the keys of the installation, which every process serves.
+    pub(crate) fn keys(&self) -> Result<KeyServiceClient<PeerChannel>, Failure> {
+        Ok(KeyServiceClient::new(self.channel(ServiceName::Identity)?))
+    }
+
     fn channel(&self, service: ServiceName) -> Result<PeerChannel, Failure> {
-        rpc::connect(self.address_of(service))
+        rpc::connect_with(self.address_of(service), &self.settled().client)
             .map_err(|failure| Failure::mistake(failure.message()))
     }
 
     fn address_of(&self, service: ServiceName) -> &str {
-        let own = match service {
-            ServiceName::Identity => &self.identity_address,
-            ServiceName::Segmentation => &self.segmentation_address,
-            ServiceName::Activation => &self.activation_address,
-            ServiceName::Journey => &self.journey_address,
-        };
-        own.as_deref().unwrap_or(&self.address)
+        let settled = self.settled();
+        let mut services = settled.services.iter();
+        let own = services.find(|(own, _)| *own == service);
+        own.and_then(|(_, address)| address.as_deref()).unwrap_or(&settled.address)
     }
 }
 

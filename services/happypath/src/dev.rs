@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use runtime::{Awaited, Config, ConfigFlags, Context, Defaults, Service, StartError};
+use runtime::{Awaited, Config, ConfigFlags, Context, Defaults, Environment, Service, StartError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -46,10 +46,9 @@ impl Options {
     /// # Errors
     /// [`StartError::Config`] with every fault.
     pub fn config(&self) -> Result<Config, StartError> {
-        let environment = |variable: &str| {
-            self.reads_environment
-                .then(|| std::env::var(variable).ok())
-                .flatten()
+        let environment = match self.reads_environment {
+            true => Environment::of_process(),
+            false => Environment::default(),
         };
         let defaults = Defaults::of_dev(&self.folder);
         Ok(Config::load(&defaults, &self.flags, &environment)?)
@@ -61,6 +60,7 @@ impl Options {
 pub struct Running {
     /// Where they listen.
     pub address: SocketAddr,
+    scheme: &'static str,
     /// Ends them when cancelled; [`Running::stop`] waits for the end too.
     pub shutdown: CancellationToken,
     server: JoinHandle<Result<(), StartError>>,
@@ -69,7 +69,7 @@ pub struct Running {
 impl Running {
     /// Where they listen, as clients want it.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Ends them in order, and returns when they have ended.
@@ -108,12 +108,14 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
     // Port 0 is any free one; services must find each other at the one that was found.
     config.listen = listener.local_addr().map_err(failed)?;
     let address = config.listen;
+    let scheme = if config.access.server.is_some() { "https" } else { "http" };
     let context = Context::open(config).await?;
     let services = start_services(&context).await?;
     let shutdown = context.shutdown.clone();
     let server = tokio::spawn(async move { runtime::serve(services, listener, &context).await });
     Ok(Running {
         address,
+        scheme,
         shutdown,
         server,
     })

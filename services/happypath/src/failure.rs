@@ -13,7 +13,8 @@ Exit codes:
   1  failed, or somebody changed it meanwhile (--if-match)
   2  the command line, a file or a definition has mistakes
   3  what was asked for is not there, or a store was created with other settings
-  4  the service, or a store, cannot be reached";
+  4  the service, or a store, cannot be reached
+  5  the credential is missing, is not accepted, or lacks a scope";
 
 /// The failure of a command.
 #[derive(Debug)]
@@ -101,6 +102,7 @@ impl From<Status> for Failure {
                 Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 2,
                 Code::NotFound => 3,
                 Code::Unavailable => 4,
+                Code::Unauthenticated | Code::PermissionDenied => 5,
                 _ => 1,
             },
             message: rpc::explain(&status),

@@ -7,6 +7,7 @@ mod bundle;
 mod cli;
 mod client;
 mod commands;
+mod contexts;
 mod customer_key;
 pub mod demo;
 pub mod dev;

@@ -29,3 +29,7 @@ pub(crate) const REBUILDS_AT_ONCE: usize = 8;
 pub(crate) const REBUILD_PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two looks.
 pub(crate) const REBUILD_PAUSE: Duration = Duration::from_millis(500);
+/// Bytes of the file of contexts: hundreds of them.
+pub(crate) const CONTEXTS_BYTES: u64 = 1024 * 1024;
+/// Bytes of a file of one key or token: as much as services read of it.
+pub(crate) const KEY_FILE_BYTES: u64 = 8 * 1024;

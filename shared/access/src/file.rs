@@ -136,7 +136,7 @@ impl RawKey {
         let id = KeyId::parse(&self.id);
         let id = noted(id, &format!("{place}.id"), faults);
         let hash = KeyHash::from_hex(&self.hash)
-            .ok_or("is not 64 hexadecimal digits, as `happypath keys hash` prints them");
+            .ok_or("is not 64 hexadecimal digits, as `happypath keys make` prints them");
         let hash = noted(hash, &format!("{place}.hash"), faults);
         let scopes = scopes(&self.scopes, place, faults);
         let expire_time = self.expire_time.as_deref().map(time);

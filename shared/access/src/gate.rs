@@ -142,7 +142,10 @@ impl Gate {
     /// Reads the file again where it changed, and fetches keys of issuers that are due. Failures
     /// are logged, and change nothing.
     pub async fn refresh(&self) {
-        self.0.refresh_file();
+        let gate = Arc::clone(&self.0);
+        if let Err(error) = tokio::task::spawn_blocking(move || gate.refresh_file()).await {
+            tracing::error!(%error, "the file of callers was not read again");
+        }
         self.0.lists().issuers.refresh().await;
     }
 

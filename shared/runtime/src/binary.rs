@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Command;
 use tokio::net::TcpListener;
 
-use crate::config::{Config, ConfigFlags, Defaults};
+use crate::config::{Config, ConfigFlags, Defaults, Environment};
 use crate::context::Context;
 use crate::serve::serve;
 use crate::service::Service;
@@ -38,7 +38,7 @@ pub fn run_binary(name: &'static str, start: Start) -> ExitCode {
         .after_help(EXIT_CODES)
         .get_matches();
     let flags = ConfigFlags::from_matches(&matches);
-    let outcome = Config::load(&defaults, &flags, &|variable| std::env::var(variable).ok())
+    let outcome = Config::load(&defaults, &flags, &Environment::of_process())
         .map_err(StartError::from)
         .and_then(|config| {
             if flags.check_only {

@@ -5,8 +5,10 @@
 //! came from. It opens nothing and connects to nothing: that is
 //! [`Context::open`](crate::Context::open).
 
+mod access;
 mod defaults;
 mod durability;
+mod environment;
 mod fault;
 mod file;
 mod flags;
@@ -22,8 +24,10 @@ use std::path::PathBuf;
 
 use kernel::{InstallationName, OutboundAddresses, PartitionCount};
 
+pub use access::AccessSettings;
 pub use defaults::Defaults;
 pub use durability::Durability;
+pub use environment::Environment;
 pub use fault::{ConfigFaults, Fault, Origin};
 pub use flags::ConfigFlags;
 pub use mask::mask_secrets;
@@ -76,6 +80,8 @@ pub struct Config {
     pub trace_ratio: f64,
     /// Where metrics are served to Prometheus; absent for nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Who may call, and how they and this process show who they are.
+    pub access: AccessSettings,
     effective: Vec<EffectiveValue>,
 }
 
@@ -156,7 +162,7 @@ impl Config {
     pub fn load(
         defaults: &Defaults,
         flags: &ConfigFlags,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &Environment,
     ) -> Result<Self, ConfigFaults> {
         let (layers, mut faults) = layers::Layers::read(defaults, flags, environment);
         let config = Self::parse(&layers, &mut faults);
@@ -215,6 +221,7 @@ impl Config {
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
         let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
+        let access = access::read(layers, listen, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
         installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
         let durability = durability::fitting(
@@ -248,6 +255,7 @@ impl Config {
             otlp_endpoint,
             trace_ratio: trace_ratio?,
             metrics_listen,
+            access: access?,
             effective: durability::told(layers.effective(), durability),
         })
     }

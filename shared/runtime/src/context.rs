@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::binary::Awaited;
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
+use crate::credentials::{Credentials, client_options};
 use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
@@ -58,6 +59,8 @@ pub struct Context {
     pub worker: Arc<str>,
     /// Channels to the other services.
     pub peers: Peers,
+    /// Who may call, and what this process shows to others.
+    pub credentials: Credentials,
     /// The engines of this process, which its way in may wait for.
     pub neighbours: Neighbours,
     /// Puts on record what callers change and read.
@@ -82,11 +85,14 @@ impl Context {
     }
 
     async fn open_stores(mut config: Config) -> Result<Self, StartError> {
-        let own = format!("http://{}", reachable(config.listen));
-        let peers = Peers::open(&config.peers, &own)?;
+        let scheme = if config.access.server.is_some() { "https" } else { "http" };
+        let own = format!("{scheme}://{}", reachable(config.listen));
+        let client = client_options(&config)?;
+        let peers = Peers::open(&config.peers, &own, &client)?;
         let vault = open_vault(&config)?;
         let (database, id) = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
+        let credentials = Credentials::open(&config, database.clone(), client, &shutdown).await?;
         let (hot, journal) = if config.durability == Durability::Journal {
             let hot = open_restorable_store(&config, id).await?;
             let log = open_journal(&config, &database).await?;
@@ -118,6 +124,7 @@ impl Context {
             },
             worker: config.worker.as_str().into(),
             peers,
+            credentials,
             neighbours: Neighbours::default(),
             shutdown,
             config: Arc::new(config),

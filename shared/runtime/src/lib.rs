@@ -7,8 +7,10 @@
 mod binary;
 mod config;
 mod context;
+mod credentials;
 mod customer;
 mod health;
+mod incoming;
 pub mod limits;
 mod neighbours;
 mod origin;
@@ -26,10 +28,12 @@ mod vault;
 
 pub use binary::{Awaited, Start, run_binary};
 pub use config::{
-    Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue, Fault,
+    AccessSettings, Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue,
+    Environment, Fault,
     HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
 pub use context::{Context, open_journaled_stores};
+pub use credentials::Credentials;
 pub use customer::CustomerReads;
 pub use neighbours::{Downstream, Hearing, Neighbours};
 pub use peers::Peers;

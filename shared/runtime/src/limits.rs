@@ -51,3 +51,13 @@ pub const WORKERS_PATIENCE: Duration = Duration::from_secs(1);
 pub const READ_PATIENCE: Duration = Duration::from_secs(10);
 /// The wait that a caller is asked for whose write is not there yet.
 pub const READ_RETRY: Duration = Duration::from_secs(1);
+/// Clients with which TLS is agreed on at once: an agreement takes a millisecond of a processor.
+pub const HANDSHAKES: usize = 256;
+/// Failures of that which are logged in a second: a scanner of ports fills no disk.
+pub const HANDSHAKE_FAILURES_LOGGED: u64 = 10;
+/// The pause after a connection that could not be accepted, as where files run out.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The least age of a connection of clients with certificates: theirs may have changed since.
+pub const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
+/// Seconds over which the ends of connections are spread.
+pub const CONNECTION_AGE_SPREAD_SECONDS: u64 = 120;

@@ -1,6 +1,6 @@
 //! Channels to the other services, which connect when they are first used.
 
-use rpc::PeerChannel;
+use rpc::{ClientOptions, PeerChannel};
 
 use crate::config::PeerAddresses;
 use crate::start_error::StartError;
@@ -20,9 +20,13 @@ pub struct Peers {
 
 impl Peers {
     /// Prepares the channels. A service without an address is in this process, at `own`.
-    pub(crate) fn open(addresses: &PeerAddresses, own: &str) -> Result<Self, StartError> {
+    pub(crate) fn open(
+        addresses: &PeerAddresses,
+        own: &str,
+        options: &ClientOptions,
+    ) -> Result<Self, StartError> {
         let channel = |address: &Option<String>| {
-            rpc::connect(address.as_deref().unwrap_or(own))
+            rpc::connect_with(address.as_deref().unwrap_or(own), options)
                 .map_err(|failure| StartError::service("runtime", failure))
         };
         Ok(Self {

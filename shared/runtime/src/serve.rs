@@ -7,7 +7,9 @@ use audit::{AuditLayer, AuditRpc};
 use definitions::{DefinitionRpc, Owner, ReferenceSource, RemoteReferences};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use keys::KeyRpc;
 use proto::DESCRIPTOR_BYTES;
+use proto::access::v1::key_service_server::SERVICE_NAME as KEY_SERVICE;
 use proto::audit::v1::audit_service_server::SERVICE_NAME as AUDIT_SERVICE;
 use proto::definition::v1::DefinitionKind;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION_SERVICE;
@@ -17,13 +19,13 @@ use proto::engine::v1::partition_service_server::{
 use tokio::net::TcpListener;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_web::GrpcWebLayer;
 
 use crate::binary::Awaited;
 use crate::config::Clock;
 use crate::context::Context;
 use crate::health::Health;
+use crate::incoming::incoming;
 use crate::limits;
 use crate::origin::{caller_of, origin_of};
 use crate::partition_service::Partitions;
@@ -49,7 +51,9 @@ async fn serve_all(
     let (reporter, health_server) = tonic_health::server::health_reporter();
     let mut routes = Routes::builder();
     routes.add_service(health_server);
-    add_reflection(&mut routes)?;
+    if context.config.access.has_reflection {
+        add_reflection(&mut routes)?;
+    }
     let (mut names, mut hooks, mut engines, mut owners) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let names_of_services: Vec<_> = services.iter().map(Service::name).collect();
@@ -68,9 +72,13 @@ async fn serve_all(
     names.push(AUDIT_SERVICE);
     let audit = AuditRpc::new(context.audit.clone(), context.idempotency.clone());
     routes.add_service(audit.into_server());
+    names.push(KEY_SERVICE);
     let elsewhere = references(&owners, &context.peers);
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
     routes.add_service(definitions.into_server());
+    let (keys, follower) = (&context.credentials.keys, &context.credentials.follower);
+    let keys = KeyRpc::new(keys.clone(), follower.clone(), context.idempotency.clone());
+    routes.add_service(keys.into_server());
     routes.add_service(
         PartitionServiceServer::new(Partitions::new(
             engines.clone(),
@@ -153,9 +161,9 @@ async fn run_server(
 ) -> Result<(), StartError> {
     let shutdown = context.shutdown.clone();
     let health = health.clone();
-    let incoming = TcpIncoming::from(listener)
-        .with_nodelay(Some(true))
-        .with_keepalive(Some(limits::KEEPALIVE_INTERVAL));
+    let credentials = &context.credentials;
+    let incoming = incoming(listener, credentials.server_tls.clone());
+    let gate = rpc::GateLayer::new(credentials.gate.clone());
     let calls = if context.config.is_measured() {
         rpc::ServerLayer::measured()
     } else {
@@ -163,7 +171,12 @@ async fn run_server(
     };
     let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
     let calls = calls.with_memory(memory);
-    let server = Server::builder()
+    let mut server = Server::builder();
+    if context.config.access.server.as_ref().is_some_and(|it| it.client_ca.is_some()) {
+        // A client connects again with the certificate that it has by then.
+        server = server.max_connection_age(connection_age());
+    }
+    let server = server
         .accept_http1(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
@@ -172,6 +185,7 @@ async fn run_server(
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
         .layer(GrpcWebLayer::new())
         .layer(calls)
+        .layer(gate)
         .layer(rpc::RateLayer::new(context.config.caller_rate, caller_of))
         .layer(AuditLayer::new(context.audit.clone(), origin_of))
         .add_routes(routes)
@@ -193,6 +207,12 @@ async fn run_server(
             Ok(())
         }
     }
+}
+
+/// The age at which a connection ends in order: those that were opened together do not end together.
+fn connection_age() -> std::time::Duration {
+    let spread = uuid::Uuid::now_v7().as_u64_pair().1 % limits::CONNECTION_AGE_SPREAD_SECONDS;
+    limits::CONNECTION_AGE + std::time::Duration::from_secs(spread)
 }
 
 /// The names of definitions that other processes own.

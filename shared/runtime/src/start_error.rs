@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use access::AccessFileFaults;
 
 use crate::config::ConfigFaults;
 
@@ -62,6 +65,26 @@ pub enum StartError {
         /// The cause.
         source: std::io::Error,
     },
+    /// Nobody could call, and anybody could reach the address: make a first key.
+    #[error(
+        "others can reach {address}, and nobody is known who may call there\n  remedy: make a first key with `happypath keys bootstrap`, \
+         name callers in a file with --access-file, or listen on 127.0.0.1"
+    )]
+    NoCallers {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The file of callers has faults: correct them all.
+    #[error("the file of callers {} has faults\n  {}", .path.display(), .faults.0.join("\n  "))]
+    AccessFile {
+        /// The file.
+        path: PathBuf,
+        /// The faults.
+        faults: AccessFileFaults,
+    },
+    /// TLS cannot be set up: correct its files.
+    #[error("TLS cannot be set up: {}", causes(.0.as_ref()))]
+    Tls(Cause),
     /// A service did not start: its cause says why.
     #[error("{service} did not start: {}", causes(.cause.as_ref()))]
     Service {
@@ -98,7 +121,7 @@ impl StartError {
     /// The exit code of a process that this ends.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) => 2,
+            Self::Config(_) | Self::NoCallers { .. } | Self::AccessFile { .. } | Self::Tls(_) => 2,
             Self::Mismatch { .. } => 3,
             Self::Unreachable { .. } | Self::Listen { .. } | Self::MetricsListen { .. } => 4,
             Self::Service { .. } | Self::Refused { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,

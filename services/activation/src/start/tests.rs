@@ -11,7 +11,7 @@ use proto::activation::v1 as api;
 use proto::activation::v1::activation_service_server::ActivationService as _;
 use proto::definition::v1::{Definition, definition::Kind};
 use proto::stream::v1::{Action, Batch, Record, record::Body};
-use runtime::{Config, ConfigFlags, Defaults};
+use runtime::{Config, ConfigFlags, Defaults, Environment};
 use tonic::Request;
 
 use super::*;
@@ -19,7 +19,7 @@ use super::*;
 async fn context(folder: &tempfile::TempDir) -> Context {
     let mut defaults = Defaults::of_dev(folder.path());
     defaults.set("clock", "stream".to_owned());
-    let config = Config::load(&defaults, &ConfigFlags::default(), &|_| None);
+    let config = Config::load(&defaults, &ConfigFlags::default(), &Environment::default());
     Context::open(config.expect("a configuration"))
         .await
         .expect("embedded stores")

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use hot::HotError;
 use journal::{FoldOptions, JournalOptions, JournaledStore, Recovered};
 use kernel::{PartitionCount, PartitionId};
-use runtime::{Config, ConfigFlags, Defaults, Durability, StartError};
+use runtime::{Config, ConfigFlags, Defaults, Durability, Environment, StartError};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -70,7 +70,7 @@ impl Args {
             }
         }
         let defaults = Defaults::of_service("rebuild");
-        let config = Config::load(&defaults, &flags, &|name| std::env::var(name).ok())
+        let config = Config::load(&defaults, &flags, &Environment::of_process())
             .map_err(StartError::from)?;
         if config.durability != Durability::Journal {
             return Err(Failure::mistake(format!(

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::EffectiveValue;
 use super::defaults::Defaults;
+use super::environment::Environment;
 use super::fault::{Fault, Origin};
 use super::file;
 use super::flags::ConfigFlags;
@@ -20,7 +21,7 @@ impl Layers {
     pub(super) fn read(
         defaults: &Defaults,
         flags: &ConfigFlags,
-        environment: &dyn Fn(&str) -> Option<String>,
+        environment: &Environment,
     ) -> (Self, Vec<Fault>) {
         let mut layers = Self { values: Vec::new() };
         let mut faults = Vec::new();
@@ -33,7 +34,7 @@ impl Layers {
                 layers.set(setting.name, value, Origin::Default);
             }
         }
-        let named = environment("HAPPYPATH_CONFIG").map(PathBuf::from);
+        let named = environment.value("HAPPYPATH_CONFIG").map(PathBuf::from);
         if let Some(path) = flags.file.clone().or(named) {
             let (values, found) = file::read(&path);
             faults = found;
@@ -44,10 +45,11 @@ impl Layers {
         for setting in SETTINGS {
             let variable = setting.variable();
             // An empty variable is how many deployments say "not set".
-            if let Some(value) = environment(&variable).filter(|value| !value.is_empty()) {
-                layers.set(setting.name, value, Origin::Environment { variable });
+            if let Some(value) = environment.value(&variable).filter(|value| !value.is_empty()) {
+                layers.set(setting.name, value.to_owned(), Origin::Environment { variable });
             }
         }
+        faults.extend(environment.faults());
         for (name, value) in &flags.values {
             let flag = format!("--{}", name.replace('_', "-"));
             layers.set(name, value.clone(), Origin::Flag { flag });

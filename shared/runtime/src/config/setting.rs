@@ -30,6 +30,58 @@ pub const SETTINGS: &[Setting] = &[
         expected: "an address and port, such as 127.0.0.1:7400",
     },
     Setting {
+        name: "access",
+        flag: "access",
+        help: "Whether callers need a credential. open: none, and whoever reaches the address may do everything, so that it \
+               must be one of this machine only. required: a key, a token or a certificate [default: open on loopback \
+               where no callers are named, otherwise required]",
+        expected: "open or required",
+    },
+    Setting {
+        name: "access_file",
+        flag: "access-file",
+        help: "Names callers beside those with stored keys: keys by their hashes, identities in certificates, issuers of \
+               tokens. Read again when it changes",
+        expected: "a YAML file",
+    },
+    Setting {
+        name: "tls_certificate",
+        flag: "tls-certificate",
+        help: "The certificate of this process, with those between it and its authority: for whoever connects, and shown to \
+               other services. Read again when it changes",
+        expected: "a file in PEM, with tls_key beside it",
+    },
+    Setting {
+        name: "tls_key",
+        flag: "tls-key",
+        help: "The private key of the certificate",
+        expected: "a file in PEM, with tls_certificate beside it",
+    },
+    Setting {
+        name: "tls_client_ca",
+        flag: "tls-client-ca",
+        help: "The authorities of clients, which may then be known by their certificates",
+        expected: "a file in PEM, with tls_certificate beside it",
+    },
+    Setting {
+        name: "tls_clients",
+        flag: "tls-clients",
+        help: "Whether a client needs a certificate to connect [default: optional]",
+        expected: "optional or required, with tls_client_ca beside it",
+    },
+    Setting {
+        name: "tls_ca",
+        flag: "tls-ca",
+        help: "The authorities of the other services at https:// addresses [default: those of this machine]",
+        expected: "a file in PEM",
+    },
+    Setting {
+        name: "reflection",
+        flag: "reflection",
+        help: "Whether the contracts are shown to whoever asks (gRPC reflection)",
+        expected: "on or off",
+    },
+    Setting {
         name: "installation",
         flag: "installation",
         help: "The name of the installation where several share Redis and Postgres: what begins with it in Redis, and a schema \

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use access::Mode;
+use access::tls::ClientCertificates;
 use kernel::{Duration, InstallationName, OutboundAddresses, PartitionCount};
 
 use super::setting::setting;
@@ -181,6 +183,37 @@ pub(super) fn log_level(text: &str) -> Parsed<String> {
     match text.parse::<tracing_subscriber::EnvFilter>() {
         Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
         _ => Err(expected("log_level")),
+    }
+}
+
+pub(super) fn access(text: &str) -> Parsed<Mode> {
+    match text {
+        "open" => Ok(Mode::Open),
+        "required" => Ok(Mode::Required),
+        _ => Err(expected("access")),
+    }
+}
+
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    match text.trim() {
+        "" => Err("expected a file".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+pub(super) fn tls_clients(text: &str) -> Parsed<ClientCertificates> {
+    match text {
+        "optional" => Ok(ClientCertificates::Optional),
+        "required" => Ok(ClientCertificates::Required),
+        _ => Err(expected("tls_clients")),
+    }
+}
+
+pub(super) fn reflection(text: &str) -> Parsed<bool> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(expected("reflection")),
     }
 }
 

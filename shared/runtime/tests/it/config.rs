@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use runtime::{Config, ConfigFlags, Defaults, Durability};
+use runtime::{Config, ConfigFlags, Defaults, Durability, Environment};
 
 /// Reads a configuration from a file's text, variables (`NAME=value`) and flags (`setting=value`).
 fn load(
@@ -20,14 +20,10 @@ fn load(
     for (name, value) in flags {
         given = given.with(name, *value);
     }
-    let variable = |name: &str| {
-        environment
-            .iter()
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(own, _)| *own == name)
-            .map(|(_, value)| value.to_owned())
-    };
-    Config::load(&Defaults::of_dev(Path::new("store")), &given, &variable).map_err(|faults| {
+    let pairs = environment.iter().filter_map(|pair| pair.split_once('='));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let environment = Environment::of(environment);
+    Config::load(&Defaults::of_dev(Path::new("store")), &given, &environment).map_err(|faults| {
         faults
             .to_string()
             .replace(&path.display().to_string(), "FILE")
@@ -162,7 +158,7 @@ fn a_file_that_is_none_is_named() {
         file: Some("no/such/file.yaml".into()),
         ..ConfigFlags::default()
     };
-    let faults = Config::load(&Defaults::of_dev(Path::new("x")), &flags, &|_| None)
+    let faults = Config::load(&Defaults::of_dev(Path::new("x")), &flags, &Environment::default())
         .expect_err("no file")
         .to_string();
     assert!(
@@ -181,7 +177,7 @@ fn a_service_alone_must_be_told_its_stores() {
     let faults = Config::load(
         &Defaults::of_service("journey"),
         &ConfigFlags::default(),
-        &|_| None,
+        &Environment::default(),
     )
     .expect_err("no stores")
     .to_string();

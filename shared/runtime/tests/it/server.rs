@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{AwaitIdleRequest, ListPartitionsRequest};
-use runtime::{Config, ConfigFlags, Context, Defaults, StartError};
+use runtime::{Config, ConfigFlags, Context, Defaults, Environment, StartError};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -33,7 +33,7 @@ struct Server {
 
 pub(crate) fn config(folder: &TempDir, partitions: &str) -> Config {
     let flags = ConfigFlags::default().with("partitions", partitions);
-    Config::load(&Defaults::of_dev(folder.path()), &flags, &|_| None).expect("valid")
+    Config::load(&Defaults::of_dev(folder.path()), &flags, &Environment::default()).expect("valid")
 }
 
 async fn start() -> Server {

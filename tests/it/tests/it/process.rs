@@ -221,7 +221,7 @@ impl Drop for Service {
 }
 
 fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) -> Child {
-    let mut command = Command::new(program);
+    let mut command = unset(program);
     if let Some(log) = log {
         let log = File::options().create(true).append(true).open(log);
         command.stderr(log.expect("a file for the log"));
@@ -238,9 +238,18 @@ fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) ->
         .expect("the binary starts")
 }
 
+/// A binary that does not see the variables of the tests, which it would refuse.
+fn unset(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HAPPYPATH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 /// Runs a binary to its end.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
-    Command::new(binary(name))
+    unset(&binary(name))
         .args(arguments)
         .stdin(Stdio::null())
         .output()

@@ -18,7 +18,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 use super::*;
-use crate::config::{Config, ConfigFlags, Defaults};
+use crate::config::{Config, ConfigFlags, Defaults, Environment};
 use crate::context::Context;
 
 /// An engine with five quarantined records, which remembers what it is asked for. The database
@@ -136,7 +136,7 @@ impl EngineStatus for Fake {
 async fn serve() -> (Partitions, Arc<Fake>, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = ConfigFlags::default().with("partitions", "4");
-    let config = Config::load(&Defaults::of_dev(folder.path()), &flags, &|_| None);
+    let config = Config::load(&Defaults::of_dev(folder.path()), &flags, &Environment::default());
     let context = Context::open(config.expect("valid")).await.expect("opened");
     let fake = Arc::new(Fake::default());
     let engine: Arc<dyn EngineStatus> = Arc::clone(&fake) as _;

@@ -1,0 +1,4 @@
+//! Keys from the outside: the table, and what a process knows of it.
+
+mod schema;
+mod store;

@@ -48,6 +48,11 @@ async fn start_all(context: &Context) -> Result<Service, StartError> {
 }
 
 async fn start_parts(context: &Context) -> Result<Parts, StartError> {
+    if context.vault.is_none() {
+        tracing::warn!(
+            "secrets of channels are stored as they are: give this process keys with --secret-keys"
+        );
+    }
     let catalog = ActivationCatalog;
     let store = context.load_definitions(NAME, catalog).await?;
     let deliverer = Deliverer::start(DelivererConfig {

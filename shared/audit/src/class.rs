@@ -26,41 +26,116 @@ const CLASSES: &[(&str, Class)] = &[
     ("happypath.access.v1.KeyService/ListKeys", Other),
     ("happypath.access.v1.KeyService/RevokeKey", Change),
     ("happypath.access.v1.KeyService/RotateKey", Change),
-    ("happypath.activation.v1.ActivationService/GetConsent", PersonalRead),
-    ("happypath.activation.v1.ActivationService/GetStatistics", Other),
-    ("happypath.activation.v1.ActivationService/ListActivations", PersonalRead),
-    ("happypath.activation.v1.ActivationService/PreviewTemplate", Other),
-    ("happypath.activation.v1.ActivationService/SetConsent", Change),
+    (
+        "happypath.activation.v1.ActivationService/GetConsent",
+        PersonalRead,
+    ),
+    (
+        "happypath.activation.v1.ActivationService/GetStatistics",
+        Other,
+    ),
+    (
+        "happypath.activation.v1.ActivationService/ListActivations",
+        PersonalRead,
+    ),
+    (
+        "happypath.activation.v1.ActivationService/PreviewTemplate",
+        Other,
+    ),
+    (
+        "happypath.activation.v1.ActivationService/SetConsent",
+        Change,
+    ),
     ("happypath.audit.v1.AuditService/ExportEntries", Order),
     ("happypath.audit.v1.AuditService/ForgetSubjects", Change),
     ("happypath.audit.v1.AuditService/ListEntries", Order),
-    ("happypath.definition.v1.DefinitionService/ApplyDefinitions", Change),
-    ("happypath.definition.v1.DefinitionService/DeleteDefinition", Change),
-    ("happypath.definition.v1.DefinitionService/GetDefinition", Other),
-    ("happypath.definition.v1.DefinitionService/ListDefinitions", Other),
-    ("happypath.definition.v1.DefinitionService/RotateSecrets", Change),
+    (
+        "happypath.definition.v1.DefinitionService/ApplyDefinitions",
+        Change,
+    ),
+    (
+        "happypath.definition.v1.DefinitionService/DeleteDefinition",
+        Change,
+    ),
+    (
+        "happypath.definition.v1.DefinitionService/GetDefinition",
+        Other,
+    ),
+    (
+        "happypath.definition.v1.DefinitionService/ListDefinitions",
+        Other,
+    ),
+    (
+        "happypath.definition.v1.DefinitionService/RotateSecrets",
+        Change,
+    ),
     ("happypath.engine.v1.PartitionService/AwaitIdle", Other),
-    ("happypath.engine.v1.PartitionService/DiscardQuarantinedRecords", Order),
-    ("happypath.engine.v1.PartitionService/GetInstallation", Other),
+    (
+        "happypath.engine.v1.PartitionService/DiscardQuarantinedRecords",
+        Order,
+    ),
+    (
+        "happypath.engine.v1.PartitionService/GetInstallation",
+        Other,
+    ),
     ("happypath.engine.v1.PartitionService/ListPartitions", Other),
-    ("happypath.engine.v1.PartitionService/ListQuarantinedRecords", PersonalRead),
-    ("happypath.engine.v1.PartitionService/RetryQuarantinedRecords", Order),
+    (
+        "happypath.engine.v1.PartitionService/ListQuarantinedRecords",
+        PersonalRead,
+    ),
+    (
+        "happypath.engine.v1.PartitionService/RetryQuarantinedRecords",
+        Order,
+    ),
     ("happypath.identity.v1.IdentityService/AdvanceClock", Order),
-    ("happypath.identity.v1.IdentityService/GetCustomer", PersonalRead),
+    (
+        "happypath.identity.v1.IdentityService/GetCustomer",
+        PersonalRead,
+    ),
     ("happypath.identity.v1.IdentityService/Ingest", Event),
     ("happypath.identity.v1.IdentityService/IngestStream", Event),
-    ("happypath.identity.v1.IdentityService/ListCustomers", PersonalRead),
-    ("happypath.identity.v1.IdentityService/ListEvents", PersonalRead),
-    ("happypath.identity.v1.IdentityService/MergeCustomers", Change),
-    ("happypath.journey.v1.JourneyService/GetCustomerJourneys", PersonalRead),
+    (
+        "happypath.identity.v1.IdentityService/ListCustomers",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.IdentityService/ListEvents",
+        PersonalRead,
+    ),
+    (
+        "happypath.identity.v1.IdentityService/MergeCustomers",
+        Change,
+    ),
+    (
+        "happypath.journey.v1.JourneyService/GetCustomerJourneys",
+        PersonalRead,
+    ),
     ("happypath.journey.v1.JourneyService/GetFlow", Other),
     ("happypath.journey.v1.JourneyService/GetMapFlow", Other),
-    ("happypath.journey.v1.JourneyService/MeasureHappyPath", Other),
-    ("happypath.segmentation.v1.SegmentationService/CheckExpression", Other),
-    ("happypath.segmentation.v1.SegmentationService/ExplainMembership", PersonalRead),
-    ("happypath.segmentation.v1.SegmentationService/GetProfile", PersonalRead),
-    ("happypath.segmentation.v1.SegmentationService/ListEventNames", Other),
-    ("happypath.segmentation.v1.SegmentationService/ListSegments", Other),
+    (
+        "happypath.journey.v1.JourneyService/MeasureHappyPath",
+        Other,
+    ),
+    (
+        "happypath.segmentation.v1.SegmentationService/CheckExpression",
+        Other,
+    ),
+    (
+        "happypath.segmentation.v1.SegmentationService/ExplainMembership",
+        PersonalRead,
+    ),
+    (
+        "happypath.segmentation.v1.SegmentationService/GetProfile",
+        PersonalRead,
+    ),
+    (
+        "happypath.segmentation.v1.SegmentationService/ListEventNames",
+        Other,
+    ),
+    (
+        "happypath.segmentation.v1.SegmentationService/ListSegments",
+        Other,
+    ),
 ];
 
 /// Returns the class of a call by its path, such as
@@ -97,7 +172,9 @@ mod tests {
         for service in proto::DESCRIPTORS.services() {
             for method in service.methods() {
                 let input = method.input();
-                let names = NAMES.iter().any(|name| input.get_field_by_name(name).is_some());
+                let names = NAMES
+                    .iter()
+                    .any(|name| input.get_field_by_name(name).is_some());
                 let path = format!("/{}/{}", service.full_name(), method.name());
                 assert!(!names || class_of(&path) != Other, "{path}");
             }

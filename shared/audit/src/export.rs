@@ -48,10 +48,7 @@ pub(crate) async fn export(
 }
 
 /// Returns the ids of chains that have a head or entries, newest first, below an id.
-async fn chains_before(
-    database: &Database,
-    before: Option<Uuid>,
-) -> Result<Vec<Uuid>, AuditError> {
+async fn chains_before(database: &Database, before: Option<Uuid>) -> Result<Vec<Uuid>, AuditError> {
     let mut heads = chain::Entity::find();
     // A chain without a head is as suspicious as one without entries. Entries of one come as fast
     // as the index leads from one chain to the next.
@@ -78,7 +75,9 @@ async fn chains_before(
         .await?;
     let all: BTreeSet<Uuid> = heads.into_iter().chain(orphans).collect();
     let newest = all.into_iter().rev();
-    Ok(newest.take(usize::try_from(CHAINS_AT_ONCE).unwrap_or(usize::MAX)).collect())
+    Ok(newest
+        .take(usize::try_from(CHAINS_AT_ONCE).unwrap_or(usize::MAX))
+        .collect())
 }
 
 /// Sends a chain. Returns false where nobody reads any more.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Extensions, HeaderMap, Request, Response};
-use rpc::Failure;
+use rpc::{Failure, TraceParent};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -72,7 +72,9 @@ where
         }
         let origin = (self.layer.origin_of)(request.extensions());
         let action: Arc<str> = rpc::call_name(request.uri().path()).into();
-        let operation = Operation::new(self.layer.log.clone(), origin, action);
+        // Its scope begins only with the work.
+        let trace = request.extensions().get::<TraceParent>().copied();
+        let operation = Operation::new(self.layer.log.clone(), origin, action, trace);
         let work = Operation::scope(Some(operation.clone()), self.inner.call(request));
         Box::pin(async move {
             let response = work.await?;
@@ -82,11 +84,7 @@ where
 }
 
 /// Records what came of a call, and returns its answer, or a refusal where it may not be shown.
-async fn recorded(
-    class: Class,
-    operation: &Operation,
-    response: Response<Body>,
-) -> Response<Body> {
+async fn recorded(class: Class, operation: &Operation, response: Response<Body>) -> Response<Body> {
     let code = code_of(response.headers());
     let is_recorded = match class {
         Class::Event | Class::Other => false,
@@ -100,7 +98,9 @@ async fn recorded(
     let acts = operation.acts(Outcome::Ended(code));
     match operation.log().note_all(acts).await {
         Ok(()) => response,
-        Err(error) if class == Class::PersonalRead => Status::from(Failure::from(error)).into_http(),
+        Err(error) if class == Class::PersonalRead => {
+            Status::from(Failure::from(error)).into_http()
+        }
         // It is done already, and cannot be taken back by hiding the answer.
         Err(error) => {
             tracing::error!(%error, "the outcome of a call is missing from the audit log");

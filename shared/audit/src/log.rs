@@ -169,7 +169,11 @@ async fn begin(database: &Database, id: ChainId, origin: &Origin) -> Result<(), 
         .one(&transaction)
         .await?;
     let object = before.map_or_else(String::new, |before| {
-        let hash: String = before.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = before
+            .hash
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         format!("after {} {} {hash}", before.chain_id, before.sequence)
     });
     let head = chain::ActiveModel {

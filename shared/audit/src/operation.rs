@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use kernel::CustomerId;
-use rpc::Failure;
+use rpc::{Failure, TraceParent};
 use sea_orm::ConnectionTrait;
 
 use crate::append::Told;
@@ -49,13 +49,17 @@ impl About {
 }
 
 impl Operation {
-    /// A call of somebody.
-    pub fn new(log: AuditLog, origin: Origin, action: impl Into<Arc<str>>) -> Self {
-        let trace = rpc::TraceParent::current().map(|it| it.to_string());
+    /// A call of somebody, with its trace context where it has one.
+    pub fn new(
+        log: AuditLog,
+        origin: Origin,
+        action: impl Into<Arc<str>>,
+        trace: Option<TraceParent>,
+    ) -> Self {
         Self(Arc::new(Inner {
             log,
             origin,
-            trace: trace.unwrap_or_default(),
+            trace: trace.map_or_else(String::new, |trace| trace.to_string()),
             action: action.into(),
             about: Mutex::default(),
             is_asked: AtomicBool::new(false),

@@ -6,8 +6,11 @@ use kernel::{CustomerId, Timestamp};
 use proto::audit::v1 as api;
 use proto::convert::{NO_INSTANT, instant, is_instant};
 use rpc::{Failure, Violation};
-use sea_orm::sea_query::{ExprTrait as _, Cond};
-use sea_orm::{ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select};
+use sea_orm::sea_query::{Cond, ExprTrait as _};
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
+};
 use uuid::Uuid;
 
 use crate::append::{entry_of_row, signed};
@@ -125,7 +128,12 @@ impl Place {
             chain,
             sequence,
         } = self;
-        [&time.to_be_bytes()[..], chain.as_bytes(), &sequence.to_be_bytes()].concat()
+        [
+            &time.to_be_bytes()[..],
+            chain.as_bytes(),
+            &sequence.to_be_bytes(),
+        ]
+        .concat()
     }
 
     pub(crate) fn try_from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -157,7 +165,10 @@ pub(crate) fn read_customers(
 ) -> Result<BTreeSet<CustomerId>, Failure> {
     let read = texts.iter().enumerate().map(|(index, text)| {
         text.parse().map_err(|error: kernel::ParseIdError| {
-            Failure::invalid([Violation::new(format!("{field}[{index}]"), error.to_string())])
+            Failure::invalid([Violation::new(
+                format!("{field}[{index}]"),
+                error.to_string(),
+            )])
         })
     });
     read.collect()

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use kernel::CustomerId;
+use prost::Message as _;
 use proto::audit::v1 as api;
 use proto::audit::v1::audit_service_server::{AuditService, AuditServiceServer};
-use prost::Message as _;
 use rpc::{ErrorReason, Failure, Idempotency, PageRequest, validate};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
@@ -42,7 +42,10 @@ impl AuditRpc {
         AuditServiceServer::new(self).max_decoding_message_size(rpc::limits::MESSAGE_BYTES)
     }
 
-    async fn list(&self, request: &api::ListEntriesRequest) -> Result<api::ListEntriesResponse, Failure> {
+    async fn list(
+        &self,
+        request: &api::ListEntriesRequest,
+    ) -> Result<api::ListEntriesResponse, Failure> {
         let given = request.filter.clone().unwrap_or_default();
         let filter = Filter::read(&given)?;
         let page = PageRequest::read(
@@ -150,6 +153,9 @@ impl AuditService for AuditRpc {
 }
 
 fn busy() -> Failure {
-    let message = format!("{} exports are under way, as many as may be", limits::EXPORTS);
+    let message = format!(
+        "{} exports are under way, as many as may be",
+        limits::EXPORTS
+    );
     Failure::new(ErrorReason::AuditExportsBusy, message).with_retry_after(limits::RETRY_DELAY)
 }

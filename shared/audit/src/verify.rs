@@ -152,11 +152,15 @@ impl Verifier {
 
     /// Reads the next entry.
     pub fn entry(&mut self, entry: &Entry) {
-        let is_other = self.current.as_ref().is_none_or(|it| it.chain != entry.chain);
+        let is_other = self
+            .current
+            .as_ref()
+            .is_none_or(|it| it.chain != entry.chain);
         if is_other {
             self.finish_chain();
             self.begin(entry.chain, None);
-            self.verdict.add(entry.chain, entry.sequence, FaultKind::NoHead);
+            self.verdict
+                .add(entry.chain, entry.sequence, FaultKind::NoHead);
         }
         let Some(mut current) = self.current.take() else {
             return;
@@ -210,7 +214,8 @@ impl Verifier {
     fn remember(&mut self, head: &Head) {
         // Chains come from the newest to the oldest, so that one that was read is no older one.
         if self.seen.contains(&head.chain) {
-            self.verdict.add(head.chain, head.sequence, FaultKind::OtherPast);
+            self.verdict
+                .add(head.chain, head.sequence, FaultKind::OtherPast);
             return;
         }
         let places = self.remembered.entry(head.chain).or_default();

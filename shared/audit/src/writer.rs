@@ -97,7 +97,11 @@ impl Writer {
     /// Writes the rest, as far as the store takes it in time.
     pub(crate) async fn close(&self) {
         drop(self.queue().take());
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let task = self
+            .task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(mut task) = task else { return };
         if timeout(limits::CLOSE_PATIENCE, &mut task).await.is_err() {
             self.give_up.cancel();

@@ -148,7 +148,10 @@ fn act_of(applied: &AppliedDefinition) -> Option<Act> {
         ApplyAction::Unchanged | ApplyAction::Unspecified => return None,
     };
     let key = DefinitionKey::new(applied.kind(), applied.name.as_str());
-    Some(Act::done(action, format!("{key} version {}", applied.version)))
+    Some(Act::done(
+        action,
+        format!("{key} version {}", applied.version),
+    ))
 }
 
 /// Makes the rows of a change: before its transaction, since a service for keys may take a moment.

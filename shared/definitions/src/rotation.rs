@@ -85,7 +85,10 @@ pub(crate) async fn rotate(
     let transaction = database.begin_write().await;
     let transaction = transaction.map_err(Failure::store_unavailable)?;
     // Channels alone have secrets.
-    for kind in kinds.iter().filter(|kind| **kind == DefinitionKind::Channel) {
+    for kind in kinds
+        .iter()
+        .filter(|kind| **kind == DefinitionKind::Channel)
+    {
         let mut after = (String::new(), 0);
         loop {
             let rows = rows_after(&transaction, *kind, &after).await?;
@@ -138,14 +141,19 @@ async fn rotate_row(
     vault: &Vault,
 ) -> Result<Rotated, Failure> {
     let mut stored = Definition::decode(row.body.as_slice()).map_err(Failure::internal)?;
-    let rotated = secret::rotate(&mut stored, vault).await.map_err(|failure| {
-        let key = DefinitionKey::new(kind, row.name.as_str());
-        let message = format!("{key} version {}: {}", row.version, failure.message());
-        Failure::new(failure.reason(), message)
-    })?;
+    let rotated = secret::rotate(&mut stored, vault)
+        .await
+        .map_err(|failure| {
+            let key = DefinitionKey::new(kind, row.name.as_str());
+            let message = format!("{key} version {}: {}", row.version, failure.message());
+            Failure::new(failure.reason(), message)
+        })?;
     if matches!(rotated, Rotated::Rewrapped | Rotated::Sealed) {
         definition::Entity::update_many()
-            .col_expr(definition::Column::Body, Expr::value(stored.encode_to_vec()))
+            .col_expr(
+                definition::Column::Body,
+                Expr::value(stored.encode_to_vec()),
+            )
             .filter(definition::Column::Kind.eq(row.kind))
             .filter(definition::Column::Name.eq(row.name))
             .filter(definition::Column::Version.eq(row.version))

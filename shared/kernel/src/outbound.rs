@@ -95,7 +95,8 @@ impl FromStr for OutboundAddresses {
                 "private" => list.private = true,
                 _ => {
                     let range = word.parse::<Range>();
-                    list.ranges.push(range.map_err(|()| ParseOutboundError(word.to_owned()))?);
+                    list.ranges
+                        .push(range.map_err(|()| ParseOutboundError(word.to_owned()))?);
                 }
             }
         }
@@ -126,7 +127,11 @@ impl fmt::Display for OutboundAddresses {
         let classes = [(self.public, "public"), (self.private, "private")];
         let classes = classes.into_iter().filter(|(is_in, _)| *is_in);
         let mut words: Vec<String> = classes.map(|(_, word)| word.to_owned()).collect();
-        words.extend(self.ranges.iter().map(|range| format!("{}/{}", range.address, range.bits)));
+        words.extend(
+            self.ranges
+                .iter()
+                .map(|range| format!("{}/{}", range.address, range.bits)),
+        );
         f.write_str(&words.join(","))
     }
 }
@@ -142,7 +147,11 @@ mod tests {
     fn check(list: &str, address: &str, is_public: bool, expected: bool) {
         let list: OutboundAddresses = list.parse().expect("a list");
         let address = address.parse().expect("an address");
-        assert_eq!(list.contain(address, is_public), expected, "{list} {address}");
+        assert_eq!(
+            list.contain(address, is_public),
+            expected,
+            "{list} {address}"
+        );
         assert_eq!(list.to_string().parse().as_ref(), Ok(&list));
     }
 

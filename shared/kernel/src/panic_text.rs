@@ -25,7 +25,10 @@ mod tests {
                 "assertion `left == right` failed\n  left: \"ada\"\n right: \"bob\"",
                 "assertion `left == right` failed",
             ),
-            ("index out of bounds: the len is 3 but the index is 5", "index out of bounds"),
+            (
+                "index out of bounds: the len is 3 but the index is 5",
+                "index out of bounds",
+            ),
             ("", ""),
         ] {
             assert_eq!(panic_text(text), told);

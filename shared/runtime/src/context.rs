@@ -85,7 +85,11 @@ impl Context {
     }
 
     async fn open_stores(mut config: Config) -> Result<Self, StartError> {
-        let scheme = if config.access.server.is_some() { "https" } else { "http" };
+        let scheme = if config.access.server.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let own = format!("{scheme}://{}", reachable(config.listen));
         let client = client_options(&config)?;
         let peers = Peers::open(&config.peers, &own, &client)?;

@@ -172,7 +172,13 @@ async fn run_server(
     let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
     let calls = calls.with_memory(memory);
     let mut server = Server::builder();
-    if context.config.access.server.as_ref().is_some_and(|it| it.client_ca.is_some()) {
+    if context
+        .config
+        .access
+        .server
+        .as_ref()
+        .is_some_and(|it| it.client_ca.is_some())
+    {
         // A client connects again with the certificate that it has by then.
         server = server.max_connection_age(connection_age());
     }

@@ -34,7 +34,9 @@ impl Cipher {
         fill(&mut nonce)?;
         let mut sealed = text.to_vec();
         let own = Nonce::assume_unique_for_key(nonce);
-        let done = self.0.seal_in_place_append_tag(own, Aad::from(context), &mut sealed);
+        let done = self
+            .0
+            .seal_in_place_append_tag(own, Aad::from(context), &mut sealed);
         done.map_err(|_too_long| VaultError::Damaged)?;
         Ok([&nonce[..], &sealed].concat())
     }

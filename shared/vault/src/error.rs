@@ -34,7 +34,9 @@ pub enum VaultError {
         mistake: &'static str,
     },
     /// The file has no key: add one.
-    #[error("the file of keys {0} has no key: add the line that `happypath secrets generate-key` prints")]
+    #[error(
+        "the file of keys {0} has no key: add the line that `happypath secrets generate-key` prints"
+    )]
     NoKey(String),
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]

@@ -130,7 +130,9 @@ fn read(path: &Path) -> Result<Keys, VaultError> {
     };
     let mut text = String::new();
     let file = File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
+    file.take(FILE_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
     if text.len() as u64 > FILE_BYTES {
         let source = std::io::Error::other("it has more than 64 KiB, so it is no file of keys");
         return Err(failed(source));
@@ -148,7 +150,9 @@ fn read(path: &Path) -> Result<Keys, VaultError> {
         };
         let (id, cipher) = parse(line).ok_or_else(|| fault(EXPECTED))?;
         if all.iter().any(|(own, _)| *own == id) {
-            return Err(fault("has the name of another key: give each a name of its own"));
+            return Err(fault(
+                "has the name of another key: give each a name of its own",
+            ));
         }
         all.push((id, cipher));
     }

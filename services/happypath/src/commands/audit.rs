@@ -154,7 +154,10 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
     };
     let mut entries: Vec<Entry> = Vec::new();
     let has_more = loop {
-        let page = client.list_entries(ask(request.clone())).await?.into_inner();
+        let page = client
+            .list_entries(ask(request.clone()))
+            .await?
+            .into_inner();
         entries.extend(page.entries);
         if entries.len() >= limit || page.next_page_token.is_empty() {
             break entries.len() > limit || !page.next_page_token.is_empty();
@@ -175,7 +178,9 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
 }
 
 fn show(entries: &[Entry]) -> Result<(), Failure> {
-    let headings = ["time", "caller", "from", "action", "what", "customer", "outcome"];
+    let headings = [
+        "time", "caller", "from", "action", "what", "customer", "outcome",
+    ];
     let mut rows = Rows::new(&headings);
     for entry in entries {
         let mut customer = hex(&entry.subject);

@@ -5,7 +5,7 @@ use vault::{KeyId, generate_line};
 
 use crate::client::{Connection, ServiceName, ask, request_id};
 use crate::failure::Failure;
-use crate::output::{Format, print, print_json, json_of};
+use crate::output::{Format, json_of, print, print_json};
 
 /// Arguments of `secrets`.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,8 @@ impl Args {
 }
 
 fn read_id(text: &str) -> Result<KeyId, String> {
-    text.parse().map_err(|error: vault::ParseKeyIdError| error.to_string())
+    text.parse()
+        .map_err(|error: vault::ParseKeyIdError| error.to_string())
 }
 
 /// Does what is asked for.
@@ -74,7 +75,11 @@ async fn rotate(args: RotateArgs) -> Result<(), Failure> {
     if args.format.json {
         return print_json(&json_of(&answer)?);
     }
-    let verb = if args.validate_only { "would seal" } else { "seals" };
+    let verb = if args.validate_only {
+        "would seal"
+    } else {
+        "seals"
+    };
     print(&format!(
         "The key {} {verb} all secrets: {} had another key, {} none, and {} had it before.",
         answer.key_id, answer.rewrapped_count, answer.sealed_count, answer.unchanged_count

@@ -65,7 +65,9 @@ impl World {
             // Refused or not: whatever comes of it, it is told to the caller alone.
             let _answer = self.server.call(method, marked, None);
         }
-        let _late = self.server.call(method, marks.all_texts(method, request), Some(1));
+        let _late = self
+            .server
+            .call(method, marks.all_texts(method, request), Some(1));
     }
 
     /// Ends the process, and returns all that came out of it.
@@ -91,7 +93,9 @@ fn marked_values_come_out_in_answers_only() {
     let world = World::start();
     let mut marks = Marks::default();
     let definitions = DEFINITIONS.replace("$HOOK", &world.hook.url());
-    world.server.ask("DefinitionService/ApplyDefinitions", &definitions);
+    world
+        .server
+        .ask("DefinitionService/ApplyDefinitions", &definitions);
     let methods = methods();
     for method in methods.iter().filter(|it| has_case(it)) {
         let request = world.server.request(method, case_of(&name_of(method)));
@@ -109,7 +113,12 @@ fn marked_values_come_out_in_answers_only() {
         .iter()
         .flat_map(|(outlet, text)| marks.found_in(outlet, text))
         .collect();
-    assert!(found.is_empty(), "{} came out:\n{}", found.len(), found.join("\n"));
+    assert!(
+        found.is_empty(),
+        "{} came out:\n{}",
+        found.len(),
+        found.join("\n")
+    );
 }
 
 /// Returns whether an RPC has a case; another test holds that all have.
@@ -120,7 +129,13 @@ fn has_case(method: &MethodDescriptor) -> bool {
 /// Headers of which each is marked.
 fn headers(marks: &mut Marks) -> MetadataMap {
     let mut headers = MetadataMap::new();
-    for name in ["authorization", "traceparent", "tracestate", "x-request-id", "cookie"] {
+    for name in [
+        "authorization",
+        "traceparent",
+        "tracestate",
+        "x-request-id",
+        "cookie",
+    ] {
         let value = format!("Bearer {}", marks.next(format!("header {name}")));
         let value = AsciiMetadataValue::try_from(value).expect("a value");
         headers.insert(name, value);

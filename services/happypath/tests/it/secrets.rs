@@ -26,7 +26,10 @@ fn is_stored(folder: &std::path::Path, text: &str) -> bool {
                 continue;
             }
             let bytes = fs::read(&path).expect("a file");
-            if bytes.windows(text.len()).any(|part| part == text.as_bytes()) {
+            if bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+            {
                 return true;
             }
         }
@@ -57,12 +60,18 @@ fn a_secret_is_sealed_where_it_is_stored_and_its_key_is_rotated() {
     let first = fs::read_to_string(&keys).expect("keys");
     fs::write(&keys, format!("{first}{}", new_key("second"))).expect("written");
     let counted = dev.json("secrets rotate --validate-only");
-    assert_eq!((&counted["key_id"], &counted["rewrapped_count"]), (&"second".into(), &1.into()));
+    assert_eq!(
+        (&counted["key_id"], &counted["rewrapped_count"]),
+        (&"second".into(), &1.into())
+    );
     let rotated = dev.json("secrets rotate");
     assert_eq!(rotated, counted);
     assert_eq!(dev.json("secrets rotate")["unchanged_count"], 1);
     let audited = dev.ok("audit list --action secrets.rotate");
-    assert!(audited.contains("key second: 1 rewrapped, 0 sealed"), "{audited}");
+    assert!(
+        audited.contains("key second: 1 rewrapped, 0 sealed"),
+        "{audited}"
+    );
 
     // The first key may go, and the secret is still known.
     let folder = dev.stop();

@@ -37,7 +37,11 @@ fn chain(number: u128, entries: u64, before: Option<&Head>) -> (Head, Vec<Entry>
         let previous = all.last().map_or(NO_HASH, |entry| entry.hash);
         let object = match (sequence, before) {
             (1, Some(before)) => {
-                let hash: String = before.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash: String = before
+                    .hash
+                    .iter()
+                    .map(|byte| format!("{byte:02x}"))
+                    .collect();
                 format!("after {} {} {hash}", before.chain, before.sequence)
             }
             _ => format!("segment {sequence}"),
@@ -122,14 +126,17 @@ fn lengths() -> impl Strategy<Value = Vec<u64>> {
 
 /// A log, and the places of a chain and an entry in it.
 fn place() -> impl Strategy<Value = (Log, usize, usize)> {
-    (lengths(), any::<prop::sample::Index>(), any::<prop::sample::Index>()).prop_map(
-        |(lengths, chain, entry)| {
+    (
+        lengths(),
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(|(lengths, chain, entry)| {
             let log = Log::new(&lengths);
             let chain = chain.index(log.0.len());
             let entry = entry.index(log.0[chain].1.len());
             (log, chain, entry)
-        },
-    )
+        })
 }
 
 proptest! {

@@ -3,9 +3,7 @@
 use audit::{Act, AuditLog, ChainId, Entry, Operation, Origin, Verdict, Verifier};
 use kernel::CustomerId;
 use proto::audit::v1::audit_service_server::AuditService as _;
-use proto::audit::v1::{
-    EntryFilter, ExportEntriesRequest, ListEntriesRequest,
-};
+use proto::audit::v1::{EntryFilter, ExportEntriesRequest, ListEntriesRequest};
 use rpc::Idempotency;
 use sea_orm::ConnectionTrait as _;
 use storage::{Database, DatabaseUrl, Requests};
@@ -63,14 +61,17 @@ impl World {
 
     /// Begins a call of Ann's.
     pub(crate) fn operation(&self, action: &str) -> Operation {
-        Operation::new(self.log.clone(), ann(), action)
+        Operation::new(self.log.clone(), ann(), action, None)
     }
 
     /// Records acts in a transaction of their own.
     pub(crate) async fn record(&self, acts: Vec<Act>) {
         let transaction = self.database.begin_write().await.expect("begun");
         let operation = self.operation("test");
-        operation.record(&transaction, acts).await.expect("recorded");
+        operation
+            .record(&transaction, acts)
+            .await
+            .expect("recorded");
         transaction.commit().await.expect("committed");
     }
 
@@ -88,8 +89,12 @@ impl World {
         };
         let answer = self.rpc().list_entries(Request::new(request)).await;
         let entries = answer.expect("a list").into_inner().entries;
-        let entries = entries.into_iter().map(|it| Entry::try_from(it).expect("an entry"));
-        entries.filter(|it| !it.action.starts_with("chain.")).collect()
+        let entries = entries
+            .into_iter()
+            .map(|it| Entry::try_from(it).expect("an entry"));
+        entries
+            .filter(|it| !it.action.starts_with("chain."))
+            .collect()
     }
 
     pub(crate) async fn all(&self) -> Vec<Entry> {
@@ -128,6 +133,10 @@ impl World {
     }
 
     pub(crate) async fn sql(&self, statement: &str) -> Result<(), sea_orm::DbErr> {
-        self.database.orm().execute_unprepared(statement).await.map(|_| ())
+        self.database
+            .orm()
+            .execute_unprepared(statement)
+            .await
+            .map(|_| ())
     }
 }

@@ -32,7 +32,10 @@ async fn call(world: &World, path: &str, handler: fn() -> Answer) -> Code {
         })
     });
     let mut service = AuditLayer::new(world.log.clone(), origin_of).layer(inner);
-    let request = Request::builder().uri(path).body(Body::empty()).expect("a request");
+    let request = Request::builder()
+        .uri(path)
+        .body(Body::empty())
+        .expect("a request");
     let response = service.call(request).await.expect("it never fails");
     let code = response.headers().get("grpc-status");
     code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
@@ -46,7 +49,9 @@ async fn recorded(world: &World) -> Vec<(String, String)> {
 
 fn texts(entries: &[(&str, &str)]) -> Vec<(String, String)> {
     let entries = entries.iter();
-    entries.map(|(action, outcome)| ((*action).to_owned(), (*outcome).to_owned())).collect()
+    entries
+        .map(|(action, outcome)| ((*action).to_owned(), (*outcome).to_owned()))
+        .collect()
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ use crate::fixture::{World, ann, customer};
 #[tokio::test]
 async fn a_change_and_its_entry_take_effect_together() {
     let world = World::new().await;
-    world.sql("CREATE TABLE thing (id INTEGER)").await.expect("a table");
+    world
+        .sql("CREATE TABLE thing (id INTEGER)")
+        .await
+        .expect("a table");
     for (commits, expected) in [(false, 0), (true, 1)] {
         let transaction = world.database.begin_write().await.expect("begun");
         sea_orm::ConnectionTrait::execute_unprepared(&transaction, "INSERT INTO thing VALUES (1)")
@@ -19,7 +22,10 @@ async fn a_change_and_its_entry_take_effect_together() {
             .expect("written");
         let act = Act::done("thing.create", "thing 1");
         let operation = world.operation("test");
-        operation.record(&transaction, vec![act]).await.expect("recorded");
+        operation
+            .record(&transaction, vec![act])
+            .await
+            .expect("recorded");
         if commits {
             transaction.commit().await.expect("committed");
         } else {
@@ -34,9 +40,18 @@ async fn a_change_and_its_entry_take_effect_together() {
         assert_eq!(things.await.expect("rows").len(), expected);
     }
     let entry = &world.all().await[0];
-    assert_eq!((entry.caller.as_str(), entry.caller_kind.as_str()), ("ann", "key"));
-    assert_eq!((entry.address.as_str(), entry.outcome.as_str()), ("10.0.0.1", "OK"));
-    assert_eq!((entry.action.as_str(), entry.object.as_str()), ("thing.create", "thing 1"));
+    assert_eq!(
+        (entry.caller.as_str(), entry.caller_kind.as_str()),
+        ("ann", "key")
+    );
+    assert_eq!(
+        (entry.address.as_str(), entry.outcome.as_str()),
+        ("10.0.0.1", "OK")
+    );
+    assert_eq!(
+        (entry.action.as_str(), entry.object.as_str()),
+        ("thing.create", "thing 1")
+    );
     assert!(world.verify().await.is_clean());
 }
 
@@ -46,7 +61,9 @@ async fn what_cannot_be_recorded_is_not_done() {
     world.sql("DELETE FROM audit_chain").await.expect("gone");
     let transaction = world.database.begin_write().await.expect("begun");
     let operation = world.operation("test");
-    let recorded = operation.record(&transaction, vec![Act::done("a", "b")]).await;
+    let recorded = operation
+        .record(&transaction, vec![Act::done("a", "b")])
+        .await;
     assert!(matches!(recorded, Err(AuditError::HeadGone)));
 }
 
@@ -70,7 +87,10 @@ async fn what_is_asked_first_is_written_before_it_is_done() {
     operation.ask("grant", customer(1)).await.expect("written");
     let entries = world.about(customer(1)).await;
     assert_eq!(entries.len(), 1);
-    assert_eq!((entries[0].outcome.as_str(), entries[0].object.as_str()), ("ASKED", "grant"));
+    assert_eq!(
+        (entries[0].outcome.as_str(), entries[0].object.as_str()),
+        ("ASKED", "grant")
+    );
 }
 
 #[tokio::test]
@@ -106,16 +126,26 @@ async fn each_process_has_a_chain_and_many_writers_share_it() {
 #[tokio::test]
 async fn many_writers_share_a_chain_on_postgres_too() {
     let world = World::on_postgres().await;
-    for mistake in ["UPDATE audit_entry SET object = 'x'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"] {
+    for mistake in [
+        "UPDATE audit_entry SET object = 'x'",
+        "DELETE FROM audit_entry",
+        "TRUNCATE audit_entry",
+    ] {
         world.sql(mistake).await.expect_err(mistake);
     }
     write_at_once(world).await;
 }
 
 async fn write_at_once(world: World) {
-    let other = AuditLog::open(world.database.clone(), "worker-2").await.expect("a log");
+    let other = AuditLog::open(world.database.clone(), "worker-2")
+        .await
+        .expect("a log");
     let tasks = (0..40_u32).map(|number| {
-        let log = if number % 2 == 0 { world.log.clone() } else { other.clone() };
+        let log = if number % 2 == 0 {
+            world.log.clone()
+        } else {
+            other.clone()
+        };
         let database = world.database.clone();
         tokio::spawn(async move {
             // The same few customers, so that all want the same keys at once.
@@ -145,12 +175,18 @@ async fn entries_are_not_changed_by_mistake_and_tampering_is_found() {
     let world = World::new().await;
     let act = |number: u32| Act::done("change", number.to_string());
     world.record((0..10).map(act).collect()).await;
-    for mistake in ["UPDATE audit_entry SET object = 'x'", "DELETE FROM audit_entry"] {
+    for mistake in [
+        "UPDATE audit_entry SET object = 'x'",
+        "DELETE FROM audit_entry",
+    ] {
         world.sql(mistake).await.expect_err(mistake);
     }
     assert!(world.verify().await.is_clean());
     for trigger in ["audit_entry_kept", "audit_entry_not_removed"] {
-        world.sql(&format!("DROP TRIGGER {trigger}")).await.expect("who may, may");
+        world
+            .sql(&format!("DROP TRIGGER {trigger}"))
+            .await
+            .expect("who may, may");
     }
     for (tampering, undo, kind) in [
         (
@@ -176,13 +212,19 @@ async fn entries_are_not_changed_by_mistake_and_tampering_is_found() {
     ] {
         world.sql(tampering).await.expect(tampering);
         let faults = world.verify().await.faults;
-        assert!(faults.iter().any(|it| it.kind == kind), "{tampering}: {faults:?}");
+        assert!(
+            faults.iter().any(|it| it.kind == kind),
+            "{tampering}: {faults:?}"
+        );
         world.sql(undo).await.expect(undo);
         assert!(world.verify().await.is_clean(), "{undo}");
     }
     world.sql("DELETE FROM audit_chain").await.expect("gone");
     let faults = world.verify().await.faults;
-    assert!(faults.iter().any(|it| it.kind == FaultKind::NoHead), "{faults:?}");
+    assert!(
+        faults.iter().any(|it| it.kind == FaultKind::NoHead),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]

@@ -36,12 +36,20 @@ async fn entries_are_found_by_customer_until_the_customer_is_forgotten() {
 #[tokio::test]
 async fn nothing_that_is_stored_leads_from_an_entry_to_a_forgotten_customer() {
     let world = World::new().await;
-    world.record(vec![Act::done("read", "").of(customer(0xabcdef))]).await;
+    world
+        .record(vec![Act::done("read", "").of(customer(0xabcdef))])
+        .await;
     let transaction = world.database.begin_write().await.expect("begun");
     let forgotten = world.log.forget(&transaction, &[customer(0xabcdef)]).await;
     forgotten.expect("done");
     transaction.commit().await.expect("committed");
-    for column in ["caller_id", "object", "action", "hex(subject)", "trace_parent"] {
+    for column in [
+        "caller_id",
+        "object",
+        "action",
+        "hex(subject)",
+        "trace_parent",
+    ] {
         let rows = sea_orm::ConnectionTrait::query_all_raw(
             world.database.orm(),
             sea_orm::Statement::from_string(
@@ -68,7 +76,9 @@ async fn an_id_that_is_nobodys_makes_no_key() {
 #[tokio::test]
 async fn entries_are_chosen_by_caller_action_and_time() {
     let world = World::new().await;
-    world.record(vec![Act::done("one", ""), Act::done("two", "")]).await;
+    world
+        .record(vec![Act::done("one", ""), Act::done("two", "")])
+        .await;
     let with = |caller: &str, action: &str| EntryFilter {
         caller_id: caller.to_owned(),
         action: action.to_owned(),

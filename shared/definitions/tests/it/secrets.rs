@@ -86,7 +86,10 @@ impl World {
         Vault::new(Arc::new(KeyFile::open_or_create(path).expect("keys")))
     }
 
-    async fn load(&self, vault: Option<Vault>) -> Result<Arc<DefinitionStore<Channels>>, rpc::Failure> {
+    async fn load(
+        &self,
+        vault: Option<Vault>,
+    ) -> Result<Arc<DefinitionStore<Channels>>, rpc::Failure> {
         DefinitionStore::load_sealed(self.database.clone(), "activation", Channels, vault).await
     }
 
@@ -97,8 +100,15 @@ impl World {
     /// Returns the stored bodies that hold a text.
     async fn bodies_with(&self, text: &str) -> usize {
         let select = Statement::from_string(DbBackend::Sqlite, "SELECT body FROM definition");
-        let rows = self.database.orm().query_all_raw(select).await.expect("rows");
-        let bodies = rows.iter().map(|row| row.try_get_by_index(0).expect("a body"));
+        let rows = self
+            .database
+            .orm()
+            .query_all_raw(select)
+            .await
+            .expect("rows");
+        let bodies = rows
+            .iter()
+            .map(|row| row.try_get_by_index(0).expect("a body"));
         let has = |body: &Vec<u8>| body.windows(text.len()).any(|it| it == text.as_bytes());
         bodies.filter(has).count()
     }
@@ -151,7 +161,11 @@ async fn the_command_seals_every_version_and_changes_nothing_else() {
     let revision = plain.revision().await;
     let store = world.sealed().await;
     let key = definitions::DefinitionKey::new(DefinitionKind::Channel, "one");
-    let before = store.find(&key, 0).await.expect("an answer").expect("it is there");
+    let before = store
+        .find(&key, 0)
+        .await
+        .expect("an answer")
+        .expect("it is there");
 
     let counted = store.rotate_secrets(true).await.expect("counted");
     assert_eq!((counted.sealed, world.bodies_with("whsec_").await), (3, 3));
@@ -163,8 +177,15 @@ async fn the_command_seals_every_version_and_changes_nothing_else() {
 
     let other = world.sealed().await;
     assert_eq!(other.revision().await, revision);
-    assert_eq!((secret(&other, "one"), secret(&other, "two")), (SECOND.into(), FIRST.into()));
-    let after = other.find(&key, 0).await.expect("an answer").expect("it is there");
+    assert_eq!(
+        (secret(&other, "one"), secret(&other, "two")),
+        (SECOND.into(), FIRST.into())
+    );
+    let after = other
+        .find(&key, 0)
+        .await
+        .expect("an answer")
+        .expect("it is there");
     assert_eq!((after.version, &after.etag), (before.version, &before.etag));
     // The same definition again is no change.
     apply(&other, hook("one", SECOND)).await;
@@ -180,9 +201,16 @@ async fn a_sealed_secret_that_is_moved_to_another_channel_opens_nothing() {
     let orm = world.database.orm();
     let select = "SELECT body FROM definition WHERE name = 'mine'";
     let select = Statement::from_string(DbBackend::Sqlite, select);
-    let row = orm.query_one_raw(select).await.expect("an answer").expect("a row");
+    let row = orm
+        .query_one_raw(select)
+        .await
+        .expect("an answer")
+        .expect("a row");
     let mut body: Vec<u8> = row.try_get_by_index(0).expect("a body");
-    let at = body.windows(4).position(|part| part == b"mine").expect("its name");
+    let at = body
+        .windows(4)
+        .position(|part| part == b"mine")
+        .expect("its name");
     body[at..at + 4].copy_from_slice(b"ours");
     let update = "UPDATE definition SET body = $1 WHERE name = 'ours'";
     let update = Statement::from_sql_and_values(DbBackend::Sqlite, update, [body.into()]);
@@ -194,23 +222,38 @@ async fn a_sealed_secret_that_is_moved_to_another_channel_opens_nothing() {
 #[tokio::test]
 async fn a_change_is_on_record_or_not_made() {
     let world = World::new().await;
-    let log = AuditLog::open(world.database.clone(), "worker").await.expect("a log");
+    let log = AuditLog::open(world.database.clone(), "worker")
+        .await
+        .expect("a log");
     let store = world.sealed().await;
-    let operation = || Operation::new(log.clone(), Origin::anonymous(None), "apply");
+    let operation = || Operation::new(log.clone(), Origin::anonymous(None), "apply", None);
     let first = apply(&store, hook("hook", FIRST));
     Operation::scope(Some(operation()), first).await;
     let recorded = async || {
-        let select = "SELECT object FROM audit_entry WHERE action LIKE 'definition.%' ORDER BY sequence";
+        let select =
+            "SELECT object FROM audit_entry WHERE action LIKE 'definition.%' ORDER BY sequence";
         let select = Statement::from_string(DbBackend::Sqlite, select);
-        let rows = world.database.orm().query_all_raw(select).await.expect("rows");
-        let objects = rows.iter().map(|row| row.try_get_by_index(0).expect("an object"));
+        let rows = world
+            .database
+            .orm()
+            .query_all_raw(select)
+            .await
+            .expect("rows");
+        let objects = rows
+            .iter()
+            .map(|row| row.try_get_by_index(0).expect("an object"));
         objects.collect::<Vec<String>>()
     };
     assert_eq!(recorded().await, ["channel `hook` version 1"]);
 
     // Without its head nothing can be recorded, and so nothing is changed.
     let gone = "DELETE FROM audit_chain";
-    world.database.orm().execute_unprepared(gone).await.expect("gone");
+    world
+        .database
+        .orm()
+        .execute_unprepared(gone)
+        .await
+        .expect("gone");
     let change = Change::apply([hook("hook", SECOND)]);
     let none = References::unknown();
     let refused = store.change(&change, &none, false);

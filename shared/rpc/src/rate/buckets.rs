@@ -108,7 +108,9 @@ impl Bucket {
             self.tokens -= 1.0;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((1.0 - self.tokens) / f64::from(rate)))
+        Err(Duration::from_secs_f64(
+            (1.0 - self.tokens) / f64::from(rate),
+        ))
     }
 }
 
@@ -129,7 +131,11 @@ mod tests {
         let begun = Instant::now();
         let buckets = Buckets::new(10, begun);
         let ann = caller("ann");
-        let taken = |now| (0..1_000).take_while(|_| buckets.take(&ann, now).is_ok()).count();
+        let taken = |now| {
+            (0..1_000)
+                .take_while(|_| buckets.take(&ann, now).is_ok())
+                .count()
+        };
         assert_eq!(taken(begun), 20);
         let wait = buckets.take(&ann, begun).expect_err("no token");
         assert_eq!(wait, Duration::from_millis(100));

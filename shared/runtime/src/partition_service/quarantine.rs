@@ -144,7 +144,12 @@ impl Partitions {
 /// knows what people write into it.
 fn tell(verb: &str, service: &str, taken: &QuarantineTaken, reason: &str) {
     let taken = taken.taken;
-    tracing::info!(service, taken, verb, "an order about quarantined records was taken");
+    tracing::info!(
+        service,
+        taken,
+        verb,
+        "an order about quarantined records was taken"
+    );
     audit::about(format!("{taken} records of {service} {verb}: {reason}"));
 }
 

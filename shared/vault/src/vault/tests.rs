@@ -92,12 +92,18 @@ async fn keys_are_rotated_without_a_start_and_the_old_one_may_go() {
 #[tokio::test]
 async fn a_key_that_comes_later_is_found() {
     let (old, new) = (Keys::new(&["one"]), Keys::new(&["one"]));
-    write(&new.path(), &std::fs::read_to_string(old.path()).expect("keys"));
+    write(
+        &new.path(),
+        &std::fs::read_to_string(old.path()).expect("keys"),
+    );
     let vault = old.vault();
     new.add("two");
     let sealed = new.vault().seal("s", PLACE).await.expect("sealed");
     assert!(vault.open(&sealed, PLACE).await.is_err());
-    write(&old.path(), &std::fs::read_to_string(new.path()).expect("keys"));
+    write(
+        &old.path(),
+        &std::fs::read_to_string(new.path()).expect("keys"),
+    );
     assert_eq!(vault.open(&sealed, PLACE).await.expect("open"), "s");
 }
 

@@ -53,7 +53,13 @@ async fn the_answer_of_a_public_address_is_shown_and_that_of_a_private_one_is_no
         let outcome = deliver(url.clone(), asks_for_private, network.clone(), "public").await;
         assert_eq!(outcome.detail, "410 Gone: closed");
     }
-    let private = deliver(server.url(), true, Arc::new(SystemNetwork), "public,private").await;
+    let private = deliver(
+        server.url(),
+        true,
+        Arc::new(SystemNetwork),
+        "public,private",
+    )
+    .await;
     assert_eq!(private.detail, "410 Gone");
 }
 
@@ -78,7 +84,10 @@ async fn a_channel_narrows_what_the_operator_allows() {
     let name = format!("http://hooks.example.com:{}/", server.address.port());
     let inside = Arc::new(Always(server.address));
     let refused = deliver(name.clone(), false, inside.clone(), "public,private").await;
-    assert!(refused.detail.contains("allow_private_network"), "{refused:?}");
+    assert!(
+        refused.detail.contains("allow_private_network"),
+        "{refused:?}"
+    );
     assert_eq!(server.connections(), 0);
     let allowed = deliver(name, true, inside, "127.0.0.0/8").await;
     assert_eq!(allowed.detail, "410 Gone");

@@ -38,7 +38,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         writeln!(file, "{}", item.line()?).map_err(failed)
     };
     read(&args.place, filter, write).await?;
-    let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+    let file = file
+        .into_inner()
+        .map_err(|error| failed(error.into_error()))?;
     file.sync_all().map_err(failed)?;
     remark(&format!("{entries} entries are in {}", path.display()));
     Ok(())

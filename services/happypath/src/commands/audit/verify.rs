@@ -141,7 +141,9 @@ fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure>
         let Verdict {
             chains, entries, ..
         } = verdict;
-        print(&format!("{entries} entries in {chains} chains are as they were written."))?;
+        print(&format!(
+            "{entries} entries in {chains} chains are as they were written."
+        ))?;
         print(&format!(
             "{unclosed} chains are of processes that run, or were killed: of those that were \
              killed, reads of their last second may be missing."

@@ -100,7 +100,9 @@ fn what_is_refused_is_on_record_with_its_outcome() {
 #[test]
 fn entries_name_who_did_it_and_from_where_but_no_customer() {
     let server = Server::start();
-    let method = methods().into_iter().find(|it| name_of(it) == "IdentityService/GetCustomer");
+    let method = methods()
+        .into_iter()
+        .find(|it| name_of(it) == "IdentityService/GetCustomer");
     let method = method.expect("an RPC");
     let request = server.request(&method, case_of("IdentityService/GetCustomer"));
     let customer = text(&request, "customer_id");

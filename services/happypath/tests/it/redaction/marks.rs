@@ -80,7 +80,10 @@ impl Marks {
                 .chars()
                 .take_while(char::is_ascii_digit)
                 .collect();
-            let place = digits.parse().ok().and_then(|number: usize| self.0.get(number));
+            let place = digits
+                .parse()
+                .ok()
+                .and_then(|number: usize| self.0.get(number));
             let place = place.map_or("unknown", String::as_str);
             places.entry(place).or_insert_with(|| around(text, at));
         }
@@ -96,7 +99,11 @@ fn around(text: &str, at: usize) -> String {
     while !text.is_char_boundary(from) {
         from -= 1;
     }
-    text[from..].chars().take(2 * AROUND).collect::<String>().replace('\n', "⏎")
+    text[from..]
+        .chars()
+        .take(2 * AROUND)
+        .collect::<String>()
+        .replace('\n', "⏎")
 }
 
 /// The number of texts of a request.

@@ -64,7 +64,11 @@ impl Collector {
 
     /// Everything that came, once the process has ended.
     pub(super) fn seen(&self) -> String {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let seen = self
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         for name in ["identity.ingest", "happypath.rpc.duration"] {
             assert!(seen.contains(name), "no telemetry of {name}");
         }
@@ -92,13 +96,27 @@ macro_rules! keeps {
     };
 }
 
-keeps!(TraceService, ExportTraceServiceRequest, ExportTraceServiceResponse);
-keeps!(MetricsService, ExportMetricsServiceRequest, ExportMetricsServiceResponse);
-keeps!(LogsService, ExportLogsServiceRequest, ExportLogsServiceResponse);
+keeps!(
+    TraceService,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse
+);
+keeps!(
+    MetricsService,
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse
+);
+keeps!(
+    LogsService,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse
+);
 
 /// Reads the metrics as Prometheus does.
 pub(super) async fn metrics_of(port: u16) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("metrics");
+    let mut stream = TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("metrics");
     let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request).await.expect("sent");
     let mut text = String::new();

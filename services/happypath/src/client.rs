@@ -143,13 +143,11 @@ impl Connection {
     /// The current context counts only where no address is given: its key is not for whoever is at
     /// another address.
     pub(crate) fn settle(&self) -> Result<(), Failure> {
-        let contexts = Contexts::read(&contexts::path()?)?;
-        let chosen = match (&self.shown.context, &self.address) {
-            (Some(name), _) => contexts.choose(Some(name))?,
-            (None, Some(_)) => None,
-            (None, None) => contexts.choose(None)?,
+        let name = self.shown.context.as_deref();
+        let context = match name.is_none() && self.address.is_some() {
+            true => Context::default(),
+            false => Contexts::read(&contexts::path()?)?.choose(name)?.cloned().unwrap_or_default(),
         };
-        let context = chosen.cloned().unwrap_or_default();
         let services = self.given().map(|(service, address)| {
             let of_context = context.services.get(service.name());
             (service, address.as_ref().or(of_context).cloned())

@@ -94,6 +94,15 @@ impl Rules {
     }
 }
 
+impl FromIterator<(String, Requirement)> for Rules {
+    /// The demands of methods by path.
+    fn from_iter<I: IntoIterator<Item = (String, Requirement)>>(methods: I) -> Self {
+        Self {
+            methods: methods.into_iter().collect(),
+        }
+    }
+}
+
 fn requirement(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Requirement, String> {
     let Some(extension) = pool.get_extension_by_name(OPTION) else {
         return Err(format!("the contracts have no option {OPTION}"));

@@ -19,3 +19,6 @@ pub use self::server::{ClientCertificates, Handshake, ServerFiles, ServerTls};
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
+
+#[cfg(test)]
+mod tests;

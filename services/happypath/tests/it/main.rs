@@ -1,6 +1,7 @@
 //! The command line as people use it: the real binary, against `happypath dev` on a free port in a
 //! fresh folder.
 
+mod access;
 mod answers;
 mod consents;
 mod contracts;

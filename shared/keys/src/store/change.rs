@@ -4,6 +4,7 @@ use access::{KeyHash, KeyId, Scopes};
 use audit::{Act, Operation};
 use kernel::{Duration, Timestamp};
 use rpc::{ErrorReason, Failure};
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, DatabaseTransaction, EntityTrait as _, PaginatorTrait as _,
     QueryFilter as _,
@@ -246,7 +247,7 @@ async fn replace_secret(
     for before in secrets {
         let end = match before.expire_time {
             None => (now + overlap).as_millis(),
-            Some(end) => end.min(now.as_millis()),
+            Some(end) => Ord::min(end, now.as_millis()),
         };
         secret::Entity::update_many()
             .col_expr(secret::Column::ExpireTime, end.into())

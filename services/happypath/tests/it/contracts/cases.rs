@@ -98,6 +98,18 @@ const SPARE: &str = r#"{"request_id": "$ID", "definitions": [
     {"segment": {"name": "spare", "expression": "events(\"seen\").count() >= 3"}}
 ]}"#;
 
+/// A key.
+const KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdef", "name": "shop",
+    "hash": "0000000000000000000000000000000000000000000000000000000000000000", "scopes": ["events:write"]}"#;
+
+/// The same with another name.
+const OTHER_KEY: &str = r#"{"id": "0123456789abcdef", "name": "other",
+    "hash": "0000000000000000000000000000000000000000000000000000000000000000", "scopes": ["events:write"]}"#;
+
+/// A key that is revoked.
+const REVOKED_KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdeh", "name": "gone",
+    "hash": "2222222222222222222222222222222222222222222222222222222222222222", "scopes": ["events:write"]}"#;
+
 /// Every RPC.
 pub(crate) const CASES: &[Case] = &[
     write(
@@ -223,6 +235,34 @@ pub(crate) const CASES: &[Case] = &[
         r#"{"request_id": "$ID", "service": "journey", "filter": {}, "reason": "a test"}"#,
         r#"{"service": "segmentation", "filter": {}, "reason": "a test"}"#,
     ),
+    write("KeyService/CreateKey", KEY, OTHER_KEY),
+    Case {
+        before: Some(("KeyService/CreateKey", KEY)),
+        items: 1,
+        ..list_all("KeyService/ListKeys")
+    },
+    Case {
+        before: Some(("KeyService/CreateKey", KEY)),
+        ..write(
+            "KeyService/RotateKey",
+            r#"{"request_id": "$ID", "id": "0123456789abcdef",
+                "hash": "1111111111111111111111111111111111111111111111111111111111111111"}"#,
+            r#"{"id": "0123456789abcdeg",
+                "hash": "1111111111111111111111111111111111111111111111111111111111111111"}"#,
+        )
+    },
+    Case {
+        before: Some(("KeyService/CreateKey", REVOKED_KEY)),
+        ..write(
+            "KeyService/RevokeKey",
+            r#"{"request_id": "$ID", "id": "0123456789abcdeh"}"#,
+            r#"{"id": "0123456789abcdef"}"#,
+        )
+    },
+    Case {
+        empty: Code::Ok,
+        ..read("KeyService/GetCaller", "{}")
+    },
     Case {
         empty: Code::Ok,
         ..read("PartitionService/GetInstallation", "{}")

@@ -7,6 +7,7 @@ mod consents;
 mod contracts;
 mod installations;
 mod quarantine;
+mod rates;
 mod reads;
 mod receipts;
 mod redaction;

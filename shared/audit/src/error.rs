@@ -15,6 +15,9 @@ pub enum AuditError {
     /// The store has been away for long: try again once it is back.
     #[error("the store of the audit log does not answer")]
     Away,
+    /// The reader of an export is too slow: export less at once, or go on from the last chain.
+    #[error("the reader of the export takes more than 30 s over an answer")]
+    SlowReader,
     /// The log was closed: the process ends.
     #[error("the audit log is closed, since the process ends")]
     Closed,
@@ -37,6 +40,9 @@ impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         if matches!(error, AuditError::Damaged(_)) {
             return Self::internal(error);
+        }
+        if matches!(error, AuditError::SlowReader) {
+            return Self::new(ErrorReason::DeadlineExceeded, error.to_string());
         }
         Self::new(
             ErrorReason::AuditUnavailable,

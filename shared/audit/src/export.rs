@@ -11,6 +11,7 @@ use sea_orm::{
 };
 use storage::Database;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tonic::Status;
 use uuid::Uuid;
 
@@ -50,8 +51,7 @@ pub(crate) async fn export(
 /// Returns the ids of chains that have a head or entries, newest first, below an id.
 async fn chains_before(database: &Database, before: Option<Uuid>) -> Result<Vec<Uuid>, AuditError> {
     let mut heads = chain::Entity::find();
-    // A chain without a head is as suspicious as one without entries. Entries of one come as fast
-    // as the index leads from one chain to the next.
+    // A chain without a head is as suspicious as one without entries.
     let mut orphans = entry::Entity::find().distinct();
     if let Some(before) = before {
         heads = heads.filter(chain::Column::ChainId.lt(before));
@@ -92,7 +92,7 @@ async fn export_chain(
     let head = chain::Entity::find_by_id(id.0).one(&transaction).await?;
     let mut head = head.map(head_of);
     let Some(query) = filter.query(&transaction).await? else {
-        return Ok(send(answers, head, Vec::new()).await);
+        return send(answers, head, Vec::new()).await;
     };
     let mut after = i64::MIN;
     loop {
@@ -103,7 +103,7 @@ async fn export_chain(
         let entries = rows.into_iter().map(|row| entry_of_row(row).into());
         let entries: Vec<api::Entry> = entries.collect();
         let says_nothing = head.is_none() && entries.is_empty();
-        if !says_nothing && !send(answers, head.take(), entries).await {
+        if !says_nothing && !send(answers, head.take(), entries).await? {
             return Ok(false);
         }
         if is_last {
@@ -124,9 +124,17 @@ async fn snapshot(database: &Database) -> Result<DatabaseTransaction, AuditError
     Ok(orm.begin_with_config(level, None).await?)
 }
 
-async fn send(answers: &Answers, head: Option<api::Head>, entries: Vec<api::Entry>) -> bool {
+/// Sends an answer; returns false where nobody reads any more. One who reads too slowly must not
+/// keep a snapshot of the database open.
+async fn send(
+    answers: &Answers,
+    head: Option<api::Head>,
+    entries: Vec<api::Entry>,
+) -> Result<bool, AuditError> {
     let answer = api::ExportEntriesResponse { head, entries };
-    answers.send(Ok(answer)).await.is_ok()
+    let sent = timeout(limits::READER_PATIENCE, answers.send(Ok(answer))).await;
+    sent.map(|sent| sent.is_ok())
+        .map_err(|_elapsed| AuditError::SlowReader)
 }
 
 fn head_of(row: chain::Model) -> api::Head {

@@ -39,6 +39,9 @@ pub const PAGE_SIZE: usize = 100;
 pub const ROWS_AT_ONCE: u64 = 500;
 /// Answers of an export that wait for their reader.
 pub const ANSWERS_AHEAD: usize = 4;
+/// The time that an answer of an export may wait for its reader: its snapshot of the database is
+/// open for as long.
+pub const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// Exports at once: each holds a connection and a snapshot of the database.
 pub const EXPORTS: usize = 2;
 /// Faults of a chain that are listed; the others are counted.

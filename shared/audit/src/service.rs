@@ -131,8 +131,9 @@ impl AuditService for AuditRpc {
         let (answers, received) = mpsc::channel(limits::ANSWERS_AHEAD);
         let database = self.log.database().clone();
         tokio::spawn(async move {
-            let _permit = permit;
-            if let Err(error) = export(&database, &filter, before, &answers).await {
+            let exported = export(&database, &filter, before, &answers).await;
+            drop(permit);
+            if let Err(error) = exported {
                 // Nobody is told who reads no more.
                 let _sent = answers.send(Err(Failure::from(error).into())).await;
             }

@@ -132,7 +132,7 @@ async fn a_new_secret_is_sealed_and_another_process_opens_it() {
     assert_eq!(world.bodies_with("whsec_").await, 0);
     assert_eq!(world.bodies_with("sealed.1.").await, 1);
     assert_eq!(secret(&store, "hook"), FIRST);
-    assert_eq!(secret(&world.sealed().await, "hook"), FIRST);
+    assert_eq!(secret(world.sealed().await.as_ref(), "hook"), FIRST);
     let refused = world.load(None).await.expect_err("no keys");
     assert_eq!(refused.reason(), ErrorReason::SecretSealed);
     assert!(refused.message().contains("channel `hook`"), "{refused}");
@@ -148,7 +148,7 @@ async fn secrets_that_were_stored_before_are_read_and_sealed_with_the_next_chang
     assert_eq!(secret(&store, "hook"), FIRST);
     apply(&store, hook("hook", SECOND)).await;
     assert_eq!(world.bodies_with(SECOND).await, 0);
-    assert_eq!(secret(&world.sealed().await, "hook"), SECOND);
+    assert_eq!(secret(world.sealed().await.as_ref(), "hook"), SECOND);
 }
 
 #[tokio::test]
@@ -260,6 +260,6 @@ async fn a_change_is_on_record_or_not_made() {
     let refused = Operation::scope(Some(operation()), refused).await;
     let refused = refused.expect_err("refused");
     assert_eq!(refused.reason(), ErrorReason::AuditUnavailable);
-    assert_eq!(secret(&world.sealed().await, "hook"), FIRST);
+    assert_eq!(secret(world.sealed().await.as_ref(), "hook"), FIRST);
     assert_eq!(recorded().await.len(), 1);
 }

@@ -115,7 +115,7 @@ impl Command {
     /// Reads the environment and the context, before anything is asked.
     fn settle(&self) -> Result<(), Failure> {
         let faults = Environment::of_process().faults();
-        // What reads a configuration tells these with its other faults.
+        // Commands that read a configuration tell these with its other faults.
         if !matches!(self, Self::Dev(_) | Self::Rebuild(_)) && !faults.is_empty() {
             return Err(StartError::from(ConfigFaults(faults)).into());
         }

@@ -146,7 +146,10 @@ impl Connection {
         let name = self.shown.context.as_deref();
         let context = match name.is_none() && self.address.is_some() {
             true => Context::default(),
-            false => Contexts::read(&contexts::path()?)?.choose(name)?.cloned().unwrap_or_default(),
+            false => Contexts::read(&contexts::path()?)?
+                .choose(name)?
+                .cloned()
+                .unwrap_or_default(),
         };
         let services = self.given().map(|(service, address)| {
             let of_context = context.services.get(service.name());
@@ -241,6 +244,10 @@ impl Connection {
 
     /// The addresses of these processes, for messages.
     pub(crate) fn addresses(&self) -> String {
+        // A login settles them itself, later than a message may need them.
+        if self.settled.get().is_none() {
+            return self.address.clone().unwrap_or_else(|| ADDRESS.to_owned());
+        }
         let addresses: Vec<&str> = self.processes().iter().map(|(own, _)| *own).collect();
         addresses.join(" or ")
     }
@@ -339,7 +346,8 @@ impl Connection {
         let settled = self.settled();
         let mut services = settled.services.iter();
         let own = services.find(|(own, _)| *own == service);
-        own.and_then(|(_, address)| address.as_deref()).unwrap_or(&settled.address)
+        own.and_then(|(_, address)| address.as_deref())
+            .unwrap_or(&settled.address)
     }
 }
 

@@ -59,7 +59,9 @@ pub(crate) struct Context {
 impl fmt::Debug for Context {
     /// Writes no credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,7 +70,9 @@ impl Contexts {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
             Err(error) => return Err(bad(path, &format!("cannot be read ({error})"))),
         };
         if metadata.permissions().mode() & OTHERS != 0 {
@@ -103,7 +107,11 @@ impl Contexts {
             .map_err(|error| Failure::failed(format!("the contexts cannot be written: {error}")))?;
         if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
             let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(FOLDER_MODE).create(folder).map_err(failed)?;
+            builder
+                .recursive(true)
+                .mode(FOLDER_MODE)
+                .create(folder)
+                .map_err(failed)?;
         }
         let beside = path.with_extension(format!("{}.new", std::process::id()));
         let mut options = std::fs::OpenOptions::new();
@@ -113,7 +121,9 @@ impl Contexts {
             .mode(MODE)
             .open(&beside)
             .map_err(failed)?;
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+        let written = file
+            .write_all(text.as_bytes())
+            .and_then(|()| file.sync_all());
         let moved = written.and_then(|()| std::fs::rename(&beside, path));
         moved.map_err(|error| {
             // It may not be there; the first error counts.
@@ -136,7 +146,10 @@ impl Contexts {
     /// There is no context of this name.
     pub(crate) fn unknown(&self, name: &str) -> Failure {
         let names: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
-        let rest = match (kernel::nearest(name, names.iter().copied()), names.is_empty()) {
+        let rest = match (
+            kernel::nearest(name, names.iter().copied()),
+            names.is_empty(),
+        ) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, true) => "there is none yet, `happypath login NAME` makes one".to_owned(),
             (None, false) => format!("there are {}", names.join(", ")),

@@ -60,6 +60,8 @@ impl Options {
 pub struct Running {
     /// Where they listen.
     pub address: SocketAddr,
+    /// The callers that they let in.
+    pub credentials: runtime::Credentials,
     scheme: &'static str,
     /// Ends them when cancelled; [`Running::stop`] waits for the end too.
     pub shutdown: CancellationToken,
@@ -108,13 +110,19 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
     // Port 0 is any free one; services must find each other at the one that was found.
     config.listen = listener.local_addr().map_err(failed)?;
     let address = config.listen;
-    let scheme = if config.access.server.is_some() { "https" } else { "http" };
+    let scheme = if config.access.server.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let context = Context::open(config).await?;
     let services = start_services(&context).await?;
     let shutdown = context.shutdown.clone();
+    let credentials = context.credentials.clone();
     let server = tokio::spawn(async move { runtime::serve(services, listener, &context).await });
     Ok(Running {
         address,
+        credentials,
         scheme,
         shutdown,
         server,

@@ -69,7 +69,12 @@ impl Caller {
 
     /// Anybody, where a process is open: they may do everything.
     pub fn local() -> Self {
-        Self::new(CallerKind::Local, "local", "anybody on this machine", Scopes::all())
+        Self::new(
+            CallerKind::Local,
+            "local",
+            "anybody on this machine",
+            Scopes::all(),
+        )
     }
 
     /// The same caller, of an installation with a name.

@@ -10,7 +10,7 @@ const IDENTITIES: usize = 16;
 /// The certificate of a client, which an authority of ours has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// Whom it names, such as `uri:spiffe://acme/shop`, `dns:shop.acme.internal`, `email:…`; and
+    /// The names in it, such as `uri:spiffe://acme/shop`, `dns:shop.acme.internal`, `email:…`; and
     /// `cn:…` where it has no other name.
     pub identities: Vec<String>,
     /// Its end. A connection may outlive it.
@@ -84,7 +84,11 @@ mod tests {
         params.distinguished_name.push(DnType::CommonName, "shop");
         params.not_after = rcgen::date_time_ymd(2030, 1, 1);
         let key = KeyPair::generate().expect("a key");
-        params.self_signed(&key).expect("a certificate").der().to_vec()
+        params
+            .self_signed(&key)
+            .expect("a certificate")
+            .der()
+            .to_vec()
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl<'a> Credential<'a> {
             )));
         }
         let text = value.to_str().ok().and_then(bearer).ok_or_else(|| {
-            Refusal::invalid("the authorization header is not `Bearer`, a space, and a key or token")
+            Refusal::invalid(
+                "the authorization header is not `Bearer`, a space, and a key or token",
+            )
         })?;
         Self::parse(text).map(Some)
     }

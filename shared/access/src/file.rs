@@ -82,7 +82,10 @@ impl AccessFile {
     ///
     /// # Errors
     /// [`AccessFileFaults`] with every fault.
-    pub fn read(path: &Path, installation: Option<&str>) -> Result<(Self, String), AccessFileFaults> {
+    pub fn read(
+        path: &Path,
+        installation: Option<&str>,
+    ) -> Result<(Self, String), AccessFileFaults> {
         let text = read_text(path).map_err(|problem| AccessFileFaults(vec![problem]))?;
         Self::parse(&text, installation).map(|file| (file, text))
     }
@@ -109,12 +112,21 @@ impl AccessFile {
         }
         for (place, certificate) in raw.certificates.iter().enumerate() {
             let place = format!("certificates[{place}]");
-            file.certificates.extend(certificate.read(&place, installation, &mut faults));
+            file.certificates
+                .extend(certificate.read(&place, installation, &mut faults));
         }
         for (place, issuer) in raw.issuers.iter().enumerate() {
             let place = format!("issuers[{place}]");
-            if raw.issuers.iter().filter(|own| own.issuer == issuer.issuer).count() > 1 {
-                faults.push(format!("{place}.issuer: is there twice: keep one, with all audiences"));
+            if raw
+                .issuers
+                .iter()
+                .filter(|own| own.issuer == issuer.issuer)
+                .count()
+                > 1
+            {
+                faults.push(format!(
+                    "{place}.issuer: is there twice: keep one, with all audiences"
+                ));
             }
             file.issuers.extend(issuer.read(&place, &mut faults));
         }
@@ -161,7 +173,8 @@ impl RawCertificate {
         faults: &mut Vec<String>,
     ) -> Option<(String, Caller)> {
         let mut kinds = IDENTITY_KINDS.iter();
-        let is_right = kinds.any(|kind| self.identity.len() > kind.len() && self.identity.starts_with(kind));
+        let is_right =
+            kinds.any(|kind| self.identity.len() > kind.len() && self.identity.starts_with(kind));
         if !is_right {
             faults.push(format!(
                 "{place}.identity: `{}` is not the name in a certificate: expected uri:…, dns:…, email:… or cn:…",
@@ -177,7 +190,9 @@ impl RawCertificate {
 impl RawIssuer {
     fn read(&self, place: &str, faults: &mut Vec<String>) -> Option<IssuerOptions> {
         if self.issuer.is_empty() {
-            faults.push(format!("{place}.issuer: is empty: expected the claim `iss` of its tokens"));
+            faults.push(format!(
+                "{place}.issuer: is empty: expected the claim `iss` of its tokens"
+            ));
         }
         if self.audiences.is_empty() || self.audiences.iter().any(String::is_empty) {
             faults.push(format!(
@@ -188,11 +203,15 @@ impl RawIssuer {
         let mut algorithms = Vec::new();
         for name in &self.algorithms {
             let found = ALGORITHMS.iter().find(|(known, _)| known == name);
-            let found = found.map(|(_, algorithm)| *algorithm).ok_or_else(|| no_algorithm(name));
+            let found = found
+                .map(|(_, algorithm)| *algorithm)
+                .ok_or_else(|| no_algorithm(name));
             algorithms.extend(noted(found, &format!("{place}.algorithms"), faults));
         }
         if self.algorithms.is_empty() {
-            faults.push(format!("{place}.algorithms: is empty: name those that it signs with, such as RS256"));
+            faults.push(format!(
+                "{place}.algorithms: is empty: name those that it signs with, such as RS256"
+            ));
         }
         Some(IssuerOptions {
             issuer: self.issuer.clone(),
@@ -208,7 +227,9 @@ fn no_algorithm(name: &str) -> String {
     let known: Vec<&str> = ALGORITHMS.iter().map(|(known, _)| *known).collect();
     let known = known.join(", ");
     if name.starts_with("HS") || name.eq_ignore_ascii_case("none") {
-        return format!("`{name}` is never accepted, since it takes no public key: expected some of {known}");
+        return format!(
+            "`{name}` is never accepted, since it takes no public key: expected some of {known}"
+        );
     }
     format!("`{name}` is not an algorithm of signatures: expected some of {known}")
 }
@@ -220,14 +241,20 @@ fn key_set(text: &str) -> Result<KeySetPlace, String> {
     if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
         return Ok(KeySetPlace::File(PathBuf::from(path)));
     }
-    let url: Uri = text.parse().map_err(|_| format!("`{text}` is not a URL: {EXPECTED}"))?;
+    let url: Uri = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a URL: {EXPECTED}"))?;
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_near = host == "localhost"
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
     match url.scheme_str() {
         Some("https") if !host.is_empty() => Ok(KeySetPlace::Url(url)),
         Some("http") if is_near => Ok(KeySetPlace::Url(url)),
-        Some("http") => Err(format!("`{text}` is not encrypted, so that anybody on the way could issue tokens: {EXPECTED}")),
+        Some("http") => Err(format!(
+            "`{text}` is not encrypted, so that anybody on the way could issue tokens: {EXPECTED}"
+        )),
         _ => Err(format!("`{text}` is not a URL: {EXPECTED}")),
     }
 }
@@ -235,7 +262,9 @@ fn key_set(text: &str) -> Result<KeySetPlace, String> {
 fn scopes(names: &[String], place: &str, faults: &mut Vec<String>) -> Option<Scopes> {
     let place = format!("{place}.scopes");
     if names.is_empty() {
-        faults.push(format!("{place}: is empty: name what is allowed, such as events:write"));
+        faults.push(format!(
+            "{place}: is empty: name what is allowed, such as events:write"
+        ));
         return None;
     }
     match Scopes::parse(names.iter().map(String::as_str)) {
@@ -253,8 +282,14 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 /// The value, or none and a fault.
-fn noted<T>(value: Result<T, impl fmt::Display>, place: &str, faults: &mut Vec<String>) -> Option<T> {
-    value.map_err(|problem| faults.push(format!("{place}: {problem}"))).ok()
+fn noted<T>(
+    value: Result<T, impl fmt::Display>,
+    place: &str,
+    faults: &mut Vec<String>,
+) -> Option<T> {
+    value
+        .map_err(|problem| faults.push(format!("{place}: {problem}")))
+        .ok()
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
@@ -262,7 +297,9 @@ fn read_text(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("cannot be read ({error}): name a file that exists"))?
         .len();
     if size > ACCESS_FILE_BYTES {
-        return Err(format!("has {size} bytes: at most {ACCESS_FILE_BYTES} are read"));
+        return Err(format!(
+            "has {size} bytes: at most {ACCESS_FILE_BYTES} are read"
+        ));
     }
     std::fs::read_to_string(path)
         .map_err(|error| format!("cannot be read ({error}): it must be text in UTF-8"))
@@ -292,7 +329,10 @@ mod tests {
         assert_eq!(known.caller.name(), "shop");
         assert_eq!(known.caller.installation(), Some("a"));
         assert!(known.caller.may(Scope::EventsWrite));
-        assert_eq!(known.expire_time.map(|it| it.to_string()).as_deref(), Some("2030-01-01T00:00:00Z"));
+        assert_eq!(
+            known.expire_time.map(|it| it.to_string()).as_deref(),
+            Some("2030-01-01T00:00:00Z")
+        );
         assert_eq!(file.certificates[0].0, "uri:spiffe://acme/reports");
         assert_eq!(file.issuers[0].algorithms.len(), 2);
         assert!(AccessFile::parse("", None).is_ok());
@@ -309,14 +349,26 @@ mod tests {
             issuers:\n\
             - {issuer: '', audiences: [], keys: 'http://id.acme/k', algorithms: [none, HS256, X], scopes: ['*']}\n";
         let faults = AccessFile::parse(text, None).expect_err("faults").0;
-        let places: Vec<&str> = faults.iter().filter_map(|fault| fault.split(": ").next()).collect();
+        let places: Vec<&str> = faults
+            .iter()
+            .filter_map(|fault| fault.split(": ").next())
+            .collect();
         assert_eq!(
             places,
             [
-                "keys[0].id", "keys[0].hash", "keys[0].scopes", "keys[1].hash", "keys[1].scopes",
-                "keys[1].expire_time", "certificates[0].identity", "issuers[0].issuer",
-                "issuers[0].audiences", "issuers[0].keys", "issuers[0].algorithms",
-                "issuers[0].algorithms", "issuers[0].algorithms",
+                "keys[0].id",
+                "keys[0].hash",
+                "keys[0].scopes",
+                "keys[1].hash",
+                "keys[1].scopes",
+                "keys[1].expire_time",
+                "certificates[0].identity",
+                "issuers[0].issuer",
+                "issuers[0].audiences",
+                "issuers[0].keys",
+                "issuers[0].algorithms",
+                "issuers[0].algorithms",
+                "issuers[0].algorithms",
             ],
             "{faults:#?}"
         );
@@ -325,7 +377,9 @@ mod tests {
 
     #[test]
     fn a_field_that_is_none_is_named() {
-        let fault = AccessFile::parse("keyz: []\n", None).expect_err("a fault").to_string();
+        let fault = AccessFile::parse("keyz: []\n", None)
+            .expect_err("a fault")
+            .to_string();
         assert!(fault.contains("keyz"), "{fault}");
     }
 }

@@ -54,7 +54,9 @@ pub struct ApiKey<'a> {
 
 /// A text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not the id of a key: expected 16 small letters and digits, as `happypath keys list` shows them")]
+#[error(
+    "is not the id of a key: expected 16 small letters and digits, as `happypath keys list` shows them"
+)]
 pub struct ParseKeyIdError;
 
 /// The machine has no random numbers to give.
@@ -284,7 +286,11 @@ mod tests {
         let made = NewKey::make().expect("randomness");
         let secret = &made.reveal()[KEY_PREFIX.len() + ID_CHARS + 1..];
         let key = ApiKey::parse(made.reveal()).expect("a key");
-        for text in [format!("{made:?}"), format!("{key:?}"), format!("{:?}", made.hash())] {
+        for text in [
+            format!("{made:?}"),
+            format!("{key:?}"),
+            format!("{:?}", made.hash()),
+        ] {
             assert!(!text.contains(&secret[..8]), "{text}");
             assert!(!text.contains(&made.hash().to_hex()[..8]), "{text}");
         }

@@ -60,6 +60,11 @@ impl Keyring {
         !has_caller(&self.0.fixed) && !has_caller(&self.0.stored)
     }
 
+    /// Returns whether a key is one of the file, which needs no database.
+    pub fn is_fixed(&self, id: &KeyId) -> bool {
+        current(&self.0.fixed).contains_key(id)
+    }
+
     /// Verifies a key.
     pub fn verify(&self, key: &ApiKey<'_>, now: Timestamp) -> Verdict {
         let hash = key.hash();
@@ -128,7 +133,10 @@ mod tests {
             let keyring = Keyring::default();
             let (id, entry) = known(&key, ends);
             keyring.set_stored([(id, entry.clone())].into());
-            assert_eq!(verify(&keyring, &key, 9), Verdict::Known(entry.caller.clone()));
+            assert_eq!(
+                verify(&keyring, &key, 9),
+                Verdict::Known(entry.caller.clone())
+            );
             let expected = match end {
                 Some(end) => Verdict::Expired(entry.caller, Timestamp::from_millis(end)),
                 None => Verdict::Known(entry.caller),
@@ -144,7 +152,10 @@ mod tests {
         let keyring = Keyring::default();
         keyring.set_fixed([known(&key, &[None])].into());
         assert_eq!(verify(&keyring, &other, 0), Verdict::Unknown);
-        assert_eq!(verify(&keyring, &NewKey::make().expect("randomness"), 0), Verdict::Unknown);
+        assert_eq!(
+            verify(&keyring, &NewKey::make().expect("randomness"), 0),
+            Verdict::Unknown
+        );
     }
 
     #[test]
@@ -157,7 +168,10 @@ mod tests {
         keyring.set_stored([(id, entry.clone())].into());
         for now in [0, 99] {
             for key in [&old, &new] {
-                assert_eq!(verify(&keyring, key, now), Verdict::Known(entry.caller.clone()));
+                assert_eq!(
+                    verify(&keyring, key, now),
+                    Verdict::Known(entry.caller.clone())
+                );
             }
         }
         assert!(matches!(verify(&keyring, &old, 100), Verdict::Expired(..)));

@@ -62,7 +62,11 @@ impl fmt::Display for Refusal {
             Self::Invalid(reason) | Self::Unavailable(reason) => f.write_str(reason),
             Self::Expired { what, end } => write!(f, "the {what} expired at {end}"),
             Self::Scope { scope, held } if held.is_empty() => {
-                write!(f, "the credential lacks the scope `{}`: it has none", scope.name())
+                write!(
+                    f,
+                    "the credential lacks the scope `{}`: it has none",
+                    scope.name()
+                )
             }
             Self::Scope { scope, held } => write!(
                 f,

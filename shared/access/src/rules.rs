@@ -77,6 +77,13 @@ impl Rules {
         }
     }
 
+    /// The same with the demand of one path more, which no contract has.
+    #[must_use]
+    pub fn with(mut self, path: &str, requirement: Requirement) -> Self {
+        self.methods.insert(path.to_owned(), requirement);
+        self
+    }
+
     /// The demand of the method at a path. A path that the contracts do not have is for known
     /// callers only, so that strangers do not learn what is served.
     pub fn of(&self, path: &str) -> Requirement {
@@ -145,7 +152,10 @@ mod tests {
                 Requirement::Open,
             ),
             ("/grpc.health.v1.Healthy/Check", Requirement::AnyCaller),
-            ("/happypath.identity.v1.IdentityService/Ingest", Requirement::AnyCaller),
+            (
+                "/happypath.identity.v1.IdentityService/Ingest",
+                Requirement::AnyCaller,
+            ),
             ("/", Requirement::AnyCaller),
             ("", Requirement::AnyCaller),
         ] {

@@ -107,9 +107,7 @@ impl Scopes {
     ///
     /// # Errors
     /// Every name that is none of a scope.
-    pub fn parse<'a>(
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, Vec<UnknownScope>> {
+    pub fn parse<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<UnknownScope>> {
         let (mut scopes, mut unknown) = (Self::NONE, Vec::new());
         for name in names {
             match Scope::from_name(name) {
@@ -233,8 +231,14 @@ mod tests {
     fn every_wrong_name_is_told_with_what_was_meant() {
         let unknown = Scopes::parse(["events:wirte", "events:read", "zzz"]).expect_err("unknown");
         let told: Vec<String> = unknown.iter().map(ToString::to_string).collect();
-        assert_eq!(told[0], "`events:wirte` is no scope: did you mean `events:write`?");
-        assert!(told[1].starts_with("`zzz` is no scope: there are events:write, "), "{told:?}");
+        assert_eq!(
+            told[0],
+            "`events:wirte` is no scope: did you mean `events:write`?"
+        );
+        assert!(
+            told[1].starts_with("`zzz` is no scope: there are events:write, "),
+            "{told:?}"
+        );
         assert_eq!(told.len(), 2);
     }
 

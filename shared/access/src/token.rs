@@ -59,7 +59,8 @@ pub struct Issuers(Vec<Arc<Issuer>>);
 pub struct Issuer {
     options: IssuerOptions,
     installation: Option<String>,
-    validation: Validation,
+    /// The demands of each algorithm that is allowed: the library takes those of one kind of key.
+    validations: Vec<(Algorithm, Validation)>,
     keys: KeySets,
     verified: Cache<[u8; 32], Verified>,
 }
@@ -136,17 +137,12 @@ impl Issuers {
 
 impl Issuer {
     fn new(options: IssuerOptions, installation: Option<&str>) -> Self {
-        let first = options.algorithms.first().copied();
-        let mut validation = Validation::new(first.unwrap_or(Algorithm::RS256));
-        validation.algorithms.clone_from(&options.algorithms);
-        validation.leeway = CLOCK_LEEWAY.as_secs();
-        validation.validate_nbf = true;
-        validation.set_issuer(&[&options.issuer]);
-        validation.set_audience(&options.audiences);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let algorithms = options.algorithms.iter();
+        let validations =
+            algorithms.map(|algorithm| (*algorithm, validation(&options, *algorithm)));
         Self {
             keys: KeySets::new(options.keys.clone(), &options.issuer),
-            validation,
+            validations: validations.collect(),
             verified: Cache::new(REMEMBERED_TOKENS),
             installation: installation.map(str::to_owned),
             options,
@@ -190,15 +186,16 @@ impl Issuer {
                 end: known.end,
             }));
         }
-        let allowed = &self.options.algorithms;
-        let Some(algorithm) = head.algorithm.filter(|own| allowed.contains(own)) else {
+        let mut allowed = self.validations.iter();
+        let allowed = allowed.find(|(own, _)| head.algorithm == Some(*own));
+        let Some((algorithm, validation)) = allowed else {
             return Ok(Err(Refusal::invalid(format!(
                 "the token is signed by the algorithm `{}`, which is not accepted of its issuer",
                 head.shown_algorithm()
             ))));
         };
-        let (key, generation) = self.keys.find(head.key_id.as_deref(), algorithm)?;
-        let decoded = jsonwebtoken::decode::<Claims>(token, &key, &self.validation);
+        let (key, generation) = self.keys.find(head.key_id.as_deref(), *algorithm)?;
+        let decoded = jsonwebtoken::decode::<Claims>(token, &key, validation);
         let claims = match decoded {
             Ok(data) => data.claims,
             Err(error) => return Ok(Err(claims::refusal_of(&error, token))),
@@ -220,6 +217,17 @@ impl Issuer {
         Caller::new(CallerKind::Token, &id, claims.shown_name(), scopes)
             .of_installation(self.installation.as_deref())
     }
+}
+
+/// The demands on a token of an issuer that is signed by an algorithm.
+fn validation(options: &IssuerOptions, algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = CLOCK_LEEWAY.as_secs();
+    validation.validate_nbf = true;
+    validation.set_issuer(&[&options.issuer]);
+    validation.set_audience(&options.audiences);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation
 }
 
 #[cfg(test)]

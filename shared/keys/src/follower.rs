@@ -53,7 +53,7 @@ impl Follower {
             turn: tokio::sync::Mutex::new(None),
             looks: Mutex::default(),
         }));
-        follower.0.look().await?;
+        follower.0.look(None).await?;
         Ok(follower)
     }
 
@@ -67,7 +67,7 @@ impl Follower {
                 _ = ticks.tick() => {}
                 () = shutdown.cancelled() => return,
             }
-            match self.look_in_time().await {
+            match self.look_in_time(None).await {
                 Ok(()) => has_failed = false,
                 Err(error) if !has_failed => {
                     tracing::warn!(%error, "keys cannot be read, the last ones count for 5 minutes");
@@ -80,13 +80,13 @@ impl Follower {
 
     /// Looks now, since this process has changed a key.
     pub async fn catch_up(&self) {
-        if let Err(error) = self.look_in_time().await {
+        if let Err(error) = self.look_in_time(None).await {
             tracing::warn!(%error, "keys cannot be read, a change counts a few seconds later");
         }
     }
 
-    async fn look_in_time(&self) -> Result<(), Failure> {
-        let look = tokio::time::timeout(LOOK_TIME, self.0.look());
+    async fn look_in_time(&self, asked: Option<Instant>) -> Result<(), Failure> {
+        let look = tokio::time::timeout(LOOK_TIME, self.0.look(asked));
         look.await.map_err(Failure::store_unavailable)?
     }
 }
@@ -99,11 +99,8 @@ impl KeySource for Follower {
             if let Some(tried) = follower.0.looks().tried {
                 tokio::time::sleep_until(tried + MISS_PAUSE).await;
             }
-            // Whoever asked before may have been answered by one who looked meanwhile.
-            if follower.0.looks().succeeded.is_none_or(|it| it < asked) {
-                // The failure is told by the one who looks every two seconds.
-                let _ = follower.look_in_time().await;
-            }
+            // The failure is told by the one who looks every two seconds.
+            let _ = follower.look_in_time(Some(asked)).await;
         })
     }
 
@@ -114,9 +111,14 @@ impl KeySource for Follower {
 }
 
 impl Inner {
-    async fn look(&self) -> Result<(), Failure> {
+    /// Looks, unless somebody else did since this was asked for: of many, one looks for all.
+    async fn look(&self, asked: Option<Instant>) -> Result<(), Failure> {
         let mut seen = self.turn.lock().await;
         let begun = Instant::now();
+        let tried = self.looks().tried;
+        if asked.is_some_and(|asked| tried.is_some_and(|tried| tried >= asked)) {
+            return Ok(());
+        }
         self.looks_mut().tried = Some(begun);
         let revision = self.store.revision().await?;
         if *seen != Some(revision) {

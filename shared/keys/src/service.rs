@@ -72,7 +72,10 @@ impl KeyRpc {
     ) -> Result<RotateKeyResponse, Failure> {
         let (id, hash) = (id(&request.id)?, hash(&request.hash)?);
         let (overlap, giver) = (overlap(&request.overlap)?, caller.scopes());
-        let rotated = self.store.rotate(&id, &hash, overlap, giver, access::now()).await?;
+        let rotated = self
+            .store
+            .rotate(&id, &hash, overlap, giver, access::now())
+            .await?;
         self.follower.catch_up().await;
         Ok(RotateKeyResponse {
             key: Some(shown(rotated)),
@@ -90,7 +93,10 @@ impl KeyRpc {
     async fn list(&self, request: &ListKeysRequest) -> Result<ListKeysResponse, Failure> {
         let (size, token) = (request.page_size, &request.page_token);
         let page = PageRequest::read(&["ListKeys"], size, token, PAGE_SIZE)?;
-        let after = page.after().map(String::from_utf8_lossy).unwrap_or_default();
+        let after = page
+            .after()
+            .map(String::from_utf8_lossy)
+            .unwrap_or_default();
         let most = u64::try_from(page.size() + 1).unwrap_or(u64::MAX);
         let found = self.store.list(&after, most, access::now()).await?;
         let found: Vec<Key> = found.into_iter().map(shown).collect();
@@ -103,7 +109,7 @@ impl KeyRpc {
     }
 }
 
-/// The caller of a request. A call that came by no gate has none, and may do nothing here.
+/// The caller of a request. A call that came by no guard has none, and may do nothing here.
 fn caller_of<T>(request: &Request<T>) -> Result<Caller, Failure> {
     Caller::of(request.extensions())
         .cloned()
@@ -120,7 +126,9 @@ fn hash(text: &str) -> Result<KeyHash, Failure> {
 
 fn scopes(names: &[String]) -> Result<Scopes, Failure> {
     Scopes::parse(names.iter().map(String::as_str)).map_err(|unknown| {
-        let faults = unknown.iter().map(|one| Violation::new("scopes", one.to_string()));
+        let faults = unknown
+            .iter()
+            .map(|one| Violation::new("scopes", one.to_string()));
         Failure::invalid(faults.collect::<Vec<_>>())
     })
 }
@@ -130,7 +138,10 @@ fn expire_time(request: &CreateKeyRequest, now: Timestamp) -> Result<Option<Time
         return Ok(None);
     };
     if !is_instant(time) {
-        return Err(fault("expire_time", "is no time of the calendar".to_owned()));
+        return Err(fault(
+            "expire_time",
+            "is no time of the calendar".to_owned(),
+        ));
     }
     let time = instant(time);
     if time <= now {
@@ -148,7 +159,10 @@ fn overlap(text: &str) -> Result<Duration, Failure> {
         .parse()
         .map_err(|error: kernel::ParseDurationError| fault("overlap", error.to_string()))?;
     if overlap.as_millis() > MOST_OVERLAP_MS {
-        return Err(fault("overlap", format!("{text} is too long: must be at most 30d")));
+        return Err(fault(
+            "overlap",
+            format!("{text} is too long: must be at most 30d"),
+        ));
     }
     Ok(overlap)
 }

@@ -117,8 +117,12 @@ impl KeyStore {
     /// # Errors
     /// [`ErrorReason::StoreUnavailable`].
     pub async fn revision(&self) -> Result<i64, Failure> {
-        let row = revision::Entity::find_by_id(REVISION_ROW).one(self.database.orm()).await;
-        Ok(row.map_err(Failure::store_unavailable)?.map_or(0, |row| row.revision))
+        let row = revision::Entity::find_by_id(REVISION_ROW)
+            .one(self.database.orm())
+            .await;
+        Ok(row
+            .map_err(Failure::store_unavailable)?
+            .map_or(0, |row| row.revision))
     }
 
     /// Begins a change, once no other one is under way.

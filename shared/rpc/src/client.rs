@@ -53,13 +53,20 @@ impl Presented {
     }
 
     fn value(&self) -> Option<MetadataValue<Ascii>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 impl fmt::Debug for Presented {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.value().is_some() { "Presented(…)" } else { "Presented(nothing)" })
+        f.write_str(if self.value().is_some() {
+            "Presented(…)"
+        } else {
+            "Presented(nothing)"
+        })
     }
 }
 

@@ -66,18 +66,24 @@ fn run(name: &'static str, config: Config, start: Start) -> Result<(), StartErro
         .map_err(|error| StartError::Serve(error.into()))?;
     runtime.block_on(async {
         let telemetry = Telemetry::start(name, &config)?;
-        let served = run_service(name, config, start).await;
+        let served = run_service(name, config, start, &telemetry).await;
         telemetry.shutdown().await;
         served
     })
 }
 
-async fn run_service(name: &'static str, config: Config, start: Start) -> Result<(), StartError> {
+async fn run_service(
+    name: &'static str,
+    config: Config,
+    start: Start,
+    telemetry: &Telemetry,
+) -> Result<(), StartError> {
     let address = config.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })?;
     let context = Context::open(config).await?;
+    telemetry.protect(&context.credentials);
     cancel_on_signal(context.shutdown.clone()).map_err(|error| StartError::Serve(error.into()))?;
     let service = start(&context).await?;
     let installation = context.config.installation.as_ref();

@@ -80,7 +80,7 @@ pub struct Config {
     pub trace_ratio: f64,
     /// Where metrics are served to Prometheus; absent for nowhere.
     pub metrics_listen: Option<SocketAddr>,
-    /// Who may call, and how they and this process show who they are.
+    /// The callers, and the credentials of both sides.
     pub access: AccessSettings,
     effective: Vec<EffectiveValue>,
 }

@@ -59,7 +59,7 @@ pub struct Context {
     pub worker: Arc<str>,
     /// Channels to the other services.
     pub peers: Peers,
-    /// Who may call, and what this process shows to others.
+    /// The callers that are let in, and what this process shows to others.
     pub credentials: Credentials,
     /// The engines of this process, which its way in may wait for.
     pub neighbours: Neighbours,

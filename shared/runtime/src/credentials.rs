@@ -3,27 +3,30 @@
 use std::sync::Arc;
 
 use access::tls::{ClientTls, ServerTls};
-use access::{Gate, GateOptions, Mode, Rules};
+use access::{Guard, GuardOptions, Mode, Requirement, Rules, Scope};
 use keys::{Follower, KeyStore, ServiceKey};
 use rpc::{ClientOptions, Presented};
 use storage::Database;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, PeerAddresses};
 use crate::start_error::StartError;
+
+/// The path of the metrics, on a listener of their own.
+pub(crate) const METRICS: &str = "/metrics";
 
 /// The credentials of a process. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// Lets calls in.
-    pub gate: Gate,
+    pub guard: Guard,
     /// The stored keys.
     pub keys: KeyStore,
-    /// Keeps the keys of the gate up to date.
+    /// Keeps the keys of the guard up to date.
     pub follower: Follower,
     /// TLS of the listener; absent where it speaks plain text.
     pub server_tls: Option<Arc<ServerTls>>,
-    /// What calls of this process show to other services.
+    /// The credentials of calls to other services.
     pub client: ClientOptions,
 }
 
@@ -46,35 +49,38 @@ impl Credentials {
         shutdown: &CancellationToken,
     ) -> Result<Self, StartError> {
         let settings = &config.access;
-        let gate = open_gate(config)?;
+        let guard = open_guard(config)?;
         let server_tls = settings.server.clone().map(ServerTls::open).transpose();
         let server_tls = server_tls.map_err(|error| StartError::Tls(error.into()))?;
         let failed = |error| StartError::service("keys", error);
         let keys = KeyStore::open(database).await;
         let keys = keys.map_err(|error| StartError::service("keys", error))?;
         let installation = config.installation.as_ref().map(ToString::to_string);
-        let follower = Follower::start(keys.clone(), gate.keyring().clone(), installation);
+        let follower = Follower::start(keys.clone(), guard.keyring().clone(), installation);
         let follower = follower.await.map_err(failed)?;
-        gate.set_source(Arc::new(follower.clone()));
-        if settings.mode == Mode::Required && !gate.names_anybody() {
+        guard.set_source(Arc::new(follower.clone()));
+        if settings.mode == Mode::Required && !guard.names_anybody() {
             return Err(StartError::NoCallers {
                 address: config.listen,
             });
         }
         let own = Self {
-            gate,
+            guard,
             keys,
             follower,
             server_tls: server_tls.map(Arc::new),
             client,
         };
         own.warn_of_plain_text(config);
+        // An open process looks at no key. Those that it asks may.
         if settings.mode == Mode::Required {
+            tokio::spawn(own.follower.clone().follow(shutdown.clone()));
+        }
+        if settings.mode == Mode::Required || config.peers != PeerAddresses::default() {
             let (store, presented) = (own.keys.clone(), own.client.presented.clone());
             let key = ServiceKey::start(store, own.follower.clone(), presented, &config.worker);
             tokio::spawn(key.await.map_err(failed)?.renew(shutdown.clone()));
         }
-        tokio::spawn(own.follower.clone().follow(shutdown.clone()));
         tokio::spawn(own.clone().follow_files(shutdown.clone()));
         Ok(own)
     }
@@ -92,7 +98,7 @@ impl Credentials {
     /// Reads files again that changed. They are small and on this machine.
     async fn follow_files(self, shutdown: CancellationToken) {
         loop {
-            self.gate.refresh().await;
+            self.guard.refresh().await;
             let (server, client) = (self.server_tls.clone(), self.client.tls.clone());
             let read = tokio::task::spawn_blocking(move || {
                 server.iter().for_each(|tls| tls.refresh());
@@ -109,18 +115,19 @@ impl Credentials {
     }
 }
 
-fn open_gate(config: &Config) -> Result<Gate, StartError> {
+fn open_guard(config: &Config) -> Result<Guard, StartError> {
     let rules = Rules::read(&proto::DESCRIPTORS).map_err(|faults| {
         let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
         StartError::Serve(faults.join("; ").into())
     })?;
-    let options = GateOptions {
+    let rules = rules.with(METRICS, Requirement::Scope(Scope::MetricsRead));
+    let options = GuardOptions {
         mode: config.access.mode,
         rules,
         file: config.access.file.clone(),
         installation: config.installation.as_ref().map(ToString::to_string),
     };
-    Gate::open(options).map_err(|faults| StartError::AccessFile {
+    Guard::open(options).map_err(|faults| StartError::AccessFile {
         path: config.access.file.clone().unwrap_or_default(),
         faults,
     })

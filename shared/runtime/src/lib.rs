@@ -29,8 +29,8 @@ mod vault;
 pub use binary::{Awaited, Start, run_binary};
 pub use config::{
     AccessSettings, Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue,
-    Environment, Fault,
-    HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting, mask_secrets,
+    Environment, Fault, HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting,
+    mask_secrets,
 };
 pub use context::{Context, open_journaled_stores};
 pub use credentials::Credentials;

@@ -163,7 +163,7 @@ async fn run_server(
     let health = health.clone();
     let credentials = &context.credentials;
     let incoming = incoming(listener, credentials.server_tls.clone());
-    let gate = rpc::GateLayer::new(credentials.gate.clone());
+    let guard = rpc::GuardLayer::new(credentials.guard.clone());
     let calls = if context.config.is_measured() {
         rpc::ServerLayer::measured()
     } else {
@@ -191,7 +191,7 @@ async fn run_server(
         .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
         .layer(GrpcWebLayer::new())
         .layer(calls)
-        .layer(gate)
+        .layer(guard)
         .layer(rpc::RateLayer::new(context.config.caller_rate, caller_of))
         .layer(AuditLayer::new(context.audit.clone(), origin_of))
         .add_routes(routes)
@@ -215,7 +215,7 @@ async fn run_server(
     }
 }
 
-/// The age at which a connection ends in order: those that were opened together do not end together.
+/// The age at which a connection ends in order. Those that were opened together do not end so.
 fn connection_age() -> std::time::Duration {
     let spread = uuid::Uuid::now_v7().as_u64_pair().1 % limits::CONNECTION_AGE_SPREAD_SECONDS;
     limits::CONNECTION_AGE + std::time::Duration::from_secs(spread)

@@ -9,6 +9,7 @@ mod exporters;
 mod lines;
 mod panics;
 
+use access::tls::ServerTls;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
@@ -19,6 +20,7 @@ use tracing_subscriber::{EnvFilter, Layer as _};
 use self::endpoint::Endpoint;
 use self::exporters::{Collector, Exporters};
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::start_error::StartError;
 
 /// Targets that tell at each start, as news, that tables are there; what the configuration says of
@@ -60,7 +62,16 @@ impl Telemetry {
     pub fn start(program: &str, config: &Config) -> Result<Self, StartError> {
         let exporters = Exporters::open(program, config)?;
         let endpoint = match (config.metrics_listen, &exporters.registry) {
-            (Some(address), Some(registry)) => Some(Endpoint::open(address, registry.clone())?),
+            (Some(address), Some(registry)) => {
+                let tls = config
+                    .access
+                    .server
+                    .clone()
+                    .map(ServerTls::open)
+                    .transpose();
+                let tls = tls.map_err(|error| StartError::Tls(error.into()))?;
+                Some(Endpoint::open(address, registry.clone(), tls)?)
+            }
             _ => None,
         };
         subscribe(config, exporters.collector.as_ref())?;
@@ -70,6 +81,14 @@ impl Telemetry {
             exporters,
             endpoint,
         })
+    }
+
+    /// Asks readers of metrics on other machines for a credential, as callers are. Until this is
+    /// called they get none.
+    pub fn protect(&self, credentials: &Credentials) {
+        if let Some(endpoint) = &self.endpoint {
+            endpoint.protect(credentials.guard.clone());
+        }
     }
 
     /// Ends the metrics endpoint and sends what is left.

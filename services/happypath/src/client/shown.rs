@@ -1,4 +1,4 @@
-//! What a command shows to the services that it asks: a key or token, a certificate.
+//! The credentials that a command shows to the services that it asks: a key or token, a certificate.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::contexts::Context;
 use crate::failure::Failure;
 use crate::limits::KEY_FILE_BYTES;
 
-/// What is shown, and whom it trusts.
+/// The flags about credentials, and about the servers to trust.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Shown {
     /// The context to use, with its address and credential [default: the current one, where no
@@ -65,7 +65,7 @@ pub(crate) struct Settled {
     pub(crate) address: String,
     /// Where services are that run alone.
     pub(crate) services: Vec<(ServiceName, Option<String>)>,
-    /// What is shown.
+    /// The credentials, and the servers to trust.
     pub(crate) client: ClientOptions,
 }
 
@@ -88,10 +88,12 @@ impl Shown {
         }
         // A flag would show it to whoever lists processes.
         let given = std::env::var("HAPPYPATH_KEY").ok();
-        Ok(given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+        Ok(given
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()))
     }
 
-    /// What calls show, with the context where nothing else is given.
+    /// The credentials of calls: those of the context where no others are given.
     pub(crate) fn client_options(&self, context: &Context) -> Result<ClientOptions, Failure> {
         let key = match self.given_key()? {
             Some(key) => Some(key),
@@ -100,7 +102,7 @@ impl Shown {
         self.options_of(key.as_deref(), context)
     }
 
-    /// What calls show with this key or token.
+    /// The credentials of calls with this key or token.
     pub(crate) fn options_of(
         &self,
         key: Option<&str>,
@@ -111,7 +113,10 @@ impl Shown {
             None => Ok(Presented::default()),
         };
         let presented = presented.map_err(|failure| Failure::mistake(failure.message()))?;
-        let certificate = self.client_certificate.clone().or(context.client_certificate.clone());
+        let certificate = self
+            .client_certificate
+            .clone()
+            .or(context.client_certificate.clone());
         let private = self.client_key.clone().or(context.client_key.clone());
         let files = ClientFiles {
             ca: self.tls_ca.clone().or(context.tls_ca.clone()),
@@ -127,10 +132,14 @@ impl Shown {
 
 /// Reads the key or token in a file.
 fn read_key(path: &Path) -> Result<String, Failure> {
-    let bad = |problem: &str| Failure::mistake(format!("the key file {} {problem}", path.display()));
-    let size = std::fs::metadata(path).map_err(|error| bad(&format!("cannot be read ({error})")))?;
+    let bad =
+        |problem: &str| Failure::mistake(format!("the key file {} {problem}", path.display()));
+    let size =
+        std::fs::metadata(path).map_err(|error| bad(&format!("cannot be read ({error})")))?;
     if size.len() > KEY_FILE_BYTES {
-        return Err(bad(&format!("has more than {KEY_FILE_BYTES} bytes: it holds one key or token")));
+        return Err(bad(&format!(
+            "has more than {KEY_FILE_BYTES} bytes: it holds one key or token"
+        )));
     }
     let text = std::fs::read_to_string(path);
     let text = text.map_err(|error| bad(&format!("cannot be read ({error})")))?;

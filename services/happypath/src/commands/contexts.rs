@@ -50,7 +50,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
                 contexts.current = None;
             }
             contexts.write(&path)?;
-            print(&format!("{name} was removed. Its key is good still: `happypath keys revoke` ends it."))
+            print(&format!(
+                "{name} was removed. Its key is good still: `happypath keys revoke` ends it."
+            ))
         }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     };
     let telemetry = Telemetry::start("happypath", &config)?;
     let running = dev::start(config).await?;
+    telemetry.protect(&running.credentials);
     let ended = async {
         runtime::cancel_on_signal(running.shutdown.clone())
             .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;

@@ -67,7 +67,7 @@ struct Common {
 struct Create {
     /// Its name, for people
     name: String,
-    /// What it may do, such as events:write; may be repeated
+    /// Something that it may do, such as events:write; may be repeated
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
     /// When it expires from now, such as 90d [default: never]
@@ -82,7 +82,7 @@ struct Create {
 struct Rotate {
     /// The id of the key, as `list` shows it
     id: String,
-    /// How long the secret before is accepted
+    /// The time for which the secret before is accepted
     #[arg(long, default_value = "24h", value_name = "DURATION")]
     overlap: String,
     #[command(flatten)]
@@ -103,7 +103,7 @@ struct Revoke {
 struct Make {
     /// Its name, for people
     name: String,
-    /// What it may do; may be repeated
+    /// Something that it may do; may be repeated
     #[arg(long = "scope", required = true, value_name = "SCOPE")]
     scopes: Vec<String>,
 }
@@ -136,7 +136,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
 
 async fn create(args: Create) -> Result<(), Failure> {
     let key = new_key()?;
-    let expire_time = args.expires.map(|expires| timestamp(access::now() + expires));
+    let expire_time = args
+        .expires
+        .map(|expires| timestamp(access::now() + expires));
     let request = CreateKeyRequest {
         request_id: request_id(),
         id: key.id().to_string(),
@@ -147,7 +149,12 @@ async fn create(args: Create) -> Result<(), Failure> {
     };
     let mut client = args.common.connection.keys()?;
     let created = client.create_key(ask(request)).await?.into_inner().key;
-    tell(&key, &created.unwrap_or_default(), "created", args.common.format)
+    tell(
+        &key,
+        &created.unwrap_or_default(),
+        "created",
+        args.common.format,
+    )
 }
 
 async fn rotate(args: Rotate) -> Result<(), Failure> {
@@ -162,7 +169,12 @@ async fn rotate(args: Rotate) -> Result<(), Failure> {
     };
     let mut client = args.common.connection.keys()?;
     let rotated = client.rotate_key(ask(request)).await?.into_inner().key;
-    tell(&key, &rotated.unwrap_or_default(), "rotated", args.common.format)
+    tell(
+        &key,
+        &rotated.unwrap_or_default(),
+        "rotated",
+        args.common.format,
+    )
 }
 
 async fn revoke(args: Revoke) -> Result<(), Failure> {
@@ -176,7 +188,10 @@ async fn revoke(args: Revoke) -> Result<(), Failure> {
     if args.common.format.json {
         return print_json(&json!({ "revoked": json_of(&revoked)? }));
     }
-    print(&format!("The key {} ({}) was revoked.", revoked.name, revoked.id))
+    print(&format!(
+        "The key {} ({}) was revoked.",
+        revoked.name, revoked.id
+    ))
 }
 
 async fn list(common: Common) -> Result<(), Failure> {
@@ -229,7 +244,11 @@ fn make(args: &Make) -> Result<(), Failure> {
         return Err(Failure::mistake(unknown.join("\n")));
     }
     print(key.reveal())?;
-    let scopes: Vec<String> = args.scopes.iter().map(|scope| format!("'{scope}'")).collect();
+    let scopes: Vec<String> = args
+        .scopes
+        .iter()
+        .map(|scope| format!("'{scope}'"))
+        .collect();
     print(&format!(
         "\nIts entry for an access file, which holds no secret:\n\n\
          keys:\n- name: '{}'\n  id: '{}'\n  hash: {}\n  scopes: [{}]",

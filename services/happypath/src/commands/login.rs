@@ -41,14 +41,21 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         true => None,
         false => Some(read_key(&args.connection)?),
     };
-    let before = contexts.contexts.get(&args.name).cloned().unwrap_or_default();
+    let before = contexts
+        .contexts
+        .get(&args.name)
+        .cloned()
+        .unwrap_or_default();
     let context = args.connection.to_context(before, key)?;
     if context.key.is_some() && !args.allow_plain_text {
         refuse_plain_text(&context)?;
     }
     args.connection.settle_as(&context)?;
     let mut client = args.connection.keys()?;
-    let caller = client.get_caller(ask(GetCallerRequest {})).await?.into_inner();
+    let caller = client
+        .get_caller(ask(GetCallerRequest {}))
+        .await?
+        .into_inner();
     contexts.contexts.insert(args.name.clone(), context);
     contexts.current = Some(args.name.clone());
     contexts.write(&path)?;
@@ -111,14 +118,16 @@ fn is_near(address: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => authority.split(':').next().unwrap_or(authority),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|it| it.is_loopback())
 }
 
 /// The whole path of a file, so that the context counts in any folder.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    std::path::absolute(path).map_err(|error| {
-        Failure::mistake(format!("{} is no file ({error})", path.display()))
-    })
+    std::path::absolute(path)
+        .map_err(|error| Failure::mistake(format!("{} is no file ({error})", path.display())))
 }
 
 #[cfg(test)]
@@ -140,7 +149,11 @@ mod tests {
                 address: address.to_owned(),
                 ..Context::default()
             };
-            assert_eq!(refuse_plain_text(&context).is_err(), is_refused, "{address}");
+            assert_eq!(
+                refuse_plain_text(&context).is_err(),
+                is_refused,
+                "{address}"
+            );
         }
     }
 }

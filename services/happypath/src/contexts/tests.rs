@@ -47,14 +47,20 @@ fn a_faulty_file_is_told_without_what_is_in_it() {
     std::fs::write(&path, "current: a\ncontexts:\n  a: hpk_secret\n").expect("written");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(MODE)).expect("changed");
     let refused = Contexts::read(&path).expect_err("refused").to_string();
-    assert!(refused.contains("line 3") && !refused.contains("hpk_secret"), "{refused}");
+    assert!(
+        refused.contains("line 3") && !refused.contains("hpk_secret"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn the_named_context_counts_before_the_current_one() {
     let contexts = contexts();
     assert!(contexts.choose(None).expect("the current one").is_some());
-    let unknown = contexts.choose(Some("acne")).expect_err("unknown").to_string();
+    let unknown = contexts
+        .choose(Some("acne"))
+        .expect_err("unknown")
+        .to_string();
     assert_eq!(unknown, "there is no context `acne`: did you mean `acme`?");
     assert_eq!(Contexts::default().choose(None).expect("none"), None);
 }

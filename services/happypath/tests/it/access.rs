@@ -6,12 +6,13 @@
 
 mod call;
 mod commands;
+mod tls;
 
 use std::collections::BTreeMap;
 
 use access::{NewKey, Requirement, Rules, Scope, Scopes};
-use keys::{KeyDraft, KeyStore};
 use kernel::{Duration, Timestamp};
+use keys::{KeyDraft, KeyStore};
 use storage::{Database, DatabaseUrl};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -77,7 +78,9 @@ impl Keys {
         }
         let before = access::now() - Duration::from_days(1);
         let revoked = make(&own, &["*"], None).await;
-        own.revoke(&revoked.id(), access::now()).await.expect("revoked");
+        own.revoke(&revoked.id(), access::now())
+            .await
+            .expect("revoked");
         Self {
             all: text(make(&own, &["*"], None).await),
             none: text(make(&own, &[], None).await),
@@ -112,7 +115,10 @@ impl Guarded {
 /// The RPCs of our contracts with their demands.
 fn rules() -> Vec<(String, Requirement)> {
     let rules = Rules::read(&proto::DESCRIPTORS).expect("every scope is one");
-    let mut all: Vec<_> = rules.iter().map(|(path, it)| (path.to_owned(), it)).collect();
+    let mut all: Vec<_> = rules
+        .iter()
+        .map(|(path, it)| (path.to_owned(), it))
+        .collect();
     all.sort_by(|one, other| one.0.cmp(&other.0));
     assert!(all.len() > 30, "{}", all.len());
     all
@@ -120,9 +126,14 @@ fn rules() -> Vec<(String, Requirement)> {
 
 #[test]
 fn every_rpc_names_a_scope() {
-    let closed = rules().into_iter().filter(|(_, it)| *it == Requirement::Closed);
+    let closed = rules()
+        .into_iter()
+        .filter(|(_, it)| *it == Requirement::Closed);
     let closed: Vec<_> = closed.map(|(path, _)| path).collect();
-    assert!(closed.is_empty(), "no happypath.access.v1.access: {closed:?}");
+    assert!(
+        closed.is_empty(),
+        "no happypath.access.v1.access: {closed:?}"
+    );
 }
 
 #[test]
@@ -132,18 +143,37 @@ fn every_rpc_refuses_whoever_may_not_call_it() {
     for (path, requirement) in rules() {
         for protocol in [Protocol::Grpc, Protocol::Web] {
             let ask = |credential: Option<&str>| server.call(protocol, &path, credential);
-            check(&ask(None), Code::Unauthenticated, "has no credential", &path);
+            check(
+                &ask(None),
+                Code::Unauthenticated,
+                "has no credential",
+                &path,
+            );
             for (credential, expected) in [
-                (&keys.unknown, "not one of this installation, or was revoked"),
+                (
+                    &keys.unknown,
+                    "not one of this installation, or was revoked",
+                ),
                 // As an unknown one, so that nobody learns that it exists elsewhere or did here.
-                (&keys.foreign, "not one of this installation, or was revoked"),
-                (&keys.revoked, "not one of this installation, or was revoked"),
+                (
+                    &keys.foreign,
+                    "not one of this installation, or was revoked",
+                ),
+                (
+                    &keys.revoked,
+                    "not one of this installation, or was revoked",
+                ),
                 (&keys.expired, "the key expired at"),
                 (&"hpk_x".to_owned(), "the key is not whole"),
                 (&"a.b.c".to_owned(), "tokens are not accepted here"),
                 (&"x".repeat(9_000), "at most 8192 are read"),
             ] {
-                check(&ask(Some(credential)), Code::Unauthenticated, expected, &path);
+                check(
+                    &ask(Some(credential)),
+                    Code::Unauthenticated,
+                    expected,
+                    &path,
+                );
             }
             let allowed = match requirement {
                 Requirement::Scope(scope) => {
@@ -165,7 +195,10 @@ fn every_rpc_refuses_whoever_may_not_call_it() {
 #[test]
 fn health_is_open_and_reflection_unless_it_is_off() {
     let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
-    for (settings, code) in [(&[][..], Code::Ok), (&["--reflection", "off"], Code::Unimplemented)] {
+    for (settings, code) in [
+        (&[][..], Code::Ok),
+        (&["--reflection", "off"], Code::Unimplemented),
+    ] {
         let server = Guarded::start(settings);
         let answer = server.call(Protocol::Empty, "/grpc.health.v1.Health/Check", None);
         assert_eq!(answer.code, Code::Ok, "{answer:?}");

@@ -88,7 +88,7 @@ impl Dev {
         let first = lines.next().expect("a line").expect("text");
         let address = first
             .split_whitespace()
-            .find(|word| word.starts_with("http://"))
+            .find(|word| word.starts_with("http"))
             .expect("the first line says where")
             .to_owned();
         // Somebody must read on, or the process would wait for a full pipe.

@@ -126,14 +126,20 @@ impl Inner {
         drop(current);
         self.reload()?;
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.as_ref().map(|(config, _)| Arc::clone(config)).ok_or(TlsError::NoRoots)
+        current
+            .as_ref()
+            .map(|(config, _)| Arc::clone(config))
+            .ok_or(TlsError::NoRoots)
     }
 
     /// Returns whether anything changed.
     fn reload(&self) -> Result<bool, TlsError> {
         let (fingerprint, bytes) = Fingerprint::read(self.paths())?;
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|(_, known)| *known == fingerprint) {
+        if current
+            .as_ref()
+            .is_some_and(|(_, known)| *known == fingerprint)
+        {
             return Ok(false);
         }
         drop(current);
@@ -146,7 +152,10 @@ impl Inner {
 
     fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         let identity = self.files.identity.iter();
-        self.files.ca.iter().chain(identity.flat_map(|(certificate, key)| [certificate, key]))
+        self.files
+            .ca
+            .iter()
+            .chain(identity.flat_map(|(certificate, key)| [certificate, key]))
     }
 
     fn read_config(&self, bytes: &[Vec<u8>]) -> Result<ClientConfig, TlsError> {

@@ -43,7 +43,9 @@ pub enum TlsError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The machine has no roots, and none are named.
-    #[error("this machine has no certificates of authorities: name those of the server with --tls-ca FILE")]
+    #[error(
+        "this machine has no certificates of authorities: name those of the server with --tls-ca FILE"
+    )]
     NoRoots,
 }
 

@@ -33,7 +33,7 @@ pub struct ServerFiles {
 /// The need of a certificate of clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// Who has one is known by it, and others need another credential.
+    /// Clients that have one are known by it, and others need another credential.
     Optional,
     /// Nobody gets a connection without one.
     Required,
@@ -163,7 +163,9 @@ impl ServerTls {
         let left = end.as_millis() - now().as_millis();
         let warned = i64::try_from(EXPIRY_WARNING.as_millis()).unwrap_or(i64::MAX);
         let mut told = self.told();
-        let is_told = told.expiry.is_some_and(|it| it.elapsed() < EXPIRY_WARNING_PAUSE);
+        let is_told = told
+            .expiry
+            .is_some_and(|it| it.elapsed() < EXPIRY_WARNING_PAUSE);
         if left > warned || is_told {
             return;
         }
@@ -177,7 +179,10 @@ impl ServerTls {
     }
 
     fn current(&self) -> Current {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn told(&self) -> std::sync::MutexGuard<'_, Told> {
@@ -186,7 +191,9 @@ impl ServerTls {
 }
 
 fn paths(files: &ServerFiles) -> impl Iterator<Item = &PathBuf> {
-    [&files.certificate, &files.key].into_iter().chain(&files.client_ca)
+    [&files.certificate, &files.key]
+        .into_iter()
+        .chain(&files.client_ca)
 }
 
 fn config(files: &ServerFiles, bytes: &[Vec<u8>]) -> Result<(ServerConfig, Timestamp), TlsError> {
@@ -204,7 +211,9 @@ fn config(files: &ServerFiles, bytes: &[Vec<u8>]) -> Result<(ServerConfig, Times
                 ClientCertificates::Optional => verifier.allow_unauthenticated(),
                 ClientCertificates::Required => verifier,
             };
-            let verifier = verifier.build().map_err(|error| TlsError::unfit(path, error))?;
+            let verifier = verifier
+                .build()
+                .map_err(|error| TlsError::unfit(path, error))?;
             builder.with_client_cert_verifier(verifier)
         }
         _ => builder.with_no_client_auth(),

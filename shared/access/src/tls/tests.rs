@@ -47,7 +47,10 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
         let signed = params.signed_by(&key, &self.issuer).expect("signed");
-        let paths = (self.path(&format!("{file}.pem")), self.path(&format!("{file}.key")));
+        let paths = (
+            self.path(&format!("{file}.pem")),
+            self.path(&format!("{file}.key")),
+        );
         std::fs::write(&paths.0, signed.pem()).expect("written");
         std::fs::write(&paths.1, key.serialize_pem()).expect("written");
         paths
@@ -98,7 +101,10 @@ async fn a_client_is_known_by_a_certificate_that_our_authority_signed() {
     let (ours, theirs) = (Authority::new(), Authority::new());
     let required = ours.server(ClientCertificates::Required);
     let known = ours.client(Some(ours.sign("shop", "shop.acme", 2090)));
-    assert_eq!(meet(&required, &known).await.expect("known"), ["dns:shop.acme"]);
+    assert_eq!(
+        meet(&required, &known).await.expect("known"),
+        ["dns:shop.acme"]
+    );
     let stranger = ours.client(Some(theirs.sign("shop", "shop.acme", 2090)));
     let expired = ours.client(Some(ours.sign("old", "shop.acme", 2021)));
     let nobody = ours.client(None);
@@ -165,10 +171,16 @@ async fn a_client_shows_the_certificate_that_it_has_by_then() {
     let server = authority.server(ClientCertificates::Required);
     let identity = authority.sign("own", "first.acme", 2090);
     let client = authority.client(Some(identity));
-    assert_eq!(meet(&server, &client).await.expect("known"), ["dns:first.acme"]);
+    assert_eq!(
+        meet(&server, &client).await.expect("known"),
+        ["dns:first.acme"]
+    );
     authority.sign("own", "second.acme", 2090);
     client.refresh();
-    assert_eq!(meet(&server, &client).await.expect("known"), ["dns:second.acme"]);
+    assert_eq!(
+        meet(&server, &client).await.expect("known"),
+        ["dns:second.acme"]
+    );
 }
 
 #[test]
@@ -183,13 +195,23 @@ fn a_bad_file_is_named_with_what_is_wrong() {
             client_ca: None,
             clients: ClientCertificates::Optional,
         };
-        ServerTls::open(files).map(drop).map_err(|error| error.to_string())
+        ServerTls::open(files)
+            .map(drop)
+            .map_err(|error| error.to_string())
     };
     assert_eq!(open(&certificate, &key), Ok(()));
     for (certificate, key, expected) in [
         (authority.path("none"), key.clone(), "none cannot be read"),
-        (key.clone(), key.clone(), "server.key holds no certificate in PEM"),
-        (certificate.clone(), certificate.clone(), "server.pem holds no private key in PEM"),
+        (
+            key.clone(),
+            key.clone(),
+            "server.key holds no certificate in PEM",
+        ),
+        (
+            certificate.clone(),
+            certificate.clone(),
+            "server.pem holds no private key in PEM",
+        ),
         (certificate.clone(), other, "other.key is no good"),
     ] {
         let error = open(&certificate, &key).expect_err(expected);

@@ -51,7 +51,9 @@ impl Head {
         }
         let raw: RawHead = decode(head)?;
         if raw.alg.eq_ignore_ascii_case("none") || signature.is_empty() {
-            return Err(Refusal::invalid("the token is not signed: `alg: none` is never accepted"));
+            return Err(Refusal::invalid(
+                "the token is not signed: `alg: none` is never accepted",
+            ));
         }
         if raw.crit.is_some() {
             return Err(Refusal::invalid(
@@ -141,7 +143,9 @@ pub(super) fn refusal_of(error: &jsonwebtoken::errors::Error, token: &str) -> Re
             "the token is for another audience (`aud`) than this installation".into()
         }
         ErrorKind::InvalidIssuer => "the token is of another issuer (`iss`)".into(),
-        ErrorKind::MissingRequiredClaim(claim) => format!("the token has no claim `{claim}`").into(),
+        ErrorKind::MissingRequiredClaim(claim) => {
+            format!("the token has no claim `{claim}`").into()
+        }
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidKeyFormat => {
             "the token is signed by an algorithm that does not fit the key it names".into()
         }
@@ -158,7 +162,10 @@ fn expired(token: &str) -> Refusal {
     }
     let payload = token.split('.').nth(1).unwrap_or_default();
     let end = decode::<End>(payload).map_or(0.0, |end| end.exp);
-    #[expect(clippy::cast_possible_truncation, reason = "a float is cut to the nearest integer")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float is cut to the nearest integer"
+    )]
     let end = Timestamp::from_millis((end * 1e3) as i64);
     Refusal::Expired { what: "token", end }
 }

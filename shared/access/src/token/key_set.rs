@@ -201,13 +201,22 @@ impl KeySets {
 
     fn keys(&self) -> (Arc<Vec<Key>>, u64) {
         let current = self.read();
-        let is_good = current.fetched.is_some_and(|it| it.elapsed() < KEY_SET_MOST_AGE);
-        let keys = if is_good { current.keys } else { Arc::default() };
+        let is_good = current
+            .fetched
+            .is_some_and(|it| it.elapsed() < KEY_SET_MOST_AGE);
+        let keys = if is_good {
+            current.keys
+        } else {
+            Arc::default()
+        };
         (keys, current.generation)
     }
 
     fn read(&self) -> Current {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, Current> {

@@ -152,10 +152,15 @@ async fn a_token_is_its_subject_with_the_scopes_that_its_issuer_may_give() {
             assert_eq!(caller.installation(), Some("a"));
         }
     }
-    let listed = with("scope", Value::Null).as_object().cloned().expect("an object");
+    let listed = with("scope", Value::Null)
+        .as_object()
+        .cloned()
+        .expect("an object");
     let mut listed = Value::from(listed);
     listed["scp"] = json!(["reports:read"]);
-    let caller = verify(&issuers, &es.token("1", &listed)).await.expect("known");
+    let caller = verify(&issuers, &es.token("1", &listed))
+        .await
+        .expect("known");
     assert!(caller.may(Scope::ReportsRead) && !caller.may(Scope::EventsWrite));
 }
 
@@ -201,28 +206,70 @@ async fn each_way_to_forge_a_token_is_refused_by_name() {
         // The public key taken for a secret.
         (unsigned("HS256", "AAAA"), "`HS256`, which is not accepted"),
         (unsigned("RS512", "AAAA"), "`RS512`, which is not accepted"),
-        (es.sign(&json!({"alg": "EdDSA", "kid": "1"}), &claims()), "does not publish"),
-        (es.sign(&json!({"alg": "ES256", "kid": "oct"}), &claims()), "does not publish"),
-        (es.sign(&json!({"alg": "ES256", "kid": "bound"}), &claims()), "does not publish"),
-        (es.sign(&json!({"alg": "ES256", "kid": "enc"}), &claims()), "does not publish"),
-        (es.sign(&json!({"alg": "ES256", "kid": "1", "crit": ["x"]}), &claims()), "crit"),
-        (other.token("1", &claims()), "signature of the token is wrong"),
+        (
+            es.sign(&json!({"alg": "EdDSA", "kid": "1"}), &claims()),
+            "does not publish",
+        ),
+        (
+            es.sign(&json!({"alg": "ES256", "kid": "oct"}), &claims()),
+            "does not publish",
+        ),
+        (
+            es.sign(&json!({"alg": "ES256", "kid": "bound"}), &claims()),
+            "does not publish",
+        ),
+        (
+            es.sign(&json!({"alg": "ES256", "kid": "enc"}), &claims()),
+            "does not publish",
+        ),
+        (
+            es.sign(
+                &json!({"alg": "ES256", "kid": "1", "crit": ["x"]}),
+                &claims(),
+            ),
+            "crit",
+        ),
+        (
+            other.token("1", &claims()),
+            "signature of the token is wrong",
+        ),
         (parts.join("."), "signature of the token is wrong"),
         (es.token("9", &claims()), "does not publish"),
-        (es.token("1", &with("aud", json!("another"))), "another audience"),
+        (
+            es.token("1", &with("aud", json!("another"))),
+            "another audience",
+        ),
         (es.token("1", &with("aud", Value::Null)), "no claim `aud`"),
         (es.token("1", &with("exp", Value::Null)), "token"),
         (es.token("1", &with("sub", Value::Null)), "token"),
-        (es.token("1", &with("iss", json!("https://id.evil"))), "not accepted here"),
-        (es.token("1", &with("nbf", json!(seconds(600)))), "not valid yet"),
-        (es.token("1", &with("exp", json!(seconds(-600)))), "the token expired at"),
+        (
+            es.token("1", &with("iss", json!("https://id.evil"))),
+            "not accepted here",
+        ),
+        (
+            es.token("1", &with("nbf", json!(seconds(600)))),
+            "not valid yet",
+        ),
+        (
+            es.token("1", &with("exp", json!(seconds(-600)))),
+            "the token expired at",
+        ),
         ("a.b".to_owned(), "neither a key"),
         ("a.b.c.d".to_owned(), "neither a key"),
-        (format!("{}.b.c", "a".repeat(4_000)), "header of the token is too long"),
+        (
+            format!("{}.b.c", "a".repeat(4_000)),
+            "header of the token is too long",
+        ),
     ] {
         let refused = verify(&issuers, &token).await.expect_err(expected);
-        assert!(refused.to_string().contains(expected), "{refused} is not: {expected}");
-        assert!(!refused.to_string().contains(&encode(b"secret")), "{refused}");
+        assert!(
+            refused.to_string().contains(expected),
+            "{refused} is not: {expected}"
+        );
+        assert!(
+            !refused.to_string().contains(&encode(b"secret")),
+            "{refused}"
+        );
     }
     assert!(verify(&issuers, &right).await.is_ok());
 }
@@ -263,15 +310,23 @@ async fn keys_come_from_a_url_and_a_bad_answer_changes_nothing() {
         assert!(asked[..count].starts_with(b"GET /keys HTTP/1.1\r\n"));
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", keys.len());
         let answer = head + &keys;
-        stream.write_all(answer.as_bytes()).await.expect("an answer");
+        stream
+            .write_all(answer.as_bytes())
+            .await
+            .expect("an answer");
         // The second answer is too large, and there is no third.
         let (mut stream, _) = listener.accept().await.expect("a connection");
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n").await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n")
+            .await;
         let _ = stream.read(&mut asked).await;
     });
     let issuers = issuers(KeySetPlace::Url(url.parse().expect("a URL")));
     let token = es.token("1", &claims());
-    assert!(verify(&issuers, &token).await.is_ok(), "the first token fetches the keys");
+    assert!(
+        verify(&issuers, &token).await.is_ok(),
+        "the first token fetches the keys"
+    );
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(11 * 60)).await;
     issuers.refresh().await;
@@ -304,13 +359,18 @@ async fn an_issuer_that_hangs_holds_calls_up_for_seconds_and_is_not_asked_by_eac
     let begun = tokio::time::Instant::now();
     let refused = verify(&issuers, &es.token("1", &claims())).await;
     assert!(matches!(refused, Err(Refusal::Unavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(1), "asked again at once");
+    assert!(
+        begun.elapsed() < Duration::from_secs(1),
+        "asked again at once"
+    );
 }
 
 #[tokio::test]
 async fn without_issuers_no_token_is_accepted() {
     let token = Signer::es().token("1", &claims());
-    let refused = verify(&Issuers::default(), &token).await.expect_err("refused");
+    let refused = verify(&Issuers::default(), &token)
+        .await
+        .expect_err("refused");
     assert!(refused.to_string().contains("no issuer is configured"));
 }
 

@@ -62,14 +62,22 @@ impl KeyStore {
         now: Timestamp,
     ) -> Result<StoredKey, Failure> {
         let transaction = self.begin().await.map_err(Failure::store_unavailable)?;
-        let found = find(&transaction, id).await?.filter(|key| key.kind == CALLER);
+        let found = find(&transaction, id)
+            .await?
+            .filter(|key| key.kind == CALLER);
         let found = found.ok_or_else(|| not_found(id))?;
         if found.revoke_time.is_some() {
-            return Err(Failure::new(ErrorReason::KeyRevoked, format!("the key {id} was revoked")));
+            return Err(Failure::new(
+                ErrorReason::KeyRevoked,
+                format!("the key {id} was revoked"),
+            ));
         }
         refuse_unheld(scopes_of(&found.scopes), giver)?;
         let secrets = secrets(&transaction, id).await?;
-        if secrets.iter().any(|secret| secret.expire_time.is_none() && is(secret, hash)) {
+        if secrets
+            .iter()
+            .any(|secret| secret.expire_time.is_none() && is(secret, hash))
+        {
             return Ok(shown(&found, secrets.iter(), now));
         }
         if secrets.iter().any(|secret| is(secret, hash)) {
@@ -87,7 +95,9 @@ impl KeyStore {
     /// [`ErrorReason::KeyNotFound`], [`ErrorReason::StoreUnavailable`].
     pub async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<StoredKey, Failure> {
         let transaction = self.begin().await.map_err(Failure::store_unavailable)?;
-        let found = find(&transaction, id).await?.filter(|key| key.kind == CALLER);
+        let found = find(&transaction, id)
+            .await?
+            .filter(|key| key.kind == CALLER);
         let found = found.ok_or_else(|| not_found(id))?;
         if found.revoke_time.is_none() {
             key::Entity::update_many()
@@ -126,7 +136,10 @@ impl KeyStore {
                 .await
                 .map_err(Failure::store_unavailable)?;
         }
-        transaction.commit().await.map_err(Failure::store_unavailable)
+        transaction
+            .commit()
+            .await
+            .map_err(Failure::store_unavailable)
     }
 
     async fn commit_and_show(
@@ -137,7 +150,10 @@ impl KeyStore {
     ) -> Result<StoredKey, Failure> {
         let found = find(&transaction, id).await?.ok_or_else(|| not_found(id))?;
         let secrets = secrets(&transaction, id).await?;
-        transaction.commit().await.map_err(Failure::store_unavailable)?;
+        transaction
+            .commit()
+            .await
+            .map_err(Failure::store_unavailable)?;
         Ok(shown(&found, secrets.iter(), now))
     }
 }
@@ -230,7 +246,9 @@ async fn insert_secret(
         create_time: Set(now.as_millis()),
         expire_time: Set(None),
     };
-    let inserted = secret::Entity::insert(row).exec_without_returning(transaction).await;
+    let inserted = secret::Entity::insert(row)
+        .exec_without_returning(transaction)
+        .await;
     inserted.map(drop).map_err(Failure::store_unavailable)
 }
 
@@ -263,8 +281,12 @@ async fn replace_secret(
 /// Removes keys and secrets that ended long ago; those of services at once.
 async fn remove_ended(transaction: &DatabaseTransaction, now: Timestamp) -> Result<(), Failure> {
     let long_ago = now.as_millis() - KEPT_MS;
-    let is_service = key::Column::Kind.eq(SERVICE).and(key::Column::ExpireTime.lt(now.as_millis()));
-    let has_ended = key::Column::ExpireTime.lt(long_ago).or(key::Column::RevokeTime.lt(long_ago));
+    let is_service = key::Column::Kind
+        .eq(SERVICE)
+        .and(key::Column::ExpireTime.lt(now.as_millis()));
+    let has_ended = key::Column::ExpireTime
+        .lt(long_ago)
+        .or(key::Column::RevokeTime.lt(long_ago));
     key::Entity::delete_many()
         .filter(is_service.or(has_ended))
         .exec(transaction)

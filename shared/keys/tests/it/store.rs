@@ -16,7 +16,9 @@ async fn database(folder: &TempDir) -> Database {
 }
 
 async fn store(folder: &TempDir) -> KeyStore {
-    KeyStore::open(database(folder).await).await.expect("tables")
+    KeyStore::open(database(folder).await)
+        .await
+        .expect("tables")
 }
 
 fn draft(key: &NewKey, scopes: &[&str]) -> KeyDraft {
@@ -42,17 +44,20 @@ async fn a_rotation_accepts_both_secrets_for_a_while_and_never_three() {
     let store = store(&folder).await;
     let first = NewKey::make().expect("randomness");
     let [second, third] = [(); 2].map(|()| NewKey::of(first.id()).expect("randomness"));
-    store.create(&draft(&first, &["events:write"]), NOW).await.expect("created");
+    store
+        .create(&draft(&first, &["events:write"]), NOW)
+        .await
+        .expect("created");
     let hour = Duration::from_millis(3_600_000);
     let rotate = async |key: &NewKey, now| {
-        let rotated = store.rotate(&key.id(), &key.hash(), hour, Scopes::all(), now).await;
+        let rotated = store
+            .rotate(&key.id(), &key.hash(), hour, Scopes::all(), now)
+            .await;
         rotated.expect("rotated")
     };
     let shown = rotate(&second, NOW).await;
     assert_eq!(shown.overlap_end_time, Some(NOW + hour));
-    let is_known = async |key: &NewKey, now| {
-        matches!(verify(&store, key, now).await, Verdict::Known(caller) if caller.kind() == CallerKind::Key)
-    };
+    let is_known = async |key: &NewKey, now| matches!(verify(&store, key, now).await, Verdict::Known(caller) if caller.kind() == CallerKind::Key);
     let before = NOW + Duration::from_millis(3_599_999);
     assert!(is_known(&first, before).await && is_known(&second, before).await);
     assert!(!is_known(&first, NOW + hour).await && is_known(&second, NOW + hour).await);
@@ -63,7 +68,9 @@ async fn a_rotation_accepts_both_secrets_for_a_while_and_never_three() {
     // The same again changes nothing; a secret from before does not come back.
     rotate(&third, before).await;
     assert!(is_known(&second, before).await);
-    let again = store.rotate(&first.id(), &first.hash(), hour, Scopes::all(), before).await;
+    let again = store
+        .rotate(&first.id(), &first.hash(), hour, Scopes::all(), before)
+        .await;
     assert_eq!(again.expect_err("refused").reason(), ErrorReason::KeyExists);
 }
 
@@ -72,19 +79,35 @@ async fn a_key_that_was_revoked_is_unknown_and_stays_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
     let key = NewKey::make().expect("randomness");
-    let created = store.create(&draft(&key, &["*"]), NOW).await.expect("created");
-    assert_eq!(store.create(&draft(&key, &["*"]), NOW).await.expect("the same"), created);
+    let created = store
+        .create(&draft(&key, &["*"]), NOW)
+        .await
+        .expect("created");
+    assert_eq!(
+        store
+            .create(&draft(&key, &["*"]), NOW)
+            .await
+            .expect("the same"),
+        created
+    );
     let other = draft(&NewKey::of(key.id()).expect("randomness"), &["*"]);
     let refused = store.create(&other, NOW).await.expect_err("another key");
     assert_eq!(refused.reason(), ErrorReason::KeyExists);
     let revoked = store.revoke(&key.id(), NOW).await.expect("revoked");
     assert_eq!(revoked.revoke_time, Some(NOW));
-    let again = store.revoke(&key.id(), NOW + Duration::from_millis(5)).await;
+    let again = store
+        .revoke(&key.id(), NOW + Duration::from_millis(5))
+        .await;
     assert_eq!(again.expect("revoked").revoke_time, Some(NOW));
     assert_eq!(verify(&store, &key, NOW).await, Verdict::Unknown);
     let hash = other.hash;
-    let rotated = store.rotate(&key.id(), &hash, Duration::default(), Scopes::all(), NOW).await;
-    assert_eq!(rotated.expect_err("refused").reason(), ErrorReason::KeyRevoked);
+    let rotated = store
+        .rotate(&key.id(), &hash, Duration::default(), Scopes::all(), NOW)
+        .await;
+    assert_eq!(
+        rotated.expect_err("refused").reason(),
+        ErrorReason::KeyRevoked
+    );
     assert_eq!(store.list("", 10, NOW).await.expect("keys").len(), 1);
 }
 
@@ -93,26 +116,39 @@ async fn nobody_gives_what_they_lack() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
     let key = NewKey::make().expect("randomness");
-    store.create(&draft(&key, &["*"]), NOW).await.expect("created");
+    store
+        .create(&draft(&key, &["*"]), NOW)
+        .await
+        .expect("created");
     let next = NewKey::of(key.id()).expect("randomness");
     let giver = Scopes::known(["keys:write"]);
-    let refused = store.rotate(&key.id(), &next.hash(), Duration::default(), giver, NOW).await;
+    let refused = store
+        .rotate(&key.id(), &next.hash(), Duration::default(), giver, NOW)
+        .await;
     let refused = refused.expect_err("refused");
     assert_eq!(refused.reason(), ErrorReason::ScopeNotHeld);
-    assert!(!refused.message().contains("keys:write"), "{}", refused.message());
+    assert!(
+        !refused.message().contains("keys:write"),
+        "{}",
+        refused.message()
+    );
 }
 
 #[tokio::test]
 async fn a_process_learns_of_keys_that_another_one_made() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
-    let elsewhere = KeyStore::open(database(&folder).await).await.expect("tables");
+    let elsewhere = KeyStore::open(database(&folder).await)
+        .await
+        .expect("tables");
     let keyring = Keyring::default();
     let follower = Follower::start(store, keyring.clone(), Some("a".to_owned())).await;
     let follower = follower.expect("started");
     assert!(keyring.is_empty() && !follower.is_stale());
     let key = NewKey::make().expect("randomness");
-    let created = elsewhere.create(&draft(&key, &["keys:read"]), access::now()).await;
+    let created = elsewhere
+        .create(&draft(&key, &["keys:read"]), access::now())
+        .await;
     created.expect("created");
     follower.refresh().await;
     let read = ApiKey::parse(key.reveal()).expect("a key");

@@ -44,7 +44,10 @@ impl Service<Uri> for Secured {
         let tls = self.tls.clone();
         Box::pin(async move {
             let host = uri.host().unwrap_or_default();
-            let address = (host.trim_matches(['[', ']']), uri.port_u16().unwrap_or(PORT));
+            let address = (
+                host.trim_matches(['[', ']']),
+                uri.port_u16().unwrap_or(PORT),
+            );
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let stream = tls.connect(host, stream, Alpn::Http2).await?;

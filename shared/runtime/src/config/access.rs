@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::layers::Layers;
 use super::value;
 
-/// Who may call, and how they and this process show who they are.
+/// The callers, and the credentials of both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessSettings {
     /// The demand for credentials.
@@ -41,13 +41,36 @@ pub(super) fn read(
     let ca = layers.optional("tls_ca", value::path, faults);
     let has_reflection = layers.required("reflection", value::reflection, faults);
     for (one, other, has_one, has_other) in [
-        ("tls_certificate", "tls_key", certificate.is_some(), key.is_some()),
-        ("tls_key", "tls_certificate", key.is_some(), certificate.is_some()),
-        ("tls_client_ca", "tls_certificate", client_ca.is_some(), certificate.is_some()),
-        ("tls_clients", "tls_client_ca", clients.is_some(), client_ca.is_some()),
+        (
+            "tls_certificate",
+            "tls_key",
+            certificate.is_some(),
+            key.is_some(),
+        ),
+        (
+            "tls_key",
+            "tls_certificate",
+            key.is_some(),
+            certificate.is_some(),
+        ),
+        (
+            "tls_client_ca",
+            "tls_certificate",
+            client_ca.is_some(),
+            certificate.is_some(),
+        ),
+        (
+            "tls_clients",
+            "tls_client_ca",
+            clients.is_some(),
+            client_ca.is_some(),
+        ),
     ] {
         if has_one && !has_other {
-            faults.push(layers.misfit(one, &format!("needs {other} beside it: set both, or neither")));
+            faults.push(layers.misfit(
+                one,
+                &format!("needs {other} beside it: set both, or neither"),
+            ));
         }
     }
     let is_near = listen.is_none_or(|listen| listen.ip().is_loopback());
@@ -67,7 +90,11 @@ pub(super) fn read(
     });
     // Whoever names callers or authorities of them means to tell them apart, wherever it listens.
     let names_callers = file.is_some() || server.as_ref().is_some_and(|it| it.client_ca.is_some());
-    let usual = if is_near && !names_callers { Mode::Open } else { Mode::Required };
+    let usual = if is_near && !names_callers {
+        Mode::Open
+    } else {
+        Mode::Required
+    };
     (faults.len() == before).then(|| AccessSettings {
         mode: mode.unwrap_or(usual),
         file,

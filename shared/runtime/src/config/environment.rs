@@ -38,7 +38,9 @@ impl Environment {
 
     /// Those among pairs of names and values.
     pub fn of(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
-        let ours = pairs.into_iter().filter(|(name, _)| name.starts_with(PREFIX));
+        let ours = pairs
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PREFIX));
         Self {
             variables: ours.collect(),
         }
@@ -53,9 +55,10 @@ impl Environment {
     pub fn faults(&self) -> Vec<Fault> {
         let known: Vec<String> = SETTINGS.iter().map(|setting| setting.variable()).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).chain(OTHERS).collect();
-        let unknown = self.variables.keys().filter(|name| {
-            !known.contains(&name.as_str()) && !is_of_kubernetes(name)
-        });
+        let unknown = self
+            .variables
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()) && !is_of_kubernetes(name));
         unknown
             .map(|name| Fault {
                 setting: name.clone(),
@@ -63,7 +66,10 @@ impl Environment {
                 value: None,
                 problem: match kernel::nearest(name, known.iter().copied()) {
                     Some(near) => format!("is not a variable of Happypath: did you mean {near}?"),
-                    None => "is not a variable of Happypath: take it out, `--help` lists the settings".to_owned(),
+                    None => {
+                        "is not a variable of Happypath: take it out, `--help` lists the settings"
+                            .to_owned()
+                    }
                 },
                 origin: Some(Origin::Environment {
                     variable: "the environment".to_owned(),
@@ -99,7 +105,9 @@ mod tests {
     use super::*;
 
     fn faults(names: &[&str]) -> Vec<String> {
-        let pairs = names.iter().map(|name| ((*name).to_owned(), "secret".to_owned()));
+        let pairs = names
+            .iter()
+            .map(|name| ((*name).to_owned(), "secret".to_owned()));
         let faults = Environment::of(pairs).faults();
         faults.iter().map(ToString::to_string).collect()
     }
@@ -107,7 +115,12 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_named_with_what_was_meant_and_without_its_value() {
         assert_eq!(
-            faults(&["HAPPYPATH_DATABSE", "HAPPYPATH_DATABASE", "HOME", "HAPPYPATH_ZZZZZZZZZZZZ"]),
+            faults(&[
+                "HAPPYPATH_DATABSE",
+                "HAPPYPATH_DATABASE",
+                "HOME",
+                "HAPPYPATH_ZZZZZZZZZZZZ"
+            ]),
             [
                 "HAPPYPATH_DATABSE (from the environment): is not a variable of Happypath: did you mean \
                  HAPPYPATH_DATABASE?",

@@ -45,8 +45,15 @@ impl Layers {
         for setting in SETTINGS {
             let variable = setting.variable();
             // An empty variable is how many deployments say "not set".
-            if let Some(value) = environment.value(&variable).filter(|value| !value.is_empty()) {
-                layers.set(setting.name, value.to_owned(), Origin::Environment { variable });
+            if let Some(value) = environment
+                .value(&variable)
+                .filter(|value| !value.is_empty())
+            {
+                layers.set(
+                    setting.name,
+                    value.to_owned(),
+                    Origin::Environment { variable },
+                );
             }
         }
         faults.extend(environment.faults());

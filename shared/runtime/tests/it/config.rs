@@ -158,9 +158,13 @@ fn a_file_that_is_none_is_named() {
         file: Some("no/such/file.yaml".into()),
         ..ConfigFlags::default()
     };
-    let faults = Config::load(&Defaults::of_dev(Path::new("x")), &flags, &Environment::default())
-        .expect_err("no file")
-        .to_string();
+    let faults = Config::load(
+        &Defaults::of_dev(Path::new("x")),
+        &flags,
+        &Environment::default(),
+    )
+    .expect_err("no file")
+    .to_string();
     assert!(
         faults.contains("config = \"no/such/file.yaml\": cannot be read"),
         "{faults}"

@@ -33,7 +33,12 @@ struct Server {
 
 pub(crate) fn config(folder: &TempDir, partitions: &str) -> Config {
     let flags = ConfigFlags::default().with("partitions", partitions);
-    Config::load(&Defaults::of_dev(folder.path()), &flags, &Environment::default()).expect("valid")
+    Config::load(
+        &Defaults::of_dev(folder.path()),
+        &flags,
+        &Environment::default(),
+    )
+    .expect("valid")
 }
 
 async fn start() -> Server {

@@ -26,7 +26,12 @@ pub(super) struct Args {
     #[arg(long, default_value = ".happypath", value_name = "DIR")]
     folder: PathBuf,
     /// Where the database is, such as postgres://USER@HOST/NAME [default: that of the folder]
-    #[arg(long, env = "HAPPYPATH_DATABASE", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "HAPPYPATH_DATABASE",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     database: Option<DatabaseUrl>,
     /// The name of the installation, where it has one
     #[arg(long, env = "HAPPYPATH_INSTALLATION", value_name = "NAME")]
@@ -43,7 +48,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
             let folder = &args.folder;
             std::fs::create_dir_all(folder).map_err(|error| {
                 let text = format!("cannot create the folder {} ({error})", folder.display());
-                Failure::mistake(format!("{text}: choose another with --folder, or name the --database"))
+                Failure::mistake(format!(
+                    "{text}: choose another with --folder, or name the --database"
+                ))
             })?;
             DatabaseUrl::sqlite_file(&folder.join("happypath.db"))
         }
@@ -56,7 +63,9 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         Failure::unreachable(text)
     };
     let database = Database::connect_installation(&url, args.installation.as_ref()).await;
-    let store = KeyStore::open(database.map_err(failed)?).await.map_err(failed)?;
+    let store = KeyStore::open(database.map_err(failed)?)
+        .await
+        .map_err(failed)?;
     let key = NewKey::make().map_err(|error| Failure::failed(error.to_string()))?;
     let draft = KeyDraft {
         id: key.id(),

@@ -90,7 +90,9 @@ async fn web(address: &str, path: &str, credential: Option<&str>) -> Answer {
     // The status is among the headers, or behind the message in the same form.
     let field = |name: &str| {
         let (_, rest) = answer.split_once(&format!("{name}:"))?;
-        rest.split(['\r', '\n']).next().map(|value| value.trim().to_owned())
+        rest.split(['\r', '\n'])
+            .next()
+            .map(|value| value.trim().to_owned())
     };
     let code = field("grpc-status").and_then(|code| code.parse::<i32>().ok());
     Answer {
@@ -104,7 +106,9 @@ fn decode(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((first, more)) = rest.split_first() {
-        let code = more.get(..2).and_then(|code| std::str::from_utf8(code).ok());
+        let code = more
+            .get(..2)
+            .and_then(|code| std::str::from_utf8(code).ok());
         match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
             Some(byte) if *first == b'%' => {
                 bytes.push(byte);

@@ -54,14 +54,20 @@ fn a_first_key_opens_an_installation_and_makes_others() {
 
     let (code, _, said) = output(user(home, "segments").args(["--address", &dev.address]));
     assert_eq!(code, 5, "{said}");
-    assert!(said.contains("no credential") && said.contains("happypath login"), "{said}");
+    assert!(
+        said.contains("no credential") && said.contains("happypath login"),
+        "{said}"
+    );
 
     let login = format!("login ops --address {}", dev.address);
     let told = ok(user(home, &login).env("HAPPYPATH_KEY", &admin));
     assert!(told.contains("You are admin (key)"), "{told}");
     assert!(!told.contains(&admin));
     let contexts = home.join("contexts.yaml");
-    let mode = std::fs::metadata(&contexts).expect("there").permissions().mode();
+    let mode = std::fs::metadata(&contexts)
+        .expect("there")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
     ok(&mut user(home, "segments"));
 
@@ -70,15 +76,24 @@ fn a_first_key_opens_an_installation_and_makes_others() {
     ok(user(home, "segments").env("HAPPYPATH_KEY", &reader));
     let (code, _, said) = output(user(home, "keys list").env("HAPPYPATH_KEY", &reader));
     assert_eq!(code, 5, "{said}");
-    assert!(said.contains("lacks the scope `keys:read`: it has definitions:read"), "{said}");
+    assert!(
+        said.contains("lacks the scope `keys:read`: it has definitions:read"),
+        "{said}"
+    );
 
     let id = &reader[4..20];
-    let rotated = key_of(&ok(&mut user(home, &format!("keys rotate {id} --overlap 1h"))));
+    let rotated = key_of(&ok(&mut user(
+        home,
+        &format!("keys rotate {id} --overlap 1h"),
+    )));
     for key in [&reader, &rotated] {
         ok(user(home, "segments").env("HAPPYPATH_KEY", key));
     }
     let listed = ok(&mut user(home, "keys list"));
-    assert!(listed.contains("reader") && listed.contains("old secret until"), "{listed}");
+    assert!(
+        listed.contains("reader") && listed.contains("old secret until"),
+        "{listed}"
+    );
     ok(&mut user(home, &format!("keys revoke {id}")));
     for key in [&reader, &rotated] {
         let (code, _, said) = output(user(home, "segments").env("HAPPYPATH_KEY", key));
@@ -124,7 +139,11 @@ fn a_process_that_others_reach_does_not_start_without_callers() {
 fn five_faults_of_a_configuration_are_told_at_once_and_a_misspelt_variable_is_one() {
     let home = tempfile::tempdir().expect("a folder");
     let home = home.path();
-    std::fs::write(home.join("c.yaml"), "partitions: 0\nlease_tll: 5s\naccess: maybe\n").expect("written");
+    std::fs::write(
+        home.join("c.yaml"),
+        "partitions: 0\nlease_tll: 5s\naccess: maybe\n",
+    )
+    .expect("written");
     let mut dev = user(home, "dev --config c.yaml --check-config --tls-key k.pem");
     let (code, _, said) = output(dev.env("HAPPYPATH_DATABSE", "postgres://me:secret@d/n"));
     assert_eq!(code, 2, "{said}");

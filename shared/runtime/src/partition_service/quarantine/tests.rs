@@ -136,7 +136,11 @@ impl EngineStatus for Fake {
 async fn serve() -> (Partitions, Arc<Fake>, TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let flags = ConfigFlags::default().with("partitions", "4");
-    let config = Config::load(&Defaults::of_dev(folder.path()), &flags, &Environment::default());
+    let config = Config::load(
+        &Defaults::of_dev(folder.path()),
+        &flags,
+        &Environment::default(),
+    );
     let context = Context::open(config.expect("valid")).await.expect("opened");
     let fake = Arc::new(Fake::default());
     let engine: Arc<dyn EngineStatus> = Arc::clone(&fake) as _;

@@ -1,4 +1,4 @@
-//! The gate: lets in who may call a method, and tells the others why not.
+//! The guard: lets in who may call a method, and tells the others why not.
 //!
 //! Most calls are decided at once, from memory. A credential that is not known may have been made a
 //! moment ago elsewhere, so that its look-up takes longer: [`Admission::Later`].
@@ -18,7 +18,7 @@ use crate::{
     Requirement, Rules, Verdict, now,
 };
 
-/// A future of the gate.
+/// A future of the guard.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where stored keys come from.
@@ -41,7 +41,7 @@ pub enum Mode {
 
 /// Lets calls in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<Inner>);
+pub struct Guard(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -65,9 +65,9 @@ struct Lists {
     issuers: Issuers,
 }
 
-/// The settings of a gate.
+/// The settings of a guard.
 #[derive(Debug, Clone)]
-pub struct GateOptions {
+pub struct GuardOptions {
     /// The demand for credentials.
     pub mode: Mode,
     /// The demands of methods.
@@ -95,14 +95,14 @@ pub struct Refused {
     pub caller: Option<Caller>,
 }
 
-impl Gate {
+impl Guard {
     /// Reads the file of callers.
     ///
     /// # Errors
     /// [`AccessFileFaults`] with every fault of the file.
-    pub fn open(options: GateOptions) -> Result<Self, AccessFileFaults> {
+    pub fn open(options: GuardOptions) -> Result<Self, AccessFileFaults> {
         let installation = options.installation;
-        let gate = Self(Arc::new(Inner {
+        let guard = Self(Arc::new(Inner {
             mode: options.mode,
             rules: options.rules,
             local: Caller::local().of_installation(installation.as_deref()),
@@ -113,8 +113,8 @@ impl Gate {
             lists: RwLock::default(),
             told: Mutex::default(),
         }));
-        gate.0.read_file()?;
-        Ok(gate)
+        guard.0.read_file()?;
+        Ok(guard)
     }
 
     /// Adds the source of stored keys, which fills [`keyring`](Self::keyring). Once only.
@@ -142,8 +142,8 @@ impl Gate {
     /// Reads the file again where it changed, and fetches keys of issuers that are due. Failures
     /// are logged, and change nothing.
     pub async fn refresh(&self) {
-        let gate = Arc::clone(&self.0);
-        if let Err(error) = tokio::task::spawn_blocking(move || gate.refresh_file()).await {
+        let guard = Arc::clone(&self.0);
+        if let Err(error) = tokio::task::spawn_blocking(move || guard.refresh_file()).await {
             tracing::error!(%error, "the file of callers was not read again");
         }
         self.0.lists().issuers.refresh().await;
@@ -163,9 +163,9 @@ impl Gate {
         match self.0.recognise(headers, peer) {
             Recognised::Done(caller) => Admission::Done(allow(requirement, caller)),
             Recognised::Key(key) => {
-                let gate = Arc::clone(&self.0);
+                let guard = Arc::clone(&self.0);
                 Admission::Later(Box::pin(async move {
-                    allow(requirement, gate.verify_later(&key).await)
+                    allow(requirement, guard.verify_later(&key).await)
                 }))
             }
             Recognised::Token(token, issuer) => Admission::Later(Box::pin(async move {
@@ -191,12 +191,10 @@ impl Inner {
         match Credential::read(headers) {
             Err(refusal) => Recognised::Done(Err(refusal)),
             Ok(Some(Credential::Key(key))) => self.key(&key),
-            Ok(Some(Credential::Token(token))) => {
-                match self.lists().issuers.verify(token, now()) {
-                    Checked::Done(caller) => Recognised::Done(caller),
-                    Checked::Later(issuer) => Recognised::Token(token.to_owned(), issuer),
-                }
-            }
+            Ok(Some(Credential::Token(token))) => match self.lists().issuers.verify(token, now()) {
+                Checked::Done(caller) => Recognised::Done(caller),
+                Checked::Later(issuer) => Recognised::Token(token.to_owned(), issuer),
+            },
             Ok(None) => Recognised::Done(match peer {
                 Some(peer) => self.certificate(peer),
                 None => Err(Refusal::Missing),
@@ -207,7 +205,11 @@ impl Inner {
     fn key(&self, key: &ApiKey<'_>) -> Recognised {
         let source = self.source.get();
         Recognised::Done(match self.keyring.verify(key, now()) {
-            Verdict::Known(_) if source.is_some_and(|it| it.is_stale()) => Err(stale()),
+            Verdict::Known(_)
+                if source.is_some_and(|it| it.is_stale()) && !self.keyring.is_fixed(&key.id()) =>
+            {
+                Err(stale())
+            }
             Verdict::Known(caller) => Ok(caller),
             // It may have been rotated or created elsewhere a moment ago. The checksum keeps what
             // was mistyped from the database.
@@ -250,7 +252,10 @@ impl Inner {
         let failure = self.read_file().err().map(|faults| faults.to_string());
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(faults) = failure.as_ref().filter(|_| *told != failure) {
-            tracing::warn!(faults, "the file of callers cannot be read again, the last one counts");
+            tracing::warn!(
+                faults,
+                "the file of callers cannot be read again, the last one counts"
+            );
         }
         *told = failure;
     }

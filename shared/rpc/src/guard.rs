@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use access::{Admission, Caller, Gate, Peer, Refusal, Refused};
+use access::{Admission, Caller, Guard, Peer, Refusal, Refused};
 use http::{Request, Response};
 use tonic::Status;
 use tonic::body::Body;
@@ -23,42 +23,42 @@ mod log;
 ///
 /// Handlers find the [`Caller`] in the extensions of the request.
 #[derive(Debug, Clone)]
-pub struct GateLayer {
-    gate: Gate,
+pub struct GuardLayer {
+    guard: Guard,
     log: Arc<RefusalLog>,
 }
 
-/// The service that [`GateLayer`] wraps around others.
+/// The service that [`GuardLayer`] wraps around others.
 #[derive(Debug, Clone)]
-pub struct GateService<S> {
+pub struct GuardService<S> {
     inner: S,
-    gate: Gate,
+    guard: Guard,
     log: Arc<RefusalLog>,
 }
 
-impl GateLayer {
-    /// Lets in whom this gate lets in.
-    pub fn new(gate: Gate) -> Self {
+impl GuardLayer {
+    /// Lets in whom this guard lets in.
+    pub fn new(guard: Guard) -> Self {
         Self {
-            gate,
+            guard,
             log: Arc::default(),
         }
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = GateService<S>;
+impl<S> Layer<S> for GuardLayer {
+    type Service = GuardService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        GateService {
+        GuardService {
             inner,
-            gate: self.gate.clone(),
+            guard: self.guard.clone(),
             log: Arc::clone(&self.log),
         }
     }
 }
 
-impl<S> Service<Request<Body>> for GateService<S>
+impl<S> Service<Request<Body>> for GuardService<S>
 where
     S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -77,7 +77,7 @@ where
         let peer = request.extensions().get::<Peer>().cloned();
         let certificate = peer.as_ref().and_then(Peer::certificate);
         let path = request.uri().path();
-        match self.gate.admit(path, request.headers(), certificate) {
+        match self.guard.admit(path, request.headers(), certificate) {
             Admission::Done(Ok(caller)) => {
                 let_in(&mut request, caller);
                 Box::pin(self.inner.call(request))

@@ -139,8 +139,8 @@ const CLASSES: &[(&str, Class)] = &[
 ];
 
 /// Returns the class of a call by its path, such as
-/// `/happypath.identity.v1.IdentityService/GetCustomer`. One that is not in the contracts is another
-/// one.
+/// `/happypath.identity.v1.IdentityService/GetCustomer`. One that the contracts do not
+/// have is another one.
 pub fn class_of(path: &str) -> Class {
     let name = path.strip_prefix('/').unwrap_or(path);
     let found = CLASSES.binary_search_by(|(own, _)| own.cmp(&name));

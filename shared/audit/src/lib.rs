@@ -3,9 +3,9 @@
 //!
 //! Each process writes one chain of entries, each with the hash of the one before; the head of
 //! every chain is beside the entries in SQL, so that a change, a removal or an insertion is found
-//! by [`Verifier`]. A change of SQL rows is recorded by [`AuditLog::record`] in the transaction that
-//! makes it. Reads are buffered and written within a second; a read that finds no room, or a store
-//! that is away for long, is refused. Customers are named by keyed hashes, whose keys
+//! by [`Verifier`]. A change of SQL rows is recorded by [`Operation::record`] in the transaction
+//! that makes it. Reads are buffered and written within a second; a read that finds no room, or a
+//! store that is away for long, is refused. Customers are named by keyed hashes, whose keys
 //! [`AuditLog::forget`] destroys. Events are not audited, and nothing here is for logs or metrics.
 
 mod act;

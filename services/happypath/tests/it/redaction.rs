@@ -9,7 +9,7 @@ mod outlets;
 use std::fs::File;
 use std::process::Stdio;
 
-use prost_reflect::{DynamicMessage, MethodDescriptor};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use tokio::runtime::Runtime;
 use tonic::metadata::{AsciiMetadataValue, MetadataMap};
 
@@ -61,7 +61,13 @@ impl World {
 
     /// Calls an RPC once for each of its texts, which is marked, and once with all of them.
     fn call_marked(&self, method: &MethodDescriptor, request: &DynamicMessage, marks: &mut Marks) {
-        for marked in marks.each_text(method, request) {
+        let id = id_of(request);
+        for mut marked in marks.each_text(method, request) {
+            if id.is_some() && id_of(&marked) == id {
+                // Otherwise it would be refused as another request of the same id.
+                let fresh = uuid::Uuid::now_v7().to_string();
+                marked.set_field_by_name("request_id", Value::String(fresh));
+            }
             // Refused or not: whatever comes of it, it is told to the caller alone.
             let _answer = self.server.call(method, marked, None);
         }
@@ -119,6 +125,12 @@ fn marked_values_come_out_in_answers_only() {
         found.len(),
         found.join("\n")
     );
+}
+
+/// Returns the id of a request; absent where such have none.
+fn id_of(request: &DynamicMessage) -> Option<String> {
+    let id = request.get_field_by_name("request_id")?;
+    id.as_str().map(str::to_owned)
 }
 
 /// Returns whether an RPC has a case; another test holds that all have.

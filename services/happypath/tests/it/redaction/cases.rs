@@ -1,20 +1,22 @@
 //! Requests that carry more than the right ones of the contracts: everything that can be about a
 //! customer.
 
-/// A journey that sends what events say to a webhook, by a template that fails for some.
+/// A journey that sends what events say to a webhook and to the log, and by a template that fails.
 pub(super) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
     {"channel": {"name": "hook", "max_attempts": 1, "webhook": {
         "url": "$HOOK", "secret": "whsec_aGFwcHlwYXRoLWZpcnN0LWpvdXJuZXktc2VjcmV0", "allow_private_network": true
     }}},
     {"template": {"name": "note", "text": {
-        "subject": "{{ event.note }} {{ profile.first_name }}", "body": "{{ event.note }}{{ event.count + 1 }}"
+        "subject": "{{ event.note }} {{ profile.first_name }}", "body": "{{ event.note }}"
     }}},
+    {"template": {"name": "broken", "text": {"body": "{{ event.note + 1 }}"}}},
     {"journey": {
         "name": "tell",
         "entry": {"triggers": [{"event": "noted"}], "reentry": "REENTRY_AFTER_EXIT"},
         "steps": [
             {"id": "one", "send": {"channel": "hook", "template": "note", "purpose": "news"}},
-            {"id": "two", "send": {"channel": "quiet", "template": "note", "purpose": "news"}}
+            {"id": "two", "send": {"channel": "quiet", "template": "note", "purpose": "news"}},
+            {"id": "three", "send": {"channel": "quiet", "template": "broken", "purpose": "news"}}
         ]
     }}
 ]}"#;
@@ -24,7 +26,7 @@ pub(super) const FURTHER: &[(&str, &str)] = &[
     (
         "IdentityService/Ingest",
         r#"{"request_id": "$ID", "events": [{
-            "name": "noted", "event_id": "e1", "identifiers": {"user_id": "u9", "email": "u9@example.com"},
+            "name": "noted", "identifiers": {"user_id": "u9", "email": "u9@example.com"},
             "properties_json": "{\"note\": \"n\"}", "traits_json": "{\"first_name\": \"Ada\"}",
             "context_json": "{\"ip\": \"10.0.0.1\"}"
         }]}"#,

@@ -24,7 +24,7 @@ use activation_core::channel::{ChannelKind, Webhook};
 use engine::{Clock, Dispatcher, SystemClock};
 use futures::FutureExt;
 use hot::SharedHotStore;
-use kernel::{ActivationId, PartitionId};
+use kernel::{ActivationId, OutboundAddresses, PartitionId};
 use proto::stream::v1::Record;
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -70,6 +70,8 @@ pub struct DelivererConfig {
     pub definitions: watch::Receiver<Arc<Definitions>>,
     /// Leads to the hosts of webhooks.
     pub network: Arc<dyn Network>,
+    /// The addresses that the operator allows webhooks to have.
+    pub allowed: OutboundAddresses,
     /// Real time, for the timestamps of signatures.
     pub clock: Arc<dyn Clock>,
     /// How long each part of a delivery may take.
@@ -83,6 +85,7 @@ impl DelivererConfig {
             hot,
             definitions,
             network: Arc::new(SystemNetwork),
+            allowed: OutboundAddresses::PUBLIC,
             clock: Arc::new(SystemClock),
             timeouts: Timeouts::default(),
         }
@@ -148,7 +151,12 @@ impl Deliverer {
                 move || Some(shared.upgrade()?.in_flight())
             }),
             definitions: config.definitions,
-            webhooks: WebhookClient::new(&config.network, config.clock, config.timeouts),
+            webhooks: WebhookClient::new(
+                &config.network,
+                config.allowed,
+                config.clock,
+                config.timeouts,
+            ),
             permits: Semaphore::new(limits::AT_ONCE),
             work: Mutex::default(),
             remembered: Cache::new(limits::REMEMBERED),

@@ -49,6 +49,7 @@ impl Handlers {
         if request.granted {
             self.check_room(customer, request).await?;
         }
+        ask(customer, request).await?;
         let record = Record {
             customer_id: Bytes::copy_from_slice(customer.as_bytes()),
             // On stream time only the partition knows the time, and takes its own where there is none.
@@ -367,6 +368,18 @@ fn message(customer_id: &str, listed: &Listed) -> api::Activation {
         update_time: Some(convert::timestamp(activation.update_time)),
         next_attempt_time: listed.next_attempt_time.map(convert::timestamp),
     }
+}
+
+/// Puts on record that a customer's word is about to be appended. The hot store shares no
+/// transaction with the audit log, so the record comes first.
+async fn ask(customer: CustomerId, request: &api::SetConsentRequest) -> Result<(), Failure> {
+    let Some(operation) = audit::Operation::current() else {
+        return Ok(());
+    };
+    let verb = if request.granted { "grant" } else { "withdraw" };
+    let (purpose, channel) = (&request.purpose, &request.channel);
+    let object = format!("{verb} purpose {purpose:?} channel {channel:?}");
+    operation.ask(object, customer).await
 }
 
 fn customer_id(text: &str) -> Result<CustomerId, Failure> {

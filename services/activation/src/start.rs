@@ -48,12 +48,17 @@ async fn start_all(context: &Context) -> Result<Service, StartError> {
 }
 
 async fn start_parts(context: &Context) -> Result<Parts, StartError> {
+    if context.vault.is_none() {
+        tracing::warn!(
+            "secrets of channels are stored as they are: give this process keys with --secret-keys"
+        );
+    }
     let catalog = ActivationCatalog;
     let store = context.load_definitions(NAME, catalog).await?;
-    let deliverer = Deliverer::start(DelivererConfig::new(
-        Arc::clone(&context.hot),
-        store.watch(),
-    ));
+    let deliverer = Deliverer::start(DelivererConfig {
+        allowed: context.config.outbound_allow.clone(),
+        ..DelivererConfig::new(Arc::clone(&context.hot), store.watch())
+    });
     let config = context
         .engine_config::<ActivationCore>(&store)
         .with_dispatcher(Arc::new(deliverer.clone()));

@@ -61,6 +61,10 @@ enum Command {
     Partitions(commands::partitions::Args),
     /// Shows records that could not be processed, and retries or discards them
     Quarantine(commands::quarantine::Args),
+    /// Shows, exports and verifies the audit log: who changed what, and who read whose data
+    Audit(commands::audit::Args),
+    /// Makes and rotates the keys that seal the secrets of channels
+    Secrets(commands::secrets::Args),
     /// Restores the hot store from the journal, after it lost some or all it had
     Rebuild(commands::rebuild::Args),
     /// Creates, lists, rotates and revokes API keys
@@ -101,6 +105,8 @@ impl Command {
             Self::Status(args) => &args.connection,
             Self::Partitions(args) => &args.connection,
             Self::Quarantine(args) => args.connection(),
+            Self::Audit(args) => return args.connection(),
+            Self::Secrets(args) => return args.connection(),
         })
     }
 }
@@ -190,6 +196,8 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::run(args).await,
         Command::Partitions(args) => commands::partitions::run(args).await,
         Command::Quarantine(args) => commands::quarantine::run(args).await,
+        Command::Audit(args) => commands::audit::run(args).await,
+        Command::Secrets(args) => commands::secrets::run(args).await,
         Command::Rebuild(args) => Box::pin(commands::rebuild::run(args)).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Login(args) => commands::login::run(args).await,
@@ -245,6 +253,14 @@ mod tests {
             "quarantine segmentation discard 0-12-0 --because test",
             "quarantine segmentation discard --all --because test",
             "get",
+            "audit list",
+            "audit list --customer user_id:u1 --caller ann --action identity.get_customer --from 2026-01-01 --limit 5 --json",
+            "audit export -o log.jsonl --to 2026-01-01 --service activation",
+            "audit verify --heads old --save-heads new --json",
+            "audit verify --file log.jsonl",
+            "audit forget user_id:u1",
+            "secrets generate-key 2026-11",
+            "secrets rotate --json",
             "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
             "completions bash",
             "keys create shop --scope events:write --scope customers:read --expires 90d --json",
@@ -293,6 +309,10 @@ mod tests {
             "quarantine journey retry 0-12-0 --all",
             "quarantine journey retry 0-12-0 --reason x",
             "quarantine journey discard 0-12-0",
+            "audit",
+            "audit forget",
+            "audit list --service gateway",
+            "secrets generate-key a.b",
         ] {
             let words = std::iter::once("happypath").chain(line.split_whitespace());
             assert!(Cli::try_parse_from(words).is_err(), "{line}");

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use proto::access::v1::key_service_client::KeyServiceClient;
 use proto::activation::v1::activation_service_client::ActivationServiceClient;
+use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{ListPartitionsRequest, Partition};
@@ -287,6 +288,15 @@ impl Connection {
         Ok(DefinitionServiceClient::new(self.channel(service)?)
             .max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
             .max_encoding_message_size(kernel::limits::MESSAGE_BYTES))
+    }
+
+    /// A client of the audit log in the database of a service.
+    pub(crate) fn audit(
+        &self,
+        service: ServiceName,
+    ) -> Result<AuditServiceClient<PeerChannel>, Failure> {
+        let client = AuditServiceClient::new(self.channel(service)?);
+        Ok(client.max_decoding_message_size(kernel::limits::MESSAGE_BYTES))
     }
 
     /// A client of the partitions of a service.

@@ -2,6 +2,7 @@
 
 pub(crate) mod activations;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod contexts;
 pub(crate) mod customer;
@@ -21,6 +22,7 @@ pub(crate) mod map;
 pub(crate) mod partitions;
 pub(crate) mod quarantine;
 pub(crate) mod rebuild;
+pub(crate) mod secrets;
 pub(crate) mod segments;
 pub(crate) mod status;
 pub(crate) mod track;

@@ -54,6 +54,7 @@ impl Intake {
             .list(after, page.size() as u64 + 1)
             .await
             .map_err(Failure::store_unavailable)?;
+        audit::subjects(rows.iter().take(page.size()).map(|row| row.id));
         let customers = rows.into_iter().map(|row| (write_key(&row), message(row)));
         let (customers, next_page_token) = page.cut(
             customers.collect(),

@@ -62,6 +62,7 @@ impl Intake {
         if !is_of_one {
             self.put_back(&mut found).await?;
         }
+        audit::subjects(found.events.iter().map(|logged| logged.customer));
         Ok(v1::ListEventsResponse {
             events: found.events.into_iter().map(message).collect(),
             next_page_token: found
@@ -113,6 +114,7 @@ impl Intake {
                 after: String::new(),
             })
             .await?;
+        audit::subject(customer.id);
         let fragments = customer.fragments.into_iter().map(CustomerId::from);
         Ok(EventsBy::Customers(fragments.collect()))
     }

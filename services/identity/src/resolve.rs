@@ -54,6 +54,9 @@ pub enum ResolveError {
     /// The database did not answer: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),
+    /// The changes could not be put on record: retry.
+    #[error(transparent)]
+    Audit(#[from] audit::AuditError),
 }
 
 /// What became of the events of a batch.
@@ -268,6 +271,7 @@ impl Resolver {
             }
             Err(CommitError::Raced) => Ok(None),
             Err(CommitError::Database(error)) => Err(error.into()),
+            Err(CommitError::Audit(error)) => Err(error.into()),
         }
     }
 

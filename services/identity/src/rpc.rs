@@ -95,6 +95,7 @@ impl IdentityRpc {
                 .run_repeatable(INGEST, &id, &request, work)
                 .await
         };
+        let work = audit::Operation::carry(work);
         let work = Deadline::scope(
             Deadline::current(),
             TraceParent::scope(TraceParent::current(), work),
@@ -195,6 +196,7 @@ impl IdentityRpc {
             .iter()
             .map(|id| parse_id("customer_ids", id))
             .collect::<Result<Vec<_>, _>>()?;
+        audit::subjects(customers.iter().copied());
         let (into, merged, took) = self
             .intake
             .merge(
@@ -249,6 +251,7 @@ impl IdentityService for IdentityRpc {
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);
         let batches = take_batches(intake, batches, answers, deadline);
+        let batches = audit::Operation::carry(batches);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
     }
@@ -261,6 +264,7 @@ impl IdentityService for IdentityRpc {
         validate(&request)?;
         read_after(self.intake.positions, &request.after)?;
         let record = self.intake.customer(request).await?;
+        audit::subject(record.id);
         Ok(Response::new(v1::GetCustomerResponse {
             customer: Some(message(record)),
         }))
@@ -361,6 +365,7 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
         }
         ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
         ResolveError::Database(error) => Failure::store_unavailable(error),
+        ResolveError::Audit(error) => error.into(),
     }
 }
 

@@ -64,6 +64,8 @@ scopes! {
     KeysWrite = "keys:write";
     /// Reads the audit log.
     AuditRead = "audit:read";
+    /// Makes entries of the audit log nobody's, for an erasure.
+    AuditWrite = "audit:write";
     /// Reads the metrics of a process.
     MetricsRead = "metrics:read";
 }

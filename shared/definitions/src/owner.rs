@@ -6,8 +6,10 @@ use async_trait::async_trait;
 use proto::definition::v1::{AppliedDefinition, Definition, DefinitionKind};
 use rpc::Failure;
 use storage::Database;
+use vault::Vault;
 
 use crate::commit::commit;
+use crate::rotation::Rotation;
 use crate::{DefinitionKey, IfMatch, Planned, References, Revision, Versioned};
 
 /// A change of the definitions of one owner, all or none.
@@ -64,6 +66,16 @@ pub trait Owner: Send + Sync + 'static {
     /// Where it keeps them.
     fn database(&self) -> &Database;
 
+    /// Seals the secrets that it keeps; absent where it keeps none, or has no keys.
+    fn vault(&self) -> Option<&Vault>;
+
+    /// Has the newest key seal all stored secrets, and returns their numbers; with `validate_only`
+    /// it only counts.
+    ///
+    /// # Errors
+    /// [`rpc::ErrorReason::SecretSealed`], [`rpc::ErrorReason::StoreUnavailable`].
+    async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure>;
+
     /// Reads the number of changes of what is stored.
     async fn stored_revision(&self) -> Result<Revision, Failure>;
 
@@ -117,7 +129,7 @@ pub trait Owner: Send + Sync + 'static {
         let mut planned = [self.plan(change, references, references).await?];
         crate::plan::refuse_faults(&mut planned)?;
         if !validate_only && planned[0].is_change() {
-            commit(self.database(), vec![seen], &planned).await?;
+            commit(self.database(), self.vault(), vec![seen], &planned).await?;
             self.bring_into_force(&planned).await;
         }
         let [planned] = planned;

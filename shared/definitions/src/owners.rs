@@ -10,6 +10,7 @@ use rpc::{ErrorReason, Failure, Violation};
 use crate::commit::commit;
 use crate::owner::Applied;
 use crate::plan::{in_use, refuse_faults, refuse_mismatches};
+use crate::rotation::Rotation;
 use crate::{
     Change, DefinitionKey, Edit, IfMatch, Owner, Planned, ReferenceSource, References, Revision,
     key_of, kind_word, limits,
@@ -198,11 +199,28 @@ impl Owners {
             return Ok(());
         };
         // All owners of a process share its database.
-        commit(first.database(), seen, planned).await?;
+        let vault = self.all.iter().find_map(|owner| owner.vault());
+        commit(first.database(), vault, seen, planned).await?;
         for owner in &self.all {
             owner.bring_into_force(planned).await;
         }
         Ok(())
+    }
+
+    /// Has the newest key seal the secrets of all owners, or counts them.
+    ///
+    /// # Errors
+    /// As [`Owner::rotate_secrets`]; [`ErrorReason::SecretKeysAbsent`] where no owner has keys.
+    pub(crate) async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure> {
+        let mut all = Rotation::default();
+        for owner in &self.all {
+            all.add(owner.rotate_secrets(validate_only).await?);
+        }
+        if all.key_id.is_empty() {
+            let message = "this process has no keys for secrets";
+            return Err(Failure::new(ErrorReason::SecretKeysAbsent, message));
+        }
+        Ok(all)
     }
 
     async fn revisions(&self) -> Result<Vec<Revision>, Failure> {

@@ -10,7 +10,8 @@ use proto::definition::v1::definition_service_server::{
 use proto::definition::v1::{
     ApplyDefinitionsRequest, ApplyDefinitionsResponse, Definition, DefinitionKind,
     DeleteDefinitionRequest, DeleteDefinitionResponse, GetDefinitionRequest, GetDefinitionResponse,
-    ListDefinitionsRequest, ListDefinitionsResponse, StoredDefinition,
+    ListDefinitionsRequest, ListDefinitionsResponse, RotateSecretsRequest, RotateSecretsResponse,
+    StoredDefinition,
 };
 use rpc::{Arrivals, Deadline, Failure, Idempotency, PageRequest, Violation, validate};
 use tonic::{Request, Response, Status};
@@ -150,6 +151,7 @@ impl DefinitionRpc {
 async fn to_its_end<T: Send + 'static>(
     change: impl Future<Output = Result<T, Status>> + Send + 'static,
 ) -> Result<T, Status> {
+    let change = audit::Operation::carry(change);
     let change = Deadline::scope(Deadline::current(), change).in_current_span();
     let done = tokio::spawn(change).await;
     done.map_err(Failure::internal)?
@@ -255,6 +257,26 @@ impl DefinitionService for DefinitionRpc {
         to_its_end(async move {
             let method = format!("{SERVICE}/DeleteDefinition");
             let (id, work) = (&request.request_id, || own.delete(&request));
+            own.idempotency.run(&method, id, &request, work).await
+        })
+        .await
+        .map(Response::new)
+    }
+
+    async fn rotate_secrets(
+        &self,
+        request: Request<RotateSecretsRequest>,
+    ) -> Result<Response<RotateSecretsResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let own = self.clone();
+        to_its_end(async move {
+            let method = format!("{SERVICE}/RotateSecrets");
+            let work = || async {
+                let rotated = own.owners.rotate_secrets(request.validate_only).await;
+                rotated.map(RotateSecretsResponse::from)
+            };
+            let id = &request.request_id;
             own.idempotency.run(&method, id, &request, work).await
         })
         .await

@@ -1,5 +1,6 @@
 //! Keeps the definitions of one owner: every version in SQL, the newest set in memory.
 
+mod follow;
 mod query;
 
 use std::collections::BTreeSet;
@@ -12,9 +13,12 @@ use proto::definition::v1::{Definition, DefinitionKind};
 use rpc::Failure;
 use storage::Database;
 use tokio::sync::watch;
+use vault::Vault;
 
+use self::follow::{followed_names, followed_revision};
 use self::query::Rows;
 use crate::plan::{Fault, LastVersions, Places, faults_of, invalid};
+use crate::rotation::{Rotation, rotate};
 use crate::stored::{Kept, StoredSet};
 use crate::{
     Catalog, Change, DefinitionKey, Flaw, Owner, Planned, References, Revision, Versioned, key_of,
@@ -60,7 +64,20 @@ impl<C: Catalog> DefinitionStore<C> {
     /// [`rpc::ErrorReason::StoreUnavailable`]; [`rpc::ErrorReason::DefinitionInvalid`] where this
     /// version of the program does not understand what an older one stored.
     pub async fn load(database: Database, owner: &str, catalog: C) -> Result<Arc<Self>, Failure> {
-        let rows = Rows::new(database, owner);
+        Self::load_sealed(database, owner, catalog, None).await
+    }
+
+    /// As [`Self::load`], with secrets that a vault seals where there is one.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; [`rpc::ErrorReason::SecretSealed`] for a stored secret without its key.
+    pub async fn load_sealed(
+        database: Database,
+        owner: &str,
+        catalog: C,
+        vault: Option<Vault>,
+    ) -> Result<Arc<Self>, Failure> {
+        let rows = Rows::new(database, owner, vault);
         let followed = followed_revision(&rows, &catalog).await?;
         let references = followed_names(&rows, &catalog, followed).await?;
         let revision = rows.revision().await?;
@@ -250,28 +267,6 @@ impl<C: Catalog> DefinitionStore<C> {
     }
 }
 
-/// Reads the revision of the definitions whose names a catalog follows.
-async fn followed_revision(rows: &Rows, catalog: &impl Catalog) -> Result<i64, Failure> {
-    match catalog.follows() {
-        Some((owner, _)) => rows.revision_of(owner).await,
-        None => Ok(0),
-    }
-}
-
-/// The names that a catalog follows, where their owner ever stored anything here. The revision was
-/// read before: if it has moved since, they are read again.
-async fn followed_names(
-    rows: &Rows,
-    catalog: &impl Catalog,
-    revision: i64,
-) -> Result<References, Failure> {
-    let mut references = References::unknown();
-    if let Some((_, kind)) = catalog.follows().filter(|_| revision > 0) {
-        references.add(kind, rows.names(kind).await?);
-    }
-    Ok(references)
-}
-
 /// Returns what a catalog sees of versions that are not in force.
 fn kept(catalog: &impl Catalog) -> Kept {
     Kept {
@@ -298,6 +293,18 @@ impl<C: Catalog> Owner for DefinitionStore<C> {
 
     fn database(&self) -> &Database {
         self.rows.database()
+    }
+
+    fn vault(&self) -> Option<&Vault> {
+        self.rows.vault()
+    }
+
+    async fn rotate_secrets(&self, validate_only: bool) -> Result<Rotation, Failure> {
+        let Some(vault) = self.rows.vault() else {
+            return Ok(Rotation::default());
+        };
+        let (database, kinds) = (self.rows.database(), self.catalog.kinds());
+        rotate(database, kinds, vault, validate_only).await
     }
 
     async fn stored_revision(&self) -> Result<Revision, Failure> {

@@ -21,6 +21,8 @@ macro_rules! packages {
 packages! {
     /// Keys, and the demands that methods make of callers.
     access: "happypath.access.v1";
+    /// The audit log.
+    audit: "happypath.audit.v1";
     /// Identity.
     identity: "happypath.identity.v1";
     /// Segmentation.

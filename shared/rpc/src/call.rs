@@ -1,7 +1,7 @@
 //! Names a call for spans: `identity.get_customer`.
 
 /// The name of a call by its path, such as `/happypath.identity.v1.IdentityService/GetCustomer`.
-pub(crate) fn call_name(path: &str) -> String {
+pub fn call_name(path: &str) -> String {
     let mut parts = path.trim_start_matches('/').splitn(2, '/');
     let (service, method) = (
         parts.next().unwrap_or_default(),

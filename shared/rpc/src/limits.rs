@@ -74,6 +74,8 @@ pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The part of the caller's time that is left for the answer that what is waited for has not come;
 /// where the caller waits for less than four times as much, a quarter of it.
 pub const ANSWER_TIME: Duration = Duration::from_millis(100);
+/// Callers whose calls are counted one by one: a megabyte. Those beyond are counted together.
+pub const RATE_CALLERS: usize = 10_000;
 /// Refused calls that are logged in a second: a stranger who tries keys fills no disk.
 pub const REFUSALS_LOGGED: u64 = 20;
 /// The wait that a caller is asked for whose credential cannot be checked.

@@ -170,6 +170,21 @@ reasons! {
     /// Another service does not answer.
     PeerUnavailable = "PEER_UNAVAILABLE", Unavailable,
         "Send the same request again after the delay; if it lasts, check the address and health of the service that is named.";
+    /// An act cannot be put on record.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable,
+        "Send the same request again after the delay; nothing was shown or changed. If it lasts, check the database: what cannot be put on record is not done.";
+    /// As many exports of the audit log are under way as may be.
+    AuditExportsBusy = "AUDIT_EXPORTS_BUSY", ResourceExhausted,
+        "Send the same request again after the delay, once another export has ended.";
+    /// The caller has made more calls than it may.
+    RateLimited = "RATE_LIMITED", ResourceExhausted,
+        "Send the same request again after the delay, and fewer calls at once: many events fit into one request or a stream. An operator can raise `caller_rate`.";
+    /// A secret is sealed with a key that this process does not have.
+    SecretSealed = "SECRET_SEALED", FailedPrecondition,
+        "Add the key that is named to the file of `secret_keys` of this process, and keep old keys there until `happypath secrets rotate` has replaced them.";
+    /// The process has no keys for secrets.
+    SecretKeysAbsent = "SECRET_KEYS_ABSENT", FailedPrecondition,
+        "Start the process that owns the channels with `secret_keys`, a file of keys.";
     /// The process is going down.
     ShuttingDown = "SHUTTING_DOWN", Unavailable,
         "Send the same request again; another replica takes it.";

@@ -33,6 +33,14 @@ use crate::{Deadline, ErrorReason, Failure, TraceParent, wire};
 /// reads DEADLINE_EXCEEDED with its details and not the bare CANCELLED of the transport.
 const MARGIN: Duration = Duration::from_millis(10);
 
+/// The calls that every server answers beside those of the contracts.
+const OPEN_PATHS: [&str; 4] = [
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+];
+
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
 /// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the
@@ -107,8 +115,8 @@ where
         let is_stream = method.is_some_and(|method| method.is_stream);
         let arrivals = Arrivals::default();
         let mut request = self.arriving(request, method, arrivals.clone());
-        let name = call_name(request.uri().path());
-        let span = span_of(&name, request.uri().path());
+        let (name, path) = told(request.uri().path());
+        let span = span_of(&name, path);
         let measured = self
             .meter
             .as_ref()
@@ -174,6 +182,16 @@ impl<S> ServerService<S> {
         parts.extensions.insert(arrivals.clone());
         let body = arrival::body_of(Body::new(body), method, &self.memory, arrivals);
         Request::from_parts(parts, body)
+    }
+}
+
+/// Returns the name and the path of a call for traces and metrics. Callers can make up any path
+/// that is not known, and write into it what is nobody's business.
+fn told(path: &str) -> (String, &str) {
+    if wire::method(path).is_some() || OPEN_PATHS.contains(&path) {
+        (call_name(path), path)
+    } else {
+        ("unknown".to_owned(), "unknown")
     }
 }
 

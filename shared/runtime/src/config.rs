@@ -22,7 +22,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use kernel::{InstallationName, PartitionCount};
+use kernel::{InstallationName, OutboundAddresses, PartitionCount};
 
 pub use access::AccessSettings;
 pub use defaults::Defaults;
@@ -64,6 +64,12 @@ pub struct Config {
     pub lease_ttl: kernel::Duration,
     /// Memory for the requests under way, in MiB.
     pub message_memory_mib: usize,
+    /// Calls a second that each caller may make; absent for any number.
+    pub caller_rate: Option<u32>,
+    /// The addresses that webhooks may be sent to.
+    pub outbound_allow: OutboundAddresses,
+    /// The file of keys that seal stored secrets; absent for none.
+    pub secret_keys: Option<PathBuf>,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -207,6 +213,9 @@ impl Config {
         let lease_ttl = layers.required("lease_ttl", value::lease_ttl, faults);
         let message_memory_mib =
             layers.required("message_memory_mib", value::message_memory_mib, faults);
+        let caller_rate = layers.required("caller_rate", value::caller_rate, faults);
+        let outbound_allow = layers.required("outbound_allow", value::outbound_allow, faults);
+        let secret_keys = layers.optional("secret_keys", value::secret_keys, faults);
         let log_format = layers.required("log_format", value::log_format, faults);
         let log_level = layers.required("log_level", value::log_level, faults);
         let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
@@ -238,6 +247,9 @@ impl Config {
             worker: worker?,
             lease_ttl: lease_ttl?,
             message_memory_mib: message_memory_mib?,
+            caller_rate: caller_rate?,
+            outbound_allow: outbound_allow?,
+            secret_keys,
             log_format: log_format?,
             log_level: log_level?,
             otlp_endpoint,

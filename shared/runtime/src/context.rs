@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use ::vault::Vault;
+use audit::AuditLog;
 use decision::Core;
 use definitions::{Catalog, DefinitionStore};
 use engine::EngineConfig;
@@ -22,6 +24,7 @@ use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
+use crate::vault::open_vault;
 use crate::{limits, upkeep};
 
 /// The newest layout of SQL tables that this program knows; raised by every change that an older
@@ -60,6 +63,10 @@ pub struct Context {
     pub credentials: Credentials,
     /// The engines of this process, which its way in may wait for.
     pub neighbours: Neighbours,
+    /// Puts on record what callers change and read.
+    pub audit: AuditLog,
+    /// Seals the secrets of definitions; absent where the process has no keys for that.
+    pub vault: Option<Vault>,
     /// First answers of requests, for replays.
     pub idempotency: rpc::Idempotency,
     /// Cancelled when the process is told to end: no more calls come, and background tasks stop.
@@ -86,6 +93,7 @@ impl Context {
         let own = format!("{scheme}://{}", reachable(config.listen));
         let client = client_options(&config)?;
         let peers = Peers::open(&config.peers, &own, &client)?;
+        let vault = open_vault(&config)?;
         let (database, id) = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
         let credentials = Credentials::open(&config, database.clone(), client, &shutdown).await?;
@@ -97,6 +105,8 @@ impl Context {
         } else {
             (open_hot_store(&config, id).await?, None)
         };
+        let audit = AuditLog::open(database.clone(), &config.worker).await;
+        let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
         let requests = Requests::new(database.clone());
         tokio::spawn(upkeep::remove_old_requests(
             requests.clone(),
@@ -106,6 +116,8 @@ impl Context {
         Ok(Self {
             hot,
             journal,
+            audit,
+            vault,
             leases: LeaseStore::new(database.clone()),
             idempotency: rpc::Idempotency::new(requests),
             database,
@@ -138,7 +150,8 @@ impl Context {
             .migrate("definitions", definitions::MIGRATIONS)
             .await
             .map_err(|error| StartError::service(service, error))?;
-        let store = DefinitionStore::load(self.database.clone(), service, catalog)
+        let (database, vault) = (self.database.clone(), self.vault.clone());
+        let store = DefinitionStore::load_sealed(database, service, catalog, vault)
             .await
             .map_err(|error| StartError::service(service, error))?;
         // Not until shutdown: engines and calls under way need what is newest until their end.

@@ -51,6 +51,8 @@ impl CustomerReads {
                     .await
             }
         };
+        let asked = found.as_ref().map_or(customer, |found| found.customer);
+        audit::subject(asked);
         found.map_err(failure)
     }
 }

@@ -13,6 +13,7 @@ mod health;
 mod incoming;
 pub mod limits;
 mod neighbours;
+mod origin;
 mod partition_service;
 mod peers;
 mod position;
@@ -23,6 +24,7 @@ mod signals;
 mod start_error;
 mod telemetry;
 mod upkeep;
+mod vault;
 
 pub use binary::{Awaited, Start, run_binary};
 pub use config::{

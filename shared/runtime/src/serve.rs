@@ -3,12 +3,14 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use audit::{AuditLayer, AuditRpc};
 use definitions::{DefinitionRpc, Owner, ReferenceSource, RemoteReferences};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use keys::KeyRpc;
 use proto::DESCRIPTOR_BYTES;
 use proto::access::v1::key_service_server::SERVICE_NAME as KEY_SERVICE;
+use proto::audit::v1::audit_service_server::SERVICE_NAME as AUDIT_SERVICE;
 use proto::definition::v1::DefinitionKind;
 use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION_SERVICE;
 use proto::engine::v1::partition_service_server::{
@@ -25,6 +27,7 @@ use crate::context::Context;
 use crate::health::Health;
 use crate::incoming::incoming;
 use crate::limits;
+use crate::origin::{caller_of, origin_of};
 use crate::partition_service::Partitions;
 use crate::peers::Peers;
 use crate::service::Service;
@@ -66,6 +69,9 @@ async fn serve_all(
     }
     names.push(PARTITION_SERVICE);
     names.push(DEFINITION_SERVICE);
+    names.push(AUDIT_SERVICE);
+    let audit = AuditRpc::new(context.audit.clone(), context.idempotency.clone());
+    routes.add_service(audit.into_server());
     names.push(KEY_SERVICE);
     let elsewhere = references(&owners, &context.peers);
     let definitions = DefinitionRpc::new(owners, Some(elsewhere), context.idempotency.clone());
@@ -112,6 +118,7 @@ async fn serve_all(
         }
     }
     follower.abort();
+    context.audit.close().await;
     served
 }
 
@@ -185,6 +192,8 @@ async fn run_server(
         .layer(GrpcWebLayer::new())
         .layer(calls)
         .layer(guard)
+        .layer(rpc::RateLayer::new(context.config.caller_rate, caller_of))
+        .layer(AuditLayer::new(context.audit.clone(), origin_of))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, {
             let shutdown = shutdown.clone();

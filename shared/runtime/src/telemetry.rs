@@ -7,6 +7,7 @@
 mod endpoint;
 mod exporters;
 mod lines;
+mod panics;
 
 use access::tls::ServerTls;
 use opentelemetry::trace::TracerProvider as _;
@@ -22,9 +23,11 @@ use crate::config::Config;
 use crate::credentials::Credentials;
 use crate::start_error::StartError;
 
-/// Targets that tell at each start, as news, that tables are there; what the configuration says of
-/// them wins.
-const QUIETER: &str = "sqlx::postgres::notice=warn";
+/// Targets that tell at each start, as news, that tables are there; and libraries that quote, below
+/// the level of news, what passes through them: statements with their values, headers. What the
+/// configuration says of one of them by name wins.
+const QUIETER: &str = "sqlx::postgres::notice=warn,sqlx=info,sea_orm=info,h2=info,hyper=info,hyper_util=info,\
+                       rustls=info,tonic=info,tower=info";
 /// An exporter of logs must not log what it does into the same way out.
 const SENDERS_OFF: &str = "opentelemetry=off,opentelemetry_sdk=off,opentelemetry_otlp=off,tonic=off,h2=off,hyper=off,\
                            hyper_util=off,tower=off";
@@ -74,6 +77,7 @@ impl Telemetry {
             _ => None,
         };
         subscribe(config, exporters.collector.as_ref())?;
+        panics::tell_in_log();
         exporters.install();
         Ok(Self {
             exporters,

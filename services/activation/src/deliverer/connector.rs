@@ -17,8 +17,10 @@ use activation_core::{address, channel};
 use async_trait::async_trait;
 use http::Uri;
 use hyper_util::rt::TokioIo;
+use kernel::OutboundAddresses;
 use tokio::net::TcpStream;
 
+pub(super) use self::wire::Reach;
 pub use self::wire::Wire;
 
 /// The network between a deliverer and its destinations.
@@ -55,9 +57,12 @@ impl Network for SystemNetwork {
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectError {
-    /// The host is not of the public internet: correct the URL, or allow it.
+    /// The host is not of the public internet, and its channel does not ask for that.
     #[error("the host resolves to no address of the public internet")]
     Refused,
+    /// The operator does not allow its addresses, whatever the channel says.
+    #[error("the host resolves to no address that this installation may connect to")]
+    Forbidden,
     /// It took too long: try again.
     #[error("no connection in time")]
     TimedOut,
@@ -70,6 +75,9 @@ pub(super) enum ConnectError {
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) network: Arc<dyn Network>,
+    /// The addresses that the operator allows. A channel can only narrow them.
+    pub(super) allowed: Arc<OutboundAddresses>,
+    /// True where the channel takes addresses that are not of the public internet.
     pub(super) allow_private_network: bool,
     pub(super) timeout: Duration,
 }
@@ -89,16 +97,23 @@ impl Connector {
             Ok(literal) => vec![SocketAddr::new(literal, port)],
             Err(_) => self.network.resolve(&host, port).await?,
         };
-        if !self.allow_private_network {
-            addresses.retain(|found| address::is_public(found.ip()));
-            if addresses.is_empty() {
-                return Err(ConnectError::Refused);
-            }
+        if addresses.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address").into());
+        }
+        let is_wanted = |ip| self.allow_private_network || address::is_public(ip);
+        addresses.retain(|found| is_wanted(found.ip()));
+        if addresses.is_empty() {
+            return Err(ConnectError::Refused);
+        }
+        let is_allowed = |ip| self.allowed.contain(ip, address::is_public(ip));
+        addresses.retain(|found| is_allowed(found.ip()));
+        if addresses.is_empty() {
+            return Err(ConnectError::Forbidden);
         }
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         for found in addresses {
             match self.network.connect(found).await {
-                Ok(wire) => return Ok(TokioIo::new(wire)),
+                Ok(wire) => return Ok(TokioIo::new(wire.to(found.ip()))),
                 Err(error) => last = error,
             }
         }

@@ -86,7 +86,7 @@ impl Job {
     }
 }
 
-/// Writes ids to the log; what was rendered is personal, so it appears at debug level only.
+/// Writes ids to the log. What was rendered is personal, and is written at no level.
 pub(super) fn write_log(job: &Job) {
     let delivery = &job.delivery;
     tracing::info!(
@@ -96,11 +96,5 @@ pub(super) fn write_log(job: &Job) {
         step = delivery.step,
         template = delivery.template,
         "activation delivered to the log"
-    );
-    tracing::debug!(
-        activation_id = %job.id,
-        subject = delivery.subject,
-        body = delivery.body,
-        "activation text"
     );
 }

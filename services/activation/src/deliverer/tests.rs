@@ -1,5 +1,6 @@
 //! Deliveries against real HTTP servers on this machine.
 
+mod outbound;
 mod server;
 
 use std::io;
@@ -71,6 +72,14 @@ impl Bench {
     }
 
     async fn with_network(channels: &[api::Channel], network: Arc<dyn Network>) -> Self {
+        Self::with_allowed(channels, network, OutboundAddresses::ANY).await
+    }
+
+    async fn with_allowed(
+        channels: &[api::Channel],
+        network: Arc<dyn Network>,
+        allowed: OutboundAddresses,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let hot = EmbeddedStore::open(folder.path(), PartitionCount::DEFAULT)
             .await
@@ -84,6 +93,7 @@ impl Bench {
         let shared: SharedHotStore = hot.clone();
         let deliverer = Deliverer::start(DelivererConfig {
             network,
+            allowed,
             clock: Arc::new(VirtualClock::new(Timestamp::from_millis(1_614_265_330_500))),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
@@ -183,7 +193,7 @@ async fn a_webhook_is_signed_over_the_bytes_that_arrive() {
     let outcome = bench.one().await;
     assert_eq!(outcome.result(), DeliveryResult::Delivered);
     assert_eq!((outcome.visit, outcome.attempt), (7, 2));
-    assert_eq!(outcome.detail, "200 OK: thanks");
+    assert_eq!(outcome.detail, "200 OK");
 
     let seen = server.requests();
     let (head, body) = &seen[0];
@@ -210,12 +220,7 @@ async fn each_answer_means_what_it_says() {
     use DeliveryResult::{Delivered, Rejected, Retry};
     let fixed = |status, text| Answer::Fixed(status, None, text);
     check(fixed(StatusCode::NO_CONTENT, ""), Delivered, "204").await;
-    check(
-        fixed(StatusCode::GONE, "closed\r\nfor good"),
-        Rejected,
-        "410 Gone: closed",
-    )
-    .await;
+    check(fixed(StatusCode::GONE, ""), Rejected, "410 Gone").await;
     check(fixed(StatusCode::BAD_REQUEST, ""), Rejected, "400").await;
     check(fixed(StatusCode::BAD_GATEWAY, ""), Retry, "502").await;
     let busy = Answer::Fixed(

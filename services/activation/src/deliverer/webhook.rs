@@ -13,13 +13,13 @@ use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kernel::{ActivationId, CustomerId, Timestamp};
+use kernel::{ActivationId, CustomerId, OutboundAddresses, Timestamp};
 use proto::stream::v1::Delivery;
 use serde_json::json;
 
 use super::Timeouts;
 use super::answer::Attempted;
-use super::connector::{ConnectError, Connector, Network};
+use super::connector::{ConnectError, Connector, Network, Reach};
 use super::signature::sign;
 use crate::limits;
 
@@ -48,12 +48,15 @@ pub(super) struct Message<'a> {
 impl WebhookClient {
     pub(super) fn new(
         network: &Arc<dyn Network>,
+        allowed: OutboundAddresses,
         clock: Arc<dyn Clock>,
         timeouts: Timeouts,
     ) -> Self {
+        let allowed = Arc::new(allowed);
         let client = |allow_private_network| {
             let connector = Connector {
                 network: Arc::clone(network),
+                allowed: Arc::clone(&allowed),
                 allow_private_network,
                 timeout: timeouts.connect,
             };
@@ -140,9 +143,12 @@ impl WebhookClient {
             .body(Full::from(body))
     }
 
-    /// The head decides; of the body a little is read, as detail and so that the connection can be used again.
+    /// The head decides; of the body a little is read, as detail and so that the connection can be
+    /// used again. A body from within a private network is shown to nobody: a channel must not be a
+    /// window into it.
     async fn read(&self, response: Response<Incoming>) -> Attempted {
         let (head, body) = response.into_parts();
+        let is_public = head.extensions.get() == Some(&Reach::Public);
         let mut attempted = Attempted::of_head(head.status, &head.headers, self.clock.now());
         let start = read_start(body, self.timeouts.body).await;
         let text = String::from_utf8_lossy(&start);
@@ -153,7 +159,7 @@ impl WebhookClient {
             .filter(|letter| !letter.is_control())
             .take(200)
             .collect();
-        if !line.is_empty() {
+        if is_public && !line.is_empty() {
             attempted.detail = format!("{}: {line}", attempted.detail);
         }
         attempted
@@ -183,11 +189,15 @@ fn unanswered(error: &hyper_util::client::legacy::Error) -> Attempted {
     let mut causes = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
-        if let Some(ConnectError::Refused) = cause.downcast_ref() {
-            return Attempted::rejected(format!(
-                "{}; set `allow_private_network` if that is meant",
-                ConnectError::Refused
-            ));
+        let remedy = match cause.downcast_ref() {
+            Some(ConnectError::Refused) => Some("set `allow_private_network` if that is meant"),
+            Some(ConnectError::Forbidden) => {
+                Some("an operator can add it to `outbound_allow` of the activation service")
+            }
+            _ => None,
+        };
+        if let Some(remedy) = remedy {
+            return Attempted::rejected(format!("{cause}; {remedy}"));
         }
         causes.push(cause.to_string());
         next = cause.source();

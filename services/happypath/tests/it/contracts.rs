@@ -4,8 +4,9 @@
 //! The fields of a request say which of these apply to its RPC. Right requests stand in [`cases`],
 //! by hand: an RPC that is not there fails the first test.
 
-mod call;
-mod cases;
+mod audited;
+pub(crate) mod call;
+pub(crate) mod cases;
 
 use std::collections::BTreeSet;
 

@@ -7,8 +7,11 @@ mod consents;
 mod contracts;
 mod installations;
 mod quarantine;
+mod rates;
 mod reads;
 mod receipts;
+mod redaction;
+mod secrets;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -60,6 +63,11 @@ impl Dev {
 
     /// Starts it in a folder, with settings that differ from the usual ones.
     fn start_with(folder: TempDir, settings: &[&str]) -> Self {
+        Self::start_to(folder, settings, Stdio::inherit())
+    }
+
+    /// As [`Self::start_with`], with its log lines somewhere else.
+    fn start_to(folder: TempDir, settings: &[&str], log: Stdio) -> Self {
         let mut process = binary()
             .args([
                 "dev",
@@ -72,6 +80,7 @@ impl Dev {
             .arg(folder.path().join("stores"))
             .args(settings)
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("started");
         let stdout = process.stdout.take().expect("piped");

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use audit::{Act, AuditError, Operation};
 use identity_core::{Changes, CustomerChange, Identifier};
 use kernel::{CustomerId, FragmentId, Timestamp};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query, SimpleExpr};
@@ -41,6 +42,9 @@ pub enum CommitError {
     /// The database did not do it: retry.
     #[error("the database failed")]
     Database(#[from] DbErr),
+    /// It could not be put on record: retry.
+    #[error("the change could not be put on record")]
+    Audit(#[from] AuditError),
 }
 
 /// What was written.
@@ -89,7 +93,25 @@ async fn write(
     insert_fragments(transaction, changes).await?;
     let merges = join(transaction, changes, cause, (sent, chance)).await?;
     write_customers(transaction, changes).await?;
+    record(transaction, &merges).await?;
     Ok(Committed { merges })
+}
+
+/// Puts merges on record, with who sent what led to them: an entry for each of the two customers.
+/// The reason stays with the merge, since people write it as they like. Comes last, since the audit log of a process is written by one transaction at a time.
+async fn record(
+    transaction: &DatabaseTransaction,
+    merges: &[MergeRecord],
+) -> Result<(), CommitError> {
+    let Some(operation) = Operation::current().filter(|_| !merges.is_empty()) else {
+        return Ok(());
+    };
+    let acts = merges.iter().flat_map(|merge| {
+        let act = Act::done("identity.merge", format!("merge {}", merge.id));
+        [act.clone().of(merge.from), act.of(merge.into)]
+    });
+    operation.record(transaction, acts.collect()).await?;
+    Ok(())
 }
 
 async fn insert_identifiers(

@@ -11,24 +11,32 @@ use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
 };
 use storage::Database;
+use vault::Vault;
 
 use crate::entity::{definition, revision};
 use crate::plan::LastVersions;
 use crate::stored::{Gone, Kept, NewestVersions, StoredSet};
-use crate::{DefinitionKey, Versioned, limits, stamp};
+use crate::{DefinitionKey, Versioned, limits, secret, stamp};
 
 /// The rows of one owner.
 pub(super) struct Rows {
     database: Database,
     owner: String,
+    /// Opens the secrets of definitions that are to come into force.
+    vault: Option<Vault>,
 }
 
 impl Rows {
-    pub(super) fn new(database: Database, owner: &str) -> Self {
+    pub(super) fn new(database: Database, owner: &str, vault: Option<Vault>) -> Self {
         Self {
             database,
             owner: owner.to_owned(),
+            vault,
         }
+    }
+
+    pub(super) fn vault(&self) -> Option<&Vault> {
+        self.vault.as_ref()
     }
 
     pub(super) fn owner(&self) -> &str {
@@ -77,7 +85,7 @@ impl Rows {
         let mut newest = NewestVersions::default();
         for row in rows {
             if newest.include(row.kind, &row.name, row.delete_time.is_some()) {
-                all.push(Arc::new(read(row)?));
+                all.push(Arc::new(self.read_open(row).await?));
             }
         }
         let gone = match kept.gone_for {
@@ -96,12 +104,20 @@ impl Rows {
             .all(self.database.orm())
             .await
             .map_err(Failure::store_unavailable)?;
-        let gone = rows.into_iter().map(|row| {
+        let mut gone = Vec::with_capacity(rows.len());
+        for row in rows {
             let time = Timestamp::from_millis(row.delete_time.unwrap_or(i64::MAX));
-            let definition = Arc::new(read(row)?);
-            Ok(Gone { time, definition })
-        });
-        gone.collect()
+            let definition = Arc::new(self.read_open(row).await?);
+            gone.push(Gone { time, definition });
+        }
+        Ok(gone)
+    }
+
+    /// Reads a definition with its secret.
+    async fn read_open(&self, row: definition::Model) -> Result<Versioned<Definition>, Failure> {
+        let mut read = read(row)?;
+        secret::open(&mut read.value, self.vault.as_ref()).await?;
+        Ok(read)
     }
 
     /// Finds the newest version that was ever stored of each of these.
@@ -187,6 +203,7 @@ impl Rows {
     }
 }
 
+/// Reads a definition as it is stored: its secret may be sealed, and is shown to nobody.
 fn read(row: definition::Model) -> Result<Versioned<Definition>, Failure> {
     Ok(Versioned {
         value: Definition::decode(row.body.as_slice()).map_err(Failure::internal)?,

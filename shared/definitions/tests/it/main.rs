@@ -8,5 +8,6 @@ mod gone;
 mod incremental;
 mod pages;
 mod schema;
+mod secrets;
 mod server;
 mod yaml;

@@ -215,12 +215,12 @@ pub(super) fn customer_key(record: &QuarantinedRecord) -> Option<StateKey> {
     Some(Bytes::copy_from_slice(customer.as_bytes()))
 }
 
-/// What a panic said.
+/// Returns what may be told of a panic.
 pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let said = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    format!("panicked: {said}")
+    format!("panicked: {}", kernel::panic_text(said))
 }

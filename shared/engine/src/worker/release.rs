@@ -145,7 +145,7 @@ impl<C: Core> Worker<C> {
                 if let Some(work) = work {
                     self.ask_for_waits(definitions, work, &named, (origin, now))?;
                 }
-                self.discard(work, &named, &command.reason, now);
+                self.discard(work, &named, now);
                 Ok(())
             }
             QuarantineVerb::Retry => self.retry(definitions, work, &named, (origin, now)),
@@ -177,12 +177,11 @@ impl<C: Core> Worker<C> {
         self.ask_ahead(definitions, work, Input::Timer { due_time }, cause)
     }
 
-    fn discard(&mut self, work: Option<usize>, named: &Named, reason: &str, now: Timestamp) {
+    fn discard(&mut self, work: Option<usize>, named: &Named, now: Timestamp) {
         tracing::info!(
             service = C::OWNER.name(),
             partition = self.position.slot.partition.number(),
             entry = %named.id,
-            reason,
             "a quarantined record was discarded"
         );
         let timer = work.and_then(|work| {

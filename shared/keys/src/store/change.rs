@@ -1,6 +1,7 @@
 //! Creates, rotates and revokes keys, and removes those that ended long ago.
 
 use access::{KeyHash, KeyId, Scopes};
+use audit::{Act, Operation};
 use kernel::{Duration, Timestamp};
 use rpc::{ErrorReason, Failure};
 use sea_orm::sea_query::ExprTrait as _;
@@ -42,6 +43,7 @@ impl KeyStore {
             return Err(Failure::new(ErrorReason::KeyLimit, message));
         }
         insert(&transaction, draft, CALLER, now).await?;
+        record(&transaction, "key.create", &draft.id).await?;
         self.commit_and_show(transaction, &draft.id, now).await
     }
 
@@ -83,6 +85,7 @@ impl KeyStore {
             return Err(Failure::new(ErrorReason::KeyExists, message));
         }
         replace_secret(&transaction, id, hash, &secrets, overlap, now).await?;
+        record(&transaction, "key.rotate", id).await?;
         self.commit_and_show(transaction, id, now).await
     }
 
@@ -103,6 +106,7 @@ impl KeyStore {
                 .exec(&transaction)
                 .await
                 .map_err(Failure::store_unavailable)?;
+            record(&transaction, "key.revoke", id).await?;
         }
         self.commit_and_show(transaction, id, now).await
     }
@@ -152,6 +156,20 @@ impl KeyStore {
             .map_err(Failure::store_unavailable)?;
         Ok(shown(&found, secrets.iter(), now))
     }
+}
+
+/// Puts a change on record, with who asked for it, in the transaction that makes it. Comes last,
+/// since the audit log of a process is written by one transaction at a time.
+async fn record(
+    transaction: &DatabaseTransaction,
+    action: &str,
+    id: &KeyId,
+) -> Result<(), Failure> {
+    if let Some(operation) = Operation::current() {
+        let act = Act::done(action, format!("key {id}"));
+        operation.record(transaction, vec![act]).await?;
+    }
+    Ok(())
 }
 
 /// Refuses to give more than the giver has.

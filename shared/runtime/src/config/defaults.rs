@@ -53,8 +53,14 @@ impl Defaults {
             "database",
             format!("sqlite:{}", folder.join("happypath.db").display()),
         );
+        defaults.set(
+            "secret_keys",
+            folder.join("secret.keys").display().to_string(),
+        );
         defaults.set("partitions", "16".to_owned());
         defaults.set("log_level", "warn".to_owned());
+        // Receivers of a first webhook run on the same machine.
+        defaults.set("outbound_allow", "public,private".to_owned());
         defaults
     }
 
@@ -82,6 +88,8 @@ impl Defaults {
                 ("journal_retention", "1h".to_owned()),
                 ("event_retention", "forever".to_owned()),
                 ("message_memory_mib", "128".to_owned()),
+                ("caller_rate", "off".to_owned()),
+                ("outbound_allow", "public".to_owned()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),

@@ -187,6 +187,26 @@ pub const SETTINGS: &[Setting] = &[
         expected: "a whole number from 64 to 65536, such as 128",
     },
     Setting {
+        name: "caller_rate",
+        flag: "caller-rate",
+        help: "Calls a second that each caller may make of this process, and twice as many at once; what is over it is refused \
+               with a retry delay. A stream is one call",
+        expected: "off, or a whole number from 1 to 1000000, such as 500",
+    },
+    Setting {
+        name: "outbound_allow",
+        flag: "outbound-allow",
+        help: "Addresses that webhooks may be sent to, whatever channels say; a channel can only narrow it",
+        expected: "public, private and ranges with commas between them, such as public,10.1.0.0/16",
+    },
+    Setting {
+        name: "secret_keys",
+        flag: "secret-keys",
+        help: "A file of keys that seal the secrets of channels where they are stored, the newest on the last line; \
+               without one they are stored as they are",
+        expected: "a path of a file of lines that `happypath secrets generate-key` prints",
+    },
+    Setting {
         name: "log_format",
         flag: "log-format",
         help: "How log lines are written",

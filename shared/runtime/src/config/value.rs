@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use access::Mode;
 use access::tls::ClientCertificates;
-use kernel::{Duration, InstallationName, PartitionCount};
+use kernel::{Duration, InstallationName, OutboundAddresses, PartitionCount};
 
 use super::setting::setting;
 use super::{Clock, Durability, HotStoreAddress, LogFormat};
@@ -80,6 +80,26 @@ pub(super) fn message_memory_mib(text: &str) -> Parsed<usize> {
     match text.parse() {
         Ok(mib @ 64..=65_536) => Ok(mib),
         _ => Err(expected("message_memory_mib")),
+    }
+}
+
+pub(super) fn caller_rate(text: &str) -> Parsed<Option<u32>> {
+    match (text, text.parse()) {
+        ("off", _) => Ok(None),
+        (_, Ok(rate @ 1..=1_000_000)) => Ok(Some(rate)),
+        _ => Err(expected("caller_rate")),
+    }
+}
+
+pub(super) fn outbound_allow(text: &str) -> Parsed<OutboundAddresses> {
+    let parsed = text.parse::<OutboundAddresses>();
+    parsed.map_err(|error| format!("{error}: {}", expected("outbound_allow")))
+}
+
+pub(super) fn secret_keys(text: &str) -> Parsed<PathBuf> {
+    match text.trim() {
+        "" => Err(expected("secret_keys")),
+        path => Ok(PathBuf::from(path)),
     }
 }
 

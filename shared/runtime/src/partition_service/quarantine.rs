@@ -49,6 +49,8 @@ impl Partitions {
         let engine = self.engine_of(&request.service)?;
         let found = engine.list_quarantined(&filter, after, page.size()).await;
         let found = found.map_err(failure)?;
+        let customers = found.entries.iter().map(|it| it.record.customer_id.parse());
+        audit::subjects(customers.filter_map(Result::ok));
         let next_page_token = match found.entries.last() {
             Some(last) if found.has_more => page.token(last.place.to_string().as_bytes()),
             _ => String::new(),
@@ -78,12 +80,7 @@ impl Partitions {
             request_id: request.request_id.clone(),
         };
         let taken = self.order(&request.service, &selection, &order).await?;
-        tracing::info!(
-            service = request.service,
-            request_id = request.request_id,
-            taken = taken.taken,
-            "quarantined records are to be retried"
-        );
+        tell("retried", &request.service, &taken, "");
         Ok(RetryQuarantinedRecordsResponse {
             taken_count: count(&taken),
             missing_ids: missing(&taken),
@@ -110,13 +107,7 @@ impl Partitions {
             "{} quarantined records of {} are to be discarded, by request {}: {}",
             taken.taken, request.service, request.request_id, request.reason
         );
-        tracing::info!(
-            service = request.service,
-            request_id = request.request_id,
-            taken = taken.taken,
-            audit_line,
-            "quarantined records are to be discarded"
-        );
+        tell("discarded", &request.service, &taken, &request.reason);
         Ok(DiscardQuarantinedRecordsResponse {
             taken_count: count(&taken),
             missing_ids: missing(&taken),
@@ -147,6 +138,19 @@ impl Partitions {
             )
         })
     }
+}
+
+/// Tells of an order in the logs and in the audit log. The reason is in the latter only: nobody
+/// knows what people write into it.
+fn tell(verb: &str, service: &str, taken: &QuarantineTaken, reason: &str) {
+    let taken = taken.taken;
+    tracing::info!(
+        service,
+        taken,
+        verb,
+        "an order about quarantined records was taken"
+    );
+    audit::about(format!("{taken} records of {service} {verb}: {reason}"));
 }
 
 fn filter(by: v1::QuarantineFilter) -> QuarantineFilter {

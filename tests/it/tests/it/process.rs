@@ -229,6 +229,8 @@ fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) ->
     command
         // A test says by its arguments what else is logged.
         .env("HAPPYPATH_LOG_LEVEL", "warn")
+        // Receivers of webhooks are on this machine.
+        .env("HAPPYPATH_OUTBOUND_ALLOW", "public,private")
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .args(arguments)
         .stdin(Stdio::null())

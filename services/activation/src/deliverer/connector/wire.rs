@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use activation_core::address;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -14,12 +16,40 @@ trait Duplex: AsyncRead + AsyncWrite + Send {}
 impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
 
 /// A connection to a destination.
-pub struct Wire(Pin<Box<dyn Duplex>>);
+pub struct Wire {
+    carrier: Pin<Box<dyn Duplex>>,
+    /// Absent until it is known where it leads.
+    reach: Option<Reach>,
+}
+
+/// Where a connection leads; the client finds it in the extensions of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::deliverer) enum Reach {
+    /// To the public internet.
+    Public,
+    /// Into a private network.
+    Private,
+}
 
 impl Wire {
     /// Takes what carries the bytes.
     pub fn new(carrier: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
-        Self(Box::pin(carrier))
+        Self {
+            carrier: Box::pin(carrier),
+            reach: None,
+        }
+    }
+
+    /// Says which address it leads to.
+    pub(super) fn to(self, address: IpAddr) -> Self {
+        let reach = match address::is_public(address) {
+            true => Reach::Public,
+            false => Reach::Private,
+        };
+        Self {
+            reach: Some(reach),
+            ..self
+        }
     }
 }
 
@@ -31,7 +61,10 @@ impl fmt::Debug for Wire {
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        Connected::new()
+        match self.reach {
+            Some(reach) => Connected::new().extra(reach),
+            None => Connected::new(),
+        }
     }
 }
 
@@ -41,7 +74,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_read(cx, buffer)
+        self.carrier.as_mut().poll_read(cx, buffer)
     }
 }
 
@@ -51,19 +84,19 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write(cx, bytes)
+        self.carrier.as_mut().poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_flush(cx)
+        self.carrier.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_mut().poll_shutdown(cx)
+        self.carrier.as_mut().poll_shutdown(cx)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.carrier.is_write_vectored()
     }
 
     fn poll_write_vectored(
@@ -71,6 +104,6 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.0.as_mut().poll_write_vectored(cx, slices)
+        self.carrier.as_mut().poll_write_vectored(cx, slices)
     }
 }

@@ -3,12 +3,14 @@
 use std::cell::Cell;
 
 use prost_reflect::prost::Message as _;
+use prost_reflect::prost::bytes::BufMut as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, Value};
 use proto::DESCRIPTORS;
 use tokio::runtime::Runtime;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::MetadataMap;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -16,7 +18,7 @@ use super::cases::{self, Case};
 use crate::Dev;
 
 /// Every RPC of our contracts.
-pub(super) fn methods() -> Vec<MethodDescriptor> {
+pub(crate) fn methods() -> Vec<MethodDescriptor> {
     let services = DESCRIPTORS.services();
     let ours = services.filter(|it| it.package_name().starts_with("happypath."));
     ours.flat_map(|it| it.methods().collect::<Vec<_>>())
@@ -24,12 +26,12 @@ pub(super) fn methods() -> Vec<MethodDescriptor> {
 }
 
 /// Returns the name of an RPC, such as `IdentityService/Ingest`.
-pub(super) fn name_of(method: &MethodDescriptor) -> String {
+pub(crate) fn name_of(method: &MethodDescriptor) -> String {
     format!("{}/{}", method.parent_service().name(), method.name())
 }
 
 /// A `happypath dev` that has something to answer with.
-pub(super) struct Server {
+pub(crate) struct Server {
     dev: Dev,
     runtime: Runtime,
     channel: Channel,
@@ -38,13 +40,17 @@ pub(super) struct Server {
     /// The customers of the first events, by number.
     customers: Vec<String>,
     /// The position of the last events.
-    pub(super) position: String,
+    pub(crate) position: String,
 }
 
 impl Server {
     /// Starts it, defines something of each kind, and lets customers do something.
-    pub(super) fn start() -> Self {
-        let dev = Dev::start();
+    pub(crate) fn start() -> Self {
+        Self::over(Dev::start())
+    }
+
+    /// Does the same with one that runs already.
+    pub(crate) fn over(dev: Dev) -> Self {
         let runtime = Runtime::new().expect("a runtime");
         let address = Endpoint::from_shared(dev.address.clone()).expect("an address");
         let channel = runtime.block_on(address.connect()).expect("connected");
@@ -68,12 +74,34 @@ impl Server {
         server
     }
 
-    pub(super) fn stop(self) {
+    pub(crate) fn stop(self) {
         self.dev.stop();
     }
 
+    /// Ends it, and looks at what it left while its folder is still there.
+    pub(crate) fn stop_keeping<T>(self, look: impl FnOnce() -> T) -> T {
+        let _folder = self.dev.stop();
+        look()
+    }
+
+    /// Sends bytes to a path, with headers: neither need be one that there is.
+    pub(crate) fn call_raw(&self, path: &str, headers: MetadataMap, bytes: Vec<u8>) {
+        self.runtime.block_on(async {
+            let mut client = Grpc::new(self.channel.clone());
+            client.ready().await.expect("connected");
+            let request = Request::from_parts(headers, tonic::Extensions::default(), bytes);
+            let path = PathAndQuery::try_from(path).expect("a path");
+            let _refused = client.unary(request, path, Raw).await;
+        });
+    }
+
+    /// Returns once everything that was sent has had its effect.
+    pub(crate) fn settle(&self) {
+        self.dev.settle();
+    }
+
     /// Calls an RPC that answers.
-    fn ask(&self, name: &str, json: &str) -> DynamicMessage {
+    pub(crate) fn ask(&self, name: &str, json: &str) -> DynamicMessage {
         let method = methods().into_iter().find(|it| name_of(it) == name);
         let method = method.expect(name);
         let answer = self.call(&method, self.parse(&method, json), None);
@@ -81,7 +109,7 @@ impl Server {
     }
 
     /// Makes the right request of a case, with an id of its own, and what it needs.
-    pub(super) fn request(&self, method: &MethodDescriptor, case: &Case) -> DynamicMessage {
+    pub(crate) fn request(&self, method: &MethodDescriptor, case: &Case) -> DynamicMessage {
         if let Some((name, json)) = case.before {
             self.ask(name, json);
         }
@@ -89,7 +117,7 @@ impl Server {
     }
 
     /// Sends the right request of a case.
-    pub(super) fn right(
+    pub(crate) fn right(
         &self,
         method: &MethodDescriptor,
         case: &Case,
@@ -98,7 +126,7 @@ impl Server {
     }
 
     /// Reads a request: `$ID` is an id that nobody had, `$0` the customer of the first event.
-    pub(super) fn parse(&self, method: &MethodDescriptor, json: &str) -> DynamicMessage {
+    pub(crate) fn parse(&self, method: &MethodDescriptor, json: &str) -> DynamicMessage {
         self.ids.set(self.ids.get() + 1);
         let mut json = json.replace("$ID", &format!("request-{}", self.ids.get()));
         for (number, customer) in self.customers.iter().enumerate() {
@@ -111,7 +139,7 @@ impl Server {
 
     /// Calls an RPC, with a deadline in milliseconds. A stream gets one request, and its first
     /// answer counts.
-    pub(super) fn call(
+    pub(crate) fn call(
         &self,
         method: &MethodDescriptor,
         request: DynamicMessage,
@@ -189,5 +217,42 @@ impl Decoder for Dynamic {
         decoded
             .map(Some)
             .map_err(|error| Status::unknown(error.to_string()))
+    }
+}
+
+/// Writes bytes as they are.
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Vec<u8>;
+    type Decode = ();
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put_slice(&item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = ();
+    type Error = Status;
+
+    fn decode(&mut self, _: &mut DecodeBuf<'_>) -> Result<Option<()>, Status> {
+        Ok(Some(()))
     }
 }

@@ -3,26 +3,26 @@
 use tonic::Code;
 
 /// One RPC.
-pub(super) struct Case {
+pub(crate) struct Case {
     /// Its service and name.
-    pub(super) method: &'static str,
+    pub(crate) method: &'static str,
     /// A right request as JSON: `$ID` is an id that nobody had, `$0` the customer of the first of
     /// [`EVENTS`].
-    pub(super) right: &'static str,
+    pub(crate) right: &'static str,
     /// The answer to a right request.
-    pub(super) code: Code,
+    pub(crate) code: Code,
     /// The answer to a request without any field.
-    pub(super) empty: Code,
+    pub(crate) empty: Code,
     /// The same RPC with another body, for those with a request id.
-    pub(super) other: Option<&'static str>,
+    pub(crate) other: Option<&'static str>,
     /// An RPC that must be called before each right request, and its request.
-    pub(super) before: Option<(&'static str, &'static str)>,
+    pub(crate) before: Option<(&'static str, &'static str)>,
     /// Items that there are at the least, for those with pages.
-    pub(super) items: usize,
+    pub(crate) items: usize,
 }
 
 /// Returns the case of an RPC.
-pub(super) fn case_of(name: &str) -> &'static Case {
+pub(crate) fn case_of(name: &str) -> &'static Case {
     let case = CASES.iter().find(|case| case.method == name);
     case.unwrap_or_else(|| panic!("{name} has no case"))
 }
@@ -65,7 +65,7 @@ const fn write(method: &'static str, right: &'static str, other: &'static str) -
 }
 
 /// Something of each kind. A run asks for two activations at once.
-pub(super) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
+pub(crate) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
     {"segment": {"name": "seen", "expression": "events(\"seen\").count() >= 1"}},
     {"segment": {"name": "seen_twice", "expression": "events(\"seen\").count() >= 2"}},
     {"channel": {"name": "quiet", "log": {}}},
@@ -86,7 +86,7 @@ pub(super) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
 ]}"#;
 
 /// Events of four customers.
-pub(super) const EVENTS: &str = r#"{"request_id": "$ID", "events": [
+pub(crate) const EVENTS: &str = r#"{"request_id": "$ID", "events": [
     {"name": "seen", "identifiers": {"user_id": "u0"}},
     {"name": "seen", "identifiers": {"user_id": "u1"}},
     {"name": "left", "identifiers": {"user_id": "u2"}},
@@ -111,7 +111,7 @@ const REVOKED_KEY: &str = r#"{"request_id": "$ID", "id": "0123456789abcdeh", "na
     "hash": "2222222222222222222222222222222222222222222222222222222222222222", "scopes": ["events:write"]}"#;
 
 /// Every RPC.
-pub(super) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     write(
         "IdentityService/Ingest",
         r#"{"request_id": "$ID", "events": [{"name": "left", "identifiers": {"user_id": "u1"}}]}"#,
@@ -198,6 +198,28 @@ pub(super) const CASES: &[Case] = &[
             r#"{"kind": "DEFINITION_KIND_SEGMENT", "name": "seen_twice"}"#,
         )
     },
+    write(
+        "DefinitionService/RotateSecrets",
+        r#"{"request_id": "$ID"}"#,
+        r#"{"validate_only": true}"#,
+    ),
+    Case {
+        empty: Code::Ok,
+        // Entries about reading the log would be on its later pages.
+        ..list(
+            "AuditService/ListEntries",
+            r#"{"filter": {"action": "definition.create"}}"#,
+        )
+    },
+    Case {
+        empty: Code::Ok,
+        ..read("AuditService/ExportEntries", "{}")
+    },
+    write(
+        "AuditService/ForgetSubjects",
+        r#"{"request_id": "$ID", "customer_ids": ["$2"]}"#,
+        r#"{"customer_ids": ["$3"]}"#,
+    ),
     list_all("PartitionService/ListPartitions"),
     read(
         "PartitionService/ListQuarantinedRecords",

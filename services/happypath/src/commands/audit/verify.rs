@@ -1,0 +1,153 @@
+//! `happypath audit verify`: whether anybody has changed the log since it was written.
+//!
+//! It trusts no service with that: it reads the whole log and computes every hash here.
+
+use std::path::PathBuf;
+
+use audit::{Entry, Head, Verdict, Verifier};
+use proto::audit::v1 as api;
+use proto::audit::v1::EntryFilter;
+use serde_json::json;
+
+use super::item::{Item, head_of, read_lines};
+use super::{Place, export, hex};
+use crate::failure::Failure;
+use crate::output::{Format, print, print_json, remark};
+
+/// Arguments of `audit verify`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Verifies a file that `export` wrote without a filter, instead of the log of a service
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Heads that `--save-heads` wrote before: a log that was made anew does not fit them
+    #[arg(long, value_name = "FILE")]
+    heads: Option<PathBuf>,
+    /// Writes the heads of all chains for the next time; keep the file where nobody who can write
+    /// to the database can
+    #[arg(long, value_name = "FILE")]
+    save_heads: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) place: Place,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The log as far as it is read.
+struct Reading {
+    verifier: Verifier,
+    /// Heads of chains whose process did not end in order.
+    unclosed: u64,
+    heads: Vec<String>,
+}
+
+impl Reading {
+    fn take(&mut self, item: Item) -> Result<(), Failure> {
+        match item {
+            Item::Head(head) => {
+                self.unclosed += u64::from(head.close_time.is_none());
+                self.verifier.head(head_of(&head)?);
+                self.heads.push(Item::Head(head).line()?);
+            }
+            Item::Entry(entry) => {
+                let entry = Entry::try_from(entry).map_err(Failure::failed)?;
+                self.verifier.entry(&entry);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Verifies the log.
+pub(super) async fn run(args: Args) -> Result<(), Failure> {
+    let kept = kept_heads(args.heads.as_ref())?;
+    let mut reading = Reading {
+        verifier: Verifier::new(&kept),
+        unclosed: 0,
+        heads: Vec::new(),
+    };
+    match &args.file {
+        Some(file) => read_lines(file, |item| reading.take(item))?,
+        None => {
+            let everything = EntryFilter::default();
+            export::read(&args.place, everything, |item| reading.take(item)).await?;
+        }
+    }
+    let verdict = reading.verifier.finish();
+    tell(&verdict, reading.unclosed, args.format)?;
+    if !verdict.is_clean() {
+        let count = verdict.faults.len() as u64 + verdict.more_faults;
+        let message = format!("the audit log was changed after it was written: {count} faults");
+        return Err(Failure::failed(message));
+    }
+    if let Some(path) = &args.save_heads {
+        let failed = |error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+        std::fs::write(path, reading.heads.join("\n") + "\n").map_err(failed)?;
+        remark(&format!("the heads are in {}", path.display()));
+    }
+    Ok(())
+}
+
+fn kept_heads(path: Option<&PathBuf>) -> Result<Vec<Head>, Failure> {
+    let mut heads = Vec::new();
+    let Some(path) = path else {
+        return Ok(heads);
+    };
+    read_lines(path, |item| match item {
+        Item::Head(head) => {
+            heads.push(head_of(&head)?);
+            Ok(())
+        }
+        Item::Entry(api::Entry { .. }) => Err(Failure::mistake(format!(
+            "{} has entries: expected heads, as --save-heads writes them",
+            path.display()
+        ))),
+    })?;
+    Ok(heads)
+}
+
+fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure> {
+    if format.json {
+        let faults = verdict.faults.iter().map(|fault| {
+            json!({
+                "chain_id": fault.chain.to_string(),
+                "sequence": fault.sequence,
+                "fault": fault.to_string(),
+            })
+        });
+        let heads = verdict.heads.iter().map(|head| {
+            json!({
+                "chain_id": head.chain.to_string(),
+                "sequence": head.sequence,
+                "hash": hex(&head.hash),
+            })
+        });
+        return print_json(&json!({
+            "chains": verdict.chains,
+            "unclosed_chains": unclosed,
+            "entries": verdict.entries,
+            "faults": faults.collect::<Vec<_>>(),
+            "more_faults": verdict.more_faults,
+            "heads": heads.collect::<Vec<_>>(),
+        }));
+    }
+    for fault in &verdict.faults {
+        print(&fault.to_string())?;
+    }
+    if verdict.more_faults > 0 {
+        print(&format!("and {} more", verdict.more_faults))?;
+    }
+    if verdict.is_clean() {
+        let Verdict {
+            chains, entries, ..
+        } = verdict;
+        print(&format!(
+            "{entries} entries in {chains} chains are as they were written."
+        ))?;
+        print(&format!(
+            "{unclosed} chains are of processes that run, or were killed: of those that were \
+             killed, reads of their last second may be missing."
+        ))?;
+    }
+    Ok(())
+}

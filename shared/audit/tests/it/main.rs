@@ -1,0 +1,7 @@
+//! The audit log on real databases.
+
+mod fixture;
+mod layer;
+mod log;
+mod schema;
+mod subjects;

@@ -17,6 +17,7 @@ use crate::{
 pub(super) struct Model {
     pub(super) slots: BTreeMap<Slot, ModelSlot>,
     pub(super) streams: BTreeMap<StreamId, Vec<(Option<Origin>, Bytes)>>,
+    trimmed: BTreeMap<StreamId, usize>,
     pub(super) sources: BTreeMap<(StreamId, Box<str>), u64>,
     pub(super) writers: BTreeMap<(StreamId, Writer), u64>,
     has_origins: bool,
@@ -176,6 +177,12 @@ impl Model {
 
     pub(super) fn trim(&mut self, stream: StreamId, entries: usize) {
         self.streams.entry(stream).or_default().drain(..entries);
+        *self.trimmed.entry(stream).or_default() += entries;
+    }
+
+    /// The entries that were ever removed from a stream.
+    pub(super) fn trimmed(&self, stream: StreamId) -> usize {
+        self.trimmed.get(&stream).copied().unwrap_or_default()
     }
 
     pub(super) fn trim_outbox(&mut self, slot: Slot, seq: u64) {

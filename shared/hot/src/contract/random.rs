@@ -241,19 +241,17 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
             }
             Operation::Commit(slot, change) => {
                 let commit = change.complete(&store, slot).await;
-                let (commit, read) = commit.map_err(|error| error.to_string())?;
-                let expected = model.commit(slot, &commit);
-                if matches!(expected, Ok(Committed::Applied)) {
-                    for (stream, entries) in read {
-                        model.trim(stream, entries);
-                    }
+                let (commit, mut read) = commit.map_err(|error| error.to_string())?;
+                for (stream, upto) in &mut read {
+                    *upto += model.trimmed(*stream);
                 }
+                let expected = commit_to(&mut model, slot, (&commit, &read));
                 same("commit", store.commit(slot, &commit).await, expected)?;
-                commits.insert(slot, commit);
+                commits.insert(slot, (commit, read));
             }
             Operation::Retry(slot) => {
-                if let Some(commit) = commits.get(&slot) {
-                    let expected = model.commit(slot, commit);
+                if let Some((commit, read)) = commits.get(&slot) {
+                    let expected = commit_to(&mut model, slot, (commit, read));
                     same("retry", store.commit(slot, commit).await, expected)?;
                 }
             }
@@ -288,6 +286,23 @@ async fn run(subject: &mut impl Subject, operations: Vec<Operation>) -> Result<(
         }
     }
     Ok(())
+}
+
+/// Commits to the model. What the commit read of streams, so many entries since their beginning,
+/// is gone then.
+fn commit_to(
+    model: &mut Model,
+    slot: Slot,
+    (commit, read): (&Commit, &[(StreamId, usize)]),
+) -> Result<Committed, HotError> {
+    let committed = model.commit(slot, commit)?;
+    if committed == Committed::Applied {
+        for (stream, upto) in read {
+            let entries = upto.saturating_sub(model.trimmed(*stream));
+            model.trim(*stream, entries);
+        }
+    }
+    Ok(committed)
 }
 
 impl Change {

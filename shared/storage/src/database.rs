@@ -67,7 +67,8 @@ impl Database {
             let found: Option<String> = found.try_get_by_index(0)?;
             match found {
                 Some(found) if found != schema => Err(StorageError::OtherSchema { schema, found }),
-                // None is in force where the user may not use the schema, as the first statement tells.
+                // None is in force where the user may not use the schema, as the first statement
+                // tells.
                 _ => Ok(database),
             }
         })

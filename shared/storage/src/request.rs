@@ -86,8 +86,8 @@ impl Requests {
         body_hash: &'a [u8],
     ) -> BoxFuture<'a, Result<Begun, StorageError>> {
         Box::pin(async move {
-            // The second round follows the removal of a row that counts no more; who loses that race
-            // finds a new one.
+            // The second round follows the removal of a row that counts no more; who loses that
+            // race finds a new one.
             for _ in 0..3 {
                 if let Some(turn) = self.insert(key, body_hash).await? {
                     return Ok(Begun::New(turn));

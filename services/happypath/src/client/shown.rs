@@ -1,4 +1,5 @@
-//! The credentials that a command shows to the services that it asks: a key or token, a certificate.
+//! The credentials that a command shows to the services that it asks: a key or token, a
+//! certificate.
 
 use std::path::{Path, PathBuf};
 

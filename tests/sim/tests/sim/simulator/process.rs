@@ -14,6 +14,7 @@ use engine::{
 };
 use hot::{Owner, SharedHotStore};
 use journey_core::JourneyCore;
+use kernel::OutboundAddresses;
 use segmentation_core::SegmentationCore;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -215,6 +216,7 @@ impl Process {
         let deliverer = Deliverer::start(DelivererConfig {
             network: Arc::new(network),
             clock: self.clock(),
+            allowed: OutboundAddresses::ANY,
             ..DelivererConfig::new(Arc::clone(hot), self.link.shelf.activation())
         });
         *self

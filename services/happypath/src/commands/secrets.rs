@@ -19,7 +19,7 @@ enum Command {
     /// Prints a new key, as a line for the file of `secret_keys`; the last line of the file seals
     GenerateKey(GenerateArgs),
     /// Has the newest key seal all stored secrets, also those that were stored without one
-    Rotate(RotateArgs),
+    Rotate(Box<RotateArgs>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             let line = generate_line(&args.name);
             print(&line.map_err(|error| Failure::failed(error.to_string()))?)
         }
-        Command::Rotate(args) => rotate(args).await,
+        Command::Rotate(args) => rotate(*args).await,
     }
 }
 

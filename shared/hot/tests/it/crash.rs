@@ -100,7 +100,7 @@ fn commit(seq: u64) -> Commit {
 
 /// Checks that exactly one commit is the last, everywhere, and that it is not before the last
 /// acknowledged one.
-async fn check(store: &SharedHotStore, acknowledged: u64) {
+async fn check(store: &SharedHotStore, acknowledged: u64, removed_by: fn(u64) -> u64) {
     let head = store.head(SLOT).await.expect("a head");
     let last = head.commit_seq;
     assert!(
@@ -128,10 +128,11 @@ async fn check(store: &SharedHotStore, acknowledged: u64) {
     let due = store.due(SLOT, Timestamp::MAX, all).await.expect("due");
     // Entries that fired may come back after a new owner has opened the partition.
     assert_eq!(due.timers.last().map(|(_, time)| *time), written.watermark);
-    let left = last - read_by(last);
+    let read = removed_by(last);
+    let left = last - read;
     assert_eq!(store.lag(FACTS, Cursor::START).await.expect("a lag"), left);
     let entries = store.poll(FACTS, Cursor::START, all).await.expect("polls");
-    let unread = read_by(last) + 1..=last;
+    let unread = read + 1..=last;
     let numbers: Vec<String> = unread.map(|seq| seq.to_string()).collect();
     let read: Vec<Bytes> = entries.into_iter().map(|entry| entry.payload).collect();
     assert_eq!(read, numbers);
@@ -203,7 +204,7 @@ async fn a_killed_process_keeps_what_the_embedded_store_acknowledged() {
     let store = EmbeddedStore::open(folder.path(), partitions())
         .await
         .expect("opens");
-    check(&(Arc::new(store) as SharedHotStore), acknowledged).await;
+    check(&(Arc::new(store) as SharedHotStore), acknowledged, read_by).await;
 }
 
 #[tokio::test]
@@ -232,5 +233,6 @@ async fn a_killed_server_keeps_what_the_redis_store_acknowledged() {
     let store = RedisStore::connect(server.url(), partitions())
         .await
         .expect("connects");
-    check(&(Arc::new(store) as SharedHotStore), acknowledged).await;
+    // Its cursors begin with a time, and those of the test are before all of them.
+    check(&(Arc::new(store) as SharedHotStore), acknowledged, |_| 0).await;
 }

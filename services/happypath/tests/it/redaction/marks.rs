@@ -134,7 +134,7 @@ impl Walk<'_> {
         for field in fields {
             // The id of a request is the caller's own, and so no customer's, but is marked too.
             let is_text = field.kind() == Kind::String && !field.is_list() && !field.is_map();
-            if !message.has_field(&field) && !(is_text && field.containing_oneof().is_none()) {
+            if !(message.has_field(&field) || is_text && field.containing_oneof().is_none()) {
                 continue;
             }
             self.path.push(field.name().to_owned());

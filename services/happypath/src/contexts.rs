@@ -158,7 +158,7 @@ impl Contexts {
     }
 }
 
-/// Where the contexts of this user are.
+/// Returns the path of the file with the contexts of this user.
 pub(crate) fn path() -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(path) = variable("HAPPYPATH_CONTEXTS") {

@@ -21,7 +21,7 @@ use crate::{
 /// A future of the guard.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Where stored keys come from.
+/// The source of stored keys.
 pub trait KeySource: fmt::Debug + Send + Sync {
     /// Brings the keys up to date, unless that was done a moment ago.
     fn refresh(&self) -> Pending<()>;

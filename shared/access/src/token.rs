@@ -42,7 +42,7 @@ pub struct IssuerOptions {
     pub issuer: String,
     /// Values of the claim `aud` that are accepted, at least one.
     pub audiences: Vec<String>,
-    /// Where its keys are.
+    /// The place of its keys.
     pub keys: KeySetPlace,
     /// The algorithms that it signs with, at least one of [`ALGORITHMS`].
     pub algorithms: Vec<Algorithm>,

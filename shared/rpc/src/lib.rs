@@ -33,6 +33,7 @@ pub use failure::{DOMAIN, Failure, omitted_violations};
 pub use guard::{GuardLayer, GuardService};
 pub use idempotency::Idempotency;
 pub use memory::{Charge, Memory};
+pub use metrics::code_name;
 pub use page::PageRequest;
 pub use people::explain;
 pub use rate::{CallerOf, RateLayer, RateService};

@@ -62,7 +62,7 @@ impl MeasuredCall {
         };
         let labels = [
             KeyValue::new("method", method),
-            KeyValue::new("code", name(code)),
+            KeyValue::new("code", code_name(code)),
         ];
         self.meter
             .duration
@@ -70,8 +70,8 @@ impl MeasuredCall {
     }
 }
 
-/// The name of a code, as the gRPC documentation writes it.
-const fn name(code: Code) -> &'static str {
+/// Returns the name of a code, as the gRPC documentation writes it.
+pub const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -20,7 +20,7 @@ use crate::limits::{
 };
 use crate::tls::ClientTls;
 
-/// Where the keys of an issuer are.
+/// The place of the keys of an issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySetPlace {
     /// In a file, which is read again when it changes.

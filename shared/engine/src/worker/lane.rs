@@ -37,7 +37,7 @@ pub(crate) struct Lane {
     waiting: usize,
     may_have_more: bool,
     records_per_entry: usize,
-    /// Whether a program before this one may have left entries that are in effect.
+    /// True where a program before this one may have left entries that are in effect.
     may_have_old: bool,
 }
 

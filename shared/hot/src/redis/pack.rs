@@ -122,7 +122,7 @@ pub(super) fn commit(
     Ok(call)
 }
 
-/// What follows the marks: messages of the outbox, the fields of the head, and the quarantine.
+/// Adds the arguments after the marks: messages of the outbox, the fields of the head, and the quarantine.
 fn head_arguments(call: &mut Cmd, commit: &Commit, times: &[Option<(&str, i64)>]) {
     for message in &commit.outbox {
         call.arg(target(message.to)).arg(&message.payload[..]);

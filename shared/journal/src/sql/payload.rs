@@ -18,7 +18,7 @@ thread_local! {
     static KEPT: RefCell<Kept> = RefCell::default();
 }
 
-/// What compressing needs, used again.
+/// The memory that compressing uses again and again.
 #[derive(Default)]
 struct Kept {
     table: CompressTable,

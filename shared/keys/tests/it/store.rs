@@ -7,7 +7,7 @@ use rpc::ErrorReason;
 use storage::{Database, DatabaseUrl};
 use tempfile::TempDir;
 
-/// Where tests begin.
+/// The instant at which tests begin.
 const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 
 async fn database(folder: &TempDir) -> Database {

@@ -22,7 +22,7 @@ pub struct Wire {
     reach: Option<Reach>,
 }
 
-/// Where a connection leads; the client finds it in the extensions of answers.
+/// The network that a connection leads to; the client finds it in the extensions of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::deliverer) enum Reach {
     /// To the public internet.

@@ -174,7 +174,7 @@ impl Walk<'_> {
     fn text(&mut self, text: &mut String) {
         if self.chosen.is_none_or(|chosen| chosen == self.at) {
             let mark = self.marks.next(self.path.join("."));
-            // Where the text is JSON, the mark is a value in it.
+            // In a text of JSON the mark is a value.
             *text = match text.starts_with('{') {
                 true => format!(r#"{{"{mark}": "{mark}"}}"#),
                 false => mark,

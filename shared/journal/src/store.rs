@@ -15,14 +15,14 @@ mod retention;
 use futures::future::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use hot::{
-    Append, AppendAnswer, CheckedCommit, Commit, Committed, CounterKey, Cursor, Due, Entry,
-    Frontier, Gate, Head, HotError, HotStore, Outgoing, Owner, PageBounds, QuarantineId,
-    QuarantineSize, Quarantined, SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId,
-    StreamName, Unread, WakeReceiver, Writer,
+    Append, AppendAnswer, CheckedCommit, Committed, CounterKey, Cursor, Due, Entry, Frontier, Gate,
+    Head, HotError, HotStore, Outgoing, PageBounds, QuarantineId, QuarantineSize, Quarantined,
+    SharedRestorableStore, Slot, Standing, StateKey, Stored, StreamId, StreamName, Unread,
+    WakeReceiver, Writer,
 };
 use kernel::{Duration, InstallationName, PartitionCount, PartitionId, Timestamp};
 use tokio::sync::{Mutex, Semaphore};
@@ -56,8 +56,6 @@ struct Shared {
     permits: Semaphore,
     gates: AtomicU64,
     folds: FoldWatch,
-    /// By slot: whether the store was asked for anything that a commit may be decided on.
-    asked: Vec<AtomicBool>,
 }
 
 impl fmt::Debug for JournaledStore {
@@ -81,7 +79,6 @@ impl JournaledStore {
     ) -> Self {
         let partitions = usize::from(hot.partition_count().get());
         let inlets = partitions * StreamName::ALL.len();
-        let slots = partitions * Owner::ALL.len();
         let shared = Shared {
             hot,
             log,
@@ -93,7 +90,6 @@ impl JournaledStore {
             permits: Semaphore::new(limits::RECOVERIES_AT_ONCE),
             gates: AtomicU64::new(0),
             folds: FoldWatch::default(),
-            asked: (0..slots).map(|_| AtomicBool::default()).collect(),
         };
         Self {
             shared: Arc::new(shared),
@@ -145,39 +141,6 @@ impl JournaledStore {
     }
 }
 
-impl JournaledStore {
-    /// Takes note that the store is asked for something that a commit may be decided on.
-    fn ask(&self, slot: Slot) {
-        if let Some(asked) = self.shared.asked_of(slot) {
-            asked.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Checks that what a commit was decided on was there. What is logged is applied, whatever it
-    /// was decided on: by a store that was emptied meanwhile it was on nothing. A worker that asked
-    /// for nothing decided on what it knew, and on entries, of which an emptied store has none.
-    async fn check_decided(&self, slot: Slot, commit: &Commit) -> Result<(), HotError> {
-        let asked = self.shared.asked_of(slot);
-        if asked.is_some_and(|asked| !asked.swap(false, Ordering::Relaxed)) {
-            return Ok(());
-        }
-        let hot = &self.shared.hot;
-        let checked = hot.check_follows(slot, commit.epoch, commit.seq).await;
-        if checked.is_err() {
-            self.ask(slot);
-        }
-        checked
-    }
-}
-
-impl Shared {
-    fn asked_of(&self, slot: Slot) -> Option<&AtomicBool> {
-        let partition = usize::from(slot.partition.number());
-        self.asked
-            .get(partition * Owner::ALL.len() + slot.owner.index())
-    }
-}
-
 #[async_trait]
 impl HotStore for JournaledStore {
     fn partition_count(&self) -> PartitionCount {
@@ -189,12 +152,16 @@ impl HotStore for JournaledStore {
     }
 
     async fn open(&self, slot: Slot, epoch: u64) -> Result<Head, HotError> {
-        self.ask(slot);
         self.open_compared(slot, epoch).await
     }
 
     async fn apply(&self, slot: Slot, commit: CheckedCommit<'_>) -> Result<Committed, HotError> {
-        self.check_decided(slot, &commit).await?;
+        // What is logged is applied, whatever it was decided on: by a store that was emptied
+        // meanwhile it was on nothing, and by an older copy of it on entries that were read before.
+        self.shared
+            .hot
+            .check_follows(slot, commit.epoch, commit.seq)
+            .await?;
         let payload = pack_commit(&commit);
         let bytes = payload.len();
         let outputs = commit.outputs.iter();
@@ -221,12 +188,10 @@ impl HotStore for JournaledStore {
     }
 
     async fn head(&self, slot: Slot) -> Result<Head, HotError> {
-        self.ask(slot);
         self.shared.hot.head(slot).await
     }
 
     async fn load(&self, slot: Slot, keys: &[StateKey]) -> Result<Vec<Option<Stored>>, HotError> {
-        self.ask(slot);
         self.shared.hot.load(slot, keys).await
     }
 
@@ -248,9 +213,6 @@ impl HotStore for JournaledStore {
         partition: PartitionId,
         streams: &[StreamName],
     ) -> Result<Frontier, HotError> {
-        for owner in Owner::ALL {
-            self.ask(Slot { owner, partition });
-        }
         self.shared.hot.frontier(partition, streams).await
     }
 
@@ -259,7 +221,6 @@ impl HotStore for JournaledStore {
     }
 
     async fn due(&self, slot: Slot, until: Timestamp, max: usize) -> Result<Due, HotError> {
-        self.ask(slot);
         self.shared.hot.due(slot, until, max).await
     }
 
@@ -269,7 +230,6 @@ impl HotStore for JournaledStore {
         after_seq: u64,
         max: usize,
     ) -> Result<Vec<Outgoing>, HotError> {
-        self.ask(slot);
         self.shared.hot.outbox(slot, after_seq, max).await
     }
 
@@ -286,12 +246,10 @@ impl HotStore for JournaledStore {
         slot: Slot,
         groups: &[&str],
     ) -> Result<Vec<(CounterKey, i64)>, HotError> {
-        self.ask(slot);
         self.shared.hot.counters(slot, groups).await
     }
 
     async fn counter_groups(&self, slot: Slot) -> Result<Vec<Box<str>>, HotError> {
-        self.ask(slot);
         self.shared.hot.counter_groups(slot).await
     }
 
@@ -301,12 +259,10 @@ impl HotStore for JournaledStore {
         after: Option<QuarantineId>,
         page: PageBounds,
     ) -> Result<Vec<Quarantined>, HotError> {
-        self.ask(slot);
         self.shared.hot.quarantined(slot, after, page).await
     }
 
     async fn quarantine_size(&self, slot: Slot) -> Result<QuarantineSize, HotError> {
-        self.ask(slot);
         self.shared.hot.quarantine_size(slot).await
     }
 

@@ -34,6 +34,31 @@ async fn an_entry_that_the_store_loses_while_a_snapshot_is_made_is_not_taken_for
     assert_eq!(entries.len(), 1, "it is there again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_commit_on_what_an_older_copy_gave_is_not_logged() {
+    let world = World::new();
+    let store = world.process().await;
+    let epoch = world.open(&store, SLOT, 1).await;
+    append(&store, 1, 1).await.expect("taken");
+    consume(&store, commit(epoch, 1)).await;
+    append(&store, 2, 2).await.expect("taken");
+    let copy = world.hot.snapshot();
+    consume(&store, commit(epoch, 2)).await;
+    // The entry is there again, and its reader, which asks for nothing else, takes it for a new one.
+    world.hot.roll_back_silently(copy);
+    let again = store.poll(EVENTS, Cursor::START, 10).await.expect("reads");
+    assert_eq!(again.len(), 1);
+    let decided = Commit {
+        outputs: vec![(FACTS.name, Bytes::from_static(b"once more"))],
+        ..commit(epoch, 3)
+    };
+    store.commit(SLOT, &decided).await.expect_err("refused");
+    store.recover(PARTITION).await.expect("recovers");
+    assert_eq!(world.hot.head(SLOT).await.expect("a head").commit_seq, 2);
+    let facts = store.poll(FACTS, Cursor::START, 9).await.expect("reads");
+    assert_eq!(facts, []);
+}
+
 /// Goes back to a copy when it is asked how much waits.
 #[derive(Debug)]
 struct FailingOver(MemoryStore, memory::Snapshot);

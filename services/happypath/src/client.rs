@@ -138,6 +138,15 @@ impl Connection {
         }
     }
 
+    /// The same, with the credential of a client.
+    #[must_use]
+    pub(crate) fn with_client(mut self, client: rpc::ClientOptions) -> Self {
+        if let Some(settled) = self.settled.get_mut() {
+            settled.client = client;
+        }
+        self
+    }
+
     /// Reads the context and the files that are named.
     ///
     /// The current context counts only where no address is given: its key is not for whoever is at

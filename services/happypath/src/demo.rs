@@ -37,7 +37,11 @@ pub fn options(folder: &Path) -> dev::Options {
 ///
 /// # Errors
 /// [`Failure`] where the folder cannot be written, or a service refuses.
-pub async fn apply(url: &str, folder: &Path) -> Result<PathBuf, Failure> {
+pub async fn apply(
+    url: &str,
+    client: &rpc::ClientOptions,
+    folder: &Path,
+) -> Result<PathBuf, Failure> {
     let definitions = folder.join("definitions");
     let unwritable = |error| {
         Failure::failed(format!(
@@ -49,6 +53,6 @@ pub async fn apply(url: &str, folder: &Path) -> Result<PathBuf, Failure> {
     for (name, text) in DEFINITIONS {
         std::fs::write(definitions.join(name), text).map_err(unwritable)?;
     }
-    dev::apply(url, std::slice::from_ref(&definitions)).await?;
+    dev::apply(url, client, std::slice::from_ref(&definitions)).await?;
     Ok(definitions)
 }

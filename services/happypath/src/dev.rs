@@ -130,12 +130,16 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
 }
 
 /// Applies definitions from files and folders to services that run on one port, as `happypath
-/// apply` does.
+/// apply` does, with the credential of a client.
 ///
 /// # Errors
 /// [`Failure`] where a file cannot be read, or a service refuses.
-pub async fn apply(url: &str, files: &[PathBuf]) -> Result<(), Failure> {
-    let connection = Connection::single(url);
+pub async fn apply(
+    url: &str,
+    client: &rpc::ClientOptions,
+    files: &[PathBuf],
+) -> Result<(), Failure> {
+    let connection = Connection::single(url).with_client(client.clone());
     let bundle = Bundle::read(files)?;
     bundle.validate(&connection).await?;
     bundle.apply(&connection).await?;

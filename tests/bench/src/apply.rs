@@ -10,9 +10,9 @@ use proto::definition::v1::definition::Kind;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::definition::v1::{ApplyDefinitionsRequest, Definition, DefinitionKind};
 use proto::segmentation::v1::Segment;
+use rpc::PeerChannel;
 use sea_orm::ConnectionTrait as _;
 use storage::Database;
-use tonic::transport::Channel;
 
 use crate::Failure;
 use crate::installation::{Installation, Level, Servers};
@@ -56,7 +56,7 @@ pub(crate) async fn measure() -> Result<Measured, Failure> {
 
 /// The definitions of an installation.
 struct Definitions {
-    client: DefinitionServiceClient<Channel>,
+    client: DefinitionServiceClient<PeerChannel>,
     /// Changes so far.
     version: u32,
 }

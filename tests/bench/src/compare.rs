@@ -33,6 +33,9 @@ pub(crate) struct Options {
     /// Exits with 1 where the median ratio is above 1.02
     #[arg(long)]
     pub(crate) assert: bool,
+    /// A further argument of the build after alone, such as `--guarded`; may be repeated
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    new_with: Vec<String>,
     /// Further arguments of the benchmark, after `--`
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -52,11 +55,11 @@ pub(crate) fn compare(options: &Options) -> Result<Comparison, Failure> {
     for number in 0..options.pairs {
         // Whoever runs second finds a warmer machine, so that place is shared out evenly.
         let (old, new) = if number % 2 == 0 {
-            let old = run(&options.old, options)?;
-            (old, run(&options.new, options)?)
+            let old = run(&options.old, &[], options)?;
+            (old, run(&options.new, &options.new_with, options)?)
         } else {
-            let new = run(&options.new, options)?;
-            (run(&options.old, options)?, new)
+            let new = run(&options.new, &options.new_with, options)?;
+            (run(&options.old, &[], options)?, new)
         };
         let pair = Pair::new(old.seconds, new.seconds);
         say(&format!("pair {:>3}   {pair}", number + 1));
@@ -66,12 +69,13 @@ pub(crate) fn compare(options: &Options) -> Result<Comparison, Failure> {
 }
 
 /// Runs one build to its end. A bound that it misses is not asked about here.
-fn run(program: &Path, options: &Options) -> Result<Run, Failure> {
+fn run(program: &Path, further: &[String], options: &Options) -> Result<Run, Failure> {
     let before = cpu::of_ended_children();
     let output = Command::new(program)
         .arg(&options.bench)
         .arg("--json")
         .args(&options.arguments)
+        .args(further)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

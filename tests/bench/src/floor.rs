@@ -80,7 +80,7 @@ pub(crate) async fn round(
     rows::create_table(&stores.database).await?;
     let work = volume.work(&stores, events)?;
     let mut serving = Serving::start(work.arguments())?;
-    let channel = connect(&serving.url).await?;
+    let channel = connect(&serving.url)?;
     let before = used(&serving, Some(&stores));
     send_stream(channel, events).await?;
     let said = tokio::task::block_in_place(|| serving.line())?;
@@ -95,7 +95,7 @@ pub(crate) async fn round(
 /// Sends the events to the service alone.
 async fn round_alone(events: &[Event]) -> Result<Seconds, Failure> {
     let serving = Serving::start(["serve-bare"])?;
-    let channel = connect(&serving.url).await?;
+    let channel = connect(&serving.url)?;
     let before = used(&serving, None);
     send_stream(channel, events).await?;
     let after = used(&serving, None);

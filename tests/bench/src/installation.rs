@@ -4,13 +4,14 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use access::NewKey;
 use happypath::dev::{self, Options};
 use proto::engine::v1::AwaitIdleRequest;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
+use rpc::{ClientOptions, PeerChannel, Presented};
 use runtime::Telemetry;
 use tempfile::TempDir;
 use testkit::{PostgresServer, RedisServer};
-use tonic::transport::{Channel, Endpoint};
 
 use crate::Failure;
 use crate::child::{Serving, serve_at};
@@ -47,6 +48,16 @@ impl Level {
 #[derive(Debug)]
 pub(crate) struct Servers {
     postgres: PostgresServer,
+    /// The key of the only caller that installations let in; absent where they let in everybody.
+    key: Option<NewKey>,
+}
+
+/// The demand of the installations that are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::Args)]
+pub(crate) struct Demand {
+    /// Lets in only callers with a key, which the calls of the benchmark have
+    #[arg(long)]
+    guarded: bool,
 }
 
 impl Servers {
@@ -54,6 +65,16 @@ impl Servers {
     pub(crate) fn start() -> Result<Self, Failure> {
         Ok(Self {
             postgres: PostgresServer::start_with(&["-c", "shared_buffers=256MB"])?,
+            key: None,
+        })
+    }
+
+    /// The same, and installations ask for credentials where that is demanded.
+    pub(crate) fn start_with(demand: Demand) -> Result<Self, Failure> {
+        let key = demand.guarded.then(NewKey::make).transpose()?;
+        Ok(Self {
+            key,
+            ..Self::start()?
         })
     }
 
@@ -99,8 +120,9 @@ pub(crate) struct Installation {
     /// Its stores, unless they are embedded.
     pub(crate) stores: Option<Stores>,
     folder: TempDir,
+    client: ClientOptions,
     /// A connection to it.
-    pub(crate) channel: Channel,
+    pub(crate) channel: PeerChannel,
 }
 
 impl Installation {
@@ -125,9 +147,18 @@ impl Installation {
         }
         let settings = settings.iter();
         arguments.extend(settings.map(|(name, value)| format!("{name}={value}").into()));
+        let mut client = ClientOptions::default();
+        if let Some(key) = &servers.key {
+            let file = folder.path().join("callers.yaml");
+            std::fs::write(&file, callers(key))?;
+            arguments.push("access=required".into());
+            arguments.push(format!("access_file={}", file.display()).into());
+            client.presented = Presented::bearer(key.reveal())?;
+        }
         let serving = Serving::start(arguments)?;
         Ok(Self {
-            channel: connect(&serving.url).await?,
+            channel: rpc::connect_with(&serving.url, &client)?,
+            client,
             serving,
             stores,
             folder,
@@ -136,7 +167,7 @@ impl Installation {
 
     /// Applies the definitions of the demo.
     pub(crate) async fn apply_demo(&self) -> Result<(), Failure> {
-        happypath::demo::apply(&self.serving.url, self.folder.path()).await?;
+        happypath::demo::apply(&self.serving.url, &self.client, self.folder.path()).await?;
         Ok(())
     }
 
@@ -144,7 +175,7 @@ impl Installation {
     pub(crate) async fn apply(&self, definitions: &str) -> Result<(), Failure> {
         let file = self.folder.path().join("definitions.yaml");
         std::fs::write(&file, definitions)?;
-        Ok(dev::apply(&self.serving.url, &[file]).await?)
+        Ok(dev::apply(&self.serving.url, &self.client, &[file]).await?)
     }
 
     /// Returns once everything accepted so far has happened, receipts included.
@@ -217,10 +248,16 @@ pub(crate) async fn serve(folder: &std::path::Path, settings: &[String]) -> Resu
     Ok(())
 }
 
-/// A connection as clients make it.
-pub(crate) async fn connect(url: &str) -> Result<Channel, Failure> {
-    Ok(Endpoint::from_shared(url.to_owned())?
-        .tcp_nodelay(true)
-        .connect()
-        .await?)
+/// A file of callers with one, who may do everything.
+fn callers(key: &NewKey) -> String {
+    let (id, hash) = (key.id(), key.hash().to_hex());
+    format!(
+        "keys: [{{name: bench, id: {id}, hash: {hash}, scopes: [{}]}}]\n",
+        access::Scopes::all().names().join(", ")
+    )
+}
+
+/// A connection as clients make it, which shows nothing.
+pub(crate) fn connect(url: &str) -> Result<PeerChannel, Failure> {
+    Ok(rpc::connect(url)?)
 }

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::identity::v1::event::PropertiesForm;
+use rpc::PeerChannel;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout};
-use tonic::transport::Channel;
 
 use crate::cpu;
-use crate::installation::{Installation, Level, Servers, connect};
+use crate::installation::{Demand, Installation, Level, Servers, connect};
 use crate::load::{beat, event, ingest};
 use crate::result::{Measured, median, quantile};
 use crate::{Failure, bare};
@@ -29,10 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const BOUNDS_MS: (f64, f64) = (15.0, 60.0);
 
 /// Measures events of known customers that start a run, whose first step sends.
-pub(crate) async fn measure() -> Result<Measured, Failure> {
-    let servers = Servers::start()?;
+pub(crate) async fn measure(demand: Demand) -> Result<Measured, Failure> {
+    let servers = Servers::start_with(demand)?;
     let (hook, mut arrivals) = receive().await?;
-    let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
+    let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let installation = Installation::start(&servers, Level::Journal, &[]).await?;
     installation.apply(&definitions(hook)).await?;
     // The first event makes everybody known, and everything warm.
@@ -87,7 +87,7 @@ journey:
 
 /// Sends one event for each beat, and waits for every webhook. Returns the milliseconds between.
 async fn load(
-    channel: &Channel,
+    channel: &PeerChannel,
     round: usize,
     arrivals: &mut UnboundedReceiver<(u32, Instant)>,
 ) -> Result<Vec<f64>, Failure> {
@@ -120,7 +120,7 @@ async fn load(
 
 /// A bare call, then a bare webhook, at the same load.
 async fn ceiling(
-    bare: &Channel,
+    bare: &PeerChannel,
     hook: SocketAddr,
     arrivals: &mut UnboundedReceiver<(u32, Instant)>,
 ) -> Result<Vec<f64>, Failure> {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _, stream};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestResponse, IngestStreamRequest, Lane};
+use rpc::PeerChannel;
 use tokio::time::{Instant, sleep_until};
-use tonic::transport::Channel;
 
 use crate::Failure;
 
@@ -19,7 +19,7 @@ const IN_FLIGHT: usize = 8;
 const CALLS_IN_FLIGHT: usize = 64;
 
 /// Sends all events over one stream, and returns when all are accepted.
-pub(crate) async fn send_stream(channel: Channel, events: &[Event]) -> Result<(), Failure> {
+pub(crate) async fn send_stream(channel: PeerChannel, events: &[Event]) -> Result<(), Failure> {
     let (mut sender, receiver) = futures::channel::mpsc::channel(IN_FLIGHT);
     let mut client = IdentityServiceClient::new(channel);
     let batches: Vec<IngestStreamRequest> = events
@@ -58,7 +58,7 @@ pub(crate) async fn send_stream(channel: Channel, events: &[Event]) -> Result<()
 
 /// Makes unary calls with one event each, many at a time, and returns how many were answered in a
 /// second.
-pub(crate) async fn unary_rate(channel: &Channel, calls: u32) -> Result<f64, Failure> {
+pub(crate) async fn unary_rate(channel: &PeerChannel, calls: u32) -> Result<f64, Failure> {
     let started = Instant::now();
     let mut answers = stream::iter(0..calls)
         .map(|number| ingest(channel.clone(), event("ceiling", number)))
@@ -70,7 +70,7 @@ pub(crate) async fn unary_rate(channel: &Channel, calls: u32) -> Result<f64, Fai
 }
 
 /// Makes one unary call, and returns the answer.
-pub(crate) async fn ingest(channel: Channel, event: Event) -> Result<IngestResponse, Failure> {
+pub(crate) async fn ingest(channel: PeerChannel, event: Event) -> Result<IngestResponse, Failure> {
     let request = IngestRequest {
         events: vec![event],
         ..IngestRequest::default()

@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::compare::Comparison;
+use self::installation::Demand;
 use self::result::{Measured, table};
 
 #[global_allocator]
@@ -60,7 +61,7 @@ enum Name {
     Commit,
     /// Events a second from the ingest stream to the last committed activation, at each level of
     /// durability
-    Pipeline,
+    Pipeline(Demand),
     /// Processor time of the bytes of an event of `pipeline`, moved with nothing decided
     Floor,
     /// Transitions of runs a second for senders of every size: calls of one event, and messages of
@@ -69,7 +70,7 @@ enum Name {
     /// Time of an event in calls for the frontier, which timers wait for on the wall clock
     Frontier,
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
-    Latency,
+    Latency(Demand),
     /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
     Reads,
     /// Processor time of the layer around servers for an event of a batch
@@ -159,14 +160,18 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     if is_all || *name == Name::Commit {
         measured.push(Box::pin(commit::measure()).await?);
     }
-    if is_all || *name == Name::Pipeline {
-        measured.push(Box::pin(pipeline::measure()).await?);
+    let demand = match name {
+        Name::Pipeline(demand) | Name::Latency(demand) => *demand,
+        _ => Demand::default(),
+    };
+    if is_all || matches!(name, Name::Pipeline(_)) {
+        measured.push(Box::pin(pipeline::measure(demand)).await?);
     }
     if is_all || *name == Name::Floor {
         measured.push(Box::pin(floor::measure()).await?);
     }
-    if is_all || *name == Name::Latency {
-        measured.push(Box::pin(latency::measure()).await?);
+    if is_all || matches!(name, Name::Latency(_)) {
+        measured.push(Box::pin(latency::measure(demand)).await?);
     }
     if is_all || *name == Name::Reads {
         measured.push(Box::pin(reads::measure()).await?);

@@ -9,7 +9,7 @@ use proto::identity::v1::Event;
 
 use crate::cpu::{self, Seconds};
 use crate::floor::{self, Volume, of_system};
-use crate::installation::{Installation, Level, Servers, connect};
+use crate::installation::{Demand, Installation, Level, Servers, connect};
 use crate::load::{send_stream, unary_rate};
 use crate::result::{Measured, median, median_seconds};
 use crate::{Failure, bare};
@@ -31,10 +31,10 @@ const LEVELS: [(Level, f64, f64); 3] = [
 const OVER_FLOOR: f64 = 3.5;
 
 /// Measures real events, in rounds on fresh stores.
-pub(crate) async fn measure() -> Result<Measured, Failure> {
+pub(crate) async fn measure(demand: Demand) -> Result<Measured, Failure> {
     let events = events()?;
-    let servers = Servers::start()?;
-    let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
+    let servers = Servers::start_with(demand)?;
+    let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let mut ceilings = Vec::new();
     let mut rates = [const { Vec::new() }; LEVELS.len()];
     let mut costs = [const { Vec::new() }; LEVELS.len()];

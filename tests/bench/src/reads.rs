@@ -5,8 +5,8 @@ use proto::journey::v1::GetCustomerJourneysRequest;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::GetProfileRequest;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
+use rpc::PeerChannel;
 use tokio::time::Instant;
-use tonic::transport::Channel;
 
 use crate::cpu::{self, Seconds};
 use crate::installation::{Installation, Level, Servers, connect};
@@ -47,7 +47,7 @@ enum Read {
 /// Measures single writes of known customers, with and without a read after each.
 pub(crate) async fn measure() -> Result<Measured, Failure> {
     let servers = Servers::start()?;
-    let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
+    let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let mut ceilings = Vec::new();
     for number in 0..WRITES {
         let begun = Instant::now();
@@ -121,7 +121,7 @@ async fn of_level(servers: &Servers, level: Level) -> Result<([Vec<f64>; 3], Sec
 
 /// Writes an event, and reads what is asked for after it. Returns the milliseconds of both.
 async fn write(
-    channel: &Channel,
+    channel: &PeerChannel,
     customer: u32,
     read: Read,
     counts: &mut [u64],

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 use futures::{SinkExt as _, StreamExt as _, stream};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestStreamRequest, Lane};
+use rpc::PeerChannel;
 use tokio::time::Instant;
-use tonic::transport::Channel;
 
 use crate::cpu::{self, Seconds};
-use crate::installation::{Installation, Level, Servers, connect};
+use crate::installation::{Demand, Installation, Level, Servers, connect};
 use crate::load::{event, ingest, send_stream, unary_rate};
 use crate::result::{Measured, median, median_seconds, quantile};
 use crate::{Failure, bare};
@@ -75,6 +75,8 @@ pub(crate) struct Options {
     /// Only levels and ways whose name has this in it, such as `journal` or `hot_unary`
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
+    #[command(flatten)]
+    demand: Demand,
 }
 
 /// The readings of one way at one level, one for each round.
@@ -113,8 +115,8 @@ pub(crate) async fn measure(options: &Options) -> Result<Measured, Failure> {
     if readings.is_empty() {
         return Err(format!("no level or way has `{}` in its name", options.only).into());
     }
-    let servers = Servers::start()?;
-    let bare = connect(&format!("http://{}", bare::serve().await?)).await?;
+    let servers = Servers::start_with(options.demand)?;
+    let bare = connect(&format!("http://{}", bare::serve().await?))?;
     let mut ceilings = Vec::new();
     for _ in 0..ROUNDS {
         ceilings.push(unary_rate(&bare, CALLS).await?);
@@ -224,7 +226,7 @@ journey:
 
 /// Makes a call for each event. Returns the milliseconds of each.
 async fn calls(
-    channel: &Channel,
+    channel: &PeerChannel,
     events: Vec<Event>,
     in_flight: usize,
 ) -> Result<Vec<f64>, Failure> {
@@ -244,7 +246,7 @@ async fn calls(
 /// Sends messages of so many events over one stream, of which so many wait for their answers.
 /// Returns the milliseconds of each message.
 async fn messages(
-    channel: &Channel,
+    channel: &PeerChannel,
     events: Vec<Event>,
     (size, in_flight): (usize, usize),
 ) -> Result<Vec<f64>, Failure> {

@@ -85,7 +85,7 @@ fn fresh_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
 }
 
 async fn play_at(url: &str, folder: &Path) -> Result<(Figures, PathBuf), Failure> {
-    let definitions = demo::apply(url, folder).await?;
+    let definitions = demo::apply(url, &rpc::ClientOptions::default(), folder).await?;
     let days = history::days()
         .map_err(|error| Failure::failed(format!("the data of the demo is damaged: {error}")))?;
     let events = days.iter().map(|day| day.events.len() as u64).sum();

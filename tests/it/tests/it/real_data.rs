@@ -274,7 +274,7 @@ async fn run_demo(folder: &std::path::Path) -> Figures {
         .config()
         .expect("a configuration");
     let running = dev::start(config).await.expect("a running installation");
-    happypath::demo::apply(&running.url(), folder)
+    happypath::demo::apply(&running.url(), &Default::default(), folder)
         .await
         .expect("definitions that apply");
     let channel = tonic::transport::Endpoint::from_shared(running.url()).expect("an address");

@@ -60,6 +60,11 @@ pub(crate) struct Demand {
     guarded: bool,
 }
 
+impl Demand {
+    /// A key for every call.
+    pub(crate) const GUARDED: Self = Self { guarded: true };
+}
+
 impl Servers {
     /// Starts what is slow to start. PostgreSQL waits for its disk, as in production.
     pub(crate) fn start() -> Result<Self, Failure> {

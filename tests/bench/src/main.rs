@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p bench -- NAME [--json]`. Machines differ and are noisy: compare ratios.
 
+mod access;
 mod apply;
 mod bare;
 mod child;
@@ -73,6 +74,8 @@ enum Name {
     Latency(Demand),
     /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
     Reads,
+    /// Milliseconds that credentials add to single calls, and their processor time
+    Access,
     /// Processor time of the layer around servers for an event of a batch
     Requests,
     /// Processor time of an event with few and many definitions and customers
@@ -175,6 +178,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Reads {
         measured.push(Box::pin(reads::measure()).await?);
+    }
+    if is_all || *name == Name::Access {
+        measured.push(Box::pin(access::measure()).await?);
     }
     if is_all || *name == Name::Requests {
         measured.push(requests::measure().await?);

@@ -16,12 +16,14 @@ from layout import File
 LICENCES = [
     (r"ld-linux[-\w]*\.so\.\d|lib(c|m)\.so\.6", "LGPL-2.1-or-later"),
     (r"libgcc_s\.so\.1", "GPL-3.0-or-later WITH GCC-exception-3.1"),
-    (r"ca-certificates\.crt", "MPL-2.0"),
 ]
 # By e_machine of an ELF header.
 ARCHITECTURES = {0x3E: "amd64", 0xB7: "arm64"}
-# Where distributions keep all authorities in one file, and where programs look for it first.
-AUTHORITIES = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"]
+# Where programs look first for the authorities that they trust.
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+# The authorities as the package brings them. The file of this machine may have its owner's besides, and whoever pulls an
+# image has no reason to trust those.
+PACKAGED_AUTHORITIES = Path("/usr/share/ca-certificates")
 # Names are looked up in /etc/hosts, which runtimes provide, and then in DNS. Both are part of the C library.
 NAME_SWITCH = File("/etc/nsswitch.conf", b"hosts: files dns\n")
 
@@ -61,13 +63,8 @@ def output_of(*command):
 def package_of(path):
     """Returns the Debian package of a file with its version and architecture; empty texts where there is none."""
     # A folder may be a link since /lib moved into /usr, and the list of a package names either.
-    for name in (path, path.resolve(), Path("/usr") / path.relative_to("/")):
-        owner = output_of("dpkg-query", "-S", str(name)).partition(": ")[0]
-        if owner:
-            break
-    else:
-        # The file of authorities is made when its package is installed, so that no list has it.
-        owner = path.stem if path.name == "ca-certificates.crt" else ""
+    owners = (output_of("dpkg-query", "-S", str(name)).partition(": ")[0] for name in (path, path.resolve()))
+    owner = next(filter(None, owners), "")
     shown = output_of("dpkg-query", "-W", "-f", "${Package} ${Version} ${Architecture}", owner) if owner else ""
     return tuple(shown.split()) if shown else ("", "", "")
 
@@ -95,12 +92,12 @@ def libraries(program):
 
 
 def authorities():
-    """Reads the authorities of this system: stores and services at rediss:// and https:// are checked against them."""
-    for name in map(Path, AUTHORITIES):
-        if name.is_file():
-            found = system_file(Path(AUTHORITIES[0]) if name.samefile(AUTHORITIES[0]) else name)
-            return SystemFile(File(AUTHORITIES[0], found.file.content), found.licence, *package_of(name))
-    raise Unfit("this system has no certificates of authorities: install ca-certificates")
+    """Reads the public authorities: stores and services at rediss:// and https:// are checked against them."""
+    files = sorted(PACKAGED_AUTHORITIES.rglob("*.crt"))
+    if not files:
+        raise Unfit(f"there are no authorities in {PACKAGED_AUTHORITIES}: install ca-certificates of Debian or Ubuntu")
+    content = b"".join(file.read_bytes().rstrip(b"\n") + b"\n" for file in files)
+    return SystemFile(File(AUTHORITIES, content), "MPL-2.0", *package_of(files[0]))
 
 
 def terms_of(files):

@@ -6,9 +6,11 @@ with 1 where there is one. Needs redis-server and PostgreSQL; skopeo reads the i
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -23,7 +25,7 @@ PROGRAMS = list(PORTS)
 
 def build(binaries, output, *options):
     """Builds all images and returns them by program."""
-    command = [ROOT / "k8s/images/build", "--binaries", binaries, "--output", output, *options]
+    command = [ROOT / "k8s/image/build", "--binaries", binaries, "--output", output, *options]
     subprocess.run(command, check=True)
     return {program: Image(output / program, program) for program in PROGRAMS}
 
@@ -62,12 +64,22 @@ def faults_of_rebuild(images, binaries, scratch):
     return [f"{program} has another digest" for program in PROGRAMS if images[program].digest != again[program].digest]
 
 
+def faults_of_authorities(client):
+    """Lists whether a program finds no authorities to check a server against: one that hangs up shows whether it looked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        asked = client.run("get", "segment", "--address", f"https://127.0.0.1:{server.getsockname()[1]}")
+    if "cannot reach" not in asked.stderr or "authorities" in asked.stderr:
+        yield f"does not find its authorities: {asked.stderr}"
+
+
 def faults_of_running(one):
     """Lists what is wrong with how a program runs in its image."""
     version = one.run("--version")
     if version.returncode or one.image.tag not in version.stdout:
         yield f"does not run: {version.stdout}{version.stderr}"
     if one.image.program == "happypath":
+        yield from faults_of_authorities(one)
         for folder in ("/", "/usr/bin", "/tmp"):
             written = one.run("dev", "--folder", f"{folder}/stores", "--listen", "127.0.0.1:0")
             if "stores" not in written.stderr or written.returncode == 0:

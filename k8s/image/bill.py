@@ -1,8 +1,8 @@
 """Writes the bill of materials of a program (CycloneDX 1.6) and the terms of what is compiled into it.
 
-Both come from `cargo metadata` and `Cargo.lock`, without the network. What a program is compiled with, and does not hold,
-is in the bill with the scope `excluded`. The features are those of the whole workspace, as `cargo build --workspace` takes
-them, so that a bill may name a crate too many and none too few.
+Both come from `cargo metadata` and `Cargo.lock`, without the network. Crates that only the compiler ran have the scope
+`excluded`. The features are those of the whole workspace, as `cargo build --workspace` takes them, so that a bill may
+name a crate too many and none too few.
 """
 
 import hashlib

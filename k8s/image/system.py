@@ -19,17 +19,17 @@ LICENCES = [
 ]
 # By e_machine of an ELF header.
 ARCHITECTURES = {0x3E: "amd64", 0xB7: "arm64"}
-# Where programs look first for the authorities that they trust.
+# The file in which programs look first for the authorities that they trust.
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
-# The authorities as the package brings them. The file of this machine may have its owner's besides, and whoever pulls an
-# image has no reason to trust those.
+# The authorities as the package brings them. The file of this machine may hold those of its owner too, whom the
+# users of an image have no reason to trust.
 PACKAGED_AUTHORITIES = Path("/usr/share/ca-certificates")
 # Names are looked up in /etc/hosts, which runtimes provide, and then in DNS. Both are part of the C library.
 NAME_SWITCH = File("/etc/nsswitch.conf", b"hosts: files dns\n")
 
 
 class Unfit(Exception):
-    """What cannot go into an image, and what to do about it."""
+    """A file that cannot go into an image, with a remedy."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Runs the programs of images as Kubernetes does, without a daemon: as nobody, first process, on a root that is read-only.
+"""Runs the programs of images as Kubernetes does, without a daemon: as nobody, first process, on a read-only root.
 
-What this machine forbids is left out: see `WAYS`. There are no limits of memory and no seccomp.
+`WAYS` has poorer ways for machines that forbid some of that. There are no limits of memory and no seccomp.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from image import USER
 
-# What a runtime adds to the files of an image.
+# Added to the files of an image by every runtime.
 FOLDERS = ["proc", "dev", "tmp"]
 FILES = ["etc/hosts", "etc/resolv.conf"]
 

@@ -36,7 +36,7 @@ FILES = [
     r"usr/share/doc/happypath/third-party",
     r"usr/share/doc/happypath/{program}\.cdx\.json",
 ]
-# Those that an image holds where the system has them.
+# Further files, of packages of the system that have them.
 OPTIONAL = [r"usr/share/doc/(libc6|libgcc-s1|ca-certificates)/copyright"]
 LABELS = {"title", "description", "licenses", "version"}
 
@@ -133,7 +133,8 @@ class Image:
         names = {name.removeprefix("org.opencontainers.image.") for name in settings["Labels"]}
         if LABELS - names or names - LABELS - {"revision"}:
             yield f"has the labels {sorted(names)} instead of {sorted(LABELS)}"
-        if [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in self.layers] != self.config["rootfs"]["diff_ids"]:
+        layers = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in self.layers]
+        if layers != self.config["rootfs"]["diff_ids"]:
             yield "its layers are not those that its configuration names"
 
     def faults_of_size(self):

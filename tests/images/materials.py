@@ -11,7 +11,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTHORITIES = "etc/ssl/certs/ca-certificates.crt"
-# Those that the owner of a machine trusts beyond the public ones.
+# The authorities that the owner of a machine trusts beyond the public ones.
 OWN_AUTHORITIES = Path("/usr/local/share/ca-certificates")
 
 
@@ -62,7 +62,7 @@ def faults_of_hashes(image, bill):
     for component in bill["components"]:
         for file in component.get("components", []):
             told[file["name"].lstrip("/")] = file["hashes"]
-    # What links or is trusted comes from elsewhere: each of those files is of some component.
+    # Programs, libraries and authorities are each of some component.
     foreign = {path for path in image.entries if re.search(r"\.so\.\d|\.crt$|usr/bin/.", path)}
     for path in sorted(foreign - set(told)):
         yield f"its bill does not say where {path} is from"

@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod consents;
 mod contracts;
+mod doctor;
 mod installations;
 mod quarantine;
 mod rates;

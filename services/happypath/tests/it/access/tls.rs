@@ -103,6 +103,20 @@ fn a_certificate_is_a_credential_and_plain_text_is_refused() {
     let (code, said) = segments(&dev.address, &["--tls-ca", &ca]);
     assert_eq!(code, 5, "{said}");
     assert!(said.contains("has no credential"), "{said}");
+    // The certificate of the server is examined too, by a caller who may do nothing else.
+    let examined = binary()
+        .args([
+            "doctor",
+            "--json",
+            "--address",
+            &dev.address,
+            "--tls-ca",
+            &ca,
+        ])
+        .output()
+        .expect("ran");
+    let checks = String::from_utf8(examined.stdout).expect("text");
+    assert!(checks.contains("good for another "), "{checks}");
     // A server that no known authority has signed, and one that is asked in plain text.
     let (code, said) = segments(&dev.address, &["--tls-ca", &certificate]);
     assert_eq!(code, 4, "{said}");

@@ -106,16 +106,15 @@ fn clocks(findings: &Findings) -> Vec<Check> {
         return Vec::new();
     };
     let skew = Duration::from_millis(skew_ms.saturating_abs());
-    let what = format!(
-        "{} is {skew} from the database's clock, the others less",
-        worker.name
-    );
     vec![if skew < CLOCK_OFF {
-        Check::good(AREA, what)
+        Check::good(
+            AREA,
+            format!("those of all workers are within {skew} of the database's"),
+        )
     } else {
         Check::warning(
             AREA,
-            what,
+            format!("that of {} is {skew} from the database's", worker.name),
             "set the clock of its machine, by NTP: from 5s on it takes part in nothing",
         )
     }]

@@ -131,7 +131,7 @@ fn the_worst_clock_is_told() {
             let answer = it.report.processes[0].answer.as_mut().expect("an answer");
             answer.workers[0].clock_skew_ms = Some(-2_500);
         }),
-        ["warning clocks: one is 2s500ms from the database's clock, the others less"]
+        ["warning clocks: that of one is 2s500ms from the database's"]
     );
 }
 

@@ -61,9 +61,10 @@ def exposed():
         labels = documented().get(name, set()) | TARGET_LABELS
         # A metric without a label `service` of its own has that of its target.
         labels = labels | {"service"}
-        series[name] = labels
         if kind == "histogram":
             series |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+        else:
+            series[name] = labels
     return series
 
 

@@ -1,6 +1,6 @@
-"""Checks k8s/ and all that hangs on it, without a cluster: check.py CACHE BINARIES.
+"""Checks k8s/ and all that hangs on it, without a cluster: check.py CACHE BINARIES, or check.py CACHE why.
 
-Prints every fault, and exits with 1 where there is one. CACHE has what `tests/run` installs, and BINARIES the services.
+Prints every fault, and exits with 1 where there is one; or, with `why`, why each object may be as it is. CACHE has what `tests/run` installs, and BINARIES the services.
 """
 
 import re
@@ -75,5 +75,15 @@ def main(cache, binaries):
     return is_well
 
 
+def tell_why(cache):
+    """Prints every object with the reason of its rule."""
+    for rendering in render_all(cache):
+        for item in rendering.objects:
+            print(f"{rendering.where(item)}: {objects.RULES[item['kind']][0]}")
+
+
 if __name__ == "__main__":
-    sys.exit(0 if main(*sys.argv[1:3]) else 1)
+    if sys.argv[2:] == ["why"]:
+        tell_why(sys.argv[1])
+    else:
+        sys.exit(0 if main(*sys.argv[1:3]) else 1)

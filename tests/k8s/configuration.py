@@ -103,7 +103,9 @@ def environment(rendering, container):
         value = secret_value(rendering, reference["name"], reference["key"])
         # A hash that the name got from kustomize is that of a Secret beside it.
         if value is None:
-            faults.append(f"{name} is from {reference['name']}/{reference['key']}, which is neither here nor in EXAMPLES")
+            faults.append(
+                f"{name} is from {reference['name']}/{reference['key']}, which is neither here nor in EXAMPLES"
+            )
         variables[name] = value or ""
     return variables, faults
 
@@ -154,7 +156,9 @@ def faults_of(rendering, own):
     sleep = own.container["lifecycle"]["preStop"].get("sleep", {}).get("seconds", 0)
     least = sleep + seconds_of("DRAIN_TIME") + seconds_of("HAND_OVER_TIME") + LAST_WORDS_SECONDS
     if own.pod["terminationGracePeriodSeconds"] < least:
-        faults.append(f"terminationGracePeriodSeconds is below {least}, which sleep, calls, hand-over and last words take")
+        faults.append(
+            f"terminationGracePeriodSeconds is below {least}, which sleep, calls, hand-over and last words take"
+        )
     autoscaler = rendering.find("HorizontalPodAutoscaler", own.service)
     if int(own.settings["partitions"]) < autoscaler["spec"]["maxReplicas"]:
         faults.append("more replicas than partitions: some would own nothing")

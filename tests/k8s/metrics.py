@@ -27,8 +27,8 @@ FORMS = {
     "gauge": "gauge",
     "u64_observable_gauge": "gauge",
 }
-# Labels that Prometheus and its operator add.
-TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint"}
+# Labels that Prometheus, its operator and the ServiceMonitors add.
+TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint", "system"}
 
 
 @cache

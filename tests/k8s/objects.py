@@ -45,9 +45,7 @@ def template_of(item):
 
 def is_there(rendering, kind, name):
     """Returns whether an object is in the manifests, or brought by somebody."""
-    return bool(rendering.find(kind, name)) or any(
-        kind == own and fnmatch(name, pattern) for own, pattern in BROUGHT
-    )
+    return bool(rendering.find(kind, name)) or any(kind == own and fnmatch(name, pattern) for own, pattern in BROUGHT)
 
 
 @rule("Namespace", why="pods that want more rights than `restricted` gives are refused by the cluster itself")
@@ -57,7 +55,10 @@ def namespace(rendering, item):
         yield f"its levels of Pod Security are {levels}"
 
 
-@rule("PriorityClass", why="services go before ordinary work, never before what belongs to the cluster, and nobody has it unasked")
+@rule(
+    "PriorityClass",
+    why="services go before ordinary work, never before what belongs to the cluster, and nobody has it unasked",
+)
 def priority_class(rendering, item):
     if item.get("globalDefault") or not 0 < item["value"] < 1_000_000:
         yield "it is for everybody, or as high as what belongs to the cluster"
@@ -67,24 +68,39 @@ def priority_class(rendering, item):
 def service_account(rendering, item):
     if item.get("automountServiceAccountToken") is not False:
         yield "its token is mounted"
-    users = [it for it in rendering.of("Deployment") if template_of(it)["spec"].get("serviceAccountName") == item["metadata"]["name"]]
+    users = [
+        it
+        for it in rendering.of("Deployment")
+        if template_of(it)["spec"].get("serviceAccountName") == item["metadata"]["name"]
+    ]
     if len(users) != 1:
         yield f"{len(users)} workloads use it, and each should have one of its own"
 
 
-@rule("Service", why="clients of gRPC choose among all addresses of a headless Service themselves: one virtual address is one pod")
+@rule(
+    "Service",
+    why="clients of gRPC choose among all addresses of a headless Service themselves: one virtual address is one pod",
+)
 def service(rendering, item):
     spec = item["spec"]
     if spec.get("clusterIP") != "None":
         yield "it is not headless"
     if spec.get("publishNotReadyAddresses"):
         yield "it sends callers to pods that are not ready"
-    found = [it for it in rendering.of("Deployment", "StatefulSet") if spec["selector"].items() <= template_of(it)["metadata"]["labels"].items()]
+    found = [
+        it
+        for it in rendering.of("Deployment", "StatefulSet")
+        if spec["selector"].items() <= template_of(it)["metadata"]["labels"].items()
+    ]
     if len(found) != 1:
         yield f"{len(found)} workloads have the labels that it selects"
     for own in found:
         names = [port["name"] for it in template_of(own)["spec"]["containers"] for port in it.get("ports", [])]
-        yield from (f"its target {port['targetPort']} is no port of a container" for port in spec["ports"] if port["targetPort"] not in names)
+        yield from (
+            f"its target {port['targetPort']} is no port of a container"
+            for port in spec["ports"]
+            if port["targetPort"] not in names
+        )
 
 
 @rule("PodDisruptionBudget", why="drains take one pod at a time, and one that serves nobody holds no drain up")
@@ -97,7 +113,10 @@ def disruption_budget(rendering, item):
         yield "it is not about the pods of the Deployment of its name"
 
 
-@rule("HorizontalPodAutoscaler", why="replicas follow the load; a move of partitions costs, so that it goes down slowly and one by one")
+@rule(
+    "HorizontalPodAutoscaler",
+    why="replicas follow the load; a move of partitions costs, so that it goes down slowly and one by one",
+)
 def autoscaler(rendering, item):
     spec = item["spec"]
     target = rendering.find("Deployment", spec["scaleTargetRef"]["name"])
@@ -106,7 +125,9 @@ def autoscaler(rendering, item):
     if spec["minReplicas"] < 2 and rendering.target != "overlays/dev":
         yield "one replica is none while it is replaced"
     down = spec["behavior"]["scaleDown"]
-    if down["stabilizationWindowSeconds"] < 300 or down["policies"] != [{"type": "Pods", "value": 1, "periodSeconds": 60}]:
+    if down["stabilizationWindowSeconds"] < 300 or down["policies"] != [
+        {"type": "Pods", "value": 1, "periodSeconds": 60}
+    ]:
         yield "it goes down fast"
     for metric in spec["metrics"]:
         if metric["type"] == "Pods" and metric["pods"]["metric"]["name"] not in exposed():
@@ -123,7 +144,9 @@ def network_policy(rendering, item):
         yield "it does not say which directions it is about"
 
 
-@rule("ConfigMap", why="it holds settings that the programs know, callers by their hashes, or dashboards: nothing secret")
+@rule(
+    "ConfigMap", why="it holds settings that the programs know, callers by their hashes, or dashboards: nothing secret"
+)
 def config_map(rendering, item):
     for name, text in item["data"].items():
         if name.endswith(".json"):
@@ -151,7 +174,9 @@ def issuer(rendering, item):
             yield "no Certificate makes its authority"
 
 
-@rule("Certificate", why="keys are new with each renewal, which is early enough for services to read it before they warn")
+@rule(
+    "Certificate", why="keys are new with each renewal, which is early enough for services to read it before they warn"
+)
 def certificate(rendering, item):
     spec, name = item["spec"], item["metadata"]["name"]
     if rendering.find(spec["issuerRef"]["kind"], spec["issuerRef"]["name"]) is None:
@@ -178,7 +203,9 @@ def hours(text):
 
 @rule("ServiceMonitor", why="Prometheus reads each pod of one service, with a credential")
 def service_monitor(rendering, item):
-    found = [it for it in rendering.of("Service") if item["spec"]["selector"]["matchLabels"].items() <= labels_of(it).items()]
+    found = [
+        it for it in rendering.of("Service") if item["spec"]["selector"]["matchLabels"].items() <= labels_of(it).items()
+    ]
     if [it["metadata"]["name"] for it in found] != [item["metadata"]["name"]]:
         yield "it is not about the Service of its name alone"
     for endpoint in item["spec"]["endpoints"]:
@@ -186,6 +213,8 @@ def service_monitor(rendering, item):
             yield f"the Service has no port {endpoint['port']}"
         if not endpoint.get("honorLabels"):
             yield "the label `service` of metrics would be called exported_service"
+        if {"targetLabel": "system", "replacement": "happypath"} not in endpoint.get("relabelings", []):
+            yield "alerts do not tell it from a service of the same name"
         if endpoint.get("authorization", {}).get("credentials", {}).get("name") != "happypath-metrics":
             yield "it shows no key, and services give metrics to nobody without"
         if endpoint["scheme"] == "https" and endpoint["tlsConfig"].get("serverName") != item["metadata"]["name"]:
@@ -224,7 +253,10 @@ def deployment(rendering, item):
             yield f"it has no {kind} of its name"
 
 
-@rule("StatefulSet", why="a throw-away store of dev, which keeps its data over a restart; production has operators for that")
+@rule(
+    "StatefulSet",
+    why="a throw-away store of dev, which keeps its data over a restart; production has operators for that",
+)
 def stateful_set(rendering, item):
     yield from pods(rendering, item)
     if rendering.target != "overlays/dev":
@@ -252,14 +284,25 @@ def pods(rendering, item):
         yield from volumes(rendering, volume)
     for container in pod.get("initContainers", []) + pod["containers"]:
         yield from containers(container)
-        names = {it["name"] for it in pod.get("volumes", [])} | {it["metadata"]["name"] for it in item["spec"].get("volumeClaimTemplates", [])}
-        yield from (f"{it['name']} is mounted and not there" for it in container.get("volumeMounts", []) if it["name"] not in names)
+        names = {it["name"] for it in pod.get("volumes", [])} | {
+            it["metadata"]["name"] for it in item["spec"].get("volumeClaimTemplates", [])
+        }
+        yield from (
+            f"{it['name']} is mounted and not there"
+            for it in container.get("volumeMounts", [])
+            if it["name"] not in names
+        )
 
 
 def containers(container):
     """The rights, the sizes and the image of a container."""
     security = container.get("securityContext", {})
-    wanted = {"privileged": False, "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    wanted = {
+        "privileged": False,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     if security != wanted:
         yield f"the rights of {container['name']} are not {wanted}"
     resources = container.get("resources", {})
@@ -301,6 +344,9 @@ def faults(rendering):
         found += [f"{where}: {fault}" for fault in RULES[kind][1](rendering, item)]
         if kind not in CLUSTER_WIDE and item["metadata"].get("namespace") != PART:
             found.append(f"{where}: is in no namespace, or in another one than the rest")
-        if kind not in CLUSTER_WIDE | {"ConfigMap", "Secret"} and labels_of(item).get("app.kubernetes.io/part-of") != PART:
+        if (
+            kind not in CLUSTER_WIDE | {"ConfigMap", "Secret"}
+            and labels_of(item).get("app.kubernetes.io/part-of") != PART
+        ):
             found.append(f"{where}: does not say that it is part of happypath")
     return found

@@ -115,7 +115,11 @@ def faults_of_dashboard(name, dashboard, known):
     for panel in dashboard["panels"]:
         where = f"{name}: {panel['title']}"
         place = panel["gridPos"]
-        own = {(x, y) for x in range(place["x"], place["x"] + place["w"]) for y in range(place["y"], place["y"] + place["h"])}
+        own = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
         if own & cells or place["x"] + place["w"] > 24 or panel["id"] in ids:
             found.append(f"{where}: lies on another one, or has its id")
         cells |= own

@@ -8,8 +8,8 @@ import jsonschema
 from kubernetes_validate import utils
 from referencing import Registry, Resource
 
-# The oldest version that has all that the manifests use as stable (preStop.sleep, matchLabelKeys of topology spread), and the
-# newest one with schemas here.
+# The oldest version in which all that the manifests use is on without being asked for and stable where it matters
+# (preStop.sleep), and the newest one with schemas here.
 VERSIONS = ("1.34", "1.37")
 # Kinds that are not of Kubernetes itself, with whose models hold them.
 CUSTOM = {
@@ -78,7 +78,9 @@ def faults(cache, renderings):
             for schemas in versions:
                 own = schemas.faults(item, where)
                 if own is None:
-                    own = [f"{where}: no schema of Kubernetes {schemas.version} has this kind: add it to CUSTOM or UNVALIDATED"]
+                    own = [
+                        f"{where}: no schema of Kubernetes {schemas.version} has this kind: add it to CUSTOM or UNVALIDATED"
+                    ]
                 found += own
     return found + custom_faults(cache, custom)
 

@@ -72,6 +72,11 @@ def faults_of_expression(expression, known):
 def faults_of_rules(groups_):
     """Lists faults of rules and alerts."""
     known, found = series(groups_), []
+    for group in groups_:
+        recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
+        for name in re.findall(r"happypath:\w+:\w+", " ".join(rule["expr"] for rule in group["rules"])):
+            if name not in recorded:
+                found.append(f"{group['name']} reads {name} of another group, which may be evaluated later")
     headings = {
         re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
         for line in (ROOT / "k8s/README.md").read_text().splitlines()
@@ -166,6 +171,9 @@ def faults(cache):
     for name in sorted(metrics.declared()):
         if name not in text:
             found.append(f"{name}: no dashboard and no rule shows it")
+    for rule in rules(all_groups):
+        if "record" in rule and rule["record"] not in text:
+            found.append(f"{rule['record']}: nothing reads it")
     return found + faults_by_promtool(promtool(cache), all_groups, boards)
 
 

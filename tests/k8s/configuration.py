@@ -9,13 +9,16 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from rendering import ROOT, SERVICES
 
 # What the Secrets hold that are not in the manifests, as examples of the right form.
 EXAMPLES = {
-    ("happypath-stores", "hot_store"): "redis+cluster://happypath:secret@redis.happypath-stores:6379",
-    ("happypath-stores", "database"): "postgres://happypath:secret@postgres-rw.happypath-stores:5432/happypath",
+    ("happypath-stores", "hot_store"): "rediss+cluster://happypath:secret@redis.happypath-stores:6379"
+    "?ca_file=/etc/happypath/stores/redis.crt",
+    ("happypath-stores", "database"): "postgres://happypath:secret@postgres-rw.happypath-stores:5432/happypath"
+    "?sslmode=verify-full&sslrootcert=/etc/happypath/stores/postgres.crt",
 }
 # Settings that name files, with the entries of the volumes that have them.
 FILES = {
@@ -26,6 +29,8 @@ FILES = {
     "tls_client_ca": "ca.crt",
     "tls_ca": "ca.crt",
 }
+# Parameters of the addresses of stores that name files. A base alone has no such files, and another address.
+STORE_FILES = {"ca_file": "redis.crt", "sslrootcert": "postgres.crt"}
 # Seconds for the last entries of the audit log, and for what telemetry still has to send.
 LAST_WORDS_SECONDS = 15
 # MiB of a process beside requests and the cache of its engine: measured, see "Sizes" in k8s/README.md.
@@ -50,6 +55,7 @@ class Configured:
     container: dict
     pod: dict
     settings: dict
+    stores: list
 
     def port(self, setting):
         """Returns the port of an address; None where it is not set."""
@@ -137,7 +143,8 @@ def configured(binaries, rendering):
         if refused:
             faults += [f"{where}: {service} --check-config: {line}" for line in refused]
             continue
-        own = Configured(service, container, pod, settings)
+        stores = [variables["HAPPYPATH_HOT_STORE"], variables["HAPPYPATH_DATABASE"]]
+        own = Configured(service, container, pod, settings, stores)
         found.append(own)
         faults += [f"{where}: {it}" for it in faults_of(rendering, own)]
         for name in variables:
@@ -203,10 +210,11 @@ def faults_of_files(own):
     mounts = {mount["mountPath"]: mount for mount in own.container.get("volumeMounts", [])}
     volumes = {volume["name"]: volume for volume in own.pod.get("volumes", [])}
     used = set()
-    for setting, entry in FILES.items():
-        path = own.settings.get(setting)
-        if path is None:
-            continue
+    named = [(setting, own.settings[setting], entry) for setting, entry in FILES.items() if setting in own.settings]
+    if "/etc/happypath/stores" in mounts:
+        parameters = dict(it for address in own.stores for it in parse_qsl(urlsplit(address).query))
+        named += [(name, parameters[name], entry) for name, entry in STORE_FILES.items() if name in parameters]
+    for setting, path, entry in named:
         folder, _, name = path.rpartition("/")
         mount = mounts.get(folder)
         if name != entry or mount is None or not mount.get("readOnly") or "subPath" in mount:

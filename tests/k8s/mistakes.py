@@ -22,6 +22,11 @@ def container(rendering, name="journey"):
     return pod(rendering, name)["containers"][0]
 
 
+def volume(rendering, name, which):
+    """Returns one of its volumes."""
+    return next(it for it in pod(rendering, name)["volumes"] if it["name"] == which)
+
+
 def set_variable(own, name, value):
     """Sets a variable of a container."""
     own["env"] = [it for it in own["env"] if it["name"] != name] + [{"name": name, "value": value}]
@@ -64,7 +69,7 @@ MISTAKES = [
     ),
     (
         "a Secret is called by a wrong name",
-        lambda r: pod(r, "activation")["volumes"][1]["secret"].update(secretName="keys"),
+        lambda r: volume(r, "activation", "secret-keys")["secret"].update(secretName="keys"),
         "neither here nor in BROUGHT",
     ),
     ("an image is the latest", lambda r: container(r).update(image="happypath/journey:latest"), "nobody knows what"),

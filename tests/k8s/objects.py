@@ -13,6 +13,7 @@ CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 BROUGHT = {
     ("Secret", "happypath-stores"): "operators of Redis and PostgreSQL, or whoever installs",
     ("Secret", "happypath-secret-keys"): "whoever installs: `happypath secrets generate-key`",
+    ("Secret", "happypath-store-authorities"): "operators of Redis and PostgreSQL",
     ("Secret", "happypath-metrics"): "whoever installs: a key with the scope metrics:read",
     ("Secret", "*-tls"): "cert-manager",
     ("ConfigMap", "happypath-access"): "whoever installs a base with components/access-file",

@@ -83,7 +83,8 @@ def tell_why(cache):
 
 
 if __name__ == "__main__":
+    CACHE = Path(sys.argv[1]).resolve()
     if sys.argv[2:] == ["why"]:
-        tell_why(sys.argv[1])
+        tell_why(CACHE)
     else:
-        sys.exit(0 if main(*sys.argv[1:3]) else 1)
+        sys.exit(0 if main(CACHE, Path(sys.argv[2]).resolve()) else 1)

@@ -34,7 +34,7 @@ const options = ["--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
 try {
   execFileSync(process.execPath, [compiler, ...options, source], { cwd: folder, encoding: "utf8" });
 } catch (error) {
-  for (const line of error.stdout.trim().split("\n")) {
+  for (const line of (error.stdout?.trim() || error.message).split("\n")) {
     const place = /objects\.mts\((\d+),\d+\): (.*)/.exec(line);
     faults.push(place ? `${typed[place[1] - 1].where}: ${place[2]}` : line);
   }

@@ -28,6 +28,9 @@ FILES = {
     "tls_key": "tls.key",
     "tls_client_ca": "ca.crt",
     "tls_ca": "ca.crt",
+    "otlp_ca": "ca.crt",
+    "otlp_certificate": "tls.crt",
+    "otlp_key": "tls.key",
 }
 # Parameters of the addresses of stores that name files. A base alone has no such files, and another address.
 STORE_FILES = {"ca_file": "redis.crt", "sslrootcert": "postgres.crt"}

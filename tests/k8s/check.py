@@ -3,8 +3,6 @@
 Prints every fault, and exits with 1 where there is one; or, with `why`, why each object may be as it is. CACHE has what `tests/run` installs, and BINARIES the services.
 """
 
-import re
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -23,17 +21,6 @@ def with_namespace(rendering, namespace):
     if rendering.target.startswith("bases/") and rendering.target != NAMESPACE:
         return Rendering(rendering.target, rendering.objects + namespace.objects)
     return rendering
-
-
-def faults_of_image(cache):
-    """Lists faults of the recipe of the images."""
-    recipe = ROOT / "k8s/image/Containerfile"
-    done = subprocess.run([Path(cache) / "python/bin/hadolint", recipe], capture_output=True, text=True, check=False)
-    found = done.stdout.splitlines()
-    minimum = re.search(r'^rust-version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.M).group(1)
-    if f"rust:{minimum}-bookworm" not in recipe.read_text():
-        found.append(f"its compiler is not {minimum}, which Cargo.toml names")
-    return found
 
 
 def main(cache, binaries):
@@ -59,7 +46,6 @@ def main(cache, binaries):
         ("objects fit the schemas of their kinds", lambda: schemas.faults(cache, renderings)),
         ("each object has a rule and keeps it", lambda: [fault for it in whole for fault in objects.faults(it)]),
         ("programs take what they are given", of_configuration),
-        ("images are made as they should be", lambda: faults_of_image(cache)),
         ("what is needed is open, and nothing else", of_network),
         ("mistakes are found", lambda: mistakes.faults(cache, binaries, production)),
         ("rules, alerts and dashboards", lambda: observability.faults(cache)),

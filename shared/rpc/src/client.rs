@@ -147,12 +147,18 @@ pub fn connect_with(address: &str, options: &ClientOptions) -> Result<PeerChanne
         .keep_alive_while_idle(true);
     let channel = if endpoint.uri().scheme_str() == Some("https") {
         let tls = options.tls.clone().unwrap_or_else(ClientTls::of_system);
-        endpoint.connect_with_connector_lazy(Secured::new(tls))
+        secured_channel(&endpoint, tls)
     } else {
         endpoint.connect_lazy()
     };
     let presented = options.presented.clone();
     Ok(InterceptedService::new(channel, Outgoing { presented }))
+}
+
+/// Opens a channel over TLS to a server of any kind, with the certificates that are in use whenever
+/// it connects. It must be called inside a tokio runtime.
+pub fn secured_channel(endpoint: &Endpoint, tls: ClientTls) -> Channel {
+    endpoint.connect_with_connector_lazy(Secured::new(tls))
 }
 
 #[cfg(test)]

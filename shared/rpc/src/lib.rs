@@ -28,7 +28,8 @@ mod wire;
 
 pub use call::call_name;
 pub use client::{
-    ClientOptions, Outgoing, PeerChannel, Presented, connect, connect_with, secured_channel,
+    ClientOptions, Outgoing, PeerChannel, Presented, Renewing, connect, connect_with,
+    secured_channel,
 };
 pub use deadline::Deadline;
 pub use failure::{DOMAIN, Failure, omitted_violations};

@@ -5,6 +5,7 @@
 mod address;
 mod appends;
 mod calls;
+mod certificates;
 mod confirm;
 mod counters;
 mod gather;

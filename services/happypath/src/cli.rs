@@ -57,6 +57,9 @@ enum Command {
     Activations(commands::activations::Args),
     /// Shows whether all is well: partitions, owners, lag, quarantine, and what to do
     Status(commands::status::Args),
+    /// Checks a deployment from outside: processes, clocks, certificates, partitions, stores; and
+    /// says what to do
+    Doctor(commands::doctor::Args),
     /// Shows partitions with owner and lag
     Partitions(commands::partitions::Args),
     /// Shows records that could not be processed, and retries or discards them
@@ -103,6 +106,7 @@ impl Command {
             Self::Segments(args) => &args.connection,
             Self::Activations(args) => args.connection(),
             Self::Status(args) => &args.connection,
+            Self::Doctor(args) => &args.connection,
             Self::Partitions(args) => &args.connection,
             Self::Quarantine(args) => args.connection(),
             Self::Audit(args) => return args.connection(),
@@ -194,6 +198,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Segments(args) => commands::segments::run(args).await,
         Command::Activations(args) => commands::activations::run(args).await,
         Command::Status(args) => commands::status::run(args).await,
+        Command::Doctor(args) => Box::pin(commands::doctor::run(args)).await,
         Command::Partitions(args) => commands::partitions::run(args).await,
         Command::Quarantine(args) => commands::quarantine::run(args).await,
         Command::Audit(args) => commands::audit::run(args).await,

@@ -17,6 +17,9 @@ use proto::segmentation::v1::segmentation_service_client::SegmentationServiceCli
 use rpc::PeerChannel;
 use tonic::Request;
 
+use access::tls::ClientTls;
+use tonic_health::pb::health_client::HealthClient;
+
 use crate::client::shown::{Settled, Shown};
 use crate::commands::login::absolute;
 use crate::contexts::{self, Context, Contexts};
@@ -339,6 +342,20 @@ impl Connection {
                 return Ok(partitions);
             }
         }
+    }
+
+    /// A client of the health of the process of a service.
+    pub(crate) fn health(
+        &self,
+        service: ServiceName,
+    ) -> Result<HealthClient<PeerChannel>, Failure> {
+        Ok(HealthClient::new(self.channel(service)?))
+    }
+
+    /// TLS of calls.
+    pub(crate) fn tls(&self) -> ClientTls {
+        let tls = self.settled().client.tls.clone();
+        tls.unwrap_or_else(ClientTls::of_system)
     }
 
     /// A client of the keys of the installation, which every process serves.

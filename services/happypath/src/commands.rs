@@ -10,6 +10,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod flow;

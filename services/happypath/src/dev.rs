@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use runtime::{Awaited, Config, ConfigFlags, Context, Defaults, Environment, Service, StartError};
-use tokio::net::TcpListener;
+use runtime::{
+    Awaited, Config, ConfigFlags, Context, Defaults, Environment, Listening, Service, StartError,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,8 @@ impl Options {
 pub struct Running {
     /// Where they listen.
     pub address: SocketAddr,
+    /// Where health is told in plain text; absent for nowhere but there.
+    pub health: Option<SocketAddr>,
     /// The callers that they let in.
     pub credentials: runtime::Credentials,
     scheme: &'static str,
@@ -104,12 +107,9 @@ pub fn start(config: Config) -> Awaited<'static, Running> {
 }
 
 async fn start_all(mut config: Config) -> Result<Running, StartError> {
-    let address = config.listen;
-    let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    // Port 0 is any free one; services must find each other at the one that was found.
-    config.listen = listener.local_addr().map_err(failed)?;
-    let address = config.listen;
+    // Port 0 is any free one; services find each other at the one that was found.
+    let listening = Listening::open(&mut config).await?;
+    let (address, health) = (config.listen, config.health_listen);
     let scheme = if config.access.server.is_some() {
         "https"
     } else {
@@ -119,9 +119,10 @@ async fn start_all(mut config: Config) -> Result<Running, StartError> {
     let services = start_services(&context).await?;
     let shutdown = context.shutdown.clone();
     let credentials = context.credentials.clone();
-    let server = tokio::spawn(async move { runtime::serve(services, listener, &context).await });
+    let server = tokio::spawn(async move { runtime::serve(services, listening, &context).await });
     Ok(Running {
         address,
+        health,
         credentials,
         scheme,
         shutdown,

@@ -11,6 +11,7 @@ use kernel::Timestamp;
 use serde::Deserialize;
 
 use crate::limits::ACCESS_FILE_BYTES;
+use crate::tls::{ClientFiles, ClientTls};
 use crate::token::{ALGORITHMS, IssuerOptions, KeySetPlace};
 use crate::{Caller, CallerKind, KeyHash, KeyId, KeyTable, KnownKey, Scopes};
 
@@ -70,6 +71,7 @@ struct RawIssuer {
     issuer: String,
     audiences: Vec<String>,
     keys: String,
+    ca: Option<PathBuf>,
     algorithms: Vec<String>,
     scopes: Vec<String>,
 }
@@ -200,6 +202,8 @@ impl RawIssuer {
             ));
         }
         let keys = noted(key_set(&self.keys), &format!("{place}.keys"), faults);
+        let tls = authorities(self.ca.as_ref(), keys.as_ref());
+        let tls = noted(tls, &format!("{place}.ca"), faults);
         let mut algorithms = Vec::new();
         for name in &self.algorithms {
             let found = ALGORITHMS.iter().find(|(known, _)| known == name);
@@ -217,6 +221,7 @@ impl RawIssuer {
             issuer: self.issuer.clone(),
             audiences: self.audiences.clone(),
             keys: keys?,
+            tls: tls?,
             algorithms,
             scopes: scopes(&self.scopes, place, faults)?,
         })
@@ -257,6 +262,25 @@ fn key_set(text: &str) -> Result<KeySetPlace, String> {
         )),
         _ => Err(format!("`{text}` is not a URL: {EXPECTED}")),
     }
+}
+
+/// Reads the authorities by which the place of keys is known: those of a file, or of this machine.
+fn authorities(ca: Option<&PathBuf>, keys: Option<&KeySetPlace>) -> Result<ClientTls, String> {
+    let Some(ca) = ca else {
+        return Ok(ClientTls::of_system());
+    };
+    let is_secured = |place: &KeySetPlace| match place {
+        KeySetPlace::Url(url) => url.scheme_str() == Some("https"),
+        KeySetPlace::File(_) => false,
+    };
+    if keys.is_some_and(|place| !is_secured(place)) {
+        return Err("is for keys at https://: leave it out".to_owned());
+    }
+    let files = ClientFiles {
+        ca: Some(ca.clone()),
+        identity: None,
+    };
+    ClientTls::open(files).map_err(|error| error.to_string())
 }
 
 fn scopes(names: &[String], place: &str, faults: &mut Vec<String>) -> Option<Scopes> {
@@ -306,80 +330,4 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{NewKey, Scope};
-
-    #[test]
-    fn a_file_names_callers() {
-        let key = NewKey::make().expect("randomness");
-        let text = format!(
-            "keys:\n\
-             - {{name: shop, id: {}, hash: {}, scopes: [events:write], expire_time: 2030-01-01T00:00:00Z}}\n\
-             certificates:\n\
-             - {{name: reports, identity: 'uri:spiffe://acme/reports', scopes: [reports:read]}}\n\
-             issuers:\n\
-             - {{issuer: 'https://id.acme', audiences: [happypath], keys: 'https://id.acme/jwks.json', \
-                algorithms: [RS256, EdDSA], scopes: ['*']}}\n",
-            key.id(),
-            key.hash().to_hex()
-        );
-        let file = AccessFile::parse(&text, Some("a")).expect("right");
-        let known = &file.keys[&key.id()];
-        assert_eq!(known.caller.name(), "shop");
-        assert_eq!(known.caller.installation(), Some("a"));
-        assert!(known.caller.may(Scope::EventsWrite));
-        assert_eq!(
-            known.expire_time.map(|it| it.to_string()).as_deref(),
-            Some("2030-01-01T00:00:00Z")
-        );
-        assert_eq!(file.certificates[0].0, "uri:spiffe://acme/reports");
-        assert_eq!(file.issuers[0].algorithms.len(), 2);
-        assert!(AccessFile::parse("", None).is_ok());
-    }
-
-    #[test]
-    fn every_fault_is_told_with_its_place() {
-        let text = "\
-            keys:\n\
-            - {name: a, id: X, hash: 00, scopes: []}\n\
-            - {name: b, id: 0123456789abcdef, hash: 00, scopes: [events:wirte], expire_time: tomorrow}\n\
-            certificates:\n\
-            - {name: c, identity: shop, scopes: ['*']}\n\
-            issuers:\n\
-            - {issuer: '', audiences: [], keys: 'http://id.acme/k', algorithms: [none, HS256, X], scopes: ['*']}\n";
-        let faults = AccessFile::parse(text, None).expect_err("faults").0;
-        let places: Vec<&str> = faults
-            .iter()
-            .filter_map(|fault| fault.split(": ").next())
-            .collect();
-        assert_eq!(
-            places,
-            [
-                "keys[0].id",
-                "keys[0].hash",
-                "keys[0].scopes",
-                "keys[1].hash",
-                "keys[1].scopes",
-                "keys[1].expire_time",
-                "certificates[0].identity",
-                "issuers[0].issuer",
-                "issuers[0].audiences",
-                "issuers[0].keys",
-                "issuers[0].algorithms",
-                "issuers[0].algorithms",
-                "issuers[0].algorithms",
-            ],
-            "{faults:#?}"
-        );
-        assert!(faults[10].contains("never accepted"), "{faults:#?}");
-    }
-
-    #[test]
-    fn a_field_that_is_none_is_named() {
-        let fault = AccessFile::parse("keyz: []\n", None)
-            .expect_err("a fault")
-            .to_string();
-        assert!(fault.contains("keyz"), "{fault}");
-    }
-}
+mod tests;

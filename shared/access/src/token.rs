@@ -20,6 +20,7 @@ use self::claims::{Claims, Head};
 pub use self::key_set::KeySetPlace;
 use self::key_set::{KeySets, NoKey};
 use crate::limits::{CLOCK_LEEWAY, REMEMBERED_TOKENS};
+use crate::tls::ClientTls;
 use crate::{Caller, CallerKind, Refusal, Scopes};
 
 /// Algorithms that an issuer may be allowed: signatures with public keys only.
@@ -44,6 +45,8 @@ pub struct IssuerOptions {
     pub audiences: Vec<String>,
     /// The place of its keys.
     pub keys: KeySetPlace,
+    /// The authorities that the place of its keys is known by, where it is at `https://`.
+    pub tls: ClientTls,
     /// The algorithms that it signs with, at least one of [`ALGORITHMS`].
     pub algorithms: Vec<Algorithm>,
     /// The most that a token of it may allow, whatever it says.
@@ -141,7 +144,7 @@ impl Issuer {
         let validations =
             algorithms.map(|algorithm| (*algorithm, validation(&options, *algorithm)));
         Self {
-            keys: KeySets::new(options.keys.clone(), &options.issuer),
+            keys: KeySets::new(options.keys.clone(), options.tls.clone(), &options.issuer),
             validations: validations.collect(),
             verified: Cache::new(REMEMBERED_TOKENS),
             installation: installation.map(str::to_owned),
@@ -176,7 +179,7 @@ impl Issuer {
     ) -> Result<Result<Caller, Refusal>, NoKey> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         if let Some(known) = self.verified.get(&digest)
-            && known.generation == self.keys.generation()
+            && self.keys.generation() == Some(known.generation)
         {
             if now < known.end {
                 return Ok(Ok(known.caller));

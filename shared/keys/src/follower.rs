@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use access::{KeySource, Keyring};
 use rpc::Failure;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +26,7 @@ struct Inner {
     /// Held by whoever looks. The number of changes that was seen last.
     turn: tokio::sync::Mutex<Option<i64>>,
     looks: Mutex<Looks>,
+    changes: watch::Sender<()>,
 }
 
 /// The times of looks.
@@ -52,9 +54,20 @@ impl Follower {
             installation,
             turn: tokio::sync::Mutex::new(None),
             looks: Mutex::default(),
+            changes: watch::Sender::new(()),
         }));
         follower.0.look(None).await?;
         Ok(follower)
+    }
+
+    /// Changes whenever the keys at hand may have.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.0.changes.subscribe()
+    }
+
+    /// The keys at hand.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.0.keyring
     }
 
     /// Looks every two seconds until the process is told to end.
@@ -125,6 +138,7 @@ impl Inner {
             let keys = self.store.load(self.installation.as_deref()).await?;
             self.keyring.set_stored(keys);
             *seen = Some(revision);
+            self.changes.send_replace(());
         }
         self.looks_mut().succeeded = Some(begun);
         Ok(())

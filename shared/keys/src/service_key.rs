@@ -3,11 +3,15 @@
 //!
 //! They share the database, so that no secret has to be handed out: each process puts the hash of a
 //! key there, and gives it another secret four times an hour. A key that is lost with its process
-//! ends by itself.
+//! ends by itself. One that was revoked or is gone is replaced by another at once: whoever can
+//! write to the database may be a service.
 
-use access::{KeyId, NewKey, Scopes};
-use kernel::Duration;
+use std::time::Duration;
+
+use access::{ApiKey, KeyId, NewKey, Scopes, Verdict};
+use audit::AuditLog;
 use rpc::{Failure, Presented};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{
@@ -21,68 +25,112 @@ pub struct ServiceKey {
     store: KeyStore,
     follower: Follower,
     presented: Presented,
+    audit: AuditLog,
     worker: String,
-    id: KeyId,
+    pause: Duration,
+    current: NewKey,
 }
 
 impl ServiceKey {
     /// Makes a key, which calls of this process present from then on.
     ///
     /// # Errors
-    /// [`rpc::ErrorReason::StoreUnavailable`].
+    /// [`rpc::ErrorReason::StoreUnavailable`], [`rpc::ErrorReason::AuditUnavailable`].
     pub async fn start(
         store: KeyStore,
         follower: Follower,
         presented: Presented,
+        audit: AuditLog,
         worker: &str,
     ) -> Result<Self, Failure> {
-        let key = NewKey::make().map_err(Failure::internal)?;
         let own = Self {
             store,
             follower,
             presented,
+            audit,
             worker: worker.to_owned(),
-            id: key.id(),
+            pause: SERVICE_KEY_PAUSE,
+            current: NewKey::make().map_err(Failure::internal)?,
         };
-        own.put(&key).await?;
+        own.put(&own.current).await?;
         Ok(own)
     }
 
-    /// Gives the key another secret now and then, until the process is told to end.
-    pub async fn renew(self, shutdown: CancellationToken) {
-        let mut pause = SERVICE_KEY_PAUSE;
+    /// Changes the pause between two renewals, for tests.
+    #[must_use]
+    pub fn renewed_every(self, pause: Duration) -> Self {
+        Self { pause, ..self }
+    }
+
+    /// The id of the key at the moment.
+    pub fn id(&self) -> KeyId {
+        self.current.id()
+    }
+
+    /// Gives the key another secret now and then, and makes another key where this one counts no
+    /// more, until the process is told to end.
+    pub async fn renew(mut self, shutdown: CancellationToken) {
+        let mut changes = self.follower.changes();
+        let presented = self.presented.clone();
+        let mut due = Instant::now() + self.pause;
         loop {
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
+            let is_lost = tokio::select! {
+                () = tokio::time::sleep_until(due) => false,
+                // The follower ends with the process.
+                Ok(()) = changes.changed() => true,
+                () = presented.refused() => {
+                    // The process that refused it may know more than this one.
+                    self.follower.catch_up().await;
+                    true
+                }
                 () = shutdown.cancelled() => return,
+            };
+            if is_lost && self.is_known() {
+                continue;
             }
-            let renewed = match NewKey::of(self.id) {
-                Ok(key) => self.put(&key).await,
+            let next = if self.is_known() {
+                NewKey::of(self.current.id())
+            } else {
+                tracing::warn!("the key of this service was revoked or is gone, making another");
+                NewKey::make()
+            };
+            let renewed = match next {
+                Ok(next) => self.put(&next).await.map(|()| self.current = next),
                 Err(error) => Err(Failure::internal(error)),
             };
-            pause = match renewed {
-                Ok(()) => SERVICE_KEY_PAUSE,
-                Err(error) => {
-                    tracing::warn!(%error, "the key of this service cannot be renewed, trying again");
-                    SERVICE_KEY_RETRY
-                }
-            };
+            due = Instant::now()
+                + match renewed {
+                    Ok(()) => self.pause,
+                    Err(error) => {
+                        tracing::warn!(%error, "the key of this service cannot be renewed, trying again");
+                        SERVICE_KEY_RETRY
+                    }
+                };
         }
+    }
+
+    /// Returns whether the other processes accept the key, as far as this one knows.
+    fn is_known(&self) -> bool {
+        let key = ApiKey::parse(self.current.reveal()).expect("a key is one");
+        let verdict = self.follower.keyring().verify(&key, access::now());
+        matches!(verdict, Verdict::Known(_))
     }
 
     async fn put(&self, key: &NewKey) -> Result<(), Failure> {
         let now = access::now();
         let scopes = Scopes::of_services().names();
+        let life = kernel::Duration::from_millis(SERVICE_KEY_LIFE_MS);
         let draft = KeyDraft {
             id: key.id(),
             hash: key.hash(),
             name: self.worker.clone(),
             scopes: scopes.into_iter().map(str::to_owned).collect(),
-            expire_time: Some(now + Duration::from_millis(SERVICE_KEY_LIFE_MS)),
+            expire_time: Some(now + life),
             creator: format!("service:{}", self.worker),
         };
-        let overlap = Duration::from_millis(SERVICE_KEY_OVERLAP_MS);
-        self.store.put_service(&draft, overlap, now).await?;
+        let overlap = kernel::Duration::from_millis(SERVICE_KEY_OVERLAP_MS);
+        let put = self.store.put_service(&draft, overlap, &self.audit, now);
+        put.await?;
         self.follower.catch_up().await;
         self.presented.set(key.reveal())
     }

@@ -1,29 +1,42 @@
 //! Channels to other services.
 
+mod renewing;
 mod secured;
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use access::tls::ClientTls;
+use http::HeaderValue;
+use tokio::sync::{Notify, watch};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+pub use self::renewing::Renewing;
 use self::secured::Secured;
-use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
+use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, RENEWAL_PATIENCE};
 use crate::{Deadline, ErrorReason, Failure, TraceParent};
 
 /// A channel that carries the credential of this process, and deadline and trace context of the
 /// call at hand, to the service called.
-pub type PeerChannel = InterceptedService<Channel, Outgoing>;
+pub type PeerChannel = InterceptedService<Renewing, Outgoing>;
 
 /// The credential that calls present: a key or a token, which may change while channels are open.
 /// Cheap to clone; every copy presents the same.
 #[derive(Clone, Default)]
-pub struct Presented(Arc<RwLock<Option<MetadataValue<Ascii>>>>);
+pub struct Presented(Arc<Shown>);
+
+#[derive(Default)]
+struct Shown {
+    value: watch::Sender<Option<MetadataValue<Ascii>>>,
+    refused: Notify,
+    /// True once somebody presents another one where this one is refused.
+    is_renewed: AtomicBool,
+}
 
 impl Presented {
     /// Presents a key or a token.
@@ -48,15 +61,40 @@ impl Presented {
         })?;
         // Transports neither index such a header nor show it.
         value.set_sensitive(true);
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        self.0.value.send_replace(Some(value));
         Ok(())
     }
 
+    /// Completes once a server has refused what is presented. Whoever waits for that presents
+    /// another one then, for which the calls that were refused wait a moment.
+    pub async fn refused(&self) {
+        self.0.is_renewed.store(true, Ordering::Relaxed);
+        self.0.refused.notified().await;
+    }
+
+    fn is_renewed(&self) -> bool {
+        self.0.is_renewed.load(Ordering::Relaxed)
+    }
+
+    /// Tells that what was sent was refused, and waits a moment for another one. Absent where none
+    /// comes.
+    async fn other_than(&self, sent: &HeaderValue) -> Option<HeaderValue> {
+        let mut values = self.0.value.subscribe();
+        self.0.refused.notify_one();
+        let is_other = |value: &Option<MetadataValue<Ascii>>| {
+            value
+                .as_ref()
+                .is_some_and(|it| it.as_encoded_bytes() != sent.as_bytes())
+        };
+        let other = tokio::time::timeout(RENEWAL_PATIENCE, values.wait_for(is_other));
+        let other = other.await.ok()?.ok()?.clone()?;
+        let mut header = HeaderValue::from_bytes(other.as_encoded_bytes()).ok()?;
+        header.set_sensitive(true);
+        Some(header)
+    }
+
     fn value(&self) -> Option<MetadataValue<Ascii>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.value.borrow().clone()
     }
 }
 
@@ -147,12 +185,19 @@ pub fn connect_with(address: &str, options: &ClientOptions) -> Result<PeerChanne
         .keep_alive_while_idle(true);
     let channel = if endpoint.uri().scheme_str() == Some("https") {
         let tls = options.tls.clone().unwrap_or_else(ClientTls::of_system);
-        endpoint.connect_with_connector_lazy(Secured::new(tls))
+        secured_channel(&endpoint, tls)
     } else {
         endpoint.connect_lazy()
     };
     let presented = options.presented.clone();
+    let channel = Renewing::new(channel, presented.clone());
     Ok(InterceptedService::new(channel, Outgoing { presented }))
+}
+
+/// Opens a channel over TLS to a server of any kind, with the certificates that are in use whenever
+/// it connects. It must be called inside a tokio runtime.
+pub fn secured_channel(endpoint: &Endpoint, tls: ClientTls) -> Channel {
+    endpoint.connect_with_connector_lazy(Secured::new(tls))
 }
 
 #[cfg(test)]

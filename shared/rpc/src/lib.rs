@@ -27,7 +27,10 @@ mod violation;
 mod wire;
 
 pub use call::call_name;
-pub use client::{ClientOptions, Outgoing, PeerChannel, Presented, connect, connect_with};
+pub use client::{
+    ClientOptions, Outgoing, PeerChannel, Presented, Renewing, connect, connect_with,
+    secured_channel,
+};
 pub use deadline::Deadline;
 pub use failure::{DOMAIN, Failure, omitted_violations};
 pub use guard::{GuardLayer, GuardService};

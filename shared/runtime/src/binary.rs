@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::process::ExitCode;
 
 use clap::Command;
-use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigFlags, Defaults, Environment};
 use crate::context::Context;
+use crate::listening::Listening;
 use crate::serve::serve;
 use crate::service::Service;
 use crate::signals::cancel_on_signal;
@@ -74,14 +74,12 @@ fn run(name: &'static str, config: Config, start: Start) -> Result<(), StartErro
 
 async fn run_service(
     name: &'static str,
-    config: Config,
+    mut config: Config,
     start: Start,
     telemetry: &Telemetry,
 ) -> Result<(), StartError> {
-    let address = config.listen;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })?;
+    let listening = Listening::open(&mut config).await?;
+    let (address, health) = (config.listen, config.health_listen);
     let context = Context::open(config).await?;
     telemetry.protect(&context.credentials);
     cancel_on_signal(context.shutdown.clone()).map_err(|error| StartError::Serve(error.into()))?;
@@ -91,10 +89,11 @@ async fn run_service(
         service = name,
         installation = installation.map(tracing::field::display),
         %address,
+        health = health.map(tracing::field::display),
         worker = %context.worker,
         "serving"
     );
-    serve(vec![service], listener, &context).await?;
+    serve(vec![service], listening, &context).await?;
     tracing::info!(service = name, "ended");
     Ok(())
 }

@@ -6,6 +6,7 @@
 //! [`Context::open`](crate::Context::open).
 
 mod access;
+mod collector;
 mod defaults;
 mod durability;
 mod environment;
@@ -14,6 +15,7 @@ mod file;
 mod flags;
 mod installation;
 mod layers;
+mod listeners;
 mod mask;
 mod retention;
 mod setting;
@@ -25,6 +27,8 @@ use std::path::PathBuf;
 use kernel::{InstallationName, OutboundAddresses, PartitionCount};
 
 pub use access::AccessSettings;
+pub(crate) use access::open_client;
+pub use collector::CollectorSettings;
 pub use defaults::Defaults;
 pub use durability::Durability;
 pub use environment::Environment;
@@ -74,12 +78,14 @@ pub struct Config {
     pub log_format: LogFormat,
     /// The filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
     pub log_level: String,
-    /// Where traces, metrics and logs go, over OTLP/gRPC; absent for nowhere.
-    pub otlp_endpoint: Option<String>,
+    /// Where traces, metrics and logs go; absent for nowhere.
+    pub collector: Option<CollectorSettings>,
     /// The share of traces begun here that is kept, from 0 to 1.
     pub trace_ratio: f64,
     /// Where metrics are served to Prometheus; absent for nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where health is served in plain text, beside the address of the server; absent for nowhere.
+    pub health_listen: Option<SocketAddr>,
     /// The callers, and the credentials of both sides.
     pub access: AccessSettings,
     effective: Vec<EffectiveValue>,
@@ -174,7 +180,7 @@ impl Config {
 
     /// Returns whether anybody reads metrics of this process.
     pub const fn is_measured(&self) -> bool {
-        self.otlp_endpoint.is_some() || self.metrics_listen.is_some()
+        self.collector.is_some() || self.metrics_listen.is_some()
     }
 
     /// Returns whether somebody chose the number of partitions. Otherwise an installation that
@@ -191,7 +197,7 @@ impl Config {
 
     fn parse(layers: &layers::Layers, faults: &mut Vec<Fault>) -> Option<Self> {
         // Each setting is read before any is given up, so that all faults are found.
-        let listen = layers.required("listen", value::listen, faults);
+        let listeners = listeners::read(layers, faults);
         let installation = layers.optional("installation", value::installation, faults);
         let hot_store = layers.required("hot_store", value::hot_store, faults);
         let durability = layers.optional("durability", value::durability, faults);
@@ -218,10 +224,9 @@ impl Config {
         let secret_keys = layers.optional("secret_keys", value::secret_keys, faults);
         let log_format = layers.required("log_format", value::log_format, faults);
         let log_level = layers.required("log_level", value::log_level, faults);
-        let otlp_endpoint = layers.optional("otlp_endpoint", value::url, faults);
+        let collector = collector::read(layers, faults);
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
-        let metrics_listen = layers.optional("metrics_listen", value::metrics_listen, faults);
-        let access = access::read(layers, listen, faults);
+        let access = access::read(layers, listeners.services, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
         installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
         let durability = durability::fitting(
@@ -233,7 +238,7 @@ impl Config {
             faults,
         )?;
         Some(Self {
-            listen: listen?,
+            listen: listeners.services?,
             installation,
             hot_store,
             durability,
@@ -252,9 +257,10 @@ impl Config {
             secret_keys,
             log_format: log_format?,
             log_level: log_level?,
-            otlp_endpoint,
+            collector,
             trace_ratio: trace_ratio?,
-            metrics_listen,
+            metrics_listen: listeners.metrics,
+            health_listen: listeners.health,
             access: access?,
             effective: durability::told(layers.effective(), durability),
         })

@@ -1,7 +1,6 @@
 //! The context that services find when they start: stores, time, peers, and the word that the
 //! process ends.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use ::vault::Vault;
@@ -14,28 +13,19 @@ use hot::{
 };
 use journal::{FoldOptions, JournalOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
-use storage::{Database, Installation, LeaseStore, Requests, StorageError};
+use storage::{Database, LeaseStore, Requests};
 use tokio_util::sync::CancellationToken;
 
 use crate::binary::Awaited;
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::credentials::{Credentials, client_options};
+use crate::database::{database_error, open_database};
 use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
 use crate::vault::open_vault;
 use crate::{limits, upkeep};
-
-/// The newest layout of SQL tables that this program knows; raised by every change that an older
-/// program would misread.
-const SCHEMA_VERSION: u32 = 6;
-/// The oldest of them that it reads. Journals of the first one have no marks of their own, and
-/// states of it no head; those of the second one keep states of activation in one piece; leases of
-/// the third one go by the clocks of machines; states on their way of the fourth one have no names,
-/// and copies of records do not say whose they were; paths of the fifth one do not tell a dot in a
-/// key from one between keys.
-const OLDEST_SCHEMA_VERSION: u32 = 6;
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -107,6 +97,7 @@ impl Context {
         };
         let audit = AuditLog::open(database.clone(), &config.worker).await;
         let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
+        credentials.begin(&config, &audit, &shutdown).await?;
         let requests = Requests::new(database.clone());
         tokio::spawn(upkeep::remove_old_requests(
             requests.clone(),
@@ -174,10 +165,7 @@ impl Context {
         )
         .with_refresh(Arc::new(StoreRefresh(Arc::clone(definitions))));
         config.lease_ttl = self.config.lease_ttl;
-        config.with_telemetry(
-            self.config.otlp_endpoint.is_some(),
-            self.config.is_measured(),
-        )
+        config.with_telemetry(self.config.collector.is_some(), self.config.is_measured())
     }
 }
 
@@ -191,73 +179,6 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
         });
     }
     address
-}
-
-/// Opens the database, takes over from it what the configuration leaves to it, and returns it with
-/// the id by which it knows the installation.
-async fn open_database(config: &mut Config) -> Result<(Database, Box<str>), StartError> {
-    let address = config.database.to_string();
-    if let Some(file) = address.strip_prefix("sqlite:") {
-        create_parent(Path::new(file), &address)?;
-    }
-    let failed = |error| database_error(address.clone(), error);
-    let database = Database::connect_installation(&config.database, config.installation.as_ref())
-        .await
-        .map_err(failed)?;
-    database.migrate("runtime", &[]).await.map_err(failed)?;
-    let installation = Installation {
-        partition_count: config.partitions,
-        is_count_fixed: config.chooses_partitions(),
-        schema_version: SCHEMA_VERSION,
-        oldest_schema_version: OLDEST_SCHEMA_VERSION,
-    };
-    let checked = database.check_installation(installation).await;
-    config.partitions = checked.map_err(failed)?;
-    let drawn = uuid::Uuid::now_v7().to_string();
-    let id = database.installation_id(&drawn).await.map_err(failed)?;
-    Ok((database, id.into()))
-}
-
-fn create_parent(file: &Path, address: &str) -> Result<(), StartError> {
-    let Some(folder) = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    else {
-        return Ok(());
-    };
-    std::fs::create_dir_all(folder).map_err(|source| StartError::Unreachable {
-        what: "the database",
-        address: address.to_owned(),
-        remedy: "choose a file in a folder that this user may write to",
-        cause: source.into(),
-    })
-}
-
-fn database_error(address: String, error: StorageError) -> StartError {
-    let what = "the database";
-    match error {
-        StorageError::Mismatch { .. } => StartError::Mismatch {
-            what,
-            address,
-            remedy: "use the settings that it was created with, or choose another with --database",
-            cause: error.into(),
-        },
-        StorageError::NewerSchema { .. } | StorageError::OlderSchema { .. } => {
-            StartError::Mismatch {
-                what,
-                address,
-                remedy: "run a program of the version that wrote it, or begin with an empty one with --database and \
-                         an empty hot store with --hot-store",
-                cause: error.into(),
-            }
-        }
-        _ => StartError::Unreachable {
-            what,
-            address,
-            remedy: "check that it runs, that the address is right, and that the user may create tables",
-            cause: error.into(),
-        },
-    }
 }
 
 async fn open_hot_store(config: &Config, id: Box<str>) -> Result<SharedHotStore, StartError> {
@@ -288,6 +209,10 @@ async fn open_restorable_store(
 
 async fn open_redis(config: &Config, url: &str, id: Box<str>) -> Result<RedisStore, StartError> {
     let options = redis_options(config, url, id);
+    options.check_files().map_err(|error| StartError::File {
+        setting: "hot_store",
+        cause: error.into(),
+    })?;
     let opened = RedisStore::connect(options, config.partitions).await;
     opened.map_err(|error| hot_store_error(&config.hot_store, error))
 }

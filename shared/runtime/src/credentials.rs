@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use access::tls::{ClientTls, ServerTls};
 use access::{Guard, GuardOptions, Mode, Requirement, Rules, Scope};
+use audit::AuditLog;
 use keys::{Follower, KeyStore, ServiceKey};
 use rpc::{ClientOptions, Presented};
 use storage::Database;
@@ -32,9 +33,8 @@ pub struct Credentials {
 
 /// Reads what this process shows to others: certificates now, its key later.
 pub(crate) fn client_options(config: &Config) -> Result<ClientOptions, StartError> {
-    let tls = ClientTls::open(config.access.client.clone());
     Ok(ClientOptions {
-        tls: Some(tls.map_err(|error| StartError::Tls(error.into()))?),
+        tls: Some(config.access.open_client()?),
         presented: Presented::default(),
     })
 }
@@ -50,8 +50,7 @@ impl Credentials {
     ) -> Result<Self, StartError> {
         let settings = &config.access;
         let guard = open_guard(config)?;
-        let server_tls = settings.server.clone().map(ServerTls::open).transpose();
-        let server_tls = server_tls.map_err(|error| StartError::Tls(error.into()))?;
+        let server_tls = settings.open_server()?;
         let failed = |error| StartError::service("keys", error);
         let keys = KeyStore::open(database).await;
         let keys = keys.map_err(|error| StartError::service("keys", error))?;
@@ -72,17 +71,37 @@ impl Credentials {
             client,
         };
         own.warn_of_plain_text(config);
-        // An open process looks at no key. Those that it asks may.
-        if settings.mode == Mode::Required {
-            tokio::spawn(own.follower.clone().follow(shutdown.clone()));
-        }
-        if settings.mode == Mode::Required || config.peers != PeerAddresses::default() {
-            let (store, presented) = (own.keys.clone(), own.client.presented.clone());
-            let key = ServiceKey::start(store, own.follower.clone(), presented, &config.worker);
-            tokio::spawn(key.await.map_err(failed)?.renew(shutdown.clone()));
-        }
         tokio::spawn(own.clone().follow_files(shutdown.clone()));
         Ok(own)
+    }
+
+    /// Makes the key by which other services know this process, and keeps up with the stored keys.
+    /// An open process without others needs neither.
+    ///
+    /// # Errors
+    /// [`StartError::Service`].
+    pub(crate) async fn begin(
+        &self,
+        config: &Config,
+        audit: &AuditLog,
+        shutdown: &CancellationToken,
+    ) -> Result<(), StartError> {
+        if config.access.mode == Mode::Open && config.peers == PeerAddresses::default() {
+            return Ok(());
+        }
+        let key = ServiceKey::start(
+            self.keys.clone(),
+            self.follower.clone(),
+            self.client.presented.clone(),
+            audit.clone(),
+            &config.worker,
+        );
+        let key = key
+            .await
+            .map_err(|error| StartError::service("keys", error))?;
+        tokio::spawn(self.follower.clone().follow(shutdown.clone()));
+        tokio::spawn(key.renew(shutdown.clone()));
+        Ok(())
     }
 
     fn warn_of_plain_text(&self, config: &Config) {

@@ -1,22 +1,23 @@
 //! The standard health service: for the whole server, each gRPC service, `liveness` and
 //! `readiness`.
 //!
-//! Readiness, and with it everything but liveness, follows the stores, and whether the services may
-//! take part; liveness does not, so that an orchestrator never restarts a process because a store
+//! Ready means started and not draining: the stores were reached once, and every engine took part
+//! once. A store that goes away later changes nothing, since it is away for all replicas alike:
+//! calls are answered UNAVAILABLE with a retry delay, and the callers find the process where it
+//! was. Liveness follows neither, so that an orchestrator never restarts a process because a store
 //! is away or a clock is wrong.
 
 use std::sync::Arc;
 
 use engine::Standing;
-use hot::{Owner, Slot};
-use kernel::PartitionId;
+use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
-use tonic_health::server::HealthReporter;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::{HealthReporter, HealthService};
 
-use crate::context::Context;
-use crate::limits::READINESS_INTERVAL;
+use crate::limits::{HEALTH_MESSAGE_BYTES, START_INTERVAL};
 
-/// The names that health is told under.
+/// The names that health is told under. Copies tell the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Health {
     reporter: HealthReporter,
@@ -24,11 +25,12 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Tells health for these gRPC services; not serving before [`serving`](Self::serving).
-    pub(crate) async fn new(reporter: HealthReporter, grpc_names: &[&'static str]) -> Self {
-        let mut names = vec!["", "readiness"];
-        names.extend(grpc_names);
-        let health = Self { reporter, names };
+    /// A process that is alive and not ready.
+    pub(crate) async fn starting() -> Self {
+        let health = Self {
+            reporter: HealthReporter::new(),
+            names: vec!["", "readiness"],
+        };
         health
             .reporter
             .set_service_status("liveness", ServingStatus::Serving)
@@ -37,37 +39,44 @@ impl Health {
         health
     }
 
+    /// Tells health for these gRPC services, too.
+    pub(crate) async fn with_services(mut self, grpc_names: &[&'static str]) -> Self {
+        self.names.extend(grpc_names);
+        self.not_serving().await;
+        self
+    }
+
+    /// The service that answers.
+    pub(crate) fn server(&self) -> HealthServer<HealthService> {
+        let service = HealthService::from_health_reporter(self.reporter.clone());
+        HealthServer::new(service).max_decoding_message_size(HEALTH_MESSAGE_BYTES)
+    }
+
     /// Calls are welcome.
     pub(crate) async fn serving(&self) {
         self.set(ServingStatus::Serving).await;
     }
 
     /// Calls should go elsewhere.
-    pub(crate) async fn not_serving(&self) {
+    async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Looks at the stores and the engines until the process is told to end.
-    pub(crate) async fn follow(self, context: Context, engines: Vec<Arc<dyn engine::Status>>) {
-        let mut was_ready = true;
-        loop {
-            tokio::select! {
-                () = context.shutdown.cancelled() => return,
-                () = tokio::time::sleep(READINESS_INTERVAL) => {}
-            }
-            let is_ready = engines.iter().all(|engine| is_welcome(engine.standing()))
-                && stores_answer(&context).await;
-            if is_ready == was_ready {
-                continue;
-            }
-            was_ready = is_ready;
-            if is_ready {
-                tracing::info!("ready again, serving");
+    /// Tells that the process serves once it has `started`, and that it does not once it drains;
+    /// then it returns.
+    pub(crate) async fn follow(
+        self,
+        started: impl Future<Output = ()>,
+        drained: CancellationToken,
+    ) {
+        tokio::select! {
+            () = drained.cancelled() => {}
+            () = started => {
                 self.serving().await;
-            } else {
-                self.not_serving().await;
+                drained.cancelled().await;
             }
         }
+        self.not_serving().await;
     }
 
     async fn set(&self, status: ServingStatus) {
@@ -77,52 +86,71 @@ impl Health {
     }
 }
 
-/// Returns whether an engine works on its share, or will in a moment. Its own log says why it does
-/// not.
-const fn is_welcome(standing: Standing) -> bool {
-    match standing {
-        Standing::Unknown | Standing::TakesPart => true,
-        Standing::ClockIsOff { .. } | Standing::AwaitsNamesake => false,
+/// Completes once every engine takes part. Their own logs say why one does not.
+pub(crate) async fn start_of(engines: Vec<Arc<dyn engine::Status>>) {
+    while !has_started(&engines) {
+        tokio::time::sleep(START_INTERVAL).await;
     }
 }
 
-async fn stores_answer(context: &Context) -> bool {
-    let slot = Slot {
-        owner: Owner::Identity,
-        partition: PartitionId::new(0),
-    };
-    let hot = tokio::time::timeout(READINESS_INTERVAL, context.hot.head(slot)).await;
-    match hot {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "hot store does not answer, not serving");
-            false
-        }
-        Err(_) => {
-            tracing::warn!("hot store does not answer in time, not serving");
-            false
-        }
-    }
+/// Returns whether every engine takes part in the work of its service.
+pub(crate) fn has_started(engines: &[Arc<dyn engine::Status>]) -> bool {
+    let mut all = engines.iter();
+    all.all(|engine| engine.standing() == Standing::TakesPart)
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::oneshot;
+    use tonic::Request;
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_check_response::ServingStatus as Told;
+    use tonic_health::pb::health_server::Health as _;
+
     use super::*;
 
-    #[test]
-    fn who_may_not_take_part_is_not_ready() {
-        for (standing, expected) in [
-            (Standing::Unknown, true),
-            (Standing::TakesPart, true),
-            (
-                Standing::ClockIsOff {
-                    skew_ms: -3_600_000,
-                },
-                false,
-            ),
-            (Standing::AwaitsNamesake, false),
-        ] {
-            assert_eq!(is_welcome(standing), expected, "{standing:?}");
+    async fn told(health: &Health, service: &str) -> Told {
+        let server = HealthService::from_health_reporter(health.reporter.clone());
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let answer = server.check(Request::new(request)).await;
+        answer.expect(service).into_inner().status()
+    }
+
+    async fn check(health: &Health, expected: Told) {
+        for service in ["", "readiness", "x.v1.Y"] {
+            assert_eq!(told(health, service).await, expected, "{service}");
         }
+        assert_eq!(told(health, "liveness").await, Told::Serving);
+    }
+
+    #[tokio::test]
+    async fn a_process_is_ready_from_its_start_to_its_drain_and_alive_all_the_time() {
+        let health = Health::starting().await.with_services(&["x.v1.Y"]).await;
+        let (start, started) = oneshot::channel::<()>();
+        let drained = CancellationToken::new();
+        let follower = {
+            let started = async { started.await.expect("it starts") };
+            tokio::spawn(health.clone().follow(started, drained.clone()))
+        };
+        check(&health, Told::NotServing).await;
+        start.send(()).expect("somebody waits");
+        while told(&health, "readiness").await != Told::Serving {
+            tokio::task::yield_now().await;
+        }
+        check(&health, Told::Serving).await;
+        drained.cancel();
+        follower.await.expect("no panic");
+        check(&health, Told::NotServing).await;
+    }
+
+    #[tokio::test]
+    async fn a_process_that_drains_before_it_has_started_is_never_ready() {
+        let health = Health::starting().await.with_services(&["x.v1.Y"]).await;
+        let drained = CancellationToken::new();
+        drained.cancel();
+        health.clone().follow(std::future::pending(), drained).await;
+        check(&health, Told::NotServing).await;
     }
 }

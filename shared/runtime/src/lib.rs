@@ -9,9 +9,11 @@ mod config;
 mod context;
 mod credentials;
 mod customer;
+mod database;
 mod health;
 mod incoming;
 pub mod limits;
+mod listening;
 mod neighbours;
 mod origin;
 mod partition_service;
@@ -28,13 +30,14 @@ mod vault;
 
 pub use binary::{Awaited, Start, run_binary};
 pub use config::{
-    AccessSettings, Clock, Config, ConfigFaults, ConfigFlags, Defaults, Durability, EffectiveValue,
-    Environment, Fault, HotStoreAddress, LogFormat, Origin, PeerAddresses, SETTINGS, Setting,
-    mask_secrets,
+    AccessSettings, Clock, CollectorSettings, Config, ConfigFaults, ConfigFlags, Defaults,
+    Durability, EffectiveValue, Environment, Fault, HotStoreAddress, LogFormat, Origin,
+    PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
 pub use context::{Context, open_journaled_stores};
 pub use credentials::Credentials;
 pub use customer::CustomerReads;
+pub use listening::Listening;
 pub use neighbours::{Downstream, Hearing, Neighbours};
 pub use peers::Peers;
 pub use position::{PositionScope, position_of, read_after};

@@ -24,12 +24,21 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 /// The pause between two sendings of metrics to a collector: dashboards look no closer.
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(15);
+/// The time that a connection to a collector may take: what is to be sent waits in memory.
+pub const COLLECTOR_CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Readers of metrics at once: one Prometheus, its spare, and a person.
 pub const METRICS_CONNECTIONS: usize = 16;
 /// The time that a reader of metrics may take to ask.
 pub const METRICS_HEAD_TIME: Duration = Duration::from_secs(10);
-/// The pause between two looks at readiness.
-pub const READINESS_INTERVAL: Duration = Duration::from_secs(2);
+/// The pause between two looks at whether the engines of a process have started: probes ask no more
+/// often than once a second.
+pub const START_INTERVAL: Duration = Duration::from_millis(200);
+/// Bytes of a question about health: the name of a service.
+pub const HEALTH_MESSAGE_BYTES: usize = 4 * 1024;
+/// Questions about health on one connection at once: a probe asks one.
+pub const HEALTH_STREAMS: u32 = 16;
+/// The time that answers about health may take once the process has ended everything else.
+pub const HEALTH_CLOSE_TIME: Duration = Duration::from_secs(1);
 /// The pause between two removals of answers to requests from the SQL store, which keeps them for a
 /// day.
 pub const UPKEEP_INTERVAL: Duration = Duration::from_secs(10 * 60);

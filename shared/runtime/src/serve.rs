@@ -17,6 +17,7 @@ use proto::engine::v1::partition_service_server::{
     PartitionServiceServer, SERVICE_NAME as PARTITION_SERVICE,
 };
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic::transport::Server;
 use tonic_web::GrpcWebLayer;
@@ -24,9 +25,10 @@ use tonic_web::GrpcWebLayer;
 use crate::binary::Awaited;
 use crate::config::Clock;
 use crate::context::Context;
-use crate::health::Health;
+use crate::health::{has_started, start_of};
 use crate::incoming::incoming;
 use crate::limits;
+use crate::listening::Listening;
 use crate::origin::{caller_of, origin_of};
 use crate::partition_service::Partitions;
 use crate::peers::Peers;
@@ -34,23 +36,23 @@ use crate::service::Service;
 use crate::start_error::StartError;
 
 /// Serves until [`Context::shutdown`] is cancelled, then ends in order: health says so, no more
-/// calls are accepted, those under way finish, and the services hand over their leases.
+/// calls are accepted, those under way finish, and the services hand over their leases. The port of
+/// health is closed last.
 ///
 /// # Errors
 /// [`StartError::Serve`] where the server stopped by itself, and [`StartError::Refused`] where a
 /// service cannot go on.
-pub fn serve(services: Vec<Service>, listener: TcpListener, context: &Context) -> Awaited<'_, ()> {
-    Box::pin(serve_all(services, listener, context))
+pub fn serve(services: Vec<Service>, listening: Listening, context: &Context) -> Awaited<'_, ()> {
+    Box::pin(serve_all(services, listening, context))
 }
 
 async fn serve_all(
     services: Vec<Service>,
-    listener: TcpListener,
+    listening: Listening,
     context: &Context,
 ) -> Result<(), StartError> {
-    let (reporter, health_server) = tonic_health::server::health_reporter();
     let mut routes = Routes::builder();
-    routes.add_service(health_server);
+    routes.add_service(listening.health.server());
     if context.config.access.has_reflection {
         add_reflection(&mut routes)?;
     }
@@ -87,11 +89,19 @@ async fn serve_all(
         ))
         .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
     );
-    let health = Health::new(reporter, &names).await;
-    health.serving().await;
-    let follower = tokio::spawn(health.clone().follow(context.clone(), engines.clone()));
+    let health = listening.health.with_services(&names).await;
+    if has_started(&engines) {
+        health.serving().await;
+    }
+    let started = start_of(engines.clone());
+    let told = tokio::spawn(health.follow(started, context.shutdown.clone()));
 
-    let mut serving = pin!(run_server(routes.routes(), listener, context, &health));
+    let mut serving = pin!(run_server(
+        routes.routes(),
+        listening.services,
+        context,
+        told
+    ));
     let served = tokio::select! {
         served = &mut serving => served,
         refused = refused(&engines) => {
@@ -117,8 +127,10 @@ async fn serve_all(
             );
         }
     }
-    follower.abort();
     context.audit.close().await;
+    if let Some(port) = listening.health_port {
+        port.close().await;
+    }
     served
 }
 
@@ -152,15 +164,14 @@ async fn refused(engines: &[Arc<dyn engine::Status>]) -> StartError {
     }
 }
 
-/// Accepts calls until shutdown, then lets those under way finish for a while.
+/// Accepts calls until shutdown was `told` by health, then lets those under way finish for a while.
 async fn run_server(
     routes: Routes,
     listener: TcpListener,
     context: &Context,
-    health: &Health,
+    told: JoinHandle<()>,
 ) -> Result<(), StartError> {
     let shutdown = context.shutdown.clone();
-    let health = health.clone();
     let credentials = &context.credentials;
     let incoming = incoming(listener, credentials.server_tls.clone());
     let guard = rpc::GuardLayer::new(credentials.guard.clone());
@@ -199,7 +210,8 @@ async fn run_server(
             let shutdown = shutdown.clone();
             async move {
                 shutdown.cancelled().await;
-                health.not_serving().await;
+                // It fails where telling panicked, and the process ends all the same.
+                let _ = told.await;
             }
         });
     let drained = async {

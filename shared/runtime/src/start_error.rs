@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use access::AccessFileFaults;
 
-use crate::config::ConfigFaults;
+use crate::config::{ConfigFaults, SETTINGS, Setting};
 
 /// A cause of any kind.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -55,6 +55,16 @@ pub enum StartError {
         /// The cause.
         source: std::io::Error,
     },
+    /// Health cannot be served at its own address: choose another, or stop who has it.
+    #[error(
+        "cannot serve health at {address}: {source}\n  remedy: stop the process that listens there, or choose another with --health-listen"
+    )]
+    HealthListen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The metrics cannot be served at their address: choose another, or stop who has it.
     #[error(
         "cannot serve metrics at {address}: {source}\n  remedy: stop the process that listens there, or choose another with --metrics-listen"
@@ -82,9 +92,18 @@ pub enum StartError {
         /// The faults.
         faults: AccessFileFaults,
     },
-    /// TLS cannot be set up: correct its files.
-    #[error("TLS cannot be set up: {}", causes(.0.as_ref()))]
-    Tls(Cause),
+    /// A file that a setting names is no good: its cause says what would be right.
+    #[error(
+        "{setting} ({}): {}",
+        variable(.setting),
+        causes(.cause.as_ref())
+    )]
+    File {
+        /// The setting.
+        setting: &'static str,
+        /// The file, the reason and the remedy.
+        cause: Cause,
+    },
     /// A service did not start: its cause says why.
     #[error("{service} did not start: {}", causes(.cause.as_ref()))]
     Service {
@@ -118,15 +137,43 @@ impl StartError {
         }
     }
 
+    /// A file of TLS is no good. It is one of those that these settings name; where none is to
+    /// blame, the first setting is told.
+    pub(crate) fn tls_file(
+        settings: &[(&'static str, Option<&PathBuf>)],
+        error: access::tls::TlsError,
+    ) -> Self {
+        let is_it = |path: &PathBuf| error.path() == Some(path.display().to_string().as_str());
+        let mut named = settings.iter();
+        let named = named.find(|(_, path)| path.is_some_and(is_it));
+        let setting = named.or(settings.first()).map_or("tls_ca", |it| it.0);
+        Self::File {
+            setting,
+            cause: error.into(),
+        }
+    }
+
     /// The exit code of a process that this ends.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::NoCallers { .. } | Self::AccessFile { .. } | Self::Tls(_) => 2,
+            Self::Config(_)
+            | Self::NoCallers { .. }
+            | Self::AccessFile { .. }
+            | Self::File { .. } => 2,
             Self::Mismatch { .. } => 3,
-            Self::Unreachable { .. } | Self::Listen { .. } | Self::MetricsListen { .. } => 4,
+            Self::Unreachable { .. }
+            | Self::Listen { .. }
+            | Self::HealthListen { .. }
+            | Self::MetricsListen { .. } => 4,
             Self::Service { .. } | Self::Refused { .. } | Self::Serve(_) | Self::Telemetry(_) => 1,
         }
     }
+}
+
+/// The variable of a setting.
+fn variable(name: &str) -> String {
+    let found = SETTINGS.iter().find(|setting| setting.name == name);
+    found.map(Setting::variable).unwrap_or_default()
 }
 
 /// An error and its causes in one line: nobody downstream of a process that ends prints them

@@ -9,7 +9,6 @@ mod exporters;
 mod lines;
 mod panics;
 
-use access::tls::ServerTls;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
@@ -65,13 +64,7 @@ impl Telemetry {
         let exporters = Exporters::open(program, config)?;
         let endpoint = match (config.metrics_listen, &exporters.registry) {
             (Some(address), Some(registry)) => {
-                let tls = config
-                    .access
-                    .server
-                    .clone()
-                    .map(ServerTls::open)
-                    .transpose();
-                let tls = tls.map_err(|error| StartError::Tls(error.into()))?;
+                let tls = config.access.open_server()?;
                 Some(Endpoint::open(address, registry.clone(), tls)?)
             }
             _ => None,

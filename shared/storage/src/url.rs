@@ -1,8 +1,11 @@
 //! Where the database is.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::postgres::PgConnectOptions;
 
 /// The URL of a SQLite file or of a Postgres database. Shown without its password.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,6 +40,26 @@ impl DatabaseUrl {
     /// Returns whether it is a SQLite file, or a SQLite database in memory.
     pub fn is_sqlite(&self) -> bool {
         self.backend != Backend::Postgres
+    }
+
+    /// The files of TLS that connections read, each with the parameter that names it: `sslrootcert`,
+    /// `sslcert`, `sslkey`.
+    pub fn tls_files(&self) -> Vec<(String, PathBuf)> {
+        let options = match self.backend {
+            Backend::Postgres => self.text.parse::<PgConnectOptions>().ok(),
+            Backend::Sqlite | Backend::SqliteMemory => None,
+        };
+        let Some(options) = options else {
+            return Vec::new();
+        };
+        let parameters = options.to_url_lossy();
+        let files = parameters.query_pairs().filter_map(|(name, value)| {
+            // The driver marks files so; a certificate may be in the URL itself, too.
+            let path = value.strip_prefix("file: ")?;
+            name.starts_with("ssl")
+                .then(|| (name.to_string(), PathBuf::from(path)))
+        });
+        files.collect()
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -114,6 +137,29 @@ mod tests {
             assert_eq!(url.to_string(), shown);
             assert_eq!(url.is_sqlite(), text.starts_with("sqlite"));
         }
+    }
+
+    #[test]
+    fn files_of_tls_are_found_by_any_name_of_their_parameters() {
+        let url = "postgres://me@db/happy?sslmode=verify-full&sslrootcert=/etc/ca%20of%20ours.pem&ssl-cert=a.pem&sslkey=b.pem";
+        let url: DatabaseUrl = url.parse().expect("a URL");
+        let found = url.tls_files();
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, path)| (name.as_str(), path.to_str().expect("text")))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("sslrootcert", "/etc/ca of ours.pem"),
+                ("sslcert", "a.pem"),
+                ("sslkey", "b.pem")
+            ]
+        );
+        let plain: DatabaseUrl = "postgres://db/happy?sslmode=disable"
+            .parse()
+            .expect("a URL");
+        assert_eq!(plain.tls_files(), []);
     }
 
     #[test]

@@ -43,6 +43,18 @@ impl Certificates {
         Ok(certificates)
     }
 
+    /// Puts the files of another one in the place of its own, as a renewal does.
+    ///
+    /// # Errors
+    /// [`StartError`] where they cannot be written.
+    pub fn replace_by(&self, other: &Self) -> Result<(), StartError> {
+        for entry in fs::read_dir(other.folder.path())? {
+            let from = entry?;
+            fs::copy(from.path(), self.folder.path().join(from.file_name()))?;
+        }
+        Ok(())
+    }
+
     fn sign(
         &self,
         issuer: &Issuer<'_, KeyPair>,

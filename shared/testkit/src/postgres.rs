@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-use crate::StartError;
 use crate::child::{PORT_ATTEMPTS, find, free_port, kill_9, serves, signal, stop, tail, until};
+use crate::{Certificates, StartError};
 
 const PACKAGE: &str = "postgresql";
 
@@ -50,15 +50,32 @@ impl PostgresServer {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with(arguments: &[&str]) -> Result<Self, StartError> {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Self::start_setup(arguments, None)
+    }
+
+    /// Starts a cluster that speaks TLS to everybody on the network, and asks for a certificate of
+    /// the same authority.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_tls(certificates: &Certificates) -> Result<Self, StartError> {
+        Self::start_setup(Vec::new(), Some(certificates))
+    }
+
+    fn start_setup(
+        mut arguments: Vec<String>,
+        tls: Option<&Certificates>,
+    ) -> Result<Self, StartError> {
         let programs = Programs::find()?;
         let folder = tempfile::Builder::new()
             .prefix("happypath-postgres-")
             .tempdir()?;
-        if let Some((user, group)) = programs.user {
-            chown(folder.path(), Some(user), Some(group))?;
-        }
+        programs.give(folder.path())?;
         programs.init(folder.path())?;
-        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        if let Some(certificates) = tls {
+            arguments.extend(programs.secure(folder.path(), certificates)?);
+        }
         let mut last = None;
         for _ in 0..PORT_ATTEMPTS {
             let port = free_port()?;
@@ -99,7 +116,10 @@ impl PostgresServer {
         let created = self
             .programs
             .command("createdb")
-            .args(["-h", "127.0.0.1", "-U", "postgres", "-p"])
+            // By its socket, where nobody asks for a certificate.
+            .arg("-h")
+            .arg(self.folder.path())
+            .args(["-U", "postgres", "-p"])
             .arg(self.port.to_string())
             .arg(&name)
             .stdout(Stdio::null())
@@ -244,6 +264,40 @@ impl Programs {
         }
         command.stdin(Stdio::null()).current_dir("/");
         command
+    }
+
+    /// Lets the user that runs the programs have a file or folder.
+    fn give(&self, path: &Path) -> Result<(), StartError> {
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group))?;
+        }
+        Ok(())
+    }
+
+    /// Has a server that was not started yet speak TLS, and returns its arguments for that.
+    fn secure(
+        &self,
+        folder: &Path,
+        certificates: &Certificates,
+    ) -> Result<Vec<String>, StartError> {
+        let (certificate, key) = certificates.server();
+        let mut arguments = Vec::new();
+        for (setting, from) in [
+            ("ssl_cert_file", certificate),
+            ("ssl_key_file", key),
+            ("ssl_ca_file", certificates.authority()),
+        ] {
+            let to = folder.join(setting);
+            fs::copy(from, &to)?;
+            // The server reads no key that others may read.
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+            self.give(&to)?;
+            arguments.extend(["-c".to_owned(), format!("{setting}={}", to.display())]);
+        }
+        arguments.extend(["-c".to_owned(), "ssl=on".to_owned()]);
+        let rules = "local all all trust\nhostssl all all all trust clientcert=verify-ca\n";
+        fs::write(folder.join("data/pg_hba.conf"), rules)?;
+        Ok(arguments)
     }
 
     fn init(&self, folder: &Path) -> Result<(), StartError> {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use runtime::{ConfigFlags, HotStoreAddress, Telemetry};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::dev::{self, Options};
+use crate::dev::{self, Options, Running};
 use crate::failure::Failure;
 use crate::output::{Format, print};
 
@@ -49,9 +49,9 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             .map_err(|error| Failure::failed(format!("cannot listen to signals: {error}")))?;
         // One line, so that a script can read it while this goes on.
         print(&if args.format.json {
-            json!({ "address": running.url() }).to_string()
+            told(&running).to_string()
         } else {
-            welcome(&running.url(), &stores, started)
+            welcome(&running, &stores, started)
         })?;
         Ok(running.ended().await?)
     };
@@ -60,13 +60,26 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     ended
 }
 
-fn welcome(url: &str, stores: &str, started: Instant) -> String {
-    let address = match url {
+/// The addresses, for scripts.
+fn told(running: &Running) -> Value {
+    let mut told = json!({ "address": running.url() });
+    if let Some(health) = running.health {
+        told["health_address"] = format!("http://{health}").into();
+    }
+    told
+}
+
+fn welcome(running: &Running, stores: &str, started: Instant) -> String {
+    let url = running.url();
+    let address = match url.as_str() {
         "http://127.0.0.1:7400" => String::new(),
         url => format!(" --address {url}"),
     };
+    let health = running.health.map_or_else(String::new, |health| {
+        format!(" Health is told in plain text at http://{health}.")
+    });
     format!(
-        "Happypath is ready at {url} after {} ms. Its stores are in {stores}.\n\n\
+        "Happypath is ready at {url} after {} ms. Its stores are in {stores}.{health}\n\n\
          Try next, in another terminal:\n  \
          happypath track signed_up --id user_id=u1 --trait plan=free{address}\n  \
          happypath customer user_id:u1{address}\n  \

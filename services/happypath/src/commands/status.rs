@@ -3,9 +3,9 @@
 //! It asks every process that it is told of, and reports those that do not answer like any other
 //! trouble.
 
-mod report;
+pub(super) mod report;
 mod show;
-mod verdict;
+pub(super) mod verdict;
 
 use std::io::IsTerminal as _;
 use std::time::Duration;

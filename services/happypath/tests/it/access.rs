@@ -7,6 +7,7 @@
 mod call;
 mod commands;
 mod tls;
+mod tokens;
 
 use std::collections::BTreeMap;
 

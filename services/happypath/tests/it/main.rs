@@ -5,6 +5,7 @@ mod access;
 mod answers;
 mod consents;
 mod contracts;
+mod doctor;
 mod installations;
 mod quarantine;
 mod rates;
@@ -42,6 +43,8 @@ struct Dev {
     process: Process,
     folder: TempDir,
     address: String,
+    /// Where health is told in plain text; absent where that was not asked for.
+    health: Option<String>,
 }
 
 fn binary() -> Command {
@@ -86,17 +89,19 @@ impl Dev {
         let stdout = process.stdout.take().expect("piped");
         let mut lines = BufReader::new(stdout).lines();
         let first = lines.next().expect("a line").expect("text");
-        let address = first
+        let mut places = first
             .split_whitespace()
-            .find(|word| word.starts_with("http"))
-            .expect("the first line says where")
-            .to_owned();
+            .filter(|word| word.starts_with("http"))
+            .map(|word| word.trim_end_matches('.').to_owned());
+        let address = places.next().expect("the first line says where");
+        let health = places.next();
         // Somebody must read on, or the process would wait for a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
             process: Process(process),
             folder,
             address,
+            health,
         }
     }
 

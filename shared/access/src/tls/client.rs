@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 
+use kernel::Timestamp;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -11,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::files::{Fingerprint, TlsError, certificates, private_key, roots};
 use super::provider;
+use crate::certificate::end_of;
 use crate::limits::HANDSHAKE_TIME;
 
 /// The files of a client. Without any, servers are known by the authorities of this machine.
@@ -114,6 +116,21 @@ impl ClientTls {
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
         let agreed = tokio::time::timeout(HANDSHAKE_TIME, connecting).await;
         agreed.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+    }
+
+    /// Returns the end of the certificate that a server shows, whose authority is trusted.
+    ///
+    /// # Errors
+    /// As [`Self::connect`]; a certificate that has ended is among them.
+    pub async fn end_of_server(&self, host: &str, port: u16) -> std::io::Result<Timestamp> {
+        let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
+        let stream = tokio::time::timeout(HANDSHAKE_TIME, connecting).await;
+        let stream = stream.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+        let stream = self.connect(host, stream, Alpn::Http2).await?;
+        let shown = stream.get_ref().1.peer_certificates();
+        let first = shown.and_then(|shown| shown.first());
+        let first = first.ok_or_else(|| std::io::Error::other("it shows no certificate"))?;
+        end_of(first).map_err(std::io::Error::other)
     }
 }
 

@@ -27,7 +27,7 @@ pub enum TlsError {
         path: String,
     },
     /// There is nothing of the kind in it.
-    #[error("{path} holds no {what} in PEM")]
+    #[error("{path} holds no {what} in PEM: name a file that begins it with -----BEGIN")]
     Empty {
         /// The file.
         path: String,
@@ -35,7 +35,7 @@ pub enum TlsError {
         what: &'static str,
     },
     /// It does not go with the others.
-    #[error("{path} is no good: {source}")]
+    #[error("{path} is no good ({source}): put a file there that goes with the others")]
     Unfit {
         /// The file.
         path: String,
@@ -50,6 +50,17 @@ pub enum TlsError {
 }
 
 impl TlsError {
+    /// The file that is no good; none where no file is to blame.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Read { path, .. }
+            | Self::Large { path }
+            | Self::Empty { path, .. }
+            | Self::Unfit { path, .. } => Some(path),
+            Self::NoRoots => None,
+        }
+    }
+
     pub(super) fn unfit(
         path: &Path,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -59,6 +70,22 @@ impl TlsError {
             source: source.into(),
         }
     }
+}
+
+/// Reads a file of certificates, to see that it is one.
+///
+/// # Errors
+/// [`TlsError`] with what is wrong about it.
+pub fn check_certificates(path: &Path) -> Result<(), TlsError> {
+    certificates(path, &read(path)?).map(drop)
+}
+
+/// Reads a file with a private key, to see that it is one.
+///
+/// # Errors
+/// [`TlsError`] with what is wrong about it.
+pub fn check_private_key(path: &Path) -> Result<(), TlsError> {
+    private_key(path, &read(path)?).map(drop)
 }
 
 /// The bytes of some files, by which a change is noticed.

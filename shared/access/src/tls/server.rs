@@ -60,8 +60,8 @@ struct Current {
 struct Told {
     /// The last reason why the files could not be read again.
     failure: Option<String>,
-    /// The last time of a warning that the certificate ends.
-    expiry: Option<Instant>,
+    /// The last time of a word that the certificate ends, or has ended.
+    expiry: Option<(Instant, bool)>,
 }
 
 /// A connection that both sides agreed on.
@@ -162,16 +162,17 @@ impl ServerTls {
         let end = self.end();
         let left = end.as_millis() - now().as_millis();
         let warned = i64::try_from(EXPIRY_WARNING.as_millis()).unwrap_or(i64::MAX);
+        let has_ended = left <= 0;
         let mut told = self.told();
-        let is_told = told
-            .expiry
-            .is_some_and(|it| it.elapsed() < EXPIRY_WARNING_PAUSE);
+        let is_told = told.expiry.is_some_and(|(time, had_ended)| {
+            had_ended == has_ended && time.elapsed() < EXPIRY_WARNING_PAUSE
+        });
         if left > warned || is_told {
             return;
         }
-        told.expiry = Some(Instant::now());
+        told.expiry = Some((Instant::now(), has_ended));
         let certificate = self.files.certificate.display();
-        if left <= 0 {
+        if has_ended {
             tracing::error!(%certificate, %end, "the certificate has expired: clients refuse it");
         } else {
             tracing::warn!(%certificate, %end, "the certificate expires soon: put a new one there");

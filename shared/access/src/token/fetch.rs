@@ -85,9 +85,7 @@ where
     tokio::select! {
         biased;
         done = &mut answer => done,
-        ended = &mut connection => {
-            ended?;
-            answer.await
-        }
+        // A server may cut the connection behind its answer: what came of that is for the answer.
+        _ = &mut connection => answer.await,
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct NoKey;
 #[derive(Debug)]
 pub(super) struct KeySets {
     place: KeySetPlace,
+    /// The authorities of a place at `https://`.
+    tls: ClientTls,
     issuer: String,
     current: RwLock<Current>,
     /// Held by whoever fetches: the others wait, and find what came.
@@ -86,23 +88,25 @@ impl PartialEq for KeyMaterial {
 
 impl KeySets {
     /// Nothing is fetched yet.
-    pub(super) fn new(place: KeySetPlace, issuer: &str) -> Self {
+    pub(super) fn new(place: KeySetPlace, tls: ClientTls, issuer: &str) -> Self {
         Self {
             place,
+            tls,
             issuer: issuer.to_owned(),
             current: RwLock::default(),
             turn: Mutex::default(),
         }
     }
 
-    /// The number of the set at hand.
-    pub(super) fn generation(&self) -> u64 {
-        self.read().generation
+    /// The number of the set at hand; absent where it is too old to count.
+    pub(super) fn generation(&self) -> Option<u64> {
+        let (keys, generation) = self.keys();
+        (!keys.is_empty()).then_some(generation)
     }
 
     /// Returns whether any key is at hand.
     pub(super) fn has_any(&self) -> bool {
-        !self.keys().0.is_empty()
+        self.generation().is_some()
     }
 
     /// Finds the key of a token. A token that names none gets the only one of its algorithm.
@@ -163,7 +167,13 @@ impl KeySets {
 
     async fn bytes(&self) -> Result<Vec<u8>, FetchError> {
         match &self.place {
-            KeySetPlace::Url(url) => fetch(url, &ClientTls::of_system(), KEY_SET_BYTES).await,
+            KeySetPlace::Url(url) => {
+                // Its authority may have changed since the last time, which is minutes ago.
+                let tls = self.tls.clone();
+                let read = tokio::task::spawn_blocking(move || tls.refresh()).await;
+                read.map_err(|error| FetchError::Transport(error.into()))?;
+                fetch(url, &self.tls, KEY_SET_BYTES).await
+            }
             KeySetPlace::File(path) => {
                 let size = tokio::fs::metadata(path).await?.len();
                 if size > KEY_SET_BYTES as u64 {

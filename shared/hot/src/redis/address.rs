@@ -1,15 +1,13 @@
 //! Reads the address of Redis: one server, what sentinels watch, or a cluster.
 
-use std::fs;
-use std::path::Path;
-
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    Client, ClientTlsConfig, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
-    ServerErrorKind, TlsCertificates, TlsMode,
+    Client, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
+    TlsCertificates, TlsMode,
 };
 
 use super::RedisOptions;
+use super::certificates::Certificates;
 use super::reply::failure;
 use crate::HotError;
 
@@ -69,9 +67,12 @@ impl Parts<'_> {
 }
 
 impl Address {
-    /// Reads an address whose query is among the options already.
-    pub(super) fn read(options: &RedisOptions) -> Result<Self, HotError> {
-        let certificates = certificates(options)?;
+    /// Reads an address whose query is among the options already, with the contents of its files.
+    pub(super) fn read(
+        options: &RedisOptions,
+        certificates: &Certificates,
+    ) -> Result<Self, HotError> {
+        let certificates = certificates.for_driver();
         let invalid = || {
             refused(RedisError::from((
                 ErrorKind::InvalidClientConfig,
@@ -191,37 +192,6 @@ fn sentinel(
     ))
 }
 
-/// Reads the files of the options.
-fn certificates(options: &RedisOptions) -> Result<Option<TlsCertificates>, HotError> {
-    let read = |path: &Path| {
-        fs::read(path).map_err(|error| {
-            HotError::Mismatch(format!(
-                "{} cannot be read ({error}): correct the address of Redis or the file",
-                path.display()
-            ))
-        })
-    };
-    let client_tls = match (&options.cert_file, &options.key_file) {
-        (Some(certificate), Some(key)) => Some(ClientTlsConfig {
-            client_cert: read(certificate)?,
-            client_key: read(key)?,
-        }),
-        (None, None) => None,
-        _ => {
-            return Err(HotError::Mismatch(
-                "cert_file and key_file of Redis belong together: give both or neither".into(),
-            ));
-        }
-    };
-    let root_cert = options.ca_file.as_deref().map(read).transpose()?;
-    Ok(
-        (client_tls.is_some() || root_cert.is_some()).then_some(TlsCertificates {
-            client_tls,
-            root_cert,
-        }),
-    )
-}
-
 /// Chooses ring for TLS where this process has not chosen yet.
 fn install_provider() {
     // An error means that somebody was faster, which is as good.
@@ -232,8 +202,12 @@ fn install_provider() {
 mod tests {
     use super::*;
 
+    fn read(options: &RedisOptions) -> Result<Address, HotError> {
+        Address::read(options, &Certificates::read(options)?)
+    }
+
     fn refusal(url: &str) -> String {
-        match Address::read(&RedisOptions::new(url)) {
+        match read(&RedisOptions::new(url)) {
             Err(HotError::Mismatch(text)) => text,
             Err(other) => panic!("{url}: {other:?}"),
             Ok(_) => panic!("{url} is taken"),
@@ -251,7 +225,7 @@ mod tests {
             ("redis+cluster://u:p@a:1,b:2/", "cluster"),
             ("rediss+cluster://a", "cluster"),
         ] {
-            let found = match Address::read(&RedisOptions::new(url)) {
+            let found = match read(&RedisOptions::new(url)) {
                 Ok(Address::Server(_)) => "server",
                 Ok(Address::Sentinel(..)) => "sentinel",
                 Ok(Address::Cluster(..)) => "cluster",
@@ -285,7 +259,7 @@ mod tests {
         let with = |set: fn(&mut RedisOptions), url: &str| {
             let mut options = RedisOptions::new(url);
             set(&mut options);
-            match Address::read(&options) {
+            match read(&options) {
                 Err(HotError::Mismatch(text)) => text,
                 _ => panic!("{url} is taken"),
             }
@@ -293,9 +267,21 @@ mod tests {
         let text = with(|it| it.cert_file = Some("a".into()), "rediss://a");
         assert!(text.contains("belong together"), "{text}");
         let text = with(|it| it.ca_file = Some("/no/such".into()), "rediss://a");
-        assert!(text.starts_with("/no/such cannot be read"), "{text}");
+        assert!(
+            text.starts_with("`ca_file` in the address of Redis: /no/such cannot be read"),
+            "{text}"
+        );
         let any_file = |it: &mut RedisOptions| it.ca_file = Some("Cargo.toml".into());
-        let text = with(any_file, "redis://a");
+        let text = with(any_file, "rediss://a");
+        assert!(
+            text.contains("Cargo.toml holds no certificate in PEM"),
+            "{text}"
+        );
+        let certificates = Certificates::of_authority();
+        let plain = Address::read(&RedisOptions::new("redis://a"), &certificates);
+        let Err(HotError::Mismatch(text)) = plain else {
+            panic!("it is taken");
+        };
         assert!(text.ends_with("begin it with rediss"), "{text}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kernel::InstallationName;
 use redis::IntoConnectionInfo;
 
+use super::certificates::Certificates;
 use crate::HotError;
 
 /// How to reach Redis.
@@ -28,7 +29,8 @@ pub struct RedisOptions {
     pub lanes: u16,
     /// Commits in flight; more would only make each batch smaller. Those that wait grow theirs.
     pub commits_in_flight: u16,
-    /// The authority to trust for TLS, a file in PEM; absent for those that this machine trusts.
+    /// The authority to trust for TLS, a file in PEM, which is read again with each connection;
+    /// absent for those that this machine trusts.
     pub ca_file: Option<PathBuf>,
     /// The certificate to show for TLS, a file in PEM; with [`Self::key_file`].
     pub cert_file: Option<PathBuf>,
@@ -76,6 +78,23 @@ impl RedisOptions {
             installation: None,
             installation_id: None,
         }
+    }
+
+    /// Reads the files of TLS, to see that they are some. An address that cannot be read is not told
+    /// here, but where it is connected to.
+    ///
+    /// # Errors
+    /// [`HotError::Mismatch`] with the option, its file, the reason and the remedy.
+    pub fn check_files(&self) -> Result<(), HotError> {
+        match self.clone().with_query() {
+            Ok(options) => Certificates::read(&options).map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Returns whether files of TLS are named.
+    pub(super) fn has_files(&self) -> bool {
+        self.ca_file.is_some() || self.cert_file.is_some()
     }
 
     /// Takes what follows the `?` of the address into the other options.

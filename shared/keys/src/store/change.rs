@@ -1,7 +1,7 @@
 //! Creates, rotates and revokes keys, and removes those that ended long ago.
 
 use access::{KeyHash, KeyId, Scopes};
-use audit::{Act, Operation};
+use audit::{Act, AuditLog, Operation};
 use kernel::{Duration, Timestamp};
 use rpc::{ErrorReason, Failure};
 use sea_orm::sea_query::ExprTrait as _;
@@ -89,15 +89,13 @@ impl KeyStore {
         self.commit_and_show(transaction, id, now).await
     }
 
-    /// Ends a key for good.
+    /// Ends a key for good; also that of a service, which makes another one then.
     ///
     /// # Errors
     /// [`ErrorReason::KeyNotFound`], [`ErrorReason::StoreUnavailable`].
     pub async fn revoke(&self, id: &KeyId, now: Timestamp) -> Result<StoredKey, Failure> {
         let transaction = self.begin().await.map_err(Failure::store_unavailable)?;
-        let found = find(&transaction, id)
-            .await?
-            .filter(|key| key.kind == CALLER);
+        let found = find(&transaction, id).await?;
         let found = found.ok_or_else(|| not_found(id))?;
         if found.revoke_time.is_none() {
             key::Entity::update_many()
@@ -111,20 +109,23 @@ impl KeyStore {
         self.commit_and_show(transaction, id, now).await
     }
 
-    /// Keeps the key of a service, or its next secret, until `end`.
+    /// Keeps the key of a service, or its next secret, and puts that on record as an act of the
+    /// process.
     ///
     /// # Errors
-    /// [`ErrorReason::StoreUnavailable`].
+    /// [`ErrorReason::StoreUnavailable`], [`ErrorReason::AuditUnavailable`].
     pub(crate) async fn put_service(
         &self,
         draft: &KeyDraft,
         overlap: Duration,
+        audit: &AuditLog,
         now: Timestamp,
     ) -> Result<(), Failure> {
         let transaction = self.begin().await.map_err(Failure::store_unavailable)?;
         remove_ended(&transaction, now).await?;
-        if find(&transaction, &draft.id).await?.is_none() {
+        let action = if find(&transaction, &draft.id).await?.is_none() {
             insert(&transaction, draft, SERVICE, now).await?;
+            "key.create"
         } else {
             let secrets = secrets(&transaction, &draft.id).await?;
             replace_secret(&transaction, &draft.id, &draft.hash, &secrets, overlap, now).await?;
@@ -135,7 +136,10 @@ impl KeyStore {
                 .exec(&transaction)
                 .await
                 .map_err(Failure::store_unavailable)?;
-        }
+            "key.rotate"
+        };
+        let act = Act::done(action, format!("service key {}", draft.id));
+        audit.record(&transaction, vec![act]).await?;
         transaction
             .commit()
             .await

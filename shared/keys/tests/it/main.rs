@@ -1,4 +1,5 @@
 //! Keys from the outside: the table, and what a process knows of it.
 
 mod schema;
+mod service_key;
 mod store;

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use access::Mode;
-use access::tls::{ClientCertificates, ClientFiles, ServerFiles};
+use access::tls::{ClientCertificates, ClientFiles, ClientTls, ServerFiles, ServerTls};
 
 use super::fault::Fault;
 use super::layers::Layers;
 use super::value;
+use crate::start_error::StartError;
 
 /// The callers, and the credentials of both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,69 @@ pub struct AccessSettings {
     pub client: ClientFiles,
     /// True where reflection is served.
     pub has_reflection: bool,
+}
+
+impl AccessSettings {
+    /// Reads the certificate of the listener, where it has one.
+    ///
+    /// # Errors
+    /// [`StartError::File`].
+    pub(crate) fn open_server(&self) -> Result<Option<ServerTls>, StartError> {
+        let Some(files) = &self.server else {
+            return Ok(None);
+        };
+        let opened = ServerTls::open(files.clone());
+        opened.map(Some).map_err(|error| {
+            let settings = [
+                ("tls_certificate", Some(&files.certificate)),
+                ("tls_key", Some(&files.key)),
+                ("tls_client_ca", files.client_ca.as_ref()),
+            ];
+            StartError::tls_file(&settings, error)
+        })
+    }
+
+    /// Reads what is shown to other services, and whom they are known by.
+    ///
+    /// # Errors
+    /// [`StartError::File`].
+    pub(crate) fn open_client(&self) -> Result<ClientTls, StartError> {
+        open_client(["tls_ca", "tls_certificate", "tls_key"], &self.client)
+    }
+}
+
+/// Reads the files of a client, which these settings name: the authorities, the certificate and its
+/// key.
+///
+/// # Errors
+/// [`StartError::File`].
+pub(crate) fn open_client(
+    [ca, certificate, key]: [&'static str; 3],
+    files: &ClientFiles,
+) -> Result<ClientTls, StartError> {
+    ClientTls::open(files.clone()).map_err(|error| {
+        let identity = files.identity.as_ref();
+        let settings = [
+            (ca, files.ca.as_ref()),
+            (certificate, identity.map(|it| &it.0)),
+            (key, identity.map(|it| &it.1)),
+        ];
+        StartError::tls_file(&settings, error)
+    })
+}
+
+/// Refuses a setting that needs another one beside it, which is not there.
+pub(super) fn need(
+    layers: &Layers,
+    faults: &mut Vec<Fault>,
+    pairs: impl IntoIterator<Item = (&'static str, &'static str)>,
+) {
+    for (one, other) in pairs {
+        if layers.has(one) && !layers.has(other) {
+            let problem = format!("needs {other} beside it: set both, or neither");
+            faults.push(layers.misfit(one, &problem));
+        }
+    }
 }
 
 /// Reads the settings of access. Absent where something does not fit.
@@ -40,39 +104,13 @@ pub(super) fn read(
     let clients = layers.optional("tls_clients", value::tls_clients, faults);
     let ca = layers.optional("tls_ca", value::path, faults);
     let has_reflection = layers.required("reflection", value::reflection, faults);
-    for (one, other, has_one, has_other) in [
-        (
-            "tls_certificate",
-            "tls_key",
-            certificate.is_some(),
-            key.is_some(),
-        ),
-        (
-            "tls_key",
-            "tls_certificate",
-            key.is_some(),
-            certificate.is_some(),
-        ),
-        (
-            "tls_client_ca",
-            "tls_certificate",
-            client_ca.is_some(),
-            certificate.is_some(),
-        ),
-        (
-            "tls_clients",
-            "tls_client_ca",
-            clients.is_some(),
-            client_ca.is_some(),
-        ),
-    ] {
-        if has_one && !has_other {
-            faults.push(layers.misfit(
-                one,
-                &format!("needs {other} beside it: set both, or neither"),
-            ));
-        }
-    }
+    let pairs = [
+        ("tls_certificate", "tls_key"),
+        ("tls_key", "tls_certificate"),
+        ("tls_client_ca", "tls_certificate"),
+        ("tls_clients", "tls_client_ca"),
+    ];
+    need(layers, faults, pairs);
     let is_near = listen.is_none_or(|listen| listen.ip().is_loopback());
     if mode == Some(Mode::Open) && !is_near {
         faults.push(layers.misfit(

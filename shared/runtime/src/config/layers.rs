@@ -125,6 +125,11 @@ impl Layers {
         }
     }
 
+    /// Returns whether a setting is set.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.text(name).is_some()
+    }
+
     /// Every setting that is set, in the order of the list.
     pub(super) fn effective(&self) -> Vec<EffectiveValue> {
         SETTINGS

@@ -30,6 +30,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "an address and port, such as 127.0.0.1:7400",
     },
     Setting {
+        name: "health_listen",
+        flag: "health-listen",
+        help: "Where health is served in plain text and without a credential, and nothing else: for probes that speak no \
+               TLS, as those of Kubernetes; nowhere unless set",
+        expected: "an address and port of its own, such as 0.0.0.0:7411",
+    },
+    Setting {
         name: "access",
         flag: "access",
         help: "Whether callers need a credential. open: none, and whoever reaches the address may do everything, so that it \
@@ -91,7 +98,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "hot_store",
         flag: "hot-store",
-        help: "Where states and streams are",
+        help: "Where states and streams are. For TLS rediss in place of redis, with ?ca_file=FILE, and with cert_file and \
+               key_file for a certificate that is shown to Redis",
         expected: "embedded:FOLDER (one process only), redis://HOST:PORT, redis+sentinel://HOST:PORT/NAME or \
                    redis+cluster://HOST:PORT",
     },
@@ -126,7 +134,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "database",
         flag: "database",
-        help: "Where definitions, identities and leases are",
+        help: "Where definitions, identities and leases are. For TLS to Postgres ?sslmode=verify-full&sslrootcert=FILE, and \
+               sslcert and sslkey for a certificate that is shown to it",
         expected: "sqlite:FILE (one machine only) or postgres://USER@HOST/NAME",
     },
     Setting {
@@ -222,7 +231,25 @@ pub const SETTINGS: &[Setting] = &[
         name: "otlp_endpoint",
         flag: "otlp-endpoint",
         help: "Where traces, metrics and logs go, over OTLP/gRPC; nowhere unless set",
-        expected: "a URL such as http://collector:4317",
+        expected: "a URL such as http://collector:4317, or https:// for TLS",
+    },
+    Setting {
+        name: "otlp_ca",
+        flag: "otlp-ca",
+        help: "The authorities of the collector at an https:// address [default: those of this machine]",
+        expected: "a file in PEM",
+    },
+    Setting {
+        name: "otlp_certificate",
+        flag: "otlp-certificate",
+        help: "The certificate that is shown to the collector",
+        expected: "a file in PEM, with otlp_key beside it",
+    },
+    Setting {
+        name: "otlp_key",
+        flag: "otlp-key",
+        help: "The private key of that certificate",
+        expected: "a file in PEM, with otlp_certificate beside it",
     },
     Setting {
         name: "trace_ratio",

@@ -13,8 +13,11 @@ use super::{Clock, Durability, HotStoreAddress, LogFormat};
 type Parsed<T> = Result<T, String>;
 
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
-    let text = text.replace("localhost:", "127.0.0.1:");
-    text.parse().map_err(|_| expected("listen"))
+    address("listen", text)
+}
+
+pub(super) fn health_listen(text: &str) -> Parsed<SocketAddr> {
+    address("health_listen", text)
 }
 
 pub(super) fn installation(text: &str) -> Parsed<InstallationName> {
@@ -22,8 +25,12 @@ pub(super) fn installation(text: &str) -> Parsed<InstallationName> {
 }
 
 pub(super) fn metrics_listen(text: &str) -> Parsed<SocketAddr> {
+    address("metrics_listen", text)
+}
+
+fn address(name: &str, text: &str) -> Parsed<SocketAddr> {
     let text = text.replace("localhost:", "127.0.0.1:");
-    text.parse().map_err(|_| expected("metrics_listen"))
+    text.parse().map_err(|_| expected(name))
 }
 
 pub(super) fn trace_ratio(text: &str) -> Parsed<f64> {

@@ -2,16 +2,17 @@
 //! Prometheus.
 
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::WithExportConfig as _;
+use opentelemetry_otlp::WithTonicConfig as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use tonic::transport::{Channel, Endpoint};
 
-use crate::config::Config;
-use crate::limits::METRICS_INTERVAL;
+use crate::config::{CollectorSettings, Config, open_client};
+use crate::limits::{COLLECTOR_CONNECT_TIME, METRICS_INTERVAL};
 use crate::start_error::StartError;
 
 /// Everything that leaves the process, as far as it is configured.
@@ -47,16 +48,17 @@ impl Exporters {
                     .map(|name| KeyValue::new("service.namespace", name.to_string())),
             )
             .build();
-        let endpoint = config.otlp_endpoint.as_deref();
-        let collector = endpoint
-            .map(|endpoint| Collector::open(endpoint, config.trace_ratio, &resource))
+        let channel = config.collector.as_ref().map(channel).transpose()?;
+        let collector = channel
+            .clone()
+            .map(|channel| Collector::open(channel, config.trace_ratio, &resource))
             .transpose()?;
         let registry = config
             .metrics_listen
             .is_some()
             .then(prometheus::Registry::new);
         let metrics = if collector.is_some() || registry.is_some() {
-            Some(meter_provider(endpoint, registry.as_ref(), resource)?)
+            Some(meter_provider(channel, registry.as_ref(), resource)?)
         } else {
             None
         };
@@ -104,15 +106,15 @@ impl Exporters {
 }
 
 impl Collector {
-    fn open(endpoint: &str, trace_ratio: f64, resource: &Resource) -> Result<Self, StartError> {
+    fn open(channel: Channel, trace_ratio: f64, resource: &Resource) -> Result<Self, StartError> {
         let spans = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint)
+            .with_channel(channel.clone())
             .build()
             .map_err(|error| StartError::Telemetry(error.into()))?;
         let logs = opentelemetry_otlp::LogExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint)
+            .with_channel(channel)
             .build()
             .map_err(|error| StartError::Telemetry(error.into()))?;
         // Whoever begins a trace decides for all of it, so that no trace is kept in part.
@@ -131,16 +133,30 @@ impl Collector {
     }
 }
 
+/// Opens the way to the collector, which connects with the first sending. All that is sent shares
+/// one connection. Over TLS the certificates are those of the moment at which it connects.
+fn channel(collector: &CollectorSettings) -> Result<Channel, StartError> {
+    let endpoint = Endpoint::from_shared(collector.endpoint.clone())
+        .map_err(|error| StartError::Telemetry(error.into()))?
+        .connect_timeout(COLLECTOR_CONNECT_TIME);
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint.connect_lazy());
+    }
+    let settings = ["otlp_ca", "otlp_certificate", "otlp_key"];
+    let tls = open_client(settings, &collector.tls)?;
+    Ok(rpc::secured_channel(&endpoint, tls))
+}
+
 fn meter_provider(
-    endpoint: Option<&str>,
+    channel: Option<Channel>,
     registry: Option<&prometheus::Registry>,
     resource: Resource,
 ) -> Result<SdkMeterProvider, StartError> {
     let mut provider = SdkMeterProvider::builder().with_resource(resource);
-    if let Some(endpoint) = endpoint {
+    if let Some(channel) = channel {
         let exporter = opentelemetry_otlp::MetricExporter::builder()
             .with_tonic()
-            .with_endpoint(endpoint)
+            .with_channel(channel)
             .build()
             .map_err(|error| StartError::Telemetry(error.into()))?;
         let reader = PeriodicReader::builder(exporter)

@@ -72,9 +72,9 @@ fn faults_name_setting_value_origin_and_remedy() {
             &["HAPPYPATH_TRACE_RATIO=1.5"],
             &[("metrics_listen", "9464"), ("otlp_endpoint", "collector")],
             "the configuration has 3 faults\n  \
+             metrics_listen = \"9464\" (from --metrics-listen): expected an address and port, such as 127.0.0.1:9464\n  \
              otlp_endpoint = \"collector\" (from --otlp-endpoint): expected a URL such as http://host:7401\n  \
-             trace_ratio = \"1.5\" (from HAPPYPATH_TRACE_RATIO): expected a number from 0 to 1, such as 0.01\n  \
-             metrics_listen = \"9464\" (from --metrics-listen): expected an address and port, such as 127.0.0.1:9464",
+             trace_ratio = \"1.5\" (from HAPPYPATH_TRACE_RATIO): expected a number from 0 to 1, such as 0.01",
         ),
         (
             None,
@@ -99,6 +99,26 @@ fn faults_name_setting_value_origin_and_remedy() {
         let found = load(file, environment, flags).expect_err("faulty");
         assert_eq!(found, faults);
     }
+}
+
+#[test]
+fn two_addresses_of_a_process_are_never_one() {
+    let refused = load(
+        None,
+        &["HAPPYPATH_HEALTH_LISTEN=0.0.0.0:7400"],
+        &[("metrics_listen", "127.0.0.1:7400")],
+    );
+    assert_eq!(
+        refused.expect_err("three times one port"),
+        "the configuration has 3 faults\n  \
+         health_listen = \"0.0.0.0:7400\" (from HAPPYPATH_HEALTH_LISTEN): is the address of listen too: choose another port\n  \
+         health_listen = \"0.0.0.0:7400\" (from HAPPYPATH_HEALTH_LISTEN): is the address of metrics_listen too: choose \
+         another port\n  \
+         metrics_listen = \"127.0.0.1:7400\" (from --metrics-listen): is the address of listen too: choose another port"
+    );
+    let config = load(None, &["HAPPYPATH_HEALTH_LISTEN=localhost:7411"], &[]).expect("valid");
+    let shown = config.health_listen.map(|it| it.to_string());
+    assert_eq!(shown.as_deref(), Some("127.0.0.1:7411"));
 }
 
 #[test]

@@ -2,5 +2,6 @@
 //! stores.
 
 mod config;
+mod health;
 mod schema;
 mod server;

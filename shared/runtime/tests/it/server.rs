@@ -8,9 +8,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{AwaitIdleRequest, ListPartitionsRequest};
-use runtime::{Config, ConfigFlags, Context, Defaults, Environment, StartError};
+use runtime::{Config, ConfigFlags, Context, Defaults, Environment, Listening, StartError};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
@@ -32,7 +31,9 @@ struct Server {
 }
 
 pub(crate) fn config(folder: &TempDir, partitions: &str) -> Config {
-    let flags = ConfigFlags::default().with("partitions", partitions);
+    let flags = ConfigFlags::default()
+        .with("partitions", partitions)
+        .with("listen", "127.0.0.1:0");
     Config::load(
         &Defaults::of_dev(folder.path()),
         &flags,
@@ -43,11 +44,12 @@ pub(crate) fn config(folder: &TempDir, partitions: &str) -> Config {
 
 async fn start() -> Server {
     let folder = tempfile::tempdir().expect("a folder");
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = format!("http://{}", listener.local_addr().expect("an address"));
-    let context = Context::open(config(&folder, "4")).await.expect("opened");
+    let mut config = config(&folder, "4");
+    let listening = Listening::open(&mut config).await.expect("a free port");
+    let address = format!("http://{}", config.listen);
+    let context = Context::open(config).await.expect("opened");
     let shutdown = context.shutdown.clone();
-    let ended = tokio::spawn(async move { runtime::serve(Vec::new(), listener, &context).await });
+    let ended = tokio::spawn(async move { runtime::serve(Vec::new(), listening, &context).await });
     Server {
         folder,
         address,

@@ -7,6 +7,7 @@ mod lease;
 mod migration;
 mod request;
 mod schema;
+mod secured;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -10,6 +10,7 @@ mod random;
 mod reads;
 mod real_data;
 mod rolling;
+mod secured;
 mod suite;
 mod telemetry;
 mod tidy;

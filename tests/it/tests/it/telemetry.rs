@@ -1,7 +1,7 @@
 //! Telemetry of processes: one event's spans over real OTLP as one tree, metrics for
 //! Prometheus, logs, and nothing at all unless somebody is configured to read it.
 
-mod collector;
+pub(crate) mod collector;
 
 use std::collections::BTreeMap;
 

@@ -8,49 +8,49 @@ use crate::client::{Connection, ServiceName, ask};
 use crate::failure::Failure;
 
 /// Stands for an installation that has no name.
-pub(super) const NAMELESS: &str = "one without a name";
+pub(in crate::commands) const NAMELESS: &str = "one without a name";
 
 /// The state of an installation.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Report {
-    pub(super) processes: Vec<Process>,
-    pub(super) services: Vec<Service>,
+pub(in crate::commands) struct Report {
+    pub(in crate::commands) processes: Vec<Process>,
+    pub(in crate::commands) services: Vec<Service>,
 }
 
 /// One address that was asked.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Process {
-    pub(super) address: String,
+pub(in crate::commands) struct Process {
+    pub(in crate::commands) address: String,
     /// The services that it should run.
-    pub(super) services: Vec<&'static str>,
+    pub(in crate::commands) services: Vec<&'static str>,
     /// Its word of itself, or the reason that it says nothing.
-    pub(super) answer: Result<GetInstallationResponse, String>,
+    pub(in crate::commands) answer: Result<GetInstallationResponse, String>,
 }
 
 /// The partitions of one service.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Service {
-    pub(super) name: String,
+pub(in crate::commands) struct Service {
+    pub(in crate::commands) name: String,
     /// Says that time is that of the events, so that the age of what waits says nothing.
-    pub(super) is_on_stream_time: bool,
+    pub(in crate::commands) is_on_stream_time: bool,
     /// The clock of the process that was asked.
-    pub(super) now: Timestamp,
-    pub(super) partitions: Vec<Partition>,
+    pub(in crate::commands) now: Timestamp,
+    pub(in crate::commands) partitions: Vec<Partition>,
 }
 
 /// The partitions of one service that one worker owns.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Worker<'a> {
-    pub(super) name: &'a str,
-    pub(super) partition_count: usize,
-    pub(super) newest_epoch: u64,
+pub(in crate::commands) struct Worker<'a> {
+    pub(in crate::commands) name: &'a str,
+    pub(in crate::commands) partition_count: usize,
+    pub(in crate::commands) newest_epoch: u64,
     /// When the first of its leases lapses unless renewed.
-    pub(super) lease_expire_time: Option<Timestamp>,
+    pub(in crate::commands) lease_expire_time: Option<Timestamp>,
 }
 
 impl Report {
     /// Asks every process.
-    pub(super) async fn ask(connection: &Connection) -> Result<Self, Failure> {
+    pub(in crate::commands) async fn ask(connection: &Connection) -> Result<Self, Failure> {
         let mut report = Self {
             processes: Vec::new(),
             services: Vec::new(),
@@ -84,7 +84,7 @@ impl Report {
     }
 
     /// Returns the installations that the processes are of, each once, by name.
-    pub(super) fn installations(&self) -> Vec<&str> {
+    pub(in crate::commands) fn installations(&self) -> Vec<&str> {
         let answers = self.processes.iter().flat_map(|it| &it.answer);
         let mut names: Vec<&str> = answers.map(|it| it.installation.as_str()).collect();
         names.sort_unstable();
@@ -132,7 +132,7 @@ async fn ask_process(
 
 impl Service {
     /// The workers, by name.
-    pub(super) fn workers(&self) -> Vec<Worker<'_>> {
+    pub(in crate::commands) fn workers(&self) -> Vec<Worker<'_>> {
         let mut workers: Vec<Worker<'_>> = Vec::new();
         for partition in self.partitions.iter().filter(|own| !own.owner.is_empty()) {
             let expires = partition.lease_expire_time.as_ref().map(instant);
@@ -158,18 +158,18 @@ impl Service {
     }
 
     /// The numbers of the partitions that nobody owns.
-    pub(super) fn unowned(&self) -> Vec<u32> {
+    pub(in crate::commands) fn unowned(&self) -> Vec<u32> {
         let unowned = self.partitions.iter().filter(|own| own.owner.is_empty());
         unowned.map(|own| own.number).collect()
     }
 
     /// The sum of a number over the partitions.
-    pub(super) fn sum(&self, of: impl Fn(&Partition) -> u64) -> u64 {
+    pub(in crate::commands) fn sum(&self, of: impl Fn(&Partition) -> u64) -> u64 {
         self.partitions.iter().map(of).sum()
     }
 
     /// Since when the oldest entry waits that is not of low priority.
-    pub(super) fn oldest_waiting_time(&self) -> Option<Timestamp> {
+    pub(in crate::commands) fn oldest_waiting_time(&self) -> Option<Timestamp> {
         let times = self.partitions.iter();
         times
             .filter_map(|own| own.oldest_waiting_time.as_ref())
@@ -178,7 +178,7 @@ impl Service {
     }
 
     /// Returns the lowest watermark of all partitions, on stream time.
-    pub(super) fn watermark(&self) -> Option<Timestamp> {
+    pub(in crate::commands) fn watermark(&self) -> Option<Timestamp> {
         let times = self.partitions.iter();
         times
             .filter_map(|own| own.watermark_time.as_ref())

@@ -14,15 +14,15 @@ const NAMED: usize = 5;
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Problem {
+pub(in crate::commands) struct Problem {
     /// Says what is wrong.
-    pub(super) what: String,
+    pub(in crate::commands) what: String,
     /// Says what to do about it.
-    pub(super) remedy: String,
+    pub(in crate::commands) remedy: String,
 }
 
 /// Everything that is wrong, the worst first; nothing where all is well.
-pub(super) fn problems(report: &Report) -> Vec<Problem> {
+pub(in crate::commands) fn problems(report: &Report) -> Vec<Problem> {
     let mut problems = Vec::new();
     for process in &report.processes {
         let services = process.services.join(", ");
@@ -179,7 +179,7 @@ fn quarantined(service: &Service) -> Option<Problem> {
 }
 
 /// A length for people.
-pub(super) fn whole_seconds(length: Duration) -> Duration {
+pub(in crate::commands) fn whole_seconds(length: Duration) -> Duration {
     let millis = length.as_millis().max(0);
     Duration::from_millis(millis - millis.rem_euclid(1_000))
 }

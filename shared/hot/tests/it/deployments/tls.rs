@@ -1,6 +1,9 @@
 //! TLS, certificates of clients, users and passwords.
 
-use hot::HotError;
+use std::time::Duration;
+
+use hot::{HotError, HotStore as _, Owner, Slot};
+use kernel::PartitionId;
 use testkit::{Certificates, Login, RedisCluster, RedisSentinel, RedisServer, RedisSetup};
 
 use super::contract::Servers;
@@ -73,6 +76,44 @@ async fn who_cannot_be_trusted_is_not_talked_to() {
         }
     }
     connect(options(secured.url())).await.expect("connects");
+}
+
+#[tokio::test]
+async fn files_are_read_again_with_each_connection_and_bad_ones_change_nothing() {
+    let certificates = Certificates::create().expect("certificates");
+    let setup = RedisSetup::new().tls(&certificates, true);
+    let mut server = setup.start().expect("a server");
+    let (certificate, key) = certificates.client();
+    let url = format!(
+        "{}?ca_file={}&cert_file={}&key_file={}",
+        server.tls_url(),
+        certificates.authority().display(),
+        certificate.display(),
+        key.display()
+    );
+    let store = connect(options(url)).await.expect("connects");
+    let slot = Slot {
+        owner: Owner::Identity,
+        partition: PartitionId::new(0),
+    };
+    let answers = async || {
+        for _ in 0..100 {
+            if store.head(slot).await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
+    };
+    // The authority, and all that it signed, are replaced: the server knows only the new ones.
+    let renewed = Certificates::create().expect("certificates");
+    certificates.replace_by(&renewed).expect("written");
+    server.restart().expect("starts again");
+    assert!(answers().await, "the new certificate is shown");
+    // Half of a pair is no good: the last one stays in use.
+    std::fs::write(&key, "").expect("written");
+    server.restart().expect("starts again");
+    assert!(answers().await, "the last certificate is shown");
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ pub(super) const CLIENT: i32 = SpanKind::Client as i32;
 
 /// A span as it was received.
 #[derive(Debug, Clone)]
-pub(super) struct SeenSpan {
+pub(crate) struct SeenSpan {
     pub(super) service: String,
     pub(super) name: String,
     pub(super) kind: i32,
@@ -67,14 +67,14 @@ struct Seen {
 
 /// A collector that listens.
 #[derive(Debug, Clone)]
-pub(super) struct Collector {
+pub(crate) struct Collector {
     port: u16,
     seen: Arc<Mutex<Seen>>,
     news: Arc<watch::Sender<()>>,
 }
 
 impl Collector {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a free port");
@@ -92,12 +92,17 @@ impl Collector {
         collector
     }
 
+    /// Its port, where it speaks plain text.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(super) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The spans of the trace that begins with a span of this name, once there are so many.
-    pub(super) async fn trace_with(
+    pub(crate) async fn trace_with(
         &self,
         name: &str,
         count: usize,

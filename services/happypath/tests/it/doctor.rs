@@ -1,0 +1,77 @@
+//! `happypath doctor` against real processes and stores, well and not.
+
+use serde_json::Value;
+use testkit::{PostgresServer, RedisServer};
+
+use super::Dev;
+
+/// The grade and the text of each check of an area.
+fn of_area(checks: &Value, area: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let checks = checks["checks"].as_array().expect("a list").iter();
+    checks
+        .filter(|it| it["area"] == area)
+        .map(|it| (text(&it["grade"]), text(&it["what"])))
+        .collect()
+}
+
+fn grades(checks: &Value, area: &str) -> Vec<String> {
+    let checks = of_area(checks, area).into_iter();
+    checks.map(|(grade, _)| grade).collect()
+}
+
+#[test]
+fn a_deployment_that_is_well_is_told_so() {
+    let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
+    let postgres = PostgresServer::start().expect("a PostgreSQL");
+    let database = postgres.create_database().expect("a database");
+    let url = redis.url();
+    let settings = ["--hot-store", &url, "--database", &database];
+    let dev = Dev::start_with(tempfile::tempdir().expect("a folder"), &settings);
+    dev.settle();
+    let doctor = format!("doctor --hot-store {url} --database {database}");
+    let checks = dev.json(&doctor);
+    for area in ["processes", "partitions", "hot store", "database"] {
+        assert_eq!(grades(&checks, area), ["good"], "{area}: {checks}");
+    }
+    assert!(of_area(&checks, "database")[0].1.starts_with("PostgreSQL "));
+    // Nothing is looked at that was not named, and that is no fault.
+    let checks = dev.json("doctor");
+    assert_eq!(grades(&checks, "hot store"), ["warning"]);
+    assert_eq!(grades(&checks, "database"), ["warning"]);
+
+    // What is wrong at a store is told with what to do, and by the exit code.
+    let set = redis.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    set.expect("set");
+    let output = dev.run(&doctor);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        said.contains("! hot store    it forgets customers"),
+        "{said}"
+    );
+    assert!(said.contains("→ set it to noeviction"), "{said}");
+    let errors = String::from_utf8(output.stderr).expect("text");
+    assert!(errors.contains("one thing is wrong"), "{errors}");
+    dev.stop();
+}
+
+#[test]
+fn whoever_does_not_answer_is_told_and_the_others_are_examined() {
+    let dev = Dev::start();
+    let nowhere = "postgres://nobody:hunter2@127.0.0.1:9/none";
+    let output = dev.run(&format!(
+        "doctor --database {nowhere} --hot-store redis://127.0.0.1:9 --journey-address http://127.0.0.1:9"
+    ));
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    for wrong in [
+        "! hot store",
+        "! database",
+        "! partitions   journey: cannot reach",
+    ] {
+        assert!(said.contains(wrong), "{wrong}: {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
+    dev.stop();
+}

@@ -1,0 +1,82 @@
+"""The metrics that services expose, as their sources declare them, by the names that Prometheus sees."""
+
+import re
+from functools import cache
+
+from rendering import ROOT
+
+# Sources that declare instruments.
+SOURCES = (
+    "shared/engine/src/metrics.rs",
+    "shared/journal/src/metrics.rs",
+    "shared/rpc/src/metrics.rs",
+    "services/identity/src/metrics.rs",
+    "services/activation/src/metrics.rs",
+)
+# Words for instruments in those sources, with what they are: constructors of OpenTelemetry, and short names for them.
+FORMS = {
+    "u64_counter": "counter",
+    "f64_counter": "counter",
+    "counter": "counter",
+    "u64_histogram": "histogram",
+    "f64_histogram": "histogram",
+    "sizes": "histogram",
+    "seconds": "histogram",
+    "u64_gauge": "gauge",
+    "f64_gauge": "gauge",
+    "gauge": "gauge",
+    "u64_observable_gauge": "gauge",
+}
+# Labels that Prometheus, its operator and the ServiceMonitors add.
+TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint", "system"}
+
+
+@cache
+def documented():
+    """Returns the metrics of the table in services/README.md, with their labels."""
+    text = (ROOT / "services/README.md").read_text()
+    rows = re.findall(r"^\| `(happypath_\w+)` \|[^|]*\|([^|]*)\|", text, re.M)
+    return {name: {it.strip() for it in labels.split(",") if it.strip()} for name, labels in rows}
+
+
+@cache
+def declared():
+    """Returns the metrics that the sources declare, with what they are."""
+    found = {}
+    for source in SOURCES:
+        text = (ROOT / source).read_text()
+        for form, name, rest in re.findall(r'\b(\w+)\(\s*"(happypath(?:\.\w+){2,})"(?=(.{0,120}))', text, re.S):
+            kind = FORMS[form]
+            unit = '"s"' in rest.split("build()")[0].split("happypath.")[0] or form == "seconds"
+            plain = name.replace(".", "_") + ("_seconds" if unit else "")
+            found[plain + ("_total" if kind == "counter" else "")] = kind
+    return found
+
+
+@cache
+def exposed():
+    """Returns every series that Prometheus sees, with its labels."""
+    series = {}
+    for name, kind in declared().items():
+        labels = documented().get(name, set()) | TARGET_LABELS
+        # A metric without a label `service` of its own has that of its target.
+        labels = labels | {"service"}
+        if kind == "histogram":
+            series |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+        else:
+            series[name] = labels
+    return series
+
+
+def faults():
+    """Lists metrics that are declared and not documented, or the other way round."""
+    lost = set(documented()) - set(declared())
+    unknown = set(declared()) - set(documented())
+    found = [f"{name} stands in services/README.md, and no source declares it" for name in sorted(lost)]
+    found += [f"{name} is declared, and services/README.md does not tell of it" for name in sorted(unknown)]
+    sources = {path for path in (ROOT / "shared").rglob("*.rs")} | {path for path in (ROOT / "services").rglob("*.rs")}
+    known = {ROOT / source for source in SOURCES}
+    for path in sorted(sources - known):
+        if "/src/" in str(path) and "opentelemetry::metrics" in path.read_text():
+            found.append(f"{path.relative_to(ROOT)} declares metrics, and is not in SOURCES of tests/k8s/metrics.py")
+    return found

@@ -83,6 +83,7 @@ def play(containers, scratch):
         redis = stack.enter_context(stores.redis())
         postgres = stack.enter_context(stores.postgres(scratch))
         ports = {service: stores.free_port() for service in SERVICES}
+        probes = {service: stores.free_port() for service in SERVICES}
         addresses = {f"HAPPYPATH_{name.upper()}_ADDRESS": f"http://localhost:{port}" for name, port in ports.items()}
         containers["happypath"].provide("volume/definitions.yaml", DEFINITIONS)
         begun = time.monotonic()
@@ -90,6 +91,7 @@ def play(containers, scratch):
         for service, port in ports.items():
             settings = {
                 "HAPPYPATH_LISTEN": f"127.0.0.1:{port}",
+                "HAPPYPATH_HEALTH_LISTEN": f"127.0.0.1:{probes[service]}",
                 "HAPPYPATH_HOT_STORE": redis,
                 "HAPPYPATH_DATABASE": postgres,
                 "HAPPYPATH_PARTITIONS": "8",
@@ -99,7 +101,7 @@ def play(containers, scratch):
             processes[service] = containers[service].start(scratch / f"{service}.log", **settings)
             stack.callback(processes[service].kill)
         try:
-            for service, port in ports.items():
+            for service, port in probes.items():
                 eventually(f"readiness of {service}", lambda port=port: is_ready(port))
             ready = time.monotonic() - begun
             take_one_event_through(containers, addresses)

@@ -172,14 +172,7 @@ fn a_certificate_is_a_credential_and_plain_text_is_refused() {
     assert!(said.contains("has no credential"), "{said}");
     // The certificate of the server is examined too, by a caller who may do nothing else.
     let examined = binary()
-        .args([
-            "doctor",
-            "--json",
-            "--address",
-            &dev.address,
-            "--tls-ca",
-            &ca,
-        ])
+        .args(["doctor", "--json", "--address", address, "--tls-ca", &ca])
         .output()
         .expect("ran");
     let checks = String::from_utf8(examined.stdout).expect("text");

@@ -67,8 +67,8 @@ pub const REPEATABLE_POLLS: u32 = 10;
 pub const DUPLICATE_POLL: Duration = Duration::from_millis(100);
 /// The time that connecting to another service may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The time that a call whose credential was refused waits for another one: a process makes it within
-/// milliseconds where the database answers.
+/// The time that a call whose credential was refused waits for another one: a process makes it
+/// within milliseconds where the database answers.
 pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);
 /// The time between two probes of an idle connection, so that a dead peer is noticed.
 pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -42,8 +42,8 @@ impl DatabaseUrl {
         self.backend != Backend::Postgres
     }
 
-    /// The files of TLS that connections read, each with the parameter that names it: `sslrootcert`,
-    /// `sslcert`, `sslkey`.
+    /// The files of TLS that connections read, each with the parameter that names it:
+    /// `sslrootcert`, `sslcert`, `sslkey`.
     pub fn tls_files(&self) -> Vec<(String, PathBuf)> {
         let options = match self.backend {
             Backend::Postgres => self.text.parse::<PgConnectOptions>().ok(),

@@ -332,8 +332,8 @@ async fn keys_come_from_a_url_and_a_bad_answer_changes_nothing() {
     tokio::time::advance(Duration::from_secs(11 * 60)).await;
     issuers.refresh().await;
     assert!(verify(&issuers, &token).await.is_ok());
-    // After a day without an answer, keys that may have been taken back count no more, nor do tokens
-    // that were verified with them.
+    // After a day without an answer, keys that may have been taken back count no more, nor do
+    // tokens that were verified with them.
     tokio::time::advance(Duration::from_secs(25 * 60 * 60)).await;
     for token in [token, es.token("1", &with("sub", json!("another")))] {
         let refused = verify(&issuers, &token).await.expect_err("refused");

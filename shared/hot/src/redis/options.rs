@@ -80,8 +80,8 @@ impl RedisOptions {
         }
     }
 
-    /// Reads the files of TLS, to see that they are some. An address that cannot be read is not told
-    /// here, but where it is connected to.
+    /// Reads the files of TLS, to see that they are some. An address that cannot be read is not
+    /// told here, but where it is connected to.
     ///
     /// # Errors
     /// [`HotError::Mismatch`] with the option, its file, the reason and the remedy.

@@ -110,7 +110,7 @@ impl Both {
         Ok(answer.into_inner())
     }
 
-    /// What the process put on record of its keys: the action and the key, in order.
+    /// Returns the acts on its own keys that the process put on record: action and key, in order.
     async fn recorded(&self) -> Vec<(String, String)> {
         let text = "SELECT action, object FROM audit_entry WHERE caller_id = 'one' AND \
                     caller_kind = 'process' AND action LIKE 'key.%' ORDER BY sequence";

@@ -9,11 +9,11 @@ use super::value;
 /// The addresses that a process listens at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Listeners {
-    /// That of the services; absent where it has a fault.
+    /// The address of the services; absent where it has a fault.
     pub(super) services: Option<SocketAddr>,
-    /// That of health in plain text; absent for nowhere.
+    /// The address of health in plain text; absent for nowhere.
     pub(super) health: Option<SocketAddr>,
-    /// That of the metrics; absent for nowhere.
+    /// The address of the metrics; absent for nowhere.
     pub(super) metrics: Option<SocketAddr>,
 }
 

@@ -305,7 +305,7 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_of_another_installation_is_refused() {
-    let secured = Secured::start();
+    let mut secured = Secured::start();
     let _segmentation = secured.spawn(SEGMENTATION, &[]).await;
     let _activation = secured.spawn(ACTIVATION, &[]).await;
     let [asked, _, asking] = secured.ports;
@@ -316,11 +316,8 @@ async fn a_service_of_another_installation_is_refused() {
     let said = String::from_utf8_lossy(&made.stdout).into_owned();
     let arguments = secured.settings(&other, 1);
     let _journey = Service::start("journey", asking, arguments).await;
-    let theirs = Secured {
-        key: said.lines().next().expect("a key").to_owned(),
-        ..secured
-    };
-    let refused = theirs.apply(asking, map("first")).await;
+    secured.key = said.lines().next().expect("a key").to_owned();
+    let refused = secured.apply(asking, map("first")).await;
     let refused = refused.expect_err("segmentation does not know it");
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     let reason = refused.get_details_error_info().expect("a reason").reason;

@@ -49,7 +49,7 @@ impl Issuer {
         json!({ "keys": [key] }).to_string()
     }
 
-    /// What the file of callers says of it.
+    /// Returns its entry for the file of callers.
     fn entry(&self, keys: &str, ca: Option<PathBuf>) -> String {
         let ca = ca.map_or_else(String::new, |ca| format!("ca: '{}', ", ca.display()));
         format!(

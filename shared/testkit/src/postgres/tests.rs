@@ -1,0 +1,47 @@
+//! Tests of the server of a test: databases of their own, and ends of every kind.
+
+use super::*;
+
+#[test]
+fn a_server_gives_each_test_its_own_database() {
+    let server = PostgresServer::start().expect("starts");
+    let (one, other) = (
+        server.create_database().expect("created"),
+        server.create_database().expect("created"),
+    );
+    assert_ne!(one, other);
+    let tables = server
+        .programs
+        .command("psql")
+        .args([one.as_str(), "-qtAc", "CREATE TABLE t (); SELECT 40 + 2"])
+        .output()
+        .expect("runs");
+    assert_eq!(String::from_utf8_lossy(&tables.stdout).trim(), "42");
+}
+
+#[test]
+fn a_suspended_server_goes_on_and_a_killed_one_comes_back() {
+    let mut server = PostgresServer::start_with(&["-c", "synchronous_commit=on"]).expect("starts");
+    let ask = |server: &PostgresServer, question: &str| {
+        let mut psql = server.programs.command("psql");
+        let answer = psql.args([&server.url(), "-qtAc", question]).output();
+        String::from_utf8_lossy(&answer.expect("runs").stdout)
+            .trim()
+            .to_owned()
+    };
+    ask(&server, "CREATE TABLE kept AS SELECT 7 AS number");
+    server.suspend().expect("stands still");
+    let waiting = {
+        let mut psql = server.programs.command("psql");
+        psql.args([&server.url(), "-qtAc", "SELECT number FROM kept"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("runs")
+    };
+    server.resume().expect("goes on");
+    let answer = waiting.wait_with_output().expect("ends");
+    assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "7");
+    server.kill_9().expect("dies");
+    server.restart().expect("starts again");
+    assert_eq!(ask(&server, "SELECT number FROM kept"), "7");
+}

@@ -304,7 +304,7 @@ fn split(records: Vec<Sequenced>, has_source: bool) -> Vec<Vec<Sequenced>> {
 
 /// Only a journal counts appends, and it recovers what is missing itself.
 fn lost() -> HotError {
-    HotError::Unavailable("the stream has lost entries that are being written again".into())
+    HotError::unavailable("the stream has lost entries that are being written again")
 }
 
 /// Packs records without copying them: they are lent to the batch and given back.

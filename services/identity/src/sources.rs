@@ -38,13 +38,7 @@ impl Source<'_> {
         hasher.update(kind);
         hasher.update([0]);
         hasher.update(name);
-        let hash = hasher.finalize();
-        Some(
-            hash.iter()
-                .take(10)
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        )
+        Some(kernel::to_hex(&hasher.finalize()[..10]))
     }
 
     /// Returns the name by which a stream knows it.

@@ -177,14 +177,7 @@ impl KeyHash {
 
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
-        if text.len() != 64 || !text.is_ascii() {
-            return None;
-        }
-        let mut bytes = [0; 32];
-        for (place, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
-        }
-        Some(Self(bytes))
+        kernel::from_hex(text).map(Self)
     }
 
     /// Its bytes.
@@ -194,7 +187,7 @@ impl KeyHash {
 
     /// Its 64 hexadecimal digits.
     pub fn to_hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        kernel::to_hex(&self.0)
     }
 
     /// Compares two hashes in the same time, wherever they differ.

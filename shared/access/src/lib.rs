@@ -20,7 +20,7 @@ mod scope;
 pub mod tls;
 pub mod token;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use kernel::Timestamp;
 
@@ -39,7 +39,5 @@ pub use scope::{Scope, Scopes, UnknownScope};
 
 /// The instant by which credentials are judged: that of this machine's clock.
 pub fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.unwrap_or_default().as_millis();
-    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

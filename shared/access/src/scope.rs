@@ -66,6 +66,8 @@ scopes! {
     AuditRead = "audit:read";
     /// Makes entries of the audit log nobody's, for an erasure.
     AuditWrite = "audit:write";
+    /// Removes old entries of the audit log.
+    AuditPrune = "audit:prune";
     /// Reads the metrics of a process.
     MetricsRead = "metrics:read";
 }

@@ -17,38 +17,36 @@ use crate::act::Outcome;
 use crate::chain::{Hash, NO_HASH};
 use crate::entity::{chain, entry};
 use crate::entry::cut;
-use crate::{Act, AuditError, ChainId, Entry, Origin, limits, subject};
+use crate::{Act, AuditError, ChainId, Class, Entry, Head, Origin, limits, subject};
 
 /// An act and everything around it, ready for a place in a chain.
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) time: Timestamp,
+    /// The class of the call; [`Class::Other`] for what a process does by itself.
+    pub(crate) class: Class,
     pub(crate) origin: Origin,
     pub(crate) trace: String,
     pub(crate) act: Act,
 }
 
-/// Appends acts to a chain, in order.
+/// Appends acts to a chain, in order, and returns its head after that.
 pub(crate) async fn append(
     connection: &impl ConnectionTrait,
     chain: ChainId,
     acts: &[Told],
-) -> Result<(), AuditError> {
-    if acts.is_empty() {
-        return Ok(());
-    }
+) -> Result<Head, AuditError> {
     // Before the keys of subjects: whoever holds one of those waits for no other of this process.
-    let (mut sequence, mut hash) = lock_head(connection, chain).await?;
+    let mut head = lock_head(connection, chain).await?;
     let all: BTreeSet<CustomerId> = acts.iter().filter_map(|told| told.act.subject).collect();
     let known = acts.iter().filter(|told| is_known(&told.act));
     let known = known.filter_map(|told| told.act.subject).collect();
     let names = subject::make_names(connection, &all, &known).await?;
     let mut rows = Vec::with_capacity(acts.len());
     for told in acts {
-        sequence += 1;
         let name = told.act.subject.and_then(|it| names.get(&it)).cloned();
-        let entry = entry_of(chain, (sequence, hash), told, name.unwrap_or_default());
-        hash = entry.hash;
+        let entry = entry_of(&head, told, name.unwrap_or_default());
+        (head.sequence, head.hash) = (entry.sequence, entry.hash);
         rows.push(row(entry)?);
     }
     for some in rows.chunks(limits::ACTS_PER_WRITE) {
@@ -56,7 +54,21 @@ pub(crate) async fn append(
             .exec_without_returning(connection)
             .await?;
     }
-    move_head(connection, chain, sequence, hash).await
+    move_head(connection, &head).await?;
+    Ok(head)
+}
+
+/// Returns whether a chain has come to a head: whether a commit that was not answered took effect.
+/// Its lock waits for one that is still under way.
+pub(crate) async fn is_written(
+    connection: &impl ConnectionTrait,
+    head: &Head,
+) -> Result<bool, AuditError> {
+    lock_head(connection, head.chain).await?;
+    let found = entry::Entity::find_by_id((head.chain.0, signed(head.sequence)?))
+        .one(connection)
+        .await?;
+    Ok(found.is_some_and(|row| row.hash == head.hash))
 }
 
 /// Returns whether a subject surely is a customer, so that their name is worth a key. Otherwise
@@ -65,16 +77,12 @@ fn is_known(act: &Act) -> bool {
     act.outcome == Outcome::OK || act.outcome == Outcome::Asked
 }
 
-fn entry_of(
-    chain: ChainId,
-    (sequence, previous): (u64, Hash),
-    told: &Told,
-    subject: Vec<u8>,
-) -> Entry {
+/// Makes the entry behind a head.
+fn entry_of(head: &Head, told: &Told, subject: Vec<u8>) -> Entry {
     let address = told.origin.address.map(|it| it.to_string());
     let entry = Entry {
-        chain,
-        sequence,
+        chain: head.chain,
+        sequence: head.sequence + 1,
         time: told.time,
         caller: cut(&told.origin.caller),
         caller_kind: cut(&told.origin.kind),
@@ -84,16 +92,13 @@ fn entry_of(
         subject,
         outcome: told.act.outcome.as_str().to_owned(),
         trace: cut(&told.trace),
-        previous,
+        previous: head.hash,
         hash: NO_HASH,
     };
     entry.sealed()
 }
 
-async fn lock_head(
-    connection: &impl ConnectionTrait,
-    chain: ChainId,
-) -> Result<(u64, Hash), AuditError> {
+async fn lock_head(connection: &impl ConnectionTrait, chain: ChainId) -> Result<Head, AuditError> {
     let head = chain::Entity::find_by_id(chain.0)
         .lock_exclusive()
         .one(connection)
@@ -103,19 +108,18 @@ async fn lock_head(
     let hash = hash.map_err(|_| AuditError::Damaged("the hash of a head".to_owned()))?;
     let sequence = u64::try_from(head.sequence);
     let sequence = sequence.map_err(|_| AuditError::Damaged("the number of a head".to_owned()))?;
-    Ok((sequence, hash))
+    Ok(Head {
+        chain,
+        sequence,
+        hash,
+    })
 }
 
-async fn move_head(
-    connection: &impl ConnectionTrait,
-    chain: ChainId,
-    sequence: u64,
-    hash: Hash,
-) -> Result<(), AuditError> {
+async fn move_head(connection: &impl ConnectionTrait, head: &Head) -> Result<(), AuditError> {
     let moved = chain::Entity::update_many()
-        .col_expr(chain::Column::Sequence, Expr::value(signed(sequence)?))
-        .col_expr(chain::Column::Hash, Expr::value(hash.to_vec()))
-        .filter(chain::Column::ChainId.eq(chain.0))
+        .col_expr(chain::Column::Sequence, Expr::value(signed(head.sequence)?))
+        .col_expr(chain::Column::Hash, Expr::value(head.hash.to_vec()))
+        .filter(chain::Column::ChainId.eq(head.chain.0))
         .exec(connection)
         .await?;
     if moved.rows_affected == 1 {

@@ -49,6 +49,7 @@ const CLASSES: &[(&str, Class)] = &[
     ("happypath.audit.v1.AuditService/ExportEntries", Order),
     ("happypath.audit.v1.AuditService/ForgetSubjects", Change),
     ("happypath.audit.v1.AuditService/ListEntries", Order),
+    ("happypath.audit.v1.AuditService/PruneEntries", Order),
     (
         "happypath.definition.v1.DefinitionService/ApplyDefinitions",
         Change,

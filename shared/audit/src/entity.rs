@@ -38,6 +38,19 @@ entity! {
 }
 
 entity! {
+    /// The entries that were removed from the beginning of each chain.
+    pruned, "audit_pruned", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        chain_id: Uuid,
+        sequence: i64,
+        hash: Vec<u8>,
+        first_time: i64,
+        last_time: i64,
+        record_time: i64,
+    }
+}
+
+entity! {
     /// The keys by which entries name customers.
     subject, "audit_subject", {
         #[sea_orm(primary_key, auto_increment = false)]

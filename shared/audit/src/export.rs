@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::append::entry_of_row;
 use crate::entity::{chain, entry};
 use crate::query::of_chain;
-use crate::{AuditError, ChainId, Filter, limits};
+use crate::{AuditError, ChainId, Filter, Pruned, limits, prune};
 
 /// Chains that a round asks for.
 const CHAINS_AT_ONCE: u64 = 200;
@@ -90,7 +90,8 @@ async fn export_chain(
     // All that is read of the chain is of one instant, so that its head fits its entries.
     let transaction = snapshot(database).await?;
     let head = chain::Entity::find_by_id(id.0).one(&transaction).await?;
-    let mut head = head.map(head_of);
+    let pruned = prune::find(&transaction, id).await?;
+    let mut head = head.map(|row| head_of(row, pruned));
     let Some(query) = filter.query(&transaction).await? else {
         return send(answers, head, Vec::new()).await;
     };
@@ -137,7 +138,7 @@ async fn send(
         .map_err(|_elapsed| AuditError::SlowReader)
 }
 
-fn head_of(row: chain::Model) -> api::Head {
+fn head_of(row: chain::Model, pruned: Option<Pruned>) -> api::Head {
     api::Head {
         chain_id: ChainId(row.chain_id).to_string(),
         worker: row.worker,
@@ -147,5 +148,6 @@ fn head_of(row: chain::Model) -> api::Head {
         close_time: row
             .close_time
             .map(|time| timestamp(Timestamp::from_millis(time))),
+        pruned: pruned.map(Into::into),
     }
 }

@@ -11,11 +11,12 @@ use std::task::{Context, Poll};
 
 use http::{Extensions, HeaderMap, Request, Response};
 use rpc::{Failure, TraceParent};
+use tokio::runtime::Handle;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::{AuditLog, Class, Operation, Origin, Outcome, class_of};
+use crate::{AuditError, AuditLog, Class, Operation, Origin, Outcome, class_of};
 
 /// Reads who asks from the extensions of a request.
 pub type OriginOf = fn(&Extensions) -> Origin;
@@ -74,18 +75,54 @@ where
         let action: Arc<str> = rpc::call_name(request.uri().path()).into();
         // Its scope begins only with the work.
         let trace = request.extensions().get::<TraceParent>().copied();
-        let operation = Operation::new(self.layer.log.clone(), origin, action, trace);
+        let log = self.layer.log.clone();
+        let operation = Operation::new(log, origin, (class, action), trace);
         let work = Operation::scope(Some(operation.clone()), self.inner.call(request));
         Box::pin(async move {
+            let unfinished = Unfinished(Some(operation.clone()));
             let response = work.await?;
-            Ok(recorded(class, &operation, response).await)
+            let response = recorded(&operation, response).await;
+            unfinished.finish();
+            Ok(response)
         })
     }
 }
 
+/// A call whose end is not on record yet. Dropped before that, as where the caller goes away or the
+/// deadline passes, it is put on record as `CANCELLED`: what it orders may be done.
+struct Unfinished(Option<Operation>);
+
+impl Unfinished {
+    fn finish(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(operation) = self.0.take() else {
+            return;
+        };
+        if operation.class() != Class::Order && !operation.is_asked() {
+            // Nothing was shown, and what was changed is recorded by who made the change.
+            return;
+        }
+        let acts = operation.acts(Outcome::Ended(Code::Cancelled));
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        runtime.spawn(async move {
+            if let Err(error) = operation.log().note_all(acts).await {
+                tell_missing(&error);
+            }
+        });
+    }
+}
+
 /// Records what came of a call, and returns its answer, or a refusal where it may not be shown.
-async fn recorded(class: Class, operation: &Operation, response: Response<Body>) -> Response<Body> {
+async fn recorded(operation: &Operation, response: Response<Body>) -> Response<Body> {
     let code = code_of(response.headers());
+    let class = operation.class();
     let is_recorded = match class {
         Class::Event | Class::Other => false,
         Class::PersonalRead | Class::Order => true,
@@ -103,10 +140,14 @@ async fn recorded(class: Class, operation: &Operation, response: Response<Body>)
         }
         // It is done already, and cannot be taken back by hiding the answer.
         Err(error) => {
-            tracing::error!(%error, "the outcome of a call is missing from the audit log");
+            tell_missing(&error);
             response
         }
     }
+}
+
+fn tell_missing(error: &AuditError) {
+    tracing::error!(%error, "the outcome of a call is missing from the audit log");
 }
 
 /// The code of an answer: in its head where there is no message, and otherwise success so far. A

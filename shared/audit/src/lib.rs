@@ -6,7 +6,8 @@
 //! by [`Verifier`]. A change of SQL rows is recorded by [`Operation::record`] in the transaction
 //! that makes it. Reads are buffered and written within a second; a read that finds no room, or a
 //! store that is away for long, is refused. Customers are named by keyed hashes, whose keys
-//! [`AuditLog::forget`] destroys. Events are not audited, and nothing here is for logs or metrics.
+//! [`AuditLog::forget`] destroys. Old entries are kept until somebody prunes them, which the log
+//! says. Events are not audited.
 
 mod act;
 mod append;
@@ -19,8 +20,11 @@ mod export;
 mod layer;
 pub mod limits;
 mod log;
+mod metrics;
 mod migration;
 mod operation;
+mod prune;
+mod pruned;
 mod query;
 mod service;
 mod subject;
@@ -36,6 +40,7 @@ pub use layer::{AuditLayer, AuditedService, OriginOf};
 pub use log::AuditLog;
 pub use migration::MIGRATIONS;
 pub use operation::{Operation, about, subject, subjects};
+pub use pruned::Pruned;
 pub use query::Filter;
 pub use service::AuditRpc;
-pub use verify::{Fault, FaultKind, Verdict, Verifier};
+pub use verify::{Fault, FaultKind, PrunedTotal, Verdict, Verifier};

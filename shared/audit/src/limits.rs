@@ -2,6 +2,15 @@
 
 use std::time::Duration;
 
+/// The least age of entries that are pruned: what happened in the last weeks is still looked into,
+/// and a wrong date must not remove it.
+pub const KEPT: kernel::Duration = kernel::Duration::from_days(30);
+/// Entries that one transaction prunes: some megabytes in memory, and tens of milliseconds for which
+/// SQLite lets nobody else write.
+pub const PRUNED_PER_WRITE: u64 = 1_000;
+/// Entries that one call prunes: seconds, well within the deadline of a call.
+pub const PRUNED_PER_CALL: u64 = 50_000;
+
 /// Acts that wait to be written: a few seconds of reads of a busy process, some megabytes.
 pub const WAITING: usize = 16_384;
 /// Acts that one transaction writes: a statement of SQLite takes 32,766 values, and an entry has

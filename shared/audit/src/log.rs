@@ -1,9 +1,9 @@
 //! The audit log of a process: its chain, and the way to it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
-use kernel::{CustomerId, Timestamp};
+use kernel::{CustomerId, Timestamp, to_hex};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
@@ -17,7 +17,7 @@ use crate::append::{Told, append, signed};
 use crate::chain::NO_HASH;
 use crate::entity::chain;
 use crate::writer::Writer;
-use crate::{Act, AuditError, ChainId, MIGRATIONS, Origin, limits, subject};
+use crate::{Act, AuditError, ChainId, Class, MIGRATIONS, Origin, limits, metrics, subject};
 
 /// The first act of a chain. Its object names the head of the chain that began before.
 const OPEN: &str = "chain.open";
@@ -84,7 +84,7 @@ impl AuditLog {
         self.append(transaction, &acts).await
     }
 
-    /// Puts acts of a caller on record within a second. Waits for room where there is none.
+    /// Puts reads of a caller on record within a second. Waits for room where there is none.
     ///
     /// # Errors
     /// [`AuditError::Full`], [`AuditError::Away`], [`AuditError::Closed`]: they are not on record,
@@ -94,6 +94,7 @@ impl AuditLog {
         let trace = trace.unwrap_or_default();
         let told = acts.into_iter().map(|act| Told {
             time: now(),
+            class: Class::PersonalRead,
             origin: origin.clone(),
             trace: trace.clone(),
             act,
@@ -138,7 +139,12 @@ impl AuditLog {
         transaction: &impl ConnectionTrait,
         acts: &[Told],
     ) -> Result<(), AuditError> {
-        append(transaction, self.0.chain, acts).await
+        if acts.is_empty() {
+            return Ok(());
+        }
+        append(transaction, self.0.chain, acts).await?;
+        metrics::written(acts);
+        Ok(())
     }
 
     fn own(&self, act: Act) -> Told {
@@ -169,11 +175,7 @@ async fn begin(database: &Database, id: ChainId, origin: &Origin) -> Result<(), 
         .one(&transaction)
         .await?;
     let object = before.map_or_else(String::new, |before| {
-        let hash: String = before
-            .hash
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = to_hex(&before.hash);
         format!("after {} {} {hash}", before.chain_id, before.sequence)
     });
     let head = chain::ActiveModel {
@@ -187,13 +189,16 @@ async fn begin(database: &Database, id: ChainId, origin: &Origin) -> Result<(), 
     chain::Entity::insert(head)
         .exec_without_returning(&transaction)
         .await?;
-    append(&transaction, id, &[own(origin, Act::done(OPEN, object))]).await?;
+    let opened = [own(origin, Act::done(OPEN, object))];
+    append(&transaction, id, &opened).await?;
+    metrics::written(&opened);
     Ok(transaction.commit().await?)
 }
 
 fn own(origin: &Origin, act: Act) -> Told {
     Told {
         time: now(),
+        class: Class::Other,
         origin: origin.clone(),
         trace: String::new(),
         act,
@@ -202,7 +207,5 @@ fn own(origin: &Origin, act: Act) -> Told {
 
 /// Returns the time by the clock of the process.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let since = since.unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }

@@ -10,7 +10,7 @@ use sea_orm::ConnectionTrait;
 
 use crate::append::Told;
 use crate::log::now;
-use crate::{Act, AuditError, AuditLog, Origin, Outcome, limits};
+use crate::{Act, AuditError, AuditLog, Class, Origin, Outcome, limits};
 
 tokio::task_local! {
     static CURRENT: Option<Operation>;
@@ -26,6 +26,7 @@ struct Inner {
     origin: Origin,
     /// The W3C trace context of the call; empty for none.
     trace: String,
+    class: Class,
     /// The name of the call, such as `identity.get_customer`.
     action: Arc<str>,
     about: Mutex<About>,
@@ -53,13 +54,14 @@ impl Operation {
     pub fn new(
         log: AuditLog,
         origin: Origin,
-        action: impl Into<Arc<str>>,
+        (class, action): (Class, impl Into<Arc<str>>),
         trace: Option<TraceParent>,
     ) -> Self {
         Self(Arc::new(Inner {
             log,
             origin,
             trace: trace.map_or_else(String::new, |trace| trace.to_string()),
+            class,
             action: action.into(),
             about: Mutex::default(),
             is_asked: AtomicBool::new(false),
@@ -94,8 +96,12 @@ impl Operation {
         transaction: &impl ConnectionTrait,
         acts: Vec<Act>,
     ) -> Result<(), AuditError> {
-        let acts: Vec<Told> = acts.into_iter().map(|act| self.tell(act)).collect();
-        self.0.log.append(transaction, &acts).await
+        let changes = acts.into_iter().map(|act| Told {
+            class: Class::Change,
+            ..self.tell(act)
+        });
+        let changes: Vec<Told> = changes.collect();
+        self.0.log.append(transaction, &changes).await
     }
 
     /// Puts on record that something is about to be done outside of SQL, before it is. The layer
@@ -118,6 +124,11 @@ impl Operation {
         self.0.log.write_first(told).await?;
         self.0.is_asked.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// The class of the call.
+    pub(crate) fn class(&self) -> Class {
+        self.0.class
     }
 
     /// The log that it is recorded in.
@@ -150,6 +161,7 @@ impl Operation {
     fn tell(&self, act: Act) -> Told {
         Told {
             time: now(),
+            class: self.0.class,
             origin: self.0.origin.clone(),
             trace: self.0.trace.clone(),
             act,
@@ -159,6 +171,18 @@ impl Operation {
     fn about<T>(&self, use_it: impl FnOnce(&mut About) -> T) -> T {
         let mut about = self.0.about.lock().unwrap_or_else(PoisonError::into_inner);
         use_it(&mut about)
+    }
+}
+
+/// Records acts of the call at hand in a transaction, or of the process itself outside of calls.
+pub(crate) async fn record(
+    log: &AuditLog,
+    transaction: &impl ConnectionTrait,
+    acts: Vec<Act>,
+) -> Result<(), AuditError> {
+    match Operation::current() {
+        Some(operation) => operation.record(transaction, acts).await,
+        None => log.record(transaction, acts).await,
     }
 }
 

@@ -2,20 +2,24 @@
 
 use std::sync::Arc;
 
-use kernel::CustomerId;
+use kernel::{CustomerId, Timestamp};
 use prost::Message as _;
 use proto::audit::v1 as api;
 use proto::audit::v1::audit_service_server::{AuditService, AuditServiceServer};
-use rpc::{ErrorReason, Failure, Idempotency, PageRequest, validate};
+use proto::convert::{NO_INSTANT, instant, is_instant};
+use rpc::{ErrorReason, Failure, Idempotency, PageRequest, Violation, validate};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::export::export;
+use crate::log::now;
+use crate::prune::prune;
 use crate::query::{Place, read_customers};
-use crate::{Act, AuditError, AuditLog, Filter, Operation, about, limits};
+use crate::{Act, AuditError, AuditLog, Filter, about, limits, operation};
 
 const FORGET: &str = "happypath.audit.v1.AuditService/ForgetSubjects";
+const PRUNE: &str = "happypath.audit.v1.AuditService/PruneEntries";
 /// The word of an entry about subjects that were forgotten. It names none of them.
 const FORGOTTEN: &str = "audit.forget";
 
@@ -83,14 +87,26 @@ impl AuditRpc {
         })
     }
 
+    async fn prune(
+        &self,
+        request: &api::PruneEntriesRequest,
+    ) -> Result<api::PruneEntriesResponse, Failure> {
+        let before = read_end(request.before_time.as_ref())?;
+        about(format!("entries before {before}"));
+        let removed = prune(&self.log, before, limits::PRUNED_PER_CALL).await?;
+        let changed = removed.changed.iter().map(ToString::to_string);
+        Ok(api::PruneEntriesResponse {
+            removed_count: removed.entries,
+            has_more: removed.has_more,
+            changed_chain_ids: changed.collect(),
+        })
+    }
+
     async fn forget_all(&self, customers: &[CustomerId]) -> Result<u64, AuditError> {
         let transaction = self.log.database().begin_write().await?;
         let forgotten = self.log.forget(&transaction, customers).await?;
         let act = Act::done(FORGOTTEN, format!("{forgotten} subjects"));
-        match Operation::current() {
-            Some(operation) => operation.record(&transaction, vec![act]).await?,
-            None => self.log.record(&transaction, vec![act]).await?,
-        }
+        operation::record(&self.log, &transaction, vec![act]).await?;
         transaction.commit().await?;
         Ok(forgotten)
     }
@@ -151,6 +167,32 @@ impl AuditService for AuditRpc {
         let done = self.idempotency.run(FORGET, id, &request, work).await?;
         Ok(Response::new(done))
     }
+
+    async fn prune_entries(
+        &self,
+        request: Request<api::PruneEntriesRequest>,
+    ) -> Result<Response<api::PruneEntriesResponse>, Status> {
+        let request = request.into_inner();
+        validate(&request)?;
+        let (id, work) = (&request.request_id, || self.prune(&request));
+        let done = self.idempotency.run(PRUNE, id, &request, work).await?;
+        Ok(Response::new(done))
+    }
+}
+
+/// Reads the time before which entries are pruned.
+fn read_end(time: Option<&prost_types::Timestamp>) -> Result<Timestamp, Failure> {
+    let refuse = |reason: String| Failure::invalid([Violation::new("before_time", reason)]);
+    let time = time.filter(|time| is_instant(time));
+    let before = instant(time.ok_or_else(|| refuse(NO_INSTANT.to_owned()))?);
+    let latest = now() - limits::KEPT;
+    if before > latest {
+        return Err(refuse(format!(
+            "entries are kept for {} at the least: must be {latest} or earlier",
+            limits::KEPT
+        )));
+    }
+    Ok(before)
 }
 
 fn busy() -> Failure {

@@ -4,112 +4,19 @@
 //! The order of an export is assumed: chains from the newest to the oldest, each with its head
 //! before its entries, and entries by number. Memory grows with the number of chains alone. A chain
 //! can be made anew by whoever can write to the database, with all of its hashes and its head. That
-//! is found by heads that were kept elsewhere, and by nothing else.
+//! is found by heads that were kept elsewhere, and by nothing else. A chain whose first entries were
+//! pruned is verified from there on, where an entry of the log seals what was removed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+mod verdict;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use kernel::{Timestamp, from_hex};
+
+pub use self::verdict::{Fault, FaultKind, PrunedTotal, Verdict};
 use crate::chain::{Hash, NO_HASH};
-use crate::{ChainId, Entry, Head, limits};
-
-/// The kind of a fault of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum FaultKind {
-    /// The hash of an entry is not that of what it holds.
-    Changed,
-    /// The hash before an entry is not that of the entry before.
-    Unlinked,
-    /// Entries are missing between two others, or before the first.
-    Missing,
-    /// An entry has the number of another, or comes after a later one.
-    OutOfOrder,
-    /// The chain ends before its head, or has no entry.
-    Truncated,
-    /// The chain goes on behind its head.
-    BeyondHead,
-    /// The entry that the head names has another hash.
-    OtherHead,
-    /// There are entries of a chain without a head.
-    NoHead,
-    /// A chain is gone that somebody remembers: a later one, or who keeps heads elsewhere.
-    ChainMissing,
-    /// A chain has another hash where somebody remembers one, or ends before it.
-    OtherPast,
-}
-
-impl FaultKind {
-    /// Says it to people.
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Changed => "the entry was changed",
-            Self::Unlinked => "the entry does not follow the one before it",
-            Self::Missing => "entries before this one are missing",
-            Self::OutOfOrder => "the number of the entry was there before",
-            Self::Truncated => "the last entries are missing",
-            Self::BeyondHead => "the entry was put in behind the head of the chain",
-            Self::OtherHead => "the newest entry is not the one that the head of the chain names",
-            Self::NoHead => "the chain has entries and no head",
-            Self::ChainMissing => "the chain is gone",
-            Self::OtherPast => "the chain is not the one that is remembered here",
-        }
-    }
-}
-
-/// One fault.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The chain.
-    pub chain: ChainId,
-    /// The number of the entry.
-    pub sequence: u64,
-    /// The kind of the fault.
-    pub kind: FaultKind,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            chain,
-            sequence,
-            kind,
-        } = self;
-        write!(f, "chain {chain}, entry {sequence}: {}", kind.text())
-    }
-}
-
-/// The result of a verification.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
-    /// The chains.
-    pub chains: u64,
-    /// The entries of all of them.
-    pub entries: u64,
-    /// The faults, at most [`limits::FAULTS`].
-    pub faults: Vec<Fault>,
-    /// The faults beyond those.
-    pub more_faults: u64,
-    /// The heads, from the newest chain to the oldest: keep them elsewhere for the next time.
-    pub heads: Vec<Head>,
-}
-
-impl Verdict {
-    /// Returns whether nothing is wrong.
-    pub fn is_clean(&self) -> bool {
-        self.faults.is_empty()
-    }
-
-    fn add(&mut self, chain: ChainId, sequence: u64, kind: FaultKind) {
-        if self.faults.len() < limits::FAULTS {
-            self.faults.push(Fault {
-                chain,
-                sequence,
-                kind,
-            });
-        } else {
-            self.more_faults += 1;
-        }
-    }
-}
+use crate::pruned::{PRUNE, Pruned};
+use crate::{ChainId, Entry, Head, Outcome};
 
 /// Reads an export and finds its faults.
 #[derive(Debug, Default)]
@@ -119,6 +26,12 @@ pub struct Verifier {
     remembered: HashMap<ChainId, BTreeMap<u64, HashSet<Hash>>>,
     seen: HashSet<ChainId>,
     current: Option<Current>,
+    /// The entries that chains lack at their beginnings.
+    removed: BTreeMap<ChainId, Pruned>,
+    /// The entries that the log says were removed: of each chain the longest such word.
+    sealed: BTreeMap<ChainId, Pruned>,
+    /// The time and the caller of the last such word.
+    last_seal: Option<(Timestamp, String)>,
 }
 
 /// The chain that is read.
@@ -143,10 +56,10 @@ impl Verifier {
         verifier
     }
 
-    /// Reads the head of a chain, before its entries.
-    pub fn head(&mut self, head: Head) {
+    /// Reads the head of a chain, and what was pruned from its beginning, before its entries.
+    pub fn head(&mut self, head: Head, pruned: Option<Pruned>) {
         self.finish_chain();
-        self.begin(head.chain, Some(head));
+        self.begin(head.chain, Some(head), pruned);
         self.verdict.heads.push(head);
     }
 
@@ -158,7 +71,7 @@ impl Verifier {
             .is_none_or(|it| it.chain != entry.chain);
         if is_other {
             self.finish_chain();
-            self.begin(entry.chain, None);
+            self.begin(entry.chain, None, None);
             self.verdict
                 .add(entry.chain, entry.sequence, FaultKind::NoHead);
         }
@@ -172,6 +85,9 @@ impl Verifier {
         if let Some(before) = head_before(entry) {
             self.remember(&before);
         }
+        if entry.action == PRUNE && entry.outcome == Outcome::OK.as_str() {
+            self.read_seal(entry);
+        }
         self.current = Some(current);
     }
 
@@ -184,21 +100,97 @@ impl Verifier {
             let last = places.keys().next_back().copied().unwrap_or_default();
             self.verdict.add(chain, last, FaultKind::ChainMissing);
         }
+        self.finish_pruned();
         self.verdict
     }
 
-    fn begin(&mut self, chain: ChainId, head: Option<Head>) {
+    fn begin(&mut self, chain: ChainId, head: Option<Head>, pruned: Option<Pruned>) {
         if !self.seen.insert(chain) {
             self.verdict.add(chain, 0, FaultKind::OutOfOrder);
         }
         self.verdict.chains += 1;
+        let mut remembered = self.remembered.remove(&chain).unwrap_or_default();
+        let (mut sequence, mut hash) = (0, NO_HASH);
+        if let Some(pruned) = pruned {
+            (sequence, hash) = (pruned.sequence, pruned.hash);
+            // Nobody can tell any more of entries before the last that was removed.
+            remembered = remembered.split_off(&sequence);
+            let is_other = |own: &Hash| *own != hash;
+            let other = remembered.remove(&sequence);
+            if other.is_some_and(|hashes| hashes.iter().any(is_other)) {
+                self.verdict.add(chain, sequence, FaultKind::OtherPast);
+            }
+            // Where all entries were removed, the last of them is the head.
+            let fits = |head: &Head| head.sequence > sequence || head.hash == hash;
+            if head.is_some_and(|head| !fits(&head) || head.sequence < sequence) {
+                self.verdict.add(chain, sequence, FaultKind::OtherHead);
+            }
+            self.removed.insert(chain, pruned);
+        }
         self.current = Some(Current {
             chain,
             head,
-            sequence: 0,
-            hash: NO_HASH,
-            remembered: self.remembered.remove(&chain).unwrap_or_default(),
+            sequence,
+            hash,
+            remembered,
             is_beyond: false,
+        });
+    }
+
+    /// Reads an entry that says what was pruned from a chain. A later one says more, or the same
+    /// again.
+    fn read_seal(&mut self, entry: &Entry) {
+        let Some((chain, pruned)) = Pruned::parse(&entry.object) else {
+            return;
+        };
+        let known = self.sealed.entry(chain).or_insert(pruned);
+        if known.sequence < pruned.sequence {
+            *known = pruned;
+        } else if known.sequence == pruned.sequence && *known != pruned {
+            self.verdict
+                .add(chain, pruned.sequence, FaultKind::Unsealed);
+        }
+        if self
+            .last_seal
+            .as_ref()
+            .is_none_or(|(time, _)| *time <= entry.time)
+        {
+            let caller = format!("{}:{}", entry.caller_kind, entry.caller);
+            self.last_seal = Some((entry.time, caller));
+        }
+    }
+
+    fn finish_pruned(&mut self) {
+        let (removed, sealed) = (&self.removed, &self.sealed);
+        let chains: BTreeSet<ChainId> = removed.keys().chain(sealed.keys()).copied().collect();
+        for chain in chains {
+            let (own, seal) = (removed.get(&chain), sealed.get(&chain));
+            if own == seal {
+                continue;
+            }
+            let kind = if self.seen.contains(&chain) {
+                FaultKind::Unsealed
+            } else {
+                FaultKind::ChainMissing
+            };
+            let last = own.or(seal).map_or(0, |pruned| pruned.sequence);
+            self.verdict.add(chain, last, kind);
+        }
+        let all = removed.values();
+        let (Some(first_time), Some(last_time)) = (
+            all.clone().map(|it| it.first_time).min(),
+            all.clone().map(|it| it.last_time).max(),
+        ) else {
+            return;
+        };
+        let (time, caller) = self.last_seal.take().unwrap_or_default();
+        self.verdict.pruned = Some(PrunedTotal {
+            chains: removed.len() as u64,
+            entries: all.map(|it| it.sequence).sum(),
+            first_time,
+            last_time,
+            caller,
+            time,
         });
     }
 
@@ -279,19 +271,8 @@ fn head_before(entry: &Entry) -> Option<Head> {
     Some(Head {
         chain: chain.parse().ok()?,
         sequence: sequence.parse().ok()?,
-        hash: read_hash(hash)?,
+        hash: from_hex(hash)?,
     })
-}
-
-fn read_hash(hex: &str) -> Option<Hash> {
-    let mut hash = NO_HASH;
-    if hex.len() != 2 * hash.len() || !hex.is_ascii() {
-        return None;
-    }
-    for (place, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&hex[2 * place..2 * place + 2], 16).ok()?;
-    }
-    Some(hash)
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! everybody once the store has been away for long: what waits would be lost with the process, and
 //! a log that may lack anything proves nothing.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rpc::Deadline;
@@ -14,14 +15,38 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::append::{Told, append};
-use crate::{AuditError, ChainId, limits};
+use crate::append::{Told, append, is_written};
+use crate::metrics::Backlog;
+use crate::{AuditError, ChainId, Head, limits, metrics};
 
-/// An act that waits, and who wants to know that it was written.
+/// An act that waits, and the one who wants to know that it was written.
 #[derive(Debug)]
 struct Waiting {
     told: Told,
+    since: Instant,
     written: Option<oneshot::Sender<()>>,
+}
+
+/// All acts that wait, those that are being written included.
+#[derive(Debug, Default)]
+struct Waits {
+    acts: AtomicU64,
+    /// The time since which the oldest has waited, as far as a write has begun with it.
+    oldest: Mutex<Option<Instant>>,
+}
+
+impl Waits {
+    fn backlog(&self) -> Backlog {
+        let oldest = *self.oldest();
+        Backlog {
+            acts: self.acts.load(Ordering::Relaxed),
+            age: oldest.map_or(Duration::ZERO, |since| since.elapsed()),
+        }
+    }
+
+    fn oldest(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.oldest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Takes acts, and writes them in the background.
@@ -31,6 +56,7 @@ pub(crate) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
     /// When writes began to fail; absent while they succeed.
     failing_since: watch::Receiver<Option<Instant>>,
+    waits: Arc<Waits>,
     task: Mutex<Option<JoinHandle<()>>>,
     /// Cancelled when the rest is given up.
     give_up: CancellationToken,
@@ -41,16 +67,22 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(limits::WAITING);
         let (failing, failing_since) = watch::channel(None);
         let give_up = CancellationToken::new();
+        let waits = Arc::<Waits>::default();
+        let watched = Arc::downgrade(&waits);
+        metrics::watch(move || watched.upgrade().map(|waits| waits.backlog()));
         let background = Background {
             database,
             chain,
             waiting,
             failing,
+            waits: Arc::clone(&waits),
+            unsure: None,
             give_up: give_up.clone(),
         };
         Self {
             queue: Mutex::new(Some(queue)),
             failing_since,
+            waits,
             task: Mutex::new(Some(tokio::spawn(background.run()))),
             give_up,
         }
@@ -58,18 +90,29 @@ impl Writer {
 
     /// Takes acts, all of them or none.
     pub(crate) async fn note(&self, acts: Vec<Told>) -> Result<(), AuditError> {
+        let since = Instant::now();
         let acts = acts.into_iter().map(|told| Waiting {
             told,
+            since,
             written: None,
         });
-        self.take(acts.collect()).await
+        let taken = self.take(acts.collect()).await;
+        taken.inspect_err(metrics::refused)
     }
 
     /// Takes an act, and returns once it is written.
     pub(crate) async fn write_first(&self, told: Told) -> Result<(), AuditError> {
+        self.write(told).await.inspect_err(metrics::refused)
+    }
+
+    async fn write(&self, told: Told) -> Result<(), AuditError> {
         let (written, is_written) = oneshot::channel();
-        let written = Some(written);
-        self.take(vec![Waiting { told, written }]).await?;
+        let act = Waiting {
+            told,
+            since: Instant::now(),
+            written: Some(written),
+        };
+        self.take(vec![act]).await?;
         match timeout(limits::WRITE_PATIENCE, is_written).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_dropped)) => Err(AuditError::Closed),
@@ -88,6 +131,8 @@ impl Writer {
         let room = timeout_at(until, queue.reserve_many(acts.len())).await;
         let room = room.map_err(|_elapsed| AuditError::Full)?;
         let room = room.map_err(|_closed| AuditError::Closed)?;
+        let count = acts.len() as u64;
+        self.waits.acts.fetch_add(count, Ordering::Relaxed);
         for (place, act) in room.zip(acts) {
             place.send(act);
         }
@@ -121,12 +166,16 @@ struct Background {
     chain: ChainId,
     waiting: mpsc::Receiver<Waiting>,
     failing: watch::Sender<Option<Instant>>,
+    waits: Arc<Waits>,
+    /// The end of a write whose commit was not answered: it may have taken effect.
+    unsure: Option<Head>,
     give_up: CancellationToken,
 }
 
 impl Background {
     async fn run(mut self) {
         while let Some(first) = self.waiting.recv().await {
+            *self.waits.oldest() = Some(first.since);
             let acts = self.gather(first).await;
             if !self.write(acts).await {
                 return;
@@ -154,6 +203,7 @@ impl Background {
 
     /// Writes acts, however often that takes. Returns false where it was given up.
     async fn write(&mut self, acts: Vec<Waiting>) -> bool {
+        let since = acts.first().map(|act| act.since);
         let (told, written): (Vec<Told>, Vec<_>) =
             acts.into_iter().map(|it| (it.told, it.written)).unzip();
         let mut pause = limits::RETRY_FIRST;
@@ -172,6 +222,7 @@ impl Background {
             }
         }
         self.failing.send_replace(None);
+        self.has_written(&told, since);
         for written in written.into_iter().flatten() {
             // One who does not wait any more was refused, and the entry says that it was asked.
             let _told = written.send(());
@@ -180,18 +231,33 @@ impl Background {
     }
 
     /// Tries for a while: a server that is gone without a word answers nothing.
-    async fn try_in_time(&self, acts: &[Told]) -> Result<(), AuditError> {
+    async fn try_in_time(&mut self, acts: &[Told]) -> Result<(), AuditError> {
         let tried = timeout(limits::WRITE_TIME, self.try_write(acts)).await;
         tried.unwrap_or(Err(AuditError::Away))
     }
 
-    async fn try_write(&self, acts: &[Told]) -> Result<(), AuditError> {
+    async fn try_write(&mut self, acts: &[Told]) -> Result<(), AuditError> {
         let transaction = self.database.begin_write().await?;
-        append(&transaction, self.chain, acts).await?;
+        if let Some(head) = self.unsure
+            && is_written(&transaction, &head).await?
+        {
+            return Ok(transaction.rollback().await?);
+        }
+        self.unsure = Some(append(&transaction, self.chain, acts).await?);
         Ok(transaction.commit().await?)
     }
 
+    fn has_written(&mut self, acts: &[Told], since: Option<Instant>) {
+        self.unsure = None;
+        let count = acts.len() as u64;
+        self.waits.acts.fetch_sub(count, Ordering::Relaxed);
+        *self.waits.oldest() = None;
+        metrics::written(acts);
+        metrics::waited(since.map_or(Duration::ZERO, |since| since.elapsed()));
+    }
+
     fn has_failed(&self, error: &AuditError) {
+        metrics::write_failed();
         let is_first = self.failing.borrow().is_none();
         if is_first {
             self.failing.send_replace(Some(Instant::now()));
@@ -199,3 +265,6 @@ impl Background {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

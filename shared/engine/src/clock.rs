@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use kernel::Timestamp;
@@ -48,11 +48,7 @@ const LONGEST_SLEEP: std::time::Duration = std::time::Duration::from_secs(60);
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(_) => 0,
-        };
-        Timestamp::from_millis(millis)
+        SystemTime::now().into()
     }
 
     async fn sleep_until(&self, instant: Timestamp) {

@@ -168,8 +168,8 @@ impl Running {
         match self.hot.append(&append).await? {
             Appended::Applied | Appended::Replayed | Appended::Overlaps { .. } => Ok(()),
             Appended::Full => Err(EngineError::CommandsFull),
-            Appended::Gap { .. } => Err(HotError::Unavailable(
-                "the stream of commands has lost entries, and is to be recovered first".into(),
+            Appended::Gap { .. } => Err(HotError::unavailable(
+                "the stream of commands has lost entries, and is to be recovered first",
             )
             .into()),
         }

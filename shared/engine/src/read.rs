@@ -62,8 +62,8 @@ pub(crate) async fn read_customer<C: Core>(
             )));
         }
     }
-    Err(ReadError::Store(HotError::Unavailable(
-        "the customer changes faster than they can be read: read them again".into(),
+    Err(ReadError::Store(HotError::unavailable(
+        "the customer changes faster than they can be read: read them again",
     )))
 }
 

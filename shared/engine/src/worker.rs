@@ -205,7 +205,7 @@ impl<C: Core> Worker<C> {
             .await
             .unwrap_or_else(|_| {
                 let reason = "it was not told in time whether there are newer definitions";
-                Err(HotError::Unavailable(reason.into()))
+                Err(HotError::unavailable(reason))
             })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use kernel::Timestamp;
 
@@ -25,11 +25,7 @@ impl StoreClock {
 impl Default for StoreClock {
     /// The clock of the machine.
     fn default() -> Self {
-        Self::new(|| {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH);
-            let millis = since.map_or(0, |since| since.as_millis());
-            Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
-        })
+        Self::new(|| SystemTime::now().into())
     }
 }
 

@@ -120,8 +120,7 @@ impl EmbeddedStore {
     ) -> Result<Self, HotError> {
         let folder = folder.as_ref().to_path_buf();
         let inner = blocking(move || {
-            std::fs::create_dir_all(&folder)
-                .map_err(|error| HotError::Unavailable(Box::new(error)))?;
+            std::fs::create_dir_all(&folder).map_err(HotError::unavailable)?;
             let disk = Disk::open(&folder, partitions, options)?;
             let partitions_in_memory = load::partitions(&disk, partitions)?;
             Ok(Inner {
@@ -174,7 +173,7 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, HotError> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| HotError::Unavailable(Box::new(error)))?
+        .map_err(HotError::unavailable)?
 }
 
 #[async_trait]

@@ -1,12 +1,12 @@
 //! What goes wrong with a hot store, and what to do then.
 
-use std::fmt;
+use std::error::Error;
 use std::sync::Arc;
 
 use kernel::PartitionId;
 
 /// What went wrong.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum HotError {
     /// Another worker opened the partition since: stop, and acquire it again.
@@ -45,71 +45,15 @@ pub enum HotError {
     Mismatch(String),
     /// The store did not answer, or not in time: retry with the same arguments.
     #[error("the hot store is unavailable: {0}")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(#[source] Arc<dyn Error + Send + Sync>),
     /// The store holds what cannot be read: stop and look.
     #[error("the hot store is damaged: {0}")]
     Damaged(String),
 }
 
-/// A failure that several callers are told.
-#[derive(Debug, Clone)]
-pub struct SharedError(Arc<HotError>);
-
-impl SharedError {
-    /// Shares a failure.
-    pub fn new(error: HotError) -> Self {
-        Self(Arc::new(error))
-    }
-
-    /// Returns the failure as one of the callers is told it.
-    pub fn told(&self) -> HotError {
-        match &*self.0 {
-            HotError::Fenced {
-                partition,
-                epoch,
-                current,
-            } => HotError::Fenced {
-                partition: *partition,
-                epoch: *epoch,
-                current: *current,
-            },
-            HotError::Gap {
-                partition,
-                seq,
-                current,
-            } => HotError::Gap {
-                partition: *partition,
-                seq: *seq,
-                current: *current,
-            },
-            HotError::TooLarge { what, limit } => HotError::TooLarge {
-                what,
-                limit: *limit,
-            },
-            HotError::Invalid(why) => HotError::Invalid(why),
-            HotError::Mismatch(why) => HotError::Mismatch(why.clone()),
-            HotError::Damaged(why) => HotError::Damaged(why.clone()),
-            HotError::Unavailable(_) => HotError::Unavailable(Box::new(self.clone())),
-        }
-    }
-
-    /// What it says that the error around it does not say already.
-    fn cause(&self) -> &(dyn std::error::Error + 'static) {
-        match &*self.0 {
-            HotError::Unavailable(cause) => cause.as_ref(),
-            other => other,
-        }
-    }
-}
-
-impl fmt::Display for SharedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.cause(), f)
-    }
-}
-
-impl std::error::Error for SharedError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.cause().source()
+impl HotError {
+    /// The store did not answer, for a reason.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into().into())
     }
 }

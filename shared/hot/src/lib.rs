@@ -37,7 +37,7 @@ pub use self::check::append as check_append;
 pub use self::clock::StoreClock;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};
 pub use self::embedded::{EmbeddedOptions, EmbeddedStore};
-pub use self::error::{HotError, SharedError};
+pub use self::error::HotError;
 #[cfg(feature = "contract")]
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};

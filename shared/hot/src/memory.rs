@@ -172,7 +172,7 @@ impl MemoryStore {
             Delivery::Late => {
                 // The caller is told at once that nobody answered; the call arrives all the same.
                 drop(once());
-                return Err(HotError::Unavailable("the answer was lost".into()));
+                return Err(HotError::unavailable("the answer was lost"));
             }
         };
         hook.after(call, first.is_ok()).await?;

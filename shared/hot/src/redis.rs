@@ -99,48 +99,43 @@ impl RedisStore {
         options: impl Into<RedisOptions>,
         partitions: PartitionCount,
     ) -> BoxFuture<'static, Result<Self, HotError>> {
-        Self::connect_with(options.into(), partitions)
+        Self::connect_in_full(options.into(), partitions)
     }
 
     // Boxed here, so that whoever waits for it does not compile it again.
-    fn connect_with(
+    fn connect_in_full(
         options: RedisOptions,
         partitions: PartitionCount,
     ) -> BoxFuture<'static, Result<Self, HotError>> {
-        Box::pin(Self::connect_in_full(options, partitions))
-    }
-
-    async fn connect_in_full(
-        options: RedisOptions,
-        partitions: PartitionCount,
-    ) -> Result<Self, HotError> {
-        let options = options.with_query()?;
-        let source = Arc::new(Source::new(&options)?);
-        let lanes = (0..options.lanes.max(1)).map(|_| Link::connect(&source));
-        let lanes = try_join_all(lanes).await.map_err(refused)?;
-        server::check(&lanes[0], &options).await?;
-        let watch = Watch::start(&source).await.map_err(refused)?;
-        let keys = Arc::new(Keys::new(partitions, options.installation.as_ref()));
-        let gathered = |link: &Link| {
-            let (keys, link) = (Arc::clone(&keys), link.clone());
-            (Appends { keys, link }, Gather::default())
-        };
-        let store = Self {
-            count: partitions,
-            appends: lanes.iter().map(gathered).collect(),
-            keys,
-            source,
-            lanes,
-            confirm: Confirm::new(&options),
-            watch,
-            commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
-            timers: Timers::new(partitions),
-            has_origins: options.origins,
-            installation: options.installation.clone(),
-        };
-        store.load_functions().await?;
-        store.install(options.installation_id.as_deref()).await?;
-        Ok(store)
+        Box::pin(async move {
+            let options = options.with_query()?;
+            let source = Arc::new(Source::new(&options)?);
+            let lanes = (0..options.lanes.max(1)).map(|_| Link::connect(&source));
+            let lanes = try_join_all(lanes).await.map_err(refused)?;
+            server::check(&lanes[0], &options).await?;
+            let watch = Watch::start(&source).await.map_err(refused)?;
+            let keys = Arc::new(Keys::new(partitions, options.installation.as_ref()));
+            let gathered = |link: &Link| {
+                let (keys, link) = (Arc::clone(&keys), link.clone());
+                (Appends { keys, link }, Gather::default())
+            };
+            let store = Self {
+                count: partitions,
+                appends: lanes.iter().map(gathered).collect(),
+                keys,
+                source,
+                lanes,
+                confirm: Confirm::new(&options),
+                watch,
+                commits: Semaphore::new(usize::from(options.commits_in_flight.max(1))),
+                timers: Timers::new(partitions),
+                has_origins: options.origins,
+                installation: options.installation.clone(),
+            };
+            store.load_functions().await?;
+            store.install(options.installation_id.as_deref()).await?;
+            Ok(store)
+        })
     }
 
     /// Subscribes to the hints of the installation.

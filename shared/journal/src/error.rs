@@ -19,7 +19,7 @@ pub(crate) fn hot_error(partition: PartitionId, error: LogError) -> HotError {
             seq,
             current: seq,
         },
-        error @ LogError::Unavailable(_) => HotError::Unavailable(Box::new(error)),
+        error @ LogError::Unavailable(_) => HotError::unavailable(error),
         LogError::Damaged(_) => HotError::Damaged(format!("partition {partition}: {error}")),
     }
 }

@@ -11,7 +11,7 @@ mod merge;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use hot::{HotError, RestorableStore, Slot};
 use kernel::{Duration, Timestamp};
@@ -51,9 +51,7 @@ impl fmt::Debug for FoldOptions {
 }
 
 fn machine_now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let millis = since.unwrap_or_default().as_millis();
-    Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
+    SystemTime::now().into()
 }
 
 /// What a fold did.

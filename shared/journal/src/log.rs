@@ -1,5 +1,6 @@
 //! The durable log: one trait, in SQL for deployments and in memory for simulations.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -99,7 +100,7 @@ pub struct Cut {
 }
 
 /// What goes wrong with a log, and what to do then.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
     /// The lease is another's, or has a higher epoch: stop, and acquire it again.
@@ -120,7 +121,7 @@ pub enum LogError {
     },
     /// The log did not answer, or not in time: retry with the same arguments.
     #[error("the journal is unavailable: {0}")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unavailable(#[source] Arc<dyn Error + Send + Sync>),
     /// The log holds what cannot be read: stop and look.
     #[error("the journal is damaged: {0}")]
     Damaged(String),
@@ -135,10 +136,14 @@ impl LogError {
                 "chunk {number} of the snapshot of partition {partition} of {service} at commit {seq} is missing"
             ));
         }
-        Self::Unavailable(
-            format!("the snapshot at commit {seq} was replaced while it was read: begin again")
-                .into(),
-        )
+        Self::unavailable(format!(
+            "the snapshot at commit {seq} was replaced while it was read: begin again"
+        ))
+    }
+
+    /// The log did not answer, for a reason.
+    pub fn unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into().into())
     }
 }
 

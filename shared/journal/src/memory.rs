@@ -148,7 +148,7 @@ impl MemoryLog {
 }
 
 fn unavailable(why: &'static str) -> LogError {
-    LogError::Unavailable(why.into())
+    LogError::unavailable(why)
 }
 
 #[async_trait]

@@ -135,8 +135,8 @@ impl Recovery<'_> {
                 return Ok(self.progress.done());
             }
         }
-        Err(HotError::Unavailable(
-            "the hot store keeps going back while the partition is recovered".into(),
+        Err(HotError::unavailable(
+            "the hot store keeps going back while the partition is recovered",
         ))
     }
 
@@ -280,8 +280,8 @@ impl Recovery<'_> {
             .await?;
         for restored in restored {
             if self.hot.head(restored.slot).await?.commit_seq < restored.seq {
-                return Err(HotError::Unavailable(
-                    "the hot store went back while the partition was opened".into(),
+                return Err(HotError::unavailable(
+                    "the hot store went back while the partition was opened",
                 ));
             }
         }

@@ -6,6 +6,7 @@
 
 mod counter;
 mod duration;
+mod hex;
 mod id;
 mod installation;
 pub mod limits;
@@ -26,6 +27,7 @@ mod value;
 
 pub use counter::CounterKey;
 pub use duration::{Duration, ParseDurationError};
+pub use hex::{from_hex, to_hex};
 pub use id::{ActivationId, CustomerId, FragmentId, ParseIdError, RunId};
 pub use installation::{InstallationName, ParseInstallationNameError};
 pub use mix::split_mix;

@@ -51,6 +51,20 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
+#[expect(
+    clippy::disallowed_types,
+    reason = "an instant comes in, and no clock is read"
+)]
+impl From<std::time::SystemTime> for Timestamp {
+    /// Cuts an instant of the machine's clock to the millisecond. One before the epoch has no
+    /// better answer than the epoch.
+    fn from(instant: std::time::SystemTime) -> Self {
+        let since = instant.duration_since(std::time::UNIX_EPOCH);
+        let millis = since.unwrap_or_default().as_millis();
+        Self(i64::try_from(millis).unwrap_or(i64::MAX))
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = jiff::Error;
 

@@ -21,7 +21,7 @@ impl<C: Catalog> Refresh for StoreRefresh<C> {
                 tracing::warn!(%error, service = self.0.owner(), "definitions not understood");
                 Ok(Freshness::Older)
             }
-            Err(error) => Err(HotError::Unavailable(Box::new(error))),
+            Err(error) => Err(HotError::unavailable(error)),
         }
     }
 }

@@ -136,7 +136,7 @@ fn rows(first: u32, version: u32) -> String {
     let rows: Vec<String> = (first..first + AT_ONCE)
         .map(|number| {
             let body = segment(number, version).encode_to_vec();
-            let body: String = body.iter().map(|byte| format!("{byte:02x}")).collect();
+            let body = kernel::to_hex(&body);
             format!(
                 "({kind}, 's{number:05}', {version}, X'{body}', '{version}-0123456789ab', 0, NULL)"
             )

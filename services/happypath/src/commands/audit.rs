@@ -2,8 +2,10 @@
 
 mod export;
 mod item;
+mod prune;
 mod verify;
 
+use kernel::to_hex;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::audit::v1::{Entry, EntryFilter, ForgetSubjectsRequest, ListEntriesRequest};
 use rpc::PeerChannel;
@@ -37,6 +39,8 @@ enum Command {
     Verify(verify::Args),
     /// Destroys the key by which entries name a customer, for their erasure; it cannot be undone
     Forget(ForgetArgs),
+    /// Removes old entries; the log says so, and what is left can still be verified
+    Prune(prune::Args),
 }
 
 impl Args {
@@ -46,6 +50,7 @@ impl Args {
             Command::Export(args) => Some(&args.place.connection),
             Command::Verify(args) => Some(&args.place.connection),
             Command::Forget(args) => Some(&args.place.connection),
+            Command::Prune(args) => Some(&args.place.connection),
         }
     }
 }
@@ -141,6 +146,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         Command::Export(args) => export::run(args).await,
         Command::Verify(args) => verify::run(args).await,
         Command::Forget(args) => forget(args).await,
+        Command::Prune(args) => prune::run(args).await,
     }
 }
 
@@ -183,7 +189,7 @@ fn show(entries: &[Entry]) -> Result<(), Failure> {
     ];
     let mut rows = Rows::new(&headings);
     for entry in entries {
-        let mut customer = hex(&entry.subject);
+        let mut customer = to_hex(&entry.subject);
         customer.truncate(SHOWN_DIGITS);
         rows.row([
             when(entry.time.as_ref()),
@@ -213,8 +219,4 @@ async fn forget(args: ForgetArgs) -> Result<(), Failure> {
         0 => "The log has no key of this customer: no entry names them.",
         _ => "Nobody can tell any more which entries are about this customer.",
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -34,7 +34,8 @@ Scopes:
   operations:read   reads how things go       operations:write  moves the clock of stream time
   quarantine:read   reads set-aside records   quarantine:write  retries and discards them
   keys:read         lists keys                keys:write        creates, rotates, revokes keys
-  audit:read        reads the audit log       metrics:read      reads metrics
+  audit:read        reads the audit log       audit:write       forgets customers in it
+  audit:prune       removes its old entries   metrics:read      reads metrics
   *                 all of them";
 
 #[derive(Debug, clap::Subcommand)]

@@ -108,12 +108,7 @@ fn digest(mut file: File) -> std::io::Result<String> {
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            let digest = hasher.finalize();
-            return Ok(digest
-                .iter()
-                .take(16)
-                .map(|byte| format!("{byte:02x}"))
-                .collect());
+            return Ok(kernel::to_hex(&hasher.finalize()[..16]));
         }
         hasher.update(&buffer[..count]);
     }

@@ -1,14 +1,14 @@
 //! An event of the log tells of its way in: how it named its customer, and when it happened by
 //! which clock.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use engine::TimeSource;
 use hot::StreamName;
 use identity::store::{MergeRecord, SourceMark};
 use identity::{Accepted, Intake, Source};
 use identity_core::Namespaces;
-use kernel::Timestamp;
+use kernel::{Duration, Timestamp};
 use proto::convert::{instant, timestamp};
 use proto::identity::v1::{self, ResolvedEvent};
 
@@ -21,9 +21,7 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The instant so many minutes from now.
 fn in_minutes(minutes: i64) -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = i64::try_from(since.expect("after 1970").as_millis());
-    Timestamp::from_millis(now.expect("small") + minutes * MINUTE_MS)
+    Timestamp::from(SystemTime::now()) + Duration::from_millis(minutes * MINUTE_MS)
 }
 
 /// An event that happened and was sent so many minutes from now, by the sender's clock.

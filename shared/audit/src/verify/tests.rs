@@ -1,14 +1,15 @@
 //! Every kind of tampering is found, whichever entry it hits.
 
-use kernel::Timestamp;
+use kernel::{Timestamp, to_hex};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::limits;
 
-/// A log as it is exported: chains from the newest to the oldest.
+/// A log as it is exported: chains from the newest to the oldest, and what was pruned from them.
 #[derive(Debug, Clone)]
-struct Log(Vec<(Option<Head>, Vec<Entry>)>);
+struct Log(Vec<(Option<Head>, Vec<Entry>)>, HashMap<ChainId, Pruned>);
 
 fn entry(chain: ChainId, sequence: u64, object: String, previous: Hash) -> Entry {
     let entry = Entry {
@@ -37,11 +38,7 @@ fn chain(number: u128, entries: u64, before: Option<&Head>) -> (Head, Vec<Entry>
         let previous = all.last().map_or(NO_HASH, |entry| entry.hash);
         let object = match (sequence, before) {
             (1, Some(before)) => {
-                let hash: String = before
-                    .hash
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
+                let hash = to_hex(&before.hash);
                 format!("after {} {} {hash}", before.chain, before.sequence)
             }
             _ => format!("segment {sequence}"),
@@ -70,14 +67,33 @@ impl Log {
             chains.push((Some(head), entries));
         }
         chains.reverse();
-        Self(chains)
+        Self(chains, HashMap::new())
+    }
+
+    /// Removes the first entries of a chain, and seals that in another one.
+    fn prune(&mut self, chain: usize, count: usize, sealed_in: usize) {
+        let removed: Vec<Entry> = self.0[chain].1.drain(..count).collect();
+        let first = |pruned: Pruned, entry: &Entry| pruned.and(entry).expect("they follow");
+        let pruned = removed.iter().fold(Pruned::NONE, first);
+        let id = removed[0].chain;
+        self.1.insert(id, pruned);
+        self.seal(pruned.object(id), sealed_in);
+    }
+
+    fn seal(&mut self, object: String, sealed_in: usize) {
+        let (head, entries) = &mut self.0[sealed_in];
+        let before = head.expect("a head");
+        let mut seal = entry(before.chain, before.sequence + 1, object, before.hash);
+        seal.action = PRUNE.to_owned();
+        entries.push(seal.sealed());
+        *head = Some(head_of(entries));
     }
 
     fn verify_with(&self, kept: &[Head]) -> Verdict {
         let mut verifier = Verifier::new(kept);
         for (head, entries) in &self.0 {
             if let Some(head) = head {
-                verifier.head(*head);
+                verifier.head(*head, self.1.get(&head.chain).copied());
             }
             entries.iter().for_each(|entry| verifier.entry(entry));
         }
@@ -262,6 +278,74 @@ proptest! {
         log.0[chain].0 = None;
         prop_assert!(log.kinds().contains(&FaultKind::NoHead), "{:?}", log.verify().faults);
     }
+}
+
+proptest! {
+    #[test]
+    fn what_is_left_of_a_pruned_log_is_clean_and_says_what_was_pruned(
+        (log, chain, entry) in place(), again in 1..4_usize
+    ) {
+        let mut log = log;
+        let kept = log.heads();
+        let newest = log.0.len() - 1 - chain;
+        log.prune(chain, entry + 1, newest);
+        // What is left may be pruned too, up to all that the chain has.
+        let again = again.min(log.0[chain].1.len());
+        if again > 0 {
+            let (id, first) = (kept[chain].chain, log.1[&kept[chain].chain]);
+            let removed: Vec<Entry> = log.0[chain].1.drain(..again).collect();
+            let more = removed.iter().fold(first, |pruned, entry| pruned.and(entry).expect("they follow"));
+            log.1.insert(id, more);
+            let other = (chain + 1) % log.0.len();
+            if log.0[other].0.is_some() && other != chain {
+                log.seal(more.object(id), other);
+            } else {
+                return Ok(());
+            }
+        }
+        let verdict = log.verify_with(&kept);
+        prop_assert!(verdict.is_clean(), "{:?}", verdict.faults);
+        let pruned = verdict.pruned.expect("it says so");
+        prop_assert_eq!((pruned.chains, pruned.entries), (1, (entry + 1 + again) as u64));
+        prop_assert_eq!(pruned.caller.as_str(), "key:ann");
+    }
+
+    #[test]
+    fn entries_that_were_removed_without_a_seal_are_found((log, chain, entry) in place()) {
+        let mut log = log;
+        let other = log.0.len() - 1 - chain;
+        log.prune(chain, entry + 1, other);
+        let mut unsealed = log.clone();
+        let (head, entries) = &mut unsealed.0[other];
+        entries.pop();
+        prop_assume!(!entries.is_empty());
+        *head = Some(head_of(entries));
+        prop_assert!(unsealed.kinds().contains(&FaultKind::Unsealed));
+        // And so are those that were removed beyond what is sealed, or put back.
+        let id = log.0[chain].1.first().map(|entry| entry.chain);
+        if let Some(id) = id {
+            let pruned = log.1[&id];
+            let mut beyond = log.clone();
+            let next = beyond.0[chain].1.remove(0);
+            prop_assert!(beyond.kinds().contains(&FaultKind::Missing) || beyond.0[chain].1.is_empty());
+            beyond.1.insert(id, pruned.and(&next).expect("it follows"));
+            prop_assert!(beyond.kinds().contains(&FaultKind::Unsealed));
+            log.1.remove(&id);
+            prop_assert!(log.kinds().contains(&FaultKind::Unsealed));
+        }
+    }
+}
+
+#[test]
+fn the_head_of_a_chain_of_which_nothing_is_left_is_looked_at() {
+    let mut log = Log::new(&[3, 4]);
+    log.prune(1, 3, 0);
+    assert!(log.verify().is_clean(), "{:?}", log.verify().faults);
+    let mut other = log.clone();
+    other.0[1].0.as_mut().expect("a head").hash[0] ^= 1;
+    assert_eq!(other.kinds(), [FaultKind::OtherHead]);
+    log.0.remove(1);
+    assert!(log.kinds().contains(&FaultKind::ChainMissing));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A log in a SQLite file, and what is asked of it.
 
-use audit::{Act, AuditLog, ChainId, Entry, Operation, Origin, Verdict, Verifier};
+use audit::{Act, AuditLog, ChainId, Class, Entry, Operation, Origin, Verdict, Verifier};
 use kernel::CustomerId;
 use proto::audit::v1::audit_service_server::AuditService as _;
 use proto::audit::v1::{EntryFilter, ExportEntriesRequest, ListEntriesRequest};
@@ -61,7 +61,7 @@ impl World {
 
     /// Begins a call of Ann's.
     pub(crate) fn operation(&self, action: &str) -> Operation {
-        Operation::new(self.log.clone(), ann(), action, None)
+        Operation::new(self.log.clone(), ann(), (Class::Change, action), None)
     }
 
     /// Records acts in a transaction of their own.
@@ -119,11 +119,12 @@ impl World {
         while let Some(answer) = answers.next().await {
             let answer = answer.expect("an answer");
             if let Some(head) = answer.head {
-                verifier.head(audit::Head {
+                let own = audit::Head {
                     chain: head.chain_id.parse::<ChainId>().expect("an id"),
                     sequence: head.sequence,
                     hash: head.hash.as_ref().try_into().expect("a hash"),
-                });
+                };
+                verifier.head(own, head.pruned.as_ref().map(Into::into));
             }
             for entry in answer.entries {
                 verifier.entry(&Entry::try_from(entry).expect("an entry"));

@@ -15,6 +15,7 @@ use crate::fixture::{World, ann, customer};
 const GET_CUSTOMER: &str = "/happypath.identity.v1.IdentityService/GetCustomer";
 const SET_CONSENT: &str = "/happypath.activation.v1.ActivationService/SetConsent";
 const MERGE: &str = "/happypath.identity.v1.IdentityService/MergeCustomers";
+const DISCARD: &str = "/happypath.engine.v1.PartitionService/DiscardQuarantinedRecords";
 const LIST_SEGMENTS: &str = "/happypath.segmentation.v1.SegmentationService/ListSegments";
 
 fn origin_of(_: &Extensions) -> Origin {
@@ -105,6 +106,41 @@ async fn a_change_is_recorded_by_who_makes_it_and_here_where_it_fails() {
     ]);
     assert_eq!(recorded(&world).await, expected);
     assert_eq!(world.about(customer(1)).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_is_on_record_where_something_may_be_done() {
+    let world = World::new().await;
+    let hangs = || -> Answer { Box::pin(std::future::pending()) };
+    let asks = || -> Answer {
+        Box::pin(async {
+            let operation = Operation::current().expect("a call");
+            operation.ask("grant", customer(1)).await?;
+            std::future::pending().await
+        })
+    };
+    for (path, handler) in [
+        (DISCARD, hangs as fn() -> Answer),
+        (SET_CONSENT, asks),
+        // Nothing was shown.
+        (GET_CUSTOMER, hangs),
+        // Nothing was changed, or its maker has put it on record.
+        (MERGE, hangs),
+    ] {
+        let call = call(&world, path, handler);
+        let ended = tokio::time::timeout(std::time::Duration::from_millis(300), call).await;
+        ended.expect_err("it hangs");
+    }
+    // The ends are put on record beside the calls.
+    tokio::task::yield_now().await;
+    let mut found = recorded(&world).await;
+    found.sort();
+    let expected = texts(&[
+        ("activation.set_consent", "ASKED"),
+        ("activation.set_consent", "CANCELLED"),
+        ("engine.discard_quarantined_records", "CANCELLED"),
+    ]);
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use audit::{AuditLog, Operation, Origin};
+use audit::{AuditLog, Class, Operation, Origin};
 use definitions::{
     Catalog, Change, DefinitionStore, Flaw, MIGRATIONS, Owner as _, References, Versioned, key_of,
 };
@@ -226,7 +226,14 @@ async fn a_change_is_on_record_or_not_made() {
         .await
         .expect("a log");
     let store = world.sealed().await;
-    let operation = || Operation::new(log.clone(), Origin::anonymous(None), "apply", None);
+    let operation = || {
+        Operation::new(
+            log.clone(),
+            Origin::anonymous(None),
+            (Class::Change, "apply"),
+            None,
+        )
+    };
     let first = apply(&store, hook("hook", FIRST));
     Operation::scope(Some(operation()), first).await;
     let recorded = async || {

@@ -39,7 +39,7 @@ impl Fails {
                 })
                 .is_ok();
         if is_next {
-            return Err(HotError::Unavailable("told so".into()));
+            return Err(HotError::unavailable("told so"));
         }
         Ok(())
     }

@@ -81,11 +81,11 @@ impl Faulty {
     ) -> Result<T, HotError> {
         let fails = self.calls.fetch_add(1, Ordering::SeqCst) + 1 == self.fails_at;
         if fails && self.fault == Fault::Before {
-            return Err(HotError::Unavailable("injected before".into()));
+            return Err(HotError::unavailable("injected before"));
         }
         let answer = call.await;
         if fails {
-            return Err(HotError::Unavailable("injected after".into()));
+            return Err(HotError::unavailable("injected after"));
         }
         answer
     }

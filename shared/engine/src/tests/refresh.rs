@@ -61,7 +61,7 @@ impl Refresh for Published {
                 left.checked_sub(1)
             });
         if silent.is_ok() {
-            return Err(HotError::Unavailable("no answer".into()));
+            return Err(HotError::unavailable("no answer"));
         }
         if !self.is_understood {
             return Ok(Freshness::Older);

@@ -61,9 +61,8 @@ impl<C: Core> Worker<C> {
                         break;
                     }
                     Appended::Gap { .. } => {
-                        return Err(HotError::Unavailable(
-                            "the target of a message has lost entries, and is to be recovered first"
-                                .into(),
+                        return Err(HotError::unavailable(
+                            "the target of a message has lost entries, and is to be recovered first",
                         ));
                     }
                 }

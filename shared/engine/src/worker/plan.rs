@@ -99,9 +99,8 @@ impl<C: Core> Worker<C> {
     async fn refresh_for_batch(&self) -> Result<(), HotError> {
         match self.refresh().await? {
             Freshness::Newest => Ok(()),
-            Freshness::Older => Err(HotError::Unavailable(
-                "a batch needs definitions that this version of the program does not understand"
-                    .into(),
+            Freshness::Older => Err(HotError::unavailable(
+                "a batch needs definitions that this version of the program does not understand",
             )),
         }
     }

@@ -147,7 +147,7 @@ impl Disk {
 pub(super) fn failure(error: fjall::Error) -> HotError {
     match error {
         fjall::Error::Io(_) | fjall::Error::Storage(_) | fjall::Error::Poisoned => {
-            HotError::Unavailable(Box::new(error))
+            HotError::unavailable(error)
         }
         other => HotError::Damaged(other.to_string()),
     }

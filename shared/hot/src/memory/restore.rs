@@ -14,9 +14,7 @@ impl PartitionData {
     /// Refuses while the gate is closed.
     pub(super) fn no_gate(&self) -> Result<(), HotError> {
         if self.gate.is_some() {
-            return Err(HotError::Unavailable(
-                "the partition is being restored".into(),
-            ));
+            return Err(HotError::unavailable("the partition is being restored"));
         }
         Ok(())
     }
@@ -28,8 +26,8 @@ impl PartitionData {
                 closed.heard_ms = now_ms;
                 Ok(())
             }
-            _ => Err(HotError::Unavailable(
-                "the gate is not closed by this process any more".into(),
+            _ => Err(HotError::unavailable(
+                "the gate is not closed by this process any more",
             )),
         }
     }
@@ -60,8 +58,8 @@ impl PartitionData {
             None if self.opened == Some(gate) => return Ok(()),
             Some(closed) if closed.gate == gate => {}
             _ => {
-                return Err(HotError::Unavailable(
-                    "another process is restoring the partition".into(),
+                return Err(HotError::unavailable(
+                    "another process is restoring the partition",
                 ));
             }
         }

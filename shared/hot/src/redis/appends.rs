@@ -15,7 +15,7 @@ use super::link::Link;
 use super::reply::{PAYLOAD, accept_time, cursor, items, number, text, unexpected};
 use super::restore;
 use super::write::digits;
-use crate::{Append, AppendAnswer, Appended, HotError, SharedError, limits};
+use crate::{Append, AppendAnswer, Appended, HotError, limits};
 
 /// Makes appends on one connection.
 #[derive(Clone)]
@@ -31,15 +31,12 @@ impl Carrier for Appends {
     async fn carry(self, appends: Vec<Append>) -> Vec<Self::Answer> {
         match self.append(&appends).await {
             Ok(answers) => answers,
-            Err(error) => {
-                let error = SharedError::new(error);
-                appends.iter().map(|_| Err(error.told())).collect()
-            }
+            Err(error) => appends.iter().map(|_| Err(error.clone())).collect(),
         }
     }
 
     fn ended() -> Self::Answer {
-        Err(HotError::Unavailable("the process ends".into()))
+        Err(HotError::unavailable("the process ends"))
     }
 }
 

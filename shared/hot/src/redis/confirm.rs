@@ -108,7 +108,7 @@ impl RedisStore {
         }
         match confirm.check(wait)? {
             Ok(()) => Ok(reply),
-            Err(unconfirmed) => Err(HotError::Unavailable(Box::new(unconfirmed))),
+            Err(unconfirmed) => Err(HotError::unavailable(unconfirmed)),
         }
     }
 }

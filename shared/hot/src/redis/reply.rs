@@ -16,7 +16,7 @@ pub(super) fn failure(error: RedisError) -> HotError {
         _ if error.code() == Some("WRONGTYPE") => HotError::Damaged(format!(
             "a key of ours was written by somebody else: {error}"
         )),
-        _ => HotError::Unavailable(Box::new(error)),
+        _ => HotError::unavailable(error),
     }
 }
 

@@ -24,7 +24,7 @@ const GATE: &str = "gate";
 
 /// Says that a partition is being restored, by another process.
 pub(super) fn closed() -> HotError {
-    HotError::Unavailable("the partition is being restored from the journal".into())
+    HotError::unavailable("the partition is being restored from the journal")
 }
 
 /// What entries of the index of timers do to the lists, where nobody knows which lists there are.

@@ -77,10 +77,9 @@ fn check_settings(info: &str, options: &RedisOptions) -> Result<(), HotError> {
     }
     if field(info, "role") == Some("slave") {
         // It may become the primary, or the name may lead elsewhere, in a moment.
-        return Err(HotError::Unavailable(
+        return Err(HotError::unavailable(
             "this server is a replica and takes no writes: write the address of its primary, or of its sentinels as \
-             redis+sentinel://host:port,…/name"
-                .into(),
+             redis+sentinel://host:port,…/name",
         ));
     }
     Ok(())

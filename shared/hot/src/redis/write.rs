@@ -29,7 +29,7 @@ impl RedisStore {
             .commits
             .acquire()
             .await
-            .map_err(|error| HotError::Unavailable(Box::new(error)))?;
+            .map_err(HotError::unavailable)?;
         let mut reply = self.confirmed(slot.partition, &call).await?.into_iter();
         drop(permit);
         let mut next = || reply.next().ok_or_else(|| unexpected("a reply"));

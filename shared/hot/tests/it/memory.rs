@@ -172,7 +172,7 @@ impl Does {
 impl Hook for Does {
     async fn before(&self, call: Call<'_>) -> Result<Delivery, HotError> {
         match self.what {
-            What::Refuse if self.hits(call) => Err(HotError::Unavailable("refused".into())),
+            What::Refuse if self.hits(call) => Err(HotError::unavailable("refused")),
             What::Repeat if self.hits(call) => Ok(Delivery::Twice),
             What::Delay if self.hits(call) => {
                 tokio::task::yield_now().await;
@@ -184,7 +184,7 @@ impl Hook for Does {
 
     async fn after(&self, call: Call<'_>, _: bool) -> Result<(), HotError> {
         match self.what {
-            What::LoseAnswer if self.hits(call) => Err(HotError::Unavailable("lost".into())),
+            What::LoseAnswer if self.hits(call) => Err(HotError::unavailable("lost")),
             _ => Ok(()),
         }
     }

@@ -31,9 +31,8 @@ pub(super) async fn read(hot: &dyn RestorableStore, slot: Slot) -> Result<Inputs
         let seen = before.marks(name).seen;
         let mut seen = seen.iter().filter(|(writer, _)| writer.owner().is_none());
         if !seen.all(|(writer, seq)| has_taken(&taken, *writer, *seq)) {
-            return Err(HotError::Unavailable(
-                "a stream has lost what its reader has consumed, and its sources with it: ask again when it is recovered"
-                    .into(),
+            return Err(HotError::unavailable(
+                "a stream has lost what its reader has consumed, and its sources with it: ask again when it is recovered",
             ));
         }
         let mut input = Input {
@@ -54,9 +53,8 @@ pub(super) async fn read(hot: &dyn RestorableStore, slot: Slot) -> Result<Inputs
     }
     let after = hot.head(slot).await?;
     if after.epoch != before.epoch || after.commit_seq < before.commit_seq {
-        return Err(HotError::Unavailable(
-            "the store may have lost something, or another worker has the partition now: ask again"
-                .into(),
+        return Err(HotError::unavailable(
+            "the store may have lost something, or another worker has the partition now: ask again",
         ));
     }
     for (name, input) in &mut streams {

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::limits::{APPEND, FLUSH_BYTES, FLUSH_ROWS, QUEUED_ROWS};
-use super::statements::{SharedFailure, late};
+use super::statements::late;
 use crate::LogError;
 
 /// What is written.
@@ -65,7 +65,7 @@ impl<R: Row, D: Send + 'static> Queue<R, D> {
     pub(super) async fn write(&self, row: R) -> Result<D, LogError> {
         let (answer, answered) = oneshot::channel();
         let written = async {
-            let ended = || LogError::Unavailable("the task that writes has ended".into());
+            let ended = || LogError::unavailable("the task that writes has ended");
             let waiting = Waiting { row, answer };
             self.rows.send(waiting).await.map_err(|_| ended())?;
             answered.await.map_err(|_| ended())?
@@ -91,9 +91,13 @@ async fn write_rows<R: Row, D: Send + 'static, W: WriteRows<R, D>>(
                 }
             }
             Err(error) => {
-                let failure = SharedFailure::new(error);
+                // It is not known whose row it was about, so each of them may try again.
+                let error = match error {
+                    LogError::Unavailable(_) => error,
+                    other => LogError::unavailable(other),
+                };
                 for answer in answers {
-                    let _gone = answer.send(Err(failure.told()));
+                    let _gone = answer.send(Err(error.clone()));
                 }
             }
         }

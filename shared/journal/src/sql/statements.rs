@@ -2,12 +2,10 @@
 //!
 //! It knows no table; its siblings add what each reads and removes.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use hot::Slot;
-use kernel::PartitionId;
+use kernel::{PartitionId, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use storage::Database;
 use tokio::time::timeout;
@@ -78,53 +76,20 @@ pub(super) async fn timed<T>(work: impl Future<Output = Result<T, DbErr>>) -> Re
 
 /// A failure of the database.
 pub(crate) fn failed(error: impl std::error::Error + Send + Sync + 'static) -> LogError {
-    LogError::Unavailable(Box::new(error))
+    LogError::unavailable(error)
 }
 
 /// No answer in time.
 pub(super) fn late(after: std::time::Duration) -> LogError {
-    LogError::Unavailable(
-        format!("the database did not answer within {} s", after.as_secs()).into(),
-    )
-}
-
-/// A failure that several callers are told.
-#[derive(Debug, Clone)]
-pub(super) struct SharedFailure(Arc<LogError>);
-
-impl SharedFailure {
-    pub(super) fn new(error: LogError) -> Self {
-        Self(Arc::new(error))
-    }
-
-    pub(super) fn told(&self) -> LogError {
-        LogError::Unavailable(Box::new(self.clone()))
-    }
-}
-
-impl fmt::Display for SharedFailure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What it says of itself is said already by the error around it.
-        match &*self.0 {
-            LogError::Unavailable(cause) => cause.fmt(f),
-            other => other.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for SharedFailure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.0 {
-            LogError::Unavailable(cause) => cause.source(),
-            other => other.source(),
-        }
-    }
+    LogError::unavailable(format!(
+        "the database did not answer within {} s",
+        after.as_secs()
+    ))
 }
 
 /// The machine's clock, in milliseconds since the epoch.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+    Timestamp::from(SystemTime::now()).as_millis()
 }
 
 /// A slot as columns: its service by number, and its partition.

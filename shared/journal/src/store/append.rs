@@ -134,8 +134,8 @@ impl JournaledStore {
                     }
                 }
                 Ok((Appended::Gap { .. } | Appended::Full, _)) => {
-                    return Err(HotError::Unavailable(
-                        "the hot store does not take an entry that is accepted".into(),
+                    return Err(HotError::unavailable(
+                        "the hot store does not take an entry that is accepted",
                     ));
                 }
                 Ok((_, answer)) => break answer,
@@ -237,5 +237,5 @@ impl JournaledStore {
 
 /// The runtime is going down.
 fn unanswered() -> HotError {
-    HotError::Unavailable("whoever was about to bring the append to its stream is gone".into())
+    HotError::unavailable("whoever was about to bring the append to its stream is gone")
 }

@@ -6,7 +6,7 @@ use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
-use hot::{Append, AppendAnswer, HotError, SharedError};
+use hot::{Append, AppendAnswer, HotError};
 use tokio::sync::oneshot;
 
 use crate::limits;
@@ -113,12 +113,11 @@ impl Joined {
 
     /// Answers all of them, and returns those whose callers have gone.
     pub(super) fn answer(self, result: Result<AppendAnswer, HotError>) -> Vec<Append> {
-        let result = result.map_err(SharedError::new);
         let parts = self.parts.into_iter();
         parts
             .filter_map(|part| {
-                let told = result.clone().map_err(|error| error.told());
-                part.answer.send(told).is_err().then_some(part.append)
+                let has_gone = part.answer.send(result.clone()).is_err();
+                has_gone.then_some(part.append)
             })
             .collect()
     }

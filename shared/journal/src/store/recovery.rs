@@ -207,8 +207,7 @@ impl JournaledStore {
         let store = self.clone();
         let task = tokio::spawn(async move { store.recover_in_turn(partition, seen).await });
         // Where the process ends meanwhile, another one takes the gate over.
-        task.await
-            .map_err(|error| HotError::Unavailable(Box::new(error)))?
+        task.await.map_err(HotError::unavailable)?
     }
 
     /// Recovers a partition when it is its turn, or waits until another process has.
@@ -303,10 +302,10 @@ impl JournaledStore {
 
 /// Another process recovers the partition, and takes longer than its callers wait.
 fn held_elsewhere() -> HotError {
-    HotError::Unavailable("another process restores the partition from the journal".into())
+    HotError::unavailable("another process restores the partition from the journal")
 }
 
 /// Whatever is put right is lost again: the caller tries again later.
 fn keeps_losing() -> HotError {
-    HotError::Unavailable("the hot store keeps losing what the journal has".into())
+    HotError::unavailable("the hot store keeps losing what the journal has")
 }

@@ -39,7 +39,7 @@ impl Hook for Chance {
         match self.next() % 3 {
             0 => Ok(Delivery::Twice),
             1 => Ok(Delivery::Late),
-            _ => Err(HotError::Unavailable("it was told to refuse".into())),
+            _ => Err(HotError::unavailable("it was told to refuse")),
         }
     }
 

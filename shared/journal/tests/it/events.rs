@@ -136,13 +136,7 @@ pub(crate) async fn search(log: &EventLog, query: &EventQuery, size: usize) -> V
         let page = log.read(query, after, size).await.expect("reads");
         assert!(page.events.len() <= size);
         assert!(page.events.is_sorted_by_key(|logged| logged.time));
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = Timestamp::from_millis(
-            now.expect("after 1970")
-                .as_millis()
-                .try_into()
-                .expect("small"),
-        );
+        let now = Timestamp::from(SystemTime::now());
         found.extend(page.events.into_iter().map(|logged| {
             let age = now.since(logged.accept_time).as_millis();
             assert!((0..3_600_000).contains(&age), "{age} ms ago");

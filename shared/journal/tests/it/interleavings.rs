@@ -156,7 +156,7 @@ impl Hook for FailingRestore {
     async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
         let is_restore = call.operation == Operation::Restore;
         if is_restore && self.0.fetch_add(1, Ordering::Relaxed) > 0 {
-            return Err(HotError::Unavailable("it is gone".into()));
+            return Err(HotError::unavailable("it is gone"));
         }
         Ok(Delivery::Once)
     }

@@ -102,6 +102,11 @@ mod tests {
             hash: vec![1; 32].into(),
             open_time: None,
             close_time: None,
+            pruned: Some(api::PrunedEntries {
+                sequence: 3,
+                hash: vec![3; 32].into(),
+                ..api::PrunedEntries::default()
+            }),
         };
         let entry = api::Entry {
             chain_id: head.chain_id.clone(),

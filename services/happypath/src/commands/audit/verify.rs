@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 
 use audit::{Entry, Head, Verdict, Verifier};
+use kernel::to_hex;
 use proto::audit::v1 as api;
 use proto::audit::v1::EntryFilter;
 use serde_json::json;
 
 use super::item::{Item, head_of, read_lines};
-use super::{Place, export, hex};
+use super::{Place, export};
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, remark};
 
@@ -46,7 +47,8 @@ impl Reading {
         match item {
             Item::Head(head) => {
                 self.unclosed += u64::from(head.close_time.is_none());
-                self.verifier.head(head_of(&head)?);
+                let pruned = head.pruned.as_ref().map(Into::into);
+                self.verifier.head(head_of(&head)?, pruned);
                 self.heads.push(Item::Head(head).line()?);
             }
             Item::Entry(entry) => {
@@ -119,7 +121,7 @@ fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure>
             json!({
                 "chain_id": head.chain.to_string(),
                 "sequence": head.sequence,
-                "hash": hex(&head.hash),
+                "hash": to_hex(&head.hash),
             })
         });
         return print_json(&json!({
@@ -129,6 +131,14 @@ fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure>
             "faults": faults.collect::<Vec<_>>(),
             "more_faults": verdict.more_faults,
             "heads": heads.collect::<Vec<_>>(),
+            "pruned": verdict.pruned.as_ref().map(|pruned| json!({
+                "chains": pruned.chains,
+                "entries": pruned.entries,
+                "first_time": pruned.first_time.to_string(),
+                "last_time": pruned.last_time.to_string(),
+                "caller": pruned.caller,
+                "time": pruned.time.to_string(),
+            })),
         }));
     }
     for fault in &verdict.faults {
@@ -136,6 +146,18 @@ fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure>
     }
     if verdict.more_faults > 0 {
         print(&format!("and {} more", verdict.more_faults))?;
+    }
+    if let Some(pruned) = &verdict.pruned {
+        print(&format!(
+            "{} older entries of {} chains, from {} to {}, are not there any more: pruned, last by \
+             {} at {}.",
+            pruned.entries,
+            pruned.chains,
+            pruned.first_time,
+            pruned.last_time,
+            pruned.caller,
+            pruned.time
+        ))?;
     }
     if verdict.is_clean() {
         let Verdict {

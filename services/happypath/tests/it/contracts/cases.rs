@@ -220,6 +220,11 @@ pub(crate) const CASES: &[Case] = &[
         r#"{"request_id": "$ID", "customer_ids": ["$2"]}"#,
         r#"{"customer_ids": ["$3"]}"#,
     ),
+    write(
+        "AuditService/PruneEntries",
+        r#"{"request_id": "$ID", "before_time": "2020-01-01T00:00:00Z"}"#,
+        r#"{"before_time": "2021-01-01T00:00:00Z"}"#,
+    ),
     list_all("PartitionService/ListPartitions"),
     read(
         "PartitionService/ListQuarantinedRecords",

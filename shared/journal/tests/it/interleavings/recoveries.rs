@@ -288,7 +288,7 @@ struct NoCommit;
 impl Hook for NoCommit {
     async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
         if call.operation == Operation::Commit {
-            return Err(HotError::Unavailable("it is gone".into()));
+            return Err(HotError::unavailable("it is gone"));
         }
         Ok(Delivery::Once)
     }

@@ -166,7 +166,7 @@ impl Hook for RestoresUpTo {
     async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
         let is_restore = call.operation == Operation::Restore;
         if is_restore && self.1.fetch_add(1, Ordering::Relaxed) >= self.0 {
-            return Err(HotError::Unavailable("it is gone".into()));
+            return Err(HotError::unavailable("it is gone"));
         }
         // A call that gets through gets through twice.
         Ok(if is_restore {

@@ -104,7 +104,7 @@ struct NoAppend;
 impl Hook for NoAppend {
     async fn before(&self, call: memory::Call<'_>) -> Result<Delivery, HotError> {
         if call.operation == Operation::Append {
-            return Err(HotError::Unavailable("it is gone".into()));
+            return Err(HotError::unavailable("it is gone"));
         }
         Ok(Delivery::Once)
     }

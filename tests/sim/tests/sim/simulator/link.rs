@@ -194,5 +194,5 @@ impl HotLink {
 }
 
 fn lost(lost: Lost) -> HotError {
-    HotError::Unavailable(Box::new(lost))
+    HotError::unavailable(lost)
 }

@@ -24,7 +24,7 @@ pub(crate) struct LogLink {
 }
 
 fn lost(lost: Lost) -> LogError {
-    LogError::Unavailable(Box::new(lost))
+    LogError::unavailable(lost)
 }
 
 /// A call of the log on its way there and back, perhaps twice. The log in memory answers at once.

@@ -78,5 +78,5 @@ impl Refresh for Reader {
 }
 
 fn lost(lost: Lost) -> HotError {
-    HotError::Unavailable(Box::new(lost))
+    HotError::unavailable(lost)
 }

@@ -20,7 +20,7 @@ use crate::suite::{ACTIVATION, IDENTITY, Suite};
 const KILLS: usize = 8;
 const KILLS_VARIABLE: &str = "HAPPYPATH_AUDIT_KILLS";
 /// The time from the moment at which a process is up to its end: some dozen changes.
-const PAUSES_MS: std::ops::Range<u64> = 200..1_200;
+const PAUSES_MS: Range<u64> = 200..1_200;
 /// A read is on record after this time at the latest.
 const WRITTEN: Duration = Duration::from_secs(1);
 const PARTITIONS: u16 = 4;

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The least age of entries that are pruned: what happened in the last weeks is still looked into,
 /// and a wrong date must not remove it.
 pub const KEPT: kernel::Duration = kernel::Duration::from_days(30);
-/// Entries that one transaction prunes: some megabytes in memory, and tens of milliseconds for which
+/// Entries that one transaction prunes: some megabytes in memory, and tens of milliseconds in which
 /// SQLite lets nobody else write.
 pub const PRUNED_PER_WRITE: u64 = 1_000;
 /// Entries that one call prunes: seconds, well within the deadline of a call.

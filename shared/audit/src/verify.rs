@@ -4,8 +4,8 @@
 //! The order of an export is assumed: chains from the newest to the oldest, each with its head
 //! before its entries, and entries by number. Memory grows with the number of chains alone. A chain
 //! can be made anew by whoever can write to the database, with all of its hashes and its head. That
-//! is found by heads that were kept elsewhere, and by nothing else. A chain whose first entries were
-//! pruned is verified from there on, where an entry of the log seals what was removed.
+//! is found by heads that were kept elsewhere, and by nothing else. A chain that was pruned is
+//! verified from there on, where an entry of the log seals what was removed.
 
 mod verdict;
 

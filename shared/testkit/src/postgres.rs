@@ -135,6 +135,24 @@ impl PostgresServer {
         }
     }
 
+    /// Asks a database, by its address, and returns the rows of the answer: a line each, with `|`
+    /// between two columns.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] where the server refuses, with what it says.
+    pub fn ask(&self, database: &str, statement: &str) -> Result<String, StartError> {
+        let form = ["-X", "-q", "-t", "-A", "-c", statement, database];
+        let answer = self.programs.command("psql").args(form).output()?;
+        if answer.status.success() {
+            Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
+        } else {
+            Err(StartError::Failed {
+                program: "psql",
+                log: String::from_utf8_lossy(&answer.stderr).into_owned(),
+            })
+        }
+    }
+
     /// Its port.
     pub fn port(&self) -> u16 {
         self.port

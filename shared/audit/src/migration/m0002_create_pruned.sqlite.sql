@@ -1,5 +1,5 @@
--- The entries that were removed from the beginning of each chain, because they are old: up to which one, and of which time.
--- An entry of the log says the same; `record_time` is before that of the newest such entry.
+-- The entries that were removed from the beginning of each chain because they are old: the last of
+-- them, and their time. An entry of the log says the same, and `record_time` is not after it.
 CREATE TABLE audit_pruned (
     chain_id BLOB NOT NULL PRIMARY KEY,
     sequence INTEGER NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE audit_pruned (
     record_time INTEGER NOT NULL
 );
 
--- Mistakes of programs are refused as before, but for entries of which it is written that they are removed.
+-- Mistakes of programs are refused as before, but for entries that are written down as removed.
 DROP TRIGGER audit_entry_not_removed;
 
 CREATE TRIGGER audit_entry_not_removed BEFORE DELETE ON audit_entry

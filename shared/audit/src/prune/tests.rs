@@ -207,7 +207,7 @@ async fn prune_all(world: World) {
         "{:?}",
         world.verify().await.faults
     );
-    // What is left is still kept from mistakes.
+    // The rest is still kept from mistakes.
     world
         .sql("DELETE FROM audit_entry")
         .await

@@ -289,7 +289,7 @@ proptest! {
         let kept = log.heads();
         let newest = log.0.len() - 1 - chain;
         log.prune(chain, entry + 1, newest);
-        // What is left may be pruned too, up to all that the chain has.
+        // The rest may be pruned too, up to all that the chain has.
         let again = again.min(log.0[chain].1.len());
         if again > 0 {
             let (id, first) = (kept[chain].chain, log.1[&kept[chain].chain]);

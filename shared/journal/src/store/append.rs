@@ -26,7 +26,7 @@ impl JournaledStore {
                 lane.taken = inlet.waiting.take();
             }
             if let Some(answer) = self.bring_taken(&mut lane, append.to).await.transpose() {
-                lane.answer(answer);
+                lane.answer(&answer);
             }
         }
     }

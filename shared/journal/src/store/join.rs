@@ -112,7 +112,7 @@ impl Joined {
     }
 
     /// Answers all of them, and returns those whose callers have gone.
-    pub(super) fn answer(self, result: Result<AppendAnswer, HotError>) -> Vec<Append> {
+    pub(super) fn answer(self, result: &Result<AppendAnswer, HotError>) -> Vec<Append> {
         let parts = self.parts.into_iter();
         parts
             .filter_map(|part| {

@@ -113,11 +113,11 @@ impl Lane {
     }
 
     /// Tells the callers of the appends that were taken what became of them.
-    pub(super) fn answer(&mut self, result: Result<AppendAnswer, HotError>) {
+    pub(super) fn answer(&mut self, result: &Result<AppendAnswer, HotError>) {
         let Some(taken) = self.taken.take() else {
             return;
         };
-        if let (Err(_), Some(pending)) = (&result, &mut self.pending) {
+        if let (Err(_), Some(pending)) = (result, &mut self.pending) {
             pending.is_awaited = false;
         }
         let answer = result.as_ref().ok().copied();
@@ -131,7 +131,7 @@ impl Lane {
     /// Takes note that a row is in the store, and tells whoever waits for it.
     pub(super) fn delivered(&mut self, pending: Pending, answer: AppendAnswer) {
         if pending.is_awaited {
-            self.answer(Ok(answer));
+            self.answer(&Ok(answer));
         } else {
             self.keep_unasked(pending.appends, answer);
         }

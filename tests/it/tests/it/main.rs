@@ -1,6 +1,7 @@
 //! Scenarios over whole processes: real data against a plain computation, and four services on real
 //! servers. Beside them, the rules that the sources themselves keep.
 
+mod audit;
 mod faults;
 mod four_processes;
 mod history;

@@ -80,7 +80,7 @@ pub(crate) struct Suite {
     pub(crate) stores: Vec<String>,
     addresses: Vec<String>,
     _redis: RedisServer,
-    _postgres: PostgresServer,
+    postgres: PostgresServer,
 }
 
 impl Suite {
@@ -119,7 +119,7 @@ impl Suite {
             stores,
             addresses,
             _redis: redis,
-            _postgres: postgres,
+            postgres,
         }
     }
 
@@ -147,6 +147,14 @@ impl Suite {
         let file = folder.path().join("definitions.yaml");
         std::fs::write(&file, definitions).expect("a file");
         self.run(&["apply", "-f", &file.display().to_string()]);
+    }
+
+    /// Asks the database, and returns the rows of the answer.
+    pub(crate) fn sql(&self, statement: &str) -> Vec<String> {
+        let place = self.stores.iter().position(|word| word == "--database");
+        let database = &self.stores[place.expect("a database") + 1];
+        let answer = self.postgres.ask(database, statement).expect("an answer");
+        answer.lines().map(str::to_owned).collect()
     }
 
     /// Sends an event and returns the customer.

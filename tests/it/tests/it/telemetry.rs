@@ -5,6 +5,7 @@ pub(crate) mod collector;
 
 use std::collections::BTreeMap;
 
+use kernel::to_hex;
 use proto::identity::v1::Event;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -118,9 +119,9 @@ async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
         let parts: Vec<&str> = hook.header("traceparent").split('-').collect();
         let attempt = trace
             .iter()
-            .find(|span| span.name == "activation.deliver" && hex(&span.id) == parts[2])
+            .find(|span| span.name == "activation.deliver" && to_hex(&span.id) == parts[2])
             .expect("the span of the attempt");
-        assert_eq!(hex(&attempt.trace), parts[1]);
+        assert_eq!(to_hex(&attempt.trace), parts[1]);
         assert_eq!(attempt.kind, collector::CLIENT);
     }
     // Each step says where it ran, for whom, and in which batch; never who that is.
@@ -145,7 +146,7 @@ async fn one_event_is_one_trace_over_four_processes_with_its_logs() {
 }
 
 /// Every metric, as Prometheus sees it, and where it must have been.
-const METRICS: [(&str, &str, &str); 21] = [
+const METRICS: [(&str, &str, &str); 25] = [
     ("happypath_rpc_duration_seconds", "histogram", "identity"),
     ("happypath_identity_events_total", "counter", "identity"),
     (
@@ -206,6 +207,14 @@ const METRICS: [(&str, &str, &str); 21] = [
         "histogram",
         "activation",
     ),
+    ("happypath_audit_entries_total", "counter", "activation"),
+    (
+        "happypath_audit_wait_duration_seconds",
+        "histogram",
+        "identity",
+    ),
+    ("happypath_audit_waiting_entries", "gauge", "identity"),
+    ("happypath_audit_waiting_age_seconds", "gauge", "identity"),
     ("target_info", "gauge", "activation"),
 ];
 
@@ -226,6 +235,8 @@ async fn every_metric_is_served_to_prometheus_and_status_says_that_all_is_well()
         let hook = tokio::time::timeout(PATIENCE, hooks.recv());
         hook.await.expect("in time").expect("a webhook");
     }
+    // A read of a customer, which is on record.
+    suite.run(&["customer", "user_id:ann"]);
     for (metric, kind, service) in METRICS {
         let has_it = async || {
             let served = get(ports[service], "/metrics").await;
@@ -281,10 +292,6 @@ async fn where_nobody_reads_telemetry_there_are_no_exporters_and_no_contexts() {
         assert_eq!(exporters, Vec::<&String>::new(), "{}", service.name);
         assert!(threads.len() > 1, "threads have names: {threads:?}");
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A plain HTTP request.

@@ -40,7 +40,7 @@ fn a_deployment_that_is_well_is_told_so() {
     assert_eq!(grades(&checks, "hot store"), ["warning"]);
     assert_eq!(grades(&checks, "database"), ["warning"]);
 
-    // What is wrong at a store is told with what to do, and by the exit code.
+    // A fault of a store is told with its remedy, and by the exit code.
     let set = redis.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     set.expect("set");
     let output = dev.run(&doctor);

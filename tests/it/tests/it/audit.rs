@@ -34,6 +34,7 @@ const CHANGES: &str = "
         FROM definition WHERE name LIKE 'crash\\_%' GROUP BY name HAVING bool_and(delete_time IS NOT NULL)
     UNION ALL SELECT 'key.create', 'key ' || id FROM api_key WHERE name = 'crash'
     UNION ALL SELECT 'key.revoke', 'key ' || id FROM api_key WHERE name = 'crash' AND revoke_time IS NOT NULL
+    UNION ALL SELECT 'key.create', 'service key ' || id FROM api_key WHERE kind = 2
     UNION ALL SELECT 'identity.merge', 'merge ' || merge_id
         FROM identity_merge, generate_series(1, 2)";
 /// The entries that tell of changes in SQL.

@@ -1,3 +1,5 @@
+//! Deployments that are well but for one thing, and what is said of it.
+
 use proto::engine::v1::{GetInstallationResponse, Partition, Worker};
 
 use super::*;

@@ -8,7 +8,7 @@ use hot::StreamName;
 use identity::store::{MergeRecord, SourceMark};
 use identity::{Accepted, Intake, Source};
 use identity_core::Namespaces;
-use kernel::{Duration, Timestamp};
+use kernel::Timestamp;
 use proto::convert::{instant, timestamp};
 use proto::identity::v1::{self, ResolvedEvent};
 
@@ -21,7 +21,8 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The instant so many minutes from now.
 fn in_minutes(minutes: i64) -> Timestamp {
-    Timestamp::from(SystemTime::now()) + Duration::from_millis(minutes * MINUTE_MS)
+    let now = Timestamp::from(SystemTime::now());
+    Timestamp::from_millis(now.as_millis() + minutes * MINUTE_MS)
 }
 
 /// An event that happened and was sent so many minutes from now, by the sender's clock.

@@ -222,8 +222,8 @@ fn database(facts: &DatabaseFacts, now: Timestamp) -> Vec<Check> {
             "name its primary",
         ));
     }
-    let skew = now.since(Timestamp::from_millis(facts.now_ms));
-    let skew = Duration::from_millis(skew.as_millis().saturating_abs());
+    let skew_ms = now.as_millis().saturating_sub(facts.now_ms);
+    let skew = Duration::from_millis(skew_ms.saturating_abs());
     if skew >= CLOCK_OFF {
         checks.push(Check::warning(
             AREA,

@@ -198,6 +198,10 @@ fn what_endangers_the_database_is_told() {
             "warning database: its clock is 1m from that of this machine",
         ),
         (
+            |it| it.now_ms += 61_000,
+            "warning database: its clock is 1m from that of this machine",
+        ),
+        (
             |it| it.connections = Some((96, 100)),
             "fault database: PostgreSQL 15.18, 3 MiB, 96 of 100 connections: 96 of 100 are in use",
         ),

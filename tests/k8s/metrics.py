@@ -7,6 +7,7 @@ from rendering import ROOT
 
 # Sources that declare instruments.
 SOURCES = (
+    "shared/audit/src/metrics.rs",
     "shared/engine/src/metrics.rs",
     "shared/journal/src/metrics.rs",
     "shared/rpc/src/metrics.rs",
@@ -26,6 +27,7 @@ FORMS = {
     "f64_gauge": "gauge",
     "gauge": "gauge",
     "u64_observable_gauge": "gauge",
+    "f64_observable_gauge": "gauge",
 }
 # Labels that Prometheus, its operator and the ServiceMonitors add.
 TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "endpoint", "system"}

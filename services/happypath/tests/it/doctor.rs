@@ -1,9 +1,11 @@
 //! `happypath doctor` against real processes and stores, well and not.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use testkit::{PostgresServer, RedisServer};
 
-use super::Dev;
+use super::{Dev, PATIENCE};
 
 /// The grade and the text of each check of an area.
 fn of_area(checks: &Value, area: &str) -> Vec<(String, String)> {
@@ -13,6 +15,13 @@ fn of_area(checks: &Value, area: &str) -> Vec<(String, String)> {
         .filter(|it| it["area"] == area)
         .map(|it| (text(&it["grade"]), text(&it["what"])))
         .collect()
+}
+
+/// Examines a deployment, and returns the exit code with what was found.
+fn examine(dev: &Dev, line: &str) -> (i32, Value) {
+    let output = dev.run(&format!("{line} --json"));
+    let checks = serde_json::from_slice(&output.stdout).expect("JSON");
+    (output.status.code().expect("a code"), checks)
 }
 
 fn grades(checks: &Value, area: &str) -> Vec<String> {
@@ -30,7 +39,16 @@ fn a_deployment_that_is_well_is_told_so() {
     let dev = Dev::start_with(tempfile::tempdir().expect("a folder"), &settings);
     dev.settle();
     let doctor = format!("doctor --hot-store {url} --database {database}");
-    let checks = dev.json(&doctor);
+    // A process is ready a moment after it answers.
+    let begun = Instant::now();
+    let checks = loop {
+        let (code, checks) = examine(&dev, &doctor);
+        if code == 0 {
+            break checks;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{checks:#}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
     for area in ["processes", "partitions", "hot store", "database"] {
         assert_eq!(grades(&checks, area), ["good"], "{area}: {checks}");
     }

@@ -199,7 +199,7 @@ fn what_endangers_the_database_is_told() {
         ),
         (
             |it| it.now_ms += 61_000,
-            "warning database: its clock is 1m from that of this machine",
+            "warning database: its clock is 1m1s from that of this machine",
         ),
         (
             |it| it.connections = Some((96, 100)),

@@ -41,6 +41,7 @@ impl Findings {
         database: Option<&str>,
     ) -> Result<Self, Failure> {
         let report = Report::ask(connection).await?;
+        let tls = connection.tls();
         let (mut ready, mut certificates) = (Vec::new(), Vec::new());
         for (address, services) in connection.processes() {
             let Some(first) = services.first() else {
@@ -49,7 +50,7 @@ impl Findings {
             if let Some(is_ready) = is_ready(connection, *first).await? {
                 ready.push((address.to_owned(), is_ready));
             }
-            if let Some(end) = certificate(&connection.tls(), address).await {
+            if let Some(end) = certificate(&tls, address).await {
                 certificates.push((address.to_owned(), end));
             }
         }
@@ -61,7 +62,7 @@ impl Findings {
         let tables = async { Some(examine_database(database?).await) };
         let (servers, tables) = futures::join!(servers, tables);
         Ok(Self {
-            now: now(),
+            now: access::now(),
             report,
             ready,
             certificates,
@@ -96,10 +97,5 @@ async fn examine_database(url: &str) -> Result<(DatabaseFacts, Timestamp), Strin
     let url: DatabaseUrl = url.parse().map_err(|error| format!("{error}"))?;
     let facts = storage::inspect(&url).await;
     let facts = facts.map_err(|error| error.to_string())?;
-    Ok((facts, now()))
-}
-
-/// The time of this machine.
-fn now() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    Ok((facts, access::now()))
 }

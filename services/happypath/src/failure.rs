@@ -106,20 +106,14 @@ impl From<Status> for Failure {
                 _ => 1,
             },
             message: rpc::explain(&status),
-            no_connection: transport_cause(&status),
+            no_connection: no_connection(&status),
         }
     }
 }
 
-/// Returns the root cause of a failed transport; `None` where a service answered.
-fn transport_cause(status: &Status) -> Option<String> {
-    let mut cause = status.source()?;
-    if !cause.is::<tonic::transport::Error>() {
-        return None;
-    }
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
+/// Returns why there was no connection; `None` where a service answered.
+fn no_connection(status: &Status) -> Option<String> {
+    let cause: &rpc::NoConnection = status.source()?.downcast_ref()?;
     Some(cause.to_string())
 }
 

@@ -2,15 +2,14 @@
 
 mod advance;
 mod answer;
+mod failure;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::rpc::{
-    Arrival, Arrivals, Deadline, ErrorReason, Failure, Idempotency, TraceParent, Violation,
-    validate,
+    Arrival, Arrivals, Deadline, Failure, Idempotency, TraceParent, Violation, validate,
 };
-use engine::EngineError;
 use hot::StreamName;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
@@ -21,21 +20,20 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use tracing::Instrument as _;
 
 use self::answer::{cut_dropped, refused, resolved};
 pub(crate) use self::answer::{dropped_identifiers, rejected_events};
-use crate::append::AppendError;
+pub(crate) use self::failure::{append_failure, resolve_failure};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake};
 use crate::limits::{
-    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, PACED_PATIENCE, QUARANTINE_RETRY_DELAY,
-    REQUESTS_UNDER_WAY, RETRY_DELAY,
+    ANSWER_PATIENCE, APPEND_PATIENCE, BATCHES_AHEAD, PACED_PATIENCE, REQUESTS_UNDER_WAY,
 };
 use crate::merge::MergeError;
 use crate::metrics::Taken;
-use crate::resolve::ResolveError;
 use crate::sources::Source;
 use crate::stream::take_batches;
 
@@ -51,6 +49,7 @@ pub struct IdentityRpc {
     idempotency: Idempotency,
     events: Option<EventLog>,
     under_way: Arc<Semaphore>,
+    shutdown: CancellationToken,
 }
 
 impl IdentityRpc {
@@ -61,7 +60,14 @@ impl IdentityRpc {
             idempotency,
             events: None,
             under_way: Arc::new(Semaphore::new(REQUESTS_UNDER_WAY)),
+            shutdown: CancellationToken::new(),
         }
+    }
+
+    /// Ends streams in order once the process is told to end.
+    #[must_use]
+    pub fn with_shutdown(self, shutdown: CancellationToken) -> Self {
+        Self { shutdown, ..self }
     }
 
     /// Lists events from this log, where the deployment keeps one.
@@ -250,7 +256,7 @@ impl IdentityService for IdentityRpc {
         // Read here, since the task has none of its own.
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);
-        let batches = take_batches(intake, batches, answers, deadline);
+        let batches = take_batches(intake, batches, answers, deadline, self.shutdown.clone());
         let batches = audit::Operation::carry(batches);
         tokio::spawn(TraceParent::scope(TraceParent::current(), batches));
         Ok(Response::new(ReceiverStream::new(received)))
@@ -353,43 +359,5 @@ pub(crate) fn lane(lane: i32, violations: &mut Vec<Violation>) -> StreamName {
             violations.push(Violation::new("lane", "must be LANE_LIVE or LANE_BULK"));
             StreamName::Events
         }
-    }
-}
-
-pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
-    match error {
-        ResolveError::Contended => Failure::new(ErrorReason::IdentityContended, error.to_string())
-            .with_retry_after(RETRY_DELAY),
-        ResolveError::NotFound(id) => {
-            Failure::not_found(ErrorReason::CustomerNotFound, "customer", &id.to_string())
-        }
-        ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
-        ResolveError::Database(error) => Failure::store_unavailable(error),
-        ResolveError::Audit(error) => error.into(),
-    }
-}
-
-pub(crate) fn append_failure(error: AppendError) -> Failure {
-    let message = error.to_string();
-    append_failure_with(error, message)
-}
-
-fn append_failure_with(error: AppendError, message: String) -> Failure {
-    match error {
-        AppendError::Full(_) => {
-            Failure::new(ErrorReason::StreamFull, message).with_retry_after(RETRY_DELAY)
-        }
-        AppendError::QuarantineFull { .. } => Failure::new(ErrorReason::QuarantineFull, message)
-            .with_retry_after(QUARANTINE_RETRY_DELAY),
-        AppendError::Unsettled => {
-            Failure::new(ErrorReason::ReceiptsPending, message).with_retry_after(RETRY_DELAY)
-        }
-        AppendError::Engine(EngineError::ShutDown) => {
-            Failure::new(ErrorReason::ShuttingDown, "the process is going down")
-        }
-        AppendError::Engine(error) => Failure::store_unavailable(error),
-        AppendError::Database(error) => Failure::store_unavailable(error),
-        AppendError::Hot(error) => Failure::store_unavailable(error),
-        AppendError::Partly { cause, .. } => append_failure_with(*cause, message),
     }
 }

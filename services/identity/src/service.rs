@@ -130,7 +130,9 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         ),
         None => None,
     };
-    let rpc = IdentityRpc::new(intake, context.idempotency.clone()).with_event_log(events);
+    let rpc = IdentityRpc::new(intake, context.idempotency.clone())
+        .with_event_log(events)
+        .with_shutdown(context.shutdown.clone());
     let server = IdentityServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)

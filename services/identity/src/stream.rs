@@ -2,9 +2,10 @@
 
 mod under_way;
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use ::rpc::{Arrival, Charge, Failure, Violation};
+use ::rpc::{Arrival, Charge, ErrorReason, Failure, Violation};
 use engine::Written;
 use hot::StreamName;
 use kernel::Timestamp;
@@ -14,6 +15,7 @@ use runtime::position_of;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::{Stream, StreamExt};
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use self::under_way::UnderWay;
@@ -30,7 +32,9 @@ type Answer = Result<v1::IngestStreamResponse, Status>;
 /// A batch, and what is known of it beside: what could not be read, and its memory.
 pub(crate) type Arrived = Result<(v1::IngestStreamRequest, Arrival), Status>;
 
-/// Takes batches until the sender ends, something fails, or nobody waits for the answers any more.
+/// Takes batches until the sender ends, something fails, or nobody waits for the answers any more;
+/// and until the process is told to end: the sender then has an answer to all that was read, and is
+/// told to open the stream elsewhere for the rest.
 ///
 /// A full stream is waited for: that is how the sender is slowed down. No wait lasts beyond the
 /// deadline of the call, if there is one: the sender is then told what was waited for.
@@ -39,11 +43,13 @@ pub(crate) async fn take_batches(
     batches: impl Stream<Item = Arrived> + Unpin,
     answers: mpsc::Sender<Answer>,
     deadline: Option<Instant>,
+    shutdown: CancellationToken,
 ) {
+    let batches = until_shutdown(batches, shutdown);
     let (resolved, to_append) = mpsc::channel(BATCHES_AHEAD);
     let work = async {
         tokio::join!(
-            resolve_batches(&intake, batches, resolved),
+            resolve_batches(&intake, pin!(batches), resolved),
             append_batches(&intake, to_append, &answers, deadline)
         );
     };
@@ -51,6 +57,26 @@ pub(crate) async fn take_batches(
         () = work => {}
         () = answers.closed() => {}
     }
+}
+
+/// The batches that come before the process is told to end, and then the reason why there are no
+/// more.
+fn until_shutdown(
+    batches: impl Stream<Item = Arrived> + Unpin,
+    shutdown: CancellationToken,
+) -> impl Stream<Item = Arrived> {
+    futures::stream::unfold((batches, shutdown), async |(mut batches, shutdown)| {
+        let arrived = tokio::select! {
+            // Not the batches first: a sender who never pauses would never be told.
+            biased;
+            () = shutdown.cancelled() => {
+                let message = "the process is going down: open the stream again, and send what has no answer";
+                Err(Failure::new(ErrorReason::ShuttingDown, message).into())
+            }
+            arrived = batches.next() => arrived?,
+        };
+        Some((arrived, (batches, shutdown)))
+    })
 }
 
 /// An answer that lacks only what the append will tell. Nothing is appended of a batch that could

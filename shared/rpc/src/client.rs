@@ -1,7 +1,16 @@
-//! Channels to other services.
+//! Channels to other services: each call goes to one of the replicas.
 
+mod balanced;
+mod broken;
+mod connection;
+mod pool;
 mod renewing;
+mod resolver;
 mod secured;
+mod target;
+#[cfg(test)]
+mod tests;
+mod under_way;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,9 +25,14 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
+use self::balanced::Balanced;
+pub use self::broken::NoConnection;
 pub use self::renewing::Renewing;
+pub use self::resolver::Resolver;
+use self::resolver::SystemResolver;
 use self::secured::Secured;
-use crate::limits::{CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT, RENEWAL_PATIENCE};
+use self::target::Target;
+use crate::limits::RENEWAL_PATIENCE;
 use crate::{Deadline, ErrorReason, Failure, TraceParent};
 
 /// A channel that carries the credential of this process, and deadline and trace context of the
@@ -157,104 +171,62 @@ pub fn connect(address: &str) -> Result<PeerChannel, Failure> {
     connect_with(address, &ClientOptions::default())
 }
 
-/// Opens a channel to a service at `host:port`, `http://host:port` or `https://host:port`; it
-/// connects with the first call, and again after each loss. It must be called inside a tokio
-/// runtime.
+/// Opens a channel to a service at `host:port`, `http://host:port` or `https://host:port`. Behind a
+/// name may be many replicas: calls are shared out among all of its addresses, as they come and go.
+/// It connects with the first call, and again after each loss.
 ///
 /// # Errors
 /// [`ErrorReason::PeerUnavailable`] where the text is no address.
 pub fn connect_with(address: &str, options: &ClientOptions) -> Result<PeerChannel, Failure> {
-    let uri = if address.contains("://") {
-        address.to_owned()
-    } else {
-        format!("http://{address}")
-    };
-    let endpoint = Endpoint::from_shared(uri)
-        .ok()
-        .filter(|endpoint| endpoint.uri().host().is_some())
-        .ok_or_else(|| {
-            let message = format!(
-                "`{address}` is not an address: expected host:port, such as 127.0.0.1:7001"
-            );
-            Failure::new(ErrorReason::PeerUnavailable, message)
-        })?
-        .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .keep_alive_while_idle(true);
-    let channel = if endpoint.uri().scheme_str() == Some("https") {
-        let tls = options.tls.clone().unwrap_or_else(ClientTls::of_system);
-        secured_channel(&endpoint, tls)
-    } else {
-        endpoint.connect_lazy()
-    };
+    connect_through(address, options, Arc::new(SystemResolver))
+}
+
+/// As [`connect_with`], with another source of the addresses behind a name.
+///
+/// # Errors
+/// As [`connect_with`].
+pub fn connect_through(
+    address: &str,
+    options: &ClientOptions,
+    resolver: Arc<dyn Resolver>,
+) -> Result<PeerChannel, Failure> {
+    Ok(channel(balanced(address, options, resolver)?, options))
+}
+
+/// As [`connect_with`]; the replicas of the service are measured under its name.
+///
+/// # Errors
+/// As [`connect_with`].
+pub fn connect_measured(
+    peer: &'static str,
+    address: &str,
+    options: &ClientOptions,
+) -> Result<PeerChannel, Failure> {
+    let balanced = balanced(address, options, Arc::new(SystemResolver))?;
+    balanced.measure(peer);
+    Ok(channel(balanced, options))
+}
+
+fn balanced(
+    address: &str,
+    options: &ClientOptions,
+    resolver: Arc<dyn Resolver>,
+) -> Result<Balanced, Failure> {
+    let target = Target::parse(address)?;
+    let tls = target
+        .is_secured()
+        .then(|| options.tls.clone().unwrap_or_else(ClientTls::of_system));
+    Ok(Balanced::new(target, tls, resolver))
+}
+
+fn channel(balanced: Balanced, options: &ClientOptions) -> PeerChannel {
     let presented = options.presented.clone();
-    let channel = Renewing::new(channel, presented.clone());
-    Ok(InterceptedService::new(channel, Outgoing { presented }))
+    let channel = Renewing::new(balanced, presented.clone());
+    InterceptedService::new(channel, Outgoing { presented })
 }
 
 /// Opens a channel over TLS to a server of any kind, with the certificates that are in use whenever
 /// it connects. It must be called inside a tokio runtime.
 pub fn secured_channel(endpoint: &Endpoint, tls: ClientTls) -> Channel {
     endpoint.connect_with_connector_lazy(Secured::new(tls))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_no_address_is_refused() {
-        for address in ["", "http://", "a b"] {
-            assert!(connect(address).is_err(), "{address}");
-        }
-        assert!(connect("127.0.0.1:7001").is_ok());
-        assert!(connect("http://identity:7001").is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_call_carries_the_context_of_its_cause() {
-        let parent = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-        let deadline = Some(Deadline::after(Duration::from_secs(60)));
-        let work = async { Outgoing::default().call(Request::new(())) };
-        let request = Deadline::scope(deadline, TraceParent::scope(parent, work))
-            .await
-            .expect("within the deadline");
-        assert!(request.metadata().contains_key("grpc-timeout"));
-        let sent = request
-            .metadata()
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok());
-        assert_eq!(sent.and_then(TraceParent::parse), parent);
-    }
-
-    #[tokio::test]
-    async fn a_call_presents_the_credential_that_there_is_by_then() {
-        let presented = Presented::default();
-        let mut outgoing = Outgoing {
-            presented: presented.clone(),
-        };
-        let request = outgoing.call(Request::new(())).expect("sent");
-        assert!(!request.metadata().contains_key("authorization"));
-        presented.set("a.b.c").expect("a header");
-        let request = outgoing.call(Request::new(())).expect("sent");
-        let value = request.metadata().get("authorization").expect("there");
-        assert_eq!(value.to_str().ok(), Some("Bearer a.b.c"));
-        assert!(value.is_sensitive());
-        assert!(presented.set("a\nb").is_err());
-        assert!(!format!("{outgoing:?} {request:?}").contains("a.b.c"));
-    }
-
-    #[tokio::test]
-    async fn nothing_is_called_after_the_deadline() {
-        let work = async { Outgoing::default().call(Request::new(())) };
-        let refused = Deadline::scope(Some(Deadline::after(Duration::ZERO)), work).await;
-        assert_eq!(
-            refused.expect_err("too late").code(),
-            tonic::Code::DeadlineExceeded
-        );
-    }
 }

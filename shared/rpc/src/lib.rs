@@ -28,8 +28,8 @@ mod wire;
 
 pub use call::call_name;
 pub use client::{
-    ClientOptions, Outgoing, PeerChannel, Presented, Renewing, connect, connect_with,
-    secured_channel,
+    ClientOptions, NoConnection, Outgoing, PeerChannel, Presented, Renewing, Resolver, connect,
+    connect_measured, connect_through, connect_with, secured_channel,
 };
 pub use deadline::Deadline;
 pub use failure::{DOMAIN, Failure, omitted_violations};

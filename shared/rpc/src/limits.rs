@@ -67,6 +67,30 @@ pub const REPEATABLE_POLLS: u32 = 10;
 pub const DUPLICATE_POLL: Duration = Duration::from_millis(100);
 /// The time that connecting to another service may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Replicas of one service that a client connects to: four times as many as the manifests let there
+/// be. Each is a connection.
+pub const REPLICAS: usize = 32;
+/// The time from one look for the addresses behind a name to the next, while calls are made: twice
+/// as long as servers of names in a cluster let answers be kept. A replica that comes has its share
+/// after that.
+pub const LOOKUP_INTERVAL: Duration = Duration::from_secs(10);
+/// The least time between two looks, however often connections fail meanwhile.
+pub const LOOKUP_PAUSE: Duration = Duration::from_secs(1);
+/// The time that a look may take.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The first pause before a replica is dialled again that could not be connected to. It doubles
+/// with each failure.
+pub const DIAL_PAUSE_LEAST: Duration = Duration::from_millis(250);
+/// The longest of these pauses: a machine that is back has its share after that.
+pub const DIAL_PAUSE_MOST: Duration = Duration::from_secs(10);
+/// The time for which a replica may owe an answer without a word to anybody, before others are
+/// asked in its place: ten times as long as almost all calls take.
+pub const REPLICA_SILENCE: Duration = Duration::from_secs(1);
+/// The time between two calls that find out whether a silent replica is well again: at most six of
+/// them, before a connection on which nothing comes is given up.
+pub const REPLICA_TRIAL_INTERVAL: Duration = Duration::from_secs(5);
+/// The number of replicas to which a call is sent that none of them began.
+pub const CALL_ATTEMPTS: u32 = 3;
 /// The time that a call whose credential was refused waits for another one: a process makes it
 /// within milliseconds where the database answers.
 pub const RENEWAL_PATIENCE: Duration = Duration::from_secs(3);

@@ -35,6 +35,28 @@ impl CallMeter {
     }
 }
 
+/// Measures how many replicas of a service are known, and how many of them are connected, for as
+/// long as somebody counts them.
+pub(crate) fn observe_replicas(
+    peer: &'static str,
+    counts: impl Fn() -> Option<(usize, usize)> + Send + Sync + 'static,
+) {
+    let _gauge = global::meter("happypath.rpc")
+        .u64_observable_gauge("happypath.rpc.replicas")
+        .with_unit("{replica}")
+        .with_description("Replicas of a service that this process calls, known and connected")
+        .with_callback(move |observer| {
+            let Some((known, connected)) = counts() else {
+                return;
+            };
+            for (state, count) in [("known", known), ("connected", connected)] {
+                let labels = [KeyValue::new("peer", peer), KeyValue::new("state", state)];
+                observer.observe(u64::try_from(count).unwrap_or(u64::MAX), &labels);
+            }
+        })
+        .build();
+}
+
 /// A call that is being measured.
 #[derive(Debug)]
 pub(crate) struct MeasuredCall {

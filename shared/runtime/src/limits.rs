@@ -66,8 +66,9 @@ pub const HANDSHAKES: usize = 256;
 pub const HANDSHAKE_FAILURES_LOGGED: u64 = 10;
 /// The pause after a connection that could not be accepted, as where files run out.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The least age at which connections of clients with certificates end in order, since theirs may
-/// have changed, and those of whoever watches health, since anybody may.
+/// The least age at which connections end in order, which no call notices: clients look for
+/// replicas again, and show the certificates that they have by then. Those of whoever watches
+/// health are cut, since anybody may watch.
 pub const CONNECTION_AGE: Duration = Duration::from_secs(10 * 60);
 /// Seconds over which the ends of connections are spread.
 pub const CONNECTION_AGE_SPREAD_SECONDS: u64 = 120;

@@ -1,11 +1,13 @@
-//! Channels to the other services, which connect when they are first used.
+//! Channels to the other services, which connect when they are first used, to all replicas.
 
+use kernel::Owner;
 use rpc::{ClientOptions, PeerChannel};
 
 use crate::config::PeerAddresses;
 use crate::start_error::StartError;
 
-/// Channels to the four services. Cheap to clone; a lost connection is opened again by itself.
+/// Channels to the four services. Cheap to clone; each call goes to one replica of those that there
+/// are by then, and lost connections are opened again by themselves.
 #[derive(Debug, Clone)]
 pub struct Peers {
     /// To identity.
@@ -25,15 +27,18 @@ impl Peers {
         own: &str,
         options: &ClientOptions,
     ) -> Result<Self, StartError> {
-        let channel = |address: &Option<String>| {
-            rpc::connect_with(address.as_deref().unwrap_or(own), options)
-                .map_err(|failure| StartError::service("runtime", failure))
+        let channel = |service: Owner, address: &Option<String>| {
+            let opened = match address {
+                Some(address) => rpc::connect_measured(service.name(), address, options),
+                None => rpc::connect_with(own, options),
+            };
+            opened.map_err(|failure| StartError::service("runtime", failure))
         };
         Ok(Self {
-            identity: channel(&addresses.identity)?,
-            segmentation: channel(&addresses.segmentation)?,
-            journey: channel(&addresses.journey)?,
-            activation: channel(&addresses.activation)?,
+            identity: channel(Owner::Identity, &addresses.identity)?,
+            segmentation: channel(Owner::Segmentation, &addresses.segmentation)?,
+            journey: channel(Owner::Journey, &addresses.journey)?,
+            activation: channel(Owner::Activation, &addresses.activation)?,
         })
     }
 }

@@ -182,18 +182,10 @@ async fn run_server(
     };
     let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
     let calls = calls.with_memory(memory);
-    let mut server = Server::builder();
-    if context
-        .config
-        .access
-        .server
-        .as_ref()
-        .is_some_and(|it| it.client_ca.is_some())
-    {
-        // A client connects again with the certificate that it has by then.
-        server = server.max_connection_age(connection_age());
-    }
-    let server = server
+    // Clients connect again with the certificates that there are by then, and look for replicas:
+    // those that came meanwhile get their share.
+    let server = Server::builder()
+        .max_connection_age(connection_age())
         .accept_http1(true)
         .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))

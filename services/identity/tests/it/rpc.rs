@@ -42,10 +42,17 @@ async fn connect(fixture: &Fixture) -> Client {
 
 /// One more process, over an event log.
 pub(crate) async fn connect_with(fixture: &Fixture, events: Option<EventLog>) -> Client {
+    connect_to(open(fixture).await.with_event_log(events)).await
+}
+
+async fn open(fixture: &Fixture) -> IdentityRpc {
     let intake = fixture.identity.clone().open().await.expect("opens");
     let idempotency = Idempotency::new(Requests::new(fixture.identity.database.clone()));
-    let server =
-        IdentityServiceServer::new(IdentityRpc::new(intake, idempotency).with_event_log(events));
+    IdentityRpc::new(intake, idempotency)
+}
+
+async fn connect_to(rpc: IdentityRpc) -> Client {
+    let server = IdentityServiceServer::new(rpc);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
     let incoming = TcpListenerStream::new(listener);

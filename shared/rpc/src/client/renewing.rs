@@ -13,52 +13,46 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use tonic::Code;
 use tonic::body::Body;
-use tonic::transport::{Channel, Error};
+use tonic::{Code, Status};
 use tower::Service;
 
 use super::Presented;
+use super::balanced::Balanced;
 use crate::wire;
 
 /// A channel whose calls outlive the credential that they began with.
 #[derive(Debug, Clone)]
 pub struct Renewing {
-    channel: Channel,
+    channel: Balanced,
     presented: Presented,
 }
 
 impl Renewing {
-    pub(super) const fn new(channel: Channel, presented: Presented) -> Self {
+    pub(super) const fn new(channel: Balanced, presented: Presented) -> Self {
         Self { channel, presented }
     }
 }
 
 impl Service<Request<Body>> for Renewing {
     type Response = Response<Body>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Status>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
         self.channel.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The channel that was made ready is the one that is called; its copy is not.
-        let copy = self.channel.clone();
-        let mut channel = std::mem::replace(&mut self.channel, copy);
         let is_unary = wire::method(request.uri().path()).is_some_and(|method| !method.is_stream);
         let sent = request.headers().get(AUTHORIZATION).cloned();
         let Some(sent) = sent.filter(|_| is_unary && self.presented.is_renewed()) else {
-            return Box::pin(channel.call(request));
+            return self.channel.call(request);
         };
-        let presented = self.presented.clone();
+        let (mut channel, presented) = (self.channel.clone(), self.presented.clone());
         Box::pin(async move {
             let (mut parts, body) = request.into_parts();
-            let message = match body.collect().await {
-                Ok(message) => message.to_bytes(),
-                Err(status) => return Ok(status.into_http()),
-            };
+            let message = body.collect().await?.to_bytes();
             let response = channel.call(whole(&parts, &message)).await?;
             if !is_refused(response.headers()) {
                 return Ok(response);
@@ -67,7 +61,6 @@ impl Service<Request<Body>> for Renewing {
                 return Ok(response);
             };
             parts.headers.insert(AUTHORIZATION, renewed);
-            std::future::poll_fn(|context| channel.poll_ready(context)).await?;
             channel.call(whole(&parts, &message)).await
         })
     }

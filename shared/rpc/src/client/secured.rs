@@ -1,7 +1,7 @@
 //! Connects over TLS, with the certificates that are in use at that moment.
 //!
-//! The transport has a connector of its own, which reads certificates once. This one asks for them
-//! with every connection, so that they may change while a channel is open.
+//! The transport has a connector of its own, which reads certificates once. These ask for them with
+//! every connection, so that they may change while a channel is open.
 
 use std::future::Future;
 use std::io;
@@ -18,7 +18,22 @@ use tower::Service;
 /// The port of a URL that names none.
 const PORT: u16 = 443;
 
-/// Opens connections over TLS.
+/// Agrees on TLS with the server of a name.
+///
+/// # Errors
+/// As [`ClientTls::connect`].
+pub(super) async fn agree(
+    tls: &ClientTls,
+    host: &str,
+    stream: TcpStream,
+) -> io::Result<TlsStream<TcpStream>> {
+    // Files that cannot be read change nothing, so the outcome does not count.
+    let read = tls.clone();
+    let _ = tokio::task::spawn_blocking(move || read.refresh()).await;
+    tls.connect(host, stream, Alpn::Http2).await
+}
+
+/// Opens connections over TLS for a channel of the transport.
 #[derive(Debug, Clone)]
 pub(super) struct Secured {
     tls: ClientTls,
@@ -43,18 +58,11 @@ impl Service<Uri> for Secured {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let tls = self.tls.clone();
         Box::pin(async move {
-            let host = uri.host().unwrap_or_default();
-            let address = (
-                host.trim_matches(['[', ']']),
-                uri.port_u16().unwrap_or(PORT),
-            );
-            // Files that cannot be read change nothing, so the outcome does not count.
-            let read = tls.clone();
-            let _ = tokio::task::spawn_blocking(move || read.refresh()).await;
+            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
+            let address = (host, uri.port_u16().unwrap_or(PORT));
             let stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
-            let stream = tls.connect(host, stream, Alpn::Http2).await?;
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(agree(&tls, host, stream).await?))
         })
     }
 }

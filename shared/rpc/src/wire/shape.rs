@@ -6,7 +6,7 @@ mod size;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use self::size::element_bytes;
 use crate::rules::{self, Shape as RuleShape};
@@ -19,6 +19,8 @@ const CHECKED_BY_HAND: [&str; 2] = [
     "happypath.identity.v1.IngestRequest",
     "happypath.identity.v1.IngestStreamRequest",
 ];
+/// The option of a method that binds it to HTTP.
+const HTTP_OPTION: &str = "google.api.http";
 /// Messages that hold JSON: their fields are not steps of a path that a sender knows.
 const JSON: [&str; 3] = [
     "google.protobuf.Struct",
@@ -31,6 +33,9 @@ const JSON: [&str; 3] = [
 pub(crate) struct Method {
     /// Returns whether a caller may send more than one message.
     pub(crate) is_stream: bool,
+    /// Returns whether it only reads, as its binding to `GET` says: asked twice, it does nothing
+    /// twice.
+    pub(crate) is_read: bool,
     /// Returns whether the interpreter of rules makes a copy of each message. Where it does not,
     /// the service answers for each element of its list by itself.
     pub(crate) is_interpreted: bool,
@@ -128,6 +133,7 @@ impl Contracts {
                 let path = format!("/{}/{}", service.full_name(), method.name());
                 let method = Method {
                     is_stream: method.is_client_streaming(),
+                    is_read: is_bound_to_get(&method),
                     is_interpreted: !CHECKED_BY_HAND.contains(&input.full_name()),
                     request,
                 };
@@ -189,6 +195,17 @@ impl Contracts {
     }
 }
 
+fn is_bound_to_get(method: &MethodDescriptor) -> bool {
+    let Some(extension) = proto::DESCRIPTORS.get_extension_by_name(HTTP_OPTION) else {
+        return false;
+    };
+    let option = method.options();
+    let option = option.get_extension(&extension);
+    option
+        .as_message()
+        .is_some_and(|rule| rule.has_field_by_name("get"))
+}
+
 fn form(field: &FieldDescriptor, counted: &mut usize) -> Form {
     if field.cardinality() != Cardinality::Repeated {
         return Form::Single;
@@ -238,6 +255,19 @@ mod tests {
             assert!(counted <= COUNTED_FIELDS);
         }
         assert!(method("/grpc.health.v1.Health/Check").is_none());
+    }
+
+    #[test]
+    fn reads_are_told_from_changes() {
+        for (path, is_read) in [
+            ("identity.v1.IdentityService/GetCustomer", true),
+            ("definition.v1.DefinitionService/ListDefinitions", true),
+            ("identity.v1.IdentityService/Ingest", false),
+            ("definition.v1.DefinitionService/ApplyDefinitions", false),
+        ] {
+            let method = method(&format!("/happypath.{path}")).expect(path);
+            assert_eq!(method.is_read, is_read, "{path}");
+        }
     }
 
     #[test]

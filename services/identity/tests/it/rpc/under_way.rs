@@ -10,10 +10,11 @@ use proto::identity::v1;
 use proto::stream::v1::record::Body;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
 use super::intake::{fill_some, make_room_in};
-use super::{Client, ingest, serve};
+use super::{Client, connect_to, ingest, open, reason, serve};
 use crate::fixture::{Fixture, event};
 
 /// A stream whose messages are sent one by one, and their answers read when the test likes.
@@ -93,6 +94,20 @@ async fn customers(
         }
     }
     panic!("there are not so many partitions");
+}
+
+#[tokio::test]
+async fn a_stream_ends_in_order_with_its_process() {
+    let (_, fixture) = serve(TimeSource::system()).await;
+    let shutdown = CancellationToken::new();
+    let rpc = open(&fixture).await.with_shutdown(shutdown.clone());
+    let mut call = Call::open(&mut connect_to(rpc).await).await;
+    call.send("first", "user_id=ada").await;
+    assert_eq!(call.answer().await.accepted_count, 1);
+    shutdown.cancel();
+    let status = call.answers.message().await.expect_err("it has ended");
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(reason(&status), "SHUTTING_DOWN");
 }
 
 #[tokio::test]

@@ -7,9 +7,7 @@ mod failure;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::rpc::{
-    Arrival, Arrivals, Deadline, Failure, Idempotency, TraceParent, Violation, validate,
-};
+use ::rpc::{Arrival, Arrivals, Deadline, Failure, Idempotency, TraceParent, Violation, validate};
 use hot::StreamName;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;

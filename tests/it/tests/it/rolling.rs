@@ -19,7 +19,7 @@ use crate::faults::{CALM, whole_machine};
 use crate::suite::{JOURNEY, SEGMENTATION};
 
 /// No partition may stand still for longer while events for it flow.
-const GAP_MOST: Duration = Duration::from_secs(2);
+pub(crate) const GAP_MOST: Duration = Duration::from_secs(2);
 /// The pause between two looks at the partitions: far below what is allowed.
 const LOOK: Duration = Duration::from_millis(50);
 /// Replicas of a service, at the most.
@@ -32,7 +32,7 @@ const PLACEHOLDER: &str = "@VERSION@";
 const OTHER_VERSION: &str = "an_older_one";
 
 /// Looks at the partitions of a service all the time.
-struct Watch {
+pub(crate) struct Watch {
     /// The process that is asked.
     url: Arc<Mutex<String>>,
     task: JoinHandle<()>,
@@ -50,7 +50,8 @@ struct Progress {
 }
 
 impl Watch {
-    fn start(url: String) -> Self {
+    /// Starts to ask a process of the service.
+    pub(crate) fn start(url: String) -> Self {
         let url = Arc::new(Mutex::new(url));
         let seen: Arc<Mutex<BTreeMap<u32, Progress>>> = Arc::default();
         let task = tokio::spawn(look(Arc::clone(&url), Arc::clone(&seen)));
@@ -63,7 +64,7 @@ impl Watch {
     }
 
     /// The longest time without a commit in any partition, with its number.
-    fn end(self) -> (Duration, u32) {
+    pub(crate) fn end(self) -> (Duration, u32) {
         self.task.abort();
         let seen = self.seen.lock().expect("no panic before").clone();
         assert_eq!(seen.len(), usize::from(PARTITIONS), "all were seen");

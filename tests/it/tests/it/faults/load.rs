@@ -4,6 +4,7 @@
 //! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
 
 mod merging;
+mod way;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,10 +17,10 @@ use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, IngestStrea
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
+pub(crate) use self::way::Way;
 use super::installation::channel;
 use crate::history::Sent;
 use crate::suite::PATIENCE;
@@ -65,16 +66,24 @@ pub(crate) struct Load {
 }
 
 struct Shared {
-    url: String,
+    way: Box<dyn Fn() -> Way + Send + Sync>,
     record: Arc<Mutex<Record>>,
     is_stopped: AtomicBool,
 }
 
 impl Load {
-    /// Starts to send to an identity service.
+    /// Starts to send to a process of identity, each client over a connection of its own.
     pub(crate) fn start(url: String, record: &Arc<Mutex<Record>>) -> Self {
+        Self::start_by(move || Way::Direct(channel(&url)), record)
+    }
+
+    /// Starts to send to identity by ways that are opened for each client.
+    pub(crate) fn start_by(
+        way: impl Fn() -> Way + Send + Sync + 'static,
+        record: &Arc<Mutex<Record>>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            url,
+            way: Box::new(way),
             record: Arc::clone(record),
             is_stopped: AtomicBool::new(false),
         });
@@ -105,6 +114,10 @@ impl Load {
 impl Shared {
     fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
+    }
+
+    fn client(&self) -> IdentityServiceClient<Way> {
+        IdentityServiceClient::new((self.way)())
     }
 
     fn is_stopped(&self) -> bool {
@@ -160,7 +173,7 @@ impl Shared {
 
     /// One event a call.
     async fn call(self: Arc<Self>) {
-        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut client = self.client();
         while !self.is_stopped() {
             let sent = self.next();
             let event = event(&sent, 0);
@@ -172,7 +185,7 @@ impl Shared {
     /// Sends an event until it is acknowledged. Returns the customer that it happened to.
     async fn send(
         &self,
-        client: &mut IdentityServiceClient<Channel>,
+        client: &mut IdentityServiceClient<Way>,
         sent: Sent,
         event: Event,
     ) -> String {
@@ -201,7 +214,7 @@ impl Shared {
             record.streams += 1;
             format!("stream-{}", record.streams)
         };
-        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut client = self.client();
         let mut open: Option<OpenStream> = None;
         let mut sequence = 0;
         while !self.is_stopped() {
@@ -249,7 +262,7 @@ struct OpenStream {
 }
 
 impl OpenStream {
-    async fn open(client: &mut IdentityServiceClient<Channel>) -> Result<Self, Status> {
+    async fn open(client: &mut IdentityServiceClient<Way>) -> Result<Self, Status> {
         let (batches, sent) = mpsc::channel(1);
         let answers = client.ingest_stream(ReceiverStream::new(sent)).await?;
         Ok(Self {

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, MergeCustomersRequest};
 use tonic::Request;
-use tonic::transport::Channel;
 
-use super::{ANSWER, Shared, event};
-use crate::faults::installation::channel;
+use super::{ANSWER, Shared, Way, event};
 
 /// The pause between two merges: some happen within the life of any process.
 const MERGE_PAUSE: Duration = Duration::from_millis(100);
@@ -20,7 +18,7 @@ impl Shared {
     /// Joins a visitor into each user in turn, with purchases of both under way. A visitor buys
     /// once, so that only users become buyers.
     pub(super) async fn join(self: Arc<Self>) {
-        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut client = self.client();
         while !self.is_stopped() {
             let sent = self.next();
             let (user, visitor) = (sent.user, format!("visitor-{}", sent.order));
@@ -48,7 +46,7 @@ impl Shared {
     /// Joins two customers, and tries until that is acknowledged.
     async fn merge(
         &self,
-        client: &mut IdentityServiceClient<Channel>,
+        client: &mut IdentityServiceClient<Way>,
         name: u32,
         customer_ids: [String; 2],
     ) {

@@ -154,25 +154,25 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "identity_address",
         flag: "identity-address",
-        help: "Where the identity service is",
+        help: "Where the identity service is. Calls are shared out among all addresses of its name",
         expected: "a URL such as http://identity:7401",
     },
     Setting {
         name: "segmentation_address",
         flag: "segmentation-address",
-        help: "Where the segmentation service is",
+        help: "Where the segmentation service is. Calls are shared out among all addresses of its name",
         expected: "a URL such as http://segmentation:7402",
     },
     Setting {
         name: "journey_address",
         flag: "journey-address",
-        help: "Where the journey service is",
+        help: "Where the journey service is. Calls are shared out among all addresses of its name",
         expected: "a URL such as http://journey:7403",
     },
     Setting {
         name: "activation_address",
         flag: "activation-address",
-        help: "Where the activation service is",
+        help: "Where the activation service is. Calls are shared out among all addresses of its name",
         expected: "a URL such as http://activation:7404",
     },
     Setting {

@@ -29,18 +29,22 @@ const DOUBLED: [usize; 3] = [IDENTITY, SEGMENTATION, JOURNEY];
 /// The pause of a reader between two calls.
 const READ_PAUSE: Duration = Duration::from_millis(10);
 
-/// The addresses of all processes that were ever started, by the names of their services.
+/// Addresses of processes, by the names of their services.
 #[derive(Debug, Default)]
-struct Names(BTreeMap<&'static str, Vec<SocketAddr>>);
+pub(crate) struct Names(BTreeMap<&'static str, Vec<SocketAddr>>);
 
 impl Names {
+    /// All that were ever started.
     fn of(installation: &Installation) -> Self {
-        let mut names = Self::default();
-        for service in &installation.services {
-            let address = SocketAddr::from(([127, 0, 0, 1], service.port));
-            names.0.entry(service.name).or_default().push(address);
-        }
-        names
+        let services = installation.services.iter();
+        services.fold(Self::default(), |names, own| names.with(own.name, own.port))
+    }
+
+    /// One more.
+    pub(crate) fn with(mut self, name: &'static str, port: u16) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.0.entry(name).or_default().push(address);
+        self
     }
 }
 

@@ -29,6 +29,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
+use crate::draining::Names;
 use crate::process::{self, Service, free_port};
 use crate::suite::{PATIENCE, eventually};
 use crate::telemetry::collector::Collector;
@@ -126,6 +127,11 @@ impl Secured {
 
     /// A channel of the caller who may do everything.
     fn channel(&self, port: u16) -> PeerChannel {
+        self.channel_to("localhost", port)
+    }
+
+    /// A channel to a process under this name, whatever that is.
+    fn channel_to(&self, name: &'static str, port: u16) -> PeerChannel {
         let files = ClientFiles {
             ca: Some(self.certificates.authority()),
             identity: None,
@@ -134,8 +140,9 @@ impl Secured {
             tls: Some(ClientTls::open(files).expect("right files")),
             presented: Presented::bearer(&self.key).expect("a header"),
         };
-        let address = format!("https://127.0.0.1:{port}");
-        rpc::connect_with(&address, &options).expect("an address")
+        let names = Names::default().with(name, port);
+        rpc::connect_through(&format!("https://{name}"), &options, Arc::new(names))
+            .expect("an address")
     }
 
     async fn apply(&self, port: u16, definition: Kind) -> Result<(), Status> {
@@ -277,6 +284,12 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
     collector
         .trace_with("definition.apply_definitions", 1, PATIENCE)
         .await;
+
+    // Who answers at an address has to be known by the name that was called.
+    let mut stranger = HealthClient::new(secured.channel_to("segmentation.test", asked));
+    let refused = stranger.check(HealthCheckRequest::default()).await;
+    let refused = refused.expect_err("the certificate is for another name");
+    assert!(refused.message().contains("certificate"), "{refused:?}");
 
     // A key that was revoked is refused, and replaced by another at once.
     let keys = secured.made_keys(NAMES[JOURNEY]).await;

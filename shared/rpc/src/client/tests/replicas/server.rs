@@ -10,15 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{HeaderMap, HeaderValue, Response};
+use futures::stream::Iter;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use http_body_util::StreamBody;
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::client::Resolver;
 
@@ -43,7 +44,7 @@ pub(super) struct Server {
     pub(super) address: SocketAddr,
     mode: watch::Sender<Mode>,
     begun: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl Server {
@@ -90,7 +91,7 @@ impl Server {
 }
 
 /// Connections end with the set, and so with the task.
-async fn accept(listener: TcpListener, mut told: watch::Receiver<Mode>, begun: Arc<AtomicUsize>) {
+async fn accept(listener: TcpListener, told: watch::Receiver<Mode>, begun: Arc<AtomicUsize>) {
     let mut connections = JoinSet::new();
     let mut mode = told.clone();
     let mut drained = pin!(mode.wait_for(|mode| *mode == Mode::Drains));
@@ -104,12 +105,11 @@ async fn accept(listener: TcpListener, mut told: watch::Receiver<Mode>, begun: A
         }
     }
     drop(listener);
-    told.mark_unchanged();
     while connections.join_next().await.is_some() {}
 }
 
 async fn serve(stream: TcpStream, told: watch::Receiver<Mode>, begun: Arc<AtomicUsize>) {
-    let lost = Arc::new(tokio::sync::Notify::new());
+    let lost = Arc::new(Notify::new());
     let service = {
         let (told, lost) = (told.clone(), Arc::clone(&lost));
         service_fn(move |request: hyper::Request<Incoming>| {
@@ -137,8 +137,8 @@ async fn serve(stream: TcpStream, told: watch::Receiver<Mode>, begun: Arc<Atomic
 async fn answer(
     _request: hyper::Request<Incoming>,
     mode: Mode,
-    lost: Arc<tokio::sync::Notify>,
-) -> Result<Response<StreamBody<futures::stream::Iter<Trailers>>>, Infallible> {
+    lost: Arc<Notify>,
+) -> Result<Response<StreamBody<Frames>>, Infallible> {
     match mode {
         Mode::Answers | Mode::Drains => tokio::time::sleep(WORK).await,
         Mode::Hangs => std::future::pending().await,
@@ -148,7 +148,7 @@ async fn answer(
         }
     }
     let trailers = HeaderMap::from_iter([(
-        http::HeaderName::from_static("grpc-status"),
+        HeaderName::from_static("grpc-status"),
         HeaderValue::from_static("0"),
     )]);
     let frames = [
@@ -163,7 +163,7 @@ async fn answer(
     Ok(response)
 }
 
-type Trailers = [Result<Frame<Bytes>, Infallible>; 2];
+type Frames = Iter<std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>>;
 
 /// Addresses that a test says.
 #[derive(Debug, Clone, Default)]

@@ -48,8 +48,9 @@ pub(crate) async fn take_batches(
     let batches = until_shutdown(batches, shutdown);
     let (resolved, to_append) = mpsc::channel(BATCHES_AHEAD);
     let work = async {
+        let batches = pin!(batches);
         tokio::join!(
-            resolve_batches(&intake, pin!(batches), resolved),
+            resolve_batches(&intake, batches, resolved),
             append_batches(&intake, to_append, &answers, deadline)
         );
     };

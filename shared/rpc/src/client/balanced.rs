@@ -39,7 +39,7 @@ const AGENT: &str = concat!("happypath/", env!("CARGO_PKG_VERSION"));
 
 /// The replicas of a service, to which calls are sent. Cheap to clone.
 #[derive(Clone)]
-pub struct Balanced(Arc<Shared>);
+pub(super) struct Balanced(Arc<Shared>);
 
 /// What all copies and all calls under way have in common.
 pub(super) struct Shared {

@@ -81,11 +81,7 @@ impl<C: Link> Pool<C> {
     /// once, whenever they failed last; its later ones wait for these attempts and make none but
     /// for replicas that are new.
     pub(super) fn plan(&mut self, now: Instant, is_first: bool) -> Plan<C> {
-        for replica in &mut self.replicas {
-            if replica.part_if_closed(now) {
-                self.lookup.hasten(now);
-            }
-        }
+        self.part_with_closed(now);
         if let Some(place) = self.choose(now) {
             let dial = self.dial(|replica| replica.retry_time <= now);
             let replica = &mut self.replicas[place];
@@ -131,7 +127,7 @@ impl<C: Link> Pool<C> {
         };
         let speaks = |replica: &Replica<C>| replica.is_open() && !replica.is_silent(now);
         let is_one: &dyn Fn(&Replica<C>) -> bool = match count(&speaks) {
-            0 => &Replica::is_open,
+            0 => &Replica::<C>::is_open,
             _ => &speaks,
         };
         let (first, second) = match count(is_one) {
@@ -160,8 +156,9 @@ impl<C: Link> Pool<C> {
             .collect()
     }
 
-    /// Takes the addresses that a name has now, which are some. Replicas that are known stay as they are; of more
-    /// than [`REPLICAS`], those that are known are kept, and then as many others as there is room.
+    /// Takes the addresses that a name has now, which are some. Replicas that are known stay as they
+    /// are; of more than [`REPLICAS`], those that are known are kept, and then as many others as
+    /// there is room.
     pub(super) fn found(&mut self, now: Instant, addresses: &[SocketAddr]) -> Change {
         let jitter = self.draw();
         self.lookup.succeeded(now, jitter);

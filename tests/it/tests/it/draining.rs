@@ -56,7 +56,7 @@ impl Resolver for Names {
 }
 
 fn balanced(names: &Arc<Names>, service: usize) -> PeerChannel {
-    let resolver: Arc<dyn Resolver> = Arc::clone(names) as _;
+    let resolver: Arc<dyn Resolver> = Arc::<Names>::clone(names);
     let options = ClientOptions::default();
     rpc::connect_through(&format!("http://{}:1", NAMES[service]), &options, resolver)
         .expect("an address")

@@ -102,12 +102,13 @@ impl<C: Link> Replica<C> {
         let State::Connected(link, _) = &self.state else {
             return Choice::Wait;
         };
+        let link = link.clone();
         self.under_way += 1;
         self.unheard += 1;
         if self.owed_since.is_none() {
             self.owes(now);
         }
-        Choice::Ask(self.id, link.clone())
+        Choice::Ask(self.id, link)
     }
 
     fn owes(&mut self, since: Instant) {

@@ -30,7 +30,10 @@ impl Service<Request<Body>> for Way {
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match self {
             Self::Direct(channel) => channel.poll_ready(context).map_err(Into::into),
-            Self::Balanced(channel) => channel.poll_ready(context).map_err(Into::into),
+            Self::Balanced(channel) => {
+                let ready = Service::<Request<Body>>::poll_ready(channel, context);
+                ready.map_err(Into::into)
+            }
         }
     }
 
@@ -38,11 +41,11 @@ impl Service<Request<Body>> for Way {
         match self {
             Self::Direct(channel) => {
                 let answer = channel.call(request);
-                Box::pin(async { Ok(answer.await?) })
+                Box::pin(async move { Ok(answer.await?) })
             }
             Self::Balanced(channel) => {
                 let answer = channel.call(request);
-                Box::pin(async { Ok(answer.await?.map(Body::new)) })
+                Box::pin(async move { Ok(answer.await?.map(Body::new)) })
             }
         }
     }

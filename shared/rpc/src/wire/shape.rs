@@ -31,6 +31,8 @@ const JSON: [&str; 3] = [
 pub(crate) struct Method {
     /// Returns whether a caller may send more than one message.
     pub(crate) is_stream: bool,
+    /// Returns whether it may be answered with more than one message.
+    pub(crate) answers_stream: bool,
     /// Returns whether the interpreter of rules makes a copy of each message. Where it does not,
     /// the service answers for each element of its list by itself.
     pub(crate) is_interpreted: bool,
@@ -128,6 +130,7 @@ impl Contracts {
                 let path = format!("/{}/{}", service.full_name(), method.name());
                 let method = Method {
                     is_stream: method.is_client_streaming(),
+                    answers_stream: method.is_server_streaming(),
                     is_interpreted: !CHECKED_BY_HAND.contains(&input.full_name()),
                     request,
                 };

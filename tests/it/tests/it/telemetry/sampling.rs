@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tonic::Request;
 
 use super::collector::Collector;
@@ -57,10 +57,12 @@ async fn answer_slowly() -> SocketAddr {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut head = [0; 1];
-                stream.read_exact(&mut head).await?;
                 tokio::time::sleep(SLOW + SLOW / 2).await;
-                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await
+                stream
+                    .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    .await?;
+                // What was sent is read, or the answer is lost with the connection.
+                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
             });
         }
     });

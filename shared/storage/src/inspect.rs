@@ -102,7 +102,7 @@ async fn named_bytes(database: &Database, sql: &str) -> Result<Vec<(String, u64)
     let rows = database.rows(sql, []).await?;
     let read = |row: &QueryResult| {
         let bytes: i64 = row.try_get_by_index(1)?;
-        Ok((row.try_get_by_index(0)?, natural(bytes)))
+        Ok::<_, DbErr>((row.try_get_by_index(0)?, natural(bytes)))
     };
     rows.iter().map(read).collect()
 }

@@ -287,10 +287,9 @@ impl<C: Core> Worker<C> {
         span.record("partition", self.position.slot.partition.number());
         span.record("inputs", self.batch.inputs);
         let done = self.commit().instrument(span.clone()).await;
-        if done.is_err() {
+        done.inspect_err(|_| {
             span.record("otel.status_code", "ERROR");
-        }
-        done
+        })
     }
 
     /// There is nothing to commit: tidies up, and says when to look again.
@@ -384,7 +383,12 @@ impl<C: Core> Worker<C> {
 fn tick_span(owner: Owner) -> tracing::Span {
     macro_rules! span {
         ($name:literal) => {
-            tracing::info_span!($name, partition = Empty, inputs = Empty, otel.status_code = Empty)
+            tracing::info_span!(
+                $name,
+                partition = Empty,
+                inputs = Empty,
+                otel.status_code = Empty
+            )
         };
     }
     match owner {

@@ -62,7 +62,10 @@ impl OwnCertificate {
             Place::File(path) => end_of_file(path).ok()?,
         };
         let left_ms = end.as_millis().saturating_sub(now.as_millis());
-        #[expect(clippy::cast_precision_loss, reason = "certificates end within centuries")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "certificates end within centuries"
+        )]
         Some(left_ms as f64 / 1_000.0)
     }
 }

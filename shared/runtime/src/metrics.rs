@@ -62,7 +62,9 @@ pub(crate) fn watch_certificates(certificates: Vec<OwnCertificate>) {
     let _gauge = meter
         .f64_observable_gauge("happypath.process.certificate.remaining")
         .with_unit("s")
-        .with_description("Seconds until a certificate of this process ends, by what it is shown to")
+        .with_description(
+            "Seconds until a certificate of this process ends, by what it is shown to",
+        )
         .with_callback(move |observer| {
             for certificate in &certificates {
                 if let Some(seconds) = certificate.seconds_left(access::now()) {

@@ -169,10 +169,17 @@ mod tests {
         let facts = inspect(&url).await.expect("facts");
         assert!(facts.version.starts_with("PostgreSQL "), "{facts:?}");
         assert_eq!(facts.largest.len(), LARGEST, "{facts:?}");
-        assert!(facts.largest.is_sorted_by_key(|(_, bytes)| std::cmp::Reverse(*bytes)));
+        assert!(
+            facts
+                .largest
+                .is_sorted_by_key(|(_, bytes)| std::cmp::Reverse(*bytes))
+        );
         assert_eq!(facts.log, Some(LogFacts::default()));
         database
-            .row("SELECT pg_create_physical_replication_slot('left', true)::text", [])
+            .row(
+                "SELECT pg_create_physical_replication_slot('left', true)::text",
+                [],
+            )
             .await
             .expect("a slot");
         let facts = inspect(&url).await.expect("facts");

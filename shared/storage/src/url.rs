@@ -151,7 +151,10 @@ mod tests {
     fn a_sqlite_database_has_a_file_unless_it_is_in_memory() {
         for (text, file) in [
             ("sqlite:data/happypath.db", Some("data/happypath.db")),
-            ("sqlite:///data/happypath.db?mode=rw", Some("/data/happypath.db")),
+            (
+                "sqlite:///data/happypath.db?mode=rw",
+                Some("/data/happypath.db"),
+            ),
             ("sqlite::memory:", None),
             ("postgres://db/happy", None),
         ] {

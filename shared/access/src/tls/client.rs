@@ -122,11 +122,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// As [`Self::connect`]; a certificate that has ended is among them.
-    pub async fn end_of_server(
-        &self,
-        host: &str,
-        stream: TcpStream,
-    ) -> std::io::Result<Timestamp> {
+    pub async fn end_of_server(&self, host: &str, stream: TcpStream) -> std::io::Result<Timestamp> {
         let stream = self.connect(host, stream, Alpn::Http2).await?;
         let shown = stream.get_ref().1.peer_certificates();
         let first = shown.and_then(|shown| shown.first());

@@ -76,7 +76,9 @@ pub fn inspect(options: RedisOptions) -> BoxFuture<'static, Result<Vec<ServerFac
         let link = Link::connect(&Arc::new(Source::new(&options)?)).await;
         let told = link.map_err(refused)?.info(&SECTIONS).await;
         let told = told.map_err(refused)?.into_iter();
-        Ok(told.map(|(node, info)| ServerFacts::read(node, &info)).collect())
+        Ok(told
+            .map(|(node, info)| ServerFacts::read(node, &info))
+            .collect())
     })
 }
 

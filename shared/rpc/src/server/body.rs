@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Body as HttpBody;
-use tonic::Status;
 
 use super::Call;
 

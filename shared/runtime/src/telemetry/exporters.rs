@@ -120,7 +120,9 @@ impl Collector {
             .with_channel(channel)
             .build()
             .map_err(|error| StartError::Telemetry(error.into()))?;
-        let slow = config.trace_slow.map(|slow| slow.as_millis().unsigned_abs());
+        let slow = config
+            .trace_slow
+            .map(|slow| slow.as_millis().unsigned_abs());
         let slow = slow.map(std::time::Duration::from_millis);
         let batches = BatchSpanProcessor::builder(spans).build();
         Ok(Self {

@@ -142,13 +142,13 @@ impl Secured {
 
     /// Reads the metrics of a process.
     async fn scrape(&self, port: u16) -> String {
-        let tls = ClientTls::open(ClientFiles {
+        let files = ClientFiles {
             ca: Some(self.certificates.authority()),
             identity: None,
-        });
-        let tls = tls.expect("right files");
-        let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
-        let stream = stream.expect("somebody listens");
+        };
+        let tls = ClientTls::open(files).expect("right files");
+        let place = (Ipv4Addr::LOCALHOST, port);
+        let stream = tokio::net::TcpStream::connect(place).await.expect("there");
         let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;
         let mut stream = agreed.expect("an agreement");
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -289,7 +289,10 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
     let metrics = free_port();
-    let listen = ["--metrics-listen".to_owned(), format!("127.0.0.1:{metrics}")];
+    let listen = [
+        "--metrics-listen".to_owned(),
+        format!("127.0.0.1:{metrics}"),
+    ];
     let measured = [telemetry, listen.to_vec()].concat();
     let segmentation = secured.spawn(SEGMENTATION, &measured).await;
     let activation = secured.spawn(ACTIVATION, &[]).await;

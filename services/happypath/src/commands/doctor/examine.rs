@@ -83,7 +83,11 @@ impl Findings {
         let (processes, hot_store, database) = futures::join!(processes, store, tables);
         let (mut ready, mut certificates, mut asked) = (Vec::new(), Vec::new(), Vec::new());
         for (address, process) in processes {
-            ready.extend(process.is_ready.map(|is_ready| (address.to_owned(), is_ready)));
+            ready.extend(
+                process
+                    .is_ready
+                    .map(|is_ready| (address.to_owned(), is_ready)),
+            );
             certificates.extend(process.certificate.map(|end| (address.to_owned(), end)));
             asked.push(process.asked);
         }
@@ -198,6 +202,8 @@ async fn examine_database(url: &str) -> Result<Database, String> {
 fn disk_of(path: &Path) -> Result<Disk, String> {
     let shown = path.display();
     Disk::of(path).map_err(|error| {
-        format!("{shown} cannot be looked at ({error}): name it as the process does, on its machine")
+        format!(
+            "{shown} cannot be looked at ({error}): name it as the process does, on its machine"
+        )
     })
 }

@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use opentelemetry::trace::{
-    Span as _, SpanId, TraceContextExt as _, TraceFlags, TraceState, Tracer as _,
-    TracerProvider as _,
+    SpanId, TraceContextExt as _, TraceFlags, TraceState, Tracer as _, TracerProvider as _,
 };
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 
 use super::*;
-use crate::limits::{
-    HELD_SPANS, OPEN_PARTS, PART_SPANS, TELLING_SPANS, TELLING_SPANS_A_SECOND,
-};
+use crate::limits::{HELD_SPANS, OPEN_PARTS, PART_SPANS, TELLING_SPANS, TELLING_SPANS_A_SECOND};
 
 const SLOW: Duration = Duration::from_secs(1);
 const FAST: Duration = Duration::from_millis(999);

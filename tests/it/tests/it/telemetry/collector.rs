@@ -228,9 +228,7 @@ impl TraceService for Collector {
                         parent: span.parent_span_id,
                         start: span.start_time_unix_nano,
                         end: span.end_time_unix_nano,
-                        has_failed: span
-                            .status
-                            .is_some_and(|it| it.code() == StatusCode::Error),
+                        has_failed: span.status.is_some_and(|it| it.code() == StatusCode::Error),
                         attributes,
                         links: span.links.into_iter().map(|link| link.span_id).collect(),
                     });

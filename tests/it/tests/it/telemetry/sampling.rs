@@ -58,9 +58,7 @@ async fn answer_slowly() -> SocketAddr {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 tokio::time::sleep(SLOW + SLOW / 2).await;
-                stream
-                    .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-                    .await?;
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
                 // What was sent is read, or the answer is lost with the connection.
                 tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
             });
@@ -70,7 +68,8 @@ async fn answer_slowly() -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn at_a_share_of_zero_failures_slow_work_and_what_a_caller_keeps_are_traced_and_nothing_else() {
+async fn at_a_share_of_zero_failures_slow_work_and_what_a_caller_keeps_are_traced_and_nothing_else()
+{
     let collector = Collector::start().await;
     let suite = Suite::start(super::PARTITIONS, |_| {
         let endpoint = collector.url();

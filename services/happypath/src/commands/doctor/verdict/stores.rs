@@ -141,7 +141,11 @@ fn write_ahead_log(log: &LogFacts) -> Vec<Check> {
             "look at its log for what archive_command says: a backup is only as new as the archive",
         ));
     }
-    for (slot, bytes) in log.idle_slots.iter().filter(|(_, bytes)| *bytes >= LOG_HELD) {
+    for (slot, bytes) in log
+        .idle_slots
+        .iter()
+        .filter(|(_, bytes)| *bytes >= LOG_HELD)
+    {
         checks.push(Check::warning(
             DATABASE,
             format!(

@@ -140,7 +140,9 @@ fn a_write_ahead_log_that_nobody_takes_away_is_told() {
     };
     assert_eq!(
         bad_database(|it| log(it, slots)),
-        ["warning: nobody reads the replication slot b, which keeps 1024 MiB of its write-ahead log"]
+        [
+            "warning: nobody reads the replication slot b, which keeps 1024 MiB of its write-ahead log"
+        ]
     );
 }
 

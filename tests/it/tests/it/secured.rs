@@ -126,14 +126,19 @@ impl Secured {
         service
     }
 
-    /// A channel of the caller who may do everything.
-    fn channel(&self, port: u16) -> PeerChannel {
+    /// TLS of a client without a certificate.
+    fn client_tls(&self) -> ClientTls {
         let files = ClientFiles {
             ca: Some(self.certificates.authority()),
             identity: None,
         };
+        ClientTls::open(files).expect("right files")
+    }
+
+    /// A channel of the caller who may do everything.
+    fn channel(&self, port: u16) -> PeerChannel {
         let options = ClientOptions {
-            tls: Some(ClientTls::open(files).expect("right files")),
+            tls: Some(self.client_tls()),
             presented: Presented::bearer(&self.key).expect("a header"),
         };
         let address = format!("https://127.0.0.1:{port}");
@@ -142,11 +147,7 @@ impl Secured {
 
     /// Reads the metrics of a process.
     async fn scrape(&self, port: u16) -> String {
-        let files = ClientFiles {
-            ca: Some(self.certificates.authority()),
-            identity: None,
-        };
-        let tls = ClientTls::open(files).expect("right files");
+        let tls = self.client_tls();
         let place = (Ipv4Addr::LOCALHOST, port);
         let stream = tokio::net::TcpStream::connect(place).await.expect("there");
         let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;

@@ -1,6 +1,7 @@
 """Checks k8s/ and all that hangs on it, without a cluster: check.py CACHE BINARIES, or check.py CACHE why.
 
-Prints every fault, and exits with 1 where there is one; or, with `why`, why each object may be as it is. CACHE has what `tests/run` installs, and BINARIES the services.
+Prints every fault, and exits with 1 where there is one; or, with `why`, why each object may be as it is. CACHE has what `tests/run` installs, BINARIES
+the services, and the folder `tmp/scrapes` beside it what Prometheus would read off them.
 """
 
 import sys
@@ -48,7 +49,7 @@ def main(cache, binaries):
         ("programs take what they are given", of_configuration),
         ("what is needed is open, and nothing else", of_network),
         ("mistakes are found", lambda: mistakes.faults(cache, binaries, production)),
-        ("rules, alerts and dashboards", lambda: observability.faults(cache)),
+        ("rules, alerts and dashboards", lambda: observability.faults(cache, binaries.parent / "tmp/scrapes")),
     ]
     is_well = True
     for name, check in checks:

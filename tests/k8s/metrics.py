@@ -1,4 +1,4 @@
-"""The metrics that services expose, as their sources declare them, by the names that Prometheus sees."""
+"""The metrics that services expose: as Prometheus read them off services under load, as their sources declare them, and as services/README.md tells."""
 
 import re
 from functools import cache
@@ -13,6 +13,7 @@ SOURCES = (
     "shared/rpc/src/metrics.rs",
     "services/identity/src/metrics.rs",
     "services/activation/src/metrics.rs",
+    "shared/runtime/src/metrics.rs",
 )
 # Words for instruments in those sources, with what they are: constructors of OpenTelemetry, and short names for them.
 FORMS = {
@@ -56,13 +57,31 @@ def declared():
 
 
 @cache
-def exposed():
+def scraped(folder):
+    """Returns the metrics in a folder of scrapes, with what they are and their labels.
+
+    `tests/it` writes them: the four services on a Redis and a PostgreSQL, after an event and what it causes, and one of them over TLS.
+    """
+    kinds, labels = {}, {}
+    for path in sorted(folder.glob("*.txt")):
+        for line in path.read_text().splitlines():
+            if told := re.match(r"# TYPE (\w+) (\w+)$", line):
+                kinds[told.group(1)] = told.group(2)
+            elif sample := re.match(r"(\w+)(?:\{(.*)\})? \S+$", line):
+                own = labels.setdefault(sample.group(1), set())
+                own |= set(re.findall(r'(\w+)="(?:[^"\\]|\\.)*"', sample.group(2) or ""))
+    return {
+        name: (kind, labels.get(name + ("_count" if kind == "histogram" else ""), set())) for name, kind in kinds.items()
+    }
+
+
+@cache
+def exposed(folder):
     """Returns every series that Prometheus sees, with its labels."""
     series = {}
-    for name, kind in declared().items():
-        labels = documented().get(name, set()) | TARGET_LABELS
+    for name, (kind, own) in scraped(folder).items():
         # A metric without a label `service` of its own has that of its target.
-        labels = labels | {"service"}
+        labels = own | TARGET_LABELS | {"service"}
         if kind == "histogram":
             series |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
         else:
@@ -70,8 +89,28 @@ def exposed():
     return series
 
 
-def faults():
-    """Lists metrics that are declared and not documented, or the other way round."""
+def faults_of_scrapes(folder):
+    """Lists what services expose otherwise than their sources and services/README.md say."""
+    found = []
+    ours = {name: what for name, what in scraped(folder).items() if name.startswith("happypath_")}
+    if not ours:
+        return [f"there are no scrapes in {folder}: `tests/run rust` writes them"]
+    for name, kind in sorted(declared().items()):
+        if name not in ours:
+            found.append(f"{name} is declared, and no service under load exposes it")
+        elif ours[name][0] != kind:
+            found.append(f"{name} is declared as a {kind}, and exposed as a {ours[name][0]}")
+    for name, (_, labels) in sorted(ours.items()):
+        if name not in declared():
+            found.append(f"{name} is exposed, and none of SOURCES in tests/k8s/metrics.py declares it")
+        elif labels != documented().get(name, labels):
+            told, real = ", ".join(sorted(documented()[name])), ", ".join(sorted(labels))
+            found.append(f"{name} has the labels [{real}], and services/README.md tells of [{told}]")
+    return found
+
+
+def faults(folder):
+    """Lists metrics that are exposed, declared or documented, and not all of that."""
     lost = set(documented()) - set(declared())
     unknown = set(declared()) - set(documented())
     found = [f"{name} stands in services/README.md, and no source declares it" for name in sorted(lost)]
@@ -81,4 +120,4 @@ def faults():
     for path in sorted(sources - known):
         if "/src/" in str(path) and "opentelemetry::metrics" in path.read_text():
             found.append(f"{path.relative_to(ROOT)} declares metrics, and is not in SOURCES of tests/k8s/metrics.py")
-    return found
+    return found + faults_of_scrapes(folder)

@@ -1,4 +1,4 @@
-"""Holds rules, alerts and dashboards against the metrics that services expose, and has promtool try them."""
+"""Holds rules, alerts and dashboards against the metrics that services expose in real scrapes, and has promtool try them."""
 
 import json
 import re
@@ -37,9 +37,9 @@ def rules(groups_):
     return [rule for group in groups_ for rule in group["rules"]]
 
 
-def series(groups_):
+def series(groups_, scrapes):
     """Returns every series that expressions may name, with its labels; a recorded one has those it was summed by."""
-    known = metrics.exposed() | OWN
+    known = metrics.exposed(scrapes) | OWN
     for rule in rules(groups_):
         if "record" in rule:
             kept = re.findall(r"\bby \(([^)]*)\)", rule["expr"])
@@ -53,12 +53,12 @@ def series(groups_):
 def faults_of_expression(expression, known):
     """Lists series that nobody exposes, and labels that they do not have."""
     found, labels = [], set()
-    names = re.findall(r"\b(happypath[\w:]*|up)\b(?=[\s{\[)<>=*/+-]|$)", re.sub(r'"[^"]*"', '""', expression))
+    names = re.findall(r"\b(happypath[\w:]*|up|target_info)\b(?=[\s{\[)<>=*/+-]|$)", re.sub(r'"[^"]*"', '""', expression))
     for name in names:
         if name not in known:
             found.append(f"no service exposes {name}")
         labels |= known.get(name, set())
-    for name, selector in re.findall(r"\b(happypath[\w:]*|up)\{([^}]*)\}", expression):
+    for name, selector in re.findall(r"\b(happypath[\w:]*|up|target_info)\{([^}]*)\}", expression):
         for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', "", selector)):
             if label not in known.get(name, {label}):
                 found.append(f"{name} has no label {label}")
@@ -69,9 +69,9 @@ def faults_of_expression(expression, known):
     return found
 
 
-def faults_of_rules(groups_):
+def faults_of_rules(groups_, known):
     """Lists faults of rules and alerts."""
-    known, found = series(groups_), []
+    found = []
     for group in groups_:
         recorded = {rule["record"] for rule in group["rules"] if "record" in rule}
         for name in re.findall(r"happypath:\w+:\w+", " ".join(rule["expr"] for rule in group["rules"])):
@@ -158,11 +158,11 @@ def expressions(boards):
     return found
 
 
-def faults(cache):
+def faults(cache, scrapes):
     """Lists all faults of rules, alerts and dashboards."""
-    found, all_groups, boards = metrics.faults(), groups(), dashboards()
-    known = series(all_groups)
-    found += faults_of_rules(all_groups) + faults_of_cases(all_groups)
+    found, all_groups, boards = metrics.faults(scrapes), groups(), dashboards()
+    known = series(all_groups, scrapes)
+    found += faults_of_rules(all_groups, known) + faults_of_cases(all_groups)
     for name, board in boards.items():
         found += faults_of_dashboard(name, board, known)
     if len({board["uid"] for board in boards.values()}) != len(boards):

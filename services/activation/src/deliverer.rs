@@ -25,12 +25,12 @@ use engine::{Clock, Dispatcher, SystemClock};
 use futures::FutureExt;
 use hot::SharedHotStore;
 use kernel::{ActivationId, OutboundAddresses, PartitionId};
-use proto::stream::v1::Record;
+use proto::stream::v1::{DeliveryResult, Record};
 use quick_cache::sync::Cache;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 pub use self::answer::Attempted;
 pub use self::connector::{Network, SystemNetwork, Wire};
@@ -296,6 +296,9 @@ impl Deliverer {
     /// Takes note of what came of an attempt that was made now, in its span.
     fn attempted(&self, mut job: Job, attempted: Attempted, took: Option<Duration>) {
         job.trace_by_span();
+        if attempted.result != DeliveryResult::Delivered {
+            Span::current().record("otel.status_code", "ERROR");
+        }
         self.0.metrics.attempted(attempted.result, took);
         self.finish(job, attempted);
     }

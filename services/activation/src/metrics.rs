@@ -38,7 +38,7 @@ impl DeliveryMetrics {
                 }
             })
             .build();
-        Self {
+        let own = Self {
             deliveries: meter
                 .u64_counter("happypath.activation.deliveries")
                 .with_unit("{delivery}")
@@ -55,7 +55,13 @@ impl DeliveryMetrics {
                 .with_description("How long an attempt to deliver to a webhook took, by what came of it")
                 .with_boundaries(ATTEMPT_SECONDS.to_vec())
                 .build(),
+        };
+        // From zero on, so that the first that a counter counts is seen as one more.
+        own.deferrals.add(0, &[]);
+        for result in ["delivered", "rejected", "retry"] {
+            own.deliveries.add(0, &[KeyValue::new("result", result)]);
         }
+        own
     }
 
     /// An attempt came to its end; `took` is absent where nobody was asked.

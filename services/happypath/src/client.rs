@@ -241,7 +241,7 @@ impl Connection {
         self.settled.get_or_init(|| Settled::plain(own()))
     }
 
-    /// The processes to talk to, each once, with the services that it runs.
+    /// The processes to talk to, each once, with the services that it runs: at least one.
     pub(crate) fn processes(&self) -> Vec<(&str, Vec<ServiceName>)> {
         let mut processes: Vec<(&str, Vec<ServiceName>)> = Vec::new();
         for service in ServiceName::ALL {

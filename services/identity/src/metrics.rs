@@ -14,6 +14,9 @@ const APPEND_SECONDS: [f64; 12] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 10.0,
 ];
 
+/// The words for what became of events, in the order of [`Taken`].
+const RESULTS: [&str; 3] = ["accepted", "replayed", "rejected"];
+
 /// What became of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Taken {
@@ -37,7 +40,7 @@ impl IngestMetrics {
     /// Measures with the meters of the process, which must be there by now.
     pub(crate) fn new() -> Self {
         let meter = global::meter("happypath.identity");
-        Self {
+        let own = Self {
             events: meter
                 .u64_counter("happypath.identity.events")
                 .with_unit("{event}")
@@ -54,7 +57,16 @@ impl IngestMetrics {
                 .with_description("How long it took to append the events of a request or batch, waits for full streams and the journal included")
                 .with_boundaries(APPEND_SECONDS.to_vec())
                 .build(),
+        };
+        // From zero on, so that the first that a counter counts is seen as one more.
+        for stream in [StreamName::Events, StreamName::EventsBulk] {
+            own.refusals.add(0, &[lane(stream)]);
+            for result in RESULTS {
+                let labels = [lane(stream), KeyValue::new("result", result)];
+                own.events.add(0, &labels);
+            }
         }
+        own
     }
 
     /// The events of a request or batch are through.
@@ -64,11 +76,7 @@ impl IngestMetrics {
             replayed,
             rejected,
         } = taken;
-        for (result, count) in [
-            ("accepted", accepted),
-            ("replayed", replayed),
-            ("rejected", rejected),
-        ] {
+        for (result, count) in RESULTS.into_iter().zip([accepted, replayed, rejected]) {
             if count > 0 {
                 let labels = [lane(stream), KeyValue::new("result", result)];
                 self.events.add(count as u64, &labels);
@@ -88,9 +96,5 @@ impl IngestMetrics {
 }
 
 fn lane(stream: StreamName) -> KeyValue {
-    let lane = match stream {
-        StreamName::EventsBulk => "bulk",
-        _ => "live",
-    };
-    KeyValue::new("lane", lane)
+    KeyValue::new("lane", stream.lane())
 }

@@ -37,7 +37,7 @@ pub use refusal::Refusal;
 pub use rules::{Requirement, RuleFault, Rules};
 pub use scope::{Scope, Scopes, UnknownScope};
 
-/// The instant by which credentials are judged: that of this machine's clock.
+/// Returns the time by this machine's clock: by it credentials are judged, and acts are put on record.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use self::client::{Alpn, ClientFiles, ClientTls};
-pub use self::files::{TlsError, check_certificates, check_private_key};
+pub use self::files::{TlsError, check_certificates, check_private_key, end_of_file};
 pub use self::server::{ClientCertificates, Handshake, ServerFiles, ServerTls};
 
 fn provider() -> Arc<CryptoProvider> {

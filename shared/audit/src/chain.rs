@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use proto::audit::v1 as api;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -44,6 +45,20 @@ pub struct Head {
     pub sequence: u64,
     /// The hash of that entry.
     pub hash: Hash,
+}
+
+impl TryFrom<&api::Head> for Head {
+    type Error = String;
+
+    /// Reads a head that was exported. A hash of another length than hashes have fits no entry.
+    fn try_from(head: &api::Head) -> Result<Self, String> {
+        let chain = head.chain_id.parse();
+        Ok(Self {
+            chain: chain.map_err(|_| format!("`{}` is no id of a chain", head.chain_id))?,
+            sequence: head.sequence,
+            hash: Hash::try_from(head.hash.as_ref()).unwrap_or(NO_HASH),
+        })
+    }
 }
 
 /// Returns the hash of an entry, which covers everything else that it holds, the hash of the one

@@ -1,9 +1,9 @@
 //! The audit log of a process: its chain, and the way to it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use kernel::{CustomerId, Timestamp, to_hex};
+use access::now;
+use kernel::{CustomerId, to_hex};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, EntityTrait as _, QueryFilter as _,
@@ -203,9 +203,4 @@ fn own(origin: &Origin, act: Act) -> Told {
         trace: String::new(),
         act,
     }
-}
-
-/// Returns the time by the clock of the process.
-pub(crate) fn now() -> Timestamp {
-    SystemTime::now().into()
 }

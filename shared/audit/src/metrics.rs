@@ -72,6 +72,21 @@ pub(crate) struct Backlog {
     pub(crate) age: Duration,
 }
 
+/// Shows every counter from zero on, so that the first that it counts is seen as one more.
+pub(crate) fn begin() {
+    INSTRUMENTS.write_failures.add(0, &[]);
+    INSTRUMENTS.pruned.add(0, &[]);
+    for reason in ["full", "away", "closed"] {
+        let labels = [KeyValue::new("reason", reason)];
+        INSTRUMENTS.refusals.add(0, &labels);
+    }
+    for class in ["read", "change", "order", "process"] {
+        let outcome = KeyValue::new("outcome", crate::Outcome::OK.as_str());
+        let labels = [KeyValue::new("class", class), outcome];
+        INSTRUMENTS.entries.add(0, &labels);
+    }
+}
+
 /// Shows the acts that wait. `backlog` returns `None` once the log is gone.
 pub(crate) fn watch(backlog: impl Fn() -> Option<Backlog> + Clone + Send + Sync + 'static) {
     let meter = global::meter("happypath.audit");

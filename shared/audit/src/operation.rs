@@ -4,12 +4,12 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use access::now;
 use kernel::CustomerId;
 use rpc::{Failure, TraceParent};
 use sea_orm::ConnectionTrait;
 
 use crate::append::Told;
-use crate::log::now;
 use crate::{Act, AuditError, AuditLog, Class, Origin, Outcome, limits};
 
 tokio::task_local! {

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use access::now;
 use kernel::Timestamp;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -19,7 +20,6 @@ use uuid::Uuid;
 use crate::append::{entry_of_row, signed};
 use crate::chain::{Hash, NO_HASH};
 use crate::entity::{chain, entry, pruned};
-use crate::log::now;
 use crate::pruned::{PRUNE, Pruned};
 use crate::{Act, AuditError, AuditLog, ChainId, limits, metrics, operation};
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::now;
 use kernel::{CustomerId, Timestamp};
 use prost::Message as _;
 use proto::audit::v1 as api;
@@ -13,7 +14,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::export::export;
-use crate::log::now;
 use crate::prune::prune;
 use crate::query::{Place, read_customers};
 use crate::{Act, AuditError, AuditLog, Filter, about, limits, operation};

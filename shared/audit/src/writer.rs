@@ -69,6 +69,7 @@ impl Writer {
         let give_up = CancellationToken::new();
         let waits = Arc::<Waits>::default();
         let watched = Arc::downgrade(&waits);
+        metrics::begin();
         metrics::watch(move || watched.upgrade().map(|waits| waits.backlog()));
         let background = Background {
             database,

@@ -2,6 +2,8 @@
 //!
 //! It is asked for by operators, and every few seconds where metrics are read; otherwise never.
 
+use std::collections::BTreeMap;
+
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use hot::{Cursor, Head, Slot, StreamId, StreamName};
 use kernel::{PartitionId, Timestamp};
@@ -89,6 +91,7 @@ impl Running {
             .map(|lease| lease.partition)
             .collect();
         let mut backlog = Backlog {
+            partitions: u64::from(self.hot.partition_count().get()),
             leases: own.len() as u64,
             entries: self.inputs.iter().map(|name| (*name, 0)).collect(),
             ..Backlog::default()
@@ -104,16 +107,23 @@ impl Running {
                 Ok::<_, EngineError>((self.waiting(partition, &head).await?, quarantined))
             })
             .buffer_unordered(limits::PARALLEL_READS);
-        let mut oldest = now;
+        let mut oldest: BTreeMap<&str, Timestamp> =
+            self.inputs.iter().map(|name| (name.lane(), now)).collect();
         while let Some((waiting, quarantined)) = partitions.try_next().await? {
             backlog.quarantined += quarantined;
             for (sum, waiting) in backlog.entries.iter_mut().zip(waiting) {
                 sum.1 += waiting.entries;
-                oldest = oldest.min(waiting.since.unwrap_or(now));
+                if let Some(since) = waiting.since {
+                    let oldest = oldest.entry(waiting.stream.lane()).or_insert(now);
+                    *oldest = since.min(*oldest);
+                }
             }
         }
-        let waited = u64::try_from(now.since(oldest).as_millis()).unwrap_or(0);
-        backlog.oldest_wait = std::time::Duration::from_millis(waited);
+        let waits = oldest.into_iter().map(|(lane, since)| {
+            let waited = now.since(since).as_millis().unsigned_abs();
+            (lane, std::time::Duration::from_millis(waited))
+        });
+        backlog.oldest_waits = waits.collect();
         Ok(backlog)
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::hints::pass_hints;
 use crate::idle::Extent;
+use crate::metrics;
 use crate::ownership::Ownership;
 use crate::shared::Shared;
 use crate::tenure::Tenure;
@@ -87,6 +88,7 @@ pub(crate) async fn start<C: Core>(
     tokio::spawn(pass_definitions(definitions, Arc::clone(&shared)));
     let running = Arc::new(running);
     if config.is_measured {
+        metrics::begin(C::OWNER);
         tokio::spawn(Arc::clone(&running).measure());
     }
     tokio::spawn(Ownership::new(config, shared).run());

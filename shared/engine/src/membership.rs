@@ -8,12 +8,13 @@ use std::mem::discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hot::Owner;
 use storage::{Heartbeat, MemberId, Namesake, SharedLeases, StorageError, timely};
 use tokio::time::Instant;
 
 use crate::shared::Shared;
 use crate::tenure::{Reading, Tenure, is_clock_off};
-use crate::{Clock, EngineConfig, limits};
+use crate::{Clock, EngineConfig, limits, metrics};
 use decision::Core;
 
 /// The standing of a process: it takes part in the work of its service, or does not, and why.
@@ -38,7 +39,7 @@ pub(crate) struct Membership {
     clock: Arc<dyn Clock>,
     tenure: Tenure,
     shared: Arc<Shared>,
-    service: &'static str,
+    service: Owner,
     worker: String,
     incarnation: String,
     ttl: kernel::Duration,
@@ -55,7 +56,7 @@ impl Membership {
             clock: Arc::clone(&config.own_clock),
             tenure: config.tenure.clone(),
             shared,
-            service: C::OWNER.name(),
+            service: C::OWNER,
             worker: config.worker.clone(),
             incarnation: config.incarnation.clone(),
             ttl: config.lease_ttl,
@@ -68,7 +69,7 @@ impl Membership {
     /// This process, as the database knows it.
     pub(crate) fn id(&self) -> MemberId<'_> {
         MemberId {
-            service: self.service,
+            service: self.service.name(),
             worker: &self.worker,
             incarnation: &self.incarnation,
         }
@@ -168,6 +169,7 @@ impl Membership {
         self.reading = Some(reading);
         self.tenure.set(reading, sent + std_duration(self.ttl));
         let skew_ms = self.skew_ms(received);
+        metrics::clock_held(self.service, skew_ms);
         Ok(if is_clock_off(skew_ms) {
             Standing::ClockIsOff { skew_ms }
         } else {
@@ -183,7 +185,7 @@ impl Membership {
         self.namesake = Some(namesake);
         if is_alive && self.shared.refuse() {
             tracing::error!(
-                service = self.service,
+                service = self.service.name(),
                 worker = self.worker,
                 "another live process has the name of this worker: give each process a name of its own with --worker"
             );
@@ -195,7 +197,7 @@ impl Membership {
         if discriminant(&before) == discriminant(&now) {
             return;
         }
-        let (service, worker) = (self.service, &self.worker);
+        let (service, worker) = (self.service.name(), &self.worker);
         match now {
             Standing::Unknown => {}
             Standing::TakesPart if before == Standing::Unknown => {}

@@ -5,6 +5,8 @@
 //! Labels are the service, and words from short lists; never partitions, customers, or names that
 //! people choose. The meters are those that the process has when the first of its engines starts.
 
+mod words;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,6 +15,8 @@ use kernel::Timestamp;
 use opentelemetry::KeyValue;
 use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
+
+pub(crate) use self::words::{LeaseChange, WaitEnd};
 
 /// Seconds that a commit, or a call of a store, takes: from the fastest embedded one to what no
 /// caller waits for.
@@ -28,58 +32,17 @@ const BATCH_SIZES: [f64; 11] = [
     1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
 ];
 
-/// How a lease came or went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeaseChange {
-    /// The lease was acquired, with a new epoch.
-    Acquired,
-    /// It was given back: another process should own the partition, or this one ends.
-    Released,
-    /// It lapsed, or the store refused its epoch: another process owns the partition.
-    Lost,
-}
-
-/// The end of a survivor's wait for the states of others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WaitEnd {
-    /// All are folded in.
-    Joined,
-    /// One cannot be read where it arrived: the customer went on without.
-    Refused,
-    /// Too much waited: the customer went on without.
-    Full,
-    /// It took too long: the customer went on without.
-    Late,
-    /// A store lost one with its newest writes: the customer went on without.
-    Lost,
-    /// Another one had gone on without it, who was joined into the customer since: the customer went
-    /// on without.
-    Waived,
-}
-
-impl WaitEnd {
-    /// The word for it.
-    pub(crate) const fn word(self) -> &'static str {
-        match self {
-            Self::Joined => "joined",
-            Self::Refused => "refused",
-            Self::Full => "full",
-            Self::Late => "late",
-            Self::Lost => "lost",
-            Self::Waived => "waived",
-        }
-    }
-}
-
 /// What a service's partitions in this process have before them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Backlog {
+    /// Partitions of the installation.
+    pub(crate) partitions: u64,
     /// Leases held here.
     pub(crate) leases: u64,
     /// Entries that wait, by input stream.
     pub(crate) entries: Vec<(StreamName, u64)>,
-    /// How long the oldest of them has waited.
-    pub(crate) oldest_wait: Duration,
+    /// How long the oldest of them has waited, by lane.
+    pub(crate) oldest_waits: Vec<(&'static str, Duration)>,
     /// Records in quarantine.
     pub(crate) quarantined: u64,
 }
@@ -88,6 +51,8 @@ pub(crate) struct Backlog {
 struct Instruments {
     input_entries: Gauge<u64>,
     input_age: Gauge<f64>,
+    partitions: Gauge<u64>,
+    clock_skew: Gauge<f64>,
     leases: Gauge<u64>,
     lease_changes: Counter<u64>,
     opens: Counter<u64>,
@@ -178,8 +143,18 @@ impl Instruments {
                 .f64_gauge("happypath.engine.input.age")
                 .with_unit("s")
                 .with_description(
-                    "How long the oldest entry that waits has waited, in the partitions owned here",
+                    "How long the oldest entry that waits has waited, in the partitions owned here, by lane",
                 )
+                .build(),
+            partitions: gauge(
+                "happypath.engine.partitions",
+                "{partition}",
+                "Partitions of the installation",
+            ),
+            clock_skew: meter
+                .f64_gauge("happypath.engine.clock.skew")
+                .with_unit("s")
+                .with_description("How far the clock here is ahead of the database's, or behind")
                 .build(),
             leases: gauge(
                 "happypath.engine.leases",
@@ -249,6 +224,39 @@ impl Instruments {
 
 fn service(owner: Owner) -> KeyValue {
     KeyValue::new("service", owner.name())
+}
+
+/// Shows every counter of a service from zero on, so that the first that it counts is seen as one
+/// more.
+pub(crate) fn begin(owner: Owner) {
+    let labels = [service(owner)];
+    for counter in [
+        &INSTRUMENTS.opens,
+        &INSTRUMENTS.inputs,
+        &INSTRUMENTS.store_failures,
+        &INSTRUMENTS.quarantined,
+        &TIMERS.overtaking,
+    ] {
+        counter.add(0, &labels);
+    }
+    for counter in [&INSTRUMENTS.held, &TIMERS.behind] {
+        counter.add(0.0, &labels);
+    }
+    for change in LeaseChange::ALL {
+        let labels = [service(owner), KeyValue::new("change", change.word())];
+        INSTRUMENTS.lease_changes.add(0, &labels);
+    }
+    for end in WaitEnd::ALL {
+        let labels = [service(owner), KeyValue::new("result", end.word())];
+        INSTRUMENTS.merge_waits.add(0, &labels);
+    }
+}
+
+/// The clock here was held against that of the database.
+pub(crate) fn clock_held(owner: Owner, skew_ms: i64) {
+    #[expect(clippy::cast_precision_loss, reason = "a clock is not off by ages")]
+    let seconds = skew_ms as f64 / 1_000.0;
+    INSTRUMENTS.clock_skew.record(seconds, &[service(owner)]);
 }
 
 /// A batch was committed.
@@ -324,15 +332,8 @@ pub(crate) fn leases_changed(owner: Owner, change: LeaseChange, count: usize) {
     if count == 0 {
         return;
     }
-    let change = match change {
-        LeaseChange::Acquired => "acquired",
-        LeaseChange::Released => "released",
-        LeaseChange::Lost => "lost",
-    };
-    INSTRUMENTS.lease_changes.add(
-        count as u64,
-        &[service(owner), KeyValue::new("change", change)],
-    );
+    let labels = [service(owner), KeyValue::new("change", change.word())];
+    INSTRUMENTS.lease_changes.add(count as u64, &labels);
 }
 
 /// What the partitions owned here have before them.
@@ -341,10 +342,12 @@ pub(crate) fn backlog(owner: Owner, backlog: &Backlog) {
         let labels = [service(owner), KeyValue::new("stream", stream.name())];
         INSTRUMENTS.input_entries.record(*entries, &labels);
     }
+    for (lane, wait) in &backlog.oldest_waits {
+        let labels = [service(owner), KeyValue::new("lane", *lane)];
+        INSTRUMENTS.input_age.record(wait.as_secs_f64(), &labels);
+    }
     let labels = [service(owner)];
-    INSTRUMENTS
-        .input_age
-        .record(backlog.oldest_wait.as_secs_f64(), &labels);
+    INSTRUMENTS.partitions.record(backlog.partitions, &labels);
     INSTRUMENTS.leases.record(backlog.leases, &labels);
     INSTRUMENTS
         .quarantine_records

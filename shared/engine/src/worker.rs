@@ -286,7 +286,10 @@ impl<C: Core> Worker<C> {
         let span = tick_span(self.position.slot.owner);
         span.record("partition", self.position.slot.partition.number());
         span.record("inputs", self.batch.inputs);
-        self.commit().instrument(span).await
+        let done = self.commit().instrument(span.clone()).await;
+        done.inspect_err(|_| {
+            span.record("otel.status_code", "ERROR");
+        })
     }
 
     /// There is nothing to commit: tidies up, and says when to look again.
@@ -380,7 +383,12 @@ impl<C: Core> Worker<C> {
 fn tick_span(owner: Owner) -> tracing::Span {
     macro_rules! span {
         ($name:literal) => {
-            tracing::info_span!($name, partition = Empty, inputs = Empty)
+            tracing::info_span!(
+                $name,
+                partition = Empty,
+                inputs = Empty,
+                otel.status_code = Empty
+            )
         };
     }
     match owner {

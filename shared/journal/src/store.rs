@@ -33,7 +33,7 @@ use self::lane::Inlet;
 use crate::error::hot_error;
 use crate::events::is_event_log;
 use crate::packed::pack_commit;
-use crate::{CommitRow, JournalOptions, LogError, SharedLog, limits};
+use crate::{CommitRow, JournalOptions, LogError, SharedLog, limits, metrics};
 
 /// A hot store with a journal. Cheap to clone; clones are the same process.
 #[derive(Clone)]
@@ -108,6 +108,7 @@ impl JournaledStore {
         stop: CancellationToken,
     ) -> BoxFuture<'_, Result<Self, LogError>> {
         Box::pin(async move {
+            metrics::begin();
             let writer = log.register(worker).await?;
             let store = Self::new(hot, log, writer, options);
             store.spawn_tasks(stop);

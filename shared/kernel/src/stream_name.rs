@@ -80,6 +80,14 @@ impl StreamName {
         )
     }
 
+    /// The name of its lane: `bulk` where it is of low priority, and `live` otherwise.
+    pub const fn lane(self) -> &'static str {
+        match self {
+            Self::EventsBulk | Self::FactsBulk | Self::ActionsBulk => "bulk",
+            _ => "live",
+        }
+    }
+
     /// Its name, as keys carry it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -41,7 +41,7 @@ pub use page::PageRequest;
 pub use people::explain;
 pub use rate::{CallerOf, RateLayer, RateService};
 pub use reason::ErrorReason;
-pub use server::{Arrival, Arrivals, ServerLayer, ServerService};
+pub use server::{Arrival, Arrivals, STREAM, ServerLayer, ServerService};
 pub use trace::TraceParent;
 pub use validate::validate;
 pub use violation::{Violation, Violations};

@@ -1,12 +1,15 @@
-//! Measures calls: the time that they took, and their end.
+//! Measures calls: the time that they took, their end, and the reasons of those that failed.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use opentelemetry::KeyValue;
 use opentelemetry::global;
-use opentelemetry::metrics::Histogram;
-use tonic::Code;
+use opentelemetry::metrics::{Counter, Histogram};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::{DOMAIN, ErrorReason};
 
 /// Seconds that a call takes: from an answer out of memory to the longest deadline of a person.
 /// Streams go on for longer.
@@ -18,6 +21,7 @@ const CALL_SECONDS: [f64; 13] = [
 #[derive(Debug, Clone)]
 pub(crate) struct CallMeter {
     duration: Histogram<f64>,
+    failures: Counter<u64>,
 }
 
 impl CallMeter {
@@ -30,6 +34,11 @@ impl CallMeter {
                 .with_unit("s")
                 .with_description("How long calls took until their last byte, by method and code")
                 .with_boundaries(CALL_SECONDS.to_vec())
+                .build(),
+            failures: meter
+                .u64_counter("happypath.rpc.failures")
+                .with_unit("{call}")
+                .with_description("Calls that failed, by method and reason")
                 .build(),
         }
     }
@@ -76,20 +85,32 @@ impl MeasuredCall {
     }
 
     /// It ended.
-    pub(crate) fn end(self, code: Code) {
+    pub(crate) fn end(self, status: &Status) {
+        let code = status.code();
         // Callers can make up any name of a method, so that of one that does not exist is not kept.
         let method = match code {
             Code::Unimplemented => "unknown".to_owned(),
             _ => self.method,
         };
-        let labels = [
-            KeyValue::new("method", method),
-            KeyValue::new("code", code_name(code)),
-        ];
+        let method = KeyValue::new("method", method);
+        if code != Code::Ok {
+            let labels = [method.clone(), KeyValue::new("reason", reason_of(status))];
+            self.meter.failures.add(1, &labels);
+        }
+        let labels = [method, KeyValue::new("code", code_name(code))];
         self.meter
             .duration
             .record(self.begun.elapsed().as_secs_f64(), &labels);
     }
+}
+
+/// Returns the reason of a status, from the one list of them. Those of the transport, and of callers
+/// who went away, have none.
+fn reason_of(status: &Status) -> &'static str {
+    let info = status.get_details_error_info();
+    let info = info.filter(|info| info.domain == DOMAIN);
+    let reason = info.and_then(|info| ErrorReason::from_text(&info.reason));
+    reason.map_or("NONE", ErrorReason::as_str)
 }
 
 /// Returns the name of a code, as the gRPC documentation writes it.
@@ -112,5 +133,24 @@ pub const fn code_name(code: Code) -> &'static str {
         Code::Unavailable => "UNAVAILABLE",
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Failure;
+
+    #[test]
+    fn a_reason_is_one_of_the_list_or_none() {
+        let ours: Status = Failure::new(ErrorReason::StreamFull, "full").into();
+        assert_eq!(reason_of(&ours), "STREAM_FULL");
+        assert_eq!(reason_of(&Status::unavailable("away")), "NONE");
+        for (reason, domain) in [("STREAM_FULL", "example.com"), ("MADE_UP", DOMAIN)] {
+            let mut details = tonic_types::ErrorDetails::new();
+            details.set_error_info(reason, domain, std::collections::HashMap::new());
+            let theirs = Status::with_error_details(Code::Unavailable, "", details);
+            assert_eq!(reason_of(&theirs), "NONE", "{reason} of {domain}");
+        }
     }
 }

@@ -41,6 +41,10 @@ const OPEN_PATHS: [&str; 4] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// The attribute of the span of a call that goes on for as long as its caller likes, so that its
+/// length says nothing.
+pub const STREAM: &str = "rpc.stream";
+
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
 /// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the
@@ -117,6 +121,9 @@ where
         let mut request = self.arriving(request, method, arrivals.clone());
         let (name, path) = told(request.uri().path());
         let span = span_of(&name, path);
+        if method.is_none_or(|method| method.is_stream || method.answers_stream) {
+            span.record(STREAM, true);
+        }
         let measured = self
             .meter
             .as_ref()
@@ -159,7 +166,7 @@ where
                 drop(arrivals.take());
             }
             if let Some(status) = unread::status_of(response.headers_mut()) {
-                call.ended(status.code());
+                call.ended(&status);
             }
             Ok(response.map(|body| Body::new(GuardedBody::new(body, call))))
         })
@@ -203,6 +210,20 @@ fn span_of(name: &str, path: &str) -> Span {
         rpc.method = path,
         rpc.code = field::Empty,
         otel.status_code = field::Empty,
+        rpc.stream = field::Empty,
+    )
+}
+
+/// Returns whether a call that ends so is a fault of ours, and not of its caller: the objective on
+/// calls counts the same codes.
+const fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
     )
 }
 
@@ -214,13 +235,13 @@ fn panicked(span: &Span) -> Status {
 
 impl Call {
     /// Tells how the call ended.
-    fn ended(&mut self, code: Code) {
-        self.span.record("rpc.code", field::debug(code));
-        if matches!(code, Code::Unknown | Code::Internal | Code::DataLoss) {
+    fn ended(&mut self, status: &Status) {
+        self.span.record("rpc.code", field::debug(status.code()));
+        if is_fault(status.code()) {
             self.span.record("otel.status_code", "ERROR");
         }
         if let Some(measured) = self.measured.take() {
-            measured.end(code);
+            measured.end(status);
         }
     }
 }
@@ -229,7 +250,7 @@ impl Drop for Call {
     /// A caller who went away before the end is told of, too.
     fn drop(&mut self) {
         if let Some(measured) = self.measured.take() {
-            measured.end(Code::Cancelled);
+            measured.end(&Status::cancelled("the caller went away"));
         }
     }
 }

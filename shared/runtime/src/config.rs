@@ -82,6 +82,9 @@ pub struct Config {
     pub collector: Option<CollectorSettings>,
     /// The share of traces begun here that is kept, from 0 to 1.
     pub trace_ratio: f64,
+    /// The time from which on a call, a batch or a delivery is kept whatever that share is; absent
+    /// where none is for its time alone.
+    pub trace_slow: Option<kernel::Duration>,
     /// Where metrics are served to Prometheus; absent for nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// Where health is served in plain text, beside the address of the server; absent for nowhere.
@@ -226,6 +229,7 @@ impl Config {
         let log_level = layers.required("log_level", value::log_level, faults);
         let collector = collector::read(layers, faults);
         let trace_ratio = layers.required("trace_ratio", value::trace_ratio, faults);
+        let trace_slow = layers.required("trace_slow", value::trace_slow, faults);
         let access = access::read(layers, listeners.services, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
         installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
@@ -259,6 +263,7 @@ impl Config {
             log_level: log_level?,
             collector,
             trace_ratio: trace_ratio?,
+            trace_slow: trace_slow?,
             metrics_listen: listeners.metrics,
             health_listen: listeners.health,
             access: access?,

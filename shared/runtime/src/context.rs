@@ -17,6 +17,7 @@ use storage::{Database, LeaseStore, Requests};
 use tokio_util::sync::CancellationToken;
 
 use crate::binary::Awaited;
+use crate::certificates::OwnCertificate;
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::credentials::{Credentials, client_options};
 use crate::database::{database_error, open_database};
@@ -25,7 +26,7 @@ use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
 use crate::start_error::StartError;
 use crate::vault::open_vault;
-use crate::{limits, upkeep};
+use crate::{limits, metrics, upkeep};
 
 /// The context that services find when they start. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -98,6 +99,8 @@ impl Context {
         let audit = AuditLog::open(database.clone(), &config.worker).await;
         let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
         credentials.begin(&config, &audit, &shutdown).await?;
+        let listener = credentials.server_tls.clone();
+        metrics::watch_certificates(OwnCertificate::all(&config, listener));
         let requests = Requests::new(database.clone());
         tokio::spawn(upkeep::remove_old_requests(
             requests.clone(),

@@ -5,6 +5,7 @@
 //! many.
 
 mod binary;
+mod certificates;
 mod config;
 mod context;
 mod credentials;
@@ -14,6 +15,7 @@ mod health;
 mod incoming;
 pub mod limits;
 mod listening;
+mod metrics;
 mod neighbours;
 mod origin;
 mod partition_service;

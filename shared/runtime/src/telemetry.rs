@@ -8,6 +8,7 @@ mod endpoint;
 mod exporters;
 mod lines;
 mod panics;
+mod sampling;
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;

@@ -34,6 +34,22 @@ impl Database {
         Box::pin(async move { open(url, options(url)).await })
     }
 
+    /// Opens a database that is there already; a SQLite file is neither created nor changed.
+    ///
+    /// # Errors
+    /// [`StorageError::Connect`].
+    pub(crate) async fn look(url: &DatabaseUrl) -> Result<Self, StorageError> {
+        let mut options = options(url);
+        if url.backend() == Backend::Sqlite {
+            options.map_sqlx_sqlite_opts(|file| {
+                file.create_if_missing(false)
+                    .read_only(true)
+                    .busy_timeout(limits::SQLITE_BUSY)
+            });
+        }
+        open(url, options).await
+    }
+
     /// Opens what an installation has of a Postgres database: the schema `happypath_NAME`, which is
     /// created where there is none, or the default schema where it has no name.
     ///

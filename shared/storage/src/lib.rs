@@ -23,7 +23,7 @@ mod url;
 
 pub use self::database::Database;
 pub use self::error::StorageError;
-pub use self::inspect::{DatabaseFacts, inspect};
+pub use self::inspect::{DatabaseFacts, LogFacts, inspect};
 pub use self::installation::Installation;
 pub use self::lease::{Acquire, Lease, LeaseOwner, LeaseStore, LeaseTally};
 pub use self::leases::{Leases, SharedLeases, timely};

@@ -42,6 +42,14 @@ impl DatabaseUrl {
         self.backend != Backend::Postgres
     }
 
+    /// The SQLite file; absent for one in memory, and for Postgres.
+    pub fn file(&self) -> Option<PathBuf> {
+        let text = self.text.strip_prefix("sqlite:")?;
+        let text = text.strip_prefix("//").unwrap_or(text);
+        let path = text.split_once('?').map_or(text, |(path, _)| path);
+        (self.backend == Backend::Sqlite).then(|| path.into())
+    }
+
     /// The files of TLS that connections read, each with the parameter that names it:
     /// `sslrootcert`, `sslcert`, `sslkey`.
     pub fn tls_files(&self) -> Vec<(String, PathBuf)> {
@@ -136,6 +144,22 @@ mod tests {
             let url: DatabaseUrl = text.parse().expect(text);
             assert_eq!(url.to_string(), shown);
             assert_eq!(url.is_sqlite(), text.starts_with("sqlite"));
+        }
+    }
+
+    #[test]
+    fn a_sqlite_database_has_a_file_unless_it_is_in_memory() {
+        for (text, file) in [
+            ("sqlite:data/happypath.db", Some("data/happypath.db")),
+            (
+                "sqlite:///data/happypath.db?mode=rw",
+                Some("/data/happypath.db"),
+            ),
+            ("sqlite::memory:", None),
+            ("postgres://db/happy", None),
+        ] {
+            let url: DatabaseUrl = text.parse().expect(text);
+            assert_eq!(url.file(), file.map(PathBuf::from), "{text}");
         }
     }
 

@@ -25,6 +25,7 @@ mod result;
 mod scale;
 mod segments;
 mod timers;
+mod traces;
 mod transition;
 
 use std::path::PathBuf;
@@ -78,6 +79,8 @@ enum Name {
     Access,
     /// Processor time of the layer around servers for an event of a batch
     Requests,
+    /// Processor time that traces add to a call where none of them is kept
+    Traces,
     /// Processor time of an event with few and many definitions and customers
     Scale,
     /// Processor time of an event of a long history, and with many filters on one event name
@@ -184,6 +187,9 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
     }
     if is_all || *name == Name::Requests {
         measured.push(requests::measure().await?);
+    }
+    if is_all || *name == Name::Traces {
+        measured.push(Box::pin(traces::measure()).await?);
     }
     if is_all || *name == Name::Scale {
         measured.push(Box::pin(scale::measure()).await?);

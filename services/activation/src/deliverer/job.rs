@@ -5,7 +5,7 @@ use kernel::{ActivationId, CustomerId, PartitionId, RunId, Timestamp};
 use proto::stream::v1::{Delivery, Outcome, Record, record::Body};
 
 use rpc::TraceParent;
-use tracing::Span;
+use tracing::{Span, field};
 
 use super::answer::Attempted;
 
@@ -49,6 +49,7 @@ impl Job {
         let span = tracing::info_span!(
             "activation.deliver",
             otel.kind = "client",
+            otel.status_code = field::Empty,
             activation_id = %self.id,
             customer_id = %self.customer,
             channel = self.delivery.channel,

@@ -3,6 +3,7 @@
 //!
 //! It asks every process, and the stores where it is told of them, and changes nothing anywhere.
 
+mod disk;
 mod examine;
 mod verdict;
 
@@ -20,7 +21,7 @@ use crate::output::{Format, print, print_json};
 The stores are examined where they are named, as the services name them. Exit code 1 where something is wrong; what is only
 worth a look leaves it 0.")]
 pub(crate) struct Args {
-    /// Where the hot store is, such as redis://HOST:PORT
+    /// Where the hot store is, such as redis://HOST:PORT, or embedded:FOLDER on its machine
     #[arg(
         long,
         env = "HAPPYPATH_HOT_STORE",
@@ -28,7 +29,7 @@ pub(crate) struct Args {
         value_name = "URL"
     )]
     hot_store: Option<String>,
-    /// Where the database is, such as postgres://USER@HOST/NAME
+    /// Where the database is, such as postgres://USER@HOST/NAME, or sqlite:FILE on its machine
     #[arg(
         long,
         env = "HAPPYPATH_DATABASE",
@@ -49,7 +50,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         args.hot_store.as_deref(),
         args.database.as_deref(),
     );
-    let checks = verdict::judge(&findings.await?);
+    let checks = verdict::judge(&findings.await);
     if args.format.json {
         let checks: Vec<_> = checks.iter().map(shown).collect();
         print_json(&json!({ "checks": checks }))?;

@@ -36,7 +36,7 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 /// Shows how everything is doing, once or until it is told to end.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     loop {
-        let report = Report::ask(&args.connection).await?;
+        let report = Report::ask(&args.connection).await;
         let problems = verdict::problems(&report);
         if args.format.json {
             let json = show::json(&report, &problems)?;

@@ -93,3 +93,33 @@ fn whoever_does_not_answer_is_told_and_the_others_are_examined() {
     assert!(!said.contains("hunter2"), "{said}");
     dev.stop();
 }
+
+#[test]
+fn embedded_stores_are_looked_at_beside_their_process_and_none_is_made() {
+    let dev = Dev::start();
+    let folder = dev.folder.path().join("stores");
+    let (hot, file) = (folder.join("hot"), folder.join("happypath.db"));
+    let stores = format!(
+        "--hot-store embedded:{} --database sqlite:{}",
+        hot.display(),
+        file.display()
+    );
+    let (_, checks) = examine(&dev, &format!("doctor {stores}"));
+    let told = |area: &str| -> Vec<String> {
+        let checks = of_area(&checks, area).into_iter();
+        checks.map(|(_, what)| what).collect()
+    };
+    let [disk] = told("hot store").try_into().expect("one check");
+    assert!(disk.starts_with("the disk of its folder has "), "{disk}");
+    let [version, disk] = told("database").try_into().expect("two checks");
+    assert!(version.starts_with("SQLite "), "{version}");
+    assert!(disk.starts_with("the disk of its file has "), "{disk}");
+
+    let none = folder.join("none.db");
+    let line = format!("doctor --database sqlite:{}", none.display());
+    let (code, checks) = examine(&dev, &line);
+    assert_eq!(code, 1);
+    assert_eq!(grades(&checks, "database"), ["fault"]);
+    assert!(!none.exists(), "doctor made it");
+    dev.stop();
+}

@@ -122,10 +122,7 @@ impl ClientTls {
     ///
     /// # Errors
     /// As [`Self::connect`]; a certificate that has ended is among them.
-    pub async fn end_of_server(&self, host: &str, port: u16) -> std::io::Result<Timestamp> {
-        let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
-        let stream = tokio::time::timeout(HANDSHAKE_TIME, connecting).await;
-        let stream = stream.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+    pub async fn end_of_server(&self, host: &str, stream: TcpStream) -> std::io::Result<Timestamp> {
         let stream = self.connect(host, stream, Alpn::Http2).await?;
         let shown = stream.get_ref().1.peer_certificates();
         let first = shown.and_then(|shown| shown.first());

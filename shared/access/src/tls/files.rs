@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use kernel::Timestamp;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 
+use crate::certificate::end_of;
 use crate::limits::PEM_BYTES;
 
 /// The reason why a file of TLS is no good.
@@ -78,6 +80,15 @@ impl TlsError {
 /// [`TlsError`] with what is wrong about it.
 pub fn check_certificates(path: &Path) -> Result<(), TlsError> {
     certificates(path, &read(path)?).map(drop)
+}
+
+/// Returns the end of the first certificate in a file, which is the one that is shown.
+///
+/// # Errors
+/// [`TlsError`] with what is wrong about it.
+pub fn end_of_file(path: &Path) -> Result<Timestamp, TlsError> {
+    let found = certificates(path, &read(path)?)?;
+    end_of(&found[0]).map_err(|error| TlsError::unfit(path, error))
 }
 
 /// Reads a file with a private key, to see that it is one.

@@ -118,11 +118,7 @@ impl World {
         while let Some(answer) = answers.next().await {
             let answer = answer.expect("an answer");
             if let Some(head) = answer.head {
-                let own = Head {
-                    chain: head.chain_id.parse().expect("an id"),
-                    sequence: head.sequence,
-                    hash: head.hash.as_ref().try_into().expect("a hash"),
-                };
+                let own = Head::try_from(&head).expect("a head");
                 verifier.head(own, head.pruned.as_ref().map(Into::into));
             }
             for entry in answer.entries {

@@ -1,6 +1,6 @@
 //! A log in a SQLite file, and what is asked of it.
 
-use audit::{Act, AuditLog, ChainId, Class, Entry, Operation, Origin, Verdict, Verifier};
+use audit::{Act, AuditLog, Class, Entry, Operation, Origin, Verdict, Verifier};
 use kernel::CustomerId;
 use proto::audit::v1::audit_service_server::AuditService as _;
 use proto::audit::v1::{EntryFilter, ExportEntriesRequest, ListEntriesRequest};
@@ -119,11 +119,7 @@ impl World {
         while let Some(answer) = answers.next().await {
             let answer = answer.expect("an answer");
             if let Some(head) = answer.head {
-                let own = audit::Head {
-                    chain: head.chain_id.parse::<ChainId>().expect("an id"),
-                    sequence: head.sequence,
-                    hash: head.hash.as_ref().try_into().expect("a hash"),
-                };
+                let own = audit::Head::try_from(&head).expect("a head");
                 verifier.head(own, head.pruned.as_ref().map(Into::into));
             }
             for entry in answer.entries {

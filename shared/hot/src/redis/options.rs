@@ -92,6 +92,11 @@ impl RedisOptions {
         }
     }
 
+    /// The file of the certificate that is shown, by the options or the query of the address.
+    pub fn certificate_file(&self) -> Option<PathBuf> {
+        self.clone().with_query().ok()?.cert_file
+    }
+
     /// Returns whether files of TLS are named.
     pub(super) fn has_files(&self) -> bool {
         self.ca_file.is_some() || self.cert_file.is_some()

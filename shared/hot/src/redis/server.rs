@@ -5,6 +5,7 @@ use redis::{Value, cmd};
 
 use super::RedisOptions;
 use super::address::refused;
+use super::inspect::ServerFacts;
 use super::link::Link;
 use super::reply::items;
 use crate::HotError;
@@ -64,10 +65,11 @@ fn check_kind(link: &Link, info: &str) -> Result<(), HotError> {
 
 /// Whether it keeps what it is given, and can confirm that as asked.
 fn check_settings(info: &str, options: &RedisOptions) -> Result<(), HotError> {
-    let policy = field(info, "maxmemory_policy").unwrap_or("noeviction");
-    if policy.starts_with("allkeys-") {
+    let facts = ServerFacts::read(String::new(), info);
+    if facts.forgets_customers() {
         return Err(HotError::Mismatch(format!(
-            "Redis forgets customers when its memory is full (maxmemory-policy {policy}): set it to noeviction"
+            "Redis forgets customers when its memory is full (maxmemory-policy {}): set it to noeviction",
+            facts.eviction
         )));
     }
     if options.fsync_acked && field(info, "aof_enabled") == Some("0") {

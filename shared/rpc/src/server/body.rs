@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Body as HttpBody;
-use tonic::{Code, Status};
 
 use super::Call;
 
@@ -50,15 +50,15 @@ impl HttpBody for GuardedBody {
         let Ok(mut frame) = polled else {
             this.is_over = true;
             let status = super::panicked(&this.call.span);
-            this.call.ended(status.code());
+            this.call.ended(&status);
             return Poll::Ready(Some(trailers(&status)));
         };
         if let Poll::Ready(Some(Ok(frame))) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            let code =
-                super::unread::status_of(trailers).map_or(Code::Unknown, |status| status.code());
-            this.call.ended(code);
+            let status = super::unread::status_of(trailers);
+            this.call
+                .ended(&status.unwrap_or_else(|| Status::unknown("the answer has no status")));
         }
         frame
     }

@@ -36,6 +36,8 @@ pub(crate) struct Method {
     /// Returns whether it only reads, as its binding to `GET` says: asked twice, it does nothing
     /// twice.
     pub(crate) is_read: bool,
+    /// Returns whether it may be answered with more than one message.
+    pub(crate) answers_stream: bool,
     /// Returns whether the interpreter of rules makes a copy of each message. Where it does not,
     /// the service answers for each element of its list by itself.
     pub(crate) is_interpreted: bool,
@@ -134,6 +136,7 @@ impl Contracts {
                 let method = Method {
                     is_stream: method.is_client_streaming(),
                     is_read: is_bound_to_get(&method),
+                    answers_stream: method.is_server_streaming(),
                     is_interpreted: !CHECKED_BY_HAND.contains(&input.full_name()),
                     request,
                 };

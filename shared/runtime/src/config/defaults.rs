@@ -93,6 +93,7 @@ impl Defaults {
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),
+                ("trace_slow", "1s".to_owned()),
                 ("reflection", "on".to_owned()),
             ],
         }

@@ -254,8 +254,15 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "trace_ratio",
         flag: "trace-ratio",
-        help: "The share of traces that is kept; what comes with a trace is kept as its sender says",
+        help: "The share of traces that is kept; what comes with a trace is kept as its sender says. What fails or is slow is \
+               kept beyond that",
         expected: "a number from 0 to 1, such as 0.01",
+    },
+    Setting {
+        name: "trace_slow",
+        flag: "trace-slow",
+        help: "From how long on a call, a batch or a delivery is kept in traces whatever the share is, as one that fails is",
+        expected: "off, or a duration from 1ms to 1h, such as 500ms",
     },
     Setting {
         name: "metrics_listen",

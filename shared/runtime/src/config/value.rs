@@ -40,6 +40,17 @@ pub(super) fn trace_ratio(text: &str) -> Parsed<f64> {
     }
 }
 
+pub(super) fn trace_slow(text: &str) -> Parsed<Option<Duration>> {
+    const MOST: i64 = 3_600_000;
+    if text == "off" {
+        return Ok(None);
+    }
+    match text.parse::<Duration>() {
+        Ok(length) if (1..=MOST).contains(&length.as_millis()) => Ok(Some(length)),
+        _ => Err(expected("trace_slow")),
+    }
+}
+
 pub(super) fn hot_store(text: &str) -> Parsed<HotStoreAddress> {
     if let Some(folder) = text
         .strip_prefix("embedded:")

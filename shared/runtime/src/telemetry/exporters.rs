@@ -8,11 +8,13 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracerProvider};
 use tonic::transport::{Channel, Endpoint};
 
+use super::sampling::{Beginnings, Ends};
 use crate::config::{CollectorSettings, Config, open_client};
 use crate::limits::{COLLECTOR_CONNECT_TIME, METRICS_INTERVAL};
+use crate::metrics;
 use crate::start_error::StartError;
 
 /// Everything that leaves the process, as far as it is configured.
@@ -51,7 +53,7 @@ impl Exporters {
         let channel = config.collector.as_ref().map(channel).transpose()?;
         let collector = channel
             .clone()
-            .map(|channel| Collector::open(channel, config.trace_ratio, &resource))
+            .map(|channel| Collector::open(channel, config, &resource))
             .transpose()?;
         let registry = config
             .metrics_listen
@@ -75,8 +77,9 @@ impl Exporters {
             opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
             opentelemetry::global::set_tracer_provider(collector.traces.clone());
         }
-        if let Some(metrics) = &self.metrics {
-            opentelemetry::global::set_meter_provider(metrics.clone());
+        if let Some(meters) = &self.metrics {
+            opentelemetry::global::set_meter_provider(meters.clone());
+            metrics::begin();
         }
     }
 
@@ -106,7 +109,7 @@ impl Exporters {
 }
 
 impl Collector {
-    fn open(channel: Channel, trace_ratio: f64, resource: &Resource) -> Result<Self, StartError> {
+    fn open(channel: Channel, config: &Config, resource: &Resource) -> Result<Self, StartError> {
         let spans = opentelemetry_otlp::SpanExporter::builder()
             .with_tonic()
             .with_channel(channel.clone())
@@ -117,12 +120,15 @@ impl Collector {
             .with_channel(channel)
             .build()
             .map_err(|error| StartError::Telemetry(error.into()))?;
-        // Whoever begins a trace decides for all of it, so that no trace is kept in part.
-        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(trace_ratio)));
+        let slow = config
+            .trace_slow
+            .map(|slow| slow.as_millis().unsigned_abs());
+        let slow = slow.map(std::time::Duration::from_millis);
+        let batches = BatchSpanProcessor::builder(spans).build();
         Ok(Self {
             traces: SdkTracerProvider::builder()
-                .with_batch_exporter(spans)
-                .with_sampler(sampler)
+                .with_span_processor(Ends::new(batches, slow))
+                .with_sampler(Beginnings::of_share(config.trace_ratio))
                 .with_resource(resource.clone())
                 .build(),
             logs: SdkLoggerProvider::builder()

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::tls::{ClientCertificates, ClientFiles, ClientTls, ServerFiles, ServerTls};
+use access::tls::{Alpn, ClientCertificates, ClientFiles, ClientTls, ServerFiles, ServerTls};
 use proto::access::v1::RevokeKeyRequest;
 use proto::access::v1::key_service_client::KeyServiceClient;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
@@ -22,6 +22,7 @@ use proto::segmentation::v1::segmentation_service_client::SegmentationServiceCli
 use proto::segmentation::v1::{GetProfileRequest, Segment};
 use rpc::{ClientOptions, PeerChannel, Presented};
 use testkit::{Certificates, PostgresServer, RedisServer, RedisSetup};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -33,6 +34,7 @@ use crate::draining::Names;
 use crate::process::{self, Service, free_port};
 use crate::suite::{PATIENCE, eventually};
 use crate::telemetry::collector::Collector;
+use crate::telemetry::keep_scrape;
 
 /// The processes, each of whom is a worker of the name of its service. Whoever changes a definition
 /// of journeys has that one ask the two others which names there are.
@@ -125,6 +127,15 @@ impl Secured {
         service
     }
 
+    /// TLS of a client without a certificate.
+    fn client_tls(&self) -> ClientTls {
+        let files = ClientFiles {
+            ca: Some(self.certificates.authority()),
+            identity: None,
+        };
+        ClientTls::open(files).expect("right files")
+    }
+
     /// A channel of the caller who may do everything.
     fn channel(&self, port: u16) -> PeerChannel {
         self.channel_to("localhost", port)
@@ -132,17 +143,28 @@ impl Secured {
 
     /// A channel to a process under this name, whatever that is.
     fn channel_to(&self, name: &'static str, port: u16) -> PeerChannel {
-        let files = ClientFiles {
-            ca: Some(self.certificates.authority()),
-            identity: None,
-        };
         let options = ClientOptions {
-            tls: Some(ClientTls::open(files).expect("right files")),
+            tls: Some(self.client_tls()),
             presented: Presented::bearer(&self.key).expect("a header"),
         };
         let names = Names::default().with(name, port);
         rpc::connect_through(&format!("https://{name}"), &options, Arc::new(names))
             .expect("an address")
+    }
+
+    /// Reads the metrics of a process.
+    async fn scrape(&self, port: u16) -> String {
+        let tls = self.client_tls();
+        let place = (Ipv4Addr::LOCALHOST, port);
+        let stream = tokio::net::TcpStream::connect(place).await.expect("there");
+        let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;
+        let mut stream = agreed.expect("an agreement");
+        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request).await.expect("a request");
+        let mut answer = Vec::new();
+        // Its end may come without a farewell of TLS.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).expect("text")
     }
 
     async fn apply(&self, port: u16, definition: Kind) -> Result<(), Status> {
@@ -274,7 +296,13 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
-    let segmentation = secured.spawn(SEGMENTATION, &telemetry).await;
+    let metrics = free_port();
+    let listen = [
+        "--metrics-listen".to_owned(),
+        format!("127.0.0.1:{metrics}"),
+    ];
+    let measured = [telemetry, listen.to_vec()].concat();
+    let segmentation = secured.spawn(SEGMENTATION, &measured).await;
     let activation = secured.spawn(ACTIVATION, &[]).await;
     let journey = secured.spawn(JOURNEY, &[]).await;
     let [asked, _, asking] = secured.ports;
@@ -290,6 +318,13 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
     let refused = stranger.check(HealthCheckRequest::default()).await;
     let refused = refused.expect_err("the certificate is for another name");
     assert!(refused.message().contains("certificate"), "{refused:?}");
+    // Each certificate of the process says how long it is good for.
+    let scrape = secured.scrape(metrics).await;
+    for usage in ["services", "hot_store", "database", "collector"] {
+        let left = format!("happypath_process_certificate_remaining_seconds{{use=\"{usage}\"}} ");
+        assert!(scrape.contains(&left), "{usage}: {scrape}");
+    }
+    keep_scrape("segmentation-tls", &scrape);
 
     // A key that was revoked is refused, and replaced by another at once.
     let keys = secured.made_keys(NAMES[JOURNEY]).await;

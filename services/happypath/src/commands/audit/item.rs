@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
-use audit::{ChainId, Hash};
 use prost_reflect::{DynamicMessage, ReflectMessage};
 use proto::audit::v1 as api;
 use serde_json::{Value, json};
@@ -75,18 +74,6 @@ pub(super) fn read_lines(
         each(item)?;
     }
     Ok(())
-}
-
-/// Reads a head for verification. A hash of another length than hashes have fits no entry.
-pub(super) fn head_of(head: &api::Head) -> Result<audit::Head, Failure> {
-    let chain = head.chain_id.parse::<ChainId>();
-    let chain = chain.map_err(|_| Failure::failed(format!("`{}` is no chain", head.chain_id)))?;
-    let hash = Hash::try_from(head.hash.as_ref());
-    Ok(audit::Head {
-        chain,
-        sequence: head.sequence,
-        hash: hash.unwrap_or(audit::NO_HASH),
-    })
 }
 
 #[cfg(test)]

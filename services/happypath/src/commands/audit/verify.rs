@@ -10,7 +10,7 @@ use proto::audit::v1 as api;
 use proto::audit::v1::EntryFilter;
 use serde_json::json;
 
-use super::item::{Item, head_of, read_lines};
+use super::item::{Item, read_lines};
 use super::{Place, export};
 use crate::failure::Failure;
 use crate::output::{Format, print, print_json, remark};
@@ -48,7 +48,8 @@ impl Reading {
             Item::Head(head) => {
                 self.unclosed += u64::from(head.close_time.is_none());
                 let pruned = head.pruned.as_ref().map(Into::into);
-                self.verifier.head(head_of(&head)?, pruned);
+                let own = Head::try_from(&head).map_err(Failure::failed)?;
+                self.verifier.head(own, pruned);
                 self.heads.push(Item::Head(head).line()?);
             }
             Item::Entry(entry) => {
@@ -97,7 +98,7 @@ fn kept_heads(path: Option<&PathBuf>) -> Result<Vec<Head>, Failure> {
     };
     read_lines(path, |item| match item {
         Item::Head(head) => {
-            heads.push(head_of(&head)?);
+            heads.push(Head::try_from(&head).map_err(Failure::failed)?);
             Ok(())
         }
         Item::Entry(api::Entry { .. }) => Err(Failure::mistake(format!(

@@ -1,10 +1,10 @@
 //! Judges what was found: each check with its grade, and what to do. Pure.
 
+mod stores;
+
 use std::fmt;
 
-use hot::ServerFacts;
 use kernel::{Duration, Timestamp};
-use storage::DatabaseFacts;
 
 use super::examine::Findings;
 use crate::commands::status::verdict::{problems, whole_seconds};
@@ -14,9 +14,6 @@ use crate::commands::status::verdict::{problems, whole_seconds};
 const CERTIFICATE_SOON: Duration = Duration::from_millis(14 * 24 * 3_600_000);
 /// The most by which a clock may be off before it is worth a look: from 5 seconds on, workers stop.
 const CLOCK_OFF: Duration = Duration::from_millis(2_000);
-/// Shares of a bound, in hundredths, from which on it is worth a look, and wrong.
-const NEARLY_FULL: u64 = 80;
-const FULL: u64 = 95;
 
 /// The weight of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,16 +45,8 @@ pub(super) fn judge(findings: &Findings) -> Vec<Check> {
     checks.extend(clocks(findings));
     checks.extend(certificates(findings));
     checks.extend(partitions(findings));
-    checks.extend(match &findings.hot_store {
-        None => vec![not_named("hot store", "--hot-store")],
-        Some(Err(cause)) => vec![away("hot store", cause)],
-        Some(Ok(servers)) => servers.iter().flat_map(server).collect(),
-    });
-    checks.extend(match &findings.database {
-        None => vec![not_named("database", "--database")],
-        Some(Err(cause)) => vec![away("database", cause)],
-        Some(Ok((facts, now))) => database(facts, *now),
-    });
+    checks.extend(stores::hot_store(findings.hot_store.as_ref()));
+    checks.extend(stores::database(findings.database.as_ref()));
     checks
 }
 
@@ -145,138 +134,21 @@ fn certificates(findings: &Findings) -> Vec<Check> {
     findings.certificates.iter().map(one).collect()
 }
 
-/// Says what `status` says: owners, lag, quarantine.
+/// Says what `status` says: owners and their leases, lag, quarantine.
 fn partitions(findings: &Findings) -> Vec<Check> {
     const AREA: &str = "partitions";
     let problems = problems(&findings.report);
     if problems.is_empty() {
-        let services = findings.report.services.iter();
-        let owned: usize = services.map(|it| it.partitions.len()).sum();
-        let what = format!("all {owned} have owners and are read, and nothing is set aside");
+        let services = &findings.report.services;
+        let owned: usize = services.iter().map(|it| it.partitions.len()).sum();
+        let waiting: u64 = services.iter().map(|it| it.sum(|own| own.lag)).sum();
+        let what = format!("all {owned} have owners, {waiting} entries wait, none is set aside");
         return vec![Check::good(AREA, what)];
     }
     let problems = problems.into_iter();
     problems
         .map(|problem| Check::fault(AREA, problem.what, &problem.remedy))
         .collect()
-}
-
-/// Judges one server of the hot store.
-fn server(facts: &ServerFacts) -> Vec<Check> {
-    const AREA: &str = "hot store";
-    let place = match facts.node.as_str() {
-        "" => String::new(),
-        node => format!("{node}: "),
-    };
-    let mut checks = Vec::new();
-    if facts.has_failed_to_persist {
-        checks.push(Check::fault(
-            AREA,
-            format!("{place}its last write to the disk failed"),
-            "look at its log and at the room on its disk: what it holds is lost with it otherwise",
-        ));
-    }
-    if facts.eviction.starts_with("allkeys-") {
-        checks.push(Check::fault(
-            AREA,
-            format!(
-                "{place}it forgets customers when its memory is full (maxmemory-policy {})",
-                facts.eviction
-            ),
-            "set it to noeviction",
-        ));
-    }
-    if !facts.has_append_only_file {
-        checks.push(Check::warning(
-            AREA,
-            format!("{place}it has no append-only file: a restart empties it"),
-            "set appendonly to yes, unless the durability is journal and a recovery may take its time",
-        ));
-    }
-    let used = format!(
-        "{place}Redis {}, {} of memory, {} replicas",
-        facts.version,
-        mebibytes(facts.used_bytes),
-        facts.replicas
-    );
-    let remedy =
-        "give it more memory, or spread it as a cluster: once it is full, events are refused";
-    checks.push(bounded(
-        AREA,
-        used,
-        facts.used_bytes,
-        facts.most_bytes,
-        remedy,
-    ));
-    checks
-}
-
-/// Judges the database, whose answer came at this time of our clock.
-fn database(facts: &DatabaseFacts, now: Timestamp) -> Vec<Check> {
-    const AREA: &str = "database";
-    let mut checks = Vec::new();
-    if facts.is_read_only {
-        checks.push(Check::fault(
-            AREA,
-            "it takes no writes: it is a copy, or set to read only".to_owned(),
-            "name its primary",
-        ));
-    }
-    let skew_ms = now.as_millis().saturating_sub(facts.now_ms);
-    let skew = Duration::from_millis(skew_ms.saturating_abs());
-    if skew >= CLOCK_OFF {
-        checks.push(Check::warning(
-            AREA,
-            format!(
-                "its clock is {} from that of this machine",
-                whole_seconds(skew)
-            ),
-            "set both by NTP: workers follow the database's",
-        ));
-    }
-    let size = format!("{}, {}", facts.version, mebibytes(facts.bytes));
-    checks.push(match facts.connections {
-        None => Check::good(AREA, size),
-        Some((open, most)) => {
-            let what = format!("{size}, {open} of {most} connections");
-            let remedy = "raise max_connections, or run fewer processes: each opens up to sixteen";
-            bounded(AREA, what, open, most, remedy)
-        }
-    });
-    checks
-}
-
-/// Grades something by its share of a bound; 0 is no bound.
-fn bounded(area: &'static str, what: String, used: u64, most: u64, remedy: &str) -> Check {
-    let share = match most {
-        0 => 0,
-        most => used.saturating_mul(100) / most,
-    };
-    match share {
-        FULL.. => Check::fault(area, format!("{what}: {share} of 100 are in use"), remedy),
-        NEARLY_FULL.. => Check::warning(area, format!("{what}: {share} of 100 are in use"), remedy),
-        _ => Check::good(area, what),
-    }
-}
-
-fn not_named(area: &'static str, flag: &str) -> Check {
-    Check::warning(
-        area,
-        "not looked at: no address was given".to_owned(),
-        &format!("name it as the services do, with {flag}"),
-    )
-}
-
-fn away(area: &'static str, cause: &str) -> Check {
-    Check::fault(
-        area,
-        cause.to_owned(),
-        "check that it runs, and can be reached from here",
-    )
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 fn whole_days(left: Duration) -> String {

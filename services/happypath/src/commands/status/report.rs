@@ -17,6 +17,18 @@ pub(in crate::commands) struct Report {
     pub(in crate::commands) services: Vec<Service>,
 }
 
+/// The word of a process of itself and of its partitions, or the reason that it says nothing.
+pub(in crate::commands) type Word = Result<(GetInstallationResponse, Vec<Partition>), String>;
+
+/// A process that was asked.
+#[derive(Debug)]
+pub(in crate::commands) struct Asked {
+    address: String,
+    /// The services that it should run.
+    services: Vec<&'static str>,
+    word: Word,
+}
+
 /// One address that was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::commands) struct Process {
@@ -49,28 +61,35 @@ pub(in crate::commands) struct Worker<'a> {
 }
 
 impl Report {
-    /// Asks every process.
-    pub(in crate::commands) async fn ask(connection: &Connection) -> Result<Self, Failure> {
+    /// Asks every process, all at the same time.
+    pub(in crate::commands) async fn ask(connection: &Connection) -> Self {
+        let processes = connection.processes().into_iter();
+        let asked = processes.map(|(address, services)| async move {
+            let word = ask_process(connection, address, services[0]).await;
+            Asked::new(address, &services, word)
+        });
+        Self::of(futures::future::join_all(asked).await)
+    }
+
+    /// Joins the words of processes.
+    pub(in crate::commands) fn of(asked: impl IntoIterator<Item = Asked>) -> Self {
         let mut report = Self {
             processes: Vec::new(),
             services: Vec::new(),
         };
-        for (address, names) in connection.processes() {
-            let Some(first) = names.first() else { continue };
-            let answer = match ask_process(connection, *first).await {
-                Ok((installation, partitions)) => {
-                    report.add(&installation, partitions);
-                    Ok(installation)
-                }
-                Err(failure) => {
-                    let text = failure.with_addresses(address).to_string();
-                    // The remedy on the second line is for people who asked for something else.
-                    Err(text.lines().next().unwrap_or_default().to_owned())
-                }
-            };
+        for Asked {
+            address,
+            services,
+            word,
+        } in asked
+        {
+            let answer = word.map(|(installation, partitions)| {
+                report.add(&installation, partitions);
+                installation
+            });
             report.processes.push(Process {
-                address: address.to_owned(),
-                services: names.iter().map(|name| name.name()).collect(),
+                address,
+                services,
                 answer,
             });
         }
@@ -80,7 +99,7 @@ impl Report {
                 .position(|name| name.name() == service.name)
         };
         report.services.sort_by_key(place);
-        Ok(report)
+        report
     }
 
     /// Returns the installations that the processes are of, each once, by name.
@@ -117,17 +136,34 @@ impl Report {
     }
 }
 
-async fn ask_process(
+impl Asked {
+    pub(in crate::commands) fn new(address: &str, services: &[ServiceName], word: Word) -> Self {
+        Self {
+            address: address.to_owned(),
+            services: services.iter().map(|name| name.name()).collect(),
+            word,
+        }
+    }
+}
+
+/// Asks the process of a service, at this address, about itself and its partitions.
+pub(in crate::commands) async fn ask_process(
     connection: &Connection,
+    address: &str,
     service: ServiceName,
-) -> Result<(GetInstallationResponse, Vec<Partition>), Failure> {
-    let mut client = connection.partitions(service)?;
-    let installation = client
-        .get_installation(ask(GetInstallationRequest {}))
-        .await?
-        .into_inner();
-    let partitions = connection.list_partitions(service, "").await?;
-    Ok((installation, partitions))
+) -> Word {
+    let asking = async {
+        let mut client = connection.partitions(service)?;
+        let installation = client.get_installation(ask(GetInstallationRequest {}));
+        let installation = installation.await?.into_inner();
+        let partitions = connection.list_partitions(service, "").await?;
+        Ok::<_, Failure>((installation, partitions))
+    };
+    asking.await.map_err(|failure| {
+        let text = failure.with_addresses(address).to_string();
+        // The remedy on the second line is for people who asked for something else.
+        text.lines().next().unwrap_or_default().to_owned()
+    })
 }
 
 impl Service {

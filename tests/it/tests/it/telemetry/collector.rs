@@ -25,6 +25,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -43,7 +44,11 @@ pub(crate) struct SeenSpan {
     pub(super) id: Vec<u8>,
     /// Empty for the first of a trace.
     pub(super) parent: Vec<u8>,
+    /// In nanoseconds.
     pub(super) start: u64,
+    pub(super) end: u64,
+    /// True where it ended with an error.
+    pub(super) has_failed: bool,
     /// The names of its attributes, sorted.
     pub(super) attributes: Vec<String>,
     /// The ids of the spans that it links to.
@@ -127,11 +132,25 @@ impl Collector {
 
     /// A span by its id.
     pub(super) async fn span(&self, id: &[u8], patience: Duration) -> SeenSpan {
+        self.span_that(patience, |span| span.id == id).await
+    }
+
+    /// The first span that is like this.
+    pub(super) async fn span_that(
+        &self,
+        patience: Duration,
+        is_it: impl Fn(&SeenSpan) -> bool,
+    ) -> SeenSpan {
         self.wait(patience, |seen| {
-            seen.spans.iter().find(|span| span.id == id).cloned()
+            seen.spans.iter().find(|span| is_it(span)).cloned()
         })
         .await
         .expect("the span comes")
+    }
+
+    /// Every span that was received.
+    pub(super) fn spans(&self) -> Vec<SeenSpan> {
+        self.take(|seen| seen.spans.clone())
     }
 
     /// The first log record with this message.
@@ -208,6 +227,8 @@ impl TraceService for Collector {
                         id: span.span_id,
                         parent: span.parent_span_id,
                         start: span.start_time_unix_nano,
+                        end: span.end_time_unix_nano,
+                        has_failed: span.status.is_some_and(|it| it.code() == StatusCode::Error),
                         attributes,
                         links: span.links.into_iter().map(|link| link.span_id).collect(),
                     });

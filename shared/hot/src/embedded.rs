@@ -138,6 +138,16 @@ impl EmbeddedStore {
         })
     }
 
+    /// Takes the folder for the installation that its database knows by this id, where it belongs to
+    /// none yet.
+    ///
+    /// # Errors
+    /// [`HotError::Mismatch`] where it belongs to another one.
+    pub async fn belong_to(&self, id: Box<str>) -> Result<(), HotError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.disk.belong_to(&id)).await
+    }
+
     /// Changes the store. Without fsync it takes microseconds, so that another thread would cost
     /// more than it saves.
     async fn change<T: Send + 'static>(

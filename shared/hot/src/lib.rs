@@ -43,7 +43,7 @@ pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
 pub use self::quarantine::{PageBounds, QuarantineId, QuarantineSize, Quarantined};
-pub use self::redis::{RedisOptions, RedisStore, ServerFacts, inspect};
+pub use self::redis::{RedisOptions, RedisStore, ServerFacts, check_schema, inspect};
 pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{
     Gate, GateAnswer, GateClaim, Gates, RestoredHead, StateRestore, StreamRestore,

@@ -94,6 +94,7 @@ impl Defaults {
                 ("log_level", "info".to_owned()),
                 ("trace_ratio", "1".to_owned()),
                 ("reflection", "on".to_owned()),
+                ("migrate", "on".to_owned()),
             ],
         }
     }

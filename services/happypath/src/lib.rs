@@ -20,4 +20,4 @@ mod when;
 
 pub use cli::run;
 pub use failure::Failure;
-pub use migrations::MIGRATIONS;
+pub use migrations::{MIGRATIONS, SCHEMAS};

@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use self::disk::Disk;
+pub use self::disk::EMBEDDED_SCHEMAS;
 use self::memory::Partition;
 use crate::hints::{Hints, Topics};
 use crate::{

@@ -44,7 +44,7 @@ use self::appends::Appends;
 use self::confirm::Confirm;
 use self::gather::Gather;
 pub use self::inspect::{ServerFacts, inspect};
-pub use self::install::check_schema;
+pub use self::install::{REDIS_SCHEMAS, check_schema};
 use self::keys::Keys;
 use self::library::{Function, LIBRARY};
 use self::link::Link;

@@ -27,6 +27,9 @@ pub const DATABASE_SCHEMAS: Schemas = Schemas {
 pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<str>), StartError> {
     let address = config.database.to_string();
     let failed = |error| database_error(address.clone(), error);
+    if !config.migrate {
+        expect_installation(config).await.map_err(failed)?;
+    }
     let (database, _) = connect_database(&config.database, config.installation.as_ref()).await?;
     let database = match config.migrate {
         true => database,
@@ -43,6 +46,19 @@ pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<
     let drawn = uuid::Uuid::now_v7().to_string();
     let id = database.installation_id(&drawn).await.map_err(failed)?;
     Ok((database, id.into()))
+}
+
+/// Refuses a database in which nobody has made tables yet, before a schema of Postgres is made for
+/// them.
+async fn expect_installation(config: &Config) -> Result<(), StorageError> {
+    let name = config.installation.as_ref();
+    if Database::has_installation(&config.database, name).await? {
+        return Ok(());
+    }
+    Err(StorageError::Lacking {
+        owner: "storage".to_owned(),
+        migrations: storage::MIGRATIONS.iter().map(|it| it.name).collect(),
+    })
 }
 
 /// Opens the database of an installation, and refuses one that this program must not write to,

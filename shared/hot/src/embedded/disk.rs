@@ -12,8 +12,9 @@ use kernel::{PartitionCount, Schemas, StoredSchema};
 use super::{EmbeddedOptions, keys};
 use crate::HotError;
 
-/// The layouts of keys and values that this program can live with.
-const SCHEMAS: Schemas = Schemas {
+/// The layouts of keys and values that this program can live with. What it writes has a new number
+/// where a program of the version before would misread it; see "Versions" in services/README.md.
+pub const EMBEDDED_SCHEMAS: Schemas = Schemas {
     written: 8,
     oldest_reader: 8,
     oldest_read: 8,
@@ -82,7 +83,7 @@ impl Disk {
             written: AtomicU64::new(0),
             synced: Mutex::new(0),
         };
-        disk.check_format(folder, partitions, SCHEMAS)?;
+        disk.check_format(folder, partitions, EMBEDDED_SCHEMAS)?;
         Ok(disk)
     }
 
@@ -210,8 +211,8 @@ mod tests {
 
     /// The version after this one, which does not ask more of those that live with it.
     const NEXT: Schemas = Schemas {
-        written: SCHEMAS.written + 1,
-        ..SCHEMAS
+        written: EMBEDDED_SCHEMAS.written + 1,
+        ..EMBEDDED_SCHEMAS
     };
 
     #[test]
@@ -221,7 +222,7 @@ mod tests {
         let open = || Disk::open(folder, count, EmbeddedOptions::default());
         let disk = open().expect("a new one");
         let schema = |disk: &Disk| disk.format().expect("a format").map(|(schema, _)| schema);
-        assert_eq!(schema(&disk), Some(SCHEMAS.of_new_store()));
+        assert_eq!(schema(&disk), Some(EMBEDDED_SCHEMAS.of_new_store()));
         disk.check_format(folder, count, NEXT)
             .expect("a newer one");
         drop(disk);

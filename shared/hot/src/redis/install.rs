@@ -16,7 +16,7 @@ use crate::HotError;
 
 /// The layouts of keys and values that this program can live with. What it writes has a new number
 /// where a program of the version before would misread it; see "Versions" in services/README.md.
-const SCHEMAS: Schemas = Schemas {
+pub const REDIS_SCHEMAS: Schemas = Schemas {
     written: 9,
     oldest_reader: 9,
     oldest_read: 9,
@@ -46,7 +46,7 @@ pub fn check_schema(
             return Ok(None);
         }
         let stored = schema(reader, written)?;
-        join(SCHEMAS, stored)?;
+        join(REDIS_SCHEMAS, stored)?;
         // One without an id belongs to the first database whose services come.
         if !matches!(id, Value::Nil) {
             compare(&options, options.installation_id.as_deref(), id)?;
@@ -59,7 +59,7 @@ impl RedisStore {
     /// Creates the installation where there is none, or compares. `options` have the id by which
     /// its database knows it; absent where that is not compared.
     pub(super) async fn install(&self, options: &RedisOptions) -> Result<(), HotError> {
-        self.install_as(SCHEMAS, options).await
+        self.install_as(REDIS_SCHEMAS, options).await
     }
 
     async fn install_as(&self, schemas: Schemas, options: &RedisOptions) -> Result<(), HotError> {
@@ -135,8 +135,8 @@ mod tests {
 
     /// The version after this one, which does not ask more of those that live with it.
     const NEXT: Schemas = Schemas {
-        written: SCHEMAS.written + 1,
-        ..SCHEMAS
+        written: REDIS_SCHEMAS.written + 1,
+        ..REDIS_SCHEMAS
     };
 
     #[tokio::test]
@@ -149,7 +149,7 @@ mod tests {
             let told = server.ask(&["HMGET", "hp:meta", "schema", "written_schema"]);
             told.expect("an answer")
         };
-        let [own, next] = [SCHEMAS.written, NEXT.written];
+        let [own, next] = [REDIS_SCHEMAS.written, NEXT.written];
         assert_eq!(numbers().trim_end(), own.to_string());
         store.install_as(NEXT, &options).await.expect("a newer one");
         assert_eq!(numbers(), format!("{own}\n{next}"));

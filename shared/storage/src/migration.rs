@@ -9,9 +9,7 @@
 use futures::future::BoxFuture;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
-};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::{Database, StorageError};
 
@@ -90,7 +88,10 @@ impl Database {
                 if !self.has_table(&table).await? {
                     return Ok(Vec::new());
                 }
-                names(self.rows(&format!("SELECT version FROM {table}"), []).await?)
+                names(
+                    self.rows(&format!("SELECT version FROM {table}"), [])
+                        .await?,
+                )
             };
             let applied = asked.await.map_err(|source| failed(owner, source))?;
             let names = migrations.iter().map(|own| own.name);

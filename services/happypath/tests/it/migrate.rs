@@ -102,7 +102,8 @@ fn check(servers: &Servers, installation: &[&str]) {
 
     let (code, said) = servers.refused(installation, "off");
     assert_eq!(code, 3, "{said}");
-    let lack = "the tables of storage lack m0001_create_tables, and this process leaves tables alone";
+    let lack =
+        "the tables of storage lack m0001_create_tables, and this process leaves tables alone";
     assert!(said.contains(lack), "{said}");
     let (code, said) = servers.refused(installation, "on");
     assert_eq!(code, 4, "{said}");

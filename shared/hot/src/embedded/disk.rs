@@ -223,8 +223,7 @@ mod tests {
         let disk = open().expect("a new one");
         let schema = |disk: &Disk| disk.format().expect("a format").map(|(schema, _)| schema);
         assert_eq!(schema(&disk), Some(EMBEDDED_SCHEMAS.of_new_store()));
-        disk.check_format(folder, count, NEXT)
-            .expect("a newer one");
+        disk.check_format(folder, count, NEXT).expect("a newer one");
         drop(disk);
 
         let disk = open().expect("this one");

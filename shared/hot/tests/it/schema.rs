@@ -33,7 +33,10 @@ async fn a_folder_of_another_schema_is_refused_with_the_remedy() {
         let HotError::Mismatch(text) = error else {
             panic!("{error:?}");
         };
-        let beginning = format!("the folder {} has schema {schema}, ", folder.path().display());
+        let beginning = format!(
+            "the folder {} has schema {schema}, ",
+            folder.path().display()
+        );
         let remedy = ": run the version that wrote it, or choose an empty folder";
         assert!(text.starts_with(&beginning), "{text}");
         assert!(text.ends_with(remedy), "{text}");

@@ -11,17 +11,17 @@ use super::{folder, statements};
 const STRICT: &str = "refuses migrations that it does not know";
 
 /// What the version before knows.
-struct Before {
+pub(super) struct Before {
     is_strict: bool,
     /// By kind of store: the schema that it writes.
     schemas: Vec<(String, u16)>,
-    /// By owner: the names of its migrations.
-    migrations: Vec<(String, String)>,
+    /// The owners of tables, each with a migration, in the order of both.
+    pub(super) migrations: Vec<(String, String)>,
 }
 
 impl Before {
     /// Reads the list.
-    fn read() -> Self {
+    pub(super) fn read() -> Self {
         let file = folder().join("version.txt");
         let text = std::fs::read_to_string(file).expect("the list");
         let mut before = Self {
@@ -40,7 +40,8 @@ impl Before {
         before
     }
 
-    fn schema(&self, store: &str) -> u16 {
+    /// The schema that it writes to a kind of store.
+    pub(super) fn schema(&self, store: &str) -> u16 {
         let mut schemas = self.schemas.iter();
         let found = schemas.find(|(name, _)| name == store);
         found.expect("each kind of store is on the list").1
@@ -74,8 +75,14 @@ fn programs_of_this_version_and_of_the_one_before_take_turns_in_every_kind_of_st
         oldest_read,
     };
     assert!(take_turns(contraction(6, 6), 6));
-    assert!(!take_turns(contraction(7, 6), 6), "it locks the one before out");
-    assert!(!take_turns(contraction(6, 7), 6), "it does not read its stores");
+    assert!(
+        !take_turns(contraction(7, 6), 6),
+        "it locks the one before out"
+    );
+    assert!(
+        !take_turns(contraction(6, 7), 6),
+        "it does not read its stores"
+    );
     assert!(!take_turns(contraction(6, 6), 8), "it is older than that");
 }
 
@@ -98,7 +105,10 @@ fn new_migrations_are_ones_that_the_version_before_can_live_with() {
                     "{owner} {name}: the version before {STRICT}: give new tables an owner of their own"
                 ));
             }
-            for (kind, text) in [("SQLite", migration.sqlite), ("Postgres", migration.postgres)] {
+            for (kind, text) in [
+                ("SQLite", migration.sqlite),
+                ("Postgres", migration.postgres),
+            ] {
                 let found = statements::faults(text).into_iter();
                 faults.extend(found.map(|fault| format!("{owner} {name}, {kind}: {fault}")));
             }

@@ -138,7 +138,10 @@ fn statements_that_take_away_or_refuse_are_found() {
         ("CREATE TABLE fresh (id BIGINT); DELETE FROM old", unknown),
         ("UPDATE old SET at = 0", unknown),
         ("INSERT INTO old (id) VALUES (1)", unknown),
-        ("CREATE OR REPLACE FUNCTION keep() RETURNS trigger AS $$ $$", unknown),
+        (
+            "CREATE OR REPLACE FUNCTION keep() RETURNS trigger AS $$ $$",
+            unknown,
+        ),
         ("ALTER INDEX old_at RENAME TO old_time", unknown),
         ("ALTER TABLE old RENAME TO older", changes),
         ("ALTER TABLE old RENAME COLUMN at TO time", changes),
@@ -146,14 +149,32 @@ fn statements_that_take_away_or_refuse_are_found() {
         ("ALTER TABLE old ALTER COLUMN at TYPE INTEGER", changes),
         ("ALTER TABLE old ALTER COLUMN at SET NOT NULL", changes),
         ("ALTER TABLE old ADD CONSTRAINT c CHECK (at > 0)", changes),
-        ("ALTER TABLE old ADD COLUMN note TEXT, DROP COLUMN at", changes),
-        ("ALTER TABLE old ADD COLUMN size BIGINT NOT NULL", "give it a DEFAULT"),
+        (
+            "ALTER TABLE old ADD COLUMN note TEXT, DROP COLUMN at",
+            changes,
+        ),
+        (
+            "ALTER TABLE old ADD COLUMN size BIGINT NOT NULL",
+            "give it a DEFAULT",
+        ),
         ("ALTER TABLE old ADD COLUMN size BIGINT UNIQUE", refuses),
-        ("ALTER TABLE old ADD COLUMN size BIGINT CHECK (size > 0)", refuses),
-        ("ALTER TABLE old ADD COLUMN size BIGINT REFERENCES other", refuses),
+        (
+            "ALTER TABLE old ADD COLUMN size BIGINT CHECK (size > 0)",
+            refuses,
+        ),
+        (
+            "ALTER TABLE old ADD COLUMN size BIGINT REFERENCES other",
+            refuses,
+        ),
         ("CREATE UNIQUE INDEX old_at ON old (at)", refuses),
-        ("ALTER TABLE old ADD COLUMN place BIGINT DEFAULT nextval('places')", "to compute"),
-        ("CREATE TRIGGER kept BEFORE UPDATE ON old EXECUTE FUNCTION keep()", "meddles"),
+        (
+            "ALTER TABLE old ADD COLUMN place BIGINT DEFAULT nextval('places')",
+            "to compute",
+        ),
+        (
+            "CREATE TRIGGER kept BEFORE UPDATE ON old EXECUTE FUNCTION keep()",
+            "meddles",
+        ),
     ] {
         check(text, Some(expected));
     }

@@ -15,6 +15,7 @@ use testkit::{PostgresServer, RedisServer};
 
 use super::dev::Dev;
 use super::folder;
+use super::migrations::Before;
 use crate::process;
 
 /// Tells the story anew where it is set.
@@ -94,9 +95,31 @@ impl Servers {
         }
     }
 
-    fn sql(&self, statement: &str) -> String {
+    fn sql(&self, statement: &str) -> Vec<String> {
         let answer = self.postgres.ask(&self.database, statement);
-        answer.expect("an answer").trim_end().to_owned()
+        let answer = answer.expect("an answer");
+        answer.lines().map(str::to_owned).collect()
+    }
+
+    /// Checks that these are stores of the version that `version.txt` tells of.
+    fn check_version(&self) {
+        let before = Before::read();
+        let schema = self.redis.ask(&["HGET", "hp:meta", "schema"]);
+        let redis = before.schema("redis").to_string();
+        assert_eq!(schema.expect("an answer"), redis);
+        let database = before.schema("database").to_string();
+        let schema = "SELECT value FROM store_meta WHERE name = 'schema'";
+        assert_eq!(self.sql(schema), [database]);
+        // The runtime has a table of its own for migrations, and none of these.
+        let owners = "SELECT replace(tablename, '_migration', '') FROM pg_tables \
+                      WHERE schemaname = 'public' AND tablename LIKE '%\\_migration' ORDER BY 1";
+        let mut applied = Vec::new();
+        for owner in self.sql(owners) {
+            let names = format!("SELECT version FROM {owner}_migration ORDER BY 1");
+            let names = self.sql(&names).into_iter();
+            applied.extend(names.map(|name| (owner.clone(), name)));
+        }
+        assert_eq!(applied, before.migrations);
     }
 }
 
@@ -199,37 +222,84 @@ fn check_answers<S: Stores>(dev: &Dev) {
     }
 }
 
+fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer[name].as_array().expect(name)
+}
+
+/// Customers who wait in a journey, once its steps were found to lose nobody.
+fn under_way(dev: &Dev, journey: &str) -> i64 {
+    let flow = dev.json(&format!("flow {journey} --json"));
+    let steps = list(&flow, "steps").iter().map(|step| {
+        let count = |name: &str| step[name].as_i64().expect(name);
+        let present = count("present_count");
+        assert_eq!(count("in_count"), count("out_count") + present, "{step}");
+        present
+    });
+    steps.sum()
+}
+
+/// The sizes of segments, in the order of their names.
+fn members(dev: &Dev) -> Vec<(String, i64)> {
+    let segments = dev.json("segments --json");
+    let segments = list(&segments, "segments").iter();
+    segments
+        .map(|own| {
+            let name = own["name"].as_str().expect("a name");
+            (
+                name.to_owned(),
+                own["member_count"].as_i64().expect("a number"),
+            )
+        })
+        .collect()
+}
+
+/// Activations by journey and reason.
+fn sends(dev: &Dev) -> Vec<String> {
+    let counts = dev.json("activations stats --json");
+    let counts = list(&counts, "counts").iter();
+    counts
+        .map(|own| {
+            format!("{} {} {}", own["journey"], own["reason"], own["count"]).replace('"', "")
+        })
+        .collect()
+}
+
 /// Checks that customers go on where the version before left them: five weeks later, by a page that
-/// each of them looks at, all their waits have ended.
+/// each of them looks at, their waits have ended, deadlines have passed and segments were left, and
+/// one who buys is decided by all of that.
 async fn check_later(dev: &Dev) {
-    let count = |answer: &Value, name: &str| answer[name].as_i64().expect("a number");
-    let present = |journey: &str| -> i64 {
-        let flow = dev.json(&format!("flow {journey} --json"));
-        let steps = flow["steps"].as_array().expect("steps").iter();
-        let sums = steps.map(|step| {
-            let [entered, left, present] =
-                ["in_count", "out_count", "present_count"].map(|name| count(step, name));
-            assert_eq!(entered, left + present, "{step}");
-            present
-        });
-        sums.sum()
+    let sizes = |sizes: [i64; 5]| {
+        let names = ["big_spenders", "buyers", "lapsing", "paying", "regulars"];
+        let named = names.map(str::to_owned).into_iter().zip(sizes);
+        named.collect::<Vec<_>>()
     };
-    let members = || -> BTreeMap<String, i64> {
-        let segments = dev.json("segments --json");
-        let segments = segments["segments"].as_array().expect("a list").iter();
-        segments
-            .map(|own| (own["name"].to_string(), count(own, "member_count")))
-            .collect()
-    };
-    eprintln!("before: {} {} {:?}", present("welcome"), present("thank_regulars"), members());
-    dev.ok(&format!("import {}", file("3-later.jsonl")));
+    let waiting = || ["welcome", "thank_regulars"].map(|journey| under_way(dev, journey));
+    assert_eq!(waiting(), [3, 2]);
+    assert_eq!(members(dev), sizes([2, 4, 0, 1, 2]));
+    assert_eq!(
+        sends(dev),
+        ["welcome CONSENT_MISSING 1", "welcome DELIVERED 5"]
+    );
+
+    let later = format!("import {}", file("3-later.jsonl"));
+    assert!(dev.ok(&later).contains("9 events accepted"));
+    assert!(dev.ok(&later).contains("9 of them were there before"));
     dev.settle().await;
-    eprintln!("after: {} {} {:?}", present("welcome"), present("thank_regulars"), members());
-    eprintln!("{}", dev.ok("activations stats"));
-    eprintln!("{}", dev.ok("flow welcome"));
-    eprintln!("{}", dev.ok("flow thank_regulars"));
-    eprintln!("{}", dev.ok("happy-path first_month"));
-    eprintln!("{}", dev.ok("map shop"));
+    assert_eq!(waiting(), [0, 0]);
+    assert_eq!(members(dev), sizes([1, 5, 4, 1, 0]));
+    assert_eq!(
+        sends(dev),
+        [
+            "thank_regulars DELIVERED 2",
+            "welcome CONSENT_MISSING 2",
+            "welcome DELIVERED 7",
+        ]
+    );
+    let path = dev.json("happy-path first_month --json");
+    assert_eq!(path["under_way_count"], 0);
+    let deviations = list(&path, "deviations").iter();
+    let deviations: Vec<_> = deviations.map(|own| own["count"].as_i64()).collect();
+    assert_eq!(deviations, [Some(4), Some(1), Some(1)], "{path}");
     dev.ok("audit verify");
 }
 
@@ -253,6 +323,7 @@ async fn a_redis_and_a_postgres_of_the_version_before_are_opened_rebuilt_and_go_
     }
     let folder = unpacked::<Servers>();
     let stores = Servers::start(folder.path());
+    stores.check_version();
     let settings = stores.settings();
     let program = process::binary("happypath");
     let start = || Dev::start(&program, folder.path(), &settings);

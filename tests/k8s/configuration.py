@@ -20,6 +20,7 @@ EXAMPLES = {
     ("happypath-stores", "database"): "postgres://happypath:secret@postgres-rw.happypath-stores:5432/happypath"
     "?sslmode=verify-full&sslrootcert=/etc/happypath/stores/postgres.crt",
 }
+EXAMPLES[("happypath-migration", "database")] = EXAMPLES[("happypath-stores", "database")].replace("happypath:", "owner:")
 # Settings that name files, with the entries of the volumes that have them.
 FILES = {
     "access_file": "access.yaml",
@@ -154,7 +155,41 @@ def configured(binaries, rendering):
             setting = name.removeprefix("HAPPYPATH_").lower()
             if origins.get(setting) != name:
                 faults.append(f"{where}: {name} has no effect")
-    return found, faults
+    return found, faults + faults_of_jobs(binaries, rendering, found)
+
+
+def faults_of_jobs(binaries, rendering, services):
+    """Holds the migrations against what their program takes, and services against who makes their tables."""
+    jobs, faults = rendering.of("Job"), []
+    for item in jobs:
+        container, where = item["spec"]["template"]["spec"]["containers"][0], rendering.where(item)
+        variables, lost = environment(rendering, container)
+        # It only looks, and nowhere: whatever is wrong with its words or variables is told before that.
+        variables["HAPPYPATH_DATABASE"] = "sqlite:/nowhere/at/all.db"
+        command = [Path(binaries) / "happypath", *container["args"], "--check"]
+        done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode != 1 or "migrations are lacking" not in done.stderr:
+            lost += [f"happypath {' '.join(container['args'])}: {line}" for line in done.stderr.strip().splitlines()]
+        names = {own.settings.get("installation") for own in services} or {None}
+        if names != {variables.get("HAPPYPATH_INSTALLATION")}:
+            lost.append("it is for another installation than services are")
+        faults += [f"{where}: {it}" for it in lost + faults_of_mounts(item)]
+    for own in services:
+        is_off = own.settings["migrate"] == "off"
+        if is_off and not jobs:
+            faults.append(f"{rendering.target}: nobody makes the tables of {own.service}")
+        if jobs and not is_off:
+            faults.append(f"{rendering.target}: {own.service} makes tables, and there is a Job for that")
+    return faults
+
+
+def faults_of_mounts(item):
+    """Holds the files that the address of a database names against what is mounted."""
+    pod = item["spec"]["template"]["spec"]
+    mounts = [it["mountPath"] for it in pod["containers"][0].get("volumeMounts", []) if it.get("readOnly")]
+    modes = [it["secret"].get("defaultMode") for it in pod.get("volumes", []) if "secret" in it]
+    fits = mounts in ([], ["/etc/happypath/stores"]) and all(mode == 0o440 for mode in modes)
+    return [] if fits else ["expected the authorities of stores, readable by its group alone, and no other files"]
 
 
 def faults_of(rendering, own):

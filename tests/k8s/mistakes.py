@@ -42,6 +42,16 @@ def policy(rendering, name):
     return rendering.find("NetworkPolicy", name)["spec"]
 
 
+def job(rendering):
+    """Returns the Job of migrations."""
+    return rendering.of("Job")[0]
+
+
+def job_container(rendering):
+    """Returns its container."""
+    return job(rendering)["spec"]["template"]["spec"]["containers"][0]
+
+
 def settings(rendering):
     """Returns the settings that all containers share."""
     return next(it["data"] for it in rendering.of("ConfigMap") if "HAPPYPATH_PARTITIONS" in it["data"])
@@ -239,6 +249,52 @@ MISTAKES = [
         "it shows no key",
     ),
     (
+        "a Job has the name of another image",
+        lambda r: job(r)["metadata"].update(name="migration-0.0.9"),
+        "its name does not end with 0.1.0",
+    ),
+    ("a Job stays for ever", lambda r: job(r)["spec"].pop("ttlSecondsAfterFinished"), "or it stays for ever"),
+    ("a Job gives up at once", lambda r: job(r)["spec"].update(backoffLimit=0), "may take minutes to be there"),
+    ("a Job tries what no try mends", lambda r: job(r)["spec"].pop("podFailurePolicy"), "what no try mends"),
+    (
+        "a Job may write to its root",
+        lambda r: job_container(r)["securityContext"].update(readOnlyRootFilesystem=False),
+        "the rights of migrate",
+    ),
+    (
+        "a Job has the settings of services",
+        lambda r: job_container(r).update(envFrom=[{"configMapRef": {"name": "happypath"}}]),
+        "its template never does",
+    ),
+    (
+        "services have the rights of migrations",
+        lambda r: job_container(r)["env"][0]["valueFrom"]["secretKeyRef"].update(name="happypath-stores"),
+        "with services",
+    ),
+    (
+        "a variable of a Job is misspelt",
+        lambda r: set_variable(job_container(r), "HAPPYPATH_INSTALATION", "shop"),
+        "did you mean HAPPYPATH_INSTALLATION",
+    ),
+    ("a Job says a wrong word", lambda r: job_container(r).update(args=["migrat"]), "unrecognized subcommand"),
+    (
+        "a Job is for another installation",
+        lambda r: set_variable(job_container(r), "HAPPYPATH_INSTALLATION", "shop"),
+        "for another installation",
+    ),
+    (
+        "a Job reaches Redis",
+        lambda r: policy(r, "migration")["egress"].append(policy(r, "identity")["egress"][0]),
+        "is open, and nobody needs it",
+    ),
+    ("a Job reaches no database", lambda r: policy(r, "migration").update(egress=[]), "is needed for migrations"),
+    (
+        "services make tables beside the Job",
+        lambda r: set_variable(container(r), "HAPPYPATH_MIGRATE", "on"),
+        "journey makes tables",
+    ),
+    ("nobody makes tables", lambda r: remove(r, "Job", job(r)["metadata"]["name"]), "nobody makes the tables"),
+    (
         "a kind has no rule",
         lambda r: r.objects.append(
             {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "x", "namespace": "happypath"}}
@@ -253,6 +309,7 @@ MISFITS = [
         lambda it: it["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]["grpc"].update(sevice="x"),
         "sevice",
     ),
+    ("Job", lambda it: it["spec"].update(backofLimit=3), "backofLimit"),
     ("NetworkPolicy", lambda it: it["spec"].update(policyType=["Ingress"]), "policyType"),
     ("HorizontalPodAutoscaler", lambda it: it["spec"].update(minReplicas="2"), "minReplicas"),
     ("Certificate", lambda it: it["spec"].update(dnsName="x"), "dnsName"),

@@ -55,7 +55,7 @@ STRANGERS = (
 def ends(rendering):
     """Returns all that may talk in a rendering: its own pods, one that nobody knows, and strangers."""
     own = [pod("somebody in happypath", "happypath", {}, is_ours=True)]
-    for item in rendering.of("Deployment", "StatefulSet"):
+    for item in rendering.of("Deployment", "StatefulSet", "Job"):
         template = item["spec"]["template"]["metadata"]
         own.append(pod(item["metadata"]["name"], "happypath", template["labels"], is_ours=True))
     return [*own, *STRANGERS]
@@ -131,9 +131,8 @@ def expected(rendering, services):
             if peer in names:
                 wanted[(service, peer, 7401 + SERVICES.index(peer))] = "references of definitions"
         for key, component in (("hot_store", "hot store"), ("database", "database")):
-            address = urlsplit(secret_value(rendering, secret_name(own), key))
-            near = address.hostname if "." not in address.hostname else f"{component} elsewhere"
-            wanted[(service, near, address.port)] = f"the {component}"
+            near, place = store(rendering, secret_name(own.container), key, component)
+            wanted[(service, near, place)] = f"the {component}"
         if own.port("metrics_listen"):
             wanted[("prometheus", service, own.port("metrics_listen"))] = "metrics"
         if "otlp_endpoint" in own.settings:
@@ -142,15 +141,25 @@ def expected(rendering, services):
             for port in PORTS:
                 wanted[(service, "the internet", port)] = "webhooks"
                 wanted[(service, "the internet by IPv6", port)] = "webhooks"
+    for job in rendering.of("Job"):
+        name = secret_name(job["spec"]["template"]["spec"]["containers"][0])
+        near, place = store(rendering, name, "database", "database")
+        wanted[(job["metadata"]["name"], near, place)] = "migrations"
     return wanted
 
 
-def secret_name(own):
-    """Returns the name of the Secret that says where the stores are."""
-    for variable in own.container["env"]:
+def store(rendering, secret, key, component):
+    """Returns the end and the port of a store, as an entry of a Secret says them."""
+    address = urlsplit(secret_value(rendering, secret, key))
+    return address.hostname if "." not in address.hostname else f"{component} elsewhere", address.port
+
+
+def secret_name(container):
+    """Returns the name of the Secret that says where the stores of a container are."""
+    for variable in container["env"]:
         if variable["name"] == "HAPPYPATH_DATABASE":
             return variable["valueFrom"]["secretKeyRef"]["name"]
-    raise SystemExit(f"{own.service} has no HAPPYPATH_DATABASE")
+    raise SystemExit(f"{container['name']} has no HAPPYPATH_DATABASE")
 
 
 def faults(rendering, services):

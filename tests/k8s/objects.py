@@ -12,6 +12,7 @@ CLUSTER_WIDE = {"Namespace", "PriorityClass"}
 # Objects that the manifests name and do not make, each with who makes it.
 BROUGHT = {
     ("Secret", "happypath-stores"): "operators of Redis and PostgreSQL, or whoever installs",
+    ("Secret", "happypath-migration"): "whoever installs: the database with a user who may create tables",
     ("Secret", "happypath-secret-keys"): "whoever installs: `happypath secrets generate-key`",
     ("Secret", "happypath-store-authorities"): "operators of Redis and PostgreSQL",
     ("Secret", "happypath-metrics"): "whoever installs: a key with the scope metrics:read",
@@ -71,7 +72,7 @@ def service_account(rendering, item):
         yield "its token is mounted"
     users = [
         it
-        for it in rendering.of("Deployment")
+        for it in rendering.of("Deployment", "Job")
         if template_of(it)["spec"].get("serviceAccountName") == item["metadata"]["name"]
     ]
     if len(users) != 1:
@@ -266,11 +267,49 @@ def stateful_set(rendering, item):
         yield "its Service is not there"
 
 
+@rule(
+    "Job",
+    why="migrations: without rights in the cluster, with a user of the database of their own, and once for each image",
+)
+def job(rendering, item):
+    spec, pod = item["spec"], template_of(item)["spec"]
+    yield from pods(rendering, item)
+    (container,) = pod["containers"]
+    tag = container["image"].rpartition(":")[2]
+    if not item["metadata"]["name"].endswith(f"-{tag}"):
+        yield f"its name does not end with {tag}: the template of a Job never changes, so that each image needs another one"
+    if container.get("envFrom"):
+        yield "it has the settings of services, whose names change with them, and its template never does"
+    if not 3600 <= spec.get("ttlSecondsAfterFinished", 0) <= 7 * 86400:
+        yield "its log is gone before anybody looks, or it stays for ever"
+    if pod.get("restartPolicy") != "Never" or not 6 <= spec.get("backoffLimit", 0) <= 10:
+        yield "expected restartPolicy Never and a backoffLimit from 6 to 10: a database may take minutes to be there"
+    failing = [it["onExitCodes"]["values"] for it in spec.get("podFailurePolicy", {}).get("rules", [])]
+    if failing != [[2, 3]]:
+        yield "it tries again what no try mends: exit codes 2 and 3 of the command line"
+    if pod.get("priorityClassName"):
+        yield "it goes before ordinary work, and nobody waits for it: the version before serves meanwhile"
+    secrets = {it["valueFrom"]["secretKeyRef"]["name"] for it in container["env"] if "valueFrom" in it}
+    of_services = {
+        it["valueFrom"]["secretKeyRef"]["name"]
+        for deployment in rendering.of("Deployment")
+        for own in template_of(deployment)["spec"]["containers"]
+        for it in own["env"]
+        if "valueFrom" in it
+    }
+    if secrets & of_services:
+        yield f"it shares {sorted(secrets & of_services)} with services, which so have the rights of migrations"
+    if rendering.find("NetworkPolicy", labels_of(item)["app.kubernetes.io/name"]) is None:
+        yield "it has no NetworkPolicy of its name"
+
+
 def pods(rendering, item):
     """The level `restricted` of Pod Security, and what it leaves open."""
     template = template_of(item)
     pod = template["spec"]
-    if not item["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items():
+    # Kubernetes itself selects the pods of a Job.
+    selected = item["spec"]["selector"]["matchLabels"] if item["kind"] != "Job" else labels_of(item)
+    if not selected.items() <= template["metadata"]["labels"].items():
         yield "its pods do not have the labels that it selects"
     if pod.get("automountServiceAccountToken") is not False or pod.get("enableServiceLinks") is not False:
         yield "its pods get a token, or variables about other Services"

@@ -68,6 +68,8 @@ enum Command {
     Audit(commands::audit::Args),
     /// Makes and rotates the keys that seal the secrets of channels
     Secrets(commands::secrets::Args),
+    /// Brings the tables of the database up to date, or tells what is lacking (--check)
+    Migrate(commands::migrate::Args),
     /// Restores the hot store from the journal, after it lost some or all it had
     Rebuild(commands::rebuild::Args),
     /// Creates, lists, rotates and revokes API keys
@@ -86,6 +88,7 @@ impl Command {
         Some(match self {
             Self::Dev(_)
             | Self::Demo(_)
+            | Self::Migrate(_)
             | Self::Rebuild(_)
             | Self::Contexts(_)
             | Self::Completions(_) => return None,
@@ -203,6 +206,7 @@ async fn execute(command: Command) -> Result<(), Failure> {
         Command::Quarantine(args) => commands::quarantine::run(args).await,
         Command::Audit(args) => commands::audit::run(args).await,
         Command::Secrets(args) => commands::secrets::run(args).await,
+        Command::Migrate(args) => Box::pin(commands::migrate::run(args)).await,
         Command::Rebuild(args) => Box::pin(commands::rebuild::run(args)).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Login(args) => commands::login::run(args).await,
@@ -267,6 +271,7 @@ mod tests {
             "secrets generate-key 2026-11",
             "secrets rotate --json",
             "rebuild --hot-store redis://h --database postgres://d/n --partitions 8 --partition 1 --partition 3 --json",
+            "migrate --database postgres://d/n --installation shop --hot-store redis://h --check --json",
             "completions bash",
             "keys create shop --scope events:write --scope customers:read --expires 90d --json",
             "keys list --context prod",

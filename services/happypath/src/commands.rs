@@ -20,6 +20,7 @@ pub(crate) mod import;
 pub(crate) mod keys;
 pub(crate) mod login;
 pub(crate) mod map;
+pub(crate) mod migrate;
 pub(crate) mod partitions;
 pub(crate) mod quarantine;
 pub(crate) mod rebuild;

@@ -14,8 +14,10 @@ pub mod dev;
 mod failure;
 mod import;
 pub mod limits;
+mod migrations;
 mod output;
 mod when;
 
 pub use cli::run;
 pub use failure::Failure;
+pub use migrations::{MIGRATIONS, SCHEMAS};

@@ -117,7 +117,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let intake = identity
         .open()
         .await
-        .map_err(|error| StartError::service(NAME, error))?;
+        .map_err(|error| context.database_error(error))?;
     let announcer = tokio::spawn(announce_overdue(
         Arc::clone(&intake),
         context.shutdown.clone(),

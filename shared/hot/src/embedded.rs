@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use kernel::{PartitionCount, PartitionId, Timestamp};
 
 use self::disk::Disk;
+pub use self::disk::EMBEDDED_SCHEMAS;
 use self::memory::Partition;
 use crate::hints::{Hints, Topics};
 use crate::{
@@ -136,6 +137,16 @@ impl EmbeddedStore {
             inner: Arc::new(inner),
             fsync: options.fsync,
         })
+    }
+
+    /// Takes the folder for the installation that its database knows by this id, where it belongs to
+    /// none yet.
+    ///
+    /// # Errors
+    /// [`HotError::Mismatch`] where it belongs to another one.
+    pub async fn belong_to(&self, id: Box<str>) -> Result<(), HotError> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.disk.belong_to(&id)).await
     }
 
     /// Changes the store. Without fsync it takes microseconds, so that another thread would cost

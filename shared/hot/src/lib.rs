@@ -36,14 +36,16 @@ pub use self::append::{Append, AppendAnswer, Appended, SourceRange};
 pub use self::check::append as check_append;
 pub use self::clock::StoreClock;
 pub use self::commit::{CheckedCommit, Commit, Committed, OutboxMessage, StateKey, StateWrite};
-pub use self::embedded::{EmbeddedOptions, EmbeddedStore};
+pub use self::embedded::{EMBEDDED_SCHEMAS, EmbeddedOptions, EmbeddedStore};
 pub use self::error::HotError;
 #[cfg(feature = "contract")]
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
 pub use self::quarantine::{PageBounds, QuarantineId, QuarantineSize, Quarantined};
-pub use self::redis::{RedisOptions, RedisStore, ServerFacts, inspect};
+pub use self::redis::{
+    REDIS_SCHEMAS, RedisOptions, RedisStore, ServerFacts, check_schema, inspect,
+};
 pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{
     Gate, GateAnswer, GateClaim, Gates, RestoredHead, StateRestore, StreamRestore,

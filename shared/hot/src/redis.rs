@@ -12,6 +12,7 @@ mod gather;
 mod head;
 mod index;
 mod inspect;
+mod install;
 mod keys;
 mod library;
 mod link;
@@ -43,6 +44,7 @@ use self::appends::Appends;
 use self::confirm::Confirm;
 use self::gather::Gather;
 pub use self::inspect::{ServerFacts, inspect};
+pub use self::install::{REDIS_SCHEMAS, check_schema};
 use self::keys::Keys;
 use self::library::{Function, LIBRARY};
 use self::link::Link;
@@ -133,7 +135,7 @@ impl RedisStore {
                 installation: options.installation.clone(),
             };
             store.load_functions().await?;
-            store.install(options.installation_id.as_deref()).await?;
+            store.install(&options).await?;
             Ok(store)
         })
     }

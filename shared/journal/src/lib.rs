@@ -32,5 +32,5 @@ pub use self::log::{
 pub use self::memory::{Call, Fault, MemoryLog};
 pub use self::options::JournalOptions;
 pub use self::recover::Recovered;
-pub use self::sql::SqlLog;
+pub use self::sql::{MIGRATIONS, SqlLog};
 pub use self::store::{DEFAULT_RETENTION, JournaledStore};

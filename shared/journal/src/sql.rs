@@ -49,6 +49,7 @@ use storage::{Database, StorageError};
 
 use self::commits::{PackedCommit, PostgresCommits, SqliteCommits};
 use self::entries::{PackedEntry, PostgresEntries, SqliteEntries};
+pub use self::migration::MIGRATIONS;
 pub(crate) use self::payload::unpack;
 use self::queue::Queue;
 pub(crate) use self::statements::{Statements, failed, signed, unsigned};
@@ -69,7 +70,7 @@ pub struct SqlLog {
 impl SqlLog {
     /// Brings the tables up to date.
     pub(crate) async fn migrate(database: &Database) -> Result<(), StorageError> {
-        database.migrate(OWNER, migration::MIGRATIONS).await
+        database.migrate(OWNER, MIGRATIONS).await
     }
 
     /// Opens the log: brings its tables up to date, and starts the tasks that write. They end when

@@ -56,6 +56,9 @@ pub struct Config {
     pub event_retention: Option<kernel::Duration>,
     /// Where definitions, identities and leases are.
     pub database: storage::DatabaseUrl,
+    /// True where this process brings tables up to date when it starts; false where it leaves them
+    /// alone.
+    pub migrate: bool,
     /// The number of partitions of the installation; of a new one, unless somebody chose it.
     pub partitions: PartitionCount,
     /// The clock that tells engines the time.
@@ -210,6 +213,7 @@ impl Config {
         let event_retention = layers.required("event_retention", value::event_retention, faults);
         retention::check(layers, journal_retention, event_retention, faults);
         let database = layers.required("database", value::database, faults);
+        let migrate = layers.required("migrate", value::migrate, faults);
         let partitions = layers.required("partitions", value::partitions, faults);
         let clock = layers.required("clock", value::clock, faults);
         let peers = PeerAddresses {
@@ -250,6 +254,7 @@ impl Config {
             journal_retention: journal_retention?,
             event_retention: event_retention?,
             database,
+            migrate: migrate?,
             partitions: partitions?,
             clock: clock?,
             peers,

@@ -13,7 +13,7 @@ use hot::{
 };
 use journal::{FoldOptions, JournalOptions, JournaledStore, SharedLog, SqlLog};
 use kernel::PartitionCount;
-use storage::{Database, LeaseStore, Requests};
+use storage::{Database, LeaseStore, Requests, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::binary::Awaited;
@@ -133,8 +133,9 @@ impl Context {
     /// end.
     ///
     /// # Errors
-    /// [`StartError::Service`] where the database does not answer, or holds definitions that this
-    /// program does not understand.
+    /// [`StartError::Mismatch`] and [`StartError::Unreachable`] where the tables cannot be used;
+    /// [`StartError::Service`] where the database holds definitions that this program does not
+    /// understand.
     pub async fn load_definitions<C: Catalog>(
         &self,
         service: &'static str,
@@ -143,7 +144,7 @@ impl Context {
         self.database
             .migrate("definitions", definitions::MIGRATIONS)
             .await
-            .map_err(|error| StartError::service(service, error))?;
+            .map_err(|error| self.database_error(error))?;
         let (database, vault) = (self.database.clone(), self.vault.clone());
         let store = DefinitionStore::load_sealed(database, service, catalog, vault)
             .await
@@ -151,6 +152,11 @@ impl Context {
         // Not until shutdown: engines and calls under way need what is newest until their end.
         tokio::spawn(Arc::clone(&store).poll());
         Ok(store)
+    }
+
+    /// Tells why the database cannot be used, and what to do about it.
+    pub fn database_error(&self, error: StorageError) -> StartError {
+        database_error(self.config.database.to_string(), error)
     }
 
     /// Returns what an engine of this process needs to start, with the definitions that its core
@@ -187,8 +193,10 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
 async fn open_hot_store(config: &Config, id: Box<str>) -> Result<SharedHotStore, StartError> {
     match &config.hot_store {
         HotStoreAddress::Embedded(folder) => {
+            let failed = |error| hot_store_error(&config.hot_store, error);
             let opened = EmbeddedStore::open(folder, config.partitions).await;
-            let opened = opened.map_err(|error| hot_store_error(&config.hot_store, error))?;
+            let opened = opened.map_err(failed)?;
+            opened.belong_to(id).await.map_err(failed)?;
             Ok(Arc::new(opened))
         }
         HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url, id).await?)),

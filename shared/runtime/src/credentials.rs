@@ -11,6 +11,7 @@ use storage::Database;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, PeerAddresses};
+use crate::database::database_error;
 use crate::start_error::StartError;
 
 /// The path of the metrics, on a listener of their own.
@@ -53,7 +54,7 @@ impl Credentials {
         let server_tls = settings.open_server()?;
         let failed = |error| StartError::service("keys", error);
         let keys = KeyStore::open(database).await;
-        let keys = keys.map_err(|error| StartError::service("keys", error))?;
+        let keys = keys.map_err(|error| database_error(config.database.to_string(), error))?;
         let installation = config.installation.as_ref().map(ToString::to_string);
         let follower = Follower::start(keys.clone(), guard.keyring().clone(), installation);
         let follower = follower.await.map_err(failed)?;

@@ -39,6 +39,7 @@ pub use config::{
 pub use context::{Context, open_journaled_stores};
 pub use credentials::Credentials;
 pub use customer::CustomerReads;
+pub use database::{DATABASE_SCHEMAS, connect_database, database_error};
 pub use listening::Listening;
 pub use neighbours::{Downstream, Hearing, Neighbours};
 pub use peers::Peers;

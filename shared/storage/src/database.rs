@@ -23,6 +23,7 @@ const SCHEMA_PREFIX: &str = "happypath_";
 #[derive(Debug, Clone)]
 pub struct Database {
     orm: DatabaseConnection,
+    leaves_tables: bool,
 }
 
 impl Database {
@@ -146,7 +147,34 @@ impl Database {
             .connect_lazy_with((*server).clone());
         Self {
             orm: SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
+            leaves_tables: self.leaves_tables,
         }
+    }
+
+    /// Returns the same database, in which [`Database::migrate`] makes and changes no table: it
+    /// refuses one whose tables are not up to date.
+    #[must_use]
+    pub fn leaving_tables(self) -> Self {
+        Self {
+            leaves_tables: true,
+            ..self
+        }
+    }
+
+    /// Returns whether somebody else makes the tables.
+    pub(crate) const fn leaves_tables(&self) -> bool {
+        self.leaves_tables
+    }
+
+    /// Returns whether a table is there, where this user may look for tables.
+    pub(crate) async fn has_table(&self, name: &str) -> Result<bool, DbErr> {
+        let there = match self.orm.get_database_backend() {
+            DbBackend::Postgres => {
+                "SELECT 1 FROM pg_tables WHERE tablename = $1 AND schemaname = current_schema()"
+            }
+            _ => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = $1",
+        };
+        Ok(!self.rows(there, [name.into()]).await?.is_empty())
     }
 
     /// The connection, for a service's own tables.
@@ -248,7 +276,12 @@ async fn open(url: &DatabaseUrl, options: ConnectOptions) -> Result<Database, St
     loop {
         attempts += 1;
         match sea_orm::Database::connect(options.clone()).await {
-            Ok(orm) => return Ok(Database { orm }),
+            Ok(orm) => {
+                return Ok(Database {
+                    orm,
+                    leaves_tables: false,
+                });
+            }
             Err(error) if is_locked(&error) && attempts < limits::CONNECT_ATTEMPTS => {
                 tokio::time::sleep(limits::CONNECT_PAUSE).await;
             }

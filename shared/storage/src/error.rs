@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kernel::SchemaMismatch;
 use sea_orm::DbErr;
 
 /// The reason why a call of the storage failed.
@@ -57,16 +58,16 @@ pub enum StorageError {
         #[source]
         source: DbErr,
     },
-    /// The tables were changed by a newer program: upgrade this one.
+    /// Tables are not up to date, and this process leaves them alone: run `happypath migrate`.
     #[error(
-        "the tables of {owner} have the migration {migration}, which this program does not know: upgrade the program, or \
-         point to another database"
+        "the tables of {owner} lack {}, and this process leaves tables alone (HAPPYPATH_MIGRATE=off)",
+        .migrations.join(", ")
     )]
-    NewerTables {
+    Lacking {
         /// The owner of the tables.
         owner: String,
-        /// The name that the database holds.
-        migration: String,
+        /// The names of the migrations that were not applied.
+        migrations: Vec<&'static str>,
     },
     /// The installation was created otherwise: correct the configuration, or use another database.
     #[error(
@@ -81,28 +82,9 @@ pub enum StorageError {
         /// The value that the configuration has.
         configured: String,
     },
-    /// The database was written by a newer version: upgrade this program.
-    #[error(
-        "this database has schema {stored}, and this program knows schemas up to {known}: upgrade the program, or point to \
-         another database"
-    )]
-    NewerSchema {
-        /// The value that the database has.
-        stored: u32,
-        /// The newest schema that this program knows.
-        known: u32,
-    },
-    /// The database was written by a version that is too old: use that one, or begin anew.
-    #[error(
-        "this database has schema {stored}, and this program reads schemas from {oldest} on: go on with the program that \
-         wrote it, or begin with an empty database and an empty hot store and send the events again"
-    )]
-    OlderSchema {
-        /// The schema that the database has.
-        stored: u32,
-        /// The oldest schema that this program reads.
-        oldest: u32,
-    },
+    /// The database was written by a version that this one cannot live with: run another one.
+    #[error("this database {0}")]
+    Schema(SchemaMismatch),
     /// The database did not answer in time, and may have done it or not: retry.
     #[error("the database did not answer within {} s", .0.as_secs())]
     Late(Duration),

@@ -30,6 +30,6 @@ pub use self::leases::{Leases, SharedLeases, timely};
 pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryLeases;
-pub use self::migration::Migration;
+pub use self::migration::{MIGRATIONS, Migration};
 pub use self::request::{Begun, RequestKey, Requests, Turn};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

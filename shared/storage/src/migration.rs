@@ -2,12 +2,14 @@
 //! lacks.
 //!
 //! Owners do not know of each other: each has a table of its own with the names of what was
-//! applied. There is no way back: a database of a newer program is refused.
+//! applied. There is no way back, and none is needed: a migration is one that the version before
+//! can live with. Names that this program does not know are a newer one's; whether it may write
+//! beside that is told by the schema of the database, not by them.
 
 use futures::future::BoxFuture;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 
 use crate::{Database, StorageError};
 
@@ -28,8 +30,12 @@ pub struct Migration {
 /// one writer.
 const LOCK: i64 = 0x6861_7070_7970_7468;
 
-/// The storage's own tables.
-const OWN: &[Migration] = &[Migration {
+/// The owner of the tables that every process needs.
+pub(crate) const OWN: &str = "storage";
+
+/// The tables that every process needs. [`Database::migrate`] brings them up to date before those
+/// of any other owner.
+pub const MIGRATIONS: &[Migration] = &[Migration {
     name: "m0001_create_tables",
     sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
     postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
@@ -38,45 +44,112 @@ const OWN: &[Migration] = &[Migration {
 impl Database {
     /// Brings the tables of an owner (a service, say) up to date, after those of the storage
     /// itself. Processes that start at the same time wait for each other. What fails changes
-    /// nothing of the owner.
+    /// nothing of the owner. Who finds nothing lacking needs no right to create tables.
     ///
     /// # Errors
-    /// [`StorageError::Migrate`] where a statement fails, [`StorageError::NewerTables`] where a
-    /// newer program was here.
+    /// [`StorageError::Migrate`] where a statement fails; [`StorageError::Lacking`] where this
+    /// process leaves tables alone and they are not up to date.
     pub fn migrate<'a>(
         &'a self,
         owner: &'a str,
         migrations: &'a [Migration],
     ) -> BoxFuture<'a, Result<(), StorageError>> {
         Box::pin(async move {
-            self.apply("storage", OWN).await?;
-            self.apply(owner, migrations).await
+            for (owner, migrations) in [(OWN, MIGRATIONS), (owner, migrations)] {
+                let lacking = self.lacking(owner, migrations).await?;
+                if lacking.is_empty() {
+                    continue;
+                }
+                if self.leaves_tables() {
+                    return Err(StorageError::Lacking {
+                        owner: owner.to_owned(),
+                        migrations: lacking,
+                    });
+                }
+                self.apply(owner, migrations).await?;
+            }
+            Ok(())
         })
     }
 
-    async fn apply(&self, owner: &str, migrations: &[Migration]) -> Result<(), StorageError> {
-        let failed = |source| StorageError::Migrate {
-            owner: owner.to_owned(),
-            source,
-        };
-        let transaction = self.begin_write().await.map_err(failed)?;
-        let table = format!("{owner}_migration");
-        let applied = applied(&transaction, &table).await.map_err(failed)?;
-        let is_known = |name: &String| migrations.iter().any(|own| own.name == name);
-        if let Some(migration) = applied.iter().find(|name| !is_known(name)) {
-            return Err(StorageError::NewerTables {
-                owner: owner.to_owned(),
-                migration: migration.clone(),
-            });
-        }
+    /// Returns the names of an owner's migrations that the database lacks, in their order, and
+    /// changes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Migrate`].
+    pub fn lacking<'a>(
+        &'a self,
+        owner: &'a str,
+        migrations: &'a [Migration],
+    ) -> BoxFuture<'a, Result<Vec<&'static str>, StorageError>> {
+        Box::pin(async move {
+            let table = table_of(owner);
+            let asked = async {
+                if !self.has_table(&table).await? {
+                    return Ok(Vec::new());
+                }
+                names(
+                    self.rows(&format!("SELECT version FROM {table}"), [])
+                        .await?,
+                )
+            };
+            let applied = asked.await.map_err(|source| failed(owner, source))?;
+            let names = migrations.iter().map(|own| own.name);
+            Ok(names
+                .filter(|name| applied.iter().all(|own| own != name))
+                .collect())
+        })
+    }
+
+    /// Applies the migrations of an owner that the database lacks, also where this process leaves
+    /// tables alone otherwise, and returns their names in their order.
+    ///
+    /// # Errors
+    /// [`StorageError::Migrate`] where a statement fails.
+    pub fn apply<'a>(
+        &'a self,
+        owner: &'a str,
+        migrations: &'a [Migration],
+    ) -> BoxFuture<'a, Result<Vec<&'static str>, StorageError>> {
+        Box::pin(async move {
+            let applied = self.apply_lacking(owner, migrations).await;
+            applied.map_err(|source| failed(owner, source))
+        })
+    }
+
+    async fn apply_lacking(
+        &self,
+        owner: &str,
+        migrations: &[Migration],
+    ) -> Result<Vec<&'static str>, DbErr> {
+        let transaction = self.begin_write().await?;
+        let table = table_of(owner);
+        let there = applied(&transaction, &table).await?;
+        let mut done = Vec::new();
         for migration in migrations {
-            if !applied.iter().any(|name| name == migration.name) {
-                let done = apply_one(&transaction, &table, migration).await;
-                done.map_err(failed)?;
+            if there.iter().all(|name| name != migration.name) {
+                apply_one(&transaction, &table, migration).await?;
+                done.push(migration.name);
             }
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await?;
+        Ok(done)
     }
+}
+
+fn table_of(owner: &str) -> String {
+    format!("{owner}_migration")
+}
+
+fn failed(owner: &str, source: DbErr) -> StorageError {
+    StorageError::Migrate {
+        owner: owner.to_owned(),
+        source,
+    }
+}
+
+fn names(rows: Vec<QueryResult>) -> Result<Vec<String>, DbErr> {
+    rows.iter().map(|row| row.try_get("", "version")).collect()
 }
 
 /// Waits until nobody else changes tables or schemas of a Postgres database, and keeps others
@@ -103,9 +176,8 @@ async fn applied(transaction: &DatabaseTransaction, table: &str) -> Result<Vec<S
             "CREATE TABLE IF NOT EXISTS {table} (version varchar NOT NULL PRIMARY KEY, applied_at {time} NOT NULL)"
         ))
         .await?;
-    let names = Statement::from_string(backend, format!("SELECT version FROM {table}"));
-    let rows = transaction.query_all_raw(names).await?;
-    rows.iter().map(|row| row.try_get("", "version")).collect()
+    let question = Statement::from_string(backend, format!("SELECT version FROM {table}"));
+    names(transaction.query_all_raw(question).await?)
 }
 
 async fn apply_one(

@@ -25,8 +25,7 @@ const SQLITE: &str = include_str!("schema/describe.sqlite.sql");
 /// Postgres keeps what the text meant.
 const POSTGRES: &str = include_str!("schema/describe.postgres.sql");
 
-/// Checks the tables that every database has, and the table of migrations of an owner that has
-/// none.
+/// Checks the tables that every database has.
 ///
 /// # Panics
 /// Where the tables differ from the golden files in the folder, or there is no Postgres to start.

@@ -3,6 +3,7 @@
 mod programs;
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -139,6 +140,43 @@ impl PostgresServer {
             Err(StartError::Failed {
                 program: "psql",
                 log: String::from_utf8_lossy(&answer.stderr).into_owned(),
+            })
+        }
+    }
+
+    /// Returns everything in a database as statements, without owners and rights.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] where the server refuses, with what it says.
+    pub fn dump(&self, database: &str) -> Result<Vec<u8>, StartError> {
+        let form = ["--no-owner", "--no-privileges", "--inserts", database];
+        let dumped = self.programs.command("pg_dump").args(form).output()?;
+        if dumped.status.success() {
+            Ok(dumped.stdout)
+        } else {
+            Err(StartError::Failed {
+                program: "pg_dump",
+                log: String::from_utf8_lossy(&dumped.stderr).into_owned(),
+            })
+        }
+    }
+
+    /// Runs the statements of a file in a database, all or none.
+    ///
+    /// # Errors
+    /// [`StartError::Failed`] where the server refuses, with what it says.
+    pub fn run_file(&self, database: &str, file: &Path) -> Result<(), StartError> {
+        let form = ["-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", database];
+        let mut command = self.programs.command("psql");
+        // By its input: the user that runs the programs may not reach the file.
+        command.args(form).stdin(File::open(file)?);
+        let ran = command.output()?;
+        if ran.status.success() {
+            Ok(())
+        } else {
+            Err(StartError::Failed {
+                program: "psql",
+                log: String::from_utf8_lossy(&ran.stderr).into_owned(),
             })
         }
     }

@@ -7,6 +7,7 @@ mod consents;
 mod contracts;
 mod doctor;
 mod installations;
+mod migrate;
 mod quarantine;
 mod rates;
 mod reads;

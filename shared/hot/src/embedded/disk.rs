@@ -7,13 +7,18 @@ use std::sync::{Mutex, PoisonError};
 
 use fjall::config::PinningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
-use kernel::PartitionCount;
+use kernel::{PartitionCount, Schemas, StoredSchema};
 
 use super::{EmbeddedOptions, keys};
 use crate::HotError;
 
-/// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 8;
+/// The layouts of keys and values that this program can live with. What it writes has a new number
+/// where a program of the version before would misread it; see "Versions" in services/README.md.
+pub const EMBEDDED_SCHEMAS: Schemas = Schemas {
+    written: 8,
+    oldest_reader: 8,
+    oldest_read: 8,
+};
 /// The smallest that the database allows.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// One thread flushes while the other compacts; more would only compete with the services of the
@@ -78,39 +83,86 @@ impl Disk {
             written: AtomicU64::new(0),
             synced: Mutex::new(0),
         };
-        disk.check_format(folder, partitions)?;
+        disk.check_format(folder, partitions, EMBEDDED_SCHEMAS)?;
         Ok(disk)
     }
 
-    fn check_format(&self, folder: &Path, partitions: PartitionCount) -> Result<(), HotError> {
-        let [s0, s1] = SCHEMA.to_be_bytes();
+    /// Writes down how the folder is made, or compares; then this program writes there too.
+    fn check_format(
+        &self,
+        folder: &Path,
+        partitions: PartitionCount,
+        schemas: Schemas,
+    ) -> Result<(), HotError> {
+        let found = self.format()?;
+        let joined = match found {
+            None => schemas.of_new_store(),
+            Some((stored, count)) => {
+                let joined = schemas.join(stored);
+                let joined = joined.map_err(|mismatch| {
+                    HotError::Mismatch(format!(
+                        "the folder {} {mismatch}: run the version that wrote it, or choose an empty folder",
+                        folder.display()
+                    ))
+                })?;
+                if count != partitions.get() {
+                    return Err(HotError::Mismatch(format!(
+                        "the folder {} was created with {count} partitions, not {partitions}: configure {count} \
+                         partitions, or choose an empty folder",
+                        folder.display(),
+                        partitions = partitions.get(),
+                    )));
+                }
+                joined
+            }
+        };
+        if found.is_some_and(|(stored, _)| stored == joined) {
+            return Ok(());
+        }
+        let [s0, s1] = joined.oldest_reader.to_be_bytes();
         let [p0, p1] = partitions.get().to_be_bytes();
+        let mut batch = self.batch();
+        batch.insert(&self.meta, keys::FORMAT, [s0, s1, p0, p1]);
+        if joined.written != joined.oldest_reader {
+            let written = joined.written.to_be_bytes();
+            batch.insert(&self.meta, keys::WRITTEN_SCHEMA, written);
+        }
+        self.write(batch)?;
+        self.sync()
+    }
+
+    /// The schema of the folder, and its partitions; none of a new one.
+    fn format(&self) -> Result<Option<(StoredSchema, u16)>, HotError> {
+        let damaged = || HotError::Damaged("its format cannot be read".into());
         let Some(found) = self.meta.get(keys::FORMAT).map_err(failure)? else {
+            return Ok(None);
+        };
+        let &[s0, s1, p0, p1] = &*found else {
+            return Err(damaged());
+        };
+        let written = self.meta.get(keys::WRITTEN_SCHEMA).map_err(failure)?;
+        let written = written.map(|written| (&*written).try_into().map(u16::from_be_bytes));
+        let written = written.transpose().map_err(|_| damaged())?;
+        let stored = StoredSchema::new(u16::from_be_bytes([s0, s1]), written);
+        Ok(Some((stored, u16::from_be_bytes([p0, p1]))))
+    }
+
+    /// Takes the folder for an installation, by the id by which its database knows it, or compares.
+    pub(super) fn belong_to(&self, id: &str) -> Result<(), HotError> {
+        let Some(found) = self.meta.get(keys::INSTALLATION).map_err(failure)? else {
             let mut batch = self.batch();
-            batch.insert(&self.meta, keys::FORMAT, [s0, s1, p0, p1]);
+            batch.insert(&self.meta, keys::INSTALLATION, id.as_bytes());
             self.write(batch)?;
             return self.sync();
         };
-        let &[s0, s1, p0, p1] = &*found else {
-            return Err(HotError::Damaged("its format cannot be read".into()));
-        };
-        let (schema, count) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([p0, p1]));
-        if schema != SCHEMA {
-            return Err(HotError::Mismatch(format!(
-                "the folder {} has schema {schema}, and this program reads schema {SCHEMA}: run the program that \
-                 wrote it, or choose an empty folder",
-                folder.display()
-            )));
+        if *found == *id.as_bytes() {
+            return Ok(());
         }
-        if count != partitions.get() {
-            return Err(HotError::Mismatch(format!(
-                "the folder {} was created with {count} partitions, not {partitions}: configure {count} partitions, \
-                 or choose an empty folder",
-                folder.display(),
-                partitions = partitions.get(),
-            )));
-        }
-        Ok(())
+        Err(HotError::Mismatch(
+            "the folder belongs to another installation, whose database is another one: name the database that belongs to it, \
+             or choose an empty folder"
+                .to_owned(),
+        ))
     }
 
     /// Starts a batch of changes.
@@ -150,5 +202,64 @@ pub(super) fn failure(error: fjall::Error) -> HotError {
             HotError::unavailable(error)
         }
         other => HotError::Damaged(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The version after this one, which does not ask more of those that live with it.
+    const NEXT: Schemas = Schemas {
+        written: EMBEDDED_SCHEMAS.written + 1,
+        ..EMBEDDED_SCHEMAS
+    };
+
+    #[test]
+    fn the_version_after_this_one_says_that_it_was_here_and_this_one_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (folder, count) = (folder.path(), PartitionCount::DEFAULT);
+        let open = || Disk::open(folder, count, EmbeddedOptions::default());
+        let disk = open().expect("a new one");
+        let schema = |disk: &Disk| disk.format().expect("a format").map(|(schema, _)| schema);
+        assert_eq!(schema(&disk), Some(EMBEDDED_SCHEMAS.of_new_store()));
+        disk.check_format(folder, count, NEXT).expect("a newer one");
+        drop(disk);
+
+        let disk = open().expect("this one");
+        assert_eq!(schema(&disk), Some(NEXT.of_new_store()));
+        let contraction = Schemas {
+            oldest_reader: NEXT.written,
+            ..NEXT
+        };
+        let raised = disk.check_format(folder, count, contraction);
+        raised.expect("a newer one");
+        drop(disk);
+
+        let refused = open().expect_err("it would misread it").to_string();
+        assert!(refused.contains("has schema"), "{refused}");
+    }
+
+    #[test]
+    fn a_folder_belongs_to_the_first_installation_that_opens_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = || {
+            Disk::open(
+                folder.path(),
+                PartitionCount::DEFAULT,
+                EmbeddedOptions::default(),
+            )
+        };
+        let disk = open().expect("a new one");
+        disk.belong_to("one").expect("it belongs to none yet");
+        drop(disk);
+        let disk = open().expect("it is there");
+        disk.belong_to("one").expect("its own");
+        let refused = disk.belong_to("other").expect_err("another one");
+        assert_eq!(
+            refused.to_string(),
+            "the folder belongs to another installation, whose database is another one: name the database that belongs to it, \
+             or choose an empty folder"
+        );
     }
 }

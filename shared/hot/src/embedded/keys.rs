@@ -5,8 +5,14 @@ use kernel::PartitionId;
 
 use crate::{QuarantineId, Slot, StreamId, StreamName};
 
-/// The one key that tells how the store was created.
+/// The key that tells how the store was created: the oldest program that can live with it, by the
+/// schema which that one writes, and the partitions. Programs of before [`WRITTEN_SCHEMA`] want
+/// theirs there.
 pub(super) const FORMAT: [u8; 1] = [0];
+/// The key of the newest schema that was written; absent where it is the same.
+pub(super) const WRITTEN_SCHEMA: [u8; 2] = [0, 1];
+/// The key of the id by which the database of the installation knows it.
+pub(super) const INSTALLATION: [u8; 2] = [0, 2];
 /// First bytes of the keys of the `meta` keyspace.
 pub(super) const HEAD: u8 = 1;
 pub(super) const COUNTER: u8 = 2;

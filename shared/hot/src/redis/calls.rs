@@ -3,7 +3,6 @@
 use kernel::{PartitionId, Timestamp};
 use redis::{Cmd, Value, cmd};
 
-use super::address::refused;
 use super::keys::commits_topic;
 use super::library::{Function, LIBRARY};
 use super::link::Link;
@@ -11,53 +10,9 @@ use super::reply::{failure, items, maybe_bytes, maybe_number, number, text, unex
 use super::{RedisStore, head, pack, restore};
 use crate::{Frontier, Head, HotError, Slot, Standing, StreamId, StreamName, Unread, check};
 
-/// The layout of keys and values; raised by every change that an older program would misread.
-const SCHEMA: u16 = 9;
-
 impl RedisStore {
     pub(super) async fn load_functions(&self) -> Result<(), HotError> {
         load_functions(&self.lanes[0]).await
-    }
-
-    /// Creates the installation where there is none, or compares. `id` is that by which its
-    /// database knows it; absent where that is not compared.
-    pub(super) async fn install(&self, id: Option<&str>) -> Result<(), HotError> {
-        let count = self.count.get();
-        let mut call = pack::call(
-            &LIBRARY.name(Function::Install),
-            &[self.keys.installation().to_owned()],
-            &[SCHEMA, count],
-        );
-        call.arg(id);
-        let mut lane = self.lane(PartitionId::new(0));
-        let found: Value = call.query_async(&mut lane).await.map_err(refused)?;
-        let [schema, partitions, found] =
-            <[Value; 3]>::try_from(items(found)?).map_err(|_| unexpected("the installation"))?;
-        let (schema, partitions): (u16, u16) = (number(schema)?, number(partitions)?);
-        if schema != SCHEMA {
-            return Err(HotError::Mismatch(format!(
-                "this Redis has schema {schema}, and this program reads schema {SCHEMA}: run the program that wrote \
-                 it, or use an empty database"
-            )));
-        }
-        if partitions != count {
-            return Err(HotError::Mismatch(format!(
-                "this Redis was created with {partitions} partitions, not {count}: configure {partitions} partitions, \
-                 or use an empty database"
-            )));
-        }
-        let found = maybe_bytes(found)?;
-        if id.is_some_and(|id| found.as_deref() != Some(id.as_bytes())) {
-            let name = match &self.installation {
-                None => "an installation without a name".to_owned(),
-                Some(name) => format!("an installation named {name}"),
-            };
-            return Err(HotError::Mismatch(format!(
-                "this Redis has {name}, whose database is another one: give each of them a name of its own \
-                 (--installation), name the database that belongs to this one, or use an empty Redis"
-            )));
-        }
-        Ok(())
     }
 
     pub(super) fn lane(&self, partition: PartitionId) -> Link {

@@ -35,15 +35,36 @@ local function next_id(tail, now)
   return decimal(math.max(tonumber(ms), now)) .. '-' .. decimal(tonumber(number) + 1)
 end
 
--- keys: the installation. args: schema, partitions, the id by which the database of the caller knows the installation, or
--- nothing. Returns what the installation was created with. One that fits and belongs to no database yet belongs to this one.
+-- The field of the oldest program that can live with an installation is `schema`, since programs of before the field
+-- `written_schema` want theirs there. The latter is absent where both are the same.
+local function raise_schema(key, found, reader, written)
+  if reader > tonumber(found[1]) then
+    redis.call('HSET', key, 'schema', decimal(reader))
+  end
+  if written > tonumber(found[4] or found[1]) then
+    redis.call('HSET', key, 'written_schema', decimal(written))
+  end
+end
+
+-- keys: the installation. args: the schema that the caller writes, the oldest that can live with that, the oldest that the
+-- caller reads, partitions, the id by which the database of the caller knows the installation, or nothing. Returns what the
+-- installation was created with. One that fits is written to by the caller from now on, and belongs to the database of the
+-- caller where it belonged to none.
 local function install(keys, args)
-  redis.call('HSETNX', keys[1], 'schema', args[1])
-  redis.call('HSETNX', keys[1], 'partitions', args[2])
-  local found = redis.call('HMGET', keys[1], 'schema', 'partitions', 'id')
-  if args[3] and not found[3] and found[1] == args[1] and found[2] == args[2] then
-    redis.call('HSET', keys[1], 'id', args[3])
-    found[3] = args[3]
+  local written, reader, oldest = tonumber(args[1]), tonumber(args[2]), tonumber(args[3])
+  if redis.call('HSETNX', keys[1], 'schema', args[2]) == 1 and written > reader then
+    redis.call('HSET', keys[1], 'written_schema', args[1])
+  end
+  redis.call('HSETNX', keys[1], 'partitions', args[4])
+  local found = redis.call('HMGET', keys[1], 'schema', 'partitions', 'id', 'written_schema')
+  local newest = math.max(tonumber(found[1]), tonumber(found[4] or 0))
+  local fits = tonumber(found[1]) <= written and newest >= oldest and found[2] == args[4]
+  if fits and args[5] and not found[3] then
+    redis.call('HSET', keys[1], 'id', args[5])
+    found[3] = args[5]
+  end
+  if fits and found[3] == (args[5] or found[3]) then
+    raise_schema(keys[1], found, reader, written)
   end
   return found
 end

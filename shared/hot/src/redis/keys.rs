@@ -21,6 +21,11 @@ pub(super) fn commits_topic(owner: Owner) -> String {
     format!("{COMMITS}{}", owner.name())
 }
 
+/// The key that tells how an installation was created: a hash.
+pub(super) fn installation(installation: Option<&InstallationName>) -> String {
+    format!("{}meta", root(installation))
+}
+
 /// The keys and channels of an installation, as far as they are the same for every call.
 #[derive(Debug)]
 pub(super) struct Keys {
@@ -39,7 +44,7 @@ impl Keys {
             .map(|partition| format!("{root}{{{}}}:", tag(count, partition)).into())
             .collect();
         Self {
-            meta: format!("{root}meta").into(),
+            meta: self::installation(installation).into(),
             channel: format!("{root}wake:").into(),
             prefixes,
         }

@@ -227,5 +227,18 @@ async fn what_belongs_to_another_database_is_refused() {
             );
         }
         connect(name, None, count).await.expect("nobody compares");
+        for (id, fits) in [("own", true), ("other", false)] {
+            let looked = hot::check_schema(RedisOptions {
+                installation_id: Some(id.into()),
+                ..options(&server, name)
+            });
+            assert_eq!(looked.await.is_ok(), fits, "{id}");
+        }
     }
+    let nobody = "nobody".parse().expect("a name");
+    let looked = hot::check_schema(RedisOptions {
+        installation: Some(nobody),
+        ..options(&server, None)
+    });
+    assert_eq!(looked.await.expect("an answer"), None);
 }

@@ -34,10 +34,10 @@ async fn a_folder_of_another_schema_is_refused_with_the_remedy() {
             panic!("{error:?}");
         };
         let beginning = format!(
-            "the folder {} has schema {schema}, and this program reads schema ",
+            "the folder {} has schema {schema}, ",
             folder.path().display()
         );
-        let remedy = ": run the program that wrote it, or choose an empty folder";
+        let remedy = ": run the version that wrote it, or choose an empty folder";
         assert!(text.starts_with(&beginning), "{text}");
         assert!(text.ends_with(remedy), "{text}");
         assert_eq!(format(&folder, None).as_deref(), Some(&other[..]));

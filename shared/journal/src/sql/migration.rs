@@ -5,8 +5,8 @@
 
 use storage::Migration;
 
-/// The migrations of the log in order.
-pub(super) const MIGRATIONS: &[Migration] = &[
+/// The migrations of the log in order, for `storage::Database::migrate("journal", …)`.
+pub const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "m0001_create_tables",
         sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),

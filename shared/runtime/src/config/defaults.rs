@@ -95,6 +95,7 @@ impl Defaults {
                 ("trace_ratio", "1".to_owned()),
                 ("trace_slow", "1s".to_owned()),
                 ("reflection", "on".to_owned()),
+                ("migrate", "on".to_owned()),
             ],
         }
     }

@@ -139,6 +139,14 @@ pub const SETTINGS: &[Setting] = &[
         expected: "sqlite:FILE (one machine only) or postgres://USER@HOST/NAME",
     },
     Setting {
+        name: "migrate",
+        flag: "migrate",
+        help: "Whether the tables of the database are brought up to date at the start. off: somebody else does it, with \
+               `happypath migrate`, and a process does not start before; its user of the database then needs no right to \
+               create tables",
+        expected: "on or off",
+    },
+    Setting {
         name: "partitions",
         flag: "partitions",
         help: "How many partitions a new installation has. One that exists keeps its own, and is refused where this is set to \

@@ -228,10 +228,18 @@ pub(super) fn tls_clients(text: &str) -> Parsed<ClientCertificates> {
 }
 
 pub(super) fn reflection(text: &str) -> Parsed<bool> {
+    on_or_off("reflection", text)
+}
+
+pub(super) fn migrate(text: &str) -> Parsed<bool> {
+    on_or_off("migrate", text)
+}
+
+fn on_or_off(setting: &str, text: &str) -> Parsed<bool> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
-        _ => Err(expected("reflection")),
+        _ => Err(expected(setting)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The settings that an installation was created with.
 
-use kernel::PartitionCount;
+use kernel::{PartitionCount, Schemas};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use storage::{
     Begun, Database, DatabaseUrl, Installation, LeaseStore, RequestKey, Requests, StorageError,
@@ -9,12 +9,21 @@ use testkit::PostgresServer;
 
 use crate::server;
 
-fn installation(partitions: u64, schema_version: u32) -> Installation {
+fn installation(partitions: u64, schema: u16) -> Installation {
     Installation {
         partition_count: PartitionCount::try_new(partitions).expect("a count"),
         is_count_fixed: true,
-        schema_version,
-        oldest_schema_version: 1,
+        schemas: schemas(1, schema, schema),
+    }
+}
+
+/// The schemas of a program: the oldest that it reads, the oldest program that can live with what it
+/// writes, and what it writes.
+fn schemas(oldest_read: u16, oldest_reader: u16, written: u16) -> Schemas {
+    Schemas {
+        written,
+        oldest_reader,
+        oldest_read,
     }
 }
 
@@ -57,27 +66,60 @@ async fn another_partition_count_or_a_newer_schema_is_refused_with_a_remedy() {
         .check_installation(installation(64, 1))
         .await
         .expect_err("newer");
-    assert!(
-        error
-            .to_string()
-            .contains("has schema 2, and this program knows schemas up to 1: upgrade")
+    assert_eq!(
+        error.to_string(),
+        "this database has schema 2, which programs of schema 2 and newer can live with, and this one is of schema 1"
     );
     let error = database
         .check_installation(Installation {
-            oldest_schema_version: 3,
+            schemas: schemas(3, 4, 4),
             ..installation(64, 4)
         })
         .await
         .expect_err("too old");
-    assert!(
-        error
-            .to_string()
-            .contains("has schema 2, and this program reads schemas from 3 on: go on with the program that wrote it")
+    assert_eq!(
+        error.to_string(),
+        "this database has schema 2, and this program reads schemas from 3 on"
     );
     database
         .check_installation(installation(64, 2))
         .await
         .expect("as it was");
+}
+
+#[tokio::test]
+async fn programs_of_two_versions_take_turns_in_a_database_until_one_contracts_it() {
+    let (databases, _places) = crate::databases().await;
+    for database in databases {
+        let come = async |schemas: Schemas| {
+            let installation = Installation {
+                schemas,
+                ..installation(64, 1)
+            };
+            let checked = database.check_schema(schemas).await.map(drop);
+            let came = database.check_installation(installation).await.map(drop);
+            assert_eq!(checked.is_ok(), came.is_ok(), "{checked:?} {came:?}");
+            came.map_err(|error| error.to_string())
+        };
+        let stored = async || {
+            let any = schemas(0, 0, u16::MAX);
+            let stored = database.check_schema(any).await.expect("a schema");
+            stored.map(|stored| (stored.oldest_reader, stored.written))
+        };
+        assert_eq!(stored().await, None);
+        come(schemas(5, 5, 6)).await.expect("the first one");
+        assert_eq!(stored().await, Some((5, 6)));
+        come(schemas(5, 6, 7)).await.expect("the next one");
+        assert_eq!(stored().await, Some((6, 7)));
+        come(schemas(5, 5, 6)).await.expect("the one before again");
+        assert_eq!(stored().await, Some((6, 7)), "it takes nothing back");
+        come(schemas(7, 8, 8)).await.expect("one that contracts");
+        assert_eq!(stored().await, Some((8, 8)));
+        for older in [schemas(5, 5, 6), schemas(5, 6, 7)] {
+            come(older).await.expect_err("it would misread it");
+        }
+        assert_eq!(stored().await, Some((8, 8)));
+    }
 }
 
 /// Opens a database for an installation, with tables.

@@ -9,7 +9,7 @@ use testkit::PostgresServer;
 struct World {
     urls: [DatabaseUrl; 2],
     _folder: TempDir,
-    _server: PostgresServer,
+    server: PostgresServer,
 }
 
 impl World {
@@ -22,7 +22,7 @@ impl World {
                 server.url().parse().expect("a URL"),
             ],
             _folder: folder,
-            _server: server,
+            server,
         }
     }
 }
@@ -105,26 +105,78 @@ async fn what_fails_changes_nothing_of_its_owner() {
     }
 }
 
+const OLD: Migration = migration("m0001", "CREATE TABLE one (id BIGINT)");
+const NEW: Migration = migration("m0002", "CREATE TABLE two (id BIGINT)");
+
 #[tokio::test]
-async fn tables_of_a_newer_program_are_refused_with_a_remedy() {
-    const OLD: Migration = migration("m0001", "CREATE TABLE one (id BIGINT)");
-    const NEW: Migration = migration("m0002", "CREATE TABLE two (id BIGINT)");
+async fn tables_of_a_newer_program_are_lived_with() {
     for url in &World::new().urls {
         let database = Database::connect(url).await.expect("it opens");
         let newer = database.migrate("shop", &[OLD, NEW]).await;
         newer.expect("tables");
-        let older = database.migrate("shop", &[OLD]).await.expect_err("older");
-        assert!(
-            matches!(older, StorageError::NewerTables { .. }),
-            "{older:?}"
-        );
-        assert_eq!(
-            older.to_string(),
-            "the tables of shop have the migration m0002, which this program does not know: upgrade the program, or \
-             point to another database",
-            "{url}"
-        );
+        let older = database.migrate("shop", &[OLD]).await;
+        older.expect("nothing is lacking");
+        let applied = "SELECT count(*) FROM shop_migration";
+        assert_eq!(numbers(&database, applied).await, [2], "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_process_that_leaves_tables_alone_says_which_are_lacking() {
+    for url in &World::new().urls {
+        let database = Database::connect(url).await.expect("it opens");
+        let process = database.clone().leaving_tables();
+        let refused = async |migrations: &[Migration]| {
+            let error = process.migrate("shop", migrations).await;
+            let error = error.expect_err("something is lacking");
+            assert!(matches!(error, StorageError::Lacking { .. }), "{error:?}");
+            error.to_string()
+        };
+        let reason = "and this process leaves tables alone (HAPPYPATH_MIGRATE=off)";
+        assert_eq!(
+            refused(&[OLD]).await,
+            format!("the tables of storage lack m0001_create_tables, {reason}")
+        );
+        let done = database.apply("storage", storage::MIGRATIONS).await;
+        assert_eq!(done.expect("tables"), ["m0001_create_tables"]);
+        assert_eq!(
+            refused(&[OLD, NEW]).await,
+            format!("the tables of shop lack m0001, m0002, {reason}")
+        );
+        database.migrate("shop", &[OLD]).await.expect("tables");
+        assert_eq!(
+            refused(&[OLD, NEW]).await,
+            format!("the tables of shop lack m0002, {reason}")
+        );
+        let done = process.apply("shop", &[OLD, NEW]).await;
+        assert_eq!(done.expect("it was told to"), ["m0002"]);
+        process.migrate("shop", &[OLD, NEW]).await.expect("all");
+        let done = database.apply("shop", &[OLD, NEW]).await;
+        assert_eq!(done.expect("nothing to do"), [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn who_finds_nothing_lacking_needs_no_right_to_create_tables() {
+    let world = World::new();
+    let [_, url] = &world.urls;
+    let owner = Database::connect(url).await.expect("it opens");
+    owner.migrate("shop", &[OLD]).await.expect("tables");
+    run(&owner, "CREATE ROLE worker LOGIN").await;
+    run(
+        &owner,
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO worker",
+    )
+    .await;
+    let worker = world.server.url().replacen("postgres@", "worker@", 1);
+    let worker = worker.parse().expect("a URL");
+    let worker = Database::connect(&worker).await.expect("it opens");
+    worker.migrate("shop", &[OLD]).await.expect("all is there");
+    let error = worker.migrate("shop", &[OLD, NEW]).await;
+    let error = error.expect_err("it may not");
+    assert!(matches!(error, StorageError::Migrate { .. }), "{error:?}");
+    owner.migrate("shop", &[OLD, NEW]).await.expect("it may");
+    worker.migrate("shop", &[OLD, NEW]).await.expect("all");
 }
 
 #[tokio::test]

@@ -16,3 +16,4 @@ mod secured;
 mod suite;
 mod telemetry;
 mod tidy;
+mod versions;

@@ -239,7 +239,7 @@ fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) ->
 }
 
 /// A binary that does not see the variables of the tests, which it would refuse.
-fn unset(program: &Path) -> Command {
+pub(crate) fn unset(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HAPPYPATH_")) {
         command.env_remove(name);

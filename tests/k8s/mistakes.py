@@ -1,51 +1,13 @@
 """Tries the rules on manifests that break them: each mistake is made in a copy of an overlay, and has to be found by its words."""
 
 import configuration
+import jobs
+import mistakes_around
 import network
 import objects
 import schemas
+from parts import container, deployment, pod, policy, remove, set_variable, settings, volume
 from rendering import Rendering
-
-
-def deployment(rendering, name="journey"):
-    """Returns the spec of a Deployment."""
-    return rendering.find("Deployment", name)["spec"]
-
-
-def pod(rendering, name="journey"):
-    """Returns the spec of its pods."""
-    return deployment(rendering, name)["template"]["spec"]
-
-
-def container(rendering, name="journey"):
-    """Returns its container."""
-    return pod(rendering, name)["containers"][0]
-
-
-def volume(rendering, name, which):
-    """Returns one of its volumes."""
-    return next(it for it in pod(rendering, name)["volumes"] if it["name"] == which)
-
-
-def set_variable(own, name, value):
-    """Sets a variable of a container."""
-    own["env"] = [it for it in own["env"] if it["name"] != name] + [{"name": name, "value": value}]
-
-
-def remove(rendering, kind, name):
-    """Takes an object out."""
-    rendering.objects = [it for it in rendering.objects if (it["kind"], it["metadata"]["name"]) != (kind, name)]
-
-
-def policy(rendering, name):
-    """Returns the spec of a policy."""
-    return rendering.find("NetworkPolicy", name)["spec"]
-
-
-def settings(rendering):
-    """Returns the settings that all containers share."""
-    return next(it["data"] for it in rendering.of("ConfigMap") if "HAPPYPATH_PARTITIONS" in it["data"])
-
 
 # What goes wrong, how, and words of the fault that tells it.
 MISTAKES = [
@@ -258,6 +220,11 @@ MISFITS = [
     ("Certificate", lambda it: it["spec"].update(dnsName="x"), "dnsName"),
     ("Issuer", lambda it: it["spec"]["ca"].update(secretNam="x"), "secretNam"),
     ("ServiceMonitor", lambda it: it["spec"]["endpoints"][0].update(intervall="1m"), "intervall"),
+    ("CronJob", lambda it: it["spec"].update(concurencyPolicy="Forbid"), "concurencyPolicy"),
+    ("PersistentVolumeClaim", lambda it: it["spec"].update(accessMode=["ReadWriteOnce"]), "accessMode"),
+    ("GRPCRoute", lambda it: it["spec"].update(hostname="x"), "hostname"),
+    ("BackendTLSPolicy", lambda it: it["spec"]["validation"].update(hostnam="x"), "hostnam"),
+    ("ReferenceGrant", lambda it: it["spec"]["to"][0].update(namespace="x"), "namespace"),
     ("PrometheusRule", lambda it: it["spec"]["groups"][0]["rules"][0].update(exprr="x"), "exprr"),
 ]
 
@@ -265,13 +232,14 @@ MISFITS = [
 def faults_of(binaries, rendering):
     """Lists all faults of a rendering but those of schemas."""
     services, found = configuration.configured(binaries, rendering)
+    found += jobs.faults(rendering, binaries, services)
     return objects.faults(rendering) + found + network.faults(rendering, services)
 
 
 def faults(cache, binaries, rendering):
     """Lists mistakes that are not found in a rendering of production."""
     found = []
-    for name, make, words in MISTAKES:
+    for name, make, words in MISTAKES + mistakes_around.MISTAKES:
         broken = rendering.copy()
         make(broken)
         try:

@@ -8,7 +8,6 @@ import { pathToFileURL } from "node:url";
 const MODELS = {
   "cert-manager.io/v1": "@kubernetes-models/cert-manager/cert-manager.io/v1",
   "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
-  "gateway.networking.k8s.io/v1beta1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1beta1",
   "monitoring.coreos.com/v1": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1",
 };
 

@@ -9,12 +9,14 @@ import time
 from pathlib import Path
 
 import configuration
+import jobs
 import mistakes
 import network
 import objects
 import observability
+import outside  # noqa: F401, its rules are found in objects
 import schemas
-from rendering import NAMESPACE, ROOT, Rendering, faults_of_folders, render_all
+from rendering import NAMESPACE, PRODUCTION, ROOT, Rendering, faults_of_folders, render_all
 
 
 def with_namespace(rendering, namespace):
@@ -35,13 +37,13 @@ def main(cache, binaries):
         found = []
         for rendering in whole:
             services[rendering.target], own = configuration.configured(binaries, rendering)
-            found += own
+            found += own + jobs.faults(rendering, binaries, services[rendering.target])
         return found
 
     def of_network():
         return [fault for it in whole if services[it.target] for fault in network.faults(it, services[it.target])]
 
-    production = next(it for it in whole if it.target == "overlays/prod")
+    production = next(it for it in whole if it.target == PRODUCTION)
     checks = [
         ("every kustomization is rendered", faults_of_folders),
         ("objects fit the schemas of their kinds", lambda: schemas.faults(cache, renderings)),

@@ -1,61 +1,24 @@
 """Tries the rules on manifests that break them: each mistake is made in a copy of an overlay, and has to be found by its words."""
 
 import configuration
+import jobs
+import mistakes_around
 import network
 import objects
 import schemas
+from parts import (
+    container,
+    deployment,
+    migration,
+    migration_container,
+    pod,
+    policy,
+    remove,
+    set_variable,
+    settings,
+    volume,
+)
 from rendering import Rendering
-
-
-def deployment(rendering, name="journey"):
-    """Returns the spec of a Deployment."""
-    return rendering.find("Deployment", name)["spec"]
-
-
-def pod(rendering, name="journey"):
-    """Returns the spec of its pods."""
-    return deployment(rendering, name)["template"]["spec"]
-
-
-def container(rendering, name="journey"):
-    """Returns its container."""
-    return pod(rendering, name)["containers"][0]
-
-
-def volume(rendering, name, which):
-    """Returns one of its volumes."""
-    return next(it for it in pod(rendering, name)["volumes"] if it["name"] == which)
-
-
-def set_variable(own, name, value):
-    """Sets a variable of a container."""
-    own["env"] = [it for it in own["env"] if it["name"] != name] + [{"name": name, "value": value}]
-
-
-def remove(rendering, kind, name):
-    """Takes an object out."""
-    rendering.objects = [it for it in rendering.objects if (it["kind"], it["metadata"]["name"]) != (kind, name)]
-
-
-def policy(rendering, name):
-    """Returns the spec of a policy."""
-    return rendering.find("NetworkPolicy", name)["spec"]
-
-
-def job(rendering):
-    """Returns the Job of migrations."""
-    return rendering.of("Job")[0]
-
-
-def job_container(rendering):
-    """Returns its container."""
-    return job(rendering)["spec"]["template"]["spec"]["containers"][0]
-
-
-def settings(rendering):
-    """Returns the settings that all containers share."""
-    return next(it["data"] for it in rendering.of("ConfigMap") if "HAPPYPATH_PARTITIONS" in it["data"])
-
 
 # What goes wrong, how, and words of the fault that tells it.
 MISTAKES = [
@@ -250,36 +213,36 @@ MISTAKES = [
     ),
     (
         "a Job has the name of another image",
-        lambda r: job(r)["metadata"].update(name="migration-0.0.9"),
+        lambda r: migration(r)["metadata"].update(name="migration-0.0.9"),
         "its name does not end with 0.1.0",
     ),
-    ("a Job stays for ever", lambda r: job(r)["spec"].pop("ttlSecondsAfterFinished"), "or it stays for ever"),
-    ("a Job gives up at once", lambda r: job(r)["spec"].update(backoffLimit=0), "may take minutes to be there"),
-    ("a Job tries what no try mends", lambda r: job(r)["spec"].pop("podFailurePolicy"), "what no try mends"),
+    ("a Job stays for ever", lambda r: migration(r)["spec"].pop("ttlSecondsAfterFinished"), "or it stays for ever"),
+    ("a Job gives up at once", lambda r: migration(r)["spec"].update(backoffLimit=0), "may take minutes to be there"),
+    ("a Job tries what no try mends", lambda r: migration(r)["spec"].pop("podFailurePolicy"), "what no try mends"),
     (
         "a Job may write to its root",
-        lambda r: job_container(r)["securityContext"].update(readOnlyRootFilesystem=False),
+        lambda r: migration_container(r)["securityContext"].update(readOnlyRootFilesystem=False),
         "the rights of migrate",
     ),
     (
         "a Job has the settings of services",
-        lambda r: job_container(r).update(envFrom=[{"configMapRef": {"name": "happypath"}}]),
+        lambda r: migration_container(r).update(envFrom=[{"configMapRef": {"name": "happypath"}}]),
         "its template never does",
     ),
     (
         "services have the rights of migrations",
-        lambda r: job_container(r)["env"][0]["valueFrom"]["secretKeyRef"].update(name="happypath-stores"),
+        lambda r: migration_container(r)["env"][0]["valueFrom"]["secretKeyRef"].update(name="happypath-stores"),
         "with services",
     ),
     (
         "a variable of a Job is misspelt",
-        lambda r: set_variable(job_container(r), "HAPPYPATH_INSTALATION", "shop"),
+        lambda r: set_variable(migration_container(r), "HAPPYPATH_INSTALATION", "shop"),
         "did you mean HAPPYPATH_INSTALLATION",
     ),
-    ("a Job says a wrong word", lambda r: job_container(r).update(args=["migrat"]), "unrecognized subcommand"),
+    ("a Job says a wrong word", lambda r: migration_container(r).update(args=["migrat"]), "unrecognized subcommand"),
     (
         "a Job is for another installation",
-        lambda r: set_variable(job_container(r), "HAPPYPATH_INSTALLATION", "shop"),
+        lambda r: set_variable(migration_container(r), "HAPPYPATH_INSTALLATION", "shop"),
         "for another installation",
     ),
     (
@@ -293,7 +256,7 @@ MISTAKES = [
         lambda r: set_variable(container(r), "HAPPYPATH_MIGRATE", "on"),
         "journey makes tables",
     ),
-    ("nobody makes tables", lambda r: remove(r, "Job", job(r)["metadata"]["name"]), "nobody makes the tables"),
+    ("nobody makes tables", lambda r: remove(r, "Job", migration(r)["metadata"]["name"]), "nobody makes the tables"),
     (
         "a kind has no rule",
         lambda r: r.objects.append(
@@ -315,6 +278,11 @@ MISFITS = [
     ("Certificate", lambda it: it["spec"].update(dnsName="x"), "dnsName"),
     ("Issuer", lambda it: it["spec"]["ca"].update(secretNam="x"), "secretNam"),
     ("ServiceMonitor", lambda it: it["spec"]["endpoints"][0].update(intervall="1m"), "intervall"),
+    ("CronJob", lambda it: it["spec"].update(concurencyPolicy="Forbid"), "concurencyPolicy"),
+    ("PersistentVolumeClaim", lambda it: it["spec"].update(accessMode=["ReadWriteOnce"]), "accessMode"),
+    ("GRPCRoute", lambda it: it["spec"].update(hostname="x"), "hostname"),
+    ("BackendTLSPolicy", lambda it: it["spec"]["validation"].update(hostnam="x"), "hostnam"),
+    ("ReferenceGrant", lambda it: it["spec"]["to"][0].update(namespace="x"), "namespace"),
     ("PrometheusRule", lambda it: it["spec"]["groups"][0]["rules"][0].update(exprr="x"), "exprr"),
 ]
 
@@ -322,13 +290,14 @@ MISFITS = [
 def faults_of(binaries, rendering):
     """Lists all faults of a rendering but those of schemas."""
     services, found = configuration.configured(binaries, rendering)
+    found += jobs.faults(rendering, binaries, services)
     return objects.faults(rendering) + found + network.faults(rendering, services)
 
 
 def faults(cache, binaries, rendering):
     """Lists mistakes that are not found in a rendering of production."""
     found = []
-    for name, make, words in MISTAKES:
+    for name, make, words in MISTAKES + mistakes_around.MISTAKES:
         broken = rendering.copy()
         make(broken)
         try:

@@ -8,7 +8,9 @@ import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import jobs
 from configuration import needs, secret_value
+from objects import template_of
 from rendering import SERVICES
 
 PART = {"app.kubernetes.io/part-of": "happypath"}
@@ -39,6 +41,8 @@ STRANGERS = (
     pod("a stranger", "shop", {}),
     pod("prometheus", "monitoring", {"app.kubernetes.io/name": "prometheus"}),
     pod("a stranger in monitoring", "monitoring", {}),
+    pod("gateway", "gateway", {"gateway.networking.k8s.io/gateway-name": "gateway"}),
+    pod("a stranger in gateway", "gateway", {}),
     pod("collector", "observability", {"app.kubernetes.io/name": "collector"}),
     pod("names", "kube-system", {"k8s-app": "kube-dns"}),
     pod("a stranger in kube-system", "kube-system", {}),
@@ -55,9 +59,9 @@ STRANGERS = (
 def ends(rendering):
     """Returns all that may talk in a rendering: its own pods, one that nobody knows, and strangers."""
     own = [pod("somebody in happypath", "happypath", {}, is_ours=True)]
-    for item in rendering.of("Deployment", "StatefulSet", "Job"):
-        template = item["spec"]["template"]["metadata"]
-        own.append(pod(item["metadata"]["name"], "happypath", template["labels"], is_ours=True))
+    for item in rendering.of("Deployment", "StatefulSet", "Job", "CronJob"):
+        labels = template_of(item)["metadata"]["labels"]
+        own.append(pod(item["metadata"]["name"], "happypath", labels, is_ours=True))
     return [*own, *STRANGERS]
 
 
@@ -123,6 +127,12 @@ def expected(rendering, services):
     for end in everybody:
         if end.is_ours:
             wanted[(end.name, "names", 53)] = "names"
+    for item, _, container in jobs.all_of(rendering):
+        for address in jobs.peers(container).values():
+            wanted[(item["metadata"]["name"], address.hostname, address.port)] = "what its command asks"
+    for route in rendering.of("GRPCRoute"):
+        for backend in (it for one in route["spec"]["rules"] for it in one["backendRefs"]):
+            wanted[("gateway", backend["name"], backend["port"])] = "calls from outside"
     names = [own.service for own in services]
     for own in services:
         service, port = own.service, own.port("listen")

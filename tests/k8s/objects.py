@@ -16,8 +16,10 @@ BROUGHT = {
     ("Secret", "happypath-secret-keys"): "whoever installs: `happypath secrets generate-key`",
     ("Secret", "happypath-store-authorities"): "operators of Redis and PostgreSQL",
     ("Secret", "happypath-metrics"): "whoever installs: a key with the scope metrics:read",
+    ("Secret", "happypath-audit"): "whoever installs: a key with the scope audit:read",
     ("Secret", "*-tls"): "cert-manager",
     ("ConfigMap", "happypath-access"): "whoever installs a base with components/access-file",
+    ("ConfigMap", "happypath-authority"): "whoever installs components/gateway-tls",
 }
 
 
@@ -42,7 +44,8 @@ def labels_of(item):
 
 def template_of(item):
     """Returns the template of the pods of a workload."""
-    return item["spec"]["template"]
+    spec = item["spec"]["jobTemplate"]["spec"] if item["kind"] == "CronJob" else item["spec"]
+    return spec["template"]
 
 
 def is_there(rendering, kind, name):
@@ -72,7 +75,7 @@ def service_account(rendering, item):
         yield "its token is mounted"
     users = [
         it
-        for it in rendering.of("Deployment", "Job")
+        for it in rendering.of("Deployment", "Job", "CronJob")
         if template_of(it)["spec"].get("serviceAccountName") == item["metadata"]["name"]
     ]
     if len(users) != 1:
@@ -193,7 +196,8 @@ def certificate(rendering, item):
         yield "it does not have the names of the Service"
     if name in SERVICES and not {"server auth", "client auth"} <= set(spec["usages"]):
         yield "a service is server and client"
-    used = [it for it in rendering.of("Deployment", "ServiceMonitor") if spec["secretName"] in json.dumps(it)]
+    users = ("Deployment", "CronJob", "ServiceMonitor", "ReferenceGrant")
+    used = [it for it in rendering.of(*users) if spec["secretName"] in json.dumps(it)]
     if not used:
         yield "nobody uses it"
 
@@ -307,8 +311,8 @@ def pods(rendering, item):
     """The level `restricted` of Pod Security, and what it leaves open."""
     template = template_of(item)
     pod = template["spec"]
-    # Kubernetes itself selects the pods of a Job.
-    selected = item["spec"]["selector"]["matchLabels"] if item["kind"] != "Job" else labels_of(item)
+    # Kubernetes itself selects the pods of jobs.
+    selected = item["spec"].get("selector", {}).get("matchLabels", {})
     if not selected.items() <= template["metadata"]["labels"].items():
         yield "its pods do not have the labels that it selects"
     if pod.get("automountServiceAccountToken") is not False or pod.get("enableServiceLinks") is not False:
@@ -366,7 +370,9 @@ def volumes(rendering, volume):
         yield f"the ConfigMap {volume['configMap']['name']} is neither here nor in BROUGHT"
     if kind == "emptyDir" and "sizeLimit" not in volume["emptyDir"]:
         yield f"{volume['name']} may fill the disk of the node"
-    if kind not in ("secret", "configMap", "emptyDir"):
+    if kind == "persistentVolumeClaim" and not is_there(rendering, "PersistentVolumeClaim", volume[kind]["claimName"]):
+        yield f"the PersistentVolumeClaim {volume[kind]['claimName']} is not there"
+    if kind not in ("secret", "configMap", "emptyDir", "persistentVolumeClaim"):
         yield f"{volume['name']} is a {kind}"
 
 

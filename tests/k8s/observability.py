@@ -15,8 +15,12 @@ from rendering import ROOT
 
 ALERTS = ROOT / "tests/k8s/alerts"
 DASHBOARDS = ROOT / "k8s/observability/dashboards"
-# Series of Prometheus itself.
-OWN = {"up": metrics.TARGET_LABELS | {"service"}}
+# Series of Prometheus itself, and of kube-state-metrics about jobs by the clock.
+OWN = {
+    "up": metrics.TARGET_LABELS | {"service"},
+    "kube_cronjob_created": {"namespace", "cronjob"},
+    "kube_cronjob_status_last_successful_time": {"namespace", "cronjob"},
+}
 # Variables of Grafana, with a value of the right form.
 VARIABLES = {"$__rate_interval": "5m", "$namespace": "happypath", "$service": "journey"}
 
@@ -53,12 +57,12 @@ def series(groups_, scrapes):
 def faults_of_expression(expression, known):
     """Lists series that nobody exposes, and labels that they do not have."""
     found, labels = [], set()
-    names = re.findall(r"\b(happypath[\w:]*|up|target_info)\b(?=[\s{\[)<>=*/+-]|$)", re.sub(r'"[^"]*"', '""', expression))
+    names = re.findall(r"\b(happypath[\w:]*|kube_\w+|up|target_info)\b(?=[\s{\[)<>=*/+-]|$)", re.sub(r'"[^"]*"', '""', expression))
     for name in names:
         if name not in known:
             found.append(f"no service exposes {name}")
         labels |= known.get(name, set())
-    for name, selector in re.findall(r"\b(happypath[\w:]*|up|target_info)\{([^}]*)\}", expression):
+    for name, selector in re.findall(r"\b(happypath[\w:]*|kube_\w+|up|target_info)\{([^}]*)\}", expression):
         for label in re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", re.sub(r'"[^"]*"', "", selector)):
             if label not in known.get(name, {label}):
                 found.append(f"{name} has no label {label}")

@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("identity", "segmentation", "journey", "activation")
 # The bases of services are applied after this one, which has what all share.
 NAMESPACE = "bases/namespace"
-OVERLAYS = ("overlays/dev", "overlays/prod")
+# Production with all that there is.
+PRODUCTION = "overlays/prod-gateway"
+OVERLAYS = ("overlays/dev", "overlays/prod", PRODUCTION)
 TARGETS = (NAMESPACE, *(f"bases/{service}" for service in SERVICES), *OVERLAYS, "observability")
 
 

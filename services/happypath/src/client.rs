@@ -22,7 +22,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::client::shown::{Settled, Shown};
 use crate::commands::login::absolute;
-use crate::contexts::{self, Context, Contexts};
+use crate::contexts::{Context, Contexts};
 use crate::failure::Failure;
 use crate::limits::{CALL_TIME, PAGE_SIZE};
 
@@ -158,7 +158,7 @@ impl Connection {
         let name = self.shown.context.as_deref();
         let context = match name.is_none() && self.address.is_some() {
             true => Context::default(),
-            false => Contexts::read(&contexts::path()?)?
+            false => Contexts::of_user(name)?
                 .choose(name)?
                 .cloned()
                 .unwrap_or_default(),

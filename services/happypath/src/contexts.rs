@@ -66,6 +66,16 @@ impl fmt::Debug for Context {
 }
 
 impl Contexts {
+    /// Reads the contexts of this user. One who has no home, as in a container, has none, which is
+    /// a mistake only where one is named.
+    pub(crate) fn of_user(name: Option<&str>) -> Result<Self, Failure> {
+        match path() {
+            Ok(path) => Self::read(&path),
+            Err(_) if name.is_none() => Ok(Self::default()),
+            Err(homeless) => Err(homeless),
+        }
+    }
+
     /// Reads the file; a user without one has no context.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let metadata = match std::fs::metadata(path) {

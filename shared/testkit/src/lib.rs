@@ -16,7 +16,7 @@ mod setup;
 pub use certificates::Certificates;
 pub use child::StartError;
 pub use cluster::RedisCluster;
-pub use postgres::PostgresServer;
+pub use postgres::{BaseCopy, LogArchive, PostgresServer};
 pub use proxy::Proxy;
 pub use redis::RedisServer;
 pub use sentinel::RedisSentinel;

@@ -1,5 +1,6 @@
 //! A Postgres cluster of its own for a test.
 
+mod backup;
 mod programs;
 
 use std::fs::{self, File};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
+pub use self::backup::{BaseCopy, LogArchive};
 use self::programs::Programs;
 use crate::child::{PORT_ATTEMPTS, free_port, signal, stop, tail, until};
 use crate::{Certificates, StartError};

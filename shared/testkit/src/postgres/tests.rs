@@ -45,3 +45,32 @@ fn a_suspended_server_goes_on_and_a_killed_one_comes_back() {
     server.restart().expect("starts again");
     assert_eq!(ask(&server, "SELECT number FROM kept"), "7");
 }
+
+#[test]
+fn a_lost_server_comes_back_from_a_copy_and_all_of_its_log() {
+    let mut archive = LogArchive::create().expect("an archive");
+    let mut server = archive.start_server().expect("starts");
+    let database = server.create_database().expect("created");
+    let ask = |server: &PostgresServer, words: &str| server.ask(&database, words).expect("answers");
+    ask(&server, "CREATE TABLE kept AS SELECT 1 AS number");
+    let copy = server.copy_base().expect("is copied");
+    ask(&server, "INSERT INTO kept VALUES (2)");
+    server.lose().expect("is lost");
+    server.restore(copy, &mut archive).expect("comes back");
+    ask(&server, "INSERT INTO kept VALUES (3)");
+    let kept = ask(&server, "SELECT number FROM kept ORDER BY number");
+    assert_eq!(kept.split_whitespace().collect::<Vec<_>>(), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_dump_is_the_database_of_one_moment() {
+    let mut server = PostgresServer::start().expect("starts");
+    let database = server.create_database().expect("created");
+    let ask = |server: &PostgresServer, words: &str| server.ask(&database, words).expect("answers");
+    ask(&server, "CREATE TABLE kept AS SELECT 1 AS number");
+    let dump = server.dump(&database).expect("is dumped");
+    ask(&server, "INSERT INTO kept VALUES (2)");
+    server.lose().expect("is lost");
+    server.restore_dump(&dump).expect("comes back");
+    assert_eq!(ask(&server, "SELECT number FROM kept").trim(), "1");
+}

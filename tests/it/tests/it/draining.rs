@@ -158,7 +158,7 @@ async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
     }
     let names = Arc::new(Names::of(&installation));
     let way = Arc::clone(&names);
-    let load = Load::start_by(move || Way::Balanced(balanced(&way, IDENTITY)), &record);
+    let load = Load::start_by(PURCHASE, move || Way::Balanced(balanced(&way, IDENTITY)), &record);
     let reader = Reader::start(balanced(&names, SEGMENTATION));
     tokio::time::sleep(CALM).await;
 

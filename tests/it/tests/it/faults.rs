@@ -5,6 +5,7 @@
 //! checked. How stores behave under each fault in detail is tested in their crates, and single
 //! steps in the simulator.
 
+mod disaster;
 mod disk;
 pub(crate) mod hooks;
 pub(crate) mod installation;

@@ -2,7 +2,9 @@
 //!
 //! It trusts no service with that: it reads the whole log and computes every hash here.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 
 use audit::{Entry, Head, Verdict, Verifier};
 use kernel::to_hex;
@@ -21,11 +23,12 @@ pub(super) struct Args {
     /// Verifies a file that `export` wrote without a filter, instead of the log of a service
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Heads that `--save-heads` wrote before: a log that was made anew does not fit them
+    /// Heads that `--save-heads` wrote before: a log that was made anew does not fit them. The file
+    /// may be missing where `--save-heads` names the same one, for the first time
     #[arg(long, value_name = "FILE")]
     heads: Option<PathBuf>,
-    /// Writes the heads of all chains for the next time; keep the file where nobody who can write
-    /// to the database can
+    /// Writes the heads of all chains for the next time, where the log is as it was written; keep
+    /// the file where nobody who can write to the database can
     #[arg(long, value_name = "FILE")]
     save_heads: Option<PathBuf>,
     #[command(flatten)]
@@ -63,7 +66,7 @@ impl Reading {
 
 /// Verifies the log.
 pub(super) async fn run(args: Args) -> Result<(), Failure> {
-    let kept = kept_heads(args.heads.as_ref())?;
+    let kept = args.kept_heads()?;
     let mut reading = Reading {
         verifier: Verifier::new(&kept),
         unclosed: 0,
@@ -77,39 +80,78 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         }
     }
     let verdict = reading.verifier.finish();
-    tell(&verdict, reading.unclosed, args.format)?;
+    tell(&verdict, reading.unclosed, kept.len(), args.format)?;
     if !verdict.is_clean() {
         let count = verdict.faults.len() as u64 + verdict.more_faults;
         let message = format!("the audit log was changed after it was written: {count} faults");
         return Err(Failure::failed(message));
     }
-    if let Some(path) = &args.save_heads {
-        let failed = |error| Failure::failed(format!("cannot write {}: {error}", path.display()));
-        std::fs::write(path, reading.heads.join("\n") + "\n").map_err(failed)?;
-        remark(&format!("the heads are in {}", path.display()));
+    match &args.save_heads {
+        // A file without heads would be no use the next time.
+        Some(_) if reading.heads.is_empty() => remark("the log has no chains yet, and so no heads"),
+        Some(path) => {
+            save(path, &reading.heads)?;
+            remark(&format!("the heads are in {}", path.display()));
+        }
+        None => {}
     }
     Ok(())
 }
 
-fn kept_heads(path: Option<&PathBuf>) -> Result<Vec<Head>, Failure> {
-    let mut heads = Vec::new();
-    let Some(path) = path else {
-        return Ok(heads);
-    };
-    read_lines(path, |item| match item {
-        Item::Head(head) => {
-            heads.push(Head::try_from(&head).map_err(Failure::failed)?);
-            Ok(())
+impl Args {
+    /// Reads the heads to hold the log against; none the first time.
+    fn kept_heads(&self) -> Result<Vec<Head>, Failure> {
+        let mut heads = Vec::new();
+        let Some(path) = &self.heads else {
+            return Ok(heads);
+        };
+        if self.save_heads.as_ref() == Some(path) && is_missing(path) {
+            remark(&format!(
+                "there is no {} yet: the log is held against no heads this time, and begins the file. If there was one, \
+                 find out who removed it",
+                path.display()
+            ));
+            return Ok(heads);
         }
-        Item::Entry(api::Entry { .. }) => Err(Failure::mistake(format!(
-            "{} has entries: expected heads, as --save-heads writes them",
-            path.display()
-        ))),
-    })?;
-    Ok(heads)
+        read_lines(path, |item| match item {
+            Item::Head(head) => {
+                heads.push(Head::try_from(&head).map_err(Failure::failed)?);
+                Ok(())
+            }
+            Item::Entry(api::Entry { .. }) => Err(Failure::mistake(format!(
+                "{} has entries: expected heads, as --save-heads writes them",
+                path.display()
+            ))),
+        })?;
+        if heads.is_empty() {
+            return Err(Failure::mistake(format!(
+                "{} has no heads, and would find nothing: bring back the file that --save-heads wrote, or remove this one \
+                 to begin anew",
+                path.display()
+            )));
+        }
+        Ok(heads)
+    }
 }
 
-fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure> {
+fn is_missing(path: &Path) -> bool {
+    let found = std::fs::metadata(path);
+    found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// Replaces the file of heads as a whole: a disk that is full leaves those of before.
+fn save(path: &Path, heads: &[String]) -> Result<(), Failure> {
+    let failed = |error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let mut file = File::create(&beside).map_err(failed)?;
+    let text = heads.join("\n") + "\n";
+    let written = file.write_all(text.as_bytes());
+    written.and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}
+
+fn tell(verdict: &Verdict, unclosed: u64, kept: usize, format: Format) -> Result<(), Failure> {
     if format.json {
         let faults = verdict.faults.iter().map(|fault| {
             json!({
@@ -129,6 +171,7 @@ fn tell(verdict: &Verdict, unclosed: u64, format: Format) -> Result<(), Failure>
             "chains": verdict.chains,
             "unclosed_chains": unclosed,
             "entries": verdict.entries,
+            "kept_heads": kept,
             "faults": faults.collect::<Vec<_>>(),
             "more_faults": verdict.more_faults,
             "heads": heads.collect::<Vec<_>>(),

@@ -124,6 +124,28 @@ fn who_is_no_caller_is_not_kept_and_no_key_travels_in_plain_text() {
 }
 
 #[test]
+fn who_has_no_home_asks_without_a_context_and_is_told_where_one_would_be() {
+    let dev = Dev::start();
+    let homeless = |line: &str| {
+        let mut command = binary();
+        command
+            .args(line.split(' '))
+            .env_remove("HOME")
+            .env_remove("XDG_CONFIG_HOME")
+            .env("HAPPYPATH_SEGMENTATION_ADDRESS", &dev.address)
+            .stdin(Stdio::null());
+        command
+    };
+    ok(&mut homeless("segments"));
+    for line in ["segments --context prod", "contexts", "login prod"] {
+        let (code, _, said) = output(&mut homeless(line));
+        assert_eq!(code, 2, "{line}: {said}");
+        assert!(said.contains("HAPPYPATH_CONTEXTS"), "{line}: {said}");
+    }
+    dev.stop();
+}
+
+#[test]
 fn a_process_that_others_reach_does_not_start_without_callers() {
     let home = tempfile::tempdir().expect("a folder");
     let home = home.path();

@@ -73,6 +73,16 @@ impl Installation {
         redis: RedisServer,
         postgres: Option<PostgresServer>,
     ) -> Self {
+        Self::start_with(durability, redis, postgres, &[]).await
+    }
+
+    /// As [`Self::start_on`], with settings that differ from the usual ones.
+    pub(crate) async fn start_with(
+        durability: Durability,
+        redis: RedisServer,
+        postgres: Option<PostgresServer>,
+        more: &[(&str, String)],
+    ) -> Self {
         let postgres = postgres.unwrap_or_else(|| PostgresServer::start().expect("a PostgreSQL"));
         let database = postgres.create_database().expect("a database");
         let ports = NAMES.map(|_| process::free_port());
@@ -85,6 +95,7 @@ impl Installation {
         ];
         let arguments: Vec<String> = settings
             .into_iter()
+            .chain(more.iter().cloned())
             .flat_map(|(flag, value)| [flag.to_owned(), value])
             .chain(suite::addresses(ports))
             .collect();
@@ -148,6 +159,14 @@ impl Installation {
             .collect()
     }
 
+    /// The database as statements, as it is at one moment.
+    pub(crate) fn dump(&self) -> String {
+        let mut pairs = self.arguments.chunks(2);
+        let database = pairs.find(|pair| pair[0] == "--database");
+        let database = &database.expect("services have a database")[1];
+        self.postgres.dump(database).expect("a dump")
+    }
+
     /// Where a service is.
     pub(crate) fn channel(&self, service: usize) -> Channel {
         channel(&self.services[service].url())
@@ -158,21 +177,12 @@ impl Installation {
         let file = self.folder.path().join("definitions.yaml");
         std::fs::write(&file, text).expect("a file");
         let file = file.display().to_string();
-        let mut arguments = vec!["apply".to_owned(), "-f".to_owned(), file];
-        // The same addresses as the services have.
-        let peers = self
-            .arguments
-            .chunks(2)
-            .filter(|pair| pair[0].ends_with("-address"));
-        arguments.extend(peers.flatten().cloned());
         let deadline = Instant::now() + ANSWER;
         loop {
-            let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let applied = process::run("happypath", &words);
-            if applied.status.success() {
+            let (is_applied, _, reason) = self.command(&["apply", "-f", &file]);
+            if is_applied {
                 return;
             }
-            let reason = String::from_utf8_lossy(&applied.stderr).into_owned();
             assert!(Instant::now() < deadline, "{reason}\n{}", self.logs());
             tokio::time::sleep(PAUSE).await;
         }
@@ -206,6 +216,22 @@ impl Installation {
             }
             last = Some(commit_count);
         }
+    }
+
+    /// Runs a command against the services, and returns whether it ended well, what it printed and
+    /// what it remarked.
+    pub(crate) fn command(&self, words: &[&str]) -> (bool, String, String) {
+        let pairs = self.arguments.chunks(2);
+        let peers = pairs.filter(|pair| pair[0].ends_with("-address")).flatten();
+        let peers = peers.map(String::as_str);
+        let words: Vec<&str> = words.iter().copied().chain(peers).collect();
+        let output = process::run("happypath", &words);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.success(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
     }
 
     /// Fails where a process ended that nobody told to.

@@ -25,6 +25,8 @@ use super::installation::channel;
 use crate::history::Sent;
 use crate::suite::PATIENCE;
 
+/// The event that a load sends unless it is told another one.
+pub(crate) const PURCHASE: &str = "purchase";
 /// So many that none has more than a few runs under way at once.
 pub(crate) const USERS: usize = 240;
 /// Clients that send one event a call.
@@ -67,6 +69,9 @@ pub(crate) struct Load {
 
 struct Shared {
     way: Box<dyn Fn() -> Way + Send + Sync>,
+    /// The name of the events. Everything that is sent has it in its own name, so that two loads
+    /// with events of different names keep apart.
+    name: &'static str,
     record: Arc<Mutex<Record>>,
     is_stopped: AtomicBool,
 }
@@ -74,16 +79,27 @@ struct Shared {
 impl Load {
     /// Starts to send to a process of identity, each client over a connection of its own.
     pub(crate) fn start(url: String, record: &Arc<Mutex<Record>>) -> Self {
-        Self::start_by(move || Way::Direct(channel(&url)), record)
+        Self::start_by(PURCHASE, move || Way::Direct(channel(&url)), record)
     }
 
-    /// Starts to send to identity by ways that are opened for each client.
+    /// Starts to send events of a name, each of which has a record of its own.
+    pub(crate) fn start_of(
+        name: &'static str,
+        url: String,
+        record: &Arc<Mutex<Record>>,
+    ) -> Self {
+        Self::start_by(name, move || Way::Direct(channel(&url)), record)
+    }
+
+    /// Starts to send events of a name to identity, by ways that are opened for each client.
     pub(crate) fn start_by(
+        name: &'static str,
         way: impl Fn() -> Way + Send + Sync + 'static,
         record: &Arc<Mutex<Record>>,
     ) -> Self {
         let shared = Arc::new(Shared {
             way: Box::new(way),
+            name,
             record: Arc::clone(record),
             is_stopped: AtomicBool::new(false),
         });
@@ -176,7 +192,7 @@ impl Shared {
         let mut client = self.client();
         while !self.is_stopped() {
             let sent = self.next();
-            let event = event(&sent, 0);
+            let event = self.event(&sent, 0);
             self.send(&mut client, sent, event).await;
             tokio::time::sleep(CALLER_PAUSE).await;
         }
@@ -191,7 +207,7 @@ impl Shared {
     ) -> String {
         let request = IngestRequest {
             // The same name at each attempt.
-            request_id: format!("request-{}", sent.order),
+            request_id: format!("{}-{}", self.name, sent.order),
             events: vec![event],
             ..IngestRequest::default()
         };
@@ -212,7 +228,7 @@ impl Shared {
         let source = {
             let mut record = self.record();
             record.streams += 1;
-            format!("stream-{}", record.streams)
+            format!("{}-{}", self.name, record.streams)
         };
         let mut client = self.client();
         let mut open: Option<OpenStream> = None;
@@ -221,7 +237,7 @@ impl Shared {
             let sent: Vec<Sent> = (0..BATCH).map(|_| self.next()).collect();
             let events = sent.iter().map(|sent| {
                 sequence += 1;
-                event(sent, sequence)
+                self.event(sent, sequence)
             });
             let batch = IngestStreamRequest {
                 events: events.collect(),
@@ -251,6 +267,23 @@ impl Shared {
             }
             self.acknowledge(&sent);
             tokio::time::sleep(BATCH_PAUSE).await;
+        }
+    }
+
+    fn event(&self, sent: &Sent, sequence: u64) -> Event {
+        let text = |text: String| prost_types::Value {
+            kind: Some(prost_types::value::Kind::StringValue(text)),
+        };
+        let order = sent.order.to_string();
+        Event {
+            event_id: format!("{}-{order}", self.name),
+            name: self.name.to_owned(),
+            identifiers: HashMap::from([("user_id".to_owned(), user_id(sent.user))]),
+            properties_form: Some(PropertiesForm::Properties(prost_types::Struct {
+                fields: [("order".to_owned(), text(order))].into_iter().collect(),
+            })),
+            sequence,
+            ..Event::default()
         }
     }
 }
@@ -287,31 +320,9 @@ impl OpenStream {
     }
 }
 
-fn event(sent: &Sent, sequence: u64) -> Event {
-    let text = |text: String| prost_types::Value {
-        kind: Some(prost_types::value::Kind::StringValue(text)),
-    };
-    let order = sent.order.to_string();
-    Event {
-        event_id: event_id(sent.order),
-        name: "purchase".to_owned(),
-        identifiers: HashMap::from([("user_id".to_owned(), user_id(sent.user))]),
-        properties_form: Some(PropertiesForm::Properties(prost_types::Struct {
-            fields: [("order".to_owned(), text(order))].into_iter().collect(),
-        })),
-        sequence,
-        ..Event::default()
-    }
-}
-
-/// The id of the event of an order.
-pub(crate) fn event_id(order: u32) -> String {
-    format!("event-{order}")
-}
-
-/// The order of an event's id.
+/// The order of the id of a purchase.
 pub(crate) fn order(event_id: &str) -> Option<u32> {
-    event_id.strip_prefix("event-")?.parse().ok()
+    event_id.strip_prefix(PURCHASE)?.strip_prefix('-')?.parse().ok()
 }
 
 /// The identifier of a user.

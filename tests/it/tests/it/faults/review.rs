@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 
 use proto::engine::v1::Partition;
+use proto::identity;
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{GetCustomerRequest, Identifier};
@@ -16,7 +17,7 @@ use proto::segmentation::v1::{
 use tonic::{Code, Status};
 
 use super::installation::{Installation, WAIT};
-use super::load::{self, Record, USERS, user_id};
+use super::load::{self, PURCHASE, Record, USERS, user_id};
 use crate::history::{Customer, History, Loss, Totals};
 use crate::suite::{ACTIVATION, IDENTITY, JOURNEY, SEGMENTATION, eventually};
 
@@ -62,49 +63,59 @@ impl Installation {
     }
 
     async fn customers(&self) -> Result<Vec<Customer>, Status> {
-        let mut identity = IdentityServiceClient::new(self.channel(IDENTITY));
-        let mut segmentation = SegmentationServiceClient::new(self.channel(SEGMENTATION));
         let mut customers = Vec::with_capacity(USERS);
         for user in 0..USERS {
-            let request = GetCustomerRequest {
-                key: Some(Key::Identifier(Identifier {
-                    namespace: "user_id".to_owned(),
-                    value: user_id(user),
-                })),
-                after: String::new(),
-            };
-            let found = match identity.get_customer(request).await {
-                Ok(answer) => answer.into_inner().customer.unwrap_or_default(),
-                Err(status) if status.code() == Code::NotFound => {
-                    customers.push(Customer::default());
-                    continue;
-                }
-                Err(status) => return Err(status),
-            };
-            let request = GetProfileRequest {
-                customer_id: found.customer_id,
-                after: String::new(),
-            };
-            let profile = match segmentation.get_profile(request).await {
-                Ok(answer) => answer.into_inner().profile.unwrap_or_default(),
-                Err(status) if status.code() == Code::NotFound => Profile::default(),
-                Err(status) => return Err(status),
-            };
+            let (found, profile) = self.user(user).await?;
             customers.push(customer(found.fragment_ids, &profile));
         }
         Ok(customers)
     }
 
-    async fn totals(&self) -> Result<Totals, Status> {
-        let mut journey = JourneyServiceClient::new(self.channel(JOURNEY));
-        let mut flow = async |journey_name: &str| {
-            let request = GetFlowRequest {
-                journey: journey_name.to_owned(),
-                version: 0,
-            };
-            Ok::<GetFlowResponse, Status>(journey.get_flow(request).await?.into_inner())
+    /// The customer that a user is, with the profile; empty ones where nobody knows them.
+    pub(crate) async fn user(
+        &self,
+        user: usize,
+    ) -> Result<(identity::v1::Customer, Profile), Status> {
+        let mut identity = IdentityServiceClient::new(self.channel(IDENTITY));
+        let request = GetCustomerRequest {
+            key: Some(Key::Identifier(Identifier {
+                namespace: "user_id".to_owned(),
+                value: user_id(user),
+            })),
+            after: String::new(),
         };
-        let (thank, welcome) = (flow("thank_buyers").await?, flow("welcome_buyers").await?);
+        let found = match identity.get_customer(request).await {
+            Ok(answer) => answer.into_inner().customer.unwrap_or_default(),
+            Err(status) if status.code() == Code::NotFound => return Ok(Default::default()),
+            Err(status) => return Err(status),
+        };
+        let mut segmentation = SegmentationServiceClient::new(self.channel(SEGMENTATION));
+        let request = GetProfileRequest {
+            customer_id: found.customer_id.clone(),
+            after: String::new(),
+        };
+        match segmentation.get_profile(request).await {
+            Ok(answer) => Ok((found, answer.into_inner().profile.unwrap_or_default())),
+            Err(status) if status.code() == Code::NotFound => Ok((found, Profile::default())),
+            Err(status) => Err(status),
+        }
+    }
+
+    /// The numbers of runs of a journey.
+    pub(crate) async fn flow(&self, journey_name: &str) -> Result<GetFlowResponse, Status> {
+        let mut journey = JourneyServiceClient::new(self.channel(JOURNEY));
+        let request = GetFlowRequest {
+            journey: journey_name.to_owned(),
+            version: 0,
+        };
+        Ok(journey.get_flow(request).await?.into_inner())
+    }
+
+    async fn totals(&self) -> Result<Totals, Status> {
+        let (thank, welcome) = (
+            self.flow("thank_buyers").await?,
+            self.flow("welcome_buyers").await?,
+        );
         let mut segmentation = SegmentationServiceClient::new(self.channel(SEGMENTATION));
         let segments = segmentation
             .list_segments(ListSegmentsRequest::default())
@@ -133,11 +144,7 @@ impl Installation {
         Ok(Totals {
             entered: thank.entered_count,
             active: thank.active_count + welcome.active_count,
-            completed: thank
-                .reasons
-                .iter()
-                .find(|reason| reason.reason == "COMPLETED")
-                .map_or(0, |reason| reason.count),
+            completed: completed(&thank),
             steps: steps.collect(),
             welcomed: welcome.entered_count,
             buyers: segments
@@ -153,15 +160,24 @@ impl Installation {
     }
 }
 
+/// The number of runs that came to their end.
+pub(crate) fn completed(flow: &GetFlowResponse) -> u64 {
+    let mut reasons = flow.reasons.iter();
+    let completed = reasons.find(|reason| reason.reason == "COMPLETED");
+    completed.map_or(0, |reason| reason.count)
+}
+
+/// The number of events of a name.
+pub(crate) fn count(profile: &Profile, name: &str) -> u64 {
+    let event = profile.events.iter().find(|event| event.name == name);
+    event.map_or(0, |event| event.count)
+}
+
 fn customer(fragment_ids: Vec<String>, profile: &Profile) -> Customer {
-    let count = |name: &str| {
-        let event = profile.events.iter().find(|event| event.name == name);
-        event.map_or(0, |event| event.count)
-    };
     Customer {
         fragment_ids,
-        purchases: count("purchase"),
-        receipts: count("activation_delivered"),
+        purchases: count(profile, PURCHASE),
+        receipts: count(profile, "activation_delivered"),
         recent: profile
             .recent_events
             .iter()

@@ -9,7 +9,7 @@ use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, MergeCustomersRequest};
 use tonic::Request;
 
-use super::{ANSWER, Shared, Way, event};
+use super::{ANSWER, Shared, Way};
 
 /// The pause between two merges: some happen within the life of any process.
 const MERGE_PAUSE: Duration = Duration::from_millis(100);
@@ -21,19 +21,19 @@ impl Shared {
         let mut client = self.client();
         while !self.is_stopped() {
             let sent = self.next();
-            let (user, visitor) = (sent.user, format!("visitor-{}", sent.order));
-            let bought = event(&sent, 0);
+            let (user, visitor) = (sent.user, format!("{}-{}", self.name, sent.order));
+            let bought = self.event(&sent, 0);
             let bought = Event {
                 identifiers: HashMap::from([("anonymous_id".to_owned(), visitor)]),
                 ..bought
             };
             let visitor_id = self.send(&mut client, sent, bought).await;
             let sent = self.next_of(user);
-            let bought = event(&sent, 0);
+            let bought = self.event(&sent, 0);
             let user_id = self.send(&mut client, sent, bought).await;
             let last = self.next_of(user);
             let name = last.order;
-            let bought = event(&last, 0);
+            let bought = self.event(&last, 0);
             let mut other = client.clone();
             tokio::join!(
                 self.merge(&mut client, name, [visitor_id, user_id]),
@@ -57,7 +57,7 @@ impl Shared {
         for attempt in 0.. {
             let mut request = Request::new(MergeCustomersRequest {
                 // Another name at each attempt: joining once more changes nothing.
-                request_id: format!("merge-{name}-{attempt}"),
+                request_id: format!("{}-{name}-joined-{attempt}", self.name),
                 customer_ids: customer_ids.to_vec(),
                 reason: "a visitor logged in".to_owned(),
             });

@@ -1,0 +1,97 @@
+"""Mistakes in what stands around services: jobs by the clock, and the way in from outside. See mistakes.py."""
+
+from parts import job, job_pod, policy, remove, route, set_variable
+
+# What goes wrong, how, and words of the fault that tells it.
+MISTAKES = [
+    ("two verifications run at once", lambda r: job(r).update(concurrencyPolicy="Allow"), "two may run at once"),
+    (
+        "a verification is tried again and again",
+        lambda r: job(r)["jobTemplate"]["spec"].pop("podFailurePolicy"),
+        "tried again whatever",
+    ),
+    (
+        "a verification never ends",
+        lambda r: job(r)["jobTemplate"]["spec"].pop("activeDeadlineSeconds"),
+        "holds up the next",
+    ),
+    (
+        "nobody hears of a job that fails",
+        lambda r: r.find("CronJob", "audit-verify")["metadata"].update(name="verify"),
+        "no alert tells",
+    ),
+    ("a job has all rights", lambda r: job_pod(r)["containers"][0].pop("securityContext"), "the rights of verify"),
+    (
+        "a command gets a flag that it does not know",
+        lambda r: job_pod(r)["containers"][0]["args"].append("--had"),
+        "--had is no flag",
+    ),
+    (
+        "a command gets a variable that it does not know",
+        lambda r: set_variable(job_pod(r)["containers"][0], "HAPPYPATH_KEYFILE", "/etc/happypath/audit/key"),
+        "HAPPYPATH_KEYFILE is no variable",
+    ),
+    (
+        "a job asks in plain text",
+        lambda r: set_variable(job_pod(r)["containers"][0], "HAPPYPATH_IDENTITY_ADDRESS", "http://identity:7401"),
+        "it asks identity over http",
+    ),
+    (
+        "heads are kept where they are lost",
+        lambda r: job_pod(r)["volumes"].__setitem__(1, {"name": "heads", "emptyDir": {"sizeLimit": "1Mi"}}),
+        "heads.jsonl is in no folder that is mounted",
+    ),
+    (
+        "heads are kept on a volume that is not there",
+        lambda r: remove(r, "PersistentVolumeClaim", "audit-heads"),
+        "audit-heads is not there",
+    ),
+    (
+        "a verification reaches the database",
+        lambda r: policy(r, "audit-verify")["egress"].append(policy(r, "identity")["egress"][1]),
+        "from audit-verify to database elsewhere",
+    ),
+    (
+        "a verification is closed off",
+        lambda r: policy(r, "identity")["ingress"][0]["from"].pop(),
+        "is needed for what its command asks",
+    ),
+    ("outside calls any name", lambda r: route(r).update(hostnames=["*.example"]), "names that are not ours"),
+    ("outside calls in plain text", lambda r: route(r)["parentRefs"][0].pop("sectionName"), "in plain text too"),
+    (
+        "outside manages keys",
+        lambda r: route(r)["rules"][0]["matches"][0]["method"].update(service="happypath.access.v1.KeyService"),
+        "goes to its owner alone",
+    ),
+    (
+        "outside calls everything of a service",
+        lambda r: route(r)["rules"][0].pop("matches"),
+        "goes to its owner alone",
+    ),
+    (
+        "a route leads to another service",
+        lambda r: route(r)["rules"][0]["backendRefs"][0].update(name="journey", port=7403),
+        "goes to its owner alone",
+    ),
+    (
+        "a route leads to a wrong port",
+        lambda r: route(r)["rules"][0]["backendRefs"][0].update(port=9464),
+        "is not served at 9464",
+    ),
+    ("a Gateway is closed off", lambda r: remove(r, "NetworkPolicy", "gateway-journey"), "needed for calls from outside"),
+    (
+        "a whole namespace comes in as the Gateway",
+        lambda r: policy(r, "gateway-journey")["ingress"][0]["from"][0].pop("podSelector"),
+        "from a stranger in gateway to journey",
+    ),
+    (
+        "a Gateway takes another certificate for that of a service",
+        lambda r: r.find("BackendTLSPolicy", "journey")["spec"]["validation"].update(hostname="identity.happypath.svc"),
+        "no certificate of that service",
+    ),
+    (
+        "a Gateway may read the authority",
+        lambda r: r.find("ReferenceGrant", "gateway")["spec"]["to"][0].update(name="authority-tls"),
+        "no certificate of a client",
+    ),
+]

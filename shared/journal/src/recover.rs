@@ -23,8 +23,10 @@ use hot::{
 };
 use kernel::PartitionId;
 
-pub(crate) use self::outputs::consumed_upto;
-use self::progress::Progress;
+pub(crate) use self::entries::{read_entry, survey};
+pub(crate) use self::outputs::{consumed_upto, is_needed, read_output};
+pub(crate) use self::progress::Progress;
+pub(crate) use self::slot::read_snapshot;
 use self::slot::{Plan, Restored};
 use crate::error::hot_error;
 use crate::readers::reader_of;

@@ -21,6 +21,16 @@ const OLDEST_SCHEMA_VERSION: u32 = 6;
 /// Opens the database, takes over from it what the configuration leaves to it, and returns it with
 /// the id by which it knows the installation.
 pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<str>), StartError> {
+    let is_count_fixed = config.chooses_partitions();
+    open_counted(config, is_count_fixed).await
+}
+
+/// As [`open_database`]; whether it has the number of partitions of the configuration is only asked
+/// where that is fixed.
+pub(crate) async fn open_counted(
+    config: &mut Config,
+    is_count_fixed: bool,
+) -> Result<(Database, Box<str>), StartError> {
     let address = config.database.to_string();
     if let Some(file) = address.strip_prefix("sqlite:") {
         create_parent(Path::new(file), &address)?;
@@ -33,7 +43,7 @@ pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<
     database.migrate("runtime", &[]).await.map_err(failed)?;
     let installation = Installation {
         partition_count: config.partitions,
-        is_count_fixed: config.chooses_partitions(),
+        is_count_fixed,
         schema_version: SCHEMA_VERSION,
         oldest_schema_version: OLDEST_SCHEMA_VERSION,
     };

@@ -273,7 +273,12 @@ struct NewRecord {
 
 impl NewRecord {
     fn of(survey: &Survey, recount: &Recount, id: &str) -> Self {
-        let ends = || survey.slots.iter().map(|(slot, old)| (slot.owner, &old.end));
+        let ends = || {
+            survey
+                .slots
+                .iter()
+                .map(|(slot, old)| (slot.owner, &old.end))
+        };
         let commits: u64 = ends().map(|(_, end)| end.seq).sum();
         let owners = Owner::ALL.into_iter().filter(|owner| {
             let is_begun = ends().any(|(of, end)| of == *owner && end.seq > 0);
@@ -292,7 +297,10 @@ impl NewRecord {
 
     /// The head of the snapshot of a slot.
     fn head(&self, slot: Slot, survey: &Survey, written: &Written) -> Snapshot {
-        let of_owner = survey.slots.iter().filter(|(old, _)| old.owner == slot.owner);
+        let of_owner = survey
+            .slots
+            .iter()
+            .filter(|(old, _)| old.owner == slot.owner);
         let watermark = of_owner.filter_map(|(_, old)| old.end.watermark).max();
         let events = inputs_of(slot.owner).filter(|name| is_event_log(*name));
         let marks = events.map(|name| {
@@ -356,8 +364,7 @@ impl Work<'_, '_> {
             for partition in to.iter() {
                 let head = new.head(target.slot(partition), &survey, &written);
                 let runs = runs.get(&partition).map_or(&[][..], Vec::as_slice);
-                let gather =
-                    states::gather(self.rewrite, target, partition, (runs, &sums), head);
+                let gather = states::gather(self.rewrite, target, partition, (runs, &sums), head);
                 moved.add(gather.await?);
             }
             self.rewrite.remove_chunks(target.owner, new.seq).await?;

@@ -55,7 +55,9 @@ pub enum RecountError {
     )]
     Busy,
     /// The database has no installation.
-    #[error("the database does not say how many partitions this installation has: it was never started")]
+    #[error(
+        "the database does not say how many partitions this installation has: it was never started"
+    )]
     Unknown,
     /// The database failed: try again.
     #[error(transparent)]

@@ -32,7 +32,10 @@ pub(crate) struct Changes {
 /// Takes the states and the quarantine of a slot, merged.
 pub(crate) trait TakeMerged {
     /// Takes a state, in the order of keys, or the word that it was removed.
-    fn take_state(&mut self, write: &StateWrite) -> impl Future<Output = Result<(), LogError>> + Send;
+    fn take_state(
+        &mut self,
+        write: &StateWrite,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
 
     /// Takes an entry of the quarantine of the old snapshot.
     fn take_quarantined(

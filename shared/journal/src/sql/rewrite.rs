@@ -54,7 +54,12 @@ impl<'a> Rewrite<'a> {
 
     /// Removes everything.
     pub(crate) async fn clear(&self) -> Result<(), LogError> {
-        for table in ["journal_commit", "journal_entry", "journal_snapshot", "journal_chunk"] {
+        for table in [
+            "journal_commit",
+            "journal_entry",
+            "journal_snapshot",
+            "journal_chunk",
+        ] {
             self.run(&format!("DELETE FROM {table}"), []).await?;
         }
         Ok(())

@@ -49,12 +49,20 @@ async fn everything_is_the_same(sql: Sql, seed: u64, counts: &[u64]) {
         let done = change.expect("another number").write("new").await;
         let done = done.expect("changes");
         assert_eq!((done.from, done.to), (from, to));
-        assert!(Repartition::begin(&database, to).await.expect("may be").is_none());
+        assert!(
+            Repartition::begin(&database, to)
+                .await
+                .expect("may be")
+                .is_none()
+        );
 
         world.start(to).await;
         let after = world.recovered_content().await;
         compare(&before, &after, seed);
-        let customers = done.services.iter().filter(|it| it.owner == Owner::Segmentation);
+        let customers = done
+            .services
+            .iter()
+            .filter(|it| it.owner == Owner::Segmentation);
         let customers: u64 = customers.map(|it| it.customers).sum();
         assert_eq!(customers, before.customers(Owner::Segmentation));
         assert_eq!(events(&world, to).await, logged, "seed {seed}");
@@ -76,10 +84,19 @@ fn compare(before: &Content, after: &Content, seed: u64) {
     assert_eq!(before.states, after.states, "seed {seed}");
     assert_eq!(before.counters, after.counters, "seed {seed}");
     let empty = Vec::new();
-    let all: BTreeMap<_, ()> = before.waiting.keys().chain(after.waiting.keys()).map(|key| (key.clone(), ())).collect();
+    let all: BTreeMap<_, ()> = before
+        .waiting
+        .keys()
+        .chain(after.waiting.keys())
+        .map(|key| (key.clone(), ()))
+        .collect();
     for key in all.keys() {
         let (one, other) = (before.waiting.get(key), after.waiting.get(key));
-        assert_eq!(one.unwrap_or(&empty), other.unwrap_or(&empty), "seed {seed}: {key:?}");
+        assert_eq!(
+            one.unwrap_or(&empty),
+            other.unwrap_or(&empty),
+            "seed {seed}: {key:?}"
+        );
     }
 }
 
@@ -107,29 +124,48 @@ async fn what_is_left_is_told_and_nothing_changes() {
     world.beat().await;
     let refused = Repartition::begin(&database, count(8)).await;
     let said = refused.expect_err("somebody lives").to_string();
-    assert!(said.contains("1 still live: worker w of journey (counts as dead in"), "{said}");
+    assert!(
+        said.contains("1 still live: worker w of journey (counts as dead in"),
+        "{said}"
+    );
     world.stop_beating().await;
 
     let other = as_another_process(&database).await;
-    let refused = Repartition::begin(&database, count(8)).await.expect_err("somebody is there");
-    assert!(matches!(refused, RepartitionError::Recount(RecountError::Alive(_))), "{refused}");
+    let refused = Repartition::begin(&database, count(8))
+        .await
+        .expect_err("somebody is there");
+    assert!(
+        matches!(refused, RepartitionError::Recount(RecountError::Alive(_))),
+        "{refused}"
+    );
     drop(other);
 
     world.set_aside().await;
     let before = world.recovered_content().await;
     world.stop();
     let change = world.begin_once_alone(count(8)).await;
-    let refused = change.write("new").await.expect_err("a record is set aside");
-    assert!(matches!(
-        &refused,
-        RepartitionError::Quarantine(left) if matches!(left[..], [Left::Quarantine { records: 1, .. }])
-    ), "{refused}");
+    let refused = change
+        .write("new")
+        .await
+        .expect_err("a record is set aside");
+    assert!(
+        matches!(
+            &refused,
+            RepartitionError::Quarantine(left) if matches!(left[..], [Left::Quarantine { records: 1, .. }])
+        ),
+        "{refused}"
+    );
     world.start(count(3)).await;
     compare(&before, &world.recovered_content().await, 5);
 
     world.command().await;
     world.stop();
-    let refused = Repartition::begin(&database, count(8)).await.expect_err("a command waits");
+    let refused = Repartition::begin(&database, count(8))
+        .await
+        .expect_err("a command waits");
     let said = refused.to_string();
-    assert!(said.contains("commands about the quarantine wait: 1 in journey.commands of"), "{said}");
+    assert!(
+        said.contains("commands about the quarantine wait: 1 in journey.commands of"),
+        "{said}"
+    );
 }

@@ -70,7 +70,10 @@ fn failure(from: PartitionCount, error: RepartitionError) -> Failure {
         ),
         _ => "Look at what it says: the record has to be put right first, as from a backup.".to_owned(),
     };
-    let message = format!("the number of partitions stays {count}: {}\n{remedy}", causes(&error));
+    let message = format!(
+        "the number of partitions stays {count}: {}\n{remedy}",
+        causes(&error)
+    );
     match error {
         RepartitionError::Recount(RecountError::Storage(_))
         | RepartitionError::Storage(_)

@@ -73,8 +73,10 @@ fn divide_states(
 
 /// Puts states where a process of so many partitions would have, in the order of keys.
 fn placed(states: &[StateWrite], to: PartitionCount) -> BTreeMap<PartitionId, Vec<StateWrite>> {
-    let sorted: BTreeMap<StateKey, StateWrite> =
-        states.iter().map(|it| (it.key.clone(), it.clone())).collect();
+    let sorted: BTreeMap<StateKey, StateWrite> = states
+        .iter()
+        .map(|it| (it.key.clone(), it.clone()))
+        .collect();
     let mut placed: BTreeMap<PartitionId, Vec<StateWrite>> = BTreeMap::new();
     for state in sorted.into_values() {
         let id = CustomerId::try_from_bytes(&state.key[..16]).expect("a customer");
@@ -206,7 +208,10 @@ fn what_is_of_no_customer_is_told() {
     assert_eq!(divide_events(count(3), damaged), Err(Indivisible::Damaged));
     let key = StateKey::from_static(b"quarantine/tries/1-0");
     assert_eq!(partition_of_state(count(3), &key), None);
-    assert_eq!(partition_of_state(count(3), &StateKey::from_static(b"k")), None);
+    assert_eq!(
+        partition_of_state(count(3), &StateKey::from_static(b"k")),
+        None
+    );
 
     let mut in_order = InOrder::default();
     assert!(in_order.offer(0, state(1, 0)));
@@ -229,6 +234,9 @@ fn the_event_log_keeps_events_and_nothing_else() {
         ..Batch::default()
     };
     let pieces = divide_events(count(1), batch.encode_to_vec().into()).expect("divided");
-    let records: Vec<Record> = pieces.values().flat_map(|it| records_of(it).records).collect();
+    let records: Vec<Record> = pieces
+        .values()
+        .flat_map(|it| records_of(it).records)
+        .collect();
     assert_eq!(records, [event(1, 3), event(1, 4), event(2, 6)]);
 }

@@ -38,7 +38,9 @@ pub(super) struct Content {
 impl Content {
     pub(super) fn customers(&self, owner: Owner) -> u64 {
         let states = self.states.keys();
-        states.filter(|(of, key)| *of == owner && key.len() == 16).count() as u64
+        states
+            .filter(|(of, key)| *of == owner && key.len() == 16)
+            .count() as u64
     }
 }
 
@@ -92,7 +94,10 @@ impl World {
             oldest_schema_version: 1,
         };
         let database = sql.database();
-        database.check_installation(installation).await.expect("is created");
+        database
+            .check_installation(installation)
+            .await
+            .expect("is created");
         database.installation_id("old").await.expect("an id");
         let (store, hot) = started(&log, count).await;
         Self {
@@ -145,7 +150,12 @@ impl World {
 
     fn record(&mut self, customer: CustomerId, is_copy: bool) -> Record {
         self.sent += 1;
-        let (mut record, _) = event(customer, 1_000 + self.sent.cast_signed(), &format!("{}", self.sent), false);
+        let (mut record, _) = event(
+            customer,
+            1_000 + self.sent.cast_signed(),
+            &format!("{}", self.sent),
+            false,
+        );
         if is_copy {
             record.forwarded_from_id = record.customer_id.clone();
         }
@@ -183,7 +193,11 @@ impl World {
             records.push(self.record(customer, false));
         }
         let (source, number) = (self.below(3), self.sent);
-        let name = if self.below(4) == 0 { StreamName::EventsBulk } else { StreamName::Events };
+        let name = if self.below(4) == 0 {
+            StreamName::EventsBulk
+        } else {
+            StreamName::Events
+        };
         let append = Append {
             to: StreamId { name, partition },
             payload: batch(records, 0, 0),
@@ -198,7 +212,10 @@ impl World {
     }
 
     async fn open(&mut self, slot: Slot) {
-        let leased = self.leased(slot).await.max(self.epochs.get(&slot).copied().unwrap_or(0));
+        let leased = self
+            .leased(slot)
+            .await
+            .max(self.epochs.get(&slot).copied().unwrap_or(0));
         let epoch = leased + 1;
         self.epochs.insert(slot, epoch);
         self.sql.lease(slot, epoch).await;
@@ -228,19 +245,36 @@ impl World {
             .filter(|name| name.reader() == slot.owner && !name.is_commands())
             .collect();
         let name = inputs[usize::try_from(self.below(inputs.len() as u64)).expect("small")];
-        let stream = StreamId { name, partition: slot.partition };
-        let after = self.open[&slot].cursors.get(&name).copied().unwrap_or_default();
+        let stream = StreamId {
+            name,
+            partition: slot.partition,
+        };
+        let after = self.open[&slot]
+            .cursors
+            .get(&name)
+            .copied()
+            .unwrap_or_default();
         let most = usize::try_from(self.below(4)).expect("small");
         let entries = self.store.poll(stream, after, most).await.expect("reads");
-        let mut marks = self.open[&slot].marks.get(&name).cloned().unwrap_or_default();
+        let mut marks = self.open[&slot]
+            .marks
+            .get(&name)
+            .cloned()
+            .unwrap_or_default();
         let mut cursor = after;
         let breaks_off = self.below(3) == 0;
         let last = entries.len().saturating_sub(1);
         for (at, entry) in entries.iter().enumerate() {
             let origin = entry.origin.expect("it has one");
-            let records = Batch::decode(entry.payload.clone()).expect("a batch").records.len();
+            let records = Batch::decode(entry.payload.clone())
+                .expect("a batch")
+                .records
+                .len();
             if at == last && breaks_off && records > 1 && marks.part.is_none() {
-                marks.part = Some(Part { origin: Some(origin), index: 1 });
+                marks.part = Some(Part {
+                    origin: Some(origin),
+                    index: 1,
+                });
                 break;
             }
             marks.part = None;
@@ -283,15 +317,25 @@ impl World {
             let due = (self.below(3) == 0 && value.is_some())
                 .then(|| Timestamp::from_millis(self.sent.cast_signed() * 7));
             let (timer, adds_entry) = Timer::NONE.set(due);
-            commit.states.push(StateWrite { key: key.into(), value, timer, adds_entry });
+            commit.states.push(StateWrite {
+                key: key.into(),
+                value,
+                timer,
+                adds_entry,
+            });
         }
         for name in ["in", "out"] {
             let group = format!("group {}", self.below(3));
-            let key = CounterKey { group: group.into(), name: name.into() };
+            let key = CounterKey {
+                group: group.into(),
+                name: name.into(),
+            };
             commit.counters.push((key, self.below(9).cast_signed() - 4));
         }
         if self.below(20) == 0 {
-            commit.dropped_groups.push(format!("group {}", self.below(3)).into());
+            commit
+                .dropped_groups
+                .push(format!("group {}", self.below(3)).into());
         }
         commit.counters.sort_by(|one, other| one.0.cmp(&other.0));
     }
@@ -304,9 +348,14 @@ impl World {
         };
         for name in outputs {
             if self.below(2) == 0 {
-                let customers = [self.customer(Some(slot.partition)), self.customer(Some(slot.partition))];
+                let customers = [
+                    self.customer(Some(slot.partition)),
+                    self.customer(Some(slot.partition)),
+                ];
                 let records = customers.map(|id| self.record(id, false));
-                commit.outputs.push((name, batch(records.to_vec(), commit.seq, 0)));
+                commit
+                    .outputs
+                    .push((name, batch(records.to_vec(), commit.seq, 0)));
             }
         }
         if self.below(2) == 0 {
@@ -317,7 +366,10 @@ impl World {
             let number = (open.epoch << 32) | open.messages;
             let record = self.record(to, true);
             commit.outbox.push(OutboxMessage {
-                to: StreamId { name: outputs[0], partition },
+                to: StreamId {
+                    name: outputs[0],
+                    partition,
+                },
                 payload: batch(vec![record], 0, number),
             });
         }
@@ -330,7 +382,11 @@ impl World {
         if let Some(seq) = send(&self.store, slot, head.forwarded_seq, 2).await
             && knows
         {
-            let at = hot::Standing { slot, epoch: self.open[&slot].epoch, commit_seq: head.commit_seq };
+            let at = hot::Standing {
+                slot,
+                epoch: self.open[&slot].epoch,
+                commit_seq: head.commit_seq,
+            };
             self.store.trim_outbox(at, seq).await.expect("trims");
         }
     }
@@ -343,7 +399,11 @@ impl World {
         }
         let slots: Vec<Slot> = OWNERS
             .into_iter()
-            .flat_map(|owner| self.count.iter().map(move |partition| Slot { owner, partition }))
+            .flat_map(|owner| {
+                self.count
+                    .iter()
+                    .map(move |partition| Slot { owner, partition })
+            })
             .collect();
         let mut content = self.read_content(&hot, &slots).await;
         for slot in slots {
@@ -353,8 +413,13 @@ impl World {
                 let message = outgoing.message;
                 let batch = Batch::decode(message.payload).expect("a batch");
                 let sources = hot.sources(message.to).await.expect("reads");
-                let mut taken = sources.iter().filter(|(source, _)| **source == slot.source());
-                if taken.next().is_none_or(|(_, mark)| *mark < batch.message_number) {
+                let mut taken = sources
+                    .iter()
+                    .filter(|(source, _)| **source == slot.source());
+                if taken
+                    .next()
+                    .is_none_or(|(_, mark)| *mark < batch.message_number)
+                {
                     content.wait(message.to.name, batch.records);
                 }
             }
@@ -383,8 +448,14 @@ impl World {
                 *content.counters.entry((slot.owner, key)).or_default() += value;
             }
             let head = hot.head(*slot).await.expect("reads");
-            for name in StreamName::ALL.into_iter().filter(|it| it.reader() == slot.owner) {
-                let stream = StreamId { name, partition: slot.partition };
+            for name in StreamName::ALL
+                .into_iter()
+                .filter(|it| it.reader() == slot.owner)
+            {
+                let stream = StreamId {
+                    name,
+                    partition: slot.partition,
+                };
                 let entries = hot.poll(stream, hot::Cursor::START, usize::MAX).await;
                 let part = head.marks(name).part;
                 for (at, entry) in entries.expect("reads").into_iter().enumerate() {
@@ -402,7 +473,11 @@ impl World {
     /// The epoch of the lease of a slot.
     async fn leased(&self, slot: Slot) -> u64 {
         let leases = LeaseStore::new(self.sql.database());
-        let leases = leases.list(slot.owner.name()).await.expect("reads").into_iter();
+        let leases = leases
+            .list(slot.owner.name())
+            .await
+            .expect("reads")
+            .into_iter();
         let mut own = leases.filter(|lease| lease.partition == slot.partition);
         own.next().map_or(0, |lease| lease.epoch)
     }
@@ -441,7 +516,9 @@ impl World {
         let database: Database = self.sql.database();
         loop {
             match Repartition::begin(&database, to).await {
-                Err(RepartitionError::Recount(RecountError::Alive(_))) => tokio::task::yield_now().await,
+                Err(RepartitionError::Recount(RecountError::Alive(_))) => {
+                    tokio::task::yield_now().await
+                }
                 begun => return begun.expect("may be").expect("another number"),
             }
         }
@@ -449,9 +526,15 @@ impl World {
 
     /// Sets a record aside.
     pub(super) async fn set_aside(&mut self) {
-        let slot = Slot { owner: Owner::Journey, partition: PartitionId::new(1) };
+        let slot = Slot {
+            owner: Owner::Journey,
+            partition: PartitionId::new(1),
+        };
         self.open(slot).await;
-        let commit = Commit { quarantine: vec![Bytes::from_static(b"bad")], ..self.commit(slot) };
+        let commit = Commit {
+            quarantine: vec![Bytes::from_static(b"bad")],
+            ..self.commit(slot)
+        };
         self.store.commit(slot, &commit).await.expect("commits");
     }
 
@@ -459,7 +542,10 @@ impl World {
     pub(super) async fn command(&mut self) {
         let partition = PartitionId::new(1);
         let append = Append {
-            to: StreamId { name: StreamName::JourneyCommands, partition },
+            to: StreamId {
+                name: StreamName::JourneyCommands,
+                partition,
+            },
             payload: batch(vec![Record::default()], 0, 0),
             source: None,
             origin: None,
@@ -468,18 +554,28 @@ impl World {
     }
 }
 
-const MEMBER: MemberId<'_> = MemberId { service: "journey", worker: "w", incarnation: "i" };
+const MEMBER: MemberId<'_> = MemberId {
+    service: "journey",
+    worker: "w",
+    incarnation: "i",
+};
 
 /// Sends up to so many messages of a slot, and tells the last one.
 async fn send(store: &JournaledStore, slot: Slot, after: u64, most: usize) -> Option<u64> {
     let mut sent = None;
     for outgoing in store.outbox(slot, after, most).await.expect("reads") {
         let payload = outgoing.message.payload;
-        let number = Batch::decode(payload.clone()).expect("a batch").message_number;
+        let number = Batch::decode(payload.clone())
+            .expect("a batch")
+            .message_number;
         let append = Append {
             to: outgoing.message.to,
             payload,
-            source: Some(SourceRange { source: slot.source().into(), first: number, last: number }),
+            source: Some(SourceRange {
+                source: slot.source().into(),
+                first: number,
+                last: number,
+            }),
             origin: None,
         };
         store.append(&append).await.expect("is taken");

@@ -42,7 +42,9 @@ pub use self::error::HotError;
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
-pub use self::quarantine::{PageBounds, QUARANTINE_NOTES, QuarantineId, QuarantineSize, Quarantined};
+pub use self::quarantine::{
+    PageBounds, QUARANTINE_NOTES, QuarantineId, QuarantineSize, Quarantined,
+};
 pub use self::redis::{RedisOptions, RedisStore, ServerFacts, find_leftovers, inspect};
 pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{

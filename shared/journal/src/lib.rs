@@ -33,8 +33,6 @@ pub use self::log::{
 pub use self::memory::{Call, Fault, MemoryLog};
 pub use self::options::JournalOptions;
 pub use self::recover::Recovered;
-pub use self::repartition::{
-    Left, MovedStates, Repartition, RepartitionError, Repartitioned,
-};
+pub use self::repartition::{Left, MovedStates, Repartition, RepartitionError, Repartitioned};
 pub use self::sql::SqlLog;
 pub use self::store::{DEFAULT_RETENTION, JournaledStore};

@@ -9,11 +9,11 @@
 //! |---|---|
 //! | states and timers | those of the partition of their customer |
 //! | counters | sums, each in one partition |
-//! | entries that wait, messages on their way | entries that wait, in the order of their places, divided by customer |
+//! | what waits in streams and outboxes | entries that wait, in order, divided by customer |
 //! | the event log | the same rows, divided by customer |
-//! | marks of readers, sources and writers | marks of the new rows: nothing before is looked at again |
-//! | numbers of commits, epochs of leases | one beyond all that there were |
-//! | entries set aside, commands of operators | refused: somebody decides about them first |
+//! | marks of readers, sources and writers | marks of the new rows |
+//! | numbers of commits, epochs | one beyond all that there were |
+//! | the quarantine, commands of operators | refused: somebody decides about them first |
 
 mod events;
 mod split;
@@ -213,7 +213,8 @@ impl Repartition {
         Box::pin(async move {
             let begun = Instant::now();
             // Before anything is locked: it brings the tables up to date.
-            let log = SqlLog::open(database.clone()).await?;
+            let log = SqlLog::open(database.clone()).await;
+            let log = log.map_err(RecountError::from)?;
             let statements = Statements::new(database.apart(1));
             let recount = database.begin_recount(&TABLES).await?;
             if recount.from() == to {

@@ -89,15 +89,6 @@ pub struct Recount {
 }
 
 impl Database {
-    /// Returns the number of partitions that the installation has; absent before its first start.
-    ///
-    /// # Errors
-    /// [`StorageError::Database`].
-    pub async fn partition_count(&self) -> Result<Option<PartitionCount>, StorageError> {
-        let rows = self.rows(COUNT, []).await?;
-        Ok(rows.first().and_then(read_count))
-    }
-
     /// Begins to change the number of partitions: keeps processes from starting, and makes sure
     /// that none lives. `tables` are those of others that change with it.
     ///
@@ -109,34 +100,47 @@ impl Database {
     ) -> BoxFuture<'a, Result<Recount, RecountError>> {
         Box::pin(async move {
             let transaction = self.begin_write().await?;
-            let backend = transaction.get_database_backend();
-            if backend == DbBackend::Postgres {
-                let wait = limits::RECOUNT_LOCK.as_millis();
-                let lock = format!(
-                    "SET LOCAL lock_timeout = {wait}; LOCK TABLE {} IN EXCLUSIVE MODE; SET LOCAL lock_timeout = 0",
-                    [&TABLES[..], tables].concat().join(", ")
-                );
-                transaction.execute_unprepared(&lock).await?;
+            match self.look(&transaction, tables).await {
+                Ok((from, top_epoch)) => Ok(Recount {
+                    transaction,
+                    from,
+                    top_epoch,
+                }),
+                Err(refused) => {
+                    // Others wait for the locks. Where this fails, the connection ends with them.
+                    let _gone = transaction.rollback().await;
+                    Err(refused)
+                }
             }
-            let rows = query(&transaction, COUNT).await?;
-            let from = rows.first().and_then(read_count);
-            let from = from.ok_or(RecountError::Unknown)?;
-            let living = self.living(&transaction).await?;
-            if !living.is_empty() {
-                return Err(RecountError::Alive(living));
-            }
-            let top = "SELECT CAST(coalesce(max(epoch), 0) AS BIGINT) FROM partition_lease";
-            let top = query(&transaction, top).await?;
-            let top_epoch = match top.first() {
-                Some(row) => row.try_get_by_index::<i64>(0)?.cast_unsigned(),
-                None => 0,
-            };
-            Ok(Recount {
-                transaction,
-                from,
-                top_epoch,
-            })
         })
+    }
+
+    /// Locks the tables, makes sure that nobody lives, and returns the number of partitions with
+    /// the highest epoch of all leases.
+    async fn look(
+        &self,
+        transaction: &DatabaseTransaction,
+        tables: &[&str],
+    ) -> Result<(PartitionCount, u64), RecountError> {
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            let lock = format!(
+                "SET LOCAL lock_timeout = {}; LOCK TABLE {} IN EXCLUSIVE MODE; SET LOCAL lock_timeout = 0",
+                limits::RECOUNT_LOCK.as_millis(),
+                [&TABLES[..], tables].concat().join(", ")
+            );
+            transaction.execute_unprepared(&lock).await?;
+        }
+        let rows = query(transaction, COUNT).await?;
+        let from = rows.first().and_then(read_count);
+        let from = from.ok_or(RecountError::Unknown)?;
+        let living = self.living(transaction).await?;
+        if !living.is_empty() {
+            return Err(RecountError::Alive(living));
+        }
+        let top = "SELECT CAST(coalesce(max(epoch), 0) AS BIGINT) FROM partition_lease";
+        let top = query(transaction, top).await?;
+        let top: Option<i64> = top.first().map(|row| row.try_get_by_index(0)).transpose()?;
+        Ok((from, top.unwrap_or(0).cast_unsigned()))
     }
 
     /// Finds who lives: workers that were heard, and on Postgres whoever else is connected for this

@@ -1,23 +1,28 @@
 //! A small world of slots that read, write, send to each other and stop anywhere, and what a
 //! recovery finds of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod content;
+mod refusals;
+mod writes;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hot::marks::{Marks, Part};
 use hot::memory::MemoryOptions;
 use hot::{
-    Append, Commit, CounterKey, HotStore, MemoryStore, OutboxMessage, Owner, RestorableStore as _,
-    Slot, SourceRange, StateKey, StateWrite, StreamId, StreamName, Timer,
+    Append, Commit, Cursor, HotError, HotStore as _, MemoryStore, Owner, Slot, SourceRange,
+    Standing, StreamId, StreamName,
 };
 use journal::contract::Subject as _;
-use journal::{FoldOptions, JournaledStore, Repartition, RepartitionError, SharedLog};
-use kernel::{CustomerId, Duration, PartitionCount, PartitionId, Timestamp};
+use journal::{FoldOptions, JournaledStore, SharedLog};
+use kernel::{CustomerId, Duration, PartitionCount, PartitionId};
 use messages::stream::v1::{Batch, Record};
 use prost::Message as _;
-use storage::{Database, Heartbeat, Installation, LeaseStore, MemberId, RecountError};
+use storage::{Installation, LeaseStore};
 
+pub(super) use self::content::Content;
 use crate::events::{customer, event};
 use crate::sql::Sql;
 
@@ -25,39 +30,11 @@ const OWNERS: [Owner; 3] = [Owner::Segmentation, Owner::Journey, Owner::Activati
 /// Customers, spread over all partitions.
 const CUSTOMERS: u64 = 40;
 
-/// The records of one customer that wait in a stream.
-type Lane = (StreamName, Vec<u8>);
-
-/// All that a recovery finds, wherever it is.
-pub(super) struct Content {
-    pub(super) states: BTreeMap<(Owner, StateKey), (Bytes, Option<Timestamp>)>,
-    pub(super) counters: BTreeMap<(Owner, CounterKey), i64>,
-    pub(super) waiting: BTreeMap<Lane, Vec<Record>>,
-}
-
-impl Content {
-    pub(super) fn customers(&self, owner: Owner) -> u64 {
-        let states = self.states.keys();
-        states
-            .filter(|(of, key)| *of == owner && key.len() == 16)
-            .count() as u64
-    }
-}
-
-impl Content {
-    fn wait(&mut self, stream: StreamName, records: impl IntoIterator<Item = Record>) {
-        for record in records {
-            let lane = (stream, record.customer_id.to_vec());
-            self.waiting.entry(lane).or_default().push(record);
-        }
-    }
-}
-
 struct Open {
     epoch: u64,
     seq: u64,
     marks: BTreeMap<StreamName, Marks>,
-    cursors: BTreeMap<StreamName, hot::Cursor>,
+    cursors: BTreeMap<StreamName, Cursor>,
     messages: u64,
 }
 
@@ -221,7 +198,7 @@ impl World {
         self.sql.lease(slot, epoch).await;
         let head = match self.store.open(slot, epoch).await {
             Ok(head) => head,
-            Err(hot::HotError::Fenced { current, .. }) => {
+            Err(HotError::Fenced { current, .. }) => {
                 self.epochs.insert(slot, current + 1);
                 self.sql.lease(slot, current + 1).await;
                 self.store.open(slot, current + 1).await.expect("opens")
@@ -303,78 +280,6 @@ impl World {
         }
     }
 
-    fn write_states(&mut self, slot: Slot, commit: &mut Commit) {
-        let mut keys = BTreeSet::new();
-        for _ in 0..=self.below(3) {
-            let id = self.customer(Some(slot.partition));
-            keys.insert(id.as_bytes().to_vec());
-            let mut part = id.as_bytes().to_vec();
-            part.extend([u8::try_from(self.below(3)).expect("small"); 11]);
-            keys.insert(part);
-        }
-        for key in keys {
-            let value = (self.below(6) > 0).then(|| Bytes::from(self.sent.to_be_bytes().to_vec()));
-            let due = (self.below(3) == 0 && value.is_some())
-                .then(|| Timestamp::from_millis(self.sent.cast_signed() * 7));
-            let (timer, adds_entry) = Timer::NONE.set(due);
-            commit.states.push(StateWrite {
-                key: key.into(),
-                value,
-                timer,
-                adds_entry,
-            });
-        }
-        for name in ["in", "out"] {
-            let group = format!("group {}", self.below(3));
-            let key = CounterKey {
-                group: group.into(),
-                name: name.into(),
-            };
-            commit.counters.push((key, self.below(9).cast_signed() - 4));
-        }
-        if self.below(20) == 0 {
-            commit
-                .dropped_groups
-                .push(format!("group {}", self.below(3)).into());
-        }
-        commit.counters.sort_by(|one, other| one.0.cmp(&other.0));
-    }
-
-    fn write_outputs(&mut self, slot: Slot, commit: &mut Commit) {
-        let outputs = match slot.owner {
-            Owner::Segmentation => [StreamName::Facts, StreamName::FactsBulk],
-            Owner::Journey => [StreamName::Actions, StreamName::ActionsBulk],
-            _ => [StreamName::Events, StreamName::EventsBulk],
-        };
-        for name in outputs {
-            if self.below(2) == 0 {
-                let customers = [
-                    self.customer(Some(slot.partition)),
-                    self.customer(Some(slot.partition)),
-                ];
-                let records = customers.map(|id| self.record(id, false));
-                commit
-                    .outputs
-                    .push((name, batch(records.to_vec(), commit.seq, 0)));
-            }
-        }
-        if self.below(2) == 0 {
-            let to = self.customer(None);
-            let partition = self.count.partition_of(to.fragment());
-            let open = self.open.get_mut(&slot).expect("it is open");
-            open.messages += 1;
-            let number = (open.epoch << 32) | open.messages;
-            let record = self.record(to, true);
-            commit.outbox.push(OutboxMessage {
-                to: StreamId {
-                    name: outputs[0],
-                    partition,
-                },
-                payload: batch(vec![record], 0, number),
-            });
-        }
-    }
-
     /// Sends some of the messages of a slot; now and then it ends before it knows that they came.
     async fn forward(&mut self, slot: Slot) {
         let knows = self.below(3) > 0;
@@ -382,92 +287,13 @@ impl World {
         if let Some(seq) = send(&self.store, slot, head.forwarded_seq, 2).await
             && knows
         {
-            let at = hot::Standing {
+            let at = Standing {
                 slot,
                 epoch: self.open[&slot].epoch,
                 commit_seq: head.commit_seq,
             };
             self.store.trim_outbox(at, seq).await.expect("trims");
         }
-    }
-
-    /// Recovers all partitions into an empty store, and reads all of it, with what is on its way.
-    pub(super) async fn recovered_content(&self) -> Content {
-        let (store, hot) = started(&self.log, self.count).await;
-        for partition in self.count.iter() {
-            store.recover(partition).await.expect("recovers");
-        }
-        let slots: Vec<Slot> = OWNERS
-            .into_iter()
-            .flat_map(|owner| {
-                self.count
-                    .iter()
-                    .map(move |partition| Slot { owner, partition })
-            })
-            .collect();
-        let mut content = self.read_content(&hot, &slots).await;
-        for slot in slots {
-            let head = hot.head(slot).await.expect("reads");
-            let messages = hot.outbox(slot, head.forwarded_seq, usize::MAX).await;
-            for outgoing in messages.expect("reads") {
-                let message = outgoing.message;
-                let batch = Batch::decode(message.payload).expect("a batch");
-                let sources = hot.sources(message.to).await.expect("reads");
-                let mut taken = sources
-                    .iter()
-                    .filter(|(source, _)| **source == slot.source());
-                if taken
-                    .next()
-                    .is_none_or(|(_, mark)| *mark < batch.message_number)
-                {
-                    content.wait(message.to.name, batch.records);
-                }
-            }
-        }
-        content
-    }
-
-    async fn read_content(&self, hot: &MemoryStore, slots: &[Slot]) -> Content {
-        let mut content = Content {
-            states: BTreeMap::new(),
-            counters: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-        };
-        for slot in slots {
-            for (key, stored) in hot.states(*slot) {
-                let id = CustomerId::try_from_bytes(&key[..16]).expect("a customer");
-                assert_eq!(self.count.partition_of(id.fragment()), slot.partition);
-                let before = content
-                    .states
-                    .insert((slot.owner, key), (stored.value, stored.timer.due));
-                assert!(before.is_none(), "a state is in two partitions");
-            }
-            let groups = hot.counter_groups(*slot).await.expect("reads");
-            let groups: Vec<&str> = groups.iter().map(|group| &**group).collect();
-            for (key, value) in hot.counters(*slot, &groups).await.expect("reads") {
-                *content.counters.entry((slot.owner, key)).or_default() += value;
-            }
-            let head = hot.head(*slot).await.expect("reads");
-            for name in StreamName::ALL
-                .into_iter()
-                .filter(|it| it.reader() == slot.owner)
-            {
-                let stream = StreamId {
-                    name,
-                    partition: slot.partition,
-                };
-                let entries = hot.poll(stream, hot::Cursor::START, usize::MAX).await;
-                let part = head.marks(name).part;
-                for (at, entry) in entries.expect("reads").into_iter().enumerate() {
-                    let done = part.filter(|part| at == 0 && part.origin == entry.origin);
-                    let done = done.map_or(0, |part| usize::try_from(part.index).expect("small"));
-                    let batch = Batch::decode(entry.payload).expect("a batch");
-                    content.wait(name, batch.records.into_iter().skip(done));
-                }
-            }
-        }
-        content.counters.retain(|_, value| *value != 0);
-        content
     }
 
     /// The epoch of the lease of a slot.
@@ -492,73 +318,7 @@ impl World {
         }
         top
     }
-
-    /// Says that a process is alive.
-    pub(super) async fn beat(&self) {
-        let beat = Heartbeat {
-            member: MEMBER,
-            ttl: Duration::from_millis(600_000),
-            takes_part: true,
-            clock_skew_ms: None,
-        };
-        let leases = LeaseStore::new(self.sql.database());
-        leases.heartbeat(beat).await.expect("is heard");
-    }
-
-    /// The process ends.
-    pub(super) async fn stop_beating(&self) {
-        let leases = LeaseStore::new(self.sql.database());
-        leases.leave(MEMBER).await.expect("leaves");
-    }
-
-    /// Begins once the sessions of others are gone.
-    pub(super) async fn begin_once_alone(&self, to: PartitionCount) -> Repartition {
-        let database: Database = self.sql.database();
-        loop {
-            match Repartition::begin(&database, to).await {
-                Err(RepartitionError::Recount(RecountError::Alive(_))) => {
-                    tokio::task::yield_now().await
-                }
-                begun => return begun.expect("may be").expect("another number"),
-            }
-        }
-    }
-
-    /// Sets a record aside.
-    pub(super) async fn set_aside(&mut self) {
-        let slot = Slot {
-            owner: Owner::Journey,
-            partition: PartitionId::new(1),
-        };
-        self.open(slot).await;
-        let commit = Commit {
-            quarantine: vec![Bytes::from_static(b"bad")],
-            ..self.commit(slot)
-        };
-        self.store.commit(slot, &commit).await.expect("commits");
-    }
-
-    /// Logs a command of an operator, which nobody carries out; and takes back what was set aside.
-    pub(super) async fn command(&mut self) {
-        let partition = PartitionId::new(1);
-        let append = Append {
-            to: StreamId {
-                name: StreamName::JourneyCommands,
-                partition,
-            },
-            payload: batch(vec![Record::default()], 0, 0),
-            source: None,
-            origin: None,
-        };
-        self.store.append(&append).await.expect("is accepted");
-    }
 }
-
-const MEMBER: MemberId<'_> = MemberId {
-    service: "journey",
-    worker: "w",
-    incarnation: "i",
-};
 
 /// Sends up to so many messages of a slot, and tells the last one.
 async fn send(store: &JournaledStore, slot: Slot, after: u64, most: usize) -> Option<u64> {

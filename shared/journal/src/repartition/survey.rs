@@ -145,7 +145,10 @@ impl Survey {
                 let payload = payload.ok_or_else(|| gone(stream, Some(origin)))?;
                 self.add(Order::Begun, stream, Some(origin), payload, part.index);
             }
-            for (origin, place) in waiting {
+            let mut place = 0;
+            for (origin, own) in waiting {
+                // One of a source may wait for an earlier one with a higher place.
+                place = own.max(place);
                 let payload = recover::read_entry(log, stream, origin).await?;
                 let payload = payload.ok_or_else(|| gone(stream, Some(origin)))?;
                 self.add(Order::Placed(place), stream, Some(origin), payload, 0);

@@ -169,3 +169,33 @@ async fn what_is_left_is_told_and_nothing_changes() {
         "{said}"
     );
 }
+
+/// On stream time partitions are changed at one time of all, and with nothing waiting.
+#[tokio::test]
+async fn on_stream_time_all_partitions_are_at_one_time() {
+    let mut world = World::new(Sql::sqlite(), count(3), 5).await;
+    let database = world.sql.database();
+    for (partition, millis) in [(0, 7), (1, 9)] {
+        world.pass_time(partition, millis).await;
+    }
+    let refused = Repartition::begin(&database, count(2)).await;
+    let said = refused.expect_err("two times").to_string();
+    assert_eq!(said, "the partitions of journey are at different times");
+    world.pass_time(0, 9).await;
+    world.go_on(1).await;
+    let refused = Repartition::begin(&database, count(2)).await;
+    let refused = refused.expect_err("records wait");
+    assert!(
+        matches!(refused, RepartitionError::OnStreamTime(_)),
+        "{refused}"
+    );
+
+    let mut world = World::new(Sql::sqlite(), count(3), 5).await;
+    world.pass_time(2, 9).await;
+    let database = world.sql.database();
+    let change = Repartition::begin(&database, count(2)).await;
+    let change = change.expect("may be").expect("another number");
+    change.write("new").await.expect("changes");
+    world.start(count(2)).await;
+    assert_eq!(world.times().await, [Some(Timestamp::from_millis(9)); 2]);
+}

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use hot::{Append, Commit, HotStore as _, Owner, Slot, StreamId, StreamName};
 use journal::{Repartition, RepartitionError};
-use kernel::{Duration, PartitionCount, PartitionId};
+use kernel::{Duration, PartitionCount, PartitionId, Timestamp};
 use messages::stream::v1::Record;
 use storage::{Database, Heartbeat, LeaseStore, MemberId, RecountError};
 
-use super::{World, batch};
+use super::{World, batch, started};
 
 const MEMBER: MemberId<'_> = MemberId {
     service: "journey",
@@ -74,5 +74,34 @@ impl World {
             origin: None,
         };
         self.store.append(&append).await.expect("is accepted");
+    }
+
+    /// Commits a time of a partition, on stream time.
+    pub(in super::super) async fn pass_time(&mut self, partition: u16, millis: i64) {
+        let slot = Slot {
+            owner: Owner::Journey,
+            partition: PartitionId::new(partition),
+        };
+        self.open(slot).await;
+        let commit = Commit {
+            watermark: Some(Timestamp::from_millis(millis)),
+            ..self.commit(slot)
+        };
+        self.store.commit(slot, &commit).await.expect("commits");
+    }
+
+    /// The times of all partitions, on stream time, as a recovery finds them.
+    pub(in super::super) async fn times(&self) -> Vec<Option<Timestamp>> {
+        let (store, hot) = started(&self.log, self.count).await;
+        let mut times = Vec::new();
+        for partition in self.count.iter() {
+            store.recover(partition).await.expect("recovers");
+            let slot = Slot {
+                owner: Owner::Journey,
+                partition,
+            };
+            times.push(hot.head(slot).await.expect("reads").watermark);
+        }
+        times
     }
 }

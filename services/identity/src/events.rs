@@ -32,6 +32,8 @@ impl Intake {
                 &format!("{:?}", request.by),
                 &from.as_millis().to_string(),
                 &to.as_millis().to_string(),
+                // Rows are elsewhere where it was changed.
+                &self.partitions.get().to_string(),
             ],
             request.page_size,
             &request.page_token,

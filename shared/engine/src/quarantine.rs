@@ -91,7 +91,7 @@ pub(crate) struct StoredEntry {
 /// The key of the note about the tries of an entry beyond the first. It is longer than any key of a
 /// customer, which has 16 bytes.
 pub(crate) fn note_key(id: QuarantineId) -> StateKey {
-    Bytes::from(format!("quarantine/tries/{id}"))
+    Bytes::from(format!("{}{id}", hot::QUARANTINE_NOTES))
 }
 
 /// Reads a page of the quarantine, with what is known of further tries. Only the end of the

@@ -42,9 +42,11 @@ pub use self::error::HotError;
 pub use self::memory::MemoryStore;
 pub use self::origin::{Origin, Writer};
 pub use self::place::{Cursor, Slot, Standing, StreamId};
-pub use self::quarantine::{PageBounds, QuarantineId, QuarantineSize, Quarantined};
+pub use self::quarantine::{
+    PageBounds, QUARANTINE_NOTES, QuarantineId, QuarantineSize, Quarantined,
+};
 pub use self::redis::{
-    REDIS_SCHEMAS, RedisOptions, RedisStore, ServerFacts, check_schema, inspect,
+    REDIS_SCHEMAS, RedisOptions, RedisStore, ServerFacts, check_schema, find_leftovers, inspect,
 };
 pub use self::restorable::{RestorableStore, SharedRestorableStore};
 pub use self::restore::{

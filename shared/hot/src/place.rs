@@ -42,6 +42,14 @@ pub struct Cursor {
     pub minor: u64,
 }
 
+impl Slot {
+    /// Returns the name of the source under which its messages go to the streams of other
+    /// partitions.
+    pub fn source(self) -> String {
+        format!("{}/{}", self.owner.name(), self.partition)
+    }
+}
+
 impl Standing {
     /// The stream of this name in the worker's partition.
     pub(crate) const fn stream(self, name: StreamName) -> StreamId {

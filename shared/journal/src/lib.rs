@@ -20,6 +20,7 @@ mod options;
 mod packed;
 mod readers;
 mod recover;
+mod repartition;
 mod sql;
 mod store;
 
@@ -32,5 +33,6 @@ pub use self::log::{
 pub use self::memory::{Call, Fault, MemoryLog};
 pub use self::options::JournalOptions;
 pub use self::recover::Recovered;
+pub use self::repartition::{Left, MovedStates, Repartition, RepartitionError, Repartitioned};
 pub use self::sql::{MIGRATIONS, SqlLog};
 pub use self::store::{DEFAULT_RETENTION, JournaledStore};

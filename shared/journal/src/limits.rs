@@ -99,3 +99,11 @@ pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 /// Bytes of a chunk, or of what a snapshot says beside its chunks, once decompressed: what claims
 /// more is damaged.
 pub(crate) const UNPACKED_BYTES: usize = 256 * 1024 * 1024;
+/// Bytes of a chunk of a run while partitions are changed: one of each new partition is in memory,
+/// and one of each old one.
+pub(crate) const RUN_BYTES: usize = 64 * 1024;
+/// Bytes of entries that wait and go on where the number of partitions changes: they are in memory
+/// together, and what waits for long is behind for a reason.
+pub(crate) const WAITING_BYTES: usize = 256 * 1024 * 1024;
+/// Places with something left that a message names.
+pub(crate) const LEFT_SHOWN: usize = 8;

@@ -23,8 +23,9 @@ use hot::{
 };
 use kernel::PartitionId;
 
-pub(crate) use self::outputs::consumed_upto;
-use self::progress::Progress;
+pub(crate) use self::entries::{Surveyed, read_entry, survey};
+pub(crate) use self::outputs::{consumed_upto, is_needed, read_output};
+pub(crate) use self::progress::Progress;
 use self::slot::{Plan, Restored};
 use crate::error::hot_error;
 use crate::readers::reader_of;
@@ -221,9 +222,9 @@ impl Recovery<'_> {
     ) -> Result<(Origin, bytes::Bytes), HotError> {
         let payload = match origin.writer.owner() {
             Some(owner) => {
-                outputs::read_output(self.log, self.slot(owner), origin.seq, stream.name).await?
+                read_output(self.log, self.slot(owner), origin.seq, stream.name).await?
             }
-            None => entries::read_entry(self.log, stream, origin).await?,
+            None => read_entry(self.log, stream, origin).await?,
         };
         let payload = payload.ok_or_else(|| {
             HotError::Damaged(format!(

@@ -34,6 +34,7 @@ mod place;
 mod postgres;
 mod queue;
 mod read;
+mod rewrite;
 mod snapshots;
 mod statements;
 
@@ -52,6 +53,7 @@ use self::entries::{PackedEntry, PostgresEntries, SqliteEntries};
 pub use self::migration::MIGRATIONS;
 pub(crate) use self::payload::unpack;
 use self::queue::Queue;
+pub(crate) use self::rewrite::{EventRow, Rewrite, TABLES};
 pub(crate) use self::statements::{Statements, failed, signed, unsigned};
 use crate::metrics::{self, Row};
 use crate::{CommitRow, Cut, EntryRow, Journaled, Log, LogError, LogHead, Placed, SnapshotHead};

@@ -20,7 +20,7 @@ use crate::binary::Awaited;
 use crate::certificates::OwnCertificate;
 use crate::config::{Clock, Config, Durability, HotStoreAddress, mask_secrets};
 use crate::credentials::{Credentials, client_options};
-use crate::database::{database_error, open_database};
+use crate::database::{database_error, open_counted, open_database};
 use crate::neighbours::Neighbours;
 use crate::peers::Peers;
 use crate::refresh::StoreRefresh;
@@ -253,6 +253,40 @@ pub async fn open_journaled_stores(
     let hot = open_restorable_store(&config, id).await?;
     let log = open_journal(&config, &database).await?;
     Ok((hot, log))
+}
+
+/// Opens the database of an installation that keeps a journal, whatever its number of partitions
+/// is, and returns it with that number: for what changes it.
+///
+/// # Errors
+/// As [`Context::open`].
+pub async fn open_record(config: &Config) -> Result<(Database, PartitionCount), StartError> {
+    let mut config = config.clone();
+    let (database, _) = open_counted(&mut config, false).await?;
+    Ok((database, config.partitions))
+}
+
+/// Makes sure that the hot store has nothing of an installation of so many partitions.
+///
+/// # Errors
+/// [`StartError::Mismatch`] where it has, or is no Redis; [`StartError::Unreachable`].
+pub async fn check_empty(config: &Config, partitions: PartitionCount) -> Result<(), StartError> {
+    let failed = |error| hot_store_error(&config.hot_store, error);
+    let HotStoreAddress::Redis(url) = &config.hot_store else {
+        let text = "an embedded store has no record in SQL that it could be made of";
+        return Err(failed(HotError::Mismatch(text.to_owned())));
+    };
+    let options = redis_options(config, url, "".into());
+    let found = hot::find_leftovers(options, partitions).await;
+    let Some(key) = found.map_err(failed)? else {
+        return Ok(());
+    };
+    Err(StartError::Mismatch {
+        what: "the hot store",
+        address: mask_secrets(url),
+        remedy: "empty it: FLUSHALL, or a deletion of the keys of this installation where others share the server",
+        cause: format!("it still has what was there before, such as the key {key}").into(),
+    })
 }
 
 async fn open_journal(config: &Config, database: &Database) -> Result<SharedLog, StartError> {

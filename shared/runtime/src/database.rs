@@ -25,6 +25,16 @@ pub const DATABASE_SCHEMAS: Schemas = Schemas {
 /// Opens the database, takes over from it what the configuration leaves to it, and returns it with
 /// the id by which it knows the installation.
 pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<str>), StartError> {
+    let is_count_fixed = config.chooses_partitions();
+    open_counted(config, is_count_fixed).await
+}
+
+/// As [`open_database`]; whether it has the number of partitions of the configuration is only asked
+/// where that is fixed.
+pub(crate) async fn open_counted(
+    config: &mut Config,
+    is_count_fixed: bool,
+) -> Result<(Database, Box<str>), StartError> {
     let address = config.database.to_string();
     let failed = |error| database_error(address.clone(), error);
     if !config.migrate {
@@ -38,7 +48,7 @@ pub(crate) async fn open_database(config: &mut Config) -> Result<(Database, Box<
     database.migrate("runtime", &[]).await.map_err(failed)?;
     let installation = Installation {
         partition_count: config.partitions,
-        is_count_fixed: config.chooses_partitions(),
+        is_count_fixed,
         schemas: DATABASE_SCHEMAS,
     };
     let checked = database.check_installation(installation).await;

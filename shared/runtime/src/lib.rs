@@ -36,7 +36,7 @@ pub use config::{
     Durability, EffectiveValue, Environment, Fault, HotStoreAddress, LogFormat, Origin,
     PeerAddresses, SETTINGS, Setting, mask_secrets,
 };
-pub use context::{Context, open_journaled_stores};
+pub use context::{Context, check_empty, open_journaled_stores, open_record};
 pub use credentials::Credentials;
 pub use customer::CustomerReads;
 pub use database::{DATABASE_SCHEMAS, connect_database, database_error};

@@ -84,8 +84,8 @@ pub fn read_after(scope: PositionScope, text: &str) -> Result<Option<Written>, F
     let (count, own) = (u16::from_be_bytes(count), scope.partitions.get());
     if count != own {
         return Err(refused(format!(
-            "is of another installation, of {count} partitions instead of {own}: ask that one, or leave \
-             it empty"
+            "is of another installation, or of before the number of partitions was changed, of {count} \
+             instead of {own}: ask that one, or leave it empty"
         )));
     }
     if name != scope.name.as_ref().map_or(&[][..], |name| &name[..]) {
@@ -200,7 +200,7 @@ mod tests {
             (
                 8,
                 &position,
-                "is of another installation, of 16 partitions instead of 8",
+                "is of another installation, or of before the number of partitions was changed, of 16 instead of 8",
             ),
         ] {
             let failure = read_after(scope(partitions, None), text).expect_err(text);

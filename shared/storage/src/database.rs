@@ -3,6 +3,10 @@
 //! On Postgres an installation with a name has a schema of its own, and its connections find tables
 //! in no other: a table that is missing there is an error, never that of another installation.
 
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::sync::LazyLock;
+
 use futures::future::BoxFuture;
 use kernel::InstallationName;
 use sea_orm::sqlx::postgres::PgPoolOptions;
@@ -18,6 +22,21 @@ use crate::{DatabaseUrl, StorageError, limits, migration};
 /// The beginning of the name of an installation's schema: no schema of
 /// PostgreSQL itself and none of other programs begins with it.
 const SCHEMA_PREFIX: &str = "happypath_";
+
+/// Stands for the schema in the names of sessions of an installation without a name.
+const NAMELESS: &str = "happypath";
+
+/// Tells this process from all others in the names of its sessions.
+static MARK: LazyLock<String> =
+    LazyLock::new(|| format!("{:08x}", RandomState::new().hash_one(()) >> 32));
+
+/// Returns the name of the sessions of this process, as `pg_stat_activity` shows it: whose they
+/// are, the mark of the process, and its program. PostgreSQL cuts it after 63 bytes.
+fn session_name(schema: &str) -> String {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default();
+    format!("{schema}/{}/{}", *MARK, program.display())
+}
 
 /// A pool of connections to one SQLite file or one Postgres database. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -72,8 +91,13 @@ impl Database {
             let schema = format!("{SCHEMA_PREFIX}{name}");
             let path = format!("\"{schema}\"");
             let mut options = options(url);
+            let session = session_name(&schema);
             // As a session's default, which connections that are opened later and `apart` have too.
-            options.map_sqlx_postgres_opts(move |server| server.options([("search_path", &path)]));
+            options.map_sqlx_postgres_opts(move |server| {
+                server
+                    .application_name(&session)
+                    .options([("search_path", &path)])
+            });
             let database = open(url, options).await?;
             let created = database.create_schema(&schema).await;
             if let Err(source) = created {
@@ -247,6 +271,8 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
     match url.backend() {
         Backend::Postgres => {
             options.max_connections(limits::POSTGRES_CONNECTIONS);
+            let session = session_name(NAMELESS);
+            options.map_sqlx_postgres_opts(move |server| server.application_name(&session));
         }
         // A database in memory belongs to its only connection, which must never be closed.
         Backend::SqliteMemory => {

@@ -16,6 +16,7 @@ mod member;
 #[cfg(feature = "memory")]
 mod memory;
 mod migration;
+mod recount;
 mod request;
 #[cfg(feature = "schema")]
 pub mod schema;
@@ -31,5 +32,6 @@ pub use self::member::{Heard, Heartbeat, Member, MemberId, Namesake};
 #[cfg(feature = "memory")]
 pub use self::memory::MemoryLeases;
 pub use self::migration::{MIGRATIONS, Migration};
+pub use self::recount::{Living, Recount, RecountError};
 pub use self::request::{Begun, RequestKey, Requests, Turn};
 pub use self::url::{DatabaseUrl, ParseDatabaseUrlError};

@@ -1,12 +1,15 @@
 //! `happypath rebuild`: restores the hot store from the journal. It connects to the stores itself,
-//! so it works while no service runs, and while all do.
+//! so it works while no service runs, and while all do. Where it is told another number of
+//! partitions, it changes that first, which it does while no service runs only.
+
+mod repartition;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::StreamExt;
 use hot::HotError;
-use journal::{FoldOptions, JournalOptions, JournaledStore, Recovered};
+use journal::{FoldOptions, JournalOptions, JournaledStore, Recovered, Repartitioned};
 use kernel::{PartitionCount, PartitionId};
 use runtime::{Config, ConfigFlags, Defaults, Durability, Environment, StartError};
 use serde_json::{Value, json};
@@ -22,7 +25,13 @@ use crate::output::{Format, Rows, print, print_json, remark};
 Every state, timer, counter and waiting message is written again from the snapshots and commits in the database. Running it
 where nothing is lost does no harm. Services may run meanwhile: each partition pauses while it is restored, and nothing that
 was acknowledged is lost or applied twice. A hot store that is an old copy, from before what the journal still has, must be
-emptied first: FLUSHALL, or a deletion of the keys of this installation where others share the server.")]
+emptied first: FLUSHALL, or a deletion of the keys of this installation where others share the server.
+
+With --partitions and another number than the installation has, that number is changed first: the record in the database is
+written anew, in one transaction, and the hot store is made of it. All services are stopped, the hot store is empty, and the
+quarantine as well; otherwise this says what is left, and changes nothing. Records that wait go on. A run that was killed is
+run again. Services that name a number (HAPPYPATH_PARTITIONS) are to name the new one. Positions (`after`) of before and page
+tokens of ListEvents are refused then. The database needs room for its tables of the journal a second time.")]
 pub(crate) struct Args {
     /// Where the hot store is, such as redis://HOST:PORT; or set HAPPYPATH_HOT_STORE
     #[arg(long, value_name = "URL")]
@@ -33,8 +42,8 @@ pub(crate) struct Args {
     /// The name of the installation, where it has one; or set HAPPYPATH_INSTALLATION
     #[arg(long, value_name = "NAME")]
     installation: Option<String>,
-    /// The number of partitions of the installation [default: what it has]; or set
-    /// HAPPYPATH_PARTITIONS
+    /// The number of partitions that the installation has or, where no service runs, is to have
+    /// from now on [default: what it has]; HAPPYPATH_PARTITIONS changes none
     #[arg(long, value_name = "COUNT")]
     partitions: Option<String>,
     /// The durability of the installation, where it is not the usual one; or set
@@ -88,6 +97,13 @@ impl Args {
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     let config = args.config()?;
     refuse_nobody(&config).await?;
+    let moved = match args.partitions {
+        Some(_) => repartition::change(&config, &args.chosen).await?,
+        None => None,
+    };
+    if let (Some(moved), false) = (&moved, args.format.json) {
+        repartition::show(moved)?;
+    }
     let (hot, log) = runtime::open_journaled_stores(&config).await?;
     let writer = log
         .register(&config.worker)
@@ -116,7 +132,7 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
     let took = started.elapsed();
     if args.format.json {
-        show_json(&rebuilt, took)?;
+        show_json(&rebuilt, moved.as_ref(), took)?;
     } else {
         show(&rebuilt, took)?;
     }
@@ -208,7 +224,11 @@ fn show(rebuilt: &[Recovered], took: Duration) -> Result<(), Failure> {
     ))
 }
 
-fn show_json(rebuilt: &[Recovered], took: Duration) -> Result<(), Failure> {
+fn show_json(
+    rebuilt: &[Recovered],
+    moved: Option<&Repartitioned>,
+    took: Duration,
+) -> Result<(), Failure> {
     let partitions: Vec<Value> = rebuilt
         .iter()
         .map(|it| {
@@ -222,7 +242,11 @@ fn show_json(rebuilt: &[Recovered], took: Duration) -> Result<(), Failure> {
             })
         })
         .collect();
-    print_json(&json!({ "partitions": partitions, "seconds": took.as_secs_f64() }))
+    print_json(&json!({
+        "repartitioned": moved.map(repartition::json),
+        "partitions": partitions,
+        "seconds": took.as_secs_f64(),
+    }))
 }
 
 /// Tells which partitions could not be rebuilt, and why.

@@ -14,6 +14,7 @@ mod rates;
 mod reads;
 mod receipts;
 mod redaction;
+mod repartition;
 mod secrets;
 
 use std::io::{BufRead as _, BufReader};
@@ -73,16 +74,14 @@ impl Dev {
 
     /// As [`Self::start_with`], with its log lines somewhere else.
     fn start_to(folder: TempDir, settings: &[&str], log: Stdio) -> Self {
+        let partitions = match settings.contains(&"--partitions") {
+            true => &[][..],
+            false => &["--partitions", "4"],
+        };
         let mut process = binary()
-            .args([
-                "dev",
-                "--listen",
-                "127.0.0.1:0",
-                "--partitions",
-                "4",
-                "--folder",
-            ])
+            .args(["dev", "--listen", "127.0.0.1:0", "--folder"])
             .arg(folder.path().join("stores"))
+            .args(partitions)
             .args(settings)
             .stdout(Stdio::piped())
             .stderr(log)

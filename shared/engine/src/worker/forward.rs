@@ -24,11 +24,7 @@ impl<C: Core> Worker<C> {
             return Ok(());
         }
         let hot = Arc::clone(self.hot());
-        let source = format!(
-            "{}/{}",
-            self.position.slot.owner.name(),
-            self.position.slot.partition
-        );
+        let source = self.position.slot.source();
         loop {
             let messages = hot
                 .outbox(

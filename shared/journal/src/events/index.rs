@@ -49,7 +49,7 @@ impl EventIndex {
             let (1, Field::Bytes(record)) = (number, field) else {
                 continue;
             };
-            let Some((customer, time)) = event(record) else {
+            let Some((customer, time)) = event_of(record) else {
                 continue;
             };
             let (first, last) = times.unwrap_or((time, time));
@@ -93,7 +93,7 @@ pub(crate) fn has_any(customers: &[u8], hashes: &[u32]) -> bool {
 }
 
 /// The customer and the time of a record that is an event, and no copy of one.
-fn event(record: &[u8]) -> Option<([u8; 16], i64)> {
+pub(crate) fn event_of(record: &[u8]) -> Option<([u8; 16], i64)> {
     let (mut customer, mut time) = (None, 0);
     let (mut is_event, mut is_forwarded) = (false, false);
     let mut fields = Fields(record);

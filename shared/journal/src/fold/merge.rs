@@ -18,15 +18,30 @@ use crate::{Log, LogError, Placed, limits};
 
 /// What commits changed: the last word on each key.
 #[derive(Debug, Default)]
-struct Changes {
+pub(crate) struct Changes {
     states: BTreeMap<StateKey, StateWrite>,
     /// Changes of counters since their group was dropped where it was.
-    counters: BTreeMap<CounterKey, i64>,
+    pub(crate) counters: BTreeMap<CounterKey, i64>,
     /// Groups of counters of the old snapshot that were dropped.
     dropped: BTreeSet<Box<str>>,
-    quarantine: BTreeMap<QuarantineId, Bytes>,
+    pub(crate) quarantine: BTreeMap<QuarantineId, Bytes>,
     /// Entries of the old snapshot that left the quarantine.
     released: BTreeSet<QuarantineId>,
+}
+
+/// Takes the states and the quarantine of a slot, merged.
+pub(crate) trait TakeMerged {
+    /// Takes a state, in the order of keys, or the word that it was removed.
+    fn take_state(
+        &mut self,
+        write: &StateWrite,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
+
+    /// Takes an entry of the quarantine of the old snapshot.
+    fn take_quarantined(
+        &mut self,
+        entry: Quarantined,
+    ) -> impl Future<Output = Result<(), LogError>> + Send;
 }
 
 /// Makes the new snapshot, and the one that counts. Returns it, with the number of its states; the
@@ -43,7 +58,8 @@ pub(super) async fn merge(
     };
     let mut new = old.clone();
     let mut changes = Changes::default();
-    read_commits(log, slot, inputs.commit_seq, &mut new, &mut changes).await?;
+    let upto = (inputs.commit_seq, limits::FOLD_MOST_BYTES);
+    read_commits(log, slot, upto, &mut new, &mut changes).await?;
     if new.seq == old.seq {
         return Ok((old, 0));
     }
@@ -54,7 +70,7 @@ pub(super) async fn merge(
         chunks.flush_if_full().await?;
     }
     for (id, payload) in std::mem::take(&mut changes.quarantine) {
-        chunks.push_quarantined(Quarantined { id, payload }).await?;
+        chunks.take_quarantined(Quarantined { id, payload }).await?;
     }
     chunks.flush().await?;
 
@@ -74,16 +90,17 @@ pub(super) async fn merge(
     }
 }
 
-/// Reads commits after a snapshot and up to a number, as many as memory allows.
-async fn read_commits(
+/// Reads commits after a snapshot and up to a number, and up to about so many bytes: they are in
+/// memory.
+pub(crate) async fn read_commits(
     log: &dyn Log,
     slot: Slot,
-    upto: u64,
+    (upto, most_bytes): (u64, u64),
     new: &mut Snapshot,
     changes: &mut Changes,
 ) -> Result<(), LogError> {
     let mut bytes = 0;
-    while bytes < limits::FOLD_MOST_BYTES && new.seq < upto {
+    while bytes < most_bytes && new.seq < upto {
         let rows = log.commits(slot, new.seq, limits::READ_BYTES).await?;
         if rows.is_empty() {
             return Ok(());
@@ -107,11 +124,24 @@ async fn read_commits(
     Ok(())
 }
 
-fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
+/// Moves what a snapshot says beside its states on by a commit.
+pub(crate) fn advance(new: &mut Snapshot, commit: &mut Commit) {
     new.seq = commit.seq;
     new.batch_id = commit.batch_id;
     new.epoch = commit.epoch;
     new.watermark = commit.watermark.or(new.watermark);
+    marks::merge(&mut new.marks, &commit.marks);
+    for message in commit.outbox.drain(..) {
+        new.outbox_seq += 1;
+        new.outbox.insert(new.outbox_seq, message);
+    }
+    for (name, _) in &commit.outputs {
+        new.last_outputs.insert(*name, commit.seq);
+    }
+}
+
+fn add_commit(new: &mut Snapshot, changes: &mut Changes, mut commit: Commit) {
+    advance(new, &mut commit);
     for write in commit.states {
         changes.states.insert(write.key.clone(), write);
     }
@@ -126,7 +156,6 @@ fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
         let sum = changes.counters.entry(key).or_default();
         *sum = sum.saturating_add(change);
     }
-    marks::merge(&mut new.marks, &commit.marks);
     for id in commit.released {
         if changes.quarantine.remove(&id).is_none() {
             changes.released.insert(id);
@@ -134,34 +163,27 @@ fn add_commit(new: &mut Snapshot, changes: &mut Changes, commit: Commit) {
     }
     let aside = QuarantineId::number(commit.seq, commit.quarantine);
     changes.quarantine.extend(aside);
-    for message in commit.outbox {
-        new.outbox_seq += 1;
-        new.outbox.insert(new.outbox_seq, message);
-    }
-    for (name, _) in &commit.outputs {
-        new.last_outputs.insert(*name, commit.seq);
-    }
 }
 
 /// Writes the states of the old snapshot and of the changes, by key, and gathers the rest of the
 /// old one.
-async fn write_states(
+pub(crate) async fn write_states(
     log: &dyn Log,
     slot: Slot,
     old: &Snapshot,
     changes: &mut Changes,
-    chunks: &mut Chunks<'_>,
+    chunks: &mut impl TakeMerged,
 ) -> Result<(), LogError> {
     let mut changed = std::mem::take(&mut changes.states).into_iter().peekable();
     for number in 0..old.chunks {
         let mut chunk = Chunk::unpack(&log.read_chunk(slot, old.seq, number).await?)?;
         for state in chunk.take_states() {
             while let Some(write) = next_below(&mut changed, &state.key) {
-                chunks.push(&write).await?;
+                chunks.take_state(&write).await?;
             }
             match changed.next_if(|(key, _)| *key == state.key) {
-                Some((_, write)) => chunks.push(&write).await?,
-                None => chunks.push(&state).await?,
+                Some((_, write)) => chunks.take_state(&write).await?,
+                None => chunks.take_state(&state).await?,
             }
         }
         for (key, value) in chunk.take_counters() {
@@ -172,12 +194,12 @@ async fn write_states(
         }
         for entry in chunk.take_quarantine() {
             if !changes.released.contains(&entry.id) {
-                chunks.push_quarantined(entry).await?;
+                chunks.take_quarantined(entry).await?;
             }
         }
     }
     for (_, write) in changed {
-        chunks.push(&write).await?;
+        chunks.take_state(&write).await?;
     }
     Ok(())
 }
@@ -242,19 +264,6 @@ impl<'a> Chunks<'a> {
         }
     }
 
-    /// Adds a state, unless it was removed.
-    async fn push(&mut self, write: &StateWrite) -> Result<(), LogError> {
-        self.states += u64::from(write.value.is_some());
-        self.current.push_state(write);
-        self.flush_if_full().await
-    }
-
-    /// Adds an entry of the quarantine.
-    async fn push_quarantined(&mut self, entry: Quarantined) -> Result<(), LogError> {
-        self.current.push_quarantined(entry);
-        self.flush_if_full().await
-    }
-
     async fn flush_if_full(&mut self) -> Result<(), LogError> {
         if self.current.bytes() >= limits::CHUNK_BYTES {
             self.flush().await?;
@@ -273,5 +282,18 @@ impl<'a> Chunks<'a> {
             .await?;
         self.number += 1;
         Ok(())
+    }
+}
+
+impl TakeMerged for Chunks<'_> {
+    async fn take_state(&mut self, write: &StateWrite) -> Result<(), LogError> {
+        self.states += u64::from(write.value.is_some());
+        self.current.push_state(write);
+        self.flush_if_full().await
+    }
+
+    async fn take_quarantined(&mut self, entry: Quarantined) -> Result<(), LogError> {
+        self.current.push_quarantined(entry);
+        self.flush_if_full().await
     }
 }

@@ -12,15 +12,16 @@ use bytes::Bytes;
 use hot::marks::Marks;
 use hot::{HotError, Origin, SourceRange, StreamId, StreamRestore, Writer};
 
-use super::order::{Header, order};
+use super::order::{Header, Order, order};
 use super::outputs::{Part, is_needed};
+use super::progress::Progress;
 use super::slot::Restored;
 use super::{Recovery, failed};
 use crate::packed::{Snapshot, origin};
 use crate::{EntryRow, Log, Placed, limits};
 
 /// Reads one entry; absent where it is no more.
-pub(super) async fn read_entry(
+pub(crate) async fn read_entry(
     log: &dyn Log,
     stream: StreamId,
     entry: Origin,
@@ -71,25 +72,17 @@ impl Recovery<'_> {
         marks: &Marks,
         reader: &Restored,
     ) -> Result<Refill, HotError> {
-        let survey = self.survey(stream, marks, &reader.snapshot).await?;
-        let order = order(survey.waiting, survey.consumed);
-        let mut sources = match reader.snapshot.inputs.get(&stream.name) {
-            Some(input) => input.sources.clone(),
-            None => BTreeMap::new(),
-        };
-        for (source, mark) in order.marks {
-            let known = sources.entry(source).or_default();
-            *known = (*known).max(mark);
-        }
+        let surveyed = (marks, &reader.snapshot);
+        let survey = survey(self.log, stream, surveyed, &mut self.progress).await?;
         let last = survey.last.into_iter();
         Ok(Refill {
             stream,
-            waiting: order.entries,
+            waiting: survey.waiting,
             read: BTreeMap::new(),
             part: Part::default(),
             known: StreamRestore {
                 origins: last.map(|(writer, seq)| origin(writer, seq)).collect(),
-                sources: sources.into_iter().collect(),
+                sources: survey.sources.into_iter().collect(),
                 ..StreamRestore::default()
             },
         })
@@ -166,97 +159,6 @@ impl Recovery<'_> {
         }
     }
 
-    /// Reads which entries there are.
-    async fn survey(
-        &mut self,
-        stream: StreamId,
-        marks: &Marks,
-        snapshot: &Snapshot,
-    ) -> Result<Survey, HotError> {
-        let known = snapshot.marks(stream.name);
-        let last = self
-            .log
-            .last_entries(stream)
-            .await
-            .map_err(failed(stream.partition))?;
-        let mut survey = Survey::default();
-        let mut unread = Vec::new();
-        // Those of workers go back as outputs of their commits.
-        for entry in last.into_iter().filter(|it| it.writer.owner().is_none()) {
-            survey.last.insert(entry.writer, entry.seq);
-            let settled = snapshot.settled(stream.name, entry.writer);
-            let at_snapshot = known
-                .seen
-                .get(&entry.writer)
-                .copied()
-                .unwrap_or(0)
-                .max(settled);
-            if entry.seq <= at_snapshot {
-                unread.push(entry);
-                continue;
-            }
-            self.survey_writer(
-                stream,
-                entry.writer,
-                at_snapshot,
-                settled,
-                marks,
-                &mut survey,
-            )
-            .await?;
-        }
-        let has_sources = survey
-            .waiting
-            .values()
-            .flatten()
-            .any(|it| it.source.is_some());
-        if has_sources {
-            unread.sort_by_key(|entry| std::cmp::Reverse(entry.writer));
-            for entry in unread.into_iter().take(limits::WRITERS_LOOKED_BACK) {
-                let settled = snapshot.settled(stream.name, entry.writer);
-                self.survey_writer(stream, entry.writer, entry.seq, settled, marks, &mut survey)
-                    .await?;
-            }
-        }
-        Ok(survey)
-    }
-
-    /// Reads which entries there are of one writer, from a while before `from`.
-    async fn survey_writer(
-        &mut self,
-        stream: StreamId,
-        writer: Writer,
-        from: u64,
-        settled: u64,
-        marks: &Marks,
-        survey: &mut Survey,
-    ) -> Result<(), HotError> {
-        let mut seq = from.saturating_sub(limits::ENTRIES_LOOKED_BACK);
-        loop {
-            self.progress.tell();
-            let rows = self.read(stream, origin(writer, seq)).await?;
-            let Some(end) = rows.last() else {
-                return Ok(());
-            };
-            seq = end.row.origin.seq;
-            let last = survey.last.entry(writer).or_default();
-            *last = (*last).max(seq);
-            for Placed { place, row } in rows {
-                let is_consumed = !is_needed(marks, row.origin);
-                if is_consumed {
-                    survey.consumed.extend(row.source);
-                } else if row.origin.seq > settled {
-                    let header = Header {
-                        origin: row.origin,
-                        place,
-                        source: row.source,
-                    };
-                    survey.waiting.entry(writer).or_default().push_back(header);
-                }
-            }
-        }
-    }
-
     async fn read(
         &self,
         stream: StreamId,
@@ -266,5 +168,109 @@ impl Recovery<'_> {
             .entries(stream, after, limits::READ_BYTES)
             .await
             .map_err(failed(stream.partition))
+    }
+}
+
+/// What a recovery of a stream has to know of the entries of processes.
+pub(crate) struct Surveyed {
+    /// The entries that go back, with their places, in order.
+    pub(crate) waiting: VecDeque<(Origin, u64)>,
+    /// The highest sequence that was taken of each source.
+    pub(crate) sources: BTreeMap<Box<str>, u64>,
+    /// The last entry of each writer.
+    pub(crate) last: BTreeMap<Writer, u64>,
+}
+
+/// Finds which entries of processes a stream has that its reader has not consumed, given the marks
+/// of the reader, and its snapshot.
+pub(crate) async fn survey(
+    log: &dyn Log,
+    stream: StreamId,
+    (marks, snapshot): (&Marks, &Snapshot),
+    progress: &mut Progress,
+) -> Result<Surveyed, HotError> {
+    let known = snapshot.marks(stream.name);
+    let failed = failed(stream.partition);
+    let last = log.last_entries(stream).await.map_err(failed)?;
+    let mut survey = Survey::default();
+    let mut unread = Vec::new();
+    // Those of workers go back as outputs of their commits.
+    for entry in last.into_iter().filter(|it| it.writer.owner().is_none()) {
+        survey.last.insert(entry.writer, entry.seq);
+        let seen = known.seen.get(&entry.writer).copied().unwrap_or(0);
+        let settled = snapshot.settled(stream.name, entry.writer);
+        if entry.seq <= seen.max(settled) {
+            unread.push(entry);
+            continue;
+        }
+        let from = origin(entry.writer, seen.max(settled));
+        let look = survey.look(log, stream, from, (settled, marks), progress);
+        look.await?;
+    }
+    if survey.has_sources() {
+        unread.sort_by_key(|entry| std::cmp::Reverse(entry.writer));
+        for entry in unread.into_iter().take(limits::WRITERS_LOOKED_BACK) {
+            let settled = snapshot.settled(stream.name, entry.writer);
+            let look = survey.look(log, stream, entry, (settled, marks), progress);
+            look.await?;
+        }
+    }
+    let Order { entries, marks } = order(survey.waiting, survey.consumed);
+    let input = snapshot.inputs.get(&stream.name);
+    let mut sources = input.map_or_else(BTreeMap::new, |input| input.sources.clone());
+    for (source, mark) in marks {
+        let known = sources.entry(source).or_default();
+        *known = (*known).max(mark);
+    }
+    Ok(Surveyed {
+        waiting: entries,
+        sources,
+        last: survey.last,
+    })
+}
+
+impl Survey {
+    fn has_sources(&self) -> bool {
+        let mut waiting = self.waiting.values().flatten();
+        waiting.any(|it| it.source.is_some())
+    }
+
+    /// Reads which entries there are of one writer, from a while before `from`.
+    async fn look(
+        &mut self,
+        log: &dyn Log,
+        stream: StreamId,
+        from: Origin,
+        (settled, marks): (u64, &Marks),
+        progress: &mut Progress,
+    ) -> Result<(), HotError> {
+        let writer = from.writer;
+        let mut seq = from.seq.saturating_sub(limits::ENTRIES_LOOKED_BACK);
+        loop {
+            progress.tell();
+            let rows = log
+                .entries(stream, origin(writer, seq), limits::READ_BYTES)
+                .await
+                .map_err(failed(stream.partition))?;
+            let Some(end) = rows.last() else {
+                return Ok(());
+            };
+            seq = end.row.origin.seq;
+            let last = self.last.entry(writer).or_default();
+            *last = (*last).max(seq);
+            for Placed { place, row } in rows {
+                let is_consumed = !is_needed(marks, row.origin);
+                if is_consumed {
+                    self.consumed.extend(row.source);
+                } else if row.origin.seq > settled {
+                    let header = Header {
+                        origin: row.origin,
+                        place,
+                        source: row.source,
+                    };
+                    self.waiting.entry(writer).or_default().push_back(header);
+                }
+            }
+        }
     }
 }

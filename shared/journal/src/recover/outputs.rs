@@ -13,7 +13,7 @@ use crate::packed::{origin, unpack_commit};
 use crate::{CommitRow, Log, Placed, limits};
 
 /// Reads the output of one commit to a stream; absent where there is no such commit any more.
-pub(super) async fn read_output(
+pub(crate) async fn read_output(
     log: &dyn Log,
     slot: Slot,
     seq: u64,
@@ -158,7 +158,7 @@ fn first_commits(
 }
 
 /// Whether an entry is neither consumed nor at the head of the stream already.
-pub(super) fn is_needed(marks: &Marks, entry: Origin) -> bool {
+pub(crate) fn is_needed(marks: &Marks, entry: Origin) -> bool {
     !marks.has_seen(entry) && marks.part.and_then(|part| part.origin) != Some(entry)
 }
 

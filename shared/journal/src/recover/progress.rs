@@ -7,7 +7,7 @@ use super::Recovered;
 use crate::limits;
 
 /// How far a recovery is.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     partition: PartitionId,
     started: Instant,
     told: Instant,
@@ -18,7 +18,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    pub(super) fn new(partition: PartitionId) -> Self {
+    pub(crate) fn new(partition: PartitionId) -> Self {
         let now = Instant::now();
         Self {
             partition,

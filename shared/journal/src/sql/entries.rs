@@ -6,7 +6,7 @@ use hot::{SourceRange, StreamId};
 use sea_orm::sqlx::postgres::PgArguments;
 use sea_orm::sqlx::query::Query;
 use sea_orm::sqlx::{self, PgPool, Postgres};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement, Value};
 use storage::Database;
 use tokio::time::timeout;
 
@@ -48,6 +48,28 @@ impl PackedEntry {
     pub(super) fn payload(&self) -> &[u8] {
         &self.payload
     }
+
+    /// Its columns but for the place, the payload last.
+    pub(super) fn values(&self, create_time: i64) -> [Value; 14] {
+        let index = self.index.as_ref();
+        let source = self.source.as_ref();
+        [
+            (self.stream.name as i16).into(),
+            i32::from(self.stream.partition.number()).into(),
+            self.writer.into(),
+            self.seq.into(),
+            index.map(EventIndex::span).into(),
+            index.map(|index| index.first_time).into(),
+            index.map(|index| index.last_time).into(),
+            index.map(|index| index.count).into(),
+            index.map(|index| index.customers.clone()).into(),
+            source.map(|range| range.source.to_string()).into(),
+            source.map(|range| signed(range.first)).into(),
+            source.map(|range| signed(range.last)).into(),
+            create_time.into(),
+            self.payload.to_vec().into(),
+        ]
+    }
 }
 
 impl Row for PackedEntry {
@@ -82,7 +104,7 @@ const POSTGRES_INSERT: &str = insert_into!(
 );
 
 const SQLITE_INSERT: &str = insert_into!(
-    ", place) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $14, $13, $15)"
+    ", place) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
 );
 
 /// Writes entries to Postgres.
@@ -181,25 +203,8 @@ pub(super) async fn insert_entries(
     }
     let places = take_places(transaction, rows.len()).await?;
     for (row, place) in rows.iter().zip(places) {
-        let index = row.index.as_ref();
-        let source = row.source.as_ref();
-        let values = [
-            (row.stream.name as i16).into(),
-            i32::from(row.stream.partition.number()).into(),
-            row.writer.into(),
-            row.seq.into(),
-            index.map(EventIndex::span).into(),
-            index.map(|index| index.first_time).into(),
-            index.map(|index| index.last_time).into(),
-            index.map(|index| index.count).into(),
-            index.map(|index| index.customers.clone()).into(),
-            source.map(|range| range.source.to_string()).into(),
-            source.map(|range| signed(range.first)).into(),
-            source.map(|range| signed(range.last)).into(),
-            row.payload.to_vec().into(),
-            create_time.into(),
-            place.into(),
-        ];
+        let mut values = row.values(create_time).to_vec();
+        values.push(place.into());
         let insert = Statement::from_sql_and_values(DbBackend::Sqlite, SQLITE_INSERT, values);
         transaction.execute_raw(insert).await?;
     }

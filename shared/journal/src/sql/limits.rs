@@ -32,3 +32,8 @@ pub(super) const ROWS: i64 = 1_000;
 /// in one commit, for the overhead of packing, and what a commit may set aside.
 pub(super) const UNPACKED_BYTES: usize =
     4 * hot::limits::COMMIT_BYTES + hot::limits::QUARANTINED_PER_COMMIT_BYTES;
+/// Entries written by one statement where the log is written anew: their columns are values, of
+/// which SQLite takes 32,766.
+pub(super) const REWRITTEN_ROWS: usize = 256;
+/// Bytes after which such a statement takes no further entry.
+pub(super) const REWRITTEN_BYTES: usize = 1024 * 1024;

@@ -10,6 +10,7 @@ mod journaled;
 mod memory;
 mod outage;
 mod receipts;
+mod repartition;
 mod repeated;
 mod retention;
 mod schema;

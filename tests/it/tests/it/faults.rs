@@ -14,6 +14,7 @@ pub(crate) mod load;
 mod names;
 mod postgres;
 mod redis;
+mod repartition;
 pub(crate) mod review;
 mod zombies;
 

@@ -99,6 +99,11 @@ impl Service {
         }
     }
 
+    /// What it is started with.
+    pub(crate) const fn arguments(&mut self) -> &mut Vec<String> {
+        &mut self.arguments
+    }
+
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)

@@ -149,6 +149,15 @@ impl Installation {
         Service::spawn(program, name, port, self.arguments.clone(), log)
     }
 
+    /// Gives a setting another value, from the next start of each service on.
+    pub(crate) fn set(&mut self, flag: &str, value: &str) {
+        let services = self.services.iter_mut().map(Service::arguments);
+        for arguments in services.chain([&mut self.arguments]) {
+            let at = arguments.iter().position(|word| word == flag);
+            arguments[at.expect("it has one") + 1] = value.to_owned();
+        }
+    }
+
     /// The settings that name the stores.
     pub(crate) fn stores(&self) -> Vec<String> {
         let pairs = self.arguments.chunks(2);

@@ -1,0 +1,391 @@
+//! Changes the number of partitions of an installation that nobody runs: the record is written anew
+//! for another number, in one transaction.
+//!
+//! Until that is committed the record is as it was, so that a process that dies in between changes
+//! nothing. The new record is what a recovery reads: a snapshot of each slot, the event log, and
+//! the entries that wait. It does not touch the hot store, which is made of the new record.
+//!
+//! | what is kept by partition | becomes |
+//! |---|---|
+//! | states and timers | those of the partition of their customer |
+//! | counters | sums, each in one partition |
+//! | what waits in streams and outboxes | entries that wait, in order, divided by customer |
+//! | the event log | the same rows, divided by customer |
+//! | marks of readers, sources and writers | marks of the new rows |
+//! | numbers of commits, epochs | one beyond all that there were |
+//! | the quarantine, commands of operators | refused: somebody decides about them first |
+
+mod events;
+mod split;
+mod states;
+mod survey;
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use hot::marks::Marks;
+use hot::{HotError, Owner, Slot, StreamId, Writer};
+use kernel::{PartitionCount, PartitionId, StableHash};
+use storage::{Database, Recount, RecountError, StorageError};
+
+use self::events::Written;
+use self::survey::Survey;
+use crate::events::is_event_log;
+use crate::packed::Snapshot;
+use crate::readers::inputs_of;
+use crate::sql::{Rewrite, Statements, TABLES};
+use crate::{LogError, SqlLog, limits};
+
+/// What was moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repartitioned {
+    /// The number of partitions before.
+    pub from: PartitionCount,
+    /// The number of partitions from now on.
+    pub to: PartitionCount,
+    /// What was moved of each service that has states.
+    pub services: Vec<MovedStates>,
+    /// Rows of the event log that were written.
+    pub event_rows: u64,
+    /// Entries that waited in streams or were on their way to one.
+    pub waiting: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What was moved of one service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovedStates {
+    /// The service.
+    pub owner: Owner,
+    /// Customers of whom it has a state.
+    pub customers: u64,
+    /// Their states, with those of their parts.
+    pub states: u64,
+    /// Those of them with a timer.
+    pub timers: u64,
+}
+
+/// Something that has to be gone before the number of partitions can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// Entries that wait in a stream, or are on their way there.
+    Entries {
+        /// The stream.
+        stream: StreamId,
+        /// How many.
+        entries: u64,
+    },
+    /// Records that were set aside.
+    Quarantine {
+        /// Whose partition.
+        slot: Slot,
+        /// How many.
+        records: u64,
+    },
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entries { stream, entries } => write!(
+                f,
+                "{entries} in {} of partition {}",
+                stream.name.name(),
+                stream.partition
+            ),
+            Self::Quarantine { slot, records } => write!(
+                f,
+                "{records} in partition {} of {}",
+                slot.partition,
+                slot.owner.name()
+            ),
+        }
+    }
+}
+
+/// The reason why the number of partitions was not changed. The record is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RepartitionError {
+    /// Somebody lives, or is at it.
+    #[error(transparent)]
+    Recount(#[from] RecountError),
+    /// Records are in quarantine.
+    #[error("records are in quarantine, and keep the ids that they have there: {}", listed(.0))]
+    Quarantine(Vec<Left>),
+    /// Commands of operators have not been carried out.
+    #[error("commands about the quarantine wait: {}", listed(.0))]
+    Commands(Vec<Left>),
+    /// Records wait on stream time.
+    #[error("records wait, and each partition has a time of its own: {}", listed(.0))]
+    OnStreamTime(Vec<Left>),
+    /// Partitions are at different times, on stream time.
+    #[error("the partitions of {} are at different times", .0.name())]
+    Times(Owner),
+    /// Too much waits.
+    #[error("entries of more than {} MiB wait: {}", limits::WAITING_BYTES / (1024 * 1024), listed(.0))]
+    TooMuch(Vec<Left>),
+    /// An entry cannot be divided among partitions.
+    #[error("{entry} of {} in partition {} {why}", .stream.name.name(), .stream.partition)]
+    Indivisible {
+        /// Where it is.
+        stream: StreamId,
+        /// Which it is.
+        entry: String,
+        /// The reason.
+        why: &'static str,
+    },
+    /// The record cannot be read or written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The record lacks something.
+    #[error(transparent)]
+    Record(#[from] HotError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Lists the first of what is left.
+fn listed(left: &[Left]) -> String {
+    let first: Vec<String> = left
+        .iter()
+        .take(limits::LEFT_SHOWN)
+        .map(Left::to_string)
+        .collect();
+    let more = left.len().saturating_sub(first.len());
+    let more = match more {
+        0 => String::new(),
+        more => format!(", and more in {more} others"),
+    };
+    format!("{}{more}", first.join(", "))
+}
+
+/// The service that is moved, and to how many partitions.
+#[derive(Debug, Clone, Copy)]
+struct Target {
+    owner: Owner,
+    to: PartitionCount,
+}
+
+impl Target {
+    const fn slot(self, partition: PartitionId) -> Slot {
+        Slot {
+            owner: self.owner,
+            partition,
+        }
+    }
+}
+
+/// A change of the number of partitions that may be made: nobody runs, and everything that waits
+/// can go on. Nobody starts meanwhile. Dropping it changes nothing.
+pub struct Repartition {
+    log: SqlLog,
+    statements: Statements,
+    recount: Recount,
+    survey: Survey,
+    to: PartitionCount,
+    begun: Instant,
+}
+
+impl fmt::Debug for Repartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repartition")
+            .field("from", &self.recount.from())
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repartition {
+    /// Looks whether the number can be changed, and keeps others from starting. Absent where the
+    /// record has that number already, so that an attempt after one whose answer was lost is no
+    /// harm.
+    ///
+    /// # Errors
+    /// [`RepartitionError`].
+    pub fn begin(
+        database: &Database,
+        to: PartitionCount,
+    ) -> BoxFuture<'_, Result<Option<Self>, RepartitionError>> {
+        Box::pin(async move {
+            let begun = Instant::now();
+            // Before anything is locked: it brings the tables up to date.
+            let log = SqlLog::open(database.clone()).await;
+            let log = log.map_err(RecountError::from)?;
+            let statements = Statements::new(database.apart(1));
+            let recount = database.begin_recount(&TABLES).await?;
+            if recount.from() == to {
+                return Ok(None);
+            }
+            let survey = survey::survey(&log, recount.from()).await?;
+            Ok(Some(Self {
+                log,
+                statements,
+                recount,
+                survey,
+                to,
+                begun,
+            }))
+        })
+    }
+
+    /// Writes the record anew. `id` becomes the id of the installation: a hot store of before is
+    /// refused from then on.
+    ///
+    /// # Errors
+    /// [`RepartitionError`], and the record is as it was; but for [`RepartitionError::Storage`],
+    /// where that is not known: begin again to find out.
+    pub fn write(self, id: &str) -> BoxFuture<'_, Result<Repartitioned, RepartitionError>> {
+        Box::pin(async move {
+            let new = NewRecord::of(&self.survey, &self.recount, id);
+            let mut rewrite = Rewrite::new(self.recount.transaction());
+            let work = Work {
+                log: &self.log,
+                statements: &self.statements,
+                rewrite: &mut rewrite,
+                counts: (self.recount.from(), self.to),
+            };
+            let mut done = work.write(self.survey, &new).await?;
+            let services: Vec<&str> = new.owners.iter().map(|owner| owner.name()).collect();
+            self.recount
+                .finish(self.to, new.epoch, id, &services)
+                .await?;
+            done.took = self.begun.elapsed();
+            Ok(done)
+        })
+    }
+}
+
+/// The numbers of the new record.
+#[derive(Debug)]
+struct NewRecord {
+    /// The commit with which every slot begins: beyond all that there were, and beyond the entries
+    /// that their workers wrote to the event log.
+    seq: u64,
+    batch_id: u64,
+    /// The epoch of that commit: beyond all that there were, so that names made of epochs are new.
+    epoch: u64,
+    /// The services that have slots.
+    owners: Vec<Owner>,
+}
+
+impl NewRecord {
+    fn of(survey: &Survey, recount: &Recount, id: &str) -> Self {
+        let ends = || {
+            survey
+                .slots
+                .iter()
+                .map(|(slot, old)| (slot.owner, &old.end))
+        };
+        let commits: u64 = ends().map(|(_, end)| end.seq).sum();
+        let owners = Owner::ALL.into_iter().filter(|owner| {
+            let is_begun = ends().any(|(of, end)| of == *owner && end.seq > 0);
+            // The event log has a reader, so that it is known what of it nobody reads again.
+            is_begun || inputs_of(*owner).any(is_event_log)
+        });
+        let epochs = ends().map(|(_, end)| end.epoch);
+        let epoch = epochs.fold(recount.top_epoch(), u64::max);
+        Self {
+            seq: commits + survey.waiting.len() as u64 + u64::from(recount.from().get()) + 1,
+            batch_id: StableHash::new().with(id.as_bytes()).finish(),
+            epoch: epoch + limits::FENCED_EPOCHS,
+            owners: owners.collect(),
+        }
+    }
+
+    /// The head of the snapshot of a slot.
+    fn head(&self, slot: Slot, survey: &Survey, written: &Written) -> Snapshot {
+        let of_owner = survey
+            .slots
+            .iter()
+            .filter(|(old, _)| old.owner == slot.owner);
+        let watermark = of_owner.filter_map(|(_, old)| old.end.watermark).max();
+        let events = inputs_of(slot.owner).filter(|name| is_event_log(*name));
+        let marks = events.map(|name| {
+            let partition = slot.partition;
+            let mut seen = written.last(StreamId { name, partition });
+            seen.extend(Owner::ALL.map(|owner| (Writer::worker(owner), self.seq)));
+            (name, Marks { seen, part: None })
+        });
+        Snapshot {
+            seq: self.seq,
+            batch_id: self.batch_id,
+            epoch: self.epoch,
+            watermark,
+            marks: marks.collect(),
+            ..Snapshot::default()
+        }
+    }
+}
+
+/// What writes the new record.
+struct Work<'a, 't> {
+    log: &'a SqlLog,
+    statements: &'a Statements,
+    rewrite: &'a mut Rewrite<'t>,
+    counts: (PartitionCount, PartitionCount),
+}
+
+impl Work<'_, '_> {
+    async fn write(
+        self,
+        mut survey: Survey,
+        new: &NewRecord,
+    ) -> Result<Repartitioned, RepartitionError> {
+        let (from, to) = self.counts;
+        let mut left = Vec::new();
+        // What is read goes by other connections, which see it until all of this is committed.
+        self.rewrite.clear().await?;
+        let mut scattered = Vec::with_capacity(new.owners.len());
+        for owner in new.owners.iter().copied() {
+            let target = Target { owner, to };
+            let scatter = states::scatter(self.log, self.rewrite, target, &survey, &mut left);
+            scattered.push((target, scatter.await?));
+        }
+        if !left.is_empty() {
+            return Err(RepartitionError::Quarantine(left));
+        }
+        let waiting = std::mem::take(&mut survey.waiting);
+        let entries = waiting.len() as u64;
+        let (log, statements) = (self.log, self.statements);
+        let written =
+            events::move_events(log, statements, self.rewrite, self.counts, &waiting).await?;
+        events::put_back(statements, self.rewrite, to, waiting).await?;
+        let mut services = Vec::with_capacity(scattered.len());
+        for (target, (runs, sums)) in scattered {
+            let mut moved = MovedStates {
+                owner: target.owner,
+                customers: 0,
+                states: 0,
+                timers: 0,
+            };
+            for partition in to.iter() {
+                let head = new.head(target.slot(partition), &survey, &written);
+                let runs = runs.get(&partition).map_or(&[][..], Vec::as_slice);
+                let gather = states::gather(self.rewrite, target, partition, (runs, &sums), head);
+                moved.add(gather.await?);
+            }
+            self.rewrite.remove_chunks(target.owner, new.seq).await?;
+            services.push(moved);
+        }
+        Ok(Repartitioned {
+            from,
+            to,
+            services,
+            event_rows: written.rows,
+            waiting: entries,
+            took: Duration::ZERO,
+        })
+    }
+}
+
+impl MovedStates {
+    const fn add(&mut self, moved: states::Moved) {
+        self.customers += moved.customers;
+        self.states += moved.states;
+        self.timers += moved.timers;
+    }
+}

@@ -1,0 +1,201 @@
+//! A change of the number of partitions on real databases: what a recovery makes of the record is
+//! the same before and after, wherever it is.
+
+mod world;
+
+use std::collections::BTreeMap;
+
+use hot::Owner;
+use journal::{EventLog, EventQuery, EventsBy, Left, Repartition, RepartitionError};
+use kernel::{PartitionCount, Timestamp};
+use sea_orm::ConnectionTrait as _;
+use storage::{Database, RecountError};
+
+use self::world::{Content, World};
+use crate::events::search;
+use crate::sql::Sql;
+
+fn count(number: u64) -> PartitionCount {
+    PartitionCount::try_new(number).expect("a count")
+}
+
+/// What the event log shows of all customers.
+async fn events(world: &World, partitions: PartitionCount) -> Vec<String> {
+    let log = EventLog::open(world.sql.database(), partitions).await;
+    let query = EventQuery {
+        by: EventsBy::All,
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+        is_on_stream_time: false,
+    };
+    let found = search(&log.expect("opens"), &query, 50).await;
+    let mut found: Vec<String> = found.iter().map(|event| format!("{event:?}")).collect();
+    found.sort_unstable();
+    found
+}
+
+/// Changes the number of partitions of a world again and again, and compares.
+async fn everything_is_the_same(sql: Sql, seed: u64, counts: &[u64]) {
+    let mut world = World::new(sql, count(counts[0]), seed).await;
+    world.go_on(60).await;
+    for to in counts[1..].iter().copied().map(count) {
+        let from = world.count();
+        let before = world.recovered_content().await;
+        let logged = events(&world, from).await;
+        let epochs = world.top_epoch().await;
+        world.stop();
+        let database = world.sql.database();
+        let change = Repartition::begin(&database, to).await.expect("may be");
+        let done = change.expect("another number").write("new").await;
+        let done = done.expect("changes");
+        assert_eq!((done.from, done.to), (from, to));
+        assert!(
+            Repartition::begin(&database, to)
+                .await
+                .expect("may be")
+                .is_none()
+        );
+
+        world.start(to).await;
+        let after = world.recovered_content().await;
+        compare(&before, &after, seed);
+        let customers = done
+            .services
+            .iter()
+            .filter(|it| it.owner == Owner::Segmentation);
+        let customers: u64 = customers.map(|it| it.customers).sum();
+        assert_eq!(customers, before.customers(Owner::Segmentation));
+        assert_eq!(events(&world, to).await, logged, "seed {seed}");
+        world.go_on(30).await;
+        assert!(world.top_epoch().await > epochs);
+    }
+}
+
+/// Connects as another process of the installation does.
+async fn as_another_process(database: &Database) -> Database {
+    let other = database.apart(1);
+    let name = "SET application_name = 'happypath/another/happypath-identity'";
+    let orm = other.orm();
+    orm.execute_unprepared(name).await.expect("is named");
+    other
+}
+
+fn compare(before: &Content, after: &Content, seed: u64) {
+    assert_eq!(before.states, after.states, "seed {seed}");
+    assert_eq!(before.counters, after.counters, "seed {seed}");
+    let empty = Vec::new();
+    let all: BTreeMap<_, ()> = before
+        .waiting
+        .keys()
+        .chain(after.waiting.keys())
+        .map(|key| (key.clone(), ()))
+        .collect();
+    for key in all.keys() {
+        let (one, other) = (before.waiting.get(key), after.waiting.get(key));
+        assert_eq!(
+            one.unwrap_or(&empty),
+            other.unwrap_or(&empty),
+            "seed {seed}: {key:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn everything_is_the_same_on_sqlite() {
+    for seed in 1..=6 {
+        everything_is_the_same(Sql::sqlite(), seed, &[3, 8, 2, 3]).await;
+    }
+}
+
+#[tokio::test]
+async fn everything_is_the_same_on_postgres() {
+    for seed in 11..=13 {
+        everything_is_the_same(Sql::postgres(), seed, &[3, 8, 2, 3]).await;
+    }
+}
+
+/// What cannot go on is refused, and nothing changes.
+#[tokio::test]
+async fn what_is_left_is_told_and_nothing_changes() {
+    let mut world = World::new(Sql::postgres(), count(3), 5).await;
+    world.go_on(20).await;
+    let database = world.sql.database();
+
+    world.beat().await;
+    let refused = Repartition::begin(&database, count(8)).await;
+    let said = refused.expect_err("somebody lives").to_string();
+    assert!(
+        said.contains("1 still live: worker w of journey (counts as dead in"),
+        "{said}"
+    );
+    world.stop_beating().await;
+
+    let other = as_another_process(&database).await;
+    let refused = Repartition::begin(&database, count(8))
+        .await
+        .expect_err("somebody is there");
+    assert!(
+        matches!(refused, RepartitionError::Recount(RecountError::Alive(_))),
+        "{refused}"
+    );
+    drop(other);
+
+    world.set_aside().await;
+    let before = world.recovered_content().await;
+    world.stop();
+    let change = world.begin_once_alone(count(8)).await;
+    let refused = change
+        .write("new")
+        .await
+        .expect_err("a record is set aside");
+    assert!(
+        matches!(
+            &refused,
+            RepartitionError::Quarantine(left) if matches!(left[..], [Left::Quarantine { records: 1, .. }])
+        ),
+        "{refused}"
+    );
+    world.start(count(3)).await;
+    compare(&before, &world.recovered_content().await, 5);
+
+    world.command().await;
+    world.stop();
+    let refused = Repartition::begin(&database, count(8))
+        .await
+        .expect_err("a command waits");
+    let said = refused.to_string();
+    assert!(
+        said.contains("commands about the quarantine wait: 1 in journey.commands of"),
+        "{said}"
+    );
+}
+
+/// On stream time partitions are changed at one time of all, and with nothing waiting.
+#[tokio::test]
+async fn on_stream_time_all_partitions_are_at_one_time() {
+    let mut world = World::new(Sql::sqlite(), count(3), 5).await;
+    let database = world.sql.database();
+    for (partition, millis) in [(0, 7), (1, 9)] {
+        world.pass_time(partition, millis).await;
+    }
+    let refused = Repartition::begin(&database, count(2)).await;
+    let said = refused.expect_err("two times").to_string();
+    assert_eq!(said, "the partitions of journey are at different times");
+    world.pass_time(0, 9).await;
+    world.go_on(1).await;
+    let refused = Repartition::begin(&database, count(2)).await;
+    let refused = refused.expect_err("records wait");
+    assert!(
+        matches!(refused, RepartitionError::OnStreamTime(_)),
+        "{refused}"
+    );
+
+    let mut world = World::new(Sql::sqlite(), count(3), 5).await;
+    world.pass_time(2, 9).await;
+    let database = world.sql.database();
+    let change = Repartition::begin(&database, count(2)).await;
+    let change = change.expect("may be").expect("another number");
+    change.write("new").await.expect("changes");
+    world.start(count(2)).await;
+    assert_eq!(world.times().await, [Some(Timestamp::from_millis(9)); 2]);
+}

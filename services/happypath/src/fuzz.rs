@@ -12,7 +12,8 @@ use crate::{customer_key, when};
 pub fn arguments(text: &str) {
     if let Some(time) = when::parse_time(text) {
         let written = proto::convert::instant(&time);
-        let again = when::parse_time(&written.to_string()).map(|time| proto::convert::instant(&time));
+        let again =
+            when::parse_time(&written.to_string()).map(|time| proto::convert::instant(&time));
         assert_eq!(again, Some(written), "{text:?}");
         when::when(Some(&time));
     }

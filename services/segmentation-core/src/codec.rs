@@ -205,7 +205,11 @@ mod tests {
         }
         let mut room = limits::LISTED_NUMBERS;
         assert_eq!(numbers(&[u32::MAX, 1], &mut room), None);
-        assert_eq!(numbers(&[0, u32::MAX], &mut room), None, "nobody has as many");
+        assert_eq!(
+            numbers(&[0, u32::MAX], &mut room),
+            None,
+            "nobody has as many"
+        );
         // What one history lists is no more there for the next.
         let mut room = 3;
         assert!(numbers(&[0, 1], &mut room).is_some());

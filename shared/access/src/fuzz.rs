@@ -69,6 +69,11 @@ pub fn certificate(der: &[u8]) {
     if let Ok(read) = PeerCertificate::read(der) {
         let names = read.identities.iter();
         // A name in another encoding than UTF-8 grows by a half; its kind stands before it.
-        assert!(names.map(|name| name.len().saturating_sub(6)).sum::<usize>() <= der.len() * 2);
+        assert!(
+            names
+                .map(|name| name.len().saturating_sub(6))
+                .sum::<usize>()
+                <= der.len() * 2
+        );
     }
 }

@@ -10,8 +10,7 @@ use prost::Message as _;
 
 use crate::events::{EventIndex, EventPlace};
 use crate::packed::{Chunk, Snapshot, pack_commit, unpack_commit};
-use crate::sql::{self, limits};
-use crate::{CommitRow, LogError, SnapshotHead};
+use crate::{CommitRow, LogError, SnapshotHead, limits, sql};
 
 /// Reads the payload of a row: unpacked, and then as everything that one holds.
 ///
@@ -67,7 +66,12 @@ fn index(payload: &Bytes) {
             && record.forwarded_from_id.is_empty()
             && record.customer_id.len() == 16
     };
-    let times: Vec<i64> = batch.records.iter().filter(is_event).map(|it| it.time_ms).collect();
+    let times: Vec<i64> = batch
+        .records
+        .iter()
+        .filter(is_event)
+        .map(|it| it.time_ms)
+        .collect();
     let told = index.map(|index| (index.first_time, index.last_time, index.count));
     let count = i32::try_from(times.len()).unwrap_or(i32::MAX);
     let first = times.iter().min().zip(times.iter().max());
@@ -82,9 +86,15 @@ pub fn snapshot(bytes: &[u8]) {
     match Chunk::unpack(bytes) {
         Ok(mut chunk) => {
             let mut again = Chunk::default();
-            chunk.take_states().for_each(|state| again.push_state(&state));
-            chunk.take_counters().for_each(|(key, value)| again.push_counter(&key, value));
-            chunk.take_quarantine().for_each(|entry| again.push_quarantined(entry));
+            chunk
+                .take_states()
+                .for_each(|state| again.push_state(&state));
+            chunk
+                .take_counters()
+                .for_each(|(key, value)| again.push_counter(&key, value));
+            chunk
+                .take_quarantine()
+                .for_each(|entry| again.push_quarantined(entry));
             let packed = again.pack();
             assert!(Chunk::unpack(&packed).is_ok());
         }

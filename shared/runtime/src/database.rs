@@ -86,15 +86,15 @@ pub(crate) fn database_error(address: String, error: StorageError) -> StartError
             remedy: "use the settings that it was created with, or choose another with --database",
             cause: error.into(),
         },
-        StorageError::NewerSchema { .. } | StorageError::OlderSchema { .. } => {
-            StartError::Mismatch {
-                what,
-                address,
-                remedy: "run a program of the version that wrote it, or begin with an empty one with --database and \
+        StorageError::NewerSchema { .. }
+        | StorageError::NewerTables { .. }
+        | StorageError::OlderSchema { .. } => StartError::Mismatch {
+            what,
+            address,
+            remedy: "run a program of the version that wrote it, or begin with an empty one with --database and \
                          an empty hot store with --hot-store",
-                cause: error.into(),
-            }
-        }
+            cause: error.into(),
+        },
         _ => StartError::Unreachable {
             what,
             address,

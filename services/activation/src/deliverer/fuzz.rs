@@ -23,6 +23,9 @@ pub fn answer(status: u16, retry_after: &[u8]) {
     let is_retry = read.result == DeliveryResult::Retry;
     assert!(is_retry || read.retry_after_ms == 0);
     assert_eq!(is_retry, read.is_struggling);
-    assert_eq!(status.is_success(), read.result == DeliveryResult::Delivered);
+    assert_eq!(
+        status.is_success(),
+        read.result == DeliveryResult::Delivered
+    );
     assert!(read.detail.starts_with(status.as_str()));
 }

@@ -44,14 +44,22 @@ fn mapping() -> Mapping {
 
 fn check(lines: impl Iterator<Item = Result<Event, BadLine>>, bytes: &[u8]) {
     // A record ends with either sign of the end of a line.
-    let most = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r')).count() + 1;
+    let most = bytes
+        .iter()
+        .filter(|byte| matches!(byte, b'\n' | b'\r'))
+        .count()
+        + 1;
     let (mut count, mut last) = (0, 0);
     for line in lines {
         count += 1;
         assert!(count <= most, "more events than lines");
         match line {
             Ok(event) => {
-                assert!(event.sequence > last, "line {} after {last}", event.sequence);
+                assert!(
+                    event.sequence > last,
+                    "line {} after {last}",
+                    event.sequence
+                );
                 last = event.sequence;
                 assert!(event.time.is_some_and(|it| proto::convert::is_instant(&it)));
                 assert!(!event.name.is_empty() && !event.identifiers.is_empty());

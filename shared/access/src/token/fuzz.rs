@@ -37,7 +37,11 @@ static MADE: LazyLock<Made> = LazyLock::new(|| {
         END
     );
     let token = sign(&key, r#"{"alg":"EdDSA","kid":"k"}"#, &claims);
-    Made { key, issuers, token }
+    Made {
+        key,
+        issuers,
+        token,
+    }
 });
 
 fn issuers() -> Issuers {
@@ -53,7 +57,11 @@ fn issuers() -> Issuers {
 }
 
 fn sign(key: &Ed25519KeyPair, head: &str, claims: &str) -> String {
-    let body = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(claims));
+    let body = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(head),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
     let signature = URL_SAFE_NO_PAD.encode(key.sign(body.as_bytes()));
     format!("{body}.{signature}")
 }

@@ -40,7 +40,10 @@ pub fn replies(bytes: &[u8]) {
     if let Ok(text) = reply::text(value.clone()) {
         reply::target(&text);
         field(&text, "redis_version");
-        refused(reply::cursor(&text).map(|read| assert_eq!(reply::cursor(&reply::id(read)).ok(), Some(read))));
+        refused(
+            reply::cursor(&text)
+                .map(|read| assert_eq!(reply::cursor(&reply::id(read)).ok(), Some(read))),
+        );
     }
     refused(reply::number::<i64>(value.clone()).map(drop));
     refused(reply::pairs(value).map(drop));
@@ -49,7 +52,10 @@ pub fn replies(bytes: &[u8]) {
 /// Fails unless the marks of a head are read back from what is written of them.
 fn check_head(head: &Head) {
     let text = |text: String| Value::BulkString(text.into_bytes());
-    let fields = head.marks.iter().flat_map(|(name, marks)| mark_fields(*name, marks));
+    let fields = head
+        .marks
+        .iter()
+        .flat_map(|(name, marks)| mark_fields(*name, marks));
     let fields = fields.flat_map(|(field, value)| [text(field), text(value)]);
     let again = head::read(Value::Nil, Value::Array(fields.collect())).expect("it was written");
     assert_eq!(again.marks, head.marks);

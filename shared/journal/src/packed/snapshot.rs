@@ -17,8 +17,8 @@ use super::counters::{
     pack_counter, pack_marks, pack_settled, unpack_counters, unpack_marks, unpack_settled,
 };
 use super::{
-    damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
-    unpack_message, unpack_state,
+    damaged, most_unpacked, pack_id, pack_message, pack_state, stream_name, stream_number,
+    unpack_id, unpack_message, unpack_state,
 };
 use crate::{LogError, SnapshotHead, limits};
 
@@ -264,7 +264,7 @@ fn compress(message: &impl Message) -> Bytes {
 fn decompress(bytes: &[u8]) -> Result<Bytes, LogError> {
     let (length, block) = lz4_flex::block::uncompressed_size(bytes)
         .map_err(|error| damaged("cannot be decompressed", error))?;
-    if length > limits::UNPACKED_BYTES {
+    if length > limits::UNPACKED_BYTES.min(most_unpacked(block)) {
         return Err(damaged("is too long", length));
     }
     lz4_flex::block::decompress(block, length)

@@ -1,7 +1,7 @@
 //! Credentials: keys, tokens and the keys of their issuers, certificates, files of callers, and
 //! secrets that are stored sealed.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use vault::{KeyFile, Vault};
 
@@ -143,10 +143,10 @@ fn base64_bytes(text: &str) -> Vec<u8> {
 
 /// Sealed secrets, and files of the keys that they are sealed with.
 pub(crate) const SEALED: Target = Target {
-    run: |bytes| with_text(bytes, sealed),
+    run: |bytes| with_text(bytes, |text| SEALING.with(|it| it.check(text))),
     seeds: || {
         let mut seeds = texts(&[KEYS, "k-1 AAAA\n# no key\n", "sealed.1.k-1.AA==.AA=="]);
-        seeds.push(VAULT.sealed.clone().into_bytes());
+        seeds.push(SEALING.with(|it| it.sealed.clone()).into_bytes());
         seeds
     },
     words: &["sealed.1.", ".", "k-1", "AA==", "\n", "# "],
@@ -156,34 +156,41 @@ pub(crate) const SEALED: Target = Target {
 /// A file of keys.
 const KEYS: &str = "k-1 BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=\n";
 
-struct Opened {
+/// A vault, a secret that it sealed, and the folder of its keys.
+struct Sealing {
     vault: Vault,
     sealed: String,
     folder: tempfile::TempDir,
 }
 
-static VAULT: LazyLock<Opened> = LazyLock::new(|| {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("keys");
-    std::fs::write(&path, KEYS).expect("a file");
-    let vault = Vault::new(Arc::new(KeyFile::open(&path).expect("a file of keys")));
-    let sealed = crate::block_on(vault.seal("secret", "channel hook"));
-    Opened {
-        vault,
-        sealed: sealed.expect("sealed"),
-        folder,
-    }
-});
+thread_local! {
+    static SEALING: Sealing = Sealing::new();
+}
 
-/// Only what was sealed, and for its place, is opened.
-fn sealed(text: &str) {
-    let opened = crate::block_on(VAULT.vault.open(text, "channel hook"));
-    assert_eq!(opened.is_ok(), text == VAULT.sealed, "{opened:?}");
-    let moved = crate::block_on(VAULT.vault.open(text, "channel other"));
-    assert!(moved.is_err(), "it is sealed for another place");
-    let path = VAULT.folder.path().join("other");
-    std::fs::write(&path, text).expect("a file");
-    if let Err(refused) = KeyFile::open(&path) {
-        assert!(refused.to_string().contains("other"), "{refused}");
+impl Sealing {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keys");
+        std::fs::write(&path, KEYS).expect("a file");
+        let vault = Vault::new(Arc::new(KeyFile::open(&path).expect("a file of keys")));
+        let sealed = crate::block_on(vault.seal("secret", "channel hook"));
+        Self {
+            vault,
+            sealed: sealed.expect("sealed"),
+            folder,
+        }
+    }
+
+    /// Only what was sealed, and for its place, is opened.
+    fn check(&self, text: &str) {
+        let opened = crate::block_on(self.vault.open(text, "channel hook"));
+        assert_eq!(opened.is_ok(), text == self.sealed, "{opened:?}");
+        let moved = crate::block_on(self.vault.open(text, "channel other"));
+        assert!(moved.is_err(), "it is sealed for another place");
+        let path = self.folder.path().join("other");
+        std::fs::write(&path, text).expect("a file");
+        if let Err(refused) = KeyFile::open(&path) {
+            assert!(refused.to_string().contains("other"), "{refused}");
+        }
     }
 }

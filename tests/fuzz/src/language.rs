@@ -221,7 +221,7 @@ impl Subject for Somebody {
     }
 
     fn in_segment(&self, name: &str) -> bool {
-        name.len() % 2 == 0
+        name.len().is_multiple_of(2)
     }
 
     fn now(&self) -> Timestamp {

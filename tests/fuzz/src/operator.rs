@@ -1,8 +1,6 @@
 //! What operators and their machines say: configuration, files to import, exports of the audit log,
 //! arguments of the command line; and what destinations answer.
 
-use std::sync::LazyLock;
-
 use runtime::{Config, ConfigFlags, Defaults, Environment, SETTINGS, mask_secrets};
 
 use crate::{Target, split, texts, with_text};
@@ -45,9 +43,10 @@ pub(crate) const CONFIG: Target = Target {
 };
 
 fn config(text: &str) {
-    static FOLDER: LazyLock<tempfile::TempDir> =
-        LazyLock::new(|| tempfile::tempdir().expect("a folder"));
-    let path = FOLDER.path().join("happypath.yaml");
+    thread_local! {
+        static FOLDER: tempfile::TempDir = tempfile::tempdir().expect("a folder");
+    }
+    let path = FOLDER.with(|folder| folder.path().join("happypath.yaml"));
     std::fs::write(&path, text).expect("a file");
     let flags = ConfigFlags {
         file: Some(path),

@@ -131,11 +131,10 @@ pub(crate) const FRAMES: Target = Target {
 
 /// Whatever a network makes of a body, a service is given the same.
 fn frames(bytes: &[u8]) {
-    let ([cut, method], body) = match bytes.split_first_chunk::<2>() {
-        Some((first, body)) => (*first, body),
-        None => return,
+    let Some((&[cut, method], body)) = bytes.split_first_chunk::<2>() else {
+        return;
     };
-    let path = if method % 2 == 0 {
+    let path = if method.is_multiple_of(2) {
         INGEST
     } else {
         "/happypath.identity.v1.IdentityService/Ingest"

@@ -196,7 +196,7 @@ fn address(bytes: &[u8]) {
         else {
             return;
         };
-        let is_public = public % 2 == 0;
+        let is_public = public.is_multiple_of(2);
         assert_eq!(
             list.contain(address, is_public),
             list.contain(mapped, is_public)

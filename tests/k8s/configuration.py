@@ -228,6 +228,8 @@ def faults_of_ports(rendering, own):
         wanted = {"port": own.port("health_listen"), "service": name}
         if own.container.get(probe, {}).get("grpc") != wanted:
             faults.append(f"{probe} is not {wanted}")
+    if own.container.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        faults.append("the last words of a process that does not start are not those of its pod")
     for name in ("liveness", "readiness"):
         if f'"{name}"' not in (ROOT / "shared/runtime/src/health.rs").read_text():
             faults.append(f"the health service has no name {name}")

@@ -83,6 +83,11 @@ MISTAKES = [
         "livenessProbe is not",
     ),
     (
+        "a pod does not say why its process ended",
+        lambda r: container(r).pop("terminationMessagePolicy"),
+        "the last words of a process",
+    ),
+    (
         "a port of the container is wrong",
         lambda r: container(r)["ports"][1].update(containerPort=7499),
         "it listens on",

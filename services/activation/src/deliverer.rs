@@ -7,6 +7,8 @@
 
 mod answer;
 mod connector;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod job;
 mod outcomes;
 mod queue;

@@ -5,6 +5,8 @@
 
 mod catalog;
 pub mod deliverer;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod handlers;
 pub mod limits;
 mod metrics;

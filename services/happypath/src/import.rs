@@ -8,6 +8,8 @@ mod bad_line;
 mod columns;
 mod csv_lines;
 mod file;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod json_lines;
 mod mapping;
 mod reader;

@@ -12,6 +12,8 @@ mod customer_key;
 pub mod demo;
 pub mod dev;
 mod failure;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod import;
 pub mod limits;
 mod migrations;

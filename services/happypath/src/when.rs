@@ -2,6 +2,9 @@
 
 use prost_types::Timestamp;
 
+/// Nanoseconds of a second.
+const SECOND: i128 = 1_000_000_000;
+
 /// An instant to the second, or a dash for none.
 pub(crate) fn when(time: Option<&Timestamp>) -> String {
     match time {
@@ -29,11 +32,13 @@ pub(crate) fn parse_time(text: &str) -> Option<Timestamp> {
         .ok()
         .or_else(|| utc(text))
         .or_else(|| number(text))?;
+    // Before 1970 the second begins earlier than its nanoseconds.
+    let nanos = instant.as_nanosecond();
     Some(Timestamp {
-        seconds: instant.as_second(),
-        nanos: instant.subsec_nanosecond(),
+        seconds: i64::try_from(nanos.div_euclid(SECOND)).ok()?,
+        nanos: i32::try_from(nanos.rem_euclid(SECOND)).ok()?,
     })
-    .filter(|time| time.nanos >= 0)
+    .filter(proto::convert::is_instant)
 }
 
 fn utc(text: &str) -> Option<jiff::Timestamp> {
@@ -44,7 +49,7 @@ fn utc(text: &str) -> Option<jiff::Timestamp> {
 fn number(text: &str) -> Option<jiff::Timestamp> {
     let number: i64 = text.parse().ok()?;
     // Eleven digits of seconds are the year 5138; as many milliseconds are 1973.
-    if number.abs() < 100_000_000_000 {
+    if number.unsigned_abs() < 100_000_000_000 {
         jiff::Timestamp::from_second(number).ok()
     } else {
         jiff::Timestamp::from_millisecond(number).ok()
@@ -64,10 +69,18 @@ mod tests {
             ("2017-01-01", "2017-01-01T00:00:00Z"),
             ("1483250400", "2017-01-01T06:00:00Z"),
             ("1483250400000", "2017-01-01T06:00:00Z"),
+            ("1969-12-31T23:59:58.5Z", "1969-12-31T23:59:58Z"),
         ] {
             assert_eq!(when(parse_time(text).as_ref()), read, "{text}");
         }
-        for text in ["", "yesterday", "2017-13-01", "99999999999999999999"] {
+        for text in [
+            "",
+            "yesterday",
+            "2017-13-01",
+            "99999999999999999999",
+            "-9223372036854775808",
+            "-000001-01-01",
+        ] {
             assert_eq!(parse_time(text), None, "{text}");
         }
     }

@@ -127,6 +127,7 @@ fn write_held(held: &Held) -> stored::Feature {
 
 fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features, Poison> {
     let mut held = Vec::with_capacity(kept.len() + empty.len());
+    let mut room = limits::LISTED_NUMBERS;
     for feature in kept {
         let id = FeatureId::from_number(feature.id);
         let ordinal = read_ordinal(feature.ordinal)?;
@@ -137,8 +138,8 @@ fn read_features(kept: Vec<stored::Feature>, empty: Vec<u64>) -> Result<Features
                 Listing {
                     bytes,
                     has_index: feature.has_index,
-                    blocks: numbers(&feature.block_ranges)
-                        .ok_or_else(|| Poison::new("a history lists too many blocks"))?,
+                    blocks: numbers(&feature.block_ranges, &mut room)
+                        .ok_or_else(|| Poison::new("its histories list too many blocks"))?,
                 },
             )),
             None => Held::inline(id, ordinal, feature.head),
@@ -157,14 +158,13 @@ fn ranges(numbers: &[u32]) -> Vec<u32> {
     ranges.flat_map(range).collect()
 }
 
-/// The numbers of ranges; none where no customer has so many parts.
-fn numbers(ranges: &[u32]) -> Option<Arc<[u32]>> {
+/// The numbers of ranges, for which there is so much room in the state; none where no customer has
+/// so many parts.
+fn numbers(ranges: &[u32], room: &mut usize) -> Option<Arc<[u32]>> {
     let mut numbers = Vec::new();
     for range in ranges.chunks_exact(2) {
         let (first, more) = (range[0], range[1]);
-        if more as usize + numbers.len() >= limits::LISTED_NUMBERS {
-            return None;
-        }
+        *room = room.checked_sub(more as usize + 1)?;
         numbers.extend(first..=first.checked_add(more)?);
     }
     Some(numbers.into())
@@ -199,9 +199,20 @@ mod tests {
             (vec![u32::MAX - 1, u32::MAX], vec![u32::MAX - 1, 1]),
         ] {
             assert_eq!(ranges(&listed), expected);
-            assert_eq!(numbers(&expected).as_deref(), Some(listed.as_slice()));
+            let mut room = listed.len();
+            let read = numbers(&expected, &mut room);
+            assert_eq!((read.as_deref(), room), (Some(listed.as_slice()), 0));
         }
-        assert_eq!(numbers(&[0, u32::MAX]), None, "nobody has as many");
-        assert_eq!(numbers(&[u32::MAX, 1]), None);
+        let mut room = limits::LISTED_NUMBERS;
+        assert_eq!(numbers(&[u32::MAX, 1], &mut room), None);
+        assert_eq!(
+            numbers(&[0, u32::MAX], &mut room),
+            None,
+            "nobody has as many"
+        );
+        // What one history lists is no more there for the next.
+        let mut room = 3;
+        assert!(numbers(&[0, 1], &mut room).is_some());
+        assert_eq!(numbers(&[5, 1], &mut room), None);
     }
 }

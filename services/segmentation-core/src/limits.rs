@@ -16,7 +16,7 @@ pub const JOINED_BLOCK_RUNS: usize = 256;
 /// its own, so that an event does not rewrite it. As many as the exact part has: most customers
 /// have fewer, and need no further key.
 pub const LISTED_BLOCKS: usize = 8;
-/// Numbers of blocks that are read from the listing of one history: far more than a customer has
+/// Numbers of blocks that are read from the listings of one state: far more than a customer has
 /// parts, so that a damaged state is refused before it takes the memory of a process.
 pub const LISTED_NUMBERS: usize = 65_536;
 /// Bytes of the histories that stand in the head of a state together: half of what a head should

@@ -9,6 +9,8 @@ mod certificate;
 mod credential;
 mod file;
 mod flood;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guard;
 mod key;
 mod keyring;

@@ -6,6 +6,8 @@
 
 mod client;
 mod files;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod server;
 
 use std::sync::Arc;

@@ -6,6 +6,8 @@
 
 mod claims;
 mod fetch;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod key_set;
 mod signature;
 

@@ -34,7 +34,8 @@ impl Pruned {
 
     /// Returns these and the next entry; `None` where the entry was changed, or does not follow.
     pub(crate) fn and(self, entry: &Entry) -> Option<Self> {
-        let follows = entry.sequence == self.sequence + 1 && entry.previous == self.hash;
+        let is_next = self.sequence.checked_add(1) == Some(entry.sequence);
+        let follows = is_next && entry.previous == self.hash;
         (follows && entry.is_intact()).then(|| Self {
             sequence: entry.sequence,
             hash: entry.hash,

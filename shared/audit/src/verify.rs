@@ -186,7 +186,7 @@ impl Verifier {
         let (time, caller) = self.last_seal.take().unwrap_or_default();
         self.verdict.pruned = Some(PrunedTotal {
             chains: removed.len() as u64,
-            entries: all.map(|it| it.sequence).sum(),
+            entries: all.fold(0, |all, it| u64::saturating_add(all, it.sequence)),
             first_time,
             last_time,
             caller,

@@ -8,6 +8,8 @@ mod append;
 mod commit;
 mod counters;
 mod disk;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod head;
 mod keys;
 mod load;

@@ -14,6 +14,8 @@ mod commit;
 pub mod contract;
 pub mod embedded;
 mod error;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod hints;
 pub mod limits;
 pub mod marks;

@@ -8,6 +8,8 @@ mod calls;
 mod certificates;
 mod confirm;
 mod counters;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod gather;
 mod head;
 mod index;

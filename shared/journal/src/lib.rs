@@ -11,6 +11,8 @@ mod error;
 mod event_log;
 mod events;
 mod fold;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod limits;
 mod log;
 #[cfg(feature = "memory")]

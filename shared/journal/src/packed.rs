@@ -17,6 +17,12 @@ pub(crate) use self::commit::{pack_commit, unpack_commit};
 pub(crate) use self::snapshot::{Chunk, Input, Snapshot};
 use crate::LogError;
 
+/// Returns the most bytes that a block of LZ4 holds: a byte of it adds 255 to a length at the most.
+/// One that claims more is damaged, and is found out before that much memory is taken.
+pub(crate) const fn most_unpacked(block: &[u8]) -> usize {
+    block.len().saturating_add(1).saturating_mul(255)
+}
+
 /// The number of a stream.
 const fn stream_number(name: StreamName) -> u32 {
     name as u32

@@ -26,6 +26,12 @@ pub struct OutboundAddresses {
 #[error("`{0}` is neither `public` nor `private`, nor a range such as 10.1.0.0/16")]
 pub struct ParseOutboundError(String);
 
+impl ParseOutboundError {
+    fn of(word: &str) -> Self {
+        Self(word.chars().take(60).collect())
+    }
+}
+
 /// The addresses that begin with the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Range {
@@ -96,7 +102,7 @@ impl FromStr for OutboundAddresses {
                 _ => {
                     let range = word.parse::<Range>();
                     list.ranges
-                        .push(range.map_err(|()| ParseOutboundError(word.to_owned()))?);
+                        .push(range.map_err(|()| ParseOutboundError::of(word))?);
                 }
             }
         }
@@ -188,5 +194,7 @@ mod tests {
             let error = list.parse::<OutboundAddresses>().expect_err(list);
             assert!(error.to_string().starts_with(word), "{list}: {error}");
         }
+        let long = "x".repeat(9_000).parse::<OutboundAddresses>();
+        assert!(long.expect_err("no list").to_string().len() < 200);
     }
 }

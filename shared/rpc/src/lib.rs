@@ -9,6 +9,8 @@ mod call;
 mod client;
 mod deadline;
 mod failure;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod guard;
 mod idempotency;
 pub mod limits;

@@ -4,18 +4,20 @@
 //! Ready means started and not draining: the stores were reached once, and every engine took part
 //! once. A store that goes away later changes nothing, since it is away for all replicas alike:
 //! calls are answered UNAVAILABLE with a retry delay, and the callers find the process where it
-//! was. Liveness follows neither, so that an orchestrator never restarts a process because a store
-//! is away or a clock is wrong.
+//! was. A process whose certificate has ended is not ready until it has another, since no client
+//! accepts its answer, whatever that is. Liveness follows nothing, so that an orchestrator never
+//! restarts a process because a store is away, or a clock or a certificate is wrong.
 
 use std::sync::Arc;
 
+use access::tls::ServerTls;
 use engine::Standing;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
-use crate::limits::{HEALTH_MESSAGE_BYTES, START_INTERVAL};
+use crate::limits::{CERTIFICATE_INTERVAL, HEALTH_MESSAGE_BYTES, START_INTERVAL};
 
 /// The names that health is told under. Copies tell the same.
 #[derive(Debug, Clone)]
@@ -52,9 +54,14 @@ impl Health {
         HealthServer::new(service).max_decoding_message_size(HEALTH_MESSAGE_BYTES)
     }
 
-    /// Calls are welcome.
-    pub(crate) async fn serving(&self) {
-        self.set(ServingStatus::Serving).await;
+    /// Calls are welcome, unless no client accepts the certificate.
+    pub(crate) async fn serving(&self, certificate: Option<&ServerTls>) {
+        self.set(if certificate.is_some_and(ServerTls::has_ended) {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        })
+        .await;
     }
 
     /// Calls should go elsewhere.
@@ -62,19 +69,24 @@ impl Health {
         self.set(ServingStatus::NotServing).await;
     }
 
-    /// Tells that the process serves once it has `started`, and that it does not once it drains;
-    /// then it returns.
+    /// Tells that the process serves once it has `started` and while its certificate lasts, and
+    /// that it does not once it drains; then it returns.
     pub(crate) async fn follow(
         self,
         started: impl Future<Output = ()>,
+        certificate: Option<Arc<ServerTls>>,
         drained: CancellationToken,
     ) {
+        let served = async {
+            started.await;
+            loop {
+                self.serving(certificate.as_deref()).await;
+                tokio::time::sleep(CERTIFICATE_INTERVAL).await;
+            }
+        };
         tokio::select! {
             () = drained.cancelled() => {}
-            () = started => {
-                self.serving().await;
-                drained.cancelled().await;
-            }
+            () = served => {}
         }
         self.not_serving().await;
     }
@@ -132,7 +144,7 @@ mod tests {
         let drained = CancellationToken::new();
         let follower = {
             let started = async { started.await.expect("it starts") };
-            tokio::spawn(health.clone().follow(started, drained.clone()))
+            tokio::spawn(health.clone().follow(started, None, drained.clone()))
         };
         check(&health, Told::NotServing).await;
         start.send(()).expect("somebody waits");
@@ -150,7 +162,10 @@ mod tests {
         let health = Health::starting().await.with_services(&["x.v1.Y"]).await;
         let drained = CancellationToken::new();
         drained.cancel();
-        health.clone().follow(std::future::pending(), drained).await;
+        health
+            .clone()
+            .follow(std::future::pending(), None, drained)
+            .await;
         check(&health, Told::NotServing).await;
     }
 }

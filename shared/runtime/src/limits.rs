@@ -47,6 +47,9 @@ pub const METRICS_HEAD_TIME: Duration = Duration::from_secs(10);
 /// The pause between two looks at whether the engines of a process have started: probes ask no more
 /// often than once a second.
 pub const START_INTERVAL: Duration = Duration::from_millis(200);
+/// The pause between two looks at whether the certificate of a process has ended: a fifth of the
+/// time in which a new one is noticed.
+pub const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes of a question about health: the name of a service.
 pub const HEALTH_MESSAGE_BYTES: usize = 4 * 1024;
 /// Questions about health on one connection at once: a probe asks one.

@@ -90,11 +90,12 @@ async fn serve_all(
         .max_decoding_message_size(rpc::limits::MESSAGE_BYTES),
     );
     let health = listening.health.with_services(&names).await;
+    let certificate = context.credentials.server_tls.clone();
     if has_started(&engines) {
-        health.serving().await;
+        health.serving(certificate.as_deref()).await;
     }
     let started = start_of(engines.clone());
-    let told = tokio::spawn(health.follow(started, context.shutdown.clone()));
+    let told = tokio::spawn(health.follow(started, certificate, context.shutdown.clone()));
 
     let mut serving = pin!(run_server(
         routes.routes(),

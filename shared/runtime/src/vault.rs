@@ -20,10 +20,8 @@ pub(crate) fn open_vault(config: &Config) -> Result<Option<Vault>, StartError> {
         true => KeyFile::open_or_create(path),
         false => KeyFile::open(path),
     };
-    let keys = opened.map_err(|error| StartError::Mismatch {
-        what: "the file of keys for secrets",
-        address: path.display().to_string(),
-        remedy: "correct the file, its rights or --secret-keys; `happypath secrets generate-key` prints a key",
+    let keys = opened.map_err(|error| StartError::File {
+        setting: "secret_keys",
         cause: error.into(),
     })?;
     Ok(Some(Vault::new(Arc::new(keys))))

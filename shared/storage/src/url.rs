@@ -110,9 +110,14 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.text.split_once("://"), self.backend) {
             (Some((scheme, rest)), Backend::Postgres) => {
-                let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-                // Parameters may carry a password too.
-                let place = place.split_once('?').map_or(place, |(place, _)| place);
+                // Parameters may carry a password too, and either password may hold the sign that
+                // ends it: then nothing is sure.
+                let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+                let place = match place.rsplit_once('@') {
+                    _ if parameters.contains('@') => "…",
+                    Some((_, place)) => place,
+                    None => place,
+                };
                 write!(f, "{scheme}://{place}")
             }
             _ => f.write_str(&self.text),
@@ -140,6 +145,8 @@ mod tests {
                 "postgres://db:5432/happy",
             ),
             ("postgresql://db/happy", "postgresql://db/happy"),
+            ("postgres://db/happy?password=pa@ss", "postgres://…"),
+            ("postgres://me:pa@s?s@db/happy", "postgres://…"),
         ] {
             let url: DatabaseUrl = text.parse().expect(text);
             assert_eq!(url.to_string(), shown);

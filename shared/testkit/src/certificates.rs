@@ -24,6 +24,14 @@ impl Certificates {
     /// # Errors
     /// [`StartError`] where they cannot be made or written.
     pub fn create() -> Result<Self, StartError> {
+        Self::create_until(4096)
+    }
+
+    /// Makes all of them; what the authority signs ends with the year before this one.
+    ///
+    /// # Errors
+    /// [`StartError`] where they cannot be made or written.
+    pub fn create_until(year: i32) -> Result<Self, StartError> {
         let folder = tempfile::Builder::new()
             .prefix("happypath-certificates-")
             .tempdir()?;
@@ -38,8 +46,8 @@ impl Certificates {
         fs::write(certificates.authority(), params.self_signed(&key)?.pem())?;
         let issuer = Issuer::new(params, key);
         let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-        certificates.sign(&issuer, "server", hosts)?;
-        certificates.sign(&issuer, "client", vec!["client.test".to_owned()])?;
+        certificates.sign(&issuer, "server", hosts, year)?;
+        certificates.sign(&issuer, "client", vec!["client.test".to_owned()], year)?;
         Ok(certificates)
     }
 
@@ -60,8 +68,10 @@ impl Certificates {
         issuer: &Issuer<'_, KeyPair>,
         name: &str,
         hosts: Vec<String>,
+        year: i32,
     ) -> Result<(), StartError> {
         let mut params = CertificateParams::new(hosts)?;
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         params.distinguished_name.push(DnType::CommonName, name);
         params.use_authority_key_identifier_extension = true;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -15,7 +15,10 @@ pub enum VaultError {
     #[error("a sealed secret does not fit its key, or was changed: store the secret again")]
     Damaged,
     /// The file of keys cannot be read: correct its path or its rights.
-    #[error("cannot read the file of keys {path}")]
+    #[error(
+        "cannot read the file of keys {path} ({source}): name a file that this process may read; \
+         `happypath secrets generate-key` prints what is in one"
+    )]
     File {
         /// The path.
         path: String,

@@ -1,6 +1,8 @@
 //! `happypath audit`: who changed what, and who read whose data.
 
 mod export;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod item;
 mod prune;
 mod verify;

@@ -18,6 +18,8 @@ pub(super) struct CsvLines {
     roles: Vec<Role>,
     event_name: Option<String>,
     since_record: Rc<Cell<usize>>,
+    /// The line of the last record, or of the header.
+    line: u64,
     is_over: bool,
 }
 
@@ -57,6 +59,7 @@ impl CsvLines {
             roles,
             event_name: mapping.event_name.clone(),
             since_record,
+            line: 1,
             is_over: false,
         })
     }
@@ -75,6 +78,10 @@ impl Iterator for CsvLines {
             Ok(false) => None,
             Ok(true) => {
                 let line = self.record.position().map_or(line, csv::Position::line);
+                // A line may end with a carriage return alone, which the reader does not count, and
+                // two events of one place would count as one.
+                let line = line.max(self.line + 1);
+                self.line = line;
                 let mut builder = Builder::new(line, self.event_name.as_deref());
                 for (role, cell) in self.roles.iter().zip(&self.record) {
                     builder.text(role, cell);

@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn lines_that_end_with_a_carriage_return_alone_have_places_of_their_own() {
+        let content = b"time,event,user_id\r2017-01-01,a,1\r2017-01-02,a,2\r2017-01-03,a,3\n";
+        assert_eq!(pieces("a.csv", content).await, ["2+3", "4"]);
+    }
+
+    #[tokio::test]
     async fn a_header_without_customers_is_bad_and_nothing_follows() {
         assert_eq!(
             pieces("a.csv", b"time,event\n2017-01-01,a\n").await,

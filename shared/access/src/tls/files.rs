@@ -1,5 +1,7 @@
 //! Reads certificates and keys in PEM.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use kernel::Timestamp;
@@ -125,12 +127,17 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
         path: path.display().to_string(),
         source,
     };
-    if std::fs::metadata(path).map_err(failed)?.len() > PEM_BYTES {
+    let mut bytes = Vec::new();
+    // A wrong path may name what has no end.
+    let file = File::open(path).map_err(failed)?;
+    let most = PEM_BYTES + 1;
+    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 == most {
         return Err(TlsError::Large {
             path: path.display().to_string(),
         });
     }
-    std::fs::read(path).map_err(failed)
+    Ok(bytes)
 }
 
 /// The certificates in a file, at least one.

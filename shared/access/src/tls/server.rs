@@ -112,6 +112,11 @@ impl ServerTls {
         self.current().end
     }
 
+    /// Returns whether the certificate in use has ended, so that no client accepts it.
+    pub fn has_ended(&self) -> bool {
+        self.end() <= now()
+    }
+
     /// Agrees with a client on a connection.
     ///
     /// # Errors

@@ -234,6 +234,14 @@ impl KeySets {
     }
 }
 
+#[cfg(feature = "fuzz")]
+impl KeySets {
+    /// Keeps the keys of a document; returns whether it has any.
+    pub(super) fn keep_document(&self, bytes: &[u8]) -> bool {
+        parse(bytes).map(|keys| self.keep(keys)).is_ok()
+    }
+}
+
 /// Reads the public keys for signatures, and passes over all others: shared secrets above all.
 fn parse(bytes: &[u8]) -> Result<Vec<Key>, FetchError> {
     #[derive(serde::Deserialize)]

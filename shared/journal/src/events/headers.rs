@@ -139,7 +139,8 @@ fn after(query: HeaderQuery) -> (i64, i16, i32, i64) {
             (row.first_time, i16::MAX, i32::MAX, i64::MAX)
         }
         Some((row, is_done)) => {
-            let seq = signed(row.seq) - i64::from(!is_done);
+            // A place comes back from outside: it may name what no row has.
+            let seq = signed(row.seq).saturating_sub(i64::from(!is_done));
             (row.first_time, row.stream, row.writer.cast_signed(), seq)
         }
     }
@@ -176,4 +177,35 @@ fn read_row(row: &QueryResult) -> Result<(RowKey, Timestamp, Vec<u8>), DbErr> {
     };
     let accept_time = Timestamp::from_millis(row.try_get_by_index(6)?);
     Ok((key, accept_time, row.try_get_by_index(5)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_after_any_place() {
+        let row = |seq| RowKey {
+            first_time: 5,
+            partition: 2,
+            stream: 1,
+            writer: 3,
+            seq,
+        };
+        let query = |partition, seq, is_done| HeaderQuery {
+            partition,
+            after: Some((row(seq), is_done)),
+            from: 0,
+            to: 9,
+        };
+        for (query, expected) in [
+            (query(3, 7, true), (5, -1, -1, -1)),
+            (query(1, 7, true), (5, i16::MAX, i32::MAX, i64::MAX)),
+            (query(2, 7, true), (5, 1, 3, 7)),
+            (query(2, 7, false), (5, 1, 3, 6)),
+            (query(2, 1 << 63, false), (5, 1, 3, i64::MIN)),
+        ] {
+            assert_eq!(after(query), expected, "{query:?}");
+        }
+    }
 }

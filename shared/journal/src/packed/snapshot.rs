@@ -17,8 +17,8 @@ use super::counters::{
     pack_counter, pack_marks, pack_settled, unpack_counters, unpack_marks, unpack_settled,
 };
 use super::{
-    damaged, pack_id, pack_message, pack_state, stream_name, stream_number, unpack_id,
-    unpack_message, unpack_state,
+    damaged, most_unpacked, pack_id, pack_message, pack_state, stream_name, stream_number,
+    unpack_id, unpack_message, unpack_state,
 };
 use crate::{LogError, SnapshotHead, limits};
 
@@ -196,8 +196,8 @@ impl Snapshot {
     pub(crate) fn unpack(head: &SnapshotHead) -> Result<Self, LogError> {
         let packed = PackedSnapshot::decode(decompress(&head.payload)?)
             .map_err(|error| damaged("cannot be read", error))?;
-        let (first, messages) = (packed.forwarded_seq + 1, packed.outbox);
-        if first + messages.len() as u64 != packed.outbox_seq + 1 {
+        let (forwarded, messages) = (packed.forwarded_seq, packed.outbox);
+        if forwarded.checked_add(messages.len() as u64) != Some(packed.outbox_seq) {
             return Err(damaged("has another number of messages", packed.outbox_seq));
         }
         let outputs = packed.last_outputs.into_iter();
@@ -210,9 +210,9 @@ impl Snapshot {
             watermark: packed.watermark_ms.map(Timestamp::from_millis),
             outbox_seq: packed.outbox_seq,
             forwarded_seq: packed.forwarded_seq,
-            outbox: (first..)
+            outbox: (forwarded..packed.outbox_seq)
                 .zip(messages)
-                .map(|(seq, message)| Ok((seq, unpack_message(message)?)))
+                .map(|(before, message)| Ok((before + 1, unpack_message(message)?)))
                 .collect::<Result<_, LogError>>()?,
             last_outputs: outputs
                 .map(|it| Ok((stream_name(it.stream)?, it.seq)))
@@ -264,7 +264,7 @@ fn compress(message: &impl Message) -> Bytes {
 fn decompress(bytes: &[u8]) -> Result<Bytes, LogError> {
     let (length, block) = lz4_flex::block::uncompressed_size(bytes)
         .map_err(|error| damaged("cannot be decompressed", error))?;
-    if length > limits::UNPACKED_BYTES {
+    if length > limits::UNPACKED_BYTES.min(most_unpacked(block)) {
         return Err(damaged("is too long", length));
     }
     lz4_flex::block::decompress(block, length)
@@ -319,5 +319,36 @@ mod tests {
         assert_eq!(read.settled(events, Writer::process(1)), 4);
         let seen = read.marks(events).seen;
         assert_eq!(seen, [(Writer::worker(Owner::Identity), 3)].into());
+    }
+
+    #[test]
+    fn an_outbox_of_another_number_of_messages_is_damaged() {
+        let message = pack_message(&OutboxMessage {
+            to: StreamId {
+                name: StreamName::Actions,
+                partition: PartitionId::new(2),
+            },
+            payload: Bytes::new(),
+        });
+        for (forwarded_seq, outbox_seq, is_right) in [
+            (0, 1, true),
+            (u64::MAX - 1, u64::MAX, true),
+            (1, 1, false),
+            (u64::MAX, 0, false),
+            (u64::MAX, u64::MAX, false),
+        ] {
+            let packed = PackedSnapshot {
+                forwarded_seq,
+                outbox_seq,
+                outbox: vec![message.clone()],
+                ..PackedSnapshot::default()
+            };
+            let head = SnapshotHead {
+                payload: compress(&packed),
+                ..Snapshot::default().pack()
+            };
+            let read = Snapshot::unpack(&head);
+            assert_eq!(read.is_ok(), is_right, "{forwarded_seq} {outbox_seq}");
+        }
     }
 }

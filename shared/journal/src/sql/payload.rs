@@ -8,6 +8,7 @@ use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_outpu
 
 use super::limits::{COMPRESS_BYTES, UNPACKED_BYTES};
 use crate::LogError;
+use crate::packed::most_unpacked;
 
 const PLAIN: u8 = 0;
 const LZ4: u8 = 1;
@@ -67,7 +68,7 @@ pub(crate) fn unpack(packed: Vec<u8>) -> Result<Bytes, LogError> {
                 .split_first_chunk()
                 .ok_or_else(|| damaged("ends before its length".into()))?;
             let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-            if length > UNPACKED_BYTES {
+            if length > UNPACKED_BYTES.min(most_unpacked(block)) {
                 return Err(damaged(format!("claims to hold {length} bytes").into()));
             }
             let payload = lz4_flex::block::decompress(block, length)
@@ -126,6 +127,9 @@ mod tests {
         longer[1] ^= 1;
         let mut huge = packed.clone();
         huge[4] = 0xff;
+        // Within the bounds of a payload, and more than so few bytes can hold.
+        let mut odd = packed.clone();
+        odd[3] = 0x10;
         for (damaged, why) in [
             (vec![], "empty"),
             (vec![9, 1], "unknown way, 9"),
@@ -133,6 +137,7 @@ mod tests {
             (packed[..packed.len() - 3].to_vec(), "decompressed"),
             (longer, "not 5001"),
             (huge, "claims"),
+            (odd, "claims"),
         ] {
             let error = unpack(damaged).expect_err(why).to_string();
             assert!(error.contains(why), "{error}: {why}");

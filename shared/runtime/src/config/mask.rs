@@ -2,20 +2,21 @@
 
 /// Replaces the password of a URL with `***`, in its user part and in a `password` parameter.
 pub fn mask_secrets(text: &str) -> String {
-    let mut masked = mask_user_part(text);
+    let mut masked = text.to_owned();
+    // Parameters first: a password among them may hold what looks like the end of a user part.
     for name in ["password=", "pass=", "token="] {
         masked = mask_parameter(&masked, name);
     }
-    masked
+    mask_user_part(&masked)
 }
 
 fn mask_user_part(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    // Only the last @ before the path ends the user part: a password may hold others.
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let Some(at) = rest[..authority_end].rfind('@').or_else(|| rest.rfind('@')) else {
+    // The last @ ends the user part, wherever it is: a password may hold any sign, and rather the
+    // place is hidden than a part of the password shown.
+    let Some(at) = rest.rfind('@') else {
         return text.to_owned();
     };
     match rest[..at].split_once(':') {
@@ -46,9 +47,14 @@ mod tests {
             ("postgres://me:se@cret@host/db", "postgres://me:***@host/db"),
             ("postgres://me:a/b@host/db", "postgres://me:***@host/db"),
             ("postgres://me@host/db", "postgres://me@host/db"),
+            ("postgres://me:a@b?c@host/db", "postgres://me:***@host/db"),
             (
                 "postgres://host/db?user=me&password=x&sslmode=require",
                 "postgres://host/db?user=me&password=***&sslmode=require",
+            ),
+            (
+                "postgres://host:5432/db?password=se@cret",
+                "postgres://host:5432/db?password=***",
             ),
             (
                 "sqlite:.happypath/happypath.db",

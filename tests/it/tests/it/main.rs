@@ -2,6 +2,7 @@
 //! servers. Beside them, the rules that the sources themselves keep.
 
 mod audit;
+mod bad_start;
 mod draining;
 mod faults;
 mod four_processes;

@@ -213,7 +213,7 @@ fn number() -> u64 {
 }
 
 /// Asks the port of health in plain text, as a probe does; absent where nobody answers.
-async fn told(port: u16, service: &str) -> Option<ServingStatus> {
+pub(crate) async fn told(port: u16, service: &str) -> Option<ServingStatus> {
     let address = format!("http://127.0.0.1:{port}");
     let channel = Channel::from_shared(address).ok()?.connect().await.ok()?;
     let mut health = HealthClient::new(channel);

@@ -33,7 +33,7 @@ impl Item {
         Ok(value.to_string())
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let value: Value = serde_json::from_str(line).ok()?;
         match (value.get("head"), value.get("entry")) {
             (Some(head), None) => message(head).map(Self::Head),

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use tempfile::TempDir;
 use tonic::Code;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use super::call::{Protocol, call};
 use crate::{Dev, PATIENCE, binary};
@@ -131,6 +135,26 @@ impl Mutual {
             assert!(begun.elapsed() < PATIENCE, "{found}: {said}");
         }
     }
+
+    /// Asks until the process is ready, or is not.
+    fn until_ready(&self, expected: bool) {
+        let health = self.dev.health.as_ref().expect("it is told");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let begun = Instant::now();
+        while runtime.block_on(is_ready(health)) != expected {
+            assert!(begun.elapsed() < PATIENCE, "ready: {}", !expected);
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Asks the port of health, as a probe does, whether a process is ready.
+async fn is_ready(health: &str) -> bool {
+    let channel = Channel::from_shared(health.to_owned()).expect("an address");
+    let mut client = HealthClient::new(channel.connect().await.expect("connected"));
+    let service = "readiness".to_owned();
+    let answer = client.check(HealthCheckRequest { service }).await;
+    answer.expect("an answer").into_inner().status() == ServingStatus::Serving
 }
 
 /// The name of a server of this machine.
@@ -190,12 +214,15 @@ fn certificates_that_end_while_a_process_runs_are_replaced_on_disk() {
     let log = tempfile::NamedTempFile::new().expect("a file");
     let text = log.reopen().expect("a file");
     let logged = || std::fs::read_to_string(log.path()).expect("text");
-    let server = Mutual::start(SHORT, &[], text.into());
+    let settings = ["--health-listen", "127.0.0.1:0"];
+    let server = Mutual::start(SHORT, &settings, text.into());
     server.files.sign("reader", reader());
     server.until("reader", 0);
     assert!(logged().contains("the certificate expires soon"));
+    server.until_ready(true);
     // The certificate of the server ends, and nobody trusts it any more.
     server.until("reader", 4);
+    server.until_ready(false);
     let begun = Instant::now();
     while !logged().contains("the certificate has expired") {
         assert!(begun.elapsed() < PATIENCE, "{}", logged());
@@ -203,6 +230,8 @@ fn certificates_that_end_while_a_process_runs_are_replaced_on_disk() {
     }
     server.files.sign("server", near());
     server.until("reader", 0);
+    server.until_ready(true);
+    assert_eq!(logged().matches("the certificate has expired").count(), 1);
     // The certificate of a caller ends: another one of the same name is as good.
     server.files.sign_for("reader", reader(), Duration::ZERO);
     let (code, said) = server.segments("reader");

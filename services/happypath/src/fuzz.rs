@@ -1,0 +1,23 @@
+//! What must hold for whatever people write on the command line and in files: for the fuzz targets
+//! of `tests/fuzz`, and for nobody else.
+
+pub use crate::commands::audit::fuzz::audit_line;
+pub use crate::import::fuzz::{json_lines, separated};
+use crate::{customer_key, when};
+
+/// Reads a text as the values of arguments.
+///
+/// # Panics
+/// Where an instant is not what is written of it, or a refusal does not quote what it refuses.
+pub fn arguments(text: &str) {
+    if let Some(time) = when::parse_time(text) {
+        let written = proto::convert::instant(&time);
+        let again =
+            when::parse_time(&written.to_string()).map(|time| proto::convert::instant(&time));
+        assert_eq!(again, Some(written), "{text:?}");
+        when::when(Some(&time));
+    }
+    if let Err(refused) = customer_key::parse(text) {
+        assert!(refused.to_string().contains(text));
+    }
+}

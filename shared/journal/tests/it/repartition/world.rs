@@ -17,7 +17,7 @@ use hot::{
 };
 use journal::contract::Subject as _;
 use journal::{FoldOptions, JournaledStore, SharedLog};
-use kernel::{CustomerId, Duration, PartitionCount, PartitionId};
+use kernel::{CustomerId, Duration, PartitionCount, PartitionId, Schemas};
 use messages::stream::v1::{Batch, Record};
 use prost::Message as _;
 use storage::{Installation, LeaseStore};
@@ -67,8 +67,11 @@ impl World {
         let installation = Installation {
             partition_count: count,
             is_count_fixed: true,
-            schema_version: 1,
-            oldest_schema_version: 1,
+            schemas: Schemas {
+                written: 1,
+                oldest_reader: 1,
+                oldest_read: 1,
+            },
         };
         let database = sql.database();
         database

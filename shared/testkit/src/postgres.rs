@@ -146,23 +146,6 @@ impl PostgresServer {
         }
     }
 
-    /// Returns everything in a database as statements, without owners and rights.
-    ///
-    /// # Errors
-    /// [`StartError::Failed`] where the server refuses, with what it says.
-    pub fn dump(&self, database: &str) -> Result<Vec<u8>, StartError> {
-        let form = ["--no-owner", "--no-privileges", "--inserts", database];
-        let dumped = self.programs.command("pg_dump").args(form).output()?;
-        if dumped.status.success() {
-            Ok(dumped.stdout)
-        } else {
-            Err(StartError::Failed {
-                program: "pg_dump",
-                log: String::from_utf8_lossy(&dumped.stderr).into_owned(),
-            })
-        }
-    }
-
     /// Runs the statements of a file in a database, all or none.
     ///
     /// # Errors

@@ -176,15 +176,13 @@ impl PostgresServer {
     }
 
     /// Writes a database, by its address, as the statements that make it again: as it is at one
-    /// moment.
+    /// moment, without owners and rights.
     ///
     /// # Errors
     /// [`StartError::Failed`] with what `pg_dump` says.
     pub fn dump(&self, database: &str) -> Result<String, StartError> {
-        finish(
-            "pg_dump",
-            self.programs.command("pg_dump").args(["-d", database]),
-        )
+        let form = ["--no-owner", "--no-privileges", "-d", database];
+        finish("pg_dump", self.programs.command("pg_dump").args(form))
     }
 
     /// Kills the server and deletes everything that it had.

@@ -83,11 +83,7 @@ impl Load {
     }
 
     /// Starts to send events of a name, each of which has a record of its own.
-    pub(crate) fn start_of(
-        name: &'static str,
-        url: String,
-        record: &Arc<Mutex<Record>>,
-    ) -> Self {
+    pub(crate) fn start_of(name: &'static str, url: String, record: &Arc<Mutex<Record>>) -> Self {
         Self::start_by(name, move || Way::Direct(channel(&url)), record)
     }
 
@@ -322,7 +318,11 @@ impl OpenStream {
 
 /// The order of the id of a purchase.
 pub(crate) fn order(event_id: &str) -> Option<u32> {
-    event_id.strip_prefix(PURCHASE)?.strip_prefix('-')?.parse().ok()
+    event_id
+        .strip_prefix(PURCHASE)?
+        .strip_prefix('-')?
+        .parse()
+        .ok()
 }
 
 /// The identifier of a user.

@@ -119,7 +119,7 @@ MISTAKES = [
         lambda r: r.find("HorizontalPodAutoscaler", "journey")["spec"]["metrics"][1]["pods"]["metric"].update(
             name="lag"
         ),
-        "no service exposes lag",
+        "no service declares lag",
     ),
     (
         "there are more replicas than partitions",

@@ -4,7 +4,7 @@ import json
 import re
 from fnmatch import fnmatch
 
-from metrics import exposed
+from metrics import declared
 from rendering import ROOT, SERVICES
 
 PART = "happypath"
@@ -135,8 +135,8 @@ def autoscaler(rendering, item):
     ]:
         yield "it goes down fast"
     for metric in spec["metrics"]:
-        if metric["type"] == "Pods" and metric["pods"]["metric"]["name"] not in exposed():
-            yield f"no service exposes {metric['pods']['metric']['name']}"
+        if metric["type"] == "Pods" and metric["pods"]["metric"]["name"] not in declared():
+            yield f"no service declares {metric['pods']['metric']['name']}"
         if metric["type"] == "Pods" and spec["scaleTargetRef"]["name"] == "identity":
             yield "identity reads no stream, and has no lag"
     if all(metric["type"] != "Resource" for metric in spec["metrics"]):

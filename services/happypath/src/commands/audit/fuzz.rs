@@ -1,8 +1,8 @@
 //! Reads lines of an export of the audit log, whoever wrote them.
 
-use audit::{Entry, Pruned, Verifier};
+use audit::{Entry, Head, Pruned, Verifier};
 
-use super::item::{Item, head_of};
+use super::item::Item;
 
 /// Reads lines, and verifies the log that they are.
 ///
@@ -19,7 +19,7 @@ pub fn audit_line(text: &str) {
         assert_eq!(again.line().ok(), Some(written));
         match item {
             Item::Head(head) => {
-                if let Ok(read) = head_of(&head) {
+                if let Ok(read) = Head::try_from(&head) {
                     verifier.head(read, head.pruned.as_ref().map(Pruned::from));
                 }
             }

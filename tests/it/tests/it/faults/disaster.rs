@@ -89,12 +89,17 @@ fn verify(installation: &Installation, file: &Path) -> (bool, String) {
     (is_clean, found + &said)
 }
 
-/// Waits until each visit counts once, and has had its wait.
-async fn visits_count_once(installation: &Installation, visits: &Mutex<Record>) {
+/// Waits until each visit counts once, but for those that may be lost: what was not acknowledged
+/// before a copy was made.
+async fn visits_count_once(
+    installation: &Installation,
+    visits: &Mutex<Record>,
+    copy_time: Option<Instant>,
+) {
     let sent = load::lock(visits).sent.clone();
     let mut last = String::new();
     let whole = eventually(async || {
-        last = match faults_of_visits(installation, &sent).await {
+        last = match faults_of_visits(installation, &sent, copy_time).await {
             Ok(faults) => faults,
             Err(status) => format!("{status:?}"),
         };
@@ -104,14 +109,25 @@ async fn visits_count_once(installation: &Installation, visits: &Mutex<Record>) 
     assert!(is_whole, "{last}\n{}", installation.logs());
 }
 
-async fn faults_of_visits(installation: &Installation, sent: &[Sent]) -> Result<String, Status> {
+async fn faults_of_visits(
+    installation: &Installation,
+    sent: &[Sent],
+    copy_time: Option<Instant>,
+) -> Result<String, Status> {
+    let is_kept = |sent: &&&Sent| {
+        copy_time.is_none_or(|copy| {
+            sent.ack_time
+                .is_some_and(|acknowledged| acknowledged < copy)
+        })
+    };
     let mut faults = String::new();
     for user in 0..USERS {
-        let expected = sent.iter().filter(|sent| sent.user == user).count() as u64;
+        let own: Vec<&Sent> = sent.iter().filter(|sent| sent.user == user).collect();
+        let (least, most) = (own.iter().filter(is_kept).count(), own.len());
         let (_, profile) = installation.user(user).await?;
         let found = count(&profile, VISIT);
-        if found != expected {
-            let _ = writeln!(faults, "user {user}: {found} visits instead of {expected}");
+        if !(least as u64..=most as u64).contains(&found) {
+            let _ = writeln!(faults, "user {user}: {found} visits, not {least} to {most}");
         }
         let visits = profile.recent_events.iter().map(|event| &event.event_id);
         let visits: Vec<&String> = visits.filter(|id| id.starts_with(VISIT)).collect();
@@ -119,13 +135,20 @@ async fn faults_of_visits(installation: &Installation, sent: &[Sent]) -> Result<
             let _ = writeln!(faults, "user {user} has a visit twice: {visits:?}");
         }
     }
-    let flow = installation.flow("remind_visitors").await?;
-    let runs = (flow.entered_count, completed(&flow), flow.active_count);
-    let all = sent.len() as u64;
-    if runs != (all, all, 0) {
-        let _ = writeln!(faults, "(begun, ended, under way) of {all}: {runs:?}");
-    }
     Ok(faults)
+}
+
+/// Waits until each visit has had its wait, once.
+async fn waits_ended_once(installation: &Installation, visits: &Mutex<Record>) {
+    let all = load::lock(visits).sent.len() as u64;
+    let mut last = (0, 0, 0);
+    let ended = eventually(async || {
+        let flow = installation.flow("remind_visitors").await.ok()?;
+        last = (flow.entered_count, completed(&flow), flow.active_count);
+        (last == (all, all, 0)).then_some(())
+    });
+    let are_ended = ended.await.is_some();
+    assert!(are_ended, "(begun, ended, under way) of {all}: {last:?}");
 }
 
 /// Holds that nothing of what had arrived and was acknowledged in time arrived again.
@@ -178,7 +201,8 @@ async fn all_that_was_acknowledged_comes_back_from_an_older_copy_and_the_log_sin
 
     let history = installation.review(&purchases, None).await;
     nothing_arrived_again(&before, &history.arrived);
-    visits_count_once(&installation, &visits).await;
+    visits_count_once(&installation, &visits, None).await;
+    waits_ended_once(&installation, &visits).await;
     are_given(&installation, &consents).await;
     let (is_clean, found) = verify(&installation, &heads);
     assert!(is_clean, "{found}");
@@ -253,10 +277,15 @@ async fn a_dump_alone_is_an_older_installation_that_goes_on() {
         Installation::start_with(Durability::Journal, redis, Some(postgres), &settings).await;
     let url = installation.services[IDENTITY].url();
 
-    let record: Arc<Mutex<Record>> = Arc::default();
-    let load = Load::start(url.clone(), &record);
-    tokio::time::sleep(SHORT).await;
+    // The dump is made under load. All that was sent by then has arrived: what is under way in a
+    // dump is sent again a minute later.
+    let (record, visits): (Arc<Mutex<Record>>, Arc<Mutex<Record>>) = Default::default();
+    run_load(url.clone(), &record, SHORT).await;
     assert_eq!(import(&installation, &early), (40, 0));
+    let before = installation.review(&record, None).await.arrived;
+    let mut load = Load::start_of(VISIT, url.clone(), &visits);
+    load.join_visitors();
+    tokio::time::sleep(SHORT).await;
     save_heads(&installation, &file("heads-of-before"));
     let copy_time = Instant::now();
     let dump = installation.dump();
@@ -265,7 +294,7 @@ async fn a_dump_alone_is_an_older_installation_that_goes_on() {
     // Newer than the dump, and so lost.
     installation.apply(REMINDERS).await;
     assert_eq!(import(&installation, &late), (30, 0));
-    tokio::time::sleep(SHORT).await;
+    run_load(url.clone(), &record, SHORT).await;
     load.stop().await;
     save_heads(&installation, &file("heads-of-after"));
     lose(&mut installation);
@@ -281,6 +310,8 @@ async fn a_dump_alone_is_an_older_installation_that_goes_on() {
     run_load(url, &record, SHORT).await;
     let history = installation.review(&record, Some(loss)).await;
     assert!(history.missing() > 0, "the dump is older than the disaster");
+    nothing_arrived_again(&before, &history.arrived);
+    visits_count_once(&installation, &visits, Some(copy_time)).await;
 
     // Senders and authors repeat what is newer; sources know what of theirs is there.
     let unknown = installation.flow("remind_visitors").await;

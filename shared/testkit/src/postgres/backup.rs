@@ -228,13 +228,7 @@ impl PostgresServer {
         let database = self.create_database()?;
         let file = self.folder.path().join("dump.sql");
         fs::write(&file, dump)?;
-        self.programs.give(&file)?;
-        let mut command = self.programs.command("psql");
-        command
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", &database, "-f"])
-            .arg(&file);
-        finish("psql", &mut command)?;
-        Ok(())
+        self.run_file(&database, &file)
     }
 
     fn data(&self) -> PathBuf {

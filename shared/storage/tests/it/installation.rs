@@ -132,7 +132,7 @@ async fn open(url: &str, installation: Option<&str>) -> Result<Database, Storage
 }
 
 /// Returns the schemas of a database that are not PostgreSQL's own.
-async fn schemas(database: &Database) -> Vec<String> {
+async fn schema_names(database: &Database) -> Vec<String> {
     let text = "SELECT nspname::text FROM pg_namespace \
                 WHERE left(nspname, 3) <> 'pg_' AND nspname <> 'information_schema' \
                 ORDER BY nspname COLLATE \"C\"";
@@ -178,7 +178,7 @@ async fn installations_of_one_database_see_nothing_of_each_other() {
         assert_eq!(leases.expect("a list").len(), partitions);
     }
     assert_eq!(
-        schemas(&databases[0]).await,
+        schema_names(&databases[0]).await,
         ["happypath_a", "happypath_a-b", "happypath_a_b", "public"]
     );
 

@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Request, Status};
 
 use crate::faults::installation::{Durability, Installation, LEASE_TTL};
-use crate::faults::load::{self, Load, Record, Way};
+use crate::faults::load::{self, Load, PURCHASE, Record, Way};
 use crate::faults::{CALM, whole_machine};
 use crate::rolling::{GAP_MOST, Watch};
 use crate::suite::{IDENTITY, JOURNEY, NAMES, SEGMENTATION};

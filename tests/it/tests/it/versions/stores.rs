@@ -277,10 +277,7 @@ async fn check_later(dev: &Dev) {
     let waiting = || ["welcome", "thank_regulars"].map(|journey| under_way(dev, journey));
     assert_eq!(waiting(), [3, 2]);
     assert_eq!(members(dev), sizes([2, 4, 0, 1, 2]));
-    assert_eq!(
-        sends(dev),
-        ["welcome DELIVERED 5", "welcome NO_CONSENT 1"]
-    );
+    assert_eq!(sends(dev), ["welcome DELIVERED 5", "welcome NO_CONSENT 1"]);
 
     let later = format!("import {}", file("3-later.jsonl"));
     assert!(dev.ok(&later).contains("9 events accepted"));

@@ -12,7 +12,7 @@ Exit codes:
   0  done
   1  failed, or somebody changed it meanwhile (--if-match)
   2  the command line, a file or a definition has mistakes
-  3  what was asked for is not there, or a store was created with other settings
+  3  what was asked for is not there, or a store is of other settings or another version
   4  the service, or a store, cannot be reached
   5  the credential is missing, is not accepted, or lacks a scope";
 

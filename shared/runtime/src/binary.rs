@@ -16,8 +16,8 @@ use crate::telemetry::Telemetry;
 
 /// The words of `--help` about exit codes.
 const EXIT_CODES: &str = "Exit codes: 0 ended when told to; 1 a service failed; 2 the command line or configuration has \
-faults; 3 a store was created with another configuration; 4 a store or the address could not be reached; 130 ended at \
-once by a second signal.";
+faults; 3 a store is of another configuration or version, or lacks tables; 4 a store or the address could not be reached; \
+130 ended at once by a second signal.";
 
 /// A future of what a process does to start and to serve. Behind a pointer it is compiled with the
 /// crate that makes it; otherwise it would be compiled again, with all that it awaits, in each

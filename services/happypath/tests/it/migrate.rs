@@ -52,7 +52,8 @@ impl Servers {
     /// The settings of services.
     fn settings(&self, installation: &[&str]) -> Vec<String> {
         let user = self.owner.replacen("postgres@", "services@", 1);
-        let settings = ["--hot-store", &self.redis.url(), "--database", &user];
+        let redis = self.redis.url();
+        let settings = ["--hot-store", &redis, "--database", &user];
         let settings = settings.iter().chain(installation);
         settings.map(ToString::to_string).collect()
     }

@@ -162,12 +162,13 @@ async fn who_finds_nothing_lacking_needs_no_right_to_create_tables() {
     let [_, url] = &world.urls;
     let owner = Database::connect(url).await.expect("it opens");
     owner.migrate("shop", &[OLD]).await.expect("tables");
-    run(&owner, "CREATE ROLE worker LOGIN").await;
-    run(
-        &owner,
+    for statement in [
+        "CREATE ROLE worker LOGIN",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO worker",
-    )
-    .await;
+    ] {
+        run(&owner, statement).await;
+    }
     let worker = world.server.url().replacen("postgres@", "worker@", 1);
     let worker = worker.parse().expect("a URL");
     let worker = Database::connect(&worker).await.expect("it opens");

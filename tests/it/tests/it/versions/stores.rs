@@ -136,7 +136,12 @@ impl Stores for Servers {
     fn save(&self, folder: &Path) {
         self.redis.ask(&["SAVE"]).expect("saved");
         let dump = self.postgres.dump(&self.database).expect("a dump");
-        std::fs::write(folder.join(POSTGRES), dump).expect("a file");
+        let lines = dump.lines();
+        // Older programs do not know the word by which newer ones keep dumps from running others.
+        let known: Vec<_> = lines
+            .filter(|line| !line.starts_with("\\restrict") && !line.starts_with("\\unrestrict"))
+            .collect();
+        std::fs::write(folder.join(POSTGRES), known.join("\n") + "\n").expect("a file");
     }
 }
 

@@ -59,7 +59,8 @@ def reference_grant(rendering, item):
     spec = item["spec"]
     if [it["kind"] for it in spec["from"]] != ["Gateway"]:
         yield "others than a Gateway may read"
-    made = {it["spec"]["secretName"] for it in rendering.of("Certificate") if "server auth" not in it["spec"]["usages"]}
+    certificates = [it["spec"] for it in rendering.of("Certificate")]
+    made = {it["secretName"] for it in certificates if it["usages"] == ["digital signature", "client auth"]}
     for target in spec["to"]:
         if target["kind"] != "Secret" or target.get("name") not in made:
             yield f"it lets {target.get('name', 'all')} be read, which is no certificate of a client"

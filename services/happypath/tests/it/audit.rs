@@ -43,7 +43,7 @@ fn heads_are_kept_from_the_first_verification_on() {
     assert!(said.contains("has no heads"), "{said}");
 
     // Heads of another log, as of one that was made anew.
-    let other = first.replacen("\"sequence\":\"", "\"sequence\":\"9", 1);
+    let other = first.replacen("\"sequence\":", "\"sequence\":9", 1);
     assert_ne!(other, first);
     std::fs::write(&heads, &other).expect("is replaced");
     let (code, said) = dev.refused("audit verify --heads heads --save-heads heads");

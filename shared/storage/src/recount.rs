@@ -100,7 +100,7 @@ impl Database {
     ) -> BoxFuture<'a, Result<Recount, RecountError>> {
         Box::pin(async move {
             let transaction = self.begin_write().await?;
-            match self.lock_alone(&transaction, tables).await {
+            match self.who_lives(&transaction, tables).await {
                 Ok((from, top_epoch)) => Ok(Recount {
                     transaction,
                     from,
@@ -117,7 +117,7 @@ impl Database {
 
     /// Locks the tables, makes sure that nobody lives, and returns the number of partitions with
     /// the highest epoch of all leases.
-    async fn lock_alone(
+    async fn who_lives(
         &self,
         transaction: &DatabaseTransaction,
         tables: &[&str],

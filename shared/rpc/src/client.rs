@@ -8,8 +8,6 @@ mod renewing;
 mod resolver;
 mod secured;
 mod target;
-#[cfg(test)]
-mod tests;
 mod under_way;
 
 use std::fmt;
@@ -230,3 +228,6 @@ fn channel(balanced: Balanced, options: &ClientOptions) -> PeerChannel {
 pub fn secured_channel(endpoint: &Endpoint, tls: ClientTls) -> Channel {
     endpoint.connect_with_connector_lazy(Secured::new(tls))
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,9 +112,9 @@ async fn serve(stream: TcpStream, told: watch::Receiver<Mode>, begun: Arc<Atomic
     let lost = Arc::new(Notify::new());
     let service = {
         let (told, lost) = (told.clone(), Arc::clone(&lost));
-        service_fn(move |request: hyper::Request<Incoming>| {
+        service_fn(move |_: hyper::Request<Incoming>| {
             begun.fetch_add(1, Ordering::Relaxed);
-            answer(request, *told.borrow(), Arc::clone(&lost))
+            answer(*told.borrow(), Arc::clone(&lost))
         })
     };
     let connection =
@@ -134,11 +134,7 @@ async fn serve(stream: TcpStream, told: watch::Receiver<Mode>, begun: Arc<Atomic
     }
 }
 
-async fn answer(
-    _request: hyper::Request<Incoming>,
-    mode: Mode,
-    lost: Arc<Notify>,
-) -> Result<Response<StreamBody<Frames>>, Infallible> {
+async fn answer(mode: Mode, lost: Arc<Notify>) -> Result<Response<StreamBody<Frames>>, Infallible> {
     match mode {
         Mode::Answers | Mode::Drains => tokio::time::sleep(WORK).await,
         Mode::Hangs => std::future::pending().await,

@@ -154,11 +154,10 @@ impl Secured {
 
     /// Reads the metrics of a process.
     async fn scrape(&self, port: u16) -> String {
-        let tls = self.client_tls();
         let place = (Ipv4Addr::LOCALHOST, port);
         let stream = tokio::net::TcpStream::connect(place).await.expect("there");
-        let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;
-        let mut stream = agreed.expect("an agreement");
+        let agreed = self.client_tls().connect("127.0.0.1", stream, Alpn::Http1);
+        let mut stream = agreed.await.expect("an agreement");
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request).await.expect("a request");
         let mut answer = Vec::new();
@@ -283,6 +282,7 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
     let collector = Collector::start().await;
     let port = terminate_tls(&secured.certificates, collector.port()).await;
     let (certificate, key) = secured.certificates.client();
+    let metrics = free_port();
     let telemetry = [
         ("--otlp-endpoint", format!("https://127.0.0.1:{port}")),
         (
@@ -291,18 +291,13 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
         ),
         ("--otlp-certificate", certificate.display().to_string()),
         ("--otlp-key", key.display().to_string()),
+        ("--metrics-listen", format!("127.0.0.1:{metrics}")),
     ];
     let telemetry: Vec<String> = telemetry
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value])
         .collect();
-    let metrics = free_port();
-    let listen = [
-        "--metrics-listen".to_owned(),
-        format!("127.0.0.1:{metrics}"),
-    ];
-    let measured = [telemetry, listen.to_vec()].concat();
-    let segmentation = secured.spawn(SEGMENTATION, &measured).await;
+    let segmentation = secured.spawn(SEGMENTATION, &telemetry).await;
     let activation = secured.spawn(ACTIVATION, &[]).await;
     let journey = secured.spawn(JOURNEY, &[]).await;
     let [asked, _, asking] = secured.ports;

@@ -21,7 +21,10 @@ fn heads_are_kept_from_the_first_verification_on() {
 
     let (found, said) = verify(&dev);
     assert_eq!(found["kept_heads"], 0);
-    assert!(said.contains("no heads yet") && said.contains("who removed it"), "{said}");
+    assert!(
+        said.contains("no heads yet") && said.contains("who removed it"),
+        "{said}"
+    );
     let first = std::fs::read_to_string(&heads).expect("the heads");
     let (found, said) = verify(&dev);
     assert_eq!(found["kept_heads"], first.lines().count());

@@ -143,8 +143,7 @@ async fn all_that_was_acknowledged_comes_back_from_an_older_copy_and_the_log_sin
     let mut archive = LogArchive::create().expect("an archive");
     let postgres = archive.start_server().expect("a PostgreSQL");
     let redis = RedisServer::start_with(RedisServer::APPEND_ONLY).expect("a Redis");
-    let mut installation =
-        Installation::start_on(Durability::Journal, redis, Some(postgres)).await;
+    let mut installation = Installation::start_on(Durability::Journal, redis, Some(postgres)).await;
     let url = installation.services[IDENTITY].url();
 
     // Yesterday: a copy is made under load. Whatever comes after it is in the log alone.
@@ -277,6 +276,7 @@ async fn a_dump_alone_is_an_older_installation_that_goes_on() {
     let loss = Loss {
         copy_time,
         restore_time: Instant::now(),
+        has_customers: true,
     };
     run_load(url, &record, SHORT).await;
     let history = installation.review(&record, Some(loss)).await;

@@ -82,11 +82,7 @@ impl Load {
     }
 
     /// Starts to send events of a name, each of which has a record of its own.
-    pub(crate) fn start_of(
-        name: &'static str,
-        url: String,
-        record: &Arc<Mutex<Record>>,
-    ) -> Self {
+    pub(crate) fn start_of(name: &'static str, url: String, record: &Arc<Mutex<Record>>) -> Self {
         let shared = Arc::new(Shared {
             url,
             name,
@@ -308,7 +304,11 @@ impl OpenStream {
 
 /// The order of the id of a purchase.
 pub(crate) fn order(event_id: &str) -> Option<u32> {
-    event_id.strip_prefix(PURCHASE)?.strip_prefix('-')?.parse().ok()
+    event_id
+        .strip_prefix(PURCHASE)?
+        .strip_prefix('-')?
+        .parse()
+        .ok()
 }
 
 /// The identifier of a user.

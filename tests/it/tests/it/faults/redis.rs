@@ -53,6 +53,7 @@ impl Copy {
         Loss {
             copy_time: self.time,
             restore_time: Instant::now(),
+            has_customers: false,
         }
     }
 }

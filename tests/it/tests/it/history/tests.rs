@@ -142,6 +142,7 @@ fn only_what_is_newer_than_the_copy_may_be_lost() {
             history.loss = Some(Loss {
                 copy_time: ack_time,
                 restore_time: ack_time + WAIT,
+                has_customers: false,
             });
             assert_eq!(history.missing(), 1);
         },
@@ -153,8 +154,30 @@ fn only_what_is_newer_than_the_copy_may_be_lost() {
             history.loss = Some(Loss {
                 copy_time: ack_time + WAIT / 2,
                 restore_time: ack_time + WAIT,
+                has_customers: false,
             });
         },
         &["event 2 of user 0 was acknowledged and is missing"],
+    );
+}
+
+/// The webhook of the lost event went to a customer of whom nothing is known any more.
+fn lose_customer_of_last(history: &mut History, has_customers: bool) {
+    lose_last(history);
+    history.arrived[1].customer_id = "bob".to_owned();
+    let ack_time = history.sent[0].first_time + WAIT;
+    history.loss = Some(Loss {
+        copy_time: ack_time,
+        restore_time: ack_time + WAIT,
+        has_customers,
+    });
+}
+
+#[test]
+fn a_customer_may_be_unknown_only_where_customers_are_lost() {
+    check(|history| lose_customer_of_last(history, true), &[]);
+    check(
+        |history| lose_customer_of_last(history, false),
+        &["event 2 of user 0 came as one of customer bob"],
     );
 }

@@ -1,10 +1,13 @@
 //! Where the services are, and clients of them.
 
+pub(crate) mod replica;
 pub(crate) mod shown;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use access::tls::ClientTls;
 use proto::access::v1::key_service_client::KeyServiceClient;
 use proto::activation::v1::activation_service_client::ActivationServiceClient;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
@@ -16,10 +19,9 @@ use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
 use rpc::PeerChannel;
 use tonic::Request;
-
-use access::tls::ClientTls;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::client::replica::OnlyAt;
 use crate::client::shown::{Settled, Shown};
 use crate::commands::login::absolute;
 use crate::contexts::{Context, Contexts};
@@ -90,6 +92,9 @@ pub(crate) struct Connection {
     /// The place and the credential that all of that comes to.
     #[arg(skip)]
     settled: OnceLock<Settled>,
+    /// The one replica to reach; absent for any.
+    #[arg(skip)]
+    at: Option<SocketAddr>,
 }
 
 /// One of the services.
@@ -138,6 +143,7 @@ impl Connection {
             activation_address: None,
             shown: Shown::default(),
             settled: Settled::plain(address.into()).into(),
+            at: None,
         }
     }
 
@@ -364,8 +370,12 @@ impl Connection {
     }
 
     fn channel(&self, service: ServiceName) -> Result<PeerChannel, Failure> {
-        rpc::connect_with(self.address_of(service), &self.settled().client)
-            .map_err(|failure| Failure::mistake(failure.message()))
+        let (address, client) = (self.address_of(service), &self.settled().client);
+        let channel = match self.at {
+            Some(at) => rpc::connect_through(address, client, Arc::new(OnlyAt(at))),
+            None => rpc::connect_with(address, client),
+        };
+        channel.map_err(|failure| Failure::mistake(failure.message()))
     }
 
     fn address_of(&self, service: ServiceName) -> &str {

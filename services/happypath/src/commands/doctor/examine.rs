@@ -1,5 +1,6 @@
 //! Asks processes and stores for everything that is judged: each once, and all at the same time.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use hot::{RedisOptions, ServerFacts};
 use kernel::Timestamp;
 use storage::{DatabaseFacts, DatabaseUrl};
 use tokio::net::TcpStream;
-use tonic::transport::Uri;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
 use super::disk::Disk;
+use crate::client::replica::{place_of, replicas_of};
 use crate::client::{Connection, ServiceName, ask};
 use crate::commands::status::report::{Asked, Report, ask_process};
 
@@ -62,6 +63,7 @@ pub(super) struct Database {
 
 /// One process, as far as it answers.
 struct Process {
+    shown: String,
     asked: Asked,
     is_ready: Option<bool>,
     certificate: Option<Result<Timestamp, String>>,
@@ -74,21 +76,18 @@ impl Findings {
         hot_store: Option<&str>,
         database: Option<&str>,
     ) -> Self {
-        let processes = connection.processes().into_iter();
+        let addresses = connection.processes().into_iter();
         let processes = join_all(
-            processes.map(|(address, services)| examine_process(connection, address, services)),
+            addresses.map(|(address, services)| examine_address(connection, address, services)),
         );
         let store = async { Some(examine_hot_store(hot_store?).await) };
         let tables = async { Some(examine_database(database?).await) };
         let (processes, hot_store, database) = futures::join!(processes, store, tables);
         let (mut ready, mut certificates, mut asked) = (Vec::new(), Vec::new(), Vec::new());
-        for (address, process) in processes {
-            ready.extend(
-                process
-                    .is_ready
-                    .map(|is_ready| (address.to_owned(), is_ready)),
-            );
-            certificates.extend(process.certificate.map(|end| (address.to_owned(), end)));
+        for process in processes.into_iter().flatten() {
+            let shown = process.shown;
+            ready.extend(process.is_ready.map(|is_ready| (shown.clone(), is_ready)));
+            certificates.extend(process.certificate.map(|end| (shown, end)));
             asked.push(process.asked);
         }
         Self {
@@ -102,41 +101,57 @@ impl Findings {
     }
 }
 
-/// Examines the process at an address. One that cannot be reached is asked nothing more.
-async fn examine_process<'a>(
+/// Examines every process behind an address, all at the same time.
+async fn examine_address(
     connection: &Connection,
-    address: &'a str,
+    address: &str,
     services: Vec<ServiceName>,
-) -> (&'a str, Process) {
-    let certificate = match certificate(&connection.tls(), address).await {
-        Ok(end) => end.map(Ok),
-        Err(silence) => {
-            let (cause, certificate) = match silence {
-                Silence::Away(cause) => (format!("cannot reach {address}: {cause}"), None),
-                Silence::NoAgreement(cause) => (
-                    format!("no agreement on TLS with {address}"),
-                    Some(Err(cause)),
-                ),
-            };
-            let process = Process {
-                asked: Asked::new(address, &services, Err(cause)),
-                is_ready: None,
-                certificate,
-            };
-            return (address, process);
-        }
+) -> Vec<Process> {
+    let replicas = replicas_of(address).await;
+    if replicas.is_empty() {
+        return vec![examine_process(connection, (address, None), &services).await];
+    }
+    let services = &services;
+    let replicas = replicas.into_iter().map(|at| async move {
+        let pinned = connection.pinned(at);
+        examine_process(&pinned, (address, Some(at)), services).await
+    });
+    join_all(replicas).await
+}
+
+/// Examines one process, at an address or at one place behind it. One that cannot be reached is
+/// asked nothing more.
+async fn examine_process(
+    connection: &Connection,
+    (address, at): (&str, Option<SocketAddr>),
+    services: &[ServiceName],
+) -> Process {
+    let shown = match at {
+        None => address.to_owned(),
+        Some(at) => format!("{address} ({at})"),
     };
-    let word = ask_process(connection, address, services[0]).await;
+    let found = certificate(&connection.tls(), address, at).await;
+    let (word, certificate) = match found {
+        Ok(end) => {
+            let word = ask_process(connection, &shown, services[0]).await;
+            (word, end.map(Ok))
+        }
+        Err(Silence::Away(cause)) => (Err(format!("cannot reach {shown}: {cause}")), None),
+        Err(Silence::NoAgreement(cause)) => (
+            Err(format!("no agreement on TLS with {shown}")),
+            Some(Err(cause)),
+        ),
+    };
     let is_ready = match word {
         Ok(_) => is_ready(connection, services[0]).await,
         Err(_) => None,
     };
-    let process = Process {
-        asked: Asked::new(address, &services, word),
+    Process {
+        asked: Asked::new(&shown, services, word),
+        shown,
         is_ready,
         certificate,
-    };
-    (address, process)
+    }
 }
 
 /// Returns whether a process takes calls; nothing where it does not say.
@@ -157,12 +172,22 @@ enum Silence {
     NoAgreement(String),
 }
 
-/// The end of the certificate at an address; nothing where it has none.
-async fn certificate(tls: &ClientTls, address: &str) -> Result<Option<Timestamp>, Silence> {
-    let Some((host, port)) = secured_place(address) else {
+/// The end of the certificate at an address, or at one place behind it; nothing where it has none.
+async fn certificate(
+    tls: &ClientTls,
+    address: &str,
+    at: Option<SocketAddr>,
+) -> Result<Option<Timestamp>, Silence> {
+    let secured = place_of(address).filter(|_| address.starts_with("https://"));
+    let Some((host, port)) = secured else {
         return Ok(None);
     };
-    let connecting = TcpStream::connect((host.trim_matches(['[', ']']), port));
+    let connecting = async {
+        match at {
+            Some(at) => TcpStream::connect(at).await,
+            None => TcpStream::connect((host.trim_matches(['[', ']']), port)).await,
+        }
+    };
     let stream = match tokio::time::timeout(CONNECT_TIME, connecting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(Silence::Away(error.to_string())),
@@ -171,13 +196,6 @@ async fn certificate(tls: &ClientTls, address: &str) -> Result<Option<Timestamp>
     let end = tls.end_of_server(&host, stream).await;
     end.map(Some)
         .map_err(|error| Silence::NoAgreement(error.to_string()))
-}
-
-/// The host and the port of an address with TLS.
-fn secured_place(address: &str) -> Option<(String, u16)> {
-    let uri: Uri = address.parse().ok()?;
-    let host = uri.host()?.to_owned();
-    (uri.scheme_str() == Some("https")).then(|| (host, uri.port_u16().unwrap_or(443)))
 }
 
 async fn examine_hot_store(address: &str) -> Result<HotStore, String> {

@@ -118,7 +118,10 @@ impl Report {
 
     fn add(&mut self, installation: &GetInstallationResponse, partitions: Vec<Partition>) {
         let now = installation.now_time.as_ref().map(instant);
-        for partition in partitions {
+        // Every replica tells of all partitions of its services: the first one counts.
+        let told: Vec<String> = self.services.iter().map(|own| own.name.clone()).collect();
+        let new = partitions.into_iter();
+        for partition in new.filter(|own| !told.contains(&own.service)) {
             let known = self
                 .services
                 .iter_mut()

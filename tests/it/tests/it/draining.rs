@@ -158,7 +158,11 @@ async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
     }
     let names = Arc::new(Names::of(&installation));
     let way = Arc::clone(&names);
-    let load = Load::start_by(PURCHASE, move || Way::Balanced(balanced(&way, IDENTITY)), &record);
+    let load = Load::start_by(
+        PURCHASE,
+        move || Way::Balanced(balanced(&way, IDENTITY)),
+        &record,
+    );
     let reader = Reader::start(balanced(&names, SEGMENTATION));
     tokio::time::sleep(CALM).await;
 
@@ -170,8 +174,9 @@ async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
     installation.review(&record, None).await;
 
     let figures = format!(
-        "drains took {times:?}, {answers} reads answered; longest without a commit: drained \
-         {drained:?}, killed {killed:?}"
+        "drains took {times:?}, {answers} reads were answered, {} calls of senders were told to come \
+         again; longest without a commit: drained {drained:?}, killed {killed:?}",
+        refusals.len()
     );
     println!("{figures}");
     let is_quiet = failures.is_empty() && answers > 100;

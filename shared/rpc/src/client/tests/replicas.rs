@@ -300,7 +300,8 @@ async fn who_cannot_be_reached_is_named() {
         "no connection to nowhere.test:7401: nobody knows the name"
     );
     // The next call looks again.
-    names.set("nowhere.test", &[Server::start(1).await]);
+    let server = Server::start(1).await;
+    names.set("nowhere.test", [&server]);
     call(&mut channel, READ).await.expect("answered");
 }
 

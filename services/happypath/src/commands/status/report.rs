@@ -225,3 +225,29 @@ impl Service {
             .min()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_that_several_replicas_tell_of_are_counted_once() {
+        let partition = |number| Partition {
+            service: "journey".to_owned(),
+            number,
+            ..Partition::default()
+        };
+        let word = || {
+            let partitions = vec![partition(0), partition(1)];
+            Ok((GetInstallationResponse::default(), partitions))
+        };
+        let asked = ["http://j:1 (10.0.0.1:1)", "http://j:1 (10.0.0.2:1)"];
+        let asked = asked.map(|address| Asked::new(address, &[ServiceName::Journey], word()));
+        let report = Report::of(asked);
+        assert_eq!(report.processes.len(), 2);
+        let [journey] = report.services.as_slice() else {
+            panic!("{:?}", report.services);
+        };
+        assert_eq!(journey.partitions.len(), 2);
+    }
+}

@@ -156,8 +156,9 @@ impl Secured {
     async fn scrape(&self, port: u16) -> String {
         let place = (Ipv4Addr::LOCALHOST, port);
         let stream = tokio::net::TcpStream::connect(place).await.expect("there");
-        let agreed = self.client_tls().connect("127.0.0.1", stream, Alpn::Http1);
-        let mut stream = agreed.await.expect("an agreement");
+        let tls = self.client_tls();
+        let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;
+        let mut stream = agreed.expect("an agreement");
         let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request).await.expect("a request");
         let mut answer = Vec::new();

@@ -4,11 +4,12 @@
 //! They know each other by the keys that they make for themselves. Nothing here is about what
 //! services do: that is in [`crate::four_processes`].
 
-use std::net::Ipv4Addr;
+mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::tls::{Alpn, ClientCertificates, ClientFiles, ClientTls, ServerFiles, ServerTls};
+use access::tls::{ClientFiles, ClientTls};
 use proto::access::v1::RevokeKeyRequest;
 use proto::access::v1::key_service_client::KeyServiceClient;
 use proto::audit::v1::audit_service_client::AuditServiceClient;
@@ -22,7 +23,6 @@ use proto::segmentation::v1::segmentation_service_client::SegmentationServiceCli
 use proto::segmentation::v1::{GetProfileRequest, Segment};
 use rpc::{ClientOptions, PeerChannel, Presented};
 use testkit::{Certificates, PostgresServer, RedisServer, RedisSetup};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -30,6 +30,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
+use self::wire::{scrape, terminate_tls};
 use crate::draining::Names;
 use crate::process::{self, Service, free_port};
 use crate::suite::{PATIENCE, eventually};
@@ -152,21 +153,6 @@ impl Secured {
             .expect("an address")
     }
 
-    /// Reads the metrics of a process.
-    async fn scrape(&self, port: u16) -> String {
-        let place = (Ipv4Addr::LOCALHOST, port);
-        let stream = tokio::net::TcpStream::connect(place).await.expect("there");
-        let tls = self.client_tls();
-        let agreed = tls.connect("127.0.0.1", stream, Alpn::Http1).await;
-        let mut stream = agreed.expect("an agreement");
-        let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request).await.expect("a request");
-        let mut answer = Vec::new();
-        // Its end may come without a farewell of TLS.
-        let _ = stream.read_to_end(&mut answer).await;
-        String::from_utf8(answer).expect("text")
-    }
-
     async fn apply(&self, port: u16, definition: Kind) -> Result<(), Status> {
         let definition = Definition {
             kind: Some(definition),
@@ -250,33 +236,6 @@ fn map(name: &str) -> Kind {
     })
 }
 
-/// Takes connections over TLS from whoever shows a certificate, and passes on what comes to a port
-/// in plain text.
-async fn terminate_tls(certificates: &Certificates, to: u16) -> u16 {
-    let (certificate, key) = certificates.server();
-    let tls = ServerTls::open(ServerFiles {
-        certificate,
-        key,
-        client_ca: Some(certificates.authority()),
-        clients: ClientCertificates::Required,
-    });
-    let tls = Arc::new(tls.expect("right files"));
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-    let listener = listener.expect("a free port");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let tls = Arc::clone(&tls);
-            tokio::spawn(async move {
-                let mut agreed = tls.accept(stream).await?;
-                let mut plain = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await?;
-                tokio::io::copy_bidirectional(&mut agreed.stream, &mut plain).await
-            });
-        }
-    });
-    port
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_own() {
     let secured = Secured::start();
@@ -315,7 +274,7 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
     let refused = refused.expect_err("the certificate is for another name");
     assert!(refused.message().contains("certificate"), "{refused:?}");
     // Each certificate of the process says how long it is good for.
-    let scrape = secured.scrape(metrics).await;
+    let scrape = scrape(&secured.client_tls(), metrics).await;
     for usage in ["services", "hot_store", "database", "collector"] {
         let left = format!("happypath_process_certificate_remaining_seconds{{use=\"{usage}\"}} ");
         assert!(scrape.contains(&left), "{usage}: {scrape}");

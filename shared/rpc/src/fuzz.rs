@@ -4,7 +4,6 @@
 use std::sync::LazyLock;
 
 use http::{HeaderMap, HeaderValue};
-use prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 
 use crate::limits::{MESSAGE_MEMORY, VIOLATIONS};

@@ -8,6 +8,7 @@
 
 mod credentials;
 mod language;
+#[cfg(test)]
 mod mutate;
 mod operator;
 mod request;
@@ -22,8 +23,6 @@ use request::{EVENT, FRAMES, HEADERS, PAGE, PROPERTIES, REQUEST};
 use state::{ACTIVATION_STATE, JOURNEY_STATE, SEGMENTATION_STATE};
 use stored::{JOURNAL, REPLY, SNAPSHOT, STORED};
 use text::{ADDRESS, FORM, NAME, NORMALIZER};
-
-pub use mutate::Mutator;
 
 /// A parser, or some that read the same, with what must hold.
 #[derive(Debug, Clone, Copy)]

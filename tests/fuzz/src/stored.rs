@@ -25,7 +25,11 @@ fn batch() -> Vec<u8> {
         record(5, Body::Tick(Tick {})),
         record(-3, Body::Event(event)),
     ];
-    Batch { records }.encode_to_vec()
+    let batch = Batch {
+        records,
+        ..Batch::default()
+    };
+    batch.encode_to_vec()
 }
 
 fn state() -> PackedState {

@@ -221,9 +221,7 @@ impl Recovery<'_> {
         origin: Origin,
     ) -> Result<(Origin, bytes::Bytes), HotError> {
         let payload = match origin.writer.owner() {
-            Some(owner) => {
-                read_output(self.log, self.slot(owner), origin.seq, stream.name).await?
-            }
+            Some(owner) => read_output(self.log, self.slot(owner), origin.seq, stream.name).await?,
             None => read_entry(self.log, stream, origin).await?,
         };
         let payload = payload.ok_or_else(|| {

@@ -4,7 +4,7 @@
 //! before; of each writer those of all old partitions are put in the order of these times. A reader
 //! finds the events of a customer in the order that they had, since they come from one partition.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use hot::{Origin, StreamId, StreamName, Writer};
 use kernel::{PartitionCount, PartitionId};
@@ -39,7 +39,7 @@ impl Written {
     }
 }
 
-/// Moves the event log, but for what waits.
+/// Moves the event log, but for what waits: that is put back.
 pub(super) async fn move_events(
     log: &dyn Log,
     statements: &Statements,
@@ -47,9 +47,13 @@ pub(super) async fn move_events(
     (from, to): (PartitionCount, PartitionCount),
     waiting: &[Waiting],
 ) -> Result<Written, RepartitionError> {
-    let wait: BTreeSet<(StreamName, PartitionId, Origin)> = waiting
+    // Of an entry that waits, what was consumed stays here, and the rest is put back.
+    let consumed: BTreeMap<(StreamName, PartitionId, Origin), u64> = waiting
         .iter()
-        .filter_map(|it| it.origin.map(|(partition, at)| (it.stream, partition, at)))
+        .filter_map(|it| {
+            let (partition, at) = it.origin?;
+            Some(((it.stream, partition, at), it.done))
+        })
         .collect();
     let mut written = Written::default();
     for name in StreamName::ALL.into_iter().filter(|it| is_event_log(*it)) {
@@ -68,10 +72,8 @@ pub(super) async fn move_events(
                     writer,
                     seq: row.seq,
                 };
-                if wait.contains(&(name, stream.partition, at)) {
-                    continue;
-                }
-                let pieces = divide_events(to, row.payload);
+                let most = consumed.get(&(name, stream.partition, at)).copied();
+                let pieces = divide_events(to, row.payload, most.unwrap_or(u64::MAX));
                 let pieces = pieces.map_err(|why| unreadable(stream, Some(at), why))?;
                 for (partition, payload) in pieces {
                     let stream = StreamId { name, partition };

@@ -149,15 +149,17 @@ pub(super) fn divide_entry(
     Ok(encode(pieces))
 }
 
-/// Divides a row of the event log: what else than events is in it has taken effect, and nobody
-/// reads it again.
+/// Divides a row of the event log, or the first `most` records of it: what else than events is in
+/// these has taken effect, and nobody reads it again.
 pub(super) fn divide_events(
     to: PartitionCount,
     payload: Bytes,
+    most: u64,
 ) -> Result<BTreeMap<PartitionId, Bytes>, Indivisible> {
     let packed = Packed::decode(payload).map_err(|_| Indivisible::Damaged)?;
     let mut pieces: BTreeMap<PartitionId, Packed> = BTreeMap::new();
-    for record in packed.records {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    for record in packed.records.into_iter().take(most) {
         let Some((customer, _)) = event_of(&record) else {
             continue;
         };

@@ -65,7 +65,7 @@ async fn everything_is_the_same(sql: Sql, seed: u64, counts: &[u64]) {
             .filter(|it| it.owner == Owner::Segmentation);
         let customers: u64 = customers.map(|it| it.customers).sum();
         assert_eq!(customers, before.customers(Owner::Segmentation));
-        assert_eq!(events(&world, to).await, logged, "seed {seed}");
+        assert_eq!(logged, events(&world, to).await, "seed {seed}");
         world.go_on(30).await;
         assert!(world.top_epoch().await > epochs);
     }

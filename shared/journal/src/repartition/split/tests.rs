@@ -205,7 +205,10 @@ fn what_is_of_no_customer_is_told() {
         divide_entry(count(3), damaged.clone(), 0, 1),
         Err(Indivisible::Damaged)
     );
-    assert_eq!(divide_events(count(3), damaged), Err(Indivisible::Damaged));
+    assert_eq!(
+        divide_events(count(3), damaged, u64::MAX),
+        Err(Indivisible::Damaged)
+    );
     let key = StateKey::from_static(b"quarantine/tries/1-0");
     assert_eq!(partition_of_state(count(3), &key), None);
     assert_eq!(
@@ -233,10 +236,19 @@ fn the_event_log_keeps_events_and_nothing_else() {
         commit_seq: 8,
         ..Batch::default()
     };
-    let pieces = divide_events(count(1), batch.encode_to_vec().into()).expect("divided");
-    let records: Vec<Record> = pieces
-        .values()
-        .flat_map(|it| records_of(it).records)
-        .collect();
-    assert_eq!(records, [event(1, 3), event(1, 4), event(2, 6)]);
+    let payload: Bytes = batch.encode_to_vec().into();
+    let all = [event(1, 3), event(1, 4), event(2, 6)];
+    for (most, expected) in [
+        (u64::MAX, &all[..]),
+        (4, &all[..2]),
+        (2, &all[..1]),
+        (1, &[]),
+    ] {
+        let pieces = divide_events(count(1), payload.clone(), most).expect("divided");
+        let records: Vec<Record> = pieces
+            .values()
+            .flat_map(|it| records_of(it).records)
+            .collect();
+        assert_eq!(records, expected, "{most}");
+    }
 }

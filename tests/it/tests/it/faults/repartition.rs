@@ -82,11 +82,15 @@ async fn a_change_of_the_number_of_partitions_loses_nothing_that_waits_wherever_
     let mut load = Load::start(installation.services[IDENTITY].url(), &record);
     load.join_visitors();
     tokio::time::sleep(CALM).await;
-    // The last service first, so that something waits before each of them.
-    for service in [ACTIVATION, JOURNEY, SEGMENTATION] {
-        installation.services[service].kill();
+    // The last service first, so that something waits before each of them. It ends in order: a
+    // delivery that dies with its process is tried again after a minute.
+    installation.services[ACTIVATION].ask_to_end();
+    assert!(installation.services[ACTIVATION].ended().await);
+    for service in [JOURNEY, SEGMENTATION] {
         tokio::time::sleep(PILED_UP).await;
+        installation.services[service].kill();
     }
+    tokio::time::sleep(PILED_UP).await;
     load.stop().await;
 
     // Identity owns no partition: only its sessions tell of it, and older ones have no names.

@@ -1,4 +1,4 @@
-//! What a caller is told of a request that could not be taken.
+//! The answers to requests that could not be taken.
 
 use ::rpc::{ErrorReason, Failure};
 use engine::EngineError;

@@ -41,7 +41,7 @@ const AGENT: &str = concat!("happypath/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub(super) struct Balanced(Arc<Shared>);
 
-/// What all copies and all calls under way have in common.
+/// The common ground of all copies and all calls under way.
 pub(super) struct Shared {
     target: Target,
     tls: Option<ClientTls>,

@@ -156,9 +156,9 @@ impl<C: Link> Pool<C> {
             .collect()
     }
 
-    /// Takes the addresses that a name has now, which are some. Replicas that are known stay as they
-    /// are; of more than [`REPLICAS`], those that are known are kept, and then as many others as
-    /// there is room.
+    /// Takes the addresses that a name has now, which are some. Replicas that are known stay as
+    /// they are; of more than [`REPLICAS`], those that are known are kept, and then as many others
+    /// as there is room.
     pub(super) fn found(&mut self, now: Instant, addresses: &[SocketAddr]) -> Change {
         let jitter = self.draw();
         self.lookup.succeeded(now, jitter);

@@ -268,7 +268,7 @@ async fn services_speak_tls_to_everybody_and_know_each_other_by_keys_of_their_ow
         .trace_with("definition.apply_definitions", 1, PATIENCE)
         .await;
 
-    // Who answers at an address has to be known by the name that was called.
+    // A process is known by the name that was called, not by the address behind it.
     let mut stranger = HealthClient::new(secured.channel_to("segmentation.test", asked));
     let refused = stranger.check(HealthCheckRequest::default()).await;
     let refused = refused.expect_err("the certificate is for another name");

@@ -141,8 +141,8 @@ impl EmbeddedStore {
         })
     }
 
-    /// Takes the folder for the installation that its database knows by this id, where it belongs to
-    /// none yet.
+    /// Takes the folder for the installation that its database knows by this id, where it belongs
+    /// to none yet.
     ///
     /// # Errors
     /// [`HotError::Mismatch`] where it belongs to another one.

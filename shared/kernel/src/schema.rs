@@ -99,7 +99,7 @@ impl Schemas {
 mod tests {
     use super::*;
 
-    /// A program that reads two schemas, and what it writes can be lived with by the version before.
+    /// A program that reads two schemas, and writes what the version before can live with.
     const PROGRAM: Schemas = Schemas {
         written: 7,
         oldest_reader: 6,

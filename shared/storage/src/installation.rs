@@ -11,8 +11,8 @@ use crate::{Database, StorageError};
 
 /// The table of these settings.
 const META: &str = "store_meta";
-/// The oldest program that can live with the database, by the schema which that one writes. Programs
-/// of before [`WRITTEN_SCHEMA`] refuse a number above theirs.
+/// The oldest program that can live with the database, by the schema which that one writes.
+/// Programs of before [`WRITTEN_SCHEMA`] refuse a number above theirs.
 const SCHEMA: &str = "schema";
 /// The newest schema that was written; absent where it is the same.
 const WRITTEN_SCHEMA: &str = "written schema";

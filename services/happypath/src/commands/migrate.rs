@@ -53,7 +53,7 @@ pub(crate) struct Args {
 /// A migration, with the owner of its tables.
 type Named = (&'static str, &'static str);
 
-/// What was found, and what was done about it.
+/// The state of the stores, and the changes that were made.
 #[derive(Debug, Default)]
 struct Outcome {
     applied: Vec<Named>,

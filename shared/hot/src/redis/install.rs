@@ -1,4 +1,4 @@
-//! What an installation in Redis was created with, and which programs can live with it.
+//! The record of how an installation in Redis was created, and of who can live with it.
 
 use std::sync::Arc;
 

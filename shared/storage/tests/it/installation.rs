@@ -17,8 +17,8 @@ fn installation(partitions: u64, schema: u16) -> Installation {
     }
 }
 
-/// The schemas of a program: the oldest that it reads, the oldest program that can live with what it
-/// writes, and what it writes.
+/// The schemas of a program: the oldest that it reads, the oldest program that can live with what
+/// it writes, and what it writes.
 fn schemas(oldest_read: u16, oldest_reader: u16, written: u16) -> Schemas {
     Schemas {
         written,

@@ -10,7 +10,7 @@ use super::{folder, statements};
 /// The line of a version that refuses a table with a migration that it does not know.
 const STRICT: &str = "refuses migrations that it does not know";
 
-/// What the version before knows.
+/// The version before, by what it knows of stores.
 pub(super) struct Before {
     is_strict: bool,
     /// By kind of store: the schema that it writes.

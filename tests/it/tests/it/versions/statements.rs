@@ -1,7 +1,7 @@
 //! The statements of a migration that programs of the version before can live with: those that add
 //! something which such a program neither needs to know nor can collide with.
 //!
-//! What is not on the list is a fault, so that a statement nobody thought of is one too.
+//! All that is not on the list is a fault, so that a statement nobody thought of is one too.
 
 use std::collections::BTreeSet;
 

@@ -209,7 +209,7 @@ fn tar(before: &[&str], folder: &Path, after: &[&str]) {
     assert!(done.expect("tar is installed").success());
 }
 
-/// What the version before left, ready to be opened; in a folder that goes with it.
+/// Returns the stores of the version before, ready to be opened, in a folder that goes with this.
 fn unpacked<S: Stores>() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     tar(&["-xzf", &packed::<S>(), "-C"], folder.path(), &[]);

@@ -97,8 +97,8 @@ pub(crate) const PASSWORD: Target = Target {
 const SEEN: usize = 3;
 
 fn masked(place: u8, password: &str) {
-    // An ampersand ends a parameter, and these names begin one.
-    let is_odd = ["&", "pass", "token"]
+    // An ampersand ends a parameter, and these names begin one. Stars stand for what is hidden.
+    let is_odd = ["&", "pass", "token", "*"]
         .iter()
         .any(|odd| password.contains(odd));
     let (before, after) = match place % 4 {

@@ -85,8 +85,9 @@ impl Server {
     }
 
     /// Ends with no warning.
-    pub(super) fn kill(self) {
+    pub(super) async fn kill(self) {
         self.task.abort();
+        self.task.await.expect_err("it was ended");
     }
 }
 

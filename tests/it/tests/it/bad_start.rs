@@ -47,7 +47,7 @@ fn all_faults_of_a_configuration_are_told_at_once_each_with_its_line_and_remedy(
     let parts = [
         "the configuration has 5 faults",
         &format!("hot_store = \"reddis://redis:6379\" (from {file}:1): expected "),
-        &format!("partitions = \"0\" (from {file}:3): expected "),
+        &format!("partitions = \"0\" (from {file}:3): 0 partitions are not possible: choose 1 to "),
         &format!("lease_ttl = \"soon\" (from {file}:4): expected "),
         &format!("log_levle (from {file}:5): is not a setting: did you mean `log_level`?"),
         &format!("trace_ratio = \"2\" (from {file}:6): expected "),

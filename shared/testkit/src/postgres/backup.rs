@@ -36,7 +36,7 @@ impl BaseCopy {
 pub struct LogArchive {
     programs: Programs,
     folder: TempDir,
-    /// What was received in each life of the server; the last may be of the present one.
+    /// The log as received in each life of the server; the last may be of the present one.
     received: Vec<PathBuf>,
     receiver: Option<Child>,
 }

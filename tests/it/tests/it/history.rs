@@ -74,7 +74,7 @@ pub(crate) struct Totals {
 pub(crate) struct Loss {
     pub(crate) copy_time: Instant,
     pub(crate) restore_time: Instant,
-    /// Whether the customers are lost too whom these events were the first to name.
+    /// True where the customers are lost too whom these events were the first to name.
     pub(crate) has_customers: bool,
 }
 

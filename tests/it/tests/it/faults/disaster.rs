@@ -1,4 +1,4 @@
-//! Redis and PostgreSQL are lost with all that is on their disks, and what was kept elsewhere brings
+//! Redis and PostgreSQL are lost with all that is on their disks, and copies kept elsewhere bring
 //! an installation back: the drill of "Backup and restore" in k8s/README.md, step by step.
 //!
 //! The loss of Redis alone is a fault of its own, and so is each end of a single process.

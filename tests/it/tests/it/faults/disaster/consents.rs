@@ -13,6 +13,8 @@ use crate::faults::installation::{Installation, channel};
 use crate::faults::load::USERS;
 use crate::suite::{ACTIVATION, PATIENCE, PAUSE, eventually};
 
+/// Customers who consent, at the most.
+const CUSTOMERS: usize = 30;
 /// Consents of which something can be said, at the least, also on a slow machine.
 const SOME: usize = 5;
 /// The time that the client waits for an answer before it asks again.
@@ -36,6 +38,9 @@ impl Consents {
     pub(super) async fn start(installation: &Installation) -> Self {
         let mut customers = Vec::new();
         for user in 0..USERS {
+            if customers.len() == CUSTOMERS {
+                break;
+            }
             let (customer, _) = installation.user(user).await.expect("an answer");
             if !customer.customer_id.is_empty() {
                 customers.push(customer.customer_id);

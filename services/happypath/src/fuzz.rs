@@ -1,5 +1,5 @@
-//! What must hold for whatever people write on the command line and in files: for the fuzz targets
-//! of `tests/fuzz`, and for nobody else.
+//! Checks of arguments and files, whatever people write: for the fuzz targets of `tests/fuzz`, and
+//! for nobody else.
 
 pub use crate::commands::audit::fuzz::audit_line;
 pub use crate::import::fuzz::{json_lines, separated};

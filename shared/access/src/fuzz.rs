@@ -1,5 +1,5 @@
-//! What must hold for whatever callers, issuers and operators send as credentials: for the fuzz
-//! targets of `tests/fuzz`, and for nobody else.
+//! Checks of credentials, whatever callers, issuers and operators send: for the fuzz targets of
+//! `tests/fuzz`, and for nobody else.
 
 use http::{HeaderMap, HeaderValue};
 

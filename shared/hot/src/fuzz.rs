@@ -1,4 +1,4 @@
-//! What must hold for whatever a store gives back: for the fuzz targets of `tests/fuzz`, and for
+//! Checks of values, whatever a store gives back: for the fuzz targets of `tests/fuzz`, and for
 //! nobody else.
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! What must hold for whatever the journal gives back: for the fuzz targets of `tests/fuzz`, and
-//! for nobody else.
+//! Checks of rows, whatever the journal gives back: for the fuzz targets of `tests/fuzz`, and for
+//! nobody else.
 
 use bytes::Bytes;
 use hot::Slot;
@@ -57,7 +57,7 @@ fn index(payload: &Bytes) {
         return;
     };
     let written = Bytes::from(batch.encode_to_vec());
-    // What is written in another way, such as a field twice, is read as what it means.
+    // A batch that is written in another way, such as with a field twice, is read as it is meant.
     if written != *payload {
         return;
     }

@@ -1,4 +1,4 @@
-//! What must hold for whatever a caller sends: for the fuzz targets of `tests/fuzz`, and for nobody
+//! Checks of requests, whatever a caller sends: for the fuzz targets of `tests/fuzz`, and for nobody
 //! else.
 
 use std::sync::LazyLock;

@@ -1,4 +1,4 @@
-//! What people define: YAML, expressions, templates, and definitions as services compile them.
+//! Definitions of people: YAML, expressions, templates, and all of it as services compile it.
 
 use std::sync::LazyLock;
 

@@ -109,7 +109,8 @@ impl Mutator {
     }
 }
 
-/// Runs a target on its seeds and on changes of them, `FUZZ_ROUNDS` times as many where that is set.
+/// Runs a target on its seeds and on changes of them, `FUZZ_ROUNDS` times as many where that is
+/// set.
 ///
 /// # Panics
 /// With the input, where something does not hold.

@@ -1,5 +1,5 @@
-//! What operators and their machines say: configuration, files to import, exports of the audit log,
-//! arguments of the command line; and what destinations answer.
+//! Words of operators and their machines: configuration, files to import, exports of the audit log,
+//! arguments of the command line; and answers of destinations.
 
 use runtime::{Config, ConfigFlags, Defaults, Environment, SETTINGS, mask_secrets};
 

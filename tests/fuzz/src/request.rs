@@ -1,4 +1,4 @@
-//! What callers send: frames, messages, headers, page tokens and positions, events and their values.
+//! Calls: frames, messages, headers, page tokens and positions, events and their values.
 
 use std::convert::Infallible;
 use std::sync::{Arc, LazyLock, Mutex};

@@ -198,7 +198,8 @@ fn pieces(mut bytes: &[u8]) -> Vec<&[u8]> {
     pieces
 }
 
-/// What is read is written as what reads as the same, can leave, and can be joined into another.
+/// A state that is read is written as one that reads as the same, and can leave, and be joined into
+/// another.
 fn check<C: Core>(bytes: &[u8], definitions: &C::Definitions) {
     let pieces = pieces(bytes);
     let Some((value, parts)) = pieces.split_first() else {
@@ -240,6 +241,6 @@ fn leave<C: Core>(state: &mut C::State, definitions: &C::Definitions) {
     let mut joined = C::State::default();
     let moved = (survivor, moved);
     let joining = fold_in_once::<C>(definitions, &mut joined, moved, times, &mut effects);
-    // What left was written by the core itself.
+    // It was written by the core itself.
     assert!(joining.is_ok() || !effects.needs.is_empty(), "{joining:?}");
 }

@@ -1,4 +1,4 @@
-//! What stores give back, damaged or by somebody else: rows of the journal, values on disk, replies
+//! Values of stores, damaged or by somebody else: rows of the journal, values on disk, replies
 //! of Redis. States are in [`state`](crate::state).
 
 use bytes::Bytes;

@@ -1,5 +1,5 @@
-//! Checks of requests, whatever a caller sends: for the fuzz targets of `tests/fuzz`, and for nobody
-//! else.
+//! Checks of requests, whatever a caller sends: for the fuzz targets of `tests/fuzz`, and for
+//! nobody else.
 
 use std::sync::LazyLock;
 

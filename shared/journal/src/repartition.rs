@@ -37,24 +37,24 @@ use crate::readers::inputs_of;
 use crate::sql::{Rewrite, Statements, TABLES};
 use crate::{LogError, SqlLog, limits};
 
-/// What was moved.
+/// The outcome of a change of the number of partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repartitioned {
     /// The number of partitions before.
     pub from: PartitionCount,
     /// The number of partitions from now on.
     pub to: PartitionCount,
-    /// What was moved of each service that has states.
+    /// The services that have states, with the numbers of these.
     pub services: Vec<MovedStates>,
     /// Rows of the event log that were written.
     pub event_rows: u64,
     /// Entries that waited in streams or were on their way to one.
     pub waiting: u64,
-    /// How long it took.
+    /// The time that it took.
     pub took: Duration,
 }
 
-/// What was moved of one service.
+/// The states of one service that were moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovedStates {
     /// The service.
@@ -74,14 +74,14 @@ pub enum Left {
     Entries {
         /// The stream.
         stream: StreamId,
-        /// How many.
+        /// Their number.
         entries: u64,
     },
     /// Records that were set aside.
     Quarantine {
-        /// Whose partition.
+        /// The service and the partition.
         slot: Slot,
-        /// How many.
+        /// Their number.
         records: u64,
     },
 }
@@ -132,7 +132,7 @@ pub enum RepartitionError {
     Indivisible {
         /// Where it is.
         stream: StreamId,
-        /// Which it is.
+        /// Its name there.
         entry: String,
         /// The reason.
         why: &'static str,
@@ -321,7 +321,7 @@ impl NewRecord {
     }
 }
 
-/// What writes the new record.
+/// The writer of the new record.
 struct Work<'a, 't> {
     log: &'a SqlLog,
     statements: &'a Statements,
@@ -337,7 +337,7 @@ impl Work<'_, '_> {
     ) -> Result<Repartitioned, RepartitionError> {
         let (from, to) = self.counts;
         let mut left = Vec::new();
-        // What is read goes by other connections, which see it until all of this is committed.
+        // Reads go by other connections, which see the old record until this is committed.
         self.rewrite.clear().await?;
         let mut scattered = Vec::with_capacity(new.owners.len());
         for owner in new.owners.iter().copied() {

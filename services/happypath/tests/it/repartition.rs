@@ -155,7 +155,7 @@ fn repeat(dev: &Dev) {
     dev.settle();
 }
 
-/// Whether the runs of the customers with short waits have all ended.
+/// Returns whether the runs of the customers with short waits have all ended.
 fn has_ended(dev: &Dev) -> bool {
     let flow = dev.json("flow soon");
     flow["entered_count"] == HASTY && flow["active_count"] == 0

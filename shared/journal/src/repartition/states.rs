@@ -18,7 +18,7 @@ use crate::sql::Rewrite;
 use crate::{Log, LogError, limits};
 
 /// The states that were moved.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Moved {
     pub(super) states: u64,
     pub(super) timers: u64,

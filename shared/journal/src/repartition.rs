@@ -31,7 +31,6 @@ use storage::{Database, Recount, RecountError, StorageError};
 
 use self::events::Written;
 use self::survey::Survey;
-use crate::events::is_event_log;
 use crate::packed::Snapshot;
 use crate::readers::inputs_of;
 use crate::sql::{Rewrite, Statements, TABLES};
@@ -283,8 +282,9 @@ impl NewRecord {
         let commits: u64 = ends().map(|(_, end)| end.seq).sum();
         let owners = Owner::ALL.into_iter().filter(|owner| {
             let is_begun = ends().any(|(of, end)| of == *owner && end.seq > 0);
-            // The event log has a reader, so that it is known what of it nobody reads again.
-            is_begun || inputs_of(*owner).any(is_event_log)
+            // Each stream has a reader that knows which entries nobody reads again, or a recovery
+            // would look for those of commits that are gone. Nothing may have run there yet.
+            is_begun || inputs_of(*owner).next().is_some()
         });
         let epochs = ends().map(|(_, end)| end.epoch);
         let epoch = epochs.fold(recount.top_epoch(), u64::max);
@@ -303,8 +303,7 @@ impl NewRecord {
             .iter()
             .filter(|(old, _)| old.owner == slot.owner);
         let watermark = of_owner.filter_map(|(_, old)| old.end.watermark).max();
-        let events = inputs_of(slot.owner).filter(|name| is_event_log(*name));
-        let marks = events.map(|name| {
+        let marks = inputs_of(slot.owner).map(|name| {
             let partition = slot.partition;
             let mut seen = written.last(StreamId { name, partition });
             seen.extend(Owner::ALL.map(|owner| (Writer::worker(owner), self.seq)));

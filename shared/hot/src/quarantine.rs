@@ -6,7 +6,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// What the keys of states begin with that are notes about entries of a quarantine, and not about
+/// The beginning of the keys of states that are notes about entries of a quarantine, and not about
 /// customers: no id of a customer is of that time.
 pub const QUARANTINE_NOTES: &str = "quarantine/tries/";
 

@@ -31,30 +31,29 @@ use storage::{Database, Recount, RecountError, StorageError};
 
 use self::events::Written;
 use self::survey::Survey;
-use crate::events::is_event_log;
 use crate::packed::Snapshot;
 use crate::readers::inputs_of;
 use crate::sql::{Rewrite, Statements, TABLES};
 use crate::{LogError, SqlLog, limits};
 
-/// What was moved.
+/// The outcome of a change of the number of partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repartitioned {
     /// The number of partitions before.
     pub from: PartitionCount,
     /// The number of partitions from now on.
     pub to: PartitionCount,
-    /// What was moved of each service that has states.
+    /// The services that have states, with the numbers of these.
     pub services: Vec<MovedStates>,
     /// Rows of the event log that were written.
     pub event_rows: u64,
     /// Entries that waited in streams or were on their way to one.
     pub waiting: u64,
-    /// How long it took.
+    /// The time that it took.
     pub took: Duration,
 }
 
-/// What was moved of one service.
+/// The states of one service that were moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovedStates {
     /// The service.
@@ -74,14 +73,14 @@ pub enum Left {
     Entries {
         /// The stream.
         stream: StreamId,
-        /// How many.
+        /// Their number.
         entries: u64,
     },
     /// Records that were set aside.
     Quarantine {
-        /// Whose partition.
+        /// The service and the partition.
         slot: Slot,
-        /// How many.
+        /// Their number.
         records: u64,
     },
 }
@@ -132,7 +131,7 @@ pub enum RepartitionError {
     Indivisible {
         /// Where it is.
         stream: StreamId,
-        /// Which it is.
+        /// Its name there.
         entry: String,
         /// The reason.
         why: &'static str,
@@ -283,8 +282,9 @@ impl NewRecord {
         let commits: u64 = ends().map(|(_, end)| end.seq).sum();
         let owners = Owner::ALL.into_iter().filter(|owner| {
             let is_begun = ends().any(|(of, end)| of == *owner && end.seq > 0);
-            // The event log has a reader, so that it is known what of it nobody reads again.
-            is_begun || inputs_of(*owner).any(is_event_log)
+            // Each stream has a reader that knows which entries nobody reads again, or a recovery
+            // would look for those of commits that are gone. Nothing may have run there yet.
+            is_begun || inputs_of(*owner).next().is_some()
         });
         let epochs = ends().map(|(_, end)| end.epoch);
         let epoch = epochs.fold(recount.top_epoch(), u64::max);
@@ -303,8 +303,7 @@ impl NewRecord {
             .iter()
             .filter(|(old, _)| old.owner == slot.owner);
         let watermark = of_owner.filter_map(|(_, old)| old.end.watermark).max();
-        let events = inputs_of(slot.owner).filter(|name| is_event_log(*name));
-        let marks = events.map(|name| {
+        let marks = inputs_of(slot.owner).map(|name| {
             let partition = slot.partition;
             let mut seen = written.last(StreamId { name, partition });
             seen.extend(Owner::ALL.map(|owner| (Writer::worker(owner), self.seq)));
@@ -321,7 +320,7 @@ impl NewRecord {
     }
 }
 
-/// What writes the new record.
+/// The writer of the new record.
 struct Work<'a, 't> {
     log: &'a SqlLog,
     statements: &'a Statements,
@@ -337,7 +336,7 @@ impl Work<'_, '_> {
     ) -> Result<Repartitioned, RepartitionError> {
         let (from, to) = self.counts;
         let mut left = Vec::new();
-        // What is read goes by other connections, which see it until all of this is committed.
+        // Reads go by other connections, which see the old record until this is committed.
         self.rewrite.clear().await?;
         let mut scattered = Vec::with_capacity(new.owners.len());
         for owner in new.owners.iter().copied() {

@@ -207,7 +207,7 @@ impl Recount {
     /// hot store of before is refused.
     ///
     /// # Errors
-    /// [`StorageError::Database`]: it is not known whether it happened, and a further attempt tells.
+    /// [`StorageError::Database`]: it may have happened or not, and a further attempt tells.
     pub async fn finish(
         self,
         to: PartitionCount,

@@ -155,18 +155,14 @@ fn repeat(dev: &Dev) {
     dev.settle();
 }
 
-/// Whether the runs of the customers with short waits have all ended.
+/// Returns whether the runs of the customers with short waits have all ended.
 fn has_ended(dev: &Dev) -> bool {
     let flow = dev.json("flow soon");
     flow["entered_count"] == HASTY && flow["active_count"] == 0
 }
 
-#[test]
-fn nobody_can_tell_that_the_number_of_partitions_was_changed() {
-    let site = Site::start();
-    let dev = site.dev(tempfile::tempdir().expect("a folder"), "3");
-    let position = fill(&dev);
-    let before = everything(&dev);
+/// Tries to change the number while services run, and while Redis is not empty.
+fn stop_after_refusals(site: &Site, dev: Dev) -> tempfile::TempDir {
     let (code, said) = site.refused(&["--partitions", "8"]);
     assert_eq!(code, Some(1), "{said}");
     for expected in [
@@ -180,6 +176,16 @@ fn nobody_can_tell_that_the_number_of_partitions_was_changed() {
     let (code, said) = site.refused(&["--partitions", "8"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("empty it: FLUSHALL"), "{said}");
+    folder
+}
+
+#[test]
+fn nobody_can_tell_that_the_number_of_partitions_was_changed() {
+    let site = Site::start();
+    let dev = site.dev(tempfile::tempdir().expect("a folder"), "3");
+    let position = fill(&dev);
+    let before = everything(&dev);
+    let folder = stop_after_refusals(&site, dev);
     assert_eq!(
         site.change("3")["repartitioned"],
         Value::Null,

@@ -171,7 +171,7 @@ impl Recovery<'_> {
     }
 }
 
-/// What a recovery of a stream has to know of the entries of processes.
+/// The entries of processes in a stream, as far as a recovery has to know them.
 pub(crate) struct Surveyed {
     /// The entries that go back, with their places, in order.
     pub(crate) waiting: VecDeque<(Origin, u64)>,

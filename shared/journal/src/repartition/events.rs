@@ -20,7 +20,7 @@ use crate::{EntryRow, Log, LogError};
 #[derive(Debug, Default)]
 pub(super) struct Written {
     last: BTreeMap<StreamId, BTreeMap<Writer, u64>>,
-    /// How many rows were written.
+    /// The number of rows that were written.
     pub(super) rows: u64,
 }
 

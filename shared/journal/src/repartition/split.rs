@@ -102,7 +102,7 @@ struct Packed {
     accept_times_ms: Vec<i64>,
 }
 
-/// Whose a record is.
+/// The customer of a record.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Whose {
     #[prost(bytes = "bytes", tag = "1")]

@@ -17,8 +17,8 @@ use crate::packed::{Chunk, Snapshot, pack_commit};
 use crate::sql::Rewrite;
 use crate::{Log, LogError, limits};
 
-/// What was moved of one service.
-#[derive(Debug, Default)]
+/// The states that were moved.
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Moved {
     pub(super) states: u64,
     pub(super) timers: u64,
@@ -103,7 +103,7 @@ impl Scatter<'_> {
 
 impl TakeMerged for Scatter<'_> {
     async fn take_state(&mut self, write: &StateWrite) -> Result<(), LogError> {
-        // What is noted of an entry of the quarantine is forgotten with that.
+        // A note about an entry of the quarantine is forgotten with that.
         if write.key.starts_with(hot::QUARANTINE_NOTES.as_bytes()) {
             return Ok(());
         }

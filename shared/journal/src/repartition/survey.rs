@@ -1,5 +1,5 @@
-//! What the record says of the partitions that there are: where each slot ends, and what is on its
-//! way between them, in the order in which a recovery would put it back.
+//! Reads of the record where each slot ends, and what is on its way between partitions, in the order
+//! in which a recovery would put it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(super) struct Waiting {
     pub(super) stream: StreamName,
     /// The entry that it was in the log; absent for what was still in an outbox.
     pub(super) origin: Option<(PartitionId, Origin)>,
-    /// What it carries.
+    /// Its records.
     pub(super) payload: Bytes,
     /// The number of its first records that are consumed.
     pub(super) done: u64,
@@ -54,12 +54,12 @@ enum Order {
 #[derive(Default)]
 pub(super) struct Survey {
     pub(super) slots: BTreeMap<Slot, OldSlot>,
-    /// What goes on, in order.
+    /// The entries that go on, in order.
     pub(super) waiting: Vec<Waiting>,
     /// The highest sequence that each stream took of each source.
     sources: BTreeMap<StreamId, BTreeMap<Box<str>, u64>>,
     bytes: usize,
-    /// What cannot go on, by stream.
+    /// The number of entries that wait, by stream.
     counts: BTreeMap<StreamId, u64>,
 }
 

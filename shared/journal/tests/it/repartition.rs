@@ -19,7 +19,7 @@ fn count(number: u64) -> PartitionCount {
     PartitionCount::try_new(number).expect("a count")
 }
 
-/// What the event log shows of all customers.
+/// Returns all that the event log shows.
 async fn events(world: &World, partitions: PartitionCount) -> Vec<String> {
     let log = EventLog::open(world.sql.database(), partitions).await;
     let query = EventQuery {
@@ -114,7 +114,7 @@ async fn everything_is_the_same_on_postgres() {
     }
 }
 
-/// What cannot go on is refused, and nothing changes.
+/// A change is refused while something cannot go on, and nothing changes.
 #[tokio::test]
 async fn what_is_left_is_told_and_nothing_changes() {
     let mut world = World::new(Sql::postgres(), count(3), 5).await;

@@ -99,7 +99,7 @@ impl Service {
         }
     }
 
-    /// What it is started with.
+    /// The arguments that it is started with.
     pub(crate) const fn arguments(&mut self) -> &mut Vec<String> {
         &mut self.arguments
     }

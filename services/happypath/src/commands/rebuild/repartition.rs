@@ -27,7 +27,7 @@ pub(super) async fn change(
             to = to.get(),
         )));
     }
-    let failed = |error| failure(from, error);
+    let failed = |error| failure(from, &error);
     let Some(repartition) = Repartition::begin(&database, to).await.map_err(failed)? else {
         return Ok(None);
     };
@@ -42,9 +42,9 @@ pub(super) async fn change(
 }
 
 /// Says why the number was not changed, and what to do about it.
-fn failure(from: PartitionCount, error: RepartitionError) -> Failure {
+fn failure(from: PartitionCount, error: &RepartitionError) -> Failure {
     let count = from.get();
-    let remedy = match &error {
+    let remedy = match error {
         RepartitionError::Recount(RecountError::Alive(_)) => {
             "Stop all services of this installation, on Kubernetes by scaling them to 0, and run this again.".to_owned()
         }
@@ -72,7 +72,7 @@ fn failure(from: PartitionCount, error: RepartitionError) -> Failure {
     };
     let message = format!(
         "the number of partitions stays {count}: {}\n{remedy}",
-        causes(&error)
+        causes(error)
     );
     match error {
         RepartitionError::Recount(RecountError::Storage(_))

@@ -1,4 +1,4 @@
-//! What a recovery finds of a world, wherever it is.
+//! The content of a world as a recovery finds it, wherever it is.
 
 use std::collections::BTreeMap;
 

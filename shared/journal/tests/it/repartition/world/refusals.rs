@@ -1,4 +1,4 @@
-//! What keeps a world from being changed.
+//! The reasons for which a world is not changed.
 
 use bytes::Bytes;
 use hot::{Append, Commit, HotStore as _, Owner, Slot, StreamId, StreamName};

@@ -1,4 +1,4 @@
-//! What the commits of a world change.
+//! The changes that commits of a world make.
 
 use std::collections::BTreeSet;
 

@@ -15,3 +15,4 @@ mod secured;
 mod suite;
 mod telemetry;
 mod tidy;
+mod versions;

@@ -4,23 +4,22 @@
 //! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
 
 mod merging;
+mod replicas;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::identity::v1::event::PropertiesForm;
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, IngestStreamResponse};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::installation::channel;
+use self::replicas::{IdentityClient, Replicas};
 use crate::history::Sent;
 use crate::suite::PATIENCE;
 
@@ -65,16 +64,32 @@ pub(crate) struct Load {
 }
 
 struct Shared {
-    url: String,
+    /// Where the replicas of the identity service are, and the key to show.
+    urls: Vec<String>,
+    key: Option<String>,
+    /// The number of clients that began to ask.
+    begun: AtomicUsize,
     record: Arc<Mutex<Record>>,
     is_stopped: AtomicBool,
 }
 
 impl Load {
-    /// Starts to send to an identity service.
+    /// Starts to send to an identity service that asks for no key.
     pub(crate) fn start(url: String, record: &Arc<Mutex<Record>>) -> Self {
+        Self::start_to(vec![url], None, record)
+    }
+
+    /// Starts to send to replicas of an identity service: each client to one, and to the next where
+    /// that refuses.
+    pub(crate) fn start_to(
+        urls: Vec<String>,
+        key: Option<String>,
+        record: &Arc<Mutex<Record>>,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            url,
+            urls,
+            key,
+            begun: AtomicUsize::new(0),
             record: Arc::clone(record),
             is_stopped: AtomicBool::new(false),
         });
@@ -105,6 +120,12 @@ impl Load {
 impl Shared {
     fn record(&self) -> MutexGuard<'_, Record> {
         lock(&self.record)
+    }
+
+    /// Connections of one client to all replicas. Clients begin with different ones.
+    fn replicas(&self) -> Replicas {
+        let first = self.begun.fetch_add(1, Ordering::Relaxed);
+        Replicas::new(&self.urls, self.key.as_deref(), first)
     }
 
     fn is_stopped(&self) -> bool {
@@ -160,22 +181,17 @@ impl Shared {
 
     /// One event a call.
     async fn call(self: Arc<Self>) {
-        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut replicas = self.replicas();
         while !self.is_stopped() {
             let sent = self.next();
             let event = event(&sent, 0);
-            self.send(&mut client, sent, event).await;
+            self.send(&mut replicas, sent, event).await;
             tokio::time::sleep(CALLER_PAUSE).await;
         }
     }
 
     /// Sends an event until it is acknowledged. Returns the customer that it happened to.
-    async fn send(
-        &self,
-        client: &mut IdentityServiceClient<Channel>,
-        sent: Sent,
-        event: Event,
-    ) -> String {
+    async fn send(&self, replicas: &mut Replicas, sent: Sent, event: Event) -> String {
         let request = IngestRequest {
             // The same name at each attempt.
             request_id: format!("request-{}", sent.order),
@@ -185,9 +201,12 @@ impl Shared {
         let answer = loop {
             let mut attempt = Request::new(request.clone());
             attempt.set_timeout(ANSWER);
-            match client.ingest(attempt).await {
+            match replicas.current().ingest(attempt).await {
                 Ok(answer) => break answer.into_inner(),
-                Err(status) => self.refused(&status, sent.first_time).await,
+                Err(status) => {
+                    replicas.go_on();
+                    self.refused(&status, sent.first_time).await;
+                }
             }
         };
         self.acknowledge(&[sent]);
@@ -201,7 +220,7 @@ impl Shared {
             record.streams += 1;
             format!("stream-{}", record.streams)
         };
-        let mut client = IdentityServiceClient::new(channel(&self.url));
+        let mut replicas = self.replicas();
         let mut open: Option<OpenStream> = None;
         let mut sequence = 0;
         while !self.is_stopped() {
@@ -219,19 +238,20 @@ impl Shared {
                 let attempt = async {
                     let stream = match open.take() {
                         Some(stream) => stream,
-                        None => OpenStream::open(&mut client).await?,
+                        None => OpenStream::open(replicas.current()).await?,
                     };
                     stream.send(batch.clone()).await
                 };
-                match tokio::time::timeout(ANSWER, attempt).await {
-                    Ok(Ok((stream, answer))) => {
+                let answered = tokio::time::timeout(ANSWER, attempt).await;
+                let late = |_| Err(Status::deadline_exceeded("no answer on the stream"));
+                match answered.unwrap_or_else(late) {
+                    Ok((stream, answer)) => {
                         assert_eq!(answer.rejected, [], "a batch of good events");
                         open = Some(stream);
                         break;
                     }
-                    Ok(Err(status)) => self.refused(&status, sent[0].first_time).await,
-                    Err(_) => {
-                        let status = Status::deadline_exceeded("no answer on the stream");
+                    Err(status) => {
+                        replicas.go_on();
                         self.refused(&status, sent[0].first_time).await;
                     }
                 }
@@ -249,7 +269,7 @@ struct OpenStream {
 }
 
 impl OpenStream {
-    async fn open(client: &mut IdentityServiceClient<Channel>) -> Result<Self, Status> {
+    async fn open(client: &mut IdentityClient) -> Result<Self, Status> {
         let (batches, sent) = mpsc::channel(1);
         let answers = client.ingest_stream(ReceiverStream::new(sent)).await?;
         Ok(Self {

@@ -1,0 +1,179 @@
+//! Two versions side by side, while everything goes wrong that a network and a machine can do: each
+//! process is on a node of its own, whose line is slow, loses packets and is cut, and dies again and
+//! again, while the newer version takes the place of the older one, and goes again.
+//!
+//! Nothing acknowledged is lost, no partition is nobody's for long, and whoever sends is told
+//! nothing but to try again. Single faults in detail are in [`crate::faults`].
+
+mod book;
+mod fleet;
+mod network;
+mod owners;
+mod stores;
+mod storm;
+mod wire;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+use self::book::{BlowKind, Gap, HAND_OVER_MOST};
+use self::fleet::{Fleet, Version};
+use crate::faults::installation::PARTITIONS;
+use crate::faults::load::{self, Load, Record};
+use crate::faults::{CALM, whole_machine};
+use crate::process;
+use crate::random::Random;
+use crate::suite::NAMES;
+
+/// The name of the test that runs itself again in a network of its own.
+const NAME: &str = "versions::two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off";
+/// The number of kills of a long series, which runs apart; absent for a short one.
+const KILLS_VARIABLE: &str = "HAPPYPATH_VERSION_KILLS";
+/// The kills of a short series.
+const KILLS: usize = 4;
+/// The way of a long series from the older version to the newer one and back: the replica that
+/// changes, and to what.
+const WAY: [(usize, Version); 4] = [
+    (0, Version::Newer),
+    (1, Version::Newer),
+    (0, Version::Older),
+    (1, Version::Older),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
+    let _machine = whole_machine().await;
+    if !network::is_inside() {
+        return network::enter(NAME);
+    }
+    let kills = std::env::var(KILLS_VARIABLE).ok();
+    let kills = kills.map(|kills| kills.parse().expect("a number of kills"));
+    let mut random = Random::new();
+    let of_network = Random::from_seed(random.within(0..u64::MAX));
+    let record: Arc<Mutex<Record>> = Arc::default();
+    let mut fleet = Fleet::start(Version::Older, of_network).await;
+    let key = fleet.installation.key.clone();
+    let load = Load::start_to(fleet.intake(), key, &record);
+    tokio::time::sleep(CALM).await;
+    match kills {
+        Some(kills) => go_there_and_back(&mut fleet, &mut random, kills).await,
+        None => {
+            fleet.roll(0, Version::Newer).await;
+            storm::rage(&mut fleet, &mut random, KILLS, false).await;
+        }
+    }
+    load.stop().await;
+    fleet.installation.review(&record, None).await;
+    verify_audit_log(&fleet);
+    refusals_say_to_try_again(&record);
+    let gaps = partitions_are_never_nobodys_for_long(&fleet);
+    tell(&fleet, &gaps);
+    assert!(fleet.book.count(BlowKind::Kill) >= kills.unwrap_or(KILLS));
+}
+
+/// Lets a storm rage over the older version alone, both side by side, the newer one alone, and both
+/// again on the way back.
+async fn go_there_and_back(fleet: &mut Fleet, random: &mut Random, kills: usize) {
+    let storms = WAY.len();
+    storm::rage(fleet, random, kills / storms, true).await;
+    for (place, (replica, version)) in WAY.into_iter().enumerate() {
+        fleet.roll(replica, version).await;
+        // The last change is followed by nothing: all is as it was at the beginning.
+        let is_last = place + 1 == storms;
+        if !is_last {
+            let left = kills - kills / storms * (storms - 1);
+            let share = if place == 0 { left } else { kills / storms };
+            storm::rage(fleet, random, share, true).await;
+        }
+    }
+}
+
+/// The audit log holds, across all processes that died.
+fn verify_audit_log(fleet: &Fleet) {
+    let mut arguments = vec!["audit", "verify", "--json"];
+    let addresses = fleet.installation.arguments.chunks(2);
+    let addresses = addresses.filter(|pair| pair[0].ends_with("-address"));
+    arguments.extend(addresses.flatten().map(String::as_str));
+    let key = fleet.installation.key.as_deref();
+    let verified = process::run_program(&process::binary("happypath"), &arguments, key);
+    let said = String::from_utf8_lossy(&verified.stdout);
+    assert!(verified.status.success(), "{said} {verified:?}");
+    let verdict: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert_eq!(verdict["faults"], serde_json::json!([]));
+}
+
+/// What a service refuses with can be sent again; what a connection says that broke as well.
+fn refusals_say_to_try_again(record: &Mutex<Record>) {
+    let refusals = load::lock(record).refusals.clone();
+    let is_of_service = |status: &&Status| status.source().is_none();
+    let refused = refusals.iter().map(|refusal| &refusal.status);
+    for status in refused.filter(is_of_service) {
+        let is_retryable = matches!(
+            status.code(),
+            Code::Unavailable | Code::ResourceExhausted | Code::Aborted | Code::DeadlineExceeded
+        ) || is_of_client(status);
+        assert!(is_retryable, "{status:?}");
+    }
+}
+
+/// Returns whether a client ended its call itself, at its deadline.
+fn is_of_client(status: &Status) -> bool {
+    status.code() == Code::Cancelled && status.message() == "Timeout expired"
+}
+
+fn partitions_are_never_nobodys_for_long(fleet: &Fleet) -> Vec<Gap> {
+    let looks = fleet.owners.looks();
+    let gaps = fleet.book.gaps(&looks);
+    let seen: BTreeSet<_> = looks
+        .iter()
+        .map(|look| (&look.service, look.partition))
+        .collect();
+    // Identity owns none.
+    assert_eq!(seen.len(), usize::from(PARTITIONS) * (NAMES.len() - 1));
+    let is_long = |gap: &&Gap| {
+        let (length, most) = gap.length();
+        length > most
+    };
+    let long: Vec<String> = gaps.iter().filter(is_long).map(Gap::to_string).collect();
+    assert_eq!(long, Vec::<String>::new(), "{}", fleet.installation.logs());
+    let (longest, service, partition) = fleet.book.longest_standstill(&looks);
+    assert!(
+        longest <= HAND_OVER_MOST,
+        "partition {partition} of {service} stood still for {longest:?}\n{}",
+        fleet.installation.logs()
+    );
+    gaps
+}
+
+/// Tells whoever wants to know how long partitions were nobody's.
+#[expect(
+    clippy::print_stderr,
+    reason = "the distribution belongs to the output of a long series"
+)]
+fn tell(fleet: &Fleet, gaps: &[Gap]) {
+    let mut by_cause: BTreeMap<&str, Vec<Duration>> = BTreeMap::new();
+    for gap in gaps {
+        by_cause
+            .entry(gap.cause())
+            .or_default()
+            .push(gap.length().0);
+    }
+    let kills = fleet.book.count(BlowKind::Kill);
+    let cuts = fleet.book.count(BlowKind::Cut);
+    eprintln!("{kills} kills, {cuts} cuts from the stores");
+    for (cause, mut lengths) in by_cause {
+        lengths.sort();
+        let count = lengths.len();
+        let at = |percent: usize| lengths[(count - 1) * percent / 100];
+        eprintln!(
+            "nobody's after a {cause}: {count} times, half up to {:?}, nine of ten up to {:?}, longest {:?}",
+            at(50),
+            at(90),
+            at(100)
+        );
+    }
+}

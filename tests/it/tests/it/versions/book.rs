@@ -1,0 +1,252 @@
+//! The book of a run: which processes could work when, what was done to them, and for how long no
+//! partition was anybody's who could.
+//!
+//! Pure: times are those of the clock of this machine in milliseconds, as the database tells them
+//! too.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+/// Leases outlive the last word of their process by this.
+pub(super) const LEASE_TTL: Duration = Duration::from_secs(2);
+/// No partition may be nobody's for longer where processes end in order.
+pub(super) const HAND_OVER_MOST: Duration = Duration::from_secs(2);
+/// Nor for longer where a process dies or is cut off: its leases lapse first.
+pub(super) const TAKE_OVER_MOST: Duration =
+    Duration::from_secs(LEASE_TTL.as_secs() + HAND_OVER_MOST.as_secs());
+/// A look at a partition tells of the time since the look before, which is no longer than this.
+const BETWEEN_LOOKS_MS: i64 = 300;
+
+/// One look at one partition of one service.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    pub(super) time_ms: i64,
+    pub(super) service: String,
+    pub(super) partition: u32,
+    /// The worker that its lease names; empty for none.
+    pub(super) worker: String,
+    /// The number of the last commit in the journal.
+    pub(super) commit_seq: u64,
+}
+
+/// A blow that a process did not see coming.
+#[derive(Debug, Clone)]
+pub(super) struct Blow {
+    pub(super) time_ms: i64,
+    pub(super) service: String,
+    pub(super) kind: BlowKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BlowKind {
+    Kill,
+    /// Cut off from the stores.
+    Cut,
+}
+
+/// A time in which nobody owned a partition who could work on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) service: String,
+    pub(super) partition: u32,
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+    /// The last blow to its service before the gap ended, if there was one.
+    pub(super) blow: Option<(BlowKind, i64)>,
+}
+
+impl Gap {
+    /// Its length since the last blow that made it longer, and the longest that is allowed.
+    pub(super) fn length(&self) -> (Duration, Duration) {
+        let (start_ms, most) = match self.blow {
+            Some((_, time_ms)) => (time_ms.max(self.start_ms), TAKE_OVER_MOST),
+            None => (self.start_ms, HAND_OVER_MOST),
+        };
+        (length(start_ms..self.end_ms), most)
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (length, most) = self.length();
+        let Self {
+            service, partition, ..
+        } = self;
+        let cause = self.cause();
+        write!(
+            f,
+            "partition {partition} of {service} was nobody's for {length:?} after a {cause}, at the most {most:?}"
+        )
+    }
+}
+
+impl Gap {
+    /// The kind of event that it follows.
+    pub(super) const fn cause(&self) -> &'static str {
+        match self.blow {
+            Some((BlowKind::Kill, _)) => "kill",
+            Some((BlowKind::Cut, _)) => "cut",
+            None => "hand-over",
+        }
+    }
+}
+
+/// The times of one process.
+#[derive(Debug, Default)]
+struct Life {
+    end_ms: Option<i64>,
+    /// Times in which it did not reach the stores.
+    cuts: Vec<Range<i64>>,
+}
+
+/// Everything that was done, and all that was seen.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    lives: BTreeMap<String, Life>,
+    blows: Vec<Blow>,
+    /// Times without any blow in which processes came and went in order.
+    calm: Vec<Range<i64>>,
+}
+
+impl Book {
+    /// A process begins.
+    pub(super) fn begin(&mut self, worker: &str) {
+        self.lives.insert(worker.to_owned(), Life::default());
+    }
+
+    /// A process has ended in order.
+    pub(super) fn end(&mut self, worker: &str, time_ms: i64) {
+        self.life(worker).end_ms = Some(time_ms);
+    }
+
+    /// A process was killed.
+    pub(super) fn kill(&mut self, worker: &str, blow: Blow) {
+        self.life(worker).end_ms = Some(blow.time_ms);
+        self.blows.push(blow);
+    }
+
+    /// A process is cut off from the stores until [`Self::heal`].
+    pub(super) fn cut(&mut self, worker: &str, blow: Blow) {
+        self.life(worker).cuts.push(blow.time_ms..i64::MAX);
+        self.blows.push(blow);
+    }
+
+    /// A process reaches the stores again.
+    pub(super) fn heal(&mut self, worker: &str, time_ms: i64) {
+        if let Some(cut) = self.life(worker).cuts.last_mut() {
+            cut.end = time_ms;
+        }
+    }
+
+    /// Processes came and went in order in this time, and nothing else happened.
+    pub(super) fn calm(&mut self, time: Range<i64>) {
+        self.calm.push(time);
+    }
+
+    /// The number of blows of a kind.
+    pub(super) fn count(&self, kind: BlowKind) -> usize {
+        self.blows.iter().filter(|blow| blow.kind == kind).count()
+    }
+
+    fn life(&mut self, worker: &str) -> &mut Life {
+        self.lives.get_mut(worker).expect("a process that began")
+    }
+
+    /// Returns whether a process could work at a time.
+    fn works(&self, worker: &str, time_ms: i64) -> bool {
+        self.lives.get(worker).is_some_and(|life| {
+            let is_cut = life.cuts.iter().any(|cut| cut.contains(&time_ms));
+            !is_cut && life.end_ms.is_none_or(|end_ms| time_ms < end_ms)
+        })
+    }
+
+    /// When a process stopped to work, within a time.
+    fn stop_ms(&self, worker: &str, time: &Range<i64>) -> Option<i64> {
+        let life = self.lives.get(worker)?;
+        let cuts = life.cuts.iter().map(|cut| cut.start);
+        let stops = cuts.chain(life.end_ms);
+        stops.filter(|stop_ms| time.contains(stop_ms)).min()
+    }
+
+    /// The times in which a partition was nobody's, of looks in their order.
+    pub(super) fn gaps(&self, looks: &[Look]) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        for ((service, partition), looks) in by_partition(looks) {
+            let mut owned: Option<&Look> = None;
+            let mut start_ms = None;
+            for look in &looks {
+                if self.works(&look.worker, look.time_ms) {
+                    let time = start_ms.take().map(|start_ms| start_ms..look.time_ms);
+                    gaps.extend(time.map(|time| self.gap(service, partition, &time)));
+                    owned = Some(look);
+                } else if start_ms.is_none()
+                    && let Some(owned) = owned
+                {
+                    let stop_ms = self.stop_ms(&owned.worker, &(owned.time_ms..look.time_ms));
+                    start_ms = Some(stop_ms.unwrap_or(owned.time_ms));
+                }
+            }
+            let end_ms = looks.last().map(|look| look.time_ms);
+            let open = start_ms
+                .zip(end_ms)
+                .map(|(start_ms, end_ms)| start_ms..end_ms);
+            gaps.extend(open.map(|time| self.gap(service, partition, &time)));
+        }
+        gaps
+    }
+
+    fn gap(&self, service: &str, partition: u32, time: &Range<i64>) -> Gap {
+        let seen = time.start - BETWEEN_LOOKS_MS..time.end;
+        let blows = self.blows.iter().filter(|blow| blow.service == service);
+        let last = blows
+            .filter(|blow| seen.contains(&blow.time_ms))
+            .max_by_key(|blow| blow.time_ms);
+        Gap {
+            service: service.to_owned(),
+            partition,
+            start_ms: time.start,
+            end_ms: time.end,
+            blow: last.map(|blow| (blow.kind, blow.time_ms)),
+        }
+    }
+
+    /// The longest time without a commit in any partition while processes came and went in order,
+    /// with the service and the number.
+    pub(super) fn longest_standstill(&self, looks: &[Look]) -> (Duration, String, u32) {
+        let mut longest = (Duration::ZERO, String::new(), 0);
+        for ((service, partition), looks) in by_partition(looks) {
+            for time in &self.calm {
+                let mut last: Option<&Look> = None;
+                for look in looks.iter().filter(|look| time.contains(&look.time_ms)) {
+                    let since = last.get_or_insert(look);
+                    let stood = length(since.time_ms..look.time_ms);
+                    if stood > longest.0 {
+                        longest = (stood, service.to_owned(), partition);
+                    }
+                    if since.commit_seq != look.commit_seq {
+                        last = Some(look);
+                    }
+                }
+            }
+        }
+        longest
+    }
+}
+
+fn by_partition(looks: &[Look]) -> BTreeMap<(&str, u32), Vec<&Look>> {
+    let mut partitions: BTreeMap<_, Vec<&Look>> = BTreeMap::new();
+    for look in looks {
+        let partition = (&*look.service, look.partition);
+        partitions.entry(partition).or_default().push(look);
+    }
+    partitions
+}
+
+fn length(time: Range<i64>) -> Duration {
+    Duration::from_millis(u64::try_from(time.end - time.start).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! A storm over a fleet: kills, cuts, slow lines and ends in order, at random.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use super::book::{LEASE_TTL, TAKE_OVER_MOST};
+use super::fleet::{Fleet, Side};
+use crate::random::Random;
+use crate::suite::ACTIVATION;
+
+/// The time between two blows: from before the last victim is up again until all is well.
+const PAUSES_MS: Range<u64> = 300..1_500;
+/// The time that a cut lasts beyond a lease, so that others take over meanwhile.
+const CUTS_MS: Range<u64> = 500..2_500;
+/// Of so many turns one is a cut, and one an end in order; the others are kills.
+const TURNS: u64 = 12;
+
+/// A process that is cut off, and until when.
+struct CutOff {
+    place: usize,
+    end: Instant,
+}
+
+/// The state of a storm.
+struct Storm<'a> {
+    fleet: &'a mut Fleet,
+    random: &'a mut Random,
+    cut_off: Option<CutOff>,
+    /// When each process was hit last, or came up again.
+    hits: Vec<Option<Instant>>,
+    /// Whether deliverers are killed: what they were about is sent again after a minute.
+    kills_deliverers: bool,
+}
+
+/// Kills `kills` processes, and does everything else beside it. One process is slow all the time,
+/// and one is cut off at the beginning.
+pub(super) async fn rage(
+    fleet: &mut Fleet,
+    random: &mut Random,
+    kills: usize,
+    kills_deliverers: bool,
+) {
+    let count = fleet.len();
+    let mut storm = Storm {
+        fleet,
+        random,
+        cut_off: None,
+        hits: vec![None; count],
+        kills_deliverers,
+    };
+    let slow = storm.any();
+    storm.fleet.slow_down(Some(slow));
+    storm.cut();
+    let mut left = kills;
+    while left > 0 {
+        storm.pause().await;
+        match storm.random.within(0..TURNS) {
+            0 => storm.cut(),
+            1 => storm.drain().await,
+            _ => left -= usize::from(storm.kill()),
+        }
+    }
+    while storm.cut_off.is_some() {
+        storm.pause().await;
+    }
+    storm.fleet.slow_down(None);
+    tokio::time::sleep(TAKE_OVER_MOST).await;
+}
+
+impl Storm<'_> {
+    fn any(&mut self) -> usize {
+        let count = self.hits.len() as u64;
+        usize::try_from(self.random.within(0..count)).expect("a place")
+    }
+
+    async fn pause(&mut self) {
+        let pause = Duration::from_millis(self.random.within(PAUSES_MS));
+        tokio::time::sleep(pause).await;
+        self.fleet.installation.assert_running();
+        if let Some(cut_off) = self.cut_off.take_if(|it| it.end <= Instant::now()) {
+            self.fleet.heal(cut_off.place);
+            self.hits[cut_off.place] = Some(Instant::now());
+        }
+    }
+
+    /// Returns whether a process of the service cannot be counted upon: it was hit a moment ago, or
+    /// is cut off.
+    fn is_hit(&self, service: usize) -> bool {
+        let is_of_service = |place: usize| self.fleet.service(place) == service;
+        let mut hits = self.hits.iter().enumerate();
+        let is_recent = hits.any(|(place, hit)| {
+            is_of_service(place) && hit.is_some_and(|hit| hit.elapsed() < 2 * TAKE_OVER_MOST)
+        });
+        is_recent
+            || self
+                .cut_off
+                .as_ref()
+                .is_some_and(|it| is_of_service(it.place))
+    }
+
+    /// Kills a process that is not cut off. Returns whether it did.
+    fn kill(&mut self) -> bool {
+        let place = self.any();
+        let is_cut_off = self.cut_off.as_ref().is_some_and(|it| it.place == place);
+        let is_spared = self.fleet.service(place) == ACTIVATION && !self.kills_deliverers;
+        if is_cut_off || is_spared {
+            return false;
+        }
+        self.fleet.kill(place);
+        self.hits[place] = Some(Instant::now());
+        true
+    }
+
+    /// Cuts a process off, unless one is.
+    fn cut(&mut self) {
+        let place = self.any();
+        if self.cut_off.is_some() || self.is_hit(self.fleet.service(place)) {
+            return;
+        }
+        let sides = [Side::Hub, Side::Neighbours, Side::All];
+        let side = usize::try_from(self.random.within(0..3)).expect("a place");
+        self.fleet.cut_off(place, sides[side]);
+        let more = Duration::from_millis(self.random.within(CUTS_MS));
+        self.cut_off = Some(CutOff {
+            place,
+            end: Instant::now() + LEASE_TTL + more,
+        });
+    }
+
+    /// Ends a process in order, where the other one of its service can be counted upon.
+    async fn drain(&mut self) {
+        let place = self.any();
+        if !self.is_hit(self.fleet.service(place)) {
+            self.fleet.drain(place).await;
+        }
+    }
+}

@@ -20,11 +20,11 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use self::book::{BlowKind, Gap, HAND_OVER_MOST};
+use self::book::{BlowKind, Gap, HAND_OVER_MOST, Look, TAKE_OVER_MOST};
 use self::fleet::{Fleet, Version};
 use crate::faults::installation::PARTITIONS;
 use crate::faults::load::{self, Load, Record};
-use crate::faults::{CALM, whole_machine};
+use crate::faults::whole_machine;
 use crate::process;
 use crate::random::Random;
 use crate::suite::NAMES;
@@ -35,6 +35,8 @@ const NAME: &str = "versions::two_versions_side_by_side_lose_nothing_whatever_di
 const KILLS_VARIABLE: &str = "HAPPYPATH_VERSION_KILLS";
 /// The kills of a short series.
 const KILLS: usize = 4;
+/// The time after which events flow in all partitions.
+const WARM_UP: Duration = Duration::from_secs(1);
 /// The way of a long series from the older version to the newer one and back: the replica that
 /// changes, and to what.
 const WAY: [(usize, Version); 4] = [
@@ -56,9 +58,11 @@ async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
     let of_network = Random::from_seed(random.within(0..u64::MAX));
     let record: Arc<Mutex<Record>> = Arc::default();
     let mut fleet = Fleet::start(Version::Older, of_network).await;
+    let owners = fleet.watch_owners();
     let key = fleet.installation.key.clone();
-    let load = Load::start_to(fleet.intake(), key, &record);
-    tokio::time::sleep(CALM).await;
+    let mut load = Load::start_to(fleet.intake(), key, &record);
+    load.join_visitors();
+    tokio::time::sleep(WARM_UP).await;
     match kills {
         Some(kills) => go_there_and_back(&mut fleet, &mut random, kills).await,
         None => {
@@ -70,25 +74,19 @@ async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
     fleet.installation.review(&record, None).await;
     verify_audit_log(&fleet);
     refusals_say_to_try_again(&record);
-    let gaps = partitions_are_never_nobodys_for_long(&fleet);
+    let gaps = partitions_are_never_nobodys_for_long(&fleet, &owners.looks());
     tell(&fleet, &gaps);
     assert!(fleet.book.count(BlowKind::Kill) >= kills.unwrap_or(KILLS));
 }
 
 /// Lets a storm rage over the older version alone, both side by side, the newer one alone, and both
-/// again on the way back.
+/// again on the way back, of which there is nothing left at the end.
 async fn go_there_and_back(fleet: &mut Fleet, random: &mut Random, kills: usize) {
-    let storms = WAY.len();
-    storm::rage(fleet, random, kills / storms, true).await;
-    for (place, (replica, version)) in WAY.into_iter().enumerate() {
+    for (replica, version) in WAY {
+        storm::rage(fleet, random, kills.div_ceil(WAY.len()), true).await;
+        // A change shows how it goes by itself once nothing of the storm is left.
+        tokio::time::sleep(TAKE_OVER_MOST).await;
         fleet.roll(replica, version).await;
-        // The last change is followed by nothing: all is as it was at the beginning.
-        let is_last = place + 1 == storms;
-        if !is_last {
-            let left = kills - kills / storms * (storms - 1);
-            let share = if place == 0 { left } else { kills / storms };
-            storm::rage(fleet, random, share, true).await;
-        }
     }
 }
 
@@ -125,9 +123,8 @@ fn is_of_client(status: &Status) -> bool {
     status.code() == Code::Cancelled && status.message() == "Timeout expired"
 }
 
-fn partitions_are_never_nobodys_for_long(fleet: &Fleet) -> Vec<Gap> {
-    let looks = fleet.owners.looks();
-    let gaps = fleet.book.gaps(&looks);
+fn partitions_are_never_nobodys_for_long(fleet: &Fleet, looks: &[Look]) -> Vec<Gap> {
+    let gaps = fleet.book.gaps(looks);
     let seen: BTreeSet<_> = looks
         .iter()
         .map(|look| (&look.service, look.partition))
@@ -140,7 +137,7 @@ fn partitions_are_never_nobodys_for_long(fleet: &Fleet) -> Vec<Gap> {
     };
     let long: Vec<String> = gaps.iter().filter(is_long).map(Gap::to_string).collect();
     assert_eq!(long, Vec::<String>::new(), "{}", fleet.installation.logs());
-    let (longest, service, partition) = fleet.book.longest_standstill(&looks);
+    let (longest, service, partition) = fleet.book.longest_standstill(looks);
     assert!(
         longest <= HAND_OVER_MOST,
         "partition {partition} of {service} stood still for {longest:?}\n{}",

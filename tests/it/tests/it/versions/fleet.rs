@@ -74,7 +74,8 @@ pub(super) struct Fleet {
     /// The first replica of each service in the order of [`NAMES`], then the second ones.
     pub(super) installation: Installation,
     pub(super) book: Book,
-    pub(super) owners: Owners,
+    /// The address of the database for whoever is where it is.
+    database: String,
     network: Network,
     members: Vec<Member>,
     /// The free node of each service.
@@ -109,17 +110,19 @@ impl Fleet {
         let mut arguments = stores.settings();
         arguments.extend(peers());
         let key = stores.first_key(&version.program("happypath"));
-        let owners = stores.owners();
         let hooks = Hooks::receive_at(hub.into()).await;
         let Stores {
-            redis, postgres, ..
+            redis,
+            postgres,
+            database,
+            ..
         } = stores;
         let mut installation = Installation::without_services(redis, postgres, hooks, arguments);
         installation.key = Some(key);
         let mut fleet = Self {
             installation,
             book: Book::default(),
-            owners,
+            database,
             network,
             members: Vec::new(),
             spare: std::array::from_fn(|service| node(service, REPLICAS)),
@@ -136,6 +139,11 @@ impl Fleet {
         let text = definitions(&fleet.installation.hooks.url());
         fleet.installation.apply(&text).await;
         fleet
+    }
+
+    /// Begins to look at the owners of all partitions.
+    pub(super) fn watch_owners(&self) -> Owners {
+        Owners::watch(&self.installation.postgres, &self.database)
     }
 
     /// Where events are sent: all nodes of identity, of which one is free.
@@ -264,8 +272,8 @@ impl Fleet {
             self.book.end(worker, now_ms());
             self.spare[before.member.service] = before.member.node;
         }
-        // Whoever takes over has shown by now that it works.
-        tokio::time::sleep(HAND_OVER_MOST).await;
+        // Whoever takes over has shown by then that it works.
+        tokio::time::sleep(HAND_OVER_MOST / 2).await;
         self.book.calm(begin_ms..now_ms());
     }
 

@@ -9,7 +9,6 @@ use tempfile::TempDir;
 use testkit::{PostgresServer, RedisServer};
 
 use super::book::LEASE_TTL;
-use super::owners::Owners;
 use crate::faults::installation::PARTITIONS;
 use crate::process;
 
@@ -21,7 +20,7 @@ pub(super) struct Stores {
     pub(super) redis: RedisServer,
     pub(super) postgres: PostgresServer,
     /// The address of the database for whoever is where they are.
-    database: String,
+    pub(super) database: String,
     /// Their address for everybody else.
     host: String,
 }
@@ -62,11 +61,6 @@ impl Stores {
         let key = said.lines().next().unwrap_or_default().to_owned();
         assert!(key.starts_with("hpk_"), "{made:?}");
         key
-    }
-
-    /// Begins to look at the owners of partitions.
-    pub(super) fn owners(&self) -> Owners {
-        Owners::watch(&self.postgres, &self.database)
     }
 
     fn elsewhere(&self, url: &str) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::book::{LEASE_TTL, TAKE_OVER_MOST};
 use super::fleet::{Fleet, Side};
 use crate::random::Random;
-use crate::suite::ACTIVATION;
+use crate::suite::{ACTIVATION, IDENTITY, NAMES};
 
 /// The time between two blows: from before the last victim is up again until all is well.
 const PAUSES_MS: Range<u64> = 300..1_500;
@@ -33,7 +33,7 @@ struct Storm<'a> {
 }
 
 /// Kills `kills` processes, and does everything else beside it. One process is slow all the time,
-/// and one is cut off at the beginning.
+/// and one that owns partitions is cut off from everybody at the beginning.
 pub(super) async fn rage(
     fleet: &mut Fleet,
     random: &mut Random,
@@ -50,12 +50,13 @@ pub(super) async fn rage(
     };
     let slow = storm.any();
     storm.fleet.slow_down(Some(slow));
-    storm.cut();
+    let owner = IDENTITY + 1 + slow % (NAMES.len() - 1);
+    storm.cut(owner, Side::All);
     let mut left = kills;
     while left > 0 {
         storm.pause().await;
         match storm.random.within(0..TURNS) {
-            0 => storm.cut(),
+            0 => storm.cut_anybody(),
             1 => storm.drain().await,
             _ => left -= usize::from(storm.kill()),
         }
@@ -64,7 +65,6 @@ pub(super) async fn rage(
         storm.pause().await;
     }
     storm.fleet.slow_down(None);
-    tokio::time::sleep(TAKE_OVER_MOST).await;
 }
 
 impl Storm<'_> {
@@ -111,15 +111,18 @@ impl Storm<'_> {
         true
     }
 
-    /// Cuts a process off, unless one is.
-    fn cut(&mut self) {
+    /// Cuts a process off, unless one is, or the other one of its service cannot be counted upon.
+    fn cut_anybody(&mut self) {
         let place = self.any();
-        if self.cut_off.is_some() || self.is_hit(self.fleet.service(place)) {
-            return;
-        }
         let sides = [Side::Hub, Side::Neighbours, Side::All];
         let side = usize::try_from(self.random.within(0..3)).expect("a place");
-        self.fleet.cut_off(place, sides[side]);
+        if self.cut_off.is_none() && !self.is_hit(self.fleet.service(place)) {
+            self.cut(place, sides[side]);
+        }
+    }
+
+    fn cut(&mut self, place: usize, side: Side) {
+        self.fleet.cut_off(place, side);
         let more = Duration::from_millis(self.random.within(CUTS_MS));
         self.cut_off = Some(CutOff {
             place,

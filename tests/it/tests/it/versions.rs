@@ -1,7 +1,7 @@
-//! Two versions side by side, while everything goes wrong that a network and a machine can do: each
-//! process is on a node of its own, whose line is slow, loses packets and is cut, and dies again and
-//! again, while the newer version takes the place of the older one, and goes again.
+//! Two versions side by side, while everything goes wrong that a network and a machine can do.
 //!
+//! Each process is on a node of its own, whose line is slow, loses packets and is cut, and dies
+//! again and again, while the newer version takes the place of the older one, and goes again.
 //! Nothing acknowledged is lost, no partition is nobody's for long, and whoever sends is told
 //! nothing but to try again. Single faults in detail are in [`crate::faults`].
 
@@ -104,7 +104,7 @@ fn verify_audit_log(fleet: &Fleet) {
     assert_eq!(verdict["faults"], serde_json::json!([]));
 }
 
-/// What a service refuses with can be sent again; what a connection says that broke as well.
+/// A refusal of a service can be sent again, and so can a call whose connection broke.
 fn refusals_say_to_try_again(record: &Mutex<Record>) {
     let refusals = load::lock(record).refusals.clone();
     let is_of_service = |status: &&Status| status.source().is_none();

@@ -128,17 +128,22 @@ impl Fleet {
             spare: std::array::from_fn(|service| node(service, REPLICAS)),
             started: 0,
         };
-        for place in 0..REPLICAS * NAMES.len() {
-            let (replica, service) = (place / NAMES.len(), place % NAMES.len());
-            let started = fleet.launch(service, node(service, replica), version);
-            fleet.add(started);
-        }
-        for member in &fleet.members {
-            fleet.await_ready(member).await;
-        }
+        fleet.start_replicas(0, version).await;
         let text = definitions(&fleet.installation.hooks.url());
         fleet.installation.apply(&text).await;
+        // Processes that start later know the definitions; others would learn them in a moment.
+        fleet.start_replicas(1, version).await;
         fleet
+    }
+
+    async fn start_replicas(&mut self, replica: usize, version: Version) {
+        for service in 0..NAMES.len() {
+            let started = self.launch(service, node(service, replica), version);
+            self.add(started);
+        }
+        for member in self.members.iter().rev().take(NAMES.len()) {
+            self.await_ready(member).await;
+        }
     }
 
     /// Begins to look at the owners of all partitions.

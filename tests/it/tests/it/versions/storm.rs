@@ -28,7 +28,7 @@ struct Storm<'a> {
     cut_off: Option<CutOff>,
     /// When each process was hit last, or came up again.
     hits: Vec<Option<Instant>>,
-    /// Whether deliverers are killed: what they were about is sent again after a minute.
+    /// True where deliverers are killed: what they were about is sent again after a minute.
     kills_deliverers: bool,
 }
 

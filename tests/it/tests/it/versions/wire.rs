@@ -1,10 +1,10 @@
 //! The wire between the nodes of a network: it passes their packets on, late, or not at all.
 //!
 //! Packets are Ethernet frames in VXLAN (RFC 7348). The number of a network in a packet is that of
-//! the node that sent it, and becomes that of the node that is to have it. The wire is a switch that
-//! knows the nodes by their hardware addresses, and does by itself what `tc netem` does where a
-//! kernel has that: each packet is on its way for a time of its own, so that packets overtake each
-//! other, and some are lost.
+//! the node that sent it, and becomes that of the node that is to have it. The wire is a switch
+//! that knows the nodes by their hardware addresses, and does by itself what `tc netem` does where
+//! a kernel has that: each packet is on its way for a time of its own, so that packets overtake
+//! each other, and some are lost.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};

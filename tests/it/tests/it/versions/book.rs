@@ -145,6 +145,13 @@ impl Book {
         self.calm.push(time);
     }
 
+    /// Returns whether a time began while processes came and went in order, and had no blow.
+    pub(super) fn is_calm(&self, time: &Range<i64>) -> bool {
+        let has_blow = self.blows.iter().any(|blow| time.contains(&blow.time_ms));
+        let mut calm = self.calm.iter();
+        !has_blow && calm.any(|calm| calm.contains(&time.start))
+    }
+
     /// The number of blows of a kind.
     pub(super) fn count(&self, kind: BlowKind) -> usize {
         self.blows.iter().filter(|blow| blow.kind == kind).count()

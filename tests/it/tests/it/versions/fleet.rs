@@ -151,12 +151,6 @@ impl Fleet {
         Owners::watch(&self.installation.postgres, &self.database)
     }
 
-    /// Where events are sent: all nodes of identity, of which one is free.
-    pub(super) fn intake(&self) -> Vec<String> {
-        let url = |node| format!("http://{}", site(0, node).address);
-        nodes(0).map(url).collect()
-    }
-
     /// The number of processes.
     pub(super) fn len(&self) -> usize {
         self.members.len()
@@ -314,6 +308,12 @@ impl Fleet {
             kind,
         }
     }
+}
+
+/// Where a service is asked: at all its nodes, of which one is free.
+pub(super) fn urls(service: usize) -> Vec<String> {
+    let url = |node| format!("http://{}", site(service, node).address);
+    nodes(service).map(url).collect()
 }
 
 /// The nodes of a service.

@@ -13,7 +13,7 @@ const PAUSES_MS: Range<u64> = 300..1_500;
 /// The time that a cut lasts beyond a lease, so that others take over meanwhile.
 const CUTS_MS: Range<u64> = 500..2_500;
 /// Of so many turns one is a cut, and one an end in order; the others are kills.
-const TURNS: u64 = 12;
+const TURNS: u64 = 8;
 
 /// A process that is cut off, and until when.
 struct CutOff {
@@ -83,19 +83,10 @@ impl Storm<'_> {
         }
     }
 
-    /// Returns whether a process of the service cannot be counted upon: it was hit a moment ago, or
-    /// is cut off.
-    fn is_hit(&self, service: usize) -> bool {
-        let is_of_service = |place: usize| self.fleet.service(place) == service;
-        let mut hits = self.hits.iter().enumerate();
-        let is_recent = hits.any(|(place, hit)| {
-            is_of_service(place) && hit.is_some_and(|hit| hit.elapsed() < 2 * TAKE_OVER_MOST)
-        });
-        is_recent
-            || self
-                .cut_off
-                .as_ref()
-                .is_some_and(|it| is_of_service(it.place))
+    /// Returns whether a process cannot be counted upon: it was hit a moment ago, or is cut off.
+    fn is_hit(&self, place: usize) -> bool {
+        let is_recent = self.hits[place].is_some_and(|hit| hit.elapsed() < TAKE_OVER_MOST);
+        is_recent || self.cut_off.as_ref().is_some_and(|it| it.place == place)
     }
 
     /// Kills a process that is not cut off. Returns whether it did.
@@ -111,12 +102,12 @@ impl Storm<'_> {
         true
     }
 
-    /// Cuts a process off, unless one is, or the other one of its service cannot be counted upon.
+    /// Cuts a process off, unless one is: not one that begins, which needs its stores once.
     fn cut_anybody(&mut self) {
         let place = self.any();
         let sides = [Side::Hub, Side::Neighbours, Side::All];
         let side = usize::try_from(self.random.within(0..3)).expect("a place");
-        if self.cut_off.is_none() && !self.is_hit(self.fleet.service(place)) {
+        if self.cut_off.is_none() && !self.is_hit(place) {
             self.cut(place, sides[side]);
         }
     }
@@ -130,11 +121,14 @@ impl Storm<'_> {
         });
     }
 
-    /// Ends a process in order, where the other one of its service can be counted upon.
+    /// Ends a process in order, where all of its service can be counted upon.
     async fn drain(&mut self) {
         let place = self.any();
-        if !self.is_hit(self.fleet.service(place)) {
+        let service = self.fleet.service(place);
+        let mut of_service = (0..self.hits.len()).filter(|it| self.fleet.service(*it) == service);
+        if !of_service.any(|it| self.is_hit(it)) {
             self.fleet.drain(place).await;
+            self.hits[place] = Some(Instant::now());
         }
     }
 }

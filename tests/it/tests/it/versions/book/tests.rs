@@ -111,3 +111,13 @@ fn a_partition_without_commits_stands_still_though_it_has_an_owner() {
     let longest = book.longest_standstill(&looks(&seen));
     assert_eq!(longest, (Duration::from_millis(800), SERVICE.to_owned(), 3));
 }
+
+#[test]
+fn what_begins_in_a_calm_and_ends_after_a_blow_is_not_calm() {
+    let mut book = book();
+    book.calm(0..1_000);
+    book.kill("old", blow(BlowKind::Kill, 1_200));
+    assert!(book.is_calm(&(900..1_100)));
+    assert!(!book.is_calm(&(900..1_300)));
+    assert!(!book.is_calm(&(1_050..1_100)));
+}

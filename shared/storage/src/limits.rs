@@ -16,6 +16,9 @@ pub const SQLITE_BUSY: Duration = Duration::from_secs(10);
 pub const ACQUIRE: Duration = Duration::from_secs(10);
 /// The time that a call about leases or members may take, the wait for a connection included.
 pub const LEASE_CALL: Duration = Duration::from_secs(10);
+/// The time that a transaction may rest between two statements before Postgres ends it, with its
+/// locks. Ours rest for milliseconds, unless their process is gone, cut off or stopped.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
 /// The time after which the last word of a dead process is forgotten, once anybody leaves.
 pub const MEMBER_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// The time for which the answer to a request id is kept: longer than any client retries.

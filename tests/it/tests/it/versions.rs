@@ -80,6 +80,7 @@ async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
     changes_are_hidden_by_a_usual_retry(&fleet, &readers.asked());
     let gaps = partitions_are_never_nobodys_for_long(&fleet, &owners.looks());
     tell(&fleet, &gaps);
+    tell_of_refusals(&record, &readers.asked());
     assert!(fleet.book.count(BlowKind::Kill) >= kills.unwrap_or(KILLS));
 }
 
@@ -188,4 +189,36 @@ fn tell(fleet: &Fleet, gaps: &[Gap]) {
             gaps[count - 1]
         );
     }
+}
+
+/// Tells whoever wants to know how often senders and readers were refused, and with what.
+#[expect(
+    clippy::print_stderr,
+    reason = "the codes belong to the output of a long series"
+)]
+fn tell_of_refusals(record: &Mutex<Record>, asked: &[Asked]) {
+    let record = load::lock(record);
+    let of_senders = record.refusals.iter().map(|refusal| &refusal.status);
+    let of_readers = asked.iter().flat_map(|asked| &asked.refusals);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for status in of_senders.chain(of_readers) {
+        let origin = if status.source().is_some() {
+            "by the connection"
+        } else {
+            "by the service"
+        };
+        *counts
+            .entry(format!("{:?} {origin}", status.code()))
+            .or_default() += 1;
+    }
+    let waits = record
+        .sent
+        .iter()
+        .filter_map(|sent| Some(sent.ack_time? - sent.first_time));
+    eprintln!(
+        "{} events, the longest until it was acknowledged {:?}; {} questions; refused: {counts:?}",
+        record.sent.len(),
+        waits.max().unwrap_or_default(),
+        asked.len()
+    );
 }

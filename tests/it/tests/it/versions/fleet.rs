@@ -289,7 +289,27 @@ impl Fleet {
         }
     }
 
-    /// Lets the process that was cut off be heard again.
+    /// Loses the node of a process as when its machine loses power: nobody hears of its end until
+    /// [`Self::heal`]. A process on the free node of its service takes its place.
+    pub(super) fn lose_node(&mut self, place: usize) {
+        let Member {
+            service,
+            node,
+            version,
+            ..
+        } = self.members[place];
+        self.network.cut_from_hub(node);
+        self.network.cut_from_neighbours(node);
+        let blow = self.blow(place, BlowKind::Kill);
+        self.installation.services[place].kill();
+        let worker = self.members[place].worker.clone();
+        self.book.kill(&worker, blow);
+        let free = std::mem::replace(&mut self.spare[service], node);
+        let started = self.launch(service, free, version);
+        self.replace(place, started);
+    }
+
+    /// Lets whoever was cut off be heard again.
     pub(super) fn heal(&mut self, place: usize) {
         self.network.heal();
         self.book.heal(&self.members[place].worker, now_ms());

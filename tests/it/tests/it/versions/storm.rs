@@ -102,18 +102,30 @@ impl Storm<'_> {
         true
     }
 
-    /// Cuts a process off, unless one is: not one that begins, which needs its stores once.
+    /// Cuts a process off, unless one is: not one that begins, which needs its stores once. Or it
+    /// is lost with its node.
     fn cut_anybody(&mut self) {
         let place = self.any();
-        let sides = [Side::Hub, Side::Neighbours, Side::All];
-        let side = usize::try_from(self.random.within(0..3)).expect("a place");
-        if self.cut_off.is_none() && !self.is_hit(place) {
-            self.cut(place, sides[side]);
+        if self.cut_off.is_some() || self.is_hit(place) {
+            return;
+        }
+        match self.random.within(0..4) {
+            0 => self.cut(place, Side::Hub),
+            1 => self.cut(place, Side::Neighbours),
+            2 => self.cut(place, Side::All),
+            _ => {
+                self.fleet.lose_node(place);
+                self.heal_after_a_lease(place);
+            }
         }
     }
 
     fn cut(&mut self, place: usize, side: Side) {
         self.fleet.cut_off(place, side);
+        self.heal_after_a_lease(place);
+    }
+
+    fn heal_after_a_lease(&mut self, place: usize) {
         let more = Duration::from_millis(self.random.within(CUTS_MS));
         self.cut_off = Some(CutOff {
             place,

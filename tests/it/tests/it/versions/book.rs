@@ -53,6 +53,8 @@ pub(super) struct Gap {
     pub(super) partition: u32,
     pub(super) start_ms: i64,
     pub(super) end_ms: i64,
+    /// The owner before it, and the one after it; empty where there is none yet.
+    pub(super) owners: [String; 2],
     /// The last blow to its service before the gap ended, if there was one.
     pub(super) blow: Option<(BlowKind, i64)>,
 }
@@ -72,12 +74,17 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (length, most) = self.length();
         let Self {
-            service, partition, ..
+            service,
+            partition,
+            owners: [before, after],
+            ..
         } = self;
         let cause = self.cause();
         write!(
             f,
-            "partition {partition} of {service} was nobody's for {length:?} after a {cause}, at the most {most:?}"
+            "partition {partition} of {service} was nobody's for {length:?} after a {cause}, at the most {most:?}, \
+             between {before} and {after} until {}",
+            self.end_ms
         )
     }
 }
@@ -180,13 +187,14 @@ impl Book {
     /// The times in which a partition was nobody's, of looks in their order.
     pub(super) fn gaps(&self, looks: &[Look]) -> Vec<Gap> {
         let mut gaps = Vec::new();
-        for ((service, partition), looks) in by_partition(looks) {
+        for looks in by_partition(looks).into_values() {
             let mut owned: Option<&Look> = None;
             let mut start_ms = None;
             for look in &looks {
                 if self.works(&look.worker, look.time_ms) {
-                    let time = start_ms.take().map(|start_ms| start_ms..look.time_ms);
-                    gaps.extend(time.map(|time| self.gap(service, partition, &time)));
+                    if let (Some(start_ms), Some(before)) = (start_ms.take(), owned) {
+                        gaps.push(self.gap(before, look, start_ms));
+                    }
                     owned = Some(look);
                 } else if start_ms.is_none()
                     && let Some(owned) = owned
@@ -195,26 +203,25 @@ impl Book {
                     start_ms = Some(stop_ms.unwrap_or(owned.time_ms));
                 }
             }
-            let end_ms = looks.last().map(|look| look.time_ms);
-            let open = start_ms
-                .zip(end_ms)
-                .map(|(start_ms, end_ms)| start_ms..end_ms);
-            gaps.extend(open.map(|time| self.gap(service, partition, &time)));
+            if let (Some(start_ms), Some(before), Some(last)) = (start_ms, owned, looks.last()) {
+                gaps.push(self.gap(before, last, start_ms));
+            }
         }
         gaps
     }
 
-    fn gap(&self, service: &str, partition: u32, time: &Range<i64>) -> Gap {
-        let seen = time.start - BETWEEN_LOOKS_MS..time.end;
-        let blows = self.blows.iter().filter(|blow| blow.service == service);
+    fn gap(&self, before: &Look, after: &Look, start_ms: i64) -> Gap {
+        let seen = start_ms - BETWEEN_LOOKS_MS..after.time_ms;
+        let blows = self.blows.iter();
         let last = blows
-            .filter(|blow| seen.contains(&blow.time_ms))
+            .filter(|blow| blow.service == before.service && seen.contains(&blow.time_ms))
             .max_by_key(|blow| blow.time_ms);
         Gap {
-            service: service.to_owned(),
-            partition,
-            start_ms: time.start,
-            end_ms: time.end,
+            service: before.service.clone(),
+            partition: before.partition,
+            start_ms,
+            end_ms: after.time_ms,
+            owners: [before.worker.clone(), after.worker.clone()],
             blow: last.map(|blow| (blow.kind, blow.time_ms)),
         }
     }

@@ -16,9 +16,6 @@ pub(super) const HAND_OVER_MOST: Duration = Duration::from_secs(2);
 /// Nor for longer where a process dies or is cut off: its leases lapse first.
 pub(super) const TAKE_OVER_MOST: Duration =
     Duration::from_secs(LEASE_TTL.as_secs() + HAND_OVER_MOST.as_secs());
-/// A look at a partition tells of the time since the look before, which is no longer than this.
-const BETWEEN_LOOKS_MS: i64 = 300;
-
 /// One look at one partition of one service.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
@@ -55,18 +52,23 @@ pub(super) struct Gap {
     pub(super) end_ms: i64,
     /// The owner before it, and the one after it; empty where there is none yet.
     pub(super) owners: [String; 2],
-    /// The last blow to its service before the gap ended, if there was one.
+    /// The last blow to its service while the gap lasted, or so shortly before that its victim
+    /// still counted as alive: the partition may have been given up for it.
     pub(super) blow: Option<(BlowKind, i64)>,
 }
 
 impl Gap {
-    /// Its length since the last blow that made it longer, and the longest that is allowed.
+    /// Its length, since the last blow where that is later, and the longest that is allowed.
     pub(super) fn length(&self) -> (Duration, Duration) {
-        let (start_ms, most) = match self.blow {
-            Some((_, time_ms)) => (time_ms.max(self.start_ms), TAKE_OVER_MOST),
-            None => (self.start_ms, HAND_OVER_MOST),
-        };
-        (length(start_ms..self.end_ms), most)
+        match self.blow {
+            None => (length(self.start_ms..self.end_ms), HAND_OVER_MOST),
+            Some((_, time_ms)) => {
+                let start_ms = time_ms.max(self.start_ms);
+                let before_ms = time_ms.min(self.start_ms)..self.start_ms;
+                let most = TAKE_OVER_MOST.saturating_sub(length(before_ms));
+                (length(start_ms..self.end_ms), most.max(HAND_OVER_MOST))
+            }
+        }
     }
 }
 
@@ -211,7 +213,8 @@ impl Book {
     }
 
     fn gap(&self, before: &Look, after: &Look, start_ms: i64) -> Gap {
-        let seen = start_ms - BETWEEN_LOOKS_MS..after.time_ms;
+        let lease_ms = i64::try_from(LEASE_TTL.as_millis()).expect("seconds");
+        let seen = start_ms - lease_ms..after.time_ms;
         let blows = self.blows.iter();
         let last = blows
             .filter(|blow| blow.service == before.service && seen.contains(&blow.time_ms))

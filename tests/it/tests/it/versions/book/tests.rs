@@ -121,3 +121,14 @@ fn what_begins_in_a_calm_and_ends_after_a_blow_is_not_calm() {
     assert!(!book.is_calm(&(900..1_300)));
     assert!(!book.is_calm(&(1_050..1_100)));
 }
+
+#[test]
+fn a_partition_that_is_given_up_for_a_process_that_just_died_waits_for_the_end_of_its_lease() {
+    let mut book = book();
+    book.kill("new", blow(BlowKind::Kill, 500));
+    let seen = [(900, "old", 1), (1_000, "", 1), (3_000, "old", 1)];
+    check(&book, &seen, &[(900, 3_000, "kill")]);
+    let gaps = book.gaps(&looks(&seen));
+    let [length, most] = [2_100, 3_600].map(Duration::from_millis);
+    assert_eq!(gaps[0].length(), (length, most));
+}

@@ -1,7 +1,6 @@
 //! Two replicas of each service in a network of their own, of either version, and everything that
 //! is done to them: with an entry in the [`Book`].
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -196,10 +195,14 @@ impl Fleet {
         Started { member, process }
     }
 
+    /// Returns whether a process says that it is ready.
+    pub(super) async fn is_ready(&self, place: usize) -> bool {
+        is_ready(self.members[place].node).await
+    }
+
     /// Waits until a process says that it is ready, as a probe asks.
     async fn await_ready(&self, member: &Member) {
-        let address = (network::address(member.node), HEALTH_PORT).into();
-        let ready = eventually(async || is_ready(address).await.then_some(())).await;
+        let ready = eventually(async || is_ready(member.node).await.then_some(())).await;
         let logs = || self.installation.logs();
         assert!(
             ready.is_some(),
@@ -355,8 +358,9 @@ fn peers() -> impl Iterator<Item = String> {
     peers.flat_map(|(name, port)| [format!("--{name}-address"), format!("http://{name}:{port}")])
 }
 
-async fn is_ready(address: SocketAddr) -> bool {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+async fn is_ready(node: Node) -> bool {
+    let address = format!("http://{}:{HEALTH_PORT}", network::address(node));
+    let endpoint = Endpoint::from_shared(address).expect("an address");
     let Ok(channel) = endpoint.connect().await else {
         return false;
     };

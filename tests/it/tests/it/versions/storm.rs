@@ -56,7 +56,7 @@ pub(super) async fn rage(
     while left > 0 {
         storm.pause().await;
         match storm.random.within(0..TURNS) {
-            0 => storm.cut_anybody(),
+            0 => storm.cut_anybody().await,
             1 => storm.drain().await,
             _ => left -= usize::from(storm.kill()),
         }
@@ -104,9 +104,9 @@ impl Storm<'_> {
 
     /// Cuts a process off, unless one is: not one that begins, which needs its stores once. Or it
     /// is lost with its node.
-    fn cut_anybody(&mut self) {
+    async fn cut_anybody(&mut self) {
         let place = self.any();
-        if self.cut_off.is_some() || self.is_hit(place) {
+        if self.cut_off.is_some() || !self.fleet.is_ready(place).await {
             return;
         }
         match self.random.within(0..4) {
@@ -138,7 +138,8 @@ impl Storm<'_> {
         let place = self.any();
         let service = self.fleet.service(place);
         let mut of_service = (0..self.hits.len()).filter(|it| self.fleet.service(*it) == service);
-        if !of_service.any(|it| self.is_hit(it)) {
+        // One that begins has nothing to hand over yet, and ends at once.
+        if !of_service.any(|it| self.is_hit(it)) && self.fleet.is_ready(place).await {
             self.fleet.drain(place).await;
             self.hits[place] = Some(Instant::now());
         }

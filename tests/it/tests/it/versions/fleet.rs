@@ -2,7 +2,7 @@
 //! is done to them: with an entry in the [`Book`].
 
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -28,6 +28,9 @@ const NODES: usize = REPLICAS + 1;
 /// Where services listen, and where their health is told, on nodes of their own.
 const PORT: u16 = 7_400;
 const HEALTH_PORT: u16 = 7_490;
+
+/// The time that a probe of health waits.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// The version of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -361,6 +364,7 @@ fn peers() -> impl Iterator<Item = String> {
 async fn is_ready(node: Node) -> bool {
     let address = format!("http://{}:{HEALTH_PORT}", network::address(node));
     let endpoint = Endpoint::from_shared(address).expect("an address");
+    let endpoint = endpoint.connect_timeout(PROBE).timeout(PROBE);
     let Ok(channel) = endpoint.connect().await else {
         return false;
     };

@@ -41,6 +41,8 @@ pub(super) enum BlowKind {
     Kill,
     /// Cut off from the stores.
     Cut,
+    /// Heard again: its connections from before the cut take a moment to notice.
+    Heal,
 }
 
 /// A time in which nobody owned a partition who could work on it.
@@ -97,6 +99,7 @@ impl Gap {
         match self.blow {
             Some((BlowKind::Kill, _)) => "kill",
             Some((BlowKind::Cut, _)) => "cut",
+            Some((BlowKind::Heal, _)) => "cut that ended",
             None => "hand-over",
         }
     }
@@ -143,10 +146,11 @@ impl Book {
     }
 
     /// A process reaches the stores again.
-    pub(super) fn heal(&mut self, worker: &str, time_ms: i64) {
+    pub(super) fn heal(&mut self, worker: &str, blow: Blow) {
         if let Some(cut) = self.life(worker).cuts.last_mut() {
-            cut.end = time_ms;
+            cut.end = blow.time_ms;
         }
+        self.blows.push(blow);
     }
 
     /// Processes came and went in order in this time, and nothing else happened.

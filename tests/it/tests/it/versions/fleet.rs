@@ -318,7 +318,8 @@ impl Fleet {
     /// Lets whoever was cut off be heard again.
     pub(super) fn heal(&mut self, place: usize) {
         self.network.heal();
-        self.book.heal(&self.members[place].worker, now_ms());
+        let blow = self.blow(place, BlowKind::Heal);
+        self.book.heal(&self.members[place].worker, blow);
     }
 
     /// Makes the packets of one process late and some of them lost, and those of no other.

@@ -26,8 +26,10 @@ struct Storm<'a> {
     fleet: &'a mut Fleet,
     random: &'a mut Random,
     cut_off: Option<CutOff>,
-    /// When each process was hit last, or came up again.
+    /// When each process was hit last, or heard again.
     hits: Vec<Option<Instant>>,
+    /// When each process was heard again after a cut.
+    heals: Vec<Option<Instant>>,
     /// True where deliverers are killed: what they were about is sent again after a minute.
     kills_deliverers: bool,
 }
@@ -46,6 +48,7 @@ pub(super) async fn rage(
         random,
         cut_off: None,
         hits: vec![None; count],
+        heals: vec![None; count],
         kills_deliverers,
     };
     let slow = storm.any();
@@ -80,6 +83,7 @@ impl Storm<'_> {
         if let Some(cut_off) = self.cut_off.take_if(|it| it.end <= Instant::now()) {
             self.fleet.heal(cut_off.place);
             self.hits[cut_off.place] = Some(Instant::now());
+            self.heals[cut_off.place] = Some(Instant::now());
         }
     }
 
@@ -89,10 +93,21 @@ impl Storm<'_> {
         is_recent || self.cut_off.as_ref().is_some_and(|it| it.place == place)
     }
 
-    /// Kills a process that is not cut off. Returns whether it did.
+    /// The processes of the service of one.
+    fn of_service(&self, place: usize) -> impl Iterator<Item = usize> + use<'_> {
+        let service = self.fleet.service(place);
+        (0..self.hits.len()).filter(move |it| self.fleet.service(*it) == service)
+    }
+
+    /// Kills a process, unless one of its service is cut off, or was until a moment ago: somebody
+    /// has to be there who can take over. Returns whether it did.
     fn kill(&mut self) -> bool {
         let place = self.any();
-        let is_cut_off = self.cut_off.as_ref().is_some_and(|it| it.place == place);
+        let is_away = |it: usize| {
+            let is_cut_off = self.cut_off.as_ref().is_some_and(|cut| cut.place == it);
+            is_cut_off || self.heals[it].is_some_and(|heal| heal.elapsed() < TAKE_OVER_MOST)
+        };
+        let is_cut_off = self.of_service(place).any(is_away);
         let is_spared = self.fleet.service(place) == ACTIVATION && !self.kills_deliverers;
         if is_cut_off || is_spared {
             return false;
@@ -102,11 +117,12 @@ impl Storm<'_> {
         true
     }
 
-    /// Cuts a process off, unless one is: not one that begins, which needs its stores once. Or it
-    /// is lost with its node.
+    /// Cuts a process off, unless one is, or one of its service was hit: not one that begins, which
+    /// needs its stores once. Or it is lost with its node.
     async fn cut_anybody(&mut self) {
         let place = self.any();
-        if self.cut_off.is_some() || !self.fleet.is_ready(place).await {
+        let is_hit = self.of_service(place).any(|it| self.is_hit(it));
+        if self.cut_off.is_some() || is_hit || !self.fleet.is_ready(place).await {
             return;
         }
         match self.random.within(0..4) {
@@ -136,10 +152,9 @@ impl Storm<'_> {
     /// Ends a process in order, where all of its service can be counted upon.
     async fn drain(&mut self) {
         let place = self.any();
-        let service = self.fleet.service(place);
-        let mut of_service = (0..self.hits.len()).filter(|it| self.fleet.service(*it) == service);
+        let is_hit = self.of_service(place).any(|it| self.is_hit(it));
         // One that begins has nothing to hand over yet, and ends at once.
-        if !of_service.any(|it| self.is_hit(it)) && self.fleet.is_ready(place).await {
+        if !is_hit && self.fleet.is_ready(place).await {
             self.fleet.drain(place).await;
             self.hits[place] = Some(Instant::now());
         }

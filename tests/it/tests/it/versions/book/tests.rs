@@ -78,14 +78,14 @@ fn a_gap_begins_with_the_blow_and_not_with_the_end_of_the_lease() {
 fn who_was_cut_off_works_again_once_it_is_healed() {
     let mut book = book();
     book.cut("old", blow(BlowKind::Cut, 150));
-    book.heal("old", 850);
+    book.heal("old", blow(BlowKind::Heal, 850));
     let seen = [
         (100, "old", 1),
         (200, "old", 1),
         (800, "old", 1),
         (900, "old", 1),
     ];
-    check(&book, &seen, &[(150, 900, "cut")]);
+    check(&book, &seen, &[(150, 900, "cut that ended")]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use self::book::{BlowKind, Gap, HAND_OVER_MOST, Look, TAKE_OVER_MOST};
+use self::book::{BlowKind, Gap, Look, TAKE_OVER_MOST};
 use self::fleet::{Fleet, Version};
 use self::readers::{Asked, Readers, TRIES};
 use crate::faults::installation::PARTITIONS;
@@ -79,7 +79,7 @@ async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
     refusals_say_to_try_again(&record, &readers.asked());
     changes_are_hidden_by_a_usual_retry(&fleet, &readers.asked());
     let gaps = partitions_are_never_nobodys_for_long(&fleet, &owners.looks());
-    tell(&fleet, &gaps);
+    tell(&fleet, &gaps, &owners.looks());
     tell_of_refusals(&record, &readers.asked());
     assert!(fleet.book.count(BlowKind::Kill) >= kills.unwrap_or(KILLS));
 }
@@ -156,12 +156,6 @@ fn partitions_are_never_nobodys_for_long(fleet: &Fleet, looks: &[Look]) -> Vec<G
     };
     let long: Vec<String> = gaps.iter().filter(is_long).map(Gap::to_string).collect();
     assert_eq!(long, Vec::<String>::new(), "{}", fleet.installation.logs());
-    let (longest, service, partition) = fleet.book.longest_standstill(looks);
-    assert!(
-        longest <= HAND_OVER_MOST,
-        "partition {partition} of {service} stood still for {longest:?}\n{}",
-        fleet.installation.logs()
-    );
     gaps
 }
 
@@ -170,7 +164,7 @@ fn partitions_are_never_nobodys_for_long(fleet: &Fleet, looks: &[Look]) -> Vec<G
     clippy::print_stderr,
     reason = "the distribution belongs to the output of a long series"
 )]
-fn tell(fleet: &Fleet, gaps: &[Gap]) {
+fn tell(fleet: &Fleet, gaps: &[Gap], looks: &[Look]) {
     let mut by_cause: BTreeMap<&str, Vec<&Gap>> = BTreeMap::new();
     for gap in gaps {
         by_cause.entry(gap.cause()).or_default().push(gap);
@@ -178,6 +172,11 @@ fn tell(fleet: &Fleet, gaps: &[Gap]) {
     let kills = fleet.book.count(BlowKind::Kill);
     let cuts = fleet.book.count(BlowKind::Cut);
     eprintln!("{kills} kills, {cuts} cuts from the stores");
+    // Held to a bound where the machine has nothing else to do: by `crate::rolling`.
+    let (longest, service, partition) = fleet.book.longest_standstill(looks);
+    eprintln!(
+        "longest without a commit during a change: {longest:?}, partition {partition} of {service}"
+    );
     for (cause, mut gaps) in by_cause {
         gaps.sort_by_key(|gap| gap.length());
         let count = gaps.len();

@@ -15,4 +15,4 @@ mod secured;
 mod suite;
 mod telemetry;
 mod tidy;
-mod versions;
+mod side_by_side;

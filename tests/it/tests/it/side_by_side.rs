@@ -32,7 +32,7 @@ use crate::random::Random;
 use crate::suite::{IDENTITY, NAMES};
 
 /// The name of the test that runs itself again in a network of its own.
-const NAME: &str = "versions::two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off";
+const NAME: &str = "side_by_side::two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off";
 /// The number of kills of a long series, which runs apart; absent for a short one.
 const KILLS_VARIABLE: &str = "HAPPYPATH_VERSION_KILLS";
 /// The kills of a short series.

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use futures::future::BoxFuture;
 use kernel::InstallationName;
 use sea_orm::sqlx::postgres::PgPoolOptions;
+use sea_orm::sqlx::{AssertSqlSafe, Executor as _};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     QueryResult, RuntimeErr, SqliteTransactionMode, SqlxPostgresConnector, Statement,
@@ -165,7 +166,7 @@ impl Database {
             return self.clone();
         }
         let server = self.orm.get_postgres_connection_pool().connect_options();
-        let pool = PgPoolOptions::new()
+        let pool = end_idle_transactions(PgPoolOptions::new())
             .max_connections(connections)
             .acquire_timeout(limits::ACQUIRE)
             .connect_lazy_with((*server).clone());
@@ -273,6 +274,7 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
             options.max_connections(limits::POSTGRES_CONNECTIONS);
             let session = session_name(NAMELESS);
             options.map_sqlx_postgres_opts(move |server| server.application_name(&session));
+            options.map_sqlx_postgres_pool_opts(end_idle_transactions);
         }
         // A database in memory belongs to its only connection, which must never be closed.
         Backend::SqliteMemory => {
@@ -294,6 +296,18 @@ fn options(url: &DatabaseUrl) -> ConnectOptions {
         }
     }
     options
+}
+
+/// Has the server end transactions of processes that it does not hear. Of a machine that lost its
+/// power, or was cut off, the server would learn after two hours, and rows that such a transaction
+/// has locked would be nobody's for as long.
+fn end_idle_transactions(pool: PgPoolOptions) -> PgPoolOptions {
+    pool.after_connect(|connection, _| {
+        let limit_ms = limits::IDLE_TRANSACTION.as_millis();
+        // Set by a statement: a proxy of connections may refuse one that brings settings along.
+        let set = format!("SET idle_in_transaction_session_timeout = {limit_ms}");
+        Box::pin(async move { connection.execute(AssertSqlSafe(set)).await.map(drop) })
+    })
 }
 
 /// Opens a pool, also where another process opens the same new file at the same moment.

@@ -19,6 +19,9 @@ pub const LEASE_CALL: Duration = Duration::from_secs(10);
 /// The time that a change of the number of partitions waits for the tables: longer than statements
 /// of services take, and than their last ones do when they end.
 pub(crate) const RECOUNT_LOCK: Duration = Duration::from_secs(10);
+/// The time that a transaction may rest between two statements before Postgres ends it, with its
+/// locks. Ours rest for milliseconds, unless their process is gone, cut off or stopped.
+pub const IDLE_TRANSACTION: Duration = Duration::from_secs(10);
 /// The time after which the last word of a dead process is forgotten, once anybody leaves.
 pub const MEMBER_KEPT: kernel::Duration = kernel::Duration::from_days(1);
 /// The time for which the answer to a request id is kept: longer than any client retries.

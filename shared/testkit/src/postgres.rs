@@ -4,9 +4,11 @@ mod backup;
 mod programs;
 
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -164,6 +166,33 @@ impl PostgresServer {
                 log: String::from_utf8_lossy(&ran.stderr).into_owned(),
             })
         }
+    }
+
+    /// Asks a database the same again and again, after a pause each time.
+    ///
+    /// The rows of the answers are lines of the standard output of the process that it returns, in
+    /// the form of [`Self::ask`]. It asks until it is killed.
+    ///
+    /// # Errors
+    /// [`StartError::Io`] where the process does not start.
+    pub fn watch(
+        &self,
+        database: &str,
+        statement: &str,
+        pause: Duration,
+    ) -> Result<Child, StartError> {
+        let mut child = self
+            .programs
+            .command("psql")
+            .args(["-X", "-q", "-t", "-A", database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut words) = child.stdin.take() {
+            writeln!(words, "{statement} \\watch {}", pause.as_secs_f64())?;
+        }
+        Ok(child)
     }
 
     /// Its port.

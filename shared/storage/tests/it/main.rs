@@ -1,6 +1,7 @@
 //! The storage over SQLite, and over Postgres for an installation without a name and for one that
 //! has one.
 
+mod connection;
 mod heartbeat;
 mod installation;
 mod lease;

@@ -1,5 +1,7 @@
 //! Tests of the server of a test: databases of their own, and ends of every kind.
 
+use std::io::{BufRead as _, BufReader};
+
 use super::*;
 
 #[test]
@@ -73,4 +75,19 @@ fn a_dump_is_the_database_of_one_moment() {
     server.lose().expect("is lost");
     server.restore_dump(&dump).expect("comes back");
     assert_eq!(ask(&server, "SELECT number FROM kept").trim(), "1");
+}
+
+#[test]
+fn a_watched_statement_is_answered_again_and_again() {
+    let server = PostgresServer::start().expect("starts");
+    let statement = "SELECT pg_backend_pid(), 6 * 7";
+    let pause = Duration::from_millis(10);
+    let mut watch = server.watch(&server.url(), statement, pause).expect("runs");
+    let rows = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
+    let rows: Vec<String> = rows.map_while(Result::ok).take(3).collect();
+    watch.kill().expect("ends");
+    watch.wait().expect("has ended");
+    assert_eq!(rows.len(), 3);
+    assert!(rows[0].ends_with("|42"), "{rows:?}");
+    assert!(rows.iter().all(|row| *row == rows[0]), "{rows:?}");
 }

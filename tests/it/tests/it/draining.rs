@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Request, Status};
 
 use crate::faults::installation::{Durability, Installation, LEASE_TTL};
-use crate::faults::load::{self, Load, PURCHASE, Record, Way};
+use crate::faults::load::{self, Load, PURCHASE, Record};
 use crate::faults::{CALM, whole_machine};
 use crate::rolling::{GAP_MOST, Watch};
 use crate::suite::{IDENTITY, JOURNEY, NAMES, SEGMENTATION};
@@ -158,11 +158,7 @@ async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
     }
     let names = Arc::new(Names::of(&installation));
     let way = Arc::clone(&names);
-    let load = Load::start_by(
-        PURCHASE,
-        move || Way::Balanced(balanced(&way, IDENTITY)),
-        &record,
-    );
+    let load = Load::start_by(PURCHASE, move || vec![balanced(&way, IDENTITY)], &record);
     let reader = Reader::start(balanced(&names, SEGMENTATION));
     tokio::time::sleep(CALM).await;
 

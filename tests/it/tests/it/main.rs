@@ -14,6 +14,7 @@ mod reads;
 mod real_data;
 mod rolling;
 mod secured;
+mod side_by_side;
 mod suite;
 mod telemetry;
 mod tidy;

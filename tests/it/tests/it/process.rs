@@ -1,7 +1,7 @@
 //! The binaries of the workspace as child processes, and a receiver of webhooks.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -61,10 +61,40 @@ pub(crate) fn free_port() -> u16 {
     panic!("every port of {PORTS:?} is taken");
 }
 
+/// Where a service listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    /// The file of the network namespace that it is started in; absent for that of the test.
+    pub(crate) namespace: Option<PathBuf>,
+}
+
+impl Site {
+    /// A port of this machine.
+    fn near(port: u16) -> Self {
+        Self {
+            address: (Ipv4Addr::LOCALHOST, port).into(),
+            namespace: None,
+        }
+    }
+
+    /// A command that starts a program there.
+    fn command(&self, program: &Path) -> Command {
+        let Some(namespace) = &self.namespace else {
+            return unset(program);
+        };
+        let mut command = unset(Path::new("nsenter"));
+        command
+            .arg(format!("--net={}", namespace.display()))
+            .arg(program);
+        command
+    }
+}
+
 /// A service as a process of its own; killed when dropped.
 pub(crate) struct Service {
     pub(crate) name: &'static str,
-    pub(crate) port: u16,
+    pub(crate) site: Site,
     arguments: Vec<String>,
     program: PathBuf,
     log: Option<PathBuf>,
@@ -88,10 +118,21 @@ impl Service {
         arguments: Vec<String>,
         log: Option<PathBuf>,
     ) -> Self {
-        let child = spawn(&program, port, &arguments, log.as_deref());
+        Self::spawn_at(program, name, Site::near(port), arguments, log)
+    }
+
+    /// As [`Self::spawn`], at any site.
+    pub(crate) fn spawn_at(
+        program: PathBuf,
+        name: &'static str,
+        site: Site,
+        arguments: Vec<String>,
+        log: Option<PathBuf>,
+    ) -> Self {
+        let child = spawn(&program, &site, &arguments, log.as_deref());
         Self {
             name,
-            port,
+            site,
             arguments,
             program,
             log,
@@ -106,7 +147,7 @@ impl Service {
 
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.site.address)
     }
 
     /// Kills it with no warning, and starts it again.
@@ -126,7 +167,7 @@ impl Service {
     pub(crate) fn respawn(&mut self) {
         self.child = spawn(
             &self.program,
-            self.port,
+            &self.site,
             &self.arguments,
             self.log.as_deref(),
         );
@@ -197,10 +238,8 @@ impl Service {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 panic!("{} ended at its start: {status}", self.name);
             }
-            if tokio::net::TcpStream::connect(("127.0.0.1", self.port))
-                .await
-                .is_ok()
-            {
+            let connected = tokio::net::TcpStream::connect(self.site.address).await;
+            if connected.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -225,8 +264,8 @@ impl Drop for Service {
     }
 }
 
-fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) -> Child {
-    let mut command = unset(program);
+fn spawn(program: &Path, site: &Site, arguments: &[String], log: Option<&Path>) -> Child {
+    let mut command = site.command(program);
     if let Some(log) = log {
         let log = File::options().create(true).append(true).open(log);
         command.stderr(log.expect("a file for the log"));
@@ -236,7 +275,7 @@ fn spawn(program: &Path, port: u16, arguments: &[String], log: Option<&Path>) ->
         .env("HAPPYPATH_LOG_LEVEL", "warn")
         // Receivers of webhooks are on this machine.
         .env("HAPPYPATH_OUTBOUND_ALLOW", "public,private")
-        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .args(["--listen", &site.address.to_string()])
         .args(arguments)
         .stdin(Stdio::null())
         .spawn()
@@ -254,7 +293,14 @@ pub(crate) fn unset(program: &Path) -> Command {
 
 /// Runs a binary to its end.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Output {
-    unset(&binary(name))
+    run_program(&binary(name), arguments, None)
+}
+
+/// Runs a program to its end, with a key that it shows to the services that it asks.
+pub(crate) fn run_program(program: &Path, arguments: &[&str], key: Option<&str>) -> Output {
+    let mut command = unset(program);
+    command.envs(key.map(|key| ("HAPPYPATH_KEY", key)));
+    command
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -287,9 +333,14 @@ impl Hook {
     }
 }
 
-/// Receives webhooks and answers 204 to each.
+/// Receives webhooks on this machine and answers 204 to each.
 pub(crate) async fn receive_hooks() -> (SocketAddr, mpsc::UnboundedReceiver<Hook>) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+    receive_hooks_at(Ipv4Addr::LOCALHOST.into()).await
+}
+
+/// As [`receive_hooks`], at an address of this machine.
+pub(crate) async fn receive_hooks_at(host: IpAddr) -> (SocketAddr, mpsc::UnboundedReceiver<Hook>) {
+    let listener = tokio::net::TcpListener::bind((host, 0))
         .await
         .expect("a free port");
     let address = listener.local_addr().expect("a bound port");

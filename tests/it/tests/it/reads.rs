@@ -17,7 +17,7 @@ use proto::journey::v1::GetCustomerJourneysRequest;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
 use proto::segmentation::v1::{ExplainMembershipRequest, GetProfileRequest};
-use tonic::transport::Channel;
+use rpc::PeerChannel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -63,10 +63,10 @@ struct Seen {
 
 /// Connections to the four services.
 struct Clients {
-    identity: IdentityServiceClient<Channel>,
-    segmentation: SegmentationServiceClient<Channel>,
-    journey: JourneyServiceClient<Channel>,
-    activation: ActivationServiceClient<Channel>,
+    identity: IdentityServiceClient<PeerChannel>,
+    segmentation: SegmentationServiceClient<PeerChannel>,
+    journey: JourneyServiceClient<PeerChannel>,
+    activation: ActivationServiceClient<PeerChannel>,
     /// The number of the last order.
     orders: u32,
 }

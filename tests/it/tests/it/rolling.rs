@@ -13,7 +13,7 @@ use testkit::RedisServer;
 use tokio::task::JoinHandle;
 use tonic::Request;
 
-use crate::faults::installation::{Durability, Installation, PARTITIONS, channel, definitions};
+use crate::faults::installation::{Installation, PARTITIONS, channel, definitions};
 use crate::faults::load::{Load, Record};
 use crate::faults::{CALM, whole_machine};
 use crate::suite::{JOURNEY, SEGMENTATION};
@@ -149,7 +149,7 @@ async fn versions_and_replicas_take_turns_under_load_with_no_gap_and_nothing_los
     let redis = redis_with_functions_of_another_version();
     // The first processes are of the older version, where there is one; all that follow are of this
     // one.
-    let mut installation = Installation::start_on(Durability::Journal, redis, None).await;
+    let mut installation = Installation::start_older_on(redis).await;
     let load = Load::start(installation.services[0].url(), &record);
     tokio::time::sleep(CALM).await;
 

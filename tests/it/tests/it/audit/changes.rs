@@ -18,8 +18,8 @@ use proto::definition::v1::{
 use proto::identity::v1::get_customer_request::Key;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, GetCustomerRequest, IngestRequest, MergeCustomersRequest};
+use rpc::PeerChannel;
 use tokio::task::JoinSet;
-use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use crate::faults::installation::channel;
@@ -54,8 +54,8 @@ enum Work {
 
 /// Clients of two services, until they are stopped.
 pub(super) struct Client {
-    identity: Channel,
-    activation: Channel,
+    identity: PeerChannel,
+    activation: PeerChannel,
     /// The customer who is read.
     customer_id: String,
     /// Customers who consent, the newest last.

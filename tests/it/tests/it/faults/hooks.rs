@@ -1,6 +1,6 @@
 //! Receives webhooks for as long as a test runs, and remembers all of them.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -14,9 +14,14 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// Starts to receive.
+    /// Starts to receive on this machine.
     pub(crate) async fn receive() -> Self {
-        let (address, mut hooks) = process::receive_hooks().await;
+        Self::receive_at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// Starts to receive at an address of this machine.
+    pub(crate) async fn receive_at(host: IpAddr) -> Self {
+        let (address, mut hooks) = process::receive_hooks_at(host).await;
         let arrived: Arc<Mutex<Vec<Arrived>>> = Arc::default();
         let remembered = Arc::clone(&arrived);
         tokio::spawn(async move {

@@ -4,16 +4,16 @@
 //! It breaks nothing by itself: the tests do.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{AwaitIdleRequest, ListPartitionsRequest, Partition};
+use rpc::{ClientOptions, PeerChannel, Presented};
 use tempfile::TempDir;
 use testkit::{PostgresServer, RedisServer};
 use tokio::time::Instant;
 use tonic::Request;
-use tonic::transport::{Channel, Endpoint};
 
 use super::hooks::Hooks;
 use crate::process::{self, Service};
@@ -57,6 +57,8 @@ pub(crate) struct Installation {
     pub(crate) postgres: PostgresServer,
     pub(crate) hooks: Hooks,
     pub(crate) arguments: Vec<String>,
+    /// The key that is shown to services that ask for one.
+    pub(crate) key: Option<String>,
     folder: TempDir,
 }
 
@@ -83,6 +85,23 @@ impl Installation {
         postgres: Option<PostgresServer>,
         more: &[(&str, String)],
     ) -> Self {
+        Self::start_programs(durability, redis, postgres, more, process::binary).await
+    }
+
+    /// As [`Self::start_on`] at level `journal`, with processes of the older version where there is
+    /// one.
+    pub(crate) async fn start_older_on(redis: RedisServer) -> Self {
+        let level = Durability::Journal;
+        Self::start_programs(level, redis, None, &[], process::older_binary).await
+    }
+
+    async fn start_programs(
+        durability: Durability,
+        redis: RedisServer,
+        postgres: Option<PostgresServer>,
+        more: &[(&str, String)],
+        program: fn(&str) -> PathBuf,
+    ) -> Self {
         let postgres = postgres.unwrap_or_else(|| PostgresServer::start().expect("a PostgreSQL"));
         let database = postgres.create_database().expect("a database");
         let ports = NAMES.map(|_| process::free_port());
@@ -99,20 +118,11 @@ impl Installation {
             .flat_map(|(flag, value)| [flag.to_owned(), value])
             .chain(suite::addresses(ports))
             .collect();
-        let answer = redis.ask(&["CONFIG", "GET", "dir"]).expect("an answer");
-        let redis_folder = answer.lines().last().expect("a folder").into();
-        let mut installation = Self {
-            services: Vec::new(),
-            redis,
-            redis_folder,
-            postgres,
-            hooks: Hooks::receive().await,
-            arguments,
-            folder: tempfile::tempdir().expect("a folder"),
-        };
+        let hooks = Hooks::receive().await;
+        let mut installation = Self::without_services(redis, postgres, hooks, arguments);
         // At the same time, as an operator would.
         for (name, port) in NAMES.into_iter().zip(ports) {
-            let service = installation.spawn(process::older_binary(name), name, port);
+            let service = installation.spawn(program(name), name, port);
             installation.services.push(service);
         }
         for service in &mut installation.services {
@@ -121,6 +131,26 @@ impl Installation {
         let text = definitions(&installation.hooks.url());
         installation.apply(&text).await;
         installation
+    }
+
+    /// Stores and a receiver of webhooks, with the settings of the services to come.
+    pub(crate) fn without_services(
+        redis: RedisServer,
+        postgres: PostgresServer,
+        hooks: Hooks,
+        arguments: Vec<String>,
+    ) -> Self {
+        let answer = redis.ask(&["CONFIG", "GET", "dir"]).expect("an answer");
+        Self {
+            services: Vec::new(),
+            redis_folder: answer.lines().last().expect("a folder").into(),
+            redis,
+            postgres,
+            hooks,
+            arguments,
+            key: None,
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
     /// Starts one more process of a service.
@@ -145,7 +175,7 @@ impl Installation {
     }
 
     fn spawn(&self, program: PathBuf, name: &'static str, port: u16) -> Service {
-        let log = Some(log_file(self.folder.path(), name, port));
+        let log = Some(self.log_file(name, port));
         Service::spawn(program, name, port, self.arguments.clone(), log)
     }
 
@@ -156,6 +186,11 @@ impl Installation {
             let at = arguments.iter().position(|word| word == flag);
             arguments[at.expect("it has one") + 1] = value.to_owned();
         }
+    }
+
+    /// The file of the log of a process, by the name of its service and a number.
+    pub(crate) fn log_file(&self, name: &str, number: u16) -> PathBuf {
+        self.folder.path().join(format!("{name}-{number}.log"))
     }
 
     /// The settings that name the stores.
@@ -177,8 +212,12 @@ impl Installation {
     }
 
     /// Where a service is.
-    pub(crate) fn channel(&self, service: usize) -> Channel {
-        channel(&self.services[service].url())
+    pub(crate) fn channel(&self, service: usize) -> PeerChannel {
+        self.channel_to(&self.services[service])
+    }
+
+    fn channel_to(&self, service: &Service) -> PeerChannel {
+        channel_with(&service.url(), self.key.as_deref())
     }
 
     /// Applies definitions, again where a service does not answer yet.
@@ -215,7 +254,7 @@ impl Installation {
         loop {
             let mut commit_count = 0;
             for service in &self.services {
-                let mut client = PartitionServiceClient::new(channel(&service.url()));
+                let mut client = PartitionServiceClient::new(self.channel_to(service));
                 let mut request = Request::new(AwaitIdleRequest::default());
                 request.set_timeout(ANSWER);
                 commit_count += client.await_idle(request).await?.into_inner().commit_count;
@@ -234,7 +273,8 @@ impl Installation {
         let peers = pairs.filter(|pair| pair[0].ends_with("-address")).flatten();
         let peers = peers.map(String::as_str);
         let words: Vec<&str> = words.iter().copied().chain(peers).collect();
-        let output = process::run("happypath", &words);
+        let program = process::binary("happypath");
+        let output = process::run_program(&program, &words, self.key.as_deref());
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (
             output.status.success(),
@@ -291,16 +331,19 @@ impl Installation {
     }
 }
 
-fn log_file(folder: &Path, name: &str, port: u16) -> PathBuf {
-    folder.join(format!("{name}-{port}.log"))
+/// A channel that connects when it is used, and again after its server was away.
+pub(crate) fn channel(url: &str) -> PeerChannel {
+    channel_with(url, None)
 }
 
-/// A channel that connects when it is used, and again after its server was away.
-pub(crate) fn channel(url: &str) -> Channel {
-    Endpoint::from_shared(url.to_owned())
-        .expect("a URL")
-        .connect_timeout(ANSWER)
-        .connect_lazy()
+/// As [`channel`], with a key to show.
+pub(crate) fn channel_with(url: &str, key: Option<&str>) -> PeerChannel {
+    let presented = key.map(|key| Presented::bearer(key).expect("a header"));
+    let options = ClientOptions {
+        tls: None,
+        presented: presented.unwrap_or_default(),
+    };
+    rpc::connect_with(url, &options).expect("an address")
 }
 
 /// The time that each run waits before it sends, so that timers are in play.

@@ -4,24 +4,24 @@
 //! It remembers exactly what was sent and what was acknowledged, and what it was refused with.
 
 mod merging;
-mod way;
+mod replicas;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proto::identity::v1::event::PropertiesForm;
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, IngestStreamResponse};
+use rpc::PeerChannel;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-pub(crate) use self::way::Way;
-use super::installation::channel;
+use self::replicas::{IdentityClient, Replicas};
+use super::installation::{channel, channel_with};
 use crate::history::Sent;
 use crate::suite::PATIENCE;
 
@@ -68,7 +68,10 @@ pub(crate) struct Load {
 }
 
 struct Shared {
-    way: Box<dyn Fn() -> Way + Send + Sync>,
+    /// Opens the ways of one client to the replicas of the identity service.
+    ways: Box<dyn Fn() -> Vec<PeerChannel> + Send + Sync>,
+    /// The number of clients that began to ask.
+    begun: AtomicUsize,
     /// The name of the events. Everything that is sent has it in its own name, so that two loads
     /// with events of different names keep apart.
     name: &'static str,
@@ -77,24 +80,37 @@ struct Shared {
 }
 
 impl Load {
-    /// Starts to send to a process of identity, each client over a connection of its own.
+    /// Starts to send to a process of identity that asks for no key, each client over a connection
+    /// of its own.
     pub(crate) fn start(url: String, record: &Arc<Mutex<Record>>) -> Self {
-        Self::start_by(PURCHASE, move || Way::Direct(channel(&url)), record)
+        Self::start_of(PURCHASE, url, record)
     }
 
     /// Starts to send events of a name, each of which has a record of its own.
     pub(crate) fn start_of(name: &'static str, url: String, record: &Arc<Mutex<Record>>) -> Self {
-        Self::start_by(name, move || Way::Direct(channel(&url)), record)
+        Self::start_by(name, move || vec![channel(&url)], record)
+    }
+
+    /// Starts to send to replicas of an identity service: each client to one, and to the next where
+    /// that refuses.
+    pub(crate) fn start_to(
+        urls: Vec<String>,
+        key: Option<String>,
+        record: &Arc<Mutex<Record>>,
+    ) -> Self {
+        let way = move |url: &String| channel_with(url, key.as_deref());
+        Self::start_by(PURCHASE, move || urls.iter().map(&way).collect(), record)
     }
 
     /// Starts to send events of a name to identity, by ways that are opened for each client.
     pub(crate) fn start_by(
         name: &'static str,
-        way: impl Fn() -> Way + Send + Sync + 'static,
+        ways: impl Fn() -> Vec<PeerChannel> + Send + Sync + 'static,
         record: &Arc<Mutex<Record>>,
     ) -> Self {
         let shared = Arc::new(Shared {
-            way: Box::new(way),
+            ways: Box::new(ways),
+            begun: AtomicUsize::new(0),
             name,
             record: Arc::clone(record),
             is_stopped: AtomicBool::new(false),
@@ -128,8 +144,10 @@ impl Shared {
         lock(&self.record)
     }
 
-    fn client(&self) -> IdentityServiceClient<Way> {
-        IdentityServiceClient::new((self.way)())
+    /// The ways of one client to all replicas. Clients begin with different ones.
+    fn replicas(&self) -> Replicas {
+        let first = self.begun.fetch_add(1, Ordering::Relaxed);
+        Replicas::new((self.ways)(), first)
     }
 
     fn is_stopped(&self) -> bool {
@@ -185,22 +203,17 @@ impl Shared {
 
     /// One event a call.
     async fn call(self: Arc<Self>) {
-        let mut client = self.client();
+        let mut replicas = self.replicas();
         while !self.is_stopped() {
             let sent = self.next();
             let event = self.event(&sent, 0);
-            self.send(&mut client, sent, event).await;
+            self.send(&mut replicas, sent, event).await;
             tokio::time::sleep(CALLER_PAUSE).await;
         }
     }
 
     /// Sends an event until it is acknowledged. Returns the customer that it happened to.
-    async fn send(
-        &self,
-        client: &mut IdentityServiceClient<Way>,
-        sent: Sent,
-        event: Event,
-    ) -> String {
+    async fn send(&self, replicas: &mut Replicas, sent: Sent, event: Event) -> String {
         let request = IngestRequest {
             // The same name at each attempt.
             request_id: format!("{}-{}", self.name, sent.order),
@@ -210,9 +223,12 @@ impl Shared {
         let answer = loop {
             let mut attempt = Request::new(request.clone());
             attempt.set_timeout(ANSWER);
-            match client.ingest(attempt).await {
+            match replicas.current().ingest(attempt).await {
                 Ok(answer) => break answer.into_inner(),
-                Err(status) => self.refused(&status, sent.first_time).await,
+                Err(status) => {
+                    replicas.go_on();
+                    self.refused(&status, sent.first_time).await;
+                }
             }
         };
         self.acknowledge(&[sent]);
@@ -226,7 +242,7 @@ impl Shared {
             record.streams += 1;
             format!("{}-{}", self.name, record.streams)
         };
-        let mut client = self.client();
+        let mut replicas = self.replicas();
         let mut open: Option<OpenStream> = None;
         let mut sequence = 0;
         while !self.is_stopped() {
@@ -244,19 +260,20 @@ impl Shared {
                 let attempt = async {
                     let stream = match open.take() {
                         Some(stream) => stream,
-                        None => OpenStream::open(&mut client).await?,
+                        None => OpenStream::open(replicas.current()).await?,
                     };
                     stream.send(batch.clone()).await
                 };
-                match tokio::time::timeout(ANSWER, attempt).await {
-                    Ok(Ok((stream, answer))) => {
+                let answered = tokio::time::timeout(ANSWER, attempt).await;
+                let late = |_| Err(Status::deadline_exceeded("no answer on the stream"));
+                match answered.unwrap_or_else(late) {
+                    Ok((stream, answer)) => {
                         assert_eq!(answer.rejected, [], "a batch of good events");
                         open = Some(stream);
                         break;
                     }
-                    Ok(Err(status)) => self.refused(&status, sent[0].first_time).await,
-                    Err(_) => {
-                        let status = Status::deadline_exceeded("no answer on the stream");
+                    Err(status) => {
+                        replicas.go_on();
                         self.refused(&status, sent[0].first_time).await;
                     }
                 }
@@ -291,7 +308,7 @@ struct OpenStream {
 }
 
 impl OpenStream {
-    async fn open(client: &mut IdentityServiceClient<Way>) -> Result<Self, Status> {
+    async fn open(client: &mut IdentityClient) -> Result<Self, Status> {
         let (batches, sent) = mpsc::channel(1);
         let answers = client.ingest_stream(ReceiverStream::new(sent)).await?;
         Ok(Self {

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::identity::v1::{Event, MergeCustomersRequest};
 use tonic::Request;
 
-use super::{ANSWER, Shared, Way};
+use super::replicas::Replicas;
+use super::{ANSWER, Shared};
 
 /// The pause between two merges: some happen within the life of any process.
 const MERGE_PAUSE: Duration = Duration::from_millis(100);
@@ -18,7 +18,7 @@ impl Shared {
     /// Joins a visitor into each user in turn, with purchases of both under way. A visitor buys
     /// once, so that only users become buyers.
     pub(super) async fn join(self: Arc<Self>) {
-        let mut client = self.client();
+        let mut replicas = self.replicas();
         while !self.is_stopped() {
             let sent = self.next();
             let (user, visitor) = (sent.user, format!("{}-{}", self.name, sent.order));
@@ -27,16 +27,16 @@ impl Shared {
                 identifiers: HashMap::from([("anonymous_id".to_owned(), visitor)]),
                 ..bought
             };
-            let visitor_id = self.send(&mut client, sent, bought).await;
+            let visitor_id = self.send(&mut replicas, sent, bought).await;
             let sent = self.next_of(user);
             let bought = self.event(&sent, 0);
-            let user_id = self.send(&mut client, sent, bought).await;
+            let user_id = self.send(&mut replicas, sent, bought).await;
             let last = self.next_of(user);
             let name = last.order;
             let bought = self.event(&last, 0);
-            let mut other = client.clone();
+            let mut other = replicas.clone();
             tokio::join!(
-                self.merge(&mut client, name, [visitor_id, user_id]),
+                self.merge(&mut replicas, name, [visitor_id, user_id]),
                 self.send(&mut other, last, bought),
             );
             tokio::time::sleep(MERGE_PAUSE).await;
@@ -44,12 +44,7 @@ impl Shared {
     }
 
     /// Joins two customers, and tries until that is acknowledged.
-    async fn merge(
-        &self,
-        client: &mut IdentityServiceClient<Way>,
-        name: u32,
-        customer_ids: [String; 2],
-    ) {
+    async fn merge(&self, replicas: &mut Replicas, name: u32, customer_ids: [String; 2]) {
         let begun = Instant::now();
         if customer_ids[0] == customer_ids[1] {
             return;
@@ -62,9 +57,12 @@ impl Shared {
                 reason: "a visitor logged in".to_owned(),
             });
             request.set_timeout(ANSWER);
-            match client.merge_customers(request).await {
+            match replicas.current().merge_customers(request).await {
                 Ok(_) => return,
-                Err(status) => self.refused(&status, begun).await,
+                Err(status) => {
+                    replicas.go_on();
+                    self.refused(&status, begun).await;
+                }
             }
         }
     }

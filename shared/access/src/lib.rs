@@ -39,7 +39,7 @@ pub use refusal::Refusal;
 pub use rules::{Requirement, RuleFault, Rules};
 pub use scope::{Scope, Scopes, UnknownScope};
 
-/// Returns the time by this machine's clock: by it credentials are judged, and acts are put on record.
+/// Returns the time by this machine's clock: credentials are judged and acts put on record by it.
 pub fn now() -> Timestamp {
     SystemTime::now().into()
 }

@@ -104,8 +104,8 @@ impl MeasuredCall {
     }
 }
 
-/// Returns the reason of a status, from the one list of them. Those of the transport, and of callers
-/// who went away, have none.
+/// Returns the reason of a status, from the one list of them. Those of the transport have none, nor
+/// those of callers who went away.
 fn reason_of(status: &Status) -> &'static str {
     let info = status.get_details_error_info();
     let info = info.filter(|info| info.domain == DOMAIN);

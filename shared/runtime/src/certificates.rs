@@ -54,8 +54,8 @@ impl OwnCertificate {
         listener.into_iter().chain(files).collect()
     }
 
-    /// Returns the seconds for which it is good, negative where it has ended; absent where it cannot
-    /// be read.
+    /// Returns the seconds for which it is good, negative where it has ended; absent where it
+    /// cannot be read.
     pub(crate) fn seconds_left(&self, now: Timestamp) -> Option<f64> {
         let end = match &self.place {
             Place::Listener(tls) => tls.end(),

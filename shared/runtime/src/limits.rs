@@ -26,13 +26,13 @@ pub const STREAMS_PER_CONNECTION: u32 = 1_024;
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 /// The time that a connection to a collector may take: what is to be sent waits in memory.
 pub const COLLECTOR_CONNECT_TIME: Duration = Duration::from_secs(10);
-/// Spans a second that are exported because they failed or were slow, beyond the share of traces: in
-/// an outage every call fails, and a few hundred tell as much as all.
+/// Spans a second that are exported because they failed or were slow, beyond the share of traces:
+/// in an outage every call fails, and a few hundred tell as much as all.
 pub const TELLING_SPANS_A_SECOND: u32 = 100;
 /// Such spans at once, before that: below the 2,048 that wait for the collector.
 pub const TELLING_SPANS: u32 = 1_000;
-/// Parts of traces under way that are judged when they end: more than calls that fit into the memory
-/// of messages.
+/// Parts of traces under way that are judged when they end: more than calls that fit into the
+/// memory of messages.
 pub const OPEN_PARTS: usize = 16_384;
 /// Spans of these that have ended before their part did.
 pub const HELD_SPANS: usize = 4_096;

@@ -59,7 +59,7 @@ async fn answer_slowly() -> SocketAddr {
             tokio::spawn(async move {
                 tokio::time::sleep(SLOW + SLOW / 2).await;
                 stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
-                // What was sent is read, or the answer is lost with the connection.
+                // The request is read, or the answer is lost with the connection.
                 tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
             });
         }

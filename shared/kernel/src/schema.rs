@@ -8,7 +8,7 @@
 /// The schemas that a program can live with, of one kind of store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schemas {
-    /// The schema that this program writes, which is the newest that it knows.
+    /// The schema that this program writes down: the newest that it knows.
     pub written: u16,
     /// The oldest program that can live with that, by the schema which that one writes.
     pub oldest_reader: u16,

@@ -12,8 +12,9 @@ use kernel::{PartitionCount, Schemas, StoredSchema};
 use super::{EmbeddedOptions, keys};
 use crate::HotError;
 
-/// The layouts of keys and values that this program can live with. What it writes has a new number
-/// where a program of the version before would misread it; see "Versions" in services/README.md.
+/// The layouts of keys and values that this program can live with. A form that older programs would
+/// misread has a new number, one version before it is written; see "Versions" in
+/// services/README.md.
 pub const EMBEDDED_SCHEMAS: Schemas = Schemas {
     written: 8,
     oldest_reader: 8,

@@ -9,9 +9,9 @@ use storage::{Database, DatabaseUrl, Installation, StorageError};
 use crate::config::Config;
 use crate::start_error::StartError;
 
-/// The schemas of SQL tables, and of what is in them, that this program can live with. A form
-/// that older programs would misread has a new number, one version before it is written; see
-/// "Versions" in services/README.md. Journals of the first one have no marks of their own, and states of it no
+/// The schemas of SQL tables, and of what is in them, that this program can live with. A form that
+/// older programs would misread has a new number, one version before it is written; see "Versions"
+/// in services/README.md. Journals of the first one have no marks of their own, and states of it no
 /// head; those of the second one keep states of activation in one piece; leases of the third one go
 /// by the clocks of machines; states on their way of the fourth one have no names, and copies of
 /// records do not say whose they were; paths of the fifth one do not tell a dot in a key from one

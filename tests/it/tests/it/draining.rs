@@ -37,7 +37,9 @@ impl Names {
     /// All that were ever started.
     fn of(installation: &Installation) -> Self {
         let services = installation.services.iter();
-        services.fold(Self::default(), |names, own| names.with(own.name, own.port))
+        services.fold(Self::default(), |names, own| {
+            names.with(own.name, own.site.address.port())
+        })
     }
 
     /// One more.

@@ -119,6 +119,10 @@ impl Instruments {
             let gauge = meter.u64_gauge(name).with_unit(unit);
             gauge.with_description(about).build()
         };
+        let span = |name, about| {
+            let span = meter.f64_gauge(name).with_unit("s");
+            span.with_description(about).build()
+        };
         let counter = |name, unit, about| {
             let counter = meter.u64_counter(name).with_unit(unit);
             counter.with_description(about).build()
@@ -139,23 +143,19 @@ impl Instruments {
                 "{entry}",
                 "Entries of input streams that wait, in the partitions owned here, by stream",
             ),
-            input_age: meter
-                .f64_gauge("happypath.engine.input.age")
-                .with_unit("s")
-                .with_description(
-                    "How long the oldest entry that waits has waited, in the partitions owned here, by lane",
-                )
-                .build(),
+            input_age: span(
+                "happypath.engine.input.age",
+                "How long the oldest entry that waits has waited, in the partitions owned here, by lane",
+            ),
             partitions: gauge(
                 "happypath.engine.partitions",
                 "{partition}",
                 "Partitions of the installation",
             ),
-            clock_skew: meter
-                .f64_gauge("happypath.engine.clock.skew")
-                .with_unit("s")
-                .with_description("How far the clock here is ahead of the database's, or behind")
-                .build(),
+            clock_skew: span(
+                "happypath.engine.clock.skew",
+                "How far the clock here is ahead of the database's, or behind",
+            ),
             leases: gauge(
                 "happypath.engine.leases",
                 "{lease}",

@@ -88,10 +88,8 @@ impl Database {
                 if !self.has_table(&table).await? {
                     return Ok(Vec::new());
                 }
-                names(
-                    self.rows(&format!("SELECT version FROM {table}"), [])
-                        .await?,
-                )
+                let question = format!("SELECT version FROM {table}");
+                names(&self.rows(&question, []).await?)
             };
             let applied = asked.await.map_err(|source| failed(owner, source))?;
             let names = migrations.iter().map(|own| own.name);
@@ -148,7 +146,7 @@ fn failed(owner: &str, source: DbErr) -> StorageError {
     }
 }
 
-fn names(rows: Vec<QueryResult>) -> Result<Vec<String>, DbErr> {
+fn names(rows: &[QueryResult]) -> Result<Vec<String>, DbErr> {
     rows.iter().map(|row| row.try_get("", "version")).collect()
 }
 
@@ -177,7 +175,7 @@ async fn applied(transaction: &DatabaseTransaction, table: &str) -> Result<Vec<S
         ))
         .await?;
     let question = Statement::from_string(backend, format!("SELECT version FROM {table}"));
-    names(transaction.query_all_raw(question).await?)
+    names(&transaction.query_all_raw(question).await?)
 }
 
 async fn apply_one(

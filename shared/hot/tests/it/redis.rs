@@ -135,7 +135,7 @@ async fn a_database_of_an_older_program_is_refused() {
     let mut older = redis::cmd("HSET");
     let () = subject.ask(older.arg("hp:meta").arg("schema").arg(2)).await;
     let text = refusal(&subject.server, partitions()).await;
-    let expected = "this Redis has schema 2, and this program reads schema 9: ";
+    let expected = "this Redis has schema 2, and this program reads schemas from 9 on: ";
     assert!(text.starts_with(expected), "{text}");
 }
 

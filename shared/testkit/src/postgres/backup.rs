@@ -5,6 +5,7 @@
 //! each commit before it is acknowledged by a receiver that counts as a synchronous standby.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering;
@@ -28,6 +29,13 @@ pub struct BaseCopy {
 impl BaseCopy {
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// Goes to the place where a server looks for its files.
+    fn become_data(self, place: &Path) -> io::Result<()> {
+        let Self { folder } = self;
+        fs::rename(folder.path().join("data"), place)?;
+        folder.close()
     }
 }
 
@@ -201,7 +209,7 @@ impl PostgresServer {
     /// As [`Self::start`].
     pub fn restore(&mut self, copy: BaseCopy, archive: &mut LogArchive) -> Result<(), StartError> {
         archive.end();
-        fs::rename(copy.data(), self.data())?;
+        copy.become_data(&self.data())?;
         let signal = self.data().join("recovery.signal");
         File::create(&signal)?;
         self.programs.give(&signal)?;

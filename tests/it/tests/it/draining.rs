@@ -150,6 +150,10 @@ async fn kill(installation: &mut Installation) -> Gaps {
     watches.map(Watch::end)
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "the figures are for whoever asks for the output of the test"
+)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
     let _machine = whole_machine().await;
@@ -176,7 +180,7 @@ async fn our_clients_notice_no_drain_and_partitions_move_in_time() {
          again; longest without a commit: drained {drained:?}, killed {killed:?}",
         refusals.len()
     );
-    println!("{figures}");
+    eprintln!("{figures}");
     let is_quiet = failures.is_empty() && answers > 10;
     assert!(is_quiet, "{figures}\n{failures:?}");
     // The client of a stream opens it again at the other replica, as it was told to.

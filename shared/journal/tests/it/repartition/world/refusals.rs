@@ -40,7 +40,7 @@ impl World {
         loop {
             match Repartition::begin(&database, to).await {
                 Err(RepartitionError::Recount(RecountError::Alive(_))) => {
-                    tokio::task::yield_now().await
+                    tokio::task::yield_now().await;
                 }
                 begun => return begun.expect("may be").expect("another number"),
             }

@@ -141,7 +141,7 @@ async fn answer(mode: Mode, lost: Arc<Notify>) -> Result<Response<StreamBody<Fra
         Mode::Hangs => std::future::pending().await,
         Mode::Loses => {
             lost.notify_one();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     let trailers = HeaderMap::from_iter([(

@@ -51,11 +51,6 @@ pub(crate) struct Backlog {
 struct Instruments {
     input_entries: Gauge<u64>,
     input_age: Gauge<f64>,
-    partitions: Gauge<u64>,
-    clock_skew: Gauge<f64>,
-    leases: Gauge<u64>,
-    lease_changes: Counter<u64>,
-    opens: Counter<u64>,
     batch_inputs: Histogram<u64>,
     batch_states: Histogram<u64>,
     inputs: Counter<u64>,
@@ -67,6 +62,15 @@ struct Instruments {
     merge_waits: Counter<u64>,
 }
 
+/// Everything that is measured of whose partitions are.
+struct Ownership {
+    partitions: Gauge<u64>,
+    clock_skew: Gauge<f64>,
+    leases: Gauge<u64>,
+    lease_changes: Counter<u64>,
+    opens: Counter<u64>,
+}
+
 /// Everything that is measured of timers, on the wall clock.
 struct Timers {
     lateness: Histogram<f64>,
@@ -76,6 +80,7 @@ struct Timers {
 }
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(Instruments::new);
+static OWNERSHIP: LazyLock<Ownership> = LazyLock::new(Ownership::new);
 static TIMERS: LazyLock<Timers> = LazyLock::new(Timers::new);
 
 impl Timers {
@@ -112,16 +117,53 @@ impl Timers {
     }
 }
 
-impl Instruments {
+impl Ownership {
     fn new() -> Self {
         let meter = global::meter("happypath.engine");
         let gauge = |name, unit, about| {
             let gauge = meter.u64_gauge(name).with_unit(unit);
             gauge.with_description(about).build()
         };
-        let span = |name, about| {
-            let span = meter.f64_gauge(name).with_unit("s");
-            span.with_description(about).build()
+        let counter = |name, unit, about| {
+            let counter = meter.u64_counter(name).with_unit(unit);
+            counter.with_description(about).build()
+        };
+        Self {
+            partitions: gauge(
+                "happypath.engine.partitions",
+                "{partition}",
+                "Partitions of the installation",
+            ),
+            clock_skew: meter
+                .f64_gauge("happypath.engine.clock.skew")
+                .with_unit("s")
+                .with_description("How far the clock here is ahead of the database's, or behind")
+                .build(),
+            leases: gauge(
+                "happypath.engine.leases",
+                "{lease}",
+                "Leases of partitions held here",
+            ),
+            lease_changes: counter(
+                "happypath.engine.lease.changes",
+                "{change}",
+                "Leases acquired, each with a new epoch, released and lost, by change",
+            ),
+            opens: counter(
+                "happypath.engine.partition.opens",
+                "{open}",
+                "Partitions opened under a new lease, or again because their store may have changed",
+            ),
+        }
+    }
+}
+
+impl Instruments {
+    fn new() -> Self {
+        let meter = global::meter("happypath.engine");
+        let gauge = |name, unit, about| {
+            let gauge = meter.u64_gauge(name).with_unit(unit);
+            gauge.with_description(about).build()
         };
         let counter = |name, unit, about| {
             let counter = meter.u64_counter(name).with_unit(unit);
@@ -143,34 +185,13 @@ impl Instruments {
                 "{entry}",
                 "Entries of input streams that wait, in the partitions owned here, by stream",
             ),
-            input_age: span(
-                "happypath.engine.input.age",
-                "How long the oldest entry that waits has waited, in the partitions owned here, by lane",
-            ),
-            partitions: gauge(
-                "happypath.engine.partitions",
-                "{partition}",
-                "Partitions of the installation",
-            ),
-            clock_skew: span(
-                "happypath.engine.clock.skew",
-                "How far the clock here is ahead of the database's, or behind",
-            ),
-            leases: gauge(
-                "happypath.engine.leases",
-                "{lease}",
-                "Leases of partitions held here",
-            ),
-            lease_changes: counter(
-                "happypath.engine.lease.changes",
-                "{change}",
-                "Leases acquired, each with a new epoch, released and lost, by change",
-            ),
-            opens: counter(
-                "happypath.engine.partition.opens",
-                "{open}",
-                "Partitions opened under a new lease, or again because their store may have changed",
-            ),
+            input_age: meter
+                .f64_gauge("happypath.engine.input.age")
+                .with_unit("s")
+                .with_description(
+                    "How long the oldest entry that waits has waited, in the partitions owned here, by lane",
+                )
+                .build(),
             batch_inputs: sizes(
                 "happypath.engine.batch.inputs",
                 "{input}",
@@ -231,7 +252,7 @@ fn service(owner: Owner) -> KeyValue {
 pub(crate) fn begin(owner: Owner) {
     let labels = [service(owner)];
     for counter in [
-        &INSTRUMENTS.opens,
+        &OWNERSHIP.opens,
         &INSTRUMENTS.inputs,
         &INSTRUMENTS.store_failures,
         &INSTRUMENTS.quarantined,
@@ -244,7 +265,7 @@ pub(crate) fn begin(owner: Owner) {
     }
     for change in LeaseChange::ALL {
         let labels = [service(owner), KeyValue::new("change", change.word())];
-        INSTRUMENTS.lease_changes.add(0, &labels);
+        OWNERSHIP.lease_changes.add(0, &labels);
     }
     for end in WaitEnd::ALL {
         let labels = [service(owner), KeyValue::new("result", end.word())];
@@ -256,7 +277,7 @@ pub(crate) fn begin(owner: Owner) {
 pub(crate) fn clock_held(owner: Owner, skew_ms: i64) {
     #[expect(clippy::cast_precision_loss, reason = "a clock is not off by ages")]
     let seconds = skew_ms as f64 / 1_000.0;
-    INSTRUMENTS.clock_skew.record(seconds, &[service(owner)]);
+    OWNERSHIP.clock_skew.record(seconds, &[service(owner)]);
 }
 
 /// A batch was committed.
@@ -324,7 +345,7 @@ pub(crate) fn unavailable(owner: Owner) {
 
 /// A partition was opened.
 pub(crate) fn opened(owner: Owner) {
-    INSTRUMENTS.opens.add(1, &[service(owner)]);
+    OWNERSHIP.opens.add(1, &[service(owner)]);
 }
 
 /// Leases came or went.
@@ -333,7 +354,7 @@ pub(crate) fn leases_changed(owner: Owner, change: LeaseChange, count: usize) {
         return;
     }
     let labels = [service(owner), KeyValue::new("change", change.word())];
-    INSTRUMENTS.lease_changes.add(count as u64, &labels);
+    OWNERSHIP.lease_changes.add(count as u64, &labels);
 }
 
 /// What the partitions owned here have before them.
@@ -347,8 +368,8 @@ pub(crate) fn backlog(owner: Owner, backlog: &Backlog) {
         INSTRUMENTS.input_age.record(wait.as_secs_f64(), &labels);
     }
     let labels = [service(owner)];
-    INSTRUMENTS.partitions.record(backlog.partitions, &labels);
-    INSTRUMENTS.leases.record(backlog.leases, &labels);
+    OWNERSHIP.partitions.record(backlog.partitions, &labels);
+    OWNERSHIP.leases.record(backlog.leases, &labels);
     INSTRUMENTS
         .quarantine_records
         .record(backlog.quarantined, &labels);

@@ -283,7 +283,7 @@ async fn a_dump_alone_is_an_older_installation_that_goes_on() {
     run_load(url.clone(), &record, SHORT).await;
     assert_eq!(import(&installation, &early), (40, 0));
     let before = installation.review(&record, None).await.arrived;
-    // Nobody is joined meanwhile: who is joined after the dump is two again, with the visits of two.
+    // Nobody is joined meanwhile: who is joined after the dump is two again, each with own visits.
     let load = Load::start_of(VISIT, url.clone(), &visits);
     tokio::time::sleep(SHORT).await;
     save_heads(&installation, &file("heads-of-before"));

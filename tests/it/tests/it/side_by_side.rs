@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 
-use self::book::{BlowKind, Gap, Look, TAKE_OVER_MOST};
+use self::book::{BlowKind, Gap, HAND_OVER_MOST, Look, TAKE_OVER_MOST};
 use self::fleet::{Fleet, Version};
 use self::readers::{Asked, Readers, TRIES};
 use crate::faults::installation::PARTITIONS;
@@ -82,7 +82,7 @@ async fn two_versions_side_by_side_lose_nothing_whatever_dies_or_is_cut_off() {
     let gaps = gaps_of_all_partitions(&fleet, &owners.looks());
     // Whoever shares the machine of a short series can hold it up for longer than that.
     if kills.is_some() {
-        are_short(&fleet, &gaps);
+        are_short(&fleet, &gaps, &owners.looks());
     }
     tell(&fleet, &gaps, &owners.looks());
     tell_of_refusals(&record, &readers.asked());
@@ -158,14 +158,21 @@ fn gaps_of_all_partitions(fleet: &Fleet, looks: &[Look]) -> Vec<Gap> {
     fleet.book.gaps(looks)
 }
 
-/// No partition was nobody's for longer than what happened before that may take.
-fn are_short(fleet: &Fleet, gaps: &[Gap]) {
+/// No partition was nobody's for longer than what happened before that may take, and none stood
+/// still during a change for longer than a hand-over.
+fn are_short(fleet: &Fleet, gaps: &[Gap], looks: &[Look]) {
     let is_long = |gap: &&Gap| {
         let (length, most) = gap.length();
         length > most
     };
     let long: Vec<String> = gaps.iter().filter(is_long).map(Gap::to_string).collect();
     assert_eq!(long, Vec::<String>::new(), "{}", fleet.installation.logs());
+    let (longest, service, partition) = fleet.book.longest_standstill(looks);
+    assert!(
+        longest <= HAND_OVER_MOST,
+        "partition {partition} of {service} stood still for {longest:?}\n{}",
+        fleet.installation.logs()
+    );
 }
 
 /// Tells whoever wants to know how long partitions were nobody's.
@@ -181,7 +188,6 @@ fn tell(fleet: &Fleet, gaps: &[Gap], looks: &[Look]) {
     let kills = fleet.book.count(BlowKind::Kill);
     let cuts = fleet.book.count(BlowKind::Cut);
     eprintln!("{kills} kills, {cuts} cuts from the stores");
-    // Held to a bound where the machine has nothing else to do: by `crate::rolling`.
     let (longest, service, partition) = fleet.book.longest_standstill(looks);
     eprintln!(
         "longest without a commit during a change: {longest:?}, partition {partition} of {service}"

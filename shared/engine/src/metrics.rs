@@ -14,7 +14,7 @@ use hot::{Commit, Owner, StreamName};
 use kernel::Timestamp;
 use opentelemetry::KeyValue;
 use opentelemetry::global;
-use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 pub(crate) use self::words::{LeaseChange, WaitEnd};
 
@@ -117,17 +117,26 @@ impl Timers {
     }
 }
 
+fn gauge(meter: &Meter, name: &'static str, unit: &'static str, about: &'static str) -> Gauge<u64> {
+    let gauge = meter.u64_gauge(name).with_unit(unit);
+    gauge.with_description(about).build()
+}
+
+fn counter(
+    meter: &Meter,
+    name: &'static str,
+    unit: &'static str,
+    about: &'static str,
+) -> Counter<u64> {
+    let counter = meter.u64_counter(name).with_unit(unit);
+    counter.with_description(about).build()
+}
+
 impl Ownership {
     fn new() -> Self {
         let meter = global::meter("happypath.engine");
-        let gauge = |name, unit, about| {
-            let gauge = meter.u64_gauge(name).with_unit(unit);
-            gauge.with_description(about).build()
-        };
-        let counter = |name, unit, about| {
-            let counter = meter.u64_counter(name).with_unit(unit);
-            counter.with_description(about).build()
-        };
+        let gauge = |name, unit, about| gauge(&meter, name, unit, about);
+        let counter = |name, unit, about| counter(&meter, name, unit, about);
         Self {
             partitions: gauge(
                 "happypath.engine.partitions",
@@ -161,14 +170,8 @@ impl Ownership {
 impl Instruments {
     fn new() -> Self {
         let meter = global::meter("happypath.engine");
-        let gauge = |name, unit, about| {
-            let gauge = meter.u64_gauge(name).with_unit(unit);
-            gauge.with_description(about).build()
-        };
-        let counter = |name, unit, about| {
-            let counter = meter.u64_counter(name).with_unit(unit);
-            counter.with_description(about).build()
-        };
+        let gauge = |name, unit, about| gauge(&meter, name, unit, about);
+        let counter = |name, unit, about| counter(&meter, name, unit, about);
         let sizes = |name, unit, about| {
             let sizes = meter.u64_histogram(name).with_unit(unit);
             let sizes = sizes.with_boundaries(BATCH_SIZES.to_vec());

@@ -5,6 +5,7 @@
 
 mod commit;
 mod counters;
+mod filling;
 mod snapshot;
 
 use std::fmt::Display;
@@ -14,6 +15,7 @@ use kernel::{PartitionId, Timestamp};
 use messages::journal::v1::{PackedMessage, PackedQuarantineId, PackedState};
 
 pub(crate) use self::commit::{pack_commit, unpack_commit};
+pub(crate) use self::filling::Filling;
 pub(crate) use self::snapshot::{Chunk, Input, Snapshot};
 use crate::LogError;
 

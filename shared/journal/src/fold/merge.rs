@@ -13,7 +13,7 @@ use hot::{
 
 use super::FoldError;
 use super::inputs::Inputs;
-use crate::packed::{Chunk, Snapshot, unpack_commit};
+use crate::packed::{Chunk, Filling, Snapshot, unpack_commit};
 use crate::{Log, LogError, Placed, limits};
 
 /// What commits changed: the last word on each key.
@@ -66,7 +66,7 @@ pub(super) async fn merge(
     let mut chunks = Chunks::new(log, slot, new.seq);
     write_states(log, slot, &old, &mut changes, &mut chunks).await?;
     for (key, value) in &changes.counters {
-        chunks.current.push_counter(key, *value);
+        chunks.filling.current.push_counter(key, *value);
         chunks.flush_if_full().await?;
     }
     for (id, payload) in std::mem::take(&mut changes.quarantine) {
@@ -74,8 +74,8 @@ pub(super) async fn merge(
     }
     chunks.flush().await?;
 
-    new.chunks = chunks.number;
-    new.bytes = chunks.bytes;
+    new.chunks = chunks.filling.number;
+    new.bytes = chunks.filling.bytes;
     add_inputs(&mut new, inputs);
     if hot.head(slot).await?.commit_seq < new.seq {
         return Ok((old, 0));
@@ -245,9 +245,7 @@ struct Chunks<'a> {
     log: &'a dyn Log,
     slot: Slot,
     seq: u64,
-    current: Chunk,
-    number: u32,
-    bytes: u64,
+    filling: Filling,
     states: u64,
 }
 
@@ -257,43 +255,39 @@ impl<'a> Chunks<'a> {
             log,
             slot,
             seq,
-            current: Chunk::default(),
-            number: 0,
-            bytes: 0,
+            filling: Filling::default(),
             states: 0,
         }
     }
 
     async fn flush_if_full(&mut self) -> Result<(), LogError> {
-        if self.current.bytes() >= limits::CHUNK_BYTES {
-            self.flush().await?;
-        }
-        Ok(())
+        let full = self.filling.take_full();
+        self.write(full).await
     }
 
     async fn flush(&mut self) -> Result<(), LogError> {
-        if self.current.bytes() == 0 {
+        let rest = self.filling.take();
+        self.write(rest).await
+    }
+
+    async fn write(&self, taken: Option<(u32, Bytes)>) -> Result<(), LogError> {
+        let Some((number, payload)) = taken else {
             return Ok(());
-        }
-        let payload = std::mem::take(&mut self.current).pack();
-        self.bytes += payload.len() as u64;
-        self.log
-            .write_chunk(self.slot, self.seq, self.number, payload)
-            .await?;
-        self.number += 1;
-        Ok(())
+        };
+        let written = self.log.write_chunk(self.slot, self.seq, number, payload);
+        written.await
     }
 }
 
 impl TakeMerged for Chunks<'_> {
     async fn take_state(&mut self, write: &StateWrite) -> Result<(), LogError> {
         self.states += u64::from(write.value.is_some());
-        self.current.push_state(write);
+        self.filling.current.push_state(write);
         self.flush_if_full().await
     }
 
     async fn take_quarantined(&mut self, entry: Quarantined) -> Result<(), LogError> {
-        self.current.push_quarantined(entry);
+        self.filling.current.push_quarantined(entry);
         self.flush_if_full().await
     }
 }

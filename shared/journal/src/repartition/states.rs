@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use hot::{Commit, Quarantined, Slot, StateWrite};
 use kernel::PartitionId;
 
@@ -13,7 +14,7 @@ use super::split::{InOrder, Sums, is_head, partition_of_state};
 use super::survey::Survey;
 use super::{Left, RepartitionError, Target};
 use crate::fold::{Changes, TakeMerged, read_commits, write_states};
-use crate::packed::{Chunk, Snapshot, pack_commit};
+use crate::packed::{Chunk, Filling, Snapshot, pack_commit};
 use crate::sql::Rewrite;
 use crate::{Log, LogError, limits};
 
@@ -152,16 +153,16 @@ pub(super) async fn gather(
         moved.states += 1;
         moved.timers += u64::from(state.timer.due.is_some());
         moved.customers += u64::from(is_head(&state.key));
-        chunks.current.push_state(&state);
+        chunks.filling.current.push_state(&state);
         chunks.flush_if_full().await?;
         offer_next(rewrite, slot, &mut in_order, &mut readers, at).await?;
     }
     for (key, value) in sums.of(target.to, partition) {
-        chunks.current.push_counter(key, value);
+        chunks.filling.current.push_counter(key, value);
         chunks.flush_if_full().await?;
     }
     chunks.flush().await?;
-    (head.chunks, head.bytes) = (chunks.number, chunks.bytes);
+    (head.chunks, head.bytes) = (chunks.filling.number, chunks.filling.bytes);
     let commit = pack_commit(&Commit::default());
     rewrite
         .write_slot(slot, &head.pack(), head.epoch, &commit)
@@ -233,9 +234,7 @@ struct Written<'a> {
     rewrite: &'a Rewrite<'a>,
     slot: Slot,
     seq: u64,
-    current: Chunk,
-    number: u32,
-    bytes: u64,
+    filling: Filling,
 }
 
 impl<'a> Written<'a> {
@@ -244,29 +243,27 @@ impl<'a> Written<'a> {
             rewrite,
             slot,
             seq,
-            current: Chunk::default(),
-            number: 0,
-            bytes: 0,
+            filling: Filling::default(),
         }
     }
 
     async fn flush_if_full(&mut self) -> Result<(), LogError> {
-        if self.current.bytes() >= limits::CHUNK_BYTES {
-            self.flush().await?;
-        }
-        Ok(())
+        let full = self.filling.take_full();
+        self.write(full).await
     }
 
     async fn flush(&mut self) -> Result<(), LogError> {
-        if self.current.bytes() == 0 {
+        let rest = self.filling.take();
+        self.write(rest).await
+    }
+
+    async fn write(&self, taken: Option<(u32, Bytes)>) -> Result<(), LogError> {
+        let Some((number, payload)) = taken else {
             return Ok(());
-        }
-        let payload = std::mem::take(&mut self.current).pack();
-        self.bytes += payload.len() as u64;
-        self.rewrite
-            .write_chunk(self.slot, self.seq, self.number, payload)
-            .await?;
-        self.number += 1;
-        Ok(())
+        };
+        let written = self
+            .rewrite
+            .write_chunk(self.slot, self.seq, number, payload);
+        written.await
     }
 }

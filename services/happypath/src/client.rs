@@ -104,6 +104,7 @@ pub(crate) enum ServiceName {
     Segmentation,
     Activation,
     Journey,
+    Gateway,
 }
 
 impl ServiceName {
@@ -128,6 +129,7 @@ impl ServiceName {
             Self::Segmentation => "segmentation",
             Self::Activation => "activation",
             Self::Journey => "journey",
+            Self::Gateway => "gateway",
         }
     }
 }

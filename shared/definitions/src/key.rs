@@ -46,6 +46,7 @@ pub(crate) fn name_of(definition: &Definition) -> Option<(DefinitionKind, &str)>
         Kind::Channel(it) => (DefinitionKind::Channel, &it.name),
         Kind::Template(it) => (DefinitionKind::Template, &it.name),
         Kind::Policy(it) => (DefinitionKind::Policy, &it.name),
+        Kind::Source(it) => (DefinitionKind::Source, &it.name),
     };
     Some((kind, name))
 }
@@ -62,5 +63,6 @@ pub const fn kind_word(kind: DefinitionKind) -> &'static str {
         DefinitionKind::Channel => "channel",
         DefinitionKind::Template => "template",
         DefinitionKind::Policy => "policy",
+        DefinitionKind::Source => "source",
     }
 }

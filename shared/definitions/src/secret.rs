@@ -133,6 +133,7 @@ fn secret_of(definition: &mut Definition) -> Option<&mut String> {
         | Kind::HappyPath(_)
         | Kind::Journey(_)
         | Kind::Template(_)
-        | Kind::Policy(_) => None,
+        | Kind::Policy(_)
+        | Kind::Source(_) => None,
     }
 }

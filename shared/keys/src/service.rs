@@ -182,6 +182,7 @@ fn shown(key: StoredKey) -> Key {
         revoke_time: key.revoke_time.map(timestamp),
         rotate_time: Some(timestamp(key.rotate_time)),
         overlap_end_time: key.overlap_end_time.map(timestamp),
+        source: String::new(),
     }
 }
 
@@ -246,6 +247,7 @@ impl KeyService for KeyRpc {
             name: caller.name().to_owned(),
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             installation: caller.installation().unwrap_or_default().to_owned(),
+            source: String::new(),
         }))
     }
 }

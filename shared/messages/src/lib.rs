@@ -53,6 +53,8 @@ packages! {
     activation: "happypath.activation.v1" as v1, "happypath.activation.state.v1" as state_v1;
     /// Definitions.
     definition: "happypath.definition.v1" as v1;
+    /// The gateway.
+    gateway: "happypath.gateway.v1" as v1;
     /// The partition engine.
     engine: "happypath.engine.v1" as v1, "happypath.engine.state.v1" as state_v1;
     /// Records in the streams between services.

@@ -33,6 +33,8 @@ packages! {
     activation: "happypath.activation.v1", state_v1;
     /// Definitions.
     definition: "happypath.definition.v1";
+    /// The gateway.
+    gateway: "happypath.gateway.v1";
     /// The partition engine.
     engine: "happypath.engine.v1";
 }

@@ -28,6 +28,7 @@ pub(crate) async fn send_stream(channel: PeerChannel, events: &[Event]) -> Resul
             events: chunk.to_vec(),
             source: String::new(),
             lane: Lane::Live.into(),
+            import: String::new(),
         })
         .collect();
     let expected = events.len() as u64;

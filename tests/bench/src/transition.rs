@@ -254,6 +254,7 @@ async fn messages(
         events: events.to_vec(),
         source: String::new(),
         lane: Lane::Live.into(),
+        import: String::new(),
     });
     let window = in_flight / size;
     let (mut sender, receiver) = futures::channel::mpsc::channel(window);

@@ -21,6 +21,7 @@ pub(crate) const fn service(kind: DefinitionKind) -> ServiceName {
         DefinitionKind::JourneyMap | DefinitionKind::HappyPath | DefinitionKind::Journey => {
             ServiceName::Journey
         }
+        DefinitionKind::Source => ServiceName::Gateway,
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) const fn rank(kind: DefinitionKind) -> u8 {
         DefinitionKind::JourneyMap => 5,
         DefinitionKind::HappyPath => 6,
         DefinitionKind::Journey => 7,
+        DefinitionKind::Source => 8,
     }
 }
 

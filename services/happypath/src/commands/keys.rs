@@ -147,6 +147,7 @@ async fn create(args: Create) -> Result<(), Failure> {
         name: args.name,
         scopes: args.scopes,
         expire_time,
+        source: String::new(),
     };
     let mut client = args.common.connection.keys()?;
     let created = client.create_key(ask(request)).await?.into_inner().key;

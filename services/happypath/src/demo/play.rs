@@ -123,6 +123,7 @@ impl Player {
                 events: std::mem::replace(&mut events, rest),
                 source: SOURCE.to_owned(),
                 lane: Lane::Live.into(),
+                import: String::new(),
             };
             if self.requests.send(request).await.is_err() {
                 // The stream's own answer says why it ended.

@@ -225,6 +225,7 @@ impl Sender {
             events: batch.events.clone(),
             source: self.summary.source.clone(),
             lane: self.lane.into(),
+            import: String::new(),
         }
     }
 }

@@ -288,6 +288,7 @@ fn batches() -> impl Strategy<Value = IngestStreamRequest> {
             events,
             source,
             lane,
+            import: String::new(),
         }
     })
 }

@@ -155,6 +155,7 @@ async fn import(on: &mut Installation, events: &[Event]) {
             events: events.to_vec(),
             source: "a file".to_owned(),
             lane: Lane::Bulk.into(),
+            import: String::new(),
         })
         .collect();
     let answered = on.identity.ingest_stream(tokio_stream::iter(batches)).await;

@@ -133,6 +133,7 @@ fn batch(given: &[(&str, i64)]) -> v1::IngestStreamRequest {
         events: events(given),
         source: "a file".to_owned(),
         lane: v1::Lane::Bulk.into(),
+        import: String::new(),
     }
 }
 

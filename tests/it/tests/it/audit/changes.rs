@@ -210,6 +210,7 @@ impl Client {
             name: "crash".to_owned(),
             scopes: vec!["metrics:read".to_owned()],
             expire_time: None,
+            source: String::new(),
         };
         client.create_key(ask(request)).await?;
         let request = RevokeKeyRequest {

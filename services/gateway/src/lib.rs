@@ -1,0 +1,4 @@
+//! The gateway: one listener for gRPC, gRPC-Web, JSON and the tracking APIs of SDKs, in front of the
+//! other services.
+//!
+//! It decides nothing: it hands calls on to the service that does.

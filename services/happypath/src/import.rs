@@ -11,15 +11,19 @@ mod file;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod json_lines;
+mod line;
 mod mapping;
 mod reader;
 mod sender;
+mod separator;
 mod summary;
 pub(crate) mod value;
 
 pub(crate) use bad_line::BadLine;
-pub(crate) use file::ImportFile;
+pub(crate) use file::{ImportFile, Reading};
+pub(crate) use line::Line;
 pub(crate) use mapping::Mapping;
 pub(crate) use reader::read;
 pub(crate) use sender::{OnError, Sender};
+pub(crate) use separator::Separator;
 pub(crate) use summary::{Progress, Summary};

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::client::Connection;
 use crate::failure::Failure;
-use crate::import::{BadLine, ImportFile, Mapping, OnError, Progress, Sender, Summary, read};
+use crate::import::{
+    BadLine, ImportFile, Mapping, OnError, Progress, Reading, Sender, Summary, read,
+};
 use crate::output::{Format, print, print_json};
 
 /// Arguments of `import`.
@@ -95,7 +97,7 @@ async fn import(
     path: PathBuf,
     mapping: &Mapping,
 ) -> Result<(Summary, Option<BadLine>), Failure> {
-    let file = ImportFile::open(&path, args.source.as_deref())?;
+    let file = ImportFile::open(&path, args.source.as_deref(), Reading::default())?;
     let started = Instant::now();
     let lane = match args.lane {
         LaneName::Bulk => Lane::Bulk,

@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::io::{BufRead, Error, Read};
 use std::rc::Rc;
 
-use proto::identity::v1::Event;
-
 use super::bad_line::BadLine;
 use super::columns::Builder;
+use super::line::{Fingerprint, Line};
 use super::mapping::{Mapping, Role};
 use crate::limits::LINE_BYTES;
 
@@ -66,7 +65,7 @@ impl CsvLines {
 }
 
 impl Iterator for CsvLines {
-    type Item = Result<Event, BadLine>;
+    type Item = Result<Line, BadLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_over {
@@ -82,11 +81,21 @@ impl Iterator for CsvLines {
                 // two events of one place would count as one.
                 let line = line.max(self.line + 1);
                 self.line = line;
+                let mut fingerprint = Fingerprint::default();
+                self.record
+                    .iter()
+                    .for_each(|cell| fingerprint.cell(cell.as_bytes()));
+                let digest = fingerprint.digest();
                 let mut builder = Builder::new(line, self.event_name.as_deref());
                 for (role, cell) in self.roles.iter().zip(&self.record) {
                     builder.text(role, cell);
                 }
-                Some(builder.build())
+                let event = builder.build();
+                Some(event.map(|event| Line {
+                    event,
+                    line,
+                    digest,
+                }))
             }
             Err(error) => {
                 // A reader that failed would fail for ever.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest as _, Sha256};
 
+use super::separator::Separator;
 use crate::failure::Failure;
 
 /// A file to import.
@@ -27,6 +28,13 @@ pub(crate) struct ImportFile {
     is_gzip: bool,
 }
 
+/// The ways to read a file that people may name; the others are found in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    /// The sign between cells.
+    pub(crate) separator: Option<Separator>,
+}
+
 /// A format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineFormat {
@@ -41,7 +49,11 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 impl ImportFile {
     /// Looks at a file: reads it once for its digest, unless the source is named.
-    pub(crate) fn open(path: &Path, source: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        path: &Path,
+        source: Option<&str>,
+        reading: Reading,
+    ) -> Result<Self, Failure> {
         let unreadable =
             |error| Failure::mistake(format!("{}: cannot be read: {error}", path.display()));
         let mut file = File::open(path).map_err(unreadable)?;
@@ -56,7 +68,8 @@ impl ImportFile {
             Some(source) => source.to_owned(),
             None => format!("file:{}", digest(file).map_err(unreadable)?),
         };
-        let format = format_of(path).ok_or_else(|| {
+        let named = reading.separator.map(|it| LineFormat::Separated(it.byte()));
+        let format = named.or_else(|| format_of(path)).ok_or_else(|| {
             Failure::mistake(format!(
                 "{}: the name must end in .csv, .tsv, .jsonl or .ndjson, also followed by .gz",
                 path.display()

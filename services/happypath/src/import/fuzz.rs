@@ -2,11 +2,10 @@
 
 use std::io::Cursor;
 
-use proto::identity::v1::Event;
-
 use super::BadLine;
 use super::csv_lines::CsvLines;
 use super::json_lines::JsonLines;
+use super::line::Line;
 use super::mapping::Mapping;
 
 /// Reads separated values.
@@ -42,7 +41,7 @@ fn mapping() -> Mapping {
     }
 }
 
-fn check(lines: impl Iterator<Item = Result<Event, BadLine>>, bytes: &[u8]) {
+fn check(lines: impl Iterator<Item = Result<Line, BadLine>>, bytes: &[u8]) {
     // A record ends with either sign of the end of a line.
     let most = bytes
         .iter()
@@ -54,7 +53,8 @@ fn check(lines: impl Iterator<Item = Result<Event, BadLine>>, bytes: &[u8]) {
         count += 1;
         assert!(count <= most, "more events than lines");
         match line {
-            Ok(event) => {
+            Ok(Line { event, line, .. }) => {
+                assert_eq!(line, event.sequence);
                 assert!(
                     event.sequence > last,
                     "line {} after {last}",

@@ -7,6 +7,7 @@ use rpc::properties::Entries;
 
 use super::bad_line::BadLine;
 use super::columns::Builder;
+use super::line::{Fingerprint, Line};
 use super::mapping::{Mapping, Role};
 use crate::limits::LINE_BYTES;
 
@@ -110,7 +111,7 @@ impl JsonLines {
 }
 
 impl Iterator for JsonLines {
-    type Item = Result<Event, BadLine>;
+    type Item = Result<Line, BadLine>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while !self.is_over {
@@ -122,8 +123,13 @@ impl Iterator for JsonLines {
             }
             let buffer = std::mem::take(&mut self.buffer);
             let event = self.parse(&buffer);
+            let line = event.map(|event| Line {
+                event,
+                line: self.line,
+                digest: Fingerprint::of(buffer.trim_ascii()),
+            });
             self.buffer = buffer;
-            return Some(event);
+            return Some(line);
         }
         None
     }

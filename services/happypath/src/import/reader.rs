@@ -1,12 +1,12 @@
 //! From a file to batches of events, on a thread of its own.
 
-use proto::identity::v1::Event;
 use tokio::sync::mpsc;
 
 use super::bad_line::BadLine;
 use super::csv_lines::CsvLines;
 use super::file::{ImportFile, LineFormat};
 use super::json_lines::JsonLines;
+use super::line::Line;
 use super::mapping::Mapping;
 use crate::limits::BATCHES_IN_FLIGHT;
 
@@ -19,11 +19,11 @@ pub(crate) enum Piece {
     Bad(BadLine),
 }
 
-/// Events on their way; the sequence of each is its line.
+/// Events on their way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Batch {
-    /// The events.
-    pub(crate) events: Vec<Event>,
+    /// The lines that they are.
+    pub(crate) lines: Vec<Line>,
 }
 
 /// Reads a file on a thread of its own, as fast as the receiver takes it. Dropping the receiver
@@ -55,7 +55,7 @@ pub(crate) fn read(
     receiver
 }
 
-type Lines = Box<dyn Iterator<Item = Result<Event, BadLine>>>;
+type Lines = Box<dyn Iterator<Item = Result<Line, BadLine>>>;
 
 fn lines(file: &ImportFile, mapping: &Mapping) -> Result<Lines, Vec<BadLine>> {
     let reader = file
@@ -91,20 +91,20 @@ impl Iterator for Pieces {
         if let Some(bad) = self.bad.take() {
             return Some(Piece::Bad(bad));
         }
-        let mut events = Vec::with_capacity(self.batch_size);
-        while events.len() < self.batch_size {
+        let mut lines = Vec::with_capacity(self.batch_size);
+        while lines.len() < self.batch_size {
             match self.lines.next() {
-                Some(Ok(event)) => events.push(event),
-                Some(Err(bad)) if events.is_empty() => return Some(Piece::Bad(bad)),
+                Some(Ok(line)) => lines.push(line),
+                Some(Err(bad)) if lines.is_empty() => return Some(Piece::Bad(bad)),
                 Some(Err(bad)) => {
                     self.bad = Some(bad);
                     break;
                 }
-                None if events.is_empty() => return None,
+                None if lines.is_empty() => return None,
                 None => break,
             }
         }
-        Some(Piece::Batch(Batch { events }))
+        Some(Piece::Batch(Batch { lines }))
     }
 }
 
@@ -115,6 +115,7 @@ mod tests {
     use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 
     use super::*;
+    use crate::import::Reading;
 
     /// Returns the pieces of a file, a word each: the lines of a batch, or `bad` with its line and
     /// field.
@@ -122,16 +123,16 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("a file");
-        let file = ImportFile::open(&path, None).expect("a format");
+        let file = ImportFile::open(&path, None, Reading::default()).expect("a format");
         let mut receiver = read(&file, &Mapping::default(), 2);
         let mut found = Vec::new();
         while let Some(piece) = receiver.recv().await {
             found.push(match piece {
                 Piece::Batch(batch) => {
                     let lines: Vec<String> = batch
-                        .events
+                        .lines
                         .iter()
-                        .map(|event| event.sequence.to_string())
+                        .map(|line| line.line.to_string())
                         .collect();
                     lines.join("+")
                 }
@@ -221,12 +222,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.jsonl");
         std::fs::write(&path, content).expect("a file");
-        let file = ImportFile::open(&path, None).expect("a format");
+        let file = ImportFile::open(&path, None, Reading::default()).expect("a format");
         let mut receiver = read(&file, &Mapping::default(), 2);
         let Some(Piece::Batch(batch)) = receiver.recv().await else {
             panic!("a batch");
         };
-        let event = &batch.events[0];
+        let event = &batch.lines[0].event;
         assert_eq!(event.name, "Order Completed");
         assert_eq!(event.identifiers["user_id"], "12345678901234567890");
         let properties = "{\"Order ID\":9007199254740993}".to_owned();

@@ -185,14 +185,14 @@ impl Sender {
             self.summary.position.clone_from(&answer.position);
         }
         if !answer.refusal.is_empty() {
-            for event in &batch.events {
-                let bad = BadLine::new(event.sequence, "", answer.refusal.as_str());
+            for line in &batch.lines {
+                let bad = BadLine::new(line.line, "", answer.refusal.as_str());
                 self.take_bad(bad.passed());
             }
         }
         for rejected in &answer.rejected {
             let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
-            let line = batch.events.get(place).map_or(0, |event| event.sequence);
+            let line = batch.lines.get(place).map_or(0, |line| line.line);
             let field = field_of_line(&rejected.field);
             let bad = BadLine::new(line, field, rejected.description.as_str());
             self.take_bad(bad.passed());
@@ -222,7 +222,7 @@ impl Sender {
 
     fn request(&self, batch: &Batch) -> IngestStreamRequest {
         IngestStreamRequest {
-            events: batch.events.clone(),
+            events: batch.lines.iter().map(|line| line.event.clone()).collect(),
             source: self.summary.source.clone(),
             lane: self.lane.into(),
             import: String::new(),

@@ -2,3 +2,9 @@
 //! of the contracts, and the answers that they wait for. Pure.
 //!
 //! It decides nothing about customers, which identity does, and knows no HTTP.
+
+mod source;
+
+pub use source::{
+    ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceFault, SourceRules, USER_NAMESPACE,
+};

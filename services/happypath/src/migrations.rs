@@ -12,9 +12,10 @@ pub const SCHEMAS: [(&str, Schemas); 3] = [
 
 /// The owners of tables, each with its migrations in their order. Also those that an installation
 /// has only at some settings, such as the journal, so that it has all it needs whatever they are.
-pub const MIGRATIONS: [(&str, &[Migration]); 6] = [
+pub const MIGRATIONS: [(&str, &[Migration]); 7] = [
     ("storage", storage::MIGRATIONS),
     ("keys", keys::MIGRATIONS),
+    ("key_source", keys::SOURCE_MIGRATIONS),
     ("audit", audit::MIGRATIONS),
     ("journal", journal::MIGRATIONS),
     ("definitions", definitions::MIGRATIONS),

@@ -46,6 +46,7 @@ struct Parts {
     name: Box<str>,
     scopes: Scopes,
     installation: Option<Box<str>>,
+    source: Option<Box<str>>,
 }
 
 /// Characters of the id and of the name of a caller: issuers choose them freely.
@@ -64,6 +65,7 @@ impl Caller {
             name: harmless(name),
             scopes,
             installation: None,
+            source: None,
         }))
     }
 
@@ -87,6 +89,22 @@ impl Caller {
             name: parts.name.clone(),
             scopes: parts.scopes,
             installation: name.map(Into::into),
+            source: parts.source.clone(),
+        }))
+    }
+
+    /// The same caller, who sends for a source: whatever else they were given, they may send
+    /// events and nothing more, since their key is public.
+    #[must_use]
+    pub fn of_source(self, source: &str) -> Self {
+        let parts = &self.0;
+        Self(Arc::new(Parts {
+            kind: parts.kind,
+            id: parts.id.clone(),
+            name: parts.name.clone(),
+            scopes: parts.scopes.and(Scopes::of_sources()),
+            installation: parts.installation.clone(),
+            source: Some(source.into()),
         }))
     }
 
@@ -123,6 +141,11 @@ impl Caller {
     /// The name of the installation that they were let into; none where it has no name.
     pub fn installation(&self) -> Option<&str> {
         self.0.installation.as_deref()
+    }
+
+    /// The source that they send for; none where their key is not one of a source.
+    pub fn source(&self) -> Option<&str> {
+        self.0.source.as_deref()
     }
 }
 
@@ -164,6 +187,17 @@ mod tests {
         assert_eq!(Caller::local().to_string(), "local");
         assert_eq!(caller.installation(), None);
         assert_eq!(caller.of_installation(Some("a")).installation(), Some("a"));
+    }
+
+    #[test]
+    fn who_sends_for_a_source_may_send_and_nothing_else() {
+        let caller = Caller::new(CallerKind::Key, "ab12", "shop", Scopes::all());
+        assert_eq!(caller.source(), None);
+        let caller = caller.of_source("web_shop").of_installation(Some("a"));
+        assert_eq!(caller.source(), Some("web_shop"));
+        assert_eq!(caller.scopes().names(), ["events:write"]);
+        let caller = Caller::new(CallerKind::Key, "ab12", "shop", Scopes::NONE);
+        assert!(caller.of_source("web_shop").scopes().is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use http::Uri;
 use kernel::Timestamp;
 use serde::Deserialize;
 
-use crate::limits::ACCESS_FILE_BYTES;
+use crate::limits::{ACCESS_FILE_BYTES, SOURCE_BYTES};
 use crate::tls::{ClientFiles, ClientTls};
 use crate::token::{ALGORITHMS, IssuerOptions, KeySetPlace};
 use crate::{Caller, CallerKind, KeyHash, KeyId, KeyTable, KnownKey, Scopes};
@@ -53,8 +53,10 @@ struct RawKey {
     name: String,
     id: String,
     hash: String,
+    #[serde(default)]
     scopes: Vec<String>,
     expire_time: Option<String>,
+    source: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -152,18 +154,45 @@ impl RawKey {
         let hash = KeyHash::from_hex(&self.hash)
             .ok_or("is not 64 hexadecimal digits, as `happypath keys make` prints them");
         let hash = noted(hash, &format!("{place}.hash"), faults);
-        let scopes = scopes(&self.scopes, place, faults);
+        let scopes = self.scopes(place, faults);
         let expire_time = self.expire_time.as_deref().map(time);
         let expire_time = expire_time.transpose();
         let expire_time = noted(expire_time, &format!("{place}.expire_time"), faults);
         let (id, hash) = (id?, hash?);
         let caller = Caller::new(CallerKind::Key, id.as_str(), &self.name, scopes?);
+        let caller = caller.of_installation(installation);
         let known = KnownKey {
-            caller: caller.of_installation(installation),
+            caller: match &self.source {
+                Some(source) => caller.of_source(source),
+                None => caller,
+            },
             secrets: vec![(hash, None)],
             expire_time: expire_time?,
         };
         Some((id, known))
+    }
+
+    /// The scopes of the key: those of a source may be left out, and are no others.
+    fn scopes(&self, place: &str, faults: &mut Vec<String>) -> Option<Scopes> {
+        let Some(source) = &self.source else {
+            return scopes(&self.scopes, place, faults);
+        };
+        if !is_source(source) {
+            faults.push(format!(
+                "{place}.source: `{source}` is not the name of a source: expected small letters, \
+                 digits and _, beginning with a letter, such as web_shop"
+            ));
+        }
+        if self.scopes.is_empty() {
+            return Some(Scopes::of_sources());
+        }
+        let given = scopes(&self.scopes, place, faults)?;
+        if given != Scopes::of_sources() {
+            faults.push(format!(
+                "{place}.scopes: the key of a source may only have events:write: leave them out"
+            ));
+        }
+        Some(given)
     }
 }
 
@@ -298,6 +327,16 @@ fn scopes(names: &[String], place: &str, faults: &mut Vec<String>) -> Option<Sco
             None
         }
     }
+}
+
+/// Returns whether a text may name a source, by the pattern of the contracts.
+fn is_source(text: &str) -> bool {
+    let is_letter = |letter: u8| letter.is_ascii_lowercase();
+    let is_right = |letter: u8| is_letter(letter) || letter.is_ascii_digit() || letter == b'_';
+    let bytes = text.as_bytes();
+    bytes.len() <= SOURCE_BYTES
+        && bytes.first().copied().is_some_and(is_letter)
+        && bytes.iter().copied().all(is_right)
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

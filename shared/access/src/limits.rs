@@ -38,3 +38,5 @@ pub const EXPIRY_WARNING_PAUSE: Duration = Duration::from_secs(60 * 60);
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Secrets of a key that are accepted at once: the one in use, and the one that takes its place.
 pub const LIVE_SECRETS: usize = 2;
+/// Bytes of the name of a source, as of every definition.
+pub const SOURCE_BYTES: usize = 64;

@@ -105,6 +105,11 @@ impl Scopes {
             .collect()
     }
 
+    /// The most that the key of a source may do: it stands in web pages, where anybody can read it.
+    pub fn of_sources() -> Self {
+        Self::NONE.with(Scope::EventsWrite)
+    }
+
     /// Reads names; `*` stands for all.
     ///
     /// # Errors

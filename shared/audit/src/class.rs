@@ -88,6 +88,22 @@ const CLASSES: &[(&str, Class)] = &[
         "happypath.engine.v1.PartitionService/RetryQuarantinedRecords",
         Order,
     ),
+    (
+        "happypath.gateway.v1.IntakeService/DiscardDeadLetters",
+        Order,
+    ),
+    (
+        "happypath.gateway.v1.IntakeService/GetIntakeStatistics",
+        Other,
+    ),
+    (
+        "happypath.gateway.v1.IntakeService/ListDeadLetters",
+        PersonalRead,
+    ),
+    (
+        "happypath.gateway.v1.IntakeService/ReplayDeadLetters",
+        Order,
+    ),
     ("happypath.identity.v1.IdentityService/AdvanceClock", Order),
     (
         "happypath.identity.v1.IdentityService/GetCustomer",

@@ -28,6 +28,15 @@ storage::entity! {
 }
 
 storage::entity! {
+    /// The sources of the keys that send for one.
+    source, "api_key_source", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        key_id: String,
+        source: String,
+    }
+}
+
+storage::entity! {
     /// The number of changes, in one row.
     revision, "api_key_revision", {
         #[sea_orm(primary_key, auto_increment = false)]

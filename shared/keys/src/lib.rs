@@ -13,7 +13,7 @@ mod service_key;
 mod store;
 
 pub use follower::Follower;
-pub use migration::MIGRATIONS;
+pub use migration::{MIGRATIONS, SOURCE_MIGRATIONS};
 pub use service::KeyRpc;
 pub use service_key::ServiceKey;
 pub use store::{KeyDraft, KeyStore, StoredKey};

@@ -8,3 +8,11 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
     postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
 }];
+
+/// The migrations of the sources of keys in order, for
+/// `storage::Database::migrate("key_source", …)`.
+pub const SOURCE_MIGRATIONS: &[Migration] = &[Migration {
+    name: "m0001_create_table",
+    sqlite: include_str!("migration/source_m0001_create_table.sqlite.sql"),
+    postgres: include_str!("migration/source_m0001_create_table.postgres.sql"),
+}];

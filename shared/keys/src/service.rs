@@ -57,6 +57,7 @@ impl KeyRpc {
             scopes: request.scopes.clone(),
             expire_time,
             creator: caller.to_string(),
+            source: source(request, scopes)?,
         };
         let key = self.store.create(&draft, now).await?;
         self.follower.catch_up().await;
@@ -133,6 +134,19 @@ fn scopes(names: &[String]) -> Result<Scopes, Failure> {
     })
 }
 
+/// The source that a key is to send for. Such a key is public, so that it may do nothing else.
+fn source(request: &CreateKeyRequest, scopes: Scopes) -> Result<Option<String>, Failure> {
+    if request.source.is_empty() {
+        return Ok(None);
+    }
+    if scopes != Scopes::of_sources() {
+        let text = "must be events:write alone for the key of a source, which stands in web pages: \
+                    give other scopes to a key without a source";
+        return Err(fault("scopes", text.to_owned()));
+    }
+    Ok(Some(request.source.clone()))
+}
+
 fn expire_time(request: &CreateKeyRequest, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
     let Some(time) = &request.expire_time else {
         return Ok(None);
@@ -182,7 +196,7 @@ fn shown(key: StoredKey) -> Key {
         revoke_time: key.revoke_time.map(timestamp),
         rotate_time: Some(timestamp(key.rotate_time)),
         overlap_end_time: key.overlap_end_time.map(timestamp),
-        source: String::new(),
+        source: key.source.unwrap_or_default(),
     }
 }
 
@@ -247,7 +261,7 @@ impl KeyService for KeyRpc {
             name: caller.name().to_owned(),
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             installation: caller.installation().unwrap_or_default().to_owned(),
-            source: String::new(),
+            source: caller.source().unwrap_or_default().to_owned(),
         }))
     }
 }

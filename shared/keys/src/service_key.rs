@@ -127,6 +127,7 @@ impl ServiceKey {
             scopes: scopes.into_iter().map(str::to_owned).collect(),
             expire_time: Some(now + life),
             creator: format!("service:{}", self.worker),
+            source: None,
         };
         let overlap = kernel::Duration::from_millis(SERVICE_KEY_OVERLAP_MS);
         let put = self.store.put_service(&draft, overlap, &self.audit, now);

@@ -14,8 +14,8 @@ use sea_orm::{
 };
 use storage::{Database, StorageError};
 
-use crate::MIGRATIONS;
-use crate::entity::{key, revision, secret};
+use crate::entity::{key, revision, secret, source};
+use crate::{MIGRATIONS, SOURCE_MIGRATIONS};
 
 /// The table of keys. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct KeyDraft {
     pub expire_time: Option<Timestamp>,
     /// The caller who creates it.
     pub creator: String,
+    /// The source that it sends for; absent for any other key.
+    pub source: Option<String>,
 }
 
 /// A key as it is stored.
@@ -61,6 +63,8 @@ pub struct StoredKey {
     pub rotate_time: Timestamp,
     /// The end of the secret before that one, where it is accepted yet.
     pub overlap_end_time: Option<Timestamp>,
+    /// The source that it sends for; absent for any other key.
+    pub source: Option<String>,
 }
 
 /// The key of a caller.
@@ -77,6 +81,7 @@ impl KeyStore {
     /// As [`Database::migrate`].
     pub async fn open(database: Database) -> Result<Self, StorageError> {
         database.migrate("keys", MIGRATIONS).await?;
+        database.migrate("key_source", SOURCE_MIGRATIONS).await?;
         Ok(Self { database })
     }
 
@@ -101,13 +106,19 @@ impl KeyStore {
             .map_err(Failure::store_unavailable)?;
         let ids = keys.iter().map(|key| key.id.as_str());
         let secrets = secret::Entity::find()
-            .filter(secret::Column::KeyId.is_in(ids))
+            .filter(secret::Column::KeyId.is_in(ids.clone()))
+            .all(orm)
+            .await
+            .map_err(Failure::store_unavailable)?;
+        let sources = source::Entity::find()
+            .filter(source::Column::KeyId.is_in(ids))
             .all(orm)
             .await
             .map_err(Failure::store_unavailable)?;
         let shown = keys.into_iter().map(|key| {
             let own = secrets.iter().filter(|secret| secret.key_id == key.id);
-            shown(&key, own, now)
+            let source = sources.iter().find(|source| source.key_id == key.id);
+            shown(&key, own, source, now)
         });
         Ok(shown.collect())
     }
@@ -144,6 +155,7 @@ impl KeyStore {
 fn shown<'a>(
     key: &key::Model,
     secrets: impl Iterator<Item = &'a secret::Model>,
+    source: Option<&source::Model>,
     now: Timestamp,
 ) -> StoredKey {
     let time = Timestamp::from_millis;
@@ -161,6 +173,7 @@ fn shown<'a>(
         revoke_time: key.revoke_time.map(time),
         rotate_time: time(rotated.unwrap_or(key.create_time)),
         overlap_end_time: overlap.map(time),
+        source: source.map(|row| row.source.clone()),
     }
 }
 

@@ -106,7 +106,7 @@ reasons! {
         "List the definitions to find its name; names are in lower case.";
     /// This process does not own definitions of that kind.
     DefinitionKindNotServed = "DEFINITION_KIND_NOT_SERVED", FailedPrecondition,
-        "Send it to the service that owns the kind: identity owns namespaces; segmentation segments; journey maps, happy paths and journeys; activation channels, templates and policies.";
+        "Send it to the service that owns the kind: identity owns namespaces; segmentation segments; journey maps, happy paths and journeys; activation channels, templates and policies; gateway sources.";
     /// The customer is not known.
     CustomerNotFound = "CUSTOMER_NOT_FOUND", NotFound,
         "Check the id or identifier; a customer exists once an event of theirs was ingested.";
@@ -146,6 +146,9 @@ reasons! {
     /// The services behind are slower than the sender.
     StreamFull = "STREAM_FULL", ResourceExhausted,
         "Send the same request again after the delay; nothing of it was taken.";
+    /// Another call changed dead letters that this one was about.
+    DeadLettersContended = "DEAD_LETTERS_CONTENDED", Aborted,
+        "Send the same request again: what was taken of it counts once.";
     /// A partition waits for room in the quarantine of a service.
     QuarantineFull = "QUARANTINE_FULL", ResourceExhausted,
         "Send the same request again after the delay; nothing of it was taken. An operator has to make room: `happypath quarantine SERVICE list` shows what could not be processed, and `retry` and `discard` take it out.";

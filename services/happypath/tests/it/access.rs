@@ -62,6 +62,7 @@ async fn make(store: &KeyStore, scopes: &[&str], end: Option<Timestamp>) -> NewK
         scopes: scopes.iter().map(|it| (*it).to_owned()).collect(),
         expire_time: end,
         creator: "test".to_owned(),
+        source: None,
     };
     store.create(&draft, access::now()).await.expect("created");
     key

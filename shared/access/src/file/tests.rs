@@ -110,3 +110,41 @@ fn the_authority_of_an_issuer_is_read_with_the_file() {
         assert!(fault.starts_with(expected), "{fault}");
     }
 }
+
+#[test]
+fn a_key_of_a_source_may_send_and_nothing_else() {
+    let entry = |rest: &str| {
+        let hash = "00".repeat(32);
+        let text = format!("keys: [{{name: a, id: 0123456789abcdef, hash: '{hash}', {rest}}}]");
+        AccessFile::parse(&text, Some("b")).map_err(|faults| faults.to_string())
+    };
+    for rest in [
+        "source: web_shop",
+        "source: web_shop, scopes: [events:write]",
+    ] {
+        let file = entry(rest).expect(rest);
+        let known = file.keys.values().next().expect("one");
+        assert_eq!(known.caller.source(), Some("web_shop"));
+        assert_eq!(known.caller.scopes().names(), ["events:write"]);
+        assert_eq!(known.caller.installation(), Some("b"));
+    }
+    for (rest, expected) in [
+        ("source: Web", "keys[0].source: `Web` is not the name"),
+        ("source: ''", "keys[0].source: `` is not the name"),
+        (
+            "source: a, scopes: ['*']",
+            "keys[0].scopes: the key of a source may only have",
+        ),
+        (
+            "source: a, scopes: [events:read]",
+            "keys[0].scopes: the key of a source may only have",
+        ),
+        (
+            "expire_time: 2030-01-01T00:00:00Z",
+            "keys[0].scopes: is empty",
+        ),
+    ] {
+        let fault = entry(rest).expect_err(rest);
+        assert!(fault.starts_with(expected), "{fault}");
+    }
+}

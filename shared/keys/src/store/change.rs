@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::{CALLER, KeyDraft, KeyStore, SERVICE, StoredKey, not_found, scopes_of, shown};
-use crate::entity::{key, secret};
+use crate::entity::{key, secret, source};
 use crate::limits::{KEPT_MS, KEYS};
 
 impl KeyStore {
@@ -24,9 +24,10 @@ impl KeyStore {
         let transaction = self.begin().await.map_err(Failure::store_unavailable)?;
         if let Some(found) = find(&transaction, &draft.id).await? {
             let secrets = secrets(&transaction, &draft.id).await?;
+            let source = source(&transaction, &draft.id).await?;
             let is_same = secrets.iter().any(|secret| is(secret, &draft.hash));
             if is_same && found.kind == CALLER {
-                return Ok(shown(&found, secrets.iter(), now));
+                return Ok(shown(&found, secrets.iter(), source.as_ref(), now));
             }
             let message = format!("the id {} is that of another key", draft.id);
             return Err(Failure::new(ErrorReason::KeyExists, message));
@@ -78,7 +79,8 @@ impl KeyStore {
             .iter()
             .any(|secret| secret.expire_time.is_none() && is(secret, hash))
         {
-            return Ok(shown(&found, secrets.iter(), now));
+            let source = source(&transaction, id).await?;
+            return Ok(shown(&found, secrets.iter(), source.as_ref(), now));
         }
         if secrets.iter().any(|secret| is(secret, hash)) {
             let message = "the secret is one that the key had before";
@@ -154,11 +156,12 @@ impl KeyStore {
     ) -> Result<StoredKey, Failure> {
         let found = find(&transaction, id).await?.ok_or_else(|| not_found(id))?;
         let secrets = secrets(&transaction, id).await?;
+        let source = source(&transaction, id).await?;
         transaction
             .commit()
             .await
             .map_err(Failure::store_unavailable)?;
-        Ok(shown(&found, secrets.iter(), now))
+        Ok(shown(&found, secrets.iter(), source.as_ref(), now))
     }
 }
 
@@ -215,6 +218,16 @@ async fn secrets(
     found.map_err(Failure::store_unavailable)
 }
 
+async fn source(
+    transaction: &DatabaseTransaction,
+    id: &KeyId,
+) -> Result<Option<source::Model>, Failure> {
+    let found = source::Entity::find_by_id(id.as_str())
+        .one(transaction)
+        .await;
+    found.map_err(Failure::store_unavailable)
+}
+
 async fn insert(
     transaction: &DatabaseTransaction,
     draft: &KeyDraft,
@@ -235,6 +248,16 @@ async fn insert(
         .exec_without_returning(transaction)
         .await
         .map_err(Failure::store_unavailable)?;
+    if let Some(source) = &draft.source {
+        let row = source::ActiveModel {
+            key_id: Set(draft.id.to_string()),
+            source: Set(source.clone()),
+        };
+        source::Entity::insert(row)
+            .exec_without_returning(transaction)
+            .await
+            .map_err(Failure::store_unavailable)?;
+    }
     insert_secret(transaction, &draft.id, &draft.hash, now).await
 }
 
@@ -300,6 +323,11 @@ async fn remove_ended(transaction: &DatabaseTransaction, now: Timestamp) -> Resu
         .column(key::Column::Id)
         .from(key::Entity)
         .to_owned();
+    source::Entity::delete_many()
+        .filter(source::Column::KeyId.not_in_subquery(keys.clone()))
+        .exec(transaction)
+        .await
+        .map_err(Failure::store_unavailable)?;
     let is_orphan = secret::Column::KeyId.not_in_subquery(keys);
     secret::Entity::delete_many()
         .filter(is_orphan.or(secret::Column::ExpireTime.lt(long_ago)))

@@ -8,7 +8,7 @@ use rpc::Failure;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 
 use super::{KeyStore, SERVICE, scopes_of};
-use crate::entity::{key, secret};
+use crate::entity::{key, secret, source};
 
 /// The secrets of a key, each with its end.
 type Secrets = Vec<(KeyHash, Option<Timestamp>)>;
@@ -36,21 +36,34 @@ impl KeyStore {
                 own.push((KeyHash::from_bytes(bytes), end));
             }
         }
+        let rows = source::Entity::find().all(orm).await;
+        let rows = rows.map_err(Failure::store_unavailable)?.into_iter();
+        let sources: HashMap<String, String> = rows.map(|row| (row.key_id, row.source)).collect();
         let known = keys.into_iter().filter_map(|key| {
             let id = KeyId::parse(&key.id).ok()?;
             let secrets = secrets.remove(&key.id).unwrap_or_default();
-            Some((id, known(&key, secrets, installation)))
+            let source = sources.get(&key.id).map(String::as_str);
+            Some((id, known(&key, secrets, source, installation)))
         });
         Ok(known.collect())
     }
 }
 
-fn known(key: &key::Model, secrets: Secrets, installation: Option<&str>) -> KnownKey {
+fn known(
+    key: &key::Model,
+    secrets: Secrets,
+    source: Option<&str>,
+    installation: Option<&str>,
+) -> KnownKey {
     let scopes = scopes_of(&key.scopes);
     let caller = match key.kind {
         // A service is known by its process, whatever its key is at the moment.
         SERVICE => Caller::new(CallerKind::Service, &key.name, &key.name, scopes),
         _ => Caller::new(CallerKind::Key, &key.id, &key.name, scopes),
+    };
+    let caller = match source {
+        Some(source) => caller.of_source(source),
+        None => caller,
     };
     KnownKey {
         caller: caller.of_installation(installation),

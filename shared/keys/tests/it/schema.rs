@@ -8,7 +8,10 @@ const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schema");
 #[tokio::test]
 async fn the_tables_are_those_of_older_databases() {
     storage::schema::check(Path::new(SCHEMA), async |database| {
-        database.migrate("keys", keys::MIGRATIONS).await
+        database.migrate("keys", keys::MIGRATIONS).await?;
+        database
+            .migrate("key_source", keys::SOURCE_MIGRATIONS)
+            .await
     })
     .await;
 }

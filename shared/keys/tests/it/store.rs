@@ -29,6 +29,7 @@ fn draft(key: &NewKey, scopes: &[&str]) -> KeyDraft {
         scopes: scopes.iter().map(|it| (*it).to_owned()).collect(),
         expire_time: None,
         creator: "local".to_owned(),
+        source: None,
     }
 }
 
@@ -109,6 +110,51 @@ async fn a_key_that_was_revoked_is_unknown_and_stays_so() {
         ErrorReason::KeyRevoked
     );
     assert_eq!(store.list("", 10, NOW).await.expect("keys").len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_of_a_source_keeps_it_through_rotations_and_until_it_is_removed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let first = NewKey::make().expect("randomness");
+    let write_key = KeyDraft {
+        source: Some("web_shop".to_owned()),
+        ..draft(&first, &["events:write"])
+    };
+    let created = store.create(&write_key, NOW).await.expect("created");
+    assert_eq!(created.source.as_deref(), Some("web_shop"));
+    let again = store.create(&write_key, NOW).await.expect("the same");
+    assert_eq!(again, created);
+    let second = NewKey::of(first.id()).expect("randomness");
+    let (id, none) = (first.id(), Duration::default());
+    let hash = second.hash();
+    let rotated = store.rotate(&id, &hash, none, Scopes::all(), NOW).await;
+    assert_eq!(rotated.expect("rotated").source, created.source);
+    let other = NewKey::make().expect("randomness");
+    let other = store.create(&draft(&other, &["*"]), NOW).await;
+    assert_eq!(other.expect("created").source, None);
+    let mut listed = store.list("", 10, NOW).await.expect("keys");
+    listed.retain(|key| key.id == created.id);
+    assert_eq!(listed[0].source, created.source);
+    match verify(&store, &second, NOW).await {
+        Verdict::Known(caller) => {
+            assert_eq!(caller.source(), Some("web_shop"));
+            assert_eq!(caller.scopes().names(), ["events:write"]);
+        }
+        verdict => panic!("{verdict:?}"),
+    }
+    let revoked = store.revoke(&id, NOW).await.expect("revoked");
+    assert_eq!(revoked.source, created.source);
+    // What ended long ago goes with the next key that is made, and its source with it.
+    let later = NOW + Duration::from_millis(keys::limits::KEPT_MS + 1);
+    let next = NewKey::make().expect("randomness");
+    store
+        .create(&draft(&next, &["*"]), later)
+        .await
+        .expect("created");
+    let back = draft(&first, &["events:write"]);
+    let back = store.create(&back, later).await.expect("its id is free");
+    assert_eq!(back.source, None);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use super::rule::Literal;
 use crate::limits::SHOWN_VALUE_CHARS;
 
 /// Patterns of the contracts in words; others are shown as they are.
-const PHRASES: [(&str, &str); 10] = [
+const PHRASES: [(&str, &str); 12] = [
     (
         "^[a-z][a-z0-9_]{0,63}$",
         "must be 1 to 64 lower case letters, digits and _, beginning with a letter, such as `first_purchase`",
@@ -32,6 +32,14 @@ const PHRASES: [(&str, &str); 10] = [
         "must be empty, or numbers with units w, d, h, m, s or ms, such as 30d or 1h30m",
     ),
     ("^https?://", "must begin with http:// or https://"),
+    (
+        "^https?://[^/\\x00-\\x20\\x7f-\\x9f]+$",
+        "must be http:// or https:// and a host, with nothing behind them, such as https://shop.example.com",
+    ),
+    (
+        "^[A-Z_]{0,64}$",
+        "must be empty, or a reason such as `NO_IDENTIFIER`",
+    ),
     (
         "^whsec_[A-Za-z0-9+/=*]{3,100}$",
         "must be `whsec_` and 24 to 64 bytes in base64",

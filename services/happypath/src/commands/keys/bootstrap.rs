@@ -74,6 +74,7 @@ pub(super) async fn run(args: Args) -> Result<(), Failure> {
         scopes: vec!["*".to_owned()],
         expire_time: None,
         creator: "bootstrap".to_owned(),
+        source: None,
     };
     let created = store.create(&draft, access::now()).await;
     let created = created.map_err(|failure| Failure::failed(failure.message()))?;

@@ -154,5 +154,6 @@ async fn start_services(context: &Context) -> Result<Vec<Service>, StartError> {
         segmentation::start(context).await?,
         journey::start(context).await?,
         activation::start(context).await?,
+        gateway::start(context).await?,
     ])
 }

@@ -5,6 +5,7 @@
 //! many.
 
 mod binary;
+mod calls;
 mod certificates;
 mod config;
 mod context;
@@ -31,6 +32,7 @@ mod upkeep;
 mod vault;
 
 pub use binary::{Awaited, Start, run_binary};
+pub use calls::{Calls, Entrance};
 pub use config::{
     AccessSettings, Clock, CollectorSettings, Config, ConfigFaults, ConfigFlags, Defaults,
     Durability, EffectiveValue, Environment, Fault, HotStoreAddress, LogFormat, Origin,

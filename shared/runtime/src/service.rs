@@ -10,8 +10,14 @@ use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
 use tonic::service::RoutesBuilder;
 
+use crate::calls::{Calls, Entrance};
+
 /// Adds one gRPC service to the routes of a server.
 type Route = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
+/// Puts another way in beside gRPC.
+pub(crate) type Front = Box<dyn FnOnce(Entrance) -> Calls + Send>;
+/// Answers calls in place of the services of a process, or hands them on.
+pub(crate) type Relay = Box<dyn FnOnce(Calls) -> Calls + Send>;
 /// Ends what a service started.
 type Hook = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -22,6 +28,8 @@ pub struct Service {
     pub(crate) routes: Vec<Route>,
     pub(crate) owner: Option<Arc<dyn definitions::Owner>>,
     pub(crate) status: Option<Arc<dyn engine::Status>>,
+    pub(crate) front: Option<Front>,
+    pub(crate) relay: Option<Relay>,
     pub(crate) hooks: Vec<Hook>,
 }
 
@@ -34,6 +42,8 @@ impl Service {
             routes: Vec::new(),
             owner: None,
             status: None,
+            front: None,
+            relay: None,
             hooks: Vec::new(),
         }
     }
@@ -70,6 +80,23 @@ impl Service {
     #[must_use]
     pub fn with_definitions(mut self, owner: Arc<dyn definitions::Owner>) -> Self {
         self.owner = Some(owner);
+        self
+    }
+
+    /// Adds the way in of requests that are neither gRPC nor gRPC-Web. It turns them into calls of
+    /// gRPC, which it makes of the [`Entrance`]. A process has one at the most.
+    #[must_use]
+    pub fn with_front(mut self, front: impl FnOnce(Entrance) -> Calls + Send + 'static) -> Self {
+        self.front = Some(Box::new(front));
+        self
+    }
+
+    /// Adds what answers the calls of the services that this process does not run. It stands behind
+    /// the guard, and before the services of the process, which it is given. A process has one at
+    /// the most.
+    #[must_use]
+    pub fn with_relay(mut self, relay: impl FnOnce(Calls) -> Calls + Send + 'static) -> Self {
+        self.relay = Some(Box::new(relay));
         self
     }
 

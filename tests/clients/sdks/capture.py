@@ -10,7 +10,7 @@ import sys
 import browser
 import sdks
 from proxy import Proxy
-from story import story
+from calls import story
 
 KEY = "WRITE_KEY"
 KEPT = ("authorization", "content-type", "content-encoding", "user-agent", "origin", "x-retry-count")

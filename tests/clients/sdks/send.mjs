@@ -51,8 +51,9 @@ const posthog = async () => {
   for (const call of calls) {
     const distinctId = call.user ?? call.anonymous;
     const timestamp = call.time && new Date(call.time);
-    const properties = call.properties;
-    if (call.call === 'identify') analytics.identify({ distinctId, properties: call.traits });
+    // Whoever is only a device says so.
+    const properties = call.user ? call.properties : { ...call.properties, $device_id: distinctId };
+    if (call.call === 'identify') analytics.identify({ distinctId, properties: { $set: call.traits, $anon_distinct_id: call.anonymous } });
     else if (call.call === 'group') analytics.groupIdentify({ groupType: 'company', groupKey: call.group, properties: call.traits });
     else if (call.call === 'alias') analytics.alias({ distinctId: call.user, alias: call.previous });
     else if (call.call === 'track') analytics.capture({ distinctId, event: call.event, properties, timestamp });

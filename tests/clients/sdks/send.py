@@ -60,7 +60,9 @@ def posthog(host, key, calls):
         person = call.get("user") or call.get("anonymous")
         kind = call["call"]
         if kind == "identify":
+            # Programs in Python have no devices: whoever was somebody else before is joined by an alias.
             client.set(distinct_id=person, properties=call["traits"])
+            client.alias(call["anonymous"], person)
         elif kind == "group":
             client.group_identify("company", call["group"], properties=call["traits"])
         elif kind == "alias":

@@ -3,8 +3,10 @@
 //!
 //! It decides nothing about customers, which identity does, and knows no HTTP.
 
+mod reason;
 mod source;
 
+pub use reason::{Reason, Unit};
 pub use source::{
     ANONYMOUS_NAMESPACE, IDENTIFIER_TRAIT, SourceFault, SourceRules, USER_NAMESPACE,
 };

@@ -13,8 +13,8 @@ macro_rules! reasons {
             /// Every reason, in the order of the list.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Its text in statistics, dead letters and metrics.
-            pub const fn as_str(self) -> &'static str {
+            /// Its name in statistics, dead letters and metrics.
+            pub const fn code(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
@@ -43,37 +43,45 @@ pub enum Unit {
 reasons! {
     /// It was taken.
     Accepted = "ACCEPTED", Event;
-    /// It is no object, or a field of it has a form that it cannot have.
+    /// It is no event: a field is missing, or of the wrong kind.
     MalformedEvent = "MALFORMED_EVENT", Event;
-    /// Its type is none that is known here.
+    /// Its bytes are no UTF-8.
+    BadText = "BAD_TEXT", Event;
+    /// Its `type` is none that is known.
     UnknownType = "UNKNOWN_TYPE", Event;
-    /// It has no name.
-    NoName = "NO_NAME", Event;
     /// It names nobody.
     NoIdentifier = "NO_IDENTIFIER", Event;
-    /// Its time is none, or lies where no event can be.
-    MalformedTime = "MALFORMED_TIME", Event;
+    /// Its time cannot be read, or cannot be right.
+    BadTime = "BAD_TIME", Event;
     /// It is larger than an event may be.
     EventTooLarge = "EVENT_TOO_LARGE", Event;
-    /// Identity did not take it, as for a namespace that is not there.
-    EventRefused = "EVENT_REFUSED", Event;
-    /// It names no person and changes none, as the update of a group does.
-    NothingToTake = "NOTHING_TO_TAKE", Event;
-    /// It was a dead letter that gave way, since its source has too many.
+    /// It carries another write key than its call.
+    OtherKey = "OTHER_KEY", Event;
+    /// Identity refuses it for another reason.
+    Refused = "REFUSED", Event;
+    /// It says something of a group, and of nobody. Groups have no state yet: it is dropped.
+    GroupWithoutPerson = "GROUP_WITHOUT_PERSON", Event;
+    /// It was sent again as a dead letter that is not whole, and nothing was given in its place.
+    PayloadCut = "PAYLOAD_CUT", Event;
+    /// It was a dead letter that gave way to newer ones, since its source has too many.
     DeadLetterDropped = "DEAD_LETTER_DROPPED", Event;
-    /// Its body is no JSON, no UTF-8, or not compressed as it says.
+    /// A call that could not be read.
     MalformedCall = "MALFORMED_CALL", Call;
-    /// Its body is larger than a call may be, or holds too many events.
+    /// A call that was too large, or had too many events.
     CallTooLarge = "CALL_TOO_LARGE", Call;
-    /// Its body did not come in time.
-    CallTooSlow = "CALL_TOO_SLOW", Call;
-    /// Its key is missing, unknown, or not one of a source.
-    KeyRefused = "KEY_REFUSED", Call;
-    /// Its web page is not of an origin that may send.
+    /// A call that took too long to arrive.
+    SlowCall = "SLOW_CALL", Call;
+    /// A call without a key.
+    KeyMissing = "KEY_MISSING", Call;
+    /// A call whose key is not known, or has ended.
+    KeyInvalid = "KEY_INVALID", Call;
+    /// A call whose key may not send events.
+    KeyScope = "KEY_SCOPE", Call;
+    /// A call from a web page that may not send for its source.
     OriginRefused = "ORIGIN_REFUSED", Call;
-    /// Its sender sent more than they may.
-    RateLimited = "RATE_LIMITED", Call;
-    /// It could not be taken at that moment, and its sender was told to send it again.
+    /// A call that came while there was no room, and was asked to come again.
+    Overloaded = "OVERLOADED", Call;
+    /// A call that came while something did not answer, and was asked to come again.
     Unavailable = "UNAVAILABLE", Call;
 }
 
@@ -84,14 +92,14 @@ mod tests {
     #[test]
     fn every_reason_is_found_by_its_text() {
         for (place, reason) in Reason::ALL.iter().enumerate() {
-            assert_eq!(Reason::from_text(reason.as_str()), Some(*reason));
+            assert_eq!(Reason::from_text(reason.code()), Some(*reason));
             // Counters stand in the order of the list.
             assert_eq!(*reason as usize, place);
             let is_right = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-            assert!(reason.as_str().bytes().all(is_right), "{reason:?}");
+            assert!(reason.code().bytes().all(is_right), "{reason:?}");
         }
         assert_eq!(Reason::from_text("NO_SUCH_REASON"), None);
         assert_eq!(Reason::Accepted.unit(), Unit::Event);
-        assert_eq!(Reason::KeyRefused.unit(), Unit::Call);
+        assert_eq!(Reason::KeyMissing.unit(), Unit::Call);
     }
 }

@@ -50,11 +50,28 @@ class Refused(Exception):
         return [field for field, _ in self.violations]
 
 
-class Server:
-    """One server, by address such as http://127.0.0.1:7400."""
+class Presented(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+    """Shows a key with every call."""
 
-    def __init__(self, address):
+    def __init__(self, key):
+        self._metadata = [("authorization", f"Bearer {key}")]
+
+    def intercept_unary_unary(self, continuation, details, request):
+        """Adds it to a call with one message."""
+        return continuation(details._replace(metadata=self._metadata), request)
+
+    def intercept_stream_stream(self, continuation, details, requests):
+        """Adds it to a call of reflection."""
+        return continuation(details._replace(metadata=self._metadata), requests)
+
+
+class Server:
+    """One server, by address such as http://127.0.0.1:7400, and by a key where it asks for one."""
+
+    def __init__(self, address, key=None):
         self.channel = grpc.insecure_channel(address.removeprefix("http://"))
+        if key is not None:
+            self.channel = grpc.intercept_channel(self.channel, Presented(key))
         self._reflection = ProtoReflectionDescriptorDatabase(self.channel)
         self._pool = DescriptorPool(self._reflection)
         self._health = health_pb2_grpc.HealthStub(self.channel)

@@ -41,6 +41,8 @@ def visit(host, key, options, calls, is_over):
                 "--disable-dev-shm-usage",
                 "--disable-background-networking",
                 "--disable-component-update",
+                # Nothing but this machine is there.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                 "--no-first-run",
                 f"--user-data-dir={profile}",
                 page.url,

@@ -24,7 +24,7 @@ def written(request):
         "method": request.method,
         "path": request.path,
         "headers": kept,
-        "encoding": "gzip" if request.raw[:2] == b"\x1f\x8b" else "",
+        "encoding": "gzip" if request.is_packed else "",
         "body": request.content,
     }
 

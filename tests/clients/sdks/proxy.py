@@ -3,15 +3,19 @@
 Without a server behind it, it takes everything, as a server of that dialect would.
 """
 
+import datetime
 import gzip
 import http.client
 import json
+import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# Bodies that are passed on are for this hop only.
-HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
+# Headers that are for one hop only.
+HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
+# Instants as SDKs write them.
+INSTANT = re.compile(r'"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))"')
 
 
 class Listener(ThreadingHTTPServer):
@@ -32,22 +36,45 @@ class Request:
         self.method, self.path, self.headers, self.raw = method, path, headers, body
 
     @property
+    def text(self):
+        """The text of its body, whatever its headers call it."""
+        return (gzip.decompress(self.raw) if self.is_packed else self.raw).decode()
+
+    @property
+    def is_packed(self):
+        """Whether its body is compressed."""
+        return self.raw[:2] == b"\x1f\x8b"
+
+    @property
     def content(self):
-        """The JSON of its body, whatever its headers call it."""
-        text = gzip.decompress(self.raw) if self.raw[:2] == b"\x1f\x8b" else self.raw
-        return json.loads(text) if text else None
+        """The JSON of its body."""
+        return json.loads(self.text) if self.raw else None
+
+    def by_clock(self, wrong):
+        """The same as a sender with a clock that is wrong by so much would have sent it."""
+
+        def moved(match):
+            return json.dumps((datetime.datetime.fromisoformat(match[1]) + wrong).isoformat())
+
+        body = INSTANT.sub(moved, self.text).encode()
+        headers = {name: value for name, value in self.headers.items()}
+        for name in headers.keys() & {"PostHog-Request-Timestamp"}:
+            headers[name] = (datetime.datetime.fromisoformat(headers[name]) + wrong).isoformat()
+        return Request(self.method, self.path, headers, gzip.compress(body) if self.is_packed else body)
 
 
 class Proxy:
     """Listens on a free port of this machine until closed.
 
     `script` holds answers for the first requests that bring events, in turn: "swallow" passes a request on and loses its
-    answer, a pair of a status and headers is answered without passing it on. Requests after these are passed on.
+    answer, a pair of a status and headers is answered without passing it on. Requests after these are passed on. With
+    `wrong_clock` everything is passed on as a sender would have sent it whose clock is wrong by so much.
     """
 
-    def __init__(self, server=None, script=()):
+    def __init__(self, server=None, script=(), wrong_clock=None):
         self.requests, self.answers = [], []
-        self._server, self._script, self._lock = server, list(script), threading.Lock()
+        self._server, self._script, self._wrong = server, list(script), wrong_clock
+        self._lock = threading.Lock()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -70,6 +97,8 @@ class Proxy:
         threading.Thread(target=self._listener.serve_forever, daemon=True).start()
 
     def _take(self, handler, request):
+        if self._wrong is not None and request.raw:
+            request = request.by_clock(self._wrong)
         with self._lock:
             self.requests.append(request)
             step = self._script.pop(0) if self._script and request.method == "POST" else None
@@ -102,6 +131,17 @@ class Proxy:
         """The events that were sent, those of repeated requests again."""
         contents = [request.content for request in self.sent()]
         return [event for content in contents for event in content.get("batch", [content])]
+
+    def accepted(self):
+        """The events of requests that were answered with success."""
+        with self._lock:
+            contents = [request.content for request, status, _ in self.answers if request.method == "POST" and status < 300]
+        return [event for content in contents for event in content.get("batch", [content])]
+
+    def told(self):
+        """The statuses and texts of all answers, for people."""
+        with self._lock:
+            return [(request.method, request.path, status, body[:300]) for request, status, body in self.answers]
 
     def sent(self):
         """The requests that brought events."""

@@ -62,6 +62,9 @@ const posthog = async () => {
   await analytics.shutdown();
 };
 
+// A program that goes on: some SDKs wait for their next try with timers that keep no process alive.
+const program = setInterval(() => {}, 1000);
 await { 'segment-node': segment, 'rudder-node': rudder, 'posthog-node': posthog, 'posthog-node-v1': posthog }[sdk]();
 process.stdout.write(`${JSON.stringify({ errors })}\n`);
+clearInterval(program);
 process.exit(0);

@@ -57,17 +57,17 @@ async fn start_parts(context: &Context) -> Result<Parts, StartError> {
     let store = context.load_definitions(NAME, catalog).await?;
     let deliverer = Deliverer::start(DelivererConfig {
         allowed: context.config.outbound_allow.clone(),
-        ..DelivererConfig::new(Arc::clone(&context.hot), store.watch())
+        ..DelivererConfig::new(context.hot_store()?, store.watch())
     });
     let config = context
-        .engine_config::<ActivationCore>(&store)
+        .engine_config::<ActivationCore>(&store)?
         .with_dispatcher(Arc::new(deliverer.clone()));
     let engine = Engine::start(config)
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     context.neighbours.add(engine.clone(), Hearing::default);
     let handlers = Handlers::new(
-        Arc::clone(&context.hot),
+        context.hot_store()?,
         context.time.clone(),
         context.idempotency.clone(),
     );

@@ -20,14 +20,17 @@ use crate::catalog::NamespaceCatalog;
 use crate::chance::{Chance, MachineChance};
 use crate::clock::IngestClock;
 use crate::ingest::Intake;
+use crate::ledger::{Ledgers, keep_ledgers};
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
 use crate::resolve::Resolver;
 use crate::rpc::IdentityRpc;
-use crate::store::{IdentityStore, MIGRATIONS, Tables};
+use crate::store::{IMPORT_MIGRATIONS, IdentityStore, MIGRATIONS, Tables};
 
 /// The name of the service, and of its migrations.
 const NAME: &str = "identity";
+/// The name of the migrations of the ledger of imports.
+const IMPORTS: &str = "identity_import";
 
 /// What the service is made of, apart from any process.
 #[derive(Debug, Clone)]
@@ -71,6 +74,7 @@ impl Identity {
         show: impl FnOnce(IdentityStore) -> Arc<dyn Tables>,
     ) -> Result<Arc<Intake>, storage::StorageError> {
         self.database.migrate(NAME, MIGRATIONS).await?;
+        self.database.migrate(IMPORTS, IMPORT_MIGRATIONS).await?;
         let store = IdentityStore::with_chance(self.database, Arc::clone(&self.chance));
         let start = store.virtual_time().await?;
         Ok(Arc::new(Intake {
@@ -80,6 +84,7 @@ impl Identity {
             own_clock: self.own_clock,
             appender: Appender::new(self.hot),
             under_way: UnderWay::default(),
+            ledgers: Ledgers::default(),
             clock: IngestClock::new(&self.time, start),
             pace: Pace::new(match self.time {
                 TimeSource::Stream => self.downstream,
@@ -105,7 +110,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, NamespaceCatalog).await?;
     let identity = Identity {
         database: context.database.clone(),
-        hot: Arc::clone(&context.hot),
+        hot: context.hot_store()?,
         partitions: context.partitions,
         time: context.time.clone(),
         own_clock: Arc::new(SystemClock),
@@ -122,6 +127,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         Arc::clone(&intake),
         context.shutdown.clone(),
     ));
+    let keeper = tokio::spawn(keep_ledgers(Arc::clone(&intake), context.shutdown.clone()));
     let events = match &context.journal {
         Some(_) => Some(
             EventLog::open(context.database.clone(), context.partitions)
@@ -138,7 +144,8 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_grpc(server)
         .with_definitions(store)
         .on_shutdown(async move || {
-            // It ends by itself once the process is told to; a panic in it was logged by the runtime.
+            // Both end by themselves once the process is told to; a panic in one was logged by the runtime.
             let _ended = announcer.await;
+            let _ended = keeper.await;
         }))
 }

@@ -1,7 +1,5 @@
 //! Starts the service in a process.
 
-use std::sync::Arc;
-
 use engine::Engine;
 use journey_core::JourneyCore;
 use kernel::limits::MESSAGE_BYTES;
@@ -24,7 +22,7 @@ pub fn start(context: &Context) -> Awaited<'_, Service> {
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, JourneyCatalog).await?;
-    let engine = Engine::start(context.engine_config::<JourneyCore>(&store))
+    let engine = Engine::start(context.engine_config::<JourneyCore>(&store)?)
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let definitions = store.watch();
@@ -32,7 +30,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         hears_receipts: definitions.borrow().hears_receipts(),
         sends: definitions.borrow().sends(),
     });
-    let rpc = JourneyRpc::new(Arc::clone(&context.hot), store.watch());
+    let rpc = JourneyRpc::new(context.hot_store()?, store.watch());
     let server = JourneyServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)
         .with_grpc(server)

@@ -1,7 +1,5 @@
 //! Starts the service in a process.
 
-use std::sync::Arc;
-
 use engine::Engine;
 use kernel::limits::MESSAGE_BYTES;
 use proto::segmentation::v1::segmentation_service_server::SegmentationServiceServer;
@@ -24,7 +22,7 @@ pub fn start(context: &Context) -> Awaited<'_, Service> {
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, SegmentCatalog).await?;
-    let engine = Engine::start(context.engine_config::<SegmentationCore>(&store))
+    let engine = Engine::start(context.engine_config::<SegmentationCore>(&store)?)
         .await
         .map_err(|error| StartError::service(NAME, error))?;
     let definitions = store.watch();
@@ -32,7 +30,7 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         hears_receipts: definitions.borrow().hears_receipts(),
         sends: false,
     });
-    let (hot, time) = (Arc::clone(&context.hot), context.time.clone());
+    let (hot, time) = (context.hot_store()?, context.time.clone());
     let rpc = SegmentationRpc::new(hot, store.watch(), time);
     let server = SegmentationServiceServer::new(rpc).max_decoding_message_size(MESSAGE_BYTES);
     Ok(Service::new(NAME)

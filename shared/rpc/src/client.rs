@@ -4,6 +4,7 @@ mod balanced;
 mod broken;
 mod connection;
 mod pool;
+mod relay;
 mod renewing;
 mod resolver;
 mod secured;
@@ -25,6 +26,7 @@ use tonic::{Request, Status};
 
 use self::balanced::Balanced;
 pub use self::broken::NoConnection;
+pub use self::relay::RelayChannel;
 pub use self::renewing::Renewing;
 pub use self::resolver::Resolver;
 use self::resolver::SystemResolver;
@@ -107,6 +109,15 @@ impl Presented {
 
     fn value(&self) -> Option<MetadataValue<Ascii>> {
         self.0.value.borrow().clone()
+    }
+
+    /// The key or token without its scheme, as a header of its own.
+    fn key(&self) -> Option<HeaderValue> {
+        let value = self.value()?;
+        let key = value.as_encoded_bytes().strip_prefix(b"Bearer ")?;
+        let mut header = HeaderValue::from_bytes(key).ok()?;
+        header.set_sensitive(true);
+        Some(header)
     }
 }
 
@@ -191,18 +202,22 @@ pub fn connect_through(
     Ok(channel(balanced(address, options, resolver)?, options))
 }
 
-/// As [`connect_with`]; the replicas of the service are measured under its name.
+/// As [`connect_with`], with a channel over the same connections for calls that are handed on. The
+/// replicas of the service are measured under its name, where it is given.
 ///
 /// # Errors
 /// As [`connect_with`].
-pub fn connect_measured(
-    peer: &'static str,
+pub fn connect_relayed(
+    peer: Option<&'static str>,
     address: &str,
     options: &ClientOptions,
-) -> Result<PeerChannel, Failure> {
+) -> Result<(PeerChannel, RelayChannel), Failure> {
     let balanced = balanced(address, options, Arc::new(SystemResolver))?;
-    balanced.measure(peer);
-    Ok(channel(balanced, options))
+    if let Some(peer) = peer {
+        balanced.measure(peer);
+    }
+    let relay = RelayChannel::new(balanced.clone(), options.presented.clone());
+    Ok((channel(balanced, options), relay))
 }
 
 fn balanced(

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use crate::limits::ANSWER_TIME;
@@ -44,6 +44,17 @@ impl Deadline {
     /// caller still gets the reason.
     pub fn last_wait(self) -> Instant {
         self.0 - ANSWER_TIME.min(self.remaining() / 4)
+    }
+
+    /// The time that is left as `grpc-timeout`.
+    pub(crate) fn header(self) -> HeaderValue {
+        let remaining = self.remaining();
+        let (number, unit) = match remaining.as_micros() {
+            micros @ 0..100_000_000 => (micros, 'u'),
+            micros @ 0..100_000_000_000 => (micros / 1_000, 'm'),
+            micros => ((micros / 1_000_000).min(99_999_999), 'S'),
+        };
+        HeaderValue::try_from(format!("{number}{unit}")).expect("digits and a letter are a header")
     }
 
     /// Runs work under this deadline, or under none; calls made within carry it on.
@@ -95,6 +106,22 @@ mod tests {
             ("1é", None),
         ] {
             assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_is_left_is_written_and_read_again() {
+        for (duration, expected) in [
+            (Duration::ZERO, "0u"),
+            (Duration::from_micros(1_500), "1500u"),
+            (Duration::from_secs(99), "99000000u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::MAX, "31536000S"),
+        ] {
+            let header = Deadline::after(duration).header();
+            assert_eq!(header, expected);
+            assert!(parse(expected).is_some_and(|read| read <= duration));
         }
     }
 

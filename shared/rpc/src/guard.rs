@@ -2,6 +2,7 @@
 //! read and before anything is looked up.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tower::{Layer, Service};
 
 use self::log::RefusalLog;
+use crate::relay::{Relayed, SentCredential};
 use crate::{ErrorReason, Failure};
 
 mod log;
@@ -26,14 +28,14 @@ mod log;
 pub struct GuardLayer {
     guard: Guard,
     log: Arc<RefusalLog>,
+    keeps_credentials: bool,
 }
 
 /// The service that [`GuardLayer`] wraps around others.
 #[derive(Debug, Clone)]
 pub struct GuardService<S> {
     inner: S,
-    guard: Guard,
-    log: Arc<RefusalLog>,
+    layer: GuardLayer,
 }
 
 impl GuardLayer {
@@ -42,6 +44,30 @@ impl GuardLayer {
         Self {
             guard,
             log: Arc::default(),
+            keeps_credentials: false,
+        }
+    }
+
+    /// Leaves the credential of a caller that is let in as a [`SentCredential`] in the extensions of
+    /// the request, for a process that hands calls on.
+    #[must_use]
+    pub fn keeping_credentials(self) -> Self {
+        Self {
+            keeps_credentials: true,
+            ..self
+        }
+    }
+
+    /// A credential has done its work here: nothing behind may see it, and so nothing can show it,
+    /// unless the call is handed on.
+    fn let_in(&self, request: &mut Request<Body>, caller: Option<Caller>) {
+        let sent = request.headers_mut().remove(http::header::AUTHORIZATION);
+        if let Some(mut sent) = sent.filter(|_| self.keeps_credentials) {
+            sent.set_sensitive(true);
+            request.extensions_mut().insert(SentCredential(sent));
+        }
+        if let Some(caller) = caller {
+            request.extensions_mut().insert(caller);
         }
     }
 }
@@ -52,8 +78,7 @@ impl<S> Layer<S> for GuardLayer {
     fn layer(&self, inner: S) -> Self::Service {
         GuardService {
             inner,
-            guard: self.guard.clone(),
-            log: Arc::clone(&self.log),
+            layer: self.clone(),
         }
     }
 }
@@ -73,32 +98,32 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        tell_address(&mut request);
+        tell_sender(&mut request, &self.layer.guard);
         let peer = request.extensions().get::<Peer>().cloned();
         let certificate = peer.as_ref().and_then(Peer::certificate);
         let path = request.uri().path();
-        match self.guard.admit(path, request.headers(), certificate) {
+        match self.layer.guard.admit(path, request.headers(), certificate) {
             Admission::Done(Ok(caller)) => {
-                let_in(&mut request, caller);
+                self.layer.let_in(&mut request, caller);
                 Box::pin(self.inner.call(request))
             }
             Admission::Done(Err(refused)) => {
-                self.log.tell(&refused, peer.as_ref());
+                self.layer.log.tell(&refused, peer.as_ref());
                 Box::pin(std::future::ready(Ok(answer(&refused))))
             }
             Admission::Later(admission) => {
                 // The service that was made ready is the one that is called; its copy is not.
                 let ready = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, ready);
-                let log = Arc::clone(&self.log);
+                let layer = self.layer.clone();
                 Box::pin(async move {
                     match admission.await {
                         Ok(caller) => {
-                            let_in(&mut request, caller);
+                            layer.let_in(&mut request, caller);
                             inner.call(request).await
                         }
                         Err(refused) => {
-                            log.tell(&refused, peer.as_ref());
+                            layer.log.tell(&refused, peer.as_ref());
                             Ok(answer(&refused))
                         }
                     }
@@ -108,16 +133,17 @@ where
     }
 }
 
-/// A credential has done its work here: nothing behind may see it, and so nothing can show it.
-fn let_in(request: &mut Request<Body>, caller: Option<Caller>) {
-    request.headers_mut().remove(http::header::AUTHORIZATION);
-    if let Some(caller) = caller {
-        request.extensions_mut().insert(caller);
+/// Puts the address of the sender where `tonic::Request::remote_addr` looks for it.
+///
+/// A call that was handed on is its sender's, whose address the other process tells. The
+/// certificate of the connection is that of the other process, and lets nobody in.
+fn tell_sender(request: &mut Request<Body>, guard: &Guard) {
+    if let Some(relayed) = Relayed::take(request.headers_mut(), guard) {
+        let connection = request.extensions().get::<Peer>().and_then(Peer::address);
+        let sender = relayed.address.map(|it| SocketAddr::new(it, 0));
+        let sender = Peer::new(sender.or(connection), None);
+        request.extensions_mut().insert(sender);
     }
-}
-
-/// Puts the address where `tonic::Request::remote_addr` looks for it.
-fn tell_address(request: &mut Request<Body>) {
     let address = request.extensions().get::<Peer>().and_then(Peer::address);
     if address.is_some() {
         request.extensions_mut().insert(TcpConnectInfo {

@@ -21,6 +21,7 @@ mod people;
 pub mod properties;
 mod rate;
 mod reason;
+mod relay;
 mod rules;
 mod server;
 mod trace;
@@ -30,20 +31,21 @@ mod wire;
 
 pub use call::call_name;
 pub use client::{
-    ClientOptions, NoConnection, Outgoing, PeerChannel, Presented, Renewing, Resolver, connect,
-    connect_measured, connect_through, connect_with, secured_channel,
+    ClientOptions, NoConnection, Outgoing, PeerChannel, Presented, RelayChannel, Renewing,
+    Resolver, connect, connect_relayed, connect_through, connect_with, secured_channel,
 };
 pub use deadline::Deadline;
 pub use failure::{DOMAIN, Failure, omitted_violations};
 pub use guard::{GuardLayer, GuardService};
 pub use idempotency::Idempotency;
-pub use memory::{Charge, Memory};
+pub use memory::{Charge, Memory, Partial};
 pub use metrics::code_name;
 pub use page::PageRequest;
 pub use people::explain;
 pub use rate::{CallerOf, RateLayer, RateService};
 pub use reason::ErrorReason;
-pub use server::{Arrival, Arrivals, STREAM, ServerLayer, ServerService};
+pub use relay::SentCredential;
+pub use server::{Arrival, Arrivals, HandsOn, STREAM, ServerLayer, ServerService};
 pub use trace::TraceParent;
 pub use validate::validate;
 pub use violation::{Violation, Violations};

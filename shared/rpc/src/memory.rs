@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::partial::Partial;
+pub use self::partial::Partial;
 use self::partial::Partials;
 use crate::limits::{
     MEMORY_BYTES, MEMORY_PATIENCE, MEMORY_RETRY, MESSAGE_MEMORY, SMALL_CALL, SMALL_MESSAGE,
@@ -75,13 +75,13 @@ impl Memory {
     }
 
     /// Begins to take a message in.
-    pub(crate) fn partial(&self) -> Partial {
+    pub fn partial(&self) -> Partial {
         Partial::new(self.clone())
     }
 
     /// Waits for the turn of a message of so many bytes to be read or built; one that is not large
     /// needs none.
-    pub(crate) async fn turn(&self, length: usize) -> Option<OwnedSemaphorePermit> {
+    pub async fn turn(&self, length: usize) -> Option<OwnedSemaphorePermit> {
         if length <= SMALL_MESSAGE {
             return None;
         }

@@ -22,6 +22,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Instrument as _, Span, field};
 
+use self::arrival::Reader;
 pub use self::arrival::{Arrival, Arrivals};
 use self::body::GuardedBody;
 use crate::call::call_name;
@@ -45,6 +46,9 @@ const OPEN_PATHS: [&str; 4] = [
 /// length says nothing.
 pub const STREAM: &str = "rpc.stream";
 
+/// Returns whether the calls of a path are handed on to another process.
+pub type HandsOn = fn(&str) -> bool;
+
 /// Wraps every call of a server; give it to `tonic::transport::Server::layer`.
 ///
 /// Handlers find [`Deadline`] and [`TraceParent`] with `current()`, and in the extensions of the
@@ -53,6 +57,7 @@ pub const STREAM: &str = "rpc.stream";
 pub struct ServerLayer {
     meter: Option<Arc<CallMeter>>,
     memory: Memory,
+    hands_on: Option<HandsOn>,
 }
 
 impl ServerLayer {
@@ -69,6 +74,16 @@ impl ServerLayer {
     pub fn with_memory(self, memory: Memory) -> Self {
         Self { memory, ..self }
     }
+
+    /// Leaves the messages of calls that are handed on as they are: whole, charged with their size,
+    /// and for the other process to read.
+    #[must_use]
+    pub fn handing_on(self, hands_on: HandsOn) -> Self {
+        Self {
+            hands_on: Some(hands_on),
+            ..self
+        }
+    }
 }
 
 /// The service that [`ServerLayer`] wraps around a server.
@@ -77,6 +92,7 @@ pub struct ServerService<S> {
     inner: S,
     meter: Option<Arc<CallMeter>>,
     memory: Memory,
+    hands_on: Option<HandsOn>,
 }
 
 /// A call under way: what is told of it once its last byte is sent.
@@ -94,6 +110,7 @@ impl<S> Layer<S> for ServerLayer {
             inner,
             meter: self.meter.clone(),
             memory: self.memory.clone(),
+            hands_on: self.hands_on,
         }
     }
 }
@@ -187,7 +204,11 @@ impl<S> ServerService<S> {
     {
         let (mut parts, body) = request.into_parts();
         parts.extensions.insert(arrivals.clone());
-        let body = arrival::body_of(Body::new(body), method, &self.memory, arrivals);
+        let reader = match self.hands_on {
+            Some(hands_on) if hands_on(parts.uri.path()) => Reader::Elsewhere,
+            _ => method.map_or(Reader::Nobody, Reader::Here),
+        };
+        let body = arrival::body_of(Body::new(body), reader, &self.memory, arrivals);
         Request::from_parts(parts, body)
     }
 }

@@ -7,6 +7,8 @@ use rpc::Memory;
 use tonic::body::Body;
 use tower::util::BoxCloneSyncService;
 
+use crate::web_pages::WebPages;
+
 /// Takes calls of gRPC and answers them. Cheap to clone.
 pub type Calls = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
@@ -19,4 +21,6 @@ pub struct Entrance {
     pub calls: Calls,
     /// The memory of requests.
     pub memory: Memory,
+    /// The web pages whose scripts may call.
+    pub pages: WebPages,
 }

@@ -31,8 +31,8 @@ impl OwnCertificate {
     /// to other services too, and those shown to the stores and the collector.
     pub(crate) fn all(config: &Config, listener: Option<Arc<ServerTls>>) -> Vec<Self> {
         let hot_store = match &config.hot_store {
-            HotStoreAddress::Redis(url) => RedisOptions::new(url).certificate_file(),
-            HotStoreAddress::Embedded(_) => None,
+            Some(HotStoreAddress::Redis(url)) => RedisOptions::new(url).certificate_file(),
+            Some(HotStoreAddress::Embedded(_)) | None => None,
         };
         let mut files = config.database.tls_files().into_iter();
         let database = files.find(|(name, _)| name == "sslcert");

@@ -20,6 +20,7 @@ mod mask;
 mod retention;
 mod setting;
 mod value;
+mod web_origins;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +37,7 @@ pub use fault::{ConfigFaults, Fault, Origin};
 pub use flags::ConfigFlags;
 pub use mask::mask_secrets;
 pub use setting::{SETTINGS, Setting};
+pub use web_origins::WebOrigins;
 
 /// The settings of a process, each one checked.
 #[derive(Debug, Clone)]
@@ -44,10 +46,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The name of the installation, where it shares servers with others; absent for none.
     pub installation: Option<InstallationName>,
-    /// Where states and streams are.
-    pub hot_store: HotStoreAddress,
-    /// The promise of an acknowledgement.
-    pub durability: Durability,
+    /// Where states and streams are; absent for a process that touches neither.
+    pub hot_store: Option<HotStoreAddress>,
+    /// The promise of an acknowledgement; absent where there is no hot store.
+    pub durability: Option<Durability>,
     /// Replicas of Redis that must have a write before it is acknowledged.
     pub replicas_acked: u16,
     /// The time for which the journal keeps what its snapshots have.
@@ -73,6 +75,8 @@ pub struct Config {
     pub message_memory_mib: usize,
     /// Calls a second that each caller may make; absent for any number.
     pub caller_rate: Option<u32>,
+    /// The origins of web pages that may call.
+    pub web_origins: WebOrigins,
     /// The addresses that webhooks may be sent to.
     pub outbound_allow: OutboundAddresses,
     /// The file of keys that seal stored secrets; absent for none.
@@ -177,7 +181,7 @@ impl Config {
         environment: &Environment,
     ) -> Result<Self, ConfigFaults> {
         let (layers, mut faults) = layers::Layers::read(defaults, flags, environment);
-        let config = Self::parse(&layers, &mut faults);
+        let config = Self::parse(&layers, defaults.has_hot_store(), &mut faults);
         match config {
             Some(config) if faults.is_empty() => Ok(config),
             _ => Err(ConfigFaults(faults)),
@@ -201,11 +205,17 @@ impl Config {
         &self.effective
     }
 
-    fn parse(layers: &layers::Layers, faults: &mut Vec<Fault>) -> Option<Self> {
+    fn parse(
+        layers: &layers::Layers,
+        has_hot_store: bool,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Self> {
         // Each setting is read before any is given up, so that all faults are found.
         let listeners = listeners::read(layers, faults);
         let installation = layers.optional("installation", value::installation, faults);
-        let hot_store = layers.required("hot_store", value::hot_store, faults);
+        let hot_store = has_hot_store
+            .then(|| layers.required("hot_store", value::hot_store, faults))
+            .map_or(Some(None), |found| found.map(Some));
         let durability = layers.optional("durability", value::durability, faults);
         let replicas_acked = layers.required("replicas_acked", value::replicas_acked, faults);
         let journal_retention =
@@ -227,6 +237,7 @@ impl Config {
         let message_memory_mib =
             layers.required("message_memory_mib", value::message_memory_mib, faults);
         let caller_rate = layers.required("caller_rate", value::caller_rate, faults);
+        let web_origins = layers.required("web_origins", web_origins::parse, faults);
         let outbound_allow = layers.required("outbound_allow", value::outbound_allow, faults);
         let secret_keys = layers.optional("secret_keys", value::secret_keys, faults);
         let log_format = layers.required("log_format", value::log_format, faults);
@@ -236,15 +247,19 @@ impl Config {
         let trace_slow = layers.required("trace_slow", value::trace_slow, faults);
         let access = access::read(layers, listeners.services, faults);
         let (hot_store, database, replicas_acked) = (hot_store?, database?, replicas_acked?);
-        installation::check(layers, installation.as_ref(), &hot_store, &database, faults);
-        let durability = durability::fitting(
-            layers,
-            &hot_store,
-            &database,
-            durability,
-            replicas_acked,
-            faults,
-        )?;
+        let hot = hot_store.as_ref();
+        installation::check(layers, installation.as_ref(), hot, &database, faults);
+        let durability = match hot {
+            None => None,
+            Some(hot) => Some(durability::fitting(
+                layers,
+                hot,
+                &database,
+                durability,
+                replicas_acked,
+                faults,
+            )?),
+        };
         Some(Self {
             listen: listeners.services?,
             installation,
@@ -271,8 +286,12 @@ impl Config {
             trace_slow: trace_slow?,
             metrics_listen: listeners.metrics,
             health_listen: listeners.health,
+            web_origins: web_origins?,
             access: access?,
-            effective: durability::told(layers.effective(), durability),
+            effective: match durability {
+                Some(durability) => durability::told(layers.effective(), durability),
+                None => layers.effective(),
+            },
         })
     }
 }

@@ -33,8 +33,8 @@ use crate::{limits, metrics, upkeep};
 pub struct Context {
     /// The settings.
     pub config: Arc<Config>,
-    /// The hot store.
-    pub hot: SharedHotStore,
+    /// Absent for a process that touches no states and no streams.
+    hot: Option<SharedHotStore>,
     /// The log of commits and entries, where the deployment keeps one.
     pub journal: Option<SharedLog>,
     /// The SQL store. Its shared tables are there; services bring theirs with
@@ -88,14 +88,7 @@ impl Context {
         let (database, id) = open_database(&mut config).await?;
         let shutdown = CancellationToken::new();
         let credentials = Credentials::open(&config, database.clone(), client, &shutdown).await?;
-        let (hot, journal) = if config.durability == Durability::Journal {
-            let hot = open_restorable_store(&config, id).await?;
-            let log = open_journal(&config, &database).await?;
-            let hot = journaled(&config, hot, Arc::clone(&log), shutdown.clone()).await?;
-            (hot, Some(log))
-        } else {
-            (open_hot_store(&config, id).await?, None)
-        };
+        let (hot, journal) = open_hot(&config, &database, id, &shutdown).await?;
         let audit = AuditLog::open(database.clone(), &config.worker).await;
         let audit = audit.map_err(|error| database_error(config.database.to_string(), error))?;
         credentials.begin(&config, &audit, &shutdown).await?;
@@ -154,6 +147,18 @@ impl Context {
         Ok(store)
     }
 
+    /// The hot store.
+    ///
+    /// # Errors
+    /// [`StartError::Service`] in a process that was configured without one.
+    pub fn hot_store(&self) -> Result<SharedHotStore, StartError> {
+        let hot = self.hot.clone();
+        hot.ok_or_else(|| {
+            let text = "this process has no hot store, which the service needs: start it by its own program";
+            StartError::service("runtime", text)
+        })
+    }
+
     /// Tells why the database cannot be used, and what to do about it.
     pub fn database_error(&self, error: StorageError) -> StartError {
         database_error(self.config.database.to_string(), error)
@@ -161,12 +166,15 @@ impl Context {
 
     /// Returns what an engine of this process needs to start, with the definitions that its core
     /// reads.
+    ///
+    /// # Errors
+    /// As [`Self::hot_store`].
     pub fn engine_config<C: Core>(
         &self,
         definitions: &Arc<DefinitionStore<impl Catalog<Compiled = C::Definitions>>>,
-    ) -> EngineConfig<C> {
+    ) -> Result<EngineConfig<C>, StartError> {
         let mut config = EngineConfig::new(
-            Arc::clone(&self.hot),
+            self.hot_store()?,
             self.leases.clone(),
             self.time.clone(),
             self.worker.as_ref(),
@@ -174,7 +182,7 @@ impl Context {
         )
         .with_refresh(Arc::new(StoreRefresh(Arc::clone(definitions))));
         config.lease_ttl = self.config.lease_ttl;
-        config.with_telemetry(self.config.collector.is_some(), self.config.is_measured())
+        Ok(config.with_telemetry(self.config.collector.is_some(), self.config.is_measured()))
     }
 }
 
@@ -190,10 +198,33 @@ fn reachable(listen: std::net::SocketAddr) -> std::net::SocketAddr {
     address
 }
 
-async fn open_hot_store(config: &Config, id: Box<str>) -> Result<SharedHotStore, StartError> {
+/// Opens the hot store that the configuration names, behind a journal where it keeps one.
+async fn open_hot(
+    config: &Config,
+    database: &Database,
+    id: Box<str>,
+    shutdown: &CancellationToken,
+) -> Result<(Option<SharedHotStore>, Option<SharedLog>), StartError> {
+    if config.durability == Some(Durability::Journal) {
+        let hot = open_restorable_store(config, id).await?;
+        let log = open_journal(config, database).await?;
+        let hot = journaled(config, hot, Arc::clone(&log), shutdown.clone()).await?;
+        return Ok((Some(hot), Some(log)));
+    }
     match &config.hot_store {
+        Some(place) => Ok((Some(open_hot_store(config, place, id).await?), None)),
+        None => Ok((None, None)),
+    }
+}
+
+async fn open_hot_store(
+    config: &Config,
+    place: &HotStoreAddress,
+    id: Box<str>,
+) -> Result<SharedHotStore, StartError> {
+    match place {
         HotStoreAddress::Embedded(folder) => {
-            let failed = |error| hot_store_error(&config.hot_store, error);
+            let failed = |error| hot_store_error(place, error);
             let opened = EmbeddedStore::open(folder, config.partitions).await;
             let opened = opened.map_err(failed)?;
             opened.belong_to(id).await.map_err(failed)?;
@@ -209,12 +240,15 @@ async fn open_restorable_store(
     id: Box<str>,
 ) -> Result<SharedRestorableStore, StartError> {
     match &config.hot_store {
-        HotStoreAddress::Embedded(_) => {
+        Some(place @ HotStoreAddress::Embedded(_)) => {
             let text = "an embedded store is its own journal: leave durability out, or keep the hot store in Redis";
-            let error = HotError::Mismatch(text.to_owned());
-            Err(hot_store_error(&config.hot_store, error))
+            Err(hot_store_error(place, HotError::Mismatch(text.to_owned())))
         }
-        HotStoreAddress::Redis(url) => Ok(Arc::new(open_redis(config, url, id).await?)),
+        Some(HotStoreAddress::Redis(url)) => Ok(Arc::new(open_redis(config, url, id).await?)),
+        None => Err(StartError::service(
+            "runtime",
+            "no hot store is configured: set hot_store",
+        )),
     }
 }
 
@@ -225,7 +259,7 @@ async fn open_redis(config: &Config, url: &str, id: Box<str>) -> Result<RedisSto
         cause: error.into(),
     })?;
     let opened = RedisStore::connect(options, config.partitions).await;
-    opened.map_err(|error| hot_store_error(&config.hot_store, error))
+    opened.map_err(|error| hot_store_error(&HotStoreAddress::Redis(url.to_owned()), error))
 }
 
 /// Returns how to reach Redis, what it has to have done before a write counts, and which of the
@@ -233,7 +267,7 @@ async fn open_redis(config: &Config, url: &str, id: Box<str>) -> Result<RedisSto
 fn redis_options(config: &Config, url: &str, id: Box<str>) -> RedisOptions {
     RedisOptions {
         replicas_acked: config.replicas_acked,
-        origins: config.durability == Durability::Journal,
+        origins: config.durability == Some(Durability::Journal),
         installation: config.installation.clone(),
         installation_id: Some(id),
         ..RedisOptions::new(url)
@@ -271,11 +305,15 @@ pub async fn open_record(config: &Config) -> Result<(Database, PartitionCount), 
 /// # Errors
 /// [`StartError::Mismatch`] where it has, or is no Redis; [`StartError::Unreachable`].
 pub async fn check_empty(config: &Config, partitions: PartitionCount) -> Result<(), StartError> {
-    let failed = |error| hot_store_error(&config.hot_store, error);
-    let HotStoreAddress::Redis(url) = &config.hot_store else {
-        let text = "an embedded store has no record in SQL that it could be made of";
-        return Err(failed(HotError::Mismatch(text.to_owned())));
+    let (place, url) = match &config.hot_store {
+        Some(place @ HotStoreAddress::Redis(url)) => (place, url),
+        Some(place @ HotStoreAddress::Embedded(_)) => {
+            let text = "an embedded store has no record in SQL that it could be made of";
+            return Err(hot_store_error(place, HotError::Mismatch(text.to_owned())));
+        }
+        None => return Ok(()),
     };
+    let failed = |error| hot_store_error(place, error);
     let options = redis_options(config, url, "".into());
     let found = hot::find_leftovers(options, partitions).await;
     let Some(key) = found.map_err(failed)? else {

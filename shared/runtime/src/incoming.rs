@@ -1,5 +1,6 @@
 //! Connections as they come: plain, or over TLS, each with who is at its other end.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,16 +14,28 @@ use futures::stream::BoxStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
-use tonic::transport::server::{Connected, TcpIncoming};
+use tonic::transport::server::TcpIncoming;
 
 use crate::limits;
+
+/// The first bytes of every connection over HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection of a client.
 #[derive(Debug)]
 pub(crate) struct Connection {
     stream: Stream,
     peer: Peer,
+    opening: Option<Opening>,
+}
+
+/// The first bytes of a connection, which tell the version of HTTP.
+#[derive(Debug)]
+struct Opening {
+    late: Pin<Box<Sleep>>,
+    seen: usize,
 }
 
 #[derive(Debug)]
@@ -94,11 +107,36 @@ async fn agree_with_all(
     }
 }
 
+impl Opening {
+    fn new() -> Self {
+        Self {
+            late: Box::pin(tokio::time::sleep(limits::HEAD_TIME)),
+            seen: 0,
+        }
+    }
+
+    /// Takes in bytes that were read, and returns whether the version is known by now.
+    fn is_over(&mut self, bytes: &[u8]) -> bool {
+        let is_other = bytes
+            .iter()
+            .zip(PREFACE.iter().skip(self.seen))
+            .any(|(byte, expected)| byte != expected);
+        self.seen += bytes.len();
+        is_other || self.seen >= PREFACE.len()
+    }
+}
+
 impl Connection {
+    /// The other end.
+    pub(crate) const fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     fn plain(stream: TcpStream) -> Self {
         Self {
             peer: Peer::new(stream.peer_addr().ok(), None),
             stream: Stream::Plain(stream),
+            opening: Some(Opening::new()),
         }
     }
 
@@ -107,15 +145,8 @@ impl Connection {
         Self {
             peer: Peer::new(address, agreed.peer),
             stream: Stream::Secured(Box::new(agreed.stream)),
+            opening: Some(Opening::new()),
         }
-    }
-}
-
-impl Connected for Connection {
-    type ConnectInfo = Peer;
-
-    fn connect_info(&self) -> Peer {
-        self.peer.clone()
     }
 }
 
@@ -125,10 +156,20 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        let read = match &mut this.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             Stream::Secured(stream) => Pin::new(stream).poll_read(context, buffer),
+        };
+        if let Some(opening) = &mut this.opening {
+            if opening.is_over(&buffer.filled()[before..]) {
+                this.opening = None;
+            } else if read.is_pending() && opening.late.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
         }
+        read
     }
 }
 
@@ -173,6 +214,29 @@ impl AsyncWrite for Connection {
         match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Stream::Secured(stream) => Pin::new(stream).poll_shutdown(context),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_opening_is_over_once_the_version_is_known() {
+        for (pieces, expected) in [
+            (&["GET / HTTP/1.1"][..], true),
+            (&["P"], false),
+            (&["P", "OST"], true),
+            (&["PRI * HTTP/2.0"], false),
+            (&["PRI * HTTP/2.0\r\n\r\nSM\r", "\n\r\n"], true),
+            (&[""], false),
+        ] {
+            let mut opening = Opening::new();
+            let is_over = pieces
+                .iter()
+                .fold(false, |_, piece| opening.is_over(piece.as_bytes()));
+            assert_eq!(is_over, expected, "{pieces:?}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod binary;
 mod calls;
 mod certificates;
 mod config;
+mod connections;
 mod context;
 mod credentials;
 mod customer;
@@ -30,13 +31,15 @@ mod start_error;
 mod telemetry;
 mod upkeep;
 mod vault;
+mod ways;
+mod web_pages;
 
 pub use binary::{Awaited, Start, run_binary};
 pub use calls::{Calls, Entrance};
 pub use config::{
     AccessSettings, Clock, CollectorSettings, Config, ConfigFaults, ConfigFlags, Defaults,
     Durability, EffectiveValue, Environment, Fault, HotStoreAddress, LogFormat, Origin,
-    PeerAddresses, SETTINGS, Setting, mask_secrets,
+    PeerAddresses, SETTINGS, Setting, WebOrigins, mask_secrets,
 };
 pub use context::{Context, check_empty, open_journaled_stores, open_record};
 pub use credentials::Credentials;
@@ -51,3 +54,4 @@ pub use service::Service;
 pub use signals::cancel_on_signal;
 pub use start_error::{Cause, StartError};
 pub use telemetry::Telemetry;
+pub use web_pages::WebPages;

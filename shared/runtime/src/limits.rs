@@ -22,6 +22,21 @@ pub const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 pub const CONNECTION_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 /// Streams of one connection: a misbehaving client cannot take all memory.
 pub const STREAMS_PER_CONNECTION: u32 = 1_024;
+/// The time that the first bytes of a connection may take, and the head of each request over
+/// HTTP/1.1, the wait for it included: clients that keep connections send well within it, and what
+/// only holds one is gone after it.
+pub const HEAD_TIME: Duration = Duration::from_secs(30);
+/// Bytes of the head of a request over HTTP/1.1: the longest key or token and the longest path
+/// leave most of it.
+pub const HTTP1_HEAD_BYTES: usize = 64 * 1024;
+/// Bytes of the headers of a request over HTTP/2.
+pub const HTTP2_HEADER_BYTES: u32 = 32 * 1024;
+/// Bytes of the path and query of a request: every list and read of the contracts fits.
+pub const TARGET_BYTES: usize = 16 * 1024;
+/// The time for which a browser may keep the answer whether a page may call: what most keep.
+pub const PREFLIGHT_TIME: Duration = Duration::from_secs(2 * 3_600);
+/// Bytes of the names of headers that a page asks leave for: those of all clients fit.
+pub const PREFLIGHT_HEADER_BYTES: usize = 1_024;
 /// The pause between two sendings of metrics to a collector: dashboards look no closer.
 pub const METRICS_INTERVAL: Duration = Duration::from_secs(15);
 /// The time that a connection to a collector may take: what is to be sent waits in memory.

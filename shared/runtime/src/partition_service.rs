@@ -174,9 +174,10 @@ impl PartitionService for Partitions {
             Clock::Stream => v1::Clock::Stream,
         };
         let durability = match config.hot_store {
-            HotStoreAddress::Embedded(_) => v1::Durability::Embedded,
+            Some(HotStoreAddress::Embedded(_)) => v1::Durability::Embedded,
             _ if self.context.journal.is_some() => v1::Durability::Journal,
-            HotStoreAddress::Redis(_) => v1::Durability::Hot,
+            Some(HotStoreAddress::Redis(_)) => v1::Durability::Hot,
+            None => v1::Durability::Unspecified,
         };
         Ok(Response::new(GetInstallationResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,7 +1,7 @@
 //! Channels to the other services, which connect when they are first used, to all replicas.
 
 use kernel::Owner;
-use rpc::{ClientOptions, PeerChannel};
+use rpc::{ClientOptions, PeerChannel, RelayChannel};
 
 use crate::config::PeerAddresses;
 use crate::start_error::StartError;
@@ -18,6 +18,8 @@ pub struct Peers {
     pub journey: PeerChannel,
     /// To activation.
     pub activation: PeerChannel,
+    /// For calls that are handed on, by [`Owner::index`].
+    relays: [RelayChannel; 4],
 }
 
 impl Peers {
@@ -29,16 +31,27 @@ impl Peers {
     ) -> Result<Self, StartError> {
         let channel = |service: Owner, address: &Option<String>| {
             let opened = match address {
-                Some(address) => rpc::connect_measured(service.name(), address, options),
-                None => rpc::connect_with(own, options),
+                Some(address) => rpc::connect_relayed(Some(service.name()), address, options),
+                None => rpc::connect_relayed(None, own, options),
             };
             opened.map_err(|failure| StartError::service("runtime", failure))
         };
+        let (identity, to_identity) = channel(Owner::Identity, &addresses.identity)?;
+        let (segmentation, to_segmentation) =
+            channel(Owner::Segmentation, &addresses.segmentation)?;
+        let (journey, to_journey) = channel(Owner::Journey, &addresses.journey)?;
+        let (activation, to_activation) = channel(Owner::Activation, &addresses.activation)?;
         Ok(Self {
-            identity: channel(Owner::Identity, &addresses.identity)?,
-            segmentation: channel(Owner::Segmentation, &addresses.segmentation)?,
-            journey: channel(Owner::Journey, &addresses.journey)?,
-            activation: channel(Owner::Activation, &addresses.activation)?,
+            identity,
+            segmentation,
+            journey,
+            activation,
+            relays: [to_identity, to_segmentation, to_journey, to_activation],
         })
+    }
+
+    /// The channel to a service for calls that are handed on with the credential of their caller.
+    pub fn relay(&self, service: Owner) -> &RelayChannel {
+        &self.relays[service.index()]
     }
 }

@@ -16,14 +16,16 @@ use proto::definition::v1::definition_service_server::SERVICE_NAME as DEFINITION
 use proto::engine::v1::partition_service_server::{
     PartitionServiceServer, SERVICE_NAME as PARTITION_SERVICE,
 };
+use rpc::HandsOn;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic::transport::Server;
-use tonic_web::GrpcWebLayer;
+use tower::Layer as _;
 
 use crate::binary::Awaited;
+use crate::calls::{Calls, Entrance};
 use crate::config::Clock;
+use crate::connections::serve_connections;
 use crate::context::Context;
 use crate::health::{has_started, start_of};
 use crate::incoming::incoming;
@@ -32,8 +34,10 @@ use crate::listening::Listening;
 use crate::origin::{caller_of, origin_of};
 use crate::partition_service::Partitions;
 use crate::peers::Peers;
-use crate::service::Service;
+use crate::service::{Front, Relay, Service};
 use crate::start_error::StartError;
+use crate::ways::Ways;
+use crate::web_pages::WebPages;
 
 /// Serves until [`Context::shutdown`] is cancelled, then ends in order: health says so, no more
 /// calls are accepted, those under way finish, and the services hand over their leases. The port of
@@ -60,7 +64,10 @@ async fn serve_all(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let names_of_services: Vec<_> = services.iter().map(Service::name).collect();
     warn_of_unpaced(&names_of_services, context);
+    let (mut front, mut relay) = (None, None);
     for service in services {
+        front = front.or(service.front);
+        relay = relay.or(service.relay);
         engines.extend(service.status);
         owners.extend(service.owner);
         names.extend(service.grpc_names);
@@ -97,12 +104,8 @@ async fn serve_all(
     let started = start_of(engines.clone());
     let told = tokio::spawn(health.follow(started, certificate, context.shutdown.clone()));
 
-    let mut serving = pin!(run_server(
-        routes.routes(),
-        listening.services,
-        context,
-        told
-    ));
+    let ways = ways(routes.routes(), relay, front, context);
+    let mut serving = pin!(run_server(ways, listening.services, context, told));
     let served = tokio::select! {
         served = &mut serving => served,
         refused = refused(&engines) => {
@@ -165,65 +168,76 @@ async fn refused(engines: &[Arc<dyn engine::Status>]) -> StartError {
     }
 }
 
+/// Puts the layers around the services of the process, and the ways in before them.
+///
+/// Every call goes through them in this order, whichever way it comes in:
+///
+/// 1. Its span, its deadline, and the memory of its messages.
+/// 2. The guard.
+/// 3. The rate of its caller.
+/// 4. The relay, where the process hands calls on.
+/// 5. The audit log: what is handed on is on record where it is carried out.
+fn ways(
+    routes: Routes,
+    relay: Option<(HandsOn, Relay)>,
+    front: Option<Front>,
+    context: &Context,
+) -> Calls {
+    let config = &context.config;
+    let memory = rpc::Memory::of_bytes(config.message_memory_mib << 20);
+    let mut server = if config.is_measured() {
+        rpc::ServerLayer::measured()
+    } else {
+        rpc::ServerLayer::default()
+    };
+    server = server.with_memory(memory.clone());
+    let mut guard = rpc::GuardLayer::new(context.credentials.guard.clone());
+    let audit = AuditLayer::new(context.audit.clone(), origin_of);
+    let mut calls = Calls::new(audit.layer(routes));
+    if let Some((hands_on, relay)) = relay {
+        calls = relay(calls);
+        server = server.handing_on(hands_on);
+        guard = guard.keeping_credentials();
+    }
+    let rate = rpc::RateLayer::new(config.caller_rate, caller_of);
+    let calls = Calls::new(server.layer(guard.layer(rate.layer(calls))));
+    let pages = WebPages::new(config.web_origins.clone());
+    let front = front.map(|front| {
+        front(Entrance {
+            calls: calls.clone(),
+            memory,
+            pages: pages.clone(),
+        })
+    });
+    Calls::new(Ways::new(calls, front, pages))
+}
+
 /// Accepts calls until shutdown was `told` by health, then lets those under way finish for a while.
 async fn run_server(
-    routes: Routes,
+    ways: Calls,
     listener: TcpListener,
     context: &Context,
     told: JoinHandle<()>,
 ) -> Result<(), StartError> {
     let shutdown = context.shutdown.clone();
-    let credentials = &context.credentials;
-    let incoming = incoming(listener, credentials.server_tls.clone());
-    let guard = rpc::GuardLayer::new(credentials.guard.clone());
-    let calls = if context.config.is_measured() {
-        rpc::ServerLayer::measured()
-    } else {
-        rpc::ServerLayer::default()
-    };
-    let memory = rpc::Memory::of_bytes(context.config.message_memory_mib << 20);
-    let calls = calls.with_memory(memory);
-    // Clients connect again with the certificates that there are by then, and look for replicas:
-    // those that came meanwhile get their share.
-    let server = Server::builder()
-        .max_connection_age(connection_age())
-        .accept_http1(true)
-        .http2_keepalive_interval(Some(limits::KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(limits::KEEPALIVE_TIMEOUT))
-        .initial_stream_window_size(limits::STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(limits::CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(limits::STREAMS_PER_CONNECTION)
-        .layer(GrpcWebLayer::new())
-        .layer(calls)
-        .layer(guard)
-        .layer(rpc::RateLayer::new(context.config.caller_rate, caller_of))
-        .layer(AuditLayer::new(context.audit.clone(), origin_of))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, {
-            let shutdown = shutdown.clone();
-            async move {
-                shutdown.cancelled().await;
-                // It fails where telling panicked, and the process ends all the same.
-                let _ = told.await;
-            }
-        });
+    let incoming = incoming(listener, context.credentials.server_tls.clone());
+    let server = serve_connections(incoming, ways, {
+        let shutdown = shutdown.clone();
+        async move {
+            shutdown.cancelled().await;
+            // It fails where telling panicked, and the process ends all the same.
+            let _ = told.await;
+        }
+    });
     let drained = async {
         shutdown.cancelled().await;
         tokio::time::sleep(limits::DRAIN_TIME).await;
     };
     tokio::select! {
-        served = server => served.map_err(|error| StartError::Serve(error.into())),
-        () = drained => {
-            tracing::warn!("calls still under way, ending them");
-            Ok(())
-        }
+        () = server => {}
+        () = drained => tracing::warn!("calls still under way, ending them"),
     }
-}
-
-/// The age at which a connection ends in order. Those that were opened together do not end so.
-fn connection_age() -> std::time::Duration {
-    let spread = uuid::Uuid::now_v7().as_u64_pair().1 % limits::CONNECTION_AGE_SPREAD_SECONDS;
-    limits::CONNECTION_AGE + std::time::Duration::from_secs(spread)
+    Ok(())
 }
 
 /// The names of definitions that other processes own.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use engine::EngineHandle;
+use rpc::HandsOn;
 use tonic::body::Body;
 use tonic::codegen::http::{Request, Response};
 use tonic::server::NamedService;
@@ -29,7 +30,7 @@ pub struct Service {
     pub(crate) owner: Option<Arc<dyn definitions::Owner>>,
     pub(crate) status: Option<Arc<dyn engine::Status>>,
     pub(crate) front: Option<Front>,
-    pub(crate) relay: Option<Relay>,
+    pub(crate) relay: Option<(HandsOn, Relay)>,
     pub(crate) hooks: Vec<Hook>,
 }
 
@@ -92,11 +93,15 @@ impl Service {
     }
 
     /// Adds what answers the calls of the services that this process does not run. It stands behind
-    /// the guard, and before the services of the process, which it is given. A process has one at
-    /// the most.
+    /// the guard, and before the services of the process and their audit log, which it is given. The
+    /// messages of the paths that it `hands_on` are not read here. A process has one at the most.
     #[must_use]
-    pub fn with_relay(mut self, relay: impl FnOnce(Calls) -> Calls + Send + 'static) -> Self {
-        self.relay = Some(Box::new(relay));
+    pub fn with_relay(
+        mut self,
+        hands_on: HandsOn,
+        relay: impl FnOnce(Calls) -> Calls + Send + 'static,
+    ) -> Self {
+        self.relay = Some((hands_on, Box::new(relay)));
         self
     }
 

@@ -104,10 +104,10 @@ async fn receipts_of(
         source: None,
         origin: None,
     };
-    context.hot.append(&append).await.expect("appended");
+    let hot = context.hot_store().expect("a hot store");
+    hot.append(&append).await.expect("appended");
     parts.engine.await_idle().await.expect("idle");
-    let entries = context
-        .hot
+    let entries = hot
         .poll(stream(StreamName::Events), Cursor::START, 10)
         .await
         .expect("a poll");

@@ -36,8 +36,8 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         return print(&config.to_string());
     }
     let stores = match &config.hot_store {
-        HotStoreAddress::Embedded(_) => options.folder.display().to_string(),
-        HotStoreAddress::Redis(url) => {
+        Some(HotStoreAddress::Embedded(_)) | None => options.folder.display().to_string(),
+        Some(HotStoreAddress::Redis(url)) => {
             format!("{} and {}", runtime::mask_secrets(url), config.database)
         }
     };

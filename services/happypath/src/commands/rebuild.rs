@@ -81,12 +81,12 @@ impl Args {
         let defaults = Defaults::of_service("rebuild");
         let config = Config::load(&defaults, &flags, &Environment::of_process())
             .map_err(StartError::from)?;
-        if config.durability != Durability::Journal {
+        if config.durability != Some(Durability::Journal) {
             return Err(Failure::mistake(format!(
                 "there is no journal to rebuild from: the durability of this configuration is {}.\n\
                  Name the stores of an installation at level journal, or add --durability journal where its database is \
                  SQLite.",
-                config.durability
+                config.durability.unwrap_or(Durability::Hot)
             )));
         }
         Ok(config)

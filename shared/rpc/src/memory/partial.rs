@@ -26,7 +26,7 @@ struct Arriving {
 
 /// A message that is arriving, with the memory of the bytes that did.
 #[derive(Debug)]
-pub(crate) struct Partial {
+pub struct Partial {
     memory: Memory,
     /// Absent before the first bytes.
     place: Option<u64>,
@@ -49,7 +49,7 @@ impl Partial {
     /// # Errors
     /// [`ErrorReason::MemoryFull`](crate::ErrorReason::MemoryFull) where there is no room for a
     /// while, or this message takes its time itself.
-    pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), Failure> {
+    pub async fn grow(&mut self, bytes: usize) -> Result<(), Failure> {
         let place = self.enter();
         let share = Arc::clone(&self.memory.0.arriving);
         let count = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -86,7 +86,7 @@ impl Partial {
     }
 
     /// Completes once others need the room and this message has taken its time.
-    pub(crate) fn gives_way(&self) -> impl Future<Output = Failure> + use<> {
+    pub fn gives_way(&self) -> impl Future<Output = Failure> + use<> {
         let give_way = Arc::clone(&self.give_way);
         async move {
             give_way.notified().await;
@@ -96,7 +96,7 @@ impl Partial {
 
     /// The message is whole: it gives way to none any more, and keeps its bytes until it is
     /// dropped.
-    pub(crate) fn whole(&mut self) {
+    pub fn whole(&mut self) {
         if let Some(place) = self.place.take() {
             self.memory.partials().arriving.remove(&place);
         }

@@ -14,8 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tonic::body::Body;
 use tonic::{Request, Status};
 
-use self::chunks::{Chunks, HEADER_BYTES};
-use super::unread::not_whole;
+use self::chunks::{Chunks, HEADER_BYTES, Header};
+use super::unread::{not_whole, too_large};
 use crate::limits::MESSAGE_BYTES;
 use crate::memory::{Charge, Memory, Partial};
 use crate::wire::{self, Method, Refusal};
@@ -75,16 +75,22 @@ impl Arrivals {
     }
 }
 
-/// Wraps the body of a request to a method; none for one that the contracts do not have.
-pub(super) fn body_of(
-    body: Body,
-    method: Option<&'static Method>,
-    memory: &Memory,
-    arrivals: Arrivals,
-) -> Body {
+/// The reader of the messages of a call.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reader {
+    /// A method of the contracts, in this process.
+    Here(&'static Method),
+    /// Another process, to which they are handed on.
+    Elsewhere,
+    /// Nobody, or a method that the contracts do not have.
+    Nobody,
+}
+
+/// Wraps the body of a request.
+pub(super) fn body_of(body: Body, reader: Reader, memory: &Memory, arrivals: Arrivals) -> Body {
     let arriving = Arriving {
         body,
-        method,
+        reader,
         partial: memory.partial(),
         memory: memory.clone(),
         arrivals,
@@ -104,12 +110,12 @@ pub(super) fn body_of(
 
 struct Arriving {
     body: Body,
-    method: Option<&'static Method>,
+    reader: Reader,
     memory: Memory,
     arrivals: Arrivals,
     partial: Partial,
     chunks: Chunks,
-    /// The charge of the last message of a method that the contracts do not have.
+    /// The charge of the last message that is not read here, until the next one is asked for.
     charge: Charge,
     stage: Stage,
 }
@@ -129,6 +135,7 @@ enum Stage {
 impl Arriving {
     async fn next(&mut self) -> Option<Result<Bytes, Status>> {
         self.arrivals.built();
+        self.charge = Charge::default();
         loop {
             match self.stage {
                 Stage::Over => return None,
@@ -139,6 +146,9 @@ impl Arriving {
                 Stage::Foreign | Stage::LastMessage => {}
                 Stage::Messages => match self.chunks.header() {
                     Some(header) if !header.is_plain || header.length > MESSAGE_BYTES => {
+                        if matches!(self.reader, Reader::Elsewhere) {
+                            return Some(Err(unfit(header).into()));
+                        }
                         self.stage = Stage::Foreign;
                         continue;
                     }
@@ -200,7 +210,7 @@ impl Arriving {
     async fn message(&mut self, length: usize) -> Result<Bytes, Failure> {
         self.partial.whole();
         let mut bytes = self.chunks.take(HEADER_BYTES + length);
-        let Some(method) = self.method else {
+        let Reader::Here(method) = self.reader else {
             let charge = self.memory.charge(2 * length, length, false);
             self.charge = charge.await?;
             self.partial = self.memory.partial();
@@ -242,6 +252,16 @@ impl Arriving {
         }
         Ok(bytes)
     }
+}
+
+/// The refusal of a message that no process takes.
+fn unfit(header: Header) -> Failure {
+    let violation = if header.is_plain {
+        too_large(header.length, MESSAGE_BYTES)
+    } else {
+        not_whole()
+    };
+    Failure::invalid([violation])
 }
 
 /// A message as gRPC frames it.

@@ -5,6 +5,8 @@
 //! of them, without details. Handlers of ours never answer without details, so a status that has
 //! some is left as it is.
 
+use std::fmt::Display;
+
 use http::HeaderMap;
 use tonic::{Code, Status};
 
@@ -48,7 +50,7 @@ fn read_status(headers: &mut HeaderMap) -> Option<Status> {
 
 fn violation(code: Code, message: &str) -> Option<Violation> {
     if code == Code::OutOfRange {
-        return message.strip_prefix(TOO_LARGE).map(too_large);
+        return message.strip_prefix(TOO_LARGE).map(read_too_large);
     }
     if let Some(cause) = message.strip_prefix(NO_MESSAGE) {
         return Some(no_message(cause));
@@ -64,18 +66,26 @@ pub(super) fn not_whole() -> Violation {
     Violation::new("", description)
 }
 
+/// A message of so many bytes, of which fewer are taken.
+pub(super) fn too_large(found: impl Display, limit: impl Display) -> Violation {
+    let description = format!(
+        "the message has {found} bytes, at most {limit} are taken: send less at once, in several requests"
+    );
+    Violation::new("", description)
+}
+
 /// Reads `found 9000000 bytes, the limit is: 8388608 bytes`.
-fn too_large(text: &str) -> Violation {
+fn read_too_large(text: &str) -> Violation {
     let mut numbers = text
         .split(|letter: char| !letter.is_ascii_digit())
         .filter(|digits| !digits.is_empty());
-    let description = match (numbers.next(), numbers.next()) {
-        (Some(found), Some(limit)) => format!(
-            "the message has {found} bytes, at most {limit} are taken: send less at once, in several requests"
+    match (numbers.next(), numbers.next()) {
+        (Some(found), Some(limit)) => too_large(found, limit),
+        _ => Violation::new(
+            "",
+            "the message is too large: send less at once, in several requests",
         ),
-        _ => "the message is too large: send less at once, in several requests".to_owned(),
-    };
-    Violation::new("", description)
+    }
 }
 
 /// Reads `Inner.field: Outer.field: cause`, which is as long as the message nests.

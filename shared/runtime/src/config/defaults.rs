@@ -6,15 +6,20 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Defaults {
     values: Vec<(&'static str, String)>,
+    has_hot_store: bool,
 }
 
 /// The port of each service that runs alone.
-const PORTS: [(&str, u16); 4] = [
+const PORTS: [(&str, u16); 5] = [
     ("identity", 7401),
     ("segmentation", 7402),
     ("journey", 7403),
     ("activation", 7404),
+    ("gateway", 7405),
 ];
+
+/// The services that touch neither states nor streams.
+const WITHOUT_HOT_STORE: [&str; 1] = ["gateway"];
 
 impl Defaults {
     /// Those of one service in its own process. It has no default stores: they are shared with
@@ -25,6 +30,7 @@ impl Defaults {
             .find(|(service, _)| *service == name)
             .map_or(7400, |(_, port)| *port);
         let mut defaults = Self::common();
+        defaults.has_hot_store = !WITHOUT_HOT_STORE.contains(&name);
         defaults.set("listen", format!("0.0.0.0:{port}"));
         defaults.set("partitions", "256".to_owned());
         for (setting, (_, port)) in [
@@ -64,6 +70,12 @@ impl Defaults {
         defaults
     }
 
+    /// Returns whether the program needs the hot store. One that does not never opens it, whatever
+    /// the settings that it shares with others say.
+    pub const fn has_hot_store(&self) -> bool {
+        self.has_hot_store
+    }
+
     /// The default of a setting; absent where it has none.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values
@@ -80,6 +92,7 @@ impl Defaults {
 
     fn common() -> Self {
         Self {
+            has_hot_store: true,
             values: vec![
                 ("clock", "wall".to_owned()),
                 ("worker", "auto".to_owned()),
@@ -89,6 +102,7 @@ impl Defaults {
                 ("event_retention", "forever".to_owned()),
                 ("message_memory_mib", "128".to_owned()),
                 ("caller_rate", "off".to_owned()),
+                ("web_origins", "off".to_owned()),
                 ("outbound_allow", "public".to_owned()),
                 ("log_format", "text".to_owned()),
                 ("log_level", "info".to_owned()),

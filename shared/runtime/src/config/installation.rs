@@ -14,14 +14,14 @@ use super::layers::Layers;
 pub(super) fn check(
     layers: &Layers,
     installation: Option<&InstallationName>,
-    hot_store: &HotStoreAddress,
+    hot_store: Option<&HotStoreAddress>,
     database: &DatabaseUrl,
     faults: &mut Vec<Fault>,
 ) {
     if installation.is_none() {
         return;
     }
-    if matches!(hot_store, HotStoreAddress::Embedded(_)) {
+    if matches!(hot_store, Some(HotStoreAddress::Embedded(_))) {
         faults.push(layers.misfit(
             "installation",
             "an embedded store belongs to one installation: leave installation out and choose a folder for each with \

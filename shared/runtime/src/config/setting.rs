@@ -211,6 +211,13 @@ pub const SETTINGS: &[Setting] = &[
         expected: "off, or a whole number from 1 to 1000000, such as 500",
     },
     Setting {
+        name: "web_origins",
+        flag: "web-origins",
+        help: "Origins of web pages whose scripts may call over gRPC-Web and JSON. The tracking API goes by the definition of \
+               each source instead",
+        expected: "off, * for all, or origins with commas between them, such as https://app.example.com",
+    },
+    Setting {
         name: "outbound_allow",
         flag: "outbound-allow",
         help: "Addresses that webhooks may be sent to, whatever channels say; a channel can only narrow it",

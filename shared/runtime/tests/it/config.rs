@@ -257,7 +257,22 @@ fn durability_follows_the_stores_unless_it_is_set() {
         (vec![redis, ("durability", "journal")], Durability::Journal),
     ] {
         let config = load(None, &[], &flags).expect("valid");
-        assert_eq!(config.durability, expected, "{flags:?}");
+        assert_eq!(config.durability, Some(expected), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_service_without_states_needs_no_hot_store_and_opens_none() {
+    let set = ("hot_store", "redis://cache");
+    for flags in [vec![], vec![set]] {
+        let flags = flags.into_iter().fold(
+            ConfigFlags::default().with("database", "postgres://me@db/happypath"),
+            |flags, (name, value): (&'static str, &str)| flags.with(name, value),
+        );
+        let defaults = Defaults::of_service("gateway");
+        let config = Config::load(&defaults, &flags, &Environment::default()).expect("valid");
+        assert_eq!((config.hot_store, config.durability), (None, None));
+        assert_eq!(config.listen.port(), 7405);
     }
 }
 

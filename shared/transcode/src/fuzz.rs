@@ -1,0 +1,1 @@
+//! The readers of what senders write, for `tests/fuzz`.

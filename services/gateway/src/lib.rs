@@ -5,10 +5,17 @@
 
 mod catalog;
 mod dead_letters;
+mod entity;
 mod front;
 mod intake;
+pub mod limits;
+mod metrics;
+mod migration;
 mod start;
+mod statistics;
 mod tracking;
+mod upkeep;
 
 pub use catalog::{SourceCatalog, Sources};
+pub use migration::MIGRATIONS;
 pub use start::start;

@@ -1,11 +1,16 @@
 //! Starts the gateway in a process.
 
+use std::sync::Arc;
+
 use runtime::{Awaited, Calls, Context, Service, StartError};
 
 use crate::SourceCatalog;
 use crate::dead_letters::DeadLetters;
 use crate::front::Front;
+use crate::intake::{IntakeRpc, Replays, read_kept};
+use crate::statistics::Statistics;
 use crate::tracking::{Tracking, TrackingParts};
+use crate::upkeep::keep_up;
 
 /// The name of the service.
 const NAME: &str = "gateway";
@@ -21,16 +26,43 @@ pub fn start(context: &Context) -> Awaited<'_, Service> {
 
 async fn start_parts(context: &Context) -> Result<Service, StartError> {
     let store = context.load_definitions(NAME, SourceCatalog).await?;
-    let dead_letters = DeadLetters::new(context.database.clone());
+    let failed = |error| context.database_error(error);
+    let database = context.database.clone();
+    let statistics = Statistics::open(database.clone()).await.map_err(failed)?;
+    let dead_letters = DeadLetters::open(database, statistics.clone()).await;
+    let dead_letters = dead_letters.map_err(failed)?;
+    let replays = Replays::new(store.watch(), read_kept);
+    let intake = IntakeRpc::new(
+        dead_letters.clone(),
+        statistics.clone(),
+        Arc::clone(&replays),
+        context.idempotency.clone(),
+    );
+    let shutdown = &context.shutdown;
+    tokio::spawn(statistics.clone().follow(shutdown.clone()));
+    tokio::spawn(keep_up(
+        dead_letters.clone(),
+        statistics.clone(),
+        shutdown.clone(),
+    ));
     let (guard, sources) = (context.credentials.guard.clone(), store.watch());
+    let counted = statistics.clone();
     Ok(Service::new(NAME)
+        .with_grpc(intake.into_server())
         .with_definitions(store)
+        .on_shutdown(async move || {
+            if let Err(error) = counted.flush(access::now()).await {
+                tracing::warn!(%error, "the last statistics of the intake are lost");
+            }
+        })
         .with_front(move |entrance| {
+            replays.connect(entrance.calls.clone());
             let tracking = Tracking::new(TrackingParts {
                 entrance,
                 guard,
                 sources,
                 dead_letters,
+                statistics,
             });
             Calls::new(Front::new(tracking))
         }))

@@ -10,6 +10,7 @@ use tonic::body::Body;
 
 use crate::Sources;
 use crate::dead_letters::DeadLetters;
+use crate::statistics::Statistics;
 
 /// The parts that the tracking API is made of.
 #[derive(Debug, Clone)]
@@ -22,8 +23,10 @@ pub(crate) struct TrackingParts {
     pub(crate) guard: Guard,
     /// The rules of the sources, now and after each change.
     pub(crate) sources: watch::Receiver<Arc<Sources>>,
-    /// Keeps what could not be taken.
+    /// Keeps what could not be taken, and counts it.
     pub(crate) dead_letters: DeadLetters,
+    /// Counts all else: what was accepted, and calls that could not be read.
+    pub(crate) statistics: Statistics,
 }
 
 /// Answers the calls of tracking SDKs. Cheap to clone.

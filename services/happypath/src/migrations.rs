@@ -12,7 +12,7 @@ pub const SCHEMAS: [(&str, Schemas); 3] = [
 
 /// The owners of tables, each with its migrations in their order. Also those that an installation
 /// has only at some settings, such as the journal, so that it has all it needs whatever they are.
-pub const MIGRATIONS: [(&str, &[Migration]); 7] = [
+pub const MIGRATIONS: [(&str, &[Migration]); 9] = [
     ("storage", storage::MIGRATIONS),
     ("keys", keys::MIGRATIONS),
     ("key_source", keys::SOURCE_MIGRATIONS),
@@ -20,4 +20,6 @@ pub const MIGRATIONS: [(&str, &[Migration]); 7] = [
     ("journal", journal::MIGRATIONS),
     ("definitions", definitions::MIGRATIONS),
     ("identity", identity::store::MIGRATIONS),
+    ("gateway", gateway::MIGRATIONS),
+    ("identity_import", identity::store::IMPORT_MIGRATIONS),
 ];

@@ -1,0 +1,35 @@
+//! The tables of the gateway, as the object mapper knows them. Times are milliseconds since the
+//! epoch.
+
+storage::entity! {
+    /// Events that could not be taken.
+    dead_letter, "dead_letter", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        id: Uuid,
+        digest: Vec<u8>,
+        source: String,
+        path: String,
+        reason: String,
+        field: String,
+        description: String,
+        payload: String,
+        is_cut: bool,
+        receive_time: i64,
+        sent_time: Option<i64>,
+        replay_count: i32,
+    }
+}
+
+storage::entity! {
+    /// Events and calls by day, source and outcome.
+    intake_count, "intake_count", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        day: i32,
+        #[sea_orm(primary_key, auto_increment = false)]
+        source: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        reason: String,
+        number: i64,
+        last_time: i64,
+    }
+}

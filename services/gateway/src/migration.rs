@@ -1,0 +1,10 @@
+//! The tables of the gateway.
+
+use storage::Migration;
+
+/// The migrations of the gateway in order, for `storage::Database::migrate("gateway", …)`.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    name: "m0001_create_tables",
+    sqlite: include_str!("migration/m0001_create_tables.sqlite.sql"),
+    postgres: include_str!("migration/m0001_create_tables.postgres.sql"),
+}];

@@ -11,14 +11,16 @@ mod namespace;
 mod overlay;
 mod plan;
 mod screen;
+mod tally;
 
 pub use customer::{CustomerView, Identifier};
 pub use namespace::{MalformedValue, Namespace, Namespaces, Normalizer};
 pub use overlay::{
     Changes, CustomerChange, Evidence, Merge, NewFragment, Overlay, Resolution, UnknownView,
 };
-pub use plan::{Claim, Plan, Target, TooLarge, plan, plan_merge};
+pub use plan::{Claim, Limits, Plan, Target, TooLarge, plan, plan_merge};
 pub use screen::{DropReason, Dropped, Screened, screen};
+pub use tally::Tally;
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ use crate::catalog::NamespaceCatalog;
 use crate::clock::IngestClock;
 use crate::event::{Prepared, prepare};
 use crate::groups::Groups;
+use crate::ledger::{Ledgers, Ticket, place_of};
 use crate::limits::DEFINITIONS_PATIENCE;
 use crate::metrics::IngestMetrics;
 use crate::pace::Pace;
@@ -43,6 +44,7 @@ pub struct Intake {
     pub(crate) own_clock: Arc<dyn Clock>,
     pub(crate) pace: Pace,
     pub(crate) under_way: UnderWay,
+    pub(crate) ledgers: Ledgers,
     pub(crate) namespaces: watch::Receiver<Arc<Namespaces>>,
     pub(crate) definitions: Option<Arc<DefinitionStore<NamespaceCatalog>>>,
     pub(crate) partitions: PartitionCount,
@@ -61,6 +63,8 @@ pub struct Outbound {
     pub source: Option<String>,
     /// The mark of its source once it is taken; absent without an ordered one.
     pub(crate) taking: Option<Taking>,
+    /// The batch that its records are in the ledger of an import; absent without one.
+    pub(crate) ticket: Option<Ticket>,
     /// The merges that the records announce.
     pub merges: Vec<MergeRecord>,
     /// Nobody else announces them meanwhile; absent for none.
@@ -93,6 +97,26 @@ pub struct Accepted {
     pub outbound: Outbound,
 }
 
+impl Accepted {
+    /// Nothing yet of a batch with these events refused and these taken before.
+    pub(crate) const fn none(stream: StreamName, rejected: Rejected, replays: Replays) -> Self {
+        Self {
+            events: Vec::new(),
+            rejected,
+            replays,
+            outbound: Outbound {
+                stream,
+                groups: Vec::new(),
+                source: None,
+                taking: None,
+                ticket: None,
+                merges: Vec::new(),
+                announcing: None,
+            },
+        }
+    }
+}
+
 impl Intake {
     /// Reads and resolves events. One that is refused does not stop the others.
     ///
@@ -107,26 +131,32 @@ impl Intake {
         let stream = self.lane(stream);
         let namespaces = self.namespaces_for(&events).await;
         let (mut prepared, rejected) = self.prepare(events, source, &namespaces);
-        let digest = source.digest();
         let taken = source.taken();
         let before = prepared.len();
         prepared.retain(|event| event.sequence > taken.sequence);
-        let mut accepted = Accepted {
-            events: Vec::with_capacity(prepared.len()),
-            rejected,
-            replays: Replays {
-                count: before - prepared.len(),
-                accept_time: taken.accept_time,
-            },
-            outbound: Outbound {
-                stream,
-                groups: Vec::new(),
-                source: self.stream_source(source, digest.as_deref()),
-                taking: taking(source, digest.as_deref(), &prepared),
-                merges: Vec::new(),
-                announcing: None,
-            },
+        let replays = Replays {
+            count: before - prepared.len(),
+            accept_time: taken.accept_time,
         };
+        let accepted = Accepted::none(stream, rejected, replays);
+        self.resolve_prepared(prepared, source, &namespaces, accepted)
+            .await
+    }
+
+    /// Resolves what was read, and groups it by partition.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub(crate) async fn resolve_prepared(
+        &self,
+        mut prepared: Vec<Prepared>,
+        source: Source<'_>,
+        namespaces: &Namespaces,
+        mut accepted: Accepted,
+    ) -> Result<Accepted, ResolveError> {
+        let digest = source.digest();
+        accepted.outbound.source = self.stream_source(source, digest.as_deref());
+        accepted.outbound.taking = taking(source, digest.as_deref(), &prepared);
         if prepared.is_empty() {
             return Ok(accepted);
         }
@@ -134,11 +164,11 @@ impl Intake {
         let name = name.as_deref();
         let subjects = prepared
             .iter_mut()
-            .map(|event| self.subject(event, name))
+            .map(|event| self.subject(event, name, source))
             .collect();
         let request_id = match source {
             Source::Request(id) => id,
-            Source::None | Source::Named(..) => "",
+            Source::None | Source::Named(..) | Source::Import(_) => "",
         };
         let ordered = source.if_ordered(name);
         let cause = Cause {
@@ -150,7 +180,7 @@ impl Intake {
             looks_back: !request_id.is_empty()
                 || ordered.is_some_and(|name| self.under_way.was_interrupted(name)),
         };
-        let resolved = self.resolver.resolve(&namespaces, subjects, cause).await?;
+        let resolved = self.resolver.resolve(namespaces, subjects, cause).await?;
         let announcing = self.under_way.begin(&resolved.merges, ordered);
         accepted.outbound.announcing = Some(announcing);
         accepted.outbound.merges = resolved.merges;
@@ -190,7 +220,8 @@ impl Intake {
     /// tell it as well, as far as nobody was joined meanwhile: see `stretch.rs`. That takes
     /// more appends, and marks of which a stream keeps so many.
     fn stream_source(&self, source: Source<'_>, digest: Option<&str>) -> Option<String> {
-        let is_virtual = self.clock.is_virtual();
+        // An import has a name for each of its batches.
+        let is_virtual = self.clock.is_virtual() && !matches!(source, Source::Import(_));
         is_virtual.then(|| source.stream_name(digest)).flatten()
     }
 
@@ -209,21 +240,22 @@ impl Intake {
             groups,
             source,
             taking,
+            ticket,
             merges,
             announcing,
         } = outbound;
-        let begun = Instant::now();
-        let source = source.as_deref();
-        let appended = match self.pace.turn(&self.appender, deadline).await {
-            Ok(Some(mut turn)) => turn.append(stream, groups, source).await,
-            Ok(None) => self.appender.append(stream, groups, source, deadline).await,
-            Err(error) => Err(error),
-        };
-        self.metrics.appended(begun.elapsed());
+        let appended = self
+            .append_groups(stream, groups, source.as_deref(), deadline)
+            .await;
         if appended.as_ref().is_err_and(AppendError::is_full) {
             self.metrics.refused(stream);
         }
-        let took = appended?;
+        let mut took = appended?;
+        if let Some(ticket) = ticket {
+            // What is a replay was told by the ledger: another process may have brought this here.
+            took.replayed = 0;
+            ticket.arrived(took.newest);
+        }
         self.announced(&merges).await;
         if let Some(taking) = taking {
             taking.finish(self.resolver.tables(), took).await?;
@@ -232,6 +264,28 @@ impl Intake {
             announcing.done();
         }
         Ok(took)
+    }
+
+    /// Appends groups, each event once all that those before it caused has happened, where that is
+    /// waited for.
+    ///
+    /// # Errors
+    /// [`AppendError`]; see [`Appender::append`].
+    pub(crate) async fn append_groups(
+        &self,
+        stream: StreamName,
+        groups: Vec<Group>,
+        source: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Result<Took, AppendError> {
+        let begun = Instant::now();
+        let appended = match self.pace.turn(&self.appender, deadline).await {
+            Ok(Some(mut turn)) => turn.append(stream, groups, source).await,
+            Ok(None) => self.appender.append(stream, groups, source, deadline).await,
+            Err(error) => Err(error),
+        };
+        self.metrics.appended(begun.elapsed());
+        appended
     }
 
     /// Notes that merges are in the streams; where that fails, they are announced once more, which changes nothing.
@@ -243,7 +297,7 @@ impl Intake {
 
     /// The namespaces; newer ones where an event names one that is not known here, since another process may have defined
     /// it before the event was sent, and what is left out of an event is lost.
-    async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
+    pub(crate) async fn namespaces_for(&self, events: &[v1::Event]) -> Arc<Namespaces> {
         let known = Arc::clone(&self.namespaces.borrow());
         let Some(definitions) = &self.definitions else {
             return known;
@@ -258,7 +312,8 @@ impl Intake {
         }
     }
 
-    fn prepare(
+    /// Reads events, and says what is wrong with those that are refused.
+    pub(crate) fn prepare(
         &self,
         events: Vec<v1::Event>,
         source: Source<'_>,
@@ -270,7 +325,13 @@ impl Intake {
         let mut last = 0;
         for (index, event) in events.into_iter().enumerate() {
             let sequence = event.sequence;
+            let is_nameless = matches!(source, Source::Import(_)) && event.event_id.is_empty();
             match prepare(event, index, namespaces, &clock) {
+                Err(mut violations) if is_nameless => {
+                    violations.insert(0, nameless());
+                    rejected.push(index, violations);
+                }
+                Ok(_) if is_nameless => rejected.push(index, vec![nameless()]),
                 Err(violations) => rejected.push(index, violations),
                 Ok(_) if matches!(source, Source::Named(..)) && sequence <= last => {
                     let description = format!(
@@ -281,7 +342,7 @@ impl Intake {
                 Ok(mut event) => {
                     event.sequence = match source {
                         Source::Named(..) => sequence,
-                        Source::Request(_) | Source::None => index as u64 + 1,
+                        Source::Request(_) | Source::None | Source::Import(_) => index as u64 + 1,
                     };
                     last = event.sequence;
                     clock.pass(event.time);
@@ -292,11 +353,16 @@ impl Intake {
         (prepared, rejected)
     }
 
-    fn subject(&self, event: &mut Prepared, source: Option<&str>) -> Subject {
+    fn subject(&self, event: &mut Prepared, name: Option<&str>, source: Source<'_>) -> Subject {
         self.clock.observe(event.time);
+        let place = match source {
+            // It may be sent again in another batch.
+            Source::Import(_) => place_of(&event.event.event_id),
+            Source::None | Source::Request(_) | Source::Named(..) => event.sequence,
+        };
         Subject {
             screened: std::mem::take(&mut event.screened),
-            sent: source.map(|source| SentAs::event(source, event.sequence)),
+            sent: name.map(|name| SentAs::event(name, place)),
             time: if self.clock.is_virtual() {
                 event.time
             } else {
@@ -315,6 +381,12 @@ fn taking(source: Source<'_>, digest: Option<&str>, prepared: &[Prepared]) -> Op
         source: digest.to_owned(),
         sequence: last.sequence,
     })
+}
+
+/// The fault of an event of an import that has no id.
+fn nameless() -> Violation {
+    let description = "must be set where `import` is: it tells whether the event was taken before";
+    Violation::new("event_id", description)
 }
 
 /// The same event of the same source has the same id, however often it is sent.

@@ -39,6 +39,9 @@ pub const DEFINITIONS_PATIENCE: Duration = Duration::from_millis(500);
 pub const RETRY_DELAY: Duration = Duration::from_millis(500);
 /// The wait that a caller is asked for whose partition has a full quarantine: an operator acts.
 pub const QUARANTINE_RETRY_DELAY: Duration = Duration::from_secs(10);
+/// The wait that a caller is asked for where there is no memory for the ledger of its import: another
+/// import has to end.
+pub const LEDGER_RETRY_DELAY: Duration = Duration::from_secs(10);
 /// How often merges are looked for whose announcement was interrupted.
 pub const ANNOUNCE_INTERVAL: Duration = Duration::from_millis(500);
 /// The age of a merge after which somebody else announces it. With [`ANNOUNCE_INTERVAL`] a second,
@@ -75,6 +78,39 @@ pub const REJECTED_BYTES: usize = 1024 * 1024;
 /// Time for which a stream goes by the mark of its source that it read: what another call took of
 /// the source meanwhile is told by the ids of the events, for a day.
 pub const SOURCE_MARK_TTL: Duration = Duration::from_secs(600);
+/// Time for which the ledger of an import knows an event that it has taken, as the contract says.
+pub const IMPORT_RETENTION: kernel::Duration = kernel::Duration::from_days(30);
+/// Time beyond that in which a ledger in memory may still know an event: a ledger is read anew once
+/// for it, and an import that goes on every day has something to forget at any time.
+pub const IMPORT_GRACE: kernel::Duration = kernel::Duration::from_millis(3_600_000);
+/// Time beyond [`IMPORT_RETENTION`] after which batches are removed: longer than
+/// [`IMPORT_GRACE`], so that nobody goes on from the number of a batch that is gone.
+pub const IMPORT_PRUNE_AFTER: kernel::Duration = kernel::Duration::from_days(1);
+/// How often batches of imports are looked for that are to be removed.
+pub const PRUNE_INTERVAL: kernel::Duration = kernel::Duration::from_millis(3_600_000);
+/// Batches of imports removed by one statement: some ten megabytes of marks.
+pub const PRUNED_AT_ONCE: u64 = 1_000;
+/// Bytes of all ledgers of imports in a process: 17 million events, in a quarter of the memory that
+/// a container has. Of those whose calls are over, the one used longest ago is forgotten first.
+pub const LEDGER_BYTES: usize = 192 * 1024 * 1024;
+/// Bytes that a ledger counts for beside its events, so that there are not too many of them.
+pub const LEDGER_OWN_BYTES: usize = 1_024;
+/// Time after which a ledger in memory is forgotten that no call needs.
+pub const LEDGER_IDLE: Duration = Duration::from_secs(600);
+/// Batches of a ledger that are read by one statement: 2.5 MB at the most usual size, 5 at 1,000
+/// events.
+pub const LEDGER_PAGE: u64 = 512;
+/// Bytes of the records of one imported batch, unpacked: a message, and as much again for what is
+/// known of its customers.
+pub const RECORDS_BYTES: usize = 2 * kernel::limits::MESSAGE_BYTES;
+/// How often imported batches are looked for that are not in their streams yet, and those forgotten
+/// that are.
+pub const LEDGER_INTERVAL: Duration = Duration::from_secs(1);
+/// The age of such a batch after which anybody brings it there: longer than most appends take.
+/// It may go twice, since the streams know it by its id.
+pub const BATCH_OVERDUE: kernel::Duration = kernel::Duration::from_millis(10_000);
+/// Overdue batches that are brought to their streams by one look.
+pub const OVERDUE_BATCHES: u64 = 64;
 /// How far ahead of the wall clock an event may be dated: a sender's clock in any zone, set by hand, is less wrong.
 pub const EVENT_AHEAD: kernel::Duration = kernel::Duration::from_days(1);
 /// The earliest time of an event: no computer told the time of what happened before it, and a
@@ -95,4 +131,8 @@ pub const VIRTUAL_LEAP: kernel::Duration = kernel::Duration::from_days(400);
 const _: () = assert!(
     APPEND_PATIENCE.as_millis() * 2 <= ANNOUNCE_CLAIM.as_millis().unsigned_abs() as u128,
     "a claim lasts longer than its holder tries",
+);
+const _: () = assert!(
+    IMPORT_GRACE.as_millis() < IMPORT_PRUNE_AFTER.as_millis(),
+    "a ledger is read anew before its batches are removed",
 );

@@ -94,6 +94,11 @@ impl Resolver {
         self.tables.as_ref()
     }
 
+    /// Draws an id for something that is written down.
+    pub(crate) fn draw_id(&self) -> uuid::Uuid {
+        self.chance.merge()
+    }
+
     /// Resolves events in order, each seeing what those before it changed.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 
 use self::answer::{cut_dropped, refused, resolved};
 pub(crate) use self::answer::{dropped_identifiers, rejected_events};
-pub(crate) use self::failure::{append_failure, resolve_failure};
+pub(crate) use self::failure::{append_failure, import_failure, resolve_failure};
 use crate::customers::{message, parse_id};
 use crate::ingest::{Accepted, Intake};
 use crate::limits::{
@@ -338,7 +338,7 @@ fn check_ingest(request: &v1::IngestRequest) -> Result<StreamName, Failure> {
     }
 }
 
-/// A request id, or the name of a source.
+/// A request id, or the name of a source or an import.
 pub(crate) fn source_rule(field: &str, text: &str) -> Option<Violation> {
     if text.len() > ID_CHARS && text.chars().count() > ID_CHARS {
         return Some(Violation::new(field, "must have at most 100 characters"));

@@ -23,6 +23,8 @@ pub enum Source<'a> {
     Request(&'a str),
     /// An ordered source whose events carry a sequence, and how far it was taken.
     Named(&'a str, SourceMark),
+    /// An import, by the digest of its name: its ledger tells what was taken.
+    Import(&'a str),
 }
 
 impl Source<'_> {
@@ -33,6 +35,7 @@ impl Source<'_> {
             Self::None | Self::Request("") => return None,
             Self::Request(id) => ("request", id),
             Self::Named(name, _) => ("source", name),
+            Self::Import(digest) => return Some(digest.to_owned()),
         };
         let mut hasher = Sha256::new();
         hasher.update(kind);
@@ -47,14 +50,15 @@ impl Source<'_> {
             Self::None => None,
             Self::Request(_) => digest.map(|digest| format!("request:{digest}")),
             Self::Named(..) => digest.map(|digest| format!("source:{digest}")),
+            Self::Import(_) => digest.map(|digest| format!("import:{digest}")),
         }
     }
 
-    /// Returns a name of it where it is an ordered source, and `None` for others: these are looked
-    /// up whenever they may have been tried before, so nobody has to remember them.
+    /// Returns a name of it where it is an ordered source or an import, and `None` for others: these
+    /// are looked up whenever they may have been tried before, so nobody has to remember them.
     pub(crate) const fn if_ordered(self, name: Option<&str>) -> Option<&str> {
         match self {
-            Self::Named(..) => name,
+            Self::Named(..) | Self::Import(_) => name,
             Self::None | Self::Request(_) => None,
         }
     }
@@ -63,7 +67,7 @@ impl Source<'_> {
     pub(crate) const fn taken(self) -> SourceMark {
         match self {
             Self::Named(_, mark) => mark,
-            Self::None | Self::Request(_) => SourceMark::NONE,
+            Self::None | Self::Request(_) | Self::Import(_) => SourceMark::NONE,
         }
     }
 }
@@ -177,6 +181,7 @@ mod tests {
             (Source::Request(""), false),
             (Source::Request("file"), false),
             (Source::Named("file", SourceMark::NONE), true),
+            (Source::Import("0123"), true),
         ] {
             let digest = source.digest();
             let name = source.stream_name(digest.as_deref());

@@ -7,6 +7,7 @@ mod clock;
 mod commit;
 mod entity;
 mod find;
+mod import;
 mod list;
 mod merges;
 mod migration;
@@ -25,8 +26,9 @@ use storage::Database;
 use crate::chance::{Chance, MachineChance};
 
 pub use commit::{Cause, CommitError, Committed};
+pub use import::{NewBatch, PendingBatch, Settled, TakenBatch};
 pub use merges::MergeRecord;
-pub use migration::MIGRATIONS;
+pub use migration::{IMPORT_MIGRATIONS, MIGRATIONS};
 pub use sent::{SentAs, SentBy};
 pub use source::SourceMark;
 pub use tables::Tables;

@@ -21,10 +21,12 @@ use tonic::Status;
 use self::under_way::UnderWay;
 use crate::append::AppendError;
 use crate::ingest::{Accepted, AcceptedEvent, Intake, Outbound};
+use crate::ledger::{Import, ImportError};
 use crate::limits::BATCHES_AHEAD;
 use crate::metrics::Taken;
 use crate::rpc::{
-    append_failure, dropped_identifiers, lane, rejected_events, resolve_failure, source_rule,
+    append_failure, dropped_identifiers, import_failure, lane, rejected_events, resolve_failure,
+    source_rule,
 };
 use crate::sources::{Passed, Replays};
 
@@ -50,7 +52,7 @@ pub(crate) async fn take_batches(
     let work = async {
         let batches = pin!(batches);
         tokio::join!(
-            resolve_batches(&intake, batches, resolved),
+            resolve_batches(&intake, batches, resolved, deadline),
             append_batches(&intake, to_append, &answers, deadline)
         );
     };
@@ -80,6 +82,50 @@ fn until_shutdown(
     })
 }
 
+/// What a call remembers from one batch to the next.
+struct Call {
+    passed: Passed,
+    /// The import of the last batch, by its name.
+    import: Option<(String, Arc<Import>)>,
+    deadline: Option<Instant>,
+}
+
+impl Call {
+    /// Reads and resolves the events of a batch.
+    async fn accept(
+        &mut self,
+        intake: &Intake,
+        batch: v1::IngestStreamRequest,
+        stream: StreamName,
+    ) -> Result<Accepted, Failure> {
+        if !batch.import.is_empty() {
+            let import = self.import(intake, batch.import).await;
+            let import = import.map_err(import_failure)?;
+            return intake
+                .accept_import(batch.events, &import, stream, self.deadline)
+                .await
+                .map_err(import_failure);
+        }
+        let tables = intake.resolver.tables();
+        let source = self.passed.source(tables, &batch.source).await;
+        let source = source.map_err(Failure::store_unavailable)?;
+        let accepted = intake.accept(batch.events, source, stream).await;
+        accepted.map_err(resolve_failure)
+    }
+
+    async fn import(&mut self, intake: &Intake, name: String) -> Result<Arc<Import>, ImportError> {
+        if let Some((own, import)) = &self.import
+            && *own == name
+        {
+            return Ok(Arc::clone(import));
+        }
+        self.import = None;
+        let import = intake.import(&name, self.deadline).await?;
+        let (_, import) = self.import.insert((name, import));
+        Ok(Arc::clone(import))
+    }
+}
+
 /// An answer that lacks only what the append will tell. Nothing is appended of a batch that could
 /// not be read.
 type Half = Result<(v1::IngestStreamResponse, Option<Part>), Status>;
@@ -96,11 +142,16 @@ async fn resolve_batches(
     intake: &Intake,
     mut batches: impl Stream<Item = Arrived> + Unpin,
     resolved: mpsc::Sender<Half>,
+    deadline: Option<Instant>,
 ) {
-    let mut passed = Passed::new();
+    let mut call = Call {
+        passed: Passed::new(),
+        import: None,
+        deadline,
+    };
     while let Some(batch) = batches.next().await {
         let half = match batch {
-            Ok((batch, arrival)) => resolve(intake, batch, arrival, &mut passed).await,
+            Ok((batch, arrival)) => resolve(intake, batch, arrival, &mut call).await,
             Err(status) => Err(status),
         };
         let is_last = half.is_err();
@@ -211,7 +262,7 @@ async fn resolve(
     intake: &Intake,
     batch: v1::IngestStreamRequest,
     arrival: Arrival,
-    passed: &mut Passed,
+    call: &mut Call,
 ) -> Half {
     let Arrival {
         unread,
@@ -226,23 +277,17 @@ async fn resolve(
         return Ok((answer, None));
     }
     let stream = check(&batch)?;
-    let tables = intake.resolver.tables();
-    let source = passed.source(tables, &batch.source).await;
-    let source = source.map_err(Failure::store_unavailable)?;
     let Accepted {
         events,
         mut rejected,
         replays,
         outbound,
-    } = intake
-        .accept(batch.events, source, stream)
-        .await
-        .map_err(resolve_failure)?;
+    } = call.accept(intake, batch, stream).await?;
     rejected.note_unread(unread);
     let charge = charge
         .keep_arrived(stream == StreamName::EventsBulk)
         .await?;
-    passed.pass(outbound.taking.as_ref());
+    call.passed.pass(outbound.taking.as_ref());
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let of = |is_one: fn(&AcceptedEvent) -> bool| {
         count(events.iter().filter(|event| is_one(event)).count())
@@ -282,6 +327,12 @@ fn check(batch: &v1::IngestStreamRequest) -> Result<StreamName, Failure> {
         violations.push(Violation::new("events", description));
     }
     violations.extend(source_rule("source", &batch.source));
+    violations.extend(source_rule("import", &batch.import));
+    if !batch.import.is_empty() && !batch.source.is_empty() {
+        let description = "must be empty where `import` is set: the events of a source have an order, those of an import \
+                           have ids; name one of the two";
+        violations.push(Violation::new("source", description));
+    }
     let stream = lane(batch.lane, &mut violations);
     if violations.is_empty() {
         Ok(stream)

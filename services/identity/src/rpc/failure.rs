@@ -4,7 +4,8 @@ use ::rpc::{ErrorReason, Failure};
 use engine::EngineError;
 
 use crate::append::AppendError;
-use crate::limits::{QUARANTINE_RETRY_DELAY, RETRY_DELAY};
+use crate::ledger::ImportError;
+use crate::limits::{LEDGER_RETRY_DELAY, QUARANTINE_RETRY_DELAY, RETRY_DELAY};
 use crate::resolve::ResolveError;
 
 /// The failure of a request whose customers could not be told.
@@ -18,6 +19,17 @@ pub(crate) fn resolve_failure(error: ResolveError) -> Failure {
         ResolveError::TooLarge(large) => Failure::new(ErrorReason::MergeRefused, large.to_string()),
         ResolveError::Database(error) => Failure::store_unavailable(error),
         ResolveError::Audit(error) => error.into(),
+    }
+}
+
+/// The failure of a batch of an import.
+pub(crate) fn import_failure(error: ImportError) -> Failure {
+    match error {
+        ImportError::MemoryFull => Failure::new(ErrorReason::MemoryFull, error.to_string())
+            .with_retry_after(LEDGER_RETRY_DELAY),
+        ImportError::Resolve(error) => resolve_failure(error),
+        ImportError::Append(error) => append_failure(error),
+        ImportError::Database(error) => Failure::store_unavailable(error),
     }
 }
 

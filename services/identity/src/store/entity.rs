@@ -71,3 +71,36 @@ entity! {
         time: i64,
     }
 }
+
+entity! {
+    /// The imports whose events are known, by the digest of their names.
+    import, "identity_import", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        import: String,
+        accept_time: i64,
+    }
+}
+
+entity! {
+    /// The batches that each import has taken.
+    import_batch, "identity_import_batch", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        import: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        number: i64,
+        create_time: i64,
+        marks: Vec<u8>,
+    }
+}
+
+entity! {
+    /// The records of batches that may not be in their streams yet.
+    import_pending, "identity_import_pending", {
+        #[sea_orm(primary_key, auto_increment = false)]
+        batch_id: Uuid,
+        import: String,
+        create_time: i64,
+        stream: i16,
+        records: Vec<u8>,
+    }
+}

@@ -115,7 +115,7 @@ fn joining(source: Source<'_>) -> Vec<v1::Event> {
         time: Some(timestamp(in_minutes(-10 + sequence))),
         sequence: match source {
             Source::Named(..) => sequence.unsigned_abs(),
-            Source::None | Source::Request(_) => 0,
+            Source::None | Source::Request(_) | Source::Import(_) => 0,
         },
         ..event(identifiers)
     });
@@ -167,7 +167,7 @@ async fn an_event_that_was_resolved_and_not_appended_tells_the_same_when_it_is_s
             others.iter_mut().for_each(|event| event.sequence += 100);
             let other = match source {
                 Source::Named(..) => source,
-                Source::None | Source::Request(_) => Source::Request("other"),
+                Source::None | Source::Request(_) | Source::Import(_) => Source::Request("other"),
             };
             let others = told(&accept(&intake, &others, other).await);
             assert_eq!(others.0.matches("is_attached: true").count(), 0);

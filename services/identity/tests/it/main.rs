@@ -5,6 +5,7 @@ mod event;
 mod events;
 mod evidence;
 mod fixture;
+mod ledger;
 mod namespaces;
 mod rpc;
 mod schema;

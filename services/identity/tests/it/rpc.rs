@@ -4,6 +4,7 @@ mod answers;
 mod bad_events;
 mod clock;
 mod customer;
+mod imports;
 pub(crate) mod intake;
 mod pace;
 mod sources;

@@ -10,6 +10,9 @@ async fn the_tables_are_those_of_older_databases() {
     storage::schema::check(Path::new(SCHEMA), async |database| {
         database
             .migrate("identity", identity::store::MIGRATIONS)
+            .await?;
+        database
+            .migrate("identity_import", identity::store::IMPORT_MIGRATIONS)
             .await
     })
     .await;

@@ -213,7 +213,7 @@ async fn a_source_that_is_sent_again_has_no_effect_above_what_is_new() {
             })
             .collect(),
         source: "file".to_owned(),
-        lane: 0,
+        ..Default::default()
     };
     let first = stream(&mut client, vec![batch(1..=40)])
         .await

@@ -25,7 +25,7 @@ fn message(first: u64, identifiers: &[&str]) -> v1::IngestStreamRequest {
             })
             .collect(),
         source: "file".to_owned(),
-        lane: 0,
+        ..Default::default()
     }
 }
 

@@ -1,0 +1,101 @@
+//! The records of a batch as the ledger keeps them until they are in their streams.
+//!
+//! They do not say which partitions they go to: the customers do, by as many partitions as there
+//! are when they go.
+
+use hot::limits::SOURCE_BYTES;
+use kernel::{CustomerId, PartitionCount};
+use lz4_flex::block::{compress_prepend_size, decompress, uncompressed_size};
+use prost::Message;
+use proto::stream::v1::Batch;
+use uuid::Uuid;
+
+use crate::append::{Group, Sequenced};
+use crate::limits::RECORDS_BYTES;
+
+/// The form of the bytes behind it.
+const FORM: u8 = 1;
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the records of an imported batch cannot be read: {0}")]
+pub(super) struct Damaged(&'static str);
+
+/// Returns the name by which streams know a batch.
+pub(super) fn source_of(id: Uuid) -> String {
+    let name = format!("import:{}", id.simple());
+    debug_assert!(name.len() <= SOURCE_BYTES, "a store takes it");
+    name
+}
+
+/// Packs the records of some groups, in their order.
+pub(super) fn pack(groups: &mut [Group]) -> Vec<u8> {
+    let records = || groups.iter().flat_map(|group| &group.records);
+    let count = records().count();
+    let mut bytes = Vec::new();
+    bytes.extend_from_slice(&u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes());
+    for sequenced in records() {
+        // At most as many as a batch has events.
+        let sequence = u32::try_from(sequenced.sequence).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&sequence.to_le_bytes());
+    }
+    // Lent to the batch, so that none is copied.
+    let mut lent = Batch::default();
+    for sequenced in groups.iter_mut().flat_map(|group| &mut group.records) {
+        lent.records.push(std::mem::take(&mut sequenced.record));
+    }
+    lent.encode_raw(&mut bytes);
+    let places = groups.iter_mut().flat_map(|group| &mut group.records);
+    for (sequenced, record) in places.zip(lent.records) {
+        sequenced.record = record;
+    }
+    let mut packed = vec![FORM];
+    packed.extend(compress_prepend_size(&bytes));
+    packed
+}
+
+/// Reads packed records back, by partition.
+///
+/// # Errors
+/// [`Damaged`].
+pub(super) fn unpack(packed: &[u8], partitions: PartitionCount) -> Result<Vec<Group>, Damaged> {
+    let (FORM, packed) = packed
+        .split_first()
+        .ok_or(Damaged("nothing is there"))
+        .map(|(form, rest)| (*form, rest))?
+    else {
+        return Err(Damaged("they are in a form of another version"));
+    };
+    let (length, block) = uncompressed_size(packed).map_err(|_| Damaged("they are cut"))?;
+    // A byte of a block adds 255 to a length at the most.
+    if length > RECORDS_BYTES || length > block.len().saturating_add(1).saturating_mul(255) {
+        return Err(Damaged("they claim to be larger than they may be"));
+    }
+    let bytes = decompress(block, length).map_err(|_| Damaged("they are cut"))?;
+    let cut = || Damaged("they are cut");
+    let (count, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).map_err(|_| cut())?;
+    let size = count.checked_mul(4).ok_or_else(cut)?;
+    let (sequences, records) = rest.split_at_checked(size).ok_or_else(cut)?;
+    let batch = Batch::decode(records).map_err(|_| Damaged("they are no records"))?;
+    if batch.records.len() != count {
+        return Err(cut());
+    }
+    let mut groups: Vec<Vec<Sequenced>> = vec![Vec::new(); usize::from(partitions.get())];
+    let sequences = sequences.as_chunks::<4>().0.iter();
+    for (sequence, record) in sequences.zip(batch.records) {
+        let customer = CustomerId::try_from_bytes(&record.customer_id)
+            .map_err(|_| Damaged("a record has no customer"))?;
+        let partition = partitions.partition_of(customer.fragment());
+        groups[usize::from(partition.number())].push(Sequenced {
+            sequence: u32::from_le_bytes(*sequence).into(),
+            stretch: None,
+            record,
+        });
+    }
+    let groups = partitions.iter().zip(groups);
+    let groups = groups.filter(|(_, records)| !records.is_empty());
+    Ok(groups
+        .map(|(partition, records)| Group { partition, records })
+        .collect())
+}

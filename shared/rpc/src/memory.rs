@@ -93,7 +93,7 @@ impl Memory {
     ///
     /// # Errors
     /// [`ErrorReason::MemoryFull`] where there is none for a while.
-    pub(crate) async fn charge(
+    pub async fn charge(
         &self,
         cost: usize,
         arrived: usize,

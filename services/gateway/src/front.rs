@@ -5,22 +5,31 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response, StatusCode};
+use http::header::ORIGIN;
+use http::{Request, Response};
+use runtime::{Calls, Entrance, WebPages};
 use tonic::body::Body;
-use tower::Service;
+use tower::{Layer as _, Service};
+use transcode::{Transcode, TranscodeLayer};
 
 use crate::tracking::Tracking;
 
-/// Takes requests over HTTP that are neither gRPC nor gRPC-Web.
+/// Takes requests over HTTP that are neither gRPC nor gRPC-Web. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Front {
     tracking: Tracking,
+    json: Transcode<Calls>,
+    pages: WebPages,
 }
 
 impl Front {
     /// Gives each request to the way in that its path is of.
-    pub(crate) const fn new(tracking: Tracking) -> Self {
-        Self { tracking }
+    pub(crate) fn new(tracking: Tracking, entrance: Entrance) -> Self {
+        Self {
+            tracking,
+            json: TranscodeLayer::new(entrance.memory).layer(entrance.calls),
+            pages: entrance.pages,
+        }
     }
 }
 
@@ -35,11 +44,19 @@ impl Service<Request<Body>> for Front {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if self.tracking.owns(request.method(), request.uri().path()) {
+            // Which pages may send is a matter of each source.
             let tracking = self.tracking.clone();
             return Box::pin(async move { Ok(tracking.answer(request).await) });
         }
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_FOUND;
-        Box::pin(std::future::ready(Ok(response)))
+        if let Some(answer) = self.pages.answer(&request) {
+            return Box::pin(std::future::ready(Ok(answer)));
+        }
+        let origin = request.headers().get(ORIGIN).cloned();
+        let (answer, pages) = (self.json.call(request), self.pages.clone());
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            pages.open(origin.as_ref(), answer.headers_mut());
+            Ok(answer)
+        })
     }
 }

@@ -6,6 +6,7 @@
 mod catalog;
 mod dead_letters;
 mod entity;
+mod forward;
 mod front;
 mod intake;
 pub mod limits;

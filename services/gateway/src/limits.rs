@@ -35,3 +35,19 @@ pub const STATISTICS_KEPT_DAYS: i32 = 30;
 pub const COUNTED_SOURCES: usize = 10_000;
 /// The pause between two looks for what is too old.
 pub const UPKEEP_PAUSE: Duration = Duration::from_secs(60);
+/// The wait that a caller is asked for whose service does not answer: another replica is connected
+/// to by then.
+pub const PEER_RETRY: Duration = Duration::from_secs(1);
+/// Definitions on a page over all services unless the request says otherwise.
+pub const DEFINITIONS_PER_PAGE: u32 = 100;
+/// Partitions on such a page.
+pub const PARTITIONS_PER_PAGE: u32 = 1_000;
+/// The time that the body of a call may take to arrive: SDKs give up after 10 to 30 seconds.
+pub const BODY_TIME: Duration = Duration::from_secs(30);
+/// The time that identity may take for the events of a call: SDKs give up after 10 seconds or more,
+/// and a call that is answered later is sent twice.
+pub const SEND_TIME: Duration = Duration::from_secs(9);
+/// Bytes of memory for each byte of a call: its text, the events made of it, and their message.
+pub const BODY_COST: usize = 3;
+/// Bytes of a list of headers that a preflight gets back.
+pub const PREFLIGHT_BYTES: usize = 1_000;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use runtime::{Awaited, Calls, Context, Service, StartError};
+use runtime::{Awaited, Calls, Context, PeerAddresses, Service, StartError};
 
 use crate::SourceCatalog;
 use crate::dead_letters::DeadLetters;
+use crate::forward::{Relay, hands_on};
 use crate::front::Front;
 use crate::intake::{IntakeRpc, Replays, read_kept};
 use crate::statistics::Statistics;
@@ -47,7 +48,12 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
     ));
     let (guard, sources) = (context.credentials.guard.clone(), store.watch());
     let counted = statistics.clone();
-    Ok(Service::new(NAME)
+    let mut service = Service::new(NAME);
+    if context.config.peers != PeerAddresses::default() {
+        let context = context.clone();
+        service = service.with_relay(hands_on, move |here| Calls::new(Relay::new(here, &context)));
+    }
+    Ok(service
         .with_grpc(intake.into_server())
         .with_definitions(store)
         .on_shutdown(async move || {
@@ -58,12 +64,12 @@ async fn start_parts(context: &Context) -> Result<Service, StartError> {
         .with_front(move |entrance| {
             replays.connect(entrance.calls.clone());
             let tracking = Tracking::new(TrackingParts {
-                entrance,
+                entrance: entrance.clone(),
                 guard,
                 sources,
                 dead_letters,
                 statistics,
             });
-            Calls::new(Front::new(tracking))
+            Calls::new(Front::new(tracking, entrance))
         }))
 }

@@ -4,8 +4,16 @@ use kernel::Owner;
 use proto::definition::v1::DefinitionKind;
 use rpc::RelayChannel;
 use runtime::{Calls, Peers};
+use tonic::body::Body;
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request};
+use tonic::{Extensions, Request, Status};
+use tower::ServiceExt as _;
+use tower::util::BoxCloneSyncService;
+
+use super::pass::unanswered;
+
+/// The way to a service, which a client of its RPCs can be made of.
+pub(super) type Way = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
 /// Headers about the form of the messages, which each call has of its own.
 const FORMS: [&str; 2] = ["grpc-encoding", "grpc-accept-encoding"];
@@ -64,6 +72,17 @@ impl Home {
     }
 }
 
+impl Home {
+    /// What a service said, or that it does not answer.
+    pub(super) fn said<T>(self, answer: Result<tonic::Response<T>, Status>) -> Result<T, Status> {
+        match (answer, self) {
+            (Ok(answer), _) => Ok(answer.into_inner()),
+            (Err(status), Self::Service(owner)) => Err(unanswered(owner, status)),
+            (Err(status), Self::Here) => Err(status),
+        }
+    }
+}
+
 /// The ways to the services.
 pub(super) struct Homes {
     here: Calls,
@@ -80,7 +99,15 @@ impl Homes {
         self.here.clone()
     }
 
-    /// The way to another service.
+    /// The way to the services at a home.
+    pub(super) fn way(&self, home: Home) -> Way {
+        match home {
+            Home::Service(owner) => Way::new(self.channel(owner)),
+            Home::Here => Way::new(self.here().map_err(|never| match never {})),
+        }
+    }
+
+    /// The channel to another service, for messages as they are.
     pub(super) fn channel(&self, owner: Owner) -> RelayChannel {
         self.peers.relay(owner).clone()
     }

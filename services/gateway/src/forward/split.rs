@@ -118,7 +118,7 @@ pub(super) fn told(applied: &[(Part, ApplyDefinitionsResponse)]) -> Option<Strin
 }
 
 /// The request id of a part: services may share the database that remembers requests.
-fn part_id(id: &str, home: Home) -> String {
+pub(super) fn part_id(id: &str, home: Home) -> String {
     if id.is_empty() {
         return String::new();
     }
@@ -219,11 +219,11 @@ mod tests {
         details.set_error_info("A", "b", []);
         let status = Status::with_error_details(Code::Aborted, "no", details);
         let restored = part.restored(&status);
-        assert_eq!(
-            (restored.code(), restored.message()),
-            (Code::Aborted, "no")
-        );
-        let violations: Vec<String> = violations(&restored).into_iter().map(|it| it.field).collect();
+        assert_eq!((restored.code(), restored.message()), (Code::Aborted, "no"));
+        let violations: Vec<String> = violations(&restored)
+            .into_iter()
+            .map(|it| it.field)
+            .collect();
         assert_eq!(violations, fields.map(|(_, field)| field));
         assert!(restored.get_error_details().error_info().is_some());
     }
@@ -243,7 +243,11 @@ mod tests {
         let answers: Vec<_> = answers.collect();
         assert_eq!(told(&answers[..1]).as_deref(), Some("namespace/4"));
         assert_eq!(told(&[]), None);
-        let names: Vec<String> = join(answers).applied.into_iter().map(|it| it.name).collect();
+        let names: Vec<String> = join(answers)
+            .applied
+            .into_iter()
+            .map(|it| it.name)
+            .collect();
         assert_eq!(names, ["0", "1", "2", "3", "4", "5"]);
     }
 }

@@ -99,6 +99,8 @@ pub(crate) struct HappyPath {
     pub(crate) name: Name,
     pub(crate) version: u32,
     pub(crate) milestones: Vec<Milestone>,
+    /// How far before the newest event others are remembered for a beginning that arrives later.
+    pub(crate) horizon: Duration,
 }
 
 /// A milestone.

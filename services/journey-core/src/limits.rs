@@ -76,12 +76,21 @@ pub const TRACE_BYTES: usize = 64;
 /// Passages kept of one milestone of a happy path: one ahead of its turn, and one in its turn.
 pub const PASSAGES_PER_MILESTONE: usize = 2;
 
+/// The longest time that happy paths remember what came before their beginning, and the usual one:
+/// a year of history, imported file by file, and a month.
+pub const HORIZON: Duration = Duration::from_days(400);
+/// Events remembered of one milestone: the first ones, and the newest.
+pub const REMEMBERED_PER_MILESTONE: usize = 8;
+/// Bytes of all that happy paths remember: eight paths of three milestones, as people name them.
+/// What has no room is not remembered.
+pub const REMEMBERED_BYTES: usize = 4 * 1024;
+
 /// Sections of what is kept by the name of a definition: positions, progress, ends of runs, arms.
 /// Where each has all that it may, a section has two to four kilobytes.
 pub const SECTIONS_BY_NAME: u16 = 16;
 /// Bytes of the sections that stand in the head of a state together. The largest go apart where
 /// there are more.
-pub const INLINE_BYTES: usize = HEAD_BYTES - 2_560;
+pub const INLINE_BYTES: usize = HEAD_BYTES - 2_592;
 /// Bytes of fields that only a newer version knows, for a merge to take over.
 pub const UNKNOWN_BYTES: usize = 1_024;
 
@@ -126,7 +135,7 @@ const POSITION_BYTES: usize = STORED_FRAME + 2 * STORED_NAME + STORED_TIME + STO
 const PAGE_BYTES: usize = STORED_FRAME + STORED_COUNT;
 /// Parts of one state that may be kept apart.
 const PARTS: usize =
-    2 + 4 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
+    3 + 4 * SECTIONS_BY_NAME as usize + RUNS_ACTIVE + ENDED_PAGES.most() + HISTORY_PAGES.most();
 /// Bytes of a part in the list that the head has of them.
 const LISTED_BYTES: usize = 2 + 2 + STORED_ORDINAL + 9 + 4 + 2;
 
@@ -135,6 +144,7 @@ const _: () = assert!(
         + SEGMENT_BYTES
         + POSITIONS * POSITION_BYTES
         + PROGRESS_BYTES
+        + REMEMBERED_BYTES
         + RUNS_ACTIVE * RUN_BYTES
         + TRIGGER_BYTES
         + RUNS_ENDED * ENDED_RUN_BYTES

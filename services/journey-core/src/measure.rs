@@ -29,36 +29,72 @@ pub(crate) fn measure(path: &HappyPath, passages: &[Passage], now: Timestamp) ->
     line.finish()
 }
 
-/// Which milestone an event stands for, if it says anything new: the next one that it can reach in order; else it
-/// repeats one that was reached; else it reaches one ahead of its turn, or after its turn.
+/// The meaning of an event for a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    /// It stands for this milestone.
+    Milestone(usize),
+    /// It repeats what is known.
+    Repetition,
+    /// It is ahead of its turn, as another one before it was: it may be in its turn once others
+    /// arrive late.
+    Ahead,
+}
+
+/// Returns the meaning of an event of `time` that matches some milestones, by what happened until
+/// then: the next one that it can reach in order; else it repeats one that was reached; else it
+/// reaches one ahead of its turn, or after its turn.
+///
+/// `measured` is the measure of the passages as of any later instant.
 pub(crate) fn choose(
+    path: &HappyPath,
+    passages: &[Passage],
+    measured: &Measure,
+    matching: &[usize],
+    time: Timestamp,
+) -> Meaning {
+    if passages.iter().all(|own| own.time <= time) {
+        return meaning(path, passages, measured, matching);
+    }
+    let until = passages.iter().filter(|own| own.time <= time);
+    let until: Vec<Passage> = until.cloned().collect();
+    meaning(path, &until, &measure(path, &until, time), matching)
+}
+
+fn meaning(
     path: &HappyPath,
     passages: &[Passage],
     measure: &Measure,
     matching: &[usize],
-) -> Option<usize> {
+) -> Meaning {
     let is_reached = |place: usize| {
         let name = &path.milestones[place].name;
-        measure
-            .reached
-            .iter()
-            .any(|passage| passage.milestone == *name)
+        let mut reached = measure.reached.iter();
+        reached.any(|passage| passage.milestone == *name)
     };
     let furthest = (0..path.milestones.len())
         .rev()
-        .find(|place| is_reached(*place))?;
+        .find(|place| is_reached(*place));
+    let Some(furthest) = furthest else {
+        return Meaning::Repetition;
+    };
     let next = path.next_required(furthest).unwrap_or(furthest);
     let in_order = |place: &&usize| **place > furthest && **place <= next;
     if let Some(place) = matching.iter().find(in_order) {
-        return Some(*place);
+        return Meaning::Milestone(*place);
     }
     if matching.iter().any(|place| is_reached(*place)) {
-        return None;
+        return Meaning::Repetition;
     }
-    matching.first().copied().filter(|place| {
-        let name = &path.milestones[*place].name;
-        !passages.iter().any(|passage| passage.milestone == *name)
-    })
+    let Some(place) = matching.first().copied() else {
+        return Meaning::Repetition;
+    };
+    let name = &path.milestones[place].name;
+    match passages.iter().any(|own| own.milestone == *name) {
+        true if place > furthest => Meaning::Ahead,
+        true => Meaning::Repetition,
+        false => Meaning::Milestone(place),
+    }
 }
 
 impl HappyPath {

@@ -16,6 +16,7 @@ mod merge;
 mod mirror;
 mod position;
 mod progress;
+mod remember;
 mod run;
 mod trigger;
 mod walk;

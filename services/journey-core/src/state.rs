@@ -11,6 +11,7 @@ mod page;
 mod part_kind;
 mod position;
 mod progress;
+mod remembered;
 mod run;
 
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use decision::{
 use crate::limits;
 
 pub use crate::codec::{
-    Assignments, EndedRuns, EndingSections, HappyPaths, History, Positions, Runs, Segments, Traits,
+    Assignments, EarlyEvents, EndedRuns, EndingSections, HappyPaths, History, Positions, Runs,
+    Segments, Traits,
 };
 pub use assignment::Assignment;
 pub use customer::Customer;
@@ -35,6 +37,7 @@ pub use page::{Paged, Pages};
 pub use part_kind::PartKind;
 pub use position::Position;
 pub use progress::{Deviation, Measure, Passage, Progress};
+pub use remembered::{EarlyEvent, Remembered};
 pub use run::{EndedRun, Run};
 
 /// A shared name.
@@ -55,6 +58,7 @@ pub struct State {
     pub(crate) endings: Group<EndingSections>,
     pub(crate) history: Group<History>,
     pub(crate) assignments: Group<Assignments>,
+    pub(crate) remembered: Section<EarlyEvents>,
     /// Parts of kinds that a newer version wrote.
     pub(crate) others: UnknownParts,
     /// Fields that a newer version wrote, as they are stored.
@@ -79,6 +83,7 @@ impl State {
             endings: self.endings.lend(),
             history: self.history.lend(),
             assignments: self.assignments.lend(),
+            remembered: self.remembered.lend(),
             run_count: self.run_count,
         }
     }
@@ -96,6 +101,7 @@ impl State {
         self.endings.take_back(customer.endings);
         self.history.take_back(customer.history);
         self.assignments.take_back(customer.assignments);
+        self.remembered.take_back(customer.remembered);
         self.keep_head_small();
     }
 
@@ -155,6 +161,8 @@ impl State {
         let own = own.chain(self.endings.not_loaded());
         let own = own.chain(self.history.not_loaded());
         let own = own.chain(self.assignments.not_loaded());
+        let remembered = self.remembered.is_not_loaded();
+        let own = own.chain(remembered.then(|| PartKind::Remembered.key()));
         own.chain(self.others.not_loaded()).next().is_none()
     }
 
@@ -174,6 +182,7 @@ impl State {
         let mut all = vec![
             any((PartKind::Traits.key(), &self.traits)),
             any((PartKind::Segments.key(), &self.segments)),
+            any((PartKind::Remembered.key(), &self.remembered)),
         ];
         all.extend(self.positions.iter().map(any));
         all.extend(self.progress.iter().map(any));
@@ -192,6 +201,7 @@ impl State {
         let mut all = vec![
             any((PartKind::Traits.key(), &mut self.traits)),
             any((PartKind::Segments.key(), &mut self.segments)),
+            any((PartKind::Remembered.key(), &mut self.remembered)),
         ];
         all.extend(self.positions.iter_mut().map(any));
         all.extend(self.progress.iter_mut().map(any));
@@ -247,6 +257,7 @@ impl State {
         self.endings.drain(writes);
         self.history.drain(writes);
         self.assignments.drain(writes);
+        self.remembered.drain(PartKind::Remembered.key(), writes);
         self.others.drain(writes);
     }
 
@@ -261,6 +272,7 @@ impl State {
             || self.endings.keys_apart().next().is_some()
             || self.history.keys_apart().next().is_some()
             || self.assignments.keys_apart().next().is_some()
+            || self.remembered.stored_bytes().is_some()
             || self.others.keys_apart().next().is_some()
     }
 
@@ -269,6 +281,7 @@ impl State {
         let singles = [
             (PartKind::Traits.key(), self.traits.stored_bytes()),
             (PartKind::Segments.key(), self.segments.stored_bytes()),
+            (PartKind::Remembered.key(), self.remembered.stored_bytes()),
         ];
         let singles = singles.into_iter().filter(|(_, stored)| stored.is_some());
         let mut keys: Vec<PartKey> = singles.map(|(key, _)| key).collect();
@@ -295,6 +308,7 @@ impl State {
         self.endings.measure(&mut load);
         self.history.measure(&mut load);
         self.assignments.measure(&mut load);
+        self.remembered.measure(&mut load);
         self.others.measure(&mut load);
         load
     }

@@ -25,7 +25,8 @@ mod number {
     pub(super) const HISTORY: u32 = 13;
     pub(super) const ENDED_RUNS: u32 = 14;
     pub(super) const ASSIGNMENTS: u32 = 15;
-    pub(super) const ALL: [u32; 11] = [
+    pub(super) const REMEMBERED: u32 = 16;
+    pub(super) const ALL: [u32; 12] = [
         TRAITS,
         SEGMENTS,
         POSITIONS,
@@ -37,6 +38,7 @@ mod number {
         HISTORY,
         ENDED_RUNS,
         ASSIGNMENTS,
+        REMEMBERED,
     ];
 }
 
@@ -133,6 +135,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<State, Poison> {
         endings: group(&fields, number::ENDINGS)?,
         history: group(&fields, number::HISTORY)?,
         assignments: group(&fields, number::ASSIGNMENTS)?,
+        remembered: section(&fields, number::REMEMBERED)?,
         others: UnknownParts::default(),
         unknown_fields: fields.join(fields.places(|own| !number::ALL.contains(&own))),
     };
@@ -189,6 +192,7 @@ fn list(state: &mut State, part: stored::PartEntry) -> Result<(), Poison> {
         Some(PartKind::Endings) => restore(&mut state.endings, key, part)?,
         Some(PartKind::History) => restore(&mut state.history, key, part)?,
         Some(PartKind::Assignments) => restore(&mut state.assignments, key, part)?,
+        Some(PartKind::Remembered) => state.remembered = listed(part)?,
     }
     Ok(())
 }

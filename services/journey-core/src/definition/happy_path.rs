@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use messages::journey::v1 as api;
 
+use kernel::Duration;
+
 use super::names::{Known, unknown};
 use super::{HappyPath, Milestone, trigger};
+use crate::limits;
 use decision::Mistakes;
 
 /// Compiles a happy path. `maps` tells for each map which path, if any, it has by now.
@@ -59,11 +62,29 @@ pub(crate) fn compile(
             });
         }
     }
+    let horizon = horizon(path, mistakes);
     mistakes.is_empty().then(|| HappyPath {
         name: path.name.as_str().into(),
         version,
         milestones,
+        horizon,
     })
+}
+
+/// How far back a path remembers.
+fn horizon(path: &api::HappyPath, mistakes: &mut Mistakes) -> Duration {
+    let horizon = trigger::optional_duration(&path.horizon, "horizon", mistakes);
+    if horizon.is_some_and(|own| own > limits::HORIZON) {
+        mistakes.add(
+            "horizon",
+            format!(
+                "`{}` is too long: at most {}",
+                path.horizon,
+                limits::HORIZON
+            ),
+        );
+    }
+    horizon.unwrap_or(limits::HORIZON)
 }
 
 fn check_map(

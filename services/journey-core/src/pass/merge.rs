@@ -74,6 +74,7 @@ impl Pass<'_> {
         for progress in std::mem::take(&mut *other.progress) {
             self.fold_progress(Arc::unwrap_or_clone(progress));
         }
+        self.fold_remembered(std::mem::take(&mut *other.remembered));
         // Something that moved may have been due on its way, or refer to what was deleted
         // meanwhile.
         self.catch_up();
@@ -184,7 +185,7 @@ impl Pass<'_> {
             }));
             self.state.progress.len() - 1
         };
-        self.remeasure(place, path);
+        self.recall(place, path);
     }
 
     fn count_presence(&mut self, run: &Run, change: i64) {

@@ -8,12 +8,13 @@ use messages::journey::v1::DeviationKind;
 use crate::counter::{Counter, PathCount};
 use crate::definition::{HappyPath, Readers};
 use crate::limits;
-use crate::measure::{choose, measure};
+use crate::measure::{Meaning, choose, measure};
 use crate::state::{Measure, Name, Passage, Progress};
 use crate::wait;
 
 use super::Pass;
 use super::happening::{Happening, Match};
+use super::remember::began;
 
 impl Pass<'_> {
     /// Takes a fact into every happy path that it concerns.
@@ -38,22 +39,33 @@ impl Pass<'_> {
         let Some(first) = matching.first() else {
             return;
         };
+        let begins = *first == 0;
         let Some(place) = self.progress_place(&path.name) else {
-            if *first == 0 {
-                self.begin_path(path);
-            }
-            return;
+            return match begins {
+                true => self.begin_path(path),
+                false => self.remember(path, &matching),
+            };
         };
         let progress = &self.state.progress[place];
-        let began = progress.passages.first().map(|passage| passage.time);
-        if began.is_some_and(|began| self.since < began) {
-            return;
+        let is_before = began(path, &progress.passages).is_some_and(|began| self.since < began);
+        if is_before && !begins {
+            return self.remember(path, &matching);
         }
-        if let Some(chosen) = choose(path, &progress.passages, &progress.measure, &matching) {
-            let passage = self.passage(path, chosen);
-            Arc::make_mut(&mut self.state.progress[place]).add_passage(passage);
-            self.changed = true;
-            self.remeasure(place, path);
+        let meaning = match is_before {
+            // It began earlier than was known.
+            true => Meaning::Milestone(0),
+            false => {
+                let (passages, measure) = (&progress.passages, &progress.measure);
+                choose(path, passages, measure, &matching, self.since)
+            }
+        };
+        match meaning {
+            Meaning::Milestone(chosen) => {
+                let passage = self.passage(path, chosen);
+                self.pass_milestone(place, path, passage);
+            }
+            Meaning::Ahead => self.remember(path, &matching),
+            Meaning::Repetition => {}
         }
     }
 
@@ -70,7 +82,7 @@ impl Pass<'_> {
         self.state.progress.push(Arc::new(begun));
         self.changed = true;
         self.count_path(&path.name, PathCount::Started, 1);
-        self.remeasure(self.state.progress.len() - 1, path);
+        self.recall(self.state.progress.len() - 1, path);
     }
 
     fn passage(&self, path: &HappyPath, milestone: usize) -> Passage {
@@ -240,21 +252,6 @@ impl Pass<'_> {
 
     pub(super) fn count_path(&mut self, path: &str, of: PathCount<'_>, change: i64) {
         self.count(Counter::Path { path, of }, change);
-    }
-}
-
-impl Progress {
-    /// Adds a passage. Of a milestone that was passed as often as is kept, the newest gives way.
-    fn add_passage(&mut self, passage: Passage) {
-        let places = self.passages.iter().enumerate();
-        let same = places.filter(|(_, own)| own.milestone == passage.milestone);
-        let same: Vec<usize> = same.map(|(place, _)| place).collect();
-        if same.len() >= limits::PASSAGES_PER_MILESTONE
-            && let Some(newest) = same.last()
-        {
-            self.passages.remove(*newest);
-        }
-        self.passages.push(passage);
     }
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use decision::{Lent, LentGroup, Moved};
 use kernel::{Duration, Properties, Timestamp};
 
-use super::{Assignments, EndedRuns, EndingSections, HappyPaths, History, Name, Positions, Runs};
+use super::{
+    Assignments, EndedRuns, EndingSections, HappyPaths, History, Name, Positions, Remembered, Runs,
+};
 
 /// A customer whose sections were lent. One that is not loaded reads as an empty one, and takes
 /// note of that: see [`Customer::is_missed`].
@@ -30,6 +32,8 @@ pub struct Customer {
     pub history: LentGroup<History>,
     /// The arms of splits that the customer was given.
     pub assignments: LentGroup<Assignments>,
+    /// The events that happy paths remember of before their beginning.
+    pub remembered: Lent<Vec<Remembered>>,
     /// The number of runs that ever started.
     pub run_count: u64,
 }
@@ -46,6 +50,7 @@ impl Customer {
             || self.endings.is_missed()
             || self.history.is_missed()
             || self.assignments.is_missed()
+            || self.remembered.is_missed()
     }
 
     /// Returns whether the customer is in a segment.
@@ -102,6 +107,11 @@ impl Customer {
         for progress in self.progress.iter_mut() {
             for passage in &mut Arc::make_mut(progress).passages {
                 passage.ordinal = moved.ordinal_of(passage.ordinal);
+            }
+        }
+        for own in self.remembered.iter_mut() {
+            for event in &mut own.events {
+                event.ordinal = moved.ordinal_of(event.ordinal);
             }
         }
         for run in self.ended.iter_mut() {

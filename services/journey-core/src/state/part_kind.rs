@@ -27,6 +27,8 @@ pub enum PartKind {
     History = 8,
     /// The arms of splits of some journeys.
     Assignments = 9,
+    /// The events that happy paths remember of before their beginning.
+    Remembered = 10,
 }
 
 impl PartKind {
@@ -42,6 +44,7 @@ impl PartKind {
             7 => Self::Endings,
             8 => Self::History,
             9 => Self::Assignments,
+            10 => Self::Remembered,
             _ => return None,
         })
     }
@@ -82,7 +85,7 @@ mod tests {
         for number in 0..=u8::MAX {
             let kind = PartKind::of(number);
             assert!(kind.is_none_or(|kind| kind as u8 == number));
-            assert_eq!(kind.is_some(), (1..=9).contains(&number));
+            assert_eq!(kind.is_some(), (1..=10).contains(&number));
         }
     }
 

@@ -5,6 +5,7 @@
 mod bounds;
 mod changes;
 mod definitions;
+mod early;
 mod invariants;
 mod merges;
 mod parts;

@@ -115,3 +115,6 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

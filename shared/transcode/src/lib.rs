@@ -1,5 +1,5 @@
 //! JSON for every RPC: calls in proto3 JSON by the paths of the contracts, and by the Connect
-//! protocol, to calls of gRPC and back; and the OpenAPI description of both.
+//! protocol, to calls of gRPC and back; and the OpenAPI description of the paths.
 //!
 //! It knows no service but by the descriptors of the contracts, and decides nothing: the layer is
 //! in front of all others, which see calls of gRPC only. Calls of gRPC pass through untouched.

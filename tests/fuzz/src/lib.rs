@@ -7,6 +7,7 @@
 //! parser.
 
 mod credentials;
+mod json;
 mod language;
 #[cfg(test)]
 mod mutate;
@@ -15,14 +16,17 @@ mod request;
 mod state;
 mod stored;
 mod text;
+mod tracking;
 
 use credentials::{CALLERS, CERTIFICATE, CREDENTIAL, KEY_SET, SEALED, TOKEN};
+use json::{COMPRESSED, JSON, TARGET};
 use language::{DEFINITION, EXPRESSION, TEMPLATE};
 use operator::{ANSWER, ARGUMENTS, AUDIT, CONFIG, IMPORT, PASSWORD};
 use request::{EVENT, FRAMES, HEADERS, PAGE, PROPERTIES, REQUEST};
 use state::{ACTIVATION_STATE, JOURNEY_STATE, SEGMENTATION_STATE};
 use stored::{JOURNAL, REPLY, SNAPSHOT, STORED};
 use text::{ADDRESS, FORM, NAME, NORMALIZER};
+use tracking::TRACKING;
 
 /// A parser, or some that read the same, with what must hold.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +70,7 @@ targets! {
     audit: AUDIT,
     callers: CALLERS,
     certificate: CERTIFICATE,
+    compressed: COMPRESSED,
     config: CONFIG,
     credential: CREDENTIAL,
     definition: DEFINITION,
@@ -77,6 +82,7 @@ targets! {
     import: IMPORT,
     journal: JOURNAL,
     journey_state: JOURNEY_STATE,
+    json: JSON,
     key_set: KEY_SET,
     name: NAME,
     normalizer: NORMALIZER,
@@ -89,8 +95,10 @@ targets! {
     segmentation_state: SEGMENTATION_STATE,
     snapshot: SNAPSHOT,
     stored: STORED,
+    target: TARGET,
     template: TEMPLATE,
     token: TOKEN,
+    tracking: TRACKING,
 }
 
 /// Runs what reads texts; bytes that are none are not for it.

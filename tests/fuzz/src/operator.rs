@@ -132,10 +132,12 @@ fn masked(place: u8, password: &str) {
 pub(crate) const IMPORT: Target = Target {
     run: |bytes| {
         let (form, file) = split(bytes);
-        match form % 3 {
+        match form % 5 {
             0 => happypath::fuzz::separated(b',', file),
             1 => happypath::fuzz::separated(b'\t', file),
-            _ => happypath::fuzz::json_lines(file),
+            2 => happypath::fuzz::json_lines(file),
+            3 => happypath::fuzz::json_values(file),
+            _ => happypath::fuzz::file(file),
         }
     },
     seeds: || {
@@ -144,7 +146,13 @@ pub(crate) const IMPORT: Target = Target {
             "\0time,email,x\r1483250400,a@b.c,1\r1483250401000,a@b.c,\"\"\"\"\r\n",
             "\x01date\tuser\tname\n2017-01-01T07:00:00+01:00\tu\ta\n\n",
             "\x02{\"time\":\"2017-01-01\",\"user_id\":\"u1\",\"event\":\"a\",\"value\":1}\n\n{\"time\":1483250400,\"name\":\"a\",\"identifiers\":{\"email\":\"a@b.c\"},\"properties\":{\"x\":[1]}}\n",
-            "\0\u{feff}time,user_id\n1969-12-31T23:59:59.5Z,1\n",
+            "\0time,user_id,x\n1,1,\"never\n2,2,\"a\"b\n3,3, \"c\"\n4,4,d \"e\" f\n",
+            "\x03[\n  {\"time\": \"2017-01-01\",\n \"user_id\": \"u1\"},\n  {\"a\": [1}\n,\n  {\"time\": 1}]\n",
+            "\x03{\n\"time\": 1483250400\n}\n{\"user\": \"u\n}\n{}\n",
+            "\x04\u{feff}time;user_id\n1969-12-31T23:59:59.5Z;1\n",
+            "\x04sep=|\r\ntime|user\r2017-01-01|1\r",
+            "\x04t\0i\0",
+            "\x04PK\x03\x04xl/",
         ])
     },
     words: &[
@@ -160,6 +168,12 @@ pub(crate) const IMPORT: Target = Target {
         "{\"",
         "null",
         "2017-01-01",
+        ";",
+        "|",
+        "[",
+        "}",
+        "\u{feff}",
+        "\0",
     ],
     rounds: 4_000,
 };
@@ -196,6 +210,17 @@ pub(crate) const ARGUMENTS: Target = Target {
             "1483250400",
             "-1483250400500",
             "1969-12-31T23:59:59.999999999Z",
+            "2024-05-01 10:00:00.123456 UTC",
+            "Wed, 01 May 2024 10:00:00 +0200 (CEST)",
+            "2024-05-01T10:00+02:00[Europe/Berlin]",
+            "5/1/2024, 3:30:00 PM",
+            "01-MAY-2024 24:00",
+            "2024-W18-3T10",
+            "1.714557600123456E9",
+            "45413.5",
+            "1.249,50",
+            "1'249.50e-07",
+            "[1, {\"a\": null}]",
             "user_id:u1",
             "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23",
         ])
@@ -209,6 +234,21 @@ pub(crate) const ARGUMENTS: Target = Target {
         ":",
         "9999-12-31",
         "-009999-01-01",
+        "/",
+        ".",
+        ",",
+        " UTC",
+        " PM",
+        "CET",
+        "May",
+        "W",
+        "24:00:00",
+        ":60",
+        "e+",
+        "0",
+        "999",
+        "\u{202f}",
+        "%Y",
     ],
     rounds: 6_000,
 };

@@ -64,9 +64,9 @@ class Senders:
         """Sends an event that cannot be taken beside one that can: the call succeeds, and the event is kept."""
         headers, body = shown(path, self.key)
         good = track() if path == SEGMENT else capture()
-        batch = f"[{json.dumps(good)}, {event if isinstance(event, str) else json.dumps(event)}]"
-        text = json.dumps({**body, "batch": 0}).replace('"batch": 0', f'"batch": {batch}')
-        answer = post(self.address, path, text.encode(), headers)
+        bad = event if isinstance(event, bytes) else json.dumps(event).encode()
+        around, _, end = json.dumps({**body, "batch": [good]}).encode().rpartition(b"]")
+        answer = post(self.address, path, around + b"," + bad + b"]" + end, headers)
         assert answer.status == 200, f"{what}: {answer}"
         self.expect("ACCEPTED")
         self.expect(reason)
@@ -87,6 +87,8 @@ def wrong_keys(senders, other_key):
         answer = post(address, path, {"batch": [event]})
         senders.refused(f"no key, {path}", answer, (401,), "KEY_MISSING", source="")
     # A key of another source beside one's own: nobody knows whose events these are.
+    answer = post(address, SEGMENT, {"writeKey": other_key, "batch": [track()]}, basic(senders.key))
+    senders.refused("keys of two sources", answer, (401,), "KEY_INVALID", source="")
     event = track(writeKey=other_key)
     senders.set_aside("an event with a key of another source", SEGMENT, event, "OTHER_KEY")
 
@@ -103,9 +105,10 @@ def bombs(senders):
         answer = post(senders.address, path, gzip.compress(zeros), packed)
         senders.refused(f"a packed bomb in a bomb, {path}", answer, (400,), "MALFORMED_CALL", reason_source)
     headers, _ = shown(SEGMENT, senders.key)
-    senders.set_aside("a million lists in each other", SEGMENT, "[" * MEBIBYTE + "]" * MEBIBYTE, "MALFORMED_EVENT")
+    senders.set_aside("a million lists in each other", SEGMENT, b"[" * MEBIBYTE + b"]" * MEBIBYTE, "MALFORMED_EVENT")
     wide = "{" + ",".join(f'"k{number}":{number}' for number in range(200_000)) + "}"
-    senders.set_aside("200,000 properties", SEGMENT, json.dumps(track(properties=0)).replace(": 0", f": {wide}"), "EVENT_TOO_LARGE")
+    wide = json.dumps(track(properties=0)).replace(": 0", f": {wide}").encode()
+    senders.set_aside("200,000 properties", SEGMENT, wide, "EVENT_TOO_LARGE")
 
 
 def endless(senders):
@@ -182,19 +185,21 @@ def texts(senders):
 
 def events(senders):
     """Events that cannot be taken, each beside one that is."""
-    twice = json.dumps(track()).replace('"event"', '"userId": "another", "event"')
+    twice = json.dumps(track()).replace('"event"', '"userId": "another", "event"').encode()
+    half = json.dumps(track(event="x")).replace('"x"', '"\\ud800"').encode()
     aside = senders.set_aside
     aside("an event with two ids of one name", SEGMENT, twice, "MALFORMED_EVENT")
-    aside("no event", SEGMENT, "1", "MALFORMED_EVENT")
+    aside("no event", SEGMENT, 1, "MALFORMED_EVENT")
     aside("an unknown type", SEGMENT, track(type="charge"), "UNKNOWN_TYPE")
     aside("nobody's event", SEGMENT, track(userId=None), "NO_IDENTIFIER")
     aside("nobody's event", POSTHOG, capture(distinct_id=None), "NO_IDENTIFIER")
     aside("nobody's event", POSTHOG_V1, capture(distinct_id=None), "NO_IDENTIFIER")
     aside("an event without a name", SEGMENT, track(event=None), "MALFORMED_EVENT")
     aside("a name with a bell", SEGMENT, track(event="Se\u0007en"), "MALFORMED_EVENT")
-    aside("half a character", SEGMENT, json.dumps(track(event="x")).replace('"x"', '"\\ud800"'), "MALFORMED_EVENT")
+    aside("half a character", SEGMENT, half, "MALFORMED_EVENT")
+    aside("bad UTF-8", SEGMENT, json.dumps(track(event="x")).replace('"x"', '"\xff"').encode("latin-1"), "BAD_TEXT")
     aside("an id of 1,000 characters", SEGMENT, track(userId="x" * 1000), "MALFORMED_EVENT")
-    aside("a time that is none", SEGMENT, track(timestamp="yesterday"), "MALFORMED_TIME")
+    aside("a time that is none", SEGMENT, track(timestamp="yesterday"), "BAD_TIME")
     aside("a time of before there were any", SEGMENT, track(timestamp="1969-07-20T20:17:40Z"), "BAD_TIME")
     aside("a time of next century", SEGMENT, track(timestamp="2126-11-30T00:00:00Z"), "BAD_TIME")
     aside("properties that are none", SEGMENT, track(properties=[1]), "MALFORMED_EVENT")

@@ -51,3 +51,8 @@ pub const SEND_TIME: Duration = Duration::from_secs(9);
 pub const BODY_COST: usize = 3;
 /// Bytes of a list of headers that a preflight gets back.
 pub const PREFLIGHT_BYTES: usize = 1_000;
+/// Bytes of a body that are read after the call was refused, so that its sender hears that: four
+/// times as much as SDKs send.
+pub const DRAINED_BYTES: usize = 32 * 1024 * 1024;
+/// The time for that.
+pub const DRAIN_TIME: Duration = Duration::from_secs(5);

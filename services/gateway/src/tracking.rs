@@ -1,16 +1,39 @@
-//! The tracking APIs of SDKs over HTTP.
+//! The tracking APIs of SDKs over HTTP: what each sends is read by `gateway-core`, and its events go
+//! to identity.
+//!
+//! A call is answered once identity has its events, and the dead letters are kept of those that
+//! cannot be taken. Nothing is redirected, and no call is refused that a later try could mend.
+
+mod body;
+mod cors;
+mod key;
+mod send;
 
 use std::sync::Arc;
 
-use access::Guard;
-use http::{Method, Request, Response};
+use access::{Caller, Guard, Mode, Peer};
+use gateway_core::{
+    Answer, Call, CallFault, Circumstances, Denial, Letter, Reading, Reason, Route, SourceRules,
+    Text, settings,
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use runtime::Entrance;
 use tokio::sync::watch;
 use tonic::body::Body;
 
+use self::cors::Cors;
+use self::key::Credential;
+use self::send::{Sender, Sent};
 use crate::Sources;
 use crate::dead_letters::DeadLetters;
 use crate::statistics::Statistics;
+
+/// The source of callers whose key names none.
+const DEFAULT_SOURCE: &str = "default";
+/// The header in which a sender says when it sent this try of a call, by its own clock.
+const REQUEST_TIME: &str = "posthog-request-timestamp";
 
 /// The parts that the tracking API is made of.
 #[derive(Debug, Clone)]
@@ -32,23 +55,288 @@ pub(crate) struct TrackingParts {
 /// Answers the calls of tracking SDKs. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Tracking {
-    _parts: TrackingParts,
+    parts: TrackingParts,
+}
+
+/// A call that is not taken: how it is counted, and what its sender is told.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    reason: Reason,
+    denial: Denial,
+    message: String,
+    /// The seconds to wait, where somebody knows.
+    seconds: Option<u64>,
+    /// The source, where that is known.
+    source: String,
+}
+
+impl Refused {
+    fn new(reason: Reason, denial: Denial, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            denial,
+            message: message.into(),
+            seconds: None,
+            source: String::new(),
+        }
+    }
+
+    fn of_source(self, source: &str) -> Self {
+        Self {
+            source: source.to_owned(),
+            ..self
+        }
+    }
+}
+
+impl From<CallFault> for Refused {
+    fn from(fault: CallFault) -> Self {
+        let (reason, denial) = match fault {
+            CallFault::Malformed(_) => (Reason::MalformedCall, Denial::Malformed),
+            CallFault::TooManyEvents => (Reason::CallTooLarge, Denial::TooLarge),
+        };
+        Self::new(reason, denial, fault.to_string())
+    }
 }
 
 impl Tracking {
     /// Answers with these parts.
     pub(crate) const fn new(parts: TrackingParts) -> Self {
-        Self { _parts: parts }
+        Self { parts }
     }
 
     /// Returns whether a path is one of the tracking API, preflights of browsers included. All
     /// others are of the contracts.
-    pub(crate) fn owns(&self, _method: &Method, _path: &str) -> bool {
-        false
+    pub(crate) fn owns(&self, _method: &Method, path: &str) -> bool {
+        Route::of(path).is_some()
     }
 
     /// Answers a request to such a path.
-    pub(crate) async fn answer(&self, _request: Request<Body>) -> Response<Body> {
-        Response::default()
+    pub(crate) async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let (head, mut body) = request.into_parts();
+        let cors = Cors::of(&head.headers);
+        let path = head.uri.path().to_owned();
+        let response = match Route::of(&path) {
+            None => with_status(StatusCode::NOT_FOUND),
+            Some(_) if head.method == Method::OPTIONS => return cors.preflight(&head.headers),
+            Some(route) => match told(route, &head) {
+                Some(response) => response,
+                None => of_answer(self.answer_events(route, &path, &head, &mut body).await),
+            },
+        };
+        body::drain(&mut body).await;
+        cors.around(response)
     }
+
+    async fn answer_events(
+        &self,
+        route: Route<'_>,
+        path: &str,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Answer {
+        if head.method != Method::POST {
+            let text = "events are sent by POST";
+            return Answer::denied(route.dialect(), Denial::Method, text, None);
+        }
+        if !route.brings_events() {
+            // It may be anything: it is not read.
+            return Answer::taken(route, &Reading::default());
+        }
+        // On the heap: a call waits for its body, its key, identity and the dead letters.
+        let taken = Box::pin(self.take(route, path, head, body)).await;
+        taken.unwrap_or_else(|refused| {
+            let (source, reason) = (&refused.source, refused.reason);
+            self.parts.statistics.count(source, reason, 1);
+            let dialect = route.dialect();
+            Answer::denied(dialect, refused.denial, &refused.message, refused.seconds)
+        })
+    }
+
+    async fn take(
+        &self,
+        route: Route<'_>,
+        path: &str,
+        head: &Parts,
+        body: &mut Body,
+    ) -> Result<Answer, Refused> {
+        let receive_time = access::now();
+        let peer = head.extensions.get::<Peer>().cloned();
+        let given = Credential::of(head)?;
+        // Whoever shows a key outside of the body is known before a byte of that is read.
+        let known = match &given {
+            Some(given) => Some(key::admit(&self.parts.guard, given, peer.as_ref()).await?),
+            None => None,
+        };
+        let memory = &self.parts.entrance.memory;
+        let body = body::read(body, &head.headers, route.dialect().bytes(), memory).await?;
+        let _turn = memory.turn(body.bytes.len()).await;
+        let text = Text::of(&body.bytes);
+        let call = Call::read(route, &text)?;
+        let own = call.key().map(|key| Credential::new(&key)).transpose()?;
+        let caller = match (known, &own) {
+            (Some(known), Some(own)) if given.as_ref() != Some(own) => {
+                let other = key::admit(&self.parts.guard, own, peer.as_ref()).await?;
+                key::same_source(known, &other)?
+            }
+            (Some(known), _) => known,
+            (None, Some(own)) => key::admit(&self.parts.guard, own, peer.as_ref()).await?,
+            (None, None) => key::admit_nobody(&self.parts.guard, peer.as_ref()).await?,
+        };
+        let key = given.as_ref().or(own.as_ref());
+        let source = self.source_of(&caller, key);
+        let rules = self.rules_of(&source);
+        check_origin(&rules, &head.headers).map_err(|it| it.of_source(&source))?;
+        let about = Circumstances {
+            path,
+            rules: &rules,
+            key: own.as_ref().or(key).map(Credential::text),
+            receive_time,
+            request_time: request_time(&head.headers),
+        };
+        let reading = call.events(&about);
+        let sender = Sender::new(&self.parts.entrance.calls, key, peer, reading.is_bulk);
+        self.hand_on(route, &call, &about, &source, &sender, reading)
+            .await
+            .map_err(|it| it.of_source(&source))
+    }
+
+    /// Sends the events of a call, keeps letters for those that cannot be taken, and counts.
+    async fn hand_on<'t>(
+        &self,
+        route: Route<'_>,
+        call: &Call<'t>,
+        about: &Circumstances<'t>,
+        source: &str,
+        sender: &Sender,
+        mut reading: Reading<'t>,
+    ) -> Result<Answer, Refused> {
+        let events = std::mem::take(&mut reading.events);
+        let Sent { accepted, faults } = sender.send(route.dialect(), call, about, events).await?;
+        for (place, sent, fault) in faults {
+            if let Some(verdict) = reading.verdicts.get_mut(place) {
+                verdict.fault = Some(format!("{} {}", fault.field, fault.description));
+            }
+            reading.letters.push(call.letter(about, fault, sent));
+        }
+        let letters: Vec<Letter> = std::mem::take(&mut reading.letters);
+        let kept = self
+            .parts
+            .dead_letters
+            .keep(source, letters, about.receive_time);
+        // All of it is sent again: what was taken is known by its ids.
+        kept.await.map_err(|failure| {
+            tracing::warn!(%failure, source, "dead letters could not be kept");
+            let text = "what could not be taken cannot be kept now: send the call again";
+            Refused::new(Reason::Unavailable, Denial::Unavailable, text)
+        })?;
+        let statistics = &self.parts.statistics;
+        statistics.count(source, Reason::Accepted, accepted);
+        let nothing = u64::try_from(reading.nothing_count).unwrap_or(u64::MAX);
+        statistics.count(source, Reason::GroupWithoutPerson, nothing);
+        Ok(Answer::taken(route, &reading))
+    }
+
+    /// Returns the source of a caller. Where everybody is let in, a key that could be the name of a
+    /// source is one, so that an SDK works at once.
+    fn source_of(&self, caller: &Caller, key: Option<&Credential>) -> String {
+        if let Some(source) = caller.source() {
+            return source.to_owned();
+        }
+        let named = key.map(Credential::text).filter(|key| is_source(key));
+        let is_open = self.parts.guard.mode() == Mode::Open;
+        let named = named.filter(|_| is_open);
+        named.unwrap_or(DEFAULT_SOURCE).to_owned()
+    }
+
+    fn rules_of(&self, source: &str) -> Arc<SourceRules> {
+        let sources = self.parts.sources.borrow();
+        sources.get(source).cloned().unwrap_or_default()
+    }
+}
+
+/// Answers questions about settings; nothing for what brings events, or another method.
+fn told(route: Route<'_>, head: &Parts) -> Option<Response<Body>> {
+    let is_question = matches!(route, Route::Flags) || head.method == Method::GET;
+    let (host, is_secure) = address(head);
+    let (body, kind) = settings(route, &host, is_secure).filter(|_| is_question)?;
+    let mut response = Response::new(body_of(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=60"));
+    Some(response)
+}
+
+/// The address that a request was sent to, as its sender knows it, and whether it is encrypted.
+fn address(head: &Parts) -> (String, bool) {
+    let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok());
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    let host = authority
+        .or_else(|| header(HOST.as_str()))
+        .unwrap_or_default();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".:-[]_".contains(&byte);
+    let host = if host.bytes().all(is_plain) { host } else { "" };
+    let is_secure = match (header("x-forwarded-proto"), head.uri.scheme_str()) {
+        (Some(told), _) => told
+            .split(',')
+            .next()
+            .is_some_and(|it| it.trim() == "https"),
+        (None, Some("https")) => true,
+        // A page that is encrypted may only ask where it is encrypted too, but for this machine.
+        _ => {
+            let is_here = ["localhost", "127.", "[::1]"]
+                .iter()
+                .any(|it| host.starts_with(it));
+            let page = header(ORIGIN.as_str());
+            !is_here && page.is_some_and(|origin| origin.starts_with("https:"))
+        }
+    };
+    (host.to_owned(), is_secure)
+}
+
+fn check_origin(rules: &SourceRules, headers: &HeaderMap) -> Result<(), Refused> {
+    let Some(origin) = headers.get(ORIGIN) else {
+        return Ok(());
+    };
+    let origin = origin.to_str().unwrap_or_default();
+    if rules.allows_origin(origin) {
+        return Ok(());
+    }
+    let text = "web pages of this origin may not send for this source: add it to its `origins`";
+    Err(Refused::new(Reason::OriginRefused, Denial::Forbidden, text))
+}
+
+fn request_time(headers: &HeaderMap) -> Option<kernel::Timestamp> {
+    headers.get(REQUEST_TIME)?.to_str().ok()?.parse().ok()
+}
+
+/// `^[a-z][a-z0-9_]{0,63}$`, but no key of ours: nobody may take a secret for a name.
+fn is_source(key: &str) -> bool {
+    let is_right = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    key.len() <= 64
+        && key.starts_with(|first: char| first.is_ascii_lowercase())
+        && !key.starts_with(access::KEY_PREFIX)
+        && key.bytes().all(is_right)
+}
+
+fn of_answer(answer: Answer) -> Response<Body> {
+    let status = StatusCode::from_u16(answer.status);
+    let mut response = with_status(status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE));
+    *response.body_mut() = body_of(answer.body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(seconds) = answer.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn body_of(text: String) -> Body {
+    Body::new(http_body_util::Full::new(bytes::Bytes::from(text)))
+}
+
+fn with_status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }

@@ -16,6 +16,8 @@ mod receipts;
 mod redaction;
 mod repartition;
 mod secrets;
+mod tracking;
+mod values;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -1,0 +1,194 @@
+//! The way of a call's events to identity, in its sender's name.
+
+use access::Peer;
+use gateway_core::limits::REQUEST_BYTES;
+use gateway_core::{Call, Circumstances, Denial, Dialect, Fault, Readable, Reason, fault_of};
+use http::HeaderValue;
+use kernel::limits::{EVENTS_PER_REQUEST, MESSAGE_BYTES};
+use proto::identity::v1::identity_service_client::IdentityServiceClient;
+use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, Lane, RejectedEvent};
+use runtime::Calls;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+
+use super::Refused;
+use super::key::Credential;
+use crate::limits::SEND_TIME;
+
+/// Sends events. One for each call.
+#[derive(Debug)]
+pub(super) struct Sender {
+    client: IdentityServiceClient<Calls>,
+    authorization: Option<HeaderValue>,
+    peer: Option<Peer>,
+    lane: Lane,
+}
+
+/// The outcome for the events of a call.
+#[derive(Debug, Default)]
+pub(super) struct Sent<'t> {
+    /// The number of those that were taken.
+    pub(super) accepted: u64,
+    /// Those that identity refused, each with its place in the call and as it was sent.
+    pub(super) faults: Vec<(usize, &'t str, Fault)>,
+}
+
+impl Sender {
+    /// Sends with a key, from where the call came.
+    pub(super) fn new(
+        calls: &Calls,
+        key: Option<&Credential>,
+        peer: Option<Peer>,
+        is_bulk: bool,
+    ) -> Self {
+        let client = IdentityServiceClient::new(calls.clone());
+        Self {
+            client: client.max_decoding_message_size(MESSAGE_BYTES),
+            authorization: key.map(|key| key.header().clone()),
+            peer,
+            lane: if is_bulk { Lane::Bulk } else { Lane::Live },
+        }
+    }
+
+    /// Sends events in their order, as many at once as identity takes.
+    ///
+    /// # Errors
+    /// Where identity does not take them now: all of the call is to be sent again.
+    pub(super) async fn send<'t>(
+        &self,
+        dialect: Dialect,
+        call: &Call<'t>,
+        about: &Circumstances<'t>,
+        events: Vec<Readable<'t>>,
+    ) -> Result<Sent<'t>, Refused> {
+        let mut sent = Sent::default();
+        let mut events = events.into_iter().peekable();
+        while events.peek().is_some() {
+            let (mut some, mut names, mut bytes) = (Vec::new(), Vec::new(), 0);
+            while let Some(next) = events.next_if(|_| {
+                some.len() < EVENTS_PER_REQUEST && (bytes < REQUEST_BYTES || some.is_empty())
+            }) {
+                bytes += next.sent.len();
+                names.push((next.place, next.sent));
+                some.push(next.event);
+            }
+            let rejected = match self.ingest(some).await {
+                Ok(rejected) => rejected,
+                Err(status) if status.code() == Code::InvalidArgument => self
+                    .reasons(read_again(call, about, &names))
+                    .await
+                    .map_err(of_status)?,
+                Err(status) => return Err(of_status(status)),
+            };
+            sent.accepted += (names.len() - count(&rejected)) as u64;
+            let mut last = None;
+            for fault in rejected {
+                // The first fault of an event says what to mend; the others would be further letters.
+                if last == Some(fault.index) {
+                    continue;
+                }
+                last = Some(fault.index);
+                let place = usize::try_from(fault.index).unwrap_or(usize::MAX);
+                if let Some((place, own)) = names.get(place) {
+                    let fault = fault_of(dialect, own, &fault.field, &fault.description);
+                    sent.faults.push((*place, own, fault));
+                }
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Has events taken, and returns those that are refused.
+    async fn ingest(&self, events: Vec<Event>) -> Result<Vec<RejectedEvent>, Status> {
+        let request = self.request(IngestRequest {
+            request_id: String::new(),
+            events,
+            lane: self.lane.into(),
+        });
+        let answer = self.client.clone().ingest(request).await?;
+        Ok(answer.into_inner().rejected)
+    }
+
+    /// Has events taken as [`Self::ingest`] does, where all are refused: a stream says of each why.
+    async fn reasons(&self, events: Vec<Event>) -> Result<Vec<RejectedEvent>, Status> {
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let batch = IngestStreamRequest {
+            events,
+            lane: self.lane.into(),
+            ..IngestStreamRequest::default()
+        };
+        let request = self.request(futures::stream::once(std::future::ready(batch)));
+        let answer = self.client.clone().ingest_stream(request).await?;
+        let Some(answer) = answer.into_inner().message().await? else {
+            return Err(Status::unavailable("a batch has no answer"));
+        };
+        if answer.refusal.is_empty() {
+            return Ok(answer.rejected);
+        }
+        let all = (0..count).map(|index| RejectedEvent {
+            index,
+            field: String::new(),
+            description: answer.refusal.clone(),
+        });
+        Ok(all.collect())
+    }
+
+    fn request<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(SEND_TIME);
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(peer.clone());
+        }
+        let authorization = self.authorization.as_ref();
+        let authorization =
+            authorization.and_then(|it| MetadataValue::try_from(it.as_bytes()).ok());
+        if let Some(mut authorization) = authorization {
+            authorization.set_sensitive(true);
+            request
+                .metadata_mut()
+                .insert("authorization", authorization);
+        }
+        request
+    }
+}
+
+/// Reads some events of a call once more: they were given away with the request that was refused.
+fn read_again<'t>(
+    call: &Call<'t>,
+    about: &Circumstances<'t>,
+    names: &[(usize, &'t str)],
+) -> Vec<Event> {
+    let all = call.events(about).events.into_iter();
+    let (first, last) = (names.first(), names.last());
+    let places = first.map_or(0, |it| it.0)..=last.map_or(0, |it| it.0);
+    let some = all.filter(|event| places.contains(&event.place));
+    some.map(|event| event.event).collect()
+}
+
+/// Returns the number of events that have faults.
+fn count(rejected: &[RejectedEvent]) -> usize {
+    let mut places: Vec<u32> = rejected.iter().map(|fault| fault.index).collect();
+    places.dedup();
+    places.len()
+}
+
+fn of_status(status: Status) -> Refused {
+    let (reason, denial) = match status.code() {
+        Code::ResourceExhausted | Code::Aborted => (Reason::Overloaded, Denial::Overloaded),
+        Code::Unauthenticated => (Reason::KeyInvalid, Denial::Unauthorized),
+        Code::PermissionDenied => (Reason::KeyScope, Denial::Forbidden),
+        _ => (Reason::Unavailable, Denial::Unavailable),
+    };
+    let details = status.get_error_details();
+    let delay = details.retry_info().and_then(|it| it.retry_delay);
+    let message = match reason {
+        // It may say what is wrong with us, and that is nobody's business.
+        Reason::Unavailable => "events cannot be taken now: send them again",
+        _ => status.message(),
+    };
+    Refused {
+        seconds: delay.map(|delay| delay.as_secs() + u64::from(delay.subsec_nanos() > 0)),
+        ..Refused::new(reason, denial, message)
+    }
+}

@@ -82,7 +82,11 @@ fn allow(headers: &mut HeaderMap, origin: &HeaderValue) {
 }
 
 fn refusal() -> Response<Body> {
-    let text = r#"{"code":"permission_denied","message":"pages of this origin may not call: add it to web_origins"}"#;
+    // As every error over HTTP; a browser shows it to who looks, and not to the page.
+    let text = concat!(
+        r#"{"error":{"code":403,"message":"pages of this origin may not call: add it to the setting web_origins","#,
+        r#""status":"PERMISSION_DENIED","details":[]}}"#
+    );
     let mut response = Response::new(Body::new(text.to_owned()));
     *response.status_mut() = StatusCode::FORBIDDEN;
     let json = HeaderValue::from_static("application/json");

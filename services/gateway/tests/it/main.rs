@@ -1,3 +1,12 @@
-//! The gateway from the outside.
+//! The gateway as a process of its own, over loopback: in front of services that are played here,
+//! so that all that reaches them is seen, and in front of real ones.
 
-mod schema;
+mod definitions;
+mod forwarding;
+mod openings;
+mod played;
+mod process;
+mod refusals;
+mod replicas;
+mod senders;
+mod web;

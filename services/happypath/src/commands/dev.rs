@@ -78,13 +78,17 @@ fn welcome(running: &Running, stores: &str, started: Instant) -> String {
     let health = running.health.map_or_else(String::new, |health| {
         format!(" Health is told in plain text at http://{health}.")
     });
+    let event = r#"{"userId": "u1", "event": "Order Completed"}"#;
     format!(
         "Happypath is ready at {url} after {} ms. Its stores are in {stores}.{health}\n\n\
          Try next, in another terminal:\n  \
          happypath track signed_up --id user_id=u1 --trait plan=free{address}\n  \
          happypath customer user_id:u1{address}\n  \
          happypath get segments{address}\n  \
-         happypath status{address}\n\n\
+         happypath status{address}\n  \
+         curl {url}/v1/track -H 'content-type: application/json' -d '{event}'\n\n\
+         The SDKs of Segment, RudderStack and PostHog send here with their host set to {url}, and every call is JSON over \
+         HTTP too: {url}/openapi.json.\n\
          Ctrl+C ends it; what it knows stays in the folder.",
         started.elapsed().as_millis()
     )

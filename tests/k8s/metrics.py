@@ -13,6 +13,7 @@ SOURCES = (
     "shared/rpc/src/metrics.rs",
     "services/identity/src/metrics.rs",
     "services/activation/src/metrics.rs",
+    "services/gateway/src/metrics.rs",
     "shared/runtime/src/metrics.rs",
 )
 # Words for instruments in those sources, with what they are: constructors of OpenTelemetry, and short names for them.

@@ -2,10 +2,11 @@
 //! for nobody else.
 
 pub use crate::commands::audit::fuzz::audit_line;
-pub use crate::import::fuzz::{json_lines, separated};
+pub use crate::import::fuzz::{file, json_lines, json_values, separated};
+use crate::import::value_fuzz;
 use crate::{customer_key, when};
 
-/// Reads a text as the values of arguments.
+/// Reads a text as the values of arguments, and as a cell of a file.
 ///
 /// # Panics
 /// Where an instant is not what is written of it, or a refusal does not quote what it refuses.
@@ -17,6 +18,8 @@ pub fn arguments(text: &str) {
         assert_eq!(again, Some(written), "{text:?}");
         when::when(Some(&time));
     }
+    value_fuzz::value(text);
+    value_fuzz::instant(text);
     if let Err(refused) = customer_key::parse(text) {
         assert!(refused.to_string().contains(text));
     }

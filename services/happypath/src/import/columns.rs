@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use proto::identity::v1::Event;
 use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+use proto::identity::v1::{Event, Identifier};
 use rpc::properties::Entries;
+use serde_json::Value;
 
 use super::bad_line::BadLine;
-use super::mapping::Role;
-use super::value;
-use crate::when::parse_time;
+use super::mapping::Mapping;
+use super::role::{Role, Use};
+use super::value::{self, ValueType, Writing};
+use crate::limits::FAULTS_PER_LINE;
+use crate::when::{TimeRules, read_time};
+
+/// The sign of databases for no value, in the files that they write.
+const NOTHING: &str = "\\N";
+/// The remedy where a line has no time.
+const NO_TIME: &str = "is empty: expected an instant such as 2017-01-01T06:00:00Z";
 
 /// An event that is being put together.
 pub(super) struct Builder {
@@ -18,7 +26,23 @@ pub(super) struct Builder {
     /// Values in JSON, by name.
     properties: BTreeMap<String, String>,
     traits: BTreeMap<String, String>,
-    fault: Option<BadLine>,
+    faults: Vec<(String, String)>,
+    /// Faults that found no room.
+    more_faults: usize,
+    /// What was refused is not missing besides.
+    is_time_bad: bool,
+    are_identifiers_bad: bool,
+}
+
+/// A cell, with what it is used for.
+#[derive(Clone, Copy)]
+struct Cell<'c> {
+    of_column: &'c Use,
+    /// The column; inside an object also the name there.
+    path: &'c str,
+    value_type: Option<ValueType>,
+    mapping: &'c Mapping,
+    surveyed: Option<usize>,
 }
 
 impl Builder {
@@ -33,96 +57,207 @@ impl Builder {
             },
             properties: BTreeMap::new(),
             traits: BTreeMap::new(),
-            fault: None,
+            faults: Vec::new(),
+            more_faults: 0,
+            is_time_bad: false,
+            are_identifiers_bad: false,
         }
     }
 
     /// Takes a cell of text; an empty one says nothing.
     pub(super) fn text(&mut self, role: &Role, text: &str) {
         let text = text.trim();
-        if text.is_empty() {
+        if text.is_empty() || text == NOTHING || is_null(&role.mapping, text) {
             return;
         }
-        match role {
-            Role::Time => self.time(text),
-            Role::Event => text.clone_into(&mut self.event.name),
-            Role::EventId => text.clone_into(&mut self.event.event_id),
-            Role::Identifier(namespace) => {
-                self.event
-                    .identifiers
-                    .insert(namespace.clone(), text.to_owned());
-            }
-            Role::Trait(name) => {
-                self.traits.insert(name.clone(), value::scalar(text));
-            }
-            Role::Property(name) => {
-                self.properties.insert(name.clone(), value::scalar(text));
-            }
-            Role::Identifiers | Role::Traits | Role::Properties | Role::Unused => {}
+        for of_column in &role.uses {
+            self.take_text(role.cell(of_column), text);
         }
     }
 
     /// Takes a value that is written in JSON. Null removes a trait, and says nothing anywhere else.
     pub(super) fn json(&mut self, role: &Role, column: &str, json: &str) {
-        match (role, json.as_bytes().first()) {
-            (Role::Trait(name), _) => {
-                self.traits.insert(name.clone(), json.to_owned());
+        for of_column in &role.uses {
+            let cell = Cell {
+                path: column,
+                ..role.cell(of_column)
+            };
+            self.take_json(cell, json);
+        }
+    }
+
+    fn take_text(&mut self, cell: Cell<'_>, text: &str) {
+        match cell.of_column {
+            Use::Time => self.time(cell, text),
+            Use::Event => {
+                let name = cell.mapping.event_names.get(text);
+                name.map_or(text, String::as_str).clone_into(&mut self.event.name);
+                cell.see("name", text);
             }
-            (_, Some(b'n')) | (Role::Unused, _) => {}
-            (Role::Property(name), _) => {
-                self.properties.insert(name.clone(), json.to_owned());
+            Use::EventId => {
+                text.clone_into(&mut self.event.event_id);
+                cell.see("text", text);
             }
-            (Role::Traits | Role::Properties | Role::Identifiers, Some(b'{')) => {
-                self.object(role, column, json);
+            Use::Identifier(namespace) => self.identifier(cell, namespace, text),
+            Use::Address(name) => {
+                // A placeholder of nobody is no address that anything could be sent to.
+                if text.contains('@') {
+                    let json = Value::from(text).to_string();
+                    self.traits.entry(name.clone()).or_insert(json);
+                }
             }
-            (Role::Traits | Role::Properties | Role::Identifiers, _) => {
-                self.refuse(column, "expected an object, such as {\"user_id\": \"u1\"}");
+            Use::Trait(_) | Use::Property(_) => {
+                let writing = writing(cell.mapping);
+                let read = match cell.value_type {
+                    Some(value_type) => value::typed(text, value_type, &writing),
+                    None => value::untyped(text, &writing),
+                };
+                match read {
+                    Ok(json) => self.insert(cell, text, json),
+                    Err(reason) => self.refuse_value(cell, &reason),
+                }
             }
-            (role, Some(b'"')) => match serde_json::from_str::<String>(json) {
-                Ok(text) => self.text(role, &text),
-                Err(error) => self.refuse(column, &format!("is no text: {error}")),
+            Use::Nameless => self.refuse(
+                cell.path,
+                format!(
+                    "is a column without a name, and `{}` stands in it: name it in the header, or leave it out with --ignore-column '{}'",
+                    value::shown(text),
+                    cell.path
+                ),
+            ),
+            Use::Identifiers | Use::Traits | Use::Properties => {}
+        }
+    }
+
+    fn take_json(&mut self, cell: Cell<'_>, json: &str) {
+        match (cell.of_column, json.as_bytes().first()) {
+            (Use::Trait(_), Some(b'n')) => self.insert(cell, json, json.to_owned()),
+            (_, Some(b'n')) => {}
+            (Use::Trait(_) | Use::Property(_), _) => self.value(cell, json),
+            (Use::Traits | Use::Properties | Use::Identifiers, Some(b'{')) => {
+                self.object(cell, json);
+            }
+            (Use::Traits | Use::Properties | Use::Identifiers, _) => {
+                self.refuse(
+                    cell.path,
+                    "expected an object, such as {\"user_id\": \"u1\"}",
+                );
+            }
+            (Use::Identifier(_), Some(b'[')) => match serde_json::from_str::<Vec<String>>(json) {
+                Ok(list) => list.iter().for_each(|text| self.filled_text(cell, text)),
+                Err(_) => self.refuse(cell.path, "expected a text, a number, or a list of texts"),
             },
+            (_, Some(b'"')) => match serde_json::from_str::<String>(json) {
+                Ok(text) => self.filled_text(cell, &text),
+                Err(error) => self.refuse(cell.path, format!("is no text: {error}")),
+            },
+            (Use::Identifier(_), Some(b'-' | b'0'..=b'9')) if !is_whole(cell, json) => {
+                self.are_identifiers_bad = true;
+                self.refuse(
+                    cell.path,
+                    format!(
+                        "is the number {json}, and nobody can tell whether {} is another customer: write it as a text, or say with --type {}=integer or =text what it is",
+                        json.split(['.', 'e', 'E']).next().unwrap_or(json),
+                        cell.path
+                    ),
+                );
+            }
             // A number is as exact as its digits.
-            (role, Some(b'-' | b'0'..=b'9')) => self.text(role, json),
-            _ => self.refuse(column, "expected a text or a number"),
+            (Use::Address(_), _) => {}
+            (_, Some(b'-' | b'0'..=b'9')) => self.take_text(cell, json),
+            _ => self.refuse(cell.path, "expected a text or a number"),
+        }
+    }
+
+    /// Takes a text that may be empty.
+    fn filled_text(&mut self, cell: Cell<'_>, text: &str) {
+        let text = text.trim();
+        if !text.is_empty() && !is_null(cell.mapping, text) {
+            self.take_text(cell, text);
+        }
+    }
+
+    /// Takes the value of a trait or property that is written in JSON.
+    fn value(&mut self, cell: Cell<'_>, json: &str) {
+        let is_text = json.starts_with('"');
+        let plain = match serde_json::from_str::<String>(json) {
+            // Most values are taken as they are.
+            _ if cell.value_type.is_none() && cell.mapping.nulls.is_empty() => None,
+            Ok(text) => Some(text),
+            Err(_) => None,
+        };
+        if plain
+            .as_deref()
+            .is_some_and(|text| is_null(cell.mapping, text.trim()))
+        {
+            return;
+        }
+        let text = plain.as_deref().unwrap_or(json);
+        let read = match cell.value_type {
+            None => Ok(json.to_owned()),
+            Some(ValueType::Text) if is_text => Ok(json.to_owned()),
+            Some(ValueType::Json) if !is_text => Ok(json.to_owned()),
+            Some(ValueType::Text) => Ok(Value::from(json).to_string()),
+            Some(_) if text.trim().is_empty() => return,
+            Some(_) if json.starts_with(['{', '[']) => Err("is a list or an object".to_owned()),
+            Some(value_type) => value::typed(text.trim(), value_type, &writing(cell.mapping)),
+        };
+        match read {
+            Ok(json) => self.insert(cell, text, json),
+            Err(reason) => self.refuse_value(cell, &reason),
         }
     }
 
     /// Takes the entries of an object.
-    fn object(&mut self, role: &Role, column: &str, json: &str) {
+    fn object(&mut self, cell: Cell<'_>, json: &str) {
         let fields = match Entries::read(json) {
             Ok(fields) => fields,
-            Err(error) => return self.refuse(column, &format!("is no object: {error}")),
+            Err(error) => return self.refuse(cell.path, format!("is no object: {error}")),
         };
         if let Some(twice) = fields.twice() {
-            return self.refuse(&format!("{column}.{twice}"), "is there twice: keep one");
+            return self.refuse(
+                &format!("{}.{twice}", cell.path),
+                "is there twice: keep one",
+            );
         }
         for (name, json) in fields.0 {
-            let role = match role {
-                Role::Traits => Role::Trait(name.clone()),
-                Role::Properties => Role::Property(name.clone()),
-                _ => Role::Identifier(name.clone()),
+            let path = format!("{}.{name}", cell.path);
+            let of_column = match cell.of_column {
+                Use::Traits => Use::Trait(name),
+                Use::Properties => Use::Property(name),
+                _ => Use::Identifier(name),
             };
-            self.json(&role, &name, json.get());
+            let value_type = cell.mapping.type_of(&path);
+            let uses = std::slice::from_ref(&of_column);
+            let cell = Cell {
+                of_column: &of_column,
+                path: &path,
+                value_type,
+                surveyed: cell.mapping.survey.column(&path, uses, value_type),
+                ..cell
+            };
+            self.take_json(cell, json.get());
         }
     }
 
-    /// The event, or what is wrong with it.
+    /// Returns the event.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
     pub(super) fn build(mut self) -> Result<Event, BadLine> {
-        if self.fault.is_none() {
-            if self.event.time.is_none() {
-                self.refuse(
-                    "time",
-                    "is empty: expected an instant such as 2017-01-01T06:00:00Z",
-                );
-            } else if self.event.name.is_empty() {
-                self.refuse("event", "is empty: expected a name such as purchase");
-            } else if self.event.identifiers.is_empty() {
-                self.refuse("identifiers", "no column names the customer on this line");
-            }
+        if self.event.time.is_none() && !self.is_time_bad {
+            self.refuse("time", NO_TIME);
         }
-        if let Some(fault) = self.fault {
-            return Err(fault);
+        if self.event.name.is_empty() {
+            self.refuse("event", "is empty: expected a name such as purchase");
+        }
+        if self.event.identifiers.is_empty() && !self.are_identifiers_bad {
+            self.refuse("identifiers", "no column names the customer on this line");
+        }
+        let mut faults = self.faults.into_iter();
+        if let Some((field, reason)) = faults.next() {
+            let bad = BadLine::new(self.line, field, reason);
+            return Err(bad.with_others(faults.collect(), self.more_faults));
         }
         let properties = value::object(&self.properties);
         self.event.properties_form = properties.map(PropertiesForm::PropertiesJson);
@@ -130,86 +265,102 @@ impl Builder {
         Ok(self.event)
     }
 
-    fn time(&mut self, text: &str) {
-        self.event.time = parse_time(text);
-        if self.event.time.is_none() {
-            let shown: String = text.chars().take(60).collect();
-            self.refuse(
-                "time",
-                &format!("`{shown}` is no instant: expected one such as 2017-01-01T06:00:00Z"),
-            );
+    fn time(&mut self, cell: Cell<'_>, text: &str) {
+        match read_time(text, &writing(cell.mapping).times) {
+            Ok(time) => self.event.time = Some(time),
+            Err(reason) => {
+                self.is_time_bad = true;
+                self.refuse("time", reason);
+            }
+        }
+        cell.see("instant", text);
+    }
+
+    /// Takes a value that names the customer; of several in one namespace the first goes first.
+    fn identifier(&mut self, cell: Cell<'_>, namespace: &str, text: &str) {
+        let value = match cell.value_type {
+            Some(ValueType::Integer) => match value::integer(text, &writing(cell.mapping)) {
+                Ok(value) => value,
+                Err(reason) => {
+                    self.are_identifiers_bad = true;
+                    return self.refuse_value(cell, &reason);
+                }
+            },
+            _ => text.to_owned(),
+        };
+        cell.see("text", text);
+        match self.event.identifiers.get(namespace) {
+            None => {
+                self.event.identifiers.insert(namespace.to_owned(), value);
+            }
+            Some(first) if *first == value => {}
+            Some(_) => self.event.other_identifiers.push(Identifier {
+                namespace: namespace.to_owned(),
+                value,
+            }),
         }
     }
 
-    fn refuse(&mut self, field: &str, reason: &str) {
-        // The first fault of a line is enough: the others often follow from it.
-        self.fault
-            .get_or_insert_with(|| BadLine::new(self.line, field, reason));
+    fn insert(&mut self, cell: Cell<'_>, text: &str, json: String) {
+        cell.see(value::kind(&json), text);
+        match cell.of_column {
+            Use::Trait(name) => self.traits.insert(name.clone(), json),
+            Use::Property(name) => self.properties.insert(name.clone(), json),
+            _ => None,
+        };
     }
+
+    fn refuse_value(&mut self, cell: Cell<'_>, reason: &str) {
+        self.refuse(cell.path, reason.replace("COLUMN", cell.path));
+    }
+
+    fn refuse(&mut self, field: &str, reason: impl Into<String>) {
+        if self.faults.len() < FAULTS_PER_LINE {
+            self.faults.push((field.to_owned(), reason.into()));
+        } else {
+            self.more_faults += 1;
+        }
+    }
+}
+
+impl Role {
+    fn cell<'c>(&'c self, of_column: &'c Use) -> Cell<'c> {
+        Cell {
+            of_column,
+            path: &self.column,
+            value_type: self.value_type,
+            mapping: &self.mapping,
+            surveyed: self.surveyed,
+        }
+    }
+}
+
+impl Cell<'_> {
+    fn see(&self, kind: &'static str, text: &str) {
+        self.mapping.survey.see(self.surveyed, kind, text);
+    }
+}
+
+fn writing(mapping: &Mapping) -> Writing<'_> {
+    Writing {
+        decimal: mapping.decimal,
+        has_semicolons: mapping.has_semicolons,
+        times: TimeRules {
+            format: &mapping.time_format,
+            zone: &mapping.time_zone,
+        },
+    }
+}
+
+fn is_null(mapping: &Mapping, text: &str) -> bool {
+    mapping.nulls.iter().any(|null| null == text)
+}
+
+/// Returns whether a number names a customer as it is written.
+fn is_whole(cell: Cell<'_>, json: &str) -> bool {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    cell.value_type.is_some() || digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The traits and properties of a line, by name; whether each has a value.
-    fn told(cells: &[(Role, serde_json::Value)]) -> Vec<(String, bool)> {
-        let mut builder = Builder::new(1, Some("told"));
-        builder.text(&Role::Time, "2017-01-01T06:00:00Z");
-        builder.text(&Role::Identifier("user_id".to_owned()), "u1");
-        for (role, json) in cells {
-            builder.json(role, "column", &json.to_string());
-        }
-        let event = builder.build().expect("an event");
-        let traits = event.traits_form.map(|form| match form {
-            TraitsForm::TraitsJson(json) => json,
-            TraitsForm::Traits(_) => unreachable!("imports send text"),
-        });
-        let properties = event.properties_form.map(|form| match form {
-            PropertiesForm::PropertiesJson(json) => json,
-            PropertiesForm::Properties(_) => unreachable!("imports send text"),
-        });
-        let objects = [traits, properties].into_iter().flatten();
-        let read =
-            |json: String| serde_json::from_str::<serde_json::Map<_, _>>(&json).expect("an object");
-        let mut told: Vec<_> = objects
-            .flat_map(read)
-            .map(|(name, value)| (name, !value.is_null()))
-            .collect();
-        told.sort();
-        told
-    }
-
-    #[test]
-    fn null_removes_a_trait_and_says_nothing_of_a_property() {
-        let null = serde_json::Value::Null;
-        let object = serde_json::json!({"a": null, "b": 1});
-        let named = |name: &str| name.to_owned();
-        for (role, json, expected) in [
-            (
-                Role::Trait(named("plan")),
-                null.clone(),
-                &[("plan", false)][..],
-            ),
-            (Role::Trait(named("plan")), "pro".into(), &[("plan", true)]),
-            (Role::Traits, object.clone(), &[("a", false), ("b", true)]),
-            (Role::Traits, null.clone(), &[]),
-            (Role::Properties, object, &[("b", true)]),
-            (Role::Property(named("colour")), null.clone(), &[]),
-            (Role::EventId, null, &[]),
-        ] {
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|(name, known)| (named(name), *known))
-                .collect();
-            assert_eq!(told(&[(role.clone(), json)]), expected, "{role:?}");
-        }
-    }
-
-    #[test]
-    fn an_empty_cell_says_nothing_of_a_trait() {
-        let mut builder = Builder::new(1, Some("told"));
-        builder.text(&Role::Trait("plan".to_owned()), " ");
-        assert!(builder.traits.is_empty());
-    }
-}
+mod tests;

@@ -1,0 +1,215 @@
+//! What would become of a file: all of it read, nothing sent.
+//!
+//! It checks the form of events by the rules of the contract. Whatever depends on definitions, on
+//! customers or on the clock of the service is left to that.
+
+use identity::check_event;
+use kernel::limits::EVENT_BYTES;
+use prost::Message as _;
+use proto::identity::v1::Event;
+use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+use rpc::Violation;
+use rpc::properties::flatten_json;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::bad_line::BadLine;
+use super::fault_groups::{FaultGroup, FaultGroups};
+use super::file::ImportFile;
+use super::line::Line;
+use super::mapping::Mapping;
+use super::reader::{Piece, read};
+use super::survey::{Column, Survey};
+use crate::failure::Failure;
+use crate::limits::{FAULTS_PER_LINE, LINES_PREVIEWED};
+use crate::when::when;
+
+/// Lines that are read at once: none of them waits for an answer.
+const LINES_AT_ONCE: usize = 500;
+
+/// What would become of a file.
+#[derive(Debug, Serialize)]
+pub(crate) struct Preview {
+    /// The file.
+    pub(crate) file: String,
+    /// The form in which it was read.
+    pub(crate) format: String,
+    /// Lines that are events.
+    pub(crate) events: u64,
+    /// Lines that are none, each counted once.
+    pub(crate) bad: u64,
+    /// The columns, with their uses and types.
+    pub(crate) columns: Vec<Column>,
+    /// The first events, as they would be sent.
+    pub(crate) first: Vec<Value>,
+    /// The earliest and the latest time of an event.
+    pub(crate) earliest: Option<String>,
+    /// See `earliest`.
+    pub(crate) latest: Option<String>,
+    /// True where the events are in the order of their times.
+    pub(crate) is_in_order: bool,
+    /// The faults, by reason.
+    pub(crate) faults: Vec<FaultGroup>,
+    /// Faults of further reasons.
+    pub(crate) other_faults: u64,
+    /// What people may want to say of columns.
+    pub(crate) advice: Vec<String>,
+}
+
+impl Preview {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Where the mapping fits no column, see [`BadLine`]s in [`Preview::faults`]; never for a line.
+    pub(crate) async fn of(file: &ImportFile, mapping: &Mapping) -> Result<Self, Failure> {
+        let mapping = Mapping {
+            survey: Survey::begin(),
+            ..mapping.clone()
+        };
+        let mut reading = Reading::default();
+        let mut pieces = read(file, &mapping, LINES_AT_ONCE);
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Bad(bad) => reading.bad(&bad),
+                Piece::Batch(batch) => {
+                    for line in batch.lines {
+                        reading.line(line)?;
+                    }
+                }
+            }
+        }
+        let columns = mapping.survey.columns();
+        let time = |bound: Option<(i64, i32)>| {
+            bound.map(|(seconds, nanos)| when(Some(&prost_types::Timestamp { seconds, nanos })))
+        };
+        Ok(Self {
+            file: file.path.display().to_string(),
+            format: file.description(),
+            events: reading.events,
+            bad: reading.bad,
+            advice: columns.iter().filter_map(Column::advice).collect(),
+            columns,
+            first: reading.first,
+            earliest: time(reading.earliest),
+            latest: time(reading.latest),
+            is_in_order: reading.turned_back == 0,
+            other_faults: reading.faults.others,
+            faults: reading.faults.into_groups(),
+        })
+    }
+}
+
+/// The account of a file that is being read.
+#[derive(Default)]
+struct Reading {
+    events: u64,
+    bad: u64,
+    first: Vec<Value>,
+    earliest: Option<(i64, i32)>,
+    latest: Option<(i64, i32)>,
+    last: Option<(i64, i32)>,
+    /// Events that are earlier than the one before them.
+    turned_back: u64,
+    faults: FaultGroups,
+}
+
+impl Reading {
+    fn line(&mut self, line: Line) -> Result<(), Failure> {
+        if let Some(bad) = fault(&line) {
+            self.bad(&bad);
+            return Ok(());
+        }
+        self.events += 1;
+        let time = line.event.time.map(|time| (time.seconds, time.nanos));
+        self.turned_back += u64::from(time < self.last);
+        self.last = time;
+        self.earliest = [self.earliest, time].into_iter().flatten().min();
+        self.latest = self.latest.max(time);
+        if self.first.len() < LINES_PREVIEWED {
+            self.first.push(shown(line.line, &line.event)?);
+        }
+        Ok(())
+    }
+
+    fn bad(&mut self, bad: &BadLine) {
+        self.bad += 1;
+        self.faults.take(bad);
+    }
+}
+
+/// Returns what the contract forbids an event.
+fn fault(line: &Line) -> Option<BadLine> {
+    let event = &line.event;
+    let mut found: Vec<Violation> = Vec::new();
+    let bytes = event.encoded_len();
+    if bytes > EVENT_BYTES {
+        let description = format!("has {bytes} bytes: at most {EVENT_BYTES} are taken");
+        found.push(Violation::new("", description));
+    } else {
+        found.extend(check_event(event));
+        let texts = [("properties", properties(event)), ("traits", traits(event))];
+        for (name, text) in texts {
+            let wrong = text.and_then(|text| flatten_json(text).err());
+            found.extend(wrong.into_iter().flatten().map(|it| it.under(name)));
+        }
+    }
+    if event.time.is_some_and(|time| time.seconds < 0) {
+        found.push(Violation::new(
+            "time",
+            "is before 1970: events are of later years",
+        ));
+    }
+    let more = found.len().saturating_sub(FAULTS_PER_LINE);
+    found.truncate(FAULTS_PER_LINE);
+    let mut found = found.into_iter().map(|it| (it.field, it.description));
+    let (field, reason) = found.next()?;
+    Some(BadLine::new(line.line, field, reason).with_others(found.collect(), more))
+}
+
+fn properties(event: &Event) -> Option<&str> {
+    match &event.properties_form {
+        Some(PropertiesForm::PropertiesJson(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn traits(event: &Event) -> Option<&str> {
+    match &event.traits_form {
+        Some(TraitsForm::TraitsJson(text)) => Some(text),
+        _ => None,
+    }
+}
+
+/// Returns an event as JSON Lines have it.
+fn shown(line: u64, event: &Event) -> Result<Value, Failure> {
+    let object = |text: Option<&str>| match text {
+        None => Ok(Value::Object(Map::new())),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|error| Failure::failed(format!("line {line} is no JSON: {error}"))),
+    };
+    let others = event.other_identifiers.iter();
+    let others: Vec<Value> = others
+        .map(|it| json!({"namespace": it.namespace, "value": it.value}))
+        .collect();
+    let mut shown = json!({
+        "line": line,
+        "time": when(event.time.as_ref()),
+        "event": event.name,
+        "identifiers": event.identifiers,
+        "traits": object(traits(event))?,
+        "properties": object(properties(event))?,
+    });
+    if let Value::Object(fields) = &mut shown {
+        if !others.is_empty() {
+            fields.insert("other_identifiers".to_owned(), others.into());
+        }
+        if !event.event_id.is_empty() {
+            fields.insert("event_id".to_owned(), event.event_id.as_str().into());
+        }
+        fields.retain(|name, value| {
+            !matches!(name.as_str(), "traits" | "properties")
+                || value.as_object().is_none_or(|it| !it.is_empty())
+        });
+    }
+    Ok(shown)
+}

@@ -1,0 +1,399 @@
+//! The meaning of each column of a file, once its columns are known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kernel::{fold_case, nearest};
+
+use super::mapping::Mapping;
+use super::value::ValueType;
+
+/// The meaning of a column: everything that its cells are used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// The name of the column; `#3` for the third where it has none.
+    pub(super) column: String,
+    /// None where the column is left out.
+    pub(super) uses: Vec<Use>,
+    /// The type that somebody named.
+    pub(super) value_type: Option<ValueType>,
+    /// Its place in the survey.
+    pub(super) surveyed: Option<usize>,
+    /// Everything else that was said of the file.
+    pub(super) mapping: Arc<Mapping>,
+}
+
+/// A use of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Use {
+    Time,
+    Event,
+    EventId,
+    Identifier(String),
+    Trait(String),
+    /// The trait that an identifier found by its usual name is too, where it has that form.
+    Address(String),
+    Property(String),
+    /// An object of identifiers, in JSON.
+    Identifiers,
+    /// An object of traits, in JSON.
+    Traits,
+    /// An object of properties, in JSON.
+    Properties,
+    /// Cells under no name have to be empty.
+    Nameless,
+}
+
+/// The usual names, the surest first. Case and the signs between words do not count.
+const TIMES: [&str; 8] = [
+    "timestamp",
+    "time",
+    "event_time",
+    "event_timestamp",
+    "occurred_at",
+    "datetime",
+    "date_time",
+    "date",
+];
+const EVENTS: [&str; 3] = ["event", "event_name", "event_type"];
+const EVENT_IDS: [&str; 2] = ["event_id", "message_id"];
+const IDENTIFIERS: [(&str, &[&str]); 3] = [
+    ("user_id", &["customer_id", "user_id", "customer", "user"]),
+    (EMAIL, &["email", "email_address"]),
+    ("anonymous_id", &["anonymous_id", "user_pseudo_id"]),
+];
+/// The namespace whose values are a trait too, because templates and segments read it.
+const EMAIL: &str = "email";
+
+/// Faults of a header: each with the field or column that it is about.
+pub(super) type Faults = Vec<(String, String)>;
+
+impl Mapping {
+    /// Returns the meaning of each column of separated values.
+    ///
+    /// # Errors
+    /// As [`Mapping::roles`].
+    pub(super) fn roles_between<S: AsRef<str>>(
+        &self,
+        separator: u8,
+        columns: &[S],
+    ) -> Result<Vec<Role>, Faults> {
+        let mapping = Self {
+            has_semicolons: separator == b';',
+            ..self.clone()
+        };
+        mapping.roles(columns, false)
+    }
+
+    /// Returns the meaning of each column.
+    ///
+    /// # Errors
+    /// Everything that the mapping asks for and the columns do not have, columns of one name, and
+    /// what an event needs and nobody names.
+    pub(crate) fn roles<S: AsRef<str>>(
+        &self,
+        columns: &[S],
+        is_json: bool,
+    ) -> Result<Vec<Role>, Faults> {
+        let names: Vec<&str> = columns.iter().map(AsRef::as_ref).collect();
+        let mut found = Finding::new(self, &names, is_json);
+        found.leave_out();
+        found.take_named();
+        found.take_usual();
+        found.take_others();
+        found.check_types();
+        found.check_needs();
+        found.check_apart();
+        if !found.faults.is_empty() {
+            return Err(found.faults);
+        }
+        let mapping = Arc::new(self.clone());
+        let roles = found
+            .uses
+            .into_iter()
+            .zip(found.names)
+            .map(|(uses, column)| {
+                let uses = uses.unwrap_or_default();
+                let value_type = self.type_of(&column);
+                Role {
+                    surveyed: self.survey.column(&column, &uses, value_type),
+                    value_type,
+                    column,
+                    uses,
+                    mapping: Arc::clone(&mapping),
+                }
+            });
+        Ok(roles.collect())
+    }
+}
+
+/// The meaning of columns, while it is found.
+struct Finding<'m> {
+    mapping: &'m Mapping,
+    /// The names of the columns; `#3` for the third where it has none.
+    names: Vec<String>,
+    /// Absent for what nothing is known of yet.
+    uses: Vec<Option<Vec<Use>>>,
+    is_json: bool,
+    faults: Faults,
+}
+
+impl<'m> Finding<'m> {
+    fn new(mapping: &'m Mapping, columns: &[&str], is_json: bool) -> Self {
+        let name = |(place, name): (usize, &&str)| match *name {
+            "" if !is_json => format!("#{}", place + 1),
+            name => name.to_owned(),
+        };
+        let nameless = |name: &&str| (name.is_empty() && !is_json).then(|| vec![Use::Nameless]);
+        Self {
+            mapping,
+            names: columns.iter().enumerate().map(name).collect(),
+            uses: columns.iter().map(nameless).collect(),
+            is_json,
+            faults: Vec::new(),
+        }
+    }
+
+    fn fault(&mut self, field: &str, reason: impl Into<String>) {
+        self.faults.push((field.to_owned(), reason.into()));
+    }
+
+    /// Returns the place of a column; `#3` is the third where no column has that name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let by_number = || {
+            let number: usize = name.strip_prefix('#')?.parse().ok()?;
+            (!self.is_json && (1..=self.names.len()).contains(&number)).then(|| number - 1)
+        };
+        let by_name = self.names.iter().position(|column| column == name);
+        by_name.or_else(by_number)
+    }
+
+    /// Reports a name that is no column. In JSON, lines may leave out what they do not know.
+    fn unknown(&mut self, name: &str) {
+        if self.is_json {
+            return;
+        }
+        let columns = self.names.iter().map(String::as_str);
+        let reason = match nearest(name, columns) {
+            Some(near) => format!("is not a column of this file: did you mean `{near}`?"),
+            None => "is not a column of this file".to_owned(),
+        };
+        self.fault(name, reason);
+    }
+
+    fn leave_out(&mut self) {
+        for name in &self.mapping.ignore {
+            match self.place(name) {
+                Some(place) => self.uses[place] = Some(Vec::new()),
+                None => self.unknown(name),
+            }
+        }
+    }
+
+    /// Takes the columns that the mapping names. One may have several uses.
+    fn take_named(&mut self) {
+        for (name, of_column) in named(self.mapping) {
+            match self.place(name) {
+                Some(place) => {
+                    let uses = self.uses[place].get_or_insert_default();
+                    uses.retain(|other| *other != Use::Nameless);
+                    uses.push(of_column);
+                }
+                None => self.unknown(name),
+            }
+        }
+    }
+
+    /// Finds what the mapping does not say by the usual names.
+    fn take_usual(&mut self) {
+        let mapping = self.mapping;
+        if mapping.time.is_none() {
+            self.fill(&TIMES, [Use::Time]);
+        }
+        let is_named = mapping.event.is_some() || mapping.event_name.is_some();
+        if !is_named {
+            self.fill(&EVENTS, [Use::Event]);
+        }
+        if mapping.event_id.is_none() {
+            self.fill(&EVENT_IDS, [Use::EventId]);
+        }
+        if self.is_json {
+            self.fill(&["identifiers"], [Use::Identifiers]);
+            self.fill(&["traits"], [Use::Traits]);
+            self.fill(&["properties"], [Use::Properties]);
+            if !is_named && !self.has(&Use::Event) {
+                // The calls of tracking libraries have a type, and a name where they track.
+                self.fill(&["name"], [Use::Event]);
+                if !self.has(&Use::Event) {
+                    self.fill(&["type"], [Use::Event]);
+                }
+            }
+        }
+        if mapping.identifiers.is_empty() {
+            for (namespace, names) in IDENTIFIERS {
+                let identifier = Use::Identifier(namespace.to_owned());
+                match namespace {
+                    EMAIL => self.fill(names, [identifier, Use::Address(EMAIL.to_owned())]),
+                    _ => self.fill(names, [identifier]),
+                }
+            }
+        }
+    }
+
+    /// Gives uses to the first free column of some names: one that is written so, else one that
+    /// differs in case or the signs between words.
+    fn fill<const N: usize>(&mut self, names: &[&str], uses: [Use; N]) {
+        let free = |place: &usize| self.uses[*place].is_none();
+        let exact = || names.iter().filter_map(|name| self.place(name)).find(free);
+        let similar = || {
+            names.iter().find_map(|name| {
+                let name = letters(name);
+                let mut places = 0..self.names.len();
+                places.find(|place| free(place) && letters(&self.names[*place]) == name)
+            })
+        };
+        if let Some(place) = exact().or_else(similar) {
+            self.uses[place] = Some(uses.into());
+        }
+    }
+
+    /// Every other column is a property, unless the mapping lists them.
+    fn take_others(&mut self) {
+        let is_open = self.mapping.properties.is_none();
+        for (uses, name) in self.uses.iter_mut().zip(&self.names) {
+            if uses.is_none() && is_open {
+                *uses = Some(vec![Use::Property(name.clone())]);
+            }
+        }
+    }
+
+    fn check_types(&mut self) {
+        for name in self.mapping.types.keys() {
+            if self.place(name).is_none() {
+                self.unknown(name);
+            }
+        }
+    }
+
+    fn has(&self, wanted: &Use) -> bool {
+        self.uses.iter().flatten().flatten().any(|it| it == wanted)
+    }
+
+    /// Reports what an event needs and no column holds.
+    fn check_needs(&mut self) {
+        if !self.has(&Use::Time) {
+            let remedy = self.remedy(&TIMES, "--time-column COLUMN");
+            self.fault("time", format!("no column holds it: {remedy}"));
+        }
+        if self.mapping.event_name.is_none() && !self.has(&Use::Event) {
+            let remedy = self.remedy(&EVENTS, "--event-column COLUMN");
+            let reason = format!(
+                "no column holds it: {remedy}, or the event of all lines with --event-name NAME"
+            );
+            self.fault("event", reason);
+        }
+        let names = |it: &Use| matches!(it, Use::Identifier(_) | Use::Identifiers);
+        if !self.uses.iter().flatten().flatten().any(names) {
+            let usual = IDENTIFIERS.map(|(_, names)| names).concat();
+            let remedy = self.remedy(&usual, "--customer-column user_id=COLUMN");
+            self.fault(
+                "identifiers",
+                format!("no column names the customer: {remedy}"),
+            );
+        }
+    }
+
+    /// Says which flag names a column, and which column it may be.
+    fn remedy(&self, usual: &[&str], flag: &str) -> String {
+        let free = self.names.iter().zip(&self.uses);
+        let free = free.filter(|(_, uses)| matches!(uses.as_deref(), Some([Use::Property(_)])));
+        let free: Vec<&str> = free.map(|(name, _)| name.as_str()).collect();
+        match usual
+            .iter()
+            .find_map(|name| nearest(name, free.iter().copied()))
+        {
+            Some(near) => format!("is it `{near}`? Name it with {flag}"),
+            None => format!("name it with {flag}"),
+        }
+    }
+
+    /// Reports columns of one name, and values of one object that differ in case or form alone,
+    /// because people could not tell them apart.
+    fn check_apart(&mut self) {
+        if self.is_json {
+            return;
+        }
+        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut by_use: BTreeMap<(u8, String), usize> = BTreeMap::new();
+        let mut faults = Faults::new();
+        for (place, (name, uses)) in self.names.iter().zip(&self.uses).enumerate() {
+            let uses = uses.as_deref().unwrap_or_default();
+            if uses.is_empty() {
+                continue;
+            }
+            if let Some(first) = by_name.insert(name, place) {
+                let (one, other) = (first + 1, place + 1);
+                let reason = format!(
+                    "is the name of columns {one} and {other}: rename one, or leave one out with --ignore-column '#{other}'"
+                );
+                faults.push((name.clone(), reason));
+                continue;
+            }
+            for of_column in uses {
+                let key = match of_column {
+                    Use::Trait(key) => (0, fold_case(key)),
+                    Use::Property(key) => (1, fold_case(key)),
+                    _ => continue,
+                };
+                let Some(first) = by_use.insert(key, place).filter(|first| *first != place) else {
+                    continue;
+                };
+                let (one, other) = (first + 1, place + 1);
+                let reason = format!(
+                    "column {other} and `{}`, column {one}, become one name but for case or the form of characters: rename one, or leave one out with --ignore-column '#{other}'",
+                    self.names[first]
+                );
+                faults.push((name.clone(), reason));
+            }
+        }
+        self.faults.extend(faults);
+    }
+}
+
+/// Returns the columns that the mapping names, with their uses.
+fn named(mapping: &Mapping) -> Vec<(&str, Use)> {
+    let mut named = Vec::new();
+    let single = [
+        (&mapping.time, Use::Time),
+        (&mapping.event, Use::Event),
+        (&mapping.event_id, Use::EventId),
+    ];
+    for (column, of_column) in single {
+        named.extend(column.as_deref().map(|column| (column, of_column)));
+    }
+    for (namespace, columns) in &mapping.identifiers {
+        let identifier = || Use::Identifier(namespace.clone());
+        named.extend(
+            columns
+                .0
+                .iter()
+                .map(|column| (column.as_str(), identifier())),
+        );
+    }
+    for (name, column) in &mapping.traits {
+        named.push((column.as_str(), Use::Trait(name.clone())));
+    }
+    for (name, column) in mapping.properties.iter().flatten() {
+        named.push((column.as_str(), Use::Property(name.clone())));
+    }
+    named
+}
+
+/// Returns a name without case and the signs between its words.
+fn letters(name: &str) -> String {
+    let letters = name.chars().filter(|sign| sign.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests;

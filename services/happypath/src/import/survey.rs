@@ -1,0 +1,159 @@
+//! Looks on while a file is read, for people who want to see first what becomes of it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::numeral;
+use super::role::Use;
+use super::value::{ValueType, shown};
+use crate::limits::SURVEYED_COLUMNS;
+
+/// What was seen of the columns of a file; nothing where nobody looks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Survey(Option<Arc<Mutex<Seen>>>);
+
+/// Everybody who looks sees the same.
+impl PartialEq for Survey {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Survey {}
+
+#[derive(Debug, Default)]
+struct Seen {
+    columns: Vec<Column>,
+    places: HashMap<String, usize>,
+}
+
+/// A column, as it was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Column {
+    /// Its name; inside an object also the name there.
+    pub(crate) column: String,
+    /// Everything that it is used for.
+    pub(crate) uses: Vec<String>,
+    /// The type that somebody named.
+    #[serde(rename = "type")]
+    pub(crate) named_type: Option<String>,
+    /// The number of values of each type.
+    pub(crate) found: BTreeMap<&'static str, u64>,
+    /// The first value.
+    pub(crate) sample: String,
+    /// Texts that would be numbers with a comma before decimals.
+    #[serde(skip)]
+    comma_numbers: u64,
+}
+
+impl Survey {
+    /// Begins to look.
+    pub(crate) fn begin() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    /// Returns the columns, in the order in which they were found.
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let Some(seen) = &self.0 else {
+            return Vec::new();
+        };
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.columns.clone()
+    }
+
+    /// Returns the place of a column; absent where nobody looks.
+    pub(super) fn column(
+        &self,
+        name: &str,
+        uses: &[Use],
+        value_type: Option<ValueType>,
+    ) -> Option<usize> {
+        let mut seen = self
+            .0
+            .as_ref()?
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = seen.places.get(name) {
+            return Some(*place);
+        }
+        if seen.columns.len() >= SURVEYED_COLUMNS {
+            return None;
+        }
+        let place = seen.columns.len();
+        seen.places.insert(name.to_owned(), place);
+        seen.columns.push(Column {
+            column: name.to_owned(),
+            uses: uses.iter().map(ToString::to_string).collect(),
+            named_type: value_type.map(|it| it.to_string()),
+            ..Column::default()
+        });
+        Some(place)
+    }
+
+    /// Sees a value.
+    pub(super) fn see(&self, place: Option<usize>, kind: &'static str, text: &str) {
+        let (Some(seen), Some(place)) = (&self.0, place) else {
+            return;
+        };
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(column) = seen.columns.get_mut(place) else {
+            return;
+        };
+        *column.found.entry(kind).or_default() += 1;
+        if column.sample.is_empty() {
+            column.sample = shown(text);
+        }
+        let is_comma_number = kind == "text"
+            && text.contains(',')
+            && numeral::parse(text, Some(numeral::Decimal::Comma)).is_some();
+        column.comma_numbers += u64::from(is_comma_number);
+    }
+}
+
+impl Column {
+    /// Returns what people may want to say of it; absent where nothing is unclear.
+    pub(crate) fn advice(&self) -> Option<String> {
+        let name = &self.column;
+        let count = |kind: &str| self.found.get(kind).copied().unwrap_or_default();
+        if self.comma_numbers > 0 && self.named_type.is_none() {
+            return Some(format!(
+                "{name}: {} texts look like numbers with a comma before decimals: read them so with --decimal comma, or --type {name}=number",
+                self.comma_numbers
+            ));
+        }
+        let kinds = ["number", "text", "boolean", "list", "object"];
+        let kinds: Vec<&str> = kinds.into_iter().filter(|kind| count(kind) > 0).collect();
+        let is_value = self
+            .uses
+            .iter()
+            .any(|it| it.starts_with("trait") || it.starts_with("property"));
+        if kinds.len() > 1 && self.named_type.is_none() && is_value {
+            let counts = kinds.iter().map(|kind| format!("{} {kind}", count(kind)));
+            return Some(format!(
+                "{name}: has values of several types ({}): make them one with --type {name}=text or =number",
+                counts.collect::<Vec<_>>().join(", ")
+            ));
+        }
+        None
+    }
+}
+
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time => f.write_str("time"),
+            Self::Event => f.write_str("event"),
+            Self::EventId => f.write_str("event id"),
+            Self::Identifier(namespace) => write!(f, "identifier {namespace}"),
+            Self::Trait(name) | Self::Address(name) => write!(f, "trait {name}"),
+            Self::Property(name) => write!(f, "property {name}"),
+            Self::Identifiers => f.write_str("identifiers"),
+            Self::Traits => f.write_str("traits"),
+            Self::Properties => f.write_str("properties"),
+            Self::Nameless => f.write_str("no name"),
+        }
+    }
+}

@@ -1,50 +1,89 @@
 //! Values that name nobody: what programs send when they do not know whom they mean.
 //!
-//! The union of what Segment, PostHog and Adobe block. It holds for every namespace and cannot be switched off.
+//! The union of what Segment, PostHog and Adobe block, and of what databases, spreadsheets and
+//! languages write for nothing. It holds for every namespace and cannot be switched off.
 
-/// Blocked in any case, trimmed, quoted or not.
-const BLOCKED: [&str; 17] = [
+use crate::invisible::without_invisible;
+
+/// Blocked in any case, trimmed, in quotes or brackets or not.
+const BLOCKED: [&str; 36] = [
     "-1",
+    "?",
     "anonymous",
+    "blank",
     "distinct_id",
     "distinctid",
     "email",
+    "empty",
     "false",
     "guest",
     "id",
     "invalid",
+    "missing",
+    "n.a.",
+    "n/a",
+    "na",
     "nan",
     "nil",
+    "nobody",
     "none",
+    "not available",
+    "not set",
     "not_authenticated",
+    "not_set",
     "null",
+    "object object",
     "true",
     "undefined",
-    "[object object]",
+    "unknown",
+    "\\n",
+    "#n/a",
+    "#name?",
+    "#null!",
+    "#ref!",
+    "#value!",
+    "#div/0!",
 ];
 
 /// The longest of [`BLOCKED`], so that ordinary ids are passed at a glance.
 const LONGEST: usize = 17;
+/// Quotes and brackets that are looked through, at the most.
+const WRAPPINGS: usize = 9;
 
 /// Whether a value names nobody. Zeros and dashes alone, such as the nil UUID, count too, and so does nothing at all.
 pub(crate) fn is_blocked(value: &str) -> bool {
-    let bare = unquote(value);
-    bare.bytes().all(|byte| matches!(byte, b'0' | b'-'))
+    let visible = without_invisible(value);
+    let bare = unquote(&visible);
+    is_blocked_word(bare) || is_blocked_word(unbracket(bare))
+}
+
+fn is_blocked_word(bare: &str) -> bool {
+    let is_nothing = |sign: char| matches!(sign, '0' | '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    bare.chars().all(is_nothing)
         || (bare.len() <= LONGEST && BLOCKED.iter().any(|word| bare.eq_ignore_ascii_case(word)))
 }
 
 /// The value without white space and quotation marks around it, however many times it was quoted.
 pub(crate) fn unquote(value: &str) -> &str {
     let mut bare = value.trim();
-    for quote in ['"', '\'', '`'].into_iter().cycle().take(9) {
-        if let Some(inner) = bare
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
-            bare = inner.trim();
-        }
+    for quote in ['"', '\'', '`'].into_iter().cycle().take(WRAPPINGS) {
+        bare = unwrap(bare, quote, quote).unwrap_or(bare);
     }
     bare
+}
+
+/// The value without brackets around it, such as `(null)` and `<nil>`.
+fn unbracket(value: &str) -> &str {
+    let brackets = [('(', ')'), ('<', '>'), ('[', ']'), ('{', '}')];
+    let inner = brackets
+        .into_iter()
+        .find_map(|(open, close)| unwrap(value, open, close));
+    inner.map_or(value, unquote)
+}
+
+fn unwrap(value: &str, open: char, close: char) -> Option<&str> {
+    let inner = value.strip_prefix(open)?.strip_suffix(close)?;
+    Some(inner.trim())
 }
 
 #[cfg(test)]
@@ -74,6 +113,27 @@ mod tests {
             "---",
             "not_authenticated",
             "invalid",
+            "\\N",
+            "(null)",
+            "<null>",
+            "[NULL]",
+            "<nil>",
+            "(not set)",
+            "N/A",
+            "#N/A",
+            "n.a.",
+            "NA",
+            "Unknown",
+            "(unknown)",
+            "\u{2014}",
+            "?",
+            "null\u{200b}",
+            "\u{feff}null",
+            "\u{200b}",
+            "nu\u{ad}ll",
+            "\u{a0}null\u{a0}",
+            "{}",
+            "()",
         ] {
             assert!(is_blocked(value), "{value:?}");
         }
@@ -92,6 +152,12 @@ mod tests {
             "\"",
             "guest-7",
             "falsetto",
+            "unknown@example.com",
+            "na-1",
+            "nana",
+            "(ada)",
+            "n",
+            "\\n1",
         ] {
             assert!(!is_blocked(value), "{value:?}");
         }

@@ -6,6 +6,7 @@
 mod blocked;
 mod compile;
 mod customer;
+mod invisible;
 pub mod limits;
 mod namespace;
 mod overlay;

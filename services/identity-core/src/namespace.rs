@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use crate::blocked::{is_blocked, unquote};
+use crate::invisible::{without_invisible, without_joiners};
 
 /// How the values of a namespace are made comparable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +24,42 @@ pub enum Normalizer {
 pub struct MalformedValue(pub String);
 
 impl Normalizer {
-    /// Makes a value comparable. An ordinary value is returned as it is, without a copy.
+    /// Makes a value comparable: without white space and invisible characters around it, in
+    /// normalization form C, and as the namespace wants it. An ordinary value is returned as it is,
+    /// without a copy.
     ///
     /// # Errors
-    /// [`MalformedValue`] for control characters, and for what should be an e-mail address and is none.
+    /// [`MalformedValue`] for control characters, for what should be an e-mail address and is none,
+    /// and where nothing is left.
     pub fn normalize(self, value: String) -> Result<String, MalformedValue> {
         let trimmed = value.trim();
-        let is_lower = self == Self::Trim
-            || trimmed
-                .bytes()
-                .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase());
+        let is_lower = self == Self::Trim || !trimmed.bytes().any(|byte| byte.is_ascii_uppercase());
         let changed = match (trimmed.len() == value.len(), is_lower) {
+            _ if !trimmed.is_ascii() => Some(self.normalize_unicode(trimmed)),
             (true, true) => None,
             (false, true) => Some(trimmed.to_owned()),
-            (_, false) => Some(trimmed.to_lowercase()),
+            (_, false) => Some(trimmed.to_ascii_lowercase()),
         };
         let clean = changed.as_deref().unwrap_or(&value);
-        if clean.chars().any(char::is_control) || (self == Self::Email && !is_email(clean)) {
+        let is_bad = clean.is_empty() || clean.chars().any(char::is_control);
+        if is_bad || (self == Self::Email && !is_email(clean)) {
             return Err(MalformedValue(value));
         }
         Ok(changed.unwrap_or(value))
+    }
+
+    /// Makes a value comparable that is more than ASCII.
+    fn normalize_unicode(self, trimmed: &str) -> String {
+        let visible = without_invisible(trimmed);
+        match self {
+            Self::Trim => visible.trim().nfc().collect(),
+            Self::Lowercase => visible.trim().to_lowercase().nfc().collect(),
+            Self::Email => without_joiners(&visible)
+                .trim()
+                .to_lowercase()
+                .nfc()
+                .collect(),
+        }
     }
 }
 
@@ -98,7 +117,7 @@ impl Namespace {
             || (!self.blocked.is_empty()
                 && self
                     .blocked
-                    .contains(unquote(value).to_lowercase().as_str()))
+                    .contains(unquote(&without_invisible(value)).to_lowercase().as_str()))
     }
 }
 
@@ -170,6 +189,26 @@ mod tests {
                 "jane.doe+x@mail.example.com",
                 Some("jane.doe+x@mail.example.com"),
             ),
+            (
+                Normalizer::Email,
+                "\u{feff}jane\u{200b}@exam\u{ad}ple.com\u{a0}",
+                Some("jane@example.com"),
+            ),
+            (
+                Normalizer::Email,
+                "jane\u{200d}@example.com",
+                Some("jane@example.com"),
+            ),
+            (Normalizer::Email, "jane\u{a0}doe@example.com", None),
+            (
+                Normalizer::Email,
+                "JO\u{308}RG@example.com",
+                Some("jörg@example.com"),
+            ),
+            (Normalizer::Trim, "\u{200b}U1\u{feff}", Some("U1")),
+            (Normalizer::Trim, "Jo\u{308}rg", Some("Jörg")),
+            (Normalizer::Trim, "\u{200b}", None),
+            (Normalizer::Lowercase, "STRASSE\u{200e}", Some("strasse")),
             (Normalizer::Email, "jane", None),
             (Normalizer::Email, "jane@localhost", None),
             (Normalizer::Email, "a@b@c.de", None),

@@ -2,9 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use crate::limits::{DOCUMENT_DEPTH, FILE_NODES};
+
+/// Characters of a value that a sentence shows.
+const SHOWN_CHARS: usize = 120;
 
 pub(super) type Place = (usize, usize);
 
@@ -94,12 +97,15 @@ impl Reader {
     fn node(&mut self, event: Event<'_>, place: Place) -> Option<Node> {
         match event {
             Event::Scalar(text, style, _, tag) => {
-                if tag.is_some() {
-                    let text = "tags are not used here: write the value without `!`";
-                    self.mistakes.push((place, text.to_owned()));
-                }
                 let is_plain = style == ScalarStyle::Plain;
-                let text = text.into_owned();
+                let text = match tag {
+                    None => text.into_owned(),
+                    Some(tag) => {
+                        let (value, mistake) = tagged(&tag, &text);
+                        self.mistakes.push((place, mistake));
+                        value
+                    }
+                };
                 Some(Node {
                     place,
                     value: NodeValue::Scalar { text, is_plain },
@@ -153,6 +159,24 @@ fn close(open: Open) -> Node {
             value: NodeValue::Map(pairs),
         },
     }
+}
+
+/// Returns a value with the tag before it, and what is wrong with that.
+///
+/// Conditions begin with `!` often, and YAML takes that for a tag.
+fn tagged(tag: &Tag, text: &str) -> (String, String) {
+    if tag.handle() != "!" {
+        let mistake = "tags are not used here: write the value without its tag";
+        return (text.to_owned(), mistake.to_owned());
+    }
+    let gap = if text.is_empty() { "" } else { " " };
+    let value = format!("!{}{gap}{text}", tag.suffix());
+    let shown: String = value.chars().take(SHOWN_CHARS).collect();
+    let quote = if shown.contains('\'') { '"' } else { '\'' };
+    let mistake = format!(
+        "a value that begins with `!` stands in quotes, because YAML takes that for a tag: {quote}{shown}{quote}"
+    );
+    (value, mistake)
 }
 
 fn place_of(span: &Span) -> Place {

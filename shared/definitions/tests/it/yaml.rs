@@ -110,6 +110,20 @@ fn each_mistake_names_line_column_and_what_would_be_right() {
         &["a.yaml:4:3: `webhook` and `log` exclude each other: keep one"],
     );
     check(
+        "segment:\n  name: a\n  expression: !has(profile.phone)\n",
+        &[
+            "a.yaml:3:34: a value that begins with `!` stands in quotes, because YAML takes that for a tag: \
+             '!has(profile.phone)'",
+        ],
+    );
+    check(
+        "segment:\n  name: a\n  expression: !(profile.plan == 'pro') && has(profile.x)\n",
+        &[
+            "a.yaml:3:32: a value that begins with `!` stands in quotes, because YAML takes that for a tag: \
+             \"!(profile.plan == 'pro') && has(profile.x)\"",
+        ],
+    );
+    check(
         "a: &x 1\nb: *x\n",
         &[
             "a.yaml:1:1: `a` is unknown in a definition: expected one of namespace, segment, journey_map, happy_path, \

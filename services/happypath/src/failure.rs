@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 /// The part of `--help` about exit codes.
 pub(crate) const EXIT_CODES: &str = "\
@@ -14,7 +15,8 @@ Exit codes:
   2  the command line, a file or a definition has mistakes
   3  what was asked for is not there, or a store is of other settings or another version
   4  the service, or a store, cannot be reached
-  5  the credential is missing, is not accepted, or lacks a scope";
+  5  the credential is missing, is not accepted, or lacks a scope
+  6  done, but for lines that were left out (import --on-error continue)";
 
 /// The failure of a command.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ pub struct Failure {
     code: u8,
     /// The cause where there was no connection; absent for other failures.
     no_connection: Option<String>,
+    /// True where a service answered that it does not serve this.
+    is_not_served: bool,
 }
 
 impl Failure {
@@ -32,6 +36,7 @@ impl Failure {
             message: message.into(),
             code: 1,
             no_connection: None,
+            is_not_served: false,
         }
     }
 
@@ -41,6 +46,16 @@ impl Failure {
             message: message.into(),
             code: 2,
             no_connection: None,
+            is_not_served: false,
+        }
+    }
+
+    /// What was asked for is done, but for lines that were left out; the message says what to do
+    /// about them.
+    pub(crate) fn left_out(message: impl Into<String>) -> Self {
+        Self {
+            code: 6,
+            ..Self::failed(message)
         }
     }
 
@@ -51,6 +66,7 @@ impl Failure {
             message: message.into(),
             code: 3,
             no_connection: None,
+            is_not_served: false,
         }
     }
 
@@ -60,6 +76,7 @@ impl Failure {
             message: message.into(),
             code: 4,
             no_connection: None,
+            is_not_served: false,
         }
     }
 
@@ -79,6 +96,11 @@ impl Failure {
             );
         }
         self
+    }
+
+    /// Returns whether what was asked for is not served there, or nobody is there.
+    pub(crate) fn is_not_served(&self) -> bool {
+        self.is_not_served || self.no_connection.is_some()
     }
 
     /// The exit code.
@@ -107,8 +129,24 @@ impl From<Status> for Failure {
             },
             message: rpc::explain(&status),
             no_connection: no_connection(&status),
+            is_not_served: is_not_served(&status),
         }
     }
+}
+
+/// Returns whether a service does not have the method, or the kind of definition: another one may,
+/// or a newer version.
+fn is_not_served(status: &Status) -> bool {
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.as_str());
+    let is_unknown_kind = status.code() == Code::InvalidArgument
+        && details.bad_request().is_some_and(|bad| {
+            let mut fields = bad.field_violations.iter();
+            fields.any(|violation| violation.field == "kind")
+        });
+    status.code() == Code::Unimplemented
+        || reason == Some(rpc::ErrorReason::DefinitionKindNotServed.as_str())
+        || is_unknown_kind
 }
 
 /// Returns why there was no connection; `None` where a service answered.
@@ -123,6 +161,7 @@ impl From<runtime::StartError> for Failure {
             code: error.exit_code(),
             message: error.to_string(),
             no_connection: None,
+            is_not_served: false,
         }
     }
 }

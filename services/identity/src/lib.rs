@@ -37,6 +37,7 @@ pub use catalog::NamespaceCatalog;
 pub use chance::{Chance, MachineChance};
 pub use clock::{ClockReading, IngestClock};
 pub use event::{check_event, prepare};
+pub use identity_core::Tally;
 pub use ingest::{Accepted, AcceptedEvent, Intake, Outbound};
 pub use ledger::{Import, ImportError, Keeper, import_digest, keep_ledgers};
 pub use rejected::Rejected;

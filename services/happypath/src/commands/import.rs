@@ -1,123 +1,107 @@
 //! `happypath import`: sends events from files.
 
 mod args;
+mod dry_run;
+mod report;
+mod sequence;
 
-use std::path::PathBuf;
+use std::collections::HashMap;
 use std::time::Instant;
 
 use serde_json::json;
 
 pub(crate) use self::args::Args;
+use self::report::{broken, left_out, overlap, stopped, told};
+use self::sequence::in_order;
 use crate::failure::Failure;
 use crate::import::{
-    BadLine, ImportFile, Mapping, OnError, Progress, Reading, Sender, Summary, read,
+    ImportFile, Mapping, Naming, Ordered, Progress, Sender, Sent, Summary, read, source_of,
 };
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, remark};
 
-/// Imports the files, one after the other.
+/// Imports the files, one after the other, in the order of their first times.
 pub(crate) async fn run(args: Args) -> Result<(), Failure> {
-    if args.source.is_some() && args.files.len() > 1 {
-        return Err(Failure::mistake(
-            "--source names one file: import the others by commands of their own",
+    let mapping = args.mapping()?;
+    if args.dry_run {
+        return dry_run::run(&args, &mapping).await;
+    }
+    let files = in_order(open(&args)?, &mapping).await;
+    if files.len() > 1 {
+        let names: Vec<String> = files
+            .iter()
+            .map(|it| it.path.display().to_string())
+            .collect();
+        remark(&format!(
+            "in the order of their first times: {}",
+            names.join(", ")
         ));
     }
-    let mapping = args.mapping()?;
+    // Files of one source are like one file.
+    let mut namings = HashMap::new();
     let mut summaries = Vec::new();
-    for path in &args.files {
-        let (summary, stopped) = import(&args, path.clone(), &mapping).await?;
-        if let Some(bad) = stopped {
-            return Err(Failure::mistake(stop_advice(&args, &summary, &bad)));
+    let mut failure = None;
+    for file in &files {
+        let naming = namings
+            .entry(file.source.clone())
+            .or_insert_with(|| Naming::new(mapping.event_name.as_deref()));
+        let sent = import(&args, file, &mapping, naming).await?;
+        failure = match (sent.broken, sent.stopped) {
+            (Some(status), _) => {
+                remark(&broken(&sent.summary));
+                Some(Failure::from(status))
+            }
+            (None, bad) => bad.map(|bad| stopped(&sent.summary, &bad)),
+        };
+        if !args.format.json && failure.is_none() {
+            print(&told(&sent.summary))?;
         }
-        if !args.format.json {
-            print(&sentence(&summary))?;
+        summaries.push(sent.summary);
+        if failure.is_some() {
+            break;
         }
-        summaries.push(summary);
     }
     if args.format.json {
-        return print_json(&json!({ "files": summaries }));
+        print_json(&json!({ "files": summaries }))?;
     }
-    Ok(())
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if let Some(overlap) = overlap(&summaries) {
+        remark(&overlap);
+    }
+    left_out(&summaries).map_or(Ok(()), Err)
+}
+
+/// Looks at the files, each with the name of its import.
+fn open(args: &Args) -> Result<Vec<ImportFile>, Failure> {
+    let files = args.files.iter().map(|path| {
+        let source = match &args.source {
+            Some(source) => source.clone(),
+            None => source_of(path)?,
+        };
+        ImportFile::open(path, Some(&source), args.reading())
+    });
+    files.collect()
 }
 
 async fn import(
     args: &Args,
-    path: PathBuf,
+    file: &ImportFile,
     mapping: &Mapping,
-) -> Result<(Summary, Option<BadLine>), Failure> {
-    let file = ImportFile::open(&path, args.source.as_deref(), Reading::default())?;
+    naming: &mut Naming,
+) -> Result<Sent, Failure> {
     let started = Instant::now();
     let sender = Sender::new(
         args.connection.identity()?,
-        path,
         args.lane.into(),
         args.on_error,
-        Progress::new(&file),
-        Summary::new(&file),
+        Progress::new(file),
+        Summary::new(file),
     );
-    let pieces = read(&file, mapping, usize::from(args.batch));
-    let (mut summary, stopped) = sender.send(pieces).await?;
-    summary.end(started);
-    Ok((summary, stopped))
-}
-
-fn sentence(summary: &Summary) -> String {
-    let mut text = format!(
-        "{}: {} events accepted in {:.1} s ({:.0} a second), {} new customers",
-        summary.file, summary.accepted, summary.seconds, summary.events_per_second, summary.created
-    );
-    if summary.replayed > 0 {
-        text.push_str(&format!("; {} of them were there before", summary.replayed));
-    }
-    if summary.corrected > 0 {
-        let (times, were) = match summary.corrected {
-            1 => ("time", "was"),
-            _ => ("times", "were"),
-        };
-        text.push_str(&format!(
-            "; {} {times} ahead of the clock {were} taken for now",
-            summary.corrected
-        ));
-    }
-    if summary.dropped_identifiers > 0 {
-        let (count, are) = match summary.dropped_identifiers {
-            1 => (1, "identifier that names nobody was"),
-            count => (count, "identifiers that name nobody were"),
-        };
-        text.push_str(&format!("; {count} {are} left out"));
-    }
-    if summary.bad > 0 {
-        let (lines, were) = match summary.bad {
-            1 => ("line", "was"),
-            _ => ("lines", "were"),
-        };
-        text.push_str(&format!("; {} bad {lines} {were} left out", summary.bad));
-    }
-    text
-}
-
-/// Returns what to do about the line that stopped the import; the line itself was shown when it was
-/// found.
-fn stop_advice(args: &Args, summary: &Summary, bad: &BadLine) -> String {
-    let (file, line) = (&summary.file, bad.line);
-    if summary.accepted == 0 {
-        return format!(
-            "{file}: nothing was imported, because of line {line}: correct the file or say what its columns mean, or \
-             leave bad lines out with `--on-error continue`"
-        );
-    }
-    if bad.is_passed {
-        return format!(
-            "{file}: {} events were accepted, and the import stopped at line {line}, which its source has passed. Import \
-             that line, corrected, from a file of its own, and go on with this file, as it is, by repeating the command \
-             with `--on-error continue`.",
-            summary.accepted
-        );
-    }
-    let source = args.source.as_ref().unwrap_or(&summary.source);
-    format!(
-        "{file}: {} events were accepted, and the import stopped at line {line}. Correct it, leave the lines before it \
-         as they are, and repeat the command with `--source {source}`; or leave bad lines out with \
-         `--on-error continue`.",
-        summary.accepted
-    )
+    let batch_size = usize::from(args.batch);
+    let pieces = read(file, mapping, batch_size);
+    let pieces = Ordered::new(pieces, naming, batch_size);
+    let mut sent = sender.send(pieces).await;
+    sent.summary.end(started);
+    Ok(sent)
 }

@@ -1,11 +1,10 @@
 //! From batches of events to the services: a stream that is opened again when it breaks.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{IngestStreamRequest, IngestStreamResponse, Lane};
+use proto::identity::v1::{Event, IngestStreamRequest, IngestStreamResponse, Lane};
 use rpc::PeerChannel;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,9 +12,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use super::bad_line::BadLine;
+use super::order::Ordered;
 use super::reader::{Batch, Piece};
 use super::summary::{Progress, Summary};
-use crate::failure::Failure;
 use crate::limits::{BAD_LINES_SHOWN, BATCHES_IN_FLIGHT, LONGEST_PAUSE, STREAM_ATTEMPTS};
 
 /// The treatment of a bad line.
@@ -30,16 +29,25 @@ pub(crate) enum OnError {
 /// Sends one file.
 pub(crate) struct Sender {
     client: IdentityServiceClient<PeerChannel>,
-    path: PathBuf,
     lane: Lane,
     on_error: OnError,
     progress: Progress,
     summary: Summary,
-    /// Sent and not answered, oldest first: what is sent again on a new stream. The source's mark
-    /// makes that safe.
+    /// Sent and not answered, oldest first: what is sent again on a new stream. The ledger of the
+    /// import makes that safe.
     unanswered: VecDeque<Batch>,
     is_reading: bool,
-    first_bad: Option<BadLine>,
+}
+
+/// The outcome of an import.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    /// What became of its lines.
+    pub(crate) summary: Summary,
+    /// With [`OnError::Stop`], the line that stopped it.
+    pub(crate) stopped: Option<BadLine>,
+    /// Why it broke off; absent where it did not.
+    pub(crate) broken: Option<Status>,
 }
 
 /// The end of a stream.
@@ -54,7 +62,6 @@ impl Sender {
     /// Prepares to send a file.
     pub(crate) fn new(
         client: IdentityServiceClient<PeerChannel>,
-        path: PathBuf,
         lane: Lane,
         on_error: OnError,
         progress: Progress,
@@ -62,32 +69,23 @@ impl Sender {
     ) -> Self {
         Self {
             client,
-            path,
             lane,
             on_error,
             progress,
             summary,
             unanswered: VecDeque::new(),
             is_reading: true,
-            first_bad: None,
         }
     }
 
-    /// Sends everything, and says how it went; with [`OnError::Stop`], also the line that stopped
-    /// it.
-    pub(crate) async fn send(
-        mut self,
-        mut pieces: mpsc::Receiver<Piece>,
-    ) -> Result<(Summary, Option<BadLine>), Failure> {
+    /// Sends everything, and says how it went.
+    pub(crate) async fn send(mut self, mut pieces: Ordered<'_>) -> Sent {
         let mut attempts = 0;
-        loop {
+        let broken = loop {
             let before = self.summary.accepted;
             match self.send_stream(&mut pieces).await {
-                Ended::Done => break,
-                Ended::Broken(status) if !is_worth_retrying(&status) => {
-                    self.progress.end();
-                    return Err(status.into());
-                }
+                Ended::Done => break None,
+                Ended::Broken(status) if !is_worth_retrying(&status) => break Some(status),
                 Ended::Broken(status) => {
                     attempts = if self.summary.accepted > before {
                         1
@@ -95,30 +93,34 @@ impl Sender {
                         attempts + 1
                     };
                     if attempts >= STREAM_ATTEMPTS {
-                        self.progress.end();
-                        return Err(status.into());
+                        break Some(status);
                     }
                     tokio::time::sleep(pause(&status, attempts)).await;
                 }
             }
-        }
+        };
         self.progress.end();
+        self.summary.ordered(pieces.times());
         let stopped = match self.on_error {
-            OnError::Stop => self.first_bad,
+            OnError::Stop => self.summary.first_bad.clone(),
             OnError::Continue => None,
         };
-        Ok((self.summary, stopped))
+        Sent {
+            summary: self.summary,
+            stopped,
+            broken,
+        }
     }
 
     /// Sends over one stream: first again what was not answered, then what comes.
-    async fn send_stream(&mut self, pieces: &mut mpsc::Receiver<Piece>) -> Ended {
+    async fn send_stream(&mut self, pieces: &mut Ordered<'_>) -> Ended {
         // Nothing is opened for a file without events.
         while self.unanswered.is_empty() {
             if !self.is_reading {
                 return Ended::Done;
             }
-            let piece = pieces.recv().await;
-            self.take_piece(piece);
+            let piece = pieces.next().await;
+            self.take_piece(piece, pieces);
         }
         // Room for everything that may be unanswered, so that sending never waits while nobody
         // reads answers.
@@ -140,8 +142,8 @@ impl Sender {
                 return Ended::Done;
             }
             tokio::select! {
-                piece = pieces.recv(), if may_send => {
-                    if let Some(request) = self.take_piece(piece)
+                piece = pieces.next(), if may_send => {
+                    if let Some(request) = self.take_piece(piece, pieces)
                         && requests.try_send(request).is_err()
                     {
                         return Ended::Broken(Status::unavailable("the stream of events ended"));
@@ -159,10 +161,20 @@ impl Sender {
     }
 
     /// Takes what the file yields next, and returns what is to be sent for it.
-    fn take_piece(&mut self, piece: Option<Piece>) -> Option<IngestStreamRequest> {
+    fn take_piece(
+        &mut self,
+        piece: Option<Piece>,
+        pieces: &mut Ordered<'_>,
+    ) -> Option<IngestStreamRequest> {
         match piece {
             None => self.is_reading = false,
-            Some(Piece::Bad(bad)) => self.take_bad(bad),
+            Some(Piece::Bad(bad)) => {
+                self.take_bad(bad);
+                if self.on_error == OnError::Stop {
+                    // What was read before it is still to be sent.
+                    pieces.stop();
+                }
+            }
             Some(Piece::Batch(batch)) => {
                 let request = self.request(&batch);
                 self.unanswered.push_back(batch);
@@ -176,58 +188,61 @@ impl Sender {
         let Some(batch) = self.unanswered.pop_front() else {
             return;
         };
-        self.summary.accepted += u64::from(answer.accepted_count);
-        self.summary.replayed += u64::from(answer.replayed_count);
-        self.summary.created += u64::from(answer.created_count);
-        self.summary.corrected += u64::from(answer.corrected_count);
-        self.summary.dropped_identifiers += u64::from(answer.dropped_identifier_count);
-        if !answer.position.is_empty() {
-            self.summary.position.clone_from(&answer.position);
-        }
-        if !answer.refusal.is_empty() {
-            for line in &batch.lines {
-                let bad = BadLine::new(line.line, "", answer.refusal.as_str());
-                self.take_bad(bad.passed());
+        self.summary.take(answer, &batch);
+        for bad in refused(answer, &batch) {
+            self.take_bad(bad);
+            if self.on_error == OnError::Stop {
+                self.is_reading = false;
             }
-        }
-        for rejected in &answer.rejected {
-            let place = usize::try_from(rejected.index).unwrap_or(usize::MAX);
-            let line = batch.lines.get(place).map_or(0, |line| line.line);
-            let field = field_of_line(&rejected.field);
-            let bad = BadLine::new(line, field, rejected.description.as_str());
-            self.take_bad(bad.passed());
         }
         self.progress.show(&self.summary);
     }
 
     fn take_bad(&mut self, bad: BadLine) {
-        self.summary.bad += 1;
-        if self.summary.bad <= BAD_LINES_SHOWN {
-            self.progress
-                .remark(&format!("{}:{bad}", self.path.display()));
+        if self.summary.left_out < BAD_LINES_SHOWN {
+            let file = &self.summary.file;
+            self.progress.remark(&format!("{file}:{bad}"));
         }
-        if self.on_error == OnError::Stop {
-            self.is_reading = false;
-        }
-        // Services answer later than the file is read, so the first to be known need not be the
-        // first of the file.
-        if self
-            .first_bad
-            .as_ref()
-            .is_none_or(|first| bad.line < first.line)
-        {
-            self.first_bad = Some(bad);
-        }
+        self.summary.leave_out(bad);
     }
 
     fn request(&self, batch: &Batch) -> IngestStreamRequest {
+        let events = batch.lines.iter().map(|line| Event {
+            sequence: 0,
+            ..line.event.clone()
+        });
         IngestStreamRequest {
-            events: batch.lines.iter().map(|line| line.event.clone()).collect(),
-            source: self.summary.source.clone(),
+            events: events.collect(),
+            source: String::new(),
             lane: self.lane.into(),
-            import: String::new(),
+            import: self.summary.source.clone(),
         }
     }
+}
+
+/// Returns the lines of a batch that the service refused, each with all its faults.
+fn refused(answer: &IngestStreamResponse, batch: &Batch) -> Vec<BadLine> {
+    if !answer.refusal.is_empty() {
+        let lines = batch.lines.iter();
+        return lines
+            .map(|line| BadLine::new(line.line, "", answer.refusal.as_str()))
+            .collect();
+    }
+    let mut lines: Vec<BadLine> = Vec::new();
+    for fault in answer.rejected.chunk_by(|a, b| a.index == b.index) {
+        let mut faults = fault
+            .iter()
+            .map(|it| (field_of_line(&it.field), it.description.clone()));
+        let Some((field, description)) = faults.next() else {
+            continue;
+        };
+        let index = fault.first().map_or(u32::MAX, |it| it.index);
+        let place = usize::try_from(index).unwrap_or(usize::MAX);
+        let line = batch.lines.get(place).map_or(0, |line| line.line);
+        let bad = BadLine::new(line, field, description);
+        lines.push(bad.with_others(faults.collect(), 0));
+    }
+    lines
 }
 
 /// Returns the path of a field as lines of files have it: objects are sent as texts, under names

@@ -12,7 +12,7 @@ use rpc::{Violation, omitted_violations};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-use crate::client::{Connection, ask, request_id};
+use crate::client::{Connection, ServiceName, ask, request_id};
 use crate::failure::Failure;
 use crate::limits::{DEFINITION_FILE_BYTES, DEFINITIONS_PER_REQUEST};
 
@@ -113,6 +113,11 @@ impl Bundle {
         self.definitions.iter().map(|located| &located.value)
     }
 
+    /// The services that keep the definitions.
+    fn services(&self) -> Vec<ServiceName> {
+        self.definitions().map(|it| service(kind(it))).collect()
+    }
+
     /// Has every process check the whole bundle, and collects the mistakes of all of them.
     pub(crate) async fn validate(
         &self,
@@ -120,7 +125,7 @@ impl Bundle {
     ) -> Result<Vec<AppliedDefinition>, Failure> {
         let (mut mistakes, mut more, mut is_race) = (BTreeSet::new(), 0, true);
         let mut planned = Vec::new();
-        for (_, services) in connection.processes() {
+        for (_, services) in connection.processes_with(&self.services()) {
             let request = ApplyDefinitionsRequest {
                 request_id: request_id(),
                 definitions: self.definitions().cloned().collect(),
@@ -151,7 +156,7 @@ impl Bundle {
         connection: &Connection,
     ) -> Result<Vec<AppliedDefinition>, Failure> {
         let mut applied = Vec::new();
-        for (_, services) in connection.processes() {
+        for (_, services) in connection.processes_with(&self.services()) {
             let own: Vec<usize> = (0..self.definitions.len())
                 .filter(|place| services.contains(&service(kind(&self.definitions[*place].value))))
                 .collect();

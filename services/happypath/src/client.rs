@@ -14,6 +14,7 @@ use proto::audit::v1::audit_service_client::AuditServiceClient;
 use proto::definition::v1::definition_service_client::DefinitionServiceClient;
 use proto::engine::v1::partition_service_client::PartitionServiceClient;
 use proto::engine::v1::{ListPartitionsRequest, Partition};
+use proto::gateway::v1::intake_service_client::IntakeServiceClient;
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
 use proto::journey::v1::journey_service_client::JourneyServiceClient;
 use proto::segmentation::v1::segmentation_service_client::SegmentationServiceClient;
@@ -87,6 +88,14 @@ pub(crate) struct Connection {
         help_heading = "Connection"
     )]
     activation_address: Option<String>,
+    /// Where the gateway is, if it runs alone.
+    #[arg(
+        long,
+        env = "HAPPYPATH_GATEWAY_ADDRESS",
+        value_name = "URL",
+        help_heading = "Connection"
+    )]
+    gateway_address: Option<String>,
     #[command(flatten)]
     shown: Shown,
     /// The place and the credential that all of that comes to.
@@ -108,14 +117,20 @@ pub(crate) enum ServiceName {
 }
 
 impl ServiceName {
-    /// Every service, in the order in which definitions are applied: journeys refer to all the
-    /// others.
-    pub(crate) const ALL: [Self; 4] = [
+    /// Every service, in the order in which definitions are applied: journeys refer to all before
+    /// them, and sources to namespaces.
+    pub(crate) const ALL: [Self; 5] = [
         Self::Identity,
         Self::Segmentation,
         Self::Activation,
         Self::Journey,
+        Self::Gateway,
     ];
+
+    /// Returns whether every deployment has it.
+    const fn is_everywhere(self) -> bool {
+        !matches!(self, Self::Gateway)
+    }
 
     /// The service of a name.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
@@ -143,6 +158,7 @@ impl Connection {
             segmentation_address: None,
             journey_address: None,
             activation_address: None,
+            gateway_address: None,
             shown: Shown::default(),
             settled: Settled::plain(address.into()).into(),
             at: None,
@@ -235,12 +251,13 @@ impl Connection {
     }
 
     /// The addresses of services that are given.
-    fn given(&self) -> [(ServiceName, &Option<String>); 4] {
+    fn given(&self) -> [(ServiceName, &Option<String>); 5] {
         [
             (ServiceName::Identity, &self.identity_address),
             (ServiceName::Segmentation, &self.segmentation_address),
             (ServiceName::Journey, &self.journey_address),
             (ServiceName::Activation, &self.activation_address),
+            (ServiceName::Gateway, &self.gateway_address),
         ]
     }
 
@@ -249,10 +266,32 @@ impl Connection {
         self.settled.get_or_init(|| Settled::plain(own()))
     }
 
-    /// The processes to talk to, each once, with the services that it runs: at least one.
+    /// The processes to talk to, each once, with the services that it runs: at least one. The
+    /// gateway is among them where it has an address of its own: not every deployment has one.
     pub(crate) fn processes(&self) -> Vec<(&str, Vec<ServiceName>)> {
+        self.processes_of(|service| service.is_everywhere() || self.has_address(service))
+    }
+
+    /// The processes to talk to about the definitions of these services, as
+    /// [`processes`](Self::processes), and that of each service here.
+    pub(crate) fn processes_with(&self, here: &[ServiceName]) -> Vec<(&str, Vec<ServiceName>)> {
+        self.processes_of(|service| {
+            service.is_everywhere() || self.has_address(service) || here.contains(&service)
+        })
+    }
+
+    /// Returns whether a service is somewhere else than the others.
+    pub(crate) fn has_address(&self, service: ServiceName) -> bool {
+        let mut services = self.settled().services.iter();
+        services.any(|(own, address)| *own == service && address.is_some())
+    }
+
+    fn processes_of(
+        &self,
+        is_meant: impl Fn(ServiceName) -> bool,
+    ) -> Vec<(&str, Vec<ServiceName>)> {
         let mut processes: Vec<(&str, Vec<ServiceName>)> = Vec::new();
-        for service in ServiceName::ALL {
+        for service in ServiceName::ALL.into_iter().filter(|it| is_meant(*it)) {
             let address = self.address_of(service);
             match processes.iter_mut().find(|(own, _)| *own == address) {
                 Some((_, services)) => services.push(service),
@@ -298,6 +337,14 @@ impl Connection {
         Ok(ActivationServiceClient::new(
             self.channel(ServiceName::Activation)?,
         ))
+    }
+
+    /// A client of the intake: dead letters and statistics.
+    pub(crate) fn intake(&self) -> Result<IntakeServiceClient<PeerChannel>, Failure> {
+        let client = IntakeServiceClient::new(self.channel(ServiceName::Gateway)?);
+        Ok(client
+            .max_decoding_message_size(kernel::limits::MESSAGE_BYTES)
+            .max_encoding_message_size(kernel::limits::MESSAGE_BYTES))
     }
 
     /// A client of the definitions of a service.

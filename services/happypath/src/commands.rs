@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod completions;
 pub(crate) mod contexts;
 pub(crate) mod customer;
+pub(crate) mod dead_letters;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dev;

@@ -48,7 +48,48 @@ fn harmless(text: &str) -> String {
 pub(crate) fn print_json(value: &Value) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::failed(format!("cannot write the answer: {error}")))?;
-    print(&text)
+    print(&escaped_json(&text))
+}
+
+/// Writes what strangers sent so that a terminal does not act upon it, and nobody reads it in
+/// another order than it has: control characters and marks of direction as their numbers.
+pub(crate) fn visible(text: &str) -> String {
+    if !text.contains(is_hidden) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match is_hidden(letter) {
+            true => shown.extend(letter.escape_unicode()),
+            false => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// The same in JSON, where they can stand in texts only: as JSON writes them.
+fn escaped_json(json: &str) -> String {
+    let is_escaped = |letter: char| is_hidden(letter) && letter != '\n';
+    if !json.contains(is_escaped) {
+        return json.to_owned();
+    }
+    let mut shown = String::with_capacity(json.len() + 16);
+    for letter in json.chars() {
+        match is_escaped(letter) {
+            // All of them are below 2^16.
+            true => shown.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// Returns whether a terminal acts upon a character, or shows what follows it in another order.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || ('\u{2028}'..='\u{202e}').contains(&letter)
+        || ('\u{2066}'..='\u{2069}').contains(&letter)
 }
 
 /// A message as JSON: every field, under its name in the contract, numbers as numbers.
@@ -157,6 +198,26 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_upon_is_written_out() {
+        for (text, expected) in [
+            ("Käse 12 €", "Käse 12 €"),
+            ("a\u{1b}[2Jb\n", "a\\u{1b}[2Jb\\u{a}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("abc\u{202e}fed", "abc\\u{202e}fed"),
+        ] {
+            assert_eq!(visible(text), expected);
+            let json = serde_json::json!([text, {"a": text}]);
+            let written = escaped_json(&serde_json::to_string_pretty(&json).expect("JSON"));
+            assert!(
+                !written.contains(|it| is_hidden(it) && it != '\n'),
+                "{written}"
+            );
+            let read: Value = serde_json::from_str(&written).expect("JSON");
+            assert_eq!(read, json);
+        }
+    }
 
     #[test]
     fn whole_numbers_are_written_as_such() {

@@ -6,21 +6,21 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use access::Peer;
-use gateway_core::{Fault, Reason, SourceRules};
+use gateway_core::{Dialect, Fault, Reason, Route, SourceRules, fault_of, reread};
 use kernel::Timestamp;
 use kernel::limits::MESSAGE_BYTES;
 use proto::gateway::v1::{DeadLetter, ReplayDeadLettersResponse};
 use proto::identity::v1::identity_service_client::IdentityServiceClient;
-use proto::identity::v1::{Event, IngestRequest, IngestResponse};
+use proto::identity::v1::{Event, IngestRequest, IngestStreamRequest, RejectedEvent};
 use rpc::Failure;
 use runtime::Calls;
 use tokio::sync::watch;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::{Request, Status};
+use tonic::{Code, Request, Status};
 
 use crate::Sources;
 use crate::dead_letters::{DeadLetters, Replayed, StoredLetter};
-use crate::limits::REPLAYED_AT_ONCE;
+use crate::limits::{REPLAYED_AT_ONCE, SEND_TIME};
 
 /// The header of a credential.
 const AUTHORIZATION: &str = "authorization";
@@ -53,8 +53,8 @@ pub(crate) type ReadEvent = fn(KeptEvent<'_>, &SourceRules) -> Result<Option<Eve
 
 /// Reads an event that was kept, by the parser of its dialect.
 pub(crate) fn read_kept(kept: KeptEvent<'_>, rules: &SourceRules) -> Result<Option<Event>, Fault> {
-    let (sent, received) = (kept.sent_time, kept.receive_time);
-    gateway_core::reread(kept.path, kept.payload, sent, received, rules)
+    let (path, event) = (kept.path, kept.payload);
+    reread(path, event, kept.sent_time, kept.receive_time, rules)
 }
 
 /// Replays dead letters.
@@ -94,8 +94,45 @@ impl Sender {
         }
     }
 
+    /// Has events taken, and returns those that are refused, with the position of the others.
+    ///
+    /// A request of which nothing can be taken is refused as a whole. A stream says of each event
+    /// why.
+    async fn ingest(
+        &self,
+        mut client: IdentityServiceClient<Calls>,
+        events: Vec<Event>,
+    ) -> Result<(Vec<RejectedEvent>, String), Status> {
+        let request = IngestRequest {
+            events: events.clone(),
+            ..IngestRequest::default()
+        };
+        match client.ingest(self.request(request)).await {
+            Ok(answer) => {
+                let answer = answer.into_inner();
+                return Ok((answer.rejected, answer.position));
+            }
+            Err(status) if status.code() == Code::InvalidArgument => {}
+            Err(status) => return Err(status),
+        }
+        let batch = IngestStreamRequest {
+            events,
+            ..IngestStreamRequest::default()
+        };
+        let batches = futures::stream::once(std::future::ready(batch));
+        let answer = client.ingest_stream(self.request(batches)).await?;
+        let Some(answer) = answer.into_inner().message().await? else {
+            return Err(Status::unavailable("a batch has no answer"));
+        };
+        match answer.refusal.as_str() {
+            "" => Ok((answer.rejected, answer.position)),
+            refusal => Err(Status::invalid_argument(refusal)),
+        }
+    }
+
     fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
+        request.set_timeout(SEND_TIME);
         if let Some(authorization) = &self.authorization {
             let metadata = request.metadata_mut();
             metadata.insert(AUTHORIZATION, authorization.clone());
@@ -211,25 +248,16 @@ impl Replays {
         let calls = self.calls.get().cloned();
         let calls = calls.ok_or_else(|| Failure::internal("the process does not listen yet"))?;
         let (letters, events): (Vec<StoredLetter>, Vec<Event>) = some.into_iter().unzip();
-        let request = IngestRequest {
-            events,
-            ..IngestRequest::default()
-        };
-        let mut client = IdentityServiceClient::new(calls).max_encoding_message_size(MESSAGE_BYTES);
-        let answer = client.ingest(sender.request(request)).await?.into_inner();
-        let IngestResponse {
-            rejected, position, ..
-        } = answer;
+        let client = IdentityServiceClient::new(calls).max_decoding_message_size(MESSAGE_BYTES);
+        let (rejected, position) = sender.ingest(client, events).await?;
         let mut faults: HashMap<usize, Fault> = HashMap::new();
         for one in rejected {
             let place = usize::try_from(one.index).unwrap_or(usize::MAX);
-            // The first fault of each event counts.
-            let fault = || Fault {
-                reason: Reason::Refused,
-                field: one.field,
-                description: one.description,
-            };
-            faults.entry(place).or_insert_with(fault);
+            if let Some(letter) = letters.get(place) {
+                // The first fault of each event counts.
+                let fault = || fault_as_sent(letter, &one);
+                faults.entry(place).or_insert_with(fault);
+            }
         }
         let ends = letters.into_iter().enumerate().map(|(place, letter)| {
             let end = faults
@@ -259,6 +287,13 @@ impl Answer {
             }),
         }
     }
+}
+
+/// A fault that identity found, in the words of the sender.
+fn fault_as_sent(letter: &StoredLetter, rejected: &RejectedEvent) -> Fault {
+    let dialect = Route::of(&letter.path).map_or(Dialect::Segment, Route::dialect);
+    let (field, text) = (&rejected.field, &rejected.description);
+    fault_of(dialect, &letter.payload, field, text)
 }
 
 /// The fault of an event that is not whole.

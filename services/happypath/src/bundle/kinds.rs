@@ -58,7 +58,7 @@ pub(crate) fn parse_kind(text: &str) -> Result<DefinitionKind, String> {
 }
 
 /// Every kind, in the order of [`rank`].
-pub(crate) const KINDS: [DefinitionKind; 8] = [
+pub(crate) const KINDS: [DefinitionKind; 9] = [
     DefinitionKind::Namespace,
     DefinitionKind::Segment,
     DefinitionKind::Channel,
@@ -67,6 +67,7 @@ pub(crate) const KINDS: [DefinitionKind; 8] = [
     DefinitionKind::JourneyMap,
     DefinitionKind::HappyPath,
     DefinitionKind::Journey,
+    DefinitionKind::Source,
 ];
 
 #[cfg(test)]
@@ -82,6 +83,7 @@ mod tests {
             ("map", DefinitionKind::JourneyMap),
             ("journey_maps", DefinitionKind::JourneyMap),
             ("policies", DefinitionKind::Policy),
+            ("sources", DefinitionKind::Source),
         ] {
             assert_eq!(parse_kind(text), Ok(kind), "{text}");
         }

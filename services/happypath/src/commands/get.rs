@@ -16,8 +16,8 @@ use crate::when::when;
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The kind: namespace, segment, channel, template, policy, map, happy-path or journey; all
-    /// unless given
+    /// The kind: namespace, segment, channel, template, policy, map, happy-path, journey or source;
+    /// all unless given
     #[arg(value_parser = parse_kind)]
     kind: Option<DefinitionKind>,
     /// The name; all of the kind unless given
@@ -59,7 +59,11 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
         (None, _) => {
             let mut stored = Vec::new();
             for kind in KINDS {
-                stored.extend(list(&args.connection, kind).await?);
+                match list(&args.connection, kind).await {
+                    Ok(some) => stored.extend(some),
+                    Err(failure) if is_elsewhere(&args.connection, kind, &failure) => {}
+                    Err(failure) => return Err(failure),
+                }
             }
             (stored, Output::Table)
         }
@@ -77,6 +81,14 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
             print_json(&json!({ "definitions": definitions? }))
         }
     }
+}
+
+/// Returns whether a kind could not be listed since nobody keeps it: a deployment may have no
+/// gateway.
+fn is_elsewhere(connection: &Connection, kind: DefinitionKind, failure: &Failure) -> bool {
+    kind == DefinitionKind::Source
+        && !connection.has_address(service(kind))
+        && failure.is_not_served()
 }
 
 async fn list(

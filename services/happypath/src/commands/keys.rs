@@ -69,8 +69,16 @@ struct Create {
     /// Its name, for people
     name: String,
     /// Something that it may do, such as events:write; may be repeated
-    #[arg(long = "scope", required = true, value_name = "SCOPE")]
+    #[arg(
+        long = "scope",
+        required_unless_present = "source",
+        value_name = "SCOPE"
+    )]
     scopes: Vec<String>,
+    /// Makes it a write key of this source, such as web_shop, for SDKs and web pages: it may do
+    /// nothing but send events
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
     /// When it expires from now, such as 90d [default: never]
     #[arg(long, value_name = "DURATION")]
     expires: Option<Duration>,
@@ -105,9 +113,19 @@ struct Make {
     /// Its name, for people
     name: String,
     /// Something that it may do; may be repeated
-    #[arg(long = "scope", required = true, value_name = "SCOPE")]
+    #[arg(
+        long = "scope",
+        required_unless_present = "source",
+        value_name = "SCOPE"
+    )]
     scopes: Vec<String>,
+    /// Makes it a write key of this source, which may do nothing but send events
+    #[arg(long, value_name = "NAME", conflicts_with = "scopes")]
+    source: Option<String>,
 }
+
+/// The scope of a write key.
+const WRITE_SCOPE: &str = "events:write";
 
 impl Args {
     /// Where it asks; none for what asks nobody.
@@ -135,8 +153,12 @@ pub(crate) async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-async fn create(args: Create) -> Result<(), Failure> {
+async fn create(mut args: Create) -> Result<(), Failure> {
     let key = new_key()?;
+    if args.source.is_some() && args.scopes.is_empty() {
+        args.scopes.push(WRITE_SCOPE.to_owned());
+    }
+    let source = args.source.unwrap_or_default();
     let expire_time = args
         .expires
         .map(|expires| timestamp(access::now() + expires));
@@ -147,16 +169,19 @@ async fn create(args: Create) -> Result<(), Failure> {
         name: args.name,
         scopes: args.scopes,
         expire_time,
-        source: String::new(),
+        source: source.clone(),
     };
     let mut client = args.common.connection.keys()?;
     let created = client.create_key(ask(request)).await?.into_inner().key;
-    tell(
-        &key,
-        &created.unwrap_or_default(),
-        "created",
-        args.common.format,
-    )
+    let created = created.unwrap_or_default();
+    if created.source != source {
+        return Err(Failure::mismatch(format!(
+            "the service is of a version without write keys, and made a key without a source: revoke it with `happypath \
+             keys revoke {}`, and try again once that service is upgraded",
+            created.id
+        )));
+    }
+    tell(&key, &created, "created", args.common.format)
 }
 
 async fn rotate(args: Rotate) -> Result<(), Failure> {
@@ -216,10 +241,17 @@ async fn list(common: Common) -> Result<(), Failure> {
         return print_json(&json!({ "keys": keys? }));
     }
     let now = access::now();
-    let mut rows = Rows::new(&["id", "name", "state", "scopes", "created by"]);
+    let mut rows = Rows::new(&["id", "name", "source", "state", "scopes", "created by"]);
     for key in &keys {
-        let scopes = key.scopes.join(" ");
-        rows.row([&key.id, &key.name, &state(key, now), &scopes, &key.creator]);
+        let (scopes, state) = (key.scopes.join(" "), state(key, now));
+        rows.row([
+            &key.id,
+            &key.name,
+            &key.source,
+            &state,
+            &scopes,
+            &key.creator,
+        ]);
     }
     rows.print_or("There are no keys yet; `happypath keys create NAME --scope SCOPE` makes one.")
 }
@@ -246,18 +278,18 @@ fn make(args: &Make) -> Result<(), Failure> {
         return Err(Failure::mistake(unknown.join("\n")));
     }
     print(key.reveal())?;
-    let scopes: Vec<String> = args
-        .scopes
-        .iter()
-        .map(|scope| format!("'{scope}'"))
-        .collect();
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let scopes: Vec<String> = args.scopes.iter().map(|scope| quoted(scope)).collect();
+    let may = match &args.source {
+        Some(source) => format!("source: {}", quoted(source)),
+        None => format!("scopes: [{}]", scopes.join(", ")),
+    };
     print(&format!(
         "\nIts entry for an access file, which holds no secret:\n\n\
-         keys:\n- name: '{}'\n  id: '{}'\n  hash: {}\n  scopes: [{}]",
-        args.name.replace('\'', "''"),
+         keys:\n- name: {}\n  id: '{}'\n  hash: {}\n  {may}",
+        quoted(&args.name),
         key.id(),
         key.hash().to_hex(),
-        scopes.join(", ")
     ))
 }
 
@@ -274,8 +306,14 @@ fn tell(key: &NewKey, stored: &Key, done: &str, format: Format) -> Result<(), Fa
     print(key.reveal())?;
     let overlap = stored.overlap_end_time.as_ref().map(instant);
     let overlap = overlap.map(|end| format!(" The secret before is accepted until {end}."));
+    let keep = match stored.source.as_str() {
+        "" => "keep it where secrets are kept".to_owned(),
+        source => format!(
+            "it is the write key of {source}, for its SDKs, which may only send events with it"
+        ),
+    };
     print(&format!(
-        "\nThe key {} ({}) was {done}. It is shown this once: keep it where secrets are kept.{}",
+        "\nThe key {} ({}) was {done}. It is shown this once: {keep}.{}",
         stored.name,
         stored.id,
         overlap.unwrap_or_default()

@@ -3,6 +3,7 @@
 use kernel::Timestamp;
 use proto::convert::instant;
 use proto::engine::v1::{Clock, GetInstallationRequest, GetInstallationResponse, Partition};
+use proto::gateway::v1::{GetIntakeStatisticsRequest, GetIntakeStatisticsResponse};
 
 use crate::client::{Connection, ServiceName, ask};
 use crate::failure::Failure;
@@ -15,6 +16,8 @@ pub(in crate::commands) const NAMELESS: &str = "one without a name";
 pub(in crate::commands) struct Report {
     pub(in crate::commands) processes: Vec<Process>,
     pub(in crate::commands) services: Vec<Service>,
+    /// What sources sent today, or the reason that nobody says; absent where there is no gateway.
+    pub(in crate::commands) intake: Option<Result<GetIntakeStatisticsResponse, String>>,
 }
 
 /// The word of a process of itself and of its partitions, or the reason that it says nothing.
@@ -68,7 +71,11 @@ impl Report {
             let word = ask_process(connection, address, services[0]).await;
             Asked::new(address, &services, word)
         });
-        Self::of(futures::future::join_all(asked).await)
+        let (asked, intake) =
+            futures::join!(futures::future::join_all(asked), ask_intake(connection));
+        let mut report = Self::of(asked);
+        report.intake = intake;
+        report
     }
 
     /// Joins the words of processes.
@@ -76,6 +83,7 @@ impl Report {
         let mut report = Self {
             processes: Vec::new(),
             services: Vec::new(),
+            intake: None,
         };
         for Asked {
             address,
@@ -167,6 +175,27 @@ pub(in crate::commands) async fn ask_process(
         // The remedy on the second line is for people who asked for something else.
         text.lines().next().unwrap_or_default().to_owned()
     })
+}
+
+/// Asks what sources sent today; nothing where nobody there has a gateway.
+async fn ask_intake(
+    connection: &Connection,
+) -> Option<Result<GetIntakeStatisticsResponse, String>> {
+    let asking = async {
+        let mut client = connection.intake()?;
+        let request = GetIntakeStatisticsRequest::default();
+        let answer = client.get_intake_statistics(ask(request)).await?;
+        Ok::<_, Failure>(answer.into_inner())
+    };
+    match asking.await {
+        Ok(answer) => Some(Ok(answer)),
+        // A gateway that has an address and does not answer is among the processes.
+        Err(failure) if failure.is_not_served() => None,
+        Err(failure) => {
+            let text = failure.to_string();
+            Some(Err(text.lines().next().unwrap_or_default().to_owned()))
+        }
+    }
 }
 
 impl Service {

@@ -8,6 +8,7 @@ use super::report::{NAMELESS, Process, Report, Service};
 use super::verdict::{Problem, whole_seconds};
 use crate::failure::Failure;
 use crate::output::{Rows, json_of, print};
+use crate::when::when;
 
 /// Prints the verdict, then what it rests on.
 pub(super) fn text(report: &Report, problems: &[Problem]) -> Result<(), Failure> {
@@ -56,7 +57,41 @@ pub(super) fn text(report: &Report, problems: &[Problem]) -> Result<(), Failure>
             ]);
         }
     }
-    rows.print_titled("Workers")
+    rows.print_titled("Workers")?;
+    intake_text(report)
+}
+
+/// Prints what sources sent today, and what of it is kept since it could not be taken.
+fn intake_text(report: &Report) -> Result<(), Failure> {
+    let Some(Ok(intake)) = &report.intake else {
+        return Ok(());
+    };
+    let mut rows = Rows::new(&["source", "outcome", "#number", "last"]);
+    for count in &intake.counts {
+        rows.row([
+            source_name(&count.source).to_owned(),
+            count.reason.to_lowercase().replace('_', " "),
+            count.count.to_string(),
+            when(count.last_time.as_ref()),
+        ]);
+    }
+    rows.print_titled("Intake of today, by UTC: events, or calls that could not be read")?;
+    let mut rows = Rows::new(&["source", "#kept"]);
+    let mut kept: Vec<(&String, &u64)> = intake.dead_letter_counts.iter().collect();
+    kept.sort();
+    for (source, number) in kept {
+        rows.row([source_name(source), &number.to_string()]);
+    }
+    rows.print_titled("Dead letters by source")
+}
+
+/// The name of a source; those who are nobody's have none.
+fn source_name(source: &str) -> &str {
+    if source.is_empty() {
+        "(nobody's)"
+    } else {
+        source
+    }
 }
 
 fn process_cells(process: &Process) -> [String; 5] {
@@ -144,6 +179,10 @@ pub(super) fn json(report: &Report, problems: &[Problem]) -> Result<Value, Failu
         "problems": problems,
         "processes": processes?,
         "services": report.services.iter().map(service_json).collect::<Vec<_>>(),
+        "intake": match &report.intake {
+            Some(Ok(intake)) => json_of(intake)?,
+            _ => Value::Null,
+        },
     }))
 }
 

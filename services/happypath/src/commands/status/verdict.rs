@@ -55,6 +55,7 @@ pub(in crate::commands) fn problems(report: &Report) -> Vec<Problem> {
     problems.extend(report.services.iter().filter_map(behind));
     problems.extend(report.services.iter().filter_map(full));
     problems.extend(report.services.iter().filter_map(quarantined));
+    problems.extend(dead_letters(report));
     problems
 }
 
@@ -178,6 +179,33 @@ fn quarantined(service: &Service) -> Option<Problem> {
     })
 }
 
+/// Events of sources that could not be taken.
+fn dead_letters(report: &Report) -> Option<Problem> {
+    let intake = match report.intake.as_ref()? {
+        Ok(intake) => intake,
+        Err(cause) => {
+            return Some(Problem {
+                what: format!("gateway: what sources sent is not known: {cause}"),
+                remedy: "look at the log of the gateway; its database may not answer".to_owned(),
+            });
+        }
+    };
+    let mut counts: Vec<(&String, &u64)> = intake.dead_letter_counts.iter().collect();
+    counts.sort();
+    let sum: u64 = counts.iter().map(|(_, number)| **number).sum();
+    let names: Vec<&str> = counts.iter().map(|(name, _)| name.as_str()).collect();
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    let names = names[..names.len().min(NAMED)].join(", ");
+    (sum > 0).then(|| Problem {
+        what: format!(
+            "gateway: {sum} events of sources could not be taken, and are kept as dead letters ({names}{more})"
+        ),
+        remedy: "`happypath dead-letters list` shows them, each with its reason; `replay` takes them once the source or the \
+                 event is mended, and `discard` removes them"
+            .to_owned(),
+    })
+}
+
 /// A length for people.
 pub(in crate::commands) fn whole_seconds(length: Duration) -> Duration {
     let millis = length.as_millis().max(0);
@@ -189,6 +217,7 @@ mod tests {
     use kernel::Timestamp;
     use proto::convert::timestamp;
     use proto::engine::v1::{GetInstallationResponse, Partition};
+    use proto::gateway::v1::GetIntakeStatisticsResponse;
 
     use super::super::report::Process;
     use super::*;
@@ -222,6 +251,7 @@ mod tests {
                 now: NOW,
                 partitions: partitions.collect(),
             }],
+            intake: None,
         }
     }
 
@@ -333,6 +363,31 @@ mod tests {
             problems[0]
                 .remedy
                 .contains("happypath quarantine journey list")
+        );
+    }
+
+    #[test]
+    fn dead_letters_are_told_with_the_command_that_shows_them() {
+        let mut report = report(|_| {}, false);
+        let mut told = |intake| {
+            report.intake = Some(intake);
+            whats(&report)
+        };
+        assert_eq!(told(Ok(GetIntakeStatisticsResponse::default())), [""; 0]);
+        let counts = [("shop".to_owned(), 3), ("app".to_owned(), 2)];
+        let intake = GetIntakeStatisticsResponse {
+            dead_letter_counts: counts.into_iter().collect(),
+            ..GetIntakeStatisticsResponse::default()
+        };
+        assert_eq!(
+            told(Ok(intake)),
+            [
+                "gateway: 5 events of sources could not be taken, and are kept as dead letters (app, shop)"
+            ]
+        );
+        assert_eq!(
+            told(Err("a store does not answer".to_owned())),
+            ["gateway: what sources sent is not known: a store does not answer"]
         );
     }
 

@@ -71,6 +71,7 @@ pub(crate) const DEFINITIONS: &str = r#"{"request_id": "$ID", "definitions": [
     {"channel": {"name": "quiet", "log": {}}},
     {"template": {"name": "hello", "text": {"body": "Hello"}}},
     {"policy": {"name": "default", "consent_by_default": true}},
+    {"source": {"name": "web_shop", "event_names": {"Order Completed": "purchase"}}},
     {"journey_map": {"name": "shop", "stages": [{"name": "in", "enter": [{"event": "seen"}]}]}},
     {"happy_path": {"name": "way", "map": "shop", "milestones": [
         {"name": "in", "trigger": {"event": "seen"}}, {"name": "out", "trigger": {"event": "left"}}
@@ -240,6 +241,24 @@ pub(crate) const CASES: &[Case] = &[
         r#"{"request_id": "$ID", "service": "journey", "filter": {}, "reason": "a test"}"#,
         r#"{"service": "segmentation", "filter": {}, "reason": "a test"}"#,
     ),
+    Case {
+        items: 0,
+        ..list_all("IntakeService/ListDeadLetters")
+    },
+    write(
+        "IntakeService/ReplayDeadLetters",
+        r#"{"request_id": "$ID", "filter": {}}"#,
+        r#"{"filter": {"source": "other"}}"#,
+    ),
+    write(
+        "IntakeService/DiscardDeadLetters",
+        r#"{"request_id": "$ID", "filter": {}}"#,
+        r#"{"filter": {"source": "other"}}"#,
+    ),
+    Case {
+        empty: Code::Ok,
+        ..read("IntakeService/GetIntakeStatistics", r#"{"days": 7}"#)
+    },
     write("KeyService/CreateKey", KEY, OTHER_KEY),
     Case {
         before: Some(("KeyService/CreateKey", KEY)),

@@ -37,6 +37,7 @@ fn well() -> Findings {
                 now: NOW,
                 partitions: vec![partition; 8],
             }],
+            intake: None,
         },
         ready: vec![("https://j:7403".to_owned(), true)],
         certificates: vec![("https://j:7403".to_owned(), Ok(in_days(60)))],

@@ -1,14 +1,19 @@
 //! From a file to batches of events, on a thread of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use prost::Message as _;
 use tokio::sync::mpsc;
 
 use super::bad_line::BadLine;
 use super::csv_lines::CsvLines;
-use super::file::{ImportFile, LineFormat};
+use super::file::ImportFile;
+use super::form::Form;
 use super::json_lines::JsonLines;
 use super::line::Line;
 use super::mapping::Mapping;
-use crate::limits::BATCHES_IN_FLIGHT;
+use super::parquet_rows::ParquetRows;
+use crate::limits::{BATCH_BYTES, BATCHES_IN_FLIGHT};
 
 /// A piece of a file, as they follow one another.
 #[derive(Debug)]
@@ -36,34 +41,46 @@ pub(crate) fn read(
     let (pieces, receiver) = mpsc::channel(BATCHES_IN_FLIGHT);
     let (file, mapping) = (file.clone(), mapping.clone());
     tokio::task::spawn_blocking(move || {
-        let lines = match lines(&file, &mapping) {
-            Ok(lines) => lines,
-            Err(bad) => {
-                for line in bad {
-                    // The receiver went away: nobody wants to know.
-                    let _ = pieces.blocking_send(Piece::Bad(line));
-                }
-                return;
-            }
-        };
-        for piece in Pieces::new(lines, batch_size) {
-            if pieces.blocking_send(piece).is_err() {
-                return;
-            }
+        let sent = || send_pieces(&file, &mapping, batch_size, &pieces);
+        // The end of the pieces is the end of the file, and nothing else may look like it.
+        if catch_unwind(AssertUnwindSafe(sent)).is_err() {
+            let bad = BadLine::last(
+                1,
+                "reading it failed, by a fault of this program: report it",
+            );
+            let _ = pieces.blocking_send(Piece::Bad(bad));
         }
     });
     receiver
 }
 
+/// Sends the pieces of a file, until all are sent or nobody wants them any more.
+fn send_pieces(
+    file: &ImportFile,
+    mapping: &Mapping,
+    batch_size: usize,
+    pieces: &mpsc::Sender<Piece>,
+) {
+    let mut found: Box<dyn Iterator<Item = Piece>> = match lines(file, mapping) {
+        Ok(lines) => Box::new(Pieces::new(lines, batch_size)),
+        Err(bad) => Box::new(bad.into_iter().map(Piece::Bad)),
+    };
+    while let Some(piece) = found.next()
+        && pieces.blocking_send(piece).is_ok()
+    {}
+}
+
 type Lines = Box<dyn Iterator<Item = Result<Line, BadLine>>>;
 
 fn lines(file: &ImportFile, mapping: &Mapping) -> Result<Lines, Vec<BadLine>> {
-    let reader = file
-        .reader()
-        .map_err(|error| vec![BadLine::new(1, "", format!("cannot be read: {error}"))])?;
-    Ok(match file.format {
-        LineFormat::Separated(separator) => Box::new(CsvLines::open(reader, separator, mapping)?),
-        LineFormat::Json => Box::new(JsonLines::open(reader, mapping)),
+    let text = || {
+        file.text()
+            .map_err(|error| vec![BadLine::last(1, format!("cannot be read: {error}"))])
+    };
+    Ok(match file.form {
+        Form::Separated(separator) => Box::new(CsvLines::open(text()?, separator, mapping)?),
+        Form::Json(layout) => Box::new(JsonLines::open(text()?, layout, mapping)),
+        Form::Parquet => Box::new(ParquetRows::open(file, mapping)?),
     })
 }
 
@@ -92,9 +109,13 @@ impl Iterator for Pieces {
             return Some(Piece::Bad(bad));
         }
         let mut lines = Vec::with_capacity(self.batch_size);
-        while lines.len() < self.batch_size {
+        let mut bytes = 0;
+        while lines.len() < self.batch_size && bytes < BATCH_BYTES {
             match self.lines.next() {
-                Some(Ok(line)) => lines.push(line),
+                Some(Ok(line)) => {
+                    bytes += line.event.encoded_len();
+                    lines.push(line);
+                }
                 Some(Err(bad)) if lines.is_empty() => return Some(Piece::Bad(bad)),
                 Some(Err(bad)) => {
                     self.bad = Some(bad);

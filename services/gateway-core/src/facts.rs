@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use kernel::Timestamp;
 
 use crate::json::{self, Fields};
+use crate::limits::OLDEST_TRY;
 use crate::{Fault, Reason, SourceRules};
 
 /// The facts of a call.
@@ -36,9 +37,10 @@ pub(crate) struct Sent {
 impl Sent {
     /// Returns the time, where it tells how wrong the sender's clock is. One that may be old and
     /// lies in the past tells how long the call was under way as well: taken for the clock's fault,
-    /// it would move the event with every try.
+    /// it would move the event with every try. No call is under way for [`OLDEST_TRY`].
     pub(crate) fn by(self, receive_time: Timestamp) -> Option<Timestamp> {
-        let is_told = !self.may_be_old || self.time > receive_time;
+        let is_possible = (receive_time - OLDEST_TRY..=receive_time).contains(&self.time);
+        let is_told = !self.may_be_old || !is_possible;
         is_told.then_some(self.time)
     }
 }

@@ -1,5 +1,7 @@
 //! Limits of the tracking API, each with its reason.
 
+use kernel::Duration;
+
 /// Bytes of a call of Segment's dialect, inflated: SDKs that do not split a batch send 4 MiB.
 pub const SEGMENT_BYTES: usize = 5 * 1024 * 1024;
 /// Bytes of a call of PostHog's dialect, inflated: SDKs for Python send 8 MiB of AI events.
@@ -21,6 +23,9 @@ pub const IDENTIFIERS_PER_EVENT: usize = 20;
 pub const REQUEST_BYTES: usize = kernel::limits::MESSAGE_BYTES / 2;
 /// Bytes of a write key: keys have some 60, and those of other products no more than 100.
 pub const KEY_BYTES: usize = 200;
+/// The time for which an SDK may try to send an event: those that keep what they could not send on a
+/// disk give up earlier.
+pub const OLDEST_TRY: Duration = Duration::from_days(30);
 /// Seconds that senders are asked to wait at the least; a fraction is nothing to an SDK.
 pub const LEAST_RETRY_SECONDS: u64 = 1;
 /// Seconds that senders are asked to wait at the most: SDKs cap what is longer, or drop.

@@ -183,6 +183,10 @@ fn a_time_of_sending_that_may_be_the_first_trys_says_nothing_of_the_past() {
         let event = one(path, &body.replace("OLD", old));
         assert_eq!(time_of(event.sent_time.as_ref()), expected, "{body}");
     }
+    // No call is under way for years: it can only be the clock.
+    let body = r#"{"sent_at":"2020-01-01T00:00:00Z","batch":[{"event":"A","distinct_id":"u"}]}"#;
+    let event = one("/batch", body);
+    assert_eq!(time_of(event.sent_time.as_ref()), "2020-01-01T00:00:00Z");
     // Whoever passed it on has corrected the time.
     let event = one(
         "/v1/track",

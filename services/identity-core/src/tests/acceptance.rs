@@ -58,6 +58,29 @@ fn segment_2_a_second_user_id_does_not_join_by_a_shared_email() {
 }
 
 #[test]
+fn an_alias_joins_customers_with_a_user_id_each_and_no_more_than_ten() {
+    let mut world = check(
+        &Namespaces::default(),
+        &[
+            "user_id=old email=jane@x.io",
+            "user_id=new",
+            "user_id=new user_id=old anonymous_id=old alias",
+            "user_id=new email=jane@x.io",
+            "user_id=old",
+        ],
+        &["old jane@x.io new old"],
+    );
+    for number in 0..8 {
+        world.event(&format!("user_id=new user_id=u{number} alias"));
+    }
+    let resolution = world.event("user_id=new user_id=stranger alias");
+    assert_eq!(
+        drops(&resolution),
+        [("stranger", DropReason::LimitExceeded)]
+    );
+}
+
+#[test]
 fn segment_3_a_device_that_was_not_reset_stays_with_its_first_user() {
     check(
         &Namespaces::default(),

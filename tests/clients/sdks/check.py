@@ -28,8 +28,11 @@ def everyone(program_or_key):
 def main(address, program):
     """Runs everything."""
     with Guarded(program) as guarded:
-        key, other = guarded.write_key("shop"), guarded.write_key("app")
+        key, bad, other = (guarded.write_key(source) for source in ("shop", "careless", "app"))
         reader = Reader(guarded.address, guarded.key)
+        senders = bad_input.Senders(guarded.address, reader, bad, "careless")
+        # They take their time: all else happens meanwhile.
+        all_answered = bad_input.slow(senders, SLOW_SENDERS)
         print("SDKs, with a key that names their source")
         taken.stories(guarded.address, reader, everyone(key))
         write_keys_only_send(guarded, key)
@@ -38,7 +41,7 @@ def main(address, program):
         print("An SDK on a server that asks for nothing")
         taken.one(address, Reader(address))
         print("What nobody should send")
-        misuse(guarded, reader, key, other)
+        misuse(guarded, senders, other, all_answered)
 
 
 def write_keys_only_send(guarded, key):
@@ -54,30 +57,27 @@ def write_keys_only_send(guarded, key):
     print("  a write key reads nothing")
 
 
-def misuse(guarded, reader, key, other):
+def misuse(guarded, senders, other, all_answered):
     """Everything bad at once, and somebody else who does not notice."""
     neighbour = bad_input.Neighbour(guarded.address, other)
     try:
         quiet = neighbour.median(least=50)
-        senders = bad_input.Senders(guarded.address, reader, key, "shop")
-        before = reader.statistics()
-        wait = bad_input.slow(senders, SLOW_SENDERS)
         bad_input.wrong_keys(senders, other)
         bad_input.bombs(senders)
         bad_input.endless(senders)
         bad_input.texts(senders)
         bad_input.events(senders)
-        wait()
+        all_answered()
         busy = neighbour.median()
     finally:
         neighbour.close()
     print(f"  another sender: {quiet * 1000:.1f} ms before, {busy * 1000:.1f} ms meanwhile")
     assert busy < quiet + LONGER_SECONDS, (quiet, busy)
-    bad_input.counted(senders, before)
+    bad_input.counted(senders)
     memory = guarded.memory()
     print(f"  the server never had more than {memory} MiB")
     assert memory < bad_input.MEMORY_MIB, memory
-    assert post(guarded.address, "/v1/track", bad_input.track(), basic(key)).status == 200
+    assert post(guarded.address, "/v1/track", bad_input.track(), basic(senders.key)).status == 200
     shown = guarded.run("status")
     print(f"  status tells: {shown.get('intake', shown.keys())}")
 

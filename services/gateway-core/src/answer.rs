@@ -1,7 +1,7 @@
 //! The answers of the tracking API, as the SDKs of each dialect understand them.
 //!
-//! 1. Overload: SDKs of Segment wait as long as 429 says. Those of PostHog give up at 429, or do not
-//!    hear how long to wait, and repeat after 503.
+//! 1. Overload: SDKs of Segment wait as long as 429 says. Those of PostHog give up at 429, or do
+//!    not hear how long to wait, and repeat after 503.
 //! 2. A status of 400 loses the events of a call: only what no later try could mend has it.
 //! 3. Redirects count as success with some SDKs: there are none.
 
@@ -61,8 +61,8 @@ impl Answer {
         }
     }
 
-    /// A call is not taken, with the reason for people. `seconds` is how long to wait, where that is
-    /// known.
+    /// A call is not taken, with the reason for people. `seconds` is the time to wait, where that
+    /// is known.
     pub fn denied(dialect: Dialect, denial: Denial, message: &str, seconds: Option<u64>) -> Self {
         let (status, code) = match denial {
             Denial::Malformed => (400, "invalid_request"),

@@ -95,7 +95,7 @@ pub(crate) struct Envelope<'t> {
     pub(crate) fields: Fields<'t>,
     /// The events; absent where the object has no list of them.
     pub(crate) events: Option<Vec<&'t str>>,
-    /// True where the list is longer than a call may be. What is beyond was not read.
+    /// True where the list is longer than a call may be. The rest was not read.
     pub(crate) is_too_long: bool,
 }
 

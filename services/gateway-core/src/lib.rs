@@ -1,5 +1,5 @@
-//! What calls of tracking SDKs say: from the JSON that they send, in any of their dialects, to events
-//! of the contracts, and the answers that they wait for. Pure.
+//! Reads the calls of tracking SDKs: from the JSON that they send, in any of their dialects, to
+//! events of the contracts, and the answers that they wait for. Pure.
 //!
 //! It decides nothing about customers, which identity does, and knows no HTTP.
 

@@ -1,8 +1,7 @@
 //! PostHog's dialect: one event of it.
 //!
 //! A `distinct_id` is whoever the event happened to: a visitor by the id of a device, or somebody
-//! who is known. What tells them apart is in the properties, and is read as PostHog's own SDKs
-//! write it.
+//! who is known. The properties tell them apart, and are read as PostHog's own SDKs write them.
 
 use std::borrow::Cow;
 

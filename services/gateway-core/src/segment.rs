@@ -1,8 +1,8 @@
 //! Segment's dialect, which RudderStack speaks too: one event of it.
 //!
-//! Its specification is <https://segment.com/docs/connections/spec/>. Where its SDKs differ from it,
-//! and from each other, all their ways are read: ids that are null, traits in `context` alone, a
-//! time by the name `originalTimestamp`.
+//! Its specification is <https://segment.com/docs/connections/spec/>. Where its SDKs differ from
+//! it, and from each other, all their ways are read: ids that are null, traits in `context` alone,
+//! a time by the name `originalTimestamp`.
 
 use std::borrow::Cow;
 

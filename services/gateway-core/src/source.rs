@@ -1,7 +1,7 @@
 //! The rules of a source: what its events and identifiers mean here.
 //!
-//! A source that nobody defined has the rules of [`SourceRules::default`]. Whether a namespace is
-//! there is for identity to say: [`SourceRules::faults`] is told.
+//! A source that nobody defined has the rules of [`SourceRules::default`]. Identity knows
+//! whether a namespace is there: [`SourceRules::faults`] is told.
 
 use std::collections::BTreeMap;
 

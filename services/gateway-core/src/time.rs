@@ -54,9 +54,9 @@ fn is_without_zone(text: &str) -> bool {
     date.len() == 10 && time.len() >= 8 && time.bytes().all(is_time)
 }
 
-/// Returns an event that was received a while ago, with the time at which it happened: by identity's
-/// rule, but for the clock of then. A clock that is told to be more than a minute ahead, or more
-/// than an hour behind, is corrected, and nothing happened after it came.
+/// Returns an event that was received a while ago, with the time at which it happened: by
+/// identity's rule, but for the clock of then. A clock that is told to be more than a minute ahead,
+/// or more than an hour behind, is corrected, and nothing happened after it came.
 pub(crate) fn settled(mut event: v1::Event, receive_time: Timestamp) -> v1::Event {
     const AHEAD: Duration = Duration::from_millis(60_000);
     const BEHIND: Duration = Duration::from_millis(3_600_000);

@@ -1,5 +1,5 @@
-//! The tracking APIs of SDKs over HTTP: what each sends is read by `gateway-core`, and its events go
-//! to identity.
+//! The tracking APIs of SDKs over HTTP: what each sends is read by `gateway-core`, and its events
+//! go to identity.
 //!
 //! A call is answered once identity has its events, and the dead letters are kept of those that
 //! cannot be taken. Nothing is redirected, and no call is refused that a later try could mend.

@@ -32,8 +32,8 @@ pub(super) struct Whole {
 /// Reads a body of at most so many bytes, as it arrives and inflated.
 ///
 /// # Errors
-/// Where it is larger, too slow, compressed in an unknown way or not as it says, ends early, or finds
-/// no memory.
+/// Where it is larger, too slow, compressed in an unknown way or not as it says, ends early, or
+/// finds no memory.
 pub(super) async fn read(
     body: &mut Body,
     headers: &HeaderMap,

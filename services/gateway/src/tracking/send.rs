@@ -84,7 +84,7 @@ impl Sender {
             sent.accepted += (names.len() - count(&rejected)) as u64;
             let mut last = None;
             for fault in rejected {
-                // The first fault of an event says what to mend; the others would be further letters.
+                // The first fault of an event says what to mend. Others would be more letters.
                 if last == Some(fault.index) {
                     continue;
                 }

@@ -11,8 +11,10 @@ mod compare;
 mod cpu;
 mod floor;
 mod frontier;
+mod gateway;
 mod history;
 mod idle;
+mod import;
 mod installation;
 mod latency;
 mod load;
@@ -71,6 +73,10 @@ enum Name {
     Transition(transition::Options),
     /// Time of an event in calls for the frontier, which timers wait for on the wall clock
     Frontier,
+    /// Processor time of the gateway for an event of a batch over HTTP, and events a second
+    Gateway(gateway::Options),
+    /// Events a second of `happypath import`, beside a stream of which nothing is remembered
+    Import(import::Options),
     /// Milliseconds from a sent event to the webhook that it causes, at 200 events a second
     Latency(Demand),
     /// Milliseconds to read one's own write, beyond the write itself, at each level of durability
@@ -135,6 +141,9 @@ enum Name {
     /// Serves the ceiling of the floor for another process of this program
     #[command(hide = true)]
     ServeBare,
+    /// Serves the ceiling of the gateway for another process of this program
+    #[command(hide = true)]
+    ServePlain,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -148,6 +157,7 @@ async fn main() -> ExitCode {
             .map(|()| ExitCode::SUCCESS),
         Name::ServeFloor(work) => floor::serve(work).await.map(|()| ExitCode::SUCCESS),
         Name::ServeBare => floor::serve_bare().await.map(|()| ExitCode::SUCCESS),
+        Name::ServePlain => gateway::serve_plain().await.map(|()| ExitCode::SUCCESS),
         Name::Compare(options) => compare::compare(options)
             .and_then(|comparison| show_comparison(&comparison, options.assert, cli.json)),
         name => measure(name)
@@ -211,6 +221,8 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
         Name::Transition(options) => {
             measured.push(Box::pin(transition::measure(options)).await?);
         }
+        Name::Gateway(options) => measured.push(Box::pin(gateway::measure(*options)).await?),
+        Name::Import(options) => measured.push(Box::pin(import::measure(*options)).await?),
         Name::Frontier => measured.push(Box::pin(frontier::measure()).await?),
         Name::Idle => measured.push(Box::pin(idle::measure()).await?),
         Name::Timers { waiting } => measured.push(Box::pin(timers::measure(*waiting)).await?),
@@ -221,6 +233,10 @@ async fn measure(name: &Name) -> Result<Vec<Measured>, Failure> {
             let everything = transition::Options::default();
             measured.push(Box::pin(transition::measure(&everything)).await?);
             measured.push(Box::pin(frontier::measure()).await?);
+            let gateway = gateway::Options::default();
+            measured.push(Box::pin(gateway::measure(gateway)).await?);
+            let import = import::Options::default();
+            measured.push(Box::pin(import::measure(import)).await?);
             measured.push(Box::pin(idle::measure()).await?);
             measured.push(Box::pin(timers::measure(timers::WAITING)).await?);
         }

@@ -58,7 +58,8 @@ for (const [number, way] of ways.entries()) {
   assert.equal(missing.code, Code.NotFound, `${way.name}: ${missing}`);
 
   // A deadline that has passed.
-  const late = await refusal(identity.listCustomers({}, { timeoutMs: 0 }));
+  const passed = { 'connect-timeout-ms': '0', 'grpc-timeout': '0m' };
+  const late = await refusal(identity.listCustomers({}, { headers: passed }));
   assert.equal(late.code, Code.DeadlineExceeded, way.name);
 
   // A stream of answers.
@@ -69,8 +70,9 @@ for (const [number, way] of ways.entries()) {
 
   // A stream both ways, which the client has on HTTP/2 alone.
   if (way.httpVersion === '2') {
+    const source = user.replaceAll('-', '_');
     const messages = async function* () {
-      for (let sequence = 1n; sequence <= 20n; sequence += 1n) yield { source: user, sequence, events: [event] };
+      for (let sequence = 1n; sequence <= 20n; sequence += 1n) yield { source, events: [{ ...event, sequence }] };
     };
     let accepted = 0;
     for await (const answer of identity.ingestStream(messages())) accepted += answer.acceptedCount;

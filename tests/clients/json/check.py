@@ -16,7 +16,7 @@ import openapi_spec_validator
 
 ADDRESS = sys.argv[1]
 # Values of texts, of which one keeps each pattern of the contracts.
-TEXTS = ["a", "abc", "1h", "https://example.com/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLLSw", "0" * 64, "0123456789abcdef", "A"]
+TEXTS = ["a", "abc", "1h", "https://example.com/", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLLSw", "0" * 64, "0123456789abcdef", "A", "events:write", "1-1-1"]
 UUID = "01924f7e-1c5b-7a3e-9d2c-5f0b8a6c1d23"
 
 
@@ -65,7 +65,10 @@ class Description:
             properties = schema.get("properties", {})
             return {name: self.value(properties[name]) for name in sorted(names)}
         if kind == "array":
-            return [self.value(schema["items"]) for _ in range(schema.get("minItems", 0))]
+            items = [self.value(schema["items"]) for _ in range(schema.get("minItems", 0))]
+            # Those that have to differ are ids: the last digit tells them apart.
+            is_told = schema.get("uniqueItems") and len(items) > 1
+            return [f"{item[:-1]}{place}" for place, item in enumerate(items)] if is_told else items
         if kind == "string":
             return self.text(schema)
         if kind == "boolean":
@@ -101,7 +104,7 @@ def check_served(document):
     status, _, none = fetch("GET", "/openapi.json", headers={"if-none-match": headers["etag"]})
     assert (status, none) == (304, b""), status
     _, headers, small = fetch("GET", "/openapi.json", headers={"accept-encoding": "gzip"})
-    assert headers["content-encoding"] == "gzip" and len(small) * 4 < len(body)
+    assert headers["content-encoding"] == "gzip" and len(small) * 3 < len(body)
     openapi_spec_validator.validate(document)
 
 

@@ -170,6 +170,11 @@ impl Installation {
         })
     }
 
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.serving.url
+    }
+
     /// Applies the definitions of the demo.
     pub(crate) async fn apply_demo(&self) -> Result<(), Failure> {
         happypath::demo::apply(&self.serving.url, &self.client, self.folder.path()).await?;

@@ -20,10 +20,19 @@ const CALLS_IN_FLIGHT: usize = 64;
 
 /// Sends all events over one stream, and returns when all are accepted.
 pub(crate) async fn send_stream(channel: PeerChannel, events: &[Event]) -> Result<(), Failure> {
+    send_messages(channel, events, BATCH).await
+}
+
+/// Sends all events over one stream in messages of so many, and returns when all are accepted.
+pub(crate) async fn send_messages(
+    channel: PeerChannel,
+    events: &[Event],
+    size: usize,
+) -> Result<(), Failure> {
     let (mut sender, receiver) = futures::channel::mpsc::channel(IN_FLIGHT);
     let mut client = IdentityServiceClient::new(channel);
     let batches: Vec<IngestStreamRequest> = events
-        .chunks(BATCH)
+        .chunks(size)
         .map(|chunk| IngestStreamRequest {
             events: chunk.to_vec(),
             source: String::new(),

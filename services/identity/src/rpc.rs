@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::rpc::{Arrival, Arrivals, Deadline, Failure, Idempotency, TraceParent, Violation, validate};
+use access::Caller;
 use hot::StreamName;
 use journal::EventLog;
 use kernel::limits::EVENTS_PER_REQUEST;
@@ -228,6 +229,20 @@ impl IdentityRpc {
     }
 }
 
+/// Refuses batches of write keys that move the mark of a source, or the ledger of an import: such a
+/// key is public, and what others send under that name later would be taken for replays.
+fn refuse_marks(batch: &v1::IngestStreamRequest) -> Result<(), Failure> {
+    let named = [("source", &batch.source), ("import", &batch.import)];
+    let named = named.into_iter().filter(|(_, name)| !name.is_empty());
+    let faults: Vec<Violation> = named
+        .map(|(field, _)| Violation::new(field, "must be empty for a write key, which is public"))
+        .collect();
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::invalid(faults)),
+    }
+}
+
 #[tonic::async_trait]
 impl IdentityService for IdentityRpc {
     async fn ingest(
@@ -249,8 +264,16 @@ impl IdentityService for IdentityRpc {
     ) -> Result<Response<Self::IngestStreamStream>, Status> {
         let (answers, received) = mpsc::channel(BATCHES_AHEAD);
         let arrivals = Arrivals::of(&request);
+        let caller = Caller::of(request.extensions());
+        let is_public = caller.is_some_and(|caller| caller.source().is_some());
         let batches = request.into_inner();
-        let batches = batches.map(move |batch| batch.map(|batch| (batch, arrivals.take())));
+        let batches = batches.map(move |batch| {
+            let batch = batch?;
+            if is_public {
+                refuse_marks(&batch)?;
+            }
+            Ok((batch, arrivals.take()))
+        });
         // Read here, since the task has none of its own.
         let deadline = Deadline::current().map(Deadline::last_wait);
         let intake = Arc::clone(&self.intake);

@@ -15,7 +15,7 @@ pub(crate) use self::compress::{accepts_gzip, gzip};
 use crate::limits::COMPRESSED_ANSWER;
 use crate::trouble::{Slot, Trouble};
 
-/// What of a request its answer depends on.
+/// The parts of a request that shape its answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) accepts_gzip: bool,

@@ -16,7 +16,7 @@ use crate::route::{self, Routed};
 use crate::trouble::{Slot, Trouble};
 use crate::{deadline, openapi};
 
-/// What is to be done with a request.
+/// The way on for a request.
 pub(crate) enum Plan {
     /// It is one of gRPC, and goes on as it is.
     Grpc(Request<Body>),

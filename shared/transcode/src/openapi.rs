@@ -19,7 +19,7 @@ use tonic::body::Body;
 
 use crate::answer::{self, accepts_gzip, gzip};
 
-/// Where it is served.
+/// The path at which it is served.
 pub(crate) const PATH: &str = "/openapi.json";
 /// Bytes of the digest that names a version of it.
 const ETAG_BYTES: usize = 16;

@@ -1,4 +1,4 @@
-//! What is wrong with a call before a service sees all of it.
+//! Faults of a call that are found before a service sees all of it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -43,8 +43,8 @@ impl From<Failure> for Trouble {
     }
 }
 
-/// Where the body of a request says what was wrong with it, for the answer: what a service makes of
-/// a body that breaks off says less.
+/// A place in which the body of a request leaves its fault for the answer: a service to which the
+/// body breaks off says less of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Slot(Arc<Mutex<Option<Trouble>>>);
 

@@ -1,5 +1,5 @@
-//! Every RPC of the contracts, by gRPC and by gRPC-Web, with each kind of credential that is no
-//! good for it: found by enumeration, so that a new RPC is asked too.
+//! Every RPC of the contracts, by gRPC, gRPC-Web, REST and Connect, with each kind of credential
+//! that is no good for it: found by enumeration, so that a new RPC is asked too.
 //!
 //! The messages that are sent cannot be read. A caller who is refused never learns that, since they
 //! are refused before anything is read.
@@ -143,7 +143,12 @@ fn every_rpc_refuses_whoever_may_not_call_it() {
     let server = Guarded::start(&[]);
     let keys = &server.keys;
     for (path, requirement) in rules() {
-        for protocol in [Protocol::Grpc, Protocol::Web] {
+        for protocol in [
+            Protocol::Grpc,
+            Protocol::Web,
+            Protocol::Rest,
+            Protocol::Connect,
+        ] {
             let ask = |credential: Option<&str>| server.call(protocol, &path, credential);
             check(
                 &ask(None),

@@ -18,7 +18,7 @@ use self::call::{Server, methods};
 use self::cases::{CASES, Case, case_of};
 
 /// A text that no field takes: long, and of control characters.
-const HOSTILE_CHARS: usize = 10_000;
+pub(crate) const HOSTILE_CHARS: usize = 10_000;
 /// Deadlines that end before, while and after a call is carried out, in milliseconds.
 const DEADLINES_MS: [u64; 4] = [1, 2, 5, 20];
 
@@ -67,7 +67,7 @@ fn bad_input_is_refused_by_its_field() {
         |_| true,
         |server, method, case| {
             let empty = server.call(method, DynamicMessage::new(method.input()), None);
-            let refusals = hostile(&server.request(method, case));
+            let refusals = hostile(&server.request(method, case), HOSTILE_CHARS);
             assert!(
                 !refusals.is_empty() || empty.is_err() || method.input().fields().len() == 0,
                 "{}: nothing is refused",
@@ -83,9 +83,10 @@ fn bad_input_is_refused_by_its_field() {
     );
 }
 
-/// Returns requests with one wrong field each: texts and values of enumerations.
-fn hostile(right: &DynamicMessage) -> Vec<(String, DynamicMessage)> {
-    let text = Value::String("\u{1}".repeat(HOSTILE_CHARS));
+/// Returns requests with one wrong field each: texts of so many characters, and values of
+/// enumerations.
+pub(crate) fn hostile(right: &DynamicMessage, chars: usize) -> Vec<(String, DynamicMessage)> {
+    let text = Value::String("\u{1}".repeat(chars));
     let fields = right.descriptor();
     let wrong = fields.fields().filter_map(|field| {
         let wrong = match field.kind() {

@@ -74,7 +74,7 @@ impl Inflate {
         let slice = self.waiting.split_to(SLICE_BYTES.min(self.waiting.len()));
         self.has_begun = true;
         self.decoder.write_all(&slice).map_err(|_| NotGzip)?;
-        // What the decoder holds back is flushed with the bytes that follow, or at the end.
+        // The decoder may hold some back until more bytes come, or the end.
         Ok(std::mem::take(self.decoder.get_mut()))
     }
 

@@ -105,7 +105,7 @@ fn add_counts(rules: &DynamicMessage, schema: &mut Map<String, Value>) {
 }
 
 fn add_typed(rules: &DynamicMessage, schema: &mut Map<String, Value>) {
-    // What is a text in JSON though it is a number has no bounds there.
+    // A number that is a text in JSON has no bounds there.
     let is_text = schema.get("type") == Some(&json!("string"));
     for (rule, value) in rules.fields() {
         let (word, value) = match (rule.name(), value) {

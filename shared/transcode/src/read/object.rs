@@ -44,7 +44,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let (message, reader) = (self.message, self.reader);
         let mut seen = Seen::default();
-        // Which field of a oneof is set, by the place of the oneof.
+        // The fields that were chosen, each with the place of its oneof.
         let mut chosen: Vec<(usize, &'static Field)> = Vec::new();
         while let Some(place) = map.next_key_seed(FieldName(message))? {
             let field = &message.fields[place];

@@ -19,13 +19,13 @@ pub(super) enum Step {
 #[derive(Debug, Default)]
 pub(super) struct Path(Vec<Step>);
 
-/// Why a document, or a part of an address, cannot be read as a request.
+/// The reason why a document, or a part of an address, cannot be read as a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The path of the field, as the sender spells paths: `events[3].eventTime`. Empty for the
     /// document as a whole.
     pub(crate) field: String,
-    /// What is wrong, and what would be right, with line and column in a document.
+    /// The fault and its remedy, with line and column in a document.
     pub(crate) description: String,
 }
 

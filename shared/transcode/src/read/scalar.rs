@@ -36,7 +36,7 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
 /// Writes a value with its key.
 ///
 /// # Errors
-/// What would be right.
+/// The value that would be right.
 pub(super) fn write(
     out: &mut Output,
     number: u32,
@@ -71,7 +71,7 @@ pub(super) fn write(
 /// contract, is one that JSON writes as a text.
 ///
 /// # Errors
-/// What would be right.
+/// The value that would be right.
 pub(crate) fn write_text(
     out: &mut Output,
     number: u32,

@@ -313,7 +313,7 @@ fn instants_and_durations_are_read() {
 }
 
 proptest! {
-    /// Whatever the reference takes is read as the same message, and what it refuses is refused.
+    /// The reader takes what the reference takes, as the same message, and refuses what it refuses.
     #[test]
     fn random_documents_are_read_as_the_reference_reads_them(seed in any::<u64>()) {
         let mut random = random::Random::new(seed);
@@ -326,7 +326,7 @@ proptest! {
         let reference = DynamicMessage::deserialize(descriptor, &mut document);
         match (read_dynamic(message, json.as_bytes()), reference) {
             (Ok(ours), Ok(theirs)) => {
-                // What has its default, and is there, is none once it was sent.
+                // A default that is there is none once it was sent.
                 let sent = |message: &DynamicMessage| {
                     let sent = message.encode_to_vec();
                     let again = DynamicMessage::decode(message.descriptor(), sent.as_slice());

@@ -70,7 +70,7 @@ impl Template {
                 return None;
             }
         }
-        // What follows a rest could never be there.
+        // A part behind the rest could never be there.
         let rests = template.segments.iter().rev().skip(1);
         let is_sound = !rests.into_iter().any(|segment| *segment == Segment::Rest);
         is_sound.then_some(template)

@@ -1,4 +1,4 @@
-//! Calls of RPCs by path, with a message that nobody can read, as gRPC and as gRPC-Web.
+//! Calls of RPCs by path, with a message that nobody can read: as gRPC, as gRPC-Web, and in JSON.
 
 use bytes::{Buf as _, BufMut as _, Bytes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -7,6 +7,10 @@ use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
+
+use crate::contracts::call::methods;
+use crate::json::call::{Answer as JsonAnswer, bindings, with_variables};
+use crate::json::http::send_within;
 
 /// A message that is cut: a field of 127 bytes, of which one is there.
 const UNREADABLE: &[u8] = &[0x0a, 0x7f, 0x00];
@@ -18,6 +22,10 @@ pub(super) enum Protocol {
     Grpc,
     /// gRPC-Web over HTTP/1.1.
     Web,
+    /// JSON, by the path of the contract.
+    Rest,
+    /// JSON, by the Connect protocol.
+    Connect,
     /// gRPC, with a message without fields.
     Empty,
 }
@@ -40,6 +48,7 @@ pub(super) async fn call(
         Protocol::Grpc => grpc(address, path, credential, UNREADABLE).await,
         Protocol::Empty => grpc(address, path, credential, &[]).await,
         Protocol::Web => web(address, path, credential).await,
+        Protocol::Rest | Protocol::Connect => json(address, protocol, path, credential).await,
     }
 }
 
@@ -66,6 +75,47 @@ async fn grpc(address: &str, path: &str, credential: Option<&str>, message: &[u8
             code: status.code(),
             message: status.message().to_owned(),
         },
+    }
+}
+
+/// Calls an RPC with a document that breaks off, by its last path, which has a body where one has.
+async fn json(address: &str, protocol: Protocol, path: &str, credential: Option<&str>) -> Answer {
+    let all = methods();
+    let is_there = |it: &&prost_reflect::MethodDescriptor| {
+        format!("/{}/{}", it.parent_service().full_name(), it.name()) == path
+    };
+    let method = all.iter().find(is_there).expect("a method");
+    let is_stream = method.is_client_streaming() || method.is_server_streaming();
+    let binding = bindings(method).pop().expect("a path");
+    let (verb, target, kind) = match protocol {
+        Protocol::Rest => {
+            let target = with_variables(&binding.path, |_| "x".to_owned());
+            (binding.verb, target, "application/json")
+        }
+        _ if is_stream => ("POST", path.to_owned(), "application/connect+json"),
+        _ => ("POST", path.to_owned(), "application/json"),
+    };
+    let body: &[u8] = match protocol {
+        Protocol::Rest if !binding.has_body => b"",
+        Protocol::Connect if is_stream => b"\0\0\0\0\x01{",
+        _ => b"{",
+    };
+    let credential = credential.map(|it| format!("Bearer {it}"));
+    let mut headers = vec![("content-type", kind)];
+    headers.extend(credential.as_deref().map(|it| ("authorization", it)));
+    let response = send_within(address, verb, &target, &headers, body).await;
+    let answer = match protocol {
+        Protocol::Rest => JsonAnswer::of_rest(&response),
+        _ => JsonAnswer::of_connect(&response),
+    };
+    let code = answer.code();
+    if code == Code::Unauthenticated && !(is_stream && protocol == Protocol::Connect) {
+        let challenge = response.header("www-authenticate").expect("a challenge");
+        assert!(challenge.starts_with("Bearer "), "{challenge}");
+    }
+    Answer {
+        code,
+        message: answer.message().to_owned(),
     }
 }
 

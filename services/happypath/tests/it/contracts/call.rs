@@ -78,6 +78,16 @@ impl Server {
         self.dev.stop();
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.dev.address
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.dev.process.0.id()
+    }
+
     /// Ends it, and looks at what it left while its folder is still there.
     pub(crate) fn stop_keeping<T>(self, look: impl FnOnce() -> T) -> T {
         let _folder = self.dev.stop();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proto::identity::v1::event::{PropertiesForm, TraitsForm};
+use proto::identity::v1::event::{ContextForm, PropertiesForm, TraitsForm};
 use proto::identity::v1::{Event, Identifier};
 use rpc::properties::Entries;
 use serde_json::Value;
@@ -125,7 +125,7 @@ impl Builder {
                     cell.path
                 ),
             ),
-            Use::Identifiers | Use::Traits | Use::Properties => {}
+            Use::Identifiers | Use::Traits | Use::Properties | Use::Context => {}
         }
     }
 
@@ -133,6 +133,16 @@ impl Builder {
         match (cell.of_column, json.as_bytes().first()) {
             (Use::Trait(_), Some(b'n')) => self.insert(cell, json, json.to_owned()),
             (_, Some(b'n')) => {}
+            (Use::Context, Some(b'{')) => {
+                self.event.context_form = Some(ContextForm::ContextJson(json.to_owned()));
+                cell.see("object", json);
+            }
+            // What is no object is a value like others.
+            (Use::Context, _) => {
+                self.properties
+                    .insert(cell.path.to_owned(), json.to_owned());
+                cell.see(value::kind(json), json);
+            }
             (Use::Trait(_) | Use::Property(_), _) => self.value(cell, json),
             (Use::Traits | Use::Properties | Use::Identifiers, Some(b'{')) => {
                 self.object(cell, json);
@@ -267,13 +277,16 @@ impl Builder {
 
     fn time(&mut self, cell: Cell<'_>, text: &str) {
         match read_time(text, &writing(cell.mapping).times) {
-            Ok(time) => self.event.time = Some(time),
+            Ok(time) => {
+                self.event.time = Some(time);
+                cell.see("instant", text);
+            }
             Err(reason) => {
                 self.is_time_bad = true;
                 self.refuse("time", reason);
+                cell.see("no instant", text);
             }
         }
-        cell.see("instant", text);
     }
 
     /// Takes a value that names the customer; of several in one namespace the first goes first.

@@ -3,6 +3,8 @@
 //! It checks the form of events by the rules of the contract. Whatever depends on definitions, on
 //! customers or on the clock of the service is left to that.
 
+use std::collections::BTreeMap;
+
 use identity::check_event;
 use kernel::limits::EVENT_BYTES;
 use prost::Message as _;
@@ -11,7 +13,8 @@ use proto::identity::v1::event::{PropertiesForm, TraitsForm};
 use rpc::Violation;
 use rpc::properties::flatten_json;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::bad_line::BadLine;
 use super::fault_groups::{FaultGroup, FaultGroups};
@@ -41,7 +44,7 @@ pub(crate) struct Preview {
     /// The columns, with their uses and types.
     pub(crate) columns: Vec<Column>,
     /// The first events, as they would be sent.
-    pub(crate) first: Vec<Value>,
+    pub(crate) first: Vec<Box<RawValue>>,
     /// The earliest and the latest time of an event.
     pub(crate) earliest: Option<String>,
     /// See `earliest`.
@@ -70,6 +73,8 @@ impl Preview {
         let mut pieces = read(file, &mapping, LINES_AT_ONCE);
         while let Some(piece) = pieces.recv().await {
             match piece {
+                // Without a time or a customer each line lacks it, and one sentence is enough.
+                Piece::Bad(_) if !mapping.survey.lacking().is_empty() => {}
                 Piece::Bad(bad) => reading.bad(&bad),
                 Piece::Batch(batch) => {
                     for line in batch.lines {
@@ -79,6 +84,13 @@ impl Preview {
             }
         }
         let columns = mapping.survey.columns();
+        let mut lacking = mapping.survey.lacking().into_iter();
+        let mut advice: Vec<String> = columns.iter().filter_map(Column::advice).collect();
+        if let Some((field, reason)) = lacking.next() {
+            let bad = BadLine::new(1, field, reason);
+            reading.bad(&bad.with_others(lacking.collect(), 0));
+            advice = columns.iter().filter_map(Column::flag).collect();
+        }
         let time = |bound: Option<(i64, i32)>| {
             bound.map(|(seconds, nanos)| when(Some(&prost_types::Timestamp { seconds, nanos })))
         };
@@ -87,7 +99,7 @@ impl Preview {
             format: file.description(),
             events: reading.events,
             bad: reading.bad,
-            advice: columns.iter().filter_map(Column::advice).collect(),
+            advice,
             columns,
             first: reading.first,
             earliest: time(reading.earliest),
@@ -104,7 +116,7 @@ impl Preview {
 struct Reading {
     events: u64,
     bad: u64,
-    first: Vec<Value>,
+    first: Vec<Box<RawValue>>,
     earliest: Option<(i64, i32)>,
     latest: Option<(i64, i32)>,
     last: Option<(i64, i32)>,
@@ -180,36 +192,39 @@ fn traits(event: &Event) -> Option<&str> {
     }
 }
 
-/// Returns an event as JSON Lines have it.
-fn shown(line: u64, event: &Event) -> Result<Value, Failure> {
-    let object = |text: Option<&str>| match text {
-        None => Ok(Value::Object(Map::new())),
-        Some(text) => serde_json::from_str(text)
-            .map_err(|error| Failure::failed(format!("line {line} is no JSON: {error}"))),
-    };
-    let others = event.other_identifiers.iter();
-    let others: Vec<Value> = others
-        .map(|it| json!({"namespace": it.namespace, "value": it.value}))
-        .collect();
-    let mut shown = json!({
-        "line": line,
-        "time": when(event.time.as_ref()),
-        "event": event.name,
-        "identifiers": event.identifiers,
-        "traits": object(traits(event))?,
-        "properties": object(properties(event))?,
-    });
-    if let Value::Object(fields) = &mut shown {
-        if !others.is_empty() {
-            fields.insert("other_identifiers".to_owned(), others.into());
-        }
-        if !event.event_id.is_empty() {
-            fields.insert("event_id".to_owned(), event.event_id.as_str().into());
-        }
-        fields.retain(|name, value| {
-            !matches!(name.as_str(), "traits" | "properties")
-                || value.as_object().is_none_or(|it| !it.is_empty())
-        });
+/// Returns an event as JSON Lines have it, with numbers as exact as they are sent.
+fn shown(line: u64, event: &Event) -> Result<Box<RawValue>, Failure> {
+    let mut identifiers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (namespace, value) in &event.identifiers {
+        identifiers.entry(namespace).or_default().push(value);
     }
-    Ok(shown)
+    for other in &event.other_identifiers {
+        let values = identifiers.entry(&other.namespace).or_default();
+        values.push(&other.value);
+    }
+    let identifiers: BTreeMap<&str, Value> = identifiers
+        .into_iter()
+        .map(|(namespace, values)| match values.as_slice() {
+            [value] => (namespace, json!(value)),
+            values => (namespace, json!(values)),
+        })
+        .collect();
+    let fields = [
+        ("line", Some(line.to_string())),
+        ("time", Some(json!(when(event.time.as_ref())).to_string())),
+        ("event", Some(json!(event.name).to_string())),
+        (
+            "event_id",
+            (!event.event_id.is_empty()).then(|| json!(event.event_id).to_string()),
+        ),
+        ("identifiers", Some(json!(identifiers).to_string())),
+        ("traits", traits(event).map(str::to_owned)),
+        ("properties", properties(event).map(str::to_owned)),
+    ];
+    let fields = fields
+        .into_iter()
+        .filter_map(|(name, json)| Some(format!("{name:?}: {}", json?)));
+    let text = format!("{{{}}}", fields.collect::<Vec<_>>().join(", "));
+    RawValue::from_string(text)
+        .map_err(|error| Failure::failed(format!("line {line} is no JSON: {error}")))
 }

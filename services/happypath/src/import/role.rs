@@ -1,9 +1,10 @@
 //! The meaning of each column of a file, once its columns are known.
 
-use std::collections::BTreeMap;
+mod apart;
+
 use std::sync::Arc;
 
-use kernel::{fold_case, nearest};
+use kernel::nearest;
 
 use super::mapping::Mapping;
 use super::value::ValueType;
@@ -40,6 +41,8 @@ pub(crate) enum Use {
     Traits,
     /// An object of properties, in JSON.
     Properties,
+    /// An object that says where the event comes from, in JSON.
+    Context,
     /// Cells under no name have to be empty.
     Nameless,
 }
@@ -62,6 +65,10 @@ const IDENTIFIERS: [(&str, &[&str]); 3] = [
     (EMAIL, &["email", "email_address"]),
     ("anonymous_id", &["anonymous_id", "user_pseudo_id"]),
 ];
+/// Names that the calls of tracking libraries have.
+const CALLS: [&str; 3] = ["messageId", "anonymousId", "userId"];
+/// Bytes of a name that another one may be a slip of.
+const LONG_NAME: usize = 5;
 /// The namespace whose values are a trait too, because templates and segments read it.
 const EMAIL: &str = "email";
 
@@ -102,8 +109,8 @@ impl Mapping {
         found.take_usual();
         found.take_others();
         found.check_types();
-        found.check_needs();
         found.check_apart();
+        found.check_needs();
         if !found.faults.is_empty() {
             return Err(found.faults);
         }
@@ -221,12 +228,16 @@ impl<'m> Finding<'m> {
             self.fill(&["identifiers"], [Use::Identifiers]);
             self.fill(&["traits"], [Use::Traits]);
             self.fill(&["properties"], [Use::Properties]);
+            self.fill(&["context"], [Use::Context]);
             if !is_named && !self.has(&Use::Event) {
-                // The calls of tracking libraries have a type, and a name where they track.
-                self.fill(&["name"], [Use::Event]);
-                if !self.has(&Use::Event) {
-                    self.fill(&["type"], [Use::Event]);
-                }
+                // The calls of tracking libraries have a type, and some of them a name of a page.
+                let is_call = CALLS.iter().any(|name| self.place(name).is_some());
+                let names = if is_call {
+                    ["type", "name"]
+                } else {
+                    ["name", "type"]
+                };
+                self.fill(&names, [Use::Event]);
             }
         }
         if mapping.identifiers.is_empty() {
@@ -279,8 +290,18 @@ impl<'m> Finding<'m> {
         self.uses.iter().flatten().flatten().any(|it| it == wanted)
     }
 
-    /// Reports what an event needs and no column holds.
+    /// Reports what an event needs and no column holds. Who looks at separated values first sees
+    /// what the columns hold, to choose among them.
     fn check_needs(&mut self) {
+        let before = self.faults.len();
+        self.find_needs();
+        let is_choice = before == 0 && !self.is_json && self.mapping.survey.is_on();
+        if is_choice && !self.faults.is_empty() {
+            self.mapping.survey.lack(std::mem::take(&mut self.faults));
+        }
+    }
+
+    fn find_needs(&mut self) {
         if !self.has(&Use::Time) {
             let remedy = self.remedy(&TIMES, "--time-column COLUMN");
             self.fault("time", format!("no column holds it: {remedy}"));
@@ -303,60 +324,23 @@ impl<'m> Finding<'m> {
         }
     }
 
-    /// Says which flag names a column, and which column it may be.
+    /// Says which flag names a column, and which column it may be. Of short names too many are near
+    /// one another.
     fn remedy(&self, usual: &[&str], flag: &str) -> String {
         let free = self.names.iter().zip(&self.uses);
         let free = free.filter(|(_, uses)| matches!(uses.as_deref(), Some([Use::Property(_)])));
-        let free: Vec<&str> = free.map(|(name, _)| name.as_str()).collect();
+        let free: Vec<&str> = free
+            .map(|(name, _)| name.as_str())
+            .filter(|name| name.len() >= LONG_NAME)
+            .collect();
         match usual
             .iter()
+            .filter(|name| name.len() >= LONG_NAME)
             .find_map(|name| nearest(name, free.iter().copied()))
         {
             Some(near) => format!("is it `{near}`? Name it with {flag}"),
             None => format!("name it with {flag}"),
         }
-    }
-
-    /// Reports columns of one name, and values of one object that differ in case or form alone,
-    /// because people could not tell them apart.
-    fn check_apart(&mut self) {
-        if self.is_json {
-            return;
-        }
-        let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut by_use: BTreeMap<(u8, String), usize> = BTreeMap::new();
-        let mut faults = Faults::new();
-        for (place, (name, uses)) in self.names.iter().zip(&self.uses).enumerate() {
-            let uses = uses.as_deref().unwrap_or_default();
-            if uses.is_empty() {
-                continue;
-            }
-            if let Some(first) = by_name.insert(name, place) {
-                let (one, other) = (first + 1, place + 1);
-                let reason = format!(
-                    "is the name of columns {one} and {other}: rename one, or leave one out with --ignore-column '#{other}'"
-                );
-                faults.push((name.clone(), reason));
-                continue;
-            }
-            for of_column in uses {
-                let key = match of_column {
-                    Use::Trait(key) => (0, fold_case(key)),
-                    Use::Property(key) => (1, fold_case(key)),
-                    _ => continue,
-                };
-                let Some(first) = by_use.insert(key, place).filter(|first| *first != place) else {
-                    continue;
-                };
-                let (one, other) = (first + 1, place + 1);
-                let reason = format!(
-                    "column {other} and `{}`, column {one}, become one name but for case or the form of characters: rename one, or leave one out with --ignore-column '#{other}'",
-                    self.names[first]
-                );
-                faults.push((name.clone(), reason));
-            }
-        }
-        self.faults.extend(faults);
     }
 }
 

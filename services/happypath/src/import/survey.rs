@@ -10,6 +10,7 @@ use super::numeral;
 use super::role::Use;
 use super::value::{ValueType, shown};
 use crate::limits::SURVEYED_COLUMNS;
+use crate::when::parse_time;
 
 /// What was seen of the columns of a file; nothing where nobody looks.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +29,8 @@ impl Eq for Survey {}
 struct Seen {
     columns: Vec<Column>,
     places: HashMap<String, usize>,
+    /// Everything that an event needs and no column holds.
+    lacking: Vec<(String, String)>,
 }
 
 /// A column, as it was seen.
@@ -44,6 +47,12 @@ pub(crate) struct Column {
     pub(crate) found: BTreeMap<&'static str, u64>,
     /// The first value.
     pub(crate) sample: String,
+    /// Values that are instants.
+    #[serde(skip)]
+    instants: u64,
+    /// Values that may be e-mail addresses.
+    #[serde(skip)]
+    addresses: u64,
     /// Texts that would be numbers with a comma before decimals.
     #[serde(skip)]
     comma_numbers: u64,
@@ -53,6 +62,27 @@ impl Survey {
     /// Begins to look.
     pub(crate) fn begin() -> Self {
         Self(Some(Arc::default()))
+    }
+
+    /// Returns whether anybody looks.
+    pub(super) const fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Notes what an event needs and no column holds.
+    pub(super) fn lack(&self, lacking: Vec<(String, String)>) {
+        if let Some(seen) = &self.0 {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).lacking = lacking;
+        }
+    }
+
+    /// Returns what an event needs and no column holds.
+    pub(super) fn lacking(&self) -> Vec<(String, String)> {
+        let Some(seen) = &self.0 else {
+            return Vec::new();
+        };
+        let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.lacking.clone()
     }
 
     /// Returns the columns, in the order in which they were found.
@@ -99,12 +129,19 @@ impl Survey {
             return;
         };
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_choice = !seen.lacking.is_empty();
         let Some(column) = seen.columns.get_mut(place) else {
             return;
         };
+        if is_choice {
+            column.instants += u64::from(parse_time(text).is_some());
+            column.addresses += u64::from(text.contains('@'));
+        }
         *column.found.entry(kind).or_default() += 1;
         if column.sample.is_empty() {
-            column.sample = shown(text);
+            let decoded = serde_json::from_str::<String>(text).ok();
+            let text = decoded.as_deref().unwrap_or(text);
+            column.sample = shown(text).replace(char::is_control, " ");
         }
         let is_comma_number = kind == "text"
             && text.contains(',')
@@ -114,6 +151,22 @@ impl Survey {
 }
 
 impl Column {
+    /// Returns the flag that people may want to say for it, where they have to choose columns.
+    pub(crate) fn flag(&self) -> Option<String> {
+        let all: u64 = self.found.values().sum();
+        let name = &self.column;
+        match all {
+            0 => None,
+            all if all == self.instants => {
+                Some(format!("{name} holds times: --time-column '{name}'"))
+            }
+            all if all == self.addresses => Some(format!(
+                "{name} holds addresses: --customer-column 'email={name}'"
+            )),
+            _ => None,
+        }
+    }
+
     /// Returns what people may want to say of it; absent where nothing is unclear.
     pub(crate) fn advice(&self) -> Option<String> {
         let name = &self.column;
@@ -153,6 +206,7 @@ impl fmt::Display for Use {
             Self::Identifiers => f.write_str("identifiers"),
             Self::Traits => f.write_str("traits"),
             Self::Properties => f.write_str("properties"),
+            Self::Context => f.write_str("context"),
             Self::Nameless => f.write_str("no name"),
         }
     }

@@ -28,7 +28,7 @@ const FORMATS: [&str; 9] = [
 ///
 /// # Panics
 /// Where a value is no JSON, or a number is not what JSON reads.
-pub fn value(text: &str) {
+pub(crate) fn value(text: &str) {
     let text = text.trim();
     let json = value::scalar(text);
     assert_eq!(
@@ -62,7 +62,7 @@ pub fn value(text: &str) {
 ///
 /// # Panics
 /// Where an instant is not what is written of it.
-pub fn instant(text: &str) {
+pub(crate) fn instant(text: &str) {
     for zone in ["UTC", "Europe/Berlin", "-03:30"] {
         let zone: Zone = zone.parse().expect("a zone");
         for format in FORMATS {

@@ -119,7 +119,7 @@ fn each_mistake_names_line_column_and_what_would_be_right() {
     check(
         "segment:\n  name: a\n  expression: !(profile.plan == 'pro') && has(profile.x)\n",
         &[
-            "a.yaml:3:32: a value that begins with `!` stands in quotes, because YAML takes that for a tag: \
+            "a.yaml:3:30: a value that begins with `!` stands in quotes, because YAML takes that for a tag: \
              \"!(profile.plan == 'pro') && has(profile.x)\"",
         ],
     );

@@ -1,11 +1,11 @@
 //! `happypath import --dry-run`: shows what would become of files, and sends nothing.
 
-use serde_json::json;
+use std::collections::BTreeMap;
 
 use super::Args;
 use crate::failure::Failure;
 use crate::import::{FaultGroup, ImportFile, Mapping, Preview};
-use crate::output::{Rows, print, print_json};
+use crate::output::{Rows, print};
 
 /// The checks that only the service can make.
 const LEFT_TO_SERVICE: &str = "Nothing was sent. The service alone checks which namespaces are defined, whether a value names \
@@ -27,7 +27,9 @@ pub(super) async fn run(args: &Args, mapping: &Mapping) -> Result<(), Failure> {
     }
     let bad: u64 = previews.iter().map(|preview| preview.bad).sum();
     if args.format.json {
-        print_json(&json!({ "files": previews }))?;
+        // Not by way of a value, which would round long numbers.
+        let text = serde_json::to_string_pretty(&BTreeMap::from([("files", &previews)]));
+        print(&text.map_err(|error| Failure::failed(format!("cannot be shown: {error}")))?)?;
     } else {
         print(&format!("\n{LEFT_TO_SERVICE}"))?;
     }
@@ -62,7 +64,7 @@ fn show(preview: &Preview) -> Result<(), Failure> {
         print("\nFirst events")?;
     }
     for event in &preview.first {
-        print(&format!("  {event}"))?;
+        print(&format!("  {}", event.get()))?;
     }
     let mut rows = Rows::new(&["#lines", "first", "reason"]);
     for group in &preview.faults {

@@ -228,3 +228,16 @@ fn null_removes_a_trait_and_says_nothing_of_a_property() {
         );
     }
 }
+
+#[test]
+fn where_an_event_comes_from_is_kept_beside_it() {
+    let line = |rest: &str| format!(r#"{{"time":"2017-01-01","event":"x","user_id":"u",{rest}}}"#);
+    let event = json_line("{}", &line(r#""context":{"ip":"192.0.2.1"}"#)).expect("an event");
+    let context = ContextForm::ContextJson(r#"{"ip":"192.0.2.1"}"#.to_owned());
+    assert_eq!(event.context_form, Some(context));
+    let event = json_line("{}", &line(r#""context":"shop""#)).expect("an event");
+    assert_eq!(
+        (event.context_form.as_ref(), properties(&event)),
+        (None, r#"{"context":"shop"}"#)
+    );
+}

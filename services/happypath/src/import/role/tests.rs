@@ -62,6 +62,10 @@ fn objects_of_json_lines_are_taken_whole() {
         Ok("[Event] [Identifier(user_id)] [Identifier(anonymous_id)] [EventId] [Time] [Traits]")
     );
     assert_eq!(
+        roles("type,name,userId,timestamp,context").as_deref(),
+        Ok("[Event] [Property(name)] [Identifier(user_id)] [Time] [Context]")
+    );
+    assert_eq!(
         roles("type,event,userId,timestamp").as_deref(),
         Ok("[Property(type)] [Event] [Identifier(user_id)] [Time]")
     );

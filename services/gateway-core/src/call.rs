@@ -18,7 +18,7 @@ pub enum CallFault {
     #[error("{0}")]
     Malformed(String),
     /// It has more events than one call may have.
-    #[error("has more than {EVENTS_PER_CALL} events: send them in several calls")]
+    #[error("the call has more than {EVENTS_PER_CALL} events: send them in several calls")]
     TooManyEvents,
 }
 

@@ -12,6 +12,7 @@ mod send;
 use std::sync::Arc;
 
 use access::{Caller, Guard, Mode, Peer};
+use audit::Operation;
 use gateway_core::{
     Answer, Call, CallFault, Circumstances, Denial, Letter, Reading, Reason, Route, SourceRules,
     Text, settings,
@@ -19,6 +20,7 @@ use gateway_core::{
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as _;
 use runtime::Entrance;
 use tokio::sync::watch;
 use tonic::body::Body;
@@ -124,7 +126,10 @@ impl Tracking {
                 None => of_answer(self.answer_events(route, &path, &head, &mut body).await),
             },
         };
-        body::drain(&mut body).await;
+        if !body.is_end_stream() {
+            // The answer goes out at once, and the rest comes in meanwhile.
+            tokio::spawn(Operation::carry(body::drain(body)));
+        }
         cors.around(response)
     }
 
@@ -168,11 +173,17 @@ impl Tracking {
             Some(given) => Some(key::admit(&self.parts.guard, given, peer.as_ref()).await?),
             None => None,
         };
+        // As long as no key was in the body, what cannot be read is counted as of the key before it.
+        let first = known.as_ref();
+        let first = first.map(|caller| self.source_of(caller, given.as_ref()));
+        let first = first.unwrap_or_default();
         let memory = &self.parts.entrance.memory;
-        let body = body::read(body, &head.headers, route.dialect().bytes(), memory).await?;
+        let body = body::read(body, &head.headers, route.dialect().bytes(), memory).await;
+        let body = body.map_err(|it| it.of_source(&first))?;
         let _turn = memory.turn(body.bytes.len()).await;
         let text = Text::of(&body.bytes);
-        let call = Call::read(route, &text)?;
+        let call = Call::read(route, &text);
+        let call = call.map_err(|it| Refused::from(it).of_source(&first))?;
         let own = call.key().map(|key| Credential::new(&key)).transpose()?;
         let caller = match (known, &own) {
             (Some(known), Some(own)) if given.as_ref() != Some(own) => {

@@ -10,7 +10,6 @@ use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use gateway_core::{Denial, Reason};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
-use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use rpc::{Charge, Failure, Memory, Partial};
 use tonic::body::Body;
@@ -116,10 +115,7 @@ async fn arrive(
 
 /// Reads on, and forgets: a client that is still sending would find its connection cut off, and
 /// never read the answer. It ends where that takes long.
-pub(super) async fn drain(body: &mut Body) {
-    if body.is_end_stream() {
-        return;
-    }
+pub(super) async fn drain(mut body: Body) {
     let rest = async {
         let mut bytes = 0;
         while let Some(Ok(frame)) = body.frame().await {

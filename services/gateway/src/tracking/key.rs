@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use access::{Admission, Caller, CallerKind, Guard, Peer, Refusal};
+use access::{Admission, Caller, CallerKind, Guard, KEY_PREFIX, Peer, Refusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gateway_core::limits::KEY_BYTES;
@@ -17,6 +17,12 @@ use super::Refused;
 const INGEST: &str = "/happypath.identity.v1.IdentityService/Ingest";
 /// The parameters of an address in which SDKs put a key.
 const PARAMETERS: [&str; 3] = ["writeKey", "api_key", "token"];
+
+/// The parts of a token (RFC 7515, section 7.1).
+const TOKEN_PARTS: usize = 3;
+/// The words about a key of another product.
+const UNKNOWN: &str =
+    "the write key is not known here: make one with `happypath keys create NAME --source SOURCE`";
 
 /// A write key as it was sent. It is not verified yet, and a secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -114,7 +120,20 @@ pub(super) async fn admit(
 ) -> Result<Caller, Refused> {
     let mut headers = HeaderMap::with_capacity(1);
     headers.insert(AUTHORIZATION, key.header.clone());
-    admit_by(guard, &headers, peer).await
+    let admitted = admit_by(guard, &headers, peer).await;
+    admitted.map_err(|refused| match refused.reason {
+        // It was taken for a token, of which whoever uses an SDK knows nothing.
+        Reason::KeyInvalid if is_foreign(&key.text) => Refused {
+            message: UNKNOWN.to_owned(),
+            ..refused
+        },
+        _ => refused,
+    })
+}
+
+/// Returns whether a text is neither a key of ours nor a token.
+fn is_foreign(key: &str) -> bool {
+    !key.starts_with(KEY_PREFIX) && key.split('.').count() != TOKEN_PARTS
 }
 
 /// Lets somebody in who shows no key: by the certificate of the connection, or where nobody needs
@@ -145,7 +164,7 @@ async fn admit_by(
 fn of_refusal(refusal: &Refusal) -> Refused {
     let (reason, denial) = match refusal {
         Refusal::Missing => {
-            let text = "the call has no write key: make one with `happypath keys create`";
+            let text = "the call has no write key: make one with `happypath keys create NAME --source SOURCE`";
             return Refused::new(Reason::KeyMissing, Denial::Unauthorized, text);
         }
         Refusal::Invalid(_) | Refusal::Expired { .. } => (Reason::KeyInvalid, Denial::Unauthorized),

@@ -9,6 +9,7 @@ import sys
 import bad_input
 import browser
 import sdks
+import sources
 import taken
 from program import Guarded
 from reader import Reader, Refused
@@ -28,7 +29,7 @@ def everyone(program_or_key):
 def main(address, program):
     """Runs everything."""
     with Guarded(program) as guarded:
-        key, bad, other = (guarded.write_key(source) for source in ("shop", "careless", "app"))
+        key, bad, other, strict = (guarded.write_key(source) for source in ("shop", "careless", "app", "strict"))
         reader = Reader(guarded.address, guarded.key)
         senders = bad_input.Senders(guarded.address, reader, bad, "careless")
         # They take their time: all else happens meanwhile.
@@ -38,6 +39,11 @@ def main(address, program):
         write_keys_only_send(guarded, key)
         print("Wrong clocks")
         taken.clocks(guarded.address, reader, everyone(key))
+        print("Sources")
+        sources.names_and_origins(guarded, reader, strict, "strict")
+        sources.mended(guarded, reader, key, "shop")
+        sources.large(guarded, reader, key)
+        sources.devices(guarded, reader, key)
         print("An SDK on a server that asks for nothing")
         taken.one(address, Reader(address))
         print("What nobody should send")

@@ -3,7 +3,6 @@
 Without a server behind it, it takes everything, as a server of that dialect would.
 """
 
-import datetime
 import gzip
 import http.client
 import json
@@ -11,6 +10,8 @@ import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import instants
 
 # Headers that are for one hop only.
 HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
@@ -54,12 +55,12 @@ class Request:
         """The same as a sender with a clock that is wrong by so much would have sent it."""
 
         def moved(match):
-            return json.dumps((datetime.datetime.fromisoformat(match[1]) + wrong).isoformat())
+            return json.dumps((instants.read(match[1]) + wrong).isoformat())
 
         body = INSTANT.sub(moved, self.text).encode()
         headers = {name: value for name, value in self.headers.items()}
         for name in headers.keys() & {"PostHog-Request-Timestamp"}:
-            headers[name] = (datetime.datetime.fromisoformat(headers[name]) + wrong).isoformat()
+            headers[name] = (instants.read(headers[name]) + wrong).isoformat()
         return Request(self.method, self.path, headers, gzip.compress(body) if self.is_packed else body)
 
 

@@ -8,11 +8,11 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "python"))
 
 from server import Refused, Server, until  # noqa: E402
 
-__all__ = ["Reader", "Refused", "until"]
+__all__ = ["GATEWAY", "Reader", "Refused", "until"]
 
 IDENTITY = "happypath.identity.v1.IdentityService"
 SEGMENTATION = "happypath.segmentation.v1.SegmentationService"
-INTAKE = "happypath.gateway.v1.IntakeService"
+GATEWAY = "happypath.gateway.v1.IntakeService"
 
 
 class Reader:
@@ -54,9 +54,9 @@ class Reader:
 
     def statistics(self, source=""):
         """How much was counted, by source and reason."""
-        answer = self.call(f"{INTAKE}/GetIntakeStatistics", {"source": source, "days": 2})
+        answer = self.call(f"{GATEWAY}/GetIntakeStatistics", {"source": source, "days": 2})
         return {(each.get("source", ""), each["reason"]): int(each["count"]) for each in answer.get("counts", [])}
 
     def dead_letters(self, source):
         """The dead letters of a source, newest first."""
-        return self.call(f"{INTAKE}/ListDeadLetters", {"filter": {"source": source}}).get("dead_letters", [])
+        return self.call(f"{GATEWAY}/ListDeadLetters", {"filter": {"source": source}}).get("dead_letters", [])

@@ -9,6 +9,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import browser
+import instants
 import sdks
 from calls import COMPANY, NAME, ORDER, device, email, old, purchase, story, user
 from proxy import Proxy
@@ -87,7 +88,7 @@ def look(reader, name, tag, proxy):
     assert ORDER.items() <= order.items(), f"{name}: {order}"
     times = {event.get("event"): when(event) for event in proxy.events()}
     for event in ("Product Viewed", "Order Completed"):
-        assert instant(events[event]["time"]) == times[event], f"{name}: {event} at {events[event]['time']}, not {times[event]}"
+        assert instants.read(events[event]["time"]) == times[event], f"{name}: {event} at {events[event]['time']}, not {times[event]}"
 
 
 def counted(reader, customer, count):
@@ -97,19 +98,13 @@ def counted(reader, customer, count):
 
 
 def when(event):
-    """The time of an event as its sender wrote it, in milliseconds as the server keeps it."""
-    return instant(event.get("timestamp") or event["originalTimestamp"])
-
-
-def instant(text):
-    """An instant, to the millisecond."""
-    time = datetime.datetime.fromisoformat(text)
-    return time.replace(microsecond=time.microsecond // 1000 * 1000)
+    """The time of an event as its sender wrote it."""
+    return instants.read(event.get("timestamp") or event["originalTimestamp"])
 
 
 def clocks(address, reader, keys):
     """Clocks that are wrong by years tell when things happened all the same, and what a program says of the past stays."""
-    began = datetime.datetime.now(datetime.timezone.utc)
+    began = instants.now()
     past = "2024-02-29T12:00:00+00:00"
 
     def sends(name, what, wrong):
@@ -124,13 +119,13 @@ def clocks(address, reader, keys):
         for name, what, tag in pool.map(lambda case: sends(*case), cases):
             customer, _ = reader.customer("user_id", user(tag))
             profile = until(f"{name}: a clock is {what}", lambda: seen(reader, customer))
-            time = datetime.datetime.fromisoformat(profile["recent_events"][-1]["time"])
+            time = instants.read(profile["recent_events"][-1]["time"])
             if what == "right":
-                assert time == datetime.datetime.fromisoformat(past), f"{name}: {time}"
+                assert time == instants.read(past), f"{name}: {time}"
             else:
                 # A difference that the network made is not told from one of clocks.
                 assert began <= time + datetime.timedelta(seconds=5), f"{name}, {what}: {time}, sent after {began}"
-                assert time <= datetime.datetime.now(datetime.timezone.utc), f"{name}, {what}: {time}"
+                assert time <= instants.now(), f"{name}, {what}: {time}"
 
 
 def seen(reader, customer):

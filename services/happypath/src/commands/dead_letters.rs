@@ -294,6 +294,7 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
         payloads.insert(id.clone(), read_payload(file)?);
     }
     let mut client = args.common.connection.intake()?;
+    let asked = args.selection.ids.len();
     let request = ReplayDeadLettersRequest {
         request_id: request_id(),
         which: Some(match args.selection.read() {
@@ -311,10 +312,10 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
             "position": answer.position,
         }));
     }
+    let refused_count = u32::try_from(answer.refused.len()).unwrap_or(u32::MAX);
     print(&format!(
-        "{} were taken, and {} refused again.",
-        answer.replayed_count,
-        answer.refused.len()
+        "Taken: {}. Refused again: {refused_count}.",
+        answer.replayed_count
     ))?;
     let mut rows = Rows::new(&["id", "source", "reason", "what is wrong"]);
     for letter in &answer.refused {
@@ -325,7 +326,18 @@ async fn replay(args: ReplayArgs) -> Result<(), Failure> {
             wrong(letter),
         ]);
     }
-    rows.print_titled("Refused again")
+    rows.print_titled("Refused again")?;
+    refuse_missing(asked, answer.replayed_count + refused_count)
+}
+
+/// Says how many of those that were named were not there.
+fn refuse_missing(asked: usize, found: u32) -> Result<(), Failure> {
+    match asked.saturating_sub(usize::try_from(found).unwrap_or(usize::MAX)) {
+        0 => Ok(()),
+        missing => Err(Failure::mismatch(format!(
+            "not there: {missing} of those that were named; `happypath dead-letters list` shows what is"
+        ))),
+    }
 }
 
 /// Reads a mended event.
@@ -370,14 +382,8 @@ async fn discard(args: DiscardArgs) -> Result<(), Failure> {
     if args.common.format.json {
         return print_json(&json_of(&answer)?);
     }
-    let removed = answer.discarded_count;
-    print(&format!("{removed} were removed for good."))?;
-    match asked.saturating_sub(usize::try_from(removed).unwrap_or(usize::MAX)) {
-        0 => Ok(()),
-        missing => Err(Failure::mismatch(format!(
-            "{missing} were not there: `happypath dead-letters list` shows what is"
-        ))),
-    }
+    print(&format!("Removed for good: {}.", answer.discarded_count))?;
+    refuse_missing(asked, answer.discarded_count)
 }
 
 /// The selected dead letters.

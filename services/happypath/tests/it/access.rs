@@ -8,6 +8,7 @@ mod call;
 mod commands;
 mod tls;
 mod tokens;
+mod write_keys;
 
 use std::collections::BTreeMap;
 
@@ -156,6 +157,8 @@ fn every_rpc_refuses_whoever_may_not_call_it() {
                 "has no credential",
                 &path,
             );
+            // Whoever tries keys is answered slowly: in two ways of four is enough.
+            let is_json = [Protocol::Rest, Protocol::Connect].contains(&protocol);
             for (credential, expected) in [
                 (
                     &keys.unknown,
@@ -174,7 +177,10 @@ fn every_rpc_refuses_whoever_may_not_call_it() {
                 (&"hpk_x".to_owned(), "the key is not whole"),
                 (&"a.b.c".to_owned(), "tokens are not accepted here"),
                 (&"x".repeat(9_000), "at most 8192 are read"),
-            ] {
+            ]
+            .into_iter()
+            .skip(if is_json { 3 } else { 0 })
+            {
                 check(
                     &ask(Some(credential)),
                     Code::Unauthenticated,

@@ -6,6 +6,7 @@ mod answers;
 mod audit;
 mod consents;
 mod contracts;
+mod dead_letters;
 mod doctor;
 mod imports;
 mod installations;
